@@ -1,0 +1,57 @@
+//! Ending a session from anywhere.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Closes a session from another thread, at once, whatever it is doing: resolving, connecting, reading or writing.
+///
+/// What was waiting returns [`Error::Aborted`](crate::Error::Aborted).
+#[derive(Clone, Default)]
+pub struct Closer(Arc<Mutex<Slot>>);
+
+#[derive(Default)]
+struct Slot {
+    is_closed: bool,
+    shut: Option<Box<Shut>>,
+}
+
+type Shut = dyn Fn() + Send + Sync;
+
+impl Closer {
+    /// Closes the connection. Later calls do nothing.
+    pub fn close(&self) {
+        let mut slot = self.slot();
+        slot.is_closed = true;
+        let shut = slot.shut.take();
+        drop(slot);
+        if let Some(shut) = shut {
+            shut();
+        }
+    }
+
+    /// Says whether the connection was closed from this side.
+    pub fn is_closed(&self) -> bool {
+        self.slot().is_closed
+    }
+
+    /// Says what closing means from now on; if it has happened already, it is done here.
+    pub(crate) fn arm(&self, shut: impl Fn() + Send + Sync + 'static) {
+        let mut slot = self.slot();
+        if slot.is_closed {
+            drop(slot);
+            shut();
+        } else {
+            slot.shut = Some(Box::new(shut));
+        }
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Closer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Closer").field("is_closed", &self.is_closed()).finish_non_exhaustive()
+    }
+}

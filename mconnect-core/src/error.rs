@@ -1,0 +1,283 @@
+//! What can go wrong, with whom, in which phase.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::protocol::{LimitExceeded, Phase, Reply, Unexpected};
+
+/// Why a session could not be opened, or could not go on.
+///
+/// A negative reply is none of these: it is a [`Reply`]. The cause, where there is one, is the
+/// [`source`](std::error::Error::source) and not in the text.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The host or the port cannot be what was given.
+    #[error("{what} is no {kind}")]
+    Address {
+        /// What was given.
+        what: String,
+        /// What it should have been.
+        kind: &'static str,
+    },
+    /// The name has no address, or the resolver did not answer.
+    #[error("cannot resolve {host}")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// The resolver asks to try again later, or its time was up.
+        is_temporary: bool,
+        /// What the resolver says.
+        source: io::Error,
+    },
+    /// No address could be connected to.
+    #[error("cannot connect to {host}, port {port}{}", Others(attempts))]
+    Connect {
+        /// The name or address that was asked for.
+        host: String,
+        /// The port.
+        port: u16,
+        /// Every attempt, in order; empty if no address was of the family asked for.
+        attempts: Vec<Attempt>,
+        /// The outcome of the last attempt.
+        source: io::Error,
+    },
+    /// Reading or writing failed.
+    #[error("cannot {scene}")]
+    Io {
+        /// What was being done.
+        scene: Scene,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A deadline passed.
+    #[error("cannot {scene}: nothing came of it in {}", Seconds(*after))]
+    Timeout {
+        /// What was being done.
+        scene: Scene,
+        /// How long was waited.
+        after: Duration,
+        /// What was read of the reply under way.
+        partial: Vec<u8>,
+    },
+    /// The server closed the connection before it had replied.
+    #[error("cannot {scene}: the server closed the connection")]
+    Closed {
+        /// What was being done.
+        scene: Scene,
+        /// What was read of the reply under way.
+        partial: Vec<u8>,
+    },
+    /// The connection was closed from this side: by a [`Closer`](crate::Closer), or because a deadline had passed.
+    #[error("cannot {scene}: the connection was closed from this side")]
+    Aborted {
+        /// What was being done.
+        scene: Scene,
+    },
+    /// The server sent more than the [`Limits`](crate::protocol::Limits) allow.
+    #[error("cannot {scene}")]
+    Limit {
+        /// What was being done.
+        scene: Scene,
+        /// What was read of the reply.
+        partial: Vec<u8>,
+        /// The limit.
+        source: LimitExceeded,
+    },
+    /// A command would be answered by the reply to an earlier one, or a body would be taken for a command: nothing was
+    /// sent.
+    #[error("will not {scene}: {outstanding} earlier {} still due", if *outstanding == 1 { "reply is" } else { "replies are" })]
+    OutOfStep {
+        /// What was to be done.
+        scene: Scene,
+        /// How many replies are due.
+        outstanding: usize,
+    },
+    /// A line to be sent holds a line break, and would be two: nothing was sent.
+    #[error("will not {scene}: the line holds a line break")]
+    LineBreak {
+        /// What was to be done.
+        scene: Scene,
+    },
+    /// The message to be sent could not be read. It is unfinished, and the server is still waiting for the rest of
+    /// it: close the session, so that half a message is not delivered.
+    #[error("cannot read the message for {}", scene.peer)]
+    Message {
+        /// What was being done.
+        scene: Scene,
+        /// What its reader says.
+        source: io::Error,
+    },
+    /// A pipeline broke off.
+    #[error("a pipeline broke off after {} {}", answered.len(), if answered.len() == 1 { "reply" } else { "replies" })]
+    Pipeline {
+        /// The replies that came before that.
+        answered: Vec<Reply>,
+        /// Why.
+        source: Box<Error>,
+    },
+    /// A reply was not the one that was required.
+    #[error(transparent)]
+    Unexpected(#[from] Unexpected),
+}
+
+/// An attempt to connect that failed.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The address.
+    pub address: SocketAddr,
+    /// Why it failed.
+    pub error: io::Error,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What was being done, with whom, in which phase.
+#[derive(Debug, Clone)]
+pub struct Scene {
+    /// What was being done.
+    pub action: Action,
+    /// With whom.
+    pub peer: Peer,
+    /// The phase of the session then.
+    pub phase: Phase,
+    /// Something had been sent to the server before.
+    pub has_sent: bool,
+}
+
+/// What a session does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Action {
+    /// Reading from the server.
+    Read,
+    /// Reading, or waiting for, a whole reply.
+    ReadReply,
+    /// Writing to the server.
+    Write,
+    /// Ending the sending side.
+    HalfClose,
+}
+
+/// The other end of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Peer {
+    name: Arc<str>,
+    address: Option<SocketAddr>,
+}
+
+impl Peer {
+    /// Names the other end, with its address if it has one.
+    pub fn new(name: impl Into<Arc<str>>, address: Option<SocketAddr>) -> Self {
+        Self { name: name.into(), address }
+    }
+
+    /// Gives the name or address that was asked for.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Gives the address that was connected to.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+}
+
+impl Error {
+    /// Says whether a deadline passed.
+    pub fn is_timeout(&self) -> bool {
+        match self {
+            Self::Timeout { .. } => true,
+            Self::Connect { source, .. } | Self::Resolve { source, .. } => source.kind() == io::ErrorKind::TimedOut,
+            Self::Pipeline { source, .. } => source.is_timeout(),
+            _ => false,
+        }
+    }
+
+    /// Says whether trying again later may help: a deadline passed, the resolver says so, or a reply was 4yz.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Resolve { is_temporary, .. } => *is_temporary,
+            Self::Unexpected(unexpected) => unexpected.reply.code().number() / 100 == 4,
+            Self::Pipeline { source, .. } => source.is_temporary(),
+            _ => self.is_timeout(),
+        }
+    }
+
+    /// Says whether anything had been sent to the server before.
+    pub fn has_sent(&self) -> bool {
+        match self {
+            Self::Pipeline { .. } | Self::Unexpected(_) => true,
+            _ => self.scene().is_some_and(|scene| scene.has_sent),
+        }
+    }
+
+    /// Says what was being done, if there was a session.
+    pub fn scene(&self) -> Option<&Scene> {
+        match self {
+            Self::Io { scene, .. }
+            | Self::Timeout { scene, .. }
+            | Self::Closed { scene, .. }
+            | Self::Aborted { scene }
+            | Self::Limit { scene, .. }
+            | Self::OutOfStep { scene, .. }
+            | Self::LineBreak { scene }
+            | Self::Message { scene, .. } => Some(scene),
+            Self::Pipeline { source, .. } => source.scene(),
+            Self::Address { .. } | Self::Resolve { .. } | Self::Connect { .. } | Self::Unexpected(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Scene {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ({} phase)", self.action, self.peer, self.phase)
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "read from",
+            Self::ReadReply => "read a reply from",
+            Self::Write => "write to",
+            Self::HalfClose => "end the sending side to",
+        })
+    }
+}
+
+impl fmt::Display for Peer {
+    /// Shows `mx.example.org (192.0.2.1:25)`, or `192.0.2.1:25` if the address was what was asked for.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address {
+            Some(address) if self.name.parse() == Ok(address.ip()) => address.fmt(f),
+            Some(address) => write!(f, "{} ({address})", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
+}
+
+struct Others<'a>(&'a [Attempt]);
+
+impl fmt::Display for Others<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [] | [_] => Ok(()),
+            attempts => write!(f, ", at any of its {} addresses", attempts.len()),
+        }
+    }
+}
+
+struct Seconds(Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            whole if whole.subsec_millis() == 0 => write!(f, "{} s", whole.as_secs()),
+            part => write!(f, "{:.3} s", part.as_secs_f64()),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Watching a session: records, traces and timings hang on this.
+
+use std::io;
+use std::time::Instant;
+
+use crate::error::Peer;
+use crate::protocol::{Phase, ReplyLine};
+
+/// Sees everything that happens to a session, as it happens, in the threads in which it happens. No lock is held
+/// meanwhile; what takes long delays the session.
+pub trait Observer: Send + Sync {
+    /// Is told what happened, and when.
+    fn observe(&self, at: Instant, event: &Event<'_>);
+}
+
+impl<F: Fn(Instant, &Event<'_>) + Send + Sync> Observer for F {
+    fn observe(&self, at: Instant, event: &Event<'_>) {
+        self(at, event);
+    }
+}
+
+/// What happens to a session.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A name is being resolved.
+    Resolving {
+        /// The name.
+        host: &'a str,
+    },
+    /// An address is being connected to.
+    Connecting {
+        /// The host and the address.
+        peer: &'a Peer,
+    },
+    /// It could not be connected to.
+    ConnectFailed {
+        /// The host and the address.
+        peer: &'a Peer,
+        /// Why.
+        error: &'a io::Error,
+        /// Another address is tried next.
+        has_next: bool,
+    },
+    /// The connection is open.
+    Connected {
+        /// The host and the address.
+        peer: &'a Peer,
+    },
+    /// Bytes are sent. What may hold a password is left out and comes as [`SentSecret`](Self::SentSecret).
+    Sent(&'a [u8]),
+    /// This many octets are sent that may hold a password: the initial response of AUTH, or an answer to a 334.
+    SentSecret(usize),
+    /// A line was received, or a piece of a long one.
+    Received(ReplyLine<'a>),
+    /// Bytes were received in raw mode.
+    ReceivedRaw(&'a [u8]),
+    /// The session went from one phase to another.
+    Phase(Phase),
+    /// The sending side was ended.
+    HalfClosed,
+    /// The server closed, or the connection broke.
+    Ended,
+}

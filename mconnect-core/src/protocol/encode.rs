@@ -1,0 +1,364 @@
+//! Line ends and dots on their way out, and dots on their way in.
+
+use memchr::{memchr, memchr_iter};
+
+use super::Phase;
+
+/// Makes every LF a CR LF. An existing CR LF is not doubled, also when it is cut in two; a bare CR is kept.
+#[derive(Debug, Clone, Default)]
+pub struct CrlfEncoder {
+    after_cr: bool,
+}
+
+impl CrlfEncoder {
+    /// Appends to `out` how `input` is sent.
+    pub fn encode(&mut self, input: &[u8], out: &mut Vec<u8>) {
+        out.reserve(input.len() + input.len() / 16);
+        let mut start = 0;
+        for lf in memchr_iter(b'\n', input) {
+            self.encode_line(&input[start..lf], out);
+            start = lf + 1;
+        }
+        self.encode_part(&input[start..], out);
+    }
+
+    /// Appends one line, given without its LF.
+    fn encode_line(&mut self, line: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(line);
+        let has_cr = line.last().map_or(self.after_cr, |byte| *byte == b'\r');
+        out.extend_from_slice(if has_cr { b"\n" } else { b"\r\n" });
+        self.after_cr = false;
+    }
+
+    /// Appends a part of a line.
+    fn encode_part(&mut self, part: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(part);
+        self.after_cr = part.last().map_or(self.after_cr, |byte| *byte == b'\r');
+    }
+}
+
+/// Makes a message the body of DATA: CR LF line ends, dots doubled at line starts, a lone dot at the end
+/// ([RFC 5321, section 4.5.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.2)).
+#[derive(Debug, Clone)]
+pub struct BodyEncoder {
+    crlf: CrlfEncoder,
+    at_line_start: bool,
+}
+
+impl Default for BodyEncoder {
+    fn default() -> Self {
+        Self { crlf: CrlfEncoder::default(), at_line_start: true }
+    }
+}
+
+impl BodyEncoder {
+    /// Appends to `out` how `input` is sent.
+    pub fn encode(&mut self, input: &[u8], out: &mut Vec<u8>) {
+        out.reserve(input.len() + input.len() / 16);
+        let mut start = 0;
+        for lf in memchr_iter(b'\n', input) {
+            self.stuff(&input[start..], out);
+            self.crlf.encode_line(&input[start..lf], out);
+            self.at_line_start = true;
+            start = lf + 1;
+        }
+        if start < input.len() {
+            self.stuff(&input[start..], out);
+            self.crlf.encode_part(&input[start..], out);
+            self.at_line_start = false;
+        }
+    }
+
+    /// Appends to `out` what ends the body: the end of a last line that has none, and the lone dot.
+    pub fn finish(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(if self.at_line_start { b".\r\n" } else { b"\r\n.\r\n" });
+    }
+
+    fn stuff(&self, rest: &[u8], out: &mut Vec<u8>) {
+        if self.at_line_start && rest.first() == Some(&b'.') {
+            out.push(b'.');
+        }
+    }
+}
+
+/// Takes the body of DATA apart: undoes dot-stuffing and finds the lone dot, which only CR LF around it makes.
+#[derive(Debug, Clone)]
+pub struct BodyDecoder {
+    /// The last octets received and not yet given out: at most `.` CR, at a line start.
+    held: Vec<u8>,
+    before: Before,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    LineEnd,
+    Cr,
+    Text,
+}
+
+impl Default for BodyDecoder {
+    fn default() -> Self {
+        Self { held: Vec::new(), before: Before::LineEnd }
+    }
+}
+
+impl BodyDecoder {
+    /// Appends to `out` the message that `input` holds. Gives the count of bytes up to the end of the lone dot's line
+    /// if that came, otherwise `None`: all of `input` was taken.
+    pub fn decode(&mut self, input: &[u8], out: &mut Vec<u8>) -> Option<usize> {
+        let mut at = 0;
+        while at < input.len() {
+            let byte = input[at];
+            match (self.held.as_slice(), self.before, byte) {
+                (b".", _, b'\r') => self.held.push(byte),
+                (b".\r", _, b'\n') => return Some(at + 1),
+                (b".", ..) => {
+                    self.held.clear();
+                    self.before = Before::Text;
+                    continue;
+                }
+                (b".\r", ..) => {
+                    self.held.clear();
+                    out.push(b'\r');
+                    self.before = Before::Cr;
+                    continue;
+                }
+                (_, Before::LineEnd, b'.') => self.held.push(byte),
+                (_, Before::Cr, b'\n') => {
+                    out.push(byte);
+                    self.before = Before::LineEnd;
+                }
+                (_, _, b'\r') => {
+                    out.push(byte);
+                    self.before = Before::Cr;
+                }
+                _ => {
+                    let rest = &input[at..];
+                    let text = memchr(b'\r', rest).unwrap_or(rest.len());
+                    out.extend_from_slice(&rest[..text]);
+                    self.before = Before::Text;
+                    at += text;
+                    continue;
+                }
+            }
+            at += 1;
+        }
+        None
+    }
+}
+
+/// Takes line-mode input apart as the phase of the session asks for, and makes of it what is sent.
+///
+/// Commands and answers in AUTH come a line at a time and get CR LF; a body comes as it is there, up to and including
+/// the lone dot's line, and gets CR LF but no dots; a chunk's octets pass as they are.
+#[derive(Debug, Default)]
+pub struct LineInput {
+    crlf: CrlfEncoder,
+    line: Line,
+}
+
+/// How far the line under way has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Line {
+    #[default]
+    Start,
+    Dot,
+    DotCr,
+    Text,
+}
+
+impl Line {
+    fn after(self, part: &[u8]) -> Self {
+        match (self, part) {
+            (line, []) => line,
+            (Self::Start, b".") => Self::Dot,
+            (Self::Start, b".\r") | (Self::Dot, b"\r") => Self::DotCr,
+            _ => Self::Text,
+        }
+    }
+}
+
+impl LineInput {
+    /// Appends to `out` how the front of `input` is sent in this phase, and gives how many bytes of `input` that is;
+    /// it stops where the phase may change.
+    pub fn take(&mut self, phase: Phase, input: &[u8], out: &mut Vec<u8>) -> usize {
+        match phase {
+            Phase::Chunk { left } => {
+                let count = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
+                out.extend_from_slice(&input[..count]);
+                count
+            }
+            Phase::Body => self.take_body(input, out),
+            _ => match memchr(b'\n', input) {
+                Some(lf) => {
+                    self.end_line(&input[..lf], out);
+                    lf + 1
+                }
+                None => {
+                    self.begin_line(input, out);
+                    input.len()
+                }
+            },
+        }
+    }
+
+    /// Appends to `out` the end of a last line that has none, if this phase has lines.
+    pub fn finish(&mut self, phase: Phase, out: &mut Vec<u8>) {
+        if self.is_mid_line() && !matches!(phase, Phase::Chunk { .. }) {
+            self.end_line(b"", out);
+        }
+    }
+
+    /// Says whether a line has begun and not ended.
+    pub fn is_mid_line(&self) -> bool {
+        self.line != Line::Start
+    }
+
+    /// Says whether the line under way is a lone dot so far.
+    pub fn is_lone_dot(&self) -> bool {
+        matches!(self.line, Line::Dot | Line::DotCr)
+    }
+
+    fn take_body(&mut self, input: &[u8], out: &mut Vec<u8>) -> usize {
+        out.reserve(input.len() + input.len() / 16);
+        let mut start = 0;
+        for lf in memchr_iter(b'\n', input) {
+            let line = &input[start..lf];
+            // Only a line of two octets or fewer can be the lone dot's.
+            let is_last = line.len() <= 2 && matches!(self.line.after(line), Line::Dot | Line::DotCr);
+            self.end_line(line, out);
+            start = lf + 1;
+            if is_last {
+                return start;
+            }
+        }
+        self.begin_line(&input[start..], out);
+        input.len()
+    }
+
+    fn end_line(&mut self, line: &[u8], out: &mut Vec<u8>) {
+        self.crlf.encode_line(line, out);
+        self.line = Line::Start;
+    }
+
+    fn begin_line(&mut self, part: &[u8], out: &mut Vec<u8>) {
+        self.crlf.encode_part(part, out);
+        self.line = self.line.after(part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BODIES: &[(&[u8], &[u8])] = &[
+        (b"", b".\r\n"),
+        (b"a\nb", b"a\r\nb\r\n.\r\n"),
+        (b"a\r\nb\r\n", b"a\r\nb\r\n.\r\n"),
+        (b".\n..\n.a\n", b"..\r\n...\r\n..a\r\n.\r\n"),
+        (b".", b"..\r\n.\r\n"),
+        (b"\r\n\n\r\r\n.\rx\r.\n", b"\r\n\r\n\r\r\n..\rx\r.\r\n.\r\n"),
+        (b"x\r", b"x\r\r\n.\r\n"),
+        (b"nul\0 \xff\n", b"nul\0 \xff\r\n.\r\n"),
+    ];
+
+    fn cut_everywhere(input: &[u8], mut run: impl FnMut(&[&[u8]])) {
+        for at in 0..=input.len() {
+            run(&[&input[..at], &input[at..]]);
+        }
+        run(&input.chunks(1).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_body_is_stuffed_and_ended_wherever_it_is_cut() {
+        for (message, sent) in BODIES {
+            cut_everywhere(message, |parts| {
+                let (mut encoder, mut out) = (BodyEncoder::default(), Vec::new());
+                parts.iter().for_each(|part| encoder.encode(part, &mut out));
+                encoder.finish(&mut out);
+                assert_eq!(out.escape_ascii().to_string(), sent.escape_ascii().to_string());
+            });
+        }
+    }
+
+    #[test]
+    fn decoding_undoes_stuffing_and_stops_after_the_lone_dot() {
+        for (message, sent) in BODIES {
+            let mut expected = Vec::new();
+            CrlfEncoder::default().encode(message, &mut expected);
+            if !expected.is_empty() && !expected.ends_with(b"\n") {
+                expected.extend_from_slice(b"\r\n");
+            }
+            let stream = [sent, &b"QUIT\r\n"[..]].concat();
+            cut_everywhere(&stream, |parts| {
+                let (mut decoder, mut out, mut taken) = (BodyDecoder::default(), Vec::new(), 0);
+                for part in parts {
+                    if let Some(count) = decoder.decode(part, &mut out) {
+                        taken += count;
+                        break;
+                    }
+                    taken += part.len();
+                }
+                assert_eq!(taken, sent.len(), "{}", sent.escape_ascii());
+                assert_eq!(out.escape_ascii().to_string(), expected.escape_ascii().to_string());
+            });
+        }
+    }
+
+    #[test]
+    fn a_dot_between_anything_but_crlf_ends_no_body() {
+        for smuggled in [&b"\n.\n"[..], b"\r\n.\n", b"\n.\r\n", b"\r.\r", b"\r\n.\r\r\n"] {
+            let stream = [b"a", smuggled, b"b"].concat();
+            let mut out = Vec::new();
+            assert_eq!(BodyDecoder::default().decode(&stream, &mut out), None, "{}", stream.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn every_lf_gets_its_cr_once_wherever_it_is_cut() {
+        cut_everywhere(b"a\nb\r\n\r\r\nc\rd\n\n\r", |parts| {
+            let (mut encoder, mut out) = (CrlfEncoder::default(), Vec::new());
+            parts.iter().for_each(|part| encoder.encode(part, &mut out));
+            assert_eq!(out.escape_ascii().to_string(), "a\\r\\nb\\r\\n\\r\\r\\nc\\rd\\r\\n\\r\\n\\r");
+        });
+    }
+
+    #[test]
+    fn line_input_stops_where_the_phase_may_change() {
+        let (mut input, mut out) = (LineInput::default(), Vec::new());
+        assert_eq!(input.take(Phase::Command, b"DATA\nbody\n", &mut out), 5);
+        assert_eq!(input.take(Phase::Body, b"body\n..\n.\nQUIT\n", &mut out), 10);
+        assert_eq!(input.take(Phase::Chunk { left: 3 }, b"a\nb\nQUIT", &mut out), 3);
+        assert_eq!(input.take(Phase::Command, b"QUIT", &mut out), 4);
+        assert!(input.is_mid_line());
+        input.finish(Phase::Command, &mut out);
+        assert_eq!(out, b"DATA\r\nbody\r\n..\r\n.\r\na\nbQUIT\r\n");
+        assert!(!input.is_mid_line());
+    }
+
+    #[test]
+    fn the_lone_dot_is_found_wherever_the_body_is_cut() {
+        for body in [&b".\n"[..], b"a\n.\n", b"a\r\n.\r\n", b".a\n..\n.\r.\n\r.\n.\n"] {
+            let stream = [body, b"NOOP\n"].concat();
+            cut_everywhere(&stream, |parts| {
+                let (mut input, mut out, mut taken) = (LineInput::default(), Vec::new(), 0);
+                for part in parts {
+                    let count = input.take(Phase::Body, part, &mut out);
+                    taken += count;
+                    if count < part.len() || (out.ends_with(b"\r\n.\r\n") || out == b".\r\n") {
+                        break;
+                    }
+                }
+                assert_eq!(taken, body.len(), "{}", body.escape_ascii());
+            });
+        }
+    }
+
+    #[test]
+    fn an_end_in_a_chunk_adds_nothing() {
+        let (mut input, mut out) = (LineInput::default(), Vec::new());
+        input.take(Phase::Chunk { left: 9 }, b"abc", &mut out);
+        input.finish(Phase::Chunk { left: 6 }, &mut out);
+        assert_eq!(out, b"abc");
+    }
+}

@@ -1,0 +1,157 @@
+//! What a server said that it can do.
+
+use std::fmt;
+
+use super::{Reply, ReplyLine, Visible};
+
+/// The service extensions of a reply to EHLO or LHLO
+/// ([RFC 5321, section 4.1.1.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.1)), in the server's order, known
+/// or not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Extensions {
+    greeting: Vec<u8>,
+    list: Vec<Extension>,
+}
+
+/// One service extension: a keyword and its parameters, as the server wrote them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Extension {
+    line: Vec<u8>,
+    keyword_size: usize,
+}
+
+impl Extensions {
+    /// Reads a reply to EHLO: its first line is the server's greeting, each further one an extension.
+    pub fn from_reply(reply: &Reply) -> Self {
+        let mut extensions = Self::default();
+        for (index, line) in reply.lines().enumerate() {
+            extensions.add(index, line);
+        }
+        extensions
+    }
+
+    /// Adds line number `index` of the reply, counted from 0; lines without a keyword are passed over.
+    pub(super) fn add(&mut self, index: usize, line: ReplyLine<'_>) {
+        match (index, line.text().trim_ascii()) {
+            (0, text) => self.greeting = text.to_vec(),
+            (_, []) => {}
+            (_, text) => self.list.push(Extension::new(text)),
+        }
+    }
+
+    /// Gives the text of the first line: the server's name, and perhaps a greeting.
+    pub fn greeting(&self) -> &[u8] {
+        &self.greeting
+    }
+
+    /// Says whether there is an extension of this keyword, in whatever case.
+    pub fn has(&self, keyword: &str) -> bool {
+        self.get(keyword).is_some()
+    }
+
+    /// Gives the first extension of this keyword, in whatever case.
+    pub fn get(&self, keyword: &str) -> Option<&Extension> {
+        self.iter().find(|extension| extension.keyword().eq_ignore_ascii_case(keyword.as_bytes()))
+    }
+
+    /// Gives every extension, in the server's order.
+    pub fn iter(&self) -> impl Iterator<Item = &Extension> {
+        self.list.iter()
+    }
+
+    /// Gives the largest message that the server takes, in octets, if it names a size other than 0
+    /// ([RFC 1870, section 3](https://www.rfc-editor.org/rfc/rfc1870#section-3)).
+    pub fn size_limit(&self) -> Option<u64> {
+        let size = self.get("SIZE")?.params().next()?;
+        std::str::from_utf8(size).ok()?.parse().ok().filter(|size| *size > 0)
+    }
+
+    /// Gives the mechanisms of AUTH, each once
+    /// ([RFC 4954, section 3](https://www.rfc-editor.org/rfc/rfc4954#section-3)), also of the older form `AUTH=`.
+    pub fn auth_mechanisms(&self) -> Vec<&[u8]> {
+        let mut mechanisms: Vec<&[u8]> = Vec::new();
+        for extension in self.iter() {
+            let first = match extension.keyword().split_at_checked(5) {
+                Some((auth, first)) if auth.eq_ignore_ascii_case(b"AUTH=") => first,
+                _ if extension.keyword().eq_ignore_ascii_case(b"AUTH") => b"",
+                _ => continue,
+            };
+            for mechanism in Some(first).into_iter().chain(extension.params()) {
+                if !mechanism.is_empty() && !mechanisms.iter().any(|known| known.eq_ignore_ascii_case(mechanism)) {
+                    mechanisms.push(mechanism);
+                }
+            }
+        }
+        mechanisms
+    }
+}
+
+impl Extension {
+    fn new(text: &[u8]) -> Self {
+        let keyword_size = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
+        Self { line: text.to_vec(), keyword_size }
+    }
+
+    /// Gives the keyword as the server wrote it.
+    pub fn keyword(&self) -> &[u8] {
+        &self.line[..self.keyword_size]
+    }
+
+    /// Gives the words after the keyword.
+    pub fn params(&self) -> impl Iterator<Item = &[u8]> {
+        self.line[self.keyword_size..].split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
+    }
+}
+
+impl fmt::Display for Extension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Visible(&self.line).fmt(f)
+    }
+}
+
+impl fmt::Debug for Extension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.line.escape_ascii())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{Limits, ReplyBuilder};
+
+    fn extensions(raw: &[u8]) -> Extensions {
+        let mut builder = ReplyBuilder::new(Limits::default());
+        let reply =
+            raw.split_inclusive(|byte| *byte == b'\n').find_map(|line| builder.push(ReplyLine::new(line)).unwrap());
+        Extensions::from_reply(&reply.unwrap())
+    }
+
+    #[test]
+    fn every_keyword_is_kept_with_its_parameters() {
+        let extensions = extensions(
+            b"250-mx.example.org hello\r\n250-SIZE 1000\r\n250-X-\xff odd  words\r\n250-8bitmime\r\n250 \r\n",
+        );
+        assert_eq!(extensions.greeting(), b"mx.example.org hello");
+        let keywords: Vec<&[u8]> = extensions.iter().map(Extension::keyword).collect();
+        assert_eq!(keywords, [&b"SIZE"[..], b"X-\xff", b"8bitmime"]);
+        assert!(extensions.has("8BITMIME") && !extensions.has("STARTTLS"));
+        assert_eq!(extensions.iter().nth(1).unwrap().params().collect::<Vec<_>>(), [b"odd", &b"words"[..]]);
+        assert_eq!(extensions.size_limit(), Some(1000));
+    }
+
+    #[test]
+    fn a_size_of_zero_or_nonsense_is_no_limit() {
+        for raw in
+            [&b"250-x\r\n250 SIZE\r\n"[..], b"250-x\r\n250 SIZE 0\r\n", b"250-x\r\n250 SIZE 99999999999999999999\r\n"]
+        {
+            assert_eq!(extensions(raw).size_limit(), None);
+        }
+    }
+
+    #[test]
+    fn mechanisms_come_from_both_forms_of_auth_each_once() {
+        let extensions = extensions(b"250-x\r\n250-AUTH PLAIN LOGIN\r\n250 auth=LOGIN CRAM-MD5\r\n");
+        assert_eq!(extensions.auth_mechanisms(), [&b"PLAIN"[..], b"LOGIN", b"CRAM-MD5"]);
+    }
+}

@@ -1,0 +1,25 @@
+//! SMTP without I/O and without a clock: bytes and lines in, values out.
+//!
+//! ```text
+//!  sent bytes ──────────────► Tracker ◄────────────── ReplyLine ◄── LineBuffer ◄── received bytes
+//!  (CrlfEncoder, BodyEncoder,    │                        │
+//!   LineInput make them)      Phase,                 ReplyBuilder ──► Reply ──► Extensions
+//!                             replies due
+//! ```
+//!
+//! Nothing here fails because of what a server said: odd lines, odd replies and odd phases are values with marks on
+//! them. Only limits are errors.
+
+mod encode;
+mod extensions;
+mod line;
+mod reply;
+mod tracker;
+mod visible;
+
+pub use encode::{BodyDecoder, BodyEncoder, CrlfEncoder, LineInput};
+pub use extensions::{Extension, Extensions};
+pub use line::{Code, EnhancedCode, LineBuffer, ReplyLine, Severity};
+pub use reply::{Flaws, LimitExceeded, Limits, Reply, ReplyBuilder, Unexpected};
+pub use tracker::{Answer, Phase, Received, Request, Span, Tracker};
+pub use visible::{Escaper, Visible};

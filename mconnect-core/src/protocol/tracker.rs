@@ -1,0 +1,588 @@
+//! Where a session stands, seen from the bytes that pass.
+//!
+//! ```text
+//!             greeting                 EHLO MAIL RCPT ... (one reply each)
+//!  Greeting ───────────► Command ◄──────────────────────────────────────────┐
+//!                           │ DATA, 354    ► Body ── lone dot ──────────────┤
+//!                           │ BDAT n       ► Chunk { left } ── n octets ────┤
+//!                           │ AUTH, 334    ► Auth ── any reply but 334 ─────┤
+//!                           │ STARTTLS, 220 ► StartTls ── tls_started ──────┘
+//!                           └ end of the stream ► Closed
+//! ```
+//!
+//! The tracker observes and never forbids. What depends on a reply that is not here yet is guessed in the client's
+//! favour (354 to DATA, 334 to AUTH), so that bytes sent blindly are read as the client means them; a reply to the
+//! contrary marks the tracker out of step until nothing is in flight.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::str;
+
+use memchr::{memchr, memmem};
+
+use super::{Code, Extensions, ReplyLine, Severity};
+
+/// What the next bytes sent will mean to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// The greeting is not here yet.
+    Greeting,
+    /// A command is next.
+    Command,
+    /// The body of DATA, up to the lone dot.
+    Body,
+    /// A chunk of BDAT ([RFC 3030](https://www.rfc-editor.org/rfc/rfc3030)).
+    Chunk {
+        /// How many octets of it are still to be sent.
+        left: u64,
+    },
+    /// An answer in an AUTH exchange ([RFC 4954](https://www.rfc-editor.org/rfc/rfc4954)).
+    Auth,
+    /// STARTTLS was granted: a TLS handshake ([RFC 3207](https://www.rfc-editor.org/rfc/rfc3207)).
+    StartTls,
+    /// Nothing: the server closed.
+    Closed,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Greeting => "greeting",
+            Self::Command => "command",
+            Self::Body => "DATA",
+            Self::Chunk { .. } => "BDAT",
+            Self::Auth => "AUTH",
+            Self::StartTls => "STARTTLS",
+            Self::Closed => "closed",
+        })
+    }
+}
+
+/// What a reply answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "the names are the commands'")]
+pub enum Request {
+    /// Having connected.
+    Greeting,
+    Ehlo,
+    Helo,
+    Lhlo,
+    Mail,
+    Rcpt,
+    Data,
+    /// The lone dot after a body.
+    EndOfData,
+    /// The command and its octets.
+    Bdat,
+    Auth,
+    /// An answer to a 334.
+    AuthAnswer,
+    StartTls,
+    Rset,
+    Quit,
+    /// A line with nothing in it.
+    EmptyLine,
+    /// Any other command.
+    Other,
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Greeting => "connecting",
+            Self::Ehlo => "EHLO",
+            Self::Helo => "HELO",
+            Self::Lhlo => "LHLO",
+            Self::Mail => "MAIL",
+            Self::Rcpt => "RCPT",
+            Self::Data => "DATA",
+            Self::EndOfData => "the end of data",
+            Self::Bdat => "BDAT",
+            Self::Auth => "AUTH",
+            Self::AuthAnswer => "the answer in AUTH",
+            Self::StartTls => "STARTTLS",
+            Self::Rset => "RSET",
+            Self::Quit => "QUIT",
+            Self::EmptyLine => "an empty line",
+            Self::Other => "a command",
+        })
+    }
+}
+
+/// A reply that came, and what it answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// What was asked; `None` if nothing was.
+    pub request: Option<Request>,
+    /// The code of the reply's last line.
+    pub code: Code,
+}
+
+/// What a received line was to the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Received {
+    /// A part of a reply that goes on.
+    Part,
+    /// The end of a reply.
+    Reply(Answer),
+}
+
+/// The front part of some sent bytes that is of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// Its octets.
+    pub size: usize,
+    /// It may hold a password: the initial response of AUTH, or an answer to a 334.
+    pub is_secret: bool,
+}
+
+/// Follows a session from the bytes sent and the lines received.
+#[derive(Debug)]
+pub struct Tracker {
+    sending: Sending,
+    line: CommandLine,
+    due: Due,
+    /// The replies that are due have not been what the client's bytes took them to be.
+    out_of_step: bool,
+    /// Bytes were sent that are a body or an answer only if DATA or AUTH is granted.
+    guessed: bool,
+    lines_of_reply: usize,
+    last: Option<Answer>,
+    is_lmtp: bool,
+    recipients: u32,
+    learning: Extensions,
+    extensions: Option<Extensions>,
+    is_closing: bool,
+    is_closed: bool,
+}
+
+/// What the next byte sent belongs to, if the server grants what was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    Command,
+    Body(LoneDot),
+    Chunk { left: u64, is_last: bool },
+    Auth,
+    StartTls,
+}
+
+impl Default for Tracker {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Tracker {
+    /// Begins a session whose greeting is due.
+    pub fn new() -> Self {
+        let mut due = Due::default();
+        due.push(Request::Greeting, 1);
+        Self {
+            sending: Sending::Command,
+            line: CommandLine::default(),
+            due,
+            out_of_step: false,
+            guessed: false,
+            lines_of_reply: 0,
+            last: None,
+            is_lmtp: false,
+            recipients: 0,
+            learning: Extensions::default(),
+            extensions: None,
+            is_closing: false,
+            is_closed: false,
+        }
+    }
+
+    /// Follows bytes that are sent, cut anywhere.
+    pub fn sent(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            bytes = &bytes[self.sent_span(bytes).size..];
+        }
+    }
+
+    /// Follows the front part of `bytes`, as much of it as is of one kind, and says what that is. `bytes` must not be
+    /// empty; the span then is not.
+    pub fn sent_span(&mut self, bytes: &[u8]) -> Span {
+        let size = match self.sending {
+            Sending::Body(mut dot) => {
+                let end = dot.find(bytes);
+                self.sending = if end.is_some() { Sending::Command } else { Sending::Body(dot) };
+                self.guessed |= self.due.holds(|request| request == Request::Data);
+                if end.is_some() {
+                    self.due.push(Request::EndOfData, self.final_replies());
+                }
+                end.unwrap_or(bytes.len())
+            }
+            Sending::Chunk { left, is_last } => {
+                let size = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+                self.sent_chunk(left - size as u64, is_last);
+                size
+            }
+            Sending::Command | Sending::Auth | Sending::StartTls => return self.sent_line(bytes),
+        };
+        Span { size, is_secret: false }
+    }
+
+    /// Follows a line that was received, or a piece of one, and says what it was to the session.
+    pub fn received(&mut self, line: ReplyLine<'_>) -> Received {
+        let (Some(code), true) = (line.code(), line.ends_reply()) else {
+            self.learn(line);
+            return Received::Part;
+        };
+        self.learn(line);
+        self.lines_of_reply = 0;
+        let learnt = std::mem::take(&mut self.learning);
+
+        let request = self.due.pop();
+        let severity = code.severity();
+        self.is_closing |= code == Code::NOT_AVAILABLE;
+        match (request, code, severity) {
+            // Granted: 354 and 334 change the phase whatever was asked, unless it was guessed so already.
+            (Some(Request::Data), Code::START_BODY, _) => {}
+            (Some(Request::Auth | Request::AuthAnswer), Code::CHALLENGE, _) => {}
+            (_, Code::START_BODY, _) => self.surprise(Sending::Body(LoneDot::default())),
+            (_, Code::CHALLENGE, _) => self.surprise(Sending::Auth),
+            // Refused: what was sent meanwhile was no body and no answer to the server.
+            (Some(Request::Data), ..) => self.refuse(|sending| matches!(sending, Sending::Body(_)), Request::Data),
+            (Some(Request::Auth | Request::AuthAnswer), ..) => {
+                self.refuse(|sending| sending == Sending::Auth, Request::Auth);
+            }
+            (Some(Request::StartTls), Code::READY, _) => self.surprise(Sending::StartTls),
+            (Some(Request::Quit), Code::CLOSING, _) => self.is_closing = true,
+            (Some(Request::Ehlo | Request::Lhlo), _, Severity::Completion) => {
+                self.is_lmtp |= request == Some(Request::Lhlo);
+                self.recipients = 0;
+                self.extensions = Some(learnt);
+            }
+            (Some(Request::Helo | Request::Mail | Request::Rset), _, Severity::Completion) => self.recipients = 0,
+            (Some(Request::Rcpt), _, Severity::Completion) => self.recipients += 1,
+            (Some(Request::Rcpt), ..) if self.is_lmtp && self.due.holds(|due| due == Request::EndOfData) => {
+                self.out_of_step = true;
+            }
+            // A server that accepts a message before its lone dot has found an end of its own.
+            (None, _, Severity::Completion) if matches!(self.sending, Sending::Body(_)) => {
+                self.sending = Sending::Command
+            }
+            _ => {}
+        }
+        if self.due.count == 0 {
+            (self.out_of_step, self.guessed) = (false, false);
+        }
+        let answer = Answer { request, code };
+        self.last = Some(answer);
+        Received::Reply(answer)
+    }
+
+    /// Follows the end of the stream: nothing will be received any more.
+    pub fn ended(&mut self) {
+        self.is_closed = true;
+    }
+
+    /// Stops waiting for the reply to an empty line, which some servers leave out, if that is the one due next.
+    pub fn forgo_empty_line(&mut self) {
+        if self.due.front() == Some(Request::EmptyLine) {
+            self.due.pop();
+        }
+    }
+
+    /// Says what the next bytes sent will mean to the server.
+    pub fn phase(&self) -> Phase {
+        match self.sending {
+            _ if self.is_closed => Phase::Closed,
+            _ if self.due.front() == Some(Request::Greeting) => Phase::Greeting,
+            Sending::Command => Phase::Command,
+            Sending::Body(_) => Phase::Body,
+            Sending::Chunk { left, .. } => Phase::Chunk { left },
+            Sending::Auth => Phase::Auth,
+            Sending::StartTls => Phase::StartTls,
+        }
+    }
+
+    /// Gives how many replies are due; while the tracker is out of step, the server may send more.
+    pub fn outstanding(&self) -> usize {
+        self.due.count
+    }
+
+    /// Says what the next reply will answer.
+    pub fn awaited(&self) -> Option<Request> {
+        self.due.front()
+    }
+
+    /// Gives the last whole reply that came.
+    pub fn last_answer(&self) -> Option<Answer> {
+        self.last
+    }
+
+    /// Says whether what was sent and what was replied went together so far; bytes sent blindly may break that.
+    pub fn is_in_step(&self) -> bool {
+        !self.out_of_step
+    }
+
+    /// Says whether the server said that it will close: a 421, or a 221 to QUIT.
+    pub fn is_closing(&self) -> bool {
+        self.is_closing
+    }
+
+    /// Gives what the server advertised in its last positive reply to EHLO or LHLO.
+    pub fn extensions(&self) -> Option<&Extensions> {
+        self.extensions.as_ref()
+    }
+
+    fn sent_line(&mut self, bytes: &[u8]) -> Span {
+        let line_end = memchr(b'\n', bytes).map(|lf| lf + 1);
+        let part = &bytes[..line_end.unwrap_or(bytes.len())];
+        let span = match self.sending {
+            Sending::Auth => Span { size: part.len(), is_secret: true },
+            _ => self.line.add(part),
+        };
+        if line_end == Some(span.size) {
+            self.sent_line_end();
+        }
+        span
+    }
+
+    fn sent_line_end(&mut self) {
+        if self.sending == Sending::Auth {
+            self.guessed |= self.due.holds(|request| matches!(request, Request::Auth | Request::AuthAnswer));
+            self.due.push(Request::AuthAnswer, 1);
+        } else {
+            let command = self.line.command();
+            self.line.clear();
+            self.sent_command(command);
+        }
+    }
+
+    fn sent_command(&mut self, command: Command) {
+        self.sending = match command {
+            Command { request: Request::Data, .. } => Sending::Body(LoneDot::default()),
+            Command { request: Request::Auth, .. } => Sending::Auth,
+            Command { chunk: Some((octets, is_last)), .. } => return self.sent_chunk(octets, is_last),
+            _ => Sending::Command,
+        };
+        self.due.push(command.request, 1);
+    }
+
+    fn sent_chunk(&mut self, left: u64, is_last: bool) {
+        if left > 0 {
+            self.sending = Sending::Chunk { left, is_last };
+        } else {
+            self.sending = Sending::Command;
+            self.due.push(Request::Bdat, if is_last { self.final_replies() } else { 1 });
+        }
+    }
+
+    /// Gives how many replies follow a message: in LMTP one for each accepted recipient
+    /// ([RFC 2033, section 4.2](https://www.rfc-editor.org/rfc/rfc2033#section-4.2)).
+    fn final_replies(&self) -> usize {
+        if !self.is_lmtp {
+            return 1;
+        }
+        let unanswered = self.due.count_of(Request::Rcpt);
+        (self.recipients as usize + unanswered).max(1)
+    }
+
+    fn learn(&mut self, line: ReplyLine<'_>) {
+        let is_ehlo = matches!(self.due.front(), Some(Request::Ehlo | Request::Lhlo));
+        if is_ehlo && line.is_start() && self.lines_of_reply < MOST_EXTENSIONS {
+            self.learning.add(self.lines_of_reply, line);
+        }
+        self.lines_of_reply = self.lines_of_reply.saturating_add(1);
+    }
+
+    fn surprise(&mut self, sending: Sending) {
+        self.sending = sending;
+        self.out_of_step |= self.due.count > 0;
+    }
+
+    fn refuse(&mut self, is_guess: impl Fn(Sending) -> bool, request: Request) {
+        if is_guess(self.sending) && !self.due.holds(|due| due == request) {
+            self.sending = Sending::Command;
+        }
+        self.out_of_step |= self.guessed;
+    }
+}
+
+/// Extensions beyond this many lines are not learnt: a server cannot fill the memory with them.
+const MOST_EXTENSIONS: usize = 1000;
+
+/// The replies that are due, in order, in runs of the same request.
+#[derive(Debug, Default)]
+struct Due {
+    runs: VecDeque<(Request, usize)>,
+    count: usize,
+}
+
+impl Due {
+    fn push(&mut self, request: Request, count: usize) {
+        self.count += count;
+        let is_full = self.runs.len() >= MOST_RUNS;
+        match self.runs.back_mut() {
+            Some((last, run)) if *last == request || is_full => *run += count,
+            _ => self.runs.push_back((request, count)),
+        }
+    }
+
+    fn pop(&mut self) -> Option<Request> {
+        let (request, run) = self.runs.front_mut()?;
+        let request = *request;
+        *run -= 1;
+        self.count -= 1;
+        if *run == 0 {
+            self.runs.pop_front();
+        }
+        Some(request)
+    }
+
+    fn front(&self) -> Option<Request> {
+        self.runs.front().map(|(request, _)| *request)
+    }
+
+    fn holds(&self, is_it: impl Fn(Request) -> bool) -> bool {
+        self.runs.iter().any(|(request, _)| is_it(*request))
+    }
+
+    fn count_of(&self, request: Request) -> usize {
+        self.runs.iter().filter(|(due, _)| *due == request).map(|(_, run)| run).sum()
+    }
+}
+
+/// More runs than these are counted, but no longer told apart.
+const MOST_RUNS: usize = 4096;
+
+/// The command line under way: as much of its beginning as tells the command.
+#[derive(Debug, Default)]
+struct CommandLine {
+    head: Vec<u8>,
+    /// Octets after the head were not kept.
+    has_more: bool,
+}
+
+/// A command as far as the session depends on it.
+#[derive(Debug, Clone, Copy)]
+struct Command {
+    request: Request,
+    /// Of BDAT: the octets of the chunk, and whether it is the last.
+    chunk: Option<(u64, bool)>,
+}
+
+impl CommandLine {
+    /// Adds a part of the line, or as much of it as stands before a secret; the secret itself is not kept.
+    fn add(&mut self, part: &[u8]) -> Span {
+        if secret_start(&self.head).is_some() {
+            return Span { size: part.len(), is_secret: true };
+        }
+        let before = self.head.len();
+        let room = LONGEST_HEAD - before;
+        self.head.extend_from_slice(&part[..part.len().min(room)]);
+        match secret_start(&self.head) {
+            Some(start) => {
+                self.head.truncate(start);
+                Span { size: start - before, is_secret: false }
+            }
+            None => {
+                self.has_more |= part.len() > room;
+                Span { size: part.len(), is_secret: false }
+            }
+        }
+    }
+
+    fn clear(&mut self) {
+        self.head.clear();
+        self.has_more = false;
+    }
+
+    fn command(&self) -> Command {
+        let mut words = self.head.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let verb = words.next().unwrap_or_default();
+        let request = match VERBS.iter().find(|(name, _)| verb.eq_ignore_ascii_case(name.as_bytes())) {
+            Some((_, request)) => *request,
+            None if verb.is_empty() && !self.has_more => Request::EmptyLine,
+            None => Request::Other,
+        };
+        if request != Request::Bdat {
+            return Command { request, chunk: None };
+        }
+        let octets = words.next().and_then(|word| str::from_utf8(word).ok()?.parse().ok());
+        let is_last = words.next().is_some_and(|word| word.eq_ignore_ascii_case(b"LAST"));
+        match octets {
+            Some(octets) => Command { request, chunk: Some((octets, is_last)) },
+            None => Command { request: Request::Other, chunk: None },
+        }
+    }
+}
+
+const VERBS: &[(&str, Request)] = &[
+    ("RCPT", Request::Rcpt),
+    ("MAIL", Request::Mail),
+    ("DATA", Request::Data),
+    ("BDAT", Request::Bdat),
+    ("RSET", Request::Rset),
+    ("EHLO", Request::Ehlo),
+    ("HELO", Request::Helo),
+    ("LHLO", Request::Lhlo),
+    ("AUTH", Request::Auth),
+    ("STARTTLS", Request::StartTls),
+    ("QUIT", Request::Quit),
+];
+
+/// A head of this many octets tells every command, `BDAT 18446744073709551615 LAST` too.
+const LONGEST_HEAD: usize = 64;
+
+/// Gives where the initial response of an AUTH command begins.
+fn secret_start(head: &[u8]) -> Option<usize> {
+    let (verb, rest) = head.split_at_checked(5)?;
+    if !verb.eq_ignore_ascii_case(b"AUTH ") {
+        return None;
+    }
+    let mechanism = rest.iter().position(|byte| *byte != b' ')?;
+    let space = rest[mechanism..].iter().position(|byte| *byte == b' ')?;
+    Some(verb.len() + mechanism + space + 1)
+}
+
+/// Finds CR LF, dot, CR LF in a body that is cut anywhere; the beginning of the body counts as a line's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct LoneDot {
+    /// How many octets of the pattern the bytes so far end with.
+    matched: usize,
+}
+
+impl Default for LoneDot {
+    fn default() -> Self {
+        Self { matched: 2 }
+    }
+}
+
+impl LoneDot {
+    const PATTERN: &'static [u8] = b"\r\n.\r\n";
+
+    /// Gives how many of `bytes` belong to the body, if it ends in them.
+    fn find(&mut self, bytes: &[u8]) -> Option<usize> {
+        let mut at = 0;
+        while self.matched > 0 && at < bytes.len() {
+            self.step(bytes[at]);
+            at += 1;
+            if self.matched == Self::PATTERN.len() {
+                return Some(at);
+            }
+        }
+        let rest = &bytes[at..];
+        if let Some(found) = memmem::find(rest, Self::PATTERN) {
+            return Some(at + found + Self::PATTERN.len());
+        }
+        for byte in &rest[rest.len().saturating_sub(Self::PATTERN.len() - 1)..] {
+            self.step(*byte);
+        }
+        None
+    }
+
+    fn step(&mut self, byte: u8) {
+        self.matched = match byte {
+            _ if Self::PATTERN[self.matched] == byte => self.matched + 1,
+            b'\r' => 1,
+            _ => 0,
+        };
+    }
+}

@@ -1,0 +1,158 @@
+//! Bytes as a screen may show them: printable text stays, what could steer a terminal becomes an escape.
+
+use std::fmt::{self, Write as _};
+use std::str;
+
+/// Bytes shown on one line: printable UTF-8 as it is; control characters, line ends included, bidirectional controls
+/// and bytes that are not UTF-8 as `\r`, `\n`, `\x1b` or `\u{202e}`.
+#[derive(Debug, Clone, Copy)]
+pub struct Visible<'a>(pub &'a [u8]);
+
+impl fmt::Display for Visible<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            for c in chunk.valid().chars() {
+                match c {
+                    '\n' => f.write_str("\\n")?,
+                    '\r' => f.write_str("\\r")?,
+                    '\t' => f.write_char(c)?,
+                    c if is_hazardous(c) => escape_char(c, f)?,
+                    c => f.write_char(c)?,
+                }
+            }
+            for byte in chunk.invalid() {
+                write!(f, "\\x{byte:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes a stream of bytes safe for a terminal, a chunk at a time: the same bytes give the same text wherever they
+/// are cut.
+///
+/// LF and CR LF are line ends and stay LF; tabs stay; any other C0 control, DEL, C1 (as U+0080 to U+009F or as lone
+/// bytes), the bidirectional controls of Unicode and bytes that are not UTF-8 become escapes.
+#[derive(Debug, Default)]
+pub struct Escaper {
+    held: Vec<u8>,
+}
+
+impl Escaper {
+    /// Appends to `out` how `bytes` are shown. A CR or the beginning of a character at the end of `bytes` is held
+    /// until what follows is known.
+    pub fn push(&mut self, bytes: &[u8], out: &mut String) {
+        if self.held.is_empty() {
+            let kept = escape(bytes, out);
+            self.held.extend_from_slice(&bytes[kept..]);
+        } else {
+            self.held.extend_from_slice(bytes);
+            let held = std::mem::take(&mut self.held);
+            let kept = escape(&held, out);
+            self.held.extend_from_slice(&held[kept..]);
+        }
+    }
+
+    /// Appends to `out` what is still held: nothing follows it.
+    pub fn finish(&mut self, out: &mut String) {
+        for byte in self.held.drain(..) {
+            match byte {
+                b'\r' => out.push_str("\\r"),
+                _ => escape_byte(byte, out),
+            }
+        }
+    }
+}
+
+/// Escapes all of `bytes` but an end that may go on, and gives the index where that end begins.
+fn escape(bytes: &[u8], out: &mut String) -> usize {
+    out.reserve(bytes.len());
+    let mut at = 0;
+    for chunk in bytes.utf8_chunks() {
+        let mut rest = chunk.valid();
+        while let Some(stop) = rest.find(|c| c != '\n' && is_hazardous(c)) {
+            out.push_str(&rest[..stop]);
+            let tail = &rest[stop..];
+            let Some(c) = tail.chars().next() else { break };
+            let is_end = at + chunk.valid().len() == bytes.len() && tail.len() == 1;
+            match (c, tail.as_bytes().get(1)) {
+                ('\r', None) if is_end => return bytes.len() - 1,
+                ('\r', Some(b'\n')) => {}
+                ('\r', _) => out.push_str("\\r"),
+                _ => escape_char(c, out).expect("writing to a string does not fail"),
+            }
+            rest = &tail[c.len_utf8()..];
+        }
+        out.push_str(rest);
+        at += chunk.valid().len();
+        let ends_here = at + chunk.invalid().len() == bytes.len();
+        if ends_here && is_beginning(chunk.invalid()) {
+            return at;
+        }
+        for byte in chunk.invalid() {
+            escape_byte(*byte, out);
+        }
+        at += chunk.invalid().len();
+    }
+    bytes.len()
+}
+
+/// Says whether `bytes` are not UTF-8 only because they end too early.
+fn is_beginning(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
+}
+
+/// Says whether showing this character could move a cursor, hide text or reorder it. LF is among them; tab is not.
+fn is_hazardous(c: char) -> bool {
+    matches!(c,
+        '\0'..='\x08' | '\x0a'..='\x1f' | '\x7f'..='\u{9f}'
+        | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn escape_char(c: char, out: &mut impl fmt::Write) -> fmt::Result {
+    match u32::from(c) {
+        code @ ..0x80 => write!(out, "\\x{code:02x}"),
+        code => write!(out, "\\u{{{code:x}}}"),
+    }
+}
+
+fn escape_byte(byte: u8, out: &mut String) {
+    write!(out, "\\x{byte:02x}").expect("writing to a string does not fail");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLES: &[(&[u8], &str)] = &[
+        (b"220 hi\r\n250 ok\n", "220 hi\n250 ok\n"),
+        (b"a\rb\r\r\nc\r", "a\\rb\\r\nc\\r"),
+        (b"tab\there \x1b[31mred\x07\x7f\0", "tab\there \\x1b[31mred\\x07\\x7f\\x00"),
+        ("Grüße, 世界 🦀 e\u{301}".as_bytes(), "Grüße, 世界 🦀 e\u{301}"),
+        (b"lone \x9b31m and \xc2\x9b31m", "lone \\x9b31m and \\u{9b}31m"),
+        ("\u{202e}evil\u{2066}\u{200f}".as_bytes(), "\\u{202e}evil\\u{2066}\\u{200f}"),
+        (b"latin \xe9t\xe9, cut \xf0\x9f\xa6", "latin \\xe9t\\xe9, cut \\xf0\\x9f\\xa6"),
+        (b"\xe2\x82\r\n\xe2\x82\xac\r", "\\xe2\\x82\n\u{20ac}\\r"),
+    ];
+
+    #[test]
+    fn what_could_steer_a_terminal_is_escaped_wherever_the_stream_is_cut() {
+        for (bytes, shown) in SAMPLES {
+            for first in 0..=bytes.len() {
+                for second in first..=bytes.len() {
+                    let (mut escaper, mut out) = (Escaper::default(), String::new());
+                    for part in [&bytes[..first], &bytes[first..second], &bytes[second..]] {
+                        escaper.push(part, &mut out);
+                    }
+                    escaper.finish(&mut out);
+                    assert_eq!(&out, shown, "cut at {first} and {second}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_line_for_a_message_escapes_line_ends_too() {
+        assert_eq!(Visible(b"a\r\nb\x1b\xff\t\xc3\xa9").to_string(), "a\\r\\nb\\x1b\\xff\t\u{e9}");
+    }
+}

@@ -1,0 +1,70 @@
+//! What a client sends, by the line or as it comes.
+
+use std::io::{self, Read};
+use std::net::TcpStream;
+
+use memchr::memchr;
+
+pub(super) struct Input<'a> {
+    stream: &'a TcpStream,
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl<'a> Input<'a> {
+    pub fn new(stream: &'a TcpStream) -> Self {
+        Self { stream, bytes: Vec::new(), start: 0 }
+    }
+
+    /// Gives the next line with its LF, a piece of one that is too long, or at the end what is left; nothing after that.
+    pub fn line(&mut self) -> io::Result<Vec<u8>> {
+        loop {
+            let rest = &self.bytes[self.start..];
+            let size = match memchr(b'\n', rest) {
+                Some(lf) => lf + 1,
+                None if rest.len() >= LONGEST_LINE => rest.len(),
+                None if self.fill()? => continue,
+                None => self.bytes.len() - self.start,
+            };
+            let line = self.bytes[self.start..self.start + size].to_vec();
+            self.start += size;
+            return Ok(line);
+        }
+    }
+
+    /// Says whether a line is there already.
+    pub fn has_line(&self) -> bool {
+        memchr(b'\n', &self.bytes[self.start..]).is_some()
+    }
+
+    /// Gives the bytes that are there, at least one unless the client ended its sending side; [`take`](Self::take) then
+    /// says how many were used.
+    pub fn some(&mut self) -> io::Result<&[u8]> {
+        if self.start == self.bytes.len() {
+            self.fill()?;
+        }
+        Ok(&self.bytes[self.start..])
+    }
+
+    pub fn take(&mut self, count: usize) {
+        self.start += count;
+    }
+
+    fn fill(&mut self) -> io::Result<bool> {
+        self.bytes.drain(..self.start);
+        self.start = 0;
+        let before = self.bytes.len();
+        self.bytes.resize(before + ROOM, 0);
+        let result = loop {
+            match (&mut &*self.stream).read(&mut self.bytes[before..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result,
+            }
+        };
+        self.bytes.truncate(before + *result.as_ref().unwrap_or(&0));
+        Ok(result? > 0)
+    }
+}
+
+const LONGEST_LINE: usize = 64 * 1024;
+const ROOM: usize = 16 * 1024;

@@ -1,0 +1,234 @@
+//! A loopback SMTP server, for tests and for practice.
+//!
+//! [`Server::start`] is a proper little ESMTP receiver that keeps what it accepts; [`Server::play`] says what a
+//! [`Dialogue`](crate::dialogue::Dialogue) says. Both listen on 127.0.0.1, on a port that the system chooses, with a
+//! thread for each connection, and are gone when they are dropped.
+
+mod input;
+mod play;
+mod receive;
+
+use std::io;
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::panic::resume_unwind;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::dialogue::{Dialogue, SyntaxError};
+
+/// A server that listens on this machine.
+///
+/// Dropping one that plays a dialogue waits for its end and panics if the client deviated, so that no test forgets to
+/// look; [`join`](Self::join) gives the error instead.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    /// How long a client may take to come, once the server is joined.
+    patience: Duration,
+    shared: Arc<Shared>,
+    acceptor: Option<JoinHandle<Result<(), ServerError>>>,
+}
+
+/// A message that the server accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// What stood between the angle brackets of MAIL.
+    pub sender: Vec<u8>,
+    /// What stood between the angle brackets of each RCPT that was accepted.
+    pub recipients: Vec<Vec<u8>>,
+    /// The content, dots unstuffed, line ends as they were sent.
+    pub content: Vec<u8>,
+}
+
+/// Why a server that played a dialogue did not come to its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// No dialogue.
+    #[error(transparent)]
+    Syntax(#[from] SyntaxError),
+    /// The system did not let it listen, read or write.
+    #[error("the server cannot {action}")]
+    Io {
+        /// What it could not do.
+        action: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// No client connected in time.
+    #[error("no client came in {0:?}")]
+    NoClient(Duration),
+    /// The client did something else than the dialogue says.
+    #[error("line {line} of the dialogue: expected `{expected}`, got {got}")]
+    Deviation {
+        /// The number of the line in the dialogue.
+        line: usize,
+        /// The step.
+        expected: String,
+        /// What came instead.
+        got: String,
+    },
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    messages: Vec<Message>,
+    taken: usize,
+    connections: Vec<TcpStream>,
+    has_client: bool,
+    is_stopping: bool,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, message: Message) {
+        self.state().messages.push(message);
+        self.changed.notify_all();
+    }
+
+    /// Accepts a client; `None` once the server is stopping.
+    fn accept(&self, listener: &TcpListener) -> Result<Option<TcpStream>, ServerError> {
+        let failed = |source| ServerError::Io { action: "accept a connection", source };
+        let (stream, _) = listener.accept().map_err(failed)?;
+        stream.set_nodelay(true).map_err(failed)?;
+        let mut state = self.state();
+        if state.is_stopping {
+            return Ok(None);
+        }
+        state.has_client = true;
+        state.connections.push(stream.try_clone().map_err(failed)?);
+        self.changed.notify_all();
+        Ok(Some(stream))
+    }
+
+    fn forget(&self, stream: &TcpStream) {
+        let gone = stream.peer_addr().ok();
+        self.state().connections.retain(|connection| connection.peer_addr().ok() != gone);
+    }
+}
+
+impl Server {
+    /// Starts a receiver: EHLO with PIPELINING, SIZE, 8BITMIME, SMTPUTF8, CHUNKING, ENHANCEDSTATUSCODES and HELP; HELO,
+    /// LHLO, MAIL, RCPT, DATA, BDAT, RSET, NOOP, VRFY, HELP and QUIT. It takes mail for everybody but recipients whose
+    /// local part is `refused` (550) or `later` (450).
+    ///
+    /// # Errors
+    /// [`ServerError::Io`] if the system does not let it listen.
+    pub fn start() -> Result<Self, ServerError> {
+        Self::listen(Duration::ZERO, |listener, shared| {
+            while let Some(stream) = shared.accept(&listener)? {
+                let shared = Arc::clone(&shared);
+                let thread = thread::Builder::new().name("receiver".to_owned());
+                let spawned = thread.spawn(move || {
+                    // A client that breaks off is no fault of the receiver's.
+                    drop(receive::serve(&stream, &shared));
+                    shared.forget(&stream);
+                });
+                spawned.map_err(|source| ServerError::Io { action: "start a thread", source })?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Plays the server's side of a dialogue to the first client that connects, and compares what the client sends with
+    /// the client's side: lines exactly, but for the case of their first word.
+    ///
+    /// # Errors
+    /// [`ServerError::Syntax`], [`ServerError::Io`].
+    pub fn play(dialogue: &str) -> Result<Self, ServerError> {
+        let dialogue = Dialogue::parse(dialogue)?;
+        Self::listen(CLIENT_PATIENCE, move |listener, shared| match shared.accept(&listener)? {
+            Some(stream) => play::serve(&dialogue, stream, &shared),
+            None => Err(ServerError::NoClient(CLIENT_PATIENCE)),
+        })
+    }
+
+    /// Gives the address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Gives the port it listens on.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Gives every message accepted so far.
+    pub fn messages(&self) -> Vec<Message> {
+        self.shared.state().messages.clone()
+    }
+
+    /// Waits for the next message that this call has not given yet; `None` if none came in time.
+    pub fn wait_for_message(&self, patience: Duration) -> Option<Message> {
+        let state = self.shared.state();
+        let waited =
+            self.shared.changed.wait_timeout_while(state, patience, |state| state.messages.len() == state.taken);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let message = state.messages.get(state.taken).cloned()?;
+        state.taken += 1;
+        Some(message)
+    }
+
+    /// Waits for the end of the dialogue, or stops a receiver.
+    ///
+    /// # Errors
+    /// Why the dialogue did not come to its end.
+    pub fn join(mut self) -> Result<(), ServerError> {
+        self.finish()
+    }
+
+    fn listen(
+        patience: Duration,
+        run: impl FnOnce(TcpListener, Arc<Shared>) -> Result<(), ServerError> + Send + 'static,
+    ) -> Result<Self, ServerError> {
+        let listening = |source| ServerError::Io { action: "listen", source };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(listening)?;
+        let address = listener.local_addr().map_err(listening)?;
+        let shared = Arc::<Shared>::default();
+        let theirs = Arc::clone(&shared);
+        let thread = thread::Builder::new().name("server".to_owned()).spawn(move || run(listener, theirs));
+        Ok(Self { address, patience, shared, acceptor: Some(thread.map_err(listening)?) })
+    }
+
+    fn finish(&mut self) -> Result<(), ServerError> {
+        let Some(acceptor) = self.acceptor.take() else { return Ok(()) };
+        let state = self.shared.state();
+        let waited = self.shared.changed.wait_timeout_while(state, self.patience, |state| !state.has_client);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let is_playing = !self.patience.is_zero() && state.has_client;
+        if !is_playing {
+            state.is_stopping = true;
+            for connection in state.connections.drain(..) {
+                drop(connection.shutdown(Shutdown::Both));
+            }
+            drop(state);
+            // This wakes the acceptor.
+            drop(TcpStream::connect(self.address));
+        } else {
+            drop(state);
+        }
+        acceptor.join().unwrap_or_else(|panic| resume_unwind(panic))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        match self.finish() {
+            Err(error) if !thread::panicking() => panic!("{error}"),
+            _ => {}
+        }
+    }
+}
+
+/// How long a client may take to come once a server that plays a dialogue is joined.
+const CLIENT_PATIENCE: Duration = Duration::from_secs(10);

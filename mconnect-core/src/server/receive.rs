@@ -1,0 +1,287 @@
+//! The receiver: one client's session, from the greeting to the end.
+
+use std::io::{self, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use super::input::Input;
+use super::{Message, Shared};
+use crate::protocol::BodyDecoder;
+
+/// Serves a client until one of the two is done.
+pub(super) fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut receiver = Receiver { shared, hello: None, envelope: None, chunks: None, input: Input::new(stream) };
+    let mut replies = format!("220 {NAME} ESMTP mconnect loopback server\r\n");
+    loop {
+        // Replies to a pipelined group go out together (RFC 2920, section 3.2).
+        if !receiver.input.has_line() {
+            (&mut &*stream).write_all(replies.as_bytes())?;
+            replies.clear();
+        }
+        let line = match receiver.input.line() {
+            Ok(line) => line,
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                return (&mut &*stream).write_all(b"421 4.4.2 idle for too long, closing\r\n");
+            }
+            Err(error) => return Err(error),
+        };
+        if !line.ends_with(b"\n") {
+            return Ok(());
+        }
+        match receiver.command(line.trim_ascii())? {
+            Next::Reply(reply) => replies.push_str(&reply),
+            Next::Body(reply) => {
+                replies.push_str(&reply);
+                (&mut &*stream).write_all(replies.as_bytes())?;
+                replies = receiver.body()?;
+            }
+            Next::Close(reply) => {
+                replies.push_str(&reply);
+                return (&mut &*stream).write_all(replies.as_bytes());
+            }
+        }
+    }
+}
+
+struct Receiver<'a> {
+    shared: &'a Shared,
+    hello: Option<Hello>,
+    envelope: Option<Envelope>,
+    /// The content so far, when it comes in chunks.
+    chunks: Option<Vec<u8>>,
+    input: Input<'a>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hello {
+    Smtp,
+    Lmtp,
+}
+
+#[derive(Default)]
+struct Envelope {
+    sender: Vec<u8>,
+    recipients: Vec<Vec<u8>>,
+}
+
+enum Next {
+    Reply(String),
+    Body(String),
+    Close(String),
+}
+
+impl Receiver<'_> {
+    fn command(&mut self, line: &[u8]) -> io::Result<Next> {
+        let (verb, rest) = line.split_at(line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len()));
+        let rest = rest.trim_ascii();
+        let verb = verb.to_ascii_uppercase();
+        let reply = match (verb.as_slice(), rest) {
+            (b"QUIT", []) => return Ok(Next::Close(reply("221 2.0.0 goodbye"))),
+            (b"DATA", []) => match self.may_send() {
+                Ok(()) if self.chunks.is_some() => reply("503 5.5.1 BDAT has begun already"),
+                Ok(()) => return Ok(Next::Body(reply("354 end the message with a lone dot"))),
+                Err(refusal) => refusal,
+            },
+            (b"BDAT", _) => return self.chunk(rest),
+            (b"EHLO" | b"LHLO" | b"HELO", []) => reply("501 5.5.4 a name or an address literal is missing"),
+            (b"HELO", _) => self.begin(Hello::Smtp, reply(&format!("250 {NAME}"))),
+            (b"EHLO", _) => self.begin(Hello::Smtp, extensions()),
+            (b"LHLO", _) => self.begin(Hello::Lmtp, extensions()),
+            (b"MAIL", _) => self.mail(rest),
+            (b"RCPT", _) => self.recipient(rest),
+            (b"RSET", []) => {
+                (self.envelope, self.chunks) = (None, None);
+                reply("250 2.0.0 forgotten")
+            }
+            (b"NOOP", _) => reply("250 2.0.0 nothing done"),
+            (b"VRFY", []) => reply("501 5.5.4 whom?"),
+            (b"VRFY", _) => reply("252 2.5.0 send some mail, and see"),
+            (b"HELP", _) => help(),
+            (b"DATA" | b"RSET" | b"QUIT", _) => reply("501 5.5.4 no parameters, please"),
+            _ => reply("500 5.5.2 no such command; HELP lists them"),
+        };
+        Ok(Next::Reply(reply))
+    }
+
+    fn begin(&mut self, hello: Hello, reply: String) -> String {
+        (self.hello, self.envelope, self.chunks) = (Some(hello), None, None);
+        reply
+    }
+
+    fn mail(&mut self, rest: &[u8]) -> String {
+        let Some((sender, params)) = path(rest, b"FROM:") else {
+            return reply("501 5.5.4 the syntax is MAIL FROM:<address>");
+        };
+        if self.hello.is_none() {
+            return reply("503 5.5.1 EHLO first");
+        }
+        if self.envelope.is_some() {
+            return reply("503 5.5.1 one sender at a time; RSET begins anew");
+        }
+        for param in params.split(u8::is_ascii_whitespace).filter(|param| !param.is_empty()) {
+            let (name, value) = param.split_at(param.iter().position(|byte| *byte == b'=').unwrap_or(param.len()));
+            match (name.to_ascii_uppercase().as_slice(), value.get(1..).unwrap_or_default()) {
+                (b"SIZE", size) => match std::str::from_utf8(size).ok().and_then(|size| size.parse::<u64>().ok()) {
+                    Some(size) if size > LARGEST as u64 => return reply("552 5.3.4 the message is too large"),
+                    Some(_) => {}
+                    None => return reply("501 5.5.4 SIZE takes a number"),
+                },
+                (b"BODY", kind) if kind.eq_ignore_ascii_case(b"7BIT") || kind.eq_ignore_ascii_case(b"8BITMIME") => {}
+                (b"SMTPUTF8", []) => {}
+                _ => return reply("555 5.5.4 no such parameter"),
+            }
+        }
+        self.envelope = Some(Envelope { sender: sender.to_vec(), recipients: Vec::new() });
+        reply("250 2.1.0 sender noted")
+    }
+
+    fn recipient(&mut self, rest: &[u8]) -> String {
+        let Some((recipient, params)) = path(rest, b"TO:").filter(|(recipient, _)| !recipient.is_empty()) else {
+            return reply("501 5.5.4 the syntax is RCPT TO:<address>");
+        };
+        let Some(envelope) = &mut self.envelope else { return reply("503 5.5.1 MAIL first") };
+        if !params.is_empty() {
+            return reply("555 5.5.4 no such parameter");
+        }
+        match recipient.split(|byte| *byte == b'@').next().unwrap_or_default().to_ascii_lowercase().as_slice() {
+            b"refused" => reply("550 5.1.1 no such mailbox here"),
+            b"later" => reply("450 4.2.1 the mailbox is busy, try again later"),
+            _ if envelope.recipients.len() >= MOST_RECIPIENTS => reply("452 4.5.3 too many recipients"),
+            _ => {
+                envelope.recipients.push(recipient.to_vec());
+                reply("250 2.1.5 recipient noted")
+            }
+        }
+    }
+
+    fn may_send(&self) -> Result<(), String> {
+        match &self.envelope {
+            None => Err(reply("503 5.5.1 MAIL first")),
+            Some(envelope) if envelope.recipients.is_empty() => Err(reply("554 5.5.1 no valid recipients")),
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn body(&mut self) -> io::Result<String> {
+        let (mut decoder, mut content, mut size) = (BodyDecoder::default(), Vec::new(), 0);
+        loop {
+            let some = self.input.some()?;
+            if some.is_empty() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let count = some.len();
+            let end = decoder.decode(some, &mut content);
+            self.input.take(end.unwrap_or(count));
+            size += end.unwrap_or(count);
+            if size > LARGEST {
+                content.clear();
+            }
+            if end.is_some() {
+                return Ok(self.accept(content, size));
+            }
+        }
+    }
+
+    /// Takes the octets that follow a BDAT, whatever is replied to it
+    /// ([RFC 3030, section 2](https://www.rfc-editor.org/rfc/rfc3030#section-2)).
+    fn chunk(&mut self, rest: &[u8]) -> io::Result<Next> {
+        let mut words = rest.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let size = words.next().and_then(|word| std::str::from_utf8(word).ok()?.parse::<usize>().ok());
+        let is_last = match (words.next(), words.next()) {
+            (None, _) => false,
+            (Some(word), None) if word.eq_ignore_ascii_case(b"LAST") => true,
+            _ => return Ok(Next::Reply(reply("501 5.5.4 the syntax is BDAT size [LAST]"))),
+        };
+        let Some(size) = size else { return Ok(Next::Reply(reply("501 5.5.4 the syntax is BDAT size [LAST]"))) };
+        let permission = self.may_send();
+        let mut content = self.chunks.take().unwrap_or_default();
+        let mut left = size;
+        while left > 0 {
+            let some = self.input.some()?;
+            let part = &some[..some.len().min(left)];
+            if part.is_empty() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            if permission.is_ok() && content.len() <= LARGEST {
+                content.extend_from_slice(part);
+            }
+            left -= part.len();
+            let count = part.len();
+            self.input.take(count);
+        }
+        let reply = match permission {
+            Err(refusal) => refusal,
+            Ok(()) if is_last => {
+                let total = content.len();
+                self.accept(content, total)
+            }
+            Ok(()) => {
+                self.chunks = Some(content);
+                reply(&format!("250 2.0.0 {size} octets noted"))
+            }
+        };
+        Ok(Next::Reply(reply))
+    }
+
+    /// Ends the transaction: keeps the message, or refuses it if it is too large.
+    fn accept(&mut self, content: Vec<u8>, size: usize) -> String {
+        let envelope = self.envelope.take().unwrap_or_default();
+        let count = if self.hello == Some(Hello::Lmtp) { envelope.recipients.len() } else { 1 };
+        if size > LARGEST {
+            return reply("552 5.3.4 the message is too large").repeat(count);
+        }
+        let text = format!("250 2.0.0 message of {} octets accepted", content.len());
+        self.shared.keep(Message { sender: envelope.sender, recipients: envelope.recipients, content });
+        reply(&text).repeat(count)
+    }
+}
+
+/// Takes `FROM:<address> params` apart.
+fn path<'a>(rest: &'a [u8], keyword: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let (start, rest) = rest.split_at_checked(keyword.len())?;
+    let inner = rest.trim_ascii_start().strip_prefix(b"<")?;
+    let end = memchr::memchr(b'>', inner)?;
+    let (address, params) = (&inner[..end], &inner[end + 1..]);
+    let is_apart = params.is_empty() || params.starts_with(b" ");
+    (start.eq_ignore_ascii_case(keyword) && is_apart).then_some((address, params.trim_ascii()))
+}
+
+fn reply(text: &str) -> String {
+    format!("{text}\r\n")
+}
+
+fn extensions() -> String {
+    let size = format!("SIZE {LARGEST}");
+    let keywords = [NAME, "PIPELINING", &size, "8BITMIME", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES", "HELP"];
+    multi_line("250", "", &keywords)
+}
+
+fn help() -> String {
+    multi_line(
+        "214",
+        "2.0.0 ",
+        &[
+            "EHLO HELO LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT",
+            "RCPT TO:<refused@...> is refused, RCPT TO:<later@...> for now",
+            "Messages are kept in memory, and delivered nowhere",
+        ],
+    )
+}
+
+fn multi_line(code: &str, enhanced: &str, lines: &[&str]) -> String {
+    let mut reply = String::new();
+    for (index, line) in lines.iter().enumerate() {
+        let separator = if index + 1 < lines.len() { '-' } else { ' ' };
+        reply.push_str(&format!("{code}{separator}{enhanced}{line}\r\n"));
+    }
+    reply
+}
+
+const NAME: &str = "loopback.mconnect.test";
+/// The largest message that is taken, in octets.
+const LARGEST: usize = 100 * 1024 * 1024;
+const MOST_RECIPIENTS: usize = 1000;
+/// How long a client may be idle ([RFC 5321, section 4.5.3.2.7](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2.7)).
+const PATIENCE: Duration = Duration::from_secs(5 * 60);

@@ -1,0 +1,350 @@
+//! A session: its reading half, its writing half, and what the two know together.
+//!
+//! These files alone drive the protocol's I/O.
+
+mod raw;
+mod reader;
+mod shared;
+mod writer;
+
+use std::fmt;
+use std::io::{self, Read};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use raw::{RawReader, RawWriter};
+pub use reader::Reader;
+pub use writer::Writer;
+
+use crate::closer::Closer;
+use crate::error::{Action, Error, Peer};
+use crate::observer::Observer;
+use crate::protocol::{BodyEncoder, Extensions, Limits, Phase, Reply, ReplyLine};
+use crate::stream::Stream;
+use shared::{Deadline, Shared};
+
+/// A session with an SMTP server, used by one thread; [`split`](Self::split) makes two of it.
+///
+/// Every wait has a deadline, from [`Timeouts`]. A negative reply is a value; see [`Reply::require`].
+pub struct Session {
+    reader: Reader,
+    writer: Writer,
+}
+
+/// How long each stage may take. The defaults are those of
+/// [RFC 5321, section 4.5.3.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Connecting to one address; 30 seconds.
+    pub attempt: Duration,
+    /// Resolving the name and connecting to its addresses, all together; 2 minutes.
+    pub connect: Duration,
+    /// The greeting; 5 minutes.
+    pub greeting: Duration,
+    /// The whole reply to a command; 5 minutes. Also how long the server may be silent after the sending side ended.
+    pub command: Duration,
+    /// The whole reply to DATA; 2 minutes.
+    pub data: Duration,
+    /// Each step that writing makes, of a message mostly; 3 minutes.
+    pub block: Duration,
+    /// The whole reply to the end of a message; 10 minutes.
+    pub end_of_data: Duration,
+    /// How long the server may take to close after it said that it would; 2 seconds.
+    pub closing: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            attempt: Duration::from_secs(30),
+            connect: Duration::from_secs(2 * 60),
+            greeting: Duration::from_secs(5 * 60),
+            command: Duration::from_secs(5 * 60),
+            data: Duration::from_secs(2 * 60),
+            block: Duration::from_secs(3 * 60),
+            end_of_data: Duration::from_secs(10 * 60),
+            closing: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Timeouts {
+    /// Sets the time of every reply, and of every step of writing.
+    #[must_use]
+    pub fn replies(self, timeout: Duration) -> Self {
+        Self { greeting: timeout, command: timeout, data: timeout, block: timeout, end_of_data: timeout, ..self }
+    }
+}
+
+/// What a session is opened with.
+#[derive(Clone, Default)]
+pub(crate) struct Settings {
+    pub timeouts: Timeouts,
+    pub limits: Limits,
+    pub observer: Option<Arc<dyn Observer>>,
+    pub closer: Closer,
+}
+
+impl Session {
+    /// Begins a session over a stream that is open already; [`Connect::over`](crate::Connect::over) does so with other
+    /// settings than the defaults. `name` is the other end's name in errors.
+    pub fn from_stream(stream: impl Stream + 'static, name: &str) -> Self {
+        Self::new(Arc::new(stream), Peer::new(name, None), None, Settings::default())
+    }
+
+    pub(crate) fn new(stream: Arc<dyn Stream>, peer: Peer, local: Option<SocketAddr>, settings: Settings) -> Self {
+        let shared = Arc::new(Shared::new(peer, local, settings));
+        let reader = Reader::new(Arc::clone(&shared), Arc::clone(&stream));
+        let closed = Arc::clone(&stream);
+        shared.closer.arm(move || drop(closed.shutdown()));
+        Self { reader, writer: Writer::new(shared, stream) }
+    }
+
+    /// Reads the next reply, whole; the first one is the greeting.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] at the deadline of the stage, counted for the whole reply; a later call goes on with the same
+    /// reply. [`Error::Closed`] if the server closed first; [`Error::Limit`], [`Error::Io`], [`Error::Aborted`].
+    pub fn read_reply(&mut self) -> Result<Reply, Error> {
+        let timeout = self.shared().stage();
+        self.reader.read_reply_by(Some(Deadline::after(timeout)))
+    }
+
+    /// Reads the next line, or a piece of one longer than the limit; `None` after the server closed.
+    ///
+    /// # Errors
+    /// As [`read_reply`](Self::read_reply), but for the limits and the end.
+    pub fn read_line(&mut self) -> Result<Option<ReplyLine<'_>>, Error> {
+        let timeout = self.shared().stage();
+        self.reader.read_line_by(Some(Deadline::after(timeout)))
+    }
+
+    /// Sends a command and reads its reply.
+    ///
+    /// # Errors
+    /// [`Error::OutOfStep`] if an earlier reply is still due: nothing is sent, so that no late reply is taken for this
+    /// command's. [`Error::LineBreak`] if the line holds one. Otherwise as [`send_line`](Self::send_line) and
+    /// [`read_reply`](Self::read_reply); if writing fails because the server has had its last word, that word is the
+    /// reply.
+    pub fn command(&mut self, line: impl AsRef<[u8]>) -> Result<Reply, Error> {
+        self.require_in_step(Action::Write)?;
+        match self.send_line(line) {
+            Ok(()) => self.read_reply(),
+            Err(error @ Error::LineBreak { .. }) => Err(error),
+            Err(error) => self.last_words(error),
+        }
+    }
+
+    /// Sends commands without waiting for each reply ([RFC 2920](https://www.rfc-editor.org/rfc/rfc2920)) and reads all
+    /// the replies. Only some thousand octets are unanswered at any time, so that neither side blocks the other.
+    ///
+    /// # Errors
+    /// [`Error::OutOfStep`] and [`Error::LineBreak`], with nothing sent; [`Error::Pipeline`], which keeps the replies
+    /// that came, for everything else.
+    pub fn pipeline<L: AsRef<[u8]>>(&mut self, lines: impl IntoIterator<Item = L>) -> Result<Vec<Reply>, Error> {
+        self.require_in_step(Action::Write)?;
+        let mut group = Vec::new();
+        let mut replies = Vec::new();
+        for line in lines {
+            self.writer.require_one_line(line.as_ref())?;
+            if !group.is_empty() && group.len() + line.as_ref().len() > MOST_UNANSWERED {
+                self.send_group(&mut group, &mut replies)?;
+            }
+            group.extend_from_slice(line.as_ref());
+            group.extend_from_slice(b"\r\n");
+        }
+        self.send_group(&mut group, &mut replies)?;
+        Ok(replies)
+    }
+
+    /// Sends a message: DATA, unless the server waits for a body already, and after its 354 the body, with CR LF line
+    /// ends, dots stuffed and the lone dot at its end. Gives the reply to the message, or the one that refused DATA.
+    /// In LMTP, the replies for further recipients are read with [`read_reply`](Self::read_reply).
+    ///
+    /// The message may be of any size; memory does not grow with it.
+    ///
+    /// # Errors
+    /// [`Error::Message`] if `message` cannot be read. Otherwise as [`command`](Self::command).
+    pub fn message(&mut self, mut message: impl Read) -> Result<Reply, Error> {
+        self.require_in_step(Action::Write)?;
+        if self.phase() != Phase::Body {
+            let reply = self.command("DATA")?;
+            if self.phase() != Phase::Body {
+                return Ok(reply);
+            }
+        }
+        let (mut encoder, mut input, mut out) = (BodyEncoder::default(), vec![0; BLOCK], Vec::new());
+        loop {
+            match message.read(&mut input) {
+                Ok(0) => break,
+                Ok(count) => encoder.encode(&input[..count], &mut out),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(source) => return Err(Error::Message { scene: self.shared().scene(Action::Write), source }),
+            }
+            if out.len() >= BLOCK {
+                if let Err(error) = self.send(&out) {
+                    return self.last_words(error);
+                }
+                out.clear();
+            }
+        }
+        encoder.finish(&mut out);
+        match self.send(&out) {
+            Ok(()) => self.read_reply(),
+            Err(error) => self.last_words(error),
+        }
+    }
+
+    /// Sends one line and its CR LF, in one write.
+    ///
+    /// # Errors
+    /// [`Error::LineBreak`] if the line holds CR or LF, with nothing sent; otherwise as [`send`](Self::send).
+    pub fn send_line(&mut self, line: impl AsRef<[u8]>) -> Result<(), Error> {
+        let line = self.writer.whole_line(line.as_ref())?;
+        self.send(&line)
+    }
+
+    /// Sends exactly these bytes. What the server says meanwhile is kept, so that a server that does not read before it
+    /// is read from blocks nothing.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] if no byte went out for the time of a block; [`Error::Io`], [`Error::Aborted`].
+    pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let reader = &mut self.reader;
+        self.writer.send_with(bytes, Some(&mut || reader.absorb()))
+    }
+
+    /// Sends QUIT, reads its reply, and closes.
+    ///
+    /// # Errors
+    /// As [`command`](Self::command).
+    pub fn quit(mut self) -> Result<Reply, Error> {
+        let reply = self.command("QUIT")?;
+        self.close()?;
+        Ok(reply)
+    }
+
+    /// Ends the sending side: the server reads everything sent, and then the end of the stream.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Aborted`].
+    pub fn half_close(&mut self) -> Result<(), Error> {
+        self.writer.half_close()
+    }
+
+    /// Closes in an orderly way: reads the replies that are still due and gives them, ends the sending side, waits a
+    /// moment for the server to do the same, and closes.
+    ///
+    /// # Errors
+    /// Of the replies that are due: as [`read_reply`](Self::read_reply). The connection is closed all the same.
+    pub fn close(mut self) -> Result<Vec<Reply>, Error> {
+        let mut replies = Vec::new();
+        while self.outstanding() > 0 && self.phase() != Phase::Closed {
+            replies.push(self.read_reply()?);
+        }
+        // Unread data at closing would make the system send a reset, which can destroy our last bytes on their way.
+        if self.half_close().is_ok() {
+            let grace = Deadline::after(self.shared().timeouts.closing);
+            while let Ok(Some(_)) = self.reader.read_line_by(Some(grace)) {}
+        }
+        Ok(replies)
+    }
+
+    /// Gives the two halves, for two threads. The reading half waits without a deadline;
+    /// [`Writer::wait`] keeps it for both.
+    pub fn split(self) -> (Reader, Writer) {
+        (self.reader, self.writer)
+    }
+
+    /// Makes a session of its two halves again.
+    ///
+    /// # Panics
+    /// If the halves are not of the same session.
+    pub fn unsplit(reader: Reader, writer: Writer) -> Self {
+        assert!(reader.is_of(&writer), "the halves are of one session");
+        Self { reader, writer }
+    }
+
+    /// Gives the bare streams; what was received and not yet read comes first from the reader.
+    pub fn into_raw(self) -> (RawReader, RawWriter) {
+        raw::into_raw(self.reader, self.writer)
+    }
+
+    /// Says what the next bytes sent will mean to the server.
+    pub fn phase(&self) -> Phase {
+        self.shared().tracker().phase()
+    }
+
+    /// Gives how many replies are due.
+    pub fn outstanding(&self) -> usize {
+        self.shared().tracker().outstanding()
+    }
+
+    /// Gives what the server advertised in its last positive reply to EHLO or LHLO.
+    pub fn extensions(&self) -> Option<Extensions> {
+        self.shared().tracker().extensions().cloned()
+    }
+
+    /// Gives the other end.
+    pub fn peer(&self) -> &Peer {
+        &self.shared().peer
+    }
+
+    /// Gives the address of this end, if it has one.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        self.shared().local
+    }
+
+    /// Gives a handle that closes the session from another thread.
+    pub fn closer(&self) -> Closer {
+        self.shared().closer.clone()
+    }
+
+    fn shared(&self) -> &Shared {
+        self.writer.shared()
+    }
+
+    fn require_in_step(&self, action: Action) -> Result<(), Error> {
+        match self.outstanding() {
+            0 => Ok(()),
+            outstanding => Err(Error::OutOfStep { scene: self.shared().scene(action), outstanding }),
+        }
+    }
+
+    fn send_group(&mut self, group: &mut Vec<u8>, replies: &mut Vec<Reply>) -> Result<(), Error> {
+        let mut result = self.send(group);
+        group.clear();
+        while self.outstanding() > 0 && (result.is_ok() || self.phase() != Phase::Closed) {
+            match self.read_reply() {
+                Ok(reply) => replies.push(reply),
+                Err(error) => {
+                    result = result.and(Err(error));
+                    break;
+                }
+            }
+        }
+        result.map_err(|source| Error::Pipeline { answered: std::mem::take(replies), source: Box::new(source) })
+    }
+
+    /// After a failed write: the reply that tells why, if the server sent one before it closed.
+    fn last_words(&mut self, error: Error) -> Result<Reply, Error> {
+        if matches!(error, Error::Io { .. }) {
+            let grace = Deadline::after(self.shared().timeouts.closing);
+            self.reader.read_reply_by(Some(grace)).map_err(|_| error)
+        } else {
+            Err(error)
+        }
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared().fmt(f, "Session")
+    }
+}
+
+/// A pipeline has at most this many octets unanswered, far below what any system's buffers hold.
+const MOST_UNANSWERED: usize = 4096;
+/// A message is read and sent in blocks of about this many octets.
+const BLOCK: usize = 64 * 1024;

@@ -1,0 +1,138 @@
+//! The bare streams of a session: bytes as they come, nothing followed, nothing translated.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::shared::Shared;
+use super::{Reader, Writer};
+use crate::closer::Closer;
+use crate::error::{Action, Error};
+use crate::observer::Event;
+use crate::stream::Stream;
+
+/// Reads what the server sends, beginning with what was received before. It waits without a deadline;
+/// [`RawWriter::wait_end`] keeps one, and a [`Closer`] ends any wait.
+pub struct RawReader {
+    shared: Arc<Shared>,
+    stream: Arc<dyn Stream>,
+    received: io::Cursor<Vec<u8>>,
+}
+
+/// Writes to the server.
+pub struct RawWriter {
+    shared: Arc<Shared>,
+    stream: Arc<dyn Stream>,
+}
+
+pub(super) fn into_raw(reader: Reader, writer: Writer) -> (RawReader, RawWriter) {
+    let (shared, stream, received) = reader.into_parts();
+    drop(stream.set_read_timeout(None));
+    let raw_reader = RawReader { shared, stream, received: io::Cursor::new(received) };
+    let (shared, stream) = writer.into_parts();
+    drop(stream.set_write_timeout(Some(shared.timeouts.block)));
+    (raw_reader, RawWriter { shared, stream })
+}
+
+impl RawReader {
+    /// Reads some bytes; none after the server closed.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Aborted`].
+    pub fn receive(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        let result = match self.received.read(buffer) {
+            Ok(0) => loop {
+                match self.stream.read(buffer) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Ok(0) if self.shared.closer.is_closed() => break Err(io::ErrorKind::NotConnected.into()),
+                    result => break result,
+                }
+            },
+            received => received,
+        };
+        match result {
+            Ok(count @ 1..) => {
+                self.shared.heard();
+                self.shared.observe(&Event::ReceivedRaw(&buffer[..count]));
+            }
+            _ if buffer.is_empty() => {}
+            _ => self.shared.ended(),
+        }
+        result.map_err(|error| self.shared.io_error(Action::Read, error))
+    }
+}
+
+impl RawWriter {
+    /// Sends exactly these bytes.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] if no byte went out for the time of a block; [`Error::Io`], [`Error::Aborted`].
+    pub fn send(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+        self.shared.observe(&Event::Sent(bytes));
+        while !bytes.is_empty() {
+            match self.stream.write(bytes) {
+                Ok(count @ 1..) => bytes = &bytes[count..],
+                Ok(_) => return Err(self.shared.io_error(Action::Write, io::ErrorKind::WriteZero.into())),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::Interrupted => {}
+                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                        let (scene, after) = (self.shared.scene(Action::Write), self.shared.timeouts.block);
+                        return Err(Error::Timeout { scene, after, partial: Vec::new() });
+                    }
+                    _ => return Err(self.shared.io_error(Action::Write, error)),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the sending side: the server reads everything sent, and then the end of the stream.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Aborted`].
+    pub fn half_close(&mut self) -> Result<(), Error> {
+        self.shared.observe(&Event::HalfClosed);
+        self.stream.half_close().map_err(|error| self.shared.io_error(Action::HalfClose, error))
+    }
+
+    /// Waits until the server closed, or has said nothing for this long, and says whether it closed. Another thread
+    /// has to be reading.
+    pub fn wait_end(&mut self, patience: Duration) -> bool {
+        self.shared.wait_end(patience)
+    }
+
+    /// Gives a handle that closes the session from another thread.
+    pub fn closer(&self) -> Closer {
+        self.shared.closer.clone()
+    }
+}
+
+impl Read for RawReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.receive(buffer).map_err(io::Error::other)
+    }
+}
+
+impl Write for RawWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.send(bytes).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl fmt::Debug for RawReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.fmt(f, "RawReader")
+    }
+}
+
+impl fmt::Debug for RawWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.fmt(f, "RawWriter")
+    }
+}

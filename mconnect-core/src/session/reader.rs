@@ -1,0 +1,175 @@
+//! The reading half.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Writer;
+use super::shared::{Deadline, Shared};
+use crate::error::{Action, Error};
+use crate::protocol::{LineBuffer, Reply, ReplyBuilder, ReplyLine};
+use crate::stream::Stream;
+
+/// The half of a session that reads. By itself it waits without a deadline: [`Writer::wait`] keeps the deadline for
+/// both halves, and a [`Closer`](crate::Closer) ends any wait.
+pub struct Reader {
+    shared: Arc<Shared>,
+    stream: Arc<dyn Stream>,
+    lines: LineBuffer,
+    reply: ReplyBuilder,
+    /// The read timeout that the stream has.
+    timeout: Option<Duration>,
+    end: End,
+}
+
+enum End {
+    Open,
+    Closed,
+    Failed(Option<Error>),
+}
+
+impl Reader {
+    pub(super) fn new(shared: Arc<Shared>, stream: Arc<dyn Stream>) -> Self {
+        let (lines, reply) = (LineBuffer::new(shared.limits.line), ReplyBuilder::new(shared.limits));
+        Self { shared, stream, lines, reply, timeout: None, end: End::Open }
+    }
+
+    /// Reads the next line, or a piece of one longer than the limit, or at the end of the stream what is left of an
+    /// unfinished one; `None` after that.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Aborted`], after everything that was received has been given.
+    pub fn read_line(&mut self) -> Result<Option<ReplyLine<'_>>, Error> {
+        self.read_line_by(None)
+    }
+
+    /// Reads the next reply, whole.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Limit`], [`Error::Io`], [`Error::Aborted`].
+    pub fn read_reply(&mut self) -> Result<Reply, Error> {
+        self.read_reply_by(None)
+    }
+
+    /// Says whether the next line can be had without waiting.
+    pub fn has_line(&mut self) -> bool {
+        self.lines.has_line()
+    }
+
+    pub(super) fn read_line_by(&mut self, deadline: Option<Deadline>) -> Result<Option<ReplyLine<'_>>, Error> {
+        if !self.await_line(deadline)? {
+            return Ok(None);
+        }
+        let line = self.lines.finish();
+        if let Some(line) = line {
+            self.shared.received(line);
+        }
+        Ok(line)
+    }
+
+    pub(super) fn read_reply_by(&mut self, deadline: Option<Deadline>) -> Result<Reply, Error> {
+        while self.await_line(deadline)? {
+            let Some(line) = self.lines.finish() else { break };
+            let request = self.shared.received(line);
+            match self.reply.push(line) {
+                Ok(None) => {}
+                Ok(Some(reply)) => return Ok(reply.in_answer_to(request, Arc::clone(&self.shared.peer_name))),
+                Err(source) => {
+                    let scene = self.shared.scene(Action::ReadReply);
+                    return Err(Error::Limit { scene, partial: self.reply.take_partial(), source });
+                }
+            }
+        }
+        let scene = self.shared.scene(Action::ReadReply);
+        Err(Error::Closed { scene, partial: self.reply.take_partial() })
+    }
+
+    /// Reads until a line, or the unfinished last one, is there, and says whether it is; otherwise the server closed.
+    fn await_line(&mut self, deadline: Option<Deadline>) -> Result<bool, Error> {
+        while !self.lines.has_line() && matches!(self.end, End::Open) {
+            self.fill(deadline)?;
+        }
+        match &mut self.end {
+            End::Open => Ok(true),
+            _ if !self.lines.buffered().is_empty() => Ok(true),
+            End::Closed => Ok(false),
+            End::Failed(error) => Err(error.take().unwrap_or_else(|| self.gone())),
+        }
+    }
+
+    /// Keeps what the server says while it does not read, if there is something and room for it.
+    pub(super) fn absorb(&mut self) {
+        while matches!(self.end, End::Open) && self.lines.buffered().len() < self.shared.limits.reply {
+            if self.fill(Some(Deadline::after(Duration::from_millis(1)))).is_err() {
+                break;
+            }
+        }
+    }
+
+    pub(super) fn is_of(&self, writer: &Writer) -> bool {
+        std::ptr::eq(&raw const *self.shared, writer.shared())
+    }
+
+    pub(super) fn into_parts(self) -> (Arc<Shared>, Arc<dyn Stream>, Vec<u8>) {
+        (self.shared, self.stream, self.lines.buffered().to_vec())
+    }
+
+    fn gone(&self) -> Error {
+        self.shared.io_error(Action::Read, io::ErrorKind::NotConnected.into())
+    }
+
+    /// Reads once. Failures but the deadline's end the stream and are kept until what was received has been given.
+    fn fill(&mut self, deadline: Option<Deadline>) -> Result<(), Error> {
+        loop {
+            let left = deadline.and_then(Deadline::left);
+            if let (Some(Duration::ZERO), Some(deadline)) = (left, deadline) {
+                let partial = [self.reply.partial(), self.lines.buffered()].concat();
+                let scene = self.shared.scene(Action::ReadReply);
+                return Err(Error::Timeout { scene, after: deadline.after, partial });
+            }
+            self.set_timeout(left);
+            let error = match self.stream.read(self.lines.space()) {
+                Ok(0) => {
+                    self.end =
+                        if self.shared.closer.is_closed() { End::Failed(Some(self.gone())) } else { End::Closed };
+                    self.shared.ended();
+                    return Ok(());
+                }
+                Ok(count) => {
+                    self.lines.filled(count);
+                    self.shared.heard();
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            match error.kind() {
+                io::ErrorKind::Interrupted => {}
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut if self.timeout.is_some() => {}
+                _ => {
+                    self.end = End::Failed(Some(self.shared.io_error(Action::Read, error)));
+                    self.shared.ended();
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Gives the stream the time left, unless the one that it has serves as well: about as much.
+    fn set_timeout(&mut self, left: Option<Duration>) {
+        let serves = match (self.timeout, left) {
+            (None, None) => true,
+            (Some(set), Some(left)) => set <= left + left / 64 && set + set / 8 >= left,
+            _ => false,
+        };
+        if !serves && self.stream.set_read_timeout(left).is_ok() {
+            self.timeout = left;
+        }
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.fmt(f, "Reader")
+    }
+}

@@ -1,0 +1,218 @@
+//! What both halves of a session know, and how one waits for the other.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{Settings, Timeouts};
+use crate::closer::Closer;
+use crate::error::{Action, Error, Peer, Scene};
+use crate::observer::{Event, Observer};
+use crate::protocol::{Limits, Phase, ReplyLine, Request, Tracker};
+
+pub(super) struct Shared {
+    pub peer: Peer,
+    /// The peer as replies name it in their errors.
+    pub peer_name: Arc<str>,
+    pub local: Option<SocketAddr>,
+    pub timeouts: Timeouts,
+    pub limits: Limits,
+    pub closer: Closer,
+    observer: Option<Arc<dyn Observer>>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+pub(super) struct State {
+    tracker: Tracker,
+    last_received: Instant,
+    has_sent: bool,
+    waiters: usize,
+}
+
+impl Deref for State {
+    type Target = Tracker;
+
+    fn deref(&self) -> &Tracker {
+        &self.tracker
+    }
+}
+
+/// A point in time, and how far away it was when it was set.
+#[derive(Clone, Copy)]
+pub(super) struct Deadline {
+    pub at: Option<Instant>,
+    pub after: Duration,
+}
+
+impl Deadline {
+    /// Sets a deadline; one too far away to be told is none.
+    pub fn after(after: Duration) -> Self {
+        Self { at: Instant::now().checked_add(after), after }
+    }
+
+    /// Gives the time left; `None` if there is no end to it.
+    pub fn left(self) -> Option<Duration> {
+        self.at.map(|at| at.saturating_duration_since(Instant::now()))
+    }
+}
+
+impl Shared {
+    pub fn new(peer: Peer, local: Option<SocketAddr>, settings: Settings) -> Self {
+        let state = State { tracker: Tracker::new(), last_received: Instant::now(), has_sent: false, waiters: 0 };
+        Self {
+            peer_name: peer.to_string().into(),
+            peer,
+            local,
+            timeouts: settings.timeouts,
+            limits: settings.limits,
+            closer: settings.closer,
+            observer: settings.observer,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        }
+    }
+
+    pub fn tracker(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the time of the stage that the session is in.
+    pub fn stage(&self) -> Duration {
+        match self.tracker().awaited() {
+            Some(Request::Greeting) => self.timeouts.greeting,
+            Some(Request::Data) => self.timeouts.data,
+            Some(Request::EndOfData | Request::Bdat) => self.timeouts.end_of_data,
+            _ => self.timeouts.command,
+        }
+    }
+
+    pub fn scene(&self, action: Action) -> Scene {
+        let state = self.tracker();
+        Scene { action, peer: self.peer.clone(), phase: state.phase(), has_sent: state.has_sent }
+    }
+
+    /// Makes the error of a failed system call; if the connection was closed from this side, that is the error.
+    pub fn io_error(&self, action: Action, source: io::Error) -> Error {
+        let scene = self.scene(action);
+        if self.closer.is_closed() { Error::Aborted { scene } } else { Error::Io { scene, source } }
+    }
+
+    /// Follows bytes that are about to be sent.
+    pub fn sent(&self, mut bytes: &[u8]) {
+        let Some(observer) = &self.observer else {
+            let mut state = self.tracker();
+            state.has_sent = true;
+            return state.tracker.sent(bytes);
+        };
+        while !bytes.is_empty() {
+            let mut state = self.tracker();
+            state.has_sent = true;
+            let before = state.phase();
+            let span = state.tracker.sent_span(bytes);
+            let after = state.phase();
+            drop(state);
+            let (part, rest) = bytes.split_at(span.size);
+            let event = if span.is_secret { Event::SentSecret(span.size) } else { Event::Sent(part) };
+            observer.observe(Instant::now(), &event);
+            self.observe_phase(before, after);
+            bytes = rest;
+        }
+    }
+
+    /// Follows a line that was received, and gives what it answered if it ended a reply.
+    pub fn received(&self, line: ReplyLine<'_>) -> Option<Request> {
+        let mut state = self.tracker();
+        let (before, awaited) = (state.phase(), state.awaited());
+        state.tracker.received(line);
+        let after = state.phase();
+        self.wake(state);
+        if let Some(observer) = &self.observer {
+            observer.observe(Instant::now(), &Event::Received(line));
+            self.observe_phase(before, after);
+        }
+        awaited
+    }
+
+    /// Notes that something was received just now.
+    pub fn heard(&self) {
+        self.tracker().last_received = Instant::now();
+    }
+
+    /// Follows the end of what is received.
+    pub fn ended(&self) {
+        let mut state = self.tracker();
+        state.tracker.ended();
+        self.wake(state);
+        self.observe(&Event::Ended);
+    }
+
+    pub fn observe(&self, event: &Event<'_>) {
+        if let Some(observer) = &self.observer {
+            observer.observe(Instant::now(), event);
+        }
+    }
+
+    pub fn forgo_empty_line(&self) {
+        self.tracker().tracker.forgo_empty_line();
+    }
+
+    /// Waits until `is_done`, the end of the stream, or the deadline; gives the state then.
+    pub fn wait_until(&self, deadline: Deadline, is_done: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        let mut state = self.tracker();
+        while !is_done(&state) && state.phase() != Phase::Closed {
+            state.waiters += 1;
+            let (mut guard, is_over) = match deadline.left() {
+                None => (self.changed.wait(state).unwrap_or_else(PoisonError::into_inner), false),
+                Some(left) => {
+                    let wait = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+                    (wait.0, wait.1.timed_out())
+                }
+            };
+            guard.waiters -= 1;
+            state = guard;
+            if is_over {
+                break;
+            }
+        }
+        state
+    }
+
+    /// Waits for the end of what is received, until the server has been silent for this long, and says whether it came.
+    pub fn wait_end(&self, patience: Duration) -> bool {
+        loop {
+            let heard = self.tracker().last_received;
+            let deadline = Deadline { at: heard.checked_add(patience), after: patience };
+            let state = self.wait_until(deadline, |_| false);
+            if state.phase() == Phase::Closed || state.last_received == heard {
+                return state.phase() == Phase::Closed;
+            }
+        }
+    }
+
+    pub fn fmt(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+        let state = self.tracker();
+        f.debug_struct(name)
+            .field("peer", &self.peer)
+            .field("phase", &state.phase())
+            .field("outstanding", &state.outstanding())
+            .finish_non_exhaustive()
+    }
+
+    fn wake(&self, state: MutexGuard<'_, State>) {
+        let is_awaited = state.waiters > 0;
+        drop(state);
+        if is_awaited {
+            self.changed.notify_all();
+        }
+    }
+
+    fn observe_phase(&self, before: Phase, after: Phase) {
+        if before != after {
+            self.observe(&Event::Phase(after));
+        }
+    }
+}

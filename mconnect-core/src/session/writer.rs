@@ -1,0 +1,205 @@
+//! The writing half.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::shared::{Deadline, Shared};
+use crate::closer::Closer;
+use crate::error::{Action, Error, Peer};
+use crate::observer::Event;
+use crate::protocol::{Answer, Extensions, Phase};
+use crate::stream::Stream;
+
+/// The half of a session that writes, and that keeps the deadlines while another thread reads.
+pub struct Writer {
+    shared: Arc<Shared>,
+    stream: Arc<dyn Stream>,
+    /// The write timeout that the stream has.
+    timeout: Option<Duration>,
+    is_half_closed: bool,
+}
+
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>, stream: Arc<dyn Stream>) -> Self {
+        Self { shared, stream, timeout: None, is_half_closed: false }
+    }
+
+    /// Sends one line and its CR LF, in one write.
+    ///
+    /// # Errors
+    /// [`Error::LineBreak`] if the line holds CR or LF, with nothing sent; otherwise as [`send`](Self::send).
+    pub fn send_line(&mut self, line: impl AsRef<[u8]>) -> Result<(), Error> {
+        let line = self.whole_line(line.as_ref())?;
+        self.send(&line)
+    }
+
+    /// Sends exactly these bytes.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] if no byte went out for the time of a block; [`Error::Io`], [`Error::Aborted`]. What the
+    /// server said before is still there for the reading half, and may tell why.
+    pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.send_with(bytes, None)
+    }
+
+    /// Waits until no reply is due, or the server closed, and gives the phase then. Another thread has to be reading.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] at the deadline of a reply. The connection is closed then: a late reply must not be taken for
+    /// another's.
+    pub fn wait(&mut self) -> Result<Phase, Error> {
+        loop {
+            let due = self.shared.tracker().outstanding();
+            let deadline = Deadline::after(self.shared.stage());
+            let state = self.shared.wait_until(deadline, |state| state.outstanding() < due || state.outstanding() == 0);
+            if state.outstanding() == 0 || state.phase() == Phase::Closed {
+                return Ok(state.phase());
+            }
+            if state.outstanding() < due {
+                continue;
+            }
+            drop(state);
+            let scene = self.shared.scene(Action::ReadReply);
+            self.shared.closer.close();
+            return Err(Error::Timeout { scene, after: deadline.after, partial: Vec::new() });
+        }
+    }
+
+    /// Waits at most this long until no reply is due, or the server closed, and says whether that is so. Nothing is
+    /// closed.
+    pub fn wait_at_most(&mut self, patience: Duration) -> bool {
+        let state = self.shared.wait_until(Deadline::after(patience), |state| state.outstanding() == 0);
+        state.outstanding() == 0 || state.phase() == Phase::Closed
+    }
+
+    /// Waits until the server closed, or has said nothing for this long, and says whether it closed. Another thread
+    /// has to be reading.
+    pub fn wait_end(&mut self, patience: Duration) -> bool {
+        self.shared.wait_end(patience)
+    }
+
+    /// Stops expecting a reply to an empty line, if that is what is due next: some servers give none.
+    pub fn forgo_empty_line(&mut self) {
+        self.shared.forgo_empty_line();
+    }
+
+    /// Ends the sending side: the server reads everything sent, and then the end of the stream.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Aborted`].
+    pub fn half_close(&mut self) -> Result<(), Error> {
+        if !self.is_half_closed {
+            self.stream.half_close().map_err(|error| self.shared.io_error(Action::HalfClose, error))?;
+            self.is_half_closed = true;
+            self.shared.observe(&Event::HalfClosed);
+        }
+        Ok(())
+    }
+
+    /// Says what the next bytes sent will mean to the server.
+    pub fn phase(&self) -> Phase {
+        self.shared.tracker().phase()
+    }
+
+    /// Gives how many replies are due.
+    pub fn outstanding(&self) -> usize {
+        self.shared.tracker().outstanding()
+    }
+
+    /// Gives the last whole reply's code, and what it answered.
+    pub fn last_answer(&self) -> Option<Answer> {
+        self.shared.tracker().last_answer()
+    }
+
+    /// Says whether the server said that it will close: a 421, or a 221 to QUIT.
+    pub fn is_closing(&self) -> bool {
+        self.shared.tracker().is_closing()
+    }
+
+    /// Gives what the server advertised in its last positive reply to EHLO or LHLO.
+    pub fn extensions(&self) -> Option<Extensions> {
+        self.shared.tracker().extensions().cloned()
+    }
+
+    /// Gives the other end.
+    pub fn peer(&self) -> &Peer {
+        &self.shared.peer
+    }
+
+    /// Gives a handle that closes the session from another thread.
+    pub fn closer(&self) -> Closer {
+        self.shared.closer.clone()
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(super) fn require_one_line(&self, line: &[u8]) -> Result<(), Error> {
+        match memchr::memchr2(b'\r', b'\n', line) {
+            None => Ok(()),
+            Some(_) => Err(Error::LineBreak { scene: self.shared.scene(Action::Write) }),
+        }
+    }
+
+    pub(super) fn whole_line(&self, line: &[u8]) -> Result<Vec<u8>, Error> {
+        self.require_one_line(line)?;
+        Ok([line, b"\r\n"].concat())
+    }
+
+    /// Sends exactly these bytes; whenever that takes a moment, calls `on_stall` and goes on.
+    pub(super) fn send_with(&mut self, mut bytes: &[u8], mut on_stall: Option<&mut dyn FnMut()>) -> Result<(), Error> {
+        if self.is_half_closed {
+            return Err(self.shared.io_error(Action::Write, io::ErrorKind::BrokenPipe.into()));
+        }
+        let patience = self.shared.timeouts.block;
+        self.set_timeout(if on_stall.is_some() { patience.min(STALL) } else { patience });
+        // Recorded before the write: the reply can be here as soon as the bytes are out.
+        self.shared.sent(bytes);
+        let mut progress = Instant::now();
+        while !bytes.is_empty() {
+            match self.stream.write(bytes) {
+                Ok(0) => return Err(self.shared.io_error(Action::Write, io::ErrorKind::WriteZero.into())),
+                Ok(count) => {
+                    bytes = &bytes[count..];
+                    if !bytes.is_empty() {
+                        progress = Instant::now();
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                    if progress.elapsed() >= patience {
+                        let scene = self.shared.scene(Action::Write);
+                        return Err(Error::Timeout { scene, after: patience, partial: Vec::new() });
+                    }
+                    if let Some(on_stall) = on_stall.as_mut() {
+                        on_stall();
+                    }
+                }
+                Err(error) => return Err(self.shared.io_error(Action::Write, error)),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn into_parts(self) -> (Arc<Shared>, Arc<dyn Stream>) {
+        (self.shared, self.stream)
+    }
+
+    fn set_timeout(&mut self, timeout: Duration) {
+        if self.timeout != Some(timeout) && self.stream.set_write_timeout(Some(timeout)).is_ok() {
+            self.timeout = Some(timeout);
+        }
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.fmt(f, "Writer")
+    }
+}
+
+/// A write that takes longer than this lets the session look whether the server has something to say.
+const STALL: Duration = Duration::from_millis(50);

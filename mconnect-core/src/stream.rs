@@ -1,0 +1,162 @@
+//! What a session needs of a transport: a little more than reading and writing.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// A two-way stream of bytes that two threads use at once, one in each direction, and that a third can shut down.
+///
+/// Reads and writes that take longer than their timeout fail with [`WouldBlock`](io::ErrorKind::WouldBlock) or
+/// [`TimedOut`](io::ErrorKind::TimedOut).
+pub trait Stream: Send + Sync {
+    /// Reads some bytes; none at the end of the stream.
+    ///
+    /// # Errors
+    /// What the transport says, or that the timeout passed.
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes some of the bytes and gives how many.
+    ///
+    /// # Errors
+    /// What the transport says, or that the timeout passed.
+    fn write(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Limits each later read; `None` lets it wait.
+    ///
+    /// # Errors
+    /// What the transport says.
+    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// Limits each later write; `None` lets it wait.
+    ///
+    /// # Errors
+    /// What the transport says.
+    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// Ends the sending side: the other end reads everything sent, and then the end of the stream.
+    ///
+    /// # Errors
+    /// What the transport says.
+    fn half_close(&self) -> io::Result<()>;
+
+    /// Ends both directions at once. Reads and writes that wait in other threads return.
+    ///
+    /// # Errors
+    /// What the transport says.
+    fn shutdown(&self) -> io::Result<()>;
+}
+
+impl Stream for TcpStream {
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&mut &*self).read(buffer)
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        (&mut &*self).write(bytes)
+    }
+
+    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.set_read_timeout(timeout)
+    }
+
+    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.set_write_timeout(timeout)
+    }
+
+    fn half_close(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+
+    fn shutdown(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Both)
+    }
+}
+
+#[cfg(unix)]
+impl Stream for std::os::unix::net::UnixStream {
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&mut &*self).read(buffer)
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        (&mut &*self).write(bytes)
+    }
+
+    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.set_read_timeout(timeout)
+    }
+
+    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.set_write_timeout(timeout)
+    }
+
+    fn half_close(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+
+    fn shutdown(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Both)
+    }
+}
+
+/// Any reader and any writer as a stream: the pipes of a child process, or memory.
+///
+/// It has no deadlines: a read or write that waits goes on waiting, also after [`shutdown`](Stream::shutdown).
+pub struct Pair<R, W> {
+    // Each is used by one thread only; the locks are never waited for.
+    reader: Mutex<R>,
+    writer: Mutex<Option<W>>,
+}
+
+impl<R: Read + Send, W: Write + Send> Pair<R, W> {
+    /// Makes a stream that reads from `reader` and writes to `writer`. Half-closing it drops `writer`.
+    pub fn new(reader: R, writer: W) -> Self {
+        Self { reader: Mutex::new(reader), writer: Mutex::new(Some(writer)) }
+    }
+}
+
+impl<R: Read + Send, W: Write + Send> Stream for Pair<R, W> {
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        lock(&self.reader).read(buffer)
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut writer = lock(&self.writer);
+        let Some(writer) = writer.as_mut() else { return Err(io::ErrorKind::BrokenPipe.into()) };
+        let count = writer.write(bytes)?;
+        writer.flush()?;
+        Ok(count)
+    }
+
+    fn set_read_timeout(&self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_write_timeout(&self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn half_close(&self) -> io::Result<()> {
+        lock(&self.writer).take();
+        Ok(())
+    }
+
+    fn shutdown(&self) -> io::Result<()> {
+        if let Ok(mut writer) = self.writer.try_lock() {
+            writer.take();
+        }
+        Ok(())
+    }
+}
+
+impl<R, W> fmt::Debug for Pair<R, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pair").finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

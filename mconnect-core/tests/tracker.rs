@@ -1,0 +1,136 @@
+//! The tracker follows every transcript in `transcripts/`, whole and cut at every position.
+//!
+//! A transcript's `C:` and `S:` lines are sent and received with CR LF; `C>` and `S>` lines are exact bytes with
+//! escapes. A line `= PHASE DUE [closing] [out-of-step]` is what must be true there; `! REQUEST CODE` is the last
+//! reply that must have been seen, `-` standing for nothing asked; `~` lists the octets sent that are no secret since
+//! the last `~`.
+
+use std::fs;
+use std::path::Path;
+
+use mconnect_core::protocol::{LineBuffer, Tracker};
+
+#[derive(Debug)]
+enum Step {
+    Client(Vec<u8>),
+    Server(Vec<u8>),
+    State(String),
+    Answer(String),
+    Shown(String),
+}
+
+fn steps(text: &str) -> Vec<(usize, Step)> {
+    let mut steps = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let (mark, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let step = match mark {
+            "C:" => Step::Client(format!("{rest}\r\n").into_bytes()),
+            "S:" => Step::Server(format!("{rest}\r\n").into_bytes()),
+            "C>" => Step::Client(unescape(rest)),
+            "S>" => Step::Server(unescape(rest)),
+            "=" => Step::State(rest.to_owned()),
+            "!" => Step::Answer(rest.to_owned()),
+            "~" => Step::Shown(rest.to_owned()),
+            "" | "#" => continue,
+            _ => panic!("line {}: {line}", index + 1),
+        };
+        match (steps.last_mut(), step) {
+            (Some((_, Step::Client(before))), Step::Client(more)) => before.extend(more),
+            (Some((_, Step::Server(before))), Step::Server(more)) => before.extend(more),
+            (_, step) => steps.push((index + 1, step)),
+        }
+    }
+    steps
+}
+
+fn unescape(text: &str) -> Vec<u8> {
+    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
+    while let [byte, more @ ..] = rest {
+        rest = match (byte, more) {
+            (b'\\', [b'r', more @ ..]) => (bytes.push(b'\r'), more).1,
+            (b'\\', [b'n', more @ ..]) => (bytes.push(b'\n'), more).1,
+            (b'\\', [b'0', more @ ..]) => (bytes.push(0), more).1,
+            (b'\\', [b't', more @ ..]) => (bytes.push(b'\t'), more).1,
+            _ => (bytes.push(*byte), more).1,
+        };
+    }
+    bytes
+}
+
+/// Follows the transcript; `cut` says into which parts bytes are cut.
+fn follow(name: &str, steps: &[(usize, Step)], cut: impl Fn(&[u8]) -> Vec<&[u8]>) {
+    let (mut tracker, mut lines, mut shown) = (Tracker::new(), LineBuffer::new(1000), Vec::new());
+    for (line, step) in steps {
+        let place = format!("{name}, line {line}");
+        match step {
+            Step::Client(bytes) => {
+                for mut part in cut(bytes) {
+                    while !part.is_empty() {
+                        let span = tracker.sent_span(part);
+                        assert!(span.size > 0, "{place}");
+                        if !span.is_secret {
+                            shown.extend_from_slice(&part[..span.size]);
+                        }
+                        part = &part[span.size..];
+                    }
+                }
+            }
+            Step::Server(bytes) => {
+                for part in cut(bytes) {
+                    lines.extend(part);
+                    while let Some(line) = lines.next_line() {
+                        tracker.received(line);
+                    }
+                }
+            }
+            Step::State(expected) => {
+                let phase = match tracker.phase() {
+                    mconnect_core::protocol::Phase::Chunk { left } => format!("BDAT:{left}"),
+                    phase => phase.to_string(),
+                };
+                let mut state = format!("{phase} {}", tracker.outstanding());
+                if tracker.is_closing() {
+                    state += " closing";
+                }
+                if !tracker.is_in_step() {
+                    state += " out-of-step";
+                }
+                assert_eq!(&state, expected, "{place}");
+            }
+            Step::Answer(expected) => {
+                let answer = tracker.last_answer().expect("a reply came");
+                let request = answer.request.map_or("-".to_owned(), |request| request.to_string());
+                assert_eq!(&format!("{request} {}", answer.code), expected, "{place}");
+            }
+            Step::Shown(expected) => {
+                assert_eq!(&shown.escape_ascii().to_string(), expected, "{place}");
+                shown.clear();
+            }
+        }
+    }
+}
+
+#[test]
+fn every_transcript_is_followed_wherever_its_bytes_are_cut() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+    let mut count = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let steps = steps(&fs::read_to_string(&path).unwrap());
+        let longest = steps
+            .iter()
+            .map(|(_, step)| if let Step::Client(bytes) | Step::Server(bytes) = step { bytes.len() } else { 0 })
+            .max();
+        follow(&name, &steps, |bytes| vec![bytes]);
+        follow(&name, &steps, |bytes| bytes.chunks(1).collect());
+        for at in 1..longest.unwrap() {
+            follow(&format!("{name}, cut at {at}"), &steps, |bytes| {
+                let (front, back) = bytes.split_at(at.min(bytes.len()));
+                vec![front, back]
+            });
+        }
+        count += 1;
+    }
+    assert!(count >= 10, "{count} transcripts");
+}
