@@ -157,6 +157,15 @@ pub struct LineInput {
     line: Line,
 }
 
+/// What [`LineInput::take`] took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// How many bytes of the input.
+    pub count: usize,
+    /// A line, a body or a chunk ended with them: the phase may change here.
+    pub is_complete: bool,
+}
+
 /// How far the line under way has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Line {
@@ -179,47 +188,34 @@ impl Line {
 }
 
 impl LineInput {
-    /// Appends to `out` how the front of `input` is sent in this phase, and gives how many bytes of `input` that is;
-    /// it stops where the phase may change.
-    pub fn take(&mut self, phase: Phase, input: &[u8], out: &mut Vec<u8>) -> usize {
+    /// Appends to `out` how the front of `input` is sent in this phase, and says how much of it that is: all of it, or
+    /// as much as comes before the phase may change.
+    pub fn take(&mut self, phase: Phase, input: &[u8], out: &mut Vec<u8>) -> Taken {
         match phase {
             Phase::Chunk { left } => {
                 let count = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
                 out.extend_from_slice(&input[..count]);
-                count
+                Taken { count, is_complete: count as u64 == left }
             }
             Phase::Body => self.take_body(input, out),
             _ => match memchr(b'\n', input) {
                 Some(lf) => {
                     self.end_line(&input[..lf], out);
-                    lf + 1
+                    Taken { count: lf + 1, is_complete: true }
                 }
-                None => {
-                    self.begin_line(input, out);
-                    input.len()
-                }
+                None => self.begin_line(input, 0, out),
             },
         }
     }
 
     /// Appends to `out` the end of a last line that has none, if this phase has lines.
     pub fn finish(&mut self, phase: Phase, out: &mut Vec<u8>) {
-        if self.is_mid_line() && !matches!(phase, Phase::Chunk { .. }) {
+        if self.line != Line::Start && !matches!(phase, Phase::Chunk { .. }) {
             self.end_line(b"", out);
         }
     }
 
-    /// Says whether a line has begun and not ended.
-    pub fn is_mid_line(&self) -> bool {
-        self.line != Line::Start
-    }
-
-    /// Says whether the line under way is a lone dot so far.
-    pub fn is_lone_dot(&self) -> bool {
-        matches!(self.line, Line::Dot | Line::DotCr)
-    }
-
-    fn take_body(&mut self, input: &[u8], out: &mut Vec<u8>) -> usize {
+    fn take_body(&mut self, input: &[u8], out: &mut Vec<u8>) -> Taken {
         out.reserve(input.len() + input.len() / 16);
         let mut start = 0;
         for lf in memchr_iter(b'\n', input) {
@@ -229,11 +225,10 @@ impl LineInput {
             self.end_line(line, out);
             start = lf + 1;
             if is_last {
-                return start;
+                return Taken { count: start, is_complete: true };
             }
         }
-        self.begin_line(&input[start..], out);
-        input.len()
+        self.begin_line(input, start, out)
     }
 
     fn end_line(&mut self, line: &[u8], out: &mut Vec<u8>) {
@@ -241,9 +236,10 @@ impl LineInput {
         self.line = Line::Start;
     }
 
-    fn begin_line(&mut self, part: &[u8], out: &mut Vec<u8>) {
-        self.crlf.encode_part(part, out);
-        self.line = self.line.after(part);
+    fn begin_line(&mut self, input: &[u8], start: usize, out: &mut Vec<u8>) -> Taken {
+        self.crlf.encode_part(&input[start..], out);
+        self.line = self.line.after(&input[start..]);
+        Taken { count: input.len(), is_complete: false }
     }
 }
 
@@ -326,14 +322,18 @@ mod tests {
     #[test]
     fn line_input_stops_where_the_phase_may_change() {
         let (mut input, mut out) = (LineInput::default(), Vec::new());
-        assert_eq!(input.take(Phase::Command, b"DATA\nbody\n", &mut out), 5);
-        assert_eq!(input.take(Phase::Body, b"body\n..\n.\nQUIT\n", &mut out), 10);
-        assert_eq!(input.take(Phase::Chunk { left: 3 }, b"a\nb\nQUIT", &mut out), 3);
-        assert_eq!(input.take(Phase::Command, b"QUIT", &mut out), 4);
-        assert!(input.is_mid_line());
+        let mut take = |phase, bytes: &[u8]| {
+            let Taken { count, is_complete } = input.take(phase, bytes, &mut out);
+            (count, is_complete)
+        };
+        assert_eq!(take(Phase::Command, b"DATA\nbody\n"), (5, true));
+        assert_eq!(take(Phase::Body, b"body\n..\n.\nQUIT\n"), (10, true));
+        assert_eq!(take(Phase::Chunk { left: 3 }, b"a\nb\nQUIT"), (3, true));
+        assert_eq!(take(Phase::Chunk { left: 3 }, b"ab"), (2, false));
+        assert_eq!(take(Phase::Command, b"QUIT"), (4, false));
         input.finish(Phase::Command, &mut out);
-        assert_eq!(out, b"DATA\r\nbody\r\n..\r\n.\r\na\nbQUIT\r\n");
-        assert!(!input.is_mid_line());
+        input.finish(Phase::Command, &mut out);
+        assert_eq!(out, b"DATA\r\nbody\r\n..\r\n.\r\na\nbabQUIT\r\n");
     }
 
     #[test]
@@ -343,9 +343,9 @@ mod tests {
             cut_everywhere(&stream, |parts| {
                 let (mut input, mut out, mut taken) = (LineInput::default(), Vec::new(), 0);
                 for part in parts {
-                    let count = input.take(Phase::Body, part, &mut out);
+                    let Taken { count, is_complete } = input.take(Phase::Body, part, &mut out);
                     taken += count;
-                    if count < part.len() || (out.ends_with(b"\r\n.\r\n") || out == b".\r\n") {
+                    if is_complete {
                         break;
                     }
                 }

@@ -17,7 +17,7 @@ mod reply;
 mod tracker;
 mod visible;
 
-pub use encode::{BodyDecoder, BodyEncoder, CrlfEncoder, LineInput};
+pub use encode::{BodyDecoder, BodyEncoder, CrlfEncoder, LineInput, Taken};
 pub use extensions::{Extension, Extensions};
 pub use line::{Code, EnhancedCode, LineBuffer, ReplyLine, Severity};
 pub use reply::{Flaws, LimitExceeded, Limits, Reply, ReplyBuilder, Unexpected};

@@ -264,7 +264,7 @@ impl Tracker {
             }
             // A server that accepts a message before its lone dot has found an end of its own.
             (None, _, Severity::Completion) if matches!(self.sending, Sending::Body(_)) => {
-                self.sending = Sending::Command
+                self.sending = Sending::Command;
             }
             _ => {}
         }

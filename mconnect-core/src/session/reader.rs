@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Writer;
 use super::shared::{Deadline, Shared};
 use crate::error::{Action, Error};
-use crate::protocol::{LineBuffer, Reply, ReplyBuilder, ReplyLine};
+use crate::protocol::{Answer, LineBuffer, Reply, ReplyBuilder, ReplyLine};
 use crate::stream::Stream;
 
 /// The half of a session that reads. By itself it waits without a deadline: [`Writer::wait`] keeps the deadline for
@@ -55,6 +55,16 @@ impl Reader {
     /// Says whether the next line can be had without waiting.
     pub fn has_line(&mut self) -> bool {
         self.lines.has_line()
+    }
+
+    /// Gives the last whole reply's code, and what it answered.
+    pub fn last_answer(&self) -> Option<Answer> {
+        self.shared.tracker().last_answer()
+    }
+
+    /// Says whether the server said that it will close: a 421, or a 221 to QUIT.
+    pub fn is_closing(&self) -> bool {
+        self.shared.tracker().is_closing()
     }
 
     pub(super) fn read_line_by(&mut self, deadline: Option<Deadline>) -> Result<Option<ReplyLine<'_>>, Error> {
