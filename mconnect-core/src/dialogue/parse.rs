@@ -61,7 +61,10 @@ fn line_or_direction(text: &str) -> Result<Deed, Miss<'_>> {
             Err(_) => return Err(("a count of milliseconds", &text["*pause ".len()..])),
         },
         _ => {
-            return Err(("*body* *pause N ms* *half-close* *close* or *reset*, or \\* for a line that begins so", text));
+            return Err((
+                "*body* *pause N ms* *half-close* *close* or *reset*, or \\* for a line that begins so",
+                text,
+            ));
         }
     };
     Ok(deed)

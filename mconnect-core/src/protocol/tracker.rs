@@ -292,7 +292,7 @@ impl Tracker {
     pub fn phase(&self) -> Phase {
         match self.sending {
             _ if self.is_closed => Phase::Closed,
-            _ if self.due.front() == Some(Request::Greeting) => Phase::Greeting,
+            Sending::Command if self.due.front() == Some(Request::Greeting) => Phase::Greeting,
             Sending::Command => Phase::Command,
             Sending::Body(_) => Phase::Body,
             Sending::Chunk { left, .. } => Phase::Chunk { left },

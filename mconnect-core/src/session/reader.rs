@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Writer;
 use super::shared::{Deadline, Shared};
+use crate::closer::Closer;
 use crate::error::{Action, Error};
 use crate::protocol::{Answer, LineBuffer, Reply, ReplyBuilder, ReplyLine};
 use crate::stream::Stream;
@@ -65,6 +66,11 @@ impl Reader {
     /// Says whether the server said that it will close: a 421, or a 221 to QUIT.
     pub fn is_closing(&self) -> bool {
         self.shared.tracker().is_closing()
+    }
+
+    /// Gives a handle that closes the session from another thread.
+    pub fn closer(&self) -> Closer {
+        self.shared.closer.clone()
     }
 
     pub(super) fn read_line_by(&mut self, deadline: Option<Deadline>) -> Result<Option<ReplyLine<'_>>, Error> {

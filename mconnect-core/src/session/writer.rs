@@ -9,7 +9,7 @@ use super::shared::{Deadline, Shared};
 use crate::closer::Closer;
 use crate::error::{Action, Error, Peer};
 use crate::observer::Event;
-use crate::protocol::{Answer, Extensions, Phase};
+use crate::protocol::{Answer, Extensions, Phase, Request};
 use crate::stream::Stream;
 
 /// The half of a session that writes, and that keeps the deadlines while another thread reads.
@@ -106,6 +106,11 @@ impl Writer {
     /// Gives how many replies are due.
     pub fn outstanding(&self) -> usize {
         self.shared.tracker().outstanding()
+    }
+
+    /// Says what the next reply will answer.
+    pub fn awaited(&self) -> Option<Request> {
+        self.shared.tracker().awaited()
     }
 
     /// Gives the last whole reply's code, and what it answered.

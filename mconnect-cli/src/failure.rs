@@ -1,0 +1,71 @@
+//! Errors of the library in words, with a hint and an exit status.
+
+use std::error::Error as _;
+use std::io::ErrorKind;
+
+use mconnect_core::Error;
+use mconnect_core::protocol::Code;
+
+use crate::verdict::status;
+
+/// Gives the exit status that an error asks for.
+pub fn status(error: &Error) -> u8 {
+    match error {
+        Error::Address { .. } => status::USAGE,
+        Error::Resolve { is_temporary: true, .. } => status::TEMPORARY,
+        Error::Resolve { .. } => status::NO_HOST,
+        Error::Connect { .. } => status::UNAVAILABLE,
+        Error::Timeout { .. } => status::TEMPORARY,
+        _ => status::PROTOCOL,
+    }
+}
+
+/// Gives the exit status that a refusal asks for.
+pub fn status_of_refusal(code: Code) -> u8 {
+    if code.number() / 100 == 4 { status::TEMPORARY } else { status::UNAVAILABLE }
+}
+
+/// Gives an error with its causes, and a hint where there is one, on one line.
+pub fn describe(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&reason(&error.to_string()));
+        cause = error.source();
+    }
+    if let Some(hint) = hint(error) {
+        text.push_str(": ");
+        text.push_str(hint);
+    }
+    text
+}
+
+/// Gives the system's words without its number for them.
+pub fn reason(text: &str) -> String {
+    let words = text.split(" (os error").next().unwrap_or(text);
+    words.strip_prefix("failed to lookup address information: ").unwrap_or(words).to_owned()
+}
+
+fn hint(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::Connect { source, attempts, .. } => match source.kind() {
+            ErrorKind::ConnectionRefused => {
+                Some("is a server listening? submission is usually on port 587 (-p submission)")
+            }
+            ErrorKind::TimedOut => {
+                Some("many networks block port 25; submission is usually on port 587 (-p submission)")
+            }
+            ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable => {
+                Some("is there a route to it? -4 and -6 choose the family")
+            }
+            ErrorKind::AddrNotAvailable if attempts.is_empty() => Some("-4, -6 and --source choose the family"),
+            ErrorKind::AddrNotAvailable => Some("--source takes an address of this machine"),
+            ErrorKind::PermissionDenied => Some("a firewall of this machine forbids it"),
+            _ => None,
+        },
+        Error::Resolve { is_temporary: true, .. } => Some("does the name server answer?"),
+        Error::Resolve { .. } => Some("is it spelt right? a domain's mail servers are in its MX records"),
+        _ => None,
+    }
+}

@@ -1,0 +1,119 @@
+//! Where the modules meet: from arguments to an exit status.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use mconnect_core::server::Server;
+use mconnect_core::{Connect, Session, Timeouts};
+
+use crate::args::{self, Mode, Options, Request, Target};
+use crate::failure;
+use crate::line::{self, Pace};
+use crate::narrator::Narrator;
+use crate::raw;
+use crate::screen::Screen;
+use crate::signals;
+use crate::terminal::Terminal;
+use crate::verdict::{Verdict, say, status};
+
+/// Does what the arguments ask for.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let options = match args::parse(args) {
+        Ok(Request::Session(options)) => options,
+        Ok(Request::Help) => return show(&args::help(false)),
+        Ok(Request::LongHelp) => return show(&args::help(true)),
+        Ok(Request::Version) => return show(concat!("mconnect ", env!("CARGO_PKG_VERSION"), "\n")),
+        Err(message) => {
+            say(&format!(
+                "mconnect: {message}\nusage: mconnect [-p PORT] [-r] [OPTION ...] [HOST]; mconnect -h lists the options"
+            ));
+            return ExitCode::from(status::USAGE);
+        }
+    };
+    let verdict = Arc::new(Verdict::default());
+    match raw_terminal(&options) {
+        Ok(terminal) => open_and_hand_over(&options, terminal.as_ref(), &verdict),
+        Err(error) => verdict.complain(status::IO, &format!("cannot wait for signals: {error}")),
+    }
+    ExitCode::from(verdict.status())
+}
+
+/// Gives the terminal that raw mode will change, watched over from before the first thread on.
+fn raw_terminal(options: &Options) -> io::Result<Option<Terminal>> {
+    if options.mode != Mode::Raw || !io::stdin().is_terminal() {
+        return Ok(None);
+    }
+    let terminal = Terminal::new();
+    signals::watch(terminal.handle())?;
+    Ok(Some(terminal))
+}
+
+fn open_and_hand_over(options: &Options, terminal: Option<&Terminal>, verdict: &Arc<Verdict>) {
+    // The demo's server lives as long as the session.
+    let (connect, _server) = match &options.target {
+        Target::Host(host) => (Connect::new(host, options.port), None),
+        Target::Demo => match Server::start() {
+            Ok(server) => (Connect::new("127.0.0.1", server.port()), Some(server)),
+            Err(error) => return verdict.complain(status::UNAVAILABLE, &format!("cannot start the demo: {error}")),
+        },
+    };
+    if options.target == Target::Demo && !options.is_quiet {
+        say("a loopback server of mconnect's own: HELP lists its commands, mail goes nowhere");
+    }
+    match settle(connect, options).open() {
+        Ok(session) => hand_over(session, options, terminal, verdict),
+        Err(error) => verdict.complain(failure::status(&error), &failure::describe(&error)),
+    }
+}
+
+fn settle(mut connect: Connect, options: &Options) -> Connect {
+    connect = connect.family(options.family).timeouts(timeouts(options));
+    if let Some(source) = options.source {
+        connect = connect.source(source);
+    }
+    if !options.is_quiet {
+        connect = connect.observer(Narrator);
+    }
+    connect
+}
+
+fn timeouts(options: &Options) -> Timeouts {
+    let mut timeouts = Timeouts::default();
+    if let Some(timeout) = options.timeout {
+        timeouts = timeouts.replies(timeout);
+    }
+    if let Some(attempt) = options.connect_timeout {
+        timeouts.attempt = attempt;
+        timeouts.connect = timeouts.connect.max(attempt);
+    }
+    timeouts
+}
+
+fn hand_over(session: Session, options: &Options, terminal: Option<&Terminal>, verdict: &Arc<Verdict>) {
+    let (screen, timeouts) = (Screen::new(), timeouts(options));
+    let pace = match options.mode {
+        Mode::Raw => {
+            if terminal.is_some() && !options.is_quiet {
+                raw::tell_keys();
+            }
+            return raw::run(session, screen, timeouts, terminal, verdict);
+        }
+        Mode::Blind => Pace::Blind,
+        Mode::Line if io::stdin().is_terminal() => Pace::Typed,
+        Mode::Line => Pace::InStep,
+    };
+    line::run(session, screen, timeouts, pace, verdict);
+}
+
+fn show(text: &str) -> ExitCode {
+    match Screen::new().show(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("mconnect: cannot write to standard output: {}", failure::reason(&error.to_string())));
+            ExitCode::from(status::IO)
+        }
+    }
+}

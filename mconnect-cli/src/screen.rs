@@ -1,0 +1,75 @@
+//! Standard output: the server's words, as bytes, or made visible where a terminal shows them.
+
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
+
+use mconnect_core::protocol::Escaper;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+/// Where the server's words go.
+pub struct Screen {
+    /// On a terminal, control characters are made visible.
+    escaper: Option<Escaper>,
+    text: String,
+    is_shut: bool,
+}
+
+impl Screen {
+    pub fn new() -> Self {
+        let escaper = io::stdout().is_terminal().then(Escaper::default);
+        Self { escaper, text: String::new(), is_shut: false }
+    }
+
+    /// Shows bytes at once. After a failure nothing more is shown, and nothing more fails.
+    ///
+    /// # Errors
+    /// What the system says, once; [`BrokenPipe`](io::ErrorKind::BrokenPipe) if the reader of a pipe has gone.
+    pub fn show(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.escaper {
+            None => self.write(bytes),
+            Some(escaper) => {
+                escaper.push(bytes, &mut self.text);
+                self.write_text()
+            }
+        }
+    }
+
+    /// Shows what was held back because it might have gone on.
+    ///
+    /// # Errors
+    /// As [`show`](Self::show).
+    pub fn finish(&mut self) -> io::Result<()> {
+        if let Some(escaper) = &mut self.escaper {
+            escaper.finish(&mut self.text);
+        }
+        self.write_text()
+    }
+
+    fn write_text(&mut self) -> io::Result<()> {
+        let text = std::mem::take(&mut self.text);
+        let result = self.write(text.as_bytes());
+        self.text = text;
+        self.text.clear();
+        result
+    }
+
+    fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        let stdout = io::stdout();
+        while !bytes.is_empty() && !self.is_shut {
+            match nix::unistd::write(&stdout, bytes) {
+                Ok(count) => bytes = &bytes[count..],
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => {
+                    let mut fds = [PollFd::new(stdout.as_fd(), PollFlags::POLLOUT)];
+                    let _ = poll(&mut fds, PollTimeout::NONE);
+                }
+                Err(errno) => {
+                    self.is_shut = true;
+                    return Err(errno.into());
+                }
+            }
+        }
+        Ok(())
+    }
+}

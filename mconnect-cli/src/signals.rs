@@ -1,0 +1,50 @@
+//! Signals while the terminal is changed: one thread waits for them, and restores it before they act.
+
+use std::io;
+use std::process;
+use std::thread;
+
+use nix::sys::signal::{SigSet, Signal, raise};
+
+use crate::terminal::Terminal;
+
+/// Blocks the signals that end or stop a process, in this thread and all that it starts from now on, and starts the
+/// one that waits for them. To be called before any other thread is there.
+///
+/// # Errors
+/// What the system says.
+pub fn watch(terminal: Terminal) -> io::Result<()> {
+    let mut signals = SigSet::empty();
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGTSTP, Signal::SIGCONT] {
+        signals.add(signal);
+    }
+    signals.thread_block()?;
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        loop {
+            match signals.wait() {
+                Ok(Signal::SIGCONT) => terminal.resume(),
+                Ok(signal) => act(signal, &terminal),
+                Err(_) => {}
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// Lets a signal do what it does, with the terminal as it was; the connection ends with the process.
+fn act(signal: Signal, terminal: &Terminal) {
+    terminal.restore();
+    if signal == Signal::SIGTSTP {
+        // A stop of our own: SIGTSTP is blocked here. SIGCONT follows it.
+        let _ = raise(Signal::SIGSTOP);
+        return;
+    }
+    let mut only = SigSet::empty();
+    only.add(signal);
+    if only.thread_unblock().is_err() || raise(signal).is_err() {
+        process::exit(128 + signal as i32);
+    }
+    // Still here: whoever started us had it ignored.
+    let _ = only.thread_block();
+    terminal.resume();
+}

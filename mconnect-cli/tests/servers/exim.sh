@@ -1,0 +1,82 @@
+#!/bin/bash
+# exim.sh install DIR | start PORT DIR | stop DIR     Exim 4, unpacked from Debian's exim4-daemon-light; see lib.sh
+#
+# It puts Received on top of a message that it stores. It offers no PIPELINING and ends a session that sends more than
+# one command at a time, or anything before the greeting (smtp_enforce_sync).
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+EXIM_USER=Debian-exim
+
+fetch() {
+  installed libcrypt1 libdb5.3 libgnutls-dane0 libgnutls30 libidn12 libidn2-0 libnsl2 libpcre2-8-0
+  unpacked exim4-daemon-light
+  user $EXIM_USER
+}
+
+configure() {
+  EXIM=$DIR/root/usr/sbin/exim4
+  need "$EXIM"
+  chown $EXIM_USER: "$DIR/spool" "$DIR/stored"
+  cat >"$DIR/exim.conf" <<E
+exim_path = $EXIM
+exim_user = $EXIM_USER
+exim_group = $EXIM_USER
+primary_hostname = exim.localhost
+spool_directory = $DIR/spool
+log_file_path = $DIR/spool/%slog
+pid_file_path = $DIR/spool/daemon.pid
+notifier_socket =
+keep_environment =
+local_interfaces = <; 127.0.0.1 ; ::1
+daemon_smtp_ports = $PORT
+tls_advertise_hosts =
+domainlist local_domains = example.com
+
+smtp_enforce_sync = true
+pipelining_advertise_hosts =
+pipelining_connect_advertise_hosts =
+acl_smtp_connect = wait_a_moment
+acl_smtp_rcpt = check_recipient
+acl_smtp_data = accept
+
+# A message is stored as it came.
+message_size_limit = 200M
+return_path_remove = false
+delivery_date_remove = false
+envelope_to_remove = false
+
+# Nothing is throttled.
+smtp_accept_max = 0
+smtp_accept_max_per_connection = 0
+smtp_accept_max_nonmail_hosts =
+smtp_accept_queue_per_connection = 0
+smtp_connect_backlog = 1000
+rfc1413_hosts =
+host_lookup =
+
+begin acl
+# What a client sends before the greeting is there by now.
+wait_a_moment:
+  accept condition = \${run{/bin/sleep 0.05}{yes}{yes}}
+check_recipient:
+  deny local_parts = refused
+       message = No such user here
+  accept domains = +local_domains
+  deny message = Relaying is refused
+
+begin routers
+store:
+  driver = accept
+  transport = maildir
+
+begin transports
+maildir:
+  driver = appendfile
+  user = $EXIM_USER
+  directory = $DIR/stored
+  maildir_format
+E
+}
+
+run() { spawn "$EXIM" -C "$DIR/exim.conf" -bdf; }
+
+main "$@"
