@@ -1,30 +1,23 @@
 //! Line mode: input goes out by the line, as the phase of the session asks for, while what the server says is shown.
 //!
-//! ```text
-//!   standard input ── input thread ── blocks ──► talker ── Writer ──► server
-//!                                                  ▲ waits, ends
-//!   standard output ◄── screen ◄── listener thread ┴── Reader ◄────── server
-//! ```
+//! One thread serves both: it waits for the server alone while a reply is due that has to come first, and otherwise for
+//! whichever of the two has something.
 
-mod listener;
 mod unsent;
 
-use std::ops::ControlFlow;
-use std::ops::ControlFlow::{Break, Continue};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
-use std::time::Duration;
+use std::io;
+use std::ops::ControlFlow::{self, Break, Continue};
+use std::time::{Duration, Instant};
 
-use mconnect_core::protocol::{Code, LineInput, Phase, Request};
-use mconnect_core::{Error, Session, Timeouts, Writer};
+use mconnect_core::protocol::{Answer, Code, LineInput, Phase, Request};
+use mconnect_core::{Error, Session, Timeouts};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::failure;
-use crate::input::{self, Blocks, Input};
+use crate::input::Input;
 use crate::screen::Screen;
 use crate::verdict::{Verdict, say, status};
-use listener::Listener;
 use unsent::Unsent;
 
 /// When the next line may go out.
@@ -38,94 +31,102 @@ pub enum Pace {
     Blind,
 }
 
-/// What the two threads know of each other.
-#[derive(Debug, Default)]
-struct Common {
-    /// The sending side was ended after every reply had come: the session may end now.
-    is_done: AtomicBool,
-    /// Nobody reads what is shown any more.
-    is_unheard: AtomicBool,
-}
-
-enum Event {
-    Input(Input),
-    /// The server said that it will close.
-    Closing,
-    /// The server closed, or the connection broke.
-    Gone,
-}
-
 /// Hands a session over, until its end.
-pub fn run(session: Session, screen: Screen, timeouts: Timeouts, pace: Pace, verdict: &Arc<Verdict>) {
-    let (reader, writer) = session.split();
-    let (events, told) = channel();
-    let common = Arc::<Common>::default();
-    let listener = Listener::new(reader, screen, events.clone(), Arc::clone(&common), Arc::clone(verdict));
-    let started = thread::Builder::new()
-        .name("listener".to_owned())
-        .spawn(move || listener.listen())
-        .and_then(|listening| Ok((listening, input::start(move |input| events.send(Event::Input(input)).is_ok())?)));
-    let (listening, blocks) = match started {
-        Ok(started) => started,
-        Err(error) => return verdict.complain(status::IO, &format!("cannot start a thread: {error}")),
-    };
-    let mut talker = Talker {
-        writer,
-        pace,
+pub fn run(session: Session, screen: Screen, timeouts: Timeouts, pace: Pace, verdict: &Verdict) {
+    let mut talk = Talk {
+        session,
+        screen,
         timeouts,
+        pace,
         verdict,
-        common: &common,
+        input: Input::new(),
+        is_input_over: false,
         lines: LineInput::default(),
         out: Vec::new(),
         skipped: None,
         unsent: Unsent::default(),
-        is_input_over: false,
+        shown: Vec::new(),
+        end: None,
     };
-    talker.converse(&told, &blocks);
-    talker.end();
-    match listening.join() {
-        Ok(end) => talker.judge(end),
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
-    talker.tell_unsent(&told, &blocks);
+    // Each part breaks off when the session ends in it.
+    let _ = talk.converse();
+    talk.finish();
 }
 
-struct Talker<'a> {
-    writer: Writer,
-    pace: Pace,
+struct Talk<'a> {
+    session: Session,
+    screen: Screen,
     timeouts: Timeouts,
+    pace: Pace,
     verdict: &'a Verdict,
-    common: &'a Common,
+    input: Input,
+    is_input_over: bool,
     lines: LineInput,
     /// What is to be sent next.
     out: Vec<u8>,
     /// How many octets of a body were passed over, while that is under way: its DATA was refused.
     skipped: Option<u64>,
     unsent: Unsent,
-    is_input_over: bool,
+    /// What is to be shown next.
+    shown: Vec<u8>,
+    /// How the session ended, once it has.
+    end: Option<End>,
 }
 
-impl Talker<'_> {
-    fn converse(&mut self, told: &Receiver<Event>, blocks: &Blocks) {
-        if self.pace == Pace::InStep && self.wait().is_break() {
-            return;
+enum End {
+    /// The server closed.
+    Closed,
+    /// The connection broke.
+    Broken(Error),
+    /// It was ended from this side, which has been told.
+    Given,
+}
+
+impl Talk<'_> {
+    fn converse(&mut self) -> ControlFlow<()> {
+        if self.pace == Pace::InStep {
+            self.wait_for_replies()?;
         }
-        while let Ok(event) = told.recv() {
-            match event {
-                Event::Input(Input::Block(block)) => {
+        while !self.is_input_over {
+            self.wait_for_either()?;
+            match self.input.take() {
+                Ok(block) if block.is_empty() => self.is_input_over = true,
+                Ok(block) => {
                     let flow = self.feed(&block);
-                    blocks.reuse(block);
-                    if flow.is_break() {
-                        return;
-                    }
+                    self.input.reuse(block);
+                    flow?;
                 }
-                Event::Input(Input::End) => return self.input_ended(),
-                Event::Input(Input::Failed(error)) => {
+                Err(error) => {
                     let reason = failure::reason(&error.to_string());
                     self.verdict.complain(status::IO, &format!("cannot read standard input: {reason}"));
-                    return self.input_ended();
+                    self.is_input_over = true;
                 }
-                Event::Closing | Event::Gone => return,
+            }
+        }
+        self.end_input()
+    }
+
+    /// Shows what the server says until there is input.
+    fn wait_for_either(&mut self) -> ControlFlow<()> {
+        loop {
+            self.show_what_came()?;
+            if self.has_ended_by_word() {
+                return Break(());
+            }
+            let server = self.session.as_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+            let mut fds = vec![PollFd::new(self.input.as_fd(), PollFlags::POLLIN)];
+            fds.extend(server);
+            let is_said = match poll(&mut fds, PollTimeout::NONE) {
+                Ok(_) => fds.get(1).is_some_and(|fd| fd.any().unwrap_or(true)),
+                Err(Errno::EINTR) => continue,
+                // Without poll, the input comes first.
+                Err(_) => false,
+            };
+            let is_input = fds[0].any().unwrap_or(true);
+            if is_said {
+                self.receive(self.timeouts.command)?;
+            } else if is_input {
+                return Continue(());
             }
         }
     }
@@ -137,13 +138,12 @@ impl Talker<'_> {
         }
         let mut rest = block;
         while !rest.is_empty() {
-            if self.is_over() {
+            if self.has_ended_by_word() {
                 self.unsent.count(&self.out);
                 self.unsent.count(rest);
-                self.out.clear();
                 return Break(());
             }
-            let phase = if self.skipped.is_some() { Phase::Body } else { self.writer.phase() };
+            let phase = if self.skipped.is_some() { Phase::Body } else { self.session.phase() };
             let taken = self.lines.take(phase, rest, &mut self.out);
             rest = &rest[taken.count..];
             if let Some(skipped) = &mut self.skipped {
@@ -173,48 +173,129 @@ impl Talker<'_> {
     fn send(&mut self, phase: Phase, is_complete: bool) -> ControlFlow<()> {
         let is_command = !matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::Auth);
         let is_quit = is_command && self.out.trim_ascii().eq_ignore_ascii_case(b"QUIT");
-        let result = self.writer.send(&self.out);
-        if let Err(error) = result {
+        if let Err(error) = self.session.send(&self.out) {
             self.unsent.count(&self.out);
-            self.out.clear();
-            // A failed write is only the symptom: the listener finds out why. A server that takes nothing is another thing.
-            if error.is_timeout() {
-                self.verdict.complain(failure::status(&error), &failure::describe(&error));
-                self.writer.closer().close();
-            }
-            return Break(());
+            return self.writing_failed(error);
         }
         self.out.clear();
         if is_complete && (self.pace == Pace::InStep || is_quit) {
-            self.wait()?;
+            self.wait_for_replies()?;
             self.note_refused_data();
         }
         Continue(())
     }
 
-    /// Waits until every reply is here.
-    fn wait(&mut self) -> ControlFlow<()> {
-        if self.writer.outstanding() == 1 && self.writer.awaited() == Some(Request::EmptyLine) {
-            if !self.writer.wait_at_most(EMPTY_LINE_PATIENCE.min(self.timeouts.command)) {
-                self.writer.forgo_empty_line();
+    /// A failed write is only the symptom: what the server still says tells why. One that takes nothing is another thing.
+    fn writing_failed(&mut self, error: Error) -> ControlFlow<()> {
+        if error.is_timeout() {
+            self.give_up(&error)
+        } else {
+            while self.end.is_none() {
+                self.show_what_came()?;
+                self.receive(self.timeouts.closing)?;
             }
-            return Continue(());
+            Break(())
         }
-        match self.writer.wait() {
-            Ok(Phase::Closed) => Break(()),
-            Ok(_) => Continue(()),
-            Err(error) => {
-                self.verdict.complain(failure::status(&error), &failure::describe(&error));
-                Break(())
+    }
+
+    /// Shows what the server says until no reply is due.
+    fn wait_for_replies(&mut self) -> ControlFlow<()> {
+        loop {
+            self.show_what_came()?;
+            let due = self.session.standing();
+            if due.outstanding == 0 {
+                return Continue(());
             }
+            let is_optional = due.outstanding == 1 && due.awaited == Some(Request::EmptyLine);
+            let patience = if is_optional { EMPTY_LINE_PATIENCE } else { self.session.patience() };
+            let deadline = Instant::now() + patience;
+            while self.session.standing().outstanding == due.outstanding {
+                match self.session.receive(deadline.saturating_duration_since(Instant::now())) {
+                    Ok(()) => self.show_what_came()?,
+                    Err(_) if is_optional => self.session.forgo_empty_line(),
+                    Err(Error::Timeout { scene, partial, .. }) => {
+                        return self.give_up(&Error::Timeout { scene, after: patience, partial });
+                    }
+                    Err(error) => return self.give_up(&error),
+                }
+            }
+        }
+    }
+
+    /// Receives once.
+    fn receive(&mut self, patience: Duration) -> ControlFlow<()> {
+        match self.session.receive(patience) {
+            Ok(()) => Continue(()),
+            Err(error) => self.give_up(&error),
+        }
+    }
+
+    fn give_up(&mut self, error: &Error) -> ControlFlow<()> {
+        if let Error::Timeout { partial, .. } = error {
+            self.shown.extend_from_slice(partial);
+            self.show();
+        }
+        self.verdict.complain(failure::status(error), &failure::describe(error));
+        self.end = Some(End::Given);
+        Break(())
+    }
+
+    /// Shows the lines that are there; breaks at the end of the session.
+    fn show_what_came(&mut self) -> ControlFlow<()> {
+        while self.end.is_none() && self.session.is_ready() {
+            match self.session.read_line() {
+                Ok(Some(line)) => {
+                    self.shown.extend_from_slice(line.raw());
+                    let ends_reply = line.ends_reply();
+                    if ends_reply {
+                        self.judge_reply();
+                    }
+                    if self.shown.len() >= LARGEST_SHOW {
+                        self.show();
+                    }
+                }
+                Ok(None) => self.end = Some(End::Closed),
+                Err(error) => self.end = Some(End::Broken(error)),
+            }
+        }
+        self.show();
+        if self.end.is_some() { Break(()) } else { Continue(()) }
+    }
+
+    fn show(&mut self) {
+        if let Err(error) = self.screen.show(&self.shown) {
+            self.showing_failed(&error);
+        }
+        self.shown.clear();
+    }
+
+    /// A reader that has seen enough is no failure.
+    fn showing_failed(&mut self, error: &io::Error) {
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            let reason = failure::reason(&error.to_string());
+            self.verdict.complain(status::IO, &format!("cannot write to standard output: {reason}"));
+        }
+    }
+
+    fn judge_reply(&self) {
+        match self.session.standing().last_answer {
+            Some(Answer { request: Some(Request::Greeting), code, .. }) if !code.is_positive() => {
+                self.verdict.fail(failure::status_of_refusal(code));
+            }
+            // After the end of the input, 421 is how some servers say goodbye.
+            Some(Answer { code: Code::NOT_AVAILABLE, .. }) if !self.is_complete() => {
+                self.verdict.fail(status::TEMPORARY)
+            }
+            _ => {}
         }
     }
 
     /// After a refused DATA, the script's body is no body to the server: it must not be sent.
     fn note_refused_data(&mut self) {
-        match self.writer.last_answer() {
-            Some(answer) if answer.request == Some(Request::Data) && self.writer.phase() == Phase::Command => {
-                self.verdict.fail(failure::status_of_refusal(answer.code));
+        let standing = self.session.standing();
+        match standing.last_answer {
+            Some(Answer { request: Some(Request::Data), code, .. }) if standing.phase == Phase::Command => {
+                self.verdict.fail(failure::status_of_refusal(code));
                 if self.pace == Pace::InStep {
                     self.skipped = Some(0);
                 }
@@ -229,23 +310,31 @@ impl Talker<'_> {
         }
     }
 
-    fn input_ended(&mut self) {
-        self.is_input_over = true;
-        if self.skipped.is_some() {
-            self.tell_skipped();
-        } else if !self.is_over() {
-            let phase = self.writer.phase();
-            self.lines.finish(phase, &mut self.out);
-            if !self.out.is_empty() && self.send(phase, true).is_break() {
-                return;
-            }
-            self.tell_unfinished();
+    /// Sends what is left of a last line, ends the sending side, and shows what the server says until it closes.
+    fn end_input(&mut self) -> ControlFlow<()> {
+        self.tell_skipped();
+        let phase = self.session.phase();
+        self.lines.finish(phase, &mut self.out);
+        if !self.out.is_empty() {
+            self.send(phase, true)?;
         }
+        self.tell_unfinished();
+        self.show_what_came()?;
+        // If this fails the connection has ended, which reading tells.
+        let _ = self.session.half_close();
+        while !(self.screen.is_shut() && self.is_complete()) {
+            self.show_what_came()?;
+            if let Err(error) = self.session.receive(self.timeouts.command) {
+                return self.give_up(&error);
+            }
+        }
+        self.end = Some(End::Given);
+        Break(())
     }
 
     /// Half a message must not be delivered: nothing is added to it.
     fn tell_unfinished(&self) {
-        match self.writer.phase() {
+        match self.session.phase() {
             _ if self.pace == Pace::Blind => {}
             Phase::Body => {
                 self.verdict
@@ -261,42 +350,27 @@ impl Talker<'_> {
         }
     }
 
-    /// Ends the session in an orderly way: sending side first, then the server's.
-    fn end(&mut self) {
-        let is_over = self.is_over();
-        self.common.is_done.store(self.writer.outstanding() == 0, Ordering::SeqCst);
-        let patience = if is_over { self.timeouts.closing } else { self.timeouts.command };
-        let is_ended = self.writer.half_close().is_ok()
-            && !self.common.is_unheard.load(Ordering::SeqCst)
-            && self.writer.wait_end(patience);
-        if !is_ended
-            && !is_over
-            && !self.common.is_unheard.load(Ordering::SeqCst)
-            && self.writer.phase() != Phase::Closed
-        {
-            let peer = self.writer.peer();
-            let seconds = patience.as_secs_f64();
-            self.verdict.complain(
-                status::TEMPORARY,
-                &format!("{peer} said nothing for {seconds} s after the end of the input, and did not close"),
-            );
+    /// Ends the session in an orderly way, and says what was wrong with it, if anything.
+    fn finish(mut self) {
+        let deadline = Instant::now() + self.timeouts.closing;
+        let _ = self.session.half_close();
+        while self.end.is_none() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if self.session.receive(left).is_err() {
+                self.end = Some(End::Given);
+            }
+            let _ = self.show_what_came();
         }
-        self.writer.closer().close();
-    }
-
-    /// Says what was wrong with the end, if anything.
-    fn judge(&self, end: Option<Error>) {
-        let answer = self.writer.last_answer();
-        let has_quit =
-            answer.is_some_and(|answer| answer.request == Some(Request::Quit) && answer.code == Code::CLOSING);
-        let outstanding = self.writer.outstanding();
-        let is_complete = outstanding == 0 && (has_quit || (self.is_input_over && self.unsent.octets == 0));
-        match end {
-            Some(Error::Aborted { .. }) => {}
-            _ if is_complete => {}
-            Some(error) => self.verdict.complain(failure::status(&error), &failure::describe(&error)),
-            None => {
-                let peer = self.writer.peer();
+        if let Err(error) = self.screen.finish() {
+            self.showing_failed(&error);
+        }
+        let outstanding = self.session.outstanding();
+        match self.end.take() {
+            Some(End::Broken(error)) if !self.is_complete() => {
+                self.verdict.complain(failure::status(&error), &failure::describe(&error));
+            }
+            Some(End::Closed) if !self.is_complete() => {
+                let peer = self.session.peer();
                 let due = match outstanding {
                     0 => String::new(),
                     1 => " with a reply still due".to_owned(),
@@ -304,27 +378,40 @@ impl Talker<'_> {
                 };
                 self.verdict.complain(status::PROTOCOL, &format!("{peer} closed the connection{due}"));
             }
+            _ => {}
         }
+        self.tell_unsent();
     }
 
     /// Counts what is left of the input, as far as it is there, and tells.
-    fn tell_unsent(&mut self, told: &Receiver<Event>, blocks: &Blocks) {
+    fn tell_unsent(&mut self) {
         while self.pace != Pace::Typed && !self.is_input_over && self.unsent.octets < MOST_COUNTED {
-            match told.recv_timeout(INPUT_PATIENCE) {
-                Ok(Event::Input(Input::Block(block))) => {
+            let mut fds = [PollFd::new(self.input.as_fd(), PollFlags::POLLIN)];
+            if poll(&mut fds, INPUT_PATIENCE) == Ok(0) {
+                break;
+            }
+            match self.input.take() {
+                Ok(block) if !block.is_empty() => {
                     self.unsent.count(&block);
-                    blocks.reuse(block);
+                    self.input.reuse(block);
                 }
-                Ok(Event::Closing | Event::Gone) => {}
-                Ok(Event::Input(Input::End | Input::Failed(_))) => self.is_input_over = true,
-                Err(_) => break,
+                _ => self.is_input_over = true,
             }
         }
         self.unsent.tell(self.is_input_over || self.pace == Pace::Typed);
     }
 
-    fn is_over(&self) -> bool {
-        self.writer.is_closing() || self.writer.phase() == Phase::Closed
+    /// Says whether the server may close now without anything missing.
+    fn is_complete(&self) -> bool {
+        let standing = self.session.standing();
+        let has_quit =
+            matches!(standing.last_answer, Some(Answer { request: Some(Request::Quit), code: Code::CLOSING, .. }));
+        standing.outstanding == 0 && (has_quit || (self.is_input_over && self.unsent.octets == 0))
+    }
+
+    /// Says whether the server will take nothing more.
+    fn has_ended_by_word(&self) -> bool {
+        self.session.standing().is_closing
     }
 }
 
@@ -332,9 +419,11 @@ impl Talker<'_> {
 const LONGEST_TYPED: usize = 4096;
 /// A line longer than this goes out in parts.
 const LONGEST_WRITE: usize = 256 * 1024;
+/// What came together is shown together, in parts of about this many octets.
+const LARGEST_SHOW: usize = 64 * 1024;
 /// Not every server answers an empty line.
 const EMPTY_LINE_PATIENCE: Duration = Duration::from_secs(10);
-/// Input that takes longer than this to come is not counted any more.
-const INPUT_PATIENCE: Duration = Duration::from_millis(100);
+/// Input that takes longer than this to come is not counted any more, in milliseconds.
+const INPUT_PATIENCE: u8 = 100;
 /// More unsent input than this, in octets, is not counted.
 const MOST_COUNTED: u64 = 64 * 1024 * 1024;

@@ -46,6 +46,11 @@ impl Screen {
         self.write_text()
     }
 
+    /// Says whether nothing is shown any more.
+    pub fn is_shut(&self) -> bool {
+        self.is_shut
+    }
+
     fn write_text(&mut self) -> io::Result<()> {
         let text = std::mem::take(&mut self.text);
         let result = self.write(text.as_bytes());

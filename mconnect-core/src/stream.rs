@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
+#[cfg(unix)]
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -46,6 +48,12 @@ pub trait Stream: Send + Sync {
     /// # Errors
     /// What the transport says.
     fn shutdown(&self) -> io::Result<()>;
+
+    /// Gives the descriptor that is readable when [`read`](Self::read) may have something, if there is one.
+    #[cfg(unix)]
+    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 }
 
 impl Stream for TcpStream {
@@ -71,6 +79,11 @@ impl Stream for TcpStream {
 
     fn shutdown(&self) -> io::Result<()> {
         self.shutdown(Shutdown::Both)
+    }
+
+    #[cfg(unix)]
+    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        Some(AsFd::as_fd(self))
     }
 }
 
@@ -98,6 +111,11 @@ impl Stream for std::os::unix::net::UnixStream {
 
     fn shutdown(&self) -> io::Result<()> {
         self.shutdown(Shutdown::Both)
+    }
+
+    #[cfg(unix)]
+    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        Some(AsFd::as_fd(self))
     }
 }
 

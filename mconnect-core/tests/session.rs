@@ -293,7 +293,7 @@ fn two_threads_read_and_write_and_the_one_that_waits_keeps_the_deadline() {
     assert_eq!(writer.wait().unwrap(), Phase::Command);
     writer.send_line("NOOP").unwrap();
     assert_eq!(writer.wait().unwrap(), Phase::Command);
-    assert_eq!(writer.last_answer().unwrap().code, 250);
+    assert_eq!(writer.standing().last_answer.unwrap().code, 250);
     writer.send_line("NOOP").unwrap();
     let error = writer.wait().unwrap_err();
     assert!(error.is_timeout() && error.has_sent(), "{error}");

@@ -89,16 +89,16 @@ fn follow(name: &str, steps: &[(usize, Step)], cut: impl Fn(&[u8]) -> Vec<&[u8]>
                     phase => phase.to_string(),
                 };
                 let mut state = format!("{phase} {}", tracker.outstanding());
-                if tracker.is_closing() {
+                if tracker.standing().is_closing {
                     state += " closing";
                 }
-                if !tracker.is_in_step() {
+                if !tracker.standing().is_in_step {
                     state += " out-of-step";
                 }
                 assert_eq!(&state, expected, "{place}");
             }
             Step::Answer(expected) => {
-                let answer = tracker.last_answer().expect("a reply came");
+                let answer = tracker.standing().last_answer.expect("a reply came");
                 let request = answer.request.map_or("-".to_owned(), |request| request.to_string());
                 assert_eq!(&format!("{request} {}", answer.code), expected, "{place}");
             }

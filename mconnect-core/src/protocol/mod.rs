@@ -21,5 +21,5 @@ pub use encode::{BodyDecoder, BodyEncoder, CrlfEncoder, LineInput, Taken};
 pub use extensions::{Extension, Extensions};
 pub use line::{Code, EnhancedCode, LineBuffer, ReplyLine, Severity};
 pub use reply::{Flaws, LimitExceeded, Limits, Reply, ReplyBuilder, Unexpected};
-pub use tracker::{Answer, Phase, Received, Request, Span, Tracker};
+pub use tracker::{Answer, Phase, Received, Request, Span, Standing, Tracker};
 pub use visible::{Escaper, Visible};

@@ -120,6 +120,24 @@ pub struct Answer {
     pub code: Code,
 }
 
+/// Where a session stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Standing {
+    /// What the next bytes sent will mean to the server.
+    pub phase: Phase,
+    /// How many replies are due; when not in step, the server may send more.
+    pub outstanding: usize,
+    /// What the next reply will answer.
+    pub awaited: Option<Request>,
+    /// The last whole reply that came.
+    pub last_answer: Option<Answer>,
+    /// The server said that it will close: a 421, or a 221 to QUIT.
+    pub is_closing: bool,
+    /// What was sent and what was replied went together so far; bytes sent blindly may break that.
+    pub is_in_step: bool,
+}
+
 /// What a received line was to the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Received {
@@ -288,6 +306,18 @@ impl Tracker {
         }
     }
 
+    /// Says where the session stands.
+    pub fn standing(&self) -> Standing {
+        Standing {
+            phase: self.phase(),
+            outstanding: self.due.count,
+            awaited: self.due.front(),
+            last_answer: self.last,
+            is_closing: self.is_closing,
+            is_in_step: !self.out_of_step,
+        }
+    }
+
     /// Says what the next bytes sent will mean to the server.
     pub fn phase(&self) -> Phase {
         match self.sending {
@@ -309,21 +339,6 @@ impl Tracker {
     /// Says what the next reply will answer.
     pub fn awaited(&self) -> Option<Request> {
         self.due.front()
-    }
-
-    /// Gives the last whole reply that came.
-    pub fn last_answer(&self) -> Option<Answer> {
-        self.last
-    }
-
-    /// Says whether what was sent and what was replied went together so far; bytes sent blindly may break that.
-    pub fn is_in_step(&self) -> bool {
-        !self.out_of_step
-    }
-
-    /// Says whether the server said that it will close: a 421, or a 221 to QUIT.
-    pub fn is_closing(&self) -> bool {
-        self.is_closing
     }
 
     /// Gives what the server advertised in its last positive reply to EHLO or LHLO.

@@ -10,6 +10,8 @@ mod writer;
 use std::fmt;
 use std::io::{self, Read};
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ pub use writer::Writer;
 use crate::closer::Closer;
 use crate::error::{Action, Error, Peer};
 use crate::observer::Observer;
-use crate::protocol::{BodyEncoder, Extensions, Limits, Phase, Reply, ReplyLine};
+use crate::protocol::{BodyEncoder, Extensions, Limits, Phase, Reply, ReplyLine, Standing};
 use crate::stream::Stream;
 use shared::{Deadline, Shared};
 
@@ -118,6 +120,25 @@ impl Session {
     pub fn read_line(&mut self) -> Result<Option<ReplyLine<'_>>, Error> {
         let timeout = self.shared().stage();
         self.reader.read_line_by(Some(Deadline::after(timeout)))
+    }
+
+    /// Waits until something was received, or the server closed, at most this long; whether or not a line ends with it.
+    /// Together with [`is_ready`](Self::is_ready), this lets one thread serve a session and something else.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`].
+    pub fn receive(&mut self, patience: Duration) -> Result<(), Error> {
+        self.reader.receive_by(Deadline::after(patience))
+    }
+
+    /// Says whether [`read_line`](Self::read_line) has something to give, be it the end, without waiting.
+    pub fn is_ready(&mut self) -> bool {
+        self.reader.is_ready()
+    }
+
+    /// Gives the time that the reply due next may take.
+    pub fn patience(&self) -> Duration {
+        self.shared().stage()
     }
 
     /// Sends a command and reads its reply.
@@ -271,6 +292,16 @@ impl Session {
         raw::into_raw(self.reader, self.writer)
     }
 
+    /// Stops expecting a reply to an empty line, if that is what is due next: some servers give none.
+    pub fn forgo_empty_line(&mut self) {
+        self.shared().forgo_empty_line();
+    }
+
+    /// Says where the session stands.
+    pub fn standing(&self) -> Standing {
+        self.shared().tracker().standing()
+    }
+
     /// Says what the next bytes sent will mean to the server.
     pub fn phase(&self) -> Phase {
         self.shared().tracker().phase()
@@ -335,6 +366,15 @@ impl Session {
         } else {
             Err(error)
         }
+    }
+}
+
+#[cfg(unix)]
+impl Session {
+    /// Gives the descriptor that is readable when something may be received, if the stream has one. What was received
+    /// already does not make it readable: ask [`is_ready`](Self::is_ready) first.
+    pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.reader.as_fd()
     }
 }
 

@@ -9,7 +9,7 @@ use super::Writer;
 use super::shared::{Deadline, Shared};
 use crate::closer::Closer;
 use crate::error::{Action, Error};
-use crate::protocol::{Answer, LineBuffer, Reply, ReplyBuilder, ReplyLine};
+use crate::protocol::{LineBuffer, Reply, ReplyBuilder, ReplyLine, Standing};
 use crate::stream::Stream;
 
 /// The half of a session that reads. By itself it waits without a deadline: [`Writer::wait`] keeps the deadline for
@@ -58,19 +58,27 @@ impl Reader {
         self.lines.has_line()
     }
 
-    /// Gives the last whole reply's code, and what it answered.
-    pub fn last_answer(&self) -> Option<Answer> {
-        self.shared.tracker().last_answer()
-    }
-
-    /// Says whether the server said that it will close: a 421, or a 221 to QUIT.
-    pub fn is_closing(&self) -> bool {
-        self.shared.tracker().is_closing()
+    /// Says where the session stands.
+    pub fn standing(&self) -> Standing {
+        self.shared.tracker().standing()
     }
 
     /// Gives a handle that closes the session from another thread.
     pub fn closer(&self) -> Closer {
         self.shared.closer.clone()
+    }
+
+    /// Reads once, whether or not a line ends with that. After the end it does nothing.
+    pub(super) fn receive_by(&mut self, deadline: Deadline) -> Result<(), Error> {
+        match self.end {
+            End::Open => self.fill(Some(deadline)),
+            End::Closed | End::Failed(_) => Ok(()),
+        }
+    }
+
+    /// Says whether reading a line takes no waiting.
+    pub(super) fn is_ready(&mut self) -> bool {
+        self.lines.has_line() || !matches!(self.end, End::Open)
     }
 
     pub(super) fn read_line_by(&mut self, deadline: Option<Deadline>) -> Result<Option<ReplyLine<'_>>, Error> {
@@ -121,6 +129,11 @@ impl Reader {
                 break;
             }
         }
+    }
+
+    #[cfg(unix)]
+    pub(super) fn as_fd(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        self.stream.as_fd()
     }
 
     pub(super) fn is_of(&self, writer: &Writer) -> bool {

@@ -9,7 +9,7 @@ use super::shared::{Deadline, Shared};
 use crate::closer::Closer;
 use crate::error::{Action, Error, Peer};
 use crate::observer::Event;
-use crate::protocol::{Answer, Extensions, Phase, Request};
+use crate::protocol::{Extensions, Phase, Standing};
 use crate::stream::Stream;
 
 /// The half of a session that writes, and that keeps the deadlines while another thread reads.
@@ -98,29 +98,9 @@ impl Writer {
         Ok(())
     }
 
-    /// Says what the next bytes sent will mean to the server.
-    pub fn phase(&self) -> Phase {
-        self.shared.tracker().phase()
-    }
-
-    /// Gives how many replies are due.
-    pub fn outstanding(&self) -> usize {
-        self.shared.tracker().outstanding()
-    }
-
-    /// Says what the next reply will answer.
-    pub fn awaited(&self) -> Option<Request> {
-        self.shared.tracker().awaited()
-    }
-
-    /// Gives the last whole reply's code, and what it answered.
-    pub fn last_answer(&self) -> Option<Answer> {
-        self.shared.tracker().last_answer()
-    }
-
-    /// Says whether the server said that it will close: a 421, or a 221 to QUIT.
-    pub fn is_closing(&self) -> bool {
-        self.shared.tracker().is_closing()
+    /// Says where the session stands.
+    pub fn standing(&self) -> Standing {
+        self.shared.tracker().standing()
     }
 
     /// Gives what the server advertised in its last positive reply to EHLO or LHLO.
