@@ -82,3 +82,43 @@ impl Drop for Terminal {
         self.restore();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+    use std::fs::File;
+    use std::process::{Command, Stdio};
+
+    use nix::pty::openpty;
+
+    use super::*;
+
+    /// Run by the test below, on a pseudo-terminal of its own.
+    #[test]
+    #[ignore = "it panics in a thread, with the terminal in raw mode"]
+    fn panics_in_raw_mode() {
+        let terminal = Terminal::new();
+        terminal.enter_raw().unwrap();
+        let thread = std::thread::spawn(|| panic!("on purpose"));
+        assert!(thread.join().is_err());
+        // No handle is dropped: the panic alone has to restore the terminal.
+        std::process::exit(7);
+    }
+
+    #[test]
+    fn a_panic_in_any_thread_restores_the_terminal() {
+        let pty = openpty(None, None).unwrap();
+        let slave = File::from(pty.slave);
+        let before = tcgetattr(&slave).unwrap();
+        let status = Command::new("setsid")
+            .args(["--ctty", env::current_exe().unwrap().to_str().unwrap()])
+            .args(["--ignored", "--exact", "terminal::tests::panics_in_raw_mode"])
+            .stdin(Stdio::from(slave.try_clone().unwrap()))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(7));
+        assert_eq!(tcgetattr(&slave).unwrap(), before);
+    }
+}

@@ -1,0 +1,225 @@
+//! Running the tool with pipes and on a pseudo-terminal, and a server that shows how bytes arrived.
+#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::pty::openpty;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{Termios, tcgetattr};
+use nix::unistd::Pid;
+
+pub const MCONNECT: &str = env!("CARGO_BIN_EXE_mconnect");
+/// Nothing here takes this long, unless it hangs.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+pub fn tool(args: &[&str]) -> Command {
+    let mut command = Command::new(MCONNECT);
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs the tool with this input, and gives its words and its status.
+pub fn run(args: &[&str], input: impl AsRef<[u8]>) -> Output {
+    let mut child = tool(args).spawn().unwrap();
+    feed(&mut child, input.as_ref().to_vec());
+    child.wait_with_output().unwrap()
+}
+
+/// Runs it against a local port.
+pub fn talk(port: u16, options: &[&str], input: impl AsRef<[u8]>) -> Output {
+    let port = port.to_string();
+    let args = [options, &["-p", &port, "127.0.0.1"]].concat();
+    run(&args, input)
+}
+
+/// Writes the input from a thread of its own, and closes it; the tool need not take it.
+pub fn feed(child: &mut Child, input: Vec<u8>) {
+    let mut stdin = child.stdin.take().unwrap();
+    thread::spawn(move || {
+        let _ = stdin.write_all(&input);
+    });
+}
+
+pub fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+pub fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// What the tool complained of: its own lines on standard error, without how it connected.
+pub fn complaints(output: &Output) -> String {
+    err(output).lines().filter(|line| line.starts_with("mconnect: ")).collect::<Vec<_>>().join("\n")
+}
+
+#[track_caller]
+pub fn assert_status(output: &Output, status: i32) {
+    assert_eq!(output.status.code(), Some(status), "stdout:\n{}\nstderr:\n{}", out(output), err(output));
+}
+
+/// A server whose part is played by a closure.
+pub struct Peer {
+    pub port: u16,
+    thread: thread::JoinHandle<Vec<Vec<u8>>>,
+}
+
+impl Peer {
+    /// Accepts one client; the closure gives what it received.
+    pub fn start(act: impl FnOnce(TcpStream) -> Vec<Vec<u8>> + Send + 'static) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let thread = thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            stream.set_nodelay(true).unwrap();
+            act(stream)
+        });
+        Self { port, thread }
+    }
+
+    /// Says a greeting, and then one of these to each read; gives what each read brought.
+    pub fn answers(greeting: &str, answers: &[&str]) -> Self {
+        let words: Vec<String> = [&[greeting], answers].concat().iter().map(|word| (*word).to_owned()).collect();
+        Self::start(move |mut stream| {
+            let mut reads = Vec::new();
+            for word in words {
+                stream.write_all(word.as_bytes()).unwrap();
+                match read_once(&mut stream) {
+                    read if read.is_empty() => return reads,
+                    read => reads.push(read),
+                }
+            }
+            reads
+        })
+    }
+
+    pub fn received(self) -> Vec<Vec<u8>> {
+        self.thread.join().unwrap()
+    }
+
+    pub fn received_text(self) -> Vec<String> {
+        self.received().iter().map(|read| read.escape_ascii().to_string()).collect()
+    }
+}
+
+pub fn read_once(stream: &mut TcpStream) -> Vec<u8> {
+    let mut buffer = vec![0; 1 << 16];
+    let count = stream.read(&mut buffer).unwrap();
+    buffer.truncate(count);
+    buffer
+}
+
+/// The tool on a pseudo-terminal of its own.
+pub struct Pty {
+    pub child: Child,
+    master: File,
+    /// The other side, kept open so that its settings can be looked at after the tool has gone.
+    slave: File,
+    screen: Arc<(Mutex<Vec<u8>>, Condvar)>,
+    seen: usize,
+}
+
+impl Pty {
+    pub fn start(program: &str, args: &[&str]) -> Self {
+        let pty = openpty(None, None).unwrap();
+        let (master, slave) = (File::from(pty.master), File::from(pty.slave));
+        let end = || Stdio::from(slave.try_clone().unwrap());
+        // setsid gives the program the terminal as its own, so that keys become signals.
+        let child = Command::new("setsid")
+            .args(["--ctty", program])
+            .args(args)
+            .env("TERM", "xterm")
+            .stdin(end())
+            .stdout(end())
+            .stderr(end())
+            .spawn()
+            .unwrap();
+        let screen = Arc::<(Mutex<Vec<u8>>, Condvar)>::default();
+        let (mut reader, theirs) = (master.try_clone().unwrap(), Arc::clone(&screen));
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                theirs.0.lock().unwrap().extend_from_slice(&buffer[..count]);
+                theirs.1.notify_all();
+            }
+        });
+        Self { child, master, slave, screen, seen: 0 }
+    }
+
+    pub fn mconnect(port: u16, options: &[&str]) -> Self {
+        let port = port.to_string();
+        Self::start(MCONNECT, &[options, &["-p", &port, "127.0.0.1"]].concat())
+    }
+
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.master.write_all(bytes.as_ref()).unwrap();
+    }
+
+    /// Waits until this is on the screen, after what was waited for before.
+    #[track_caller]
+    pub fn expect(&mut self, text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut screen = self.screen.0.lock().unwrap();
+        loop {
+            let new = &screen[self.seen..];
+            if let Some(at) = new.windows(text.len()).position(|window| window == text.as_bytes()) {
+                self.seen += at + text.len();
+                return;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "no {text:?} on the screen:\n{}", screen.escape_ascii());
+            screen = self.screen.1.wait_timeout(screen, left).unwrap().0;
+        }
+    }
+
+    pub fn screen(&self) -> String {
+        String::from_utf8_lossy(&self.screen.0.lock().unwrap()).into_owned()
+    }
+
+    pub fn settings(&self) -> Termios {
+        tcgetattr(&self.slave).unwrap()
+    }
+
+    /// Waits until the terminal's settings are so.
+    #[track_caller]
+    pub fn expect_settings(&self, are_so: impl Fn(&Termios) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !are_so(&self.settings()) {
+            assert!(Instant::now() < deadline, "the settings do not change; screen:\n{}", self.screen());
+            thread::yield_now();
+        }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    /// Waits for the end of the program: its exit status, or its signal as a negative number.
+    #[track_caller]
+    pub fn wait(&mut self) -> i32 {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code().unwrap_or_else(|| -status.signal().unwrap());
+            }
+            assert!(Instant::now() < deadline, "it does not end; screen:\n{}", self.screen());
+            thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Pty {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,209 @@
+//! The tool on a real pseudo-terminal.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::sync::mpsc::channel;
+
+use common::{MCONNECT, Peer, Pty, read_once};
+use mconnect_core::server::Server;
+use nix::sys::signal::Signal;
+use nix::sys::termios::LocalFlags;
+
+const KEYS: &str = "raw mode: Enter sends CR, Ctrl-J sends LF, Ctrl-C closes";
+const CTRL_C: &str = "\x03";
+const CTRL_D: &str = "\x04";
+const CTRL_Z: &str = "\x1a";
+
+/// A server that says hi and then collects everything until the tool ends.
+fn collector() -> Peer {
+    Peer::start(|mut stream| {
+        stream.write_all(b"220 hi\r\n").unwrap();
+        let mut sent = Vec::new();
+        let _ = stream.read_to_end(&mut sent);
+        vec![sent]
+    })
+}
+
+#[test]
+fn a_typed_session_goes_line_by_line_and_quit_ends_it() {
+    let server = Server::start().unwrap();
+    let mut pty = Pty::mconnect(server.port(), &[]);
+    pty.expect("connection open");
+    pty.expect("220 loopback");
+    for (line, reply) in [
+        ("EHLO client.example", "250 HELP"),
+        ("MAIL FROM:<a@example.org>", "250 2.1.0"),
+        ("RCPT TO:<b@example.org>", "250 2.1.5"),
+        ("DATA", "354"),
+        ("Subject: typed\r\rquit\r.", "250 2.0.0 message"),
+    ] {
+        pty.send(format!("{line}\r"));
+        pty.expect(reply);
+    }
+    pty.send("QUIT\r");
+    pty.expect("221");
+    assert_eq!(pty.wait(), 0);
+    assert_eq!(server.messages()[0].content, b"Subject: typed\r\n\r\nquit\r\n");
+}
+
+#[test]
+fn the_server_is_heard_while_a_line_is_half_typed() {
+    let (speak, told) = channel::<()>();
+    let peer = Peer::start(move |mut stream| {
+        stream.write_all(b"220 hi\r\n").unwrap();
+        told.recv().unwrap();
+        stream.write_all(b"250 unasked\r\n").unwrap();
+        let read = read_once(&mut stream);
+        stream.write_all(b"421 closing\r\n").unwrap();
+        vec![read]
+    });
+    let mut pty = Pty::mconnect(peer.port, &[]);
+    pty.expect("220 hi");
+    pty.send("NO");
+    pty.expect("NO");
+    speak.send(()).unwrap();
+    pty.expect("250 unasked");
+    pty.send("OP\r");
+    pty.expect("421 closing");
+    assert_eq!(pty.wait(), 75);
+    assert_eq!(peer.received_text(), ["NOOP\\r\\n"]);
+}
+
+#[test]
+fn what_could_steer_the_terminal_is_made_visible() {
+    let peer = Peer::start(|mut stream| {
+        stream.write_all(b"220 \x1b[2J\x07 \xc2\x9b \x9b \xe2\x80\xae \xc3\xa4\tb\r\n221 a\rb\r\n").unwrap();
+        vec![read_once(&mut stream)]
+    });
+    let mut pty = Pty::mconnect(peer.port, &[]);
+    pty.expect("220 \\x1b[2J\\x07 \\u{9b} \\x9b \\u{202e} ä\tb\r\n221 a\\rb\r\n");
+    pty.send(CTRL_D);
+    pty.wait();
+    assert!(!pty.screen().contains('\x1b'));
+}
+
+#[test]
+fn ctrl_d_half_closes_after_everything_typed() {
+    let server = Server::play("S: 220 hi\nC: NOOP half\nC: *close*\nS: 250 ok\nS: 221 and bye\nS: *close*").unwrap();
+    let mut pty = Pty::mconnect(server.port(), &[]);
+    pty.expect("220 hi");
+    pty.send("NOOP half");
+    pty.expect("NOOP half");
+    // The first gives what was typed, the second is the end.
+    pty.send(CTRL_D);
+    pty.send(CTRL_D);
+    pty.expect("221 and bye");
+    assert_eq!(pty.wait(), 0);
+    server.join().unwrap();
+}
+
+#[test]
+fn ctrl_c_closes_at_once() {
+    for options in [&[][..], &["-r"]] {
+        let peer = collector();
+        let mut pty = Pty::mconnect(peer.port, options);
+        let before = pty.settings();
+        pty.expect("220 hi");
+        pty.send("half a li");
+        pty.expect("half a li");
+        pty.send(CTRL_C);
+        assert_eq!(pty.wait(), -2, "{}", pty.screen());
+        assert_eq!(pty.settings(), before);
+        let sent = peer.received_text();
+        assert_eq!(sent, [if options.is_empty() { "" } else { "half a li" }]);
+    }
+}
+
+#[test]
+fn raw_mode_sends_every_key_as_it_is() {
+    let peer = Peer::start(|mut stream| {
+        stream.write_all(b"220 hi\r\n").unwrap();
+        let mut sent = [0; 12];
+        stream.read_exact(&mut sent).unwrap();
+        stream.write_all(b"221 \x1bbye\r\n").unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        vec![sent.to_vec()]
+    });
+    let mut pty = Pty::mconnect(peer.port, &["-r"]);
+    let before = pty.settings();
+    pty.expect(KEYS);
+    pty.expect("220 hi");
+    pty.send("ab\rcd\ne\x04\x13\x16\x7f\x15");
+    pty.expect("221 \\x1bbye\r\n");
+    assert_eq!(pty.wait(), 0);
+    assert_eq!(pty.settings(), before);
+    assert_eq!(peer.received(), [b"ab\rcd\ne\x04\x13\x16\x7f\x15"]);
+}
+
+#[test]
+fn raw_mode_restores_the_terminal_on_every_way_out() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
+        let peer = collector();
+        let mut pty = Pty::mconnect(peer.port, &["-r"]);
+        let before = pty.settings();
+        pty.expect("220 hi");
+        assert!(!pty.settings().local_flags.contains(LocalFlags::ICANON));
+        pty.signal(signal);
+        assert_eq!(pty.wait(), -(signal as i32));
+        assert_eq!(pty.settings(), before, "after {signal}");
+        peer.received();
+    }
+    // A reset by the server.
+    let server = Server::play("S: 220 hi\nS: *pause 20 ms*\nS: *reset*").unwrap();
+    let mut pty = Pty::mconnect(server.port(), &["-r"]);
+    let before = pty.settings();
+    assert_eq!(pty.wait(), 76, "{}", pty.screen());
+    assert_eq!(pty.settings(), before);
+    server.join().unwrap();
+}
+
+#[test]
+fn ctrl_z_stops_with_the_terminal_restored_and_fg_goes_on() {
+    let peer = collector();
+    let mut pty = Pty::start("bash", &["--norc", "--noprofile", "--noediting", "-i"]);
+    pty.send(format!("PS1='ready> '\r{MCONNECT} -r -p {} 127.0.0.1; echo status $?\r", peer.port));
+    pty.expect("220 hi");
+    pty.send("one");
+    pty.expect("one");
+    pty.send(CTRL_Z);
+    pty.expect("Stopped");
+    pty.expect("ready> ");
+    assert!(pty.settings().local_flags.contains(LocalFlags::ICANON), "the shell has its terminal back");
+    pty.send("fg\r");
+    pty.expect("127.0.0.1\r\n");
+    // Raw again: what is typed goes out without Enter.
+    pty.expect_settings(|settings| !settings.local_flags.contains(LocalFlags::ICANON));
+    pty.send("two");
+    pty.expect("two");
+    pty.send(CTRL_C);
+    pty.expect("ready> ");
+    assert!(pty.settings().local_flags.contains(LocalFlags::ICANON));
+    pty.send("exit\r");
+    pty.wait();
+    assert_eq!(peer.received_text(), ["onetwo"]);
+}
+
+#[test]
+fn a_line_that_the_terminal_cuts_is_told() {
+    let peer = collector();
+    let mut pty = Pty::mconnect(peer.port, &[]);
+    pty.expect("220 hi");
+    pty.send([b"x".repeat(5000).as_slice(), b"\r"].concat());
+    pty.expect("this terminal cuts a line at 4095 octets");
+    pty.send(CTRL_C);
+    pty.wait();
+    assert_eq!(peer.received()[0].len(), 4095 + 2);
+}
+
+#[test]
+fn the_terminal_going_away_ends_the_session() {
+    let peer = collector();
+    let mut pty = Pty::mconnect(peer.port, &["-r"]);
+    pty.expect("220 hi");
+    pty.signal(Signal::SIGHUP);
+    assert_eq!(pty.wait(), -(Signal::SIGHUP as i32));
+    peer.received();
+}
