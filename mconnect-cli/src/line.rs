@@ -284,7 +284,7 @@ impl Talk<'_> {
             }
             // After the end of the input, 421 is how some servers say goodbye.
             Some(Answer { code: Code::NOT_AVAILABLE, .. }) if !self.is_complete() => {
-                self.verdict.fail(status::TEMPORARY)
+                self.verdict.fail(status::TEMPORARY);
             }
             _ => {}
         }

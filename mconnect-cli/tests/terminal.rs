@@ -5,9 +5,9 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 
-use common::{MCONNECT, Peer, Pty, read_once};
+use common::{MCONNECT, PATIENCE, Peer, Pty, read_once};
 use mconnect_core::server::Server;
 use nix::sys::signal::Signal;
 use nix::sys::termios::LocalFlags;
@@ -18,13 +18,31 @@ const CTRL_D: &str = "\x04";
 const CTRL_Z: &str = "\x1a";
 
 /// A server that says hi and then collects everything until the tool ends.
-fn collector() -> Peer {
-    Peer::start(|mut stream| {
-        stream.write_all(b"220 hi\r\n").unwrap();
-        let mut sent = Vec::new();
-        let _ = stream.read_to_end(&mut sent);
-        vec![sent]
-    })
+struct Collector {
+    peer: Peer,
+    reads: Receiver<Vec<u8>>,
+}
+
+impl Collector {
+    fn start() -> Self {
+        let (read, reads) = channel();
+        let peer = Peer::start(move |mut stream| {
+            stream.write_all(b"220 hi\r\n").unwrap();
+            let (mut sent, mut buffer) = (Vec::new(), [0; 8192]);
+            while let Ok(count @ 1..) = stream.read(&mut buffer) {
+                sent.extend_from_slice(&buffer[..count]);
+                let _ = read.send(sent.clone());
+            }
+            vec![sent]
+        });
+        Self { peer, reads }
+    }
+
+    /// Waits until this, and nothing else, has arrived. What is typed right before Ctrl-C or Ctrl-Z, the terminal
+    /// itself drops.
+    fn expect(&self, text: &str) {
+        while self.reads.recv_timeout(PATIENCE).unwrap() != text.as_bytes() {}
+    }
 }
 
 #[test]
@@ -103,16 +121,19 @@ fn ctrl_d_half_closes_after_everything_typed() {
 #[test]
 fn ctrl_c_closes_at_once() {
     for options in [&[][..], &["-r"]] {
-        let peer = collector();
-        let mut pty = Pty::mconnect(peer.port, options);
+        let collector = Collector::start();
+        let mut pty = Pty::mconnect(collector.peer.port, options);
         let before = pty.settings();
         pty.expect("220 hi");
         pty.send("half a li");
         pty.expect("half a li");
+        if !options.is_empty() {
+            collector.expect("half a li");
+        }
         pty.send(CTRL_C);
         assert_eq!(pty.wait(), -2, "{}", pty.screen());
         assert_eq!(pty.settings(), before);
-        let sent = peer.received_text();
+        let sent = collector.peer.received_text();
         assert_eq!(sent, [if options.is_empty() { "" } else { "half a li" }]);
     }
 }
@@ -141,15 +162,15 @@ fn raw_mode_sends_every_key_as_it_is() {
 #[test]
 fn raw_mode_restores_the_terminal_on_every_way_out() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
-        let peer = collector();
-        let mut pty = Pty::mconnect(peer.port, &["-r"]);
+        let collector = Collector::start();
+        let mut pty = Pty::mconnect(collector.peer.port, &["-r"]);
         let before = pty.settings();
         pty.expect("220 hi");
         assert!(!pty.settings().local_flags.contains(LocalFlags::ICANON));
         pty.signal(signal);
         assert_eq!(pty.wait(), -(signal as i32));
         assert_eq!(pty.settings(), before, "after {signal}");
-        peer.received();
+        collector.peer.received();
     }
     // A reset by the server.
     let server = Server::play("S: 220 hi\nS: *pause 20 ms*\nS: *reset*").unwrap();
@@ -162,12 +183,12 @@ fn raw_mode_restores_the_terminal_on_every_way_out() {
 
 #[test]
 fn ctrl_z_stops_with_the_terminal_restored_and_fg_goes_on() {
-    let peer = collector();
+    let collector = Collector::start();
     let mut pty = Pty::start("bash", &["--norc", "--noprofile", "--noediting", "-i"]);
-    pty.send(format!("PS1='ready> '\r{MCONNECT} -r -p {} 127.0.0.1; echo status $?\r", peer.port));
+    pty.send(format!("PS1='ready> '\r{MCONNECT} -r -p {} 127.0.0.1; echo status $?\r", collector.peer.port));
     pty.expect("220 hi");
     pty.send("one");
-    pty.expect("one");
+    collector.expect("one");
     pty.send(CTRL_Z);
     pty.expect("Stopped");
     pty.expect("ready> ");
@@ -177,33 +198,33 @@ fn ctrl_z_stops_with_the_terminal_restored_and_fg_goes_on() {
     // Raw again: what is typed goes out without Enter.
     pty.expect_settings(|settings| !settings.local_flags.contains(LocalFlags::ICANON));
     pty.send("two");
-    pty.expect("two");
+    collector.expect("onetwo");
     pty.send(CTRL_C);
     pty.expect("ready> ");
     assert!(pty.settings().local_flags.contains(LocalFlags::ICANON));
     pty.send("exit\r");
     pty.wait();
-    assert_eq!(peer.received_text(), ["onetwo"]);
+    assert_eq!(collector.peer.received_text(), ["onetwo"]);
 }
 
 #[test]
 fn a_line_that_the_terminal_cuts_is_told() {
-    let peer = collector();
-    let mut pty = Pty::mconnect(peer.port, &[]);
+    let collector = Collector::start();
+    let mut pty = Pty::mconnect(collector.peer.port, &[]);
     pty.expect("220 hi");
     pty.send([b"x".repeat(5000).as_slice(), b"\r"].concat());
     pty.expect("this terminal cuts a line at 4095 octets");
     pty.send(CTRL_C);
     pty.wait();
-    assert_eq!(peer.received()[0].len(), 4095 + 2);
+    assert_eq!(collector.peer.received()[0].len(), 4095 + 2);
 }
 
 #[test]
 fn the_terminal_going_away_ends_the_session() {
-    let peer = collector();
-    let mut pty = Pty::mconnect(peer.port, &["-r"]);
+    let collector = Collector::start();
+    let mut pty = Pty::mconnect(collector.peer.port, &["-r"]);
     pty.expect("220 hi");
     pty.signal(Signal::SIGHUP);
     assert_eq!(pty.wait(), -(Signal::SIGHUP as i32));
-    peer.received();
+    collector.peer.received();
 }
