@@ -121,6 +121,8 @@ pub fn read_once(stream: &mut TcpStream) -> Vec<u8> {
 /// The tool on a pseudo-terminal of its own.
 pub struct Pty {
     pub child: Child,
+    /// The settings from before the program started.
+    pub before: Termios,
     master: File,
     /// The other side, kept open so that its settings can be looked at after the tool has gone.
     slave: File,
@@ -132,6 +134,7 @@ impl Pty {
     pub fn start(program: &str, args: &[&str]) -> Self {
         let pty = openpty(None, None).unwrap();
         let (master, slave) = (File::from(pty.master), File::from(pty.slave));
+        let before = tcgetattr(&slave).unwrap();
         let end = || Stdio::from(slave.try_clone().unwrap());
         // setsid gives the program the terminal as its own, so that keys become signals.
         let child = Command::new("setsid")
@@ -152,7 +155,7 @@ impl Pty {
                 theirs.1.notify_all();
             }
         });
-        Self { child, master, slave, screen, seen: 0 }
+        Self { child, before, master, slave, screen, seen: 0 }
     }
 
     pub fn mconnect(port: u16, options: &[&str]) -> Self {
