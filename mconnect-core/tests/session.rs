@@ -1,5 +1,4 @@
 //! Sessions over real loopback sockets, with a server that plays what a transcript says.
-#![cfg(feature = "server")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::io::{self, Read, Write};

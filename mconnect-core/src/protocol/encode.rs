@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memchr_iter};
 
-use super::Phase;
+use super::phase::Phase;
 
 /// Makes every LF a CR LF. An existing CR LF is not doubled, also when it is cut in two; a bare CR is kept.
 #[derive(Debug, Clone, Default)]

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Reply, ReplyLine, Visible};
+use super::line::ReplyLine;
+use super::reply::Reply;
+use super::visible::Visible;
 
 /// The service extensions of a reply to EHLO or LHLO
 /// ([RFC 5321, section 4.1.1.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.1)), in the server's order, known

@@ -4,7 +4,7 @@ use std::fmt;
 
 use memchr::memchr;
 
-use super::Visible;
+use super::visible::Visible;
 
 /// A reply code: three digits, from 000 to 999
 /// ([RFC 5321, section 4.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.2)).

@@ -13,6 +13,7 @@
 mod encode;
 mod extensions;
 mod line;
+mod phase;
 mod reply;
 mod tracker;
 mod visible;
@@ -20,6 +21,7 @@ mod visible;
 pub use encode::{BodyDecoder, BodyEncoder, CrlfEncoder, LineInput, Taken};
 pub use extensions::{Extension, Extensions};
 pub use line::{Code, EnhancedCode, LineBuffer, ReplyLine, Severity};
+pub use phase::{Phase, Request};
 pub use reply::{Flaws, LimitExceeded, Limits, Reply, ReplyBuilder, Unexpected};
-pub use tracker::{Answer, Phase, Received, Request, Span, Standing, Tracker};
+pub use tracker::{Answer, Received, Span, Standing, Tracker};
 pub use visible::{Escaper, Visible};

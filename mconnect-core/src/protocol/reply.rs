@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use memchr::memchr_iter;
 
-use super::{Code, EnhancedCode, ReplyLine, Request, Severity, Visible};
+use super::line::{Code, EnhancedCode, ReplyLine, Severity};
+use super::phase::Request;
+use super::visible::Visible;
 
 /// A whole reply: every line the server sent for it, byte for byte, with the code of the last.
 ///
