@@ -39,6 +39,15 @@ impl CrlfEncoder {
 
 /// Makes a message the body of DATA: CR LF line ends, dots doubled at line starts, a lone dot at the end
 /// ([RFC 5321, section 4.5.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.2)).
+///
+/// ```
+/// use mconnect_core::protocol::BodyEncoder;
+///
+/// let (mut encoder, mut out) = (BodyEncoder::default(), Vec::new());
+/// encoder.encode(b"one\n.two", &mut out);
+/// encoder.finish(&mut out);
+/// assert_eq!(out, b"one\r\n..two\r\n.\r\n");
+/// ```
 #[derive(Debug, Clone)]
 pub struct BodyEncoder {
     crlf: CrlfEncoder,

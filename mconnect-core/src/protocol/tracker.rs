@@ -69,6 +69,17 @@ pub struct Span {
 }
 
 /// Follows a session from the bytes sent and the lines received.
+///
+/// ```
+/// use mconnect_core::protocol::{Phase, ReplyLine, Tracker};
+///
+/// let mut tracker = Tracker::new();
+/// tracker.received(ReplyLine::new(b"220 ready\r\n"));
+/// tracker.sent(b"BDAT 5 LAST\r\nhe");
+/// assert_eq!(tracker.phase(), Phase::Chunk { left: 3 });
+/// tracker.sent(b"llo");
+/// assert_eq!((tracker.phase(), tracker.outstanding()), (Phase::Command, 1));
+/// ```
 #[derive(Debug)]
 pub struct Tracker {
     sending: Sending,

@@ -143,6 +143,17 @@ impl Server {
     /// Plays the server's side of a dialogue to the first client that connects, and compares what the client sends with
     /// the client's side: lines exactly, but for the case of their first word.
     ///
+    /// ```
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::play("S: 421 too busy\nS: *close*")?;
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// assert_eq!(session.read_reply()?.code(), 421);
+    /// drop(session);
+    /// server.join()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ServerError::Syntax`], [`ServerError::Io`].
     pub fn play(dialogue: &str) -> Result<Self, ServerError> {

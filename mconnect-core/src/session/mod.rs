@@ -160,6 +160,19 @@ impl Session {
     /// Sends commands without waiting for each reply ([RFC 2920](https://www.rfc-editor.org/rfc/rfc2920)) and reads all
     /// the replies. Only some thousand octets are unanswered at any time, so that neither side blocks the other.
     ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+    /// # session.read_reply()?;
+    /// session.command("EHLO client.example")?.require(250)?;
+    /// let replies = session.pipeline(["MAIL FROM:<>", "RCPT TO:<later@example.org>"])?;
+    /// let codes: Vec<u16> = replies.iter().map(|reply| reply.code().number()).collect();
+    /// assert_eq!(codes, [250, 450]);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::OutOfStep`] and [`Error::LineBreak`], with nothing sent; [`Error::Pipeline`], which keeps the replies
     /// that came, for everything else.
@@ -274,6 +287,25 @@ impl Session {
 
     /// Gives the two halves, for two threads. The reading half waits without a deadline;
     /// [`Writer::wait`] keeps it for both.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// # let session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+    /// let (mut reader, mut writer) = session.split();
+    /// let listening = std::thread::spawn(move || {
+    ///     let mut lines = 0;
+    ///     while let Some(_line) = reader.read_line()? {
+    ///         lines += 1;
+    ///     }
+    ///     Ok::<_, mconnect_core::Error>(lines)
+    /// });
+    /// writer.wait()?;
+    /// writer.send_line("QUIT")?;
+    /// assert_eq!(listening.join().unwrap()?, 2);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn split(self) -> (Reader, Writer) {
         (self.reader, self.writer)
     }
