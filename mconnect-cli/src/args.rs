@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use lexopt::prelude::*;
@@ -12,6 +13,11 @@ use mconnect_core::Family;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     Session(Options),
+    /// Help on an SMTP topic, from this help file or the installed one.
+    HelpSmtp {
+        topic: Option<String>,
+        file: Option<PathBuf>,
+    },
     Help,
     LongHelp,
     Version,
@@ -75,6 +81,8 @@ pub const OPTIONS: &[Opt] = &[
     Opt { flags: &["--no-wait"], value: None, text: "send piped lines without waiting for replies" },
     Opt { flags: &["--quiet"], value: None, text: "say nothing but what the server says, and errors" },
     Opt { flags: &["--demo"], value: None, text: "open the session with a built-in loopback server" },
+    Opt { flags: &["--help-smtp"], value: None, text: "show help on SMTP, or on the TOPIC in place of HOST" },
+    Opt { flags: &["--helpfile"], value: Some("FILE"), text: "take that help from a sendmail help file" },
     Opt { flags: &["-h"], value: None, text: "show the options" },
     Opt { flags: &["--help"], value: None, text: "show the options and how a session goes" },
     Opt { flags: &["-V", "--version"], value: None, text: "show the version" },
@@ -89,6 +97,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     let mut host = None;
     let (mut port, mut family, mut source) = (25, Family::Any, None);
     let (mut timeout, mut connect_timeout) = (None, None);
+    let (mut is_help_smtp, mut help_file) = (false, None);
     let (mut is_raw, mut is_blind, mut is_quiet, mut is_demo) = (false, false, false, false);
     while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
         match arg {
@@ -104,6 +113,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
             Long("no-wait") => is_blind = true,
             Long("quiet") => is_quiet = true,
             Long("demo") => is_demo = true,
+            Long("help-smtp") => is_help_smtp = true,
+            Long("helpfile") => help_file = Some(parser.value().map_err(|error| error.to_string())?.into()),
             Short('h') => return Ok(Request::Help),
             Long("help") => return Ok(Request::LongHelp),
             Short('V') | Long("version") => return Ok(Request::Version),
@@ -111,6 +122,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
             Value(value) => return Err(format!("one host is enough: {:?} is one too many", value.to_string_lossy())),
             other => return Err(other.unexpected().to_string()),
         }
+    }
+    if is_help_smtp {
+        return Ok(Request::HelpSmtp { topic: host, file: help_file });
     }
     let target = match (host, is_demo) {
         (Some(_), true) => return Err("--demo takes no host: it brings its own".to_owned()),
@@ -165,6 +179,7 @@ examples:
   mconnect -p submission mail.example.org
   mconnect -p 2525 ::1 <session.txt
   mconnect --demo
+  mconnect --help-smtp 5.7.1
 ";
 
 fn text(parser: &mut lexopt::Parser) -> Result<String, String> {

@@ -4,6 +4,7 @@
 
 mod args;
 mod failure;
+mod help;
 mod input;
 mod line;
 mod narrator;

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use mconnect_core::{Connect, Session, Timeouts};
 
 use crate::args::{self, Mode, Options, Request, Target};
 use crate::failure;
+use crate::help;
 use crate::line::{self, Pace};
 use crate::narrator::Narrator;
 use crate::raw;
@@ -22,6 +24,7 @@ use crate::verdict::{Verdict, say, status};
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let options = match args::parse(args) {
         Ok(Request::Session(options)) => options,
+        Ok(Request::HelpSmtp { topic, file }) => return help_smtp(topic.as_deref(), file.as_deref()),
         Ok(Request::Help) => return show(&args::help(false)),
         Ok(Request::LongHelp) => return show(&args::help(true)),
         Ok(Request::Version) => return show(concat!("mconnect ", env!("CARGO_PKG_VERSION"), "\n")),
@@ -105,6 +108,16 @@ fn hand_over(session: Session, options: &Options, terminal: Option<&Terminal>, v
         Mode::Line => Pace::InStep,
     };
     line::run(session, screen, timeouts, pace, verdict);
+}
+
+fn help_smtp(topic: Option<&str>, file: Option<&Path>) -> ExitCode {
+    match help::on(topic, file) {
+        Ok(text) => show(&text),
+        Err(message) => {
+            say(&format!("mconnect: {message}"));
+            ExitCode::from(status::NO_INPUT)
+        }
+    }
 }
 
 fn show(text: &str) -> ExitCode {

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 pub mod status {
     pub const USAGE: u8 = 64;
     pub const DATA: u8 = 65;
+    pub const NO_INPUT: u8 = 66;
     pub const NO_HOST: u8 = 68;
     pub const UNAVAILABLE: u8 = 69;
     pub const IO: u8 = 74;

@@ -441,6 +441,23 @@ fn help_and_version_are_results() {
 }
 
 #[test]
+fn help_on_smtp_needs_no_connection() {
+    let output = run(&["--help-smtp", "rcpt"], "");
+    assert_status(&output, 0);
+    assert!(out(&output).starts_with("RCPT TO:<"), "{}", out(&output));
+    assert_eq!(out(&run(&["--help-smtp", "421"], "")).split('\t').next(), Some("421"));
+    let output = run(&["--help-smtp", "nonsense"], "");
+    assert_status(&output, 66);
+    assert_eq!(complaints(&output), "mconnect: no help on \"nonsense\"");
+
+    let file = std::env::temp_dir().join(format!("mconnect-help-{}", std::process::id()));
+    std::fs::write(&file, "#vers\t2\nsmtp\tof this site\nrcpt\tASK ME FIRST\n").unwrap();
+    let output = run(&["--helpfile", file.to_str().unwrap(), "--help-smtp", "RCPT"], "");
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(out(&output), "ASK ME FIRST\n");
+}
+
+#[test]
 fn ipv6_literals_come_with_or_without_brackets() {
     for host in ["::1", "[::1]"] {
         let listener = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).unwrap();

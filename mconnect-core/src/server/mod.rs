@@ -1,7 +1,7 @@
 //! A loopback SMTP server, for tests and for practice.
 //!
 //! [`Server::start`] is a proper little ESMTP receiver that keeps what it accepts; [`Server::play`] says what a
-//! [`Dialogue`](crate::dialogue::Dialogue) says. Both listen on 127.0.0.1, on a port that the system chooses, with a
+//! [`Dialogue`] says. Both listen on 127.0.0.1, on a port that the system chooses, with a
 //! thread for each connection, and are gone when they are dropped.
 
 mod input;
