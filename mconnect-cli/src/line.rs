@@ -116,19 +116,24 @@ impl Talk<'_> {
             let server = self.session.as_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN));
             let mut fds = vec![PollFd::new(self.input.as_fd(), PollFlags::POLLIN)];
             fds.extend(server);
-            let is_said = match poll(&mut fds, PollTimeout::NONE) {
-                Ok(_) => fds.get(1).is_some_and(|fd| fd.any().unwrap_or(true)),
-                Err(Errno::EINTR) => continue,
+            match poll(&mut fds, PollTimeout::NONE) {
+                Ok(_) if fds.get(1).is_some_and(is_ready) => self.receive(self.timeouts.command)?,
+                Ok(_) if !is_ready(&fds[0]) => {}
+                Err(Errno::EINTR) => {}
                 // Without poll, the input comes first.
-                Err(_) => false,
-            };
-            let is_input = fds[0].any().unwrap_or(true);
-            if is_said {
-                self.receive(self.timeouts.command)?;
-            } else if is_input {
-                return Continue(());
+                Ok(_) | Err(_) => return Continue(()),
             }
         }
+    }
+
+    /// Shows what the server has said, if it has, and does not wait.
+    fn listen(&mut self) -> ControlFlow<()> {
+        let mut server = self.session.as_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        let count = poll(server.as_mut_slice(), PollTimeout::ZERO);
+        if count.is_ok_and(|count| count > 0) {
+            self.receive(self.timeouts.command)?;
+        }
+        self.show_what_came()
     }
 
     /// Sends a block of input, as far as the session lets it.
@@ -178,6 +183,9 @@ impl Talk<'_> {
             return self.writing_failed(error);
         }
         self.out.clear();
+        if !is_complete || self.pace == Pace::Blind {
+            self.listen()?;
+        }
         if is_complete && (self.pace == Pace::InStep || is_quit) {
             self.wait_for_replies()?;
             self.note_refused_data();
@@ -188,6 +196,7 @@ impl Talk<'_> {
     /// A failed write is only the symptom: what the server still says tells why. One that takes nothing is another thing.
     fn writing_failed(&mut self, error: Error) -> ControlFlow<()> {
         if error.is_timeout() {
+            self.show_what_came()?;
             self.give_up(&error)
         } else {
             while self.end.is_none() {
@@ -413,6 +422,10 @@ impl Talk<'_> {
     fn has_ended_by_word(&self) -> bool {
         self.session.standing().is_closing
     }
+}
+
+fn is_ready(fd: &PollFd<'_>) -> bool {
+    fd.any().unwrap_or(true)
 }
 
 /// The longest line that a terminal gives, its LF included.

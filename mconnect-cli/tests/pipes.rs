@@ -338,6 +338,26 @@ fn a_server_that_never_reads_is_given_up() {
 }
 
 #[test]
+fn a_421_while_a_body_streams_stops_it() {
+    let peer = Peer::start(|mut stream| {
+        stream.write_all(b"220 hi\r\n354 go\r\n").unwrap();
+        let mut some = vec![0; 1 << 20];
+        stream.read_exact(&mut some).unwrap();
+        stream.write_all(b"421 enough\r\n").unwrap();
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).unwrap();
+        vec![rest]
+    });
+    let script = [b"DATA\n".to_vec(), b"x".repeat(256 << 20), b"\n.\nQUIT\n".to_vec()].concat();
+    let output = talk(peer.port, &[], script);
+    assert_status(&output, 75);
+    assert_eq!(out(&output), "220 hi\r\n354 go\r\n421 enough\r\n");
+    assert!(complaints(&output).contains("mconnect: not sent: "), "{}", err(&output));
+    let received = peer.received();
+    assert!(received[0].len() < 250 << 20 && !received[0].ends_with(b"\r\n.\r\n"));
+}
+
+#[test]
 fn the_tool_ends_when_the_server_closes_though_its_input_is_still_open() {
     let server = serve("S: 220 hi\nS: 421 idle\nS: *close*");
     let mut child = tool(&["-p", &server.port().to_string(), "127.0.0.1"]).spawn().unwrap();
