@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn the_manual_page_has_the_options_of_the_help_and_no_others() {
-        let page = include_str!("../../docs/mconnect.1");
+        let page = include_str!("../mconnect.1");
         let documented: Vec<String> = page
             .lines()
             .filter_map(|line| line.strip_prefix(".It Fl "))

@@ -9,7 +9,7 @@ use std::io;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::{Duration, Instant};
 
-use mconnect_core::protocol::{Answer, Code, LineInput, Phase, Request};
+use mconnect_core::protocol::{Answer, Code, LineInput, Phase, Request, Tracker};
 use mconnect_core::{Error, Session, Timeouts};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -42,6 +42,7 @@ pub fn run(session: Session, screen: Screen, timeouts: Timeouts, pace: Pace, ver
         input: Input::new(),
         is_input_over: false,
         lines: LineInput::default(),
+        guess: (pace == Pace::Blind).then(Tracker::new),
         out: Vec::new(),
         skipped: None,
         unsent: Unsent::default(),
@@ -62,6 +63,8 @@ struct Talk<'a> {
     input: Input,
     is_input_over: bool,
     lines: LineInput,
+    /// Where the session would stand if the server granted everything, which is what is sent blindly goes by.
+    guess: Option<Tracker>,
     /// What is to be sent next.
     out: Vec<u8>,
     /// How many octets of a body were passed over, while that is under way: its DATA was refused.
@@ -148,9 +151,13 @@ impl Talk<'_> {
                 self.unsent.count(rest);
                 return Break(());
             }
-            let phase = if self.skipped.is_some() { Phase::Body } else { self.session.phase() };
+            let phase = self.phase();
+            let start = self.out.len();
             let taken = self.lines.take(phase, rest, &mut self.out);
             rest = &rest[taken.count..];
+            if let Some(guess) = &mut self.guess {
+                guess.sent(&self.out[start..]);
+            }
             if let Some(skipped) = &mut self.skipped {
                 *skipped += taken.count as u64;
                 self.out.clear();
@@ -159,12 +166,14 @@ impl Talk<'_> {
                 }
                 continue;
             }
-            // Commands wait until they are whole, so that they go out in one write.
-            if taken.is_complete
-                || matches!(phase, Phase::Body | Phase::Chunk { .. })
-                || self.out.len() >= LONGEST_WRITE
-            {
-                let flow = self.send(phase, taken.is_complete);
+            let is_quit = taken.is_complete && is_quit(phase, &self.out[start..]);
+            // Commands wait until they are whole, so that they go out in one write; blindly, all that there is does.
+            let is_due = match self.pace {
+                Pace::Blind => is_quit || rest.is_empty(),
+                Pace::Typed | Pace::InStep => taken.is_complete || matches!(phase, Phase::Body | Phase::Chunk { .. }),
+            };
+            if is_due || self.out.len() >= LONGEST_WRITE {
+                let flow = self.send(is_quit || (taken.is_complete && self.pace == Pace::InStep));
                 if flow.is_break() {
                     self.unsent.count(rest);
                     return flow;
@@ -174,22 +183,27 @@ impl Talk<'_> {
         Continue(())
     }
 
-    /// Sends what was made ready, and waits for what has to be waited for.
-    fn send(&mut self, phase: Phase, is_complete: bool) -> ControlFlow<()> {
-        let is_command = !matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::Auth);
-        let is_quit = is_command && self.out.trim_ascii().eq_ignore_ascii_case(b"QUIT");
+    /// Says what the next byte of the input is.
+    fn phase(&self) -> Phase {
+        match &self.guess {
+            _ if self.skipped.is_some() => Phase::Body,
+            Some(guess) => guess.phase(),
+            None => self.session.phase(),
+        }
+    }
+
+    /// Sends what was made ready, and waits for the replies if that has to be.
+    fn send(&mut self, must_wait: bool) -> ControlFlow<()> {
         if let Err(error) = self.session.send(&self.out) {
             self.unsent.count(&self.out);
             return self.writing_failed(error);
         }
         self.out.clear();
-        if !is_complete || self.pace == Pace::Blind {
-            self.listen()?;
+        if !must_wait {
+            return self.listen();
         }
-        if is_complete && (self.pace == Pace::InStep || is_quit) {
-            self.wait_for_replies()?;
-            self.note_refused_data();
-        }
+        self.wait_for_replies()?;
+        self.note_refused_data();
         Continue(())
     }
 
@@ -322,10 +336,10 @@ impl Talk<'_> {
     /// Sends what is left of a last line, ends the sending side, and shows what the server says until it closes.
     fn end_input(&mut self) -> ControlFlow<()> {
         self.tell_skipped();
-        let phase = self.session.phase();
+        let phase = self.phase();
         self.lines.finish(phase, &mut self.out);
         if !self.out.is_empty() {
-            self.send(phase, true)?;
+            self.send(self.pace == Pace::InStep || is_quit(phase, &self.out))?;
         }
         self.tell_unfinished();
         self.show_what_came()?;
@@ -422,6 +436,11 @@ impl Talk<'_> {
     fn has_ended_by_word(&self) -> bool {
         self.session.standing().is_closing
     }
+}
+
+/// Says whether a line ends the session.
+fn is_quit(phase: Phase, line: &[u8]) -> bool {
+    !matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::Auth) && line.trim_ascii().eq_ignore_ascii_case(b"QUIT")
 }
 
 fn is_ready(fd: &PollFd<'_>) -> bool {

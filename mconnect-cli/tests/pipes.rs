@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, Shutdown, TcpListener};
 use std::os::unix::process::ExitStatusExt;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -513,6 +513,20 @@ fn raw_mode_passes_every_byte_both_ways_and_half_closes() {
 }
 
 #[test]
+fn a_reset_in_raw_mode_is_told_after_everything_that_came_before_it() {
+    let server = serve("S> 220 hi\nS: *pause 50 ms*\nS: *reset*");
+    let port = server.port();
+    let mut child = tool(&["-r", "-p", &port.to_string(), "127.0.0.1"]).spawn().unwrap();
+    let stdin = child.stdin.take();
+    let output = child.wait_with_output().unwrap();
+    drop(stdin);
+    assert_status(&output, 76);
+    assert_eq!(out(&output), "220 hi");
+    let told = format!("mconnect: cannot read from 127.0.0.1:{port} (raw phase): Connection reset by peer");
+    assert_eq!(complaints(&output), told);
+}
+
+#[test]
 fn raw_mode_does_not_deadlock_when_both_directions_are_full() {
     let peer = Peer::start(|stream| {
         let (mut reader, mut writer) = (stream.try_clone().unwrap(), stream);
@@ -534,7 +548,10 @@ fn signals_end_it_at_once_and_as_signals() {
             stream.write_all(HI.as_bytes()).unwrap();
             vec![read_once(&mut stream)]
         });
-        let mut child = tool(&["-p", &peer.port.to_string(), "127.0.0.1"]).spawn().unwrap();
+        // Whoever runs the tests may have had signals ignored.
+        let mut command = Command::new("env");
+        command.args(["--default-signal", common::MCONNECT, "-p", &peer.port.to_string(), "127.0.0.1"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut said = [0; 8];
         child.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
         let start = Instant::now();

@@ -5,8 +5,9 @@
 //!  Greeting ───────────► Command ◄──────────────────────────────────────────┐
 //!                           │ DATA, 354    ► Body ── lone dot ──────────────┤
 //!                           │ BDAT n       ► Chunk { left } ── n octets ────┤
-//!                           │ AUTH, 334    ► Auth ── any reply but 334 ─────┤
-//!                           │ STARTTLS, 220 ► StartTls ── tls_started ──────┘
+//!                           │ AUTH, 334    ► Auth ── any reply but 334 ─────┘
+//!                           │ STARTTLS, 220 ► StartTls
+//!                           │ enter_raw    ► Raw
 //!                           └ end of the stream ► Closed
 //! ```
 //!
@@ -107,6 +108,7 @@ enum Sending {
     Chunk { left: u64, is_last: bool },
     Auth,
     StartTls,
+    Raw,
 }
 
 impl Default for Tracker {
@@ -163,6 +165,7 @@ impl Tracker {
                 size
             }
             Sending::Command | Sending::Auth | Sending::StartTls => return self.sent_line(bytes),
+            Sending::Raw => bytes.len(),
         };
         Span { size, is_secret: false }
     }
@@ -217,6 +220,12 @@ impl Tracker {
         Received::Reply(answer)
     }
 
+    /// Stops following: the session goes on in raw mode, where nothing is due.
+    pub fn enter_raw(&mut self) {
+        self.sending = Sending::Raw;
+        self.due = Due::default();
+    }
+
     /// Follows the end of the stream: nothing will be received any more.
     pub fn ended(&mut self) {
         self.is_closed = true;
@@ -251,6 +260,7 @@ impl Tracker {
             Sending::Chunk { left, .. } => Phase::Chunk { left },
             Sending::Auth => Phase::Auth,
             Sending::StartTls => Phase::StartTls,
+            Sending::Raw => Phase::Raw,
         }
     }
 

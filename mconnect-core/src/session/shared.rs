@@ -156,6 +156,10 @@ impl Shared {
         }
     }
 
+    pub fn enter_raw(&self) {
+        self.tracker().tracker.enter_raw();
+    }
+
     pub fn forgo_empty_line(&self) {
         self.tracker().tracker.forgo_empty_line();
     }
