@@ -17,6 +17,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::failure;
 use crate::input::Input;
 use crate::screen::Screen;
+use crate::terminal;
 use crate::verdict::{Verdict, say, status};
 use unsent::Unsent;
 
@@ -46,6 +47,7 @@ pub fn run(session: Session, screen: Screen, timeouts: Timeouts, pace: Pace, ver
         out: Vec::new(),
         skipped: None,
         unsent: Unsent::default(),
+        unfinished: None,
         shown: Vec::new(),
         end: None,
     };
@@ -70,6 +72,8 @@ struct Talk<'a> {
     /// How many octets of a body were passed over, while that is under way: its DATA was refused.
     skipped: Option<u64>,
     unsent: Unsent,
+    /// The phase in which the input ended.
+    unfinished: Option<Phase>,
     /// What is to be shown next.
     shown: Vec<u8>,
     /// How the session ended, once it has.
@@ -115,6 +119,9 @@ impl Talk<'_> {
             self.show_what_came()?;
             if self.has_ended_by_word() {
                 return Break(());
+            }
+            if self.input.is_ready() {
+                return Continue(());
             }
             let server = self.session.as_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN));
             let mut fds = vec![PollFd::new(self.input.as_fd(), PollFlags::POLLIN)];
@@ -203,7 +210,7 @@ impl Talk<'_> {
             return self.listen();
         }
         self.wait_for_replies()?;
-        self.note_refused_data();
+        self.note_refusal();
         Continue(())
     }
 
@@ -263,6 +270,15 @@ impl Talk<'_> {
         Break(())
     }
 
+    /// After the end of the input, a server that neither says anything nor closes.
+    fn give_up_silence(&mut self, after: Duration, partial: &[u8]) -> ControlFlow<()> {
+        self.shown.extend_from_slice(partial);
+        self.show();
+        self.verdict.complain(status::TEMPORARY, &failure::silence(self.session.peer(), after));
+        self.end = Some(End::Given);
+        Break(())
+    }
+
     /// Shows the lines that are there; breaks at the end of the session.
     fn show_what_came(&mut self) -> ControlFlow<()> {
         while self.end.is_none() && self.session.is_ready() {
@@ -313,23 +329,26 @@ impl Talk<'_> {
         }
     }
 
-    /// After a refused DATA, the script's body is no body to the server: it must not be sent.
-    fn note_refused_data(&mut self) {
+    /// A script whose message is refused has failed. After a refused DATA its body is no body to the server, and must
+    /// not be sent.
+    fn note_refusal(&mut self) {
         let standing = self.session.standing();
-        match standing.last_answer {
-            Some(Answer { request: Some(Request::Data), code, .. }) if standing.phase == Phase::Command => {
-                self.verdict.fail(failure::status_of_refusal(code));
-                if self.pace == Pace::InStep {
-                    self.skipped = Some(0);
-                }
-            }
-            _ => {}
+        let Some(Answer { request: Some(request), code, .. }) = standing.last_answer else { return };
+        let is_refused = match request {
+            Request::Data => standing.phase == Phase::Command,
+            Request::EndOfData | Request::Bdat => !code.is_positive(),
+            _ => false,
+        };
+        if is_refused && self.pace == Pace::InStep {
+            self.verdict.fail(failure::status_of_refusal(code));
+            self.skipped = (request == Request::Data).then_some(0);
         }
     }
 
     fn tell_skipped(&mut self) {
+        let end = if self.is_input_over { "which has no lone dot" } else { "up to the lone dot" };
         if let Some(skipped) = self.skipped.take().filter(|skipped| *skipped > 0) {
-            say(&format!("mconnect: DATA was refused: {skipped} octets of input, up to the lone dot, were not sent"));
+            say(&format!("mconnect: DATA was refused: {skipped} octets of input, {end}, were not sent"));
         }
     }
 
@@ -341,29 +360,39 @@ impl Talk<'_> {
         if !self.out.is_empty() {
             self.send(self.pace == Pace::InStep || is_quit(phase, &self.out))?;
         }
-        self.tell_unfinished();
+        if self.pace == Pace::InStep {
+            self.wait_for_replies()?;
+        }
         self.show_what_came()?;
+        self.unfinished = Some(self.session.phase());
         // If this fails the connection has ended, which reading tells.
         let _ = self.session.half_close();
         while !(self.screen.is_shut() && self.is_complete()) {
             self.show_what_came()?;
-            if let Err(error) = self.session.receive(self.timeouts.command) {
-                return self.give_up(&error);
+            match self.session.receive(self.timeouts.command) {
+                Ok(()) => {}
+                Err(Error::Timeout { after, partial, .. }) if self.is_complete() => {
+                    return self.give_up_silence(after, &partial);
+                }
+                Err(error) => return self.give_up(&error),
             }
         }
         self.end = Some(End::Given);
         Break(())
     }
 
-    /// Half a message must not be delivered: nothing is added to it.
+    /// Half a message must not be delivered: nothing was added to it.
     fn tell_unfinished(&self) {
-        match self.session.phase() {
-            _ if self.pace == Pace::Blind => {}
-            Phase::Body => {
+        let answer = self.session.standing().last_answer;
+        let is_refused =
+            answer.is_some_and(|answer| answer.request == Some(Request::Data) && !answer.code.is_positive());
+        match self.unfinished {
+            _ if is_refused || self.session.outstanding() > 0 => {}
+            Some(Phase::Body) => {
                 self.verdict
                     .complain(status::DATA, "the input ended inside a message: without a lone dot it is not delivered");
             }
-            Phase::Chunk { left } => {
+            Some(Phase::Chunk { left }) => {
                 self.verdict.complain(
                     status::DATA,
                     &format!("the input ended inside a chunk: {left} octets of it are missing"),
@@ -387,6 +416,11 @@ impl Talk<'_> {
         if let Err(error) = self.screen.finish() {
             self.showing_failed(&error);
         }
+        if self.pace == Pace::Typed && !self.is_input_over {
+            // What was half typed must not end up as a command of the shell.
+            terminal::drop_typed();
+        }
+        self.tell_unfinished();
         let outstanding = self.session.outstanding();
         match self.end.take() {
             Some(End::Broken(error)) if !self.is_complete() => {
@@ -409,9 +443,11 @@ impl Talk<'_> {
     /// Counts what is left of the input, as far as it is there, and tells.
     fn tell_unsent(&mut self) {
         while self.pace != Pace::Typed && !self.is_input_over && self.unsent.octets < MOST_COUNTED {
-            let mut fds = [PollFd::new(self.input.as_fd(), PollFlags::POLLIN)];
-            if poll(&mut fds, INPUT_PATIENCE) == Ok(0) {
-                break;
+            if !self.input.is_ready() {
+                let mut fds = [PollFd::new(self.input.as_fd(), PollFlags::POLLIN)];
+                if poll(&mut fds, INPUT_PATIENCE) == Ok(0) {
+                    break;
+                }
             }
             match self.input.take() {
                 Ok(block) if !block.is_empty() => {

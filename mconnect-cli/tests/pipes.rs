@@ -234,6 +234,34 @@ fn a_refused_data_has_no_body_and_the_script_goes_on() {
 }
 
 #[test]
+fn a_refused_data_without_a_lone_dot_after_it_takes_the_rest_of_the_input() {
+    let server = serve("S: 220 hi\nC: DATA\nS: 503 no recipients\nC: *close*\nS: *close*");
+    let output = talk(server.port(), &[], "DATA\nQUIT\n");
+    assert_status(&output, 69);
+    let told = "mconnect: DATA was refused: 5 octets of input, which has no lone dot, were not sent";
+    assert_eq!(complaints(&output), told);
+    server.join().unwrap();
+}
+
+#[test]
+fn a_server_that_stays_silent_after_the_end_of_the_input_is_told() {
+    let (done, told) = channel::<()>();
+    let peer = Peer::start(move |mut stream| {
+        stream.write_all(HI.as_bytes()).unwrap();
+        let _ = told.recv();
+        Vec::new()
+    });
+    let port = peer.port;
+    let output = talk(port, &["--timeout", "0.2"], "");
+    drop(done);
+    assert_status(&output, 75);
+    let told =
+        format!("mconnect: 127.0.0.1:{port} said nothing for 0.2 s after the end of the input, and did not close");
+    assert!(complaints(&output).starts_with(&told), "{}", err(&output));
+    peer.received();
+}
+
+#[test]
 fn an_end_inside_a_message_adds_no_dot() {
     let server = serve("S: 220 hi\nC: DATA\nS: 354 go\nC: half a\nC: message\nC: *close*\nS: *close*");
     let output = talk(server.port(), &[], "DATA\nhalf a\nmessage");
@@ -263,6 +291,9 @@ fn the_first_failure_sets_the_status() {
     let cases: &[(&str, &str, i32)] = &[
         ("S: 554 go away\nC: QUIT\nS: 221 bye", "QUIT\n", 69),
         ("S: 450 later\nC: QUIT\nS: 221 bye", "QUIT\n", 75),
+        ("S: 220 hi\nC: DATA\nS: 354 go\nC: *body*\nS: 554 spam\nC: QUIT\nS: 221 bye", "DATA\nx\n.\nQUIT\n", 69),
+        ("S: 220 hi\nC: BDAT 1 LAST\nC> x\nS: 451 later\nC: QUIT\nS: 221 bye", "BDAT 1 LAST\nxQUIT\n", 75),
+        ("S: 220 hi\nC: NOOP\nS: 550 no\nC: QUIT\nS: 221 bye", "NOOP\nQUIT\n", 0),
         ("S: 554 go away\nC: NOOP\nS: 421 and now\nS: *close*", "NOOP\n", 69),
         ("S: 220 hi\nC: NOOP\nS: 421 closing\nS: *close*", "NOOP\n", 75),
         ("S: 220 hi\nC: NOOP\nS: 421 closing\nS: *close*", "NOOP\nQUIT\n", 75),
@@ -314,8 +345,7 @@ fn a_reply_that_does_not_come_in_time_is_told_and_what_was_said_is_shown() {
     let output = talk(port, &["--timeout", "0.3"], "NOOP\nQUIT\n");
     assert_status(&output, 75);
     assert_eq!(out(&output), "220 hi\r\n250-unfini");
-    let told =
-        format!("mconnect: cannot read a reply from 127.0.0.1:{port} (command phase): nothing came of it in 0.300 s");
+    let told = format!("mconnect: cannot read a reply from 127.0.0.1:{port} (command phase): timed out after 0.3 s");
     assert!(complaints(&output).starts_with(&told), "{}", err(&output));
     peer.received();
 }
@@ -441,8 +471,8 @@ fn what_cannot_be_reached_or_understood_is_told_with_a_status() {
         ),
         (&["--source", "192.0.2.1", "127.0.0.1"], 69, "mconnect: cannot connect to 127.0.0.1, port 25: Cannot assign"),
         (&["--nonsense"], 64, "mconnect: invalid option '--nonsense'"),
-        (&["-p", "no-such-service"], 64, "mconnect: \"no-such-service\" is no port"),
-        (&[""], 64, "mconnect: \"\" is no host name"),
+        (&["-p", "no-such-service"], 64, "mconnect: \"no-such-service\" is not a port"),
+        (&[""], 64, "mconnect: \"\" is not a host name"),
     ];
     for (args, status, told) in cases {
         let output = run(args, "");

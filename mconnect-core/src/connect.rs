@@ -320,7 +320,7 @@ mod tests {
         }
         for text in ["", "0", "65536", "-1", "+x", "99999999999", "no such service", "25 "] {
             let error = port(text).unwrap_err().to_string();
-            assert_eq!(error, format!("{text:?} is no port: a number from 1 to 65535, or a service name"));
+            assert_eq!(error, format!("{text:?} is not a port: a number from 1 to 65535, or a service name"));
         }
     }
 

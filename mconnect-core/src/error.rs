@@ -16,7 +16,7 @@ use crate::protocol::{LimitExceeded, Phase, Reply, Unexpected};
 #[non_exhaustive]
 pub enum Error {
     /// The host or the port cannot be what was given.
-    #[error("{what} is no {kind}")]
+    #[error("{what} is not a {kind}")]
     Address {
         /// What was given.
         what: String,
@@ -54,7 +54,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A deadline passed.
-    #[error("cannot {scene}: nothing came of it in {}", Seconds(*after))]
+    #[error("cannot {scene}: timed out after {}", Seconds(*after))]
     Timeout {
         /// What was being done.
         scene: Scene,
@@ -276,8 +276,8 @@ struct Seconds(Duration);
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            whole if whole.subsec_millis() == 0 => write!(f, "{} s", whole.as_secs()),
-            part => write!(f, "{:.3} s", part.as_secs_f64()),
+            whole if whole.subsec_nanos() == 0 => write!(f, "{} s", whole.as_secs()),
+            part => write!(f, "{} s", part.as_secs_f64()),
         }
     }
 }

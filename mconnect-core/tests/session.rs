@@ -71,7 +71,7 @@ fn a_server_that_drips_a_byte_at_a_time_meets_the_deadline_of_the_whole_reply() 
     assert!(error.is_timeout() && error.is_temporary() && !error.has_sent());
     assert_eq!(
         error.to_string(),
-        format!("cannot read a reply from 127.0.0.1:{} (greeting phase): nothing came of it in 0.100 s", server.port())
+        format!("cannot read a reply from 127.0.0.1:{} (greeting phase): timed out after 0.1 s", server.port())
     );
     let Error::Timeout { partial, .. } = error else { panic!("{error}") };
     assert!(partial.iter().all(|byte| *byte == b'2') && !partial.is_empty());
