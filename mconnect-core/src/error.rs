@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::{LimitExceeded, Phase, Reply, Unexpected};
+use crate::protocol::{LimitExceeded, Phase, Reply, Unexpected, Visible};
 
 /// Why a session could not be opened, or could not go on.
 ///
@@ -24,7 +24,7 @@ pub enum Error {
         kind: &'static str,
     },
     /// The name has no address, or the resolver did not answer.
-    #[error("cannot resolve {host}")]
+    #[error("cannot resolve {}", Visible(host.as_bytes()))]
     Resolve {
         /// The name.
         host: String,
@@ -34,7 +34,7 @@ pub enum Error {
         source: io::Error,
     },
     /// No address could be connected to.
-    #[error("cannot connect to {host}, port {port}{}", Others(attempts))]
+    #[error("cannot connect to {}, port {port}{}", Visible(host.as_bytes()), Others(attempts))]
     Connect {
         /// The name or address that was asked for.
         host: String,
@@ -87,9 +87,9 @@ pub enum Error {
         /// The limit.
         source: LimitExceeded,
     },
-    /// A command would be answered by the reply to an earlier one, or a body would be taken for a command: nothing was
-    /// sent.
-    #[error("will not {scene}: {outstanding} earlier {} still due", if *outstanding == 1 { "reply is" } else { "replies are" })]
+    /// A command would be answered by the reply to an earlier one, or be taken for something else in this phase: nothing
+    /// was sent.
+    #[error("will not {scene}: {}", Obstacle(*outstanding))]
     OutOfStep {
         /// What was to be done.
         scene: Scene,
@@ -254,8 +254,20 @@ impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.address {
             Some(address) if self.name.parse() == Ok(address.ip()) => address.fmt(f),
-            Some(address) => write!(f, "{} ({address})", self.name),
-            None => f.write_str(&self.name),
+            Some(address) => write!(f, "{} ({address})", Visible(self.name.as_bytes())),
+            None => Visible(self.name.as_bytes()).fmt(f),
+        }
+    }
+}
+
+struct Obstacle(usize);
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("the server does not wait for a command"),
+            1 => f.write_str("1 earlier reply is still due"),
+            due => write!(f, "{due} earlier replies are still due"),
         }
     }
 }

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 /// A two-way stream of bytes that two threads use at once, one in each direction, and that a third can shut down.
 ///
-/// Reads and writes that take longer than their timeout fail with [`WouldBlock`](io::ErrorKind::WouldBlock) or
+/// It blocks: a socket set to be non-blocking would be asked again and again. Reads and writes that take longer than their
+/// timeout fail with [`WouldBlock`](io::ErrorKind::WouldBlock) or
 /// [`TimedOut`](io::ErrorKind::TimedOut).
 pub trait Stream: Send + Sync {
     /// Reads some bytes; none at the end of the stream.

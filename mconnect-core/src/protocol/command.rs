@@ -66,11 +66,15 @@ impl CommandLine {
         if request != Request::Bdat {
             return Command { request, chunk: None };
         }
-        let octets = words.next().and_then(|word| str::from_utf8(word).ok()?.parse().ok());
-        let is_last = words.next().is_some_and(|word| word.eq_ignore_ascii_case(b"LAST"));
-        match octets {
-            Some(octets) => Command { request, chunk: Some((octets, is_last)) },
-            None => Command { request: Request::Other, chunk: None },
+        // Digits alone: a number may be parsed with a sign.
+        let octets = words.next().filter(|word| word.iter().all(u8::is_ascii_digit));
+        let octets = octets.and_then(|word| str::from_utf8(word).ok()?.parse().ok());
+        match (octets, words.next(), words.next()) {
+            (Some(octets), None, _) => Command { request, chunk: Some((octets, false)) },
+            (Some(octets), Some(last), None) if last.eq_ignore_ascii_case(b"LAST") => {
+                Command { request, chunk: Some((octets, true)) }
+            }
+            _ => Command { request: Request::Other, chunk: None },
         }
     }
 }
@@ -94,11 +98,14 @@ const LONGEST_HEAD: usize = 64;
 
 /// Gives where the initial response of an AUTH command begins.
 fn secret_start(head: &[u8]) -> Option<usize> {
-    let (verb, rest) = head.split_at_checked(5)?;
-    if !verb.eq_ignore_ascii_case(b"AUTH ") {
-        return None;
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let mut at = head.iter().position(|byte| !is_space(byte))?;
+    let mut words = [0..0, 0..0];
+    for word in &mut words {
+        let end = at + head[at..].iter().position(is_space)?;
+        *word = at..end;
+        at = end + head[end..].iter().position(|byte| !is_space(byte)).unwrap_or(head.len() - end);
     }
-    let mechanism = rest.iter().position(|byte| *byte != b' ')?;
-    let space = rest[mechanism..].iter().position(|byte| *byte == b' ')?;
-    Some(verb.len() + mechanism + space + 1)
+    let [verb, mechanism] = words;
+    (head[verb].eq_ignore_ascii_case(b"AUTH") && !mechanism.is_empty()).then_some(mechanism.end + 1)
 }

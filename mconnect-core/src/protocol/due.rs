@@ -40,6 +40,21 @@ impl Due {
         self.runs.front().map(|(request, _)| *request)
     }
 
+    /// Drops what is due of one kind at the front, if something of another kind is due after it.
+    pub fn skip_to(&mut self, request: Request, wanted: Request) {
+        while self.front() == Some(request) && self.holds(|due| due == wanted) {
+            self.pop();
+        }
+    }
+
+    /// Expects one reply fewer of a kind of which several are due.
+    pub fn spare(&mut self, request: Request) {
+        if let Some((_, run)) = self.runs.iter_mut().find(|(due, run)| *due == request && *run > 1) {
+            *run -= 1;
+            self.count -= 1;
+        }
+    }
+
     pub fn holds(&self, is_it: impl Fn(Request) -> bool) -> bool {
         self.runs.iter().any(|(request, _)| is_it(*request))
     }

@@ -28,5 +28,5 @@ pub use extensions::{Extension, Extensions};
 pub use line::{LineBuffer, ReplyLine};
 pub use phase::{Phase, Request};
 pub use reply::{Flaws, LimitExceeded, Limits, Reply, ReplyBuilder, Unexpected};
-pub use tracker::{Answer, Received, Standing, Tracker};
+pub use tracker::{Answer, Standing, Tracker};
 pub use visible::{Escaper, Visible};

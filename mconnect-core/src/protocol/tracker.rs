@@ -52,15 +52,6 @@ pub struct Standing {
     pub is_in_step: bool,
 }
 
-/// What a received line was to the session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Received {
-    /// A part of a reply that goes on.
-    Part,
-    /// The end of a reply.
-    Reply(Answer),
-}
-
 /// Follows a session from the bytes sent and the lines received.
 ///
 /// ```
@@ -83,6 +74,8 @@ pub struct Tracker {
     /// Bytes were sent that are a body or an answer only if DATA or AUTH is granted.
     guessed: bool,
     lines_of_reply: usize,
+    /// The message under way was refused before its end, and has had its reply.
+    is_refused: bool,
     last: Option<Answer>,
     is_lmtp: bool,
     recipients: u32,
@@ -121,6 +114,7 @@ impl Tracker {
             out_of_step: false,
             guessed: false,
             lines_of_reply: 0,
+            is_refused: false,
             last: None,
             is_lmtp: false,
             recipients: 0,
@@ -147,7 +141,7 @@ impl Tracker {
                 self.sending = if end.is_some() { Sending::Command } else { Sending::Body(dot) };
                 self.guessed |= self.due.holds(|request| request == Request::Data);
                 if end.is_some() {
-                    self.due.push(Request::EndOfData, self.final_replies());
+                    self.expect_final(Request::EndOfData, true);
                 }
                 end.unwrap_or(bytes.len())
             }
@@ -162,17 +156,21 @@ impl Tracker {
         Span { size, is_secret: false }
     }
 
-    /// Follows a line that was received, or a piece of one, and says what it was to the session.
-    pub fn received(&mut self, line: ReplyLine<'_>) -> Received {
+    /// Follows a line that was received, or a piece of one, and gives the answer that ended with it, if one did.
+    pub fn received(&mut self, line: ReplyLine<'_>) -> Option<Answer> {
         let (Some(code), true) = (line.code(), line.ends_reply()) else {
             self.learn(line);
-            return Received::Part;
+            return None;
         };
         self.learn(line);
         self.lines_of_reply = 0;
         let learnt = std::mem::take(&mut self.learning);
 
-        let request = self.due.pop();
+        if code == Code::CLOSING {
+            // Not every server answers an empty line.
+            self.due.skip_to(Request::EmptyLine, Request::Quit);
+        }
+        let mut request = self.due.pop();
         let severity = code.severity();
         self.is_closing |= code == Code::NOT_AVAILABLE;
         match (request, code, severity) {
@@ -195,12 +193,16 @@ impl Tracker {
             }
             (Some(Request::Helo | Request::Mail | Request::Rset), _, Severity::Completion) => self.recipients = 0,
             (Some(Request::Rcpt), _, Severity::Completion) => self.recipients += 1,
-            (Some(Request::Rcpt), ..) if self.is_lmtp && self.due.holds(|due| due == Request::EndOfData) => {
-                self.out_of_step = true;
-            }
-            // A server that accepts a message before its lone dot has found an end of its own.
-            (None, _, Severity::Completion) if matches!(self.sending, Sending::Body(_)) => {
-                self.sending = Sending::Command;
+            (Some(Request::Rcpt), ..) if self.is_lmtp => self.due.spare(Request::EndOfData),
+            // A refusal that nothing asked for is the reply to the message under way, before its time.
+            (None, _, Severity::Transient | Severity::Permanent) if code != Code::NOT_AVAILABLE => {
+                let message = match self.sending {
+                    Sending::Body(_) => Some(Request::EndOfData),
+                    Sending::Chunk { .. } => Some(Request::Bdat),
+                    _ => None,
+                };
+                self.is_refused |= message.is_some();
+                request = message;
             }
             _ => {}
         }
@@ -209,7 +211,7 @@ impl Tracker {
         }
         let answer = Answer { request, code };
         self.last = Some(answer);
-        Received::Reply(answer)
+        Some(answer)
     }
 
     /// Stops following: the session goes on in raw mode, where nothing is due.
@@ -310,7 +312,13 @@ impl Tracker {
             self.sending = Sending::Chunk { left, is_last };
         } else {
             self.sending = Sending::Command;
-            self.due.push(Request::Bdat, if is_last { self.final_replies() } else { 1 });
+            self.expect_final(Request::Bdat, is_last);
+        }
+    }
+
+    fn expect_final(&mut self, request: Request, is_last: bool) {
+        if !std::mem::take(&mut self.is_refused) {
+            self.due.push(request, if is_last { self.final_replies() } else { 1 });
         }
     }
 
@@ -325,6 +333,10 @@ impl Tracker {
     }
 
     fn learn(&mut self, line: ReplyLine<'_>) {
+        // Noise before the first line of a reply is none of its lines.
+        if self.lines_of_reply == 0 && line.code().is_none() {
+            return;
+        }
         let is_ehlo = matches!(self.due.front(), Some(Request::Ehlo | Request::Lhlo));
         if is_ehlo && line.is_start() && self.lines_of_reply < MOST_EXTENSIONS {
             self.learning.add(self.lines_of_reply, line);

@@ -30,7 +30,7 @@ pub(super) fn serve(dialogue: &Dialogue, stream: TcpStream, shared: &Shared) -> 
         match (step.side, &step.deed) {
             (Side::Server, Deed::Bytes(bytes)) => write(&stream, bytes)?,
             (Side::Server, Deed::HalfClose) => drop(stream.shutdown(Shutdown::Write)),
-            (Side::Server, Deed::Close) => return close(&stream),
+            (Side::Server, Deed::Close) => return close(&stream, shared),
             (Side::Server, Deed::Reset) => {
                 // Closing the last handle with a linger of zero makes the system send a reset.
                 shared.forget(&stream);
@@ -44,7 +44,7 @@ pub(super) fn serve(dialogue: &Dialogue, stream: TcpStream, shared: &Shared) -> 
         }
     }
     flush(&stream, &mut out)?;
-    close(&stream)
+    close(&stream, shared)
 }
 
 fn expect(step: &Step, input: &mut Input<'_>, shared: &Shared) -> Result<(), ServerError> {
@@ -136,7 +136,8 @@ fn write(mut stream: &TcpStream, bytes: &[u8]) -> Result<(), ServerError> {
 }
 
 /// Closes so that the client can still read everything: what it has sent is read before.
-fn close(stream: &TcpStream) -> Result<(), ServerError> {
+fn close(stream: &TcpStream, shared: &Shared) -> Result<(), ServerError> {
+    shared.forget(stream);
     drop(stream.shutdown(Shutdown::Write));
     drop(stream.set_read_timeout(Some(CLOSE_PATIENCE)));
     let mut input = Input::new(stream);

@@ -32,7 +32,7 @@ pub(super) fn into_raw(reader: Reader, writer: Writer) -> (RawReader, RawWriter)
     drop(stream.set_read_timeout(None));
     let raw_reader = RawReader { shared, stream, received: io::Cursor::new(received) };
     let (shared, stream) = writer.into_parts();
-    drop(stream.set_write_timeout(Some(shared.timeouts.block)));
+    drop(stream.set_write_timeout(Some(shared.timeouts.block.max(Duration::from_millis(1)))));
     (raw_reader, RawWriter { shared, stream })
 }
 
