@@ -7,7 +7,7 @@ use std::time::Duration;
 use mconnect_core::protocol::{Code, Phase};
 use mconnect_core::{Error, Peer};
 
-use crate::verdict::status;
+use crate::verdict::{reason, status};
 
 /// Gives the exit status that an error asks for.
 pub fn status(error: &Error) -> u8 {
@@ -48,12 +48,6 @@ pub fn silence(peer: &Peer, after: Duration) -> String {
     format!(
         "{peer} said nothing for {seconds} s after the end of the input, and did not close: does the input end with QUIT?"
     )
-}
-
-/// Gives the system's words without its number for them.
-pub fn reason(text: &str) -> String {
-    let words = text.split(" (os error").next().unwrap_or(text);
-    words.strip_prefix("failed to lookup address information: ").unwrap_or(words).to_owned()
 }
 
 fn hint(error: &Error) -> Option<&'static str> {

@@ -5,12 +5,11 @@
 
 mod unsent;
 
-use std::io;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::{Duration, Instant};
 
-use mconnect_core::protocol::{Answer, Code, LineInput, Phase, Request, Tracker};
-use mconnect_core::{Error, Session, Timeouts};
+use mconnect_core::protocol::{Answer, Code, CrlfEncoder, LineInput, Phase, Request, Standing, Tracker};
+use mconnect_core::{Action, Error, Scene, Session, Timeouts};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -46,6 +45,7 @@ pub fn run(session: Session, screen: Screen, timeouts: Timeouts, pace: Pace, ver
         guess: (pace == Pace::Blind).then(Tracker::new),
         out: Vec::new(),
         skipped: None,
+        refused_data: None,
         unsent: Unsent::default(),
         unfinished: None,
         shown: Vec::new(),
@@ -71,6 +71,8 @@ struct Talk<'a> {
     out: Vec<u8>,
     /// How many octets of a body were passed over, while that is under way: its DATA was refused.
     skipped: Option<u64>,
+    /// DATA was refused, and what follows it in the script is to be passed over.
+    refused_data: Option<()>,
     unsent: Unsent,
     /// The phase in which the input ended.
     unfinished: Option<Phase>,
@@ -104,8 +106,7 @@ impl Talk<'_> {
                     flow?;
                 }
                 Err(error) => {
-                    let reason = failure::reason(&error.to_string());
-                    self.verdict.complain(status::IO, &format!("cannot read standard input: {reason}"));
+                    self.verdict.input_failed(&error);
                     self.is_input_over = true;
                 }
             }
@@ -126,12 +127,22 @@ impl Talk<'_> {
             let server = self.session.as_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN));
             let mut fds = vec![PollFd::new(self.input.as_fd(), PollFlags::POLLIN)];
             fds.extend(server);
-            match poll(&mut fds, PollTimeout::NONE) {
-                Ok(_) if fds.get(1).is_some_and(is_ready) => self.receive(self.timeouts.command)?,
-                Ok(_) if !is_ready(&fds[0]) => {}
-                Err(Errno::EINTR) => {}
+            // Only a person at a terminal waits as long as it takes for a reply.
+            let is_due = self.pace != Pace::Typed && self.session.outstanding() > 0;
+            let patience = if is_due { self.session.patience() } else { Duration::MAX };
+            let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::NONE);
+            let polled = poll(&mut fds, timeout);
+            let (is_input, is_said) = (is_ready(&fds[0]), fds.get(1).is_some_and(is_ready));
+            match (polled, is_input, is_said) {
+                (Err(Errno::EINTR), ..) => {}
+                (Ok(0), ..) => return self.give_up_waiting(patience),
+                (Ok(_), false, true) => self.receive(patience)?,
+                (Ok(_), true, true) => {
+                    self.receive(patience)?;
+                    return self.show_what_came();
+                }
                 // Without poll, the input comes first.
-                Ok(_) | Err(_) => return Continue(()),
+                (Ok(_) | Err(_), ..) => return Continue(()),
             }
         }
     }
@@ -151,7 +162,12 @@ impl Talk<'_> {
         if self.pace == Pace::Typed && block.len() == LONGEST_TYPED && block.ends_with(b"\n") {
             say("mconnect: this terminal cuts a line at 4095 octets, and may have cut that one");
         }
-        let mut rest = block;
+        // Typed lines have their CR LF before they are counted as octets of a chunk.
+        let mut typed = Vec::new();
+        if self.pace == Pace::Typed {
+            CrlfEncoder::default().encode(block, &mut typed);
+        }
+        let mut rest = if self.pace == Pace::Typed { typed.as_slice() } else { block };
         while !rest.is_empty() {
             if self.has_ended_by_word() {
                 self.unsent.count(&self.out);
@@ -176,7 +192,7 @@ impl Talk<'_> {
             let is_quit = taken.is_complete && is_quit(phase, &self.out[start..]);
             // Commands wait until they are whole, so that they go out in one write; blindly, all that there is does.
             let is_due = match self.pace {
-                Pace::Blind => is_quit || rest.is_empty(),
+                Pace::Blind => is_quit || rest.is_empty() || self.out.len() >= LONGEST_BLIND,
                 Pace::Typed | Pace::InStep => taken.is_complete || matches!(phase, Phase::Body | Phase::Chunk { .. }),
             };
             if is_due || self.out.len() >= LONGEST_WRITE {
@@ -210,7 +226,7 @@ impl Talk<'_> {
             return self.listen();
         }
         self.wait_for_replies()?;
-        self.note_refusal();
+        self.skipped = self.refused_data.take().map(|()| 0);
         Continue(())
     }
 
@@ -237,17 +253,39 @@ impl Talk<'_> {
                 return Continue(());
             }
             let is_optional = due.outstanding == 1 && due.awaited == Some(Request::EmptyLine);
-            let patience = if is_optional { EMPTY_LINE_PATIENCE } else { self.session.patience() };
+            let patience = self.session.patience();
+            let patience = if is_optional { patience.min(EMPTY_LINE_PATIENCE) } else { patience };
             let deadline = Instant::now() + patience;
             while self.session.standing().outstanding == due.outstanding {
-                match self.session.receive(deadline.saturating_duration_since(Instant::now())) {
+                let left = deadline.saturating_duration_since(Instant::now());
+                match self.session.receive(left) {
                     Ok(()) => self.show_what_came()?,
                     Err(_) if is_optional => self.session.forgo_empty_line(),
-                    Err(Error::Timeout { scene, partial, .. }) => {
-                        return self.give_up(&Error::Timeout { scene, after: patience, partial });
-                    }
+                    Err(Error::Timeout { .. }) => return self.give_up_waiting(patience),
                     Err(error) => return self.give_up(&error),
                 }
+                // What was here at the deadline is shown, but the rest of it is not waited for.
+                if left.is_zero() && self.session.standing().outstanding == due.outstanding {
+                    return self.give_up_waiting(patience);
+                }
+            }
+        }
+    }
+
+    /// Gives up a reply that did not come in time.
+    fn give_up_waiting(&mut self, after: Duration) -> ControlFlow<()> {
+        match self.session.receive(Duration::ZERO) {
+            Err(Error::Timeout { scene, partial, .. }) => self.give_up(&Error::Timeout { scene, after, partial }),
+            Err(error) => self.give_up(&error),
+            Ok(()) => {
+                self.show_what_came()?;
+                let scene = Scene {
+                    action: Action::ReadReply,
+                    peer: self.session.peer().clone(),
+                    phase: self.session.phase(),
+                    has_sent: true,
+                };
+                self.give_up(&Error::Timeout { scene, after, partial: Vec::new() })
             }
         }
     }
@@ -303,51 +341,38 @@ impl Talk<'_> {
 
     fn show(&mut self) {
         if let Err(error) = self.screen.show(&self.shown) {
-            self.showing_failed(&error);
+            self.verdict.output_failed(&error);
         }
         self.shown.clear();
     }
 
-    /// A reader that has seen enough is no failure.
-    fn showing_failed(&mut self, error: &io::Error) {
-        if error.kind() != io::ErrorKind::BrokenPipe {
-            let reason = failure::reason(&error.to_string());
-            self.verdict.complain(status::IO, &format!("cannot write to standard output: {reason}"));
-        }
-    }
-
-    fn judge_reply(&self) {
-        match self.session.standing().last_answer {
-            Some(Answer { request: Some(Request::Greeting), code, .. }) if !code.is_positive() => {
+    /// Says what a reply that has just come means for the exit status.
+    fn judge_reply(&mut self) {
+        let standing = self.session.standing();
+        let Some(Answer { request, code, .. }) = standing.last_answer else { return };
+        match request {
+            // After the end of the input, 421 is how some servers say goodbye.
+            None if code == Code::NOT_AVAILABLE && self.is_complete() => {}
+            _ if code == Code::NOT_AVAILABLE => self.verdict.fail(status::TEMPORARY),
+            Some(Request::Greeting) if !code.is_positive() => self.verdict.fail(failure::status_of_refusal(code)),
+            _ if self.pace == Pace::Typed => {}
+            // A script whose message is refused has failed. After a refused DATA its body is no body to the server, and
+            // must not be sent.
+            Some(Request::Data) if !code.is_positive() => {
+                self.verdict.fail(failure::status_of_refusal(code));
+                self.refused_data = (self.pace == Pace::InStep).then_some(());
+            }
+            Some(Request::EndOfData | Request::Bdat) if !code.is_positive() => {
                 self.verdict.fail(failure::status_of_refusal(code));
             }
-            // After the end of the input, 421 is how some servers say goodbye.
-            Some(Answer { code: Code::NOT_AVAILABLE, .. }) if !self.is_complete() => {
-                self.verdict.fail(status::TEMPORARY);
-            }
             _ => {}
-        }
-    }
-
-    /// A script whose message is refused has failed. After a refused DATA its body is no body to the server, and must
-    /// not be sent.
-    fn note_refusal(&mut self) {
-        let standing = self.session.standing();
-        let Some(Answer { request: Some(request), code, .. }) = standing.last_answer else { return };
-        let is_refused = match request {
-            Request::Data => standing.phase == Phase::Command,
-            Request::EndOfData | Request::Bdat => !code.is_positive(),
-            _ => false,
-        };
-        if is_refused && self.pace == Pace::InStep {
-            self.verdict.fail(failure::status_of_refusal(code));
-            self.skipped = (request == Request::Data).then_some(0);
         }
     }
 
     fn tell_skipped(&mut self) {
         let end = if self.is_input_over { "which has no lone dot" } else { "up to the lone dot" };
         if let Some(skipped) = self.skipped.take().filter(|skipped| *skipped > 0) {
+            self.lines = LineInput::default();
             say(&format!("mconnect: DATA was refused: {skipped} octets of input, {end}, were not sent"));
         }
     }
@@ -414,12 +439,14 @@ impl Talk<'_> {
             let _ = self.show_what_came();
         }
         if let Err(error) = self.screen.finish() {
-            self.showing_failed(&error);
+            self.verdict.output_failed(&error);
         }
         if self.pace == Pace::Typed && !self.is_input_over {
             // What was half typed must not end up as a command of the shell.
             terminal::drop_typed();
         }
+        self.session.forgo_empty_line();
+        self.count_unsent();
         self.tell_unfinished();
         let outstanding = self.session.outstanding();
         match self.end.take() {
@@ -437,15 +464,17 @@ impl Talk<'_> {
             }
             _ => {}
         }
-        self.tell_unsent();
+        self.unsent.tell(self.is_input_over || self.pace == Pace::Typed);
     }
 
-    /// Counts what is left of the input, as far as it is there, and tells.
-    fn tell_unsent(&mut self) {
-        while self.pace != Pace::Typed && !self.is_input_over && self.unsent.octets < MOST_COUNTED {
+    /// Counts what is left of the input, as far as it is there.
+    fn count_unsent(&mut self) {
+        let deadline = Instant::now() + INPUT_PATIENCE;
+        while self.pace != Pace::Typed && !self.is_input_over && self.unsent.total() < MOST_COUNTED {
             if !self.input.is_ready() {
                 let mut fds = [PollFd::new(self.input.as_fd(), PollFlags::POLLIN)];
-                if poll(&mut fds, INPUT_PATIENCE) == Ok(0) {
+                let left = deadline.saturating_duration_since(Instant::now());
+                if poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO)) == Ok(0) {
                     break;
                 }
             }
@@ -457,21 +486,23 @@ impl Talk<'_> {
                 _ => self.is_input_over = true,
             }
         }
-        self.unsent.tell(self.is_input_over || self.pace == Pace::Typed);
     }
 
     /// Says whether the server may close now without anything missing.
     fn is_complete(&self) -> bool {
         let standing = self.session.standing();
-        let has_quit =
-            matches!(standing.last_answer, Some(Answer { request: Some(Request::Quit), code: Code::CLOSING, .. }));
-        standing.outstanding == 0 && (has_quit || (self.is_input_over && self.unsent.octets == 0))
+        standing.outstanding == 0 && (has_quit(&standing) || (self.is_input_over && self.unsent.octets == 0))
     }
 
-    /// Says whether the server will take nothing more.
+    /// Says whether nothing more is to be sent: the server will close, or has replied to QUIT, whatever it said.
     fn has_ended_by_word(&self) -> bool {
-        self.session.standing().is_closing
+        let standing = self.session.standing();
+        standing.is_closing || has_quit(&standing)
     }
+}
+
+fn has_quit(standing: &Standing) -> bool {
+    standing.last_answer.is_some_and(|answer| answer.request == Some(Request::Quit))
 }
 
 /// Says whether a line ends the session.
@@ -487,11 +518,13 @@ fn is_ready(fd: &PollFd<'_>) -> bool {
 const LONGEST_TYPED: usize = 4096;
 /// A line longer than this goes out in parts.
 const LONGEST_WRITE: usize = 256 * 1024;
+/// Blindly, the replies are looked for after this many octets: a server may stop reading until its replies are read.
+const LONGEST_BLIND: usize = 16 * 1024;
 /// What came together is shown together, in parts of about this many octets.
 const LARGEST_SHOW: usize = 64 * 1024;
 /// Not every server answers an empty line.
 const EMPTY_LINE_PATIENCE: Duration = Duration::from_secs(10);
-/// Input that takes longer than this to come is not counted any more, in milliseconds.
-const INPUT_PATIENCE: u8 = 100;
+/// Input that comes later than this after the end is not counted any more.
+const INPUT_PATIENCE: Duration = Duration::from_millis(100);
 /// More unsent input than this, in octets, is not counted.
 const MOST_COUNTED: u64 = 64 * 1024 * 1024;

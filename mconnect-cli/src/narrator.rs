@@ -5,8 +5,7 @@ use std::time::Instant;
 
 use mconnect_core::{Event, Observer, Peer};
 
-use crate::failure::reason;
-use crate::verdict::say;
+use crate::verdict::{reason, say};
 
 /// Tells every attempt and its outcome on standard error.
 pub struct Narrator;

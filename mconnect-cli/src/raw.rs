@@ -2,8 +2,10 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use mconnect_core::{Error, RawReader, RawWriter, Session, Timeouts};
 
@@ -12,6 +14,16 @@ use crate::input;
 use crate::screen::Screen;
 use crate::terminal::Terminal;
 use crate::verdict::{Verdict, say, status};
+
+/// What the two directions know of each other.
+#[derive(Debug, Default)]
+struct State {
+    /// Some input was read, and is not sent yet.
+    is_sending: AtomicBool,
+    is_input_over: AtomicBool,
+    /// Nobody reads what is shown any more.
+    is_unheard: AtomicBool,
+}
 
 enum Event {
     /// The input ended, and with it the sending side.
@@ -33,17 +45,29 @@ pub fn run(session: Session, screen: Screen, timeouts: Timeouts, terminal: Optio
     }
     let (events, told) = channel();
     let sent = events.clone();
-    let theirs = Arc::clone(verdict);
+    let state = Arc::<State>::default();
+    let (theirs, receiving, sending) = (Arc::clone(verdict), Arc::clone(&state), Arc::clone(&state));
     let started = thread::Builder::new()
         .name("listener".to_owned())
-        .spawn(move || drop(events.send(Event::Received(receive(reader, screen, &theirs)))))
-        .and_then(|_| thread::Builder::new().name("input".to_owned()).spawn(move || transmit(writer, &sent)));
+        .spawn(move || drop(events.send(Event::Received(receive(reader, screen, &theirs, &receiving)))))
+        .and_then(|_| thread::Builder::new().name("input".to_owned()).spawn(move || transmit(writer, &sent, &sending)));
     if let Err(error) = started {
         return verdict.complain(status::IO, &format!("cannot start a thread: {error}"));
     }
     while let Ok(event) = told.recv() {
         let mut writer = match event {
-            Event::Received(Ok(())) => return,
+            Event::Received(Ok(())) => {
+                // Input that is on its way fails at once now; input that is silent is not waited for.
+                let is_lost = match told.recv_timeout(LAST_INPUT) {
+                    Ok(Event::Unsent(_)) => true,
+                    Ok(_) => false,
+                    Err(_) => state.is_sending.load(Ordering::SeqCst),
+                };
+                if is_lost && !state.is_input_over.load(Ordering::SeqCst) {
+                    verdict.complain(status::PROTOCOL, &format!("{peer} closed before all of the input was sent"));
+                }
+                return;
+            }
             Event::Received(Err(error)) => {
                 return verdict.complain(failure::status(&error), &failure::describe(&error));
             }
@@ -52,14 +76,20 @@ pub fn run(session: Session, screen: Screen, timeouts: Timeouts, terminal: Optio
                 return closer.close();
             }
             // A failed write is only the symptom: receiving tells why.
-            Event::Unsent(_) => continue,
+            Event::Unsent(_) => {
+                state.is_sending.store(true, Ordering::SeqCst);
+                continue;
+            }
             Event::Sent(writer) => writer,
             Event::InputFailed(writer, error) => {
-                let reason = failure::reason(&error.to_string());
-                verdict.complain(status::IO, &format!("cannot read standard input: {reason}"));
+                verdict.input_failed(&error);
                 writer
             }
         };
+        state.is_input_over.store(true, Ordering::SeqCst);
+        if state.is_unheard.load(Ordering::SeqCst) {
+            return closer.close();
+        }
         if writer.half_close().is_ok() && !writer.wait_end(timeouts.command) {
             verdict.complain(status::TEMPORARY, &failure::silence(&peer, timeouts.command));
             return closer.close();
@@ -72,15 +102,17 @@ pub fn tell_keys() {
     say("raw mode: Enter sends CR, Ctrl-J sends LF, Ctrl-C closes");
 }
 
-fn transmit(mut writer: RawWriter, events: &Sender<Event>) {
+fn transmit(mut writer: RawWriter, events: &Sender<Event>, state: &State) {
     let mut block = vec![0; BLOCK];
     let event = loop {
         match input::read(&mut block) {
             Ok(0) => break Event::Sent(writer),
             Ok(count) => {
+                state.is_sending.store(true, Ordering::SeqCst);
                 if let Err(error) = writer.send(&block[..count]) {
                     break Event::Unsent(error);
                 }
+                state.is_sending.store(false, Ordering::SeqCst);
             }
             Err(error) => break Event::InputFailed(writer, error),
         }
@@ -88,24 +120,23 @@ fn transmit(mut writer: RawWriter, events: &Sender<Event>) {
     let _ = events.send(event);
 }
 
-fn receive(mut reader: RawReader, mut screen: Screen, verdict: &Verdict) -> Result<(), Error> {
+fn receive(mut reader: RawReader, mut screen: Screen, verdict: &Verdict, state: &State) -> Result<(), Error> {
     let mut block = vec![0; BLOCK];
-    let show = |result: io::Result<()>| match result {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let reason = failure::reason(&error.to_string());
-            verdict.complain(status::IO, &format!("cannot write to standard output: {reason}"));
-        }
-        _ => {}
-    };
     loop {
         let count = reader.receive(&mut block)?;
-        if count == 0 {
-            show(screen.finish());
+        let shown = if count > 0 { screen.show(&block[..count]) } else { screen.finish() };
+        if let Err(error) = shown {
+            verdict.output_failed(&error);
+        }
+        state.is_unheard.store(screen.is_shut(), Ordering::SeqCst);
+        // Where nobody reads any more, and nothing remains to be sent, there is nothing to do.
+        if count == 0 || (screen.is_shut() && state.is_input_over.load(Ordering::SeqCst)) {
             return Ok(());
         }
-        show(screen.show(&block[..count]));
     }
 }
 
+/// Input that is on its way when the server closes is heard of sooner than this.
+const LAST_INPUT: Duration = Duration::from_millis(100);
 /// How much is read at once, in octets.
 const BLOCK: usize = 256 * 1024;

@@ -119,12 +119,9 @@ fn help_smtp(topic: Option<&str>, file: Option<&Path>) -> ExitCode {
 }
 
 fn show(text: &str) -> ExitCode {
-    match Screen::new().show(text.as_bytes()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            say(&format!("mconnect: cannot write to standard output: {}", failure::reason(&error.to_string())));
-            ExitCode::from(status::IO)
-        }
+    let verdict = Verdict::default();
+    if let Err(error) = Screen::new().show(text.as_bytes()) {
+        verdict.output_failed(&error);
     }
+    ExitCode::from(verdict.status())
 }

@@ -15,8 +15,8 @@ use crate::terminal::Terminal;
 /// What the system says.
 pub fn watch(terminal: Terminal) -> io::Result<()> {
     let mut signals = SigSet::empty();
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGTSTP, Signal::SIGCONT] {
-        signals.add(signal);
+    for signal in WATCHED {
+        signals.add(*signal);
     }
     signals.thread_block()?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
@@ -43,3 +43,15 @@ fn act(signal: Signal, terminal: &Terminal) {
     let _ = only.thread_block();
     terminal.resume();
 }
+
+const WATCHED: &[Signal] = &[
+    Signal::SIGINT,
+    Signal::SIGTERM,
+    Signal::SIGHUP,
+    Signal::SIGQUIT,
+    Signal::SIGALRM,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGTSTP,
+    Signal::SIGCONT,
+];

@@ -33,10 +33,28 @@ impl Verdict {
         self.fail(status);
     }
 
+    /// Says that standard input cannot be read.
+    pub fn input_failed(&self, error: &io::Error) {
+        self.complain(status::IO, &format!("cannot read standard input: {}", reason(&error.to_string())));
+    }
+
+    /// Says that standard output cannot be written. A reader that has seen enough is no failure.
+    pub fn output_failed(&self, error: &io::Error) {
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            self.complain(status::IO, &format!("cannot write to standard output: {}", reason(&error.to_string())));
+        }
+    }
+
     /// Gives the exit status.
     pub fn status(&self) -> u8 {
         self.status.get().copied().unwrap_or(0)
     }
+}
+
+/// Gives the system's words without its number for them.
+pub fn reason(text: &str) -> String {
+    let words = text.split(" (os error").next().unwrap_or(text);
+    words.strip_prefix("failed to lookup address information: ").unwrap_or(words).to_owned()
 }
 
 /// Writes a line to standard error. Where nobody can read it, there is nobody to tell.

@@ -234,6 +234,52 @@ fn a_refused_data_has_no_body_and_the_script_goes_on() {
 }
 
 #[test]
+fn a_refused_data_has_no_body_even_if_the_server_says_more() {
+    let server = serve("S: 220 hi\nC: DATA\nS: 554 no\nS: 554 really\nC: QUIT\nS: 221 bye");
+    let output = talk(server.port(), &[], "DATA\nRSET\n.\nQUIT\n");
+    assert_status(&output, 69);
+    server.join().unwrap();
+    // A body without a last line end leaves nothing behind.
+    let server = serve("S: 220 hi\nC: DATA\nS: 554 no\nC: *close*\nS: *close*");
+    assert_status(&talk(server.port(), &[], "DATA\nno line end"), 69);
+    server.join().unwrap();
+}
+
+#[test]
+fn endless_input_after_the_end_of_the_session_is_not_read_for_ever() {
+    let server = serve("S: 220 hi\nC: QUIT\nS: 221 bye");
+    let port = server.port().to_string();
+    let mut script = Command::new("sh").args(["-c", "echo QUIT; exec yes ''"]).stdout(Stdio::piped()).spawn().unwrap();
+    let child = tool(&["-p", &port, "127.0.0.1"]).stdin(Stdio::from(script.stdout.take().unwrap())).spawn().unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_status(&output, 0);
+    script.kill().unwrap();
+    script.wait().unwrap();
+    server.join().unwrap();
+}
+
+#[test]
+fn without_waiting_large_replies_block_nothing() {
+    let peer = Peer::start(|stream| {
+        let mut lines = std::io::BufReader::with_capacity(4096, stream.try_clone().unwrap());
+        let mut stream = stream;
+        stream.write_all(HI.as_bytes()).unwrap();
+        let (mut line, mut count) = (String::new(), 0u32);
+        while std::io::BufRead::read_line(&mut lines, &mut line).unwrap() > 0 {
+            let reply = format!("250 {}\r\n", "x".repeat(500));
+            stream.write_all(reply.as_bytes()).unwrap();
+            line.clear();
+            count += 1;
+        }
+        vec![count.to_string().into_bytes()]
+    });
+    let output = talk(peer.port, &["--no-wait", "--timeout", "10"], "x\n".repeat(40_000));
+    assert_status(&output, 0);
+    assert_eq!(output.stdout.len(), HI.len() + 40_000 * 506);
+    assert_eq!(peer.received_text(), ["40000"]);
+}
+
+#[test]
 fn a_refused_data_without_a_lone_dot_after_it_takes_the_rest_of_the_input() {
     let server = serve("S: 220 hi\nC: DATA\nS: 503 no recipients\nC: *close*\nS: *close*");
     let output = talk(server.port(), &[], "DATA\nQUIT\n");
@@ -296,6 +342,9 @@ fn the_first_failure_sets_the_status() {
         ("S: 220 hi\nC: NOOP\nS: 550 no\nC: QUIT\nS: 221 bye", "NOOP\nQUIT\n", 0),
         ("S: 554 go away\nC: NOOP\nS: 421 and now\nS: *close*", "NOOP\n", 69),
         ("S: 220 hi\nC: NOOP\nS: 421 closing\nS: *close*", "NOOP\n", 75),
+        ("S: 220 hi\nC: NOOP\nS: 421 closing\nS: *close*", "NOOP", 75),
+        ("S: 220 hi\nC: NOOP\nS> 250 ok\\r\\n\nS: *close*", "NOOP\n", 0),
+        ("S: 220 hi\nC: QUIT\nS: 250 bye then", "QUIT\n", 0),
         ("S: 220 hi\nC: NOOP\nS: 421 closing\nS: *close*", "NOOP\nQUIT\n", 75),
         ("S: 220 hi\nS: *close*", "NOOP\nQUIT\n", 76),
         ("S: 220 hi\nC: NOOP\nS> 250-half\nS: *close*", "NOOP\n", 76),
@@ -540,6 +589,22 @@ fn raw_mode_passes_every_byte_both_ways_and_half_closes() {
     assert_status(&output, 0);
     assert!(output.stdout == [every.as_slice(), b"\0after the end"].concat());
     assert_eq!(peer.received(), [every]);
+}
+
+#[test]
+fn raw_mode_tells_what_the_server_did_not_take() {
+    let peer = Peer::start(|mut stream| {
+        stream.read_exact(&mut [0; 1000]).unwrap();
+        stream.write_all(b"552 enough\r\n").unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        // Nothing more is read until the tool has gone.
+        Vec::new()
+    });
+    let port = peer.port;
+    let output = talk(port, &["-r"], vec![b'x'; 64 << 20]);
+    assert_status(&output, 76);
+    assert_eq!(out(&output), "552 enough\r\n");
+    peer.received();
 }
 
 #[test]

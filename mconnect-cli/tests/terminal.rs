@@ -115,6 +115,18 @@ fn what_is_half_typed_when_the_server_closes_does_not_reach_the_shell() {
 }
 
 #[test]
+fn typed_lines_count_with_their_crlf_in_a_chunk() {
+    let server = Server::play("S: 220 hi\nC: BDAT 4 LAST\nC> ab\\r\\n\nS: 250 ok\nC: QUIT\nS: 221 bye").unwrap();
+    let mut pty = Pty::mconnect(server.port(), &[]);
+    pty.expect("220 hi");
+    pty.send("BDAT 4 LAST\rab\r");
+    pty.expect("250 ok");
+    pty.send("QUIT\r");
+    assert_eq!(pty.wait(), 0, "{}", pty.screen());
+    server.join().unwrap();
+}
+
+#[test]
 fn data_that_is_refused_late_is_no_unfinished_message() {
     let server = Server::play("S: 220 hi\nC: DATA\nC: *close*\nS: 503 no recipients\nS: *close*").unwrap();
     let mut pty = Pty::mconnect(server.port(), &[]);
@@ -195,7 +207,7 @@ fn raw_mode_sends_every_key_as_it_is() {
 
 #[test]
 fn raw_mode_restores_the_terminal_on_every_way_out() {
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGALRM, Signal::SIGUSR1] {
         let collector = Collector::start();
         let mut pty = Pty::mconnect(collector.peer.port, &["-r"]);
         pty.expect("220 hi");

@@ -31,6 +31,11 @@ impl Unsent {
         }
     }
 
+    /// Gives how many octets were counted, with the blank lines.
+    pub fn total(&self) -> u64 {
+        self.octets + self.blanks
+    }
+
     /// Tells how much it was, if it was anything; `is_all` says whether it was counted to its end.
     pub fn tell(&self, is_all: bool) {
         if self.octets > 0 {
