@@ -15,6 +15,8 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::SockRef;
+
 pub use raw::{RawReader, RawWriter};
 pub use reader::Reader;
 pub use writer::Writer;
@@ -120,6 +122,16 @@ impl Session {
     pub fn read_line(&mut self) -> Result<Option<ReplyLine<'_>>, Error> {
         let timeout = self.shared().stage();
         self.reader.read_line_by(Some(Deadline::after(timeout)))
+    }
+
+    /// Reads the next line as [`read_line`](Self::read_line) does, in this time.
+    pub(crate) fn read_line_within(&mut self, patience: Duration) -> Result<Option<ReplyLine<'_>>, Error> {
+        self.reader.read_line_by(Some(Deadline::after(patience)))
+    }
+
+    /// Gives what was received and not read yet.
+    pub(crate) fn buffered(&self) -> &[u8] {
+        self.reader.buffered()
     }
 
     /// Waits until something was received, or the server closed, at most this long; whether or not a line ends with it.
@@ -283,6 +295,17 @@ impl Session {
             while let Ok(Some(_)) = self.reader.read_line_by(Some(grace)) {}
         }
         Ok(replies)
+    }
+
+    /// Tears the connection down, so that the server sees a reset.
+    ///
+    /// # Errors
+    /// If the stream is none that can be reset.
+    #[cfg(unix)]
+    pub fn reset(self) -> io::Result<()> {
+        let Some(fd) = self.as_fd() else { return Err(io::ErrorKind::Unsupported.into()) };
+        // Closing the last handle with a linger of zero makes the system send a reset.
+        SockRef::from(&fd).set_linger(Some(Duration::ZERO))
     }
 
     /// Gives the two halves, for two threads. The reading half waits without a deadline;
