@@ -117,7 +117,9 @@ pub(super) fn is_met(lines: &[&Wanted], reply: &Reply, values: &Values) -> Optio
         return None;
     }
     let mut taken = Vec::new();
-    for wanted in lines {
+    // A last line without a text says where the reply ends, and with which code.
+    let count = lines.len() - usize::from(!is_exact && lines.last()?.text.0.is_empty());
+    for wanted in &lines[..count] {
         let at = said.iter().position(|line| wanted.is_met_by(*line, values).is_some())?;
         if is_exact && at > 0 {
             return None;
