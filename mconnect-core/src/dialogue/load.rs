@@ -82,50 +82,33 @@ pub(crate) fn path_of(step: &Step, name: &[u8]) -> PathBuf {
     }
 }
 
+/// Takes what a step sends, a block at a time.
+pub(crate) type Sink<'a> = dyn FnMut(&[u8]) -> Result<(), String> + 'a;
+
 /// Gives what a step sends to `sink`, in blocks; `None` if it sends nothing.
 ///
 /// # Errors
 /// A sentence on the value or the file that is missing, or what `sink` says.
-pub(crate) fn deliver(
-    step: &Step,
-    values: &Values,
-    sink: &mut dyn FnMut(&[u8]) -> Result<(), String>,
-) -> Option<Result<(), String>> {
+pub(crate) fn deliver(step: &Step, values: &Values, sink: &mut Sink<'_>) -> Option<Result<(), String>> {
     let fill = |text| values.fill(text).map_err(|name| format!("${{{name}}} has no value"));
-    let mut read = |name, use_block: &mut dyn FnMut(&[u8], &mut dyn FnMut(&[u8]) -> Result<(), String>) -> _| {
-        let path = path_of(step, &fill(name)?);
-        let cannot = |error: io::Error| format!("cannot read {}: {error}", path.display());
-        let mut file = File::open(&path).map_err(cannot)?;
-        let mut block = vec![0; BLOCK];
-        loop {
-            match file.read(&mut block) {
-                Ok(0) => return Ok(()),
-                Ok(count) => use_block(&block[..count], sink)?,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(cannot(error)),
-            }
-        }
-    };
     Some(match &step.deed {
         Deed::Line(text) => fill(text).and_then(|mut line| {
             line.extend_from_slice(b"\r\n");
             sink(&line)
         }),
         Deed::Bytes(text) => fill(text).and_then(|bytes| sink(&bytes)),
-        Deed::File(name) => read(name, &mut |block, sink| sink(block)),
-        Deed::Body(Some(name)) => {
-            let mut encoder = BodyEncoder::default();
-            let result = read(name, &mut |block, sink| {
-                let mut out = Vec::new();
+        Deed::File(name) => fill(name).and_then(|name| read(&path_of(step, &name), sink)),
+        Deed::Body(Some(name)) => fill(name).and_then(|name| {
+            let (mut encoder, mut out) = (BodyEncoder::default(), Vec::new());
+            read(&path_of(step, &name), &mut |block| {
+                out.clear();
                 encoder.encode(block, &mut out);
                 sink(&out)
-            });
-            result.and_then(|()| {
-                let mut out = Vec::new();
-                encoder.finish(&mut out);
-                sink(&out)
-            })
-        }
+            })?;
+            out.clear();
+            encoder.finish(&mut out);
+            sink(&out)
+        }),
         Deed::Body(None) => sink(TEST_MESSAGE),
         Deed::Octets(count) => {
             let mut left = *count;
@@ -140,6 +123,20 @@ pub(crate) fn deliver(
         }
         _ => return None,
     })
+}
+
+/// Reads a file in blocks.
+fn read(path: &Path, sink: &mut Sink<'_>) -> Result<(), String> {
+    let cannot = |error: io::Error| format!("cannot read {}: {error}", path.display());
+    let (mut file, mut block) = (File::open(path).map_err(cannot)?, vec![0; BLOCK]);
+    loop {
+        match file.read(&mut block) {
+            Ok(0) => return Ok(()),
+            Ok(count) => sink(&block[..count])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(cannot(error)),
+        }
+    }
 }
 
 /// How deep files may include each other.

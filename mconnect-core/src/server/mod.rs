@@ -211,17 +211,18 @@ impl Server {
     /// # Errors
     /// [`ServerError::Syntax`] if the dialogue is one that no server can play, [`ServerError::Io`].
     pub fn play_with(dialogue: &Dialogue, values: &Values) -> Result<Self, ServerError> {
-        Self::play_at((Ipv4Addr::LOCALHOST, 0).into(), dialogue, values)
+        let listening = |source| ServerError::Io { action: "listen", source };
+        Self::play_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(listening)?, dialogue, values)
     }
 
-    /// Plays as [`play_with`](Self::play_with) does, at this address; port 0 lets the system choose one.
+    /// Plays as [`play_with`](Self::play_with) does, to the clients of a socket that listens already.
     ///
     /// # Errors
     /// As [`play_with`](Self::play_with).
-    pub fn play_at(address: SocketAddr, dialogue: &Dialogue, values: &Values) -> Result<Self, ServerError> {
+    pub fn play_on(listener: TcpListener, dialogue: &Dialogue, values: &Values) -> Result<Self, ServerError> {
         dialogue.require_servable()?;
         let (sessions, values) = (dialogue.sessions(), values.clone());
-        Self::listen_at(address, sessions.len(), CLIENT_PATIENCE, move |listener, shared| {
+        Self::listen_on(listener, sessions.len(), CLIENT_PATIENCE, move |listener, shared| {
             for (number, session) in sessions.iter().enumerate() {
                 match shared.accept(&listener)? {
                     Some(stream) => play::serve(session, number, stream, &values, &shared)?,
@@ -271,20 +272,29 @@ impl Server {
         self.finish()
     }
 
+    /// Waits for the end of the dialogue; for clients still to come, no longer than this.
+    ///
+    /// # Errors
+    /// As [`join`](Self::join).
+    pub fn join_within(mut self, patience: Duration) -> Result<(), ServerError> {
+        self.patience = patience;
+        self.finish()
+    }
+
     fn listen(
         run: impl FnOnce(TcpListener, Arc<Shared>) -> Result<(), ServerError> + Send + 'static,
     ) -> Result<Self, ServerError> {
-        Self::listen_at((Ipv4Addr::LOCALHOST, 0).into(), 0, Duration::ZERO, run)
+        let listening = |source| ServerError::Io { action: "listen", source };
+        Self::listen_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(listening)?, 0, Duration::ZERO, run)
     }
 
-    fn listen_at(
-        address: SocketAddr,
+    fn listen_on(
+        listener: TcpListener,
         sessions: usize,
         patience: Duration,
         run: impl FnOnce(TcpListener, Arc<Shared>) -> Result<(), ServerError> + Send + 'static,
     ) -> Result<Self, ServerError> {
         let listening = |source| ServerError::Io { action: "listen", source };
-        let listener = TcpListener::bind(address).map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
         let shared = Arc::<Shared>::default();
         let theirs = Arc::clone(&shared);
@@ -316,7 +326,10 @@ impl Server {
         } else {
             drop(state);
         }
-        acceptor.join().unwrap_or_else(|panic| resume_unwind(panic))
+        match acceptor.join().unwrap_or_else(|panic| resume_unwind(panic)) {
+            Err(ServerError::NoClient(_)) => Err(ServerError::NoClient(self.patience)),
+            result => result,
+        }
     }
 }
 

@@ -102,11 +102,11 @@ impl Game<'_> {
                 let (values, mut failure) = (self.values.clone(), None);
                 let delivered = deliver(step, &values, &mut |bytes| {
                     self.out.extend_from_slice(bytes);
-                    if self.out.len() >= BLOCK {
-                        if let Err(error) = self.flush() {
-                            failure = Some(error);
-                            return Err(String::new());
-                        }
+                    if self.out.len() >= BLOCK
+                        && let Err(error) = self.flush()
+                    {
+                        failure = Some(error);
+                        return Err(String::new());
                     }
                     Ok(())
                 });
