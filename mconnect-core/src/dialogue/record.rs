@@ -42,6 +42,8 @@ struct Record {
     secrets: usize,
     /// The secret on the line under way, if there is one.
     secret: Option<String>,
+    /// The server said that it closes: ending our side is no more than an answer to that.
+    is_closing: bool,
     has_ended: bool,
 }
 
@@ -72,7 +74,7 @@ impl Observer for Recorder {
             Event::Sent(bytes) => record.sent(bytes),
             Event::SentSecret(_) => record.sent_secret(),
             Event::Received(line) => record.received(*line),
-            Event::HalfClosed => {
+            Event::HalfClosed if !record.is_closing => {
                 record.end_line();
                 record.direction(Side::Client, Deed::HalfClose);
             }
@@ -132,6 +134,7 @@ impl Record {
         let _ = writeln!(self.text, "# {}", Visible(line.content()));
         match line.code() {
             Some(code) if line.ends_reply() => {
+                self.is_closing = matches!(code.number(), 221 | 421);
                 let _ = writeln!(self.text, "S: {:03}", code.number());
             }
             _ => {}
