@@ -9,6 +9,8 @@ use std::time::Duration;
 use lexopt::prelude::*;
 use mconnect_core::Family;
 
+use crate::trace::Form;
+
 /// What the arguments ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
@@ -40,6 +42,7 @@ pub struct Options {
     pub is_quiet: bool,
     /// Where the session is written down as a dialogue.
     pub record: Option<PathBuf>,
+    pub trace: Option<Form>,
 }
 
 /// How dialogues are played.
@@ -121,6 +124,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt { flags: &["--tap"], value: None, text: "tell the outcome as TAP" },
     Opt { flags: &["--junit"], value: Some("FILE"), text: "write the outcome as JUnit XML" },
     Opt { flags: &["--record"], value: Some("FILE"), text: "write the session down as a dialogue" },
+    Opt { flags: &["--trace"], value: None, text: "tell every byte both ways, or --trace=hex" },
     Opt { flags: &["--serve"], value: Some("FILE"), text: "play the server's side of a dialogue" },
     Opt { flags: &["--bind"], value: Some("ADDRESS"), text: "serve at this address (default: 127.0.0.1)" },
     Opt { flags: &["--port-file"], value: Some("FILE"), text: "write the port that is served to FILE" },
@@ -143,6 +147,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     let (mut port, mut family, mut source) = (25, Family::Any, None);
     let (mut timeout, mut connect_timeout) = (None, None);
     let (mut play, mut record, mut has_port) = (Play { repeat: 1, ..Play::default() }, None, false);
+    let mut trace = None;
     let (mut serve, mut bind, mut port_file, mut is_once) = (None, Ipv4Addr::LOCALHOST.into(), None, false);
     let (mut is_help_smtp, mut help_file) = (false, None);
     let (mut is_raw, mut is_blind, mut is_quiet, mut is_demo) = (false, false, false, false);
@@ -174,6 +179,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
             Long("tap") => play.is_tap = true,
             Long("junit") => play.junit = Some(file(&mut parser)?),
             Long("record") => record = Some(file(&mut parser)?),
+            Long("trace") => trace = Some(form(parser.optional_value())?),
             Long("serve") => serve = Some(file(&mut parser)?),
             Long("bind") => bind = address(&text(&mut parser)?)?,
             Long("port-file") => port_file = Some(file(&mut parser)?),
@@ -213,7 +219,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         (false, true) => Mode::Blind,
         (false, false) => Mode::Line,
     };
-    let options = Options { target, port, family, source, timeout, connect_timeout, mode, is_quiet, record };
+    let options = Options { target, port, family, source, timeout, connect_timeout, mode, is_quiet, record, trace };
     Ok(if play.files.is_empty() { Request::Session(options) } else { Request::Play(options, play) })
 }
 
@@ -272,6 +278,14 @@ fn string(value: OsString) -> Result<String, String> {
 
 fn file(parser: &mut lexopt::Parser) -> Result<PathBuf, String> {
     Ok(parser.value().map_err(|error| error.to_string())?.into())
+}
+
+fn form(value: Option<OsString>) -> Result<Form, String> {
+    match value.map(string).transpose()?.as_deref() {
+        None => Ok(Form::Escaped),
+        Some("hex") => Ok(Form::Hex),
+        Some(other) => Err(format!("{other:?} is no form of --trace: hex")),
+    }
 }
 
 fn value(text: &str) -> Result<(String, String), String> {
@@ -351,6 +365,7 @@ mod tests {
             (&["--timeout", "nan"], "\"nan\" is no number of seconds above 0"),
             (&["--source", "mx"], "\"mx\" is no IPv4 or IPv6 address"),
             (&["--set", "a"], "\"a\" is no NAME=VALUE"),
+            (&["--trace=x"], "\"x\" is no form of --trace: hex"),
             (&["--repeat", "0"], "\"0\" is no count above 0"),
             (&["--serve", "a", "mx"], "--serve takes no host and nothing to play or record"),
             (&["--demo", "mx"], "--demo takes no host: it brings its own"),

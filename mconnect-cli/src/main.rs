@@ -17,6 +17,7 @@ mod screen;
 mod serve;
 mod signals;
 mod terminal;
+mod trace;
 mod verdict;
 
 use std::process::ExitCode;

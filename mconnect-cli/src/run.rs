@@ -21,6 +21,7 @@ use crate::screen::Screen;
 use crate::serve;
 use crate::signals;
 use crate::terminal::Terminal;
+use crate::trace::Trace;
 use crate::verdict::{Verdict, say, status};
 
 /// Does what the arguments ask for.
@@ -91,6 +92,9 @@ pub fn settle(mut connect: Connect, options: &Options, record: Option<&Record>) 
     let mut observers: Vec<Box<dyn Observer>> = Vec::new();
     if !options.is_quiet {
         observers.push(Box::new(Narrator));
+    }
+    if let Some(form) = options.trace {
+        observers.push(Box::new(Trace::new(form)));
     }
     if let Some(record) = record {
         observers.push(Box::new(record.recorder()));

@@ -204,3 +204,17 @@ fn a_dialogue_is_served_again_and_again() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[test]
+fn a_trace_tells_every_byte_but_passwords() {
+    let server = Server::start().unwrap();
+    let output = talk(server.port(), &["--quiet", "--trace"], "AUTH PLAIN hush\nQUIT\n");
+    assert_status(&output, 0);
+    let told = err(&output);
+    let told: Vec<&str> = told.lines().filter_map(|line| Some(line.trim_start().split_once(' ')?.1)).collect();
+    assert!(told.contains(&"< 220 loopback.mconnect.test ESMTP mconnect loopback server\\r\\n"), "{told:?}");
+    assert!(told.contains(&"> AUTH PLAIN ") && told.contains(&"> [hidden, 6 octets]"), "{told:?}");
+    assert!(told.contains(&"> QUIT\\r\\n") && told.contains(&"= end"), "{told:?}");
+    let output = talk(server.port(), &["--quiet", "--trace=hex"], "QUIT\n");
+    assert!(err(&output).contains(&format!("> {:<48} QUIT..", "51 55 49 54 0d 0a")), "{}", err(&output));
+}

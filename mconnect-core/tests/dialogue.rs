@@ -424,3 +424,39 @@ fn bytes_cut_anywhere_are_the_same_replies() {
         server.join().unwrap();
     }
 }
+
+#[test]
+fn lmtp_has_a_reply_for_each_recipient() {
+    let dialogue = "S: 220 lmtp\nC: LHLO x\nS: 250 hi\nC: MAIL FROM:<>\nC: RCPT TO:<a@x>\nC: RCPT TO:<b@x>\nC: DATA\nS: 250 ok\n\
+        S: 250 ok\nS: 250 ok\nS: 354 go\nC: *body*\nS: 250 a\nS: 552 b\nC: QUIT\nS: 221 bye\nS: *close*";
+    let server = Server::play(dialogue).unwrap();
+    open(&server).play(&dialogue.parse().unwrap()).require().unwrap();
+    assert_eq!(server.messages()[0].content, b"Subject: test\r\n\r\nThis is a test.\r\n");
+    server.join().unwrap();
+}
+
+#[test]
+fn what_a_server_does_to_clients_is_written_down_and_always_the_same() {
+    // The first attempt is put off, the second dropped after DATA, the third delayed and refused at the third message.
+    let messages = |last: &str| {
+        ["250 ok", "250 ok", last]
+            .map(|reply| format!("C: MAIL FROM:<>\nS: 250 ok\nC: RCPT TO:<a@x>\nS: {reply}\n"))
+            .concat()
+    };
+    let served = format!(
+        "S: 421 4.7.0 too many\nS: *close*\n*next session*\nS: 220 x\nC: DATA\nS: *reset*\n*next session*\n\
+         S: *pause 10 ms*\nS: 220 x\n{}C: *close*",
+        messages("452 4.3.1 full")
+    );
+    let played = format!(
+        "S: 421\nS: *close*\n*next session*\nS: 220\nC: DATA\nS: *reset*\n*next session*\nS: 220\n{}C: *close*",
+        messages("452 4.3.1")
+    );
+    for _ in 0..3 {
+        let server = Server::play(&served).unwrap();
+        for session in Dialogue::parse(&played).unwrap().sessions() {
+            drop(open(&server).play(&session).require().unwrap());
+        }
+        server.join().unwrap();
+    }
+}
