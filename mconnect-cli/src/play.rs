@@ -120,7 +120,8 @@ impl Stage<'_> {
         if failures.is_empty() {
             return None;
         }
-        self.verdict.fail(status::UNMET);
+        let is_impossible = played.outcomes.iter().any(|outcome| outcome.verdict == dialogue::Verdict::Impossible);
+        self.verdict.fail(if is_impossible { status::DATA } else { status::UNMET });
         Some(failures.join("\n"))
     }
 

@@ -88,6 +88,9 @@ fn statuses_tell_what_was_wrong() {
     assert_eq!(complaints(&output), "mconnect: cannot read /no/such/file: No such file or directory");
     assert_status(&run(&["--play", &good, "-p", "1", "127.0.0.1"], ""), 69);
     assert_status(&run(&["--play", &good, "nonexistent.invalid"], ""), 68);
+    let server = Server::start().unwrap();
+    let unset = folder.write("unset.txt", "S: 220\nC: ${no_such_name}");
+    assert_status(&talk(server.port(), &["--play", &unset], ""), 65);
     assert_status(&run(&["--serve", "/no/such/file"], ""), 66);
     assert_status(&run(&["--serve", &folder.write("class.txt", "S: 2yz"), "--once"], ""), 65);
 }

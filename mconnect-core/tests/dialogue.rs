@@ -267,6 +267,14 @@ fn what_a_client_does_else_is_told_with_the_last_lines() {
 }
 
 #[test]
+fn a_client_that_deviates_is_not_left_waiting() {
+    let server = Server::play("S: 220 hi\nC: A\nS: 250 a\n*next session*\nS: 220 hi").unwrap();
+    let played = open(&server).play(&"S: 220\nC: B\nS: 250".parse().unwrap());
+    assert_eq!(played.failure().unwrap().verdict, Verdict::Closed);
+    assert!(server.join().unwrap_err().to_string().contains("expected `C: A`, got `B\\r\\n`"));
+}
+
+#[test]
 fn what_needs_tls_or_authentication_says_so() {
     for step in ["C: *tls*", "C: *starttls*", "C: *end tls*"] {
         assert_eq!(clash("C: A", step).failure().unwrap().got, "no TLS: this needs the feature tls");

@@ -13,7 +13,7 @@ use super::{Message, Said, ServerError, Shared};
 use crate::dialogue::{Deed, Dialogue, Mark, Separator, Side, Step, Text, Values, Whole, deliver};
 use crate::protocol::{BodyDecoder, CrlfEncoder, Visible};
 
-/// Plays one session to a client.
+/// Plays one session to a client. Whatever comes of it, the connection is closed at the end.
 pub(super) fn serve(
     dialogue: &Dialogue,
     session: usize,
@@ -21,10 +21,22 @@ pub(super) fn serve(
     values: &Values,
     shared: &Shared,
 ) -> Result<(), ServerError> {
+    let result = play(dialogue, session, &stream, values, shared);
+    shared.forget(&stream);
+    result
+}
+
+fn play(
+    dialogue: &Dialogue,
+    session: usize,
+    stream: &TcpStream,
+    values: &Values,
+    shared: &Shared,
+) -> Result<(), ServerError> {
     let mut game = Game {
         session,
-        stream: &stream,
-        input: Input::new(&stream),
+        stream,
+        input: Input::new(stream),
         out: Vec::new(),
         values: values.clone(),
         next: None,
@@ -47,11 +59,10 @@ pub(super) fn serve(
         }
         match (step.side, &step.deed) {
             (Side::Server, Deed::HalfClose) => drop(stream.shutdown(Shutdown::Write)),
-            (Side::Server, Deed::Close) => return close(&stream),
+            (Side::Server, Deed::Close) => return close(stream),
             (Side::Server, Deed::Reset) => {
                 // Closing the last handle with a linger of zero makes the system send a reset.
-                shared.forget(&stream);
-                return SockRef::from(&stream)
+                return SockRef::from(stream)
                     .set_linger(Some(Duration::ZERO))
                     .map_err(|source| ServerError::Io { action: "reset the connection", source });
             }
@@ -61,7 +72,7 @@ pub(super) fn serve(
         }
     }
     game.flush()?;
-    close(&stream)
+    close(stream)
 }
 
 struct Game<'a> {

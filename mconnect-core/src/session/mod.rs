@@ -15,8 +15,6 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::SockRef;
-
 pub use raw::{RawReader, RawWriter};
 pub use reader::Reader;
 pub use writer::Writer;
@@ -301,11 +299,14 @@ impl Session {
     ///
     /// # Errors
     /// If the stream is none that can be reset.
-    #[cfg(unix)]
     pub fn reset(self) -> io::Result<()> {
-        let Some(fd) = self.as_fd() else { return Err(io::ErrorKind::Unsupported.into()) };
+        #[cfg(unix)]
+        let fd = self.as_fd();
+        #[cfg(not(unix))]
+        let fd = None::<&std::net::TcpStream>;
+        let Some(fd) = fd else { return Err(io::ErrorKind::Unsupported.into()) };
         // Closing the last handle with a linger of zero makes the system send a reset.
-        SockRef::from(&fd).set_linger(Some(Duration::ZERO))
+        socket2::SockRef::from(&fd).set_linger(Some(Duration::ZERO))
     }
 
     /// Gives the two halves, for two threads. The reading half waits without a deadline;

@@ -191,15 +191,18 @@ impl<'a, 'w> Game<'a, 'w> {
             return Ok(());
         }
         let Some(session) = self.session.as_mut() else { return Err(closed_here()) };
-        let is_secret = session.phase() == Phase::Auth;
+        let mut is_answer = session.phase() == Phase::Auth;
         // The server may have said why it takes nothing more; that is looked at first.
         self.broken = session.send(&bytes).err();
         for line in bytes.split_inclusive(|byte| *byte == b'\n').take(MOST_SHOWN) {
             let line = line.strip_suffix(b"\n").map_or(line, |line| line.strip_suffix(b"\r").unwrap_or(line));
-            let shown = match hidden(line, is_secret) {
+            let shown = match hidden(line, is_answer) {
                 Some(shown) => shown,
                 None => Visible(&self.values.mask(line)).to_string(),
             };
+            // What goes out together with an AUTH that has no initial response are its answers.
+            is_answer |= line.split(|byte| *byte == b' ').count() == 2
+                && line.get(..5).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "));
             self.note('C', &shown);
         }
         Ok(())
