@@ -103,16 +103,8 @@ pub const OPTIONS: &[Opt] = &[
     Opt { flags: &["-4"], value: None, text: "use IPv4 addresses only" },
     Opt { flags: &["-6"], value: None, text: "use IPv6 addresses only" },
     Opt { flags: &["--source"], value: Some("ADDRESS"), text: "connect from this address" },
-    Opt {
-        flags: &["--timeout"],
-        value: Some("SECONDS"),
-        text: "longest wait for a reply (default: 300; DATA 120, end of data 600)",
-    },
-    Opt {
-        flags: &["--connect-timeout"],
-        value: Some("SECONDS"),
-        text: "longest attempt to connect to one address (default: 30)",
-    },
+    Opt { flags: &["--timeout"], value: Some("SECONDS"), text: "longest wait for a reply (default: 5 minutes)" },
+    Opt { flags: &["--connect-timeout"], value: Some("SECONDS"), text: "longest attempt at one address (default: 30)" },
     Opt { flags: &["--no-wait"], value: None, text: "send piped lines without waiting for replies" },
     Opt { flags: &["--quiet"], value: None, text: "say nothing but what the server says, and errors" },
     Opt { flags: &["--play"], value: Some("FILE"), text: "play a dialogue; - is standard input" },
@@ -130,7 +122,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt { flags: &["--port-file"], value: Some("FILE"), text: "write the port that is served to FILE" },
     Opt { flags: &["--once"], value: None, text: "end after the dialogue was served once" },
     Opt { flags: &["--demo"], value: None, text: "open the session with a built-in loopback server" },
-    Opt { flags: &["--help-smtp"], value: None, text: "show help on SMTP, or on the TOPIC in place of HOST" },
+    Opt { flags: &["--help-smtp"], value: None, text: "show help on SMTP, or on a TOPIC after it" },
     Opt { flags: &["--helpfile"], value: Some("FILE"), text: "take that help from a sendmail help file" },
     Opt { flags: &["-h"], value: None, text: "show the options" },
     Opt { flags: &["--help"], value: None, text: "show the options and how a session goes" },
@@ -163,8 +155,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
                 };
             }
             Short('r') | Long("raw") => is_raw = true,
-            Short('4') => family = Family::V4,
-            Short('6') => family = Family::V6,
+            Short('4') if family != Family::V6 => family = Family::V4,
+            Short('6') if family != Family::V4 => family = Family::V6,
+            Short('4' | '6') => return Err("-4 and -6 exclude each other".to_owned()),
             Long("source") => source = Some(address(&text(&mut parser)?)?),
             Long("timeout") => timeout = Some(seconds(&text(&mut parser)?)?),
             Long("connect-timeout") => connect_timeout = Some(seconds(&text(&mut parser)?)?),
@@ -191,7 +184,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
             Long("help") => return Ok(Request::LongHelp),
             Short('V') | Long("version") => return Ok(Request::Version),
             Value(value) if host.is_none() => host = Some(string(value)?),
-            Value(value) => return Err(format!("one host is enough: {:?} is one too many", value.to_string_lossy())),
+            Value(value) => {
+                let hint = if value.to_string_lossy().parse::<u16>().is_ok() { ": a port goes with -p" } else { "" };
+                return Err(format!("one host is enough: {:?} is one too many{hint}", value.to_string_lossy()));
+            }
             other => return Err(other.unexpected().to_string()),
         }
     }
@@ -211,11 +207,16 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     }
     let target = match (host, is_demo) {
         (Some(_), true) => return Err("--demo takes no host: it brings its own".to_owned()),
+        (None, true) if has_port || family != Family::Any || source.is_some() => {
+            return Err("--demo brings its own address and port".to_owned());
+        }
         (None, true) => Target::Demo,
-        (host, false) => Target::Host(host.unwrap_or_else(|| "localhost".to_owned())),
+        (Some(host), false) => Target::Host(checked(host)?),
+        (None, false) => Target::Host("localhost".to_owned()),
     };
     let mode = match (is_raw, is_blind) {
-        (true, _) => Mode::Raw,
+        (true, true) => return Err("-r and --no-wait exclude each other: raw mode never waits".to_owned()),
+        (true, false) => Mode::Raw,
         (false, true) => Mode::Blind,
         (false, false) => Mode::Line,
     };
@@ -225,17 +226,17 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
 
 /// Gives the help, short or whole.
 pub fn help(is_whole: bool) -> String {
-    let mut help = format!("usage: mconnect [-p PORT] [-r] [OPTION ...] [HOST]\n\n{SUMMARY}\n\noptions:\n");
+    let mut help = format!("usage: mconnect [-p PORT] [-r] [OPTION ...] [--] [HOST]\n\n{SUMMARY}\n\noptions:\n");
     for option in OPTIONS {
         let value = option.value.map(|value| format!(" {value}")).unwrap_or_default();
         let head = format!("{}{value}", option.flags.join(", "));
-        writeln!(help, "  {head:<26} {}", option.text).expect("writing to a string does not fail");
+        writeln!(help, "  {head:<27} {}", option.text).expect("writing to a string does not fail");
     }
     help.push_str(if is_whole { WHOLE } else { "\nmconnect --help says more.\n" });
     help
 }
 
-const SUMMARY: &str = "Opens a session with the mail server on HOST (default: localhost) and hands it to you.";
+const SUMMARY: &str = "Opens a session with the mail server on HOST (default: localhost).";
 
 const WHOLE: &str = "
 HOST is a name, an IPv4 address, or an IPv6 address, with or without brackets.
@@ -249,6 +250,8 @@ BDAT stream. Lines end in CR LF on their way, whatever they ended in before.
   Ctrl-D    or the end of the input ends the sending side; what the server
             still says is shown, until it closes
   Ctrl-C    closes the connection at once
+
+Lines pasted at a terminal go out at once, too; a file goes in step.
 
 In raw mode (-r) every byte goes out as it is typed or piped, and nothing waits.
 
@@ -268,6 +271,16 @@ examples:
   mconnect --help-smtp 5.7.1
 ";
 
+/// Gives the host back, unless it is a port in the wrong place: a resolver would take a number for an address.
+fn checked(host: String) -> Result<String, String> {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let has_port = match host.rsplit_once(':') {
+        Some((name, port)) => is_number(port) && (name.ends_with(']') || !name.contains(':')),
+        None => is_number(&host),
+    };
+    if has_port { Err(format!("{host:?} is not a host: a port goes with -p")) } else { Ok(host) }
+}
+
 fn text(parser: &mut lexopt::Parser) -> Result<String, String> {
     string(parser.value().map_err(|error| error.to_string())?)
 }
@@ -284,30 +297,30 @@ fn form(value: Option<OsString>) -> Result<Form, String> {
     match value.map(string).transpose()?.as_deref() {
         None => Ok(Form::Escaped),
         Some("hex") => Ok(Form::Hex),
-        Some(other) => Err(format!("{other:?} is no form of --trace: hex")),
+        Some(other) => Err(format!("{other:?} is not a form of --trace: hex")),
     }
 }
 
 fn value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err(format!("{text:?} is no NAME=VALUE")),
+        _ => Err(format!("{text:?} is not NAME=VALUE")),
     }
 }
 
 fn count(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| format!("{text:?} is no count above 0"))
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| format!("{text:?} is not a count above 0"))
 }
 
 fn address(text: &str) -> Result<IpAddr, String> {
     let inner = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(text);
-    inner.parse().map_err(|_| format!("{text:?} is no IPv4 or IPv6 address"))
+    inner.parse().map_err(|_| format!("{text:?} is not an IPv4 or IPv6 address"))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>().map(Duration::try_from_secs_f64) {
         Ok(Ok(seconds)) if !seconds.is_zero() && seconds <= A_YEAR => Ok(seconds),
-        _ => Err(format!("{text:?} is no number of seconds above 0")),
+        _ => Err(format!("{text:?} is not a number of seconds above 0")),
     }
 }
 
@@ -346,7 +359,7 @@ mod tests {
             assert_eq!((options.target, options.port), (Target::Host("mx".to_owned()), 2525));
         }
         assert_eq!(options(&["-rp", "submission"]).port, 587);
-        assert_eq!(options(&["-r", "--no-wait"]).mode, Mode::Raw);
+        assert_eq!(options(&["--no-wait"]).mode, Mode::Blind);
         assert_eq!(options(&["--source", "[::1]", "-6"]).source, Some("::1".parse().unwrap()));
         assert_eq!(options(&["--timeout", "1.5"]).timeout, Some(Duration::from_millis(1500)));
         assert_eq!(options(&["--", "-h"]).target, Target::Host("-h".to_owned()));
@@ -357,16 +370,23 @@ mod tests {
     fn what_is_wrong_is_said() {
         let cases: &[(&[&str], &str)] = &[
             (&["a", "b"], "one host is enough: \"b\" is one too many"),
+            (&["a", "25"], "one host is enough: \"25\" is one too many: a port goes with -p"),
+            (&["2525"], "\"2525\" is not a host: a port goes with -p"),
+            (&["mx:25"], "\"mx:25\" is not a host: a port goes with -p"),
+            (&["[::1]:25"], "\"[::1]:25\" is not a host: a port goes with -p"),
+            (&["-4", "-6"], "-4 and -6 exclude each other"),
+            (&["-r", "--no-wait"], "-r and --no-wait exclude each other: raw mode never waits"),
+            (&["--demo", "-p", "25"], "--demo brings its own address and port"),
             (&["-p"], "missing argument for option '-p'"),
-            (&["-p", "0"], "\"0\" is no port: a number from 1 to 65535, or a service name"),
+            (&["-p", "0"], "\"0\" is not a port: a number from 1 to 65535, or a service name"),
             (&["-x"], "invalid option '-x'"),
             (&["--raw=yes"], "unexpected argument for option '--raw': \"yes\""),
-            (&["--timeout", "0"], "\"0\" is no number of seconds above 0"),
-            (&["--timeout", "nan"], "\"nan\" is no number of seconds above 0"),
-            (&["--source", "mx"], "\"mx\" is no IPv4 or IPv6 address"),
-            (&["--set", "a"], "\"a\" is no NAME=VALUE"),
-            (&["--trace=x"], "\"x\" is no form of --trace: hex"),
-            (&["--repeat", "0"], "\"0\" is no count above 0"),
+            (&["--timeout", "0"], "\"0\" is not a number of seconds above 0"),
+            (&["--timeout", "nan"], "\"nan\" is not a number of seconds above 0"),
+            (&["--source", "mx"], "\"mx\" is not an IPv4 or IPv6 address"),
+            (&["--set", "a"], "\"a\" is not NAME=VALUE"),
+            (&["--trace=x"], "\"x\" is not a form of --trace: hex"),
+            (&["--repeat", "0"], "\"0\" is not a count above 0"),
             (&["--serve", "a", "mx"], "--serve takes no host and nothing to play or record"),
             (&["--demo", "mx"], "--demo takes no host: it brings its own"),
         ];
@@ -395,7 +415,7 @@ mod tests {
 
     #[test]
     fn the_manual_page_has_the_options_of_the_help_and_no_others() {
-        let page = include_str!("../../docs/mconnect.1");
+        let page = include_str!("../mconnect.1");
         let documented: Vec<String> = page
             .lines()
             .filter_map(|line| line.strip_prefix(".It Fl "))
@@ -409,7 +429,7 @@ mod tests {
     #[test]
     fn help_fits_a_terminal() {
         for line in help(true).lines() {
-            assert!(line.chars().count() <= 95, "{line}");
+            assert!(line.chars().count() <= 80, "{line}");
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::error::Error as _;
 use std::io::ErrorKind;
+use std::time::Duration;
 
-use mconnect_core::Error;
-use mconnect_core::protocol::Code;
+use mconnect_core::protocol::{Code, Phase};
+use mconnect_core::{Error, Peer};
 
 use crate::verdict::status;
 
@@ -41,6 +42,14 @@ pub fn describe(error: &Error) -> String {
     text
 }
 
+/// Says that a server neither says anything nor closes after the end of the input.
+pub fn silence(peer: &Peer, after: Duration) -> String {
+    let seconds = after.as_secs_f64();
+    format!(
+        "{peer} said nothing for {seconds} s after the end of the input, and did not close: does the input end with QUIT?"
+    )
+}
+
 /// Gives the system's words without its number for them.
 pub fn reason(text: &str) -> String {
     let words = text.split(" (os error").next().unwrap_or(text);
@@ -49,11 +58,12 @@ pub fn reason(text: &str) -> String {
 
 fn hint(error: &Error) -> Option<&'static str> {
     match error {
-        Error::Connect { source, attempts, .. } => match source.kind() {
-            ErrorKind::ConnectionRefused => {
+        Error::Connect { source, attempts, port, .. } => match source.kind() {
+            ErrorKind::ConnectionRefused if *port == 25 => {
                 Some("is a server listening? submission is usually on port 587 (-p submission)")
             }
-            ErrorKind::TimedOut => {
+            ErrorKind::ConnectionRefused => Some("is a server listening?"),
+            ErrorKind::TimedOut if *port == 25 => {
                 Some("many networks block port 25; submission is usually on port 587 (-p submission)")
             }
             ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable => {
@@ -64,6 +74,9 @@ fn hint(error: &Error) -> Option<&'static str> {
             ErrorKind::PermissionDenied => Some("a firewall of this machine forbids it"),
             _ => None,
         },
+        Error::Timeout { scene, .. } if scene.phase == Phase::Greeting => {
+            Some("does the server speak SMTP there? port 465 expects TLS from the first byte")
+        }
         Error::Resolve { is_temporary: true, .. } => Some("does the name server answer?"),
         Error::Resolve { .. } => Some("is it spelt right? a domain's mail servers are in its MX records"),
         _ => None,

@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal, PipeReader, PipeWriter, Read, Stdin, Write};
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
@@ -23,16 +25,26 @@ pub struct Block {
     count: usize,
 }
 
-/// The thread that reads ahead: blocks go round, and a pipe tells when there is one to take.
+/// The thread that reads ahead: blocks go round. Whoever has found none to take sets the bell, a pipe that then tells
+/// of the next one.
 struct Ahead {
     read: Receiver<io::Result<Block>>,
     used: Sender<Block>,
+    next: Option<io::Result<Block>>,
     bell: PipeReader,
+    /// The next block is to ring the bell; whoever rings takes this back.
+    is_set: Arc<AtomicBool>,
+    is_armed: bool,
 }
 
 impl Input {
     pub fn new() -> Self {
         Self { stdin: io::stdin(), block: None, ahead: None }
+    }
+
+    /// Says whether there is something to [`take`](Self::take) that was read ahead. If not, the descriptor tells.
+    pub fn is_ready(&mut self) -> bool {
+        self.ahead.as_mut().is_some_and(Ahead::is_ready)
     }
 
     /// Gives the descriptor that is readable when there is something to [`take`](Self::take).
@@ -49,8 +61,8 @@ impl Input {
     /// What the system says.
     pub fn take(&mut self) -> io::Result<Block> {
         if let Some(ahead) = &mut self.ahead {
-            ahead.bell.read_exact(&mut [0])?;
-            return ahead.read.recv().unwrap_or_else(|_| Ok(Block::new()));
+            let next = ahead.next.take();
+            return next.unwrap_or_else(|| ahead.read.recv().unwrap_or_else(|_| Ok(Block::new())));
         }
         let mut block = self.block.take().unwrap_or_else(Block::new);
         block.count = read(&mut block.bytes)?;
@@ -89,21 +101,47 @@ impl Deref for Block {
 impl Ahead {
     fn start() -> io::Result<Self> {
         let (bell, ring) = io::pipe()?;
+        let is_set = Arc::new(AtomicBool::new(false));
+        let theirs = Arc::clone(&is_set);
         let (done, read) = channel();
         let (used, free) = channel();
         for _ in 0..2 {
             let _ = used.send(Block::new());
         }
-        thread::Builder::new().name("input".to_owned()).spawn(move || read_ahead(&free, &done, ring))?;
-        Ok(Self { read, used, bell })
+        thread::Builder::new().name("input".to_owned()).spawn(move || read_ahead(&free, &done, ring, &theirs))?;
+        Ok(Self { read, used, next: None, bell, is_set, is_armed: false })
+    }
+
+    fn is_ready(&mut self) -> bool {
+        self.disarm();
+        if self.next.is_none() {
+            self.next = self.read.try_recv().ok();
+        }
+        if self.next.is_none() {
+            self.is_armed = true;
+            self.is_set.store(true, Ordering::SeqCst);
+            // What came before the bell was set does not ring it.
+            self.next = self.read.try_recv().ok();
+        }
+        self.next.is_some()
+    }
+
+    fn disarm(&mut self) {
+        if std::mem::take(&mut self.is_armed) && !self.is_set.swap(false, Ordering::SeqCst) {
+            let _ = self.bell.read(&mut [0]);
+        }
     }
 }
 
-fn read_ahead(free: &Receiver<Block>, done: &Sender<io::Result<Block>>, mut ring: PipeWriter) {
+fn read_ahead(free: &Receiver<Block>, done: &Sender<io::Result<Block>>, mut ring: PipeWriter, is_set: &AtomicBool) {
     while let Ok(mut block) = free.recv() {
         let result = read(&mut block.bytes).map(|count| Block { count, ..block });
         let is_over = result.as_ref().map_or(true, |block| block.is_empty());
-        if done.send(result).is_err() || ring.write_all(&[0]).is_err() || is_over {
+        let is_taken = done.send(result).is_ok();
+        if is_set.swap(false, Ordering::SeqCst) {
+            let _ = ring.write_all(&[0]);
+        }
+        if is_over || !is_taken {
             break;
         }
     }

@@ -9,7 +9,7 @@ use std::io;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::{Duration, Instant};
 
-use mconnect_core::protocol::{Answer, Code, LineInput, Phase, Request};
+use mconnect_core::protocol::{Answer, Code, LineInput, Phase, Request, Tracker};
 use mconnect_core::{Error, Session, Timeouts};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -17,6 +17,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::failure;
 use crate::input::Input;
 use crate::screen::Screen;
+use crate::terminal;
 use crate::verdict::{Verdict, say, status};
 use unsent::Unsent;
 
@@ -42,9 +43,11 @@ pub fn run(session: Session, screen: Screen, timeouts: Timeouts, pace: Pace, ver
         input: Input::new(),
         is_input_over: false,
         lines: LineInput::default(),
+        guess: (pace == Pace::Blind).then(Tracker::new),
         out: Vec::new(),
         skipped: None,
         unsent: Unsent::default(),
+        unfinished: None,
         shown: Vec::new(),
         end: None,
     };
@@ -62,11 +65,15 @@ struct Talk<'a> {
     input: Input,
     is_input_over: bool,
     lines: LineInput,
+    /// Where the session would stand if the server granted everything, which is what is sent blindly goes by.
+    guess: Option<Tracker>,
     /// What is to be sent next.
     out: Vec<u8>,
     /// How many octets of a body were passed over, while that is under way: its DATA was refused.
     skipped: Option<u64>,
     unsent: Unsent,
+    /// The phase in which the input ended.
+    unfinished: Option<Phase>,
     /// What is to be shown next.
     shown: Vec<u8>,
     /// How the session ended, once it has.
@@ -113,22 +120,30 @@ impl Talk<'_> {
             if self.has_ended_by_word() {
                 return Break(());
             }
+            if self.input.is_ready() {
+                return Continue(());
+            }
             let server = self.session.as_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN));
             let mut fds = vec![PollFd::new(self.input.as_fd(), PollFlags::POLLIN)];
             fds.extend(server);
-            let is_said = match poll(&mut fds, PollTimeout::NONE) {
-                Ok(_) => fds.get(1).is_some_and(|fd| fd.any().unwrap_or(true)),
-                Err(Errno::EINTR) => continue,
+            match poll(&mut fds, PollTimeout::NONE) {
+                Ok(_) if fds.get(1).is_some_and(is_ready) => self.receive(self.timeouts.command)?,
+                Ok(_) if !is_ready(&fds[0]) => {}
+                Err(Errno::EINTR) => {}
                 // Without poll, the input comes first.
-                Err(_) => false,
-            };
-            let is_input = fds[0].any().unwrap_or(true);
-            if is_said {
-                self.receive(self.timeouts.command)?;
-            } else if is_input {
-                return Continue(());
+                Ok(_) | Err(_) => return Continue(()),
             }
         }
+    }
+
+    /// Shows what the server has said, if it has, and does not wait.
+    fn listen(&mut self) -> ControlFlow<()> {
+        let mut server = self.session.as_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        let count = poll(server.as_mut_slice(), PollTimeout::ZERO);
+        if count.is_ok_and(|count| count > 0) {
+            self.receive(self.timeouts.command)?;
+        }
+        self.show_what_came()
     }
 
     /// Sends a block of input, as far as the session lets it.
@@ -143,9 +158,13 @@ impl Talk<'_> {
                 self.unsent.count(rest);
                 return Break(());
             }
-            let phase = if self.skipped.is_some() { Phase::Body } else { self.session.phase() };
+            let phase = self.phase();
+            let start = self.out.len();
             let taken = self.lines.take(phase, rest, &mut self.out);
             rest = &rest[taken.count..];
+            if let Some(guess) = &mut self.guess {
+                guess.sent(&self.out[start..]);
+            }
             if let Some(skipped) = &mut self.skipped {
                 *skipped += taken.count as u64;
                 self.out.clear();
@@ -154,12 +173,14 @@ impl Talk<'_> {
                 }
                 continue;
             }
-            // Commands wait until they are whole, so that they go out in one write.
-            if taken.is_complete
-                || matches!(phase, Phase::Body | Phase::Chunk { .. })
-                || self.out.len() >= LONGEST_WRITE
-            {
-                let flow = self.send(phase, taken.is_complete);
+            let is_quit = taken.is_complete && is_quit(phase, &self.out[start..]);
+            // Commands wait until they are whole, so that they go out in one write; blindly, all that there is does.
+            let is_due = match self.pace {
+                Pace::Blind => is_quit || rest.is_empty(),
+                Pace::Typed | Pace::InStep => taken.is_complete || matches!(phase, Phase::Body | Phase::Chunk { .. }),
+            };
+            if is_due || self.out.len() >= LONGEST_WRITE {
+                let flow = self.send(is_quit || (taken.is_complete && self.pace == Pace::InStep));
                 if flow.is_break() {
                     self.unsent.count(rest);
                     return flow;
@@ -169,25 +190,34 @@ impl Talk<'_> {
         Continue(())
     }
 
-    /// Sends what was made ready, and waits for what has to be waited for.
-    fn send(&mut self, phase: Phase, is_complete: bool) -> ControlFlow<()> {
-        let is_command = !matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::Auth);
-        let is_quit = is_command && self.out.trim_ascii().eq_ignore_ascii_case(b"QUIT");
+    /// Says what the next byte of the input is.
+    fn phase(&self) -> Phase {
+        match &self.guess {
+            _ if self.skipped.is_some() => Phase::Body,
+            Some(guess) => guess.phase(),
+            None => self.session.phase(),
+        }
+    }
+
+    /// Sends what was made ready, and waits for the replies if that has to be.
+    fn send(&mut self, must_wait: bool) -> ControlFlow<()> {
         if let Err(error) = self.session.send(&self.out) {
             self.unsent.count(&self.out);
             return self.writing_failed(error);
         }
         self.out.clear();
-        if is_complete && (self.pace == Pace::InStep || is_quit) {
-            self.wait_for_replies()?;
-            self.note_refused_data();
+        if !must_wait {
+            return self.listen();
         }
+        self.wait_for_replies()?;
+        self.note_refusal();
         Continue(())
     }
 
     /// A failed write is only the symptom: what the server still says tells why. One that takes nothing is another thing.
     fn writing_failed(&mut self, error: Error) -> ControlFlow<()> {
         if error.is_timeout() {
+            self.show_what_came()?;
             self.give_up(&error)
         } else {
             while self.end.is_none() {
@@ -236,6 +266,15 @@ impl Talk<'_> {
             self.show();
         }
         self.verdict.complain(failure::status(error), &failure::describe(error));
+        self.end = Some(End::Given);
+        Break(())
+    }
+
+    /// After the end of the input, a server that neither says anything nor closes.
+    fn give_up_silence(&mut self, after: Duration, partial: &[u8]) -> ControlFlow<()> {
+        self.shown.extend_from_slice(partial);
+        self.show();
+        self.verdict.complain(status::TEMPORARY, &failure::silence(self.session.peer(), after));
         self.end = Some(End::Given);
         Break(())
     }
@@ -290,57 +329,70 @@ impl Talk<'_> {
         }
     }
 
-    /// After a refused DATA, the script's body is no body to the server: it must not be sent.
-    fn note_refused_data(&mut self) {
+    /// A script whose message is refused has failed. After a refused DATA its body is no body to the server, and must
+    /// not be sent.
+    fn note_refusal(&mut self) {
         let standing = self.session.standing();
-        match standing.last_answer {
-            Some(Answer { request: Some(Request::Data), code, .. }) if standing.phase == Phase::Command => {
-                self.verdict.fail(failure::status_of_refusal(code));
-                if self.pace == Pace::InStep {
-                    self.skipped = Some(0);
-                }
-            }
-            _ => {}
+        let Some(Answer { request: Some(request), code, .. }) = standing.last_answer else { return };
+        let is_refused = match request {
+            Request::Data => standing.phase == Phase::Command,
+            Request::EndOfData | Request::Bdat => !code.is_positive(),
+            _ => false,
+        };
+        if is_refused && self.pace == Pace::InStep {
+            self.verdict.fail(failure::status_of_refusal(code));
+            self.skipped = (request == Request::Data).then_some(0);
         }
     }
 
     fn tell_skipped(&mut self) {
+        let end = if self.is_input_over { "which has no lone dot" } else { "up to the lone dot" };
         if let Some(skipped) = self.skipped.take().filter(|skipped| *skipped > 0) {
-            say(&format!("mconnect: DATA was refused: {skipped} octets of input, up to the lone dot, were not sent"));
+            say(&format!("mconnect: DATA was refused: {skipped} octets of input, {end}, were not sent"));
         }
     }
 
     /// Sends what is left of a last line, ends the sending side, and shows what the server says until it closes.
     fn end_input(&mut self) -> ControlFlow<()> {
         self.tell_skipped();
-        let phase = self.session.phase();
+        let phase = self.phase();
         self.lines.finish(phase, &mut self.out);
         if !self.out.is_empty() {
-            self.send(phase, true)?;
+            self.send(self.pace == Pace::InStep || is_quit(phase, &self.out))?;
         }
-        self.tell_unfinished();
+        if self.pace == Pace::InStep {
+            self.wait_for_replies()?;
+        }
         self.show_what_came()?;
+        self.unfinished = Some(self.session.phase());
         // If this fails the connection has ended, which reading tells.
         let _ = self.session.half_close();
         while !(self.screen.is_shut() && self.is_complete()) {
             self.show_what_came()?;
-            if let Err(error) = self.session.receive(self.timeouts.command) {
-                return self.give_up(&error);
+            match self.session.receive(self.timeouts.command) {
+                Ok(()) => {}
+                Err(Error::Timeout { after, partial, .. }) if self.is_complete() => {
+                    return self.give_up_silence(after, &partial);
+                }
+                Err(error) => return self.give_up(&error),
             }
         }
         self.end = Some(End::Given);
         Break(())
     }
 
-    /// Half a message must not be delivered: nothing is added to it.
+    /// Half a message must not be delivered: nothing was added to it.
     fn tell_unfinished(&self) {
-        match self.session.phase() {
-            _ if self.pace == Pace::Blind => {}
-            Phase::Body => {
+        let answer = self.session.standing().last_answer;
+        let is_refused =
+            answer.is_some_and(|answer| answer.request == Some(Request::Data) && !answer.code.is_positive());
+        match self.unfinished {
+            _ if is_refused || self.session.outstanding() > 0 => {}
+            Some(Phase::Body) => {
                 self.verdict
                     .complain(status::DATA, "the input ended inside a message: without a lone dot it is not delivered");
             }
-            Phase::Chunk { left } => {
+            Some(Phase::Chunk { left }) => {
                 self.verdict.complain(
                     status::DATA,
                     &format!("the input ended inside a chunk: {left} octets of it are missing"),
@@ -364,6 +416,11 @@ impl Talk<'_> {
         if let Err(error) = self.screen.finish() {
             self.showing_failed(&error);
         }
+        if self.pace == Pace::Typed && !self.is_input_over {
+            // What was half typed must not end up as a command of the shell.
+            terminal::drop_typed();
+        }
+        self.tell_unfinished();
         let outstanding = self.session.outstanding();
         match self.end.take() {
             Some(End::Broken(error)) if !self.is_complete() => {
@@ -386,9 +443,11 @@ impl Talk<'_> {
     /// Counts what is left of the input, as far as it is there, and tells.
     fn tell_unsent(&mut self) {
         while self.pace != Pace::Typed && !self.is_input_over && self.unsent.octets < MOST_COUNTED {
-            let mut fds = [PollFd::new(self.input.as_fd(), PollFlags::POLLIN)];
-            if poll(&mut fds, INPUT_PATIENCE) == Ok(0) {
-                break;
+            if !self.input.is_ready() {
+                let mut fds = [PollFd::new(self.input.as_fd(), PollFlags::POLLIN)];
+                if poll(&mut fds, INPUT_PATIENCE) == Ok(0) {
+                    break;
+                }
             }
             match self.input.take() {
                 Ok(block) if !block.is_empty() => {
@@ -413,6 +472,15 @@ impl Talk<'_> {
     fn has_ended_by_word(&self) -> bool {
         self.session.standing().is_closing
     }
+}
+
+/// Says whether a line ends the session.
+fn is_quit(phase: Phase, line: &[u8]) -> bool {
+    !matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::Auth) && line.trim_ascii().eq_ignore_ascii_case(b"QUIT")
+}
+
+fn is_ready(fd: &PollFd<'_>) -> bool {
+    fd.any().unwrap_or(true)
 }
 
 /// The longest line that a terminal gives, its LF included.

@@ -1,5 +1,6 @@
 //! Telling how the connection comes about, in the words of the original.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use mconnect_core::{Event, Observer, Peer};
@@ -25,6 +26,9 @@ impl Observer for Narrator {
 
 fn connecting(peer: &Peer) -> String {
     match peer.address() {
+        Some(address @ SocketAddr::V6(v6)) if v6.scope_id() != 0 => {
+            format!("connecting to host {} ({}%{}), port {}", peer.name(), v6.ip(), v6.scope_id(), address.port())
+        }
         Some(address) => format!("connecting to host {} ({}), port {}", peer.name(), address.ip(), address.port()),
         None => format!("connecting to host {}", peer.name()),
     }

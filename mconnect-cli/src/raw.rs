@@ -61,9 +61,7 @@ pub fn run(session: Session, screen: Screen, timeouts: Timeouts, terminal: Optio
             }
         };
         if writer.half_close().is_ok() && !writer.wait_end(timeouts.command) {
-            let seconds = timeouts.command.as_secs_f64();
-            let message = format!("{peer} said nothing for {seconds} s after the end of the input, and did not close");
-            verdict.complain(status::TEMPORARY, &message);
+            verdict.complain(status::TEMPORARY, &failure::silence(&peer, timeouts.command));
             return closer.close();
         }
     }

@@ -35,9 +35,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Request::LongHelp) => return show(&args::help(true)),
         Ok(Request::Version) => return show(concat!("mconnect ", env!("CARGO_PKG_VERSION"), "\n")),
         Err(message) => {
-            say(&format!(
-                "mconnect: {message}\nusage: mconnect [-p PORT] [-r] [OPTION ...] [HOST]; mconnect -h lists the options"
-            ));
+            say(&format!("mconnect: {message}; mconnect -h lists the options"));
             return ExitCode::from(status::USAGE);
         }
     };

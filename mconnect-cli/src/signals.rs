@@ -34,17 +34,12 @@ pub fn watch(terminal: Terminal) -> io::Result<()> {
 /// Lets a signal do what it does, with the terminal as it was; the connection ends with the process.
 fn act(signal: Signal, terminal: &Terminal) {
     terminal.restore();
-    if signal == Signal::SIGTSTP {
-        // A stop of our own: SIGTSTP is blocked here. SIGCONT follows it.
-        let _ = raise(Signal::SIGSTOP);
-        return;
-    }
     let mut only = SigSet::empty();
     only.add(signal);
     if only.thread_unblock().is_err() || raise(signal).is_err() {
         process::exit(128 + signal as i32);
     }
-    // Still here: whoever started us had it ignored.
+    // Still here: continued after a stop, or whoever started us had the signal ignored.
     let _ = only.thread_block();
     terminal.resume();
 }

@@ -4,7 +4,9 @@ use std::io;
 use std::panic;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use nix::sys::termios::{InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr};
+use nix::sys::termios::{
+    FlushArg, InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcflush, tcgetattr, tcsetattr,
+};
 use nix::unistd::{getpgrp, tcgetpgrp};
 
 /// The terminal on standard input. Dropping any handle restores it.
@@ -75,6 +77,11 @@ impl Terminal {
     fn original(&self) -> MutexGuard<'_, Option<Termios>> {
         self.original.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Drops what was typed and not yet read.
+pub fn drop_typed() {
+    let _ = tcflush(io::stdin(), FlushArg::TCIFLUSH);
 }
 
 impl Drop for Terminal {

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, Shutdown, TcpListener};
 use std::os::unix::process::ExitStatusExt;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -234,6 +234,34 @@ fn a_refused_data_has_no_body_and_the_script_goes_on() {
 }
 
 #[test]
+fn a_refused_data_without_a_lone_dot_after_it_takes_the_rest_of_the_input() {
+    let server = serve("S: 220 hi\nC: DATA\nS: 503 no recipients\nC: *close*\nS: *close*");
+    let output = talk(server.port(), &[], "DATA\nQUIT\n");
+    assert_status(&output, 69);
+    let told = "mconnect: DATA was refused: 5 octets of input, which has no lone dot, were not sent";
+    assert_eq!(complaints(&output), told);
+    server.join().unwrap();
+}
+
+#[test]
+fn a_server_that_stays_silent_after_the_end_of_the_input_is_told() {
+    let (done, told) = channel::<()>();
+    let peer = Peer::start(move |mut stream| {
+        stream.write_all(HI.as_bytes()).unwrap();
+        let _ = told.recv();
+        Vec::new()
+    });
+    let port = peer.port;
+    let output = talk(port, &["--timeout", "0.2"], "");
+    drop(done);
+    assert_status(&output, 75);
+    let told =
+        format!("mconnect: 127.0.0.1:{port} said nothing for 0.2 s after the end of the input, and did not close");
+    assert!(complaints(&output).starts_with(&told), "{}", err(&output));
+    peer.received();
+}
+
+#[test]
 fn an_end_inside_a_message_adds_no_dot() {
     let server = serve("S: 220 hi\nC: DATA\nS: 354 go\nC: half a\nC: message\nC: *close*\nS: *close*");
     let output = talk(server.port(), &[], "DATA\nhalf a\nmessage");
@@ -263,6 +291,9 @@ fn the_first_failure_sets_the_status() {
     let cases: &[(&str, &str, i32)] = &[
         ("S: 554 go away\nC: QUIT\nS: 221 bye", "QUIT\n", 69),
         ("S: 450 later\nC: QUIT\nS: 221 bye", "QUIT\n", 75),
+        ("S: 220 hi\nC: DATA\nS: 354 go\nC: *body*\nS: 554 spam\nC: QUIT\nS: 221 bye", "DATA\nx\n.\nQUIT\n", 69),
+        ("S: 220 hi\nC: BDAT 1 LAST\nC> x\nS: 451 later\nC: QUIT\nS: 221 bye", "BDAT 1 LAST\nxQUIT\n", 75),
+        ("S: 220 hi\nC: NOOP\nS: 550 no\nC: QUIT\nS: 221 bye", "NOOP\nQUIT\n", 0),
         ("S: 554 go away\nC: NOOP\nS: 421 and now\nS: *close*", "NOOP\n", 69),
         ("S: 220 hi\nC: NOOP\nS: 421 closing\nS: *close*", "NOOP\n", 75),
         ("S: 220 hi\nC: NOOP\nS: 421 closing\nS: *close*", "NOOP\nQUIT\n", 75),
@@ -314,8 +345,7 @@ fn a_reply_that_does_not_come_in_time_is_told_and_what_was_said_is_shown() {
     let output = talk(port, &["--timeout", "0.3"], "NOOP\nQUIT\n");
     assert_status(&output, 75);
     assert_eq!(out(&output), "220 hi\r\n250-unfini");
-    let told =
-        format!("mconnect: cannot read a reply from 127.0.0.1:{port} (command phase): nothing came of it in 0.300 s");
+    let told = format!("mconnect: cannot read a reply from 127.0.0.1:{port} (command phase): timed out after 0.3 s");
     assert!(complaints(&output).starts_with(&told), "{}", err(&output));
     peer.received();
 }
@@ -335,6 +365,26 @@ fn a_server_that_never_reads_is_given_up() {
     assert_status(&output, 75);
     assert!(complaints(&output).contains("cannot write to 127.0.0.1:"), "{}", err(&output));
     peer.received();
+}
+
+#[test]
+fn a_421_while_a_body_streams_stops_it() {
+    let peer = Peer::start(|mut stream| {
+        stream.write_all(b"220 hi\r\n354 go\r\n").unwrap();
+        let mut some = vec![0; 1 << 20];
+        stream.read_exact(&mut some).unwrap();
+        stream.write_all(b"421 enough\r\n").unwrap();
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).unwrap();
+        vec![rest]
+    });
+    let script = [b"DATA\n".to_vec(), b"x".repeat(256 << 20), b"\n.\nQUIT\n".to_vec()].concat();
+    let output = talk(peer.port, &[], script);
+    assert_status(&output, 75);
+    assert_eq!(out(&output), "220 hi\r\n354 go\r\n421 enough\r\n");
+    assert!(complaints(&output).contains("mconnect: not sent: "), "{}", err(&output));
+    let received = peer.received();
+    assert!(received[0].len() < 250 << 20 && !received[0].ends_with(b"\r\n.\r\n"));
 }
 
 #[test]
@@ -421,8 +471,8 @@ fn what_cannot_be_reached_or_understood_is_told_with_a_status() {
         ),
         (&["--source", "192.0.2.1", "127.0.0.1"], 69, "mconnect: cannot connect to 127.0.0.1, port 25: Cannot assign"),
         (&["--nonsense"], 64, "mconnect: invalid option '--nonsense'"),
-        (&["-p", "no-such-service"], 64, "mconnect: \"no-such-service\" is no port"),
-        (&[""], 64, "mconnect: \"\" is no host name"),
+        (&["-p", "no-such-service"], 64, "mconnect: \"no-such-service\" is not a port"),
+        (&[""], 64, "mconnect: \"\" is not a host name"),
     ];
     for (args, status, told) in cases {
         let output = run(args, "");
@@ -493,6 +543,20 @@ fn raw_mode_passes_every_byte_both_ways_and_half_closes() {
 }
 
 #[test]
+fn a_reset_in_raw_mode_is_told_after_everything_that_came_before_it() {
+    let server = serve("S> 220 hi\nS: *pause 50 ms*\nS: *reset*");
+    let port = server.port();
+    let mut child = tool(&["-r", "-p", &port.to_string(), "127.0.0.1"]).spawn().unwrap();
+    let stdin = child.stdin.take();
+    let output = child.wait_with_output().unwrap();
+    drop(stdin);
+    assert_status(&output, 76);
+    assert_eq!(out(&output), "220 hi");
+    let told = format!("mconnect: cannot read from 127.0.0.1:{port} (raw phase): Connection reset by peer");
+    assert_eq!(complaints(&output), told);
+}
+
+#[test]
 fn raw_mode_does_not_deadlock_when_both_directions_are_full() {
     let peer = Peer::start(|stream| {
         let (mut reader, mut writer) = (stream.try_clone().unwrap(), stream);
@@ -514,7 +578,10 @@ fn signals_end_it_at_once_and_as_signals() {
             stream.write_all(HI.as_bytes()).unwrap();
             vec![read_once(&mut stream)]
         });
-        let mut child = tool(&["-p", &peer.port.to_string(), "127.0.0.1"]).spawn().unwrap();
+        // Whoever runs the tests may have had signals ignored.
+        let mut command = Command::new("env");
+        command.args(["--default-signal", common::MCONNECT, "-p", &peer.port.to_string(), "127.0.0.1"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut said = [0; 8];
         child.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
         let start = Instant::now();

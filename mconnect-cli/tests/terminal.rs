@@ -91,6 +91,42 @@ fn the_server_is_heard_while_a_line_is_half_typed() {
 }
 
 #[test]
+fn what_is_half_typed_when_the_server_closes_does_not_reach_the_shell() {
+    let (speak, told) = channel::<()>();
+    let peer = Peer::start(move |mut stream| {
+        stream.write_all(b"220 hi\r\n").unwrap();
+        told.recv().unwrap();
+        stream.write_all(b"421 idle\r\n").unwrap();
+        Vec::new()
+    });
+    let mut pty = Pty::start("bash", &["--norc", "--noprofile", "--noediting", "-i"]);
+    pty.send(format!("PS1='ready> '\r{MCONNECT} -p {} 127.0.0.1; echo status $?\r", peer.port));
+    pty.expect("220 hi");
+    pty.send("half typed");
+    pty.expect("half typed");
+    speak.send(()).unwrap();
+    pty.expect("status 75");
+    pty.expect("ready> ");
+    pty.send("echo and on\r");
+    pty.expect("\r\nand on\r\n");
+    pty.send("exit\r");
+    pty.wait();
+    peer.received();
+}
+
+#[test]
+fn data_that_is_refused_late_is_no_unfinished_message() {
+    let server = Server::play("S: 220 hi\nC: DATA\nC: *close*\nS: 503 no recipients\nS: *close*").unwrap();
+    let mut pty = Pty::mconnect(server.port(), &[]);
+    pty.expect("220 hi");
+    pty.send("DATA\r");
+    pty.send(CTRL_D);
+    pty.expect("503");
+    assert_eq!(pty.wait(), 0, "{}", pty.screen());
+    server.join().unwrap();
+}
+
+#[test]
 fn what_could_steer_the_terminal_is_made_visible() {
     let peer = Peer::start(|mut stream| {
         stream.write_all(b"220 \x1b[2J\x07 \xc2\x9b \x9b \xe2\x80\xae \xc3\xa4\tb\r\n221 a\rb\r\n").unwrap();

@@ -14,16 +14,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut args = env::args().skip(1);
     let Some(recipient) = args.next() else { return practice() };
     for target in args {
+        if target.parse::<u16>().is_ok() {
+            return Err(format!("{target:?} is not a host: write HOST:{target}").into());
+        }
         let (host, port) = match target.rsplit_once(':') {
             Some((host, number)) if !host.contains(':') || host.ends_with(']') => (host.to_owned(), port(number)?),
             _ => (target.clone(), 25),
         };
         match probe(&host, port, &recipient) {
             Ok(verdict) => println!("{target}: {verdict}"),
-            Err(error) => println!("{target}: {error}"),
+            Err(error) => println!("{target}: {error}{}", cause(&error)),
         }
     }
     Ok(())
+}
+
+fn cause(error: &dyn Error) -> String {
+    error.source().map_or(String::new(), |source| format!(": {source}{}", cause(source)))
 }
 
 /// Says what the server thinks of the recipient. A refusal is an answer; only what keeps it from answering is an error.

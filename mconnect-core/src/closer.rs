@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Closes a session from another thread, at once, whatever it is doing: resolving, connecting, reading or writing.
 ///
-/// What was waiting returns [`Error::Aborted`](crate::Error::Aborted).
+/// What was waiting fails: with [`Error::Aborted`](crate::Error::Aborted) once the session is open, and before that with
+/// the error of resolving or connecting, whose kind is then
+/// [`ConnectionAborted`](std::io::ErrorKind::ConnectionAborted). A closer is for one session, and does not keep it open.
 #[derive(Clone, Default)]
 pub struct Closer(Arc<Mutex<Slot>>);
 
@@ -18,6 +20,11 @@ struct Slot {
 type Shut = dyn Fn() + Send + Sync;
 
 impl Closer {
+    /// Makes one for [`Connect::open_with`](crate::Connect::open_with).
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Closes the connection. Later calls do nothing.
     pub fn close(&self) {
         let mut slot = self.slot();

@@ -104,16 +104,19 @@ impl Connect {
         self
     }
 
-    /// Gives a handle that ends [`open`](Self::open), and the session after it, from another thread.
-    pub fn closer(&self) -> Closer {
-        self.settings.closer.clone()
-    }
-
     /// Connects to the first address that answers. The greeting is then the first reply of the session.
     ///
     /// # Errors
     /// [`Error::Resolve`]; [`Error::Connect`] with every attempt; [`Error::Address`] if the host cannot be one.
     pub fn open(&self) -> Result<Session, Error> {
+        self.open_with(&Closer::new())
+    }
+
+    /// Opens as [`open`](Self::open) does; the closer ends that, and the session after it, from another thread.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(&self, closer: &Closer) -> Result<Session, Error> {
         let deadline = Instant::now().checked_add(self.settings.timeouts.connect);
         let left = || match deadline {
             Some(deadline) => deadline.saturating_duration_since(Instant::now()),
@@ -121,7 +124,7 @@ impl Connect {
         };
         let mut addresses = match &self.addresses {
             Some(addresses) => addresses.clone(),
-            None => self.resolve(left())?,
+            None => self.resolve(left(), closer)?,
         };
         addresses.retain(|address| self.is_wanted(address.ip()));
 
@@ -131,14 +134,14 @@ impl Connect {
             let peer = Peer::new(self.host.as_str(), Some(*address));
             self.observe(&Event::Connecting { peer: &peer });
             let start = Instant::now();
-            match self.attempt(*address, left().min(self.settings.timeouts.attempt)) {
+            match self.attempt(*address, left().min(self.settings.timeouts.attempt), closer) {
                 Ok(stream) => {
                     self.observe(&Event::Connected { peer: &peer });
                     let local = stream.local_addr().ok();
-                    return Ok(Session::new(Arc::new(stream), peer, local, self.settings.clone()));
+                    return Ok(Session::new(Arc::new(stream), peer, local, self.settings.clone(), closer.clone()));
                 }
                 Err(error) => {
-                    let is_closed = self.settings.closer.is_closed();
+                    let is_closed = closer.is_closed();
                     let has_next = rest.peek().is_some() && !is_closed && !left().is_zero();
                     self.observe(&Event::ConnectFailed { peer: &peer, error: &error, has_next });
                     attempts.push(Attempt { address: *address, error, took: start.elapsed() });
@@ -153,7 +156,8 @@ impl Connect {
 
     /// Begins a session over a stream that is open already, with the settings of this; the host is its name in errors.
     pub fn over(&self, stream: impl Stream + 'static) -> Session {
-        Session::new(Arc::new(stream), Peer::new(self.host.as_str(), None), None, self.settings.clone())
+        let peer = Peer::new(self.host.as_str(), None);
+        Session::new(Arc::new(stream), peer, None, self.settings.clone(), Closer::new())
     }
 
     fn is_wanted(&self, address: IpAddr) -> bool {
@@ -165,7 +169,7 @@ impl Connect {
         is_of_family && self.source.is_none_or(|source| source.is_ipv4() == address.is_ipv4())
     }
 
-    fn attempt(&self, address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
+    fn attempt(&self, address: SocketAddr, timeout: Duration, closer: &Closer) -> io::Result<TcpStream> {
         let socket = Arc::new(Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?);
         socket.set_keepalive(true)?;
         socket.set_tcp_nodelay(true)?;
@@ -173,13 +177,13 @@ impl Connect {
             socket.bind(&SocketAddr::new(source, 0).into())?;
         }
         let closed = Arc::downgrade(&socket);
-        self.settings.closer.arm(move || {
+        closer.arm(move || {
             if let Some(socket) = closed.upgrade() {
                 drop(socket.shutdown(std::net::Shutdown::Both));
             }
         });
         let connected = socket.connect_timeout(&address.into(), timeout.clamp(LEAST_TIMEOUT, MOST_TIMEOUT));
-        if self.settings.closer.is_closed() {
+        if closer.is_closed() {
             return Err(closed_here());
         }
         connected?;
@@ -190,7 +194,7 @@ impl Connect {
     }
 
     /// Resolves in a thread of its own, which is left behind at the deadline: the system's resolver has none.
-    fn resolve(&self, timeout: Duration) -> Result<Vec<SocketAddr>, Error> {
+    fn resolve(&self, timeout: Duration, closer: &Closer) -> Result<Vec<SocketAddr>, Error> {
         if let Some(literal) = self.literal() {
             return Ok(vec![literal]);
         }
@@ -200,7 +204,7 @@ impl Connect {
         self.observe(&Event::Resolving { host: &self.host });
         let (answer, answers) = mpsc::channel();
         let aborted = answer.clone();
-        self.settings.closer.arm(move || drop(aborted.send(Err(closed_here()))));
+        closer.arm(move || drop(aborted.send(Err(closed_here()))));
         let target = (self.host.clone(), self.port);
         let resolver = thread::Builder::new().name("resolver".to_owned());
         let spawned = resolver.spawn(move || drop(answer.send(target.to_socket_addrs().map(Vec::from_iter))));
@@ -225,7 +229,7 @@ impl Connect {
         }
     }
 
-    fn failed(&self, mut attempts: Vec<Attempt>) -> Error {
+    fn failed(&self, attempts: Vec<Attempt>) -> Error {
         let source = match attempts.last() {
             Some(last) => io::Error::new(last.error.kind(), last.error.to_string()),
             None => {
@@ -237,7 +241,6 @@ impl Connect {
                 io::Error::new(io::ErrorKind::AddrNotAvailable, format!("it has no {family} address"))
             }
         };
-        attempts.shrink_to_fit();
         Error::Connect { host: self.host.clone(), port: self.port, attempts, source }
     }
 
@@ -271,6 +274,7 @@ pub fn port(text: &str) -> Result<u16, Error> {
         || Error::Address { what: format!("{text:?}"), kind: "port: a number from 1 to 65535, or a service name" };
     match text.parse::<u16>() {
         Ok(0) => Err(unknown()),
+        Ok(_) if text.starts_with('+') => Err(unknown()),
         Ok(port) => Ok(port),
         Err(_) if text.is_empty() || text.bytes().all(|byte| byte.is_ascii_digit()) => Err(unknown()),
         Err(_) => match SERVICES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)) {
@@ -318,9 +322,9 @@ mod tests {
         {
             assert_eq!(port(text).unwrap(), number);
         }
-        for text in ["", "0", "65536", "-1", "+x", "99999999999", "no such service", "25 "] {
+        for text in ["", "0", "65536", "-1", "+x", "+25", "99999999999", "no such service", "25 "] {
             let error = port(text).unwrap_err().to_string();
-            assert_eq!(error, format!("{text:?} is no port: a number from 1 to 65535, or a service name"));
+            assert_eq!(error, format!("{text:?} is not a port: a number from 1 to 65535, or a service name"));
         }
     }
 

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::{LimitExceeded, Phase, Reply, Unexpected};
+use crate::protocol::{LimitExceeded, Phase, Reply, Unexpected, Visible};
 
 /// Why a session could not be opened, or could not go on.
 ///
@@ -16,7 +16,7 @@ use crate::protocol::{LimitExceeded, Phase, Reply, Unexpected};
 #[non_exhaustive]
 pub enum Error {
     /// The host or the port cannot be what was given.
-    #[error("{what} is no {kind}")]
+    #[error("{what} is not a {kind}")]
     Address {
         /// What was given.
         what: String,
@@ -24,7 +24,7 @@ pub enum Error {
         kind: &'static str,
     },
     /// The name has no address, or the resolver did not answer.
-    #[error("cannot resolve {host}")]
+    #[error("cannot resolve {}", Visible(host.as_bytes()))]
     Resolve {
         /// The name.
         host: String,
@@ -34,7 +34,7 @@ pub enum Error {
         source: io::Error,
     },
     /// No address could be connected to.
-    #[error("cannot connect to {host}, port {port}{}", Others(attempts))]
+    #[error("cannot connect to {}, port {port}{}", Visible(host.as_bytes()), Others(attempts))]
     Connect {
         /// The name or address that was asked for.
         host: String,
@@ -54,7 +54,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A deadline passed.
-    #[error("cannot {scene}: nothing came of it in {}", Seconds(*after))]
+    #[error("cannot {scene}: timed out after {}", Seconds(*after))]
     Timeout {
         /// What was being done.
         scene: Scene,
@@ -87,9 +87,9 @@ pub enum Error {
         /// The limit.
         source: LimitExceeded,
     },
-    /// A command would be answered by the reply to an earlier one, or a body would be taken for a command: nothing was
-    /// sent.
-    #[error("will not {scene}: {outstanding} earlier {} still due", if *outstanding == 1 { "reply is" } else { "replies are" })]
+    /// A command would be answered by the reply to an earlier one, or be taken for something else in this phase: nothing
+    /// was sent.
+    #[error("will not {scene}: {}", Obstacle(*outstanding))]
     OutOfStep {
         /// What was to be done.
         scene: Scene,
@@ -254,8 +254,20 @@ impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.address {
             Some(address) if self.name.parse() == Ok(address.ip()) => address.fmt(f),
-            Some(address) => write!(f, "{} ({address})", self.name),
-            None => f.write_str(&self.name),
+            Some(address) => write!(f, "{} ({address})", Visible(self.name.as_bytes())),
+            None => Visible(self.name.as_bytes()).fmt(f),
+        }
+    }
+}
+
+struct Obstacle(usize);
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("the server does not wait for a command"),
+            1 => f.write_str("1 earlier reply is still due"),
+            due => write!(f, "{due} earlier replies are still due"),
         }
     }
 }
@@ -276,8 +288,8 @@ struct Seconds(Duration);
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            whole if whole.subsec_millis() == 0 => write!(f, "{} s", whole.as_secs()),
-            part => write!(f, "{:.3} s", part.as_secs_f64()),
+            whole if whole.subsec_nanos() == 0 => write!(f, "{} s", whole.as_secs()),
+            part => write!(f, "{} s", part.as_secs_f64()),
         }
     }
 }

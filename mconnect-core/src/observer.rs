@@ -47,7 +47,8 @@ pub enum Event<'a> {
         /// The host and the address.
         peer: &'a Peer,
     },
-    /// Bytes are sent. What may hold a password is left out and comes as [`SentSecret`](Self::SentSecret).
+    /// Bytes are sent. What may hold a password is left out and comes as [`SentSecret`](Self::SentSecret); but not in raw
+    /// mode, where nothing is known of the bytes.
     Sent(&'a [u8]),
     /// This many octets are sent that may hold a password: the initial response of AUTH, or an answer to a 334.
     SentSecret(usize),

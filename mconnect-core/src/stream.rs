@@ -10,7 +10,8 @@ use std::time::Duration;
 
 /// A two-way stream of bytes that two threads use at once, one in each direction, and that a third can shut down.
 ///
-/// Reads and writes that take longer than their timeout fail with [`WouldBlock`](io::ErrorKind::WouldBlock) or
+/// It blocks: a socket set to be non-blocking would be asked again and again. Reads and writes that take longer than their
+/// timeout fail with [`WouldBlock`](io::ErrorKind::WouldBlock) or
 /// [`TimedOut`](io::ErrorKind::TimedOut).
 pub trait Stream: Send + Sync {
     /// Reads some bytes; none at the end of the stream.
@@ -56,68 +57,45 @@ pub trait Stream: Send + Sync {
     }
 }
 
-impl Stream for TcpStream {
-    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&mut &*self).read(buffer)
-    }
+/// A socket of the standard library is a stream as it is.
+macro_rules! socket {
+    ($socket:ty) => {
+        impl Stream for $socket {
+            fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+                (&mut &*self).read(buffer)
+            }
 
-    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        (&mut &*self).write(bytes)
-    }
+            fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+                (&mut &*self).write(bytes)
+            }
 
-    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.set_read_timeout(timeout)
-    }
+            fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+                self.set_read_timeout(timeout)
+            }
 
-    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.set_write_timeout(timeout)
-    }
+            fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+                self.set_write_timeout(timeout)
+            }
 
-    fn half_close(&self) -> io::Result<()> {
-        self.shutdown(Shutdown::Write)
-    }
+            fn half_close(&self) -> io::Result<()> {
+                self.shutdown(Shutdown::Write)
+            }
 
-    fn shutdown(&self) -> io::Result<()> {
-        self.shutdown(Shutdown::Both)
-    }
+            fn shutdown(&self) -> io::Result<()> {
+                self.shutdown(Shutdown::Both)
+            }
 
-    #[cfg(unix)]
-    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
-        Some(AsFd::as_fd(self))
-    }
+            #[cfg(unix)]
+            fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+                Some(AsFd::as_fd(self))
+            }
+        }
+    };
 }
 
+socket!(TcpStream);
 #[cfg(unix)]
-impl Stream for std::os::unix::net::UnixStream {
-    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&mut &*self).read(buffer)
-    }
-
-    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        (&mut &*self).write(bytes)
-    }
-
-    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.set_read_timeout(timeout)
-    }
-
-    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.set_write_timeout(timeout)
-    }
-
-    fn half_close(&self) -> io::Result<()> {
-        self.shutdown(Shutdown::Write)
-    }
-
-    fn shutdown(&self) -> io::Result<()> {
-        self.shutdown(Shutdown::Both)
-    }
-
-    #[cfg(unix)]
-    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
-        Some(AsFd::as_fd(self))
-    }
-}
+socket!(std::os::unix::net::UnixStream);
 
 /// Any reader and any writer as a stream: the pipes of a child process, or memory.
 ///

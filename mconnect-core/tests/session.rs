@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use mconnect_core::protocol::{Limits, Phase, Request};
 use mconnect_core::server::{Server, ServerError};
-use mconnect_core::{Connect, Error, Event, Family, Pair, Session, Timeouts};
+use mconnect_core::{Closer, Connect, Error, Event, Family, Pair, Session, Timeouts};
 
 fn play(dialogue: &str) -> (Server, Session) {
     let server = Server::play(dialogue).unwrap();
@@ -71,7 +71,7 @@ fn a_server_that_drips_a_byte_at_a_time_meets_the_deadline_of_the_whole_reply() 
     assert!(error.is_timeout() && error.is_temporary() && !error.has_sent());
     assert_eq!(
         error.to_string(),
-        format!("cannot read a reply from 127.0.0.1:{} (greeting phase): nothing came of it in 0.100 s", server.port())
+        format!("cannot read a reply from 127.0.0.1:{} (greeting phase): timed out after 0.1 s", server.port())
     );
     let Error::Timeout { partial, .. } = error else { panic!("{error}") };
     assert!(partial.iter().all(|byte| *byte == b'2') && !partial.is_empty());
@@ -218,7 +218,7 @@ fn a_line_break_in_a_command_is_refused_and_nothing_is_sent() {
     session.read_reply().unwrap();
     for line in ["RCPT TO:<a>\r\nDATA", "NOOP\n", "NOOP\rNOOP"] {
         assert!(matches!(session.command(line), Err(Error::LineBreak { .. })));
-        assert!(matches!(session.pipeline(["NOOP", line]), Err(Error::LineBreak { .. })));
+        assert!(matches!(session.pipeline([line]), Err(Error::LineBreak { .. })));
     }
     session.quit().unwrap();
     server.join().unwrap();
@@ -326,12 +326,46 @@ fn a_closer_ends_a_blocked_read_a_blocked_write_and_connecting() {
     assert!(matches!(reading.join().unwrap(), Error::Aborted { .. }));
     assert!(matches!(writing.join().unwrap(), Error::Aborted { .. }));
 
-    let connect = Connect::new("127.0.0.1", port);
-    connect.closer().close();
-    match connect.open() {
+    let closer = Closer::new();
+    closer.close();
+    match connect.open_with(&closer) {
         Err(Error::Connect { source, .. }) => assert_eq!(source.kind(), io::ErrorKind::ConnectionAborted),
         other => panic!("{other:?}"),
     }
+    connect.open().unwrap();
+}
+
+#[test]
+fn a_closer_closes_its_own_session_alone_and_keeps_none_open() {
+    let server = Server::start().unwrap();
+    let connect = connect(&server);
+    let (mut first, mut second) = (connect.open().unwrap(), connect.clone().open().unwrap());
+    first.closer().close();
+    // The greeting may have been here before that.
+    assert!(first.read_reply().and_then(|_| first.read_reply()).is_err());
+    assert_eq!(second.read_reply().unwrap().code(), 220);
+
+    let peer = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let session = Connect::new("127.0.0.1", peer.local_addr().unwrap().port()).open().unwrap();
+    let closer = session.closer();
+    drop(session);
+    let (mut stream, _) = peer.accept().unwrap();
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+    assert!(!closer.is_closed());
+}
+
+#[test]
+fn a_command_is_not_sent_into_a_body() {
+    let (server, mut session) = play("S: 220 hi\nC: DATA\nS: 354 go\nC: *close*");
+    session.read_reply().unwrap();
+    session.command("DATA").unwrap().require(354).unwrap();
+    let error = session.command("NOOP").unwrap_err();
+    let told =
+        format!("will not write to 127.0.0.1:{} (DATA phase): the server does not wait for a command", server.port());
+    assert_eq!(error.to_string(), told);
+    assert!(session.pipeline(["NOOP"]).is_err());
+    session.close().unwrap();
+    server.join().unwrap();
 }
 
 #[test]
@@ -367,7 +401,7 @@ fn an_observer_sees_everything_but_secrets() {
     server.join().unwrap();
     let seen = seen.lock().unwrap().join("\n");
     let expected = "connecting\nconnected\nS 220 hi\n= command\nC AUTH PLAIN \n= AUTH\nC [10 hidden]\nS 334 more\nC [10 hidden]\n\
-         S 235 ok\n= command\nC DATA\\r\\n\n= DATA\nS 354 go\nC hi\\r\\n.\\r\\n\n= command\nS 250 ok\nC QUIT\\r\\n\nS 221 bye\nhalf-closed\nended";
+         S 235 ok\n= command\nC DATA\\r\\n\n= DATA\nS 354 go\nC hi\\r\\n.\\r\\n\n= command\nS 250 ok\nC QUIT\\r\\n\nS 221 bye\nhalf-closed\nended\n= closed";
     let alike = |text: &str| text.replace("C [10 hidden]\n= AUTH", "= AUTH\nC [10 hidden]");
     assert_eq!(alike(&seen), alike(expected));
 }

@@ -1,6 +1,6 @@
 //! Line ends and dots on their way out, and dots on their way in.
 
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr, memchr_iter, memmem};
 
 use super::phase::Phase;
 
@@ -249,6 +249,51 @@ impl LineInput {
         self.crlf.encode_part(&input[start..], out);
         self.line = self.line.after(&input[start..]);
         Taken { count: input.len(), is_complete: false }
+    }
+}
+
+/// Finds CR LF, dot, CR LF in a body that is cut anywhere; the beginning of the body counts as a line's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LoneDot {
+    /// How many octets of the pattern the bytes so far end with.
+    matched: usize,
+}
+
+impl Default for LoneDot {
+    fn default() -> Self {
+        Self { matched: 2 }
+    }
+}
+
+impl LoneDot {
+    const PATTERN: &'static [u8] = b"\r\n.\r\n";
+
+    /// Gives how many of `bytes` belong to the body, if it ends in them.
+    pub fn find(&mut self, bytes: &[u8]) -> Option<usize> {
+        let mut at = 0;
+        while self.matched > 0 && at < bytes.len() {
+            self.step(bytes[at]);
+            at += 1;
+            if self.matched == Self::PATTERN.len() {
+                return Some(at);
+            }
+        }
+        let rest = &bytes[at..];
+        if let Some(found) = memmem::find(rest, Self::PATTERN) {
+            return Some(at + found + Self::PATTERN.len());
+        }
+        for byte in &rest[rest.len().saturating_sub(Self::PATTERN.len() - 1)..] {
+            self.step(*byte);
+        }
+        None
+    }
+
+    fn step(&mut self, byte: u8) {
+        self.matched = match byte {
+            _ if Self::PATTERN[self.matched] == byte => self.matched + 1,
+            b'\r' => 1,
+            _ => 0,
+        };
     }
 }
 

@@ -10,6 +10,9 @@
 //! Nothing here fails because of what a server said: odd lines, odd replies and odd phases are values with marks on
 //! them. Only limits are errors.
 
+mod code;
+mod command;
+mod due;
 mod encode;
 mod extensions;
 mod line;
@@ -18,10 +21,12 @@ mod reply;
 mod tracker;
 mod visible;
 
+pub use code::{Code, EnhancedCode, Severity};
+pub use command::Span;
 pub use encode::{BodyDecoder, BodyEncoder, CrlfEncoder, LineInput, Taken};
 pub use extensions::{Extension, Extensions};
-pub use line::{Code, EnhancedCode, LineBuffer, ReplyLine, Severity};
+pub use line::{LineBuffer, ReplyLine};
 pub use phase::{Phase, Request};
 pub use reply::{Flaws, LimitExceeded, Limits, Reply, ReplyBuilder, Unexpected};
-pub use tracker::{Answer, Received, Span, Standing, Tracker};
+pub use tracker::{Answer, Standing, Tracker};
 pub use visible::{Escaper, Visible};

@@ -21,6 +21,8 @@ pub enum Phase {
     Auth,
     /// STARTTLS was granted: a TLS handshake ([RFC 3207](https://www.rfc-editor.org/rfc/rfc3207)).
     StartTls,
+    /// Whatever the caller takes them for: the session is in raw mode.
+    Raw,
     /// Nothing: the server closed.
     Closed,
 }
@@ -34,6 +36,7 @@ impl fmt::Display for Phase {
             Self::Chunk { .. } => "BDAT",
             Self::Auth => "AUTH",
             Self::StartTls => "STARTTLS",
+            Self::Raw => "raw",
             Self::Closed => "closed",
         })
     }

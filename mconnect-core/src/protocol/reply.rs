@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use memchr::memchr_iter;
 
-use super::line::{Code, EnhancedCode, ReplyLine, Severity};
+use super::code::{Code, EnhancedCode, Severity};
+use super::line::ReplyLine;
 use super::phase::Request;
 use super::visible::Visible;
 

@@ -5,8 +5,9 @@
 //!  Greeting ───────────► Command ◄──────────────────────────────────────────┐
 //!                           │ DATA, 354    ► Body ── lone dot ──────────────┤
 //!                           │ BDAT n       ► Chunk { left } ── n octets ────┤
-//!                           │ AUTH, 334    ► Auth ── any reply but 334 ─────┤
-//!                           │ STARTTLS, 220 ► StartTls ── tls_started ──────┘
+//!                           │ AUTH, 334    ► Auth ── any reply but 334 ─────┘
+//!                           │ STARTTLS, 220 ► StartTls
+//!                           │ enter_raw    ► Raw
 //!                           └ end of the stream ► Closed
 //! ```
 //!
@@ -14,13 +15,14 @@
 //! favour (354 to DATA, 334 to AUTH), so that bytes sent blindly are read as the client means them; a reply to the
 //! contrary marks the tracker out of step until nothing is in flight.
 
-use std::collections::VecDeque;
-use std::str;
+use memchr::memchr;
 
-use memchr::{memchr, memmem};
-
+use super::code::{Code, Severity};
+use super::command::{Command, CommandLine, Span};
+use super::due::Due;
+use super::encode::LoneDot;
 use super::extensions::Extensions;
-use super::line::{Code, ReplyLine, Severity};
+use super::line::ReplyLine;
 use super::phase::{Phase, Request};
 
 /// A reply that came, and what it answered.
@@ -50,24 +52,6 @@ pub struct Standing {
     pub is_in_step: bool,
 }
 
-/// What a received line was to the session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Received {
-    /// A part of a reply that goes on.
-    Part,
-    /// The end of a reply.
-    Reply(Answer),
-}
-
-/// The front part of some sent bytes that is of one kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
-    /// Its octets.
-    pub size: usize,
-    /// It may hold a password: the initial response of AUTH, or an answer to a 334.
-    pub is_secret: bool,
-}
-
 /// Follows a session from the bytes sent and the lines received.
 ///
 /// ```
@@ -90,6 +74,8 @@ pub struct Tracker {
     /// Bytes were sent that are a body or an answer only if DATA or AUTH is granted.
     guessed: bool,
     lines_of_reply: usize,
+    /// The message under way was refused before its end, and has had its reply.
+    is_refused: bool,
     last: Option<Answer>,
     is_lmtp: bool,
     recipients: u32,
@@ -107,6 +93,7 @@ enum Sending {
     Chunk { left: u64, is_last: bool },
     Auth,
     StartTls,
+    Raw,
 }
 
 impl Default for Tracker {
@@ -127,6 +114,7 @@ impl Tracker {
             out_of_step: false,
             guessed: false,
             lines_of_reply: 0,
+            is_refused: false,
             last: None,
             is_lmtp: false,
             recipients: 0,
@@ -153,7 +141,7 @@ impl Tracker {
                 self.sending = if end.is_some() { Sending::Command } else { Sending::Body(dot) };
                 self.guessed |= self.due.holds(|request| request == Request::Data);
                 if end.is_some() {
-                    self.due.push(Request::EndOfData, self.final_replies());
+                    self.expect_final(Request::EndOfData, true);
                 }
                 end.unwrap_or(bytes.len())
             }
@@ -163,21 +151,26 @@ impl Tracker {
                 size
             }
             Sending::Command | Sending::Auth | Sending::StartTls => return self.sent_line(bytes),
+            Sending::Raw => bytes.len(),
         };
         Span { size, is_secret: false }
     }
 
-    /// Follows a line that was received, or a piece of one, and says what it was to the session.
-    pub fn received(&mut self, line: ReplyLine<'_>) -> Received {
+    /// Follows a line that was received, or a piece of one, and gives the answer that ended with it, if one did.
+    pub fn received(&mut self, line: ReplyLine<'_>) -> Option<Answer> {
         let (Some(code), true) = (line.code(), line.ends_reply()) else {
             self.learn(line);
-            return Received::Part;
+            return None;
         };
         self.learn(line);
         self.lines_of_reply = 0;
         let learnt = std::mem::take(&mut self.learning);
 
-        let request = self.due.pop();
+        if code == Code::CLOSING {
+            // Not every server answers an empty line.
+            self.due.skip_to(Request::EmptyLine, Request::Quit);
+        }
+        let mut request = self.due.pop();
         let severity = code.severity();
         self.is_closing |= code == Code::NOT_AVAILABLE;
         match (request, code, severity) {
@@ -200,21 +193,31 @@ impl Tracker {
             }
             (Some(Request::Helo | Request::Mail | Request::Rset), _, Severity::Completion) => self.recipients = 0,
             (Some(Request::Rcpt), _, Severity::Completion) => self.recipients += 1,
-            (Some(Request::Rcpt), ..) if self.is_lmtp && self.due.holds(|due| due == Request::EndOfData) => {
-                self.out_of_step = true;
-            }
-            // A server that accepts a message before its lone dot has found an end of its own.
-            (None, _, Severity::Completion) if matches!(self.sending, Sending::Body(_)) => {
-                self.sending = Sending::Command;
+            (Some(Request::Rcpt), ..) if self.is_lmtp => self.due.spare(Request::EndOfData),
+            // A refusal that nothing asked for is the reply to the message under way, before its time.
+            (None, _, Severity::Transient | Severity::Permanent) if code != Code::NOT_AVAILABLE => {
+                let message = match self.sending {
+                    Sending::Body(_) => Some(Request::EndOfData),
+                    Sending::Chunk { .. } => Some(Request::Bdat),
+                    _ => None,
+                };
+                self.is_refused |= message.is_some();
+                request = message;
             }
             _ => {}
         }
-        if self.due.count == 0 {
+        if self.due.count() == 0 {
             (self.out_of_step, self.guessed) = (false, false);
         }
         let answer = Answer { request, code };
         self.last = Some(answer);
-        Received::Reply(answer)
+        Some(answer)
+    }
+
+    /// Stops following: the session goes on in raw mode, where nothing is due.
+    pub fn enter_raw(&mut self) {
+        self.sending = Sending::Raw;
+        self.due = Due::default();
     }
 
     /// Follows the end of the stream: nothing will be received any more.
@@ -233,7 +236,7 @@ impl Tracker {
     pub fn standing(&self) -> Standing {
         Standing {
             phase: self.phase(),
-            outstanding: self.due.count,
+            outstanding: self.due.count(),
             awaited: self.due.front(),
             last_answer: self.last,
             is_closing: self.is_closing,
@@ -251,12 +254,13 @@ impl Tracker {
             Sending::Chunk { left, .. } => Phase::Chunk { left },
             Sending::Auth => Phase::Auth,
             Sending::StartTls => Phase::StartTls,
+            Sending::Raw => Phase::Raw,
         }
     }
 
     /// Gives how many replies are due; while the tracker is out of step, the server may send more.
     pub fn outstanding(&self) -> usize {
-        self.due.count
+        self.due.count()
     }
 
     /// Says what the next reply will answer.
@@ -308,7 +312,13 @@ impl Tracker {
             self.sending = Sending::Chunk { left, is_last };
         } else {
             self.sending = Sending::Command;
-            self.due.push(Request::Bdat, if is_last { self.final_replies() } else { 1 });
+            self.expect_final(Request::Bdat, is_last);
+        }
+    }
+
+    fn expect_final(&mut self, request: Request, is_last: bool) {
+        if !std::mem::take(&mut self.is_refused) {
+            self.due.push(request, if is_last { self.final_replies() } else { 1 });
         }
     }
 
@@ -323,6 +333,10 @@ impl Tracker {
     }
 
     fn learn(&mut self, line: ReplyLine<'_>) {
+        // Noise before the first line of a reply is none of its lines.
+        if self.lines_of_reply == 0 && line.code().is_none() {
+            return;
+        }
         let is_ehlo = matches!(self.due.front(), Some(Request::Ehlo | Request::Lhlo));
         if is_ehlo && line.is_start() && self.lines_of_reply < MOST_EXTENSIONS {
             self.learning.add(self.lines_of_reply, line);
@@ -332,7 +346,7 @@ impl Tracker {
 
     fn surprise(&mut self, sending: Sending) {
         self.sending = sending;
-        self.out_of_step |= self.due.count > 0;
+        self.out_of_step |= self.due.count() > 0;
     }
 
     fn refuse(&mut self, is_guess: impl Fn(Sending) -> bool, request: Request) {
@@ -345,182 +359,3 @@ impl Tracker {
 
 /// Extensions beyond this many lines are not learnt: a server cannot fill the memory with them.
 const MOST_EXTENSIONS: usize = 1000;
-
-/// The replies that are due, in order, in runs of the same request.
-#[derive(Debug, Default)]
-struct Due {
-    runs: VecDeque<(Request, usize)>,
-    count: usize,
-}
-
-impl Due {
-    fn push(&mut self, request: Request, count: usize) {
-        self.count += count;
-        let is_full = self.runs.len() >= MOST_RUNS;
-        match self.runs.back_mut() {
-            Some((last, run)) if *last == request || is_full => *run += count,
-            _ => self.runs.push_back((request, count)),
-        }
-    }
-
-    fn pop(&mut self) -> Option<Request> {
-        let (request, run) = self.runs.front_mut()?;
-        let request = *request;
-        *run -= 1;
-        self.count -= 1;
-        if *run == 0 {
-            self.runs.pop_front();
-        }
-        Some(request)
-    }
-
-    fn front(&self) -> Option<Request> {
-        self.runs.front().map(|(request, _)| *request)
-    }
-
-    fn holds(&self, is_it: impl Fn(Request) -> bool) -> bool {
-        self.runs.iter().any(|(request, _)| is_it(*request))
-    }
-
-    fn count_of(&self, request: Request) -> usize {
-        self.runs.iter().filter(|(due, _)| *due == request).map(|(_, run)| run).sum()
-    }
-}
-
-/// More runs than these are counted, but no longer told apart.
-const MOST_RUNS: usize = 4096;
-
-/// The command line under way: as much of its beginning as tells the command.
-#[derive(Debug, Default)]
-struct CommandLine {
-    head: Vec<u8>,
-    /// Octets after the head were not kept.
-    has_more: bool,
-}
-
-/// A command as far as the session depends on it.
-#[derive(Debug, Clone, Copy)]
-struct Command {
-    request: Request,
-    /// Of BDAT: the octets of the chunk, and whether it is the last.
-    chunk: Option<(u64, bool)>,
-}
-
-impl CommandLine {
-    /// Adds a part of the line, or as much of it as stands before a secret; the secret itself is not kept.
-    fn add(&mut self, part: &[u8]) -> Span {
-        if secret_start(&self.head).is_some() {
-            return Span { size: part.len(), is_secret: true };
-        }
-        let before = self.head.len();
-        let room = LONGEST_HEAD - before;
-        self.head.extend_from_slice(&part[..part.len().min(room)]);
-        match secret_start(&self.head) {
-            Some(start) => {
-                self.head.truncate(start);
-                Span { size: start - before, is_secret: false }
-            }
-            None => {
-                self.has_more |= part.len() > room;
-                Span { size: part.len(), is_secret: false }
-            }
-        }
-    }
-
-    fn clear(&mut self) {
-        self.head.clear();
-        self.has_more = false;
-    }
-
-    fn command(&self) -> Command {
-        let mut words = self.head.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-        let verb = words.next().unwrap_or_default();
-        let request = match VERBS.iter().find(|(name, _)| verb.eq_ignore_ascii_case(name.as_bytes())) {
-            Some((_, request)) => *request,
-            None if verb.is_empty() && !self.has_more => Request::EmptyLine,
-            None => Request::Other,
-        };
-        if request != Request::Bdat {
-            return Command { request, chunk: None };
-        }
-        let octets = words.next().and_then(|word| str::from_utf8(word).ok()?.parse().ok());
-        let is_last = words.next().is_some_and(|word| word.eq_ignore_ascii_case(b"LAST"));
-        match octets {
-            Some(octets) => Command { request, chunk: Some((octets, is_last)) },
-            None => Command { request: Request::Other, chunk: None },
-        }
-    }
-}
-
-const VERBS: &[(&str, Request)] = &[
-    ("RCPT", Request::Rcpt),
-    ("MAIL", Request::Mail),
-    ("DATA", Request::Data),
-    ("BDAT", Request::Bdat),
-    ("RSET", Request::Rset),
-    ("EHLO", Request::Ehlo),
-    ("HELO", Request::Helo),
-    ("LHLO", Request::Lhlo),
-    ("AUTH", Request::Auth),
-    ("STARTTLS", Request::StartTls),
-    ("QUIT", Request::Quit),
-];
-
-/// A head of this many octets tells every command, `BDAT 18446744073709551615 LAST` too.
-const LONGEST_HEAD: usize = 64;
-
-/// Gives where the initial response of an AUTH command begins.
-fn secret_start(head: &[u8]) -> Option<usize> {
-    let (verb, rest) = head.split_at_checked(5)?;
-    if !verb.eq_ignore_ascii_case(b"AUTH ") {
-        return None;
-    }
-    let mechanism = rest.iter().position(|byte| *byte != b' ')?;
-    let space = rest[mechanism..].iter().position(|byte| *byte == b' ')?;
-    Some(verb.len() + mechanism + space + 1)
-}
-
-/// Finds CR LF, dot, CR LF in a body that is cut anywhere; the beginning of the body counts as a line's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct LoneDot {
-    /// How many octets of the pattern the bytes so far end with.
-    matched: usize,
-}
-
-impl Default for LoneDot {
-    fn default() -> Self {
-        Self { matched: 2 }
-    }
-}
-
-impl LoneDot {
-    const PATTERN: &'static [u8] = b"\r\n.\r\n";
-
-    /// Gives how many of `bytes` belong to the body, if it ends in them.
-    fn find(&mut self, bytes: &[u8]) -> Option<usize> {
-        let mut at = 0;
-        while self.matched > 0 && at < bytes.len() {
-            self.step(bytes[at]);
-            at += 1;
-            if self.matched == Self::PATTERN.len() {
-                return Some(at);
-            }
-        }
-        let rest = &bytes[at..];
-        if let Some(found) = memmem::find(rest, Self::PATTERN) {
-            return Some(at + found + Self::PATTERN.len());
-        }
-        for byte in &rest[rest.len().saturating_sub(Self::PATTERN.len() - 1)..] {
-            self.step(*byte);
-        }
-        None
-    }
-
-    fn step(&mut self, byte: u8) {
-        self.matched = match byte {
-            _ if Self::PATTERN[self.matched] == byte => self.matched + 1,
-            b'\r' => 1,
-            _ => 0,
-        };
-    }
-}

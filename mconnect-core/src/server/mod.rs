@@ -309,9 +309,11 @@ impl Server {
 
     fn finish(&mut self) -> Result<(), ServerError> {
         let Some(acceptor) = self.acceptor.take() else { return Ok(()) };
+        // A test that has failed already does not wait for a client.
+        let patience = if thread::panicking() { Duration::ZERO } else { self.patience };
         let state = self.shared.state();
         let is_awaited = |state: &mut State| state.clients < self.sessions && !state.is_over;
-        let waited = self.shared.changed.wait_timeout_while(state, self.patience, is_awaited);
+        let waited = self.shared.changed.wait_timeout_while(state, patience, is_awaited);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         if self.sessions == 0 {
             for connection in state.connections.drain(..) {

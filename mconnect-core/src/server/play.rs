@@ -59,7 +59,7 @@ fn play(
         }
         match (step.side, &step.deed) {
             (Side::Server, Deed::HalfClose) => drop(stream.shutdown(Shutdown::Write)),
-            (Side::Server, Deed::Close) => return close(stream),
+            (Side::Server, Deed::Close) => return close(stream, shared),
             (Side::Server, Deed::Reset) => {
                 // Closing the last handle with a linger of zero makes the system send a reset.
                 return SockRef::from(stream)
@@ -72,7 +72,7 @@ fn play(
         }
     }
     game.flush()?;
-    close(stream)
+    close(stream, shared)
 }
 
 struct Game<'a> {
@@ -350,7 +350,8 @@ fn shown(line: &[u8]) -> String {
 }
 
 /// Closes so that the client can still read everything: what it has sent is read before.
-fn close(stream: &TcpStream) -> Result<(), ServerError> {
+fn close(stream: &TcpStream, shared: &Shared) -> Result<(), ServerError> {
+    shared.forget(stream);
     drop(stream.shutdown(Shutdown::Write));
     drop(stream.set_read_timeout(Some(CLOSE_PATIENCE)));
     let mut input = Input::new(stream);

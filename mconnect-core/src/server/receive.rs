@@ -27,8 +27,14 @@ pub(super) fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
             }
             Err(error) => return Err(error),
         };
-        if !line.ends_with(b"\n") {
+        if line.is_empty() {
             return Ok(());
+        }
+        if !line.ends_with(b"\n") {
+            // A piece of a line that is too long: the rest of it, or the end, follows.
+            while matches!(receiver.input.line()?.as_slice(), [.., last] if *last != b'\n') {}
+            replies.push_str(&reply("500 5.5.6 the line is too long"));
+            continue;
         }
         match receiver.command(line.trim_ascii())? {
             Next::Reply(reply) => replies.push_str(&reply),

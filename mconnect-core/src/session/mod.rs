@@ -85,21 +85,30 @@ pub(crate) struct Settings {
     pub timeouts: Timeouts,
     pub limits: Limits,
     pub observer: Option<Arc<dyn Observer>>,
-    pub closer: Closer,
 }
 
 impl Session {
     /// Begins a session over a stream that is open already; [`Connect::over`](crate::Connect::over) does so with other
     /// settings than the defaults. `name` is the other end's name in errors.
     pub fn from_stream(stream: impl Stream + 'static, name: &str) -> Self {
-        Self::new(Arc::new(stream), Peer::new(name, None), None, Settings::default())
+        Self::new(Arc::new(stream), Peer::new(name, None), None, Settings::default(), Closer::new())
     }
 
-    pub(crate) fn new(stream: Arc<dyn Stream>, peer: Peer, local: Option<SocketAddr>, settings: Settings) -> Self {
-        let shared = Arc::new(Shared::new(peer, local, settings));
+    pub(crate) fn new(
+        stream: Arc<dyn Stream>,
+        peer: Peer,
+        local: Option<SocketAddr>,
+        settings: Settings,
+        closer: Closer,
+    ) -> Self {
+        let shared = Arc::new(Shared::new(peer, local, settings, closer));
         let reader = Reader::new(Arc::clone(&shared), Arc::clone(&stream));
-        let closed = Arc::clone(&stream);
-        shared.closer.arm(move || drop(closed.shutdown()));
+        let closed = Arc::downgrade(&stream);
+        shared.closer.arm(move || {
+            if let Some(stream) = closed.upgrade() {
+                let _ = stream.shutdown();
+            }
+        });
         Self { reader, writer: Writer::new(shared, stream) }
     }
 
@@ -154,12 +163,12 @@ impl Session {
     /// Sends a command and reads its reply.
     ///
     /// # Errors
-    /// [`Error::OutOfStep`] if an earlier reply is still due: nothing is sent, so that no late reply is taken for this
-    /// command's. [`Error::LineBreak`] if the line holds one. Otherwise as [`send_line`](Self::send_line) and
+    /// [`Error::OutOfStep`] if an earlier reply is still due, or the server waits for a body, a chunk or TLS: nothing is
+    /// sent, so that no late reply is taken for this command's, and the command not for something else. [`Error::LineBreak`] if the line holds one. Otherwise as [`send_line`](Self::send_line) and
     /// [`read_reply`](Self::read_reply); if writing fails because the server has had its last word, that word is the
     /// reply.
     pub fn command(&mut self, line: impl AsRef<[u8]>) -> Result<Reply, Error> {
-        self.require_in_step(Action::Write)?;
+        self.require_in_step(|phase| matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::StartTls))?;
         match self.send_line(line) {
             Ok(()) => self.read_reply(),
             Err(error @ Error::LineBreak { .. }) => Err(error),
@@ -184,14 +193,21 @@ impl Session {
     /// ```
     ///
     /// # Errors
-    /// [`Error::OutOfStep`] and [`Error::LineBreak`], with nothing sent; [`Error::Pipeline`], which keeps the replies
-    /// that came, for everything else.
+    /// [`Error::OutOfStep`] as [`command`](Self::command), with nothing sent; [`Error::LineBreak`] at the first line, with
+    /// nothing sent; [`Error::Pipeline`], which keeps the replies that came, for everything else.
     pub fn pipeline<L: AsRef<[u8]>>(&mut self, lines: impl IntoIterator<Item = L>) -> Result<Vec<Reply>, Error> {
-        self.require_in_step(Action::Write)?;
+        self.require_in_step(|phase| matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::StartTls))?;
         let mut group = Vec::new();
         let mut replies = Vec::new();
         for line in lines {
-            self.writer.require_one_line(line.as_ref())?;
+            match self.writer.require_one_line(line.as_ref()) {
+                Ok(()) => {}
+                Err(error) if group.is_empty() && replies.is_empty() => return Err(error),
+                Err(error) => {
+                    self.send_group(&mut group, &mut replies)?;
+                    return Err(Error::Pipeline { answered: replies, source: Box::new(error) });
+                }
+            }
             if !group.is_empty() && group.len() + line.as_ref().len() > MOST_UNANSWERED {
                 self.send_group(&mut group, &mut replies)?;
             }
@@ -211,7 +227,7 @@ impl Session {
     /// # Errors
     /// [`Error::Message`] if `message` cannot be read. Otherwise as [`command`](Self::command).
     pub fn message(&mut self, mut message: impl Read) -> Result<Reply, Error> {
-        self.require_in_step(Action::Write)?;
+        self.require_in_step(|phase| matches!(phase, Phase::Chunk { .. } | Phase::StartTls))?;
         if self.phase() != Phase::Body {
             let reply = self.command("DATA")?;
             if self.phase() != Phase::Body {
@@ -290,7 +306,9 @@ impl Session {
         // Unread data at closing would make the system send a reset, which can destroy our last bytes on their way.
         if self.half_close().is_ok() {
             let grace = Deadline::after(self.shared().timeouts.closing);
-            while let Ok(Some(_)) = self.reader.read_line_by(Some(grace)) {}
+            while grace.left().is_none_or(|left| !left.is_zero())
+                && let Ok(Some(_)) = self.reader.read_line_by(Some(grace))
+            {}
         }
         Ok(replies)
     }
@@ -392,11 +410,12 @@ impl Session {
         self.writer.shared()
     }
 
-    fn require_in_step(&self, action: Action) -> Result<(), Error> {
-        match self.outstanding() {
-            0 => Ok(()),
-            outstanding => Err(Error::OutOfStep { scene: self.shared().scene(action), outstanding }),
+    fn require_in_step(&self, is_wrong: impl Fn(Phase) -> bool) -> Result<(), Error> {
+        let standing = self.standing();
+        if standing.outstanding == 0 && !is_wrong(standing.phase) {
+            return Ok(());
         }
+        Err(Error::OutOfStep { scene: self.shared().scene(Action::Write), outstanding: standing.outstanding })
     }
 
     fn send_group(&mut self, group: &mut Vec<u8>, replies: &mut Vec<Reply>) -> Result<(), Error> {
@@ -416,7 +435,7 @@ impl Session {
 
     /// After a failed write: the reply that tells why, if the server sent one before it closed.
     fn last_words(&mut self, error: Error) -> Result<Reply, Error> {
-        if matches!(error, Error::Io { .. }) {
+        if matches!(error, Error::Io { .. } | Error::Timeout { .. }) {
             let grace = Deadline::after(self.shared().timeouts.closing);
             self.reader.read_reply_by(Some(grace)).map_err(|_| error)
         } else {

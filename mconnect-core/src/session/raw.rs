@@ -28,10 +28,11 @@ pub struct RawWriter {
 
 pub(super) fn into_raw(reader: Reader, writer: Writer) -> (RawReader, RawWriter) {
     let (shared, stream, received) = reader.into_parts();
+    shared.enter_raw();
     drop(stream.set_read_timeout(None));
     let raw_reader = RawReader { shared, stream, received: io::Cursor::new(received) };
     let (shared, stream) = writer.into_parts();
-    drop(stream.set_write_timeout(Some(shared.timeouts.block)));
+    drop(stream.set_write_timeout(Some(shared.timeouts.block.max(Duration::from_millis(1)))));
     (raw_reader, RawWriter { shared, stream })
 }
 
@@ -51,6 +52,7 @@ impl RawReader {
             },
             received => received,
         };
+        let result = result.map_err(|error| self.shared.io_error(Action::Read, error));
         match result {
             Ok(count @ 1..) => {
                 self.shared.heard();
@@ -59,7 +61,7 @@ impl RawReader {
             _ if buffer.is_empty() => {}
             _ => self.shared.ended(),
         }
-        result.map_err(|error| self.shared.io_error(Action::Read, error))
+        result
     }
 }
 

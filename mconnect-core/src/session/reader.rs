@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Writer;
 use super::shared::{Deadline, Shared};
@@ -22,6 +22,8 @@ pub struct Reader {
     /// The read timeout that the stream has.
     timeout: Option<Duration>,
     end: End,
+    /// The deadline after which one more look was taken.
+    overtime: Option<Instant>,
 }
 
 enum End {
@@ -33,7 +35,7 @@ enum End {
 impl Reader {
     pub(super) fn new(shared: Arc<Shared>, stream: Arc<dyn Stream>) -> Self {
         let (lines, reply) = (LineBuffer::new(shared.limits.line), ReplyBuilder::new(shared.limits));
-        Self { shared, stream, lines, reply, timeout: None, end: End::Open }
+        Self { shared, stream, lines, reply, timeout: None, end: End::Open, overtime: None }
     }
 
     /// Reads the next line, or a piece of one longer than the limit, or at the end of the stream what is left of an
@@ -145,7 +147,7 @@ impl Reader {
     }
 
     pub(super) fn into_parts(self) -> (Arc<Shared>, Arc<dyn Stream>, Vec<u8>) {
-        (self.shared, self.stream, self.lines.buffered().to_vec())
+        (self.shared, self.stream, [self.reply.partial(), self.lines.buffered()].concat())
     }
 
     fn gone(&self) -> Error {
@@ -155,11 +157,16 @@ impl Reader {
     /// Reads once. Failures but the deadline's end the stream and are kept until what was received has been given.
     fn fill(&mut self, deadline: Option<Deadline>) -> Result<(), Error> {
         loop {
-            let left = deadline.and_then(Deadline::left);
+            let mut left = deadline.and_then(Deadline::left);
             if let (Some(Duration::ZERO), Some(deadline)) = (left, deadline) {
-                let partial = [self.reply.partial(), self.lines.buffered()].concat();
-                let scene = self.shared.scene(Action::ReadReply);
-                return Err(Error::Timeout { scene, after: deadline.after, partial });
+                // After a stop of the process, what was awaited may be here: one look is taken, and no more.
+                if self.overtime == deadline.at {
+                    let partial = [self.reply.partial(), self.lines.buffered()].concat();
+                    let scene = self.shared.scene(Action::ReadReply);
+                    return Err(Error::Timeout { scene, after: deadline.after, partial });
+                }
+                self.overtime = deadline.at;
+                left = Some(LEAST_TIMEOUT);
             }
             self.set_timeout(left);
             let error = match self.stream.read(self.lines.space()) {
@@ -206,3 +213,6 @@ impl fmt::Debug for Reader {
         self.shared.fmt(f, "Reader")
     }
 }
+
+/// A timeout of zero would be none at all.
+const LEAST_TIMEOUT: Duration = Duration::from_millis(1);

@@ -61,7 +61,7 @@ impl Deadline {
 }
 
 impl Shared {
-    pub fn new(peer: Peer, local: Option<SocketAddr>, settings: Settings) -> Self {
+    pub fn new(peer: Peer, local: Option<SocketAddr>, settings: Settings, closer: Closer) -> Self {
         let state = State { tracker: Tracker::new(), last_received: Instant::now(), has_sent: false, waiters: 0 };
         Self {
             peer_name: peer.to_string().into(),
@@ -69,7 +69,7 @@ impl Shared {
             local,
             timeouts: settings.timeouts,
             limits: settings.limits,
-            closer: settings.closer,
+            closer,
             observer: settings.observer,
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -125,16 +125,15 @@ impl Shared {
 
     /// Follows a line that was received, and gives what it answered if it ended a reply.
     pub fn received(&self, line: ReplyLine<'_>) -> Option<Request> {
+        // Observed first: once it is followed, whoever waits for it goes on.
+        self.observe(&Event::Received(line));
         let mut state = self.tracker();
-        let (before, awaited) = (state.phase(), state.awaited());
-        state.tracker.received(line);
+        let before = state.phase();
+        let answer = state.tracker.received(line);
         let after = state.phase();
         self.wake(state);
-        if let Some(observer) = &self.observer {
-            observer.observe(Instant::now(), &Event::Received(line));
-            self.observe_phase(before, after);
-        }
-        awaited
+        self.observe_phase(before, after);
+        answer.and_then(|answer| answer.request)
     }
 
     /// Notes that something was received just now.
@@ -144,16 +143,23 @@ impl Shared {
 
     /// Follows the end of what is received.
     pub fn ended(&self) {
-        let mut state = self.tracker();
-        state.tracker.ended();
-        self.wake(state);
         self.observe(&Event::Ended);
+        let mut state = self.tracker();
+        let before = state.phase();
+        state.tracker.ended();
+        let after = state.phase();
+        self.wake(state);
+        self.observe_phase(before, after);
     }
 
     pub fn observe(&self, event: &Event<'_>) {
         if let Some(observer) = &self.observer {
             observer.observe(Instant::now(), event);
         }
+    }
+
+    pub fn enter_raw(&self) {
+        self.tracker().tracker.enter_raw();
     }
 
     pub fn forgo_empty_line(&self) {

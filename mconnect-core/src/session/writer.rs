@@ -67,22 +67,10 @@ impl Writer {
         }
     }
 
-    /// Waits at most this long until no reply is due, or the server closed, and says whether that is so. Nothing is
-    /// closed.
-    pub fn wait_at_most(&mut self, patience: Duration) -> bool {
-        let state = self.shared.wait_until(Deadline::after(patience), |state| state.outstanding() == 0);
-        state.outstanding() == 0 || state.phase() == Phase::Closed
-    }
-
     /// Waits until the server closed, or has said nothing for this long, and says whether it closed. Another thread
     /// has to be reading.
     pub fn wait_end(&mut self, patience: Duration) -> bool {
         self.shared.wait_end(patience)
-    }
-
-    /// Stops expecting a reply to an empty line, if that is what is due next: some servers give none.
-    pub fn forgo_empty_line(&mut self) {
-        self.shared.forgo_empty_line();
     }
 
     /// Ends the sending side: the server reads everything sent, and then the end of the stream.
@@ -139,7 +127,7 @@ impl Writer {
         if self.is_half_closed {
             return Err(self.shared.io_error(Action::Write, io::ErrorKind::BrokenPipe.into()));
         }
-        let patience = self.shared.timeouts.block;
+        let patience = self.shared.timeouts.block.max(Duration::from_millis(1));
         self.set_timeout(if on_stall.is_some() { patience.min(STALL) } else { patience });
         // Recorded before the write: the reply can be here as soon as the bytes are out.
         self.shared.sent(bytes);

@@ -1,0 +1,351 @@
+//! The tool, and the library under it, with Postfix, Exim and OpenSMTPD; `servers/` has what starts them.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::env::temp_dir;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::{self, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mconnect_core::server::Server;
+use mconnect_core::{Connect, Timeouts};
+
+#[test]
+#[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
+fn postfix_serves_every_session() {
+    let protest = "554 5.5.0 Error: SMTP protocol synchronization";
+    every_session(Kind { name: "postfix", protest, has_chunking: true });
+}
+
+#[test]
+#[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
+fn exim_serves_every_session() {
+    let protest = "554 SMTP synchronization error";
+    every_session(Kind { name: "exim", protest, has_chunking: true });
+}
+
+#[test]
+#[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
+fn opensmtpd_serves_every_session() {
+    let protest = "500 5.5.1 Invalid command: Pipelining not supported";
+    every_session(Kind { name: "opensmtpd", protest, has_chunking: false });
+}
+
+#[test]
+#[ignore = "needs root, for a hosts file of its own: .ci/run runs it"]
+fn an_address_that_refuses_is_followed_by_the_next_one() {
+    let server = Server::start().unwrap();
+    let hosts = concat!(env!("CARGO_TARGET_TMPDIR"), "/hosts");
+    fs::write(hosts, "::1 two-homes.test\n127.0.0.1 two-homes.test\n").unwrap();
+    let run = "mount --bind \"$0\" /etc/hosts; exec \"$@\"";
+    let port = server.port().to_string();
+    let command = ["unshare", "--mount", "sh", "-euc", run, hosts, MCONNECT, "-p", &port, "two-homes.test"];
+    let talk = Talk::of(&command, b"QUIT\n");
+    talk.must_be(0, &["220", "221"]);
+    let told = format!(
+        "connecting to host two-homes.test (::1), port {port}\n\
+         connect failed (Connection refused), next address ...\n\
+         connecting to host two-homes.test (127.0.0.1), port {port}\n\
+         connection open\n"
+    );
+    assert_eq!(talk.err, told, "{talk:?}");
+}
+
+fn every_session(kind: Kind) {
+    let server = RealServer::start(kind);
+    for (topic, check) in TOPICS {
+        println!("{}: {topic}", server.kind.name);
+        check(&server);
+    }
+}
+
+type Topic = (&'static str, fn(&RealServer));
+
+const TOPICS: &[Topic] = &[
+    ("a classic session over both families", classic),
+    ("10 MB for three recipients arrive as they were piped", bulk_by_the_tool),
+    ("10 MB for three recipients arrive as the library was given them", bulk_by_the_library),
+    ("a refused recipient is one reply among others", refused_recipient),
+    ("a piped script is in step", in_step),
+    ("a script that is not in step is protested against", out_of_step),
+    ("the last command needs no line end, and no QUIT", end_of_input),
+    ("half a message is not delivered", end_of_input_in_a_message),
+    ("chunks arrive as they were piped, where they are taken", chunks),
+    ("raw mode sends what is piped", raw),
+];
+
+fn classic(server: &RealServer) {
+    for host in ["127.0.0.1", "::1"] {
+        let script = format!("{EHLO}NOOP\n{}QUIT\n", delivery(&["one"], &message("classic\n")));
+        let talk = server.talk(host, &[], script);
+        talk.must_be(0, &["220", "250", "250", "250", "250", "354", "250", "221"]);
+        server.must_store(1, message("classic\n"));
+    }
+}
+
+fn bulk_by_the_tool(server: &RealServer) {
+    let content = bulk();
+    let before = format!("{EHLO}{}DATA\n", envelope(&["one", "two", "three"]));
+    let script = [before.as_bytes(), &stuffed(&content), b".\nQUIT\n"].concat();
+    let talk = server.talk("127.0.0.1", &[], script);
+    talk.must_be(0, &["220", "250", "250", "250", "250", "250", "354", "250", "221"]);
+    server.must_store(3, &content);
+}
+
+fn bulk_by_the_library(server: &RealServer) {
+    let content = bulk();
+    let timeouts = Timeouts::default().replies(PATIENCE);
+    let mut session = Connect::new("::1", server.port).timeouts(timeouts).open().unwrap();
+    session.read_reply().unwrap().require(220).unwrap();
+    for line in EHLO.lines().chain(envelope(&["one", "two", "three"]).lines()) {
+        session.command(line).unwrap().require(250).unwrap();
+    }
+    session.message(content.as_slice()).unwrap().require(250).unwrap();
+    session.quit().unwrap().require(221).unwrap();
+    server.must_store(3, &content);
+}
+
+fn refused_recipient(server: &RealServer) {
+    let script = format!("{EHLO}{}QUIT\n", delivery(&["refused", "one"], &message("for one\n")));
+    let talk = server.talk("127.0.0.1", &[], script);
+    talk.must_be(0, &["220", "250", "250", "550", "250", "354", "250", "221"]);
+    server.must_store(1, message("for one\n"));
+}
+
+fn in_step(server: &RealServer) {
+    let talk = server.talk("127.0.0.1", &[], three_deliveries());
+    let mut codes = vec!["220", "250"];
+    codes.extend(["250", "250", "354", "250"].repeat(3));
+    codes.push("221");
+    talk.must_be(0, &codes);
+    server.must_store(3, message("one of three\n"));
+}
+
+fn out_of_step(server: &RealServer) {
+    let talk = server.talk("127.0.0.1", &["--no-wait"], three_deliveries());
+    assert!(talk.out.contains(server.kind.protest) && talk.status != Some(0), "{talk:?}");
+    server.must_have_stored_nothing();
+}
+
+fn end_of_input(server: &RealServer) {
+    let talk = server.talk("127.0.0.1", &[], format!("{EHLO}NOOP"));
+    assert_eq!(talk.status, Some(0), "{talk:?}");
+    assert_eq!(talk.codes_but_for_a_farewell(), ["220", "250", "250"], "{talk:?}");
+}
+
+fn end_of_input_in_a_message(server: &RealServer) {
+    let half = delivery(&["one"], &message("half a line")).replace("half a line\n.\n", "half a line");
+    let talk = server.talk("127.0.0.1", &[], format!("{EHLO}{half}"));
+    assert_eq!(talk.status, Some(65), "{talk:?}");
+    assert_eq!(talk.codes_but_for_a_farewell(), ["220", "250", "250", "250", "354"], "{talk:?}");
+    assert!(talk.err.contains("the input ended inside a message"), "{talk:?}");
+    server.must_have_stored_nothing();
+}
+
+fn chunks(server: &RealServer) {
+    let talk = server.talk("127.0.0.1", &[], format!("{EHLO}QUIT\n"));
+    assert_eq!(talk.out.contains("CHUNKING"), server.kind.has_chunking, "{talk:?}");
+    if !server.kind.has_chunking {
+        return;
+    }
+    let content = message(&"QUIT\n.\n.. and .\n\n".repeat(5000));
+    let sent = content.replace('\n', "\r\n");
+    let (first, last) = sent.split_at(sent.len() / 2);
+    let (begun, ended) = (first.len(), last.len());
+    let to = envelope(&["one", "two"]);
+    let script = format!("{EHLO}{to}BDAT {begun}\n{first}BDAT {ended} LAST\n{last}QUIT\n");
+    let talk = server.talk("127.0.0.1", &[], script);
+    talk.must_be(0, &["220", "250", "250", "250", "250", "250", "250", "221"]);
+    server.must_store(2, &content);
+}
+
+fn raw(server: &RealServer) {
+    let mut command = limited(&[MCONNECT, "--quiet", "-r", "-p", &server.port.to_string(), "::1"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut input, mut output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+    let mut greeting = String::new();
+    output.read_line(&mut greeting).unwrap();
+    assert!(greeting.starts_with("220 "), "{greeting:?}");
+    input.write_all(b"QUIT\r\n").unwrap();
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).unwrap();
+    assert!(rest.starts_with("221 ") && rest.ends_with("\r\n") && rest.lines().count() == 1, "{rest:?}");
+    assert_eq!(child.wait().unwrap().code(), Some(0), "after {rest:?}");
+}
+
+/// What is different about a server.
+struct Kind {
+    name: &'static str,
+    /// What it says to a client that does not wait for its replies.
+    protest: &'static str,
+    has_chunking: bool,
+}
+
+/// A server that runs until it is dropped.
+struct RealServer {
+    kind: Kind,
+    port: u16,
+    dir: PathBuf,
+}
+
+impl RealServer {
+    fn start(kind: Kind) -> Self {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let dir = temp_dir().join(format!("mconnect-{}-{}", kind.name, process::id()));
+        fs::create_dir(&dir).unwrap();
+        let server = Self { kind, port, dir };
+        server.run(&["install"]).unwrap();
+        server.run(&["start", &port.to_string()]).unwrap();
+        server
+    }
+
+    /// Runs the server's script; an error is what it says.
+    fn run(&self, action: &[&str]) -> Result<(), String> {
+        let script = format!("{}/tests/servers/{}.sh", env!("CARGO_MANIFEST_DIR"), self.kind.name);
+        let done = Command::new(script).args(action).arg(&self.dir).stdin(Stdio::null()).output().unwrap();
+        if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).into_owned()) }
+    }
+
+    /// Pipes a script through the tool.
+    fn talk(&self, host: &str, options: &[&str], script: impl AsRef<[u8]>) -> Talk {
+        Talk::of(&[&[MCONNECT, "-p", &self.port.to_string(), host], options].concat(), script.as_ref())
+    }
+
+    #[track_caller]
+    fn must_store(&self, copies: usize, content: impl AsRef<[u8]>) {
+        let content = content.as_ref();
+        let deadline = Instant::now() + PATIENCE;
+        while self.stored().len() < copies && Instant::now() < deadline {
+            thread::sleep(LOOK_AGAIN);
+        }
+        let stored = self.stored();
+        assert_eq!(stored.len(), copies, "{} stored another number of messages", self.kind.name);
+        for path in stored {
+            let whole = fs::read(&path).unwrap();
+            let begin = whole.windows(FIRST_FIELD.len()).position(|window| window == FIRST_FIELD.as_bytes());
+            let kept = &whole[begin.unwrap_or(0)..];
+            let same = kept.iter().zip(content).take_while(|(kept, sent)| kept == sent).count();
+            let [got, expected] = [kept, content].map(|all| all[same..].escape_ascii().take(200).map(char::from));
+            let [got, expected] = [String::from_iter(got), String::from_iter(expected)];
+            let lengths = (kept.len(), content.len());
+            assert!(kept == content, "octets {lengths:?}, from {same} on \"{got}\", expected \"{expected}\"");
+            fs::remove_file(&path).unwrap();
+        }
+    }
+
+    /// Looks once a later message is there.
+    #[track_caller]
+    fn must_have_stored_nothing(&self) {
+        let later = message("later\n");
+        let talk = self.talk("127.0.0.1", &[], format!("{EHLO}{}QUIT\n", delivery(&["one"], &later)));
+        talk.must_be(0, &["220", "250", "250", "250", "354", "250", "221"]);
+        self.must_store(1, later);
+    }
+
+    fn stored(&self) -> Vec<PathBuf> {
+        fs::read_dir(self.dir.join("stored/new")).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
+    }
+}
+
+impl Drop for RealServer {
+    fn drop(&mut self) {
+        if let Err(said) = self.run(&["stop"]) {
+            eprintln!("{said}");
+        }
+        drop(fs::remove_dir_all(&self.dir));
+    }
+}
+
+/// What came of a session with the tool.
+#[derive(Debug)]
+struct Talk {
+    status: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Talk {
+    fn of(command: &[&str], script: &[u8]) -> Self {
+        let mut command = limited(command);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (mut input, script) = (child.stdin.take().unwrap(), script.to_vec());
+        // A server that ends the session leaves a part of the script unread.
+        let feeding = thread::spawn(move || drop(input.write_all(&script)));
+        let done = child.wait_with_output().unwrap();
+        feeding.join().unwrap();
+        let [out, err] = [done.stdout, done.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        Self { status: done.status.code(), out, err }
+    }
+
+    #[track_caller]
+    fn must_be(&self, status: i32, codes: &[&str]) {
+        assert_eq!((self.status, self.codes()), (Some(status), codes.to_vec()), "{self:?}");
+    }
+
+    /// Gives the code of each reply.
+    fn codes(&self) -> Vec<&str> {
+        self.out.lines().filter(|line| !line[3..].starts_with('-')).map(|line| &line[..3]).collect()
+    }
+
+    /// At the end of its input, Exim says 421, and the others say nothing.
+    fn codes_but_for_a_farewell(&self) -> Vec<&str> {
+        let mut codes = self.codes();
+        codes.pop_if(|code| *code == "421");
+        codes
+    }
+}
+
+/// Gives a command that does not hang.
+fn limited(command: &[&str]) -> Command {
+    let mut limited = Command::new("timeout");
+    limited.arg(PATIENCE.as_secs().to_string()).args(command);
+    limited
+}
+
+fn envelope(recipients: &[&str]) -> String {
+    let to: String = recipients.iter().map(|name| format!("RCPT TO:<{name}@example.com>\n")).collect();
+    format!("MAIL FROM:<sender@example.org>\n{to}")
+}
+
+fn delivery(recipients: &[&str], content: &str) -> String {
+    format!("{}DATA\n{content}.\n", envelope(recipients))
+}
+
+fn three_deliveries() -> String {
+    format!("{EHLO}{}QUIT\n", delivery(&["one"], &message("one of three\n")).repeat(3))
+}
+
+fn message(text: &str) -> String {
+    format!("{FIRST_FIELD} mconnect\nDate: Mon, 1 Jan 2024 00:00:00 +0000\nMessage-ID: <1@example.org>\n\n{text}")
+}
+
+/// Gives a message of 10 MB with all that can go wrong in one, but for what servers change: lone CR and LF, and NUL.
+fn bulk() -> Vec<u8> {
+    let octets: Vec<u8> = (1..=255).filter(|octet| !b"\r\n".contains(octet)).collect();
+    let lines = [b".".as_slice(), b"", b"..", b"QUIT", &octets.repeat(100), b".QUIT", b"plain text", &octets, b". ."];
+    let mut content = message("").into_bytes();
+    for line in lines.iter().cycle() {
+        content.extend_from_slice(line);
+        content.push(b'\n');
+        if content.len() > 10_000_000 {
+            return content;
+        }
+    }
+    unreachable!("a cycle has no end")
+}
+
+/// Puts a dot before each dot that begins a line.
+fn stuffed(content: &[u8]) -> Vec<u8> {
+    let lines = content.split_inclusive(|octet| *octet == b'\n');
+    lines.flat_map(|line| [if line.starts_with(b".") { b"." } else { b"".as_slice() }, line].concat()).collect()
+}
+
+const MCONNECT: &str = env!("CARGO_BIN_EXE_mconnect");
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+const EHLO: &str = "EHLO client.example\n";
+/// Servers put their own header fields above it.
+const FIRST_FIELD: &str = "Comments: from";

@@ -1,0 +1,111 @@
+//! Commands on their way out: which one a line is, and where a secret in it begins.
+
+use std::str;
+
+use super::phase::Request;
+
+/// The front part of some sent bytes that is of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// Its octets.
+    pub size: usize,
+    /// It may hold a password: the initial response of AUTH, or an answer to a 334.
+    pub is_secret: bool,
+}
+
+/// The command line under way: as much of its beginning as tells the command.
+#[derive(Debug, Default)]
+pub(super) struct CommandLine {
+    head: Vec<u8>,
+    /// Octets after the head were not kept.
+    has_more: bool,
+}
+
+/// A command as far as the session depends on it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Command {
+    pub request: Request,
+    /// Of BDAT: the octets of the chunk, and whether it is the last.
+    pub chunk: Option<(u64, bool)>,
+}
+
+impl CommandLine {
+    /// Adds a part of the line, or as much of it as stands before a secret; the secret itself is not kept.
+    pub fn add(&mut self, part: &[u8]) -> Span {
+        if secret_start(&self.head).is_some() {
+            return Span { size: part.len(), is_secret: true };
+        }
+        let before = self.head.len();
+        let room = LONGEST_HEAD - before;
+        self.head.extend_from_slice(&part[..part.len().min(room)]);
+        match secret_start(&self.head) {
+            Some(start) => {
+                self.head.truncate(start);
+                Span { size: start - before, is_secret: false }
+            }
+            None => {
+                self.has_more |= part.len() > room;
+                Span { size: part.len(), is_secret: false }
+            }
+        }
+    }
+
+    pub fn clear(&mut self) {
+        self.head.clear();
+        self.has_more = false;
+    }
+
+    pub fn command(&self) -> Command {
+        let mut words = self.head.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let verb = words.next().unwrap_or_default();
+        let request = match VERBS.iter().find(|(name, _)| verb.eq_ignore_ascii_case(name.as_bytes())) {
+            Some((_, request)) => *request,
+            None if verb.is_empty() && !self.has_more => Request::EmptyLine,
+            None => Request::Other,
+        };
+        if request != Request::Bdat {
+            return Command { request, chunk: None };
+        }
+        // Digits alone: a number may be parsed with a sign.
+        let octets = words.next().filter(|word| word.iter().all(u8::is_ascii_digit));
+        let octets = octets.and_then(|word| str::from_utf8(word).ok()?.parse().ok());
+        match (octets, words.next(), words.next()) {
+            (Some(octets), None, _) => Command { request, chunk: Some((octets, false)) },
+            (Some(octets), Some(last), None) if last.eq_ignore_ascii_case(b"LAST") => {
+                Command { request, chunk: Some((octets, true)) }
+            }
+            _ => Command { request: Request::Other, chunk: None },
+        }
+    }
+}
+
+const VERBS: &[(&str, Request)] = &[
+    ("RCPT", Request::Rcpt),
+    ("MAIL", Request::Mail),
+    ("DATA", Request::Data),
+    ("BDAT", Request::Bdat),
+    ("RSET", Request::Rset),
+    ("EHLO", Request::Ehlo),
+    ("HELO", Request::Helo),
+    ("LHLO", Request::Lhlo),
+    ("AUTH", Request::Auth),
+    ("STARTTLS", Request::StartTls),
+    ("QUIT", Request::Quit),
+];
+
+/// A head of this many octets tells every command, `BDAT 18446744073709551615 LAST` too.
+const LONGEST_HEAD: usize = 64;
+
+/// Gives where the initial response of an AUTH command begins.
+fn secret_start(head: &[u8]) -> Option<usize> {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let mut at = head.iter().position(|byte| !is_space(byte))?;
+    let mut words = [0..0, 0..0];
+    for word in &mut words {
+        let end = at + head[at..].iter().position(is_space)?;
+        *word = at..end;
+        at = end + head[end..].iter().position(|byte| !is_space(byte)).unwrap_or(head.len() - end);
+    }
+    let [verb, mechanism] = words;
+    (head[verb].eq_ignore_ascii_case(b"AUTH") && !mechanism.is_empty()).then_some(mechanism.end + 1)
+}

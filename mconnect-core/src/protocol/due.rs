@@ -1,0 +1,68 @@
+//! Which replies are due.
+
+use std::collections::VecDeque;
+
+use super::phase::Request;
+
+/// The replies that are due, in order, in runs of the same request.
+#[derive(Debug, Default)]
+pub(super) struct Due {
+    runs: VecDeque<(Request, usize)>,
+    count: usize,
+}
+
+impl Due {
+    pub fn push(&mut self, request: Request, count: usize) {
+        self.count += count;
+        let is_full = self.runs.len() >= MOST_RUNS;
+        match self.runs.back_mut() {
+            Some((last, run)) if *last == request || is_full => *run += count,
+            _ => self.runs.push_back((request, count)),
+        }
+    }
+
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    pub fn pop(&mut self) -> Option<Request> {
+        let (request, run) = self.runs.front_mut()?;
+        let request = *request;
+        *run -= 1;
+        self.count -= 1;
+        if *run == 0 {
+            self.runs.pop_front();
+        }
+        Some(request)
+    }
+
+    pub fn front(&self) -> Option<Request> {
+        self.runs.front().map(|(request, _)| *request)
+    }
+
+    /// Drops what is due of one kind at the front, if something of another kind is due after it.
+    pub fn skip_to(&mut self, request: Request, wanted: Request) {
+        while self.front() == Some(request) && self.holds(|due| due == wanted) {
+            self.pop();
+        }
+    }
+
+    /// Expects one reply fewer of a kind of which several are due.
+    pub fn spare(&mut self, request: Request) {
+        if let Some((_, run)) = self.runs.iter_mut().find(|(due, run)| *due == request && *run > 1) {
+            *run -= 1;
+            self.count -= 1;
+        }
+    }
+
+    pub fn holds(&self, is_it: impl Fn(Request) -> bool) -> bool {
+        self.runs.iter().any(|(request, _)| is_it(*request))
+    }
+
+    pub fn count_of(&self, request: Request) -> usize {
+        self.runs.iter().filter(|(due, _)| *due == request).map(|(_, run)| run).sum()
+    }
+}
+
+/// More runs than these are counted, but no longer told apart.
+const MOST_RUNS: usize = 4096;
