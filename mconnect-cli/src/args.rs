@@ -2,17 +2,23 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use lexopt::prelude::*;
 use mconnect_core::Family;
 
+use crate::trace::Form;
+
 /// What the arguments ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     Session(Options),
+    /// Dialogues, played to the host.
+    Play(Options, Play),
+    /// A dialogue, played by a server.
+    Serve(Serve),
     /// Help on an SMTP topic, from this help file or the installed one.
     HelpSmtp {
         topic: Option<String>,
@@ -33,6 +39,35 @@ pub struct Options {
     pub timeout: Option<Duration>,
     pub connect_timeout: Option<Duration>,
     pub mode: Mode,
+    pub is_quiet: bool,
+    /// Where the session is written down as a dialogue.
+    pub record: Option<PathBuf>,
+    pub trace: Option<Form>,
+}
+
+/// How dialogues are played.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Play {
+    /// The files; `-` is standard input.
+    pub files: Vec<PathBuf>,
+    pub values: Vec<(String, String)>,
+    pub repeat: usize,
+    pub keeps_going: bool,
+    pub quit_at: Option<String>,
+    pub drop_at: Option<String>,
+    pub is_tap: bool,
+    pub junit: Option<PathBuf>,
+}
+
+/// How a dialogue is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serve {
+    pub file: PathBuf,
+    pub values: Vec<(String, String)>,
+    pub address: SocketAddr,
+    pub port_file: Option<PathBuf>,
+    pub is_once: bool,
+    pub patience: Option<Duration>,
     pub is_quiet: bool,
 }
 
@@ -72,6 +107,20 @@ pub const OPTIONS: &[Opt] = &[
     Opt { flags: &["--connect-timeout"], value: Some("SECONDS"), text: "longest attempt at one address (default: 30)" },
     Opt { flags: &["--no-wait"], value: None, text: "send piped lines without waiting for replies" },
     Opt { flags: &["--quiet"], value: None, text: "say nothing but what the server says, and errors" },
+    Opt { flags: &["--play"], value: Some("FILE"), text: "play a dialogue; - is standard input" },
+    Opt { flags: &["--set"], value: Some("NAME=VALUE"), text: "give a name in a dialogue a value" },
+    Opt { flags: &["--keep-going"], value: None, text: "go on after what was not as expected" },
+    Opt { flags: &["--repeat"], value: Some("COUNT"), text: "play so many times" },
+    Opt { flags: &["--quit-at"], value: Some("PLACE"), text: "stop at a *place* with QUIT" },
+    Opt { flags: &["--drop-at"], value: Some("PLACE"), text: "stop at a *place* without QUIT" },
+    Opt { flags: &["--tap"], value: None, text: "tell the outcome as TAP" },
+    Opt { flags: &["--junit"], value: Some("FILE"), text: "write the outcome as JUnit XML" },
+    Opt { flags: &["--record"], value: Some("FILE"), text: "write the session down as a dialogue" },
+    Opt { flags: &["--trace"], value: None, text: "tell every byte both ways, or --trace=hex" },
+    Opt { flags: &["--serve"], value: Some("FILE"), text: "play the server's side of a dialogue" },
+    Opt { flags: &["--bind"], value: Some("ADDRESS"), text: "serve at this address (default: 127.0.0.1)" },
+    Opt { flags: &["--port-file"], value: Some("FILE"), text: "write the port that is served to FILE" },
+    Opt { flags: &["--once"], value: None, text: "end after the dialogue was served once" },
     Opt { flags: &["--demo"], value: None, text: "open the session with a built-in loopback server" },
     Opt { flags: &["--help-smtp"], value: None, text: "show help on SMTP, or on a TOPIC after it" },
     Opt { flags: &["--helpfile"], value: Some("FILE"), text: "take that help from a sendmail help file" },
@@ -89,14 +138,21 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     let mut host = None;
     let (mut port, mut family, mut source) = (25, Family::Any, None);
     let (mut timeout, mut connect_timeout) = (None, None);
-    let mut has_port = false;
+    let (mut play, mut record, mut has_port) = (Play { repeat: 1, ..Play::default() }, None, false);
+    let mut trace = None;
+    let (mut serve, mut bind, mut port_file, mut is_once) = (None, Ipv4Addr::LOCALHOST.into(), None, false);
     let (mut is_help_smtp, mut help_file) = (false, None);
     let (mut is_raw, mut is_blind, mut is_quiet, mut is_demo) = (false, false, false, false);
     while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
         match arg {
             Short('p') | Long("port") => {
+                let text = text(&mut parser)?;
                 has_port = true;
-                port = mconnect_core::port(&text(&mut parser)?).map_err(|error| error.to_string())?;
+                // A server may leave the choice to the system.
+                port = match text.as_str() {
+                    "0" => 0,
+                    _ => mconnect_core::port(&text).map_err(|error| error.to_string())?,
+                };
             }
             Short('r') | Long("raw") => is_raw = true,
             Short('4') if family != Family::V6 => family = Family::V4,
@@ -107,9 +163,23 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
             Long("connect-timeout") => connect_timeout = Some(seconds(&text(&mut parser)?)?),
             Long("no-wait") => is_blind = true,
             Long("quiet") => is_quiet = true,
+            Long("play") => play.files.push(file(&mut parser)?),
+            Long("set") => play.values.push(value(&text(&mut parser)?)?),
+            Long("keep-going") => play.keeps_going = true,
+            Long("repeat") => play.repeat = count(&text(&mut parser)?)?,
+            Long("quit-at") => play.quit_at = Some(text(&mut parser)?),
+            Long("drop-at") => play.drop_at = Some(text(&mut parser)?),
+            Long("tap") => play.is_tap = true,
+            Long("junit") => play.junit = Some(file(&mut parser)?),
+            Long("record") => record = Some(file(&mut parser)?),
+            Long("trace") => trace = Some(form(parser.optional_value())?),
+            Long("serve") => serve = Some(file(&mut parser)?),
+            Long("bind") => bind = address(&text(&mut parser)?)?,
+            Long("port-file") => port_file = Some(file(&mut parser)?),
+            Long("once") => is_once = true,
             Long("demo") => is_demo = true,
             Long("help-smtp") => is_help_smtp = true,
-            Long("helpfile") => help_file = Some(parser.value().map_err(|error| error.to_string())?.into()),
+            Long("helpfile") => help_file = Some(file(&mut parser)?),
             Short('h') => return Ok(Request::Help),
             Long("help") => return Ok(Request::LongHelp),
             Short('V') | Long("version") => return Ok(Request::Version),
@@ -123,6 +193,17 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     }
     if is_help_smtp {
         return Ok(Request::HelpSmtp { topic: host, file: help_file });
+    }
+    if let Some(file) = serve {
+        if host.is_some() || is_demo || !play.files.is_empty() || record.is_some() {
+            return Err("--serve takes no host and nothing to play or record".to_owned());
+        }
+        let address = SocketAddr::new(bind, if has_port { port } else { 0 });
+        let values = play.values;
+        return Ok(Request::Serve(Serve { file, values, address, port_file, is_once, patience: timeout, is_quiet }));
+    }
+    if port == 0 {
+        return Err(mconnect_core::port("0").map_or_else(|error| error.to_string(), |_| String::new()));
     }
     let target = match (host, is_demo) {
         (Some(_), true) => return Err("--demo takes no host: it brings its own".to_owned()),
@@ -139,7 +220,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         (false, true) => Mode::Blind,
         (false, false) => Mode::Line,
     };
-    Ok(Request::Session(Options { target, port, family, source, timeout, connect_timeout, mode, is_quiet }))
+    let options = Options { target, port, family, source, timeout, connect_timeout, mode, is_quiet, record, trace };
+    Ok(if play.files.is_empty() { Request::Session(options) } else { Request::Play(options, play) })
 }
 
 /// Gives the help, short or whole.
@@ -177,12 +259,14 @@ What the server says goes to standard output, what mconnect says to standard
 error. Exit status: 0 done, 64 usage, 65 the input ended inside a message,
 68 unknown host, 69 cannot connect, or refused with 5yz, 74 input or output
 failed, 75 temporary failure (a time-out, 421, 4yz), 76 the server broke off,
-130 interrupted.
+1 a dialogue was not met, 130 interrupted.
 
 examples:
   mconnect mx.example.org
   mconnect -p submission mail.example.org
   mconnect -p 2525 ::1 <session.txt
+  mconnect --record talk.txt mx.example.org
+  mconnect --play talk.txt mx.example.org
   mconnect --demo
   mconnect --help-smtp 5.7.1
 ";
@@ -203,6 +287,29 @@ fn text(parser: &mut lexopt::Parser) -> Result<String, String> {
 
 fn string(value: OsString) -> Result<String, String> {
     value.into_string().map_err(|value| format!("{:?} is not UTF-8", value.to_string_lossy()))
+}
+
+fn file(parser: &mut lexopt::Parser) -> Result<PathBuf, String> {
+    Ok(parser.value().map_err(|error| error.to_string())?.into())
+}
+
+fn form(value: Option<OsString>) -> Result<Form, String> {
+    match value.map(string).transpose()?.as_deref() {
+        None => Ok(Form::Escaped),
+        Some("hex") => Ok(Form::Hex),
+        Some(other) => Err(format!("{other:?} is not a form of --trace: hex")),
+    }
+}
+
+fn value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("{text:?} is not NAME=VALUE")),
+    }
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| format!("{text:?} is not a count above 0"))
 }
 
 fn address(text: &str) -> Result<IpAddr, String> {
@@ -277,6 +384,10 @@ mod tests {
             (&["--timeout", "0"], "\"0\" is not a number of seconds above 0"),
             (&["--timeout", "nan"], "\"nan\" is not a number of seconds above 0"),
             (&["--source", "mx"], "\"mx\" is not an IPv4 or IPv6 address"),
+            (&["--set", "a"], "\"a\" is not NAME=VALUE"),
+            (&["--trace=x"], "\"x\" is not a form of --trace: hex"),
+            (&["--repeat", "0"], "\"0\" is not a count above 0"),
+            (&["--serve", "a", "mx"], "--serve takes no host and nothing to play or record"),
             (&["--demo", "mx"], "--demo takes no host: it brings its own"),
         ];
         for (args, message) in cases {
@@ -290,6 +401,7 @@ mod tests {
             for flag in option.flags {
                 let value = option.value.map(|value| match value {
                     "ADDRESS" => "::1",
+                    "NAME=VALUE" => "a=b",
                     _ => "25",
                 });
                 let args: Vec<&str> = Some(*flag).into_iter().chain(value).collect();

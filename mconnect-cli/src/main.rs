@@ -8,11 +8,16 @@ mod help;
 mod input;
 mod line;
 mod narrator;
+mod play;
 mod raw;
+mod record;
+mod report;
 mod run;
 mod screen;
+mod serve;
 mod signals;
 mod terminal;
+mod trace;
 mod verdict;
 
 use std::process::ExitCode;

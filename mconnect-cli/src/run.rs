@@ -7,23 +7,29 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use mconnect_core::server::Server;
-use mconnect_core::{Connect, Session, Timeouts};
+use mconnect_core::{Connect, Observer, Session, Timeouts};
 
 use crate::args::{self, Mode, Options, Request, Target};
 use crate::failure;
 use crate::help;
 use crate::line::{self, Pace};
 use crate::narrator::Narrator;
+use crate::play;
 use crate::raw;
+use crate::record::{Record, Tee};
 use crate::screen::Screen;
+use crate::serve;
 use crate::signals;
 use crate::terminal::Terminal;
+use crate::trace::Trace;
 use crate::verdict::{Verdict, say, status};
 
 /// Does what the arguments ask for.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let options = match args::parse(args) {
         Ok(Request::Session(options)) => options,
+        Ok(Request::Play(options, play)) => return ExitCode::from(play::run(&options, &play)),
+        Ok(Request::Serve(options)) => return ExitCode::from(serve::run(&options)),
         Ok(Request::HelpSmtp { topic, file }) => return help_smtp(topic.as_deref(), file.as_deref()),
         Ok(Request::Help) => return show(&args::help(false)),
         Ok(Request::LongHelp) => return show(&args::help(true)),
@@ -63,21 +69,35 @@ fn open_and_hand_over(options: &Options, terminal: Option<&Terminal>, verdict: &
     if options.target == Target::Demo && !options.is_quiet {
         say("a loopback server of mconnect's own: HELP lists its commands, mail goes nowhere");
     }
-    match settle(connect, options).open() {
+    let record = match options.record.as_deref().map(Record::begin).transpose() {
+        Ok(record) => record,
+        Err(message) => return verdict.complain(status::IO, &message),
+    };
+    match settle(connect, options, record.as_ref()).open() {
         Ok(session) => hand_over(session, options, terminal, verdict),
         Err(error) => verdict.complain(failure::status(&error), &failure::describe(&error)),
     }
+    if let Some(Err(message)) = record.map(Record::end) {
+        verdict.complain(status::IO, &message);
+    }
 }
 
-fn settle(mut connect: Connect, options: &Options) -> Connect {
+pub fn settle(mut connect: Connect, options: &Options, record: Option<&Record>) -> Connect {
     connect = connect.family(options.family).timeouts(timeouts(options));
     if let Some(source) = options.source {
         connect = connect.source(source);
     }
+    let mut observers: Vec<Box<dyn Observer>> = Vec::new();
     if !options.is_quiet {
-        connect = connect.observer(Narrator);
+        observers.push(Box::new(Narrator));
     }
-    connect
+    if let Some(form) = options.trace {
+        observers.push(Box::new(Trace::new(form)));
+    }
+    if let Some(record) = record {
+        observers.push(Box::new(record.recorder()));
+    }
+    if observers.is_empty() { connect } else { connect.observer(Tee(observers)) }
 }
 
 fn timeouts(options: &Options) -> Timeouts {

@@ -5,6 +5,8 @@ use std::sync::OnceLock;
 
 /// The exit statuses, after sysexits.h.
 pub mod status {
+    /// An expectation of a dialogue was not met.
+    pub const UNMET: u8 = 1;
     pub const USAGE: u8 = 64;
     pub const DATA: u8 = 65;
     pub const NO_INPUT: u8 = 66;

@@ -75,6 +75,7 @@ const TOPICS: &[Topic] = &[
     ("half a message is not delivered", end_of_input_in_a_message),
     ("chunks arrive as they were piped, where they are taken", chunks),
     ("raw mode sends what is piped", raw),
+    ("a recorded session plays again, and not with one code changed", recorded),
 ];
 
 fn classic(server: &RealServer) {
@@ -160,6 +161,27 @@ fn chunks(server: &RealServer) {
     let talk = server.talk("127.0.0.1", &[], script);
     talk.must_be(0, &["220", "250", "250", "250", "250", "250", "250", "221"]);
     server.must_store(2, &content);
+}
+
+fn recorded(server: &RealServer) {
+    let [file, changed] = ["talk.txt", "changed.txt"].map(|name| server.dir.join(name).to_str().unwrap().to_owned());
+    let refused = "RCPT TO:<refused@example.com>\n";
+    let script =
+        format!("{EHLO}{}RSET\n{}QUIT\n", envelope(&["one"]) + refused, delivery(&["one"], &message("kept\n")));
+    let talk = server.talk("127.0.0.1", &["--record", &file], script);
+    talk.must_be(0, &["220", "250", "250", "250", "550", "250", "250", "250", "354", "250", "221"]);
+    for _ in 0..2 {
+        let talk = server.talk("127.0.0.1", &["--quiet", "--play", &file], "");
+        assert_eq!((talk.status, talk.out.as_str(), talk.err.as_str()), (Some(0), "", ""));
+    }
+    server.must_store(3, message("kept\n"));
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&changed, text.replace("S: 550", "S: 551")).unwrap();
+    let line = text.lines().position(|line| line == "S: 550").unwrap() + 1;
+    let talk = server.talk("127.0.0.1", &["--quiet", "--play", &changed], "");
+    assert_eq!(talk.status, Some(1), "{talk:?}");
+    let told = format!("mconnect: {changed}:{line}: expected `S: 551`, got `550");
+    assert!(talk.err.starts_with(&told), "{talk:?}");
 }
 
 fn raw(server: &RealServer) {

@@ -14,6 +14,7 @@
 //! * Every byte is kept: replies are bytes, odd ones too, and their oddities are marks on them.
 //! * Every wait has a deadline ([`Timeouts`]), for the whole of what is waited for.
 //! * Errors ([`Error`]) say what was being done, with whom, in which phase of the session, and why.
+//! * A session can be written down, played, served and recorded: [`dialogue`].
 //! * [`protocol`] holds all that is SMTP, without I/O; [`Session`] drives it over any [`Stream`].
 //!
 //! A session from beginning to end, here with the loopback server of the feature `server`:

@@ -341,7 +341,8 @@ fn a_closer_closes_its_own_session_alone_and_keeps_none_open() {
     let connect = connect(&server);
     let (mut first, mut second) = (connect.open().unwrap(), connect.clone().open().unwrap());
     first.closer().close();
-    assert!(first.read_reply().is_err());
+    // The greeting may have been here before that.
+    assert!(first.read_reply().and_then(|_| first.read_reply()).is_err());
     assert_eq!(second.read_reply().unwrap().code(), 220);
 
     let peer = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -574,7 +575,9 @@ fn a_deviation_of_the_client_names_the_line_and_what_came() {
     session.command("EHLO x").unwrap();
     session.send_line("NOOP").unwrap();
     let error = server.join().unwrap_err();
-    assert_eq!(error.to_string(), "line 4 of the dialogue: expected `C: QUIT`, got `NOOP\\r\\n`");
+    let told = error.to_string();
+    assert!(told.starts_with("line 4 of the dialogue: expected `C: QUIT`, got `NOOP\\r\\n`\n"), "{told}");
+    assert!(told.ends_with("S: 250 x\n  C: NOOP"), "{told}");
     assert!(matches!(Server::play("X: hi"), Err(ServerError::Syntax(_))));
 }
 

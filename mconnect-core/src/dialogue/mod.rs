@@ -2,35 +2,60 @@
 //!
 //! ```text
 //! # A comment, or an empty line.
-//! S: 220 mx.example.org ready        a line of the server's, sent with CR LF
-//! C: EHLO client.example             a line of the client's, sent with CR LF
-//! S> 250-mx.exam                     exact bytes: \r \n \t \0 \\ \xHH, no line end
-//! S: *pause 20 ms*                   nothing is sent for so long
-//! S> ple.org\r\n250 HELP\n
-//! C: *body*                          everything up to the lone dot's line
-//! S: \*close* is a text              a backslash before an asterisk: the line itself
-//! S: *half-close*                    the sending side is ended
-//! S: *close*                         the connection is closed
-//! S: *reset*                         the connection is torn down
+//! S: 220                             a reply with this code, whatever its text
+//! C: EHLO ${helo:-client.example}    a line of the client's; a value, or what stands for it
+//! S: 250-STARTTLS                    a reply 250 with a line that begins so ...
+//! S: 250 SIZE                        ... and after it one that begins so
+//! C: MAIL FROM:<a@example.org>       lines that follow each other go out together
+//! C: RCPT TO:<b@example.org>
+//! S: 2yz                             any code of the class
+//! S: 250                             this reply ...
+//! S| 550 5.1.1                       ... or this one
+//! C> QUI                             exact bytes: \r \n \t \0 \\ \xHH, no line end
+//! C: *pause 20 ms*                   what is between asterisks is done, not said
+//! C> T\r\n
+//! S: 221
+//! S: *close*
 //! ```
 //!
-//! `C: *close*` says that the client ends its sending side. Lines of one side that follow each other go out together.
+//! A [`Player`] plays the client's side, and compares what the server says with the server's; the loopback server of the
+//! feature `server` plays the server's side. A [`Recorder`] writes a dialogue of a session. `docs/dialogue.md` has every
+//! construct.
 
+mod expect;
+mod load;
 mod parse;
+mod play;
+mod print;
+mod record;
+mod values;
 
-use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// A session written down.
-#[derive(Debug, Clone, PartialEq, Eq)]
+pub use expect::{CodePattern, Mark, Separator, Wanted};
+pub use load::LoadError;
+pub use play::{Failure, Outcome, Played, Player, Report, Verdict};
+pub use record::Recorder;
+pub use values::{Part, Text, Values};
+
+#[cfg(feature = "server")]
+pub(crate) use load::{deliver, path_of};
+#[cfg(feature = "server")]
+pub(crate) use values::Whole;
+
+/// One session or several, written down.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dialogue {
     steps: Vec<Step>,
 }
 
-/// One line of a dialogue.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One line of a dialogue. Where it stands is no part of what it is: steps are equal if they say the same.
+#[derive(Debug, Clone)]
 pub struct Step {
+    /// The file that it is from, if it is from one.
+    pub file: Option<Arc<str>>,
     /// The number of the line, counted from 1.
     pub line: usize,
     /// Whose step it is.
@@ -46,32 +71,75 @@ pub enum Side {
     Client,
     /// The server: `S`.
     Server,
+    /// Neither: a direction for whoever plays.
+    Neither,
 }
 
-/// What a side does.
+/// What a side does, or what whoever plays is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Deed {
-    /// It sends a line; the text is without its CR LF.
-    Line(Vec<u8>),
-    /// It sends exactly these bytes.
-    Bytes(Vec<u8>),
-    /// It sends a body, up to and including the lone dot's line.
-    Body,
-    /// It sends nothing for so long.
+    /// `C: text`: a line; the text is without its CR LF.
+    Line(Text),
+    /// `S: 250-text`: a line of a reply.
+    Reply(Wanted),
+    /// `C> bytes`, `S> bytes`: exactly these bytes.
+    Bytes(Text),
+    /// `*body*`, `*body FILE*`: a message, with CR LF, dots stuffed and the lone dot: this file, or any.
+    Body(Option<Text>),
+    /// `*file FILE*`: the bytes of a file as they are.
+    File(Text),
+    /// `*octets N*`: so many octets of generated lines.
+    Octets(u64),
+    /// `*pause T*`: nothing is sent for so long.
     Pause(Duration),
-    /// It ends its sending side.
+    /// `*silence T*`: the other one says nothing for so long.
+    Silence(Duration),
+    /// `*no reply*`: none is awaited, and none may come at once.
+    NoReply,
+    /// `*half-close*`: the sending side is ended.
     HalfClose,
-    /// It closes the connection.
+    /// `*close*`: the connection is closed.
     Close,
-    /// It tears the connection down, so that the other side sees a reset.
+    /// `*reset*`: the connection is torn down, so that the other end sees a reset.
     Reset,
+    /// `*starttls*`: STARTTLS, its reply, and the handshake.
+    StartTls,
+    /// `*tls*`: the handshake, now.
+    Tls,
+    /// `*end tls*`: TLS is ended, and the session goes on in the clear.
+    EndTls,
+    /// `*authenticate MECHANISM USER SECRET*`: the whole exchange.
+    Authenticate {
+        /// The SASL mechanism.
+        mechanism: String,
+        /// Who.
+        user: Text,
+        /// The password or token.
+        secret: Text,
+    },
+    /// `*within T*`: the deadline of the next thing that is awaited.
+    Within(Duration),
+    /// `*each within T*`: the deadline of each thing that is awaited from here on.
+    EachWithin(Duration),
+    /// `*all within T*`: the deadline of the whole session.
+    AllWithin(Duration),
+    /// `*place NAME*`: where playing can be stopped.
+    Place(String),
+    /// `*secret NAME*`: the value of this name is shown as `[hidden]`.
+    Secret(String),
+    /// `*include FILE*`: the steps of another file, read by [`Dialogue::load`].
+    Include(String),
+    /// `*next session*`: what follows belongs to another connection.
+    NextSession,
 }
 
 /// Where and why a text is no dialogue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}, column {column}: expected {expected}\n  {text}\n  {}^", " ".repeat(column.saturating_sub(1)))]
+#[error("{}line {line}, column {column}: expected {expected}\n  {text}\n  {}^", In(file), " ".repeat(column.saturating_sub(1)))]
 pub struct SyntaxError {
+    /// The file, if it is from one.
+    pub file: Option<Arc<str>>,
     /// The number of the line, counted from 1.
     pub line: usize,
     /// The column, in characters, counted from 1.
@@ -83,17 +151,47 @@ pub struct SyntaxError {
 }
 
 impl Dialogue {
-    /// Reads a dialogue.
+    /// Reads a dialogue. An `*include*` in it stays as it is; [`load`](Self::load) reads the file that it names.
     ///
     /// # Errors
     /// [`SyntaxError`] says where it is none.
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
-        Ok(Self { steps: parse::steps(text)? })
+        Ok(Self { steps: parse::steps(text, None)? })
     }
 
     /// Gives its steps, in order.
     pub fn steps(&self) -> &[Step] {
         &self.steps
+    }
+
+    /// Gives each of its sessions as a dialogue: what stands between `*next session*` lines.
+    pub fn sessions(&self) -> Vec<Self> {
+        let sessions = self.steps.split(|step| step.deed == Deed::NextSession);
+        sessions.map(|steps| Self { steps: steps.to_vec() }).collect()
+    }
+
+    /// Says whether a server can play it: whether its replies have whole codes and texts that can be sent.
+    ///
+    /// # Errors
+    /// [`SyntaxError`] shows the first reply of which that is not true.
+    pub fn require_servable(&self) -> Result<(), SyntaxError> {
+        for step in &self.steps {
+            let expected = match &step.deed {
+                Deed::Reply(Wanted { mark: Mark::Pattern, .. }) => "S: or S=, since a pattern cannot be sent",
+                Deed::Reply(Wanted { mark: Mark::Optional | Mark::Or | Mark::AnyNumber, .. }) => continue,
+                Deed::Reply(wanted) if !wanted.code.is_whole() => "a whole code, since this is sent",
+                _ => continue,
+            };
+            let column = if expected.starts_with("S:") { 1 } else { 4 };
+            return Err(SyntaxError {
+                file: step.file.clone(),
+                line: step.line,
+                column,
+                expected,
+                text: step.to_string(),
+            });
+        }
+        Ok(())
     }
 }
 
@@ -105,24 +203,22 @@ impl FromStr for Dialogue {
     }
 }
 
-impl fmt::Display for Step {
-    /// Writes the step as a dialogue has it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let side = match self.side {
-            Side::Client => 'C',
-            Side::Server => 'S',
-        };
-        match &self.deed {
-            Deed::Line(text) => {
-                let text = String::from_utf8_lossy(text);
-                write!(f, "{side}: {}{text}", if text.starts_with(['*', '\\']) { "\\" } else { "" })
-            }
-            Deed::Bytes(bytes) => write!(f, "{side}> {}", bytes.escape_ascii()),
-            Deed::Body => write!(f, "{side}: *body*"),
-            Deed::Pause(time) => write!(f, "{side}: *pause {} ms*", time.as_millis()),
-            Deed::HalfClose => write!(f, "{side}: *half-close*"),
-            Deed::Close => write!(f, "{side}: *close*"),
-            Deed::Reset => write!(f, "{side}: *reset*"),
+impl PartialEq for Step {
+    fn eq(&self, other: &Self) -> bool {
+        (self.side, &self.deed) == (other.side, &other.deed)
+    }
+}
+
+impl Eq for Step {}
+
+/// The beginning of a message that names the file, if there is one.
+struct In<'a>(&'a Option<Arc<str>>);
+
+impl std::fmt::Display for In<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(file) => write!(f, "{file}: "),
+            None => Ok(()),
         }
     }
 }

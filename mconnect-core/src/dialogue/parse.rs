@@ -1,73 +1,249 @@
 //! From text to steps.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Deed, Side, Step, SyntaxError};
+use super::{CodePattern, Deed, Mark, Part, Separator, Side, Step, SyntaxError, Text, Wanted};
 
 /// What should have stood there, and the rest of the line from there on.
 type Miss<'a> = (&'static str, &'a str);
 
-pub(super) fn steps(text: &str) -> Result<Vec<Step>, SyntaxError> {
-    let mut steps = Vec::new();
+pub(super) fn steps(text: &str, file: Option<&Arc<str>>) -> Result<Vec<Step>, SyntaxError> {
+    let mut steps: Vec<Step> = Vec::new();
     for (index, line) in text.lines().enumerate() {
+        let line = line.trim_end_matches('\r');
         if line.trim().is_empty() || line.starts_with('#') {
             continue;
         }
-        let (side, deed) = step(line).map_err(|(expected, rest)| SyntaxError {
+        let error = |(expected, rest): Miss<'_>| SyntaxError {
+            file: file.cloned(),
             line: index + 1,
-            column: line[..line.len() - rest.len()].chars().count() + 1,
+            // `rest` is a part of `line`.
+            column: line[..rest.as_ptr() as usize - line.as_ptr() as usize].chars().count() + 1,
             expected,
             text: line.to_owned(),
-        })?;
-        steps.push(Step { line: index + 1, side, deed });
+        };
+        let (side, deed) = step(line).map_err(error)?;
+        follows(steps.last().map(|step| &step.deed), &deed).map_err(|expected| error((expected, line)))?;
+        steps.push(Step { file: file.cloned(), line: index + 1, side, deed });
     }
-    Ok(steps)
+    match steps.last() {
+        Some(Step { line, deed: Deed::Reply(wanted), .. }) if !wanted.is_last() => Err(SyntaxError {
+            file: file.cloned(),
+            line: *line,
+            column: 1,
+            expected: REST_OF_REPLY,
+            text: text.lines().nth(line - 1).unwrap_or_default().to_owned(),
+        }),
+        _ => Ok(steps),
+    }
+}
+
+/// Checks what depends on the line before: a reply is whole before anything else comes.
+fn follows(before: Option<&Deed>, deed: &Deed) -> Result<(), &'static str> {
+    match (before, deed) {
+        (Some(Deed::Reply(before)), Deed::Reply(wanted)) if !before.is_last() && before.mark != wanted.mark => {
+            Err(REST_OF_REPLY)
+        }
+        (Some(Deed::Reply(before)), Deed::Reply(Wanted { mark: Mark::Or, .. }))
+            if matches!(before.mark, Mark::Optional | Mark::AnyNumber) =>
+        {
+            Err("a reply with S: S= or S~ before S|")
+        }
+        (Some(Deed::Reply(_)), Deed::Reply(_)) => Ok(()),
+        // Exact bytes or a pause may come between the lines that a server sends.
+        (Some(Deed::Reply(before)), deed) if !before.is_last() && !matches!(deed, Deed::Bytes(_) | Deed::Pause(_)) => {
+            Err(REST_OF_REPLY)
+        }
+        (_, Deed::Reply(Wanted { mark: Mark::Or, .. })) => Err("a reply before S|"),
+        _ => Ok(()),
+    }
 }
 
 fn step(line: &str) -> Result<(Side, Deed), Miss<'_>> {
     let (side, rest) = match line.split_at_checked(1) {
         Some(("C", rest)) => (Side::Client, rest),
         Some(("S", rest)) => (Side::Server, rest),
-        _ => return Err(("S: S> C: C> or #", line)),
+        Some(("*", _)) => return Ok((Side::Neither, directed(line, &direction_of_neither)?)),
+        _ => return Err(("S: S> C: C> a *direction* or #", line)),
     };
-    let Some((mark @ (":" | ">"), rest)) = rest.split_at_checked(1) else { return Err((": or >", rest)) };
-    let rest = match rest.strip_prefix(' ') {
+    let mark = rest.chars().next().unwrap_or('\n');
+    let is_known = match side {
+        Side::Server => mark == '>' || Mark::ALL.iter().any(|(known, _)| *known == mark),
+        Side::Client | Side::Neither => mark == ':' || mark == '>',
+    };
+    if !is_known {
+        return Err((if side == Side::Server { ": > = ~ | ? or *" } else { ": or >" }, rest));
+    }
+    let rest = match rest[1..].strip_prefix(' ') {
         Some(rest) => rest,
-        None if rest.is_empty() => rest,
-        None => return Err(("a space", rest)),
+        None if rest.len() == 1 => &rest[1..],
+        None => return Err(("a space", &rest[1..])),
     };
-    let deed = match mark {
-        ">" => Deed::Bytes(bytes(rest)?),
-        _ => line_or_direction(rest)?,
+    let deed = match (side, mark) {
+        (_, '>') => Deed::Bytes(text(rest, bytes)?),
+        (Side::Client, _) if is_direction(rest) => directed(rest, &direction_of_client)?,
+        (Side::Server, ':') if is_direction(rest) => directed(rest, &direction_of_server)?,
+        (Side::Server, _) => {
+            let (_, mark) = Mark::ALL.iter().find(|(known, _)| *known == mark).expect("the mark was looked up before");
+            Deed::Reply(reply(rest, *mark)?)
+        }
+        _ => {
+            let literal = rest.strip_prefix('\\').filter(|rest| rest.starts_with(['*', '\\']));
+            Deed::Line(text(literal.unwrap_or(rest), |part| Ok(part.as_bytes().to_vec()))?)
+        }
     };
     Ok((side, deed))
 }
 
-fn line_or_direction(text: &str) -> Result<Deed, Miss<'_>> {
-    if let Some(literal) = text.strip_prefix('\\').filter(|rest| rest.starts_with(['*', '\\'])) {
-        return Ok(Deed::Line(literal.as_bytes().to_vec()));
+fn is_direction(text: &str) -> bool {
+    text.starts_with('*') && text.len() > 1 && text.trim_end().ends_with('*')
+}
+
+fn directed<'a>(text: &'a str, read: &dyn Fn(&'a str, &'a str) -> Result<Deed, Miss<'a>>) -> Result<Deed, Miss<'a>> {
+    let trimmed = text.trim_end();
+    match trimmed.strip_prefix('*').and_then(|rest| rest.strip_suffix('*')) {
+        Some(inner) => read(inner, inner.trim()),
+        None => Err(("an asterisk at the end", &text[trimmed.len()..])),
     }
-    let Some(direction) = text.strip_prefix('*').and_then(|rest| rest.trim_end().strip_suffix('*')) else {
-        return Ok(Deed::Line(text.as_bytes().to_vec()));
-    };
-    let mut words = direction.split_whitespace();
-    let deed = match (words.next(), words.next(), words.next()) {
-        (Some("body"), None, _) => Deed::Body,
-        (Some("half-close"), None, _) => Deed::HalfClose,
-        (Some("close"), None, _) => Deed::Close,
-        (Some("reset"), None, _) => Deed::Reset,
-        (Some("pause"), Some(count), Some("ms")) => match count.parse() {
-            Ok(count) => Deed::Pause(Duration::from_millis(count)),
-            Err(_) => return Err(("a count of milliseconds", &text["*pause ".len()..])),
-        },
-        _ => {
-            return Err((
-                "*body* *pause N ms* *half-close* *close* or *reset*, or \\* for a line that begins so",
-                text,
-            ));
+}
+
+fn direction_of_client<'a>(inner: &'a str, words: &'a str) -> Result<Deed, Miss<'a>> {
+    let (verb, rest) = first_word(words);
+    Ok(match (verb, rest) {
+        ("body", "") => Deed::Body(None),
+        ("body", file) => Deed::Body(Some(text(file, |part| Ok(part.as_bytes().to_vec()))?)),
+        ("starttls", "") => Deed::StartTls,
+        ("authenticate", rest) => {
+            let (mechanism, rest) = first_word(rest);
+            let (user, secret) = first_word(rest);
+            if mechanism.is_empty() || user.is_empty() || secret.is_empty() {
+                return Err(("authenticate MECHANISM USER SECRET", inner));
+            }
+            let plain = |part: &'a str| Ok(part.as_bytes().to_vec());
+            Deed::Authenticate {
+                mechanism: mechanism.to_owned(),
+                user: text(user, plain)?,
+                secret: text(secret, plain)?,
+            }
         }
+        _ => match direction_of_either(verb, rest)? {
+            Some(deed) => deed,
+            None => return Err((CLIENTS, inner)),
+        },
+    })
+}
+
+fn direction_of_server<'a>(inner: &'a str, words: &'a str) -> Result<Deed, Miss<'a>> {
+    let (verb, rest) = first_word(words);
+    match (words, direction_of_either(verb, rest)?) {
+        ("no reply", _) => Ok(Deed::NoReply),
+        (_, Some(deed)) => Ok(deed),
+        _ => Err((SERVERS, inner)),
+    }
+}
+
+fn direction_of_either<'a>(verb: &'a str, rest: &'a str) -> Result<Option<Deed>, Miss<'a>> {
+    Ok(Some(match (verb, rest) {
+        ("file", file) if !file.is_empty() => Deed::File(text(file, |part| Ok(part.as_bytes().to_vec()))?),
+        ("octets", count) => Deed::Octets(count.parse().map_err(|_| ("a count of octets", count))?),
+        ("pause", time) => Deed::Pause(duration(time)?),
+        ("silence", time) => Deed::Silence(duration(time)?),
+        ("half-close", "") => Deed::HalfClose,
+        ("close", "") => Deed::Close,
+        ("reset", "") => Deed::Reset,
+        ("tls", "") => Deed::Tls,
+        ("end", "tls") => Deed::EndTls,
+        _ => return Ok(None),
+    }))
+}
+
+fn direction_of_neither<'a>(inner: &'a str, words: &'a str) -> Result<Deed, Miss<'a>> {
+    let (verb, rest) = first_word(words);
+    Ok(match (verb, rest) {
+        ("within", time) => Deed::Within(duration(time)?),
+        ("each", rest) if first_word(rest).0 == "within" => Deed::EachWithin(duration(first_word(rest).1)?),
+        ("all", rest) if first_word(rest).0 == "within" => Deed::AllWithin(duration(first_word(rest).1)?),
+        ("place", place) => Deed::Place(name(place)?),
+        ("secret", secret) => Deed::Secret(name(secret)?),
+        ("include", file) if !file.is_empty() => Deed::Include(file.to_owned()),
+        ("next", "session") => Deed::NextSession,
+        _ => return Err((NEITHERS, inner)),
+    })
+}
+
+fn first_word(text: &str) -> (&str, &str) {
+    let end = text.find(char::is_whitespace).unwrap_or(text.len());
+    (&text[..end], text[end..].trim_start())
+}
+
+fn name(text: &str) -> Result<String, Miss<'_>> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    match text.find(|c| !is_name(c)) {
+        Some(at) => Err(("a name: letters, digits, _ and -", &text[at..])),
+        None if text.is_empty() => Err(("a name: letters, digits, _ and -", text)),
+        None => Ok(text.to_owned()),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, Miss<'_>> {
+    let (count, unit) = first_word(text);
+    let milliseconds = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "min" => 60_000,
+        _ => return Err(("a time such as 20 ms, 5 s or 2 min", if unit.is_empty() { text } else { unit })),
     };
-    Ok(deed)
+    match count.parse::<u32>() {
+        Ok(count) => Ok(Duration::from_millis(u64::from(count) * milliseconds)),
+        Err(_) => Err(("a whole number", count)),
+    }
+}
+
+fn reply(line: &str, mark: Mark) -> Result<Wanted, Miss<'_>> {
+    let code = line.split_at_checked(3).and_then(|(code, rest)| Some((CodePattern::new(code)?, rest)));
+    let Some((code, rest)) = code else { return Err((CODE, line)) };
+    let separator = match rest.as_bytes().first() {
+        None => Separator::Nothing,
+        Some(b' ') => Separator::Space,
+        Some(b'-') => Separator::Hyphen,
+        Some(_) => return Err(("a space, a hyphen or the end of the line", rest)),
+    };
+    let text = text(rest.get(1..).unwrap_or_default(), |part| Ok(part.as_bytes().to_vec()))?;
+    Ok(Wanted { mark, code, separator, text })
+}
+
+/// Reads a text with names in it; `literal` reads what is between them.
+fn text<'a>(line: &'a str, literal: impl Fn(&'a str) -> Result<Vec<u8>, Miss<'a>>) -> Result<Text, Miss<'a>> {
+    let (mut parts, mut rest, mut bytes) = (Vec::new(), line, Vec::new());
+    while let Some(at) = rest.find("${") {
+        if rest[..at].ends_with('$') {
+            bytes.extend(literal(&rest[..at - 1])?);
+            bytes.extend_from_slice(b"${");
+            rest = &rest[at + 2..];
+            continue;
+        }
+        bytes.extend(literal(&rest[..at])?);
+        let inner = &rest[at + 2..];
+        let Some(end) = inner.find('}') else { return Err(("a } after the name", &rest[rest.len()..])) };
+        let (value, default) = match inner[..end].split_once(":-") {
+            Some((value, default)) => (value, Some(default.to_owned())),
+            None => (&inner[..end], None),
+        };
+        if value.is_empty() {
+            return Err(("a name: letters, digits, _ and -", inner));
+        }
+        if !bytes.is_empty() {
+            parts.push(Part::Literal(std::mem::take(&mut bytes)));
+        }
+        parts.push(Part::Value { name: name(value)?, default });
+        rest = &inner[end + 1..];
+    }
+    bytes.extend(literal(rest)?);
+    if !bytes.is_empty() {
+        parts.push(Part::Literal(bytes));
+    }
+    Ok(Text(parts))
 }
 
 /// Reads bytes with escapes.
@@ -83,7 +259,6 @@ fn bytes(text: &str) -> Result<Vec<u8>, Miss<'_>> {
             [b't', ..] => (b'\t', 1),
             [b'0', ..] => (0, 1),
             [b'\\', ..] => (b'\\', 1),
-            [b'\'' | b'"', ..] => (escaped.as_bytes()[0], 1),
             [b'x', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
                 (u8::from_str_radix(&escaped[1..3], 16).expect("two hexadecimal digits are a byte"), 3)
             }
@@ -96,37 +271,71 @@ fn bytes(text: &str) -> Result<Vec<u8>, Miss<'_>> {
     Ok(bytes)
 }
 
+const REST_OF_REPLY: &str = "the rest of the reply: a line with the same mark and no hyphen after the code ends it";
+const CODE: &str =
+    "a code such as 250, a class such as 25z or 2yz, xyz, or a *direction*; S> for a line that is no reply";
+const CLIENTS: &str = "*body* *file* *octets* *pause* *silence* *half-close* *close* *reset* *starttls* *tls* *end tls* \
+    or *authenticate*, or \\* for a line that begins so";
+const SERVERS: &str = "*close* *half-close* *reset* *silence* *no reply* *pause* *file* *octets* *tls* or *end tls*";
+const NEITHERS: &str = "*within* *each within* *all within* *place* *secret* *include* or *next session*";
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_form_is_read_and_written_again_as_it_was() {
-        let text = "S: 220 hi\nC: \nS> 250-\\x00\\\\\\r\\n\nC: *body*\nS: *pause 20 ms*\nS: \\*close*\nS: \\\\*x\nC: a\\b\nS: *half-close*\nS: *close*\nC: *reset*";
-        let steps = steps(text).unwrap();
-        assert_eq!(steps[2].deed, Deed::Bytes(b"250-\0\\\r\n".to_vec()));
-        assert_eq!(steps[5].deed, Deed::Line(b"*close*".to_vec()));
-        assert_eq!(steps[6].deed, Deed::Line(b"\\*x".to_vec()));
+        let text = "S: 220 hi\nC: \nS> 250-\\x00\\\\\\r\\n\nC: *body*\nC: *body message ${n}.eml*\nS: *pause 20 ms*\n\
+            C: \\*close*\nC: \\\\*x\nC: a\\b\nC: *\nS: *half-close*\nS: *close*\nC: *reset*\nS= 250-a\nS= 250\nS: 25z a\n\
+            S| 5yz ${why}\nS? 250 ok\nS* xyz\nS~ 250 *OK?\nC: A ${a} ${b:-c d} $${no}\nC> ${x}\\r\\n\nC: *octets 5*\n\
+            C: *file a b*\nS: *silence 2 s*\nS: *no reply*\nC: *starttls*\nC: *tls*\nC: *end tls*\n\
+            C: *authenticate PLAIN u${x} p w*\n*within 1 s*\n*each within 90 s*\n*all within 2 min*\n*place p-1*\n\
+            *secret p*\n*include other file.txt*\n*next session*\nS: 250-\nS: 250 ";
+        let steps = steps(text, None).unwrap();
         let written: Vec<String> = steps.iter().map(ToString::to_string).collect();
         assert_eq!(written.join("\n"), text);
     }
 
     #[test]
     fn an_error_shows_the_place_and_what_should_stand_there() {
+        let names = "a name: letters, digits, _ and -";
         let cases = [
-            ("S: 220\nX: hi", "line 2, column 1: expected S: S> C: C> or #\n  X: hi\n  ^"),
-            ("S 220", "line 1, column 2: expected : or >\n  S 220\n   ^"),
-            ("S:220", "line 1, column 3: expected a space\n  S:220\n    ^"),
-            (
-                "S: *pause x ms*",
-                "line 1, column 11: expected a count of milliseconds\n  S: *pause x ms*\n            ^",
-            ),
-            ("é", "line 1, column 1: expected S: S> C: C> or #\n  é\n  ^"),
-            ("S> é\\q", "line 1, column 5: expected an escape: \\r \\n \\t \\0 \\\\ or \\xHH\n  S> é\\q\n      ^"),
+            ("S: 220\nX: hi", 2, 1, "S: S> C: C> a *direction* or #"),
+            ("é", 1, 1, "S: S> C: C> a *direction* or #"),
+            ("S 220", 1, 2, ": > = ~ | ? or *"),
+            ("C", 1, 2, ": or >"),
+            ("C= x", 1, 2, ": or >"),
+            ("S:220", 1, 3, "a space"),
+            ("S: hello", 1, 4, CODE),
+            ("S: ", 1, 4, CODE),
+            ("S: 2y0", 1, 4, CODE),
+            ("S: 250_x", 1, 7, "a space, a hyphen or the end of the line"),
+            ("S: *pause x ms*", 1, 11, "a whole number"),
+            ("S: *pause 5 days*", 1, 13, "a time such as 20 ms, 5 s or 2 min"),
+            ("S: *pause*", 1, 10, "a time such as 20 ms, 5 s or 2 min"),
+            ("C: *octets many*", 1, 12, "a count of octets"),
+            ("C: *dance*", 1, 5, CLIENTS),
+            ("S: *body*", 1, 5, SERVERS),
+            ("*body*", 1, 2, NEITHERS),
+            ("*within 5 s", 1, 12, "an asterisk at the end"),
+            ("*place a b*", 1, 9, names),
+            ("*secret *", 1, 8, names),
+            ("C: *authenticate PLAIN me*", 1, 5, "authenticate MECHANISM USER SECRET"),
+            ("C: ${a b}", 1, 7, names),
+            ("C: ${}", 1, 6, names),
+            ("C: ${a", 1, 7, "a } after the name"),
+            ("S> é\\q", 1, 5, "an escape: \\r \\n \\t \\0 \\\\ or \\xHH"),
+            ("S: 250-a\nC: QUIT", 2, 1, REST_OF_REPLY),
+            ("S: 250-a\nS= 250", 2, 1, REST_OF_REPLY),
+            ("S: 250-a", 1, 1, REST_OF_REPLY),
+            ("C: A\nS| 250", 2, 1, "a reply before S|"),
+            ("S? 250\nS| 250", 2, 1, "a reply with S: S= or S~ before S|"),
         ];
-        for (text, message) in cases {
-            assert_eq!(steps(text).unwrap_err().to_string(), message);
+        for (text, line, column, expected) in cases {
+            let error = steps(text, None).expect_err(text);
+            assert_eq!((error.line, error.column, error.expected), (line, column, expected), "{text}");
         }
-        assert!(steps("C: *dance*").unwrap_err().expected.starts_with("*body*"));
+        let error = steps("S: 220\nC: é${x", Some(&"a.txt".into())).unwrap_err();
+        assert_eq!(error.to_string(), "a.txt: line 2, column 8: expected a } after the name\n  C: é${x\n         ^");
     }
 }

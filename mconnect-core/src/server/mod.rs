@@ -8,6 +8,7 @@ mod input;
 mod play;
 mod receive;
 
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::panic::resume_unwind;
@@ -15,7 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::dialogue::{Dialogue, SyntaxError};
+use crate::dialogue::{Dialogue, Side, SyntaxError, Values};
 
 /// A server that listens on this machine.
 ///
@@ -26,6 +27,8 @@ pub struct Server {
     address: SocketAddr,
     /// How long a client may take to come, once the server is joined.
     patience: Duration,
+    /// How many clients there have to be.
+    sessions: usize,
     shared: Arc<Shared>,
     acceptor: Option<JoinHandle<Result<(), ServerError>>>,
 }
@@ -60,15 +63,50 @@ pub enum ServerError {
     #[error("no client came in {0:?}")]
     NoClient(Duration),
     /// The client did something else than the dialogue says.
-    #[error("line {line} of the dialogue: expected `{expected}`, got {got}")]
+    #[error("{}line {line} of the dialogue: expected `{expected}`, got {got}{}", InFile(file), Lines(last_lines))]
     Deviation {
+        /// The dialogue's file, if it is from one.
+        file: Option<Arc<str>>,
         /// The number of the line in the dialogue.
         line: usize,
         /// The step.
         expected: String,
         /// What came instead.
         got: String,
+        /// The last lines of the session until then.
+        last_lines: Vec<String>,
     },
+}
+
+struct InFile<'a>(&'a Option<Arc<str>>);
+
+impl fmt::Display for InFile<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |file| write!(f, "{file}: "))
+    }
+}
+
+struct Lines<'a>(&'a [String]);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.0.is_empty() {
+            f.write_str("\nthe last lines of the session:")?;
+        }
+        self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
+    }
+}
+
+/// A line of a session that the server played, without its end. Of a body that `*body*` or `*octets*` stands for, there
+/// is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// The session, counted from 0.
+    pub session: usize,
+    /// Who said it.
+    pub side: Side,
+    /// The line.
+    pub line: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
@@ -80,9 +118,12 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     messages: Vec<Message>,
+    said: Vec<Said>,
     taken: usize,
     connections: Vec<TcpStream>,
-    has_client: bool,
+    clients: usize,
+    /// The acceptor is done.
+    is_over: bool,
     is_stopping: bool,
 }
 
@@ -96,6 +137,10 @@ impl Shared {
         self.changed.notify_all();
     }
 
+    fn note(&self, said: Said) {
+        self.state().said.push(said);
+    }
+
     /// Accepts a client; `None` once the server is stopping.
     fn accept(&self, listener: &TcpListener) -> Result<Option<TcpStream>, ServerError> {
         let failed = |source| ServerError::Io { action: "accept a connection", source };
@@ -105,7 +150,7 @@ impl Shared {
         if state.is_stopping {
             return Ok(None);
         }
-        state.has_client = true;
+        state.clients += 1;
         state.connections.push(stream.try_clone().map_err(failed)?);
         self.changed.notify_all();
         Ok(Some(stream))
@@ -125,7 +170,7 @@ impl Server {
     /// # Errors
     /// [`ServerError::Io`] if the system does not let it listen.
     pub fn start() -> Result<Self, ServerError> {
-        Self::listen(Duration::ZERO, |listener, shared| {
+        Self::listen(|listener, shared| {
             while let Some(stream) = shared.accept(&listener)? {
                 let shared = Arc::clone(&shared);
                 let thread = thread::Builder::new().name("receiver".to_owned());
@@ -157,10 +202,34 @@ impl Server {
     /// # Errors
     /// [`ServerError::Syntax`], [`ServerError::Io`].
     pub fn play(dialogue: &str) -> Result<Self, ServerError> {
-        let dialogue = Dialogue::parse(dialogue)?;
-        Self::listen(CLIENT_PATIENCE, move |listener, shared| match shared.accept(&listener)? {
-            Some(stream) => play::serve(&dialogue, stream, &shared),
-            None => Err(ServerError::NoClient(CLIENT_PATIENCE)),
+        Self::play_with(&Dialogue::parse(dialogue)?, &Values::default())
+    }
+
+    /// Plays the server's side of a dialogue, with values for its names: its first session to the first client that
+    /// connects, and so on.
+    ///
+    /// # Errors
+    /// [`ServerError::Syntax`] if the dialogue is one that no server can play, [`ServerError::Io`].
+    pub fn play_with(dialogue: &Dialogue, values: &Values) -> Result<Self, ServerError> {
+        let listening = |source| ServerError::Io { action: "listen", source };
+        Self::play_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(listening)?, dialogue, values)
+    }
+
+    /// Plays as [`play_with`](Self::play_with) does, to the clients of a socket that listens already.
+    ///
+    /// # Errors
+    /// As [`play_with`](Self::play_with).
+    pub fn play_on(listener: TcpListener, dialogue: &Dialogue, values: &Values) -> Result<Self, ServerError> {
+        dialogue.require_servable()?;
+        let (sessions, values) = (dialogue.sessions(), values.clone());
+        Self::listen_on(listener, sessions.len(), CLIENT_PATIENCE, move |listener, shared| {
+            for (number, session) in sessions.iter().enumerate() {
+                match shared.accept(&listener)? {
+                    Some(stream) => play::serve(session, number, stream, &values, &shared)?,
+                    None => return Err(ServerError::NoClient(CLIENT_PATIENCE)),
+                }
+            }
+            Ok(())
         })
     }
 
@@ -177,6 +246,11 @@ impl Server {
     /// Gives every message accepted so far.
     pub fn messages(&self) -> Vec<Message> {
         self.shared.state().messages.clone()
+    }
+
+    /// Gives every line of the sessions that it played so far, in order.
+    pub fn said(&self) -> Vec<Said> {
+        self.shared.state().said.clone()
     }
 
     /// Waits for the next message that this call has not given yet; `None` if none came in time.
@@ -198,17 +272,39 @@ impl Server {
         self.finish()
     }
 
+    /// Waits for the end of the dialogue; for clients still to come, no longer than this.
+    ///
+    /// # Errors
+    /// As [`join`](Self::join).
+    pub fn join_within(mut self, patience: Duration) -> Result<(), ServerError> {
+        self.patience = patience;
+        self.finish()
+    }
+
     fn listen(
+        run: impl FnOnce(TcpListener, Arc<Shared>) -> Result<(), ServerError> + Send + 'static,
+    ) -> Result<Self, ServerError> {
+        let listening = |source| ServerError::Io { action: "listen", source };
+        Self::listen_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(listening)?, 0, Duration::ZERO, run)
+    }
+
+    fn listen_on(
+        listener: TcpListener,
+        sessions: usize,
         patience: Duration,
         run: impl FnOnce(TcpListener, Arc<Shared>) -> Result<(), ServerError> + Send + 'static,
     ) -> Result<Self, ServerError> {
         let listening = |source| ServerError::Io { action: "listen", source };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
         let shared = Arc::<Shared>::default();
         let theirs = Arc::clone(&shared);
-        let thread = thread::Builder::new().name("server".to_owned()).spawn(move || run(listener, theirs));
-        Ok(Self { address, patience, shared, acceptor: Some(thread.map_err(listening)?) })
+        let thread = thread::Builder::new().name("server".to_owned()).spawn(move || {
+            let result = run(listener, Arc::clone(&theirs));
+            theirs.state().is_over = true;
+            theirs.changed.notify_all();
+            result
+        });
+        Ok(Self { address, patience, sessions, shared, acceptor: Some(thread.map_err(listening)?) })
     }
 
     fn finish(&mut self) -> Result<(), ServerError> {
@@ -216,21 +312,26 @@ impl Server {
         // A test that has failed already does not wait for a client.
         let patience = if thread::panicking() { Duration::ZERO } else { self.patience };
         let state = self.shared.state();
-        let waited = self.shared.changed.wait_timeout_while(state, patience, |state| !state.has_client);
+        let is_awaited = |state: &mut State| state.clients < self.sessions && !state.is_over;
+        let waited = self.shared.changed.wait_timeout_while(state, patience, is_awaited);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        let is_playing = !self.patience.is_zero() && state.has_client;
-        if !is_playing {
-            state.is_stopping = true;
+        if self.sessions == 0 {
             for connection in state.connections.drain(..) {
                 drop(connection.shutdown(Shutdown::Both));
             }
+        }
+        if state.clients < self.sessions || self.sessions == 0 {
+            state.is_stopping = true;
             drop(state);
             // This wakes the acceptor.
             drop(TcpStream::connect(self.address));
         } else {
             drop(state);
         }
-        acceptor.join().unwrap_or_else(|panic| resume_unwind(panic))
+        match acceptor.join().unwrap_or_else(|panic| resume_unwind(panic)) {
+            Err(ServerError::NoClient(_)) => Err(ServerError::NoClient(self.patience)),
+            result => result,
+        }
     }
 }
 

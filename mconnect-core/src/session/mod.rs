@@ -131,6 +131,16 @@ impl Session {
         self.reader.read_line_by(Some(Deadline::after(timeout)))
     }
 
+    /// Reads the next line as [`read_line`](Self::read_line) does, in this time.
+    pub(crate) fn read_line_within(&mut self, patience: Duration) -> Result<Option<ReplyLine<'_>>, Error> {
+        self.reader.read_line_by(Some(Deadline::after(patience)))
+    }
+
+    /// Gives what was received and not read yet.
+    pub(crate) fn buffered(&self) -> &[u8] {
+        self.reader.buffered()
+    }
+
     /// Waits until something was received, or the server closed, at most this long; whether or not a line ends with it.
     /// Together with [`is_ready`](Self::is_ready), this lets one thread serve a session and something else.
     ///
@@ -301,6 +311,20 @@ impl Session {
             {}
         }
         Ok(replies)
+    }
+
+    /// Tears the connection down, so that the server sees a reset.
+    ///
+    /// # Errors
+    /// If the stream is none that can be reset.
+    pub fn reset(self) -> io::Result<()> {
+        #[cfg(unix)]
+        let fd = self.as_fd();
+        #[cfg(not(unix))]
+        let fd = None::<&std::net::TcpStream>;
+        let Some(fd) = fd else { return Err(io::ErrorKind::Unsupported.into()) };
+        // Closing the last handle with a linger of zero makes the system send a reset.
+        socket2::SockRef::from(&fd).set_linger(Some(Duration::ZERO))
     }
 
     /// Gives the two halves, for two threads. The reading half waits without a deadline;

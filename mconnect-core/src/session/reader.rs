@@ -133,6 +133,10 @@ impl Reader {
         }
     }
 
+    pub(super) fn buffered(&self) -> &[u8] {
+        self.lines.buffered()
+    }
+
     #[cfg(unix)]
     pub(super) fn as_fd(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
         self.stream.as_fd()

@@ -1,0 +1,118 @@
+//! Outcomes for systems that collect them: TAP and JUnit.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// How one session of a dialogue went.
+#[derive(Debug)]
+pub struct Case {
+    pub name: String,
+    pub took: Duration,
+    /// The whole story, if it did not go as expected.
+    pub failure: Option<String>,
+}
+
+/// Gives the outcomes in the Test Anything Protocol, version 14.
+pub fn tap(cases: &[Case]) -> String {
+    let mut text = format!("TAP version 14\n1..{}\n", cases.len());
+    for (index, case) in cases.iter().enumerate() {
+        let outcome = if case.failure.is_some() { "not ok" } else { "ok" };
+        let name = case.name.replace('\\', "\\\\").replace('#', "\\#");
+        push(&mut text, format_args!("{outcome} {} - {name}\n  ---\n", index + 1));
+        push(&mut text, format_args!("  duration_ms: {:.3}\n", case.took.as_secs_f64() * 1000.0));
+        if let Some(failure) = &case.failure {
+            text.push_str("  message: |\n");
+            for line in failure.lines() {
+                push(&mut text, format_args!("    {line}\n"));
+            }
+        }
+        text.push_str("  ...\n");
+    }
+    text
+}
+
+/// Gives the outcomes as JUnit's XML.
+pub fn junit(cases: &[Case]) -> String {
+    let failures = cases.iter().filter(|case| case.failure.is_some()).count();
+    let time: Duration = cases.iter().map(|case| case.took).sum();
+    let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    push(
+        &mut text,
+        format_args!(
+            "<testsuite name=\"mconnect\" tests=\"{}\" failures=\"{failures}\" time=\"{:.6}\">\n",
+            cases.len(),
+            time.as_secs_f64()
+        ),
+    );
+    for case in cases {
+        let (name, time) = (escaped(&case.name), case.took.as_secs_f64());
+        push(&mut text, format_args!("  <testcase classname=\"mconnect\" name=\"{name}\" time=\"{time:.6}\""));
+        match &case.failure {
+            None => text.push_str("/>\n"),
+            Some(failure) => {
+                let message = escaped(failure.lines().next().unwrap_or_default());
+                push(
+                    &mut text,
+                    format_args!(
+                        ">\n    <failure message=\"{message}\">{}</failure>\n  </testcase>\n",
+                        escaped(failure)
+                    ),
+                );
+            }
+        }
+    }
+    text.push_str("</testsuite>\n");
+    text
+}
+
+fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    text.write_fmt(arguments).expect("writing to a string does not fail");
+}
+
+/// Gives a text as XML has it; control characters, which it cannot have, are shown as escapes before.
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\n' | '\t' => out.push(c),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cases() -> Vec<Case> {
+        let took = Duration::from_micros(1500);
+        let failure = Some("a.txt:3: expected `S: 5yz`, got `250 <\u{1}&>`\nthe last lines:\n  C: A".to_owned());
+        vec![Case { name: "a #1".to_owned(), took, failure: None }, Case { name: "b \"<".to_owned(), took, failure }]
+    }
+
+    #[test]
+    fn tap_has_each_dialogue_and_the_transcript_of_what_failed() {
+        assert_eq!(
+            tap(&cases()),
+            "TAP version 14\n1..2\nok 1 - a \\#1\n  ---\n  duration_ms: 1.500\n  ...\nnot ok 2 - b \"<\n  ---\n  \
+             duration_ms: 1.500\n  message: |\n    a.txt:3: expected `S: 5yz`, got `250 <\u{1}&>`\n    the last lines:\n      \
+             C: A\n  ...\n"
+        );
+    }
+
+    #[test]
+    fn junit_escapes_what_xml_cannot_have() {
+        let text = junit(&cases());
+        assert!(text.contains("tests=\"2\" failures=\"1\" time=\"0.003000\""), "{text}");
+        assert!(text.contains("<testcase classname=\"mconnect\" name=\"a #1\" time=\"0.001500\"/>"), "{text}");
+        let failed = "name=\"b &quot;&lt;\" time=\"0.001500\">\n    <failure message=\"a.txt:3: expected `S: 5yz`, got `250 \
+            &lt;\u{fffd}&amp;&gt;`\">a.txt:3:";
+        assert!(text.contains(failed), "{text}");
+    }
+}

@@ -1,0 +1,111 @@
+//! Telling every byte, both ways, with the time.
+
+use std::fmt::Write as _;
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use mconnect_core::{Event, Observer};
+
+use crate::verdict::say;
+
+/// How bytes are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// With escapes, a line at a time.
+    Escaped,
+    /// As hexadecimal digits and characters, 16 at a time.
+    Hex,
+}
+
+/// Tells on standard error what passes, with the seconds since the first event; passwords are left out.
+#[derive(Debug)]
+pub struct Trace {
+    form: Form,
+    start: OnceLock<Instant>,
+}
+
+impl Trace {
+    pub fn new(form: Form) -> Self {
+        Self { form, start: OnceLock::new() }
+    }
+
+    fn tell(&self, at: Instant, text: &str) {
+        let since = at.saturating_duration_since(*self.start.get_or_init(|| at));
+        say(&format!("{:9.6} {text}", since.as_secs_f64()));
+    }
+
+    fn tell_bytes(&self, at: Instant, direction: char, bytes: &[u8]) {
+        match self.form {
+            Form::Escaped => {
+                for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+                    self.tell(at, &format!("{direction} {}", escaped(line)));
+                }
+            }
+            Form::Hex => {
+                for row in bytes.chunks(16) {
+                    self.tell(at, &format!("{direction} {}", hex(row)));
+                }
+            }
+        }
+    }
+}
+
+impl Observer for Trace {
+    fn observe(&self, at: Instant, event: &Event<'_>) {
+        match event {
+            Event::Resolving { host } => self.tell(at, &format!("= resolving {host}")),
+            Event::Connecting { peer } => self.tell(at, &format!("= connecting to {peer}")),
+            Event::ConnectFailed { error, .. } => self.tell(at, &format!("= connect failed: {error}")),
+            Event::Connected { peer } => self.tell(at, &format!("= connected to {peer}")),
+            Event::Sent(bytes) => self.tell_bytes(at, '>', bytes),
+            Event::SentSecret(count) => self.tell(at, &format!("> [hidden, {count} octets]")),
+            Event::Received(line) => self.tell_bytes(at, '<', line.raw()),
+            Event::ReceivedRaw(bytes) => self.tell_bytes(at, '<', bytes),
+            Event::Phase(phase) => self.tell(at, &format!("= {phase} phase")),
+            Event::HalfClosed => self.tell(at, "= sending side ended"),
+            Event::Ended => self.tell(at, "= end"),
+            _ => {}
+        }
+    }
+}
+
+/// Every byte that is not printable ASCII becomes an escape, so that nothing is ambiguous.
+fn escaped(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in bytes {
+        match byte {
+            b'\r' => text.push_str("\\r"),
+            b'\n' => text.push_str("\\n"),
+            b'\t' => text.push_str("\\t"),
+            b'\\' => text.push_str("\\\\"),
+            b' '..=b'~' => text.push(char::from(*byte)),
+            _ => push(&mut text, format_args!("\\x{byte:02x}")),
+        }
+    }
+    text
+}
+
+fn hex(row: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in row {
+        push(&mut text, format_args!("{byte:02x} "));
+    }
+    let shown: String =
+        row.iter().map(|byte| if (b' '..=b'~').contains(byte) { char::from(*byte) } else { '.' }).collect();
+    format!("{text:<48} {shown}")
+}
+
+fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    text.write_fmt(arguments).expect("writing to a string does not fail");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_told_without_ambiguity() {
+        assert_eq!(escaped(b"a\\b\r\n\0\xe9"), "a\\\\b\\r\\n\\x00\\xe9");
+        assert_eq!(hex(b"250 \xe9\n"), format!("{:<48} 250 ..", "32 35 30 20 e9 0a "));
+    }
+}

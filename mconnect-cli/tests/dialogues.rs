@@ -1,0 +1,223 @@
+//! Dialogues played, recorded and served by the tool.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command};
+
+use common::{MCONNECT, assert_status, complaints, err, feed, out, run, talk, tool};
+use mconnect_core::server::Server;
+
+/// A folder of a test's own, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("mconnect-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        fs::write(self.0.join(name), text).unwrap();
+        self.path(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.0.join(name)).unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+const GOOD: &str = "S: 220\nC: NOOP\nS: 250\nC: QUIT\nS: 221\nS: *close*\n";
+const BAD: &str = "S: 220\nC: NOOP\nS: 550\nC: QUIT\nS: 252\n";
+
+#[test]
+fn a_dialogue_is_played_and_shown_as_it_runs() {
+    let (folder, server) = (Folder::new("play"), Server::start().unwrap());
+    let file = folder.write("a.txt", GOOD);
+    let output = talk(server.port(), &["--play", &file], "");
+    assert_status(&output, 0);
+    assert_eq!(
+        out(&output),
+        "S: 220 loopback.mconnect.test ESMTP mconnect loopback server\nC: NOOP\nS: 250 2.0.0 nothing done\nC: QUIT\n\
+         S: 221 2.0.0 goodbye\n"
+    );
+    let output = talk(server.port(), &["--quiet", "--play", "-"], GOOD);
+    assert_status(&output, 0);
+    assert_eq!((out(&output), err(&output)), (String::new(), String::new()));
+}
+
+#[test]
+fn what_is_not_met_is_told_and_the_status_is_1() {
+    let (folder, server) = (Folder::new("unmet"), Server::start().unwrap());
+    let file = folder.write("a.txt", BAD);
+    let output = talk(server.port(), &["--quiet", "--play", &file], "");
+    assert_status(&output, 1);
+    let told = err(&output);
+    let first = format!("mconnect: {file}:3: expected `S: 550`, got `250 2.0.0 nothing done`, after ");
+    assert!(told.starts_with(&first), "{told}");
+    assert!(told.ends_with("  C: NOOP\n  S: 250 2.0.0 nothing done\n"), "{told}");
+    let output = talk(server.port(), &["--quiet", "--keep-going", "--play", &file], "");
+    assert_status(&output, 1);
+    assert!(err(&output).contains(":5: expected `S: 252`, got `221 2.0.0 goodbye`"), "{}", err(&output));
+}
+
+#[test]
+fn statuses_tell_what_was_wrong() {
+    let folder = Folder::new("statuses");
+    let (bad, good) = (folder.write("bad.txt", "S: 220\nnonsense"), folder.write("good.txt", GOOD));
+    let output = run(&["--play", &bad, "127.0.0.1"], "");
+    assert_status(&output, 65);
+    let told = format!("mconnect: {bad}: line 2, column 1: expected S: S> C: C> a *direction* or #\n  nonsense\n  ^\n");
+    assert_eq!(err(&output), told);
+    let output = run(&["--play", "/no/such/file", "127.0.0.1"], "");
+    assert_status(&output, 66);
+    assert_eq!(complaints(&output), "mconnect: cannot read /no/such/file: No such file or directory");
+    assert_status(&run(&["--play", &good, "-p", "1", "127.0.0.1"], ""), 69);
+    assert_status(&run(&["--play", &good, "nonexistent.invalid"], ""), 68);
+    let server = Server::start().unwrap();
+    let unset = folder.write("unset.txt", "S: 220\nC: ${no_such_name}");
+    assert_status(&talk(server.port(), &["--play", &unset], ""), 65);
+    assert_status(&run(&["--serve", "/no/such/file"], ""), 66);
+    assert_status(&run(&["--serve", &folder.write("class.txt", "S: 2yz"), "--once"], ""), 65);
+}
+
+#[test]
+fn tap_and_junit_have_every_session() {
+    let (folder, server) = (Folder::new("tap"), Server::start().unwrap());
+    let good = folder.write("good.txt", &format!("{GOOD}*next session*\n{GOOD}"));
+    let (bad, xml) = (folder.write("bad.txt", BAD), folder.path("out.xml"));
+    let args = ["--quiet", "--tap", "--junit", &xml, "--play", &good, "--play", &bad, "--repeat", "2"];
+    let output = talk(server.port(), &args, "");
+    assert_status(&output, 1);
+    let tap = out(&output);
+    let lines: Vec<&str> = tap.lines().filter(|line| !line.starts_with(' ')).collect();
+    assert_eq!(lines[..2], ["TAP version 14", "1..6"]);
+    assert_eq!(lines[2], format!("ok 1 - {good}, session 1, round 1"));
+    assert_eq!(lines[4], format!("not ok 3 - {bad}, round 1"));
+    assert!(tap.contains("\n      S: 250 2.0.0 nothing done\n"), "{tap}");
+    let xml = folder.read("out.xml");
+    assert!(xml.contains("tests=\"6\" failures=\"2\""), "{xml}");
+}
+
+#[test]
+fn values_and_places_are_given_by_options() {
+    let (folder, server) = (Folder::new("values"), Server::start().unwrap());
+    let file = folder.write("a.txt", "S: 220\nC: RCPT TO:<${who}>\n*place asked*\nS: 503\nC: never");
+    let args = ["--play", &file, "--set", "who=a=b", "--quit-at", "asked"];
+    let output = talk(server.port(), &args, "");
+    assert_status(&output, 1);
+    assert!(out(&output).contains("C: RCPT TO:<a=b>\nC: QUIT\n"), "{}", out(&output));
+    let output = talk(server.port(), &["--play", &file, "--set", "who=x", "--drop-at", "asked"], "");
+    assert_status(&output, 0);
+}
+
+#[test]
+fn a_record_of_a_piped_session_plays() {
+    let (folder, server) = (Folder::new("record"), Server::start().unwrap());
+    let file = folder.path("talk.txt");
+    let script = "EHLO x\nMAIL FROM:<>\nRCPT TO:<refused@x>\nRCPT TO:<a@x>\nDATA\nSubject: x\n\nhi\n.\nQUIT\n";
+    let output = talk(server.port(), &["--record", &file], script);
+    assert_status(&output, 0);
+    let text = folder.read("talk.txt");
+    assert!(text.contains("C: RCPT TO:<refused@x>\n# 550 5.1.1 no such mailbox here\nS: 550\n"), "{text}");
+    let again = folder.path("again.txt");
+    let output = talk(server.port(), &["--play", &file, "--record", &again], "");
+    assert_status(&output, 0);
+    assert_eq!(folder.read("again.txt"), text);
+    let changed = folder.write("changed.txt", &text.replace("S: 354", "S: 250"));
+    assert_status(&talk(server.port(), &["--play", &changed], ""), 1);
+    assert_status(&talk(server.port(), &["--record", "/no/such/folder/x"], ""), 74);
+}
+
+/// Starts the tool as a server, and gives the port that it says.
+fn serve(args: &[&str]) -> (Child, String, BufReader<ChildStdout>) {
+    let mut child = tool(args).spawn().unwrap();
+    let (mut line, mut stdout) = (String::new(), BufReader::new(child.stdout.take().unwrap()));
+    stdout.read_line(&mut line).unwrap();
+    let port = line.trim_end().strip_prefix("listening on 127.0.0.1:").unwrap().to_owned();
+    (child, port, stdout)
+}
+
+#[test]
+fn a_client_is_judged_by_what_it_does() {
+    let folder = Folder::new("serve");
+    let file =
+        folder.write("a.txt", "S: 220 hi\nC: QUIT\nS: 221 bye\n*next session*\nS: 220 again\nC: QUIT\nS: 221 bye");
+    let port_file = folder.path("port");
+    for (second, status) in [("QUIT\n", 0), ("RSET\n", 1)] {
+        let (child, port, _out) = serve(&["--serve", &file, "--once", "--port-file", &port_file]);
+        assert_eq!(folder.read("port"), format!("{port}\n"));
+        let client = |input: &str| {
+            let mut child: Child = Command::new(MCONNECT)
+                .args(["-p", &port, "127.0.0.1"])
+                .stdin(std::process::Stdio::piped())
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::null())
+                .spawn()
+                .unwrap();
+            feed(&mut child, input.as_bytes().to_vec());
+            child.wait().unwrap();
+        };
+        client("QUIT\n");
+        client(second);
+        let output = child.wait_with_output().unwrap();
+        assert_status(&output, status);
+        if status == 1 {
+            let told = err(&output);
+            assert!(
+                told.starts_with(&format!("mconnect: {file}: line 6 of the dialogue: expected `C: QUIT`, got")),
+                "{told}"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_client_is_another_status_than_a_deviating_one() {
+    let folder = Folder::new("nobody");
+    let file = folder.write("a.txt", "S: 220 hi");
+    let output = run(&["--serve", &file, "--once", "--timeout", "0.02"], "");
+    assert_status(&output, 75);
+    assert_eq!(complaints(&output), "mconnect: no client came in 20ms");
+}
+
+#[test]
+fn a_dialogue_is_served_again_and_again() {
+    let folder = Folder::new("again");
+    let file = folder.write("a.txt", GOOD.replace("S: 220", "S: 220 x").as_str());
+    let (mut child, port, _out) = serve(&["--serve", &file]);
+    for _ in 0..3 {
+        let output = run(&["--play", &file, "-p", &port, "127.0.0.1"], "");
+        assert_status(&output, 0);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_trace_tells_every_byte_but_passwords() {
+    let server = Server::start().unwrap();
+    let output = talk(server.port(), &["--quiet", "--trace"], "AUTH PLAIN hush\nQUIT\n");
+    assert_status(&output, 0);
+    let told = err(&output);
+    let told: Vec<&str> = told.lines().filter_map(|line| Some(line.trim_start().split_once(' ')?.1)).collect();
+    assert!(told.contains(&"< 220 loopback.mconnect.test ESMTP mconnect loopback server\\r\\n"), "{told:?}");
+    assert!(told.contains(&"> AUTH PLAIN ") && told.contains(&"> [hidden, 6 octets]"), "{told:?}");
+    assert!(told.contains(&"> QUIT\\r\\n") && told.contains(&"= end"), "{told:?}");
+    let output = talk(server.port(), &["--quiet", "--trace=hex"], "QUIT\n");
+    assert!(err(&output).contains(&format!("> {:<48} QUIT..", "51 55 49 54 0d 0a")), "{}", err(&output));
+}

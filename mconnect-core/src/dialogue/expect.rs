@@ -1,0 +1,195 @@
+//! What a reply has to be.
+
+use super::values::{Text, Values, Whole, is_like};
+use crate::protocol::{Reply, ReplyLine};
+
+/// A line of a reply, as a dialogue has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// How it is meant.
+    pub mark: Mark,
+    /// The code.
+    pub code: CodePattern,
+    /// What stands between the code and the text.
+    pub separator: Separator,
+    /// The text.
+    pub text: Text,
+}
+
+/// How a line of a reply is meant, by the mark after its `S`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// `S:` the reply has a line whose text begins so.
+    Begins,
+    /// `S=` the reply has these lines, exactly, and no others.
+    Exactly,
+    /// `S~` the reply has a line whose text is like this, `*` being anything and `?` one character; case does not
+    /// matter.
+    Pattern,
+    /// `S|` or else this reply: another alternative to the one before.
+    Or,
+    /// `S?` this reply may come, or not.
+    Optional,
+    /// `S*` any number of such replies may come.
+    AnyNumber,
+}
+
+impl Mark {
+    /// Every mark and its character.
+    pub(super) const ALL: [(char, Self); 6] = [
+        (':', Self::Begins),
+        ('=', Self::Exactly),
+        ('~', Self::Pattern),
+        ('|', Self::Or),
+        ('?', Self::Optional),
+        ('*', Self::AnyNumber),
+    ];
+}
+
+/// Three digits, of which the last, the last two or all may be open: `250`, `25z`, `2yz`, `xyz`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodePattern(pub(super) [u8; 3]);
+
+impl CodePattern {
+    /// Reads a code or a class of codes.
+    pub fn new(text: &str) -> Option<Self> {
+        match *text.as_bytes() {
+            [b'x', b'y', b'z'] => Some(Self(*b"xyz")),
+            [a @ b'0'..=b'9', b'y', b'z'] => Some(Self([a, b'y', b'z'])),
+            [a @ b'0'..=b'9', b @ b'0'..=b'9', b'z'] => Some(Self([a, b, b'z'])),
+            [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'] => Some(Self([a, b, c])),
+            _ => None,
+        }
+    }
+
+    /// Gives it as it is written.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("digits and letters are UTF-8")
+    }
+
+    /// Says whether all three digits are known.
+    pub fn is_whole(self) -> bool {
+        self.0.iter().all(u8::is_ascii_digit)
+    }
+
+    fn has(self, line: ReplyLine<'_>) -> bool {
+        let Some(code) = line.code() else { return false };
+        let digits = format!("{:03}", code.number());
+        self.0.iter().zip(digits.bytes()).all(|(wanted, digit)| !wanted.is_ascii_digit() || *wanted == digit)
+    }
+}
+
+/// What stands between a code and its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Separator {
+    /// Nothing: the line ends after the code.
+    Nothing,
+    /// A space.
+    Space,
+    /// A hyphen: the reply goes on.
+    Hyphen,
+}
+
+impl Wanted {
+    /// Says whether the reply ends with this line.
+    pub fn is_last(&self) -> bool {
+        self.separator != Separator::Hyphen
+    }
+
+    fn is_met_by(&self, line: ReplyLine<'_>, values: &Values) -> Option<Vec<(String, Vec<u8>)>> {
+        match self.mark {
+            _ if !self.code.has(line) => None,
+            Mark::Exactly => values.matches(&self.text, line.text(), Whole::Yes),
+            Mark::Pattern if self.text.0.is_empty() => Some(Vec::new()),
+            Mark::Pattern => is_like(&values.fill(&self.text).ok()?, line.text()).then(Vec::new),
+            Mark::Begins | Mark::Or | Mark::Optional | Mark::AnyNumber => {
+                values.matches(&self.text, line.text(), Whole::No)
+            }
+        }
+    }
+}
+
+/// Says whether the reply has these lines, in this order, and ends with the code of the last; gives what its names took.
+pub(super) fn is_met(lines: &[&Wanted], reply: &Reply, values: &Values) -> Option<Vec<(String, Vec<u8>)>> {
+    let mut said: Vec<ReplyLine<'_>> = reply.lines().filter(|line| line.code().is_some()).collect();
+    let is_exact = lines.iter().any(|line| line.mark == Mark::Exactly);
+    if is_exact && said.len() != lines.len() || !lines.last()?.code.has(*said.last()?) {
+        return None;
+    }
+    let mut taken = Vec::new();
+    // A last line without a text says where the reply ends, and with which code.
+    let count = lines.len() - usize::from(!is_exact && lines.last()?.text.0.is_empty());
+    for wanted in &lines[..count] {
+        let at = said.iter().position(|line| wanted.is_met_by(*line, values).is_some())?;
+        if is_exact && at > 0 {
+            return None;
+        }
+        taken.extend(wanted.is_met_by(said[at], values)?);
+        said.drain(..=at);
+    }
+    Some(taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Deed, Dialogue};
+    use super::*;
+    use crate::protocol::{Limits, LineBuffer, ReplyBuilder};
+
+    fn reply(text: &str) -> Reply {
+        let (mut lines, mut builder) = (LineBuffer::new(1000), ReplyBuilder::new(Limits::default()));
+        lines.extend(text.as_bytes());
+        while let Some(line) = lines.next_line() {
+            if let Some(reply) = builder.push(line).unwrap() {
+                return reply;
+            }
+        }
+        panic!("no reply: {text}");
+    }
+
+    fn meets(dialogue: &str, said: &str) -> bool {
+        let dialogue = Dialogue::parse(dialogue).unwrap();
+        let lines: Vec<&Wanted> = dialogue
+            .steps()
+            .iter()
+            .map(|step| match &step.deed {
+                Deed::Reply(wanted) => wanted,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        is_met(&lines, &reply(said), &Values::default()).is_some()
+    }
+
+    #[test]
+    fn a_reply_meets_what_it_has_in_order() {
+        let ehlo = "250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250 HELP\r\n";
+        for wanted in [
+            "S: 250",
+            "S: 25z",
+            "S: 2yz",
+            "S: xyz",
+            "S: 250-SIZE\nS: 250",
+            "S: 250-PIPE\nS: 250-SIZE\nS: 250",
+            "S: 250 mx.example",
+            "S: 250-SIZE 1\nS: 250 HELP",
+            "S~ 250 size *",
+            "S~ 250-p?pelining\nS~ 250 *",
+            "S= 250-mx.example.org\nS= 250-PIPELINING\nS= 250-SIZE 1000\nS= 250 HELP",
+            "S= 250-${host}\nS= 250-PIPELINING\nS= 250-SIZE ${size}\nS= 250 HELP",
+        ] {
+            assert!(meets(wanted, ehlo), "{wanted}");
+        }
+        for wanted in [
+            "S: 251",
+            "S: 24z",
+            "S: 5yz",
+            "S: 250-SIZE\nS: 250-PIPE\nS: 250",
+            "S: 250-size\nS: 250",
+            "S~ 250 size",
+            "S= 250 HELP",
+            "S= 250-mx.example.org\nS= 250-PIPELINING\nS= 250-SIZE 1\nS= 250 HELP",
+        ] {
+            assert!(!meets(wanted, ehlo), "{wanted}");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Playing the client's side.
+
+mod game;
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{Dialogue, Step, Values};
+use crate::protocol::Reply;
+use crate::session::Session;
+use game::Game;
+
+/// What is told what happens.
+type Watcher<'a> = dyn FnMut(Report<'_>) + 'a;
+
+/// Plays the client's side of dialogues, and compares what the server says with the server's side.
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// use mconnect_core::dialogue::{Dialogue, Player};
+/// use mconnect_core::{Connect, server::Server};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = Server::start()?;
+/// let dialogue = Dialogue::parse("S: 220\nC: EHLO ${name}\nS: 250-PIPELINING\nS: 250\nC: QUIT\nS: 221\nS: *close*")?;
+///
+/// let mut player = Player::new();
+/// player.set("name", "client.example");
+/// let played = player.play(Connect::new("127.0.0.1", server.port()).open()?, &dialogue);
+/// played.require()?;
+/// # Ok(()) }
+/// # main().unwrap();
+/// # }
+/// ```
+#[derive(Default)]
+pub struct Player<'a> {
+    values: Values,
+    keeps_going: bool,
+    stop: Option<(String, Stop)>,
+    watcher: Option<Box<Watcher<'a>>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    WithQuit,
+    AtOnce,
+}
+
+/// What happens while a dialogue is played. Secrets are hidden.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Report<'a> {
+    /// A line was sent.
+    Sent(&'a str),
+    /// A line was received.
+    Received(&'a str),
+    /// A step has its outcome.
+    Outcome(&'a Outcome),
+}
+
+/// How a step went.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The step; the last line of the reply, where it is one.
+    pub step: Step,
+    /// What was expected, as the dialogue has it; the lines of a reply are joined by ` / `.
+    pub expected: String,
+    /// What came, or was the matter.
+    pub got: String,
+    /// The reply, if one came.
+    pub reply: Option<Reply>,
+    /// How long it took.
+    pub took: Duration,
+    /// Whether it went as expected.
+    pub verdict: Verdict,
+    /// If it did not: the last lines of the session until then.
+    pub last_lines: Vec<String>,
+}
+
+/// Whether a step went as expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It did.
+    Met,
+    /// Something else came.
+    Other,
+    /// Nothing came in time.
+    TooLate,
+    /// The connection was closed, or broke.
+    Closed,
+    /// It could not be done at all: a value or a file is missing.
+    Impossible,
+}
+
+/// How a dialogue went.
+#[derive(Debug)]
+pub struct Played {
+    /// Every step that had an outcome, in order.
+    pub outcomes: Vec<Outcome>,
+    /// The values in the end, with those that were taken from replies.
+    pub values: Values,
+    /// The session, unless the dialogue closed it.
+    pub session: Option<Session>,
+}
+
+/// A step that did not go as expected.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Failure(pub Box<Outcome>);
+
+impl Played {
+    /// Gives what was played back if every step went as expected.
+    ///
+    /// # Errors
+    /// The first step that did not.
+    pub fn require(self) -> Result<Self, Failure> {
+        match self.failure() {
+            Some(outcome) => Err(Failure(Box::new(outcome.clone()))),
+            None => Ok(self),
+        }
+    }
+
+    /// Gives the first outcome that was not as expected.
+    pub fn failure(&self) -> Option<&Outcome> {
+        self.outcomes.iter().find(|outcome| outcome.verdict != Verdict::Met)
+    }
+}
+
+impl Session {
+    /// Plays the client's side of a dialogue; a [`Player`] has values and more.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// # let session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+    /// let dialogue = "S: 220\nC: NOOP\nS: 250\nC: QUIT\nS: 221".parse()?;
+    /// session.play(&dialogue).require()?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn play(self, dialogue: &Dialogue) -> Played {
+        Player::new().play(self, dialogue)
+    }
+}
+
+impl<'a> Player<'a> {
+    /// Makes one without values, that stops at the first step that does not go as expected.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gives a name a value.
+    pub fn set(&mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> &mut Self {
+        self.values.set(name, value);
+        self
+    }
+
+    /// Gives a name a value that is shown as `[hidden]`.
+    pub fn set_secret(&mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> &mut Self {
+        let name = name.into();
+        self.values.hide(name.clone());
+        self.set(name, value)
+    }
+
+    /// Goes on after a step that did not go as expected, as long as the connection lasts.
+    pub fn keep_going(&mut self) -> &mut Self {
+        self.keeps_going = true;
+        self
+    }
+
+    /// Stops at the `*place NAME*` of this name: sends QUIT and waits for its reply.
+    pub fn quit_at(&mut self, place: impl Into<String>) -> &mut Self {
+        self.stop = Some((place.into(), Stop::WithQuit));
+        self
+    }
+
+    /// Stops at the `*place NAME*` of this name: closes.
+    pub fn drop_at(&mut self, place: impl Into<String>) -> &mut Self {
+        self.stop = Some((place.into(), Stop::AtOnce));
+        self
+    }
+
+    /// Tells a function what happens, as it happens.
+    pub fn watch(&mut self, watcher: impl FnMut(Report<'_>) + 'a) -> &mut Self {
+        self.watcher = Some(Box::new(watcher));
+        self
+    }
+
+    /// Plays the client's side of the first session of a dialogue.
+    pub fn play(&mut self, session: Session, dialogue: &Dialogue) -> Played {
+        let (values, stop) = (self.values.clone(), self.stop.clone());
+        let mut game = Game::new(session, values, self.keeps_going, stop, self.watcher.as_deref_mut());
+        game.run(dialogue.steps());
+        Played { outcomes: game.outcomes, values: game.values, session: game.session }
+    }
+}
+
+impl fmt::Debug for Player<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Player").field("values", &self.values).field("stop", &self.stop).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Outcome {
+    /// Tells the whole story, in lines.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.step.file {
+            Some(file) => write!(f, "{file}:{}: ", self.step.line)?,
+            None => write!(f, "line {}: ", self.step.line)?,
+        }
+        write!(f, "expected `{}`, got {}, after {:.3} s", self.expected, self.got, self.took.as_secs_f64())?;
+        if !self.last_lines.is_empty() {
+            f.write_str("\nthe last lines of the session:")?;
+        }
+        self.last_lines.iter().try_for_each(|line| write!(f, "\n  {line}"))
+    }
+}

@@ -1,0 +1,229 @@
+//! Values: names in a text, what stands for them, and what is taken from what came.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+
+use memchr::memmem;
+
+/// A text with names in it: `250 queued as ${id}`. A `$${` in a dialogue is a `${` that is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Text(pub Vec<Part>);
+
+/// A part of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Bytes.
+    Literal(Vec<u8>),
+    /// `${name}` or `${name:-default}`.
+    Value {
+        /// The name.
+        name: String,
+        /// What stands for it where it has no value.
+        default: Option<String>,
+    },
+}
+
+/// Names and what stands for them.
+#[derive(Clone, Default)]
+pub struct Values {
+    values: BTreeMap<String, Vec<u8>>,
+    secrets: BTreeSet<String>,
+}
+
+/// How much of what came a text has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whole {
+    /// All of it.
+    Yes,
+    /// Its beginning.
+    No,
+}
+
+impl Values {
+    /// Gives a name a value.
+    pub fn set(&mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) {
+        self.values.insert(name.into(), value.into());
+    }
+
+    /// Gives the value of a name that was set or taken from what came.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.values.get(name).map(Vec::as_slice)
+    }
+
+    /// Marks a name as secret: its value is shown as `[hidden]`.
+    pub fn hide(&mut self, name: impl Into<String>) {
+        self.secrets.insert(name.into());
+    }
+
+    /// Gives the text with a value for every name in it: one that was set or taken, one from the environment, or the
+    /// default.
+    ///
+    /// # Errors
+    /// The name that has none.
+    pub fn fill(&self, text: &Text) -> Result<Vec<u8>, String> {
+        let mut filled = Vec::new();
+        for part in &text.0 {
+            match part {
+                Part::Literal(bytes) => filled.extend_from_slice(bytes),
+                Part::Value { name, default } => match (self.get(name), std::env::var_os(name), default) {
+                    (Some(value), ..) => filled.extend_from_slice(value),
+                    (None, Some(value), _) => filled.extend_from_slice(OsStr::as_encoded_bytes(&value)),
+                    (None, None, Some(default)) => filled.extend_from_slice(default.as_bytes()),
+                    (None, None, None) => return Err(name.clone()),
+                },
+            }
+        }
+        Ok(filled)
+    }
+
+    /// Gives bytes with every secret in them hidden.
+    pub fn mask(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut masked = bytes.to_vec();
+        for name in &self.secrets {
+            let environment = std::env::var_os(name).map(|value| value.as_encoded_bytes().to_vec());
+            let Some(secret) = self.values.get(name).cloned().or(environment).filter(|secret| !secret.is_empty())
+            else {
+                continue;
+            };
+            let mut rest = masked.as_slice();
+            let mut out = Vec::new();
+            while let Some(at) = memmem::find(rest, &secret) {
+                out.extend_from_slice(&rest[..at]);
+                out.extend_from_slice(HIDDEN);
+                rest = &rest[at + secret.len()..];
+            }
+            out.extend_from_slice(rest);
+            masked = out;
+        }
+        masked
+    }
+
+    /// Compares what came with a text. A name without a value takes what stands there: up to the text that follows it, or
+    /// at the end the rest, of a word only where the text need not be the whole.
+    pub(crate) fn matches(&self, text: &Text, came: &[u8], whole: Whole) -> Option<Vec<(String, Vec<u8>)>> {
+        let (mut taken, mut rest) = (Vec::new(), came);
+        let mut parts = text.0.iter().peekable();
+        while let Some(part) = parts.next() {
+            let name = match (part, self.known(part)) {
+                (_, Some(bytes)) => {
+                    rest = rest.strip_prefix(bytes)?;
+                    continue;
+                }
+                (Part::Value { name, .. }, None) => name,
+                (Part::Literal(_), None) => continue,
+            };
+            let size = match parts.peek().map(|next| self.known(next)) {
+                Some(Some(next)) => memmem::find(rest, next)?,
+                Some(None) => 0,
+                None if whole == Whole::Yes => rest.len(),
+                None => rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len()),
+            };
+            taken.push((name.clone(), rest[..size].to_vec()));
+            rest = &rest[size..];
+        }
+        (whole == Whole::No || rest.is_empty()).then_some(taken)
+    }
+
+    /// Gives the bytes that a part stands for, if they are known before anything came.
+    fn known<'a>(&'a self, part: &'a Part) -> Option<&'a [u8]> {
+        match part {
+            Part::Literal(bytes) => Some(bytes),
+            Part::Value { name, default } => self.get(name).or(default.as_deref().map(str::as_bytes)),
+        }
+    }
+}
+
+impl std::fmt::Debug for Values {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown = |name: &str, value: &[u8]| match self.secrets.contains(name) {
+            true => "[hidden]".to_owned(),
+            false => value.escape_ascii().to_string(),
+        };
+        f.debug_map().entries(self.values.iter().map(|(name, value)| (name, shown(name, value)))).finish()
+    }
+}
+
+const HIDDEN: &[u8] = b"[hidden]";
+
+/// Says whether a pattern, in which `*` is any bytes and `?` one, is the whole of what came; case does not matter.
+pub(super) fn is_like(pattern: &[u8], came: &[u8]) -> bool {
+    let (mut p, mut c, mut retry) = (0, 0, None);
+    while c < came.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                retry = Some((p, c));
+                p += 1;
+            }
+            Some(b'?') => (p, c) = (p + 1, c + 1),
+            Some(byte) if byte.eq_ignore_ascii_case(&came[c]) => (p, c) = (p + 1, c + 1),
+            _ => match &mut retry {
+                Some((star, from)) => {
+                    *from += 1;
+                    (p, c) = (*star + 1, *from);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|byte| *byte == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn literal(text: &str) -> Part {
+        Part::Literal(text.into())
+    }
+
+    fn name(name: &str) -> Part {
+        Part::Value { name: name.to_owned(), default: None }
+    }
+
+    #[test]
+    fn a_name_without_a_value_takes_what_stands_there() {
+        let values = Values::default();
+        let text = Text(vec![literal("queued as "), name("id")]);
+        let taken = |text: &Text, came: &str, whole| {
+            values.matches(text, came.as_bytes(), whole).map(|taken| String::from_utf8(taken[0].1.clone()).unwrap())
+        };
+        assert_eq!(taken(&text, "queued as 4X on mx", Whole::No).as_deref(), Some("4X"));
+        assert_eq!(taken(&text, "queued as 4X on mx", Whole::Yes).as_deref(), Some("4X on mx"));
+        assert_eq!(taken(&text, "not queued", Whole::No), None);
+        let middle = Text(vec![literal("<"), name("id"), literal("> ok")]);
+        assert_eq!(taken(&middle, "<a b> ok", Whole::Yes).as_deref(), Some("a b"));
+        assert_eq!(taken(&middle, "<a b> no", Whole::Yes), None);
+    }
+
+    #[test]
+    fn a_name_with_a_value_stands_for_it() {
+        let mut values = Values::default();
+        values.set("id", "7");
+        let text = Text(vec![name("id"), Part::Value { name: "unset".to_owned(), default: Some("d".to_owned()) }]);
+        assert_eq!(values.matches(&text, b"7d and more", Whole::No), Some(Vec::new()));
+        assert_eq!(values.matches(&text, b"8d", Whole::No), None);
+        assert_eq!(values.fill(&text).unwrap(), b"7d");
+        assert_eq!(values.fill(&Text(vec![name("no such name")])).unwrap_err(), "no such name");
+    }
+
+    #[test]
+    fn secrets_are_hidden_wherever_they_stand() {
+        let mut values = Values::default();
+        values.set("password", "hush");
+        values.hide("password");
+        assert_eq!(values.mask(b"AUTH hush, hush!"), b"AUTH [hidden], [hidden]!");
+        assert_eq!(format!("{values:?}"), "{\"password\": \"[hidden]\"}");
+    }
+
+    #[test]
+    fn patterns_have_stars_and_question_marks_and_no_case() {
+        for (pattern, came) in
+            [("*", ""), ("ok", "OK"), ("*queued*as ?", "2.0.0 Queued, now AS 7"), ("a*b*c", "aXbbXc")]
+        {
+            assert!(is_like(pattern.as_bytes(), came.as_bytes()), "{pattern} {came}");
+        }
+        for (pattern, came) in [("", "x"), ("?", ""), ("ok", "ok!"), ("a*b*c", "aXbX")] {
+            assert!(!is_like(pattern.as_bytes(), came.as_bytes()), "{pattern} {came}");
+        }
+    }
+}
