@@ -119,6 +119,38 @@ pub enum Error {
         /// Why.
         source: Box<Error>,
     },
+    /// TLS could not be started. Nothing more can be sent: not in the clear either.
+    #[error("cannot {scene}")]
+    Tls {
+        /// What was being done.
+        scene: Scene,
+        /// What the connection says, in words.
+        source: io::Error,
+    },
+    /// TLS was not started, because the server had sent plain text already that would be taken for its answers inside
+    /// TLS. Behind the reply to STARTTLS this is an attack: response injection.
+    #[error(
+        "will not {scene}: {octets} octets of plain text came {}",
+        if scene.phase == Phase::StartTls {
+            "behind the reply to STARTTLS, and would be taken for answers inside TLS (response injection)"
+        } else {
+            "before the handshake"
+        }
+    )]
+    Injection {
+        /// What was to be done.
+        scene: Scene,
+        /// How much there was.
+        octets: usize,
+    },
+    /// TLS was started, but the server is not proven to be the one that was asked for. The connection is closed.
+    #[error("cannot trust {}: {reason}", scene.peer)]
+    Untrusted {
+        /// What was being done.
+        scene: Scene,
+        /// What is wrong, in words.
+        reason: String,
+    },
     /// A reply was not the one that was required.
     #[error(transparent)]
     Unexpected(#[from] Unexpected),
@@ -160,6 +192,8 @@ pub enum Action {
     Write,
     /// Ending the sending side.
     HalfClose,
+    /// Starting TLS.
+    Handshake,
 }
 
 /// The other end of a session.
@@ -225,6 +259,9 @@ impl Error {
             | Self::Limit { scene, .. }
             | Self::OutOfStep { scene, .. }
             | Self::LineBreak { scene }
+            | Self::Tls { scene, .. }
+            | Self::Injection { scene, .. }
+            | Self::Untrusted { scene, .. }
             | Self::Message { scene, .. } => Some(scene),
             Self::Pipeline { source, .. } => source.scene(),
             Self::Address { .. } | Self::Resolve { .. } | Self::Connect { .. } | Self::Unexpected(_) => None,
@@ -245,6 +282,7 @@ impl fmt::Display for Action {
             Self::ReadReply => "read a reply from",
             Self::Write => "write to",
             Self::HalfClose => "end the sending side to",
+            Self::Handshake => "start TLS with",
         })
     }
 }

@@ -47,6 +47,8 @@
 //!
 //! # Features
 //! `server`: a loopback SMTP server for tests and for practice, without a dependency more.
+//!
+//! `tls`: STARTTLS and TLS from the first byte, with rustls and ring; see [`Session::upgrade_with`] for anybody else's.
 
 #![warn(missing_docs)]
 
@@ -60,6 +62,8 @@ pub mod protocol;
 pub mod server;
 mod session;
 mod stream;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 pub use closer::Closer;
 pub use connect::{Connect, Family, port};

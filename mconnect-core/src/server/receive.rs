@@ -1,52 +1,103 @@
 //! The receiver: one client's session, from the greeting to the end.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::input::Input;
-use super::{Message, Shared};
+use super::{Message, Setup, Shared};
 use crate::protocol::BodyDecoder;
+use crate::stream::Stream;
 
 /// Serves a client until one of the two is done.
-pub(super) fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
+pub(super) fn serve(stream: &TcpStream, shared: &Shared, setup: &Setup) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let mut receiver = Receiver { shared, hello: None, envelope: None, chunks: None, input: Input::new(stream) };
-    let mut replies = format!("220 {NAME} ESMTP mconnect loopback server\r\n");
+    let greeting = format!("220 {NAME} ESMTP mconnect loopback server\r\n");
+    let plain: Arc<dyn Stream> = Arc::new(stream.try_clone()?);
+    match &setup.tls {
+        None => converse(&*plain, greeting, shared, setup, false).map(drop),
+        Some(tls) if setup.is_tls_first => {
+            let stream = tls.accept(plain)?;
+            let result = converse(&*stream, greeting, shared, setup, true);
+            result.and(tls.end(&*stream))
+        }
+        Some(tls) => match converse(&*plain, greeting, shared, setup, false)? {
+            End::Closed => Ok(()),
+            End::StartTls => {
+                let stream = tls.accept(plain)?;
+                let result = converse(&*stream, String::new(), shared, setup, true);
+                result.and(tls.end(&*stream))
+            }
+        },
+    }
+}
+
+enum End {
+    Closed,
+    StartTls,
+}
+
+fn converse(
+    stream: &dyn Stream,
+    mut replies: String,
+    shared: &Shared,
+    setup: &Setup,
+    is_inside_tls: bool,
+) -> io::Result<End> {
+    let input = Input::new(stream);
+    let mut receiver = Receiver { shared, setup, is_inside_tls, hello: None, envelope: None, chunks: None, input };
     loop {
         // Replies to a pipelined group go out together (RFC 2920, section 3.2).
         if !receiver.input.has_line() {
-            (&mut &*stream).write_all(replies.as_bytes())?;
-            replies.clear();
+            write(stream, &mut replies)?;
         }
         let line = match receiver.input.line() {
             Ok(line) => line,
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                return (&mut &*stream).write_all(b"421 4.4.2 idle for too long, closing\r\n");
+                replies.push_str("421 4.4.2 idle for too long, closing\r\n");
+                write(stream, &mut replies)?;
+                return Ok(End::Closed);
             }
             Err(error) => return Err(error),
         };
         if !line.ends_with(b"\n") {
-            return Ok(());
+            return Ok(End::Closed);
         }
         match receiver.command(line.trim_ascii())? {
             Next::Reply(reply) => replies.push_str(&reply),
             Next::Body(reply) => {
                 replies.push_str(&reply);
-                (&mut &*stream).write_all(replies.as_bytes())?;
+                write(stream, &mut replies)?;
                 replies = receiver.body()?;
             }
-            Next::Close(reply) => {
+            Next::Last(reply, end) => {
                 replies.push_str(&reply);
-                return (&mut &*stream).write_all(replies.as_bytes());
+                write(stream, &mut replies)?;
+                return Ok(end);
             }
         }
     }
 }
 
+fn write(stream: &dyn Stream, replies: &mut String) -> io::Result<()> {
+    let mut rest = replies.as_bytes();
+    while !rest.is_empty() {
+        match stream.write(rest) {
+            Ok(count) => rest = &rest[count..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    replies.clear();
+    Ok(())
+}
+
 struct Receiver<'a> {
     shared: &'a Shared,
+    setup: &'a Setup,
+    is_inside_tls: bool,
     hello: Option<Hello>,
     envelope: Option<Envelope>,
     /// The content so far, when it comes in chunks.
@@ -69,7 +120,8 @@ struct Envelope {
 enum Next {
     Reply(String),
     Body(String),
-    Close(String),
+    /// The last reply here, and how it goes on.
+    Last(String, End),
 }
 
 impl Receiver<'_> {
@@ -78,7 +130,12 @@ impl Receiver<'_> {
         let rest = rest.trim_ascii();
         let verb = verb.to_ascii_uppercase();
         let reply = match (verb.as_slice(), rest) {
-            (b"QUIT", []) => return Ok(Next::Close(reply("221 2.0.0 goodbye"))),
+            (b"QUIT", []) => return Ok(Next::Last(reply("221 2.0.0 goodbye"), End::Closed)),
+            (b"STARTTLS", []) if self.offers_tls() => {
+                // What was sent behind it is dropped with the input (RFC 3207, section 4.2).
+                return Ok(Next::Last(reply("220 2.0.0 go ahead"), End::StartTls));
+            }
+            (b"STARTTLS", []) if self.is_inside_tls => reply("503 5.5.1 this is TLS already"),
             (b"DATA", []) => match self.may_send() {
                 Ok(()) if self.chunks.is_some() => reply("503 5.5.1 BDAT has begun already"),
                 Ok(()) => return Ok(Next::Body(reply("354 end the message with a lone dot"))),
@@ -87,8 +144,8 @@ impl Receiver<'_> {
             (b"BDAT", _) => return self.chunk(rest),
             (b"EHLO" | b"LHLO" | b"HELO", []) => reply("501 5.5.4 a name or an address literal is missing"),
             (b"HELO", _) => self.begin(Hello::Smtp, reply(&format!("250 {NAME}"))),
-            (b"EHLO", _) => self.begin(Hello::Smtp, extensions()),
-            (b"LHLO", _) => self.begin(Hello::Lmtp, extensions()),
+            (b"EHLO", _) => self.begin(Hello::Smtp, self.extensions()),
+            (b"LHLO", _) => self.begin(Hello::Lmtp, self.extensions()),
             (b"MAIL", _) => self.mail(rest),
             (b"RCPT", _) => self.recipient(rest),
             (b"RSET", []) => {
@@ -99,10 +156,24 @@ impl Receiver<'_> {
             (b"VRFY", []) => reply("501 5.5.4 whom?"),
             (b"VRFY", _) => reply("252 2.5.0 send some mail, and see"),
             (b"HELP", _) => help(),
-            (b"DATA" | b"RSET" | b"QUIT", _) => reply("501 5.5.4 no parameters, please"),
+            (b"DATA" | b"RSET" | b"QUIT" | b"STARTTLS", _) => reply("501 5.5.4 no parameters, please"),
             _ => reply("500 5.5.2 no such command; HELP lists them"),
         };
         Ok(Next::Reply(reply))
+    }
+
+    fn offers_tls(&self) -> bool {
+        self.setup.tls.is_some() && !self.is_inside_tls
+    }
+
+    fn extensions(&self) -> String {
+        let size = format!("SIZE {LARGEST}");
+        let mut keywords =
+            vec![NAME, "PIPELINING", &size, "8BITMIME", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES", "HELP"];
+        if self.offers_tls() {
+            keywords.push("STARTTLS");
+        }
+        multi_line("250", "", &keywords)
     }
 
     fn begin(&mut self, hello: Hello, reply: String) -> String {
@@ -252,18 +323,12 @@ fn reply(text: &str) -> String {
     format!("{text}\r\n")
 }
 
-fn extensions() -> String {
-    let size = format!("SIZE {LARGEST}");
-    let keywords = [NAME, "PIPELINING", &size, "8BITMIME", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES", "HELP"];
-    multi_line("250", "", &keywords)
-}
-
 fn help() -> String {
     multi_line(
         "214",
         "2.0.0 ",
         &[
-            "EHLO HELO LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT",
+            "EHLO HELO LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT (STARTTLS, AUTH)",
             "RCPT TO:<refused@...> is refused, RCPT TO:<later@...> for now",
             "Messages are kept in memory, and delivered nowhere",
         ],

@@ -78,6 +78,11 @@ impl Reader {
 
     /// Says whether reading a line takes no waiting.
     pub(super) fn is_ready(&mut self) -> bool {
+        while !self.lines.has_line() && matches!(self.end, End::Open) && self.stream.has_received() {
+            if self.fill(Some(Deadline::after(Duration::from_millis(1)))).is_err() {
+                break;
+            }
+        }
         self.lines.has_line() || !matches!(self.end, End::Open)
     }
 
@@ -134,6 +139,10 @@ impl Reader {
     #[cfg(unix)]
     pub(super) fn as_fd(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
         self.stream.as_fd()
+    }
+
+    pub(super) fn buffered(&self) -> &[u8] {
+        self.lines.buffered()
     }
 
     pub(super) fn is_of(&self, writer: &Writer) -> bool {
