@@ -151,6 +151,14 @@ pub enum Error {
         /// What is wrong, in words.
         reason: String,
     },
+    /// An exchange of AUTH was cancelled, or the server granted it without having proven itself.
+    #[error("cannot {scene}: {reason}")]
+    Auth {
+        /// What was being done.
+        scene: Scene,
+        /// Why.
+        reason: String,
+    },
     /// A reply was not the one that was required.
     #[error(transparent)]
     Unexpected(#[from] Unexpected),
@@ -194,6 +202,8 @@ pub enum Action {
     HalfClose,
     /// Starting TLS.
     Handshake,
+    /// Proving who one is.
+    Authenticate,
 }
 
 /// The other end of a session.
@@ -262,6 +272,7 @@ impl Error {
             | Self::Tls { scene, .. }
             | Self::Injection { scene, .. }
             | Self::Untrusted { scene, .. }
+            | Self::Auth { scene, .. }
             | Self::Message { scene, .. } => Some(scene),
             Self::Pipeline { source, .. } => source.scene(),
             Self::Address { .. } | Self::Resolve { .. } | Self::Connect { .. } | Self::Unexpected(_) => None,
@@ -283,6 +294,7 @@ impl fmt::Display for Action {
             Self::Write => "write to",
             Self::HalfClose => "end the sending side to",
             Self::Handshake => "start TLS with",
+            Self::Authenticate => "authenticate with",
         })
     }
 }

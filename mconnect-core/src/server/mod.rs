@@ -5,6 +5,8 @@
 //! [`Dialogue`] says. Both listen on 127.0.0.1, on a port that the system chooses, with a
 //! thread for each connection, and are gone when they are dropped.
 
+#[cfg(feature = "auth")]
+mod auth;
 #[cfg(feature = "tls")]
 mod certificate;
 mod input;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::input::Input;
-use super::{Message, Setup, Shared};
+use super::setup::{Exchange, Setup, Step};
+use super::{Message, Shared};
 use crate::protocol::BodyDecoder;
 use crate::stream::Stream;
 
@@ -47,7 +48,16 @@ fn converse(
     is_inside_tls: bool,
 ) -> io::Result<End> {
     let input = Input::new(stream);
-    let mut receiver = Receiver { shared, setup, is_inside_tls, hello: None, envelope: None, chunks: None, input };
+    let mut receiver = Receiver {
+        shared,
+        setup,
+        is_inside_tls,
+        is_authenticated: false,
+        hello: None,
+        envelope: None,
+        chunks: None,
+        input,
+    };
     loop {
         // Replies to a pipelined group go out together (RFC 2920, section 3.2).
         if !receiver.input.has_line() {
@@ -71,6 +81,10 @@ fn converse(
                 replies.push_str(&reply);
                 write(stream, &mut replies)?;
                 replies = receiver.body()?;
+            }
+            Next::Auth(exchange, initial) => {
+                write(stream, &mut replies)?;
+                replies = receiver.authenticate(stream, exchange, initial)?;
             }
             Next::Last(reply, end) => {
                 replies.push_str(&reply);
@@ -98,6 +112,7 @@ struct Receiver<'a> {
     shared: &'a Shared,
     setup: &'a Setup,
     is_inside_tls: bool,
+    is_authenticated: bool,
     hello: Option<Hello>,
     envelope: Option<Envelope>,
     /// The content so far, when it comes in chunks.
@@ -120,6 +135,8 @@ struct Envelope {
 enum Next {
     Reply(String),
     Body(String),
+    /// An exchange, and the client's initial response.
+    Auth(Box<dyn Exchange>, Option<Vec<u8>>),
     /// The last reply here, and how it goes on.
     Last(String, End),
 }
@@ -135,7 +152,9 @@ impl Receiver<'_> {
                 // What was sent behind it is dropped with the input (RFC 3207, section 4.2).
                 return Ok(Next::Last(reply("220 2.0.0 go ahead"), End::StartTls));
             }
-            (b"STARTTLS", []) if self.is_inside_tls => reply("503 5.5.1 this is TLS already"),
+            (b"STARTTLS", _) if self.is_inside_tls => reply("503 5.5.1 this is TLS already"),
+            (b"STARTTLS", _) if self.offers_tls() => reply("501 5.5.4 no parameters, please"),
+            (b"AUTH", _) if self.setup.auth.is_some() => return Ok(self.begin_auth(rest)),
             (b"DATA", []) => match self.may_send() {
                 Ok(()) if self.chunks.is_some() => reply("503 5.5.1 BDAT has begun already"),
                 Ok(()) => return Ok(Next::Body(reply("354 end the message with a lone dot"))),
@@ -156,7 +175,7 @@ impl Receiver<'_> {
             (b"VRFY", []) => reply("501 5.5.4 whom?"),
             (b"VRFY", _) => reply("252 2.5.0 send some mail, and see"),
             (b"HELP", _) => help(),
-            (b"DATA" | b"RSET" | b"QUIT" | b"STARTTLS", _) => reply("501 5.5.4 no parameters, please"),
+            (b"DATA" | b"RSET" | b"QUIT", _) => reply("501 5.5.4 no parameters, please"),
             _ => reply("500 5.5.2 no such command; HELP lists them"),
         };
         Ok(Next::Reply(reply))
@@ -173,7 +192,46 @@ impl Receiver<'_> {
         if self.offers_tls() {
             keywords.push("STARTTLS");
         }
+        let auth = self.setup.auth.as_ref().map(|gate| format!("AUTH {}", gate.mechanisms()));
+        keywords.extend(auth.as_deref());
         multi_line("250", "", &keywords)
+    }
+
+    fn begin_auth(&mut self, rest: &[u8]) -> Next {
+        let mut words = rest.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let (mechanism, initial) = (words.next().unwrap_or_default(), words.next());
+        let exchange = self.setup.auth.as_ref().and_then(|gate| gate.begin(mechanism));
+        match exchange {
+            _ if self.is_authenticated => Next::Reply(reply("503 5.5.1 you have proven who you are already")),
+            _ if self.envelope.is_some() => Next::Reply(reply("503 5.5.1 not during a transaction")),
+            None => Next::Reply(reply("504 5.5.4 no such mechanism here")),
+            Some(exchange) => Next::Auth(exchange, initial.map(<[u8]>::to_vec)),
+        }
+    }
+
+    fn authenticate(
+        &mut self,
+        stream: &dyn Stream,
+        mut exchange: Box<dyn Exchange>,
+        mut answer: Option<Vec<u8>>,
+    ) -> io::Result<String> {
+        loop {
+            match exchange.step(answer.as_deref()) {
+                Step::Challenge(challenge) => write(stream, &mut format!("334 {challenge}\r\n"))?,
+                Step::Granted => {
+                    self.is_authenticated = true;
+                    return Ok(reply("235 2.7.0 welcome"));
+                }
+                Step::Refused => return Ok(reply("535 5.7.8 wrong user or password")),
+                Step::Malformed => return Ok(reply("501 5.5.2 that is no answer")),
+            }
+            let line = self.input.line()?;
+            match line.trim_ascii() {
+                _ if !line.ends_with(b"\n") => return Err(io::ErrorKind::UnexpectedEof.into()),
+                b"*" => return Ok(reply("501 5.7.0 cancelled")),
+                line => answer = Some(line.to_vec()),
+            }
+        }
     }
 
     fn begin(&mut self, hello: Hello, reply: String) -> String {
