@@ -10,13 +10,14 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Answer, Code, LineInput, Phase, Request};
-use mconnect_core::{Error, Session, Timeouts};
+use mconnect_core::{Error, Pair, Session, Timeouts};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::failure;
 use crate::input::Input;
 use crate::screen::Screen;
+use crate::secure::Secure;
 use crate::verdict::{Verdict, say, status};
 use unsent::Unsent;
 
@@ -32,12 +33,13 @@ pub enum Pace {
 }
 
 /// Hands a session over, until its end.
-pub fn run(session: Session, screen: Screen, timeouts: Timeouts, pace: Pace, verdict: &Verdict) {
+pub fn run(session: Session, screen: Screen, timeouts: Timeouts, pace: Pace, secure: &Secure, verdict: &Verdict) {
     let mut talk = Talk {
         session,
         screen,
         timeouts,
         pace,
+        secure,
         verdict,
         input: Input::new(),
         is_input_over: false,
@@ -58,6 +60,7 @@ struct Talk<'a> {
     screen: Screen,
     timeouts: Timeouts,
     pace: Pace,
+    secure: &'a Secure,
     verdict: &'a Verdict,
     input: Input,
     is_input_over: bool,
@@ -172,13 +175,14 @@ impl Talk<'_> {
     /// Sends what was made ready, and waits for what has to be waited for.
     fn send(&mut self, phase: Phase, is_complete: bool) -> ControlFlow<()> {
         let is_command = !matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::Auth);
+        let is_starttls = is_command && self.secure.upgrades() && is_starttls(&self.out);
         let is_quit = is_command && self.out.trim_ascii().eq_ignore_ascii_case(b"QUIT");
         if let Err(error) = self.session.send(&self.out) {
             self.unsent.count(&self.out);
             return self.writing_failed(error);
         }
         self.out.clear();
-        if is_complete && (self.pace == Pace::InStep || is_quit) {
+        if is_complete && (self.pace == Pace::InStep || is_quit || is_starttls) {
             self.wait_for_replies()?;
             self.note_refused_data();
         }
@@ -249,6 +253,7 @@ impl Talk<'_> {
                     let ends_reply = line.ends_reply();
                     if ends_reply {
                         self.judge_reply();
+                        self.start_tls_if_due();
                     }
                     if self.shown.len() >= LARGEST_SHOW {
                         self.show();
@@ -260,6 +265,20 @@ impl Talk<'_> {
         }
         self.show();
         if self.end.is_some() { Break(()) } else { Continue(()) }
+    }
+
+    /// After the 220 to STARTTLS. Without TLS then, the session is over: nothing more is sent in the clear.
+    fn start_tls_if_due(&mut self) {
+        if self.session.phase() != Phase::StartTls || !self.secure.upgrades() {
+            return;
+        }
+        self.show();
+        let nowhere = Session::from_stream(Pair::new(io::empty(), io::sink()), "nowhere");
+        let session = std::mem::replace(&mut self.session, nowhere);
+        match self.secure.upgrade(session, self.pace == Pace::Typed, self.verdict) {
+            Some(session) => self.session = session,
+            None => self.end = Some(End::Given),
+        }
     }
 
     fn show(&mut self) {
@@ -369,6 +388,7 @@ impl Talk<'_> {
             Some(End::Broken(error)) if !self.is_complete() => {
                 self.verdict.complain(failure::status(&error), &failure::describe(&error));
             }
+            Some(End::Broken(error)) if error.is_truncation() => self.secure.note(&failure::describe(&error)),
             Some(End::Closed) if !self.is_complete() => {
                 let peer = self.session.peer();
                 let due = match outstanding {
@@ -413,6 +433,12 @@ impl Talk<'_> {
     fn has_ended_by_word(&self) -> bool {
         self.session.standing().is_closing
     }
+}
+
+/// What follows STARTTLS must not go out before the reply to it.
+fn is_starttls(line: &[u8]) -> bool {
+    let verb = line.split(u8::is_ascii_whitespace).find(|word| !word.is_empty());
+    verb.is_some_and(|verb| verb.eq_ignore_ascii_case(b"STARTTLS"))
 }
 
 /// The longest line that a terminal gives, its LF included.

@@ -11,6 +11,11 @@ mod narrator;
 mod raw;
 mod run;
 mod screen;
+#[cfg(feature = "tls")]
+mod secure;
+#[cfg(not(feature = "tls"))]
+#[path = "without_tls.rs"]
+mod secure;
 mod signals;
 mod terminal;
 mod verdict;

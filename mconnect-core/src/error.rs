@@ -251,6 +251,11 @@ impl Error {
         }
     }
 
+    /// Says whether the connection ended without the farewell that TLS has: what came before may have been cut short.
+    pub fn is_truncation(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::UnexpectedEof)
+    }
+
     /// Says whether anything had been sent to the server before.
     pub fn has_sent(&self) -> bool {
         match self {

@@ -125,7 +125,8 @@ impl Session {
         self.reader.read_line_by(Some(Deadline::after(timeout)))
     }
 
-    /// Waits until something was received, or the server closed, at most this long; whether or not a line ends with it.
+    /// Waits until something was received, or the server closed, at most this long; whether or not a line ends with it,
+    /// and even if it was something that TLS keeps to itself.
     /// Together with [`is_ready`](Self::is_ready), this lets one thread serve a session and something else.
     ///
     /// # Errors

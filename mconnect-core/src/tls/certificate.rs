@@ -134,7 +134,7 @@ impl Certificate {
 }
 
 /// Writes a day as `2026-11-23`, in UTC.
-pub(crate) fn date(time: SystemTime) -> String {
+pub fn date(time: SystemTime) -> String {
     let days = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / DAY);
     // The days of the Gregorian calendar, from the first of March on, in eras of 400 years.
     let days = days + 719_468;

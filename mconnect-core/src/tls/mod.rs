@@ -23,9 +23,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, Connection, KeyLogFile, ProtocolVersion, RootCertStore};
 
-#[cfg_attr(not(feature = "server"), allow(unused_imports, reason = "the server makes certificates"))]
-pub(crate) use certificate::date;
-pub use certificate::{Certificate, Fingerprint};
+pub use certificate::{Certificate, Fingerprint, date};
 pub use rustls;
 pub use stream::TlsStream;
 pub use verify::Problem;

@@ -18,7 +18,8 @@ use crate::stream::Stream;
 /// A TLS connection over another stream.
 ///
 /// A write that fails with [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut) may have
-/// sent part of a record: the call has to be repeated with the same bytes, as sessions do.
+/// sent part of a record: the call has to be repeated with the same bytes, as sessions do. A read that received something,
+/// but no plaintext, fails with [`Interrupted`](io::ErrorKind::Interrupted).
 pub struct TlsStream {
     under: Arc<dyn Stream>,
     state: Mutex<State>,
@@ -212,6 +213,7 @@ impl Read for Received {
 
 impl Stream for TlsStream {
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut has_received = false;
         loop {
             let mut state = self.state();
             let processed = state.process();
@@ -223,12 +225,18 @@ impl Stream for TlsStream {
                 result => return result,
             }
             processed.map_err(words::failure)?;
+            if has_received {
+                // Part of a record, or something of TLS's own: who waits for either this or something else can look.
+                return Err(io::ErrorKind::Interrupted.into());
+            }
             let mut received = std::mem::take(&mut state.received);
             drop(state);
             let result = received.fill(&*self.under);
             let mut state = self.state();
             state.received = received;
+            has_received = true;
             if result? == 0 {
+                has_received = false;
                 // This is how the connection learns that the stream below has ended.
                 drop(state.connection.read_tls(&mut io::empty()));
             }
