@@ -16,7 +16,7 @@ pub use security::{Auth, Security, Start};
 /// What the arguments ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    Session(Options),
+    Session(Box<Options>),
     /// Help on an SMTP topic, from this help file or the installed one.
     HelpSmtp {
         topic: Option<String>,
@@ -168,7 +168,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     };
     security.settle(port)?;
     let options = Options { target, port, family, source, timeout, connect_timeout, mode, is_quiet, security };
-    Ok(Request::Session(options))
+    Ok(Request::Session(Box::new(options)))
 }
 
 /// Gives the help, short or whole.
@@ -252,7 +252,7 @@ mod tests {
 
     fn options(args: &[&str]) -> Options {
         match of(args).unwrap() {
-            Request::Session(options) => options,
+            Request::Session(options) => *options,
             other => panic!("{other:?}"),
         }
     }

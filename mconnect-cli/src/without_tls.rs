@@ -16,7 +16,7 @@ impl Secure {
     pub fn prepare(options: &Options) -> Result<Self, (u8, String)> {
         let security = &options.security;
         match security.start {
-            Start::First | Start::StartTls => Err((status::USAGE, WITHOUT.to_owned())),
+            Start::First | Start::Upgrade => Err((status::USAGE, WITHOUT.to_owned())),
             Start::ByHand if security.auth.is_some() => Err((status::USAGE, WITHOUT.to_owned())),
             Start::ByHand => Ok(Self { is_left_plain: security.is_left_plain }),
         }

@@ -32,7 +32,7 @@ pub enum Start {
     #[default]
     ByHand,
     /// By STARTTLS, before the session is handed over.
-    StartTls,
+    Upgrade,
     /// With the first byte.
     First,
 }
@@ -47,7 +47,7 @@ pub struct Auth {
 impl Security {
     pub fn set_flag(&mut self, name: &str) {
         match name {
-            "starttls" => self.start = Start::StartTls,
+            "starttls" => self.start = Start::Upgrade,
             "tls" => self.start = Start::First,
             "no-tls" => self.is_plain = true,
             "no-upgrade" => self.is_left_plain = true,
@@ -98,7 +98,7 @@ impl Security {
             _ => {}
         }
         match (self.start, self.is_left_plain) {
-            (Start::StartTls, true) => Err("--starttls and --no-upgrade are opposites".to_owned()),
+            (Start::Upgrade, true) => Err("--starttls and --no-upgrade are opposites".to_owned()),
             _ => Ok(()),
         }
     }
@@ -147,7 +147,7 @@ mod tests {
             (&[][..], 25, Ok(Start::ByHand)),
             (&[], 465, Ok(Start::First)),
             (&["no-tls"], 465, Ok(Start::ByHand)),
-            (&["starttls"], 465, Ok(Start::StartTls)),
+            (&["starttls"], 465, Ok(Start::Upgrade)),
             (&["tls"], 25, Ok(Start::First)),
             (&["tls", "no-tls"], 25, Err(())),
             (&["starttls", "no-upgrade"], 25, Err(())),

@@ -84,7 +84,7 @@ impl Secure {
         };
         let mut opening = Opening { secure: self, session, screen: Screen::new(), verdict, is_encrypted };
         match self.security.start {
-            Start::StartTls => opening = opening.start_tls()?,
+            Start::Upgrade => opening = opening.start_tls()?,
             Start::ByHand | Start::First => {}
         }
         if let Some(auth) = &self.security.auth {
