@@ -1,5 +1,7 @@
 //! Arguments: from words to plain data, which touches nothing.
 
+mod security;
+
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -8,15 +10,17 @@ use std::time::Duration;
 
 use lexopt::prelude::*;
 use mconnect_core::Family;
+#[cfg_attr(not(feature = "tls"), allow(unused_imports, reason = "the options are read all the same"))]
+pub use security::{Auth, Security, Start};
 
 use crate::trace::Form;
 
 /// What the arguments ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    Session(Options),
+    Session(Box<Options>),
     /// Dialogues, played to the host.
-    Play(Options, Play),
+    Play(Box<Options>, Play),
     /// A dialogue, played by a server.
     Serve(Serve),
     /// Help on an SMTP topic, from this help file or the installed one.
@@ -43,6 +47,7 @@ pub struct Options {
     /// Where the session is written down as a dialogue.
     pub record: Option<PathBuf>,
     pub trace: Option<Form>,
+    pub security: Security,
 }
 
 /// How dialogues are played.
@@ -106,6 +111,24 @@ pub const OPTIONS: &[Opt] = &[
     Opt { flags: &["--timeout"], value: Some("SECONDS"), text: "longest wait for a reply (default: 5 minutes)" },
     Opt { flags: &["--connect-timeout"], value: Some("SECONDS"), text: "longest attempt at one address (default: 30)" },
     Opt { flags: &["--no-wait"], value: None, text: "send piped lines without waiting for replies" },
+    Opt { flags: &["--starttls"], value: None, text: "do EHLO, STARTTLS and TLS before handing over" },
+    Opt { flags: &["--tls"], value: None, text: "TLS from the first byte (implied by port 465)" },
+    Opt { flags: &["--no-tls"], value: None, text: "no TLS from the first byte, on port 465 either" },
+    Opt { flags: &["--no-upgrade"], value: None, text: "send STARTTLS as any command, without starting TLS" },
+    Opt { flags: &["--helo"], value: Some("NAME"), text: "the name in EHLO (default: this machine's)" },
+    Opt { flags: &["-k", "--insecure"], value: None, text: "go on whatever is wrong with the certificate" },
+    Opt { flags: &["--tls-name"], value: Some("NAME"), text: "ask for, and require, a certificate for NAME" },
+    Opt { flags: &["--cafile"], value: Some("FILE"), text: "trust these authorities instead of the system's" },
+    Opt { flags: &["--pin"], value: Some("SHA256"), text: "trust this public key and no other" },
+    Opt { flags: &["--cert"], value: Some("FILE"), text: "client certificate and its chain, in PEM" },
+    Opt { flags: &["--key"], value: Some("FILE"), text: "its key (default: in the same file)" },
+    Opt { flags: &["--tls-min"], value: Some("VERSION"), text: "least version of TLS: 1.2 (default) or 1.3" },
+    Opt { flags: &["--tls-verbose"], value: None, text: "show the chain of certificates" },
+    Opt { flags: &["--save-chain"], value: Some("FILE"), text: "write the chain to a file, in PEM" },
+    Opt { flags: &["--auth"], value: Some("USER[:MECHANISM]"), text: "authenticate before handing over" },
+    Opt { flags: &["--password-file"], value: Some("FILE"), text: "take the password from its first line" },
+    Opt { flags: &["--password-command"], value: Some("COMMAND"), text: "take the password from what it prints" },
+    Opt { flags: &["--allow-plaintext-auth"], value: None, text: "let a password out without TLS" },
     Opt { flags: &["--quiet"], value: None, text: "say nothing but what the server says, and errors" },
     Opt { flags: &["--play"], value: Some("FILE"), text: "play a dialogue; - is standard input" },
     Opt { flags: &["--set"], value: Some("NAME=VALUE"), text: "give a name in a dialogue a value" },
@@ -141,6 +164,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     let (mut play, mut record, mut has_port) = (Play { repeat: 1, ..Play::default() }, None, false);
     let mut trace = None;
     let (mut serve, mut bind, mut port_file, mut is_once) = (None, Ipv4Addr::LOCALHOST.into(), None, false);
+    let mut security = Security::default();
     let (mut is_help_smtp, mut help_file) = (false, None);
     let (mut is_raw, mut is_blind, mut is_quiet, mut is_demo) = (false, false, false, false);
     while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
@@ -180,6 +204,12 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
             Long("demo") => is_demo = true,
             Long("help-smtp") => is_help_smtp = true,
             Long("helpfile") => help_file = Some(file(&mut parser)?),
+            Short('k') => security.is_insecure = true,
+            Long(name) if security::is_flag(name) => security.set_flag(name),
+            Long(name) if security::takes_value(name) => {
+                let name = name.to_owned();
+                security.set(&name, string(parser.value().map_err(|error| error.to_string())?)?)?;
+            }
             Short('h') => return Ok(Request::Help),
             Long("help") => return Ok(Request::LongHelp),
             Short('V') | Long("version") => return Ok(Request::Version),
@@ -220,7 +250,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         (false, true) => Mode::Blind,
         (false, false) => Mode::Line,
     };
-    let options = Options { target, port, family, source, timeout, connect_timeout, mode, is_quiet, record, trace };
+    security.settle(port)?;
+    let options =
+        Options { target, port, family, source, timeout, connect_timeout, mode, is_quiet, record, trace, security };
+    let options = Box::new(options);
     Ok(if play.files.is_empty() { Request::Session(options) } else { Request::Play(options, play) })
 }
 
@@ -230,6 +263,7 @@ pub fn help(is_whole: bool) -> String {
     for option in OPTIONS {
         let value = option.value.map(|value| format!(" {value}")).unwrap_or_default();
         let head = format!("{}{value}", option.flags.join(", "));
+        let head = if head.len() > 27 { format!("{head}\n{:29}", "") } else { head };
         writeln!(help, "  {head:<27} {}", option.text).expect("writing to a string does not fail");
     }
     help.push_str(if is_whole { WHOLE } else { "\nmconnect --help says more.\n" });
@@ -252,17 +286,21 @@ BDAT stream. Lines end in CR LF on their way, whatever they ended in before.
   Ctrl-C    closes the connection at once
 
 Lines pasted at a terminal go out at once, too; a file goes in step.
+STARTTLS goes on inside TLS after the server's 220; say EHLO again then. The
+certificate is verified with the system's trust store and the name of the host.
 
 In raw mode (-r) every byte goes out as it is typed or piped, and nothing waits.
 
 What the server says goes to standard output, what mconnect says to standard
 error. Exit status: 0 done, 64 usage, 65 the input ended inside a message,
-68 unknown host, 69 cannot connect, or refused with 5yz, 74 input or output
-failed, 75 temporary failure (a time-out, 421, 4yz), 76 the server broke off,
-1 a dialogue was not met, 130 interrupted.
+66 a file cannot be read, 68 unknown host, 69 cannot connect, or refused with
+5yz, 74 input or output failed, 75 temporary failure (a time-out, 421, 4yz),
+76 the server broke off, TLS failed, or the server is not proven,
+77 authentication refused, 1 a dialogue was not met, 130 interrupted.
 
 examples:
   mconnect mx.example.org
+  mconnect --starttls --auth user -p submission mail.example.org
   mconnect -p submission mail.example.org
   mconnect -p 2525 ::1 <session.txt
   mconnect --record talk.txt mx.example.org
@@ -336,7 +374,7 @@ mod tests {
 
     fn options(args: &[&str]) -> Options {
         match of(args).unwrap() {
-            Request::Session(options) => options,
+            Request::Session(options) => *options,
             other => panic!("{other:?}"),
         }
     }
@@ -402,6 +440,8 @@ mod tests {
                 let value = option.value.map(|value| match value {
                     "ADDRESS" => "::1",
                     "NAME=VALUE" => "a=b",
+                    "VERSION" => "1.3",
+                    "SHA256" => "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
                     _ => "25",
                 });
                 let args: Vec<&str> = Some(*flag).into_iter().chain(value).collect();

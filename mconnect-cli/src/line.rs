@@ -5,17 +5,19 @@
 
 mod unsent;
 
+use std::io;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Answer, Code, CrlfEncoder, LineInput, Phase, Request, Standing, Tracker};
-use mconnect_core::{Action, Error, Scene, Session, Timeouts};
+use mconnect_core::{Action, Error, Pair, Scene, Session, Timeouts};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::failure;
 use crate::input::Input;
 use crate::screen::Screen;
+use crate::secure::Secure;
 use crate::terminal;
 use crate::verdict::{Verdict, say, status};
 use unsent::Unsent;
@@ -32,12 +34,13 @@ pub enum Pace {
 }
 
 /// Hands a session over, until its end.
-pub fn run(session: Session, screen: Screen, timeouts: Timeouts, pace: Pace, verdict: &Verdict) {
+pub fn run(session: Session, screen: Screen, timeouts: Timeouts, pace: Pace, secure: &Secure, verdict: &Verdict) {
     let mut talk = Talk {
         session,
         screen,
         timeouts,
         pace,
+        secure,
         verdict,
         input: Input::new(),
         is_input_over: false,
@@ -61,6 +64,7 @@ struct Talk<'a> {
     screen: Screen,
     timeouts: Timeouts,
     pace: Pace,
+    secure: &'a Secure,
     verdict: &'a Verdict,
     input: Input,
     is_input_over: bool,
@@ -189,14 +193,15 @@ impl Talk<'_> {
                 }
                 continue;
             }
-            let is_quit = taken.is_complete && is_quit(phase, &self.out[start..]);
+            let line = &self.out[start..];
+            let ends_group = taken.is_complete && self.ends_group(phase, line);
             // Commands wait until they are whole, so that they go out in one write; blindly, all that there is does.
             let is_due = match self.pace {
-                Pace::Blind => is_quit || rest.is_empty() || self.out.len() >= LONGEST_BLIND,
+                Pace::Blind => ends_group || rest.is_empty() || self.out.len() >= LONGEST_BLIND,
                 Pace::Typed | Pace::InStep => taken.is_complete || matches!(phase, Phase::Body | Phase::Chunk { .. }),
             };
             if is_due || self.out.len() >= LONGEST_WRITE {
-                let flow = self.send(is_quit || (taken.is_complete && self.pace == Pace::InStep));
+                let flow = self.send(ends_group || (taken.is_complete && self.pace == Pace::InStep));
                 if flow.is_break() {
                     self.unsent.count(rest);
                     return flow;
@@ -213,6 +218,12 @@ impl Talk<'_> {
             Some(guess) => guess.phase(),
             None => self.session.phase(),
         }
+    }
+
+    /// Says whether the reply to a line is waited for in any case: what follows QUIT is not sent, and what follows
+    /// STARTTLS goes out inside TLS.
+    fn ends_group(&self, phase: Phase, line: &[u8]) -> bool {
+        is_command(phase, line, b"QUIT") || (self.secure.upgrades() && is_command(phase, line, b"STARTTLS"))
     }
 
     /// Sends what was made ready, and waits for the replies if that has to be.
@@ -326,6 +337,7 @@ impl Talk<'_> {
                     let ends_reply = line.ends_reply();
                     if ends_reply {
                         self.judge_reply();
+                        self.start_tls_if_due();
                     }
                     if self.shown.len() >= LARGEST_SHOW {
                         self.show();
@@ -337,6 +349,20 @@ impl Talk<'_> {
         }
         self.show();
         if self.end.is_some() { Break(()) } else { Continue(()) }
+    }
+
+    /// After the 220 to STARTTLS. Without TLS then, the session is over: nothing more is sent in the clear.
+    fn start_tls_if_due(&mut self) {
+        if self.session.phase() != Phase::StartTls || !self.secure.upgrades() {
+            return;
+        }
+        self.show();
+        let nowhere = Session::from_stream(Pair::new(io::empty(), io::sink()), "nowhere");
+        let session = std::mem::replace(&mut self.session, nowhere);
+        match self.secure.upgrade(session, self.pace == Pace::Typed, self.verdict) {
+            Some(session) => self.session = session,
+            None => self.end = Some(End::Given),
+        }
     }
 
     fn show(&mut self) {
@@ -383,7 +409,7 @@ impl Talk<'_> {
         let phase = self.phase();
         self.lines.finish(phase, &mut self.out);
         if !self.out.is_empty() {
-            self.send(self.pace == Pace::InStep || is_quit(phase, &self.out))?;
+            self.send(self.pace == Pace::InStep || self.ends_group(phase, &self.out))?;
         }
         if self.pace == Pace::InStep {
             self.wait_for_replies()?;
@@ -453,6 +479,7 @@ impl Talk<'_> {
             Some(End::Broken(error)) if !self.is_complete() => {
                 self.verdict.complain(failure::status(&error), &failure::describe(&error));
             }
+            Some(End::Broken(error)) if error.is_truncation() => self.secure.note(&failure::describe(&error)),
             Some(End::Closed) if !self.is_complete() => {
                 let peer = self.session.peer();
                 let due = match outstanding {
@@ -505,9 +532,9 @@ fn has_quit(standing: &Standing) -> bool {
     standing.last_answer.is_some_and(|answer| answer.request == Some(Request::Quit))
 }
 
-/// Says whether a line ends the session.
-fn is_quit(phase: Phase, line: &[u8]) -> bool {
-    !matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::Auth) && line.trim_ascii().eq_ignore_ascii_case(b"QUIT")
+fn is_command(phase: Phase, line: &[u8], verb: &[u8]) -> bool {
+    let first = line.split(u8::is_ascii_whitespace).find(|word| !word.is_empty()).unwrap_or_default();
+    !matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::Auth) && first.eq_ignore_ascii_case(verb)
 }
 
 fn is_ready(fd: &PollFd<'_>) -> bool {

@@ -14,6 +14,11 @@ mod record;
 mod report;
 mod run;
 mod screen;
+#[cfg(feature = "tls")]
+mod secure;
+#[cfg(not(feature = "tls"))]
+#[path = "without_tls.rs"]
+mod secure;
 mod serve;
 mod signals;
 mod terminal;

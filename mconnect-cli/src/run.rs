@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use mconnect_core::server::Server;
 use mconnect_core::{Connect, Observer, Session, Timeouts};
 
 use crate::args::{self, Mode, Options, Request, Target};
@@ -18,6 +17,7 @@ use crate::play;
 use crate::raw;
 use crate::record::{Record, Tee};
 use crate::screen::Screen;
+use crate::secure::Secure;
 use crate::serve;
 use crate::signals;
 use crate::terminal::Terminal;
@@ -58,10 +58,14 @@ fn raw_terminal(options: &Options) -> io::Result<Option<Terminal>> {
 }
 
 fn open_and_hand_over(options: &Options, terminal: Option<&Terminal>, verdict: &Arc<Verdict>) {
+    let mut secure = match Secure::prepare(options) {
+        Ok(secure) => secure,
+        Err((status, message)) => return verdict.complain(status, &message),
+    };
     // The demo's server lives as long as the session.
     let (connect, _server) = match &options.target {
         Target::Host(host) => (Connect::new(host, options.port), None),
-        Target::Demo => match Server::start() {
+        Target::Demo => match secure.demo() {
             Ok(server) => (Connect::new("127.0.0.1", server.port()), Some(server)),
             Err(error) => return verdict.complain(status::UNAVAILABLE, &format!("cannot start the demo: {error}")),
         },
@@ -74,7 +78,11 @@ fn open_and_hand_over(options: &Options, terminal: Option<&Terminal>, verdict: &
         Err(message) => return verdict.complain(status::IO, &message),
     };
     match settle(connect, options, record.as_ref()).open() {
-        Ok(session) => hand_over(session, options, terminal, verdict),
+        Ok(session) => {
+            if let Some(session) = secure.begin(session, verdict) {
+                hand_over(session, options, terminal, &secure, verdict);
+            }
+        }
         Err(error) => verdict.complain(failure::status(&error), &failure::describe(&error)),
     }
     if let Some(Err(message)) = record.map(Record::end) {
@@ -112,7 +120,13 @@ fn timeouts(options: &Options) -> Timeouts {
     timeouts
 }
 
-fn hand_over(session: Session, options: &Options, terminal: Option<&Terminal>, verdict: &Arc<Verdict>) {
+fn hand_over(
+    session: Session,
+    options: &Options,
+    terminal: Option<&Terminal>,
+    secure: &Secure,
+    verdict: &Arc<Verdict>,
+) {
     let (screen, timeouts) = (Screen::new(), timeouts(options));
     let pace = match options.mode {
         Mode::Raw => {
@@ -125,7 +139,7 @@ fn hand_over(session: Session, options: &Options, terminal: Option<&Terminal>, v
         Mode::Line if io::stdin().is_terminal() => Pace::Typed,
         Mode::Line => Pace::InStep,
     };
-    line::run(session, screen, timeouts, pace, verdict);
+    line::run(session, screen, timeouts, pace, secure, verdict);
 }
 
 fn help_smtp(topic: Option<&str>, file: Option<&Path>) -> ExitCode {

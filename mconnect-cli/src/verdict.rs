@@ -15,6 +15,8 @@ pub mod status {
     pub const IO: u8 = 74;
     pub const TEMPORARY: u8 = 75;
     pub const PROTOCOL: u8 = 76;
+    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "the status is the same in every build"))]
+    pub const AUTH: u8 = 77;
 }
 
 /// Remembers the first failure.

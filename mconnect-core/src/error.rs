@@ -119,6 +119,46 @@ pub enum Error {
         /// Why.
         source: Box<Error>,
     },
+    /// TLS could not be started. Nothing more can be sent: not in the clear either.
+    #[error("cannot {scene}")]
+    Tls {
+        /// What was being done.
+        scene: Scene,
+        /// What the connection says, in words.
+        source: io::Error,
+    },
+    /// TLS was not started, because the server had sent plain text already that would be taken for its answers inside
+    /// TLS. Behind the reply to STARTTLS this is an attack: response injection.
+    #[error(
+        "will not {scene}: {octets} octets of plain text came {}",
+        if scene.phase == Phase::StartTls {
+            "behind the reply to STARTTLS, and would be taken for answers inside TLS (response injection)"
+        } else {
+            "before the handshake"
+        }
+    )]
+    Injection {
+        /// What was to be done.
+        scene: Scene,
+        /// How much there was.
+        octets: usize,
+    },
+    /// TLS was started, but the server is not proven to be the one that was asked for. The connection is closed.
+    #[error("cannot trust {}: {reason}", scene.peer)]
+    Untrusted {
+        /// What was being done.
+        scene: Scene,
+        /// What is wrong, in words.
+        reason: String,
+    },
+    /// An exchange of AUTH was cancelled, or the server granted it without having proven itself.
+    #[error("cannot {scene}: {reason}")]
+    Auth {
+        /// What was being done.
+        scene: Scene,
+        /// Why.
+        reason: String,
+    },
     /// A reply was not the one that was required.
     #[error(transparent)]
     Unexpected(#[from] Unexpected),
@@ -160,6 +200,10 @@ pub enum Action {
     Write,
     /// Ending the sending side.
     HalfClose,
+    /// Starting TLS.
+    Handshake,
+    /// Proving who one is.
+    Authenticate,
 }
 
 /// The other end of a session.
@@ -207,6 +251,11 @@ impl Error {
         }
     }
 
+    /// Says whether the connection ended without the farewell that TLS has: what came before may have been cut short.
+    pub fn is_truncation(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::UnexpectedEof)
+    }
+
     /// Says whether anything had been sent to the server before.
     pub fn has_sent(&self) -> bool {
         match self {
@@ -225,6 +274,10 @@ impl Error {
             | Self::Limit { scene, .. }
             | Self::OutOfStep { scene, .. }
             | Self::LineBreak { scene }
+            | Self::Tls { scene, .. }
+            | Self::Injection { scene, .. }
+            | Self::Untrusted { scene, .. }
+            | Self::Auth { scene, .. }
             | Self::Message { scene, .. } => Some(scene),
             Self::Pipeline { source, .. } => source.scene(),
             Self::Address { .. } | Self::Resolve { .. } | Self::Connect { .. } | Self::Unexpected(_) => None,
@@ -245,6 +298,8 @@ impl fmt::Display for Action {
             Self::ReadReply => "read a reply from",
             Self::Write => "write to",
             Self::HalfClose => "end the sending side to",
+            Self::Handshake => "start TLS with",
+            Self::Authenticate => "authenticate with",
         })
     }
 }

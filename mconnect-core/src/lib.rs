@@ -48,9 +48,15 @@
 //!
 //! # Features
 //! `server`: a loopback SMTP server for tests and for practice, without a dependency more.
+//!
+//! `tls`: STARTTLS and TLS from the first byte, with rustls and ring; see [`Session::upgrade_with`] for anybody else's.
+//!
+//! `auth`: AUTH, with PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1, SCRAM-SHA-256, XOAUTH2, OAUTHBEARER and EXTERNAL.
 
 #![warn(missing_docs)]
 
+#[cfg(feature = "auth")]
+pub mod auth;
 mod closer;
 mod connect;
 pub mod dialogue;
@@ -61,6 +67,8 @@ pub mod protocol;
 pub mod server;
 mod session;
 mod stream;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 pub use closer::Closer;
 pub use connect::{Connect, Family, port};

@@ -58,6 +58,8 @@ pub enum Event<'a> {
     ReceivedRaw(&'a [u8]),
     /// The session went from one phase to another.
     Phase(Phase),
+    /// TLS was started: what follows is inside it.
+    TlsStarted,
     /// The sending side was ended.
     HalfClosed,
     /// The server closed, or the connection broke.

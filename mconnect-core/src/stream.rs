@@ -50,6 +50,12 @@ pub trait Stream: Send + Sync {
     /// What the transport says.
     fn shutdown(&self) -> io::Result<()>;
 
+    /// Says whether [`read`](Self::read) has something to give that was received before, or has to report, so that the
+    /// descriptor does not tell of it.
+    fn has_received(&self) -> bool {
+        false
+    }
+
     /// Gives the descriptor that is readable when [`read`](Self::read) may have something, if there is one.
     #[cfg(unix)]
     fn as_fd(&self) -> Option<BorrowedFd<'_>> {

@@ -225,6 +225,16 @@ impl Tracker {
         self.is_closed = true;
     }
 
+    /// Follows the start of TLS: what was learnt before it counts no more
+    /// ([RFC 3207, section 4.2](https://www.rfc-editor.org/rfc/rfc3207#section-4.2)). A greeting that is due stays so.
+    pub fn tls_started(&mut self) {
+        let is_first = self.awaited() == Some(Request::Greeting);
+        *self = Self { last: self.last, is_lmtp: self.is_lmtp, ..Self::new() };
+        if !is_first {
+            self.due = Due::default();
+        }
+    }
+
     /// Stops waiting for the reply to an empty line, which some servers leave out, if that is the one due next.
     pub fn forgo_empty_line(&mut self) {
         if self.due.front() == Some(Request::EmptyLine) {

@@ -1,18 +1,19 @@
 //! What a client sends, by the line or as it comes.
 
-use std::io::{self, Read};
-use std::net::TcpStream;
+use std::io;
 
 use memchr::memchr;
 
+use crate::stream::Stream;
+
 pub(super) struct Input<'a> {
-    stream: &'a TcpStream,
+    stream: &'a dyn Stream,
     bytes: Vec<u8>,
     start: usize,
 }
 
 impl<'a> Input<'a> {
-    pub fn new(stream: &'a TcpStream) -> Self {
+    pub fn new(stream: &'a dyn Stream) -> Self {
         Self { stream, bytes: Vec::new(), start: 0 }
     }
 
@@ -56,7 +57,7 @@ impl<'a> Input<'a> {
         let before = self.bytes.len();
         self.bytes.resize(before + ROOM, 0);
         let result = loop {
-            match (&mut &*self.stream).read(&mut self.bytes[before..]) {
+            match self.stream.read(&mut self.bytes[before..]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => break result,
             }

@@ -1,12 +1,20 @@
 //! A loopback SMTP server, for tests and for practice.
 //!
-//! [`Server::start`] is a proper little ESMTP receiver that keeps what it accepts; [`Server::play`] says what a
+//! [`Server::start`] is a proper little ESMTP receiver that keeps what it accepts, [`Setup`] one that does more;
+//! [`Server::play`] says what a
 //! [`Dialogue`] says. Both listen on 127.0.0.1, on a port that the system chooses, with a
 //! thread for each connection, and are gone when they are dropped.
 
+#[cfg(feature = "auth")]
+mod auth;
+#[cfg(feature = "tls")]
+mod certificate;
 mod input;
 mod play;
 mod receive;
+mod setup;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::fmt;
 use std::io;
@@ -15,6 +23,10 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+#[cfg(feature = "tls")]
+pub use certificate::{Authority, Identity};
+pub use setup::Setup;
 
 use crate::dialogue::{Dialogue, Side, SyntaxError, Values};
 
@@ -170,13 +182,17 @@ impl Server {
     /// # Errors
     /// [`ServerError::Io`] if the system does not let it listen.
     pub fn start() -> Result<Self, ServerError> {
-        Self::listen(|listener, shared| {
+        Self::receive(Setup::new())
+    }
+
+    fn receive(setup: Setup) -> Result<Self, ServerError> {
+        Self::listen(move |listener, shared| {
             while let Some(stream) = shared.accept(&listener)? {
-                let shared = Arc::clone(&shared);
+                let (shared, setup) = (Arc::clone(&shared), setup.clone());
                 let thread = thread::Builder::new().name("receiver".to_owned());
                 let spawned = thread.spawn(move || {
                     // A client that breaks off is no fault of the receiver's.
-                    drop(receive::serve(&stream, &shared));
+                    drop(receive::serve(&stream, &shared, &setup));
                     shared.forget(&stream);
                 });
                 spawned.map_err(|source| ServerError::Io { action: "start a thread", source })?;

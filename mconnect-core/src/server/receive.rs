@@ -1,34 +1,79 @@
 //! The receiver: one client's session, from the greeting to the end.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::input::Input;
+use super::setup::{Exchange, Setup, Step};
 use super::{Message, Shared};
 use crate::protocol::BodyDecoder;
+use crate::stream::Stream;
 
 /// Serves a client until one of the two is done.
-pub(super) fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
+pub(super) fn serve(stream: &TcpStream, shared: &Shared, setup: &Setup) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let mut receiver = Receiver { shared, hello: None, envelope: None, chunks: None, input: Input::new(stream) };
-    let mut replies = format!("220 {NAME} ESMTP mconnect loopback server\r\n");
+    let greeting = format!("220 {NAME} ESMTP mconnect loopback server\r\n");
+    let plain: Arc<dyn Stream> = Arc::new(stream.try_clone()?);
+    match &setup.tls {
+        None => converse(&*plain, greeting, shared, setup, false).map(drop),
+        Some(tls) if setup.is_tls_first => {
+            let stream = tls.accept(plain)?;
+            let result = converse(&*stream, greeting, shared, setup, true);
+            result.and(tls.end(&*stream))
+        }
+        Some(tls) => match converse(&*plain, greeting, shared, setup, false)? {
+            End::Closed => Ok(()),
+            End::StartTls => {
+                let stream = tls.accept(plain)?;
+                let result = converse(&*stream, String::new(), shared, setup, true);
+                result.and(tls.end(&*stream))
+            }
+        },
+    }
+}
+
+enum End {
+    Closed,
+    StartTls,
+}
+
+fn converse(
+    stream: &dyn Stream,
+    mut replies: String,
+    shared: &Shared,
+    setup: &Setup,
+    is_inside_tls: bool,
+) -> io::Result<End> {
+    let input = Input::new(stream);
+    let mut receiver = Receiver {
+        shared,
+        setup,
+        is_inside_tls,
+        is_authenticated: false,
+        hello: None,
+        envelope: None,
+        chunks: None,
+        input,
+    };
     loop {
         // Replies to a pipelined group go out together (RFC 2920, section 3.2).
         if !receiver.input.has_line() {
-            (&mut &*stream).write_all(replies.as_bytes())?;
-            replies.clear();
+            write(stream, &mut replies)?;
         }
         let line = match receiver.input.line() {
             Ok(line) => line,
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                return (&mut &*stream).write_all(b"421 4.4.2 idle for too long, closing\r\n");
+                replies.push_str("421 4.4.2 idle for too long, closing\r\n");
+                write(stream, &mut replies)?;
+                return Ok(End::Closed);
             }
             Err(error) => return Err(error),
         };
         if line.is_empty() {
-            return Ok(());
+            return Ok(End::Closed);
         }
         if !line.ends_with(b"\n") {
             // A piece of a line that is too long: the rest of it, or the end, follows.
@@ -40,19 +85,40 @@ pub(super) fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
             Next::Reply(reply) => replies.push_str(&reply),
             Next::Body(reply) => {
                 replies.push_str(&reply);
-                (&mut &*stream).write_all(replies.as_bytes())?;
+                write(stream, &mut replies)?;
                 replies = receiver.body()?;
             }
-            Next::Close(reply) => {
+            Next::Auth(exchange, initial) => {
+                write(stream, &mut replies)?;
+                replies = receiver.authenticate(stream, exchange, initial)?;
+            }
+            Next::Last(reply, end) => {
                 replies.push_str(&reply);
-                return (&mut &*stream).write_all(replies.as_bytes());
+                write(stream, &mut replies)?;
+                return Ok(end);
             }
         }
     }
 }
 
+fn write(stream: &dyn Stream, replies: &mut String) -> io::Result<()> {
+    let mut rest = replies.as_bytes();
+    while !rest.is_empty() {
+        match stream.write(rest) {
+            Ok(count) => rest = &rest[count..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    replies.clear();
+    Ok(())
+}
+
 struct Receiver<'a> {
     shared: &'a Shared,
+    setup: &'a Setup,
+    is_inside_tls: bool,
+    is_authenticated: bool,
     hello: Option<Hello>,
     envelope: Option<Envelope>,
     /// The content so far, when it comes in chunks.
@@ -75,7 +141,10 @@ struct Envelope {
 enum Next {
     Reply(String),
     Body(String),
-    Close(String),
+    /// An exchange, and the client's initial response.
+    Auth(Box<dyn Exchange>, Option<Vec<u8>>),
+    /// The last reply here, and how it goes on.
+    Last(String, End),
 }
 
 impl Receiver<'_> {
@@ -84,7 +153,14 @@ impl Receiver<'_> {
         let rest = rest.trim_ascii();
         let verb = verb.to_ascii_uppercase();
         let reply = match (verb.as_slice(), rest) {
-            (b"QUIT", []) => return Ok(Next::Close(reply("221 2.0.0 goodbye"))),
+            (b"QUIT", []) => return Ok(Next::Last(reply("221 2.0.0 goodbye"), End::Closed)),
+            (b"STARTTLS", []) if self.offers_tls() => {
+                // What was sent behind it is dropped with the input (RFC 3207, section 4.2).
+                return Ok(Next::Last(reply("220 2.0.0 go ahead"), End::StartTls));
+            }
+            (b"STARTTLS", _) if self.is_inside_tls => reply("503 5.5.1 this is TLS already"),
+            (b"STARTTLS", _) if self.offers_tls() => reply("501 5.5.4 no parameters, please"),
+            (b"AUTH", _) if self.setup.auth.is_some() => return Ok(self.begin_auth(rest)),
             (b"DATA", []) => match self.may_send() {
                 Ok(()) if self.chunks.is_some() => reply("503 5.5.1 BDAT has begun already"),
                 Ok(()) => return Ok(Next::Body(reply("354 end the message with a lone dot"))),
@@ -93,8 +169,8 @@ impl Receiver<'_> {
             (b"BDAT", _) => return self.chunk(rest),
             (b"EHLO" | b"LHLO" | b"HELO", []) => reply("501 5.5.4 a name or an address literal is missing"),
             (b"HELO", _) => self.begin(Hello::Smtp, reply(&format!("250 {NAME}"))),
-            (b"EHLO", _) => self.begin(Hello::Smtp, extensions()),
-            (b"LHLO", _) => self.begin(Hello::Lmtp, extensions()),
+            (b"EHLO", _) => self.begin(Hello::Smtp, self.extensions()),
+            (b"LHLO", _) => self.begin(Hello::Lmtp, self.extensions()),
             (b"MAIL", _) => self.mail(rest),
             (b"RCPT", _) => self.recipient(rest),
             (b"RSET", []) => {
@@ -109,6 +185,59 @@ impl Receiver<'_> {
             _ => reply("500 5.5.2 no such command; HELP lists them"),
         };
         Ok(Next::Reply(reply))
+    }
+
+    fn offers_tls(&self) -> bool {
+        self.setup.tls.is_some() && !self.is_inside_tls
+    }
+
+    fn extensions(&self) -> String {
+        let size = format!("SIZE {LARGEST}");
+        let mut keywords =
+            vec![NAME, "PIPELINING", &size, "8BITMIME", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES", "HELP"];
+        if self.offers_tls() {
+            keywords.push("STARTTLS");
+        }
+        let auth = self.setup.auth.as_ref().map(|gate| format!("AUTH {}", gate.mechanisms()));
+        keywords.extend(auth.as_deref());
+        multi_line("250", "", &keywords)
+    }
+
+    fn begin_auth(&mut self, rest: &[u8]) -> Next {
+        let mut words = rest.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let (mechanism, initial) = (words.next().unwrap_or_default(), words.next());
+        let exchange = self.setup.auth.as_ref().and_then(|gate| gate.begin(mechanism));
+        match exchange {
+            _ if self.is_authenticated => Next::Reply(reply("503 5.5.1 you have proven who you are already")),
+            _ if self.envelope.is_some() => Next::Reply(reply("503 5.5.1 not during a transaction")),
+            None => Next::Reply(reply("504 5.5.4 no such mechanism here")),
+            Some(exchange) => Next::Auth(exchange, initial.map(<[u8]>::to_vec)),
+        }
+    }
+
+    fn authenticate(
+        &mut self,
+        stream: &dyn Stream,
+        mut exchange: Box<dyn Exchange>,
+        mut answer: Option<Vec<u8>>,
+    ) -> io::Result<String> {
+        loop {
+            match exchange.step(answer.as_deref()) {
+                Step::Challenge(challenge) => write(stream, &mut format!("334 {challenge}\r\n"))?,
+                Step::Granted => {
+                    self.is_authenticated = true;
+                    return Ok(reply("235 2.7.0 welcome"));
+                }
+                Step::Refused => return Ok(reply("535 5.7.8 wrong user or password")),
+                Step::Malformed => return Ok(reply("501 5.5.2 that is no answer")),
+            }
+            let line = self.input.line()?;
+            match line.trim_ascii() {
+                _ if !line.ends_with(b"\n") => return Err(io::ErrorKind::UnexpectedEof.into()),
+                b"*" => return Ok(reply("501 5.7.0 cancelled")),
+                line => answer = Some(line.to_vec()),
+            }
+        }
     }
 
     fn begin(&mut self, hello: Hello, reply: String) -> String {
@@ -258,18 +387,12 @@ fn reply(text: &str) -> String {
     format!("{text}\r\n")
 }
 
-fn extensions() -> String {
-    let size = format!("SIZE {LARGEST}");
-    let keywords = [NAME, "PIPELINING", &size, "8BITMIME", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES", "HELP"];
-    multi_line("250", "", &keywords)
-}
-
 fn help() -> String {
     multi_line(
         "214",
         "2.0.0 ",
         &[
-            "EHLO HELO LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT",
+            "EHLO HELO LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT (STARTTLS, AUTH)",
             "RCPT TO:<refused@...> is refused, RCPT TO:<later@...> for now",
             "Messages are kept in memory, and delivered nowhere",
         ],

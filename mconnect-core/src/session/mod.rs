@@ -101,7 +101,10 @@ impl Session {
         settings: Settings,
         closer: Closer,
     ) -> Self {
-        let shared = Arc::new(Shared::new(peer, local, settings, closer));
+        Self::of(Arc::new(Shared::new(peer, local, settings, closer)), stream)
+    }
+
+    fn of(shared: Arc<Shared>, stream: Arc<dyn Stream>) -> Self {
         let reader = Reader::new(Arc::clone(&shared), Arc::clone(&stream));
         let closed = Arc::downgrade(&stream);
         shared.closer.arm(move || {
@@ -141,7 +144,8 @@ impl Session {
         self.reader.buffered()
     }
 
-    /// Waits until something was received, or the server closed, at most this long; whether or not a line ends with it.
+    /// Waits until something was received, or the server closed, at most this long; whether or not a line ends with it,
+    /// and even if it was something that TLS keeps to itself.
     /// Together with [`is_ready`](Self::is_ready), this lets one thread serve a session and something else.
     ///
     /// # Errors
@@ -359,6 +363,45 @@ impl Session {
     pub fn unsplit(reader: Reader, writer: Writer) -> Self {
         assert!(reader.is_of(&writer), "the halves are of one session");
         Self { reader, writer }
+    }
+
+    /// Goes on over another stream, which `wrap` makes of this one: anybody's TLS, after the 220 to STARTTLS or before
+    /// anything else. What the server said before is forgotten ([`extensions`](Self::extensions) too). `wrap` keeps its
+    /// own deadline, best that of [`patience`](Self::patience), and may give something besides the stream.
+    ///
+    /// # Errors
+    /// [`Error::OutOfStep`] if replies are due, other than to what was sent together with STARTTLS;
+    /// [`Error::Injection`] if the server has sent plain text already; [`Error::Timeout`], [`Error::Aborted`] and
+    /// [`Error::Tls`] if `wrap` failed. The connection is closed then, and nothing more is sent in the clear.
+    pub fn upgrade_with<T>(
+        self,
+        wrap: impl FnOnce(Arc<dyn Stream>) -> io::Result<(Arc<dyn Stream>, T)>,
+    ) -> Result<(Self, T), Error> {
+        let patience = self.patience();
+        let (is_fresh, scene) = (self.phase() == Phase::Greeting, self.shared().scene(Action::Handshake));
+        let refusal = match (self.reader.buffered().len(), self.outstanding()) {
+            (octets @ 1.., _) => Some(Error::Injection { scene, octets }),
+            (0, 1..) if is_fresh && !scene.has_sent => None,
+            (0, outstanding @ 1..) if scene.phase != Phase::StartTls => Some(Error::OutOfStep { scene, outstanding }),
+            _ => None,
+        };
+        let (shared, stream) = self.writer.into_parts();
+        let wrapped = match refusal {
+            Some(error) => Err(error),
+            None => wrap(Arc::clone(&stream)).map_err(|source| {
+                let scene = shared.scene(Action::Handshake);
+                match source.kind() {
+                    _ if shared.closer.is_closed() => Error::Aborted { scene },
+                    io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
+                        Error::Timeout { scene, after: patience, partial: Vec::new() }
+                    }
+                    _ => Error::Tls { scene, source },
+                }
+            }),
+        };
+        let (stream, extra) = wrapped.inspect_err(|_| drop(stream.shutdown()))?;
+        shared.tls_started();
+        Ok((Self::of(shared, stream), extra))
     }
 
     /// Gives the bare streams; what was received and not yet read comes first from the reader.

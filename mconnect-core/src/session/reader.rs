@@ -73,13 +73,18 @@ impl Reader {
     /// Reads once, whether or not a line ends with that. After the end it does nothing.
     pub(super) fn receive_by(&mut self, deadline: Deadline) -> Result<(), Error> {
         match self.end {
-            End::Open => self.fill(Some(deadline)),
+            End::Open => self.fill_or_be_interrupted(Some(deadline)).map(drop),
             End::Closed | End::Failed(_) => Ok(()),
         }
     }
 
     /// Says whether reading a line takes no waiting.
     pub(super) fn is_ready(&mut self) -> bool {
+        while !self.lines.has_line() && matches!(self.end, End::Open) && self.stream.has_received() {
+            if self.fill(Some(Deadline::after(Duration::from_millis(1)))).is_err() {
+                break;
+            }
+        }
         self.lines.has_line() || !matches!(self.end, End::Open)
     }
 
@@ -156,6 +161,12 @@ impl Reader {
 
     /// Reads once. Failures but the deadline's end the stream and are kept until what was received has been given.
     fn fill(&mut self, deadline: Option<Deadline>) -> Result<(), Error> {
+        while self.fill_or_be_interrupted(deadline)?.is_none() {}
+        Ok(())
+    }
+
+    /// Does the same; nothing if that was interrupted, be it by something that TLS keeps to itself.
+    fn fill_or_be_interrupted(&mut self, deadline: Option<Deadline>) -> Result<Option<()>, Error> {
         loop {
             let mut left = deadline.and_then(Deadline::left);
             if let (Some(Duration::ZERO), Some(deadline)) = (left, deadline) {
@@ -174,22 +185,22 @@ impl Reader {
                     self.end =
                         if self.shared.closer.is_closed() { End::Failed(Some(self.gone())) } else { End::Closed };
                     self.shared.ended();
-                    return Ok(());
+                    return Ok(Some(()));
                 }
                 Ok(count) => {
                     self.lines.filled(count);
                     self.shared.heard();
-                    return Ok(());
+                    return Ok(Some(()));
                 }
                 Err(error) => error,
             };
             match error.kind() {
-                io::ErrorKind::Interrupted => {}
+                io::ErrorKind::Interrupted => return Ok(None),
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut if self.timeout.is_some() => {}
                 _ => {
                     self.end = End::Failed(Some(self.shared.io_error(Action::Read, error)));
                     self.shared.ended();
-                    return Ok(());
+                    return Ok(Some(()));
                 }
             }
         }

@@ -136,6 +136,17 @@ impl Shared {
         answer.and_then(|answer| answer.request)
     }
 
+    /// Follows the start of TLS.
+    pub fn tls_started(&self) {
+        let mut state = self.tracker();
+        let before = state.phase();
+        state.tracker.tls_started();
+        let after = state.phase();
+        drop(state);
+        self.observe(&Event::TlsStarted);
+        self.observe_phase(before, after);
+    }
+
     /// Notes that something was received just now.
     pub fn heard(&self) {
         self.tracker().last_received = Instant::now();

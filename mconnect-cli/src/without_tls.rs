@@ -1,0 +1,45 @@
+//! The place of TLS and AUTH in a tool that was built without them.
+
+use mconnect_core::Session;
+use mconnect_core::server::{Server, ServerError};
+
+use crate::args::{Options, Start};
+use crate::verdict::{Verdict, status};
+
+pub struct Secure {
+    is_left_plain: bool,
+}
+
+impl Secure {
+    /// # Errors
+    /// The options ask for TLS or AUTH.
+    pub fn prepare(options: &Options) -> Result<Self, (u8, String)> {
+        let security = &options.security;
+        match security.start {
+            Start::First | Start::Upgrade => Err((status::USAGE, WITHOUT.to_owned())),
+            Start::ByHand if security.auth.is_some() => Err((status::USAGE, WITHOUT.to_owned())),
+            Start::ByHand => Ok(Self { is_left_plain: security.is_left_plain }),
+        }
+    }
+
+    pub fn demo(&mut self) -> Result<Server, ServerError> {
+        Server::start()
+    }
+
+    pub fn begin(&self, session: Session, _: &Verdict) -> Option<Session> {
+        Some(session)
+    }
+
+    pub fn upgrades(&self) -> bool {
+        !self.is_left_plain
+    }
+
+    pub fn upgrade(&self, _: Session, _: bool, verdict: &Verdict) -> Option<Session> {
+        verdict.complain(status::PROTOCOL, WITHOUT);
+        None
+    }
+
+    pub fn note(&self, _: &str) {}
+}
+
+const WITHOUT: &str = "this mconnect was built without TLS and AUTH (the feature tls)";

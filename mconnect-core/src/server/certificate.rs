@@ -1,0 +1,241 @@
+//! Certificates made on the spot, good ones and bad ones, for tests and for practice: ECDSA with P-256 and SHA-256.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
+use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use crate::tls::{Certificate, Fingerprint};
+
+/// A certificate, its chain, and its key.
+#[derive(Clone)]
+pub struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: Arc<Key>,
+}
+
+/// An authority that issues certificates.
+#[derive(Clone)]
+pub struct Authority {
+    name: String,
+    certificate: CertificateDer<'static>,
+    /// Its own issuers, without the root.
+    intermediates: Vec<CertificateDer<'static>>,
+    key: Arc<Key>,
+}
+
+struct Key {
+    pkcs8: Vec<u8>,
+    pair: EcdsaKeyPair,
+}
+
+impl Identity {
+    /// Makes a certificate for these hosts, names or addresses, signed with its own key; valid for 30 days.
+    pub fn self_signed<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let (key, names) = (Arc::new(Key::generate()), Vec::from_iter(names));
+        let name = names.first().copied().unwrap_or("nobody");
+        let request =
+            Request { subject: name, issuer: name, names: &names, days: (-1, 30), is_authority: false, key: &key };
+        Self { chain: vec![request.sign(&key)], key }
+    }
+
+    /// Gives its certificates in PEM, its own first.
+    pub fn pem(&self) -> String {
+        self.chain.iter().map(|der| Certificate::read(der).to_pem()).collect()
+    }
+
+    /// Gives its key, in PKCS #8.
+    pub fn key(&self) -> &[u8] {
+        &self.key.pkcs8
+    }
+
+    /// Gives the fingerprint of its public key.
+    pub fn key_fingerprint(&self) -> Fingerprint {
+        Certificate::read(&self.chain[0]).key_fingerprint
+    }
+
+    /// Gives a configuration of rustls for a server that shows it.
+    pub fn config(&self) -> Arc<ServerConfig> {
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.pkcs8.clone()));
+        let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().expect("the provider has the default versions");
+        let config = builder.with_no_client_auth().with_single_cert(self.chain.clone(), key);
+        Arc::new(config.expect("the key is the certificate's"))
+    }
+}
+
+impl Authority {
+    /// Makes an authority that nobody knows yet.
+    pub fn new(name: &str) -> Self {
+        let key = Arc::new(Key::generate());
+        let request =
+            Request { subject: name, issuer: name, names: &[], days: (-1, 365), is_authority: true, key: &key };
+        Self { name: name.to_owned(), certificate: request.sign(&key), intermediates: Vec::new(), key }
+    }
+
+    /// Makes an authority below this one: what it issues comes with its certificate.
+    pub fn intermediate(&self, name: &str) -> Self {
+        let key = Arc::new(Key::generate());
+        let request =
+            Request { subject: name, issuer: &self.name, names: &[], days: (-1, 365), is_authority: true, key: &key };
+        let certificate = request.sign(&self.key);
+        let intermediates = [std::slice::from_ref(&certificate), &self.intermediates].concat();
+        Self { name: name.to_owned(), certificate, intermediates, key }
+    }
+
+    /// Issues a certificate for these hosts, valid for 30 days.
+    pub fn issue<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Identity {
+        self.issue_for(names, -1, 30)
+    }
+
+    /// Issues a certificate that is valid from and until so many days from today.
+    pub fn issue_for<'a>(&self, names: impl IntoIterator<Item = &'a str>, from: i64, until: i64) -> Identity {
+        let (key, names) = (Arc::new(Key::generate()), Vec::from_iter(names));
+        let subject = names.first().copied().unwrap_or("nobody");
+        let request =
+            Request { subject, issuer: &self.name, names: &names, days: (from, until), is_authority: false, key: &key };
+        let chain = [&[request.sign(&self.key)][..], &self.intermediates].concat();
+        Identity { chain, key }
+    }
+
+    /// Gives its certificate in PEM.
+    pub fn pem(&self) -> String {
+        Certificate::read(&self.certificate).to_pem()
+    }
+}
+
+impl Key {
+    fn generate() -> Self {
+        let random = SystemRandom::new();
+        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random);
+        let pkcs8 = pkcs8.expect("the system has random numbers").as_ref().to_vec();
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &pkcs8, &random);
+        Self { pair: pair.expect("a key that was just made is one"), pkcs8 }
+    }
+}
+
+/// What a certificate is to say ([RFC 5280, section 4.1](https://www.rfc-editor.org/rfc/rfc5280#section-4.1)).
+struct Request<'a> {
+    subject: &'a str,
+    issuer: &'a str,
+    names: &'a [&'a str],
+    days: (i64, i64),
+    is_authority: bool,
+    key: &'a Key,
+}
+
+impl Request<'_> {
+    fn sign(&self, issuer: &Key) -> CertificateDer<'static> {
+        let body = self.body();
+        let signature = issuer.pair.sign(&SystemRandom::new(), &body).expect("the system has random numbers");
+        let signature = tlv(BIT_STRING, &[&[0], signature.as_ref()]);
+        CertificateDer::from(tlv(SEQUENCE, &[&body, &tlv(SEQUENCE, &[ECDSA_WITH_SHA256]), &signature]))
+    }
+
+    fn body(&self) -> Vec<u8> {
+        let point = self.key.pair.public_key().as_ref();
+        let validity = tlv(SEQUENCE, &[&day(self.days.0), &day(self.days.1)]);
+        let key = tlv(SEQUENCE, &[EC_PUBLIC_KEY, P_256]);
+        let key = tlv(SEQUENCE, &[&key, &tlv(BIT_STRING, &[&[0], point])]);
+        // A serial number that no other certificate of the issuer has, and that is positive.
+        let serial = [&[1][..], &point[1..16]].concat();
+        tlv(
+            SEQUENCE,
+            &[
+                &tlv(CONTEXT_0, &[&tlv(INTEGER, &[&[2]])]),
+                &tlv(INTEGER, &[&serial]),
+                &tlv(SEQUENCE, &[ECDSA_WITH_SHA256]),
+                &common_name(self.issuer),
+                &validity,
+                &common_name(self.subject),
+                &key,
+                &tlv(CONTEXT_3, &[&tlv(SEQUENCE, &[&self.extensions()])]),
+            ],
+        )
+    }
+
+    fn extensions(&self) -> Vec<u8> {
+        if self.is_authority {
+            let constraints = tlv(SEQUENCE, &[&tlv(BOOLEAN, &[&[0xff]])]);
+            let critical = tlv(BOOLEAN, &[&[0xff]]);
+            return tlv(SEQUENCE, &[BASIC_CONSTRAINTS, &critical, &tlv(OCTET_STRING, &[&constraints])]);
+        }
+        let names: Vec<u8> = self
+            .names
+            .iter()
+            .flat_map(|name| match name.parse() {
+                Ok(IpAddr::V4(address)) => tlv(IP_ADDRESS, &[&address.octets()]),
+                Ok(IpAddr::V6(address)) => tlv(IP_ADDRESS, &[&address.octets()]),
+                Err(_) => tlv(DNS_NAME, &[name.as_bytes()]),
+            })
+            .collect();
+        tlv(SEQUENCE, &[SUBJECT_ALT_NAME, &tlv(OCTET_STRING, &[&tlv(SEQUENCE, &[&names])])])
+    }
+}
+
+fn common_name(name: &str) -> Vec<u8> {
+    let attribute = tlv(SEQUENCE, &[COMMON_NAME, &tlv(UTF8_STRING, &[name.as_bytes()])]);
+    tlv(SEQUENCE, &[&tlv(SET, &[&attribute])])
+}
+
+/// The beginning of the day so many days from today.
+fn day(days: i64) -> Vec<u8> {
+    let span = Duration::from_secs(days.unsigned_abs() * 24 * 60 * 60);
+    let now = SystemTime::now();
+    let digits: String = crate::tls::date(if days < 0 { now - span } else { now + span }).split('-').collect();
+    tlv(GENERALIZED_TIME, &[digits.as_bytes(), b"000000Z"])
+}
+
+/// Writes a value in DER: its tag, the length of its parts together, and its parts.
+fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let content = parts.concat();
+    let size = content.len().to_be_bytes();
+    let size = &size[size.iter().take_while(|byte| **byte == 0).count()..];
+    let mut value = vec![tag];
+    match content.len() {
+        short @ 0..128 => value.push(u8::try_from(short).expect("below 128")),
+        _ => {
+            value.push(0x80 | u8::try_from(size.len()).expect("a length has few octets"));
+            value.extend_from_slice(size);
+        }
+    }
+    value.extend_from_slice(&content);
+    value
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+const BOOLEAN: u8 = 0x01;
+const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
+const OCTET_STRING: u8 = 0x04;
+const UTF8_STRING: u8 = 0x0c;
+const GENERALIZED_TIME: u8 = 0x18;
+const SEQUENCE: u8 = 0x30;
+const SET: u8 = 0x31;
+const DNS_NAME: u8 = 0x82;
+const IP_ADDRESS: u8 = 0x87;
+const CONTEXT_0: u8 = 0xa0;
+const CONTEXT_3: u8 = 0xa3;
+/// Object identifiers, tag and length included.
+const EC_PUBLIC_KEY: &[u8] = b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01";
+const P_256: &[u8] = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
+const ECDSA_WITH_SHA256: &[u8] = b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02";
+const COMMON_NAME: &[u8] = b"\x06\x03\x55\x04\x03";
+const SUBJECT_ALT_NAME: &[u8] = b"\x06\x03\x55\x1d\x11";
+const BASIC_CONSTRAINTS: &[u8] = b"\x06\x03\x55\x1d\x13";

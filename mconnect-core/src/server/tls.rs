@@ -1,0 +1,78 @@
+//! The server's side of TLS.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::{ServerConfig, ServerConnection};
+
+use super::certificate::Identity;
+use super::setup::{Accept, Setup};
+use crate::stream::Stream;
+use crate::tls::TlsStream;
+
+impl Setup {
+    /// Offers STARTTLS, with this certificate.
+    ///
+    /// ```
+    /// use mconnect_core::server::{Identity, Setup};
+    /// use mconnect_core::{Connect, tls};
+    ///
+    /// let identity = Identity::self_signed(["localhost"]);
+    /// let server = Setup::new().tls(&identity).start()?;
+    ///
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.read_reply()?.require(220)?;
+    /// session.command("STARTTLS")?.require(220)?;
+    /// let config = tls::Config::new().name("localhost").authorities(identity.pem().as_bytes())?;
+    /// let (mut session, info) = session.upgrade(&config)?;
+    /// assert_eq!(info.version, "TLS 1.3");
+    /// session.command("EHLO client.example")?.require(250)?;
+    /// # session.quit()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn tls(self, identity: &Identity) -> Self {
+        self.tls_with(identity.config())
+    }
+
+    /// Offers STARTTLS, with one's own configuration of rustls.
+    #[must_use]
+    pub fn tls_with(mut self, config: Arc<ServerConfig>) -> Self {
+        self.tls = Some(Arc::new(Acceptor { config, truncates: false }));
+        self
+    }
+
+    /// Offers STARTTLS, and ends each connection without the close_notify that belongs to it.
+    #[must_use]
+    pub fn tls_that_truncates(mut self, identity: &Identity) -> Self {
+        self.tls = Some(Arc::new(Acceptor { config: identity.config(), truncates: true }));
+        self
+    }
+
+    /// Speaks TLS from the first byte on, instead of offering STARTTLS.
+    #[must_use]
+    pub fn tls_first(mut self) -> Self {
+        self.is_tls_first = true;
+        self
+    }
+}
+
+struct Acceptor {
+    config: Arc<ServerConfig>,
+    truncates: bool,
+}
+
+impl Accept for Acceptor {
+    fn accept(&self, stream: Arc<dyn Stream>) -> io::Result<Arc<dyn Stream>> {
+        let connection = ServerConnection::new(Arc::clone(&self.config)).map_err(io::Error::other)?;
+        Ok(Arc::new(TlsStream::handshake(stream, connection, PATIENCE)?))
+    }
+
+    fn end(&self, stream: &dyn Stream) -> io::Result<()> {
+        if self.truncates { stream.shutdown() } else { stream.half_close() }
+    }
+}
+
+/// How long a client may take to shake hands.
+const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,0 +1,250 @@
+//! Certificates as data.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ring::digest::{SHA256, digest};
+use rustls::pki_types::CertificateDer;
+use x509_cert::der::oid::ObjectIdentifier;
+use x509_cert::der::{Decode, Encode};
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
+
+/// A certificate that a server showed: what it says, and its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Certificate {
+    /// Its bytes, in DER.
+    pub der: Vec<u8>,
+    /// Whom it names, as [RFC 4514](https://www.rfc-editor.org/rfc/rfc4514) writes names.
+    pub subject: String,
+    /// Who signed it.
+    pub issuer: String,
+    /// The hosts it is for: names and addresses of its subjectAltName.
+    pub names: Vec<String>,
+    /// The beginning of its validity.
+    pub not_before: SystemTime,
+    /// The end of its validity.
+    pub not_after: SystemTime,
+    /// The kind and size of its public key: `RSA 2048`, `ECDSA P-256`, `Ed25519`.
+    pub key: String,
+    /// The algorithm of the signature on it.
+    pub signature: String,
+    /// The SHA-256 fingerprint of the whole.
+    pub fingerprint: Fingerprint,
+    /// The SHA-256 fingerprint of its public key (of the SubjectPublicKeyInfo), as TLSA records and pins have it.
+    pub key_fingerprint: Fingerprint,
+}
+
+/// A SHA-256 fingerprint.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint(pub [u8; 32]);
+
+impl Fingerprint {
+    /// Reads 64 hexadecimal digits, with or without colons between.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut digits = text.chars().filter(|c| *c != ':');
+        let mut bytes = [0; 32];
+        for byte in &mut bytes {
+            let (high, low) = (digits.next()?.to_digit(16)?, digits.next()?.to_digit(16)?);
+            *byte = u8::try_from(high * 16 + low).ok()?;
+        }
+        digits.next().is_none().then_some(Self(bytes))
+    }
+
+    fn of(bytes: &[u8]) -> Self {
+        let mut print = [0; 32];
+        print.copy_from_slice(digest(&SHA256, bytes).as_ref());
+        Self(print)
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl Certificate {
+    /// Reads a certificate; one that cannot be read keeps its bytes and says so as its subject.
+    pub(crate) fn read(der: &CertificateDer<'_>) -> Self {
+        Self::parse(der).unwrap_or_else(|| Self {
+            der: der.to_vec(),
+            subject: "(not readable)".to_owned(),
+            issuer: "(not readable)".to_owned(),
+            names: Vec::new(),
+            not_before: UNIX_EPOCH,
+            not_after: UNIX_EPOCH,
+            key: "(not readable)".to_owned(),
+            signature: "(not readable)".to_owned(),
+            fingerprint: Fingerprint::of(der),
+            key_fingerprint: Fingerprint::of(&[]),
+        })
+    }
+
+    fn parse(der: &[u8]) -> Option<Self> {
+        let certificate = x509_cert::Certificate::from_der(der).ok()?;
+        let body = certificate.tbs_certificate();
+        let alternatives = body.get_extension::<SubjectAltName>().ok().flatten();
+        let names = alternatives.map(|(_, names)| names.0.iter().filter_map(host).collect()).unwrap_or_default();
+        let public_key = body.subject_public_key_info();
+        Some(Self {
+            der: der.to_vec(),
+            subject: body.subject().to_string(),
+            issuer: body.issuer().to_string(),
+            names,
+            not_before: body.validity().not_before.to_system_time(),
+            not_after: body.validity().not_after.to_system_time(),
+            key: key(public_key),
+            signature: algorithm(certificate.signature_algorithm().oid),
+            fingerprint: Fingerprint::of(der),
+            key_fingerprint: Fingerprint::of(&public_key.to_der().ok()?),
+        })
+    }
+
+    /// Says whether it names itself as its issuer.
+    pub fn is_self_issued(&self) -> bool {
+        self.subject == self.issuer
+    }
+
+    /// Gives how many days are left of its validity; below zero if it has expired.
+    pub fn days_left(&self, now: SystemTime) -> i64 {
+        match self.not_after.duration_since(now) {
+            Ok(left) => i64::try_from(left.as_secs() / DAY).unwrap_or(i64::MAX),
+            Err(over) => -i64::try_from(over.duration().as_secs().div_ceil(DAY)).unwrap_or(i64::MAX),
+        }
+    }
+
+    /// Writes it as PEM.
+    pub fn to_pem(&self) -> String {
+        let mut pem = "-----BEGIN CERTIFICATE-----\n".to_owned();
+        for line in base64(&self.der).as_bytes().chunks(64) {
+            pem.push_str(&String::from_utf8_lossy(line));
+            pem.push('\n');
+        }
+        pem + "-----END CERTIFICATE-----\n"
+    }
+}
+
+/// Writes a day as `2026-11-23`, in UTC.
+pub fn date(time: SystemTime) -> String {
+    let days = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / DAY);
+    // The days of the Gregorian calendar, from the first of March on, in eras of 400 years.
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    format!("{:04}-{month:02}-{day:02}", era * 400 + year + u64::from(month <= 2))
+}
+
+fn host(name: &GeneralName) -> Option<String> {
+    match name {
+        GeneralName::DnsName(name) => Some(name.to_string()),
+        GeneralName::IpAddress(address) => {
+            let bytes = address.as_bytes();
+            let four = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+            four.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok().map(|address| address.to_string())
+        }
+        _ => None,
+    }
+}
+
+fn key(info: &x509_cert::spki::SubjectPublicKeyInfoOwned) -> String {
+    let bits = info.subject_public_key.raw_bytes();
+    let parameters =
+        || info.algorithm.parameters.as_ref().and_then(|any| any.decode_as::<ObjectIdentifier>().ok()).map(algorithm);
+    match algorithm(info.algorithm.oid).as_str() {
+        "RSA" => format!("RSA {}", rsa_size(bits).unwrap_or_default()),
+        "ECDSA" => format!("ECDSA {}", parameters().unwrap_or_default()),
+        other => other.to_owned(),
+    }
+}
+
+/// Gives the bits of the modulus of an RSAPublicKey.
+fn rsa_size(bytes: &[u8]) -> Option<usize> {
+    let keys = Vec::<x509_cert::der::asn1::Int>::from_der(bytes).ok()?;
+    let modulus: Vec<u8> = keys.first()?.as_bytes().iter().copied().skip_while(|byte| *byte == 0).collect();
+    Some(modulus.len() * 8 - usize::try_from(modulus.first()?.leading_zeros()).ok()?)
+}
+
+fn algorithm(oid: ObjectIdentifier) -> String {
+    let text = oid.to_string();
+    let name = ALGORITHMS.iter().find(|(known, _)| *known == text).map(|(_, name)| *name);
+    name.map_or(text, str::to_owned)
+}
+
+const ALGORITHMS: &[(&str, &str)] = &[
+    ("1.2.840.113549.1.1.1", "RSA"),
+    ("1.2.840.113549.1.1.5", "RSA with SHA-1"),
+    ("1.2.840.113549.1.1.10", "RSA-PSS"),
+    ("1.2.840.113549.1.1.11", "RSA with SHA-256"),
+    ("1.2.840.113549.1.1.12", "RSA with SHA-384"),
+    ("1.2.840.113549.1.1.13", "RSA with SHA-512"),
+    ("1.2.840.10045.2.1", "ECDSA"),
+    ("1.2.840.10045.3.1.7", "P-256"),
+    ("1.3.132.0.34", "P-384"),
+    ("1.3.132.0.35", "P-521"),
+    ("1.2.840.10045.4.3.2", "ECDSA with SHA-256"),
+    ("1.2.840.10045.4.3.3", "ECDSA with SHA-384"),
+    ("1.2.840.10045.4.3.4", "ECDSA with SHA-512"),
+    ("1.3.101.112", "Ed25519"),
+];
+
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let all = group.iter().fold(0_u32, |all, byte| all << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        for place in 0..4 {
+            let letter = char::from(LETTERS[(all >> (18 - 6 * place)) as usize & 63]);
+            text.push(if place <= group.len() { letter } else { '=' });
+        }
+    }
+    text
+}
+
+/// In seconds.
+const DAY: u64 = 24 * 60 * 60;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        for (seconds, text) in [
+            (0, "1970-01-01"),
+            (951_782_400, "2000-02-29"),
+            (1_795_392_000, "2026-11-23"),
+            (1_704_067_199, "2023-12-31"),
+        ] {
+            assert_eq!(date(UNIX_EPOCH + Duration::from_secs(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn fingerprints_are_read_as_they_are_written() {
+        let print = Fingerprint::of(b"abc");
+        assert_eq!(print.to_string(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(Fingerprint::parse(&print.to_string()), Some(print));
+        assert_eq!(Fingerprint::parse("ba:78"), None);
+        assert_eq!(Fingerprint::parse(&format!("{print}0")), None);
+    }
+
+    #[test]
+    fn base64_is_padded() {
+        let texts: Vec<String> = [&b""[..], b"f", b"fo", b"foo"].iter().map(|bytes| base64(bytes)).collect();
+        assert_eq!(texts, ["", "Zg==", "Zm8=", "Zm9v"]);
+    }
+}

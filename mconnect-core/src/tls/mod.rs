@@ -1,0 +1,305 @@
+//! TLS, after STARTTLS or from the first byte on.
+//!
+//! ```text
+//!   Config ──┐
+//!            ├─ Session::upgrade ─► Session over a TlsStream, and Info: what was agreed, the certificates,
+//!   Session ─┘                      and everything that is wrong with them
+//! ```
+//!
+//! The handshake always comes to its end, so that the certificates can be shown; then they are verified, and unless the
+//! [`Config`] says otherwise, what is wrong with them is an error.
+
+mod certificate;
+mod stream;
+mod verify;
+mod words;
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, Connection, KeyLogFile, ProtocolVersion, RootCertStore};
+
+pub use certificate::{Certificate, Fingerprint, date};
+pub use rustls;
+pub use stream::TlsStream;
+pub use verify::Problem;
+
+use crate::error::{Action, Error, Scene};
+use crate::session::Session;
+use crate::stream::Stream;
+use verify::{Deferred, Trust, problems, provider};
+
+/// How TLS is to be, and whom to trust. By default: the system's trust store, and the name that was connected to.
+///
+/// The trust store is read when a certificate is verified that depends on it, once.
+#[derive(Clone, Default)]
+pub struct Config {
+    name: Option<String>,
+    own: Option<Arc<ClientConfig>>,
+    roots: Arc<OnceLock<Result<Arc<RootCertStore>, String>>>,
+    known: Vec<CertificateDer<'static>>,
+    pins: Vec<Fingerprint>,
+    is_insecure: bool,
+    is_13_only: bool,
+    logs_keys: bool,
+    identity: Option<(Vec<CertificateDer<'static>>, Arc<PrivateKeyDer<'static>>)>,
+}
+
+/// What is wrong with a [`Config`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A text holds no certificate, or no key, in PEM.
+    #[error("there is no {0} in it (PEM)")]
+    Pem(&'static str),
+    /// A certificate and its key do not go together, or a key is of no kind that is known.
+    #[error("{0}")]
+    Identity(String),
+}
+
+/// What a handshake agreed on, and what the server showed.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Info {
+    /// The protocol: `TLS 1.3`.
+    pub version: String,
+    /// The cipher suite: `TLS_AES_128_GCM_SHA256`.
+    pub suite: String,
+    /// The key exchange: `X25519`.
+    pub key_exchange: Option<String>,
+    /// The name that was asked for.
+    pub name: String,
+    /// The server's certificates, its own first.
+    pub certificates: Vec<Certificate>,
+    /// Everything that is wrong with them; nothing if the server is verified.
+    pub problems: Vec<Problem>,
+}
+
+impl Info {
+    /// Says whether the server is the one that was asked for.
+    pub fn is_verified(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// Gives what is wrong, in words.
+    pub fn reason(&self) -> String {
+        self.problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
+    }
+}
+
+impl fmt::Display for Info {
+    /// Writes all of it on one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.version, self.suite)?;
+        if let Some(key_exchange) = &self.key_exchange {
+            write!(f, ", {key_exchange}")?;
+        }
+        if let Some(leaf) = self.certificates.first() {
+            let names = if leaf.names.is_empty() { leaf.subject.clone() } else { leaf.names.join(" ") };
+            write!(f, "; certificate for {names}, issued by {}", leaf.issuer)?;
+            match leaf.days_left(SystemTime::now()) {
+                days @ 0.. => write!(f, ", expires in {days} days")?,
+                days => write!(f, ", expired {} days ago", -days)?,
+            }
+        }
+        if self.is_verified() { write!(f, "; verified") } else { write!(f, "; NOT verified: {}", self.reason()) }
+    }
+}
+
+impl Config {
+    /// Verifies with the system's trust store and the name that was connected to.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Uses one's own configuration of rustls, its verifier included: a server that it lets pass counts as verified.
+    /// Of the settings here, only [`name`](Self::name) holds then.
+    pub fn from_rustls(config: Arc<ClientConfig>) -> Self {
+        Self { own: Some(config), ..Self::default() }
+    }
+
+    /// Asks for this host, and requires a certificate for it, instead of the name that was connected to.
+    #[must_use]
+    pub fn name(mut self, name: &str) -> Self {
+        self.name = Some(name.to_owned());
+        self
+    }
+
+    /// Trusts these authorities, in PEM, instead of the system's; or these servers, if that is whose certificates they
+    /// are.
+    ///
+    /// # Errors
+    /// [`ConfigError::Pem`].
+    pub fn authorities(mut self, pem: &[u8]) -> Result<Self, ConfigError> {
+        self.known = certificates(pem)?;
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(self.known.iter().cloned());
+        self.roots = Arc::new(OnceLock::from(Ok(Arc::new(roots))));
+        Ok(self)
+    }
+
+    /// Trusts the server with this public key, and no other: the certificate's name, time and issuer do not matter then.
+    /// Of several pins, one has to fit.
+    #[must_use]
+    pub fn pin(mut self, key: Fingerprint) -> Self {
+        self.pins.push(key);
+        self
+    }
+
+    /// Goes on whatever is wrong with the server's certificates; [`Info::problems`] says what.
+    #[must_use]
+    pub fn insecure(mut self) -> Self {
+        self.is_insecure = true;
+        self
+    }
+
+    /// Speaks TLS 1.3 only.
+    #[must_use]
+    pub fn only_13(mut self) -> Self {
+        self.is_13_only = true;
+        self
+    }
+
+    /// Writes the session's secrets to the file that the environment variable `SSLKEYLOGFILE` names, if it does.
+    #[must_use]
+    pub fn log_keys(mut self) -> Self {
+        self.logs_keys = true;
+        self
+    }
+
+    /// Shows the server this certificate, with its chain, if it asks for one. Both texts are PEM.
+    ///
+    /// # Errors
+    /// [`ConfigError::Pem`]; [`ConfigError::Identity`] if the key is not the certificate's.
+    pub fn identity(mut self, chain: &[u8], key: &[u8]) -> Result<Self, ConfigError> {
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| ConfigError::Pem("private key"))?;
+        self.identity = Some((certificates(chain)?, Arc::new(key)));
+        self.client()?;
+        Ok(self)
+    }
+
+    fn client(&self) -> Result<Arc<ClientConfig>, ConfigError> {
+        if let Some(own) = &self.own {
+            return Ok(Arc::clone(own));
+        }
+        let wrong = |error: rustls::Error| match error {
+            rustls::Error::InconsistentKeys(_) => {
+                ConfigError::Identity("the key does not fit the certificate".to_owned())
+            }
+            error => ConfigError::Identity(error.to_string()),
+        };
+        let versions: &[_] = if self.is_13_only {
+            &[&rustls::version::TLS13]
+        } else {
+            &[&rustls::version::TLS13, &rustls::version::TLS12]
+        };
+        let builder = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(versions)
+            .map_err(wrong)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Deferred));
+        let mut client = match &self.identity {
+            None => builder.with_no_client_auth(),
+            Some((chain, key)) => builder.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(wrong)?,
+        };
+        client.resumption = rustls::client::Resumption::disabled();
+        if self.logs_keys {
+            client.key_log = Arc::new(KeyLogFile::new());
+        }
+        Ok(Arc::new(client))
+    }
+
+    fn roots(&self) -> Result<Arc<RootCertStore>, String> {
+        self.roots.get_or_init(system_roots).clone()
+    }
+
+    fn inspect(&self, connection: &Connection, name: &str, server_name: Option<&ServerName<'_>>) -> Info {
+        let shown = connection.peer_certificates().unwrap_or_default();
+        let certificates: Vec<Certificate> = shown.iter().map(Certificate::read).collect();
+        let problems = if self.own.is_some() {
+            Vec::new()
+        } else {
+            let trust = Trust { name: server_name, asked: name, pins: &self.pins, known: &self.known };
+            problems(&trust, shown, &certificates, SystemTime::now(), || self.roots())
+        };
+        Info {
+            version: match connection.protocol_version() {
+                Some(ProtocolVersion::TLSv1_3) => "TLS 1.3".to_owned(),
+                Some(ProtocolVersion::TLSv1_2) => "TLS 1.2".to_owned(),
+                other => format!("{other:?}"),
+            },
+            suite: connection
+                .negotiated_cipher_suite()
+                .map(|suite| format!("{:?}", suite.suite()).replace("TLS13_", "TLS_"))
+                .unwrap_or_default(),
+            key_exchange: connection.negotiated_key_exchange_group().map(|group| format!("{:?}", group.name())),
+            name: name.to_owned(),
+            certificates,
+            problems,
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("name", &self.name)
+            .field("pins", &self.pins)
+            .field("is_insecure", &self.is_insecure)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Starts TLS: after the 220 to STARTTLS, or before the greeting. The handshake has the time of a command's reply.
+    ///
+    /// # Errors
+    /// [`Error::Untrusted`] if the server's certificates do not prove who it is, unless the configuration is
+    /// [`insecure`](Config::insecure); [`Error::Tls`] if the handshake fails; otherwise as
+    /// [`upgrade_with`](Self::upgrade_with). The connection is closed then, and nothing more is sent in the clear.
+    pub fn upgrade(self, config: &Config) -> Result<(Self, Info), Error> {
+        let (patience, peer) = (self.patience(), self.peer().clone());
+        let name = config.name.as_deref().unwrap_or(peer.name()).trim_end_matches('.').to_owned();
+        let (session, info) = self.upgrade_with(|under| {
+            let invalid = |error: rustls::Error| io::Error::new(io::ErrorKind::InvalidInput, error);
+            let client = config.client().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+            // A name that cannot be one is not sent; no certificate is for it.
+            let server_name = ServerName::try_from(name.clone()).ok();
+            let sent = server_name.clone().unwrap_or(ServerName::IpAddress(std::net::Ipv4Addr::UNSPECIFIED.into()));
+            let connection = ClientConnection::new(client, sent).map_err(invalid)?;
+            let stream = TlsStream::handshake(under, connection, patience)?;
+            let info = stream.with(|connection| config.inspect(connection, &name, server_name.as_ref()));
+            Ok((Arc::new(stream) as Arc<dyn Stream>, info))
+        })?;
+        if info.is_verified() || config.is_insecure {
+            return Ok((session, info));
+        }
+        let scene = Scene { action: Action::Handshake, peer, phase: session.phase(), has_sent: true };
+        let closer = session.closer();
+        let mut session = session;
+        // The farewell is sent inside TLS; nothing is waited for.
+        drop(session.half_close());
+        closer.close();
+        Err(Error::Untrusted { scene, reason: info.reason() })
+    }
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    certificates.ok().filter(|found| !found.is_empty()).ok_or(ConfigError::Pem("certificate"))
+}
+
+fn system_roots() -> Result<Arc<RootCertStore>, String> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(found.certs);
+    match found.errors.first() {
+        _ if !roots.is_empty() => Ok(Arc::new(roots)),
+        Some(error) => Err(error.to_string()),
+        None => Err("the system has no certificates of authorities".to_owned()),
+    }
+}

@@ -1,0 +1,334 @@
+//! TLS over any stream, in both directions at once.
+//!
+//! The connection's state is behind one lock, which is never held during a call of the stream below: a read that waits
+//! does not keep anybody from writing, nor the other way round.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+#[cfg(unix)]
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustls::Connection;
+
+use super::words;
+use crate::stream::Stream;
+
+/// A TLS connection over another stream.
+///
+/// A write that fails with [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut) may have
+/// sent part of a record: the call has to be repeated with the same bytes, as sessions do. A read that received something,
+/// but no plaintext, fails with [`Interrupted`](io::ErrorKind::Interrupted).
+pub struct TlsStream {
+    under: Arc<dyn Stream>,
+    state: Mutex<State>,
+    /// Told when nobody is sending any more.
+    is_free: Condvar,
+}
+
+struct State {
+    connection: Connection,
+    /// Ciphertext that was received and not yet looked at.
+    received: Received,
+    /// Somebody has taken `out` and is writing it to the stream below.
+    is_sending: bool,
+    /// Ciphertext that is to be sent.
+    out: Vec<u8>,
+    /// The plaintext in `out` whose writer was told to come again.
+    owed: usize,
+    is_half_closed: bool,
+}
+
+/// Bytes between two marks; the reader takes the whole of it for the time of a call below.
+#[derive(Default)]
+struct Received {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl TlsStream {
+    /// Shakes hands, at most this long.
+    ///
+    /// # Errors
+    /// What the stream below says; [`InvalidData`](io::ErrorKind::InvalidData) with what is wrong in words.
+    pub fn handshake(
+        under: Arc<dyn Stream>,
+        connection: impl Into<Connection>,
+        patience: Duration,
+    ) -> io::Result<Self> {
+        let mut connection = connection.into();
+        connection.set_buffer_limit(None);
+        let deadline = Instant::now().checked_add(patience);
+        let state = State {
+            connection,
+            received: Received::default(),
+            is_sending: false,
+            out: Vec::new(),
+            owed: 0,
+            is_half_closed: false,
+        };
+        let stream = Self { under, state: Mutex::new(state), is_free: Condvar::new() };
+        stream.shake(deadline)?;
+        drop(stream.under.set_read_timeout(None));
+        drop(stream.under.set_write_timeout(None));
+        Ok(stream)
+    }
+
+    /// Looks at the connection, for what was agreed.
+    pub fn with<T>(&self, look: impl FnOnce(&Connection) -> T) -> T {
+        look(&self.state().connection)
+    }
+
+    fn shake(&self, deadline: Option<Instant>) -> io::Result<()> {
+        let mut is_first = true;
+        loop {
+            // A peer that refuses may close before it reads: its alert is there to be read all the same.
+            let sent = self.send_all(deadline);
+            if !self.state().connection.is_handshaking() {
+                return sent;
+            }
+            self.under.set_read_timeout(left(deadline)?)?;
+            let mut received = std::mem::take(&mut self.state().received);
+            match received.fill(&*self.under) {
+                Ok(0) => {
+                    let how = if is_first { "instead of shaking hands" } else { "during the handshake" };
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("the server closed {how}")));
+                }
+                Ok(_) if is_first && !matches!(received.bytes[0], ALERT | HANDSHAKE) => {
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, words::NotTls::new(received.rest())));
+                }
+                Ok(_) => is_first = false,
+                Err(error) if is_to_repeat(&error) => {}
+                Err(error) => return Err(error),
+            }
+            let mut state = self.state();
+            state.received = received;
+            let processed = state.process();
+            drop(state);
+            if let Err(error) = processed {
+                // The alert that says why, if it can be sent at once.
+                drop(self.send_all(Some(Instant::now() + ALERT_PATIENCE)));
+                return Err(words::failure(error));
+            }
+        }
+    }
+
+    fn send_all(&self, deadline: Option<Instant>) -> io::Result<()> {
+        loop {
+            self.under.set_write_timeout(left(deadline)?)?;
+            match self.flush() {
+                Err(error) if is_to_repeat(&error) => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// Sends all ciphertext that there is, also what comes to be while it is being sent.
+    fn flush(&self) -> io::Result<()> {
+        let mut state = self.state();
+        while state.is_sending {
+            state = self.is_free.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.is_sending = true;
+        let result = loop {
+            state.encrypt();
+            if state.out.is_empty() {
+                break Ok(());
+            }
+            let mut out = std::mem::take(&mut state.out);
+            drop(state);
+            let (sent, result) = write_all(&*self.under, &out);
+            out.drain(..sent);
+            state = self.state();
+            // What came to be meanwhile is behind it.
+            out.append(&mut state.out);
+            state.out = out;
+            if result.is_err() {
+                break result;
+            }
+        };
+        // Under the same lock as the last look at what there is to send: nothing is stranded.
+        state.is_sending = false;
+        drop(state);
+        self.is_free.notify_one();
+        result
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Moves what the connection has to send to `out`.
+    fn encrypt(&mut self) {
+        while self.connection.wants_write() {
+            // Writing to memory does not fail.
+            if self.connection.write_tls(&mut self.out).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Decrypts what was received, until there is plaintext, and gives how much.
+    fn process(&mut self) -> Result<usize, rustls::Error> {
+        loop {
+            let io = self.connection.process_new_packets()?;
+            let plaintext = io.plaintext_bytes_to_read();
+            if plaintext > 0 || self.received.rest().is_empty() {
+                return Ok(plaintext);
+            }
+            match self.connection.read_tls(&mut self.received) {
+                // After a close_notify nothing more is looked at.
+                Ok(0) | Err(_) => return Ok(0),
+                Ok(_) => {}
+            }
+        }
+    }
+}
+
+impl Received {
+    /// Receives once, in place of what was there.
+    fn fill(&mut self, stream: &dyn Stream) -> io::Result<usize> {
+        self.bytes.resize(BLOCK, 0);
+        (self.start, self.end) = (0, 0);
+        self.end = stream.read(&mut self.bytes)?;
+        Ok(self.end)
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+}
+
+impl Read for Received {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.rest().read(buffer)?;
+        self.start += count;
+        Ok(count)
+    }
+}
+
+impl Stream for TlsStream {
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut has_received = false;
+        loop {
+            let mut state = self.state();
+            let processed = state.process();
+            match state.connection.reader().read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, words::TRUNCATED));
+                }
+                result => return result,
+            }
+            processed.map_err(words::failure)?;
+            if has_received {
+                // Part of a record, or something of TLS's own: who waits for either this or something else can look.
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let mut received = std::mem::take(&mut state.received);
+            drop(state);
+            let result = received.fill(&*self.under);
+            let mut state = self.state();
+            state.received = received;
+            has_received = true;
+            if result? == 0 {
+                has_received = false;
+                // This is how the connection learns that the stream below has ended.
+                drop(state.connection.read_tls(&mut io::empty()));
+            }
+        }
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut state = self.state();
+        if state.is_half_closed {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        if state.owed == 0 {
+            let part = &bytes[..bytes.len().min(BLOCK)];
+            state.owed = state.connection.writer().write(part)?;
+            state.encrypt();
+        }
+        drop(state);
+        self.flush()?;
+        Ok(std::mem::take(&mut self.state().owed).min(bytes.len()))
+    }
+
+    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.under.set_read_timeout(timeout)
+    }
+
+    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.under.set_write_timeout(timeout)
+    }
+
+    /// Sends close_notify, and ends the sending side below.
+    fn half_close(&self) -> io::Result<()> {
+        let mut state = self.state();
+        if !state.is_half_closed {
+            state.is_half_closed = true;
+            state.connection.send_close_notify();
+        }
+        drop(state);
+        self.flush()?;
+        self.under.half_close()
+    }
+
+    fn shutdown(&self) -> io::Result<()> {
+        self.under.shutdown()
+    }
+
+    fn has_received(&self) -> bool {
+        self.state().process().map_or(true, |plaintext| plaintext > 0)
+    }
+
+    #[cfg(unix)]
+    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.under.as_fd()
+    }
+}
+
+impl fmt::Debug for TlsStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsStream").finish_non_exhaustive()
+    }
+}
+
+/// Writes until everything is written or something fails, and says how much was.
+fn write_all(stream: &dyn Stream, bytes: &[u8]) -> (usize, io::Result<()>) {
+    let mut sent = 0;
+    while sent < bytes.len() {
+        match stream.write(&bytes[sent..]) {
+            Ok(0) => return (sent, Err(io::ErrorKind::WriteZero.into())),
+            Ok(count) => sent += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (sent, Err(error)),
+        }
+    }
+    (sent, Ok(()))
+}
+
+fn is_to_repeat(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
+}
+
+/// Gives the time left, at least a millisecond of it.
+fn left(deadline: Option<Instant>) -> io::Result<Option<Duration>> {
+    let Some(deadline) = deadline else { return Ok(None) };
+    match deadline.saturating_duration_since(Instant::now()) {
+        Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
+        left => Ok(Some(left.max(Duration::from_millis(1)))),
+    }
+}
+
+/// How much is read and encrypted at once, in octets.
+const BLOCK: usize = 64 * 1024;
+/// How long an alert may take to be sent.
+const ALERT_PATIENCE: Duration = Duration::from_millis(200);
+/// Content types ([RFC 8446, section 5.1](https://www.rfc-editor.org/rfc/rfc8446#section-5.1)).
+const ALERT: u8 = 21;
+const HANDSHAKE: u8 = 22;
