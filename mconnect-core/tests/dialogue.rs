@@ -477,7 +477,8 @@ fn every_example_of_the_notations_page_is_a_dialogue() {
     for span in spans {
         let is_line =
             ["C: ", "C> ", "S: ", "S> ", "S= ", "S~ ", "S| ", "S? ", "S* "].iter().any(|side| span.starts_with(side));
-        if !is_line && !(span.len() > 5 && span.starts_with('*') && span.ends_with('*')) || span.starts_with("*sleep") {
+        let is_direction = span.len() > 5 && span.starts_with('*') && span.ends_with('*');
+        if !is_line && !is_direction {
             continue;
         }
         let before = if span.starts_with("S|") { "S: 250\n" } else { "" };
