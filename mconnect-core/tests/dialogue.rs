@@ -468,3 +468,23 @@ fn what_a_server_does_to_clients_is_written_down_and_always_the_same() {
         server.join().unwrap();
     }
 }
+
+#[test]
+fn every_example_of_the_notations_page_is_a_dialogue() {
+    let page = include_str!("../../docs/dialogue.md").replace("\\|", "|");
+    let mut count = 0;
+    let spans = page.lines().filter(|line| line.starts_with('|')).flat_map(|line| line.split('`').skip(1).step_by(2));
+    for span in spans {
+        let is_line =
+            ["C: ", "C> ", "S: ", "S> ", "S= ", "S~ ", "S| ", "S? ", "S* "].iter().any(|side| span.starts_with(side));
+        let is_direction = span.len() > 5 && span.starts_with('*') && span.ends_with('*');
+        if !is_line && !is_direction {
+            continue;
+        }
+        let before = if span.starts_with("S|") { "S: 250\n" } else { "" };
+        let after = if span.starts_with("S: 250-") { "\nS: 250" } else { "" };
+        Dialogue::parse(&format!("{before}{span}{after}")).unwrap_or_else(|error| panic!("{error}"));
+        count += 1;
+    }
+    assert!(count > 60, "{count}");
+}
