@@ -309,3 +309,15 @@ fn pythons_ssl_is_understood_with_rsa_in_both_versions() {
         server.wait().unwrap();
     }
 }
+
+#[test]
+fn the_secrets_of_a_session_are_written_where_the_environment_says() {
+    let (_, server) = self_signed();
+    let log = Scrap::new("keys", "");
+    let port = server.port().to_string();
+    let mut child =
+        tool(&["--starttls", "-k", "-p", &port, "127.0.0.1"]).env("SSLKEYLOGFILE", log.path()).spawn().unwrap();
+    feed(&mut child, b"QUIT\n".to_vec());
+    assert_status(&child.wait_with_output().unwrap(), 0);
+    assert!(fs::read_to_string(&log.0).unwrap().contains("CLIENT_TRAFFIC_SECRET_0 "));
+}
