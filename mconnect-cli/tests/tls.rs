@@ -5,9 +5,10 @@
 mod common;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
 use common::{MCONNECT, Peer, Pty, assert_status, complaints, err, feed, out, read_once, talk, tool};
 use mconnect_core::server::{Authority, Identity, Server, Setup};
@@ -273,4 +274,50 @@ fn a_truncated_end_is_told_and_no_failure_after_221() {
     let output = talk(server.port(), &["--starttls", "-k"], "QUIT\n");
     assert_status(&output, 0);
     assert!(err(&output).contains("ended without TLS's close_notify"), "{}", err(&output));
+}
+
+/// Another implementation of TLS, RSA, and either version. Passed over where there is no Python or no openssl.
+#[test]
+fn pythons_ssl_is_understood_with_rsa_in_both_versions() {
+    let (cert, key) = (Scrap::new("rsa.pem", ""), Scrap::new("rsa.key", ""));
+    let arguments = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "5", "-subj", "/CN=localhost"];
+    let made = Command::new("openssl")
+        .args(arguments)
+        .args(["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key.path(), "-out", cert.path()])
+        .stderr(Stdio::null())
+        .status();
+    let has_python = Command::new("python3").args(["-c", "import ssl"]).status();
+    if !made.is_ok_and(|status| status.success()) || !has_python.is_ok_and(|status| status.success()) {
+        return;
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/python_ssl.py");
+    for version in ["1.2", "1.3"] {
+        let mut python = Command::new("python3");
+        python.args([script, version, cert.path(), key.path()]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut server = python.spawn().unwrap();
+        let mut port = String::new();
+        BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut port).unwrap();
+        let port = port.trim().parse().unwrap();
+        let words = format!("TLS {version}, ");
+        let output = talk(port, &["--cafile", cert.path()], "STARTTLS\nEHLO x\nQUIT\n");
+        assert_status(&output, 0);
+        assert!(err(&output).contains(&words) && err(&output).ends_with("; verified\n"), "{}", err(&output));
+        assert!(out(&output).contains(&format!("250-TLSv{version}\r\n")), "{}", out(&output));
+        let output = talk(port, &["--starttls", "-k"], "QUIT\n");
+        assert_status(&output, 0);
+        drop(server.stdin.take());
+        server.wait().unwrap();
+    }
+}
+
+#[test]
+fn the_secrets_of_a_session_are_written_where_the_environment_says() {
+    let (_, server) = self_signed();
+    let log = Scrap::new("keys", "");
+    let port = server.port().to_string();
+    let mut child =
+        tool(&["--starttls", "-k", "-p", &port, "127.0.0.1"]).env("SSLKEYLOGFILE", log.path()).spawn().unwrap();
+    feed(&mut child, b"QUIT\n".to_vec());
+    assert_status(&child.wait_with_output().unwrap(), 0);
+    assert!(fs::read_to_string(&log.0).unwrap().contains("CLIENT_TRAFFIC_SECRET_0 "));
 }

@@ -231,6 +231,7 @@ impl Stream for TlsStream {
             }
             let mut received = std::mem::take(&mut state.received);
             drop(state);
+            acknowledge(&*self.under);
             let result = received.fill(&*self.under);
             let mut state = self.state();
             state.received = received;
@@ -297,6 +298,18 @@ impl fmt::Debug for TlsStream {
         f.debug_struct("TlsStream").finish_non_exhaustive()
     }
 }
+
+/// Acknowledges what was received, at once. A server may hold its reply back until the session tickets that it sent before
+/// are acknowledged (Nagle's algorithm), and the system here waits 40 ms with that, for something to send along.
+#[cfg(target_os = "linux")]
+fn acknowledge(stream: &dyn Stream) {
+    if let Some(fd) = stream.as_fd() {
+        drop(socket2::SockRef::from(&fd).set_tcp_quickack(true));
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn acknowledge(_: &dyn Stream) {}
 
 /// Writes until everything is written or something fails, and says how much was.
 fn write_all(stream: &dyn Stream, bytes: &[u8]) -> (usize, io::Result<()>) {
