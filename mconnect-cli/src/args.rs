@@ -34,6 +34,34 @@ pub struct Options {
     pub connect_timeout: Option<Duration>,
     pub mode: Mode,
     pub is_quiet: bool,
+    pub prompt: Prompt,
+}
+
+/// How the prompt is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prompt {
+    pub keys: Keys,
+    pub color: Color,
+    pub has_history: bool,
+    pub has_escapes: bool,
+    pub explains: bool,
+    pub help_file: Option<PathBuf>,
+}
+
+/// Whose keys edit a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    Emacs,
+    Vi,
+}
+
+/// When the prompt is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Color {
+    /// Unless `NO_COLOR` is set.
+    Auto,
+    Always,
+    Never,
 }
 
 /// Whom to connect to.
@@ -80,6 +108,11 @@ pub const OPTIONS: &[Opt] = &[
     },
     Opt { flags: &["--no-wait"], value: None, text: "send piped lines without waiting for replies" },
     Opt { flags: &["--quiet"], value: None, text: "say nothing but what the server says, and errors" },
+    Opt { flags: &["--edit-mode"], value: Some("KEYS"), text: "edit with the keys of emacs (default) or vi" },
+    Opt { flags: &["--no-history"], value: None, text: "neither read nor write the history of typed lines" },
+    Opt { flags: &["--no-escapes"], value: None, text: "send lines that begin with a tilde like any other" },
+    Opt { flags: &["--no-explain"], value: None, text: "do not explain negative replies" },
+    Opt { flags: &["--color"], value: Some("WHEN"), text: "colour: auto (default), always or never" },
     Opt { flags: &["--demo"], value: None, text: "open the session with a built-in loopback server" },
     Opt { flags: &["--help-smtp"], value: None, text: "show help on SMTP, or on the TOPIC in place of HOST" },
     Opt { flags: &["--helpfile"], value: Some("FILE"), text: "take that help from a sendmail help file" },
@@ -97,8 +130,16 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     let mut host = None;
     let (mut port, mut family, mut source) = (25, Family::Any, None);
     let (mut timeout, mut connect_timeout) = (None, None);
-    let (mut is_help_smtp, mut help_file) = (false, None);
+    let mut is_help_smtp = false;
     let (mut is_raw, mut is_blind, mut is_quiet, mut is_demo) = (false, false, false, false);
+    let mut prompt = Prompt {
+        keys: Keys::Emacs,
+        color: Color::Auto,
+        has_history: true,
+        has_escapes: true,
+        explains: true,
+        help_file: None,
+    };
     while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
         match arg {
             Short('p') | Long("port") => {
@@ -112,9 +153,19 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
             Long("connect-timeout") => connect_timeout = Some(seconds(&text(&mut parser)?)?),
             Long("no-wait") => is_blind = true,
             Long("quiet") => is_quiet = true,
+            Long("edit-mode") => {
+                prompt.keys = one_of(&text(&mut parser)?, &[("emacs", Keys::Emacs), ("vi", Keys::Vi)])?;
+            }
+            Long("no-history") => prompt.has_history = false,
+            Long("no-escapes") => prompt.has_escapes = false,
+            Long("no-explain") => prompt.explains = false,
+            Long("color") => {
+                let known = [("auto", Color::Auto), ("always", Color::Always), ("never", Color::Never)];
+                prompt.color = one_of(&text(&mut parser)?, &known)?;
+            }
             Long("demo") => is_demo = true,
             Long("help-smtp") => is_help_smtp = true,
-            Long("helpfile") => help_file = Some(parser.value().map_err(|error| error.to_string())?.into()),
+            Long("helpfile") => prompt.help_file = Some(parser.value().map_err(|error| error.to_string())?.into()),
             Short('h') => return Ok(Request::Help),
             Long("help") => return Ok(Request::LongHelp),
             Short('V') | Long("version") => return Ok(Request::Version),
@@ -124,7 +175,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         }
     }
     if is_help_smtp {
-        return Ok(Request::HelpSmtp { topic: host, file: help_file });
+        return Ok(Request::HelpSmtp { topic: host, file: prompt.help_file });
     }
     let target = match (host, is_demo) {
         (Some(_), true) => return Err("--demo takes no host: it brings its own".to_owned()),
@@ -136,7 +187,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         (false, true) => Mode::Blind,
         (false, false) => Mode::Line,
     };
-    Ok(Request::Session(Options { target, port, family, source, timeout, connect_timeout, mode, is_quiet }))
+    Ok(Request::Session(Options { target, port, family, source, timeout, connect_timeout, mode, is_quiet, prompt }))
 }
 
 /// Gives the help, short or whole.
@@ -157,9 +208,12 @@ const WHOLE: &str = "
 HOST is a name, an IPv4 address, or an IPv6 address, with or without brackets.
 
 At a terminal, each line goes out when you press Enter, and what the server says
-appears as it comes. From a pipe or a file, each line waits for the whole reply
-to the one before; the body of DATA, after the server's 354, and the octets of
-BDAT stream. Lines end in CR LF on their way, whatever they ended in before.
+appears as it comes, also while you type. Tab completes, the arrow keys bring
+back earlier lines, and ~? lists what else there is.
+
+From a pipe or a file, each line waits for the whole reply to the one before;
+the body of DATA, after the server's 354, and the octets of BDAT stream. Lines
+end in CR LF on their way, whatever they ended in before.
 
   QUIT      ends the session
   Ctrl-D    or the end of the input ends the sending side; what the server
@@ -184,6 +238,12 @@ examples:
 
 fn text(parser: &mut lexopt::Parser) -> Result<String, String> {
     string(parser.value().map_err(|error| error.to_string())?)
+}
+
+fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
+    let names = || known.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    let found = known.iter().find(|(name, _)| *name == text);
+    found.map(|(_, value)| *value).ok_or_else(|| format!("{text:?} is none of: {}", names()))
 }
 
 fn string(value: OsString) -> Result<String, String> {
@@ -255,6 +315,7 @@ mod tests {
             (&["--timeout", "0"], "\"0\" is no number of seconds above 0"),
             (&["--timeout", "nan"], "\"nan\" is no number of seconds above 0"),
             (&["--source", "mx"], "\"mx\" is no IPv4 or IPv6 address"),
+            (&["--color", "blue"], "\"blue\" is none of: auto, always, never"),
             (&["--demo", "mx"], "--demo takes no host: it brings its own"),
         ];
         for (args, message) in cases {
@@ -268,12 +329,15 @@ mod tests {
             for flag in option.flags {
                 let value = option.value.map(|value| match value {
                     "ADDRESS" => "::1",
+                    "KEYS" => "vi",
+                    "WHEN" => "auto",
                     _ => "25",
                 });
                 let args: Vec<&str> = Some(*flag).into_iter().chain(value).collect();
                 assert!(of(&args).is_ok(), "{args:?}");
                 assert!(
-                    of(&[flag, "25", "--nonsense"]).is_err() || matches!(*flag, "-h" | "--help" | "-V" | "--version")
+                    of(&[flag, value.unwrap_or("25"), "--nonsense"]).is_err()
+                        || matches!(*flag, "-h" | "--help" | "-V" | "--version")
                 );
             }
         }

@@ -9,13 +9,14 @@ use std::io;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::{Duration, Instant};
 
-use mconnect_core::protocol::{Answer, Code, LineInput, Phase, Request};
+use mconnect_core::protocol::{Answer, LineInput, Phase, Request};
 use mconnect_core::{Error, Session, Timeouts};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::failure;
 use crate::input::Input;
+use crate::judge;
 use crate::screen::Screen;
 use crate::verdict::{Verdict, say, status};
 use unsent::Unsent;
@@ -278,15 +279,8 @@ impl Talk<'_> {
     }
 
     fn judge_reply(&self) {
-        match self.session.standing().last_answer {
-            Some(Answer { request: Some(Request::Greeting), code, .. }) if !code.is_positive() => {
-                self.verdict.fail(failure::status_of_refusal(code));
-            }
-            // After the end of the input, 421 is how some servers say goodbye.
-            Some(Answer { code: Code::NOT_AVAILABLE, .. }) if !self.is_complete() => {
-                self.verdict.fail(status::TEMPORARY);
-            }
-            _ => {}
+        if let Some(answer) = self.session.standing().last_answer {
+            judge::reply(answer, self.is_complete(), self.verdict);
         }
     }
 
@@ -318,7 +312,9 @@ impl Talk<'_> {
         if !self.out.is_empty() {
             self.send(phase, true)?;
         }
-        self.tell_unfinished();
+        if self.pace != Pace::Blind {
+            judge::end_of_input(self.session.phase(), self.verdict);
+        }
         self.show_what_came()?;
         // If this fails the connection has ended, which reading tells.
         let _ = self.session.half_close();
@@ -330,24 +326,6 @@ impl Talk<'_> {
         }
         self.end = Some(End::Given);
         Break(())
-    }
-
-    /// Half a message must not be delivered: nothing is added to it.
-    fn tell_unfinished(&self) {
-        match self.session.phase() {
-            _ if self.pace == Pace::Blind => {}
-            Phase::Body => {
-                self.verdict
-                    .complain(status::DATA, "the input ended inside a message: without a lone dot it is not delivered");
-            }
-            Phase::Chunk { left } => {
-                self.verdict.complain(
-                    status::DATA,
-                    &format!("the input ended inside a chunk: {left} octets of it are missing"),
-                );
-            }
-            _ => {}
-        }
     }
 
     /// Ends the session in an orderly way, and says what was wrong with it, if anything.
@@ -370,13 +348,7 @@ impl Talk<'_> {
                 self.verdict.complain(failure::status(&error), &failure::describe(&error));
             }
             Some(End::Closed) if !self.is_complete() => {
-                let peer = self.session.peer();
-                let due = match outstanding {
-                    0 => String::new(),
-                    1 => " with a reply still due".to_owned(),
-                    due => format!(" with {due} replies still due"),
-                };
-                self.verdict.complain(status::PROTOCOL, &format!("{peer} closed the connection{due}"));
+                judge::early_close(self.session.peer(), outstanding, self.verdict);
             }
             _ => {}
         }
@@ -403,10 +375,7 @@ impl Talk<'_> {
 
     /// Says whether the server may close now without anything missing.
     fn is_complete(&self) -> bool {
-        let standing = self.session.standing();
-        let has_quit =
-            matches!(standing.last_answer, Some(Answer { request: Some(Request::Quit), code: Code::CLOSING, .. }));
-        standing.outstanding == 0 && (has_quit || (self.is_input_over && self.unsent.octets == 0))
+        judge::is_complete(&self.session.standing(), self.is_input_over && self.unsent.octets == 0)
     }
 
     /// Says whether the server will take nothing more.

@@ -7,13 +7,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use mconnect_core::server::Server;
-use mconnect_core::{Connect, Session, Timeouts};
+use mconnect_core::{Connect, Error, Session, Timeouts};
 
 use crate::args::{self, Mode, Options, Request, Target};
 use crate::failure;
 use crate::help;
 use crate::line::{self, Pace};
 use crate::narrator::Narrator;
+use crate::prompt::{self, Bell, Setting};
 use crate::raw;
 use crate::screen::Screen;
 use crate::signals;
@@ -36,37 +37,57 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let verdict = Arc::new(Verdict::default());
-    match raw_terminal(&options) {
-        Ok(terminal) => open_and_hand_over(&options, terminal.as_ref(), &verdict),
+    match Stage::set(&options) {
+        Ok(stage) => open_and_hand_over(&options, &stage, &verdict),
         Err(error) => verdict.complain(status::IO, &format!("cannot wait for signals: {error}")),
     }
     ExitCode::from(verdict.status())
 }
 
-/// Gives the terminal that raw mode will change, watched over from before the first thread on.
-fn raw_terminal(options: &Options) -> io::Result<Option<Terminal>> {
-    if options.mode != Mode::Raw || !io::stdin().is_terminal() {
-        return Ok(None);
-    }
-    let terminal = Terminal::new();
-    signals::watch(terminal.handle())?;
-    Ok(Some(terminal))
+/// What stands between the user and the session.
+enum Stage {
+    /// Nothing that has to be restored.
+    Plain,
+    Raw(Terminal),
+    Prompt(Terminal, Arc<Bell>),
 }
 
-fn open_and_hand_over(options: &Options, terminal: Option<&Terminal>, verdict: &Arc<Verdict>) {
+impl Stage {
+    /// Where the terminal will be changed, it is watched over from before the first thread on.
+    fn set(options: &Options) -> io::Result<Self> {
+        match options.mode {
+            Mode::Raw if io::stdin().is_terminal() => {
+                let terminal = Terminal::new();
+                signals::watch(terminal.handle(), || ())?;
+                Ok(Self::Raw(terminal))
+            }
+            Mode::Line if prompt::is_possible() => {
+                let (terminal, bell) = (Terminal::new(), Arc::new(Bell::default()));
+                let theirs = Arc::clone(&bell);
+                signals::watch(terminal.handle(), move || theirs.ring())?;
+                bell.start()?;
+                Ok(Self::Prompt(terminal, bell))
+            }
+            _ => Ok(Self::Plain),
+        }
+    }
+}
+
+fn open_and_hand_over(options: &Options, stage: &Stage, verdict: &Arc<Verdict>) {
     // The demo's server lives as long as the session.
-    let (connect, _server) = match &options.target {
-        Target::Host(host) => (Connect::new(host, options.port), None),
+    let (host, port, _server) = match &options.target {
+        Target::Host(host) => (host.as_str(), options.port, None),
         Target::Demo => match Server::start() {
-            Ok(server) => (Connect::new("127.0.0.1", server.port()), Some(server)),
+            Ok(server) => ("127.0.0.1", server.port(), Some(server)),
             Err(error) => return verdict.complain(status::UNAVAILABLE, &format!("cannot start the demo: {error}")),
         },
     };
     if options.target == Target::Demo && !options.is_quiet {
         say("a loopback server of mconnect's own: HELP lists its commands, mail goes nowhere");
     }
-    match settle(connect, options).open() {
-        Ok(session) => hand_over(session, options, terminal, verdict),
+    let open = || settle(Connect::new(host, port), options).open();
+    match open() {
+        Ok(session) => hand_over(session, options, stage, verdict, &open),
         Err(error) => verdict.complain(failure::status(&error), &failure::describe(&error)),
     }
 }
@@ -94,8 +115,23 @@ fn timeouts(options: &Options) -> Timeouts {
     timeouts
 }
 
-fn hand_over(session: Session, options: &Options, terminal: Option<&Terminal>, verdict: &Arc<Verdict>) {
-    let (screen, timeouts) = (Screen::new(), timeouts(options));
+fn hand_over(
+    session: Session,
+    options: &Options,
+    stage: &Stage,
+    verdict: &Arc<Verdict>,
+    reopen: &dyn Fn() -> Result<Session, Error>,
+) {
+    let timeouts = timeouts(options);
+    let terminal = match stage {
+        Stage::Plain => None,
+        Stage::Raw(terminal) => Some(terminal),
+        Stage::Prompt(terminal, bell) => {
+            let bell = Arc::clone(bell);
+            return prompt::run(session, &Setting { options, timeouts, terminal, bell, verdict, reopen });
+        }
+    };
+    let screen = Screen::new();
     let pace = match options.mode {
         Mode::Raw => {
             if terminal.is_some() && !options.is_quiet {

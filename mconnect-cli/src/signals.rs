@@ -9,11 +9,11 @@ use nix::sys::signal::{SigSet, Signal, raise};
 use crate::terminal::Terminal;
 
 /// Blocks the signals that end or stop a process, in this thread and all that it starts from now on, and starts the
-/// one that waits for them. To be called before any other thread is there.
+/// one that waits for them and, after a stop, calls `on_resume`. To be called before any other thread is there.
 ///
 /// # Errors
 /// What the system says.
-pub fn watch(terminal: Terminal) -> io::Result<()> {
+pub fn watch(terminal: Terminal, on_resume: impl Fn() + Send + 'static) -> io::Result<()> {
     let mut signals = SigSet::empty();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGTSTP, Signal::SIGCONT] {
         signals.add(signal);
@@ -22,7 +22,10 @@ pub fn watch(terminal: Terminal) -> io::Result<()> {
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         loop {
             match signals.wait() {
-                Ok(Signal::SIGCONT) => terminal.resume(),
+                Ok(Signal::SIGCONT) => {
+                    terminal.resume();
+                    on_resume();
+                }
                 Ok(signal) => act(signal, &terminal),
                 Err(_) => {}
             }
@@ -32,7 +35,7 @@ pub fn watch(terminal: Terminal) -> io::Result<()> {
 }
 
 /// Lets a signal do what it does, with the terminal as it was; the connection ends with the process.
-fn act(signal: Signal, terminal: &Terminal) {
+pub fn act(signal: Signal, terminal: &Terminal) {
     terminal.restore();
     if signal == Signal::SIGTSTP {
         // A stop of our own: SIGTSTP is blocked here. SIGCONT follows it.
