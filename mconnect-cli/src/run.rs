@@ -58,13 +58,13 @@ impl Stage {
         match options.mode {
             Mode::Raw if io::stdin().is_terminal() => {
                 let terminal = Terminal::new();
-                signals::watch(terminal.handle(), || ())?;
+                signals::watch(terminal.handle(), Some)?;
                 Ok(Self::Raw(terminal))
             }
             Mode::Line if prompt::is_possible() => {
                 let (terminal, bell) = (Terminal::new(), Arc::new(Bell::default()));
                 let theirs = Arc::clone(&bell);
-                signals::watch(terminal.handle(), move || theirs.ring())?;
+                signals::watch(terminal.handle(), move |signal| theirs.sort(signal))?;
                 bell.start()?;
                 Ok(Self::Prompt(terminal, bell))
             }

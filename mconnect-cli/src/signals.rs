@@ -9,11 +9,14 @@ use nix::sys::signal::{SigSet, Signal, raise};
 use crate::terminal::Terminal;
 
 /// Blocks the signals that end or stop a process, in this thread and all that it starts from now on, and starts the
-/// one that waits for them and, after a stop, calls `on_resume`. To be called before any other thread is there.
+/// one that waits for them; `on_signal` gives which of them acts, if any does. To be called before any other thread is there.
 ///
 /// # Errors
 /// What the system says.
-pub fn watch(terminal: Terminal, on_resume: impl Fn() + Send + 'static) -> io::Result<()> {
+pub fn watch(
+    terminal: Terminal,
+    mut on_signal: impl FnMut(Signal) -> Option<Signal> + Send + 'static,
+) -> io::Result<()> {
     let mut signals = SigSet::empty();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGTSTP, Signal::SIGCONT] {
         signals.add(signal);
@@ -22,11 +25,11 @@ pub fn watch(terminal: Terminal, on_resume: impl Fn() + Send + 'static) -> io::R
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         loop {
             match signals.wait() {
-                Ok(Signal::SIGCONT) => {
-                    terminal.resume();
-                    on_resume();
-                }
-                Ok(signal) => act(signal, &terminal),
+                Ok(signal) => match on_signal(signal) {
+                    Some(Signal::SIGCONT) => terminal.resume(),
+                    Some(signal) => act(signal, &terminal),
+                    None => {}
+                },
                 Err(_) => {}
             }
         }

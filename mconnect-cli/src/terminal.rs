@@ -4,7 +4,9 @@ use std::io;
 use std::panic;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use nix::sys::termios::{InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr};
+use nix::sys::termios::{
+    _POSIX_VDISABLE, InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr,
+};
 use nix::unistd::{getpgrp, tcgetpgrp};
 
 /// The terminal on standard input. Dropping any handle restores it.
@@ -24,7 +26,7 @@ pub enum Manner {
     /// send signals stay.
     Raw,
     /// What a line editor sets and goes back to: as raw, and no echo, so that what is typed between two prompts is
-    /// neither shown nor changed.
+    /// neither shown nor changed. Ctrl-C sends SIGQUIT, which no editor handles.
     Prompt,
 }
 
@@ -98,12 +100,16 @@ impl Manner {
         settings.local_flags.remove(LocalFlags::ICANON | LocalFlags::IEXTEN | LocalFlags::ECHOCTL);
         if self == Self::Prompt {
             settings.local_flags.remove(LocalFlags::ECHO | LocalFlags::ECHONL);
+            settings.control_chars[SpecialCharacterIndices::VQUIT as usize] = CTRL_C;
+            settings.control_chars[SpecialCharacterIndices::VINTR as usize] = _POSIX_VDISABLE;
         }
         settings.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
         settings.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
         settings
     }
 }
+
+const CTRL_C: u8 = 3;
 
 impl Drop for Terminal {
     fn drop(&mut self) {

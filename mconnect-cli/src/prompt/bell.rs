@@ -31,6 +31,14 @@ struct State {
     left: u64,
     /// The editor was asked to stop, and has not been stopped by that yet.
     is_rung: bool,
+    /// The editor is about to change the terminal and to read.
+    is_entering: bool,
+    /// The editor reads.
+    is_reading: bool,
+    /// The user wants to end it all.
+    is_interrupted: bool,
+    /// The tool is ending: the editor must not begin any more.
+    is_frozen: bool,
     /// It must not be woken just now.
     is_paused: bool,
     /// It ended by itself after it was asked to stop: a signal may still be on its way.
@@ -59,10 +67,54 @@ impl Bell {
         self.state().is_due = false;
     }
 
+    /// Is told that the editor is about to begin. While the tool is ending, this does not return.
+    pub fn enter(&self) {
+        let mut state = self.state();
+        while state.is_frozen {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.is_entering = true;
+    }
+
+    /// Gives which signal acts on the tool, for one that came from outside or from a key between two prompts.
+    pub fn sort(&self, signal: Signal) -> Option<Signal> {
+        match signal {
+            // After a stop, the prompt is drawn again.
+            Signal::SIGCONT => {
+                self.ring();
+                Some(signal)
+            }
+            Signal::SIGINT | Signal::SIGQUIT if self.interrupt() => None,
+            Signal::SIGINT | Signal::SIGQUIT => Some(Signal::SIGINT),
+            signal => Some(signal),
+        }
+    }
+
+    /// Ends the tool by the editor's thread, if that is at the prompt, and says whether it is; otherwise it does not get
+    /// there any more. So nobody changes the terminal while it is being restored.
+    fn interrupt(&self) -> bool {
+        let mut state = self.state();
+        let deadline = Instant::now() + LOST;
+        while state.is_entering && Instant::now() < deadline {
+            state = self.changed.wait_timeout(state, LOST).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.is_frozen = !state.is_reading;
+        state.is_interrupted = true;
+        state.is_due = true;
+        self.changed.notify_all();
+        state.is_reading
+    }
+
+    /// Says whether the tool is to end.
+    pub fn is_interrupted(&self) -> bool {
+        self.state().is_interrupted
+    }
+
     /// Lets the editor be broken out of, from now on. To be called by its thread once it handles SIGINT.
     pub fn arm(&self) {
         let mut state = self.state();
         if !state.is_armed {
+            (state.is_entering, state.is_reading) = (false, true);
             state.is_armed = !state.is_rung;
             state.is_paused = false;
             let _ = sigint().thread_unblock();
@@ -82,6 +134,7 @@ impl Bell {
         let _ = sigint().thread_block();
         let mut state = self.state();
         (state.is_armed, state.is_paused) = (false, false);
+        (state.is_entering, state.is_reading) = (false, false);
         state.left += 1;
         let is_break = is_interrupted && (state.is_rung || state.is_stale);
         state.is_stale = state.is_rung && !is_interrupted;

@@ -90,9 +90,13 @@ impl Editor {
             }
         }
         let initial = (std::mem::take(&mut self.left), std::mem::take(&mut self.right));
+        self.bell.enter();
         let read = self.rustyline.readline_with_initial(prompt, (&initial.0, &initial.1));
         let is_break = self.bell.leave(matches!(read, Err(ReadlineError::Interrupted)));
         let left_by = self.keys.typing().left_by.take();
+        if self.bell.is_interrupted() {
+            return Ok(Typed::Interrupt);
+        }
         match (read, left_by) {
             (Ok(line), None) => Ok(match self.keys.typing().secret.as_mut() {
                 Some(secret) => Typed::Secret(std::mem::take(secret)),

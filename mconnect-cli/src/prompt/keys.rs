@@ -143,6 +143,8 @@ impl ConditionalEventHandler for Keys {
             }
             KeyEvent(KeyCode::Char('C'), Modifiers::CTRL) => self.leave(LeftBy::Interrupt),
             KeyEvent(KeyCode::Char('Z'), Modifiers::CTRL) => self.leave(LeftBy::Suspend),
+            // The terminal's own keys, which the editor would obey: Ctrl-C is not among them here.
+            KeyEvent(KeyCode::Char('@' | '\\'), Modifiers::CTRL) => Some(Cmd::Noop),
             KeyEvent(KeyCode::Enter, _) | KeyEvent(KeyCode::Char('J' | 'M'), Modifiers::CTRL) => self.end(),
             KeyEvent(KeyCode::Char('D'), Modifiers::CTRL) if is_secret => {
                 let is_nothing = self.typing().secret.as_ref().is_none_or(String::is_empty);
