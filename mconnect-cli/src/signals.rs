@@ -24,13 +24,10 @@ pub fn watch(
     signals.thread_block()?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         loop {
-            match signals.wait() {
-                Ok(signal) => match on_signal(signal) {
-                    Some(Signal::SIGCONT) => terminal.resume(),
-                    Some(signal) => act(signal, &terminal),
-                    None => {}
-                },
-                Err(_) => {}
+            match signals.wait().map(&mut on_signal) {
+                Ok(Some(Signal::SIGCONT)) => terminal.resume(),
+                Ok(Some(signal)) => act(signal, &terminal),
+                Ok(None) | Err(_) => {}
             }
         }
     })?;

@@ -235,6 +235,9 @@ fn when_the_server_closes_its_last_words_are_shown_and_the_line_is_kept() {
         }
         told.received();
         assert_eq!(screen.wait(), status);
+        if !words.is_empty() {
+            screen.expect_row(words.trim_end());
+        }
         let rows = screen.lines(&screen.pty.raw());
         assert_eq!(rows.iter().filter(|row| row.as_str() == words.trim_end()).count(), usize::from(!words.is_empty()));
         assert!(state.history().contains("MAIL FROM:<half\n"), "{:?}", state.history());
@@ -362,6 +365,34 @@ fn history_is_the_users_alone_and_holds_no_secret() {
     assert_eq!(state.history(), "#V2\nNOOP one\nAUTH LOGIN\n");
     let mode = |path: &str| fs::metadata(state.path().join(path)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("mconnect"), mode("mconnect/history")), (0o700, 0o600));
+}
+
+#[test]
+fn half_an_answer_is_neither_sent_as_a_command_nor_kept() {
+    for (words, status) in [("421 too slow\r\n", 75), ("", 76)] {
+        let (told, state) = (Told::start(), Folder::new());
+        let variables = [("XDG_STATE_HOME", state.text())];
+        let mut screen = Screen::start_with(told.peer.port, &[], &variables, (24, 80));
+        told.say("220 hi\r\n");
+        screen.expect_last("smtp>");
+        screen.send("AUTH LOGIN\r");
+        told.expect("AUTH LOGIN\r\n");
+        told.say("334 go\r\n");
+        screen.expect_last("auth, hidden>");
+        screen.send("~v\r");
+        screen.expect_last("auth>");
+        screen.send("c2Vj");
+        screen.expect_last("auth> c2Vj");
+        if !words.is_empty() {
+            told.say(words);
+            screen.expect_last("closing> c2Vj");
+            screen.send("\r");
+            screen.expect_row("mconnect: the server is closing: ~o opens the session again");
+        }
+        assert_eq!(told.received(), "AUTH LOGIN\r\n");
+        assert_eq!(screen.wait(), status);
+        assert_eq!(state.history(), "#V2\nAUTH LOGIN\n");
+    }
 }
 
 #[test]

@@ -136,6 +136,12 @@ impl Editor {
         self.left.insert_str(0, text);
     }
 
+    /// Forgets what is typed and not entered.
+    pub fn clear(&mut self) {
+        self.left.clear();
+        self.right.clear();
+    }
+
     /// Adds a line to the history.
     pub fn remember(&mut self, line: &str) {
         self.history.add(&mut self.rustyline, line);

@@ -102,6 +102,7 @@ pub fn run(session: Session, setting: &Setting<'_>) {
             addresses: Vec::new(),
             is_shown: false,
             is_input_over: false,
+            asked: Phase::Greeting,
             end: None,
         };
         match talk.converse() {
@@ -139,6 +140,8 @@ struct Talk<'a> {
     /// The next answer to a 334 is shown while it is typed.
     is_shown: bool,
     is_input_over: bool,
+    /// The phase that the line being typed is for.
+    asked: Phase,
     end: Option<End>,
 }
 
@@ -158,6 +161,11 @@ impl Talk<'_> {
             self.show_what_came()?;
             let standing = self.writer.standing();
             let is_secret = standing.phase == Phase::Auth && !self.is_shown;
+            if self.asked == Phase::Auth && standing.phase != Phase::Auth {
+                // Half an answer must not become a command.
+                self.editor.clear();
+            }
+            self.asked = standing.phase;
             self.editor.inform(self.knowledge(&standing));
             let prompt = label::of(&standing, "", is_secret);
             match self.editor.read(&prompt, is_secret) {
@@ -284,20 +292,10 @@ impl Talk<'_> {
             Some(Ending::Broken(error)) => self.end = Some(End::Broken(error)),
         }
         let unfinished = self.editor.unfinished();
-        let is_command = matches!(self.phase_of(&lines), Some(Phase::Command | Phase::Greeting | Phase::StartTls));
-        if !unfinished.is_empty() && is_command {
+        if !unfinished.is_empty() && is_command(self.asked) {
             self.editor.remember(&unfinished);
         }
         Break(Leave::End)
-    }
-
-    /// Gives the phase before the session ended.
-    fn phase_of(&self, lines: &[Heard]) -> Option<Phase> {
-        let last = lines.last().map(|heard| heard.standing.phase);
-        last.or(Some(self.writer.standing().phase)).map(|phase| match phase {
-            Phase::Closed => Phase::Command,
-            phase => phase,
-        })
     }
 
     fn show(&mut self, lines: &[Heard]) {
@@ -336,7 +334,7 @@ impl Talk<'_> {
 
     fn knowledge(&self, standing: &Standing) -> Knowledge {
         Knowledge {
-            is_text: !matches!(standing.phase, Phase::Command | Phase::Greeting | Phase::StartTls),
+            is_text: !is_command(standing.phase),
             has_escapes: self.setting.options.prompt.has_escapes,
             extensions: self.writer.extensions(),
             addresses: self.addresses.clone(),
@@ -436,6 +434,10 @@ impl Talk<'_> {
         let standing = self.writer.standing();
         matches!(standing.last_answer, Some(Answer { request: Some(Request::Quit), code: Code::CLOSING }))
     }
+}
+
+fn is_command(phase: Phase) -> bool {
+    matches!(phase, Phase::Command | Phase::Greeting | Phase::StartTls)
 }
 
 /// A reply that takes longer does not keep the prompt.
