@@ -495,7 +495,7 @@ fn a_line_of_the_server_is_on_the_screen_within_50_ms() {
     screen.expect_last("smtp>");
     screen.send("half");
     screen.expect_last("smtp> half");
-    let mut times: Vec<Duration> = (0..50)
+    let mut times: Vec<Duration> = (0..9)
         .map(|number| {
             let begun = Instant::now();
             told.say(&format!("250 {number}.\r\n"));
@@ -507,8 +507,8 @@ fn a_line_of_the_server_is_on_the_screen_within_50_ms() {
         })
         .collect();
     times.sort();
-    println!("median {:?}, longest {:?}", times[25], times[49]);
-    assert!(times[25] < Duration::from_millis(50), "{times:?}");
+    println!("median {:?}, longest {:?}", times[4], times[8]);
+    assert!(times[4] < Duration::from_millis(50), "{times:?}");
     screen.send(CTRL_C);
     screen.wait();
 }

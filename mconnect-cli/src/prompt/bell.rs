@@ -144,22 +144,25 @@ impl Bell {
     }
 
     fn watch(&self, editor: Pthread) {
-        let mut last: Option<Instant> = None;
+        // When the breaks so far are paid off, at one per gap.
+        let mut paid = Instant::now();
         let mut state = self.state();
         loop {
             if !(state.is_due && state.is_armed) {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
-            let early = last.map_or(Duration::ZERO, |last| GAP.saturating_sub(last.elapsed()));
+            let now = Instant::now();
+            let early = paid.saturating_duration_since(now).saturating_sub(GAP * AT_ONCE);
             if !early.is_zero() {
                 state = self.changed.wait_timeout(state, early).unwrap_or_else(PoisonError::into_inner).0;
                 continue;
             }
+            paid = paid.max(now) + GAP;
             (state.is_armed, state.is_rung) = (false, true);
             let left = state.left;
             let _ = pthread_kill(editor, Signal::SIGINT);
-            let (rung, mut patience) = (Instant::now(), Duration::from_millis(1));
+            let (rung, mut patience) = (Instant::now(), Duration::from_millis(4));
             let mut is_lost_after = LOST;
             while state.left == left && state.is_rung {
                 state = self.changed.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner).0;
@@ -173,7 +176,6 @@ impl Bell {
                     patience = (patience * 2).min(Duration::from_millis(20));
                 }
             }
-            last = Some(Instant::now());
         }
     }
 
@@ -198,5 +200,6 @@ fn is_sigint_caught() -> bool {
 
 /// The editor forgets a SIGINT that comes together with a SIGWINCH; after so long it is sent again.
 const LOST: Duration = Duration::from_millis(100);
-/// Breaks are at least so far apart.
-const GAP: Duration = Duration::from_millis(40);
+/// Breaks are so far apart, but for a few at once.
+const GAP: Duration = Duration::from_millis(45);
+const AT_ONCE: u32 = 10;
