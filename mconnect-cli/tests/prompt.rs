@@ -344,7 +344,7 @@ fn history_is_the_users_alone_and_holds_no_secret() {
     told.expect("NOOP one\r\nAUTH LOGIN c2VjcmV0\r\n");
     told.say("334 UGFzc3dvcmQ6\r\n");
     screen.expect_last("auth, hidden>");
-    screen.send("aGlkXX\x7f\x7fZGVu\r");
+    screen.send(format!("aGlkXX\x7f\x7f{}\r", paste("ZGVu\n")));
     told.expect("NOOP one\r\nAUTH LOGIN c2VjcmV0\r\naGlkZGVu\r\n");
     assert!(!screen.pty.screen().contains("aGlk"), "an answer is not shown");
     told.say("334 again\r\n");

@@ -98,7 +98,8 @@ impl Keys {
             typing.paste = None;
         }
         if let Some(secret) = &mut typing.secret {
-            secret.push_str(&text);
+            // Enter sends it, not what was copied with it.
+            secret.extend(text.chars().filter(|c| !matches!(c, '\r' | '\n')));
             return Some(Cmd::Noop);
         }
         drop(typing);
