@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use mconnect_core::protocol::{Answer, Phase, ReplyLine, Standing};
+use mconnect_core::protocol::{Answer, Phase, Standing};
 use mconnect_core::{Error, Reader};
 
 use super::bell::Bell;
@@ -123,11 +123,6 @@ impl Inbox {
     fn content(&self) -> MutexGuard<'_, Content> {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Says whether a line of a reply is one, whatever it holds.
-pub fn code_of(raw: &[u8]) -> Option<mconnect_core::protocol::Code> {
-    ReplyLine::new(raw).code()
 }
 
 /// When so many octets wait to be shown, no more are read.

@@ -4,7 +4,7 @@ use std::env;
 use std::io;
 use std::os::fd::AsFd;
 
-use mconnect_core::protocol::{Escaper, Severity};
+use mconnect_core::protocol::{Escaper, ReplyLine, Severity};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -21,7 +21,7 @@ pub fn is_wanted(color: Color) -> bool {
 
 /// Makes a received line safe to show, in the colour of its reply's severity.
 pub fn line(raw: &[u8], has_color: bool, out: &mut String) {
-    let color = super::inbox::code_of(raw).map_or("", |code| match code.severity() {
+    let color = ReplyLine::new(raw).code().map_or("", |code| match code.severity() {
         Severity::Completion => "\x1b[32m",
         Severity::Intermediate => "\x1b[36m",
         Severity::Transient => "\x1b[33m",
