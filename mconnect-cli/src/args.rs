@@ -48,6 +48,7 @@ pub struct Options {
     pub record: Option<PathBuf>,
     pub trace: Option<Form>,
     pub security: Security,
+    pub prompt: Prompt,
 }
 
 /// How dialogues are played.
@@ -74,6 +75,33 @@ pub struct Serve {
     pub is_once: bool,
     pub patience: Option<Duration>,
     pub is_quiet: bool,
+}
+
+/// How the prompt is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prompt {
+    pub keys: Keys,
+    pub color: Color,
+    pub has_history: bool,
+    pub has_escapes: bool,
+    pub explains: bool,
+    pub help_file: Option<PathBuf>,
+}
+
+/// Whose keys edit a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    Emacs,
+    Vi,
+}
+
+/// When the prompt is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Color {
+    /// Unless `NO_COLOR` is set.
+    Auto,
+    Always,
+    Never,
 }
 
 /// Whom to connect to.
@@ -144,6 +172,11 @@ pub const OPTIONS: &[Opt] = &[
     Opt { flags: &["--bind"], value: Some("ADDRESS"), text: "serve at this address (default: 127.0.0.1)" },
     Opt { flags: &["--port-file"], value: Some("FILE"), text: "write the port that is served to FILE" },
     Opt { flags: &["--once"], value: None, text: "end after the dialogue was served once" },
+    Opt { flags: &["--edit-mode"], value: Some("KEYS"), text: "edit with the keys of emacs (default) or vi" },
+    Opt { flags: &["--no-history"], value: None, text: "neither read nor write the history of typed lines" },
+    Opt { flags: &["--no-escapes"], value: None, text: "send lines that begin with a tilde like any other" },
+    Opt { flags: &["--no-explain"], value: None, text: "do not explain negative replies" },
+    Opt { flags: &["--color"], value: Some("WHEN"), text: "colour: auto (default), always or never" },
     Opt { flags: &["--demo"], value: None, text: "open the session with a built-in loopback server" },
     Opt { flags: &["--help-smtp"], value: None, text: "show help on SMTP, or on a TOPIC after it" },
     Opt { flags: &["--helpfile"], value: Some("FILE"), text: "take that help from a sendmail help file" },
@@ -165,8 +198,16 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     let mut trace = None;
     let (mut serve, mut bind, mut port_file, mut is_once) = (None, Ipv4Addr::LOCALHOST.into(), None, false);
     let mut security = Security::default();
-    let (mut is_help_smtp, mut help_file) = (false, None);
+    let mut is_help_smtp = false;
     let (mut is_raw, mut is_blind, mut is_quiet, mut is_demo) = (false, false, false, false);
+    let mut prompt = Prompt {
+        keys: Keys::Emacs,
+        color: Color::Auto,
+        has_history: true,
+        has_escapes: true,
+        explains: true,
+        help_file: None,
+    };
     while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
         match arg {
             Short('p') | Long("port") => {
@@ -187,6 +228,16 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
             Long("connect-timeout") => connect_timeout = Some(seconds(&text(&mut parser)?)?),
             Long("no-wait") => is_blind = true,
             Long("quiet") => is_quiet = true,
+            Long("edit-mode") => {
+                prompt.keys = one_of(&text(&mut parser)?, &[("emacs", Keys::Emacs), ("vi", Keys::Vi)])?;
+            }
+            Long("no-history") => prompt.has_history = false,
+            Long("no-escapes") => prompt.has_escapes = false,
+            Long("no-explain") => prompt.explains = false,
+            Long("color") => {
+                let known = [("auto", Color::Auto), ("always", Color::Always), ("never", Color::Never)];
+                prompt.color = one_of(&text(&mut parser)?, &known)?;
+            }
             Long("play") => play.files.push(file(&mut parser)?),
             Long("set") => play.values.push(value(&text(&mut parser)?)?),
             Long("keep-going") => play.keeps_going = true,
@@ -203,7 +254,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
             Long("once") => is_once = true,
             Long("demo") => is_demo = true,
             Long("help-smtp") => is_help_smtp = true,
-            Long("helpfile") => help_file = Some(file(&mut parser)?),
+            Long("helpfile") => prompt.help_file = Some(file(&mut parser)?),
             Short('k') => security.is_insecure = true,
             Long(name) if security::is_flag(name) => security.set_flag(name),
             Long(name) if security::takes_value(name) => {
@@ -222,7 +273,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         }
     }
     if is_help_smtp {
-        return Ok(Request::HelpSmtp { topic: host, file: help_file });
+        return Ok(Request::HelpSmtp { topic: host, file: prompt.help_file });
     }
     if let Some(file) = serve {
         if host.is_some() || is_demo || !play.files.is_empty() || record.is_some() {
@@ -251,9 +302,20 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         (false, false) => Mode::Line,
     };
     security.settle(port)?;
-    let options =
-        Options { target, port, family, source, timeout, connect_timeout, mode, is_quiet, record, trace, security };
-    let options = Box::new(options);
+    let options = Box::new(Options {
+        target,
+        port,
+        family,
+        source,
+        timeout,
+        connect_timeout,
+        mode,
+        is_quiet,
+        record,
+        trace,
+        security,
+        prompt,
+    });
     Ok(if play.files.is_empty() { Request::Session(options) } else { Request::Play(options, play) })
 }
 
@@ -276,9 +338,12 @@ const WHOLE: &str = "
 HOST is a name, an IPv4 address, or an IPv6 address, with or without brackets.
 
 At a terminal, each line goes out when you press Enter, and what the server says
-appears as it comes. From a pipe or a file, each line waits for the whole reply
-to the one before; the body of DATA, after the server's 354, and the octets of
-BDAT stream. Lines end in CR LF on their way, whatever they ended in before.
+appears as it comes, also while you type. Tab completes, the arrow keys bring
+back earlier lines, and ~? lists what else there is.
+
+From a pipe or a file, each line waits for the whole reply to the one before;
+the body of DATA, after the server's 354, and the octets of BDAT stream. Lines
+end in CR LF on their way, whatever they ended in before.
 
   QUIT      ends the session
   Ctrl-D    or the end of the input ends the sending side; what the server
@@ -321,6 +386,12 @@ fn checked(host: String) -> Result<String, String> {
 
 fn text(parser: &mut lexopt::Parser) -> Result<String, String> {
     string(parser.value().map_err(|error| error.to_string())?)
+}
+
+fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
+    let names = || known.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    let found = known.iter().find(|(name, _)| *name == text);
+    found.map(|(_, value)| *value).ok_or_else(|| format!("{text:?} is none of: {}", names()))
 }
 
 fn string(value: OsString) -> Result<String, String> {
@@ -426,6 +497,7 @@ mod tests {
             (&["--trace=x"], "\"x\" is not a form of --trace: hex"),
             (&["--repeat", "0"], "\"0\" is not a count above 0"),
             (&["--serve", "a", "mx"], "--serve takes no host and nothing to play or record"),
+            (&["--color", "blue"], "\"blue\" is none of: auto, always, never"),
             (&["--demo", "mx"], "--demo takes no host: it brings its own"),
         ];
         for (args, message) in cases {
@@ -442,12 +514,15 @@ mod tests {
                     "NAME=VALUE" => "a=b",
                     "VERSION" => "1.3",
                     "SHA256" => "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+                    "KEYS" => "vi",
+                    "WHEN" => "auto",
                     _ => "25",
                 });
                 let args: Vec<&str> = Some(*flag).into_iter().chain(value).collect();
                 assert!(of(&args).is_ok(), "{args:?}");
                 assert!(
-                    of(&[flag, "25", "--nonsense"]).is_err() || matches!(*flag, "-h" | "--help" | "-V" | "--version")
+                    of(&[flag, value.unwrap_or("25"), "--nonsense"]).is_err()
+                        || matches!(*flag, "-h" | "--help" | "-V" | "--version")
                 );
             }
         }

@@ -9,13 +9,14 @@ use std::io;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::{Duration, Instant};
 
-use mconnect_core::protocol::{Answer, Code, CrlfEncoder, LineInput, Phase, Request, Standing, Tracker};
+use mconnect_core::protocol::{CrlfEncoder, LineInput, Phase, Request, Tracker};
 use mconnect_core::{Action, Error, Pair, Scene, Session, Timeouts};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::failure;
 use crate::input::Input;
+use crate::judge;
 use crate::screen::Screen;
 use crate::secure::Secure;
 use crate::terminal;
@@ -372,26 +373,13 @@ impl Talk<'_> {
         self.shown.clear();
     }
 
-    /// Says what a reply that has just come means for the exit status.
+    /// Says what a reply that has just come means for the exit status, and for the script.
     fn judge_reply(&mut self) {
-        let standing = self.session.standing();
-        let Some(Answer { request, code, .. }) = standing.last_answer else { return };
-        match request {
-            // After the end of the input, 421 is how some servers say goodbye.
-            None if code == Code::NOT_AVAILABLE && self.is_complete() => {}
-            _ if code == Code::NOT_AVAILABLE => self.verdict.fail(status::TEMPORARY),
-            Some(Request::Greeting) if !code.is_positive() => self.verdict.fail(failure::status_of_refusal(code)),
-            _ if self.pace == Pace::Typed => {}
-            // A script whose message is refused has failed. After a refused DATA its body is no body to the server, and
-            // must not be sent.
-            Some(Request::Data) if !code.is_positive() => {
-                self.verdict.fail(failure::status_of_refusal(code));
-                self.refused_data = (self.pace == Pace::InStep).then_some(());
-            }
-            Some(Request::EndOfData | Request::Bdat) if !code.is_positive() => {
-                self.verdict.fail(failure::status_of_refusal(code));
-            }
-            _ => {}
+        let Some(answer) = self.session.standing().last_answer else { return };
+        judge::reply(answer, self.is_complete(), self.pace != Pace::Typed, self.verdict);
+        // After a refused DATA the script's body is no body to the server, and must not be sent.
+        if self.pace == Pace::InStep && answer.request == Some(Request::Data) && !answer.code.is_positive() {
+            self.refused_data = Some(());
         }
     }
 
@@ -432,27 +420,6 @@ impl Talk<'_> {
         Break(())
     }
 
-    /// Half a message must not be delivered: nothing was added to it.
-    fn tell_unfinished(&self) {
-        let answer = self.session.standing().last_answer;
-        let is_refused =
-            answer.is_some_and(|answer| answer.request == Some(Request::Data) && !answer.code.is_positive());
-        match self.unfinished {
-            _ if is_refused || self.session.outstanding() > 0 => {}
-            Some(Phase::Body) => {
-                self.verdict
-                    .complain(status::DATA, "the input ended inside a message: without a lone dot it is not delivered");
-            }
-            Some(Phase::Chunk { left }) => {
-                self.verdict.complain(
-                    status::DATA,
-                    &format!("the input ended inside a chunk: {left} octets of it are missing"),
-                );
-            }
-            _ => {}
-        }
-    }
-
     /// Ends the session in an orderly way, and says what was wrong with it, if anything.
     fn finish(mut self) {
         let deadline = Instant::now() + self.timeouts.closing;
@@ -473,7 +440,9 @@ impl Talk<'_> {
         }
         self.session.forgo_empty_line();
         self.count_unsent();
-        self.tell_unfinished();
+        if let Some(phase) = self.unfinished {
+            judge::end_of_input(phase, &self.session.standing(), self.verdict);
+        }
         let outstanding = self.session.outstanding();
         match self.end.take() {
             Some(End::Broken(error)) if !self.is_complete() => {
@@ -481,13 +450,7 @@ impl Talk<'_> {
             }
             Some(End::Broken(error)) if error.is_truncation() => self.secure.note(&failure::describe(&error)),
             Some(End::Closed) if !self.is_complete() => {
-                let peer = self.session.peer();
-                let due = match outstanding {
-                    0 => String::new(),
-                    1 => " with a reply still due".to_owned(),
-                    due => format!(" with {due} replies still due"),
-                };
-                self.verdict.complain(status::PROTOCOL, &format!("{peer} closed the connection{due}"));
+                judge::early_close(self.session.peer(), outstanding, self.verdict);
             }
             _ => {}
         }
@@ -517,19 +480,14 @@ impl Talk<'_> {
 
     /// Says whether the server may close now without anything missing.
     fn is_complete(&self) -> bool {
-        let standing = self.session.standing();
-        standing.outstanding == 0 && (has_quit(&standing) || (self.is_input_over && self.unsent.octets == 0))
+        judge::is_complete(&self.session.standing(), self.is_input_over && self.unsent.octets == 0)
     }
 
     /// Says whether nothing more is to be sent: the server will close, or has replied to QUIT, whatever it said.
     fn has_ended_by_word(&self) -> bool {
         let standing = self.session.standing();
-        standing.is_closing || has_quit(&standing)
+        standing.is_closing || judge::has_quit(&standing)
     }
-}
-
-fn has_quit(standing: &Standing) -> bool {
-    standing.last_answer.is_some_and(|answer| answer.request == Some(Request::Quit))
 }
 
 fn is_command(phase: Phase, line: &[u8], verb: &[u8]) -> bool {

@@ -12,7 +12,7 @@ use mconnect_core::{Error, RawReader, RawWriter, Session, Timeouts};
 use crate::failure;
 use crate::input;
 use crate::screen::Screen;
-use crate::terminal::Terminal;
+use crate::terminal::{Manner, Terminal};
 use crate::verdict::{Verdict, say, status};
 
 /// What the two directions know of each other.
@@ -40,7 +40,7 @@ pub fn run(session: Session, screen: Screen, timeouts: Timeouts, terminal: Optio
     let closer = session.closer();
     let peer = session.peer().clone();
     let (reader, writer) = session.into_raw();
-    if let Some(Err(error)) = terminal.map(Terminal::enter_raw) {
+    if let Some(Err(error)) = terminal.map(|terminal| terminal.enter(Manner::Raw)) {
         return verdict.complain(status::IO, &format!("cannot set the terminal: {error}"));
     }
     let (events, told) = channel();

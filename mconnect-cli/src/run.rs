@@ -14,6 +14,7 @@ use crate::help;
 use crate::line::{self, Pace};
 use crate::narrator::Narrator;
 use crate::play;
+use crate::prompt::{self, Bell, Setting};
 use crate::raw;
 use crate::record::{Record, Tee};
 use crate::screen::Screen;
@@ -40,33 +41,52 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let verdict = Arc::new(Verdict::default());
-    match raw_terminal(&options) {
-        Ok(terminal) => open_and_hand_over(&options, terminal.as_ref(), &verdict),
+    match Stage::set(&options) {
+        Ok(stage) => open_and_hand_over(&options, &stage, &verdict),
         Err(error) => verdict.complain(status::IO, &format!("cannot wait for signals: {error}")),
     }
     ExitCode::from(verdict.status())
 }
 
-/// Gives the terminal that raw mode will change, watched over from before the first thread on.
-fn raw_terminal(options: &Options) -> io::Result<Option<Terminal>> {
-    if options.mode != Mode::Raw || !io::stdin().is_terminal() {
-        return Ok(None);
-    }
-    let terminal = Terminal::new();
-    signals::watch(terminal.handle())?;
-    Ok(Some(terminal))
+/// What stands between the user and the session.
+enum Stage {
+    /// Nothing that has to be restored.
+    Plain,
+    Raw(Terminal),
+    Prompt(Terminal, Arc<Bell>),
 }
 
-fn open_and_hand_over(options: &Options, terminal: Option<&Terminal>, verdict: &Arc<Verdict>) {
+impl Stage {
+    /// Where the terminal will be changed, it is watched over from before the first thread on.
+    fn set(options: &Options) -> io::Result<Self> {
+        match options.mode {
+            Mode::Raw if io::stdin().is_terminal() => {
+                let terminal = Terminal::new();
+                signals::watch(terminal.handle(), Some)?;
+                Ok(Self::Raw(terminal))
+            }
+            Mode::Line if prompt::is_possible() => {
+                let (terminal, bell) = (Terminal::new(), Arc::new(Bell::default()));
+                let theirs = Arc::clone(&bell);
+                signals::watch(terminal.handle(), move |signal| theirs.sort(signal))?;
+                bell.start()?;
+                Ok(Self::Prompt(terminal, bell))
+            }
+            _ => Ok(Self::Plain),
+        }
+    }
+}
+
+fn open_and_hand_over(options: &Options, stage: &Stage, verdict: &Arc<Verdict>) {
     let mut secure = match Secure::prepare(options) {
         Ok(secure) => secure,
         Err((status, message)) => return verdict.complain(status, &message),
     };
     // The demo's server lives as long as the session.
-    let (connect, _server) = match &options.target {
-        Target::Host(host) => (Connect::new(host, options.port), None),
+    let (host, port, _server) = match &options.target {
+        Target::Host(host) => (host.as_str(), options.port, None),
         Target::Demo => match secure.demo() {
-            Ok(server) => (Connect::new("127.0.0.1", server.port()), Some(server)),
+            Ok(server) => ("127.0.0.1", server.port(), Some(server)),
             Err(error) => return verdict.complain(status::UNAVAILABLE, &format!("cannot start the demo: {error}")),
         },
     };
@@ -77,13 +97,15 @@ fn open_and_hand_over(options: &Options, terminal: Option<&Terminal>, verdict: &
         Ok(record) => record,
         Err(message) => return verdict.complain(status::IO, &message),
     };
-    match settle(connect, options, record.as_ref()).open() {
-        Ok(session) => {
-            if let Some(session) = secure.begin(session, verdict) {
-                hand_over(session, options, terminal, &secure, verdict);
-            }
+    let open = || match settle(Connect::new(host, port), options, record.as_ref()).open() {
+        Ok(session) => secure.begin(session, verdict),
+        Err(error) => {
+            verdict.complain(failure::status(&error), &failure::describe(&error));
+            None
         }
-        Err(error) => verdict.complain(failure::status(&error), &failure::describe(&error)),
+    };
+    if let Some(session) = open() {
+        hand_over(session, options, stage, &secure, verdict, &open);
     }
     if let Some(Err(message)) = record.map(Record::end) {
         verdict.complain(status::IO, &message);
@@ -123,11 +145,21 @@ fn timeouts(options: &Options) -> Timeouts {
 fn hand_over(
     session: Session,
     options: &Options,
-    terminal: Option<&Terminal>,
+    stage: &Stage,
     secure: &Secure,
     verdict: &Arc<Verdict>,
+    reopen: &dyn Fn() -> Option<Session>,
 ) {
-    let (screen, timeouts) = (Screen::new(), timeouts(options));
+    let timeouts = timeouts(options);
+    let terminal = match stage {
+        Stage::Plain => None,
+        Stage::Raw(terminal) => Some(terminal),
+        Stage::Prompt(terminal, bell) => {
+            let bell = Arc::clone(bell);
+            return prompt::run(session, &Setting { options, timeouts, terminal, bell, secure, verdict, reopen });
+        }
+    };
+    let screen = Screen::new();
     let pace = match options.mode {
         Mode::Raw => {
             if terminal.is_some() && !options.is_quiet {

@@ -9,11 +9,14 @@ use nix::sys::signal::{SigSet, Signal, raise};
 use crate::terminal::Terminal;
 
 /// Blocks the signals that end or stop a process, in this thread and all that it starts from now on, and starts the
-/// one that waits for them. To be called before any other thread is there.
+/// one that waits for them; `on_signal` gives which of them acts, if any does. To be called before any other thread is there.
 ///
 /// # Errors
 /// What the system says.
-pub fn watch(terminal: Terminal) -> io::Result<()> {
+pub fn watch(
+    terminal: Terminal,
+    mut on_signal: impl FnMut(Signal) -> Option<Signal> + Send + 'static,
+) -> io::Result<()> {
     let mut signals = SigSet::empty();
     for signal in WATCHED {
         signals.add(*signal);
@@ -21,10 +24,10 @@ pub fn watch(terminal: Terminal) -> io::Result<()> {
     signals.thread_block()?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         loop {
-            match signals.wait() {
-                Ok(Signal::SIGCONT) => terminal.resume(),
-                Ok(signal) => act(signal, &terminal),
-                Err(_) => {}
+            match signals.wait().map(&mut on_signal) {
+                Ok(Some(Signal::SIGCONT)) => terminal.resume(),
+                Ok(Some(signal)) => act(signal, &terminal),
+                Ok(None) | Err(_) => {}
             }
         }
     })?;
@@ -32,7 +35,7 @@ pub fn watch(terminal: Terminal) -> io::Result<()> {
 }
 
 /// Lets a signal do what it does, with the terminal as it was; the connection ends with the process.
-fn act(signal: Signal, terminal: &Terminal) {
+pub fn act(signal: Signal, terminal: &Terminal) {
     terminal.restore();
     let mut only = SigSet::empty();
     only.add(signal);

@@ -5,19 +5,36 @@ use std::panic;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::sys::termios::{
-    FlushArg, InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcflush, tcgetattr, tcsetattr,
+    _POSIX_VDISABLE, FlushArg, InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcflush, tcgetattr,
+    tcsetattr,
 };
 use nix::unistd::{getpgrp, tcgetpgrp};
 
 /// The terminal on standard input. Dropping any handle restores it.
 pub struct Terminal {
-    original: Arc<Mutex<Option<Termios>>>,
+    changed: Arc<Mutex<Option<Changed>>>,
+}
+
+struct Changed {
+    original: Termios,
+    manner: Manner,
+}
+
+/// What the terminal is changed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// Every key at once and as it is: no line buffering, no CR and LF mapping, no flow control. Echo and the keys that
+    /// send signals stay.
+    Raw,
+    /// What a line editor sets and goes back to: as raw, and no echo, so that what is typed between two prompts is
+    /// neither shown nor changed. Ctrl-C sends SIGQUIT, which no editor handles.
+    Prompt,
 }
 
 impl Terminal {
     /// Makes a handle, and sees to it that a panic in any thread restores the terminal.
     pub fn new() -> Self {
-        let terminal = Self { original: Arc::default() };
+        let terminal = Self { changed: Arc::default() };
         let (handle, report) = (terminal.handle(), panic::take_hook());
         panic::set_hook(Box::new(move |info| {
             handle.restore();
@@ -28,44 +45,40 @@ impl Terminal {
 
     /// Gives another handle on the same terminal.
     pub fn handle(&self) -> Self {
-        Self { original: Arc::clone(&self.original) }
+        Self { changed: Arc::clone(&self.changed) }
     }
 
-    /// Gives every key at once and as it is: no line buffering, no CR and LF mapping, no flow control. Echo and the
-    /// keys that send signals stay.
+    /// Changes the terminal.
     ///
     /// # Errors
     /// What the system says.
-    pub fn enter_raw(&self) -> nix::Result<()> {
-        let mut original = self.original();
-        let before = match original.take() {
-            Some(before) => before,
+    pub fn enter(&self, manner: Manner) -> nix::Result<()> {
+        let mut changed = self.changed();
+        let original = match changed.take() {
+            Some(before) => before.original,
             None => tcgetattr(io::stdin())?,
         };
-        let mut raw = before.clone();
-        raw.input_flags
-            .remove(InputFlags::ICRNL | InputFlags::INLCR | InputFlags::IGNCR | InputFlags::IXON | InputFlags::ISTRIP);
-        raw.local_flags.remove(LocalFlags::ICANON | LocalFlags::IEXTEN | LocalFlags::ECHOCTL);
-        raw.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
-        raw.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
-        *original = Some(before);
-        tcsetattr(io::stdin(), SetArg::TCSANOW, &raw)
+        let settings = manner.settings(&original);
+        *changed = Some(Changed { original, manner });
+        tcsetattr(io::stdin(), SetArg::TCSANOW, &settings)
     }
 
     /// Sets the terminal again as it was, if it was changed and is still ours to set.
     pub fn restore(&self) {
-        if let Some(before) = self.original().as_ref()
+        if let Some(changed) = self.changed().as_ref()
             && self.is_ours()
         {
-            let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, before);
+            let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &changed.original);
         }
     }
 
-    /// Enters raw mode again after a stop, if it was entered before.
+    /// Changes the terminal again after a stop, if it was changed before.
     pub fn resume(&self) {
-        let was_raw = self.original().is_some();
-        if was_raw && self.is_ours() {
-            let _ = self.enter_raw();
+        let manner = self.changed().as_ref().map(|changed| changed.manner);
+        if let Some(manner) = manner
+            && self.is_ours()
+        {
+            let _ = self.enter(manner);
         }
     }
 
@@ -74,8 +87,8 @@ impl Terminal {
         tcgetpgrp(io::stdin()).is_ok_and(|group| group == getpgrp())
     }
 
-    fn original(&self) -> MutexGuard<'_, Option<Termios>> {
-        self.original.lock().unwrap_or_else(PoisonError::into_inner)
+    fn changed(&self) -> MutexGuard<'_, Option<Changed>> {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -83,6 +96,26 @@ impl Terminal {
 pub fn drop_typed() {
     let _ = tcflush(io::stdin(), FlushArg::TCIFLUSH);
 }
+
+impl Manner {
+    fn settings(self, original: &Termios) -> Termios {
+        let mut settings = original.clone();
+        settings
+            .input_flags
+            .remove(InputFlags::ICRNL | InputFlags::INLCR | InputFlags::IGNCR | InputFlags::IXON | InputFlags::ISTRIP);
+        settings.local_flags.remove(LocalFlags::ICANON | LocalFlags::IEXTEN | LocalFlags::ECHOCTL);
+        if self == Self::Prompt {
+            settings.local_flags.remove(LocalFlags::ECHO | LocalFlags::ECHONL);
+            settings.control_chars[SpecialCharacterIndices::VQUIT as usize] = CTRL_C;
+            settings.control_chars[SpecialCharacterIndices::VINTR as usize] = _POSIX_VDISABLE;
+        }
+        settings.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
+        settings.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
+        settings
+    }
+}
+
+const CTRL_C: u8 = 3;
 
 impl Drop for Terminal {
     fn drop(&mut self) {
@@ -105,7 +138,7 @@ mod tests {
     #[ignore = "it panics in a thread, with the terminal in raw mode"]
     fn panics_in_raw_mode() {
         let terminal = Terminal::new();
-        terminal.enter_raw().unwrap();
+        terminal.enter(Manner::Raw).unwrap();
         let thread = std::thread::spawn(|| panic!("on purpose"));
         assert!(thread.join().is_err());
         // No handle is dropped: the panic alone has to restore the terminal.

@@ -30,6 +30,10 @@ impl Secure {
         Some(session)
     }
 
+    pub fn mark(&self) -> &'static str {
+        ""
+    }
+
     pub fn upgrades(&self) -> bool {
         !self.is_left_plain
     }

@@ -26,6 +26,11 @@ pub fn on(topic: Option<&str>, path: Option<&Path>) -> Result<String, String> {
     }
 }
 
+/// Gives the meaning of a code, written `550` or `5.7.1`, in plain words.
+pub fn meaning(code: &str) -> Option<&'static str> {
+    codes::explain(code)
+}
+
 /// Opens the help file that was named, or the first installed one that is not empty, or our own.
 fn open(path: Option<&Path>) -> Result<HelpFile, String> {
     if let Some(path) = path {

@@ -3,6 +3,7 @@
 mod auth;
 mod password;
 
+use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
@@ -22,6 +23,8 @@ pub struct Secure {
     config: Config,
     security: Security,
     is_quiet: bool,
+    /// What the prompt says of the connection.
+    mark: Cell<&'static str>,
 }
 
 impl Secure {
@@ -54,7 +57,7 @@ impl Secure {
             return Err((status::USAGE, "--key goes with --cert".to_owned()));
         }
         auth::check(&security)?;
-        Ok(Self { config, security, is_quiet: options.is_quiet })
+        Ok(Self { config, security, is_quiet: options.is_quiet, mark: Cell::new("") })
     }
 
     /// Starts the demo's server, whose certificate is trusted then.
@@ -74,6 +77,7 @@ impl Secure {
 
     /// Does what is to be done before the session is handed over; nothing if that ended it, which has been told.
     pub fn begin(&self, session: Session, verdict: &Verdict) -> Option<Session> {
+        self.mark.set("");
         if self.security.start == Start::ByHand && self.security.auth.is_none() {
             return Some(session);
         }
@@ -93,6 +97,11 @@ impl Secure {
         Some(opening.session)
     }
 
+    /// Says how the connection is protected, if it is: for the prompt.
+    pub fn mark(&self) -> &'static str {
+        self.mark.get()
+    }
+
     /// Says whether STARTTLS starts TLS.
     pub fn upgrades(&self) -> bool {
         !self.security.is_left_plain
@@ -110,6 +119,7 @@ impl Secure {
             }
         };
         self.tell(&info, verdict);
+        self.mark.set(if info.is_verified() { ", tls" } else { ", tls unverified" });
         if info.is_verified() || self.security.is_insecure {
             return Some(session);
         }
@@ -266,9 +276,8 @@ fn own_name(session: &Session) -> String {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, (u8, String)> {
-    fs::read(path).map_err(|error| {
-        (status::NO_INPUT, format!("cannot read {}: {}", path.display(), reason(&error.to_string())))
-    })
+    fs::read(path)
+        .map_err(|error| (status::NO_INPUT, format!("cannot read {}: {}", path.display(), reason(&error.to_string()))))
 }
 
 fn wrong(path: &Path, reason: &str) -> (u8, String) {

@@ -132,6 +132,11 @@ pub struct Pty {
 
 impl Pty {
     pub fn start(program: &str, args: &[&str]) -> Self {
+        Self::start_with(program, args, &[("TERM", "dumb")])
+    }
+
+    /// Starts a program with these variables in its environment; nothing is kept beyond them.
+    pub fn start_with(program: &str, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let pty = openpty(None, None).unwrap();
         let (master, slave) = (File::from(pty.master), File::from(pty.slave));
         let before = tcgetattr(&slave).unwrap();
@@ -140,7 +145,10 @@ impl Pty {
         let child = Command::new("setsid")
             .args(["--ctty", program])
             .args(args)
-            .env("TERM", "xterm")
+            .env_remove("HOME")
+            .env_remove("XDG_STATE_HOME")
+            .env_remove("NO_COLOR")
+            .envs(variables.iter().copied())
             .stdin(end())
             .stdout(end())
             .stderr(end())
@@ -182,6 +190,35 @@ impl Pty {
             assert!(!left.is_zero(), "no {text:?} on the screen:\n{}", screen.escape_ascii());
             screen = self.screen.1.wait_timeout(screen, left).unwrap().0;
         }
+    }
+
+    /// Everything that came, as it came.
+    pub fn raw(&self) -> Vec<u8> {
+        self.screen.0.lock().unwrap().clone()
+    }
+
+    /// Waits until what came, whole, is as it should be.
+    #[track_caller]
+    pub fn wait_for(&self, what: &str, is_so: impl Fn(&[u8]) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut screen = self.screen.0.lock().unwrap();
+        while !is_so(&screen) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "no {what:?} on the screen:\n{}", screen.escape_ascii());
+            screen = self.screen.1.wait_timeout(screen, left).unwrap().0;
+        }
+    }
+
+    /// Gives another end to type at, for a thread that types more than the terminal takes at once.
+    pub fn keyboard(&self) -> File {
+        self.master.try_clone().unwrap()
+    }
+
+    /// Changes the size of the terminal.
+    pub fn resize(&self, rows: u16, columns: u16) {
+        let size = format!("rows {rows} cols {columns}");
+        let done = Command::new("stty").args(size.split(' ')).stdin(self.slave.try_clone().unwrap()).status();
+        assert!(done.unwrap().success());
     }
 
     pub fn screen(&self) -> String {

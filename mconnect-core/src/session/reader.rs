@@ -60,6 +60,15 @@ impl Reader {
         self.lines.has_line()
     }
 
+    /// Waits until [`read_line`](Self::read_line) gives a line, or the end, without waiting. Nothing is followed before
+    /// that call: who makes it under a lock of their own sees the session and what they have read of it go together.
+    pub fn wait_line(&mut self) {
+        while !self.is_ready() {
+            // A failure is kept, and told by read_line.
+            let _ = self.fill(None);
+        }
+    }
+
     /// Says where the session stands.
     pub fn standing(&self) -> Standing {
         self.shared.tracker().standing()
@@ -78,8 +87,8 @@ impl Reader {
         }
     }
 
-    /// Says whether reading a line takes no waiting.
-    pub(super) fn is_ready(&mut self) -> bool {
+    /// Says whether reading a line, or the end, takes no waiting.
+    pub fn is_ready(&mut self) -> bool {
         while !self.lines.has_line() && matches!(self.end, End::Open) && self.stream.has_received() {
             if self.fill(Some(Deadline::after(Duration::from_millis(1)))).is_err() {
                 break;

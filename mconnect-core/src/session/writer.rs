@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -94,6 +95,16 @@ impl Writer {
     /// Gives what the server advertised in its last positive reply to EHLO or LHLO.
     pub fn extensions(&self) -> Option<Extensions> {
         self.shared.tracker().extensions().cloned()
+    }
+
+    /// Gives the address of this end, if it has one.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        self.shared.local
+    }
+
+    /// Gives the time that the reply due next may take.
+    pub fn patience(&self) -> Duration {
+        self.shared.stage()
     }
 
     /// Gives the other end.

@@ -1,0 +1,134 @@
+//! Tilde escapes: the tool's own commands at a prompt, after those of mailx(1) and ssh(1).
+
+/// What an escape asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Escape {
+    List,
+    Topic(Option<String>),
+    /// A file as the body, or as input lines.
+    File(String),
+    /// A file as one BDAT chunk.
+    Chunk(String),
+    /// Exactly these bytes.
+    Bytes(Vec<u8>),
+    Extensions,
+    State,
+    /// The answer to a 334 is shown while it is typed.
+    Visible,
+    Reopen,
+    Close,
+    /// A line that begins with a tilde.
+    Line(String),
+    /// None of these, or not written right: what is wrong.
+    Wrong(String),
+}
+
+/// The list that `~?` shows.
+pub const LIST: &str = "\
+~?          this list
+~h [TOPIC]  help on a command, a parameter or a code: ~h RCPT, ~h 550, ~h 5.7.1
+~r FILE     send a file: as the body of DATA, dots doubled and the end added;
+            in a chunk as it is; at a command prompt as typed lines
+~b FILE     send a file as one BDAT chunk, the last
+~x BYTES    send these bytes and no line end: \\r \\n \\t \\0 \\\\ \\xHH
+~e          what the server advertised
+~s          the state of the session
+~v          show the next answer to a 334 while it is typed
+~o          open the session again
+~.          close at once
+~~LINE      send a line that begins with a tilde
+";
+
+/// Reads a line that begins with a tilde.
+pub fn parse(line: &str) -> Option<Escape> {
+    let rest = line.strip_prefix('~')?;
+    let (name, argument) = match rest.chars().next() {
+        None => return Some(Escape::Wrong("~? lists the escapes; ~~ sends a tilde".to_owned())),
+        Some(name) => (name, rest[name.len_utf8()..].trim()),
+    };
+    let needed = |what: &str| {
+        let missing = || Escape::Wrong(format!("~{name} needs {what}"));
+        if argument.is_empty() { Err(missing()) } else { Ok(argument.to_owned()) }
+    };
+    Some(match name {
+        '~' => Escape::Line(rest.to_owned()),
+        'h' => Escape::Topic(Some(argument.to_owned()).filter(|topic| !topic.is_empty())),
+        'r' => needed("the name of a file").map_or_else(|wrong| wrong, Escape::File),
+        'b' => needed("the name of a file").map_or_else(|wrong| wrong, Escape::Chunk),
+        'x' => {
+            let bytes = rest[1..].strip_prefix(' ').unwrap_or(&rest[1..]);
+            unescape(bytes).map_or_else(Escape::Wrong, Escape::Bytes)
+        }
+        '?' | 'e' | 's' | 'v' | 'o' | '.' if !argument.is_empty() => {
+            Escape::Wrong(format!("~{name} takes nothing after it"))
+        }
+        '?' => Escape::List,
+        'e' => Escape::Extensions,
+        's' => Escape::State,
+        'v' => Escape::Visible,
+        'o' => Escape::Reopen,
+        '.' => Escape::Close,
+        _ => Escape::Wrong(format!("~{} is no escape: ~? lists them, ~~ sends a tilde", name.escape_default())),
+    })
+}
+
+/// Says whether a line is an escape at all: in a body, what is none is text.
+pub fn is_known(line: &str) -> bool {
+    line.strip_prefix('~').and_then(|rest| rest.chars().next()).is_some_and(|name| "?hrbxesvo.~".contains(name))
+}
+
+fn unescape(text: &str) -> Result<Vec<u8>, String> {
+    let (mut bytes, mut rest) = (Vec::new(), text);
+    while let Some(at) = rest.find('\\') {
+        bytes.extend_from_slice(&rest.as_bytes()[..at]);
+        rest = &rest[at + 1..];
+        let byte = match rest.bytes().next() {
+            Some(b'r') => b'\r',
+            Some(b'n') => b'\n',
+            Some(b't') => b'\t',
+            Some(b'0') => 0,
+            Some(b'\\') => b'\\',
+            Some(b'x') => {
+                let hex = rest.get(1..3).filter(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
+                let byte = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+                let byte = byte.ok_or("\\x needs two hexadecimal digits")?;
+                rest = &rest[2..];
+                byte
+            }
+            _ => return Err("after a backslash: r n t 0 \\ or xHH".to_owned()),
+        };
+        bytes.push(byte);
+        rest = &rest[1..];
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    if bytes.is_empty() { Err("~x needs bytes".to_owned()) } else { Ok(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_escape_of_the_list_is_read() {
+        for line in LIST.lines().filter(|line| line.starts_with('~')) {
+            assert!(line.len() <= 80, "{line}");
+            let word = line.split_whitespace().next().unwrap();
+            let example = if word == "~~LINE" { "~~x".to_owned() } else { format!("{word} ") };
+            assert!(is_known(&example), "{line}");
+            let argument = if line.contains(" FILE") || line.contains(" BYTES") { "name" } else { "" };
+            let escape = parse(&(example + argument)).unwrap();
+            assert!(!matches!(escape, Escape::Wrong(_)), "{line}: {escape:?}");
+        }
+    }
+
+    #[test]
+    fn arguments_are_taken_as_they_are_and_errors_said() {
+        assert_eq!(parse("NOOP"), None);
+        assert_eq!(parse("~~."), Some(Escape::Line("~.".to_owned())));
+        assert_eq!(parse("~r  a b.eml "), Some(Escape::File("a b.eml".to_owned())));
+        assert_eq!(parse("~x a\\x00\\r\\n\\t\\0\\\\é "), Some(Escape::Bytes(b"a\0\r\n\t\0\\\xc3\xa9 ".to_vec())));
+        for wrong in ["~", "~r", "~x", "~x \\q", "~x \\x4", "~x \\xé", "~q", "~é", "~. now"] {
+            assert!(matches!(parse(wrong), Some(Escape::Wrong(_))), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Files on their way out.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::ControlFlow::Continue;
+
+use mconnect_core::protocol::{BodyEncoder, Phase};
+
+use super::{Flow, Talk};
+use crate::verdict::{reason, say};
+
+impl Talk<'_> {
+    /// Sends a file: as the body, with its dots doubled and its end; into a chunk as it is; otherwise as typed lines.
+    pub(super) fn send_file(&mut self, name: &str) -> Flow {
+        let mut file = match open(name) {
+            Ok(file) => file,
+            Err(error) => return cannot_read(name, &error),
+        };
+        match self.writer.standing().phase {
+            Phase::Body => self.send_body(name, &mut file),
+            Phase::Chunk { left } => {
+                self.send_octets(name, &mut file.take(left))?;
+                self.settle()
+            }
+            _ => {
+                let mut text = Vec::new();
+                if let Err(error) = file.read_to_end(&mut text) {
+                    return cannot_read(name, &error);
+                }
+                match String::from_utf8(text) {
+                    Ok(text) => self.send_lines(text.lines().map(str::to_owned).collect()),
+                    Err(_) => {
+                        say(&format!("mconnect: {name} is not UTF-8, as commands have to be; in a body it may be"));
+                        Continue(())
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends a file as one chunk, the last one of a message ([RFC 3030](https://www.rfc-editor.org/rfc/rfc3030)).
+    pub(super) fn send_chunk(&mut self, name: &str) -> Flow {
+        let opened = open(name).and_then(|file| Ok((file.metadata()?, file)));
+        let (size, file) = match opened {
+            Ok((metadata, file)) if metadata.is_file() => (metadata.len(), file),
+            Ok(_) => {
+                say(&format!("mconnect: {name} has no size: only a file can be a chunk"));
+                return Continue(());
+            }
+            Err(error) => return cannot_read(name, &error),
+        };
+        if !matches!(self.writer.standing().phase, Phase::Command | Phase::Greeting) {
+            say("mconnect: a chunk begins where a command is due");
+            return Continue(());
+        }
+        self.send(format!("BDAT {size} LAST\r\n").as_bytes())?;
+        self.send_octets(name, &mut file.take(size))?;
+        self.settle()
+    }
+
+    fn send_body(&mut self, name: &str, file: &mut File) -> Flow {
+        let (mut encoder, mut block, mut out) = (BodyEncoder::default(), vec![0; BLOCK], Vec::new());
+        loop {
+            match file.read(&mut block) {
+                Ok(0) => break,
+                Ok(count) => {
+                    encoder.encode(&block[..count], &mut out);
+                    self.send(&out)?;
+                    out.clear();
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // Half a message must not be delivered: the body stays open.
+                Err(error) => return cannot_read(name, &error),
+            }
+        }
+        encoder.finish(&mut out);
+        self.send_bytes(&out)
+    }
+
+    fn send_octets(&mut self, name: &str, input: &mut impl Read) -> Flow {
+        let mut block = vec![0; BLOCK];
+        loop {
+            match input.read(&mut block) {
+                Ok(0) => break,
+                Ok(count) => self.send(&block[..count])?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return cannot_read(name, &error),
+            }
+        }
+        Continue(())
+    }
+}
+
+/// Opens a file; a folder is none.
+fn open(name: &str) -> io::Result<File> {
+    let file = File::open(name)?;
+    if file.metadata()?.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(file) }
+}
+
+fn cannot_read(name: &str, error: &io::Error) -> Flow {
+    say(&format!("mconnect: cannot read {name}: {}", reason(&error.to_string())));
+    Continue(())
+}
+
+/// How much is read at once, in octets.
+const BLOCK: usize = 64 * 1024;

@@ -1,0 +1,78 @@
+//! The history of typed lines: a file in the state folder of the user, without secrets.
+
+use std::env;
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::PathBuf;
+
+use rustyline::history::FileHistory;
+use rustyline::{Editor, Helper};
+
+/// Where lines are kept, if they are kept.
+pub struct History {
+    path: Option<PathBuf>,
+}
+
+impl History {
+    /// Finds the file, `$XDG_STATE_HOME/mconnect/history`; where `is_kept` is not set, nothing is read or written.
+    pub fn new(is_kept: bool) -> Self {
+        let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let state = || absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
+        Self { path: state().filter(|_| is_kept).map(|state| state.join("mconnect/history")) }
+    }
+
+    /// Reads what was kept, making the folder and the file for the user alone where they are not there.
+    pub fn load<H: Helper>(&self, editor: &mut Editor<H, FileHistory>) {
+        let Some(path) = &self.path else { return };
+        if let Some(folder) = path.parent() {
+            let _ = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        }
+        let _ = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+        // Without a history one can do.
+        let _ = editor.load_history(path);
+    }
+
+    /// Adds a line, and appends it to what all sessions keep.
+    pub fn add<H: Helper>(&self, editor: &mut Editor<H, FileHistory>, line: &str) {
+        let line = without_secrets(line);
+        if line.trim().is_empty() || line.contains(char::is_control) {
+            return;
+        }
+        if let (Ok(true), Some(path)) = (editor.add_history_entry(line), &self.path) {
+            let _ = editor.append_history(path);
+        }
+    }
+}
+
+/// Gives a command line without what may be a password in it: the initial response of AUTH.
+fn without_secrets(line: &str) -> String {
+    let mut words = line.split_whitespace();
+    let is_auth = |word: &str| word.eq_ignore_ascii_case("AUTH");
+    match (words.next(), words.next()) {
+        (Some(verb), Some(mechanism)) if is_auth(verb) => format!("{verb} {mechanism}"),
+        // Bytes of an escape may hold the command anywhere.
+        (Some("~x"), _) if line.to_ascii_uppercase().contains("AUTH") => String::new(),
+        _ => line.to_owned(),
+    }
+}
+
+/// So many lines are kept.
+pub const MOST_LINES: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_initial_response_of_auth_is_left_out() {
+        for (line, kept) in [
+            ("AUTH PLAIN AGEAYg==", "AUTH PLAIN"),
+            (" auth  plain\tAGEAYg== more", "auth plain"),
+            ("AUTH LOGIN", "AUTH LOGIN"),
+            ("~x AUTH PLAIN AGEAYg==\\r\\n", ""),
+            ("MAIL FROM:<a@b> AUTH=<>", "MAIL FROM:<a@b> AUTH=<>"),
+        ] {
+            assert_eq!(without_secrets(line), kept);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What the server said and is not shown yet: a thread listens and puts it here, the prompt takes it out.
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use mconnect_core::protocol::{Answer, Phase, Standing};
+use mconnect_core::{Error, Reader};
+
+use super::bell::Bell;
+
+/// A queue between the listening thread and the prompt. Its lock is held while a line is followed, so that the prompt
+/// never sees a reply as come that it cannot show yet.
+pub struct Inbox {
+    content: Mutex<Content>,
+    changed: Condvar,
+    bell: Arc<Bell>,
+}
+
+#[derive(Default)]
+struct Content {
+    lines: Vec<Heard>,
+    size: usize,
+    end: Option<Ending>,
+}
+
+/// A line that was received, and where the session stood then.
+pub struct Heard {
+    pub raw: Vec<u8>,
+    pub ends_reply: bool,
+    pub standing: Standing,
+}
+
+/// Why the listening thread ended.
+pub enum Ending {
+    /// The server closed.
+    Closed,
+    /// The connection broke.
+    Broken(Error),
+    /// STARTTLS was granted: what comes next is no SMTP.
+    Upgrade(Reader),
+}
+
+impl Heard {
+    /// Gives what this line's reply answers, if it ends one.
+    pub fn answer(&self) -> Option<Answer> {
+        self.standing.last_answer.filter(|_| self.ends_reply)
+    }
+}
+
+impl Inbox {
+    /// Starts the thread that listens.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn listen(reader: Reader, bell: Arc<Bell>) -> io::Result<Arc<Self>> {
+        let inbox = Arc::new(Self { content: Mutex::default(), changed: Condvar::new(), bell });
+        let theirs = Arc::clone(&inbox);
+        thread::Builder::new().name("listener".to_owned()).spawn(move || theirs.fill(reader))?;
+        Ok(inbox)
+    }
+
+    /// Takes everything that is there, and the end if it came.
+    pub fn take(&self) -> (Vec<Heard>, Option<Ending>) {
+        let mut content = self.content();
+        content.size = 0;
+        self.bell.hush();
+        self.changed.notify_all();
+        (std::mem::take(&mut content.lines), content.end.take())
+    }
+
+    /// Waits until there is something to take, or until `is_over`, or the deadline, and says whether it was not the
+    /// deadline.
+    pub fn wait(&self, deadline: Option<Instant>, is_over: impl Fn() -> bool) -> bool {
+        let mut content = self.content();
+        while content.lines.is_empty() && content.end.is_none() && !is_over() {
+            content = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                None => self.changed.wait(content).unwrap_or_else(PoisonError::into_inner),
+                Some(left) if left.is_zero() => return false,
+                Some(left) => self.changed.wait_timeout(content, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
+        }
+        true
+    }
+
+    fn fill(&self, mut reader: Reader) {
+        let mut before = reader.standing().phase;
+        loop {
+            reader.wait_line();
+            let mut content = self.content();
+            while reader.is_ready() {
+                let heard = match reader.read_line() {
+                    Ok(Some(line)) => (line.raw().to_vec(), line.ends_reply()),
+                    Ok(None) => return self.end(content, Ending::Closed),
+                    Err(error) => return self.end(content, Ending::Broken(error)),
+                };
+                let standing = reader.standing();
+                content.size += heard.0.len() + size_of::<Heard>();
+                content.lines.push(Heard { raw: heard.0, ends_reply: heard.1, standing });
+                if standing.phase == Phase::StartTls && before != Phase::StartTls {
+                    return self.end(content, Ending::Upgrade(reader));
+                }
+                before = standing.phase;
+            }
+            self.tell();
+            while content.size > MOST_HELD {
+                content = self.changed.wait(content).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+
+    fn end(&self, mut content: MutexGuard<'_, Content>, ending: Ending) {
+        content.end = Some(ending);
+        self.tell();
+    }
+
+    fn tell(&self) {
+        self.changed.notify_all();
+        self.bell.ring();
+    }
+
+    fn content(&self) -> MutexGuard<'_, Content> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// When so many octets wait to be shown, no more are read.
+const MOST_HELD: usize = 1024 * 1024;

@@ -1,0 +1,73 @@
+//! Colour, and writing what is made of it.
+
+use std::env;
+use std::io;
+use std::os::fd::AsFd;
+
+use mconnect_core::protocol::{Escaper, ReplyLine, Severity};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::args::Color;
+
+/// Says whether to colour.
+pub fn is_wanted(color: Color) -> bool {
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    }
+}
+
+/// Makes a received line safe to show, in the colour of its reply's severity.
+pub fn line(raw: &[u8], has_color: bool, out: &mut String) {
+    let color = ReplyLine::new(raw).code().map_or("", |code| match code.severity() {
+        Severity::Completion => "\x1b[32m",
+        Severity::Intermediate => "\x1b[36m",
+        Severity::Transient => "\x1b[33m",
+        Severity::Permanent => "\x1b[31m",
+        Severity::Other => "",
+    });
+    let color = if has_color { color } else { "" };
+    let (mut escaper, mut text) = (Escaper::default(), String::new());
+    escaper.push(raw, &mut text);
+    escaper.finish(&mut text);
+    out.push_str(color);
+    out.push_str(text.strip_suffix('\n').unwrap_or(&text));
+    if !color.is_empty() {
+        out.push_str("\x1b[0m");
+    }
+    out.push('\n');
+}
+
+/// Makes a line of our own input safe to show.
+pub fn plain(text: &str, out: &mut String) {
+    let mut escaper = Escaper::default();
+    escaper.push(text.as_bytes(), out);
+    escaper.finish(out);
+}
+
+pub fn dim(text: &str) -> String {
+    format!("\x1b[2m{text}\x1b[0m")
+}
+
+pub fn bold(text: &str) -> String {
+    format!("\x1b[1m{text}\x1b[0m")
+}
+
+/// Writes text to the terminal.
+///
+/// # Errors
+/// What the system says.
+pub fn write(text: &str) -> io::Result<()> {
+    let (stdout, mut bytes) = (io::stdout(), text.as_bytes());
+    while !bytes.is_empty() {
+        match nix::unistd::write(&stdout, bytes) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => drop(poll(&mut [PollFd::new(stdout.as_fd(), PollFlags::POLLOUT)], PollTimeout::NONE)),
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! What the escapes print, and what a negative reply means.
+
+use std::path::Path;
+use std::time::Duration;
+
+use mconnect_core::Writer;
+use mconnect_core::protocol::{Extensions, ReplyLine};
+
+use super::paint;
+use crate::help;
+use crate::verdict::say;
+
+/// Prints help on a topic.
+pub fn help(topic: Option<&str>, file: Option<&Path>) {
+    match help::on(topic, file) {
+        Ok(text) => {
+            let mut shown = String::new();
+            paint::plain(&text, &mut shown);
+            say(shown.trim_end());
+        }
+        Err(message) => say(&format!("mconnect: {message}")),
+    }
+}
+
+/// Prints what the server advertised.
+pub fn extensions(extensions: Option<&Extensions>) {
+    let Some(extensions) = extensions else { return say("nothing is advertised: EHLO asks for it") };
+    let list: Vec<String> = extensions.iter().map(ToString::to_string).collect();
+    say(&if list.is_empty() { "no extensions".to_owned() } else { list.join("\n") });
+}
+
+/// Prints where the session stands.
+pub fn state(writer: &Writer, mark: &str, open: Duration, sent: u64, received: u64) {
+    let standing = writer.standing();
+    let local = writer.local_address().map_or_else(|| "unknown".to_owned(), |local| local.to_string());
+    let tls = match mark {
+        "" => "no",
+        mark => mark.trim_start_matches(", "),
+    };
+    let step = if standing.is_in_step { "" } else { ", out of step" };
+    say(&format!(
+        "peer      {}\nlocal     {local}\ntls       {tls}\nphase     {}\nreplies   {} due{step}\nsent      {sent} octets\nreceived  {received} octets\nopen      {:.1} s",
+        writer.peer(),
+        standing.phase,
+        standing.outstanding,
+        open.as_secs_f64()
+    ));
+}
+
+/// Appends a line on what a negative reply means, by its enhanced status code or its reply code, if that is known.
+pub fn explain(raw: &[u8], has_color: bool, out: &mut String) {
+    let line = ReplyLine::new(raw);
+    let enhanced = line.enhanced_code().map(|code| code.to_string());
+    let plain = line.code().map(|code| format!("{:03}", code.number()));
+    // A detail of 0 says less than the reply code does.
+    let codes = enhanced.filter(|code| !code.ends_with(".0.0")).into_iter().chain(plain);
+    let known = codes.filter_map(|code| help::meaning(&code).map(|meaning| format!("  {code}: {meaning}")));
+    if let Some(text) = known.into_iter().next() {
+        out.push_str(&if has_color { paint::dim(&text) } else { text });
+        out.push('\n');
+    }
+}

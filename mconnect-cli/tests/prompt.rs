@@ -1,0 +1,770 @@
+//! The prompt on a real pseudo-terminal, as a terminal emulator shows it.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{MCONNECT, PATIENCE, Peer, Pty};
+use mconnect_core::server::Server;
+use nix::sys::signal::Signal;
+
+const CTRL_A: &str = "\x01";
+const CTRL_C: &str = "\x03";
+const CTRL_D: &str = "\x04";
+const CTRL_R: &str = "\x12";
+const CTRL_Z: &str = "\x1a";
+const LEFT: &str = "\x1b[D";
+const RIGHT: &str = "\x1b[C";
+const UP: &str = "\x1b[A";
+
+/// The tool at a prompt, and what an emulator shows of it.
+struct Screen {
+    pty: Pty,
+    rows: u16,
+    columns: u16,
+}
+
+impl Screen {
+    fn start(port: u16, options: &[&str]) -> Self {
+        Self::start_with(port, options, &[], (24, 80))
+    }
+
+    fn start_with(port: u16, options: &[&str], variables: &[(&str, &str)], (rows, columns): (u16, u16)) -> Self {
+        let port = port.to_string();
+        let args = [&["--color", "never", "--quiet"], options, &["-p", &port, "127.0.0.1"]].concat();
+        let script = format!("stty rows {rows} cols {columns}; exec \"$0\" \"$@\"");
+        let shell = [&["-c", &script, MCONNECT], args.as_slice()].concat();
+        let variables = [&[("TERM", "xterm")], variables].concat();
+        Self { pty: Pty::start_with("sh", &shell, &variables), rows, columns }
+    }
+
+    fn shown(&self) -> vt100::Parser {
+        self.parse(&self.pty.raw())
+    }
+
+    fn parse(&self, bytes: &[u8]) -> vt100::Parser {
+        let mut parser = vt100::Parser::new(self.rows.try_into().unwrap(), self.columns.try_into().unwrap(), 0);
+        parser.process(bytes);
+        parser
+    }
+
+    /// The rows that hold something, as they are shown.
+    fn lines(&self, bytes: &[u8]) -> Vec<String> {
+        let parser = self.parse(bytes);
+        let rows = parser.screen().rows(0, self.columns);
+        rows.map(|row| row.trim_end().to_owned()).filter(|row| !row.is_empty()).collect()
+    }
+
+    /// Waits until the rows shown are these.
+    #[track_caller]
+    fn expect(&self, lines: &[&str]) {
+        self.pty.wait_for(&lines.join("\n"), |bytes| self.lines(bytes) == lines);
+    }
+
+    /// Waits until the last row shown is this.
+    #[track_caller]
+    fn expect_last(&self, line: &str) {
+        self.pty.wait_for(line, |bytes| self.lines(bytes).last().is_some_and(|last| last == line));
+    }
+
+    /// Waits until a row shown is this.
+    #[track_caller]
+    fn expect_row(&self, line: &str) {
+        self.pty.wait_for(line, |bytes| self.lines(bytes).iter().any(|row| row == line));
+    }
+
+    fn send(&mut self, keys: impl AsRef<[u8]>) {
+        self.pty.send(keys);
+    }
+
+    #[track_caller]
+    fn wait(&mut self) -> i32 {
+        let status = self.pty.wait();
+        assert_eq!(self.pty.settings(), self.pty.before, "the terminal is restored");
+        status
+    }
+}
+
+/// A server whose words come when the test says so.
+struct Told {
+    peer: Peer,
+    words: Sender<String>,
+    reads: Receiver<Vec<u8>>,
+}
+
+impl Told {
+    fn start() -> Self {
+        let (words, told) = channel::<String>();
+        let (read, reads) = channel();
+        let peer = Peer::start(move |stream| {
+            let mut reader = stream.try_clone().unwrap();
+            let reading = thread::spawn(move || {
+                let (mut all, mut buffer) = (Vec::new(), [0; 65536]);
+                while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                    all.extend_from_slice(&buffer[..count]);
+                    let _ = read.send(all.clone());
+                }
+                all
+            });
+            say_all(stream, &told);
+            vec![reading.join().unwrap()]
+        });
+        Self { peer, words, reads }
+    }
+
+    fn say(&self, words: &str) {
+        self.words.send(words.to_owned()).unwrap();
+    }
+
+    /// Waits until the client has sent this.
+    #[track_caller]
+    fn expect(&self, sent: &str) {
+        while self.reads.recv_timeout(PATIENCE).expect(sent) != sent.as_bytes() {}
+    }
+
+    /// Closes, and gives everything that came.
+    fn received(self) -> String {
+        drop(self.words);
+        String::from_utf8(self.peer.received().concat()).unwrap()
+    }
+}
+
+fn say_all(mut stream: TcpStream, told: &Receiver<String>) {
+    while let Ok(words) = told.recv() {
+        stream.write_all(words.as_bytes()).unwrap();
+    }
+    let _ = stream.shutdown(std::net::Shutdown::Write);
+}
+
+/// A folder of its own, gone when dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("mconnect-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn text(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+
+    fn history(&self) -> String {
+        fs::read_to_string(self.0.join("mconnect/history")).unwrap_or_default()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_session_is_typed_and_the_prompt_follows_its_phase() {
+    let server = Server::start().unwrap();
+    let mut screen = Screen::start(server.port(), &[]);
+    screen.expect_last("smtp>");
+    for (line, prompt) in [
+        ("EHLO client.example", "smtp>"),
+        ("MAIL FROM:<a@example.org>", "smtp>"),
+        ("RCPT TO:<b@example.org>", "smtp>"),
+        ("DATA", "data, . ends>"),
+        ("quit", "data, . ends>"),
+        ("a\ttab", "data, . ends>"),
+        (".", "smtp>"),
+    ] {
+        screen.send(format!("{line}\r"));
+        screen.pty.expect("\r\n");
+        screen.expect_last(prompt);
+    }
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+    screen.expect_row("221 2.0.0 goodbye");
+    assert_eq!(server.messages()[0].content, b"quit\r\na\ttab\r\n");
+}
+
+#[test]
+fn what_the_server_says_appears_above_a_half_typed_line_with_the_cursor_where_it_was() {
+    let told = Told::start();
+    let mut screen = Screen::start(told.peer.port, &[]);
+    told.say("220 hi\r\n");
+    screen.expect(&["220 hi", "smtp>"]);
+    screen.send(format!("NOOP half{LEFT}{LEFT}"));
+    screen.expect(&["220 hi", "smtp> NOOP half"]);
+    screen.pty.wait_for("the cursor moved", |bytes| screen.parse(bytes).screen().cursor_position() == (1, 13));
+    told.say("250-unasked\r\n250 all of it\r\n");
+    screen.expect(&["220 hi", "250-unasked", "250 all of it", "smtp> NOOP half"]);
+    screen.pty.wait_for("the cursor back", |bytes| screen.parse(bytes).screen().cursor_position() == (3, 13));
+    screen.send("X\r");
+    told.expect("NOOP haXlf\r\n");
+    told.say("421 closing\r\n");
+    screen.expect_last("closing>");
+    assert_eq!(told.received(), "NOOP haXlf\r\n");
+    assert_eq!(screen.wait(), 75);
+}
+
+#[test]
+fn when_the_server_closes_its_last_words_are_shown_and_the_line_is_kept() {
+    for (words, status) in [("421 too long\r\n", 75), ("", 76)] {
+        let (told, state) = (Told::start(), Folder::new());
+        let variables = [("XDG_STATE_HOME", state.text())];
+        let mut screen = Screen::start_with(told.peer.port, &[], &variables, (24, 80));
+        told.say("220 hi\r\n");
+        screen.expect_last("smtp>");
+        screen.send("MAIL FROM:<half");
+        screen.expect_last("smtp> MAIL FROM:<half");
+        if !words.is_empty() {
+            told.say(words);
+        }
+        told.received();
+        assert_eq!(screen.wait(), status);
+        if !words.is_empty() {
+            screen.expect_row(words.trim_end());
+        }
+        let rows = screen.lines(&screen.pty.raw());
+        assert_eq!(rows.iter().filter(|row| row.as_str() == words.trim_end()).count(), usize::from(!words.is_empty()));
+        assert!(state.history().contains("MAIL FROM:<half\n"), "{:?}", state.history());
+    }
+}
+
+#[test]
+fn a_slow_reply_does_not_keep_the_prompt_and_the_prompt_says_that_it_is_due() {
+    let told = Told::start();
+    let mut screen = Screen::start(told.peer.port, &[]);
+    screen.expect_last("greeting, 1 due>");
+    told.say("220 hi\r\n");
+    screen.expect(&["220 hi", "smtp>"]);
+    screen.send("NOOP 1\r");
+    screen.expect_last("smtp, 1 due>");
+    screen.send("NOOP 2\r");
+    screen.expect_last("smtp, 2 due>");
+    told.expect("NOOP 1\r\nNOOP 2\r\n");
+    told.say("250 1\r\n250 2\r\n");
+    screen.expect(&["220 hi", "smtp> NOOP 1", "smtp, 1 due> NOOP 2", "250 1", "250 2", "smtp>"]);
+    screen.send(CTRL_D);
+    told.received();
+    assert_eq!(screen.wait(), 0);
+}
+
+#[test]
+fn type_ahead_is_neither_lost_nor_shown_twice() {
+    let told = Told::start();
+    let mut screen = Screen::start(told.peer.port, &[]);
+    screen.expect_last("greeting, 1 due>");
+    screen.send("NOOP 1\rNOOP 2\rNO");
+    told.expect("NOOP 1\r\nNOOP 2\r\n");
+    told.say("220 hi\r\n250 1\r\n250 2\r\n");
+    screen.expect_last("smtp> NO");
+    let shown = screen.lines(&screen.pty.raw()).join("\n");
+    assert_eq!(shown.matches("NOOP 1").count() + shown.matches("NOOP 2").count(), 2, "{shown}");
+    screen.send("OP 3\r");
+    told.expect("NOOP 1\r\nNOOP 2\r\nNOOP 3\r\n");
+    screen.send(CTRL_C);
+    assert_eq!(screen.wait(), -(Signal::SIGINT as i32));
+}
+
+#[test]
+fn ctrl_c_closes_at_once_at_the_prompt_and_while_a_reply_is_awaited() {
+    let told = Told::start();
+    let mut screen = Screen::start(told.peer.port, &[]);
+    told.say("220 hi\r\n");
+    screen.expect_last("smtp>");
+    screen.send("STARTTLS\r");
+    told.expect("STARTTLS\r\n");
+    screen.send(CTRL_C);
+    assert_eq!(screen.wait(), -(Signal::SIGINT as i32));
+    assert_eq!(told.received(), "STARTTLS\r\n");
+}
+
+#[test]
+fn ctrl_d_half_closes_and_shows_what_still_comes() {
+    let told = Told::start();
+    let mut screen = Screen::start(told.peer.port, &[]);
+    told.say("220 hi\r\n");
+    screen.expect_last("smtp>");
+    screen.send(format!("x{CTRL_A}{CTRL_D}{CTRL_D}"));
+    // The server sees the end of the input, and only then speaks.
+    while told.reads.recv_timeout(PATIENCE).is_ok() {}
+    told.say("421 goodbye\r\n");
+    told.received();
+    assert_eq!(screen.wait(), 0);
+    screen.expect_row("421 goodbye");
+}
+
+#[test]
+fn ctrl_z_suspends_and_the_line_comes_back() {
+    let told = Told::start();
+    let mut screen = Screen::start(told.peer.port, &[]);
+    told.say("220 hi\r\n");
+    screen.expect_last("smtp>");
+    screen.send("NOOP ha");
+    screen.expect_last("smtp> NOOP ha");
+    screen.send(CTRL_Z);
+    screen.pty.expect_settings(|settings| settings == &screen.pty.before);
+    told.say("250 meanwhile\r\n");
+    screen.pty.signal(Signal::SIGCONT);
+    screen.expect_row("250 meanwhile");
+    screen.expect_last("smtp> NOOP ha");
+    screen.send("lf\r");
+    told.expect("NOOP half\r\n");
+    screen.send(CTRL_C);
+    assert_eq!(screen.wait(), -(Signal::SIGINT as i32));
+}
+
+#[test]
+fn history_is_the_users_alone_and_holds_no_secret() {
+    let state = Folder::new();
+    let variables = [("XDG_STATE_HOME", state.text())];
+    let told = Told::start();
+    let mut screen = Screen::start_with(told.peer.port, &[], &variables, (24, 80));
+    told.say("220 hi\r\n");
+    screen.expect_last("smtp>");
+    screen.send("NOOP one\r");
+    told.expect("NOOP one\r\n");
+    told.say("250 ok\r\n");
+    screen.expect_last("smtp>");
+    screen.send("AUTH LOGIN c2VjcmV0\r");
+    told.expect("NOOP one\r\nAUTH LOGIN c2VjcmV0\r\n");
+    told.say("334 UGFzc3dvcmQ6\r\n");
+    screen.expect_last("auth, hidden>");
+    screen.send(format!("aGlkXX\x7f\x7f{}\r", paste("ZGVu\n")));
+    told.expect("NOOP one\r\nAUTH LOGIN c2VjcmV0\r\naGlkZGVu\r\n");
+    assert!(!screen.pty.screen().contains("aGlk"), "an answer is not shown");
+    told.say("334 again\r\n");
+    screen.expect_row("334 again");
+    screen.expect_last("auth, hidden>");
+    screen.send("~v\r");
+    screen.expect_last("auth>");
+    screen.send("dmlzaWJsZQ==");
+    screen.expect_last("auth> dmlzaWJsZQ==");
+    screen.send("\r");
+    told.expect("NOOP one\r\nAUTH LOGIN c2VjcmV0\r\naGlkZGVu\r\ndmlzaWJsZQ==\r\n");
+    told.say("235 in\r\n");
+    screen.expect_last("smtp>");
+    screen.send(format!("{UP}{UP}"));
+    screen.expect_last("smtp> NOOP one");
+    screen.send(CTRL_C);
+    screen.wait();
+    assert_eq!(state.history(), "#V2\nNOOP one\nAUTH LOGIN\n");
+    let mode = |path: &str| fs::metadata(state.path().join(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("mconnect"), mode("mconnect/history")), (0o700, 0o600));
+}
+
+#[test]
+fn half_an_answer_is_neither_sent_as_a_command_nor_kept() {
+    for (words, status) in [("421 too slow\r\n", 75), ("", 76)] {
+        let (told, state) = (Told::start(), Folder::new());
+        let variables = [("XDG_STATE_HOME", state.text())];
+        let mut screen = Screen::start_with(told.peer.port, &[], &variables, (24, 80));
+        told.say("220 hi\r\n");
+        screen.expect_last("smtp>");
+        screen.send("AUTH LOGIN\r");
+        told.expect("AUTH LOGIN\r\n");
+        told.say("334 go\r\n");
+        screen.expect_last("auth, hidden>");
+        screen.send("~v\r");
+        screen.expect_last("auth>");
+        screen.send("c2Vj");
+        screen.expect_last("auth> c2Vj");
+        if !words.is_empty() {
+            told.say(words);
+            screen.expect_last("closing> c2Vj");
+            screen.send("\r");
+            screen.expect_row("mconnect: the server is closing: ~o opens the session again");
+        }
+        assert_eq!(told.received(), "AUTH LOGIN\r\n");
+        assert_eq!(screen.wait(), status);
+        assert_eq!(state.history(), "#V2\nAUTH LOGIN\n");
+    }
+}
+
+#[test]
+fn sessions_at_once_keep_each_others_history_and_duplicates_are_folded() {
+    let state = Folder::new();
+    let variables = [("XDG_STATE_HOME", state.text())];
+    let server = Server::start().unwrap();
+    let mut screens: Vec<Screen> =
+        (0..2).map(|_| Screen::start_with(server.port(), &[], &variables, (24, 80))).collect();
+    for screen in &screens {
+        screen.expect_last("smtp>");
+    }
+    for (index, text) in [(0, "a"), (1, "b"), (0, "c"), (0, "c"), (1, "d")] {
+        screens[index].send(format!("NOOP {text}\r"));
+        screens[index].pty.expect("250 ");
+        screens[index].expect_last("smtp>");
+    }
+    for screen in &mut screens {
+        screen.send("QUIT\r");
+        assert_eq!(screen.wait(), 0);
+    }
+    let history = state.history();
+    for line in ["NOOP a\n", "NOOP b\n", "NOOP c\n", "NOOP d\n"] {
+        assert_eq!(history.matches(line).count(), 1, "{history}");
+    }
+    let mut screen = Screen::start_with(server.port(), &["--no-history"], &variables, (24, 80));
+    screen.expect_last("smtp>");
+    screen.send("NOOP not kept\r");
+    screen.pty.expect("250 ");
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+    assert_eq!(state.history(), history);
+}
+
+#[test]
+fn lines_are_edited_and_searched_with_the_keys_of_emacs_or_vi() {
+    let told = Told::start();
+    let mut screen = Screen::start(told.peer.port, &[]);
+    told.say("220 hi\r\n");
+    screen.expect_last("smtp>");
+    screen.send(format!("OP grüße 世界{CTRL_A}NO\r"));
+    told.expect("NOOP grüße 世界\r\n");
+    told.say("250 ok\r\n");
+    screen.expect_row("250 ok");
+    screen.send(format!("{CTRL_R}gr"));
+    screen.pty.expect("reverse-i-search");
+    screen.send("\r");
+    told.expect("NOOP grüße 世界\r\nNOOP grüße 世界\r\n");
+    screen.send(CTRL_C);
+    screen.wait();
+
+    let told = Told::start();
+    let mut screen = Screen::start(told.peer.port, &["--edit-mode", "vi"]);
+    told.say("220 hi\r\n");
+    screen.expect_last("smtp>");
+    screen.send("OP x\x1b");
+    screen.expect_last("smtp> OP x");
+    screen.pty.wait_for("command mode", |bytes| screen.parse(bytes).screen().cursor_position() == (1, 9));
+    screen.send("0iNO\r");
+    told.expect("NOOP x\r\n");
+    screen.send(CTRL_C);
+    screen.wait();
+}
+
+#[test]
+fn two_thousand_lines_while_typing_are_all_shown_in_order_and_the_line_is_intact() {
+    let told = Told::start();
+    let mut screen = Screen::start_with(told.peer.port, &[], &[], (2500, 80));
+    told.say("220 hi\r\n");
+    screen.expect_last("smtp>");
+    let line = "NOOP typed while the server speaks";
+    let mut keys = line.chars();
+    let mut expected = vec!["220 hi".to_owned()];
+    for number in 0..2000 {
+        told.say(&format!("250 line {number}\r\n"));
+        expected.push(format!("250 line {number}"));
+        if number % 50 == 0 {
+            screen.send(keys.next().map(String::from).unwrap_or_default());
+        }
+        if number % 400 == 0 {
+            screen.pty.expect(&format!("250 line {number}\r\n"));
+        }
+    }
+    screen.send(keys.as_str());
+    screen.pty.expect("250 line 1999\r\n");
+    expected.push(format!("smtp> {line}"));
+    screen.expect_last(&expected[2001]);
+    assert_eq!(screen.lines(&screen.pty.raw()), expected);
+    screen.send("\r");
+    told.expect(&format!("{line}\r\n"));
+    screen.send(CTRL_C);
+    screen.wait();
+}
+
+#[test]
+fn a_line_of_the_server_is_on_the_screen_within_50_ms() {
+    let told = Told::start();
+    let mut screen = Screen::start(told.peer.port, &[]);
+    told.say("220 hi\r\n");
+    screen.expect_last("smtp>");
+    screen.send("half");
+    screen.expect_last("smtp> half");
+    let mut times: Vec<Duration> = (0..9)
+        .map(|number| {
+            let begun = Instant::now();
+            told.say(&format!("250 {number}.\r\n"));
+            screen.pty.expect(&format!("250 {number}.\r\n"));
+            let took = begun.elapsed();
+            // The line is back before the next one comes.
+            screen.pty.expect("smtp> half");
+            took
+        })
+        .collect();
+    times.sort();
+    println!("median {:?}, longest {:?}", times[4], times[8]);
+    assert!(times[4] < Duration::from_millis(50), "{times:?}");
+    screen.send(CTRL_C);
+    screen.wait();
+}
+
+/// Lines as a terminal pastes them.
+fn paste(text: &str) -> String {
+    format!("\x1b[200~{}\x1b[201~", text.replace('\n', "\r"))
+}
+
+#[test]
+fn a_pasted_body_of_5000_lines_arrives_byte_for_byte() {
+    let server = Server::start().unwrap();
+    for is_marked in [true, false] {
+        let mut screen = Screen::start(server.port(), &[]);
+        screen.expect_last("smtp>");
+        screen.send("EHLO x\rMAIL FROM:<a@b.example>\rRCPT TO:<c@d.example>\rDATA\r");
+        screen.expect_last("data, . ends>");
+        let body: String = (0..5000).map(|number| format!("{number}\tline ~x Grüße 世界 ..\n~.\n")).collect();
+        let keys = if is_marked { paste(&body) } else { body.replace('\n', "\r") };
+        // Without marks, an escape is one.
+        let keys = if is_marked { keys } else { keys.replace("~.", "~~.") };
+        let mut pty = screen.pty.keyboard();
+        let typing = thread::spawn(move || pty.write_all((keys + ".\r").as_bytes()).unwrap());
+        screen.pty.expect("250 2.0.0");
+        typing.join().unwrap();
+        screen.expect_last("smtp>");
+        screen.send("QUIT\r");
+        assert_eq!(screen.wait(), 0);
+        let content = String::from_utf8(server.messages().last().unwrap().content.clone()).unwrap();
+        assert!(content == body.replace('\n', "\r\n"), "{} octets for {}", content.len(), body.len() + 10000);
+    }
+}
+
+#[test]
+fn a_pasted_script_goes_in_step_and_a_refused_body_is_passed_over() {
+    let told = Told::start();
+    let mut screen = Screen::start(told.peer.port, &[]);
+    told.say("220 hi\r\n");
+    screen.expect_last("smtp>");
+    screen.send(paste("NOOP 1\nDATA\nquit\n.\n~.\nNOOP ha"));
+    told.expect("NOOP 1\r\n");
+    told.say("250 1\r\n");
+    told.expect("NOOP 1\r\nDATA\r\n");
+    told.say("503 no\r\n");
+    // In a paste, a tilde is a tilde.
+    told.expect("NOOP 1\r\nDATA\r\n~.\r\n");
+    told.say("500 no\r\n");
+    screen.pty.expect("mconnect: DATA was refused: 7 octets of the paste, up to the lone dot, were not sent");
+    screen.expect_last("smtp> NOOP ha");
+    screen.send(format!("{}\r", paste("lf")));
+    told.expect("NOOP 1\r\nDATA\r\n~.\r\nNOOP half\r\n");
+    screen.send(CTRL_C);
+    screen.wait();
+}
+
+#[test]
+fn a_terminal_of_20_columns_wraps_and_follows_its_size() {
+    let told = Told::start();
+    let mut screen = Screen::start_with(told.peer.port, &[], &[], (24, 20));
+    told.say("220 hi\r\n");
+    screen.expect_last("smtp>");
+    screen.send("NOOP 世界 e\u{301} 12345678");
+    screen.expect(&["220 hi", "smtp> NOOP 世界 e\u{301} 12", "345678"]);
+    told.say("250 unasked\r\n");
+    screen.expect(&["220 hi", "250 unasked", "smtp> NOOP 世界 e\u{301} 12", "345678"]);
+    screen.send(format!("{CTRL_A}{RIGHT}X"));
+    told.say("250 again\r\n");
+    screen.expect(&["220 hi", "250 unasked", "250 again", "smtp> NXOOP 世界 e\u{301} 1", "2345678"]);
+    screen.pty.resize(24, 40);
+    screen.columns = 40;
+    screen.send("\r");
+    told.expect("NXOOP 世界 e\u{301} 12345678\r\n");
+    told.say("250 ok\r\n");
+    screen.pty.expect("250 ok");
+    screen.send("NOOP a line of more than twenty columns");
+    let wide = ["smtp> NOOP a line of more than twenty co", "lumns"];
+    screen.pty.wait_for("two rows", |bytes| {
+        let rows = screen.lines(bytes);
+        rows.ends_with(&wide.map(str::to_owned))
+    });
+    screen.send(CTRL_C);
+    screen.wait();
+}
+
+#[test]
+fn chunks_are_typed_and_the_prompt_counts_them_down() {
+    let told = Told::start();
+    let mut screen = Screen::start(told.peer.port, &[]);
+    told.say("220 hi\r\n");
+    screen.expect_last("smtp>");
+    screen.send("BDAT 12\r");
+    screen.expect_last("bdat, 12 left>");
+    screen.send("quit\r");
+    screen.expect_last("bdat, 6 left>");
+    screen.send("1234\r");
+    told.expect("BDAT 12\r\nquit\r\n1234\r\n");
+    told.say("250 ok\r\n");
+    screen.expect_last("smtp>");
+    screen.send(CTRL_C);
+    screen.wait();
+}
+
+#[test]
+fn starttls_keeps_the_prompt_shut_until_its_reply() {
+    let told = Told::start();
+    let mut screen = Screen::start(told.peer.port, &[]);
+    told.say("220 hi\r\n");
+    screen.expect_last("smtp>");
+    screen.send("STARTTLS\rNOOP too early\r");
+    told.expect("STARTTLS\r\n");
+    told.say("454 not now\r\n");
+    told.expect("STARTTLS\r\nNOOP too early\r\n");
+    screen.expect_row("454 not now");
+    screen.send(CTRL_C);
+    screen.wait();
+}
+
+#[test]
+fn completion_and_hints_follow_what_the_server_advertised() {
+    let told = Told::start();
+    let mut screen = Screen::start(told.peer.port, &["--color", "always"]);
+    told.say("220 hi\r\n");
+    screen.expect_last("smtp> EHLO [127.0.0.1]");
+    let dim = |screen: &Screen, row, column| screen.shown().screen().cell(row, column).unwrap().dim();
+    assert!(dim(&screen, 1, 7), "a hint is dim");
+    screen.send(format!("{RIGHT}\r"));
+    told.expect("EHLO [127.0.0.1]\r\n");
+    told.say("250-x\r\n250-SIZE\r\n250 AUTH PLAIN XTEST\r\n");
+    screen.expect_last("smtp> MAIL FROM:<");
+    screen.send("AUTH X\t");
+    screen.expect_last("smtp> AUTH XTEST");
+    screen.send("\x15mail f\ta@b> s\t10\r");
+    told.expect("EHLO [127.0.0.1]\r\nmail from:<a@b> size=10\r\n");
+    told.say("250 ok\r\n");
+    screen.expect_last("smtp> RCPT TO:<");
+    screen.send("VRFY a\t\r");
+    told.expect("EHLO [127.0.0.1]\r\nmail from:<a@b> size=10\r\nVRFY a@b\r\n");
+    told.say("252 ok\r\n");
+    // What is not advertised goes out as typed.
+    screen.send("XODD\r");
+    told.expect("EHLO [127.0.0.1]\r\nmail from:<a@b> size=10\r\nVRFY a@b\r\nXODD\r\n");
+    screen.send(CTRL_C);
+    screen.wait();
+}
+
+#[test]
+fn escapes_help_tell_and_send() {
+    let folder = Folder::new();
+    let file = folder.path().join("message.eml");
+    fs::write(&file, "Subject: x\n\n.dot\nno end").unwrap();
+    let file = file.to_str().unwrap();
+    let server = Server::start().unwrap();
+    let mut screen = Screen::start_with(server.port(), &[], &[], (50, 80));
+    screen.expect_last("smtp>");
+    for (keys, shown) in [
+        ("~?\r", "~.          close at once"),
+        ("~h RCPT\r", "RCPT TO:<recipient>"),
+        ("~h 550\r", "550\t"),
+        ("~e\r", "nothing is advertised: EHLO asks for it"),
+        ("EHLO x\r", "250 HELP"),
+        ("~e\r", "\nHELP"),
+        ("~s\r", "replies   0 due"),
+        ("~q\r", "mconnect: ~q is no escape: ~? lists them, ~~ sends a tilde"),
+        ("~x NOOP\\x20a\\r\\nNOOP\\r\\n\r", "250 "),
+        ("~~x\r", "500 "),
+        ("MAIL FROM:<a@b.example>\r", "250 2.1.0"),
+        ("RCPT TO:<c@d.example>\r", "250 2.1.5"),
+        ("DATA\r", "data, . ends>"),
+        ("~z is text\r", "data, . ends>"),
+    ] {
+        screen.send(keys);
+        screen.pty.expect("\r\n");
+        screen.pty.expect(&shown.replace('\n', "\r\n"));
+    }
+    screen.send(format!("~r {file}\r"));
+    screen.pty.expect("250 2.0.0");
+    screen.send("MAIL FROM:<a@b.example>\rRCPT TO:<c@d.example>\r");
+    screen.pty.expect("250 2.1.5");
+    screen.send(format!("~b {file}\r"));
+    screen.pty.expect("250 2.0.0");
+    screen.expect_last("smtp>");
+    screen.send("~.\r");
+    assert_eq!(screen.wait(), 0);
+    let messages = server.messages();
+    assert_eq!(messages[0].content, b"~z is text\r\nSubject: x\r\n\r\n.dot\r\nno end\r\n");
+    assert_eq!(messages[1].content, b"Subject: x\n\n.dot\nno end");
+}
+
+#[test]
+fn without_escapes_a_tilde_is_a_tilde() {
+    let told = Told::start();
+    let mut screen = Screen::start(told.peer.port, &["--no-escapes"]);
+    told.say("220 hi\r\n");
+    screen.expect_last("smtp>");
+    screen.send("~.\r");
+    told.expect("~.\r\n");
+    screen.send(CTRL_C);
+    screen.wait();
+}
+
+#[test]
+fn a_session_is_opened_again_after_a_421() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let mut screen = Screen::start(listener.local_addr().unwrap().port(), &[]);
+    let (mut first, _) = listener.accept().unwrap();
+    first.write_all(b"421 busy\r\n").unwrap();
+    screen.expect_last("closing>");
+    screen.send("NOOP\r");
+    screen.expect_row("mconnect: the server is closing: ~o opens the session again");
+    screen.send("~o\r");
+    let (mut second, _) = listener.accept().unwrap();
+    assert_eq!(first.read(&mut [0; 10]).unwrap(), 0, "nothing was sent after the 421");
+    second.write_all(b"220 again\r\n").unwrap();
+    screen.expect_row("220 again");
+    screen.expect_last("smtp>");
+    screen.send("QUIT\r");
+    let mut line = [0; 6];
+    second.read_exact(&mut line).unwrap();
+    assert_eq!(&line, b"QUIT\r\n");
+    second.write_all(b"221 bye\r\n").unwrap();
+    drop(second);
+    assert_eq!(screen.wait(), 75, "the first that happened counts");
+}
+
+#[test]
+fn negative_replies_are_explained_and_told_apart_by_colour() {
+    let told = Told::start();
+    let mut screen = Screen::start(told.peer.port, &["--color", "always", "--quiet"]);
+    told.say("220 hi\r\n");
+    screen.expect_row("220 hi");
+    screen.send("X\r");
+    told.expect("X\r\n");
+    told.say("550 5.1.1 no\r\n");
+    screen.expect_row("550 5.1.1 no");
+    screen.send(CTRL_C);
+    screen.wait();
+    let shown = screen.shown();
+    let color = |row| shown.screen().cell(row, 0).unwrap().fgcolor();
+    assert_eq!((color(0), color(2)), (vt100::Color::Idx(2), vt100::Color::Idx(1)));
+
+    for (options, is_explained) in [(&[][..], true), (&["--no-explain"], false)] {
+        let told = Told::start();
+        let port = told.peer.port.to_string();
+        let args = [options, &["-p", &port, "127.0.0.1"]].concat();
+        let mut pty = Pty::start_with(MCONNECT, &args, &[("TERM", "xterm"), ("NO_COLOR", "1")]);
+        told.say("220 hi\r\n");
+        pty.expect("smtp> ");
+        pty.send("X\r");
+        told.expect("X\r\n");
+        told.say("550-5.1.1 no\r\n550 5.1.1 no\r\n");
+        pty.expect("550 5.1.1 no");
+        pty.expect("smtp> ");
+        pty.send(CTRL_C);
+        pty.wait();
+        let screen = pty.screen();
+        assert_eq!(screen.matches("5.1.1: the recipient's mailbox does not exist").count(), usize::from(is_explained));
+        assert!(!screen.contains("\x1b[3") && !screen.contains("\x1b[1m"), "{screen:?}");
+    }
+}
