@@ -3,6 +3,7 @@
 use memchr::{memchr, memchr_iter, memmem};
 
 use super::phase::Phase;
+use super::scan;
 
 /// Makes every LF a CR LF. An existing CR LF is not doubled, also when it is cut in two; a bare CR is kept.
 #[derive(Debug, Clone, Default)]
@@ -207,7 +208,7 @@ impl LineInput {
                 Taken { count, is_complete: count as u64 == left }
             }
             Phase::Body => self.take_body(input, out),
-            _ => match memchr(b'\n', input) {
+            _ => match scan::find(b'\n', input) {
                 Some(lf) => {
                     self.end_line(&input[..lf], out);
                     Taken { count: lf + 1, is_complete: true }

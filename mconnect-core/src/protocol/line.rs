@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use memchr::memchr;
-
 use super::code::{Code, EnhancedCode};
+use super::scan;
 use super::visible::Visible;
 
 /// One line that the server sent, whatever it holds, or a piece of one that is longer than the limit.
@@ -218,7 +217,7 @@ impl LineBuffer {
 
     fn find(&mut self) -> Option<usize> {
         let reach = self.end.min(self.start + self.limit);
-        match memchr(b'\n', &self.bytes[self.searched.min(reach)..reach]) {
+        match scan::find(b'\n', &self.bytes[self.searched.min(reach)..reach]) {
             Some(lf) => {
                 self.searched += lf;
                 Some(self.searched + 1 - self.start)

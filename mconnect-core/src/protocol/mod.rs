@@ -18,6 +18,7 @@ mod extensions;
 mod line;
 mod phase;
 mod reply;
+pub(crate) mod scan;
 mod tracker;
 mod visible;
 

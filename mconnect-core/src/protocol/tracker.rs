@@ -15,8 +15,6 @@
 //! favour (354 to DATA, 334 to AUTH), so that bytes sent blindly are read as the client means them; a reply to the
 //! contrary marks the tracker out of step until nothing is in flight.
 
-use memchr::memchr;
-
 use super::code::{Code, Severity};
 use super::command::{Command, CommandLine, Span};
 use super::due::Due;
@@ -24,6 +22,7 @@ use super::encode::LoneDot;
 use super::extensions::Extensions;
 use super::line::ReplyLine;
 use super::phase::{Phase, Request};
+use super::scan;
 
 /// A reply that came, and what it answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -284,7 +283,7 @@ impl Tracker {
     }
 
     fn sent_line(&mut self, bytes: &[u8]) -> Span {
-        let line_end = memchr(b'\n', bytes).map(|lf| lf + 1);
+        let line_end = scan::find(b'\n', bytes).map(|lf| lf + 1);
         let part = &bytes[..line_end.unwrap_or(bytes.len())];
         let span = match self.sending {
             Sending::Auth => Span { size: part.len(), is_secret: true },
