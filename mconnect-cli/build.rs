@@ -2,8 +2,7 @@
 //!
 //! The unwinder of GCC is linked in where that can be had: one shared library less to find, map and relocate, which is a
 //! tenth of a millisecond. And the binary is linked to a fixed address, so that its thousands of pointers are right as
-//! they are, which is two tenths; libraries, heap and stack still lie elsewhere every time. Functions of the C library
-//! are looked up when they are first called, as C programs do it.
+//! they are, which is two tenths; libraries, heap and stack still lie elsewhere every time.
 
 use std::env;
 use std::path::Path;
@@ -18,7 +17,6 @@ fn main() {
         return;
     }
     println!("cargo::rustc-link-arg-bins=-no-pie");
-    println!("cargo::rustc-link-arg-bins=-Wl,-z,lazy");
     let Ok(output) = Command::new("cc").arg("-print-file-name=libgcc_eh.a").output() else { return };
     let path = String::from_utf8_lossy(&output.stdout);
     // Without such a file, the name alone is printed.
