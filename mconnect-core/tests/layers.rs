@@ -57,6 +57,10 @@ fn imports(text: &str, is_protocol: bool) -> BTreeSet<String> {
 
 #[test]
 fn every_module_imports_only_what_the_table_allows() {
+    if !root().join("../Cargo.toml").exists() {
+        // A published crate comes without the project's documentation.
+        return;
+    }
     let table = table();
     assert!(table.len() >= 10, "the table was not found: {table:?}");
     let (mut files, mut wrong) = (Vec::new(), Vec::new());
