@@ -329,6 +329,77 @@ fn ctrl_z_suspends_and_the_line_comes_back() {
 }
 
 #[test]
+fn fg_brings_the_prompt_back_under_a_shell() {
+    let told = Told::start();
+    let state = Folder::new();
+    let variables = [("TERM", "xterm"), ("XDG_STATE_HOME", state.text())];
+    let pty = Pty::start_with("bash", &["--norc", "--noprofile", "--noediting", "-i"], &variables);
+    let mut screen = Screen { pty, rows: 24, columns: 80 };
+    let command = format!("{MCONNECT} --quiet --color never -p {} 127.0.0.1", told.peer.port);
+    screen.send(format!("PS1='ready> '\rstty rows 24 cols 80; {command}; echo status $?\r"));
+    told.say("220 hi\r\n");
+    screen.expect_last("smtp>");
+    screen.send("NOOP ha");
+    screen.expect_last("smtp> NOOP ha");
+    screen.send(CTRL_Z);
+    screen.expect_last("ready>");
+    screen.send("echo in the shell\r");
+    screen.expect_row("in the shell");
+    screen.send("fg\r");
+    screen.expect_last("smtp> NOOP ha");
+    screen.send("lf\r");
+    told.expect("NOOP half\r\n");
+    screen.send(CTRL_C);
+    screen.expect_last("ready>");
+    screen.send("exit\r");
+    screen.wait();
+}
+
+#[test]
+fn history_keeps_a_thousand_lines() {
+    let state = Folder::new();
+    let folder = state.path().join("mconnect");
+    fs::create_dir(&folder).unwrap();
+    let kept: String = (0..1500).map(|number| format!("NOOP {number}\n")).collect();
+    fs::write(folder.join("history"), format!("#V2\n{kept}")).unwrap();
+    let told = Told::start();
+    let mut screen = Screen::start_with(told.peer.port, &[], &[("XDG_STATE_HOME", state.text())], (24, 80));
+    told.say("220 hi\r\n");
+    screen.expect_last("smtp>");
+    screen.send("NOOP new\r");
+    told.expect("NOOP new\r\n");
+    screen.send(CTRL_C);
+    screen.wait();
+    let history = state.history();
+    assert!(history.ends_with("NOOP 1499\nNOOP new\n"), "{}", history.len());
+    assert!(history.lines().count() <= 1001, "{} lines", history.lines().count());
+}
+
+#[test]
+fn a_file_is_sent_as_command_lines_or_as_the_octets_of_a_chunk() {
+    let folder = Folder::new();
+    let file = folder.path().join("lines");
+    fs::write(&file, "NOOP a\nNOOP b\n").unwrap();
+    let server = Server::play(
+        "S: 220 hi\nC: NOOP a\nS: 250 a\nC: NOOP b\nS: 250 b\nC: BDAT 14 LAST\nC> NOOP a\\nNOOP b\\n\nS: 250 taken\nC: QUIT\nS: 221 bye",
+    )
+    .unwrap();
+    let mut screen = Screen::start(server.port(), &[]);
+    screen.expect_last("smtp>");
+    screen.send(format!("~r {}\r", file.display()));
+    screen.expect_row("250 b");
+    screen.expect_last("smtp>");
+    screen.send("BDAT 14 LAST\r");
+    screen.expect_last("bdat, 14 left>");
+    screen.send(format!("~r {}\r", file.display()));
+    screen.expect_row("250 taken");
+    screen.expect_last("smtp>");
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+    server.join().unwrap();
+}
+
+#[test]
 fn history_is_the_users_alone_and_holds_no_secret() {
     let state = Folder::new();
     let variables = [("XDG_STATE_HOME", state.text())];
