@@ -17,15 +17,24 @@ impl CrlfEncoder {
         out.reserve(input.len() + input.len() / 16);
         let mut start = 0;
         for lf in memchr_iter(b'\n', input) {
-            self.encode_line(&input[start..lf], out);
+            self.encode_line(&input[start..], lf - start, out);
             start = lf + 1;
         }
         self.encode_part(&input[start..], out);
     }
 
-    /// Appends one line, given without its LF.
-    fn encode_line(&mut self, line: &[u8], out: &mut Vec<u8>) {
-        out.extend_from_slice(line);
+    /// Appends one line, which `rest` begins with, without its LF.
+    fn encode_line(&mut self, rest: &[u8], size: usize, out: &mut Vec<u8>) {
+        let line = &rest[..size];
+        match rest.first_chunk::<USUAL_LINE>() {
+            // A copy of a fixed size takes no call; what was too much is cut off again.
+            Some(more) if size <= USUAL_LINE => {
+                let end = out.len() + size;
+                out.extend_from_slice(more);
+                out.truncate(end);
+            }
+            _ => out.extend_from_slice(line),
+        }
         let has_cr = line.last().map_or(self.after_cr, |byte| *byte == b'\r');
         out.extend_from_slice(if has_cr { b"\n" } else { b"\r\n" });
         self.after_cr = false;
@@ -37,6 +46,9 @@ impl CrlfEncoder {
         self.after_cr = part.last().map_or(self.after_cr, |byte| *byte == b'\r');
     }
 }
+
+/// Most lines of mail are no longer than this, in octets.
+const USUAL_LINE: usize = 80;
 
 /// Makes a message the body of DATA: CR LF line ends, dots doubled at line starts, a lone dot at the end
 /// ([RFC 5321, section 4.5.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.2)).
@@ -68,7 +80,7 @@ impl BodyEncoder {
         let mut start = 0;
         for lf in memchr_iter(b'\n', input) {
             self.stuff(&input[start..], out);
-            self.crlf.encode_line(&input[start..lf], out);
+            self.crlf.encode_line(&input[start..], lf - start, out);
             self.at_line_start = true;
             start = lf + 1;
         }
@@ -210,7 +222,7 @@ impl LineInput {
             Phase::Body => self.take_body(input, out),
             _ => match scan::find(b'\n', input) {
                 Some(lf) => {
-                    self.end_line(&input[..lf], out);
+                    self.end_line(input, lf, out);
                     Taken { count: lf + 1, is_complete: true }
                 }
                 None => self.begin_line(input, 0, out),
@@ -221,7 +233,7 @@ impl LineInput {
     /// Appends to `out` the end of a last line that has none, if this phase has lines.
     pub fn finish(&mut self, phase: Phase, out: &mut Vec<u8>) {
         if self.line != Line::Start && !matches!(phase, Phase::Chunk { .. }) {
-            self.end_line(b"", out);
+            self.end_line(b"", 0, out);
         }
     }
 
@@ -232,7 +244,7 @@ impl LineInput {
             let line = &input[start..lf];
             // Only a line of two octets or fewer can be the lone dot's.
             let is_last = line.len() <= 2 && matches!(self.line.after(line), Line::Dot | Line::DotCr);
-            self.end_line(line, out);
+            self.end_line(&input[start..], lf - start, out);
             start = lf + 1;
             if is_last {
                 return Taken { count: start, is_complete: true };
@@ -241,8 +253,8 @@ impl LineInput {
         self.begin_line(input, start, out)
     }
 
-    fn end_line(&mut self, line: &[u8], out: &mut Vec<u8>) {
-        self.crlf.encode_line(line, out);
+    fn end_line(&mut self, rest: &[u8], size: usize, out: &mut Vec<u8>) {
+        self.crlf.encode_line(rest, size, out);
         self.line = Line::Start;
     }
 
