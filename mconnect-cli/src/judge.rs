@@ -1,10 +1,20 @@
 //! What the course of a session means for the exit status, in every mode that follows the session.
 
-use mconnect_core::Peer;
 use mconnect_core::protocol::{Answer, Code, Phase, Request, Standing};
+use mconnect_core::{Error, Peer};
 
 use crate::failure;
 use crate::verdict::{Verdict, status};
+
+/// How a session ended.
+pub enum End {
+    /// The server closed.
+    Closed,
+    /// The connection broke.
+    Broken(Error),
+    /// It was ended from this side, which has been told.
+    Given,
+}
 
 /// Judges a reply that ended; `is_complete` says whether the server may close now without anything missing. A script
 /// whose message is refused has failed; a person sees it.

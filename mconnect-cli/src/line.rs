@@ -16,7 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::failure;
 use crate::input::Input;
-use crate::judge;
+use crate::judge::{self, End};
 use crate::screen::Screen;
 use crate::secure::Secure;
 use crate::terminal;
@@ -85,15 +85,6 @@ struct Talk<'a> {
     shown: Vec<u8>,
     /// How the session ended, once it has.
     end: Option<End>,
-}
-
-enum End {
-    /// The server closed.
-    Closed,
-    /// The connection broke.
-    Broken(Error),
-    /// It was ended from this side, which has been told.
-    Given,
 }
 
 impl Talk<'_> {

@@ -32,7 +32,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Answer, Phase, Request, Standing};
-use mconnect_core::{Error, Pair, Reader, Session, Timeouts, Writer};
+use mconnect_core::{Pair, Reader, Session, Timeouts, Writer};
 use nix::sys::signal::{Signal, raise};
 use rustyline::EditMode;
 
@@ -40,7 +40,7 @@ pub use bell::Bell;
 
 use crate::args::{Keys, Options};
 use crate::failure;
-use crate::judge;
+use crate::judge::{self, End};
 use crate::secure::Secure;
 use crate::signals;
 use crate::terminal::{Manner, Terminal};
@@ -142,15 +142,6 @@ struct Talk<'a> {
     /// The phase that the line being typed is for.
     asked: Phase,
     end: Option<End>,
-}
-
-enum End {
-    /// The server closed.
-    Closed,
-    /// The connection broke.
-    Broken(Error),
-    /// It was ended from this side, which has been told.
-    Given,
 }
 
 impl Talk<'_> {
