@@ -2,13 +2,15 @@
 //!
 //! These files alone drive the protocol's I/O.
 
+mod exchange;
 mod raw;
 mod reader;
 mod shared;
+mod timeouts;
 mod writer;
 
 use std::fmt;
-use std::io::{self, Read};
+use std::io;
 use std::net::SocketAddr;
 #[cfg(unix)]
 use std::os::fd::BorrowedFd;
@@ -17,12 +19,13 @@ use std::time::Duration;
 
 pub use raw::{RawReader, RawWriter};
 pub use reader::Reader;
+pub use timeouts::Timeouts;
 pub use writer::Writer;
 
 use crate::closer::Closer;
 use crate::error::{Action, Error, Peer};
 use crate::observer::Observer;
-use crate::protocol::{BodyEncoder, Extensions, Limits, Phase, Reply, ReplyLine, Standing};
+use crate::protocol::{Extensions, Limits, Phase, Reply, ReplyLine, Standing};
 use crate::stream::Stream;
 use shared::{Deadline, Shared};
 
@@ -32,51 +35,6 @@ use shared::{Deadline, Shared};
 pub struct Session {
     reader: Reader,
     writer: Writer,
-}
-
-/// How long each stage may take. The defaults are those of
-/// [RFC 5321, section 4.5.3.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
-    /// Connecting to one address; 30 seconds.
-    pub attempt: Duration,
-    /// Resolving the name and connecting to its addresses, all together; 2 minutes.
-    pub connect: Duration,
-    /// The greeting; 5 minutes.
-    pub greeting: Duration,
-    /// The whole reply to a command; 5 minutes. Also how long the server may be silent after the sending side ended.
-    pub command: Duration,
-    /// The whole reply to DATA; 2 minutes.
-    pub data: Duration,
-    /// Each step that writing makes, of a message mostly; 3 minutes.
-    pub block: Duration,
-    /// The whole reply to the end of a message; 10 minutes.
-    pub end_of_data: Duration,
-    /// How long the server may take to close after it said that it would; 2 seconds.
-    pub closing: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            attempt: Duration::from_secs(30),
-            connect: Duration::from_secs(2 * 60),
-            greeting: Duration::from_secs(5 * 60),
-            command: Duration::from_secs(5 * 60),
-            data: Duration::from_secs(2 * 60),
-            block: Duration::from_secs(3 * 60),
-            end_of_data: Duration::from_secs(10 * 60),
-            closing: Duration::from_secs(2),
-        }
-    }
-}
-
-impl Timeouts {
-    /// Sets the time of every reply, and of every step of writing.
-    #[must_use]
-    pub fn replies(self, timeout: Duration) -> Self {
-        Self { greeting: timeout, command: timeout, data: timeout, block: timeout, end_of_data: timeout, ..self }
-    }
 }
 
 /// What a session is opened with.
@@ -113,16 +71,6 @@ impl Session {
             }
         });
         Self { reader, writer: Writer::new(shared, stream) }
-    }
-
-    /// Reads the next reply, whole; the first one is the greeting.
-    ///
-    /// # Errors
-    /// [`Error::Timeout`] at the deadline of the stage, counted for the whole reply; a later call goes on with the same
-    /// reply. [`Error::Closed`] if the server closed first; [`Error::Limit`], [`Error::Io`], [`Error::Aborted`].
-    pub fn read_reply(&mut self) -> Result<Reply, Error> {
-        let timeout = self.shared().stage();
-        self.reader.read_reply_by(Some(Deadline::after(timeout)))
     }
 
     /// Reads the next line, or a piece of one longer than the limit; `None` after the server closed.
@@ -162,102 +110,6 @@ impl Session {
     /// Gives the time that the reply due next may take.
     pub fn patience(&self) -> Duration {
         self.shared().stage()
-    }
-
-    /// Sends a command and reads its reply.
-    ///
-    /// # Errors
-    /// [`Error::OutOfStep`] if an earlier reply is still due, or the server waits for a body, a chunk or TLS: nothing is
-    /// sent, so that no late reply is taken for this command's, and the command not for something else. [`Error::LineBreak`] if the line holds one. Otherwise as [`send_line`](Self::send_line) and
-    /// [`read_reply`](Self::read_reply); if writing fails because the server has had its last word, that word is the
-    /// reply.
-    pub fn command(&mut self, line: impl AsRef<[u8]>) -> Result<Reply, Error> {
-        self.require_in_step(|phase| matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::StartTls))?;
-        match self.send_line(line) {
-            Ok(()) => self.read_reply(),
-            Err(error @ Error::LineBreak { .. }) => Err(error),
-            Err(error) => self.last_words(error),
-        }
-    }
-
-    /// Sends commands without waiting for each reply ([RFC 2920](https://www.rfc-editor.org/rfc/rfc2920)) and reads all
-    /// the replies. Only some thousand octets are unanswered at any time, so that neither side blocks the other.
-    ///
-    /// ```
-    /// # #[cfg(feature = "server")] {
-    /// # let server = mconnect_core::server::Server::start()?;
-    /// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
-    /// # session.read_reply()?;
-    /// session.command("EHLO client.example")?.require(250)?;
-    /// let replies = session.pipeline(["MAIL FROM:<>", "RCPT TO:<later@example.org>"])?;
-    /// let codes: Vec<u16> = replies.iter().map(|reply| reply.code().number()).collect();
-    /// assert_eq!(codes, [250, 450]);
-    /// # }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::OutOfStep`] as [`command`](Self::command), with nothing sent; [`Error::LineBreak`] at the first line, with
-    /// nothing sent; [`Error::Pipeline`], which keeps the replies that came, for everything else.
-    pub fn pipeline<L: AsRef<[u8]>>(&mut self, lines: impl IntoIterator<Item = L>) -> Result<Vec<Reply>, Error> {
-        self.require_in_step(|phase| matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::StartTls))?;
-        let mut group = Vec::new();
-        let mut replies = Vec::new();
-        for line in lines {
-            match self.writer.require_one_line(line.as_ref()) {
-                Ok(()) => {}
-                Err(error) if group.is_empty() && replies.is_empty() => return Err(error),
-                Err(error) => {
-                    self.send_group(&mut group, &mut replies)?;
-                    return Err(Error::Pipeline { answered: replies, source: Box::new(error) });
-                }
-            }
-            if !group.is_empty() && group.len() + line.as_ref().len() > MOST_UNANSWERED {
-                self.send_group(&mut group, &mut replies)?;
-            }
-            group.extend_from_slice(line.as_ref());
-            group.extend_from_slice(b"\r\n");
-        }
-        self.send_group(&mut group, &mut replies)?;
-        Ok(replies)
-    }
-
-    /// Sends a message: DATA, unless the server waits for a body already, and after its 354 the body, with CR LF line
-    /// ends, dots stuffed and the lone dot at its end. Gives the reply to the message, or the one that refused DATA.
-    /// In LMTP, the replies for further recipients are read with [`read_reply`](Self::read_reply).
-    ///
-    /// The message may be of any size; memory does not grow with it.
-    ///
-    /// # Errors
-    /// [`Error::Message`] if `message` cannot be read. Otherwise as [`command`](Self::command).
-    pub fn message(&mut self, mut message: impl Read) -> Result<Reply, Error> {
-        self.require_in_step(|phase| matches!(phase, Phase::Chunk { .. } | Phase::StartTls))?;
-        if self.phase() != Phase::Body {
-            let reply = self.command("DATA")?;
-            if self.phase() != Phase::Body {
-                return Ok(reply);
-            }
-        }
-        let (mut encoder, mut input, mut out) = (BodyEncoder::default(), vec![0; BLOCK], Vec::new());
-        loop {
-            match message.read(&mut input) {
-                Ok(0) => break,
-                Ok(count) => encoder.encode(&input[..count], &mut out),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(source) => return Err(Error::Message { scene: self.shared().scene(Action::Write), source }),
-            }
-            if out.len() >= BLOCK {
-                if let Err(error) = self.send(&out) {
-                    return self.last_words(error);
-                }
-                out.clear();
-            }
-        }
-        encoder.finish(&mut out);
-        match self.send(&out) {
-            Ok(()) => self.read_reply(),
-            Err(error) => self.last_words(error),
-        }
     }
 
     /// Sends one line and its CR LF, in one write.
@@ -452,39 +304,6 @@ impl Session {
     fn shared(&self) -> &Shared {
         self.writer.shared()
     }
-
-    fn require_in_step(&self, is_wrong: impl Fn(Phase) -> bool) -> Result<(), Error> {
-        let standing = self.standing();
-        if standing.outstanding == 0 && !is_wrong(standing.phase) {
-            return Ok(());
-        }
-        Err(Error::OutOfStep { scene: self.shared().scene(Action::Write), outstanding: standing.outstanding })
-    }
-
-    fn send_group(&mut self, group: &mut Vec<u8>, replies: &mut Vec<Reply>) -> Result<(), Error> {
-        let mut result = self.send(group);
-        group.clear();
-        while self.outstanding() > 0 && (result.is_ok() || self.phase() != Phase::Closed) {
-            match self.read_reply() {
-                Ok(reply) => replies.push(reply),
-                Err(error) => {
-                    result = result.and(Err(error));
-                    break;
-                }
-            }
-        }
-        result.map_err(|source| Error::Pipeline { answered: std::mem::take(replies), source: Box::new(source) })
-    }
-
-    /// After a failed write: the reply that tells why, if the server sent one before it closed.
-    fn last_words(&mut self, error: Error) -> Result<Reply, Error> {
-        if matches!(error, Error::Io { .. } | Error::Timeout { .. }) {
-            let grace = Deadline::after(self.shared().timeouts.closing);
-            self.reader.read_reply_by(Some(grace)).map_err(|_| error)
-        } else {
-            Err(error)
-        }
-    }
 }
 
 #[cfg(unix)]
@@ -501,8 +320,3 @@ impl fmt::Debug for Session {
         self.shared().fmt(f, "Session")
     }
 }
-
-/// A pipeline has at most this many octets unanswered, far below what any system's buffers hold.
-const MOST_UNANSWERED: usize = 4096;
-/// A message is read and sent in blocks of about this many octets.
-const BLOCK: usize = 64 * 1024;

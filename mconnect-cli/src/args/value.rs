@@ -1,0 +1,71 @@
+//! What follows an option: each kind of value is read in one place.
+//!
+//! Every error is a sentence that says what is wrong with the value.
+
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::trace::Form;
+
+/// Gives the host back, unless it is a port in the wrong place: a resolver would take a number for an address.
+pub fn checked(host: String) -> Result<String, String> {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let has_port = match host.rsplit_once(':') {
+        Some((name, port)) => is_number(port) && (name.ends_with(']') || !name.contains(':')),
+        None => is_number(&host),
+    };
+    if has_port { Err(format!("{host:?} is not a host: a port goes with -p")) } else { Ok(host) }
+}
+
+pub fn text(parser: &mut lexopt::Parser) -> Result<String, String> {
+    string(parser.value().map_err(|error| error.to_string())?)
+}
+
+pub fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
+    let names = || known.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    let found = known.iter().find(|(name, _)| *name == text);
+    found.map(|(_, value)| *value).ok_or_else(|| format!("{text:?} is none of: {}", names()))
+}
+
+pub fn string(value: OsString) -> Result<String, String> {
+    value.into_string().map_err(|value| format!("{:?} is not UTF-8", value.to_string_lossy()))
+}
+
+pub fn file(parser: &mut lexopt::Parser) -> Result<PathBuf, String> {
+    Ok(parser.value().map_err(|error| error.to_string())?.into())
+}
+
+pub fn form(value: Option<OsString>) -> Result<Form, String> {
+    match value.map(string).transpose()?.as_deref() {
+        None => Ok(Form::Escaped),
+        Some("hex") => Ok(Form::Hex),
+        Some(other) => Err(format!("{other:?} is not a form of --trace: hex")),
+    }
+}
+
+pub fn value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("{text:?} is not NAME=VALUE")),
+    }
+}
+
+pub fn count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| format!("{text:?} is not a count above 0"))
+}
+
+pub fn address(text: &str) -> Result<IpAddr, String> {
+    let inner = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(text);
+    inner.parse().map_err(|_| format!("{text:?} is not an IPv4 or IPv6 address"))
+}
+
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>().map(Duration::try_from_secs_f64) {
+        Ok(Ok(seconds)) if !seconds.is_zero() && seconds <= A_YEAR => Ok(seconds),
+        _ => Err(format!("{text:?} is not a number of seconds above 0")),
+    }
+}
+
+const A_YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);

@@ -1,0 +1,48 @@
+//! How long each stage of a session may take.
+
+use std::time::Duration;
+
+/// How long each stage may take. The defaults are those of
+/// [RFC 5321, section 4.5.3.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Connecting to one address; 30 seconds.
+    pub attempt: Duration,
+    /// Resolving the name and connecting to its addresses, all together; 2 minutes.
+    pub connect: Duration,
+    /// The greeting; 5 minutes.
+    pub greeting: Duration,
+    /// The whole reply to a command; 5 minutes. Also how long the server may be silent after the sending side ended.
+    pub command: Duration,
+    /// The whole reply to DATA; 2 minutes.
+    pub data: Duration,
+    /// Each step that writing makes, of a message mostly; 3 minutes.
+    pub block: Duration,
+    /// The whole reply to the end of a message; 10 minutes.
+    pub end_of_data: Duration,
+    /// How long the server may take to close after it said that it would; 2 seconds.
+    pub closing: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            attempt: Duration::from_secs(30),
+            connect: Duration::from_secs(2 * 60),
+            greeting: Duration::from_secs(5 * 60),
+            command: Duration::from_secs(5 * 60),
+            data: Duration::from_secs(2 * 60),
+            block: Duration::from_secs(3 * 60),
+            end_of_data: Duration::from_secs(10 * 60),
+            closing: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Timeouts {
+    /// Sets the time of every reply, and of every step of writing.
+    #[must_use]
+    pub fn replies(self, timeout: Duration) -> Self {
+        Self { greeting: timeout, command: timeout, data: timeout, block: timeout, end_of_data: timeout, ..self }
+    }
+}
