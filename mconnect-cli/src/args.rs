@@ -5,6 +5,7 @@ mod parse;
 mod security;
 mod value;
 
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,6 +47,10 @@ pub struct Options {
     pub timeout: Option<Duration>,
     pub connect_timeout: Option<Duration>,
     pub mode: Mode,
+    /// The lines of the session, if they are not those of standard input.
+    pub commands: Vec<OsString>,
+    /// The first negative reply ends the session.
+    pub ends_at_refusal: bool,
     pub is_quiet: bool,
     /// Where the session is written down as a dialogue.
     pub record: Option<PathBuf>,

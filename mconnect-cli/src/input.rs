@@ -1,8 +1,11 @@
-//! Standard input, in blocks; once it turns out to be long, read ahead by a thread of its own.
+//! The input of a session, in blocks: lines that are given, or standard input; once that turns out to be long, it is read
+//! ahead by a thread of its own.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, PipeReader, PipeWriter, Read, Stdin, Write};
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -11,9 +14,10 @@ use std::thread;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// Standard input.
+/// Standard input, or what is given in its place.
 pub struct Input {
     stdin: Stdin,
+    given: Option<Vec<u8>>,
     block: Option<Block>,
     ahead: Option<Ahead>,
 }
@@ -39,12 +43,23 @@ struct Ahead {
 
 impl Input {
     pub fn new() -> Self {
-        Self { stdin: io::stdin(), block: None, ahead: None }
+        Self { stdin: io::stdin(), given: None, block: None, ahead: None }
     }
 
-    /// Says whether there is something to [`take`](Self::take) that was read ahead. If not, the descriptor tells.
+    /// Makes an input of these lines; standard input is not read.
+    pub fn given(lines: &[OsString]) -> Self {
+        let mut given = Vec::new();
+        for line in lines {
+            given.extend_from_slice(line.as_bytes());
+            given.push(b'\n');
+        }
+        Self { given: Some(given), ..Self::new() }
+    }
+
+    /// Says whether there is something to [`take`](Self::take) without waiting, as far as that is known. If not, the
+    /// descriptor tells.
     pub fn is_ready(&mut self) -> bool {
-        self.ahead.as_mut().is_some_and(Ahead::is_ready)
+        self.given.is_some() || self.ahead.as_mut().is_some_and(Ahead::is_ready)
     }
 
     /// Gives the descriptor that is readable when there is something to [`take`](Self::take).
@@ -64,6 +79,11 @@ impl Input {
             let next = ahead.next.take();
             return next.unwrap_or_else(|| ahead.read.recv().unwrap_or_else(|_| Ok(Block::new())));
         }
+        if let Some(given) = &mut self.given {
+            // Once taken, what is given has ended.
+            let bytes = std::mem::take(given);
+            return Ok(Block { count: bytes.len(), bytes });
+        }
         let mut block = self.block.take().unwrap_or_else(Block::new);
         block.count = read(&mut block.bytes)?;
         // A full block: there is more, and reading it while this one is sent saves time.
@@ -79,6 +99,7 @@ impl Input {
             Some(ahead) => {
                 let _ = ahead.used.send(block);
             }
+            None if self.given.is_some() => {}
             None => self.block = Some(block),
         }
     }

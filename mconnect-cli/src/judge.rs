@@ -33,6 +33,12 @@ pub fn reply(answer: Answer, is_complete: bool, is_script: bool, verdict: &Verdi
     }
 }
 
+/// Says whether a reply refuses something; a 421 after the end of the input is how some servers say goodbye.
+pub fn is_refusal(answer: Answer, is_complete: bool) -> bool {
+    let is_goodbye = answer.request.is_none() && answer.code == Code::NOT_AVAILABLE && is_complete;
+    !answer.code.is_positive() && !is_goodbye
+}
+
 /// Says whether the server has replied to QUIT, whatever it said.
 pub fn has_quit(standing: &Standing) -> bool {
     standing.last_answer.is_some_and(|answer| answer.request == Some(Request::Quit))

@@ -33,22 +33,37 @@ pub enum Pace {
     Blind,
 }
 
+/// What a session is given beside its server.
+pub struct Setting<'a> {
+    pub input: Input,
+    pub screen: Screen,
+    pub timeouts: Timeouts,
+    pub pace: Pace,
+    /// The first negative reply ends the session.
+    pub ends_at_refusal: bool,
+    pub secure: &'a Secure,
+    pub verdict: &'a Verdict,
+}
+
 /// Hands a session over, until its end.
-pub fn run(session: Session, screen: Screen, timeouts: Timeouts, pace: Pace, secure: &Secure, verdict: &Verdict) {
+pub fn run(session: Session, setting: Setting<'_>) {
+    let Setting { input, screen, timeouts, pace, ends_at_refusal, secure, verdict } = setting;
     let mut talk = Talk {
         session,
         screen,
         timeouts,
         pace,
+        ends_at_refusal,
         secure,
         verdict,
-        input: Input::new(),
+        input,
         is_input_over: false,
         lines: LineInput::default(),
         guess: (pace == Pace::Blind).then(Tracker::new),
         out: Vec::new(),
         skipped: None,
         refused_data: None,
+        is_refused: false,
         unsent: Unsent::default(),
         unfinished: None,
         shown: Vec::new(),
@@ -56,6 +71,7 @@ pub fn run(session: Session, screen: Screen, timeouts: Timeouts, pace: Pace, sec
     };
     // Each part breaks off when the session ends in it.
     let _ = talk.converse();
+    talk.take_leave();
     talk.finish();
 }
 
@@ -64,6 +80,7 @@ struct Talk<'a> {
     screen: Screen,
     timeouts: Timeouts,
     pace: Pace,
+    ends_at_refusal: bool,
     secure: &'a Secure,
     verdict: &'a Verdict,
     input: Input,
@@ -77,6 +94,8 @@ struct Talk<'a> {
     skipped: Option<u64>,
     /// DATA was refused, and what follows it in the script is to be passed over.
     refused_data: Option<()>,
+    /// A negative reply came that ends the session.
+    is_refused: bool,
     unsent: Unsent,
     /// The phase in which the input ended.
     unfinished: Option<Phase>,

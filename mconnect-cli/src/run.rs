@@ -11,10 +11,11 @@ use mconnect_core::{Connect, Observer, Session, Timeouts};
 use crate::args::{self, Mode, Options, Request, Target};
 use crate::failure;
 use crate::help;
-use crate::line::{self, Pace};
+use crate::input::Input;
+use crate::line::{self, Pace, Setting};
 use crate::narrator::Narrator;
 use crate::play;
-use crate::prompt::{self, Bell, Setting};
+use crate::prompt::{self, Bell};
 use crate::raw;
 use crate::record::{Record, Tee};
 use crate::screen::Screen;
@@ -41,6 +42,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let verdict = Arc::new(Verdict::default());
+    if options.ends_at_refusal && takes_a_prompt(&options) {
+        verdict.complain(status::USAGE, "--fail is for piped input and -c: at the prompt a person decides");
+        return ExitCode::from(verdict.status());
+    }
     match Stage::set(&options) {
         Ok(stage) => open_and_hand_over(&options, &stage, &verdict),
         Err(error) => verdict.complain(status::IO, &format!("cannot wait for signals: {error}")),
@@ -65,7 +70,7 @@ impl Stage {
                 signals::watch(terminal.handle(), Some)?;
                 Ok(Self::Raw(terminal))
             }
-            Mode::Line if prompt::is_possible() => {
+            _ if takes_a_prompt(options) => {
                 let (terminal, bell) = (Terminal::new(), Arc::new(Bell::default()));
                 let theirs = Arc::clone(&bell);
                 signals::watch(terminal.handle(), move |signal| theirs.sort(signal))?;
@@ -75,6 +80,10 @@ impl Stage {
             _ => Ok(Self::Plain),
         }
     }
+}
+
+fn takes_a_prompt(options: &Options) -> bool {
+    options.mode == Mode::Line && options.commands.is_empty() && prompt::is_possible()
 }
 
 fn open_and_hand_over(options: &Options, stage: &Stage, verdict: &Arc<Verdict>) {
@@ -156,7 +165,10 @@ fn hand_over(
         Stage::Raw(terminal) => Some(terminal),
         Stage::Prompt(terminal, bell) => {
             let bell = Arc::clone(bell);
-            return prompt::run(session, &Setting { options, timeouts, terminal, bell, secure, verdict, reopen });
+            return prompt::run(
+                session,
+                &prompt::Setting { options, timeouts, terminal, bell, secure, verdict, reopen },
+            );
         }
     };
     let screen = Screen::new();
@@ -168,10 +180,12 @@ fn hand_over(
             return raw::run(session, screen, timeouts, terminal, verdict);
         }
         Mode::Blind => Pace::Blind,
-        Mode::Line if io::stdin().is_terminal() => Pace::Typed,
+        Mode::Line if options.commands.is_empty() && io::stdin().is_terminal() => Pace::Typed,
         Mode::Line => Pace::InStep,
     };
-    line::run(session, screen, timeouts, pace, secure, verdict);
+    let input = if options.commands.is_empty() { Input::new() } else { Input::given(&options.commands) };
+    let ends_at_refusal = options.ends_at_refusal;
+    line::run(session, Setting { input, screen, timeouts, pace, ends_at_refusal, secure, verdict });
 }
 
 fn help_smtp(topic: Option<&str>, file: Option<&Path>) -> ExitCode {

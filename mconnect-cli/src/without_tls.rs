@@ -4,10 +4,11 @@ use mconnect_core::Session;
 use mconnect_core::server::{Server, ServerError};
 
 use crate::args::{Options, Start};
-use crate::verdict::{Verdict, status};
+use crate::verdict::{Verdict, say, status};
 
 pub struct Secure {
     is_left_plain: bool,
+    is_quiet: bool,
 }
 
 impl Secure {
@@ -18,7 +19,7 @@ impl Secure {
         match security.start {
             Start::First | Start::Upgrade => Err((status::USAGE, WITHOUT.to_owned())),
             Start::ByHand if security.auth.is_some() => Err((status::USAGE, WITHOUT.to_owned())),
-            Start::ByHand => Ok(Self { is_left_plain: security.is_left_plain }),
+            Start::ByHand => Ok(Self { is_left_plain: security.is_left_plain, is_quiet: options.is_quiet }),
         }
     }
 
@@ -43,7 +44,11 @@ impl Secure {
         None
     }
 
-    pub fn note(&self, _: &str) {}
+    pub fn note(&self, message: &str) {
+        if !self.is_quiet {
+            say(message);
+        }
+    }
 }
 
 const WITHOUT: &str = "this mconnect was built without TLS and AUTH (the feature tls)";

@@ -18,6 +18,8 @@ pub const OPTIONS: &[Opt] = &[
     Opt { flags: &["--timeout"], value: Some("SECONDS"), text: "longest wait for a reply (default: 5 minutes)" },
     Opt { flags: &["--connect-timeout"], value: Some("SECONDS"), text: "longest attempt at one address (default: 30)" },
     Opt { flags: &["--no-wait"], value: None, text: "send piped lines without waiting for replies" },
+    Opt { flags: &["-c", "--command"], value: Some("LINE"), text: "a line of the session, instead of the input" },
+    Opt { flags: &["--fail"], value: None, text: "end at the first negative reply, with 69 or 75" },
     Opt { flags: &["--starttls"], value: None, text: "do EHLO, STARTTLS and TLS before handing over" },
     Opt { flags: &["--tls"], value: None, text: "TLS from the first byte (implied by port 465)" },
     Opt { flags: &["--no-tls"], value: None, text: "no TLS from the first byte, on port 465 either" },
@@ -95,6 +97,9 @@ end in CR LF on their way, whatever they ended in before.
             still says is shown, until it closes
   Ctrl-C    closes the connection at once
 
+With -c, the lines of the session are those given; the input is not read, and
+nothing is added, neither EHLO nor QUIT.
+
 Lines pasted at a terminal go out at once, too; a file goes in step.
 STARTTLS goes on inside TLS after the server's 220; say EHLO again then. The
 certificate is verified with the system's trust store and the name of the host.
@@ -113,6 +118,7 @@ examples:
   mconnect --starttls --auth user -p submission mail.example.org
   mconnect -p submission mail.example.org
   mconnect -p 2525 ::1 <session.txt
+  mconnect --quiet --fail -c 'EHLO probe.example' -c QUIT mx.example.org
   mconnect --record talk.txt mx.example.org
   mconnect --play talk.txt mx.example.org
   mconnect --demo

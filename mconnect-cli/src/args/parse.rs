@@ -24,6 +24,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     let (mut serve, mut bind, mut port_file, mut is_once) = (None, Ipv4Addr::LOCALHOST.into(), None, false);
     let mut security = Security::default();
     let mut is_help_smtp = false;
+    let (mut commands, mut ends_at_refusal) = (Vec::new(), false);
     let (mut is_raw, mut is_blind, mut is_quiet, mut is_demo) = (false, false, false, false);
     let mut prompt = Prompt {
         keys: Keys::Emacs,
@@ -52,6 +53,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
             Long("timeout") => timeout = Some(seconds(&text(&mut parser)?)?),
             Long("connect-timeout") => connect_timeout = Some(seconds(&text(&mut parser)?)?),
             Long("no-wait") => is_blind = true,
+            Short('c') | Long("command") => commands.push(parser.value().map_err(|error| error.to_string())?),
+            Long("fail") => ends_at_refusal = true,
             Long("quiet") => is_quiet = true,
             Long("edit-mode") => {
                 prompt.keys = one_of(&text(&mut parser)?, &[("emacs", Keys::Emacs), ("vi", Keys::Vi)])?;
@@ -104,6 +107,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         if host.is_some() || is_demo || !play.files.is_empty() || record.is_some() {
             return Err("--serve takes no host and nothing to play or record".to_owned());
         }
+        if !commands.is_empty() || ends_at_refusal {
+            return Err("--serve takes its lines from its dialogue: -c and --fail are for a session".to_owned());
+        }
         let address = SocketAddr::new(bind, if has_port { port } else { 0 });
         let values = play.values;
         return Ok(Request::Serve(Serve { file, values, address, port_file, is_once, patience: timeout, is_quiet }));
@@ -126,6 +132,13 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         (false, true) => Mode::Blind,
         (false, false) => Mode::Line,
     };
+    let is_script = !commands.is_empty() || ends_at_refusal;
+    if is_script && mode == Mode::Raw {
+        return Err("-r goes with neither -c nor --fail: raw mode knows no lines and no replies".to_owned());
+    }
+    if is_script && !play.files.is_empty() {
+        return Err("--play takes its lines from a dialogue: -c and --fail go without it".to_owned());
+    }
     security.settle(port)?;
     let options = Box::new(Options {
         target,
@@ -135,6 +148,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         timeout,
         connect_timeout,
         mode,
+        commands,
+        ends_at_refusal,
         is_quiet,
         record,
         trace,
@@ -209,6 +224,11 @@ mod tests {
             (&["--trace=x"], "\"x\" is not a form of --trace: hex"),
             (&["--repeat", "0"], "\"0\" is not a count above 0"),
             (&["--serve", "a", "mx"], "--serve takes no host and nothing to play or record"),
+            (&["-r", "-c", "QUIT"], "-r goes with neither -c nor --fail: raw mode knows no lines and no replies"),
+            (&["-r", "--fail"], "-r goes with neither -c nor --fail: raw mode knows no lines and no replies"),
+            (&["--play", "a", "-c", "b"], "--play takes its lines from a dialogue: -c and --fail go without it"),
+            (&["--serve", "a", "--fail"], "--serve takes its lines from its dialogue: -c and --fail are for a session"),
+            (&["-c"], "missing argument for option '-c'"),
             (&["--color", "blue"], "\"blue\" is none of: auto, always, never"),
             (&["--demo", "mx"], "--demo takes no host: it brings its own"),
         ];

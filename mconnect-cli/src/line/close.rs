@@ -4,7 +4,7 @@ use std::ops::ControlFlow::{self, Break};
 use std::time::{Duration, Instant};
 
 use mconnect_core::Error;
-use mconnect_core::protocol::LineInput;
+use mconnect_core::protocol::{LineInput, Phase};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{Pace, Talk};
@@ -26,6 +26,9 @@ impl Talk<'_> {
             self.wait_for_replies()?;
         }
         self.show_what_came()?;
+        if self.is_refused {
+            return Break(());
+        }
         self.unfinished = Some(self.session.phase());
         // If this fails the connection has ended, which reading tells.
         let _ = self.session.half_close();
@@ -71,6 +74,19 @@ impl Talk<'_> {
         if let Some(skipped) = self.skipped.take().filter(|skipped| *skipped > 0) {
             self.lines = LineInput::default();
             say(&format!("mconnect: DATA was refused: {skipped} octets of input, {end}, were not sent"));
+        }
+    }
+
+    /// Says QUIT after a refusal that ends the session, where the server waits for a command.
+    pub(super) fn take_leave(&mut self) {
+        let standing = self.session.standing();
+        let is_due = self.is_refused && self.end.is_none() && !standing.is_closing && !judge::has_quit(&standing);
+        if !is_due || self.wait_for_replies().is_break() || self.session.phase() != Phase::Command {
+            return;
+        }
+        self.secure.note("> QUIT");
+        if self.session.send(b"QUIT\r\n").is_ok() {
+            let _ = self.wait_for_replies();
         }
     }
 
@@ -137,10 +153,11 @@ impl Talk<'_> {
         judge::is_complete(&self.session.standing(), self.is_input_over && self.unsent.octets == 0)
     }
 
-    /// Says whether nothing more is to be sent: the server will close, or has replied to QUIT, whatever it said.
+    /// Says whether nothing more is to be sent: the server will close, has replied to QUIT, whatever it said, or has refused
+    /// something where that ends the session.
     pub(super) fn has_ended_by_word(&self) -> bool {
         let standing = self.session.standing();
-        standing.is_closing || judge::has_quit(&standing)
+        self.is_refused || standing.is_closing || judge::has_quit(&standing)
     }
 }
 

@@ -135,6 +135,14 @@ impl Talk<'_> {
     fn judge_reply(&mut self) {
         let Some(answer) = self.session.standing().last_answer else { return };
         judge::reply(answer, self.is_complete(), self.pace != Pace::Typed, self.verdict);
+        if self.ends_at_refusal && !self.is_refused && judge::is_refusal(answer, self.is_complete()) {
+            self.is_refused = true;
+            let message = match answer.request {
+                Some(request) => format!("{request} was refused with {}, which ends the session", answer.code),
+                None => format!("the server said {} unasked, which ends the session", answer.code),
+            };
+            self.verdict.complain(failure::status_of_refusal(answer.code), &message);
+        }
         // After a refused DATA the script's body is no body to the server, and must not be sent.
         if self.pace == Pace::InStep && answer.request == Some(Request::Data) && !answer.code.is_positive() {
             self.refused_data = Some(());
