@@ -1,37 +1,35 @@
 //! The tool, and the library under it, with Postfix, Exim and OpenSMTPD; `servers/` has what starts them.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::env::temp_dir;
+mod common;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
-use std::process::{self, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Stdio;
 
+use common::MCONNECT;
+use common::real::{
+    EHLO, EXIM, Kind, OPENSMTPD, PATIENCE, POSTFIX, RealServer, Talk, delivery, envelope, limited, message,
+};
 use mconnect_core::server::Server;
 use mconnect_core::{Connect, Timeouts};
 
 #[test]
 #[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
 fn postfix_serves_every_session() {
-    let protest = "554 5.5.0 Error: SMTP protocol synchronization";
-    every_session(Kind { name: "postfix", protest, has_chunking: true });
+    every_session(POSTFIX);
 }
 
 #[test]
 #[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
 fn exim_serves_every_session() {
-    let protest = "554 SMTP synchronization error";
-    every_session(Kind { name: "exim", protest, has_chunking: true });
+    every_session(EXIM);
 }
 
 #[test]
 #[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
 fn opensmtpd_serves_every_session() {
-    let protest = "500 5.5.1 Invalid command: Pipelining not supported";
-    every_session(Kind { name: "opensmtpd", protest, has_chunking: false });
+    every_session(OPENSMTPD);
 }
 
 #[test]
@@ -198,150 +196,8 @@ fn raw(server: &RealServer) {
     assert_eq!(child.wait().unwrap().code(), Some(0), "after {rest:?}");
 }
 
-/// What is different about a server.
-struct Kind {
-    name: &'static str,
-    /// What it says to a client that does not wait for its replies.
-    protest: &'static str,
-    has_chunking: bool,
-}
-
-/// A server that runs until it is dropped.
-struct RealServer {
-    kind: Kind,
-    port: u16,
-    dir: PathBuf,
-}
-
-impl RealServer {
-    fn start(kind: Kind) -> Self {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        let dir = temp_dir().join(format!("mconnect-{}-{}", kind.name, process::id()));
-        fs::create_dir(&dir).unwrap();
-        let server = Self { kind, port, dir };
-        server.run(&["install"]).unwrap();
-        server.run(&["start", &port.to_string()]).unwrap();
-        server
-    }
-
-    /// Runs the server's script; an error is what it says.
-    fn run(&self, action: &[&str]) -> Result<(), String> {
-        let script = format!("{}/tests/servers/{}.sh", env!("CARGO_MANIFEST_DIR"), self.kind.name);
-        let done = Command::new(script).args(action).arg(&self.dir).stdin(Stdio::null()).output().unwrap();
-        if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).into_owned()) }
-    }
-
-    /// Pipes a script through the tool.
-    fn talk(&self, host: &str, options: &[&str], script: impl AsRef<[u8]>) -> Talk {
-        Talk::of(&[&[MCONNECT, "-p", &self.port.to_string(), host], options].concat(), script.as_ref())
-    }
-
-    #[track_caller]
-    fn must_store(&self, copies: usize, content: impl AsRef<[u8]>) {
-        let content = content.as_ref();
-        let deadline = Instant::now() + PATIENCE;
-        while self.stored().len() < copies && Instant::now() < deadline {
-            thread::sleep(LOOK_AGAIN);
-        }
-        let stored = self.stored();
-        assert_eq!(stored.len(), copies, "{} stored another number of messages", self.kind.name);
-        for path in stored {
-            let whole = fs::read(&path).unwrap();
-            let begin = whole.windows(FIRST_FIELD.len()).position(|window| window == FIRST_FIELD.as_bytes());
-            let kept = &whole[begin.unwrap_or(0)..];
-            let same = kept.iter().zip(content).take_while(|(kept, sent)| kept == sent).count();
-            let [got, expected] = [kept, content].map(|all| all[same..].escape_ascii().take(200).map(char::from));
-            let [got, expected] = [String::from_iter(got), String::from_iter(expected)];
-            let lengths = (kept.len(), content.len());
-            assert!(kept == content, "octets {lengths:?}, from {same} on \"{got}\", expected \"{expected}\"");
-            fs::remove_file(&path).unwrap();
-        }
-    }
-
-    /// Looks once a later message is there.
-    #[track_caller]
-    fn must_have_stored_nothing(&self) {
-        let later = message("later\n");
-        let talk = self.talk("127.0.0.1", &[], format!("{EHLO}{}QUIT\n", delivery(&["one"], &later)));
-        talk.must_be(0, &["220", "250", "250", "250", "354", "250", "221"]);
-        self.must_store(1, later);
-    }
-
-    fn stored(&self) -> Vec<PathBuf> {
-        fs::read_dir(self.dir.join("stored/new")).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
-    }
-}
-
-impl Drop for RealServer {
-    fn drop(&mut self) {
-        if let Err(said) = self.run(&["stop"]) {
-            eprintln!("{said}");
-        }
-        drop(fs::remove_dir_all(&self.dir));
-    }
-}
-
-/// What came of a session with the tool.
-#[derive(Debug)]
-struct Talk {
-    status: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Talk {
-    fn of(command: &[&str], script: &[u8]) -> Self {
-        let mut command = limited(command);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (mut input, script) = (child.stdin.take().unwrap(), script.to_vec());
-        // A server that ends the session leaves a part of the script unread.
-        let feeding = thread::spawn(move || drop(input.write_all(&script)));
-        let done = child.wait_with_output().unwrap();
-        feeding.join().unwrap();
-        let [out, err] = [done.stdout, done.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        Self { status: done.status.code(), out, err }
-    }
-
-    #[track_caller]
-    fn must_be(&self, status: i32, codes: &[&str]) {
-        assert_eq!((self.status, self.codes()), (Some(status), codes.to_vec()), "{self:?}");
-    }
-
-    /// Gives the code of each reply.
-    fn codes(&self) -> Vec<&str> {
-        self.out.lines().filter(|line| !line[3..].starts_with('-')).map(|line| &line[..3]).collect()
-    }
-
-    /// At the end of its input, Exim says 421, and the others say nothing.
-    fn codes_but_for_a_farewell(&self) -> Vec<&str> {
-        let mut codes = self.codes();
-        codes.pop_if(|code| *code == "421");
-        codes
-    }
-}
-
-/// Gives a command that does not hang.
-fn limited(command: &[&str]) -> Command {
-    let mut limited = Command::new("timeout");
-    limited.arg(PATIENCE.as_secs().to_string()).args(command);
-    limited
-}
-
-fn envelope(recipients: &[&str]) -> String {
-    let to: String = recipients.iter().map(|name| format!("RCPT TO:<{name}@example.com>\n")).collect();
-    format!("MAIL FROM:<sender@example.org>\n{to}")
-}
-
-fn delivery(recipients: &[&str], content: &str) -> String {
-    format!("{}DATA\n{content}.\n", envelope(recipients))
-}
-
 fn three_deliveries() -> String {
     format!("{EHLO}{}QUIT\n", delivery(&["one"], &message("one of three\n")).repeat(3))
-}
-
-fn message(text: &str) -> String {
-    format!("{FIRST_FIELD} mconnect\nDate: Mon, 1 Jan 2024 00:00:00 +0000\nMessage-ID: <1@example.org>\n\n{text}")
 }
 
 /// Gives a message of 10 MB with all that can go wrong in one, but for what servers change: lone CR and LF, and NUL.
@@ -364,10 +220,3 @@ fn stuffed(content: &[u8]) -> Vec<u8> {
     let lines = content.split_inclusive(|octet| *octet == b'\n');
     lines.flat_map(|line| [if line.starts_with(b".") { b"." } else { b"".as_slice() }, line].concat()).collect()
 }
-
-const MCONNECT: &str = env!("CARGO_BIN_EXE_mconnect");
-const PATIENCE: Duration = Duration::from_secs(60);
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
-const EHLO: &str = "EHLO client.example\n";
-/// Servers put their own header fields above it.
-const FIRST_FIELD: &str = "Comments: from";

@@ -1,5 +1,8 @@
 #!/bin/bash
-# exim.sh install DIR | start PORT DIR | stop DIR     Exim 4, unpacked from Debian's exim4-daemon-light; see lib.sh
+# exim.sh install DIR | start PORT TLS_PORT DIR | stop DIR     Exim 4, unpacked from exim4-daemon-light; see lib.sh
+#
+# It has TLS by GnuTLS, with ECDSA; on TLS_PORT TLS 1.3 alone. It offers AUTH, in the clear as well: PLAIN, LOGIN and
+# CRAM-MD5; and EXTERNAL to a client that showed the certificate of chain.sh.
 #
 # It puts Received on top of a message that it stores. It offers no PIPELINING and ends a session that sends more than
 # one command at a time, or anything before the greeting (smtp_enforce_sync).
@@ -7,7 +10,7 @@
 EXIM_USER=Debian-exim
 
 fetch() {
-  installed libcrypt1 libdb5.3 libgnutls-dane0 libgnutls30 libidn12 libidn2-0 libnsl2 libpcre2-8-0
+  installed libcrypt1 libdb5.3 libgnutls-dane0 libgnutls30 libidn12 libidn2-0 libnsl2 libpcre2-8-0 openssl
   unpacked exim4-daemon-light
   user $EXIM_USER
 }
@@ -27,8 +30,14 @@ pid_file_path = $DIR/spool/daemon.pid
 notifier_socket =
 keep_environment =
 local_interfaces = <; 127.0.0.1 ; ::1
-daemon_smtp_ports = $PORT
-tls_advertise_hosts =
+daemon_smtp_ports = $PORT : $TLS_PORT
+tls_on_connect_ports = $TLS_PORT
+tls_advertise_hosts = *
+tls_certificate = $DIR/tls/server.pem
+tls_privatekey = $DIR/tls/server.key
+tls_require_ciphers = NORMAL\${if ={\$received_port}{$TLS_PORT}{:-VERS-ALL:+VERS-TLS1.3}}
+tls_try_verify_hosts = *
+tls_verify_certificates = $DIR/tls/root.pem
 domainlist local_domains = example.com
 
 smtp_enforce_sync = true
@@ -74,7 +83,35 @@ maildir:
   user = $EXIM_USER
   directory = $DIR/stored
   maildir_format
+
+begin authenticators
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_prompts = :
+  server_condition = \${if and{{eq{\$auth2}{user}}{eq{\$auth3}{pencil}}}}
+  server_set_id = \$auth2
+login:
+  driver = plaintext
+  public_name = LOGIN
+  server_prompts = <| Username: | Password:
+  server_condition = \${if and{{eq{\$auth1}{user}}{eq{\$auth2}{pencil}}}}
+  server_set_id = \$auth1
+cram:
+  driver = cram_md5
+  public_name = CRAM-MD5
+  server_secret = \${if eq{\$auth1}{user}{pencil}fail}
+  server_set_id = \$auth1
+external:
+  driver = external
+  public_name = EXTERNAL
+  server_advertise_condition = \$tls_in_certificate_verified
+  server_param2 = \${certextract {subj_altname,mail}{\$tls_in_peercert}}
+  server_condition = \${if eq{\$auth1}{\$auth2}}
+  server_set_id = \$auth1
 E
+  chain ecdsa
+  chown $EXIM_USER: "$DIR/tls" "$DIR/tls/server.key"
 }
 
 run() { spawn "$EXIM" -C "$DIR/exim.conf" -bdf; }

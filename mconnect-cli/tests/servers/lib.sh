@@ -1,14 +1,17 @@
 # Sourced by the scripts beside it. Each runs one real SMTP server on loopback, for the tests; Debian, as root:
 #
-#   NAME.sh install DIR      fetches the server and what it needs; starts nothing
-#   NAME.sh start PORT DIR   returns 0 once the server has greeted on 127.0.0.1:PORT and on [::1]:PORT
-#   NAME.sh stop DIR         ends the server and returns when it is gone
+#   NAME.sh install DIR               fetches the server and what it needs; starts nothing
+#   NAME.sh start PORT TLS_PORT DIR   returns 0 once the server has greeted on 127.0.0.1:PORT and on [::1]:PORT
+#   NAME.sh stop DIR                  ends the server and returns when it is gone
 #
 # DIR holds all there is of one server, and other users of the machine must be able to reach it. What the server
 # accepts is in DIR/stored/new (a maildir), a file for each recipient, there only when complete; `start` empties it.
 # Below the header fields that the server puts on top, a file is the message as sent, with LF for CRLF, as long as that
 # has a Date and a Message-ID, no Bcc, no lone CR or LF, and no NUL.
 # The server takes anyone@example.com, but answers 550 to refused@example.com.
+#
+# PORT has STARTTLS, TLS_PORT is inside TLS from the first byte; DIR/tls has the certificates, made by chain.sh when the
+# server is started. Where a script says that there is AUTH, the user is `user`, the password `pencil`.
 #
 # A script says how with three functions, fetch, configure and run, and then calls `main "$@"`.
 set -eu
@@ -19,8 +22,8 @@ NAME=${0##*/}
 main() {
   case "${1-} $#" in
     'install 2' | 'stop 2') DIR=$2 ;;
-    'start 3') PORT=$2 DIR=$3 ;;
-    *) die "usage: $NAME install DIR | start PORT DIR | stop DIR" ;;
+    'start 4') PORT=$2 TLS_PORT=$3 DIR=$4 ;;
+    *) die "usage: $NAME install DIR | start PORT TLS_PORT DIR | stop DIR" ;;
   esac
   [ "$(id -u)" = 0 ] || die "must run as root"
   mkdir -p "$DIR"
@@ -35,9 +38,12 @@ main() {
 do_install() { fetch; }
 do_start() {
   if is_running; then expect_greeting; return; fi
-  ! : 2>/dev/null 3<>"/dev/tcp/127.0.0.1/$PORT" || die "port $PORT is in use"
+  local port
+  for port in "$PORT" "$TLS_PORT"; do
+    ! : 2>/dev/null 3<>"/dev/tcp/127.0.0.1/$port" || die "port $port is in use"
+  done
   setpriv --reuid 65534 --clear-groups test -x "$DIR" || die "other users cannot reach $DIR"
-  rm -rf "$DIR/stored" "$DIR/spool" "$DIR/log"
+  rm -rf "$DIR/stored" "$DIR/spool" "$DIR/log" "$DIR/tls"
   mkdir "$DIR/stored" "$DIR/spool"
   configure
   run
@@ -58,6 +64,10 @@ do_stop() {
 
 die() { echo "$NAME: $*" >&2; exit 1; }
 need() { local p; for p; do command -v "$p" >/dev/null || die "no $p: run '$NAME install $DIR' first"; done; }
+chain() { # chain rsa|ecdsa: makes the certificates
+  need openssl
+  "$(dirname "${BASH_SOURCE[0]}")/chain.sh" "$1" "$DIR/tls" || die "cannot make certificates"
+}
 user() { getent passwd "$1" >/dev/null || useradd --system --user-group -d /nonexistent -s /usr/sbin/nologin "$1"; }
 
 spawn() { # spawn COMMAND...: runs a foreground daemon as a session and process group of its own, its output in DIR/log

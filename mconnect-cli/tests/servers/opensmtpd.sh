@@ -1,5 +1,8 @@
 #!/bin/bash
-# opensmtpd.sh install DIR | start PORT DIR | stop DIR     OpenSMTPD, unpacked from Debian's opensmtpd; see lib.sh
+# opensmtpd.sh install DIR | start PORT TLS_PORT DIR | stop DIR     OpenSMTPD, unpacked from opensmtpd; see lib.sh
+#
+# It offers STARTTLS, but Debian 12's build (6.8.0p2, with OpenSSL 3) cannot shake hands with anybody; it offers AUTH
+# inside TLS only, so that there is none.
 #
 # It puts Return-Path, Delivered-To and Received on top of a message that it stores; it removes Bcc, adds Date and
 # Message-ID where they are missing, and refuses a message without a header. It offers no PIPELINING and ends a session
@@ -8,7 +11,7 @@
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 fetch() {
-  installed libcrypt1 libdb5.3 libevent-2.1-7 libpam0g libssl3 zlib1g
+  installed libcrypt1 libdb5.3 libevent-2.1-7 libpam0g libssl3 openssl zlib1g
   unpacked opensmtpd
   user opensmtpd
   user opensmtpq
@@ -20,13 +23,18 @@ configure() {
   chown nobody "$DIR/stored"
   cat >"$DIR/smtpd.conf" <<E
 smtp max-message-size 200M
+pki here cert "$DIR/tls/server.pem"
+pki here key "$DIR/tls/server.key"
 table anyone { "@" = nobody }
-listen on 127.0.0.1 port $PORT hostname opensmtpd.localhost
-listen on ::1 port $PORT hostname opensmtpd.localhost
+listen on 127.0.0.1 port $PORT tls pki here hostname opensmtpd.localhost
+listen on ::1 port $PORT tls pki here hostname opensmtpd.localhost
+listen on 127.0.0.1 port $TLS_PORT smtps pki here hostname opensmtpd.localhost
+listen on ::1 port $TLS_PORT smtps pki here hostname opensmtpd.localhost
 action store maildir "$DIR/stored" virtual <anyone>
 match from any for any rcpt-to "refused@example.com" reject
 match from any for domain example.com action store
 E
+  chain rsa
 }
 
 run() {

@@ -1,5 +1,8 @@
 #!/bin/bash
-# postfix.sh install DIR | start PORT DIR | stop DIR     Postfix, installed by apt-get; see lib.sh
+# postfix.sh install DIR | start PORT TLS_PORT DIR | stop DIR     Postfix, installed by apt-get; see lib.sh
+#
+# It has TLS by OpenSSL, with RSA; on TLS_PORT TLS 1.2 alone. It offers AUTH by Cyrus SASL, in the clear as well: PLAIN,
+# LOGIN, CRAM-MD5, SCRAM-SHA-1 and SCRAM-SHA-256.
 #
 # It puts Return-Path, X-Original-To, Delivered-To and Received on top of a message that it stores. It ends a session that
 # sends before the greeting, or past a command where a client has to wait (smtpd_forbid_unauth_pipelining).
@@ -7,12 +10,15 @@
 DAEMONS=/usr/lib/postfix/sbin
 QUEUE=/var/spool/postfix
 
-fetch() { command -v postfix >/dev/null || installed postfix; }
+fetch() {
+  command -v postfix >/dev/null || installed postfix
+  installed libsasl2-modules openssl sasl2-bin
+}
 
 configure() {
-  need postfix postconf $DAEMONS/master
+  need postfix postconf saslpasswd2 $DAEMONS/master
   [ -n "$(postconf -d smtpd_forbid_unauth_pipelining 2>/dev/null)" ] || die "this Postfix is too old for smtpd_forbid_unauth_pipelining"
-  mkdir -p "$DIR/etc" "$DIR/data"
+  mkdir -p "$DIR/etc/sasl" "$DIR/data"
   chown postfix "$DIR/data"
   chown nobody "$DIR/stored"
   cat >"$DIR/etc/main.cf" <<E
@@ -48,6 +54,14 @@ smtpd_recipient_restrictions = check_recipient_access inline:{ { refused@example
 smtpd_forbid_unauth_pipelining = yes
 smtpd_peername_lookup = no
 
+smtpd_tls_security_level = may
+smtpd_tls_chain_files = $DIR/tls/server.key, $DIR/tls/server.pem
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = cyrus
+smtpd_sasl_path = smtpd
+smtpd_sasl_local_domain = localhost
+cyrus_sasl_config_path = $DIR/etc/sasl
+
 # Nothing is throttled.
 default_process_limit = 1000
 smtpd_client_connection_count_limit = 0
@@ -60,6 +74,8 @@ E
   cat >"$DIR/etc/master.cf" <<E
 127.0.0.1:$PORT inet n - n - - smtpd
 [::1]:$PORT inet n - n - - smtpd
+127.0.0.1:$TLS_PORT inet n - n - - smtpd -o smtpd_tls_wrappermode=yes -o smtpd_tls_mandatory_protocols=TLSv1.2
+[::1]:$TLS_PORT inet n - n - - smtpd -o smtpd_tls_wrappermode=yes -o smtpd_tls_mandatory_protocols=TLSv1.2
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 rewrite unix - - n - - trivial-rewrite
@@ -73,6 +89,17 @@ proxymap unix - - n - - proxymap
 tlsmgr unix - - n 1000? 1 tlsmgr
 postlog unix-dgram n - n - 1 postlogd
 E
+  cat >"$DIR/etc/sasl/smtpd.conf" <<E
+pwcheck_method: auxprop
+auxprop_plugin: sasldb
+sasldb_path: $DIR/etc/sasldb
+mech_list: PLAIN LOGIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256
+E
+  chain rsa
+  rm -f "$DIR/etc/sasldb"
+  echo pencil | saslpasswd2 -p -c -f "$DIR/etc/sasldb" -u localhost user
+  chgrp postfix "$DIR/etc/sasldb"
+  chmod 640 "$DIR/etc/sasldb"
 }
 
 run() {

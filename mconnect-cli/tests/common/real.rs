@@ -1,0 +1,185 @@
+//! Real servers, started by the scripts in `servers/`, and what a session with one comes to.
+
+use std::env::temp_dir;
+use std::fs;
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::{self, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::MCONNECT;
+
+/// What is different about a server.
+pub struct Kind {
+    pub name: &'static str,
+    /// What it says to a client that does not wait for its replies.
+    pub protest: &'static str,
+    pub has_chunking: bool,
+}
+
+pub const POSTFIX: Kind =
+    Kind { name: "postfix", protest: "554 5.5.0 Error: SMTP protocol synchronization", has_chunking: true };
+pub const EXIM: Kind = Kind { name: "exim", protest: "554 SMTP synchronization error", has_chunking: true };
+pub const OPENSMTPD: Kind =
+    Kind { name: "opensmtpd", protest: "500 5.5.1 Invalid command: Pipelining not supported", has_chunking: false };
+
+/// A server that runs until it is dropped.
+pub struct RealServer {
+    pub kind: Kind,
+    pub port: u16,
+    /// The port with TLS from the first byte on.
+    pub tls_port: u16,
+    pub dir: PathBuf,
+}
+
+impl RealServer {
+    pub fn start(kind: Kind) -> Self {
+        // Both are held until both are known: they are not the same.
+        let free = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+        let [port, tls_port] = free.map(|listener| listener.local_addr().unwrap().port());
+        let dir = temp_dir().join(format!("mconnect-{}-{}", kind.name, process::id()));
+        fs::create_dir(&dir).unwrap();
+        let server = Self { kind, port, tls_port, dir };
+        server.run(&["install"]).unwrap();
+        server.run(&["start", &port.to_string(), &tls_port.to_string()]).unwrap();
+        server
+    }
+
+    /// Runs the server's script; an error is what it says.
+    fn run(&self, action: &[&str]) -> Result<(), String> {
+        let script = format!("{}/tests/servers/{}.sh", env!("CARGO_MANIFEST_DIR"), self.kind.name);
+        let done = Command::new(script).args(action).arg(&self.dir).stdin(Stdio::null()).output().unwrap();
+        if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).into_owned()) }
+    }
+
+    /// Pipes a script through the tool.
+    pub fn talk(&self, host: &str, options: &[&str], script: impl AsRef<[u8]>) -> Talk {
+        talk(self.port, host, options, script)
+    }
+
+    #[track_caller]
+    pub fn must_store(&self, copies: usize, content: impl AsRef<[u8]>) {
+        let content = content.as_ref();
+        let deadline = Instant::now() + PATIENCE;
+        while self.stored().len() < copies && Instant::now() < deadline {
+            thread::sleep(LOOK_AGAIN);
+        }
+        let stored = self.stored();
+        assert_eq!(stored.len(), copies, "{} stored another number of messages", self.kind.name);
+        for path in stored {
+            let whole = fs::read(&path).unwrap();
+            let begin = whole.windows(FIRST_FIELD.len()).position(|window| window == FIRST_FIELD.as_bytes());
+            let kept = &whole[begin.unwrap_or(0)..];
+            let same = kept.iter().zip(content).take_while(|(kept, sent)| kept == sent).count();
+            let [got, expected] = [kept, content].map(|all| all[same..].escape_ascii().take(200).map(char::from));
+            let [got, expected] = [String::from_iter(got), String::from_iter(expected)];
+            let lengths = (kept.len(), content.len());
+            assert!(kept == content, "octets {lengths:?}, from {same} on \"{got}\", expected \"{expected}\"");
+            fs::remove_file(&path).unwrap();
+        }
+    }
+
+    /// Looks once a later message is there.
+    #[track_caller]
+    pub fn must_have_stored_nothing(&self) {
+        let later = message("later\n");
+        let talk = self.talk("127.0.0.1", &[], format!("{EHLO}{}QUIT\n", delivery(&["one"], &later)));
+        talk.must_be(0, &["220", "250", "250", "250", "354", "250", "221"]);
+        self.must_store(1, later);
+    }
+
+    fn stored(&self) -> Vec<PathBuf> {
+        fs::read_dir(self.dir.join("stored/new")).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
+    }
+
+    /// Gives one of the files that the server's certificates are in.
+    pub fn tls_file(&self, name: &str) -> String {
+        self.dir.join("tls").join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for RealServer {
+    fn drop(&mut self) {
+        if let Err(said) = self.run(&["stop"]) {
+            eprintln!("{said}");
+        }
+        drop(fs::remove_dir_all(&self.dir));
+    }
+}
+
+/// What came of a session with the tool.
+#[derive(Debug)]
+pub struct Talk {
+    pub status: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+/// Pipes a script through the tool, to a local port.
+pub fn talk(port: u16, host: &str, options: &[&str], script: impl AsRef<[u8]>) -> Talk {
+    Talk::of(&[&[MCONNECT, "-p", &port.to_string(), host], options].concat(), script.as_ref())
+}
+
+impl Talk {
+    pub fn of(command: &[&str], script: &[u8]) -> Self {
+        let mut command = limited(command);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (mut input, script) = (child.stdin.take().unwrap(), script.to_vec());
+        // A server that ends the session leaves a part of the script unread.
+        let feeding = thread::spawn(move || drop(input.write_all(&script)));
+        let done = child.wait_with_output().unwrap();
+        feeding.join().unwrap();
+        let [out, err] = [done.stdout, done.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        Self { status: done.status.code(), out, err }
+    }
+
+    #[track_caller]
+    pub fn must_be(&self, status: i32, codes: &[&str]) {
+        assert_eq!((self.status, self.codes()), (Some(status), codes.to_vec()), "{self:?}");
+    }
+
+    #[track_caller]
+    pub fn must_tell(&self, words: &str) {
+        assert!(self.err.contains(words), "no {words:?} in {self:?}");
+    }
+
+    /// Gives the code of each reply.
+    pub fn codes(&self) -> Vec<&str> {
+        self.out.lines().filter(|line| !line[3..].starts_with('-')).map(|line| &line[..3]).collect()
+    }
+
+    /// At the end of its input, Exim says 421, and the others say nothing.
+    pub fn codes_but_for_a_farewell(&self) -> Vec<&str> {
+        let mut codes = self.codes();
+        codes.pop_if(|code| *code == "421");
+        codes
+    }
+}
+
+/// Gives a command that does not hang.
+pub fn limited(command: &[&str]) -> Command {
+    let mut limited = Command::new("timeout");
+    limited.arg(PATIENCE.as_secs().to_string()).args(command);
+    limited
+}
+
+pub fn envelope(recipients: &[&str]) -> String {
+    let to: String = recipients.iter().map(|name| format!("RCPT TO:<{name}@example.com>\n")).collect();
+    format!("MAIL FROM:<sender@example.org>\n{to}")
+}
+
+pub fn delivery(recipients: &[&str], content: &str) -> String {
+    format!("{}DATA\n{content}.\n", envelope(recipients))
+}
+
+pub fn message(text: &str) -> String {
+    format!("{FIRST_FIELD} mconnect\nDate: Mon, 1 Jan 2024 00:00:00 +0000\nMessage-ID: <1@example.org>\n\n{text}")
+}
+
+pub const EHLO: &str = "EHLO client.example\n";
+pub const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// Servers put their own header fields above it.
+const FIRST_FIELD: &str = "Comments: from";
