@@ -72,9 +72,12 @@ fn the_first_negative_reply_ends_it_with_quit_and_its_status() {
     }
 }
 
+/// A greeting, answers, arguments, what is received, and the status.
+type Case<'a> = (&'a str, &'a [&'a str], &'a [&'a str], &'a [&'a str], i32);
+
 #[test]
 fn every_kind_of_refusal_counts() {
-    let cases: &[(&str, &[&str], &[&str], &[&str], i32)] = &[
+    let cases: &[Case] = &[
         // A greeting, with QUIT after it; an answer in AUTH, DATA, and a last line without an end.
         ("554 go away\r\n", &["221 bye\r\n"], &["-c", "NOOP"], &["QUIT\\r\\n"], 69),
         (

@@ -22,7 +22,8 @@ impl Talk<'_> {
         if !self.out.is_empty() {
             self.send(self.pace == Pace::InStep || self.ends_group(phase, &self.out))?;
         }
-        if self.pace == Pace::InStep {
+        // After a refusal QUIT is said, so that the sending side is needed until then.
+        if self.pace == Pace::InStep || self.ends_at_refusal {
             self.wait_for_replies()?;
         }
         self.show_what_came()?;
