@@ -194,6 +194,11 @@ impl Pty {
         }
     }
 
+    /// What came until now is not what is waited for next.
+    pub fn look_from_here(&mut self) {
+        self.seen = self.screen.0.lock().unwrap().len();
+    }
+
     /// Everything that came, as it came.
     pub fn raw(&self) -> Vec<u8> {
         self.screen.0.lock().unwrap().clone()

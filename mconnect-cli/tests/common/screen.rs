@@ -18,13 +18,36 @@ impl Screen {
         Self::start_with(port, options, &[], (24, 80))
     }
 
-    pub fn start_with(port: u16, options: &[&str], variables: &[(&str, &str)], (rows, columns): (u16, u16)) -> Self {
-        let port = port.to_string();
-        let args = [&["--color", "never", "--quiet"], options, &["-p", &port, "127.0.0.1"]].concat();
+    pub fn start_with(port: u16, options: &[&str], variables: &[(&str, &str)], size: (u16, u16)) -> Self {
+        Self::launch("127.0.0.1", port, &[&["--quiet"], options].concat(), variables, size)
+    }
+
+    /// Starts it with this host.
+    pub fn at(host: &str, port: u16, options: &[&str]) -> Self {
+        Self::launch(host, port, &[&["--quiet"], options].concat(), &[], (24, 80))
+    }
+
+    /// Starts it so that it tells what it does.
+    pub fn loud(port: u16, options: &[&str]) -> Self {
+        Self::launch("127.0.0.1", port, options, &[], (24, 80))
+    }
+
+    fn launch(host: &str, port: u16, options: &[&str], variables: &[(&str, &str)], size: (u16, u16)) -> Self {
+        let (port, (rows, columns)) = (port.to_string(), size);
+        let args = [&["--color", "never"], options, &["-p", &port, host]].concat();
         let script = format!("stty rows {rows} cols {columns}; exec \"$0\" \"$@\"");
         let shell = [&["-c", &script, MCONNECT], args.as_slice()].concat();
         let variables = [&[("TERM", "xterm")], variables].concat();
         Self { pty: Pty::start_with("sh", &shell, &variables), rows, columns }
+    }
+
+    /// Types a line, and waits until the prompt after it, or another last row, is this.
+    #[track_caller]
+    pub fn enter(&mut self, line: &str, last: &str) {
+        self.pty.look_from_here();
+        self.send(format!("{line}\r"));
+        self.pty.expect("\r\n");
+        self.expect_last(last);
     }
 
     pub fn shown(&self) -> vt100::Parser {
