@@ -4,6 +4,7 @@
 
 mod args;
 mod failure;
+mod helo;
 mod help;
 mod input;
 mod judge;
@@ -16,6 +17,7 @@ mod record;
 mod report;
 mod run;
 mod screen;
+mod secret;
 #[cfg(feature = "tls")]
 mod secure;
 #[cfg(not(feature = "tls"))]

@@ -49,6 +49,10 @@ impl Secure {
             say(message);
         }
     }
+    pub fn chain(&self) -> String {
+        WITHOUT.to_owned()
+    }
+
 }
 
-const WITHOUT: &str = "this mconnect was built without TLS and AUTH (the feature tls)";
+pub const WITHOUT: &str = "this mconnect was built without TLS and AUTH (the feature tls)";

@@ -7,12 +7,11 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::screen::{Folder, Screen};
 use common::{MCONNECT, PATIENCE, Peer, Pty};
 use mconnect_core::server::Server;
 use nix::sys::signal::Signal;
@@ -25,74 +24,6 @@ const CTRL_Z: &str = "\x1a";
 const LEFT: &str = "\x1b[D";
 const RIGHT: &str = "\x1b[C";
 const UP: &str = "\x1b[A";
-
-/// The tool at a prompt, and what an emulator shows of it.
-struct Screen {
-    pty: Pty,
-    rows: u16,
-    columns: u16,
-}
-
-impl Screen {
-    fn start(port: u16, options: &[&str]) -> Self {
-        Self::start_with(port, options, &[], (24, 80))
-    }
-
-    fn start_with(port: u16, options: &[&str], variables: &[(&str, &str)], (rows, columns): (u16, u16)) -> Self {
-        let port = port.to_string();
-        let args = [&["--color", "never", "--quiet"], options, &["-p", &port, "127.0.0.1"]].concat();
-        let script = format!("stty rows {rows} cols {columns}; exec \"$0\" \"$@\"");
-        let shell = [&["-c", &script, MCONNECT], args.as_slice()].concat();
-        let variables = [&[("TERM", "xterm")], variables].concat();
-        Self { pty: Pty::start_with("sh", &shell, &variables), rows, columns }
-    }
-
-    fn shown(&self) -> vt100::Parser {
-        self.parse(&self.pty.raw())
-    }
-
-    fn parse(&self, bytes: &[u8]) -> vt100::Parser {
-        let mut parser = vt100::Parser::new(self.rows.try_into().unwrap(), self.columns.try_into().unwrap(), 0);
-        parser.process(bytes);
-        parser
-    }
-
-    /// The rows that hold something, as they are shown.
-    fn lines(&self, bytes: &[u8]) -> Vec<String> {
-        let parser = self.parse(bytes);
-        let rows = parser.screen().rows(0, self.columns);
-        rows.map(|row| row.trim_end().to_owned()).filter(|row| !row.is_empty()).collect()
-    }
-
-    /// Waits until the rows shown are these.
-    #[track_caller]
-    fn expect(&self, lines: &[&str]) {
-        self.pty.wait_for(&lines.join("\n"), |bytes| self.lines(bytes) == lines);
-    }
-
-    /// Waits until the last row shown is this.
-    #[track_caller]
-    fn expect_last(&self, line: &str) {
-        self.pty.wait_for(line, |bytes| self.lines(bytes).last().is_some_and(|last| last == line));
-    }
-
-    /// Waits until a row shown is this.
-    #[track_caller]
-    fn expect_row(&self, line: &str) {
-        self.pty.wait_for(line, |bytes| self.lines(bytes).iter().any(|row| row == line));
-    }
-
-    fn send(&mut self, keys: impl AsRef<[u8]>) {
-        self.pty.send(keys);
-    }
-
-    #[track_caller]
-    fn wait(&mut self) -> i32 {
-        let status = self.pty.wait();
-        assert_eq!(self.pty.settings(), self.pty.before, "the terminal is restored");
-        status
-    }
-}
 
 /// A server whose words come when the test says so.
 struct Told {
@@ -143,37 +74,6 @@ fn say_all(mut stream: TcpStream, told: &Receiver<String>) {
         stream.write_all(words.as_bytes()).unwrap();
     }
     let _ = stream.shutdown(std::net::Shutdown::Write);
-}
-
-/// A folder of its own, gone when dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("mconnect-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn path(&self) -> &Path {
-        &self.0
-    }
-
-    fn text(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-
-    fn history(&self) -> String {
-        fs::read_to_string(self.0.join("mconnect/history")).unwrap_or_default()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 #[test]

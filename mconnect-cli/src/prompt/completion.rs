@@ -135,6 +135,12 @@ fn complete_escape(line: &str, escape: &str, knowledge: &Knowledge) -> (usize, V
     let start = line.rfind(' ').map_or(line.len(), |space| space + 1);
     match escape.split_once(' ') {
         Some(("r" | "b", name)) => (line.len() - name.len(), files(name)),
+        Some(("a", typed)) if !typed.contains(' ') => {
+            let mut names = mechanisms(knowledge);
+            names.retain(|name| starts_with(name, typed));
+            names.sort();
+            (start, names)
+        }
         Some(("h", topic)) if !topic.contains(' ') => {
             let mut topics: Vec<String> = verbs(knowledge)
                 .iter()
@@ -226,6 +232,7 @@ mod tests {
         assert_eq!(of("MAIL FROM:<> ", &full), ["AUTH=<>", "ENVID=", "RET=FULL", "RET=HDRS", "SIZE="]);
         assert_eq!(of("RCPT TO:<b@c> NOTIFY=S", &full), ["NOTIFY=SUCCESS"]);
         assert_eq!(of("AUTH ", &full), ["LOGIN", "PLAIN"]);
+        assert_eq!((of("~a ", &full), of("~a p", &full)), (of("AUTH ", &full), vec!["PLAIN".to_owned()]));
         assert!(of("MAIL FROM:<> ", &bare).is_empty() && of("AUTH ", &bare).is_empty());
     }
 

@@ -14,6 +14,7 @@ use super::helper::{Assistant, Knowledge};
 use super::history::History;
 use super::keys::{Keys, LeftBy};
 use super::rows;
+use crate::secret::Secret;
 
 /// Reads lines from the terminal.
 pub struct Editor {
@@ -27,11 +28,11 @@ pub struct Editor {
 }
 
 /// What came of reading.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Typed {
     Line(String),
     /// An answer that was not shown.
-    Secret(String),
+    Secret(Secret),
     /// Several lines at once; what follows the last line end stays at the prompt.
     Lines(Vec<String>),
     /// There is something to show first.
@@ -84,7 +85,7 @@ impl Editor {
             typing.hint.clear();
             (typing.line, typing.at) = (format!("{}{}", self.left, self.right), self.left.len());
             match (is_secret, &typing.secret) {
-                (true, None) => typing.secret = Some(String::new()),
+                (true, None) => typing.secret = Some(Secret::default()),
                 (false, Some(_)) => typing.secret = None,
                 _ => {}
             }

@@ -13,6 +13,12 @@ pub enum Escape {
     Bytes(Vec<u8>),
     Extensions,
     State,
+    /// What TLS agreed on, and the certificates.
+    Chain,
+    /// An AUTH exchange: a mechanism and a user, both of which may be missing.
+    Authenticate(String),
+    /// These bytes in base64.
+    Encode(Vec<u8>),
     /// The answer to a 334 is shown while it is typed.
     Visible,
     Reopen,
@@ -33,6 +39,11 @@ pub const LIST: &str = "\
 ~x BYTES    send these bytes and no line end: \\r \\n \\t \\0 \\\\ \\xHH
 ~e          what the server advertised
 ~s          the state of the session
+~t          what TLS agreed on, and the server's certificates
+~a [MECHANISM] [USER]
+            authenticate: the password is asked for unseen, and * cancels
+~64 TEXT    TEXT, with \\0 and the like as in ~x, in base64: printed, or sent
+            as the answer to a 334
 ~v          show the next answer to a 334 while it is typed
 ~o          open the session again
 ~.          close at once
@@ -50,6 +61,10 @@ pub fn parse(line: &str) -> Option<Escape> {
         let missing = || Escape::Wrong(format!("~{name} needs {what}"));
         if argument.is_empty() { Err(missing()) } else { Ok(argument.to_owned()) }
     };
+    if let Some(text) = argument_of_64(rest) {
+        let bytes = unescape(text).and_then(|bytes| some(bytes, "~64 needs a text"));
+        return Some(bytes.map_or_else(Escape::Wrong, Escape::Encode));
+    }
     Some(match name {
         '~' => Escape::Line(rest.to_owned()),
         'h' => Escape::Topic(Some(argument.to_owned()).filter(|topic| !topic.is_empty())),
@@ -57,14 +72,17 @@ pub fn parse(line: &str) -> Option<Escape> {
         'b' => needed("the name of a file").map_or_else(|wrong| wrong, Escape::Chunk),
         'x' => {
             let bytes = rest[1..].strip_prefix(' ').unwrap_or(&rest[1..]);
-            unescape(bytes).map_or_else(Escape::Wrong, Escape::Bytes)
+            let bytes = unescape(bytes).and_then(|bytes| some(bytes, "~x needs bytes"));
+            bytes.map_or_else(Escape::Wrong, Escape::Bytes)
         }
-        '?' | 'e' | 's' | 'v' | 'o' | '.' if !argument.is_empty() => {
+        'a' if is_alone(rest, 'a') => Escape::Authenticate(argument.to_owned()),
+        '?' | 'e' | 's' | 't' | 'v' | 'o' | '.' if !argument.is_empty() => {
             Escape::Wrong(format!("~{name} takes nothing after it"))
         }
         '?' => Escape::List,
         'e' => Escape::Extensions,
         's' => Escape::State,
+        't' => Escape::Chain,
         'v' => Escape::Visible,
         'o' => Escape::Reopen,
         '.' => Escape::Close,
@@ -74,7 +92,10 @@ pub fn parse(line: &str) -> Option<Escape> {
 
 /// Says whether a line is an escape at all: in a body, what is none is text.
 pub fn is_known(line: &str) -> bool {
-    line.strip_prefix('~').and_then(|rest| rest.chars().next()).is_some_and(|name| "?hrbxesvo.~".contains(name))
+    let Some(rest) = line.strip_prefix('~') else { return false };
+    let is_letter = rest.chars().next().is_some_and(|name| "?hrbxesvo.~".contains(name));
+    // Of more letters, these may begin a word of a text.
+    is_letter || is_alone(rest, 'a') || is_alone(rest, 't') || argument_of_64(rest).is_some()
 }
 
 fn unescape(text: &str) -> Result<Vec<u8>, String> {
@@ -101,7 +122,22 @@ fn unescape(text: &str) -> Result<Vec<u8>, String> {
         rest = &rest[1..];
     }
     bytes.extend_from_slice(rest.as_bytes());
-    if bytes.is_empty() { Err("~x needs bytes".to_owned()) } else { Ok(bytes) }
+    Ok(bytes)
+}
+
+fn some(bytes: Vec<u8>, missing: &str) -> Result<Vec<u8>, String> {
+    if bytes.is_empty() { Err(missing.to_owned()) } else { Ok(bytes) }
+}
+
+/// Gives what follows `64`, if that is what the escape is, up to the end.
+fn argument_of_64(rest: &str) -> Option<&str> {
+    let text = rest.strip_prefix("64")?;
+    if text.is_empty() { Some(text) } else { text.strip_prefix(' ') }
+}
+
+/// Says whether an escape of one letter ends there.
+fn is_alone(rest: &str, name: char) -> bool {
+    rest.strip_prefix(name).is_some_and(|more| more.is_empty() || more.starts_with(' '))
 }
 
 #[cfg(test)]
@@ -115,7 +151,8 @@ mod tests {
             let word = line.split_whitespace().next().unwrap();
             let example = if word == "~~LINE" { "~~x".to_owned() } else { format!("{word} ") };
             assert!(is_known(&example), "{line}");
-            let argument = if line.contains(" FILE") || line.contains(" BYTES") { "name" } else { "" };
+            let is_needed = [" FILE", " BYTES", " TEXT"].iter().any(|argument| line.contains(argument));
+            let argument = if is_needed { "name" } else { "" };
             let escape = parse(&(example + argument)).unwrap();
             assert!(!matches!(escape, Escape::Wrong(_)), "{line}: {escape:?}");
         }
@@ -127,7 +164,13 @@ mod tests {
         assert_eq!(parse("~~."), Some(Escape::Line("~.".to_owned())));
         assert_eq!(parse("~r  a b.eml "), Some(Escape::File("a b.eml".to_owned())));
         assert_eq!(parse("~x a\\x00\\r\\n\\t\\0\\\\é "), Some(Escape::Bytes(b"a\0\r\n\t\0\\\xc3\xa9 ".to_vec())));
-        for wrong in ["~", "~r", "~x", "~x \\q", "~x \\x4", "~x \\xé", "~q", "~é", "~. now"] {
+        assert_eq!(parse("~64 \\0user\\0a b "), Some(Escape::Encode(b"\0user\0a b ".to_vec())));
+        assert_eq!(parse("~a PLAIN user"), Some(Escape::Authenticate("PLAIN user".to_owned())));
+        assert!(!is_known("~about this") && !is_known("~645") && !is_known("~the") && is_known("~a"));
+        for wrong in [
+            "~about", "~64", "~6", "~64x", "~64 \\q", "~t x", "~", "~r", "~x", "~x \\q", "~x \\x4", "~x \\xé", "~q",
+            "~é", "~. now",
+        ] {
             assert!(matches!(parse(wrong), Some(Escape::Wrong(_))), "{wrong}");
         }
     }

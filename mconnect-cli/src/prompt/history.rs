@@ -50,6 +50,7 @@ fn without_secrets(line: &str) -> String {
     let is_auth = |word: &str| word.eq_ignore_ascii_case("AUTH");
     match (words.next(), words.next()) {
         (Some(verb), Some(mechanism)) if is_auth(verb) => format!("{verb} {mechanism}"),
+        (Some("~64"), _) => String::new(),
         // Bytes of an escape may hold the command anywhere.
         (Some("~x"), _) if line.to_ascii_uppercase().contains("AUTH") => String::new(),
         _ => line.to_owned(),
@@ -69,6 +70,8 @@ mod tests {
             ("AUTH PLAIN AGEAYg==", "AUTH PLAIN"),
             (" auth  plain\tAGEAYg== more", "auth plain"),
             ("AUTH LOGIN", "AUTH LOGIN"),
+            ("~64 \\0user\\0password", ""),
+            ("~a PLAIN user", "~a PLAIN user"),
             ("~x AUTH PLAIN AGEAYg==\\r\\n", ""),
             ("MAIL FROM:<a@b> AUTH=<>", "MAIL FROM:<a@b> AUTH=<>"),
         ] {

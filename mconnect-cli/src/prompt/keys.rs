@@ -7,6 +7,7 @@ use rustyline::{
 };
 
 use super::bell::Bell;
+use crate::secret::Secret;
 
 /// Sees every key before the editor does.
 #[derive(Clone)]
@@ -16,7 +17,7 @@ pub struct Keys {
 }
 
 /// What is being typed.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Typing {
     /// The line, as far as the editor has told.
     pub line: String,
@@ -29,7 +30,7 @@ pub struct Typing {
     /// What is being pasted, between the marks of a terminal's paste.
     paste: Option<String>,
     /// An answer that is not shown, while one is asked for.
-    pub secret: Option<String>,
+    pub secret: Option<Secret>,
     /// Tab is text.
     pub is_text: bool,
 }
@@ -148,7 +149,7 @@ impl ConditionalEventHandler for Keys {
             KeyEvent(KeyCode::Char('@' | '\\'), Modifiers::CTRL) => Some(Cmd::Noop),
             KeyEvent(KeyCode::Enter, _) | KeyEvent(KeyCode::Char('J' | 'M'), Modifiers::CTRL) => self.end(),
             KeyEvent(KeyCode::Char('D'), Modifiers::CTRL) if is_secret => {
-                let is_nothing = self.typing().secret.as_ref().is_none_or(String::is_empty);
+                let is_nothing = self.typing().secret.as_ref().is_none_or(|secret| secret.is_empty());
                 if is_nothing { self.leave(LeftBy::EndOfInput) } else { Some(Cmd::Noop) }
             }
             KeyEvent(KeyCode::Char('D'), Modifiers::CTRL) if is_empty => self.leave(LeftBy::EndOfInput),

@@ -10,9 +10,15 @@
 //!                     Writer ─► server
 //! ```
 
+#[cfg(feature = "tls")]
+mod auth;
+#[cfg(not(feature = "tls"))]
+#[path = "without_auth.rs"]
+mod auth;
 mod bell;
 mod completion;
 mod editor;
+mod ending;
 mod escapes;
 mod files;
 mod helper;
@@ -20,6 +26,8 @@ mod history;
 mod inbox;
 mod keys;
 mod label;
+mod listen;
+mod next;
 mod paint;
 mod rows;
 mod send;
@@ -29,27 +37,25 @@ use std::env;
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use mconnect_core::protocol::{Answer, Phase, Request, Standing};
-use mconnect_core::{Pair, Reader, Session, Timeouts, Writer};
+use mconnect_core::protocol::{Code, Phase};
+use mconnect_core::{Session, Timeouts, Writer};
 use nix::sys::signal::{Signal, raise};
 use rustyline::EditMode;
 
 pub use bell::Bell;
 
 use crate::args::{Keys, Options};
-use crate::failure;
-use crate::judge::{self, End};
+use crate::judge::End;
 use crate::secure::Secure;
 use crate::signals;
 use crate::terminal::{Manner, Terminal};
 use crate::verdict::{Verdict, reason, say, status};
 use editor::{Editor, Typed};
 use escapes::Escape;
-use helper::Knowledge;
 use history::History;
-use inbox::{Ending, Heard, Inbox};
+use inbox::Inbox;
 
 /// Says whether a prompt can be given: where a terminal is on both sides, and can do more than print.
 pub fn is_possible() -> bool {
@@ -105,6 +111,7 @@ pub fn run(session: Session, setting: &Setting<'_>) {
             is_shown: false,
             is_input_over: false,
             asked: Phase::Greeting,
+            heard: None,
             end: None,
         };
         match talk.converse() {
@@ -141,6 +148,8 @@ struct Talk<'a> {
     is_input_over: bool,
     /// The phase that the line being typed is for.
     asked: Phase,
+    /// The last reply to AUTH, or to an answer.
+    heard: Option<(Code, Vec<u8>)>,
     end: Option<End>,
 }
 
@@ -166,16 +175,20 @@ impl Talk<'_> {
                 Ok(Typed::Suspend) => self.suspend(),
                 Ok(Typed::Interrupt) => self.interrupt(),
                 Ok(Typed::EndOfInput) => return self.end_input(),
-                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    say("mconnect: what was typed is not UTF-8, and was dropped: ~r sends such a file");
-                }
-                Err(error) => {
-                    let reason = reason(&error.to_string());
-                    self.setting.verdict.complain(status::IO, &format!("cannot read the terminal: {reason}"));
-                    return self.end_input();
-                }
+                Err(error) => self.cannot_type(&error)?,
             }
         }
+    }
+
+    /// What was typed cannot be taken, or nothing more can be typed.
+    fn cannot_type(&mut self, error: &io::Error) -> Flow {
+        if error.kind() == io::ErrorKind::InvalidData {
+            say("mconnect: what was typed is not UTF-8, and was dropped: ~r sends such a file");
+            return Continue(());
+        }
+        let reason = reason(&error.to_string());
+        self.setting.verdict.complain(status::IO, &format!("cannot read the terminal: {reason}"));
+        self.end_input()
     }
 
     /// Takes a typed line.
@@ -211,6 +224,9 @@ impl Talk<'_> {
             Escape::State => {
                 tell::state(&self.writer, self.setting.secure.mark(), self.opened.elapsed(), self.sent, self.received);
             }
+            Escape::Chain => say(&self.setting.secure.chain()),
+            Escape::Authenticate(words) => return self.authenticate(&words),
+            Escape::Encode(bytes) => return self.encode(&bytes),
             Escape::Visible => self.is_shown = true,
             Escape::Wrong(what) => say(&format!("mconnect: {what}")),
             Escape::Line(line) => return self.send_lines(vec![line]),
@@ -227,146 +243,6 @@ impl Talk<'_> {
         Continue(())
     }
 
-    /// Shows what the server says for as long as that is worth waiting for: a prompt follows a reply where it can.
-    fn settle(&mut self) -> Flow {
-        let standing = self.writer.standing();
-        match standing.awaited {
-            // What is typed must not go out in the clear, or be shown.
-            Some(Request::StartTls | Request::Auth | Request::AuthAnswer | Request::Quit) => self.wait_for_replies(),
-            Some(_) if standing.phase != Phase::Body || standing.awaited == Some(Request::Data) => {
-                self.wait(Some(Instant::now() + PATIENCE)).map_continue(drop)
-            }
-            _ => self.show_what_came(),
-        }
-    }
-
-    /// Waits for all replies, each with its own deadline.
-    fn wait_for_replies(&mut self) -> Flow {
-        loop {
-            let due = self.writer.standing().outstanding;
-            let patience = self.writer.patience();
-            if self.wait(Some(Instant::now() + patience))? {
-                return Continue(());
-            }
-            if self.writer.standing().outstanding >= due {
-                let message = format!("{} did not reply in {} s", self.writer.peer(), patience.as_secs_f64());
-                self.setting.verdict.complain(status::TEMPORARY, &message);
-                self.writer.closer().close();
-                self.end = Some(End::Given);
-                return Break(Leave::End);
-            }
-        }
-    }
-
-    /// Shows what comes until no reply is due, and says whether it came to that before the deadline.
-    fn wait(&mut self, deadline: Option<Instant>) -> ControlFlow<Leave, bool> {
-        loop {
-            self.show_what_came()?;
-            let is_over = || self.writer.standing().outstanding == 0;
-            if !self.inbox.wait(deadline, is_over) {
-                return Continue(false);
-            }
-            self.show_what_came()?;
-            if self.writer.standing().outstanding == 0 {
-                return Continue(true);
-            }
-        }
-    }
-
-    /// Shows what is there; breaks at the end of the session.
-    fn show_what_came(&mut self) -> Flow {
-        let (lines, ending) = self.inbox.take();
-        self.show(&lines);
-        match ending {
-            None => return Continue(()),
-            Some(Ending::Upgrade(reader)) => return self.upgrade(reader),
-            Some(Ending::Closed) => self.end = Some(End::Closed),
-            Some(Ending::Broken(error)) => self.end = Some(End::Broken(error)),
-        }
-        let unfinished = self.editor.unfinished();
-        if !unfinished.is_empty() && is_command(self.asked) {
-            self.editor.remember(&unfinished);
-        }
-        Break(Leave::End)
-    }
-
-    fn show(&mut self, lines: &[Heard]) {
-        let explains = self.setting.options.prompt.explains && !self.setting.options.is_quiet;
-        let mut text = String::new();
-        for heard in lines {
-            self.received += heard.raw.len() as u64;
-            paint::line(&heard.raw, self.has_color, &mut text);
-            let Some(answer) = heard.answer() else { continue };
-            judge::reply(answer, judge::is_complete(&heard.standing, self.is_input_over), false, self.setting.verdict);
-            if !answer.code.is_positive() && explains {
-                tell::explain(&heard.raw, self.has_color, &mut text);
-            }
-        }
-        if let Err(error) = paint::write(&text) {
-            self.setting.verdict.output_failed(&error);
-        }
-    }
-
-    /// After the 220 to STARTTLS. Without TLS then, the session is over: nothing more is sent in the clear.
-    fn upgrade(&mut self, reader: Reader) -> Flow {
-        let reader = if self.setting.secure.upgrades() {
-            let (_, nowhere) = Session::from_stream(Pair::new(io::empty(), io::sink()), "nowhere").split();
-            let session = Session::unsplit(reader, std::mem::replace(&mut self.writer, nowhere));
-            let Some(session) = self.setting.secure.upgrade(session, true, self.setting.verdict) else {
-                self.end = Some(End::Given);
-                return Break(Leave::End);
-            };
-            let (reader, writer) = session.split();
-            self.writer = writer;
-            reader
-        } else {
-            reader
-        };
-        match Inbox::listen(reader, Arc::clone(&self.setting.bell)) {
-            Ok(inbox) => {
-                self.inbox = inbox;
-                Continue(())
-            }
-            Err(error) => {
-                self.setting.verdict.complain(status::IO, &format!("cannot start a thread: {error}"));
-                self.end = Some(End::Given);
-                Break(Leave::End)
-            }
-        }
-    }
-
-    fn knowledge(&self, standing: &Standing) -> Knowledge {
-        Knowledge {
-            is_text: !is_command(standing.phase),
-            has_escapes: self.setting.options.prompt.has_escapes,
-            extensions: self.writer.extensions(),
-            addresses: self.addresses.clone(),
-            next: self.next(standing),
-        }
-    }
-
-    /// Gives what usually comes next.
-    fn next(&self, standing: &Standing) -> Option<String> {
-        let Some(Answer { request: Some(request), code }) = standing.last_answer else { return None };
-        if standing.outstanding > 0 || standing.is_closing {
-            return None;
-        }
-        let is_positive = code.is_positive();
-        Some(match request {
-            Request::Greeting if is_positive => match self.writer.local_address().map(|local| local.ip()) {
-                Some(ip) if ip.is_ipv6() => format!("EHLO [IPv6:{ip}]"),
-                Some(ip) => format!("EHLO [{ip}]"),
-                None => "EHLO ".to_owned(),
-            },
-            Request::Ehlo | Request::Helo | Request::Lhlo | Request::Rset if is_positive => "MAIL FROM:<".to_owned(),
-            Request::Ehlo => "HELO ".to_owned(),
-            Request::Mail if is_positive => "RCPT TO:<".to_owned(),
-            Request::Rcpt if is_positive => "DATA".to_owned(),
-            Request::EndOfData | Request::Greeting => "QUIT".to_owned(),
-            _ => return None,
-        })
-    }
-
     fn suspend(&mut self) {
         self.setting.terminal.restore();
         let _ = raise(Signal::SIGSTOP);
@@ -377,71 +253,8 @@ impl Talk<'_> {
     fn interrupt(&mut self) {
         signals::act(Signal::SIGINT, self.setting.terminal);
     }
-
-    /// Ends the sending side, and shows what the server says until it closes.
-    fn end_input(&mut self) -> Flow {
-        self.is_input_over = true;
-        let phase = self.writer.standing().phase;
-        self.wait_for_replies_at_end()?;
-        judge::end_of_input(phase, &self.writer.standing(), self.setting.verdict);
-        // If this fails the connection has ended, which listening tells.
-        let _ = self.writer.half_close();
-        let patience = self.setting.timeouts.command;
-        loop {
-            self.show_what_came()?;
-            if !self.inbox.wait(Some(Instant::now() + patience), || false) {
-                let message = format!(
-                    "{} said nothing for {} s after the end of the input, and did not close",
-                    self.writer.peer(),
-                    patience.as_secs_f64()
-                );
-                self.setting.verdict.complain(status::TEMPORARY, &message);
-                self.end = Some(End::Given);
-                return Break(Leave::End);
-            }
-        }
-    }
-
-    /// In a body no reply but its own is due, and that one never comes.
-    fn wait_for_replies_at_end(&mut self) -> Flow {
-        match self.writer.standing().phase {
-            Phase::Command | Phase::Greeting => self.wait(Some(Instant::now() + PATIENCE)).map_continue(drop),
-            _ => Continue(()),
-        }
-    }
-
-    /// Ends the session in an orderly way, and says what was wrong with it, if anything.
-    fn finish(&mut self) {
-        let deadline = Instant::now() + self.setting.timeouts.closing;
-        let _ = self.writer.half_close();
-        while self.end.is_none() {
-            let _ = self.show_what_came();
-            if self.end.is_none() && !self.inbox.wait(Some(deadline), || false) {
-                self.end = Some(End::Given);
-            }
-        }
-        let standing = self.writer.standing();
-        let is_complete = judge::is_complete(&standing, self.is_input_over);
-        match self.end.take() {
-            Some(End::Broken(error)) if !is_complete => {
-                self.setting.verdict.complain(failure::status(&error), &failure::describe(&error));
-            }
-            Some(End::Closed) if !is_complete => {
-                judge::early_close(self.writer.peer(), standing.outstanding, self.setting.verdict);
-            }
-            _ => {}
-        }
-    }
-
-    /// Says whether the server said goodbye to QUIT, and nothing more is to come.
-    fn has_quit(&self) -> bool {
-        judge::has_quit(&self.writer.standing())
-    }
 }
 
 fn is_command(phase: Phase) -> bool {
     matches!(phase, Phase::Command | Phase::Greeting | Phase::StartTls)
 }
-
-/// A reply that takes longer does not keep the prompt.
-const PATIENCE: Duration = Duration::from_millis(500);

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use mconnect_core::Writer;
-use mconnect_core::protocol::{Extensions, ReplyLine};
+use mconnect_core::protocol::{Extensions, ReplyLine, Visible};
 
-use super::paint;
+use super::{auth, paint};
 use crate::help;
 use crate::verdict::say;
 
@@ -45,6 +45,15 @@ pub fn state(writer: &Writer, mark: &str, open: Duration, sent: u64, received: u
         standing.outstanding,
         open.as_secs_f64()
     ));
+}
+
+/// Appends a line with what a challenge says, if it says something.
+pub fn challenge(raw: &[u8], has_color: bool, out: &mut String) {
+    if let Some(challenge) = auth::decode(ReplyLine::new(raw).text()).filter(|challenge| !challenge.is_empty()) {
+        let text = format!("  that is: {}", Visible(&challenge));
+        out.push_str(&if has_color { paint::dim(&text) } else { text });
+        out.push('\n');
+    }
 }
 
 /// Appends a line on what a negative reply means, by its enhanced status code or its reply code, if that is known.

@@ -1,9 +1,11 @@
-//! AUTH before a session is handed over.
+//! AUTH: by which mechanism, whether the password may go out, and the exchange before a session is handed over.
 
+use mconnect_core::Peer;
 use mconnect_core::auth::{Credentials, Exchange, Mechanism, decode};
-use mconnect_core::protocol::{Code, Visible};
+use mconnect_core::protocol::{Code, Extensions, Visible};
 
-use super::{Opening, password};
+use super::opening::Opening;
+use super::{Secure, password};
 use crate::args::{Auth, Security};
 use crate::failure;
 use crate::verdict::status;
@@ -13,13 +15,73 @@ use crate::verdict::status;
 /// # Errors
 /// An exit status and what is wrong.
 pub fn check(security: &Security) -> Result<(), (u8, String)> {
-    let Some(name) = security.auth.as_ref().and_then(|auth| auth.mechanism.as_ref()) else { return Ok(()) };
-    match Mechanism::from_name(name.as_bytes()) {
-        Some(_) => Ok(()),
-        None => {
-            let known = Mechanism::ALL.map(Mechanism::name).join(", ");
-            Err((status::USAGE, format!("{name:?} is no mechanism that is known here: {known}")))
+    match security.auth.as_ref().and_then(|auth| auth.mechanism.as_ref()) {
+        Some(name) => named(name).map(drop).map_err(|message| (status::USAGE, message)),
+        None => Ok(()),
+    }
+}
+
+fn named(name: &str) -> Result<Mechanism, String> {
+    Mechanism::from_name(name.as_bytes()).ok_or_else(|| {
+        let known = Mechanism::ALL.map(Mechanism::name).join(", ");
+        format!("{name:?} is no mechanism that is known here: {known}")
+    })
+}
+
+impl Secure {
+    /// Chooses the mechanism: the one that is asked for, or the best that the server advertises.
+    ///
+    /// # Errors
+    /// A sentence that says why there is none.
+    pub fn mechanism(&self, asked: Option<&str>, offered: &Extensions, peer: &Peer) -> Result<Mechanism, String> {
+        if let Some(name) = asked {
+            return named(name);
         }
+        let names = offered.auth_mechanisms();
+        let is_external = |name: &&[u8]| Mechanism::from_name(name) == Some(Mechanism::External);
+        let by_certificate = || names.iter().copied().find(is_external).filter(|_| self.security.certificate.is_some());
+        match (Mechanism::best(offered), names.as_slice()) {
+            (Some(mechanism), _) => Ok(mechanism),
+            (None, []) => {
+                Err(format!("{peer} does not offer AUTH here; many servers offer it inside TLS only (--starttls)"))
+            }
+            (None, _) if by_certificate().is_some() => Ok(Mechanism::External),
+            (None, names) => {
+                Err(format!("{peer} offers no mechanism that takes a password, only {}", Visible(&names.join(&b' '))))
+            }
+        }
+    }
+
+    /// Looks whether the mechanism would send the password in the clear to another machine.
+    ///
+    /// # Errors
+    /// A sentence that says so.
+    pub fn require_hidden(&self, mechanism: Mechanism, peer: &Peer) -> Result<(), String> {
+        let is_local = peer.address().is_some_and(|address| address.ip().to_canonical().is_loopback());
+        let is_hidden = self.agreed.borrow().is_some() || !mechanism.sends_secret() || is_local;
+        if is_hidden || self.security.allows_plaintext_auth {
+            return Ok(());
+        }
+        Err(format!(
+            "{mechanism} would send the password in the clear: STARTTLS (--starttls, --tls) hides it, and \
+             --allow-plaintext-auth sends it all the same"
+        ))
+    }
+
+    /// Says why the server may be another than the one that was asked for, if TLS could not prove it and nobody has said
+    /// yet that this does not matter.
+    pub fn doubt(&self) -> Option<String> {
+        let agreed = self.agreed.borrow();
+        let info = agreed.as_ref().filter(|info| !info.is_verified() && !self.security.is_insecure)?;
+        Some(super::visible(&info.reason()))
+    }
+
+    /// Gives the password, if an option or the environment has it.
+    ///
+    /// # Errors
+    /// An exit status and what is wrong.
+    pub fn password(&self) -> Result<Option<password::Secret>, (u8, String)> {
+        password::given(&self.security)
     }
 }
 
@@ -27,33 +89,32 @@ impl Opening<'_> {
     /// Does the exchange; nothing if that ended the session, which has been told.
     pub fn authenticate(&mut self, auth: &Auth) -> Option<()> {
         self.greet()?;
-        let Some(mechanism) = self.mechanism(auth) else { return self.leave() };
-        let is_safe = self.is_encrypted
-            || !mechanism.sends_secret()
-            || self.secure.security.allows_plaintext_auth
-            || self.session.peer().address().is_some_and(|address| address.ip().is_loopback());
-        if !is_safe {
-            let message = format!(
-                "{mechanism} would send the password in the clear: --starttls or --tls hide it, and \
-                 --allow-plaintext-auth sends it all the same"
-            );
-            self.verdict.complain(status::AUTH, &message);
-            return self.leave();
-        }
-        let secret = match mechanism {
-            Mechanism::External => String::new(),
-            _ => match password::find(&self.secure.security, &auth.user) {
-                Ok(secret) => secret,
-                Err((status, message)) => {
-                    self.verdict.complain(status, &message);
-                    return self.leave();
-                }
-            },
+        let (secure, peer) = (self.secure, self.session.peer().clone());
+        let offered = self.session.extensions().unwrap_or_default();
+        let mechanism = secure
+            .mechanism(auth.mechanism.as_deref(), &offered, &peer)
+            .and_then(|mechanism| secure.require_hidden(mechanism, &peer).map(|()| mechanism))
+            .map_err(|message| (status::AUTH, message));
+        let prepared = mechanism.and_then(|mechanism| {
+            let secret = match mechanism {
+                Mechanism::External => password::Secret::default(),
+                _ => match secure.password()? {
+                    Some(secret) => secret,
+                    None => password::ask(&auth.user)?,
+                },
+            };
+            Ok((mechanism, secret))
+        });
+        let (mechanism, secret) = match prepared {
+            Ok(prepared) => prepared,
+            Err((status, message)) => {
+                self.verdict.complain(status, &message);
+                return self.leave();
+            }
         };
-        let host = self.session.peer().name().to_owned();
-        let exchange = Exchange::new(mechanism, &Credentials::new(&auth.user, &secret)).host(&host);
-        self.secure.note(&format!("> AUTH {mechanism} (answers not shown)"));
-        let (screen, secure) = (&mut self.screen, self.secure);
+        let exchange = Exchange::new(mechanism, &Credentials::new(&auth.user, &secret)).host(peer.name());
+        secure.note(&format!("> AUTH {mechanism} (answers not shown)"));
+        let screen = &mut self.screen;
         let ended = self.session.authenticate_with(exchange, |reply| {
             let _ = screen.show(reply.raw());
             let challenge = decode(&reply.text()).filter(|text| reply.code() == Code::CHALLENGE && !text.is_empty());
@@ -69,32 +130,15 @@ impl Opening<'_> {
                 self.verdict.complain(status, &format!("authentication as {} by {mechanism} was refused", auth.user));
                 self.leave()
             }
+            // The session goes on after an exchange that was cancelled, but nobody is there to go on with it.
+            Err(error @ mconnect_core::Error::Auth { .. }) => {
+                self.verdict.complain(status::AUTH, &failure::describe(&error));
+                self.leave()
+            }
             Err(error) => {
-                let status = match error {
-                    mconnect_core::Error::Auth { .. } => status::AUTH,
-                    _ => failure::status(&error),
-                };
-                self.verdict.complain(status, &failure::describe(&error));
+                self.verdict.complain(failure::status(&error), &failure::describe(&error));
                 None
             }
         }
-    }
-
-    fn mechanism(&self, auth: &Auth) -> Option<Mechanism> {
-        let extensions = self.session.extensions().unwrap_or_default();
-        let asked = auth.mechanism.as_ref().and_then(|name| Mechanism::from_name(name.as_bytes()));
-        let mechanism = asked.or_else(|| Mechanism::best(&extensions));
-        if mechanism.is_none() {
-            let offered = extensions.auth_mechanisms();
-            let peer = self.session.peer();
-            let message = match offered.as_slice() {
-                [] => format!("{peer} does not offer AUTH here; many servers offer it inside TLS only (--starttls)"),
-                offered => {
-                    format!("{peer} offers no mechanism that is known here, only {}", Visible(&offered.join(&b' ')))
-                }
-            };
-            self.verdict.complain(status::AUTH, &message);
-        }
-        mechanism
     }
 }

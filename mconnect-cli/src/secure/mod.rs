@@ -1,30 +1,32 @@
 //! TLS and AUTH: what the options ask for before a session is handed over, and STARTTLS during it.
 
 mod auth;
+mod chain;
+mod opening;
 mod password;
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
-use std::time::SystemTime;
 
-use mconnect_core::protocol::{Phase, Reply, Request, Visible};
+use mconnect_core::Session;
+use mconnect_core::protocol::Visible;
 use mconnect_core::server::{Identity, Server, ServerError, Setup};
-use mconnect_core::tls::{Certificate, Config, Fingerprint, Info, date};
-use mconnect_core::{Error, Session};
+use mconnect_core::tls::{Config, Fingerprint, Info};
 
 use crate::args::{Options, Security, Start};
 use crate::failure;
 use crate::screen::Screen;
 use crate::verdict::{Verdict, reason, say, status};
+use opening::Opening;
 
 /// What was asked for, made ready.
 pub struct Secure {
     config: Config,
     security: Security,
     is_quiet: bool,
-    /// What the prompt says of the connection.
-    mark: Cell<&'static str>,
+    /// What TLS agreed on, if it was started.
+    agreed: RefCell<Option<Info>>,
 }
 
 impl Secure {
@@ -57,7 +59,7 @@ impl Secure {
             return Err((status::USAGE, "--key goes with --cert".to_owned()));
         }
         auth::check(&security)?;
-        Ok(Self { config, security, is_quiet: options.is_quiet, mark: Cell::new("") })
+        Ok(Self { config, security, is_quiet: options.is_quiet, agreed: RefCell::default() })
     }
 
     /// Starts the demo's server, whose certificate is trusted then.
@@ -77,16 +79,15 @@ impl Secure {
 
     /// Does what is to be done before the session is handed over; nothing if that ended it, which has been told.
     pub fn begin(&self, session: Session, verdict: &Verdict) -> Option<Session> {
-        self.mark.set("");
+        self.agreed.take();
         if self.security.start == Start::ByHand && self.security.auth.is_none() {
             return Some(session);
         }
-        let is_encrypted = self.security.start == Start::First;
         let session = match self.security.start {
             Start::First => self.upgrade(session, false, verdict)?,
             _ => session,
         };
-        let mut opening = Opening { secure: self, session, screen: Screen::new(), verdict, is_encrypted };
+        let mut opening = Opening { secure: self, session, screen: Screen::new(), verdict };
         match self.security.start {
             Start::Upgrade => opening = opening.start_tls()?,
             Start::ByHand | Start::First => {}
@@ -99,7 +100,11 @@ impl Secure {
 
     /// Says how the connection is protected, if it is: for the prompt.
     pub fn mark(&self) -> &'static str {
-        self.mark.get()
+        match &*self.agreed.borrow() {
+            None => "",
+            Some(info) if info.is_verified() => ", tls",
+            Some(_) => ", tls unverified",
+        }
     }
 
     /// Says whether STARTTLS starts TLS.
@@ -119,11 +124,11 @@ impl Secure {
             }
         };
         self.tell(&info, verdict);
-        self.mark.set(if info.is_verified() { ", tls" } else { ", tls unverified" });
-        if info.is_verified() || self.security.is_insecure {
+        let (is_verified, reason) = (info.is_verified(), visible(&format!("cannot trust {peer}: {}", info.reason())));
+        self.agreed.replace(Some(info));
+        if is_verified || self.security.is_insecure {
             return Some(session);
         }
-        let reason = visible(&format!("cannot trust {peer}: {}", info.reason()));
         if is_typed {
             say(&format!("mconnect: {reason}; going on UNVERIFIED"));
             return Some(session);
@@ -140,138 +145,6 @@ impl Secure {
         if !self.is_quiet {
             say(message);
         }
-    }
-
-    fn tell(&self, info: &Info, verdict: &Verdict) {
-        self.note(&visible(&info.to_string()));
-        if self.security.is_verbose {
-            for (index, certificate) in info.certificates.iter().enumerate() {
-                for line in describe(index, certificate) {
-                    say(&visible(&line));
-                }
-            }
-        }
-        if let Some(path) = &self.security.save_chain {
-            let pem: String = info.certificates.iter().map(Certificate::to_pem).collect();
-            if let Err(error) = fs::write(path, pem) {
-                let reason = reason(&error.to_string());
-                verdict.complain(status::IO, &format!("cannot write {}: {reason}", path.display()));
-            }
-        }
-    }
-}
-
-/// The steps before a session is handed over.
-struct Opening<'a> {
-    secure: &'a Secure,
-    session: Session,
-    screen: Screen,
-    verdict: &'a Verdict,
-    is_encrypted: bool,
-}
-
-impl Opening<'_> {
-    fn start_tls(mut self) -> Option<Self> {
-        self.greet()?;
-        let extensions = self.session.extensions().unwrap_or_default();
-        if !extensions.has("STARTTLS") {
-            let peer = self.session.peer();
-            let message = format!("{peer} does not offer STARTTLS: somebody between may have taken it out");
-            self.verdict.complain(status::PROTOCOL, &message);
-            return self.leave();
-        }
-        let reply = self.command("STARTTLS")?;
-        if self.session.phase() != Phase::StartTls {
-            self.verdict.complain(failure::status_of_refusal(reply.code()), "STARTTLS was refused");
-            return self.leave();
-        }
-        let session = self.secure.upgrade(self.session, false, self.verdict)?;
-        Some(Self { session, is_encrypted: true, ..self })
-    }
-
-    /// Reads the greeting if it is due, and says EHLO unless that was said.
-    fn greet(&mut self) -> Option<()> {
-        if self.session.phase() == Phase::Greeting {
-            let greeting = self.session.read_reply();
-            let greeting = self.shown(greeting)?;
-            if !greeting.is_positive() {
-                self.verdict.fail(failure::status_of_refusal(greeting.code()));
-                return None;
-            }
-        }
-        if self.session.extensions().is_none() {
-            let name = self.secure.security.helo.clone().unwrap_or_else(|| own_name(&self.session));
-            let reply = self.command(&format!("EHLO {name}"))?;
-            if !reply.is_positive() {
-                self.verdict.complain(failure::status_of_refusal(reply.code()), "EHLO was refused");
-                return self.leave();
-            }
-        }
-        Some(())
-    }
-
-    /// Sends a command, and shows it and its reply.
-    fn command(&mut self, line: &str) -> Option<Reply> {
-        self.secure.note(&format!("> {}", visible(line)));
-        let reply = self.session.command(line);
-        self.shown(reply)
-    }
-
-    fn shown(&mut self, reply: Result<Reply, Error>) -> Option<Reply> {
-        match reply {
-            Ok(reply) => {
-                self.show(&reply);
-                Some(reply)
-            }
-            Err(error) => {
-                if let Error::Timeout { partial, .. } | Error::Closed { partial, .. } = &error {
-                    let _ = self.screen.show(partial);
-                }
-                self.verdict.complain(failure::status(&error), &failure::describe(&error));
-                None
-            }
-        }
-    }
-
-    /// A reader that has gone is told when the session is handed over.
-    fn show(&mut self, reply: &Reply) {
-        let _ = self.screen.show(reply.raw());
-        if reply.code().number() == 421 && reply.request() != Some(Request::Quit) {
-            self.verdict.fail(status::TEMPORARY);
-        }
-    }
-
-    /// Takes leave of the server.
-    fn leave<T>(&mut self) -> Option<T> {
-        if self.session.phase() == Phase::Command {
-            let _ = self.command("QUIT");
-        }
-        None
-    }
-}
-
-fn describe(index: usize, certificate: &Certificate) -> [String; 7] {
-    let days = certificate.days_left(SystemTime::now());
-    [
-        format!("certificate {index}: {}", certificate.subject),
-        format!("  issuer      {}", certificate.issuer),
-        format!("  names       {}", certificate.names.join(" ")),
-        format!("  valid       {} to {} ({days} days left)", date(certificate.not_before), date(certificate.not_after)),
-        format!("  key         {}, signature {}", certificate.key, certificate.signature),
-        format!("  SHA-256     {}", certificate.fingerprint),
-        format!("  key SHA-256 {}", certificate.key_fingerprint),
-    ]
-}
-
-/// The name of this machine if it is a whole one, and otherwise its address
-/// ([RFC 5321, section 4.1.4](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.4)).
-fn own_name(session: &Session) -> String {
-    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
-    match (name.filter(|name| name.contains('.')), session.local_address()) {
-        (Some(name), _) => name,
-        (None, Some(address)) if address.is_ipv4() => format!("[{}]", address.ip()),
-        (None, Some(address)) => format!("[IPv6:{}]", address.ip()),
-        (None, None) => "localhost".to_owned(),
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 pub mod real;
+pub mod screen;
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -192,6 +193,11 @@ impl Pty {
             assert!(!left.is_zero(), "no {text:?} on the screen:\n{}", screen.escape_ascii());
             screen = self.screen.1.wait_timeout(screen, left).unwrap().0;
         }
+    }
+
+    /// What came until now is not what is waited for next.
+    pub fn look_from_here(&mut self) {
+        self.seen = self.screen.0.lock().unwrap().len();
     }
 
     /// Everything that came, as it came.

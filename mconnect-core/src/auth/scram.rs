@@ -1,6 +1,7 @@
 //! SCRAM ([RFC 5802](https://www.rfc-editor.org/rfc/rfc5802), [RFC 7677](https://www.rfc-editor.org/rfc/rfc7677)), without
 //! channel binding.
 
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
@@ -29,7 +30,7 @@ pub(crate) enum Hash {
 
 impl Scram {
     pub fn new(hash: Hash, user: &str, nonce: String) -> Self {
-        let bare = format!("n={},r={nonce}", escape(user));
+        let bare = format!("n={},r={nonce}", escape(&prepared(user)));
         Self { hash, nonce, bare, expected: None, is_proven: false }
     }
 
@@ -66,7 +67,8 @@ impl Scram {
 
     /// Answers the server's first message; nothing if it is none.
     fn second(&mut self, password: &str, challenge: &str) -> Option<Result<String, AuthError>> {
-        let nonce = field(challenge, 'r')?;
+        // What begins with another field is an extension that has to be understood.
+        let nonce = challenge.starts_with("r=").then(|| field(challenge, 'r'))??;
         let salt = decode(field(challenge, 's')?.as_bytes())?;
         let rounds = field(challenge, 'i')?.parse::<NonZeroU32>().ok()?;
         if !nonce.starts_with(&self.nonce) || nonce.len() == self.nonce.len() {
@@ -91,6 +93,7 @@ impl Hash {
             Self::Sha256 => (pbkdf2::PBKDF2_HMAC_SHA256, digest::SHA256_OUTPUT_LEN),
         };
         let mut salted = Zeroizing::new(vec![0; size]);
+        let password = Zeroizing::new(prepared(password).into_owned());
         pbkdf2::derive(algorithm, rounds, salt, password.as_bytes(), &mut salted);
         salted
     }
@@ -118,6 +121,12 @@ impl Hash {
         };
         hmac::sign(&hmac::Key::new(algorithm, key), message).as_ref().to_vec()
     }
+}
+
+/// Gives a name or a password as SASLprep makes it ([RFC 4013](https://www.rfc-editor.org/rfc/rfc4013)), so that it is the
+/// same however it was typed. What must not be in one stays as it is: it is the server's to refuse that.
+fn prepared(text: &str) -> Cow<'_, str> {
+    stringprep::saslprep(text).unwrap_or(Cow::Borrowed(text))
 }
 
 /// Gives a field of a message: `r=...`.
@@ -178,6 +187,19 @@ mod tests {
     }
 
     #[test]
+    fn names_and_passwords_are_prepared_so_that_it_does_not_matter_how_they_were_typed() {
+        let salted = |password| Hash::Sha256.salted(password, b"salt", NonZeroU32::MIN);
+        // A letter and its accent, a space that does not break, a soft hyphen, a Roman numeral.
+        for (typed, meant) in [("e\u{301}", "\u{e9}"), ("a\u{a0}b", "a b"), ("I\u{ad}X", "IX"), ("\u{2168}", "IX")] {
+            assert_eq!(salted(typed), salted(meant));
+            assert_eq!(prepared(typed), meant);
+        }
+        assert_ne!(salted("user"), salted("USER"));
+        assert_eq!(prepared("\u{7}"), "\u{7}");
+        assert_eq!(Scram::new(Hash::Sha256, "e\u{301}", "abc".to_owned()).first(), "n,,n=\u{e9},r=abc");
+    }
+
+    #[test]
     fn messages_that_are_none_are_refused() {
         let wrong = [
             "",
@@ -186,6 +208,7 @@ mod tests {
             "r=abc1,s=!,i=4096",
             "r=abc1,s=QSXCR+Q6sek8bf92,i=0",
             "r=abc1,s=QSXCR+Q6sek8bf92",
+            "m=new,r=abc1,s=QSXCR+Q6sek8bf92,i=4096",
         ];
         for message in wrong {
             let mut scram = Scram::new(Hash::Sha256, "user", "abc".to_owned());

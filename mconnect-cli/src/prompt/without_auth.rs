@@ -1,0 +1,23 @@
+//! The place of AUTH at the prompt of a tool that was built without it.
+
+use std::ops::ControlFlow::Continue;
+
+use super::{Flow, Talk};
+use crate::secure::WITHOUT;
+use crate::verdict::say;
+
+impl Talk<'_> {
+    pub(super) fn authenticate(&mut self, _: &str) -> Flow {
+        say(&format!("mconnect: {WITHOUT}"));
+        Continue(())
+    }
+
+    pub(super) fn encode(&mut self, _: &[u8]) -> Flow {
+        say(&format!("mconnect: {WITHOUT}"));
+        Continue(())
+    }
+}
+
+pub fn decode(_: &[u8]) -> Option<Vec<u8>> {
+    None
+}

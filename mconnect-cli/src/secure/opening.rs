@@ -1,0 +1,98 @@
+//! The steps before a session is handed over.
+
+use mconnect_core::protocol::{Phase, Reply, Request};
+use mconnect_core::{Error, Session};
+
+use super::{Secure, visible};
+use crate::failure;
+use crate::helo;
+use crate::screen::Screen;
+use crate::verdict::{Verdict, status};
+
+/// The steps before a session is handed over.
+pub struct Opening<'a> {
+    pub secure: &'a Secure,
+    pub session: Session,
+    pub screen: Screen,
+    pub verdict: &'a Verdict,
+}
+
+impl Opening<'_> {
+    pub fn start_tls(mut self) -> Option<Self> {
+        self.greet()?;
+        let extensions = self.session.extensions().unwrap_or_default();
+        if !extensions.has("STARTTLS") {
+            let peer = self.session.peer();
+            let message = format!("{peer} does not offer STARTTLS: somebody between may have taken it out");
+            self.verdict.complain(status::PROTOCOL, &message);
+            return self.leave();
+        }
+        let reply = self.command("STARTTLS")?;
+        if self.session.phase() != Phase::StartTls {
+            self.verdict.complain(failure::status_of_refusal(reply.code()), "STARTTLS was refused");
+            return self.leave();
+        }
+        let session = self.secure.upgrade(self.session, false, self.verdict)?;
+        Some(Self { session, ..self })
+    }
+
+    /// Reads the greeting if it is due, and says EHLO unless that was said.
+    pub fn greet(&mut self) -> Option<()> {
+        if self.session.phase() == Phase::Greeting {
+            let greeting = self.session.read_reply();
+            let greeting = self.shown(greeting)?;
+            if !greeting.is_positive() {
+                self.verdict.fail(failure::status_of_refusal(greeting.code()));
+                return None;
+            }
+        }
+        if self.session.extensions().is_none() {
+            let name = helo::name(self.secure.security.helo.as_deref(), self.session.local_address());
+            let reply = self.command(&format!("EHLO {name}"))?;
+            if !reply.is_positive() {
+                self.verdict.complain(failure::status_of_refusal(reply.code()), "EHLO was refused");
+                return self.leave();
+            }
+        }
+        Some(())
+    }
+
+    /// Sends a command, and shows it and its reply.
+    fn command(&mut self, line: &str) -> Option<Reply> {
+        self.secure.note(&format!("> {}", visible(line)));
+        let reply = self.session.command(line);
+        self.shown(reply)
+    }
+
+    fn shown(&mut self, reply: Result<Reply, Error>) -> Option<Reply> {
+        match reply {
+            Ok(reply) => {
+                self.show(&reply);
+                Some(reply)
+            }
+            Err(error) => {
+                if let Error::Timeout { partial, .. } | Error::Closed { partial, .. } = &error {
+                    let _ = self.screen.show(partial);
+                }
+                self.verdict.complain(failure::status(&error), &failure::describe(&error));
+                None
+            }
+        }
+    }
+
+    /// A reader that has gone is told when the session is handed over.
+    fn show(&mut self, reply: &Reply) {
+        let _ = self.screen.show(reply.raw());
+        if reply.code().number() == 421 && reply.request() != Some(Request::Quit) {
+            self.verdict.fail(status::TEMPORARY);
+        }
+    }
+
+    /// Takes leave of the server.
+    pub fn leave<T>(&mut self) -> Option<T> {
+        if self.session.phase() == Phase::Command {
+            let _ = self.command("QUIT");
+        }
+        None
+    }
+}

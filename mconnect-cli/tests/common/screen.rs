@@ -1,0 +1,129 @@
+//! The prompt on a pseudo-terminal, as a terminal emulator shows it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::{MCONNECT, Pty};
+
+/// The tool at a prompt, and what an emulator shows of it.
+pub struct Screen {
+    pub pty: Pty,
+    pub rows: u16,
+    pub columns: u16,
+}
+
+impl Screen {
+    pub fn start(port: u16, options: &[&str]) -> Self {
+        Self::start_with(port, options, &[], (24, 80))
+    }
+
+    pub fn start_with(port: u16, options: &[&str], variables: &[(&str, &str)], size: (u16, u16)) -> Self {
+        Self::launch("127.0.0.1", port, &[&["--quiet"], options].concat(), variables, size)
+    }
+
+    /// Starts it with this host.
+    pub fn at(host: &str, port: u16, options: &[&str]) -> Self {
+        Self::launch(host, port, &[&["--quiet"], options].concat(), &[], (24, 80))
+    }
+
+    /// Starts it so that it tells what it does.
+    pub fn loud(port: u16, options: &[&str]) -> Self {
+        Self::launch("127.0.0.1", port, options, &[], (24, 80))
+    }
+
+    fn launch(host: &str, port: u16, options: &[&str], variables: &[(&str, &str)], size: (u16, u16)) -> Self {
+        let (port, (rows, columns)) = (port.to_string(), size);
+        let args = [&["--color", "never"], options, &["-p", &port, host]].concat();
+        let script = format!("stty rows {rows} cols {columns}; exec \"$0\" \"$@\"");
+        let shell = [&["-c", &script, MCONNECT], args.as_slice()].concat();
+        let variables = [&[("TERM", "xterm")], variables].concat();
+        Self { pty: Pty::start_with("sh", &shell, &variables), rows, columns }
+    }
+
+    /// Types a line, and waits until the prompt after it, or another last row, is this.
+    #[track_caller]
+    pub fn enter(&mut self, line: &str, last: &str) {
+        self.pty.look_from_here();
+        self.send(format!("{line}\r"));
+        self.pty.expect("\r\n");
+        self.expect_last(last);
+    }
+
+    pub fn shown(&self) -> vt100::Parser {
+        self.parse(&self.pty.raw())
+    }
+
+    pub fn parse(&self, bytes: &[u8]) -> vt100::Parser {
+        let mut parser = vt100::Parser::new(self.rows.try_into().unwrap(), self.columns.try_into().unwrap(), 0);
+        parser.process(bytes);
+        parser
+    }
+
+    /// The rows that hold something, as they are shown.
+    pub fn lines(&self, bytes: &[u8]) -> Vec<String> {
+        let parser = self.parse(bytes);
+        let rows = parser.screen().rows(0, self.columns);
+        rows.map(|row| row.trim_end().to_owned()).filter(|row| !row.is_empty()).collect()
+    }
+
+    /// Waits until the rows shown are these.
+    #[track_caller]
+    pub fn expect(&self, lines: &[&str]) {
+        self.pty.wait_for(&lines.join("\n"), |bytes| self.lines(bytes) == lines);
+    }
+
+    /// Waits until the last row shown is this.
+    #[track_caller]
+    pub fn expect_last(&self, line: &str) {
+        self.pty.wait_for(line, |bytes| self.lines(bytes).last().is_some_and(|last| last == line));
+    }
+
+    /// Waits until a row shown is this.
+    #[track_caller]
+    pub fn expect_row(&self, line: &str) {
+        self.pty.wait_for(line, |bytes| self.lines(bytes).iter().any(|row| row == line));
+    }
+
+    pub fn send(&mut self, keys: impl AsRef<[u8]>) {
+        self.pty.send(keys);
+    }
+
+    #[track_caller]
+    pub fn wait(&mut self) -> i32 {
+        let status = self.pty.wait();
+        assert_eq!(self.pty.settings(), self.pty.before, "the terminal is restored");
+        status
+    }
+}
+
+/// A folder of its own, gone when dropped.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("mconnect-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn text(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+
+    pub fn history(&self) -> String {
+        fs::read_to_string(self.0.join("mconnect/history")).unwrap_or_default()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

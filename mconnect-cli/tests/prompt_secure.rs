@@ -1,0 +1,358 @@
+//! TLS and AUTH at the prompt, on a real pseudo-terminal.
+#![cfg(feature = "tls")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::sync::mpsc::{Receiver, channel};
+
+use common::screen::{Folder, Screen};
+use common::{MCONNECT, Peer, Pty, read_once};
+use mconnect_core::auth::{Mechanism, encode};
+use mconnect_core::server::{Authority, Identity, Server, Setup};
+
+const CTRL_C: &str = "\x03";
+const CTRL_D: &str = "\x04";
+
+fn self_signed() -> Server {
+    Setup::new().tls(&Identity::self_signed(["127.0.0.1"])).auth([("user", "pencil")]).start().unwrap()
+}
+
+#[test]
+fn after_a_typed_starttls_the_prompt_says_so_and_what_was_learnt_is_forgotten() {
+    let authority = Authority::new("Our Root");
+    let server = Setup::new().tls(&authority.issue(["127.0.0.1"])).start().unwrap();
+    let folder = Folder::new();
+    let ca = folder.path().join("root.pem");
+    fs::write(&ca, authority.pem()).unwrap();
+    let mut screen = Screen::start(server.port(), &["--cafile", ca.to_str().unwrap()]);
+    screen.expect_last("smtp>");
+    screen.enter("EHLO x", "smtp>");
+    screen.enter("~e", "smtp>");
+    screen.expect_row("STARTTLS");
+    screen.enter("STARTTLS", "smtp, tls>");
+    screen.enter("~e", "smtp, tls>");
+    screen.expect_row("nothing is advertised: EHLO asks for it");
+    screen.enter("~s", "smtp, tls>");
+    screen.expect_row("tls       tls");
+    screen.send("EHLO y\r");
+    screen.pty.expect("250 HELP");
+    screen.enter("QUIT", "221 2.0.0 goodbye");
+    assert_eq!(screen.wait(), 0);
+}
+
+#[test]
+fn the_next_command_is_ehlo_again_with_the_name_that_was_asked_for() {
+    let server = self_signed();
+    let mut screen = Screen::start(server.port(), &["--color", "always", "--helo", "client.example"]);
+    screen.expect_last("smtp> EHLO client.example");
+    // The right arrow key takes the hint.
+    screen.enter("\x1b[C", "smtp> MAIL FROM:<");
+    screen.enter("STARTTLS", "smtp, tls unverified> EHLO client.example");
+    screen.enter("\x1b[C", "smtp, tls unverified> MAIL FROM:<");
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+}
+
+#[test]
+fn the_chain_is_shown_on_demand() {
+    let authority = Authority::new("Our Root");
+    let identity = authority.intermediate("Our Intermediate").issue(["127.0.0.1"]);
+    let server = Setup::new().tls(&identity).start().unwrap();
+    let mut screen = Screen::start_with(server.port(), &[], &[], (50, 100));
+    screen.expect_last("smtp>");
+    screen.enter("~t", "smtp>");
+    screen.expect_row("no TLS: STARTTLS starts it");
+    screen.enter("STARTTLS", "smtp, tls unverified>");
+    screen.enter("~t", "smtp, tls unverified>");
+    for row in [
+        "certificate 0: CN=127.0.0.1",
+        "  issuer      CN=Our Intermediate",
+        "  names       127.0.0.1",
+        "  key         ECDSA P-256, signature ECDSA with SHA-256",
+        &format!("  key SHA-256 {}", identity.key_fingerprint()),
+        "certificate 1: CN=Our Intermediate",
+        "  issuer      CN=Our Root",
+    ] {
+        screen.expect_row(row);
+    }
+    let seen = String::from_utf8_lossy(&screen.pty.raw()).into_owned();
+    assert!(seen.contains("TLS 1.3, TLS_AES_256_GCM_SHA384, X25519; certificate for 127.0.0.1, issued by"), "{seen}");
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+}
+
+#[test]
+fn an_exchange_asks_for_what_it_needs_and_shows_no_password() {
+    let server = Setup::new().auth([("user", "pencil")]).start().unwrap();
+    let folder = Folder::new();
+    let record = folder.path().join("record");
+    let options = ["--record", record.to_str().unwrap(), "--trace"];
+    let variables = [("XDG_STATE_HOME", folder.text())];
+    let mut screen = Screen::start_with(server.port(), &options, &variables, (200, 200));
+    screen.expect_last("smtp>");
+    // The best mechanism is known from EHLO only.
+    screen.enter("~a user", "smtp>");
+    screen.expect_row("mconnect: EHLO comes first: its reply says by which mechanisms");
+    screen.enter("EHLO x", "smtp>");
+    for (line, question) in
+        [("~a", "user:"), ("~a user", "password of user:"), ("~a CRAM-MD5 user", "password of user:")]
+    {
+        screen.enter(line, question);
+        // A star cancels, and so does the end of the input.
+        screen.enter("*", "smtp>");
+        screen.enter(line, question);
+        screen.send(CTRL_D);
+        screen.expect_last("smtp>");
+    }
+    screen.enter("~a", "user:");
+    screen.enter("user", "password of user:");
+    screen.enter("crayon", "smtp>");
+    screen.expect_row("mconnect: authentication as user by SCRAM-SHA-256 was refused");
+    screen.enter("~a login user", "password of user:");
+    screen.enter("pencik\x7fl", "smtp>");
+    screen.expect_row("235 2.7.0 welcome");
+    screen.expect_row("334 UGFzc3dvcmQ6");
+    // What EHLO said still holds.
+    screen.enter("~e", "smtp>");
+    screen.expect_row("AUTH PLAIN LOGIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256");
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+    let seen = String::from_utf8_lossy(&screen.pty.raw()).into_owned();
+    let kept = folder.history();
+    let recorded = fs::read_to_string(&record).unwrap();
+    assert!(kept.contains("~a login user") && recorded.contains("AUTH LOGIN"), "{kept}\n{recorded}");
+    for secret in ["penci", "crayon", &encode(b"pencil"), &encode(b"\0user\0pencil")] {
+        for text in [&seen, &kept, &recorded] {
+            assert!(!text.contains(secret), "{secret} is in:\n{text}");
+        }
+    }
+}
+
+#[test]
+fn challenges_are_shown_decoded() {
+    let server = Setup::new().auth([("user", "pencil")]).start().unwrap();
+    let mut screen = Screen::loud(server.port(), &[]);
+    screen.expect_last("smtp>");
+    screen.enter("~a LOGIN user", "password of user:");
+    screen.enter("pencil", "smtp>");
+    screen.expect_row("> AUTH LOGIN (answers not shown)");
+    screen.expect_row("  that is: Username:");
+    screen.expect_row("authenticated as user by LOGIN");
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+}
+
+#[test]
+fn to_a_server_that_is_not_proven_a_password_goes_only_once_confirmed() {
+    let server = self_signed();
+    let mut screen = Screen::start(server.port(), &[]);
+    screen.expect_last("smtp>");
+    screen.enter("STARTTLS", "smtp, tls unverified>");
+    for answer in ["", "n", "*", "what?"] {
+        screen.enter("~a PLAIN user", "authenticate all the same? [y/N]");
+        screen.enter(answer, "smtp, tls unverified>");
+    }
+    screen.expect_row("mconnect: the server is not proven: the certificate is self-signed");
+    screen.enter("~a PLAIN user", "authenticate all the same? [y/N]");
+    screen.enter("y", "password of user:");
+    screen.enter("pencil", "smtp, tls unverified>");
+    screen.expect_row("235 2.7.0 welcome");
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+
+    // Who said -k has confirmed it.
+    let mut screen = Screen::start(server.port(), &["--starttls", "-k"]);
+    screen.expect_last("smtp, tls unverified>");
+    screen.enter("~a PLAIN user", "password of user:");
+    screen.enter("pencil", "smtp, tls unverified>");
+    screen.expect_row("235 2.7.0 welcome");
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+}
+
+#[test]
+fn a_password_that_would_go_in_the_clear_to_another_machine_is_not_asked_for() {
+    // The system takes 0.0.0.0 for this machine, and nothing leaves it; but it is no loopback address.
+    let server = Setup::new().auth([("user", "pencil")]).start().unwrap();
+    let mut screen = Screen::at("0.0.0.0", server.port(), &[]);
+    screen.expect_last("smtp>");
+    screen.enter("~a PLAIN user", "smtp>");
+    screen.pty.expect("PLAIN would send the password in the clear: STARTTLS (--starttls, --tls) hides it");
+    // This one does not send it.
+    screen.enter("~a SCRAM-SHA-256 user", "password of user:");
+    screen.enter("pencil", "smtp>");
+    screen.expect_row("235 2.7.0 welcome");
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+
+    let mut screen = Screen::at("0.0.0.0", server.port(), &["--allow-plaintext-auth"]);
+    screen.expect_last("smtp>");
+    screen.enter("~a PLAIN user", "password of user:");
+    screen.enter("pencil", "smtp>");
+    screen.expect_row("235 2.7.0 welcome");
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+}
+
+#[test]
+fn a_password_from_a_file_or_a_command_is_not_asked_for() {
+    let server = Setup::new().auth_by([("user", "pencil")], &[Mechanism::Plain]).start().unwrap();
+    let folder = Folder::new();
+    let file = folder.path().join("password");
+    fs::write(&file, "pencil\n").unwrap();
+    for source in [["--password-file", file.to_str().unwrap()], ["--password-command", "echo pencil"]] {
+        let mut screen = Screen::start(server.port(), &source);
+        screen.expect_last("smtp>");
+        screen.enter("EHLO x", "smtp>");
+        screen.enter("~a user", "smtp>");
+        screen.expect_row("235 2.7.0 welcome");
+        screen.send("QUIT\r");
+        assert_eq!(screen.wait(), 0);
+    }
+}
+
+#[test]
+fn authenticating_by_hand_is_unseen_and_kept_nowhere() {
+    let server = Setup::new().auth([("user", "pencil")]).start().unwrap();
+    let folder = Folder::new();
+    let record = folder.path().join("record");
+    let options = ["--record", record.to_str().unwrap()];
+    let variables = [("XDG_STATE_HOME", folder.text())];
+    let mut screen = Screen::start_with(server.port(), &options, &variables, (60, 100));
+    screen.expect_last("smtp>");
+    screen.enter("AUTH LOGIN", "auth, hidden>");
+    screen.enter("*", "smtp>");
+    screen.expect_row("501 5.7.0 cancelled");
+    screen.enter("AUTH LOGIN", "auth, hidden>");
+    screen.enter(&encode(b"user"), "auth, hidden>");
+    // Encoded on the way, and unseen as well.
+    screen.enter("~64 pencil", "smtp>");
+    screen.expect_row("235 2.7.0 welcome");
+    screen.enter("~64 \\0user\\0crayon", "smtp>");
+    screen.expect_row(&encode(b"\0user\0crayon"));
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+    let seen = String::from_utf8_lossy(&screen.pty.raw()).into_owned();
+    let (kept, recorded) = (folder.history(), fs::read_to_string(&record).unwrap());
+    assert_eq!(kept.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>(), ["AUTH LOGIN", "QUIT"]);
+    for secret in ["pencil", &encode(b"pencil"), &encode(b"user")] {
+        assert!(!seen.contains(secret) && !recorded.contains(secret), "{secret}:\n{seen}\n{recorded}");
+    }
+    assert!(!recorded.contains("crayon"), "{recorded}");
+}
+
+#[test]
+fn a_challenge_that_cannot_be_answered_cancels_the_exchange() {
+    let server = Server::play(
+        "S: 220 hi\nC: AUTH CRAM-MD5\nS: 334 !\nC: *\nS: 501 cancelled\nC: NOOP\nS: 250 ok\nC: QUIT\nS: 221 bye",
+    );
+    let server = server.unwrap();
+    let mut screen = Screen::start(server.port(), &[]);
+    screen.expect_last("smtp>");
+    screen.enter("~a CRAM-MD5 user", "password of user:");
+    screen.enter("pencil", "smtp>");
+    screen.pty.expect("the server's challenge is none of CRAM-MD5");
+    screen.expect_row("501 cancelled");
+    screen.enter("NOOP", "smtp>");
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+    server.join().unwrap();
+}
+
+#[test]
+fn a_server_that_closes_while_an_answer_is_typed_ends_the_tool_and_the_answer_is_not_kept() {
+    for (line, question) in [("~a", "user:"), ("~a user", "password of user:")] {
+        let (late, is_late) = channel();
+        let peer = Peer::start(move |mut stream| {
+            stream.write_all(b"220 hi\r\n").unwrap();
+            let hello = read_once(&mut stream);
+            stream.write_all(b"250-hi\r\n250 AUTH PLAIN\r\n").unwrap();
+            is_late.recv().unwrap();
+            stream.write_all(b"421 too late\r\n").unwrap();
+            vec![hello]
+        });
+        let folder = Folder::new();
+        let variables = [("XDG_STATE_HOME", folder.text())];
+        let mut screen = Screen::start_with(peer.port, &[], &variables, (24, 80));
+        screen.expect_last("smtp>");
+        screen.enter("EHLO x", "smtp>");
+        screen.enter(line, question);
+        screen.send("penc");
+        late.send(()).unwrap();
+        assert_eq!(screen.wait(), 75);
+        screen.expect_row("421 too late");
+        assert!(!folder.history().contains("penc"), "{}", folder.history());
+        assert_eq!(peer.received(), [b"EHLO x\r\n"]);
+    }
+}
+
+/// A server that grants STARTTLS, and then says nothing any more.
+fn silent_after(words: &'static [&'static str]) -> (Peer, Receiver<()>) {
+    let (hello, is_here) = channel();
+    let peer = Peer::start(move |mut stream| {
+        for word in words {
+            stream.write_all(word.as_bytes()).unwrap();
+            read_once(&mut stream);
+        }
+        hello.send(()).unwrap();
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        vec![rest]
+    });
+    (peer, is_here)
+}
+
+#[test]
+fn ctrl_c_during_a_handshake_ends_the_tool_at_once() {
+    let (peer, is_here) = silent_after(&["220 hi\r\n", "220 go\r\n"]);
+    let mut screen = Screen::start(peer.port, &[]);
+    screen.expect_last("smtp>");
+    screen.send("STARTTLS\r");
+    is_here.recv().unwrap();
+    screen.send(CTRL_C);
+    assert_eq!(screen.wait(), -2);
+    // Nothing in the clear after the handshake began.
+    assert_eq!(peer.received(), [b""]);
+
+    // Before there is a prompt, too, and on a terminal that can have none.
+    for term in ["xterm", "dumb"] {
+        let (peer, is_here) = silent_after(&[""]);
+        let port = peer.port.to_string();
+        let mut pty = Pty::start_with(MCONNECT, &["--tls", "-p", &port, "127.0.0.1"], &[("TERM", term)]);
+        is_here.recv().unwrap();
+        pty.send(CTRL_C);
+        assert_eq!(pty.wait(), -2);
+        assert_eq!(pty.settings(), pty.before);
+        assert_eq!(peer.received(), [b""]);
+    }
+    let (peer, is_here) = silent_after(&["220 hi\r\n", "220 go\r\n"]);
+    let mut pty = Pty::mconnect(peer.port, &[]);
+    pty.send("STARTTLS\n");
+    is_here.recv().unwrap();
+    pty.send(CTRL_C);
+    assert_eq!(pty.wait(), -2);
+    assert_eq!(peer.received(), [b""]);
+}
+
+#[test]
+fn ctrl_c_at_a_question_ends_the_tool_with_the_terminal_as_it_was() {
+    let server = Setup::new().auth([("user", "pencil")]).start().unwrap();
+    let mut screen = Screen::start(server.port(), &[]);
+    screen.expect_last("smtp>");
+    screen.enter("~a PLAIN user", "password of user:");
+    screen.send(format!("pen{CTRL_C}"));
+    assert_eq!(screen.wait(), -2);
+    // The question that the option asks comes before the prompt, with signals watched and without.
+    for term in ["xterm", "dumb"] {
+        let port = server.port().to_string();
+        let args = ["--auth", "user:PLAIN", "-p", &port, "127.0.0.1"];
+        let mut pty = Pty::start_with(MCONNECT, &args, &[("TERM", term)]);
+        pty.expect("password of user: ");
+        pty.send(CTRL_C);
+        assert_eq!(pty.wait(), -2);
+        assert_eq!(pty.settings(), pty.before);
+    }
+}

@@ -1,0 +1,230 @@
+//! An exchange, from the AUTH command to the last answer.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use super::scram::{self, Hash, Scram, nonce};
+use super::{Credentials, Mechanism, decode, encode};
+use crate::protocol::{Code, Visible};
+
+/// An exchange under way.
+pub struct Exchange {
+    mechanism: Mechanism,
+    credentials: Credentials,
+    round: usize,
+    /// The initial response did not fit into the command: it answers the first challenge.
+    owes_initial: bool,
+    scram: Option<Scram>,
+    host: String,
+}
+
+/// Why an exchange cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthError {
+    /// The challenge is not what the mechanism has there.
+    #[error("the server's challenge is none of {0}")]
+    Challenge(Mechanism),
+    /// The server does not know the password, or is not the one that does.
+    #[error("the server has not proven that it knows the password, too")]
+    Server,
+    /// The server says that it refuses.
+    #[error("the server refuses: {}", Visible(.0.as_bytes()))]
+    Refused(String),
+    /// It would take too long.
+    #[error("the server asks for {0} rounds, which is too many")]
+    Rounds(u32),
+}
+
+impl Exchange {
+    /// Begins an exchange.
+    pub fn new(mechanism: Mechanism, credentials: &Credentials) -> Self {
+        let hash = match mechanism {
+            Mechanism::ScramSha1 => Some(Hash::Sha1),
+            Mechanism::ScramSha256 => Some(Hash::Sha256),
+            _ => None,
+        };
+        let scram = hash.map(|hash| Scram::new(hash, &credentials.user, nonce()));
+        Self { mechanism, credentials: credentials.clone(), round: 0, owes_initial: false, scram, host: String::new() }
+    }
+
+    /// Names the host that OAUTHBEARER tells.
+    #[must_use]
+    pub fn host(mut self, host: &str) -> Self {
+        self.host = host.to_owned();
+        self
+    }
+
+    /// Gives the mechanism.
+    pub fn mechanism(&self) -> Mechanism {
+        self.mechanism
+    }
+
+    /// Gives the initial response, if the mechanism has one.
+    pub fn initial(&self) -> Option<Zeroizing<Vec<u8>>> {
+        let Credentials { user, secret } = &self.credentials;
+        let response = match self.mechanism {
+            Mechanism::Plain => format!("\0{user}\0{}", secret.as_str()),
+            Mechanism::XOAuth2 => format!("user={user}\x01auth=Bearer {}\x01\x01", secret.as_str()),
+            Mechanism::OAuthBearer => {
+                let host = if self.host.is_empty() { String::new() } else { format!("host={}\x01", self.host) };
+                format!("n,a={},\x01{host}auth=Bearer {}\x01\x01", scram::escape(user), secret.as_str())
+            }
+            Mechanism::External => user.clone(),
+            Mechanism::ScramSha1 | Mechanism::ScramSha256 => self.scram.as_ref()?.first(),
+            Mechanism::Login | Mechanism::CramMd5 => return None,
+        };
+        Some(Zeroizing::new(response.into_bytes()))
+    }
+
+    /// Gives the answer to a challenge.
+    ///
+    /// # Errors
+    /// [`AuthError`]: the exchange has to be cancelled, with `*`.
+    pub fn answer(&mut self, challenge: &[u8]) -> Result<Zeroizing<Vec<u8>>, AuthError> {
+        let Credentials { user, secret } = &self.credentials;
+        self.round += 1;
+        let answer = match (self.mechanism, self.round) {
+            (Mechanism::Login, 1) => user.as_bytes().to_vec(),
+            (Mechanism::Login, 2) => secret.as_bytes().to_vec(),
+            (Mechanism::CramMd5, 1) => cram_md5(user, secret, challenge).into_bytes(),
+            (Mechanism::ScramSha1 | Mechanism::ScramSha256, _) => {
+                let unexpected = AuthError::Challenge(self.mechanism);
+                let scram = self.scram.as_mut().ok_or_else(|| unexpected.clone())?;
+                scram.answer(self.round, secret, challenge, unexpected)?.into_bytes()
+            }
+            // The challenge tells what is wrong; an empty answer lets the server end with its reply.
+            (Mechanism::XOAuth2, 1) => Vec::new(),
+            (Mechanism::OAuthBearer, 1) => b"\x01".to_vec(),
+            _ => return Err(AuthError::Challenge(self.mechanism)),
+        };
+        Ok(Zeroizing::new(answer))
+    }
+
+    /// Gives the command that begins: AUTH, the mechanism, and the initial response if there is one. One that is too long
+    /// for a command answers the first challenge instead
+    /// ([RFC 4954, section 4](https://www.rfc-editor.org/rfc/rfc4954#section-4)).
+    pub fn command(&mut self) -> Zeroizing<String> {
+        let name = self.mechanism.name();
+        let Some(initial) = self.initial() else { return Zeroizing::new(format!("AUTH {name}")) };
+        // An empty one is an equals sign.
+        let initial = Zeroizing::new(if initial.is_empty() { "=".to_owned() } else { encode(&initial) });
+        let command = Zeroizing::new(format!("AUTH {name} {}", initial.as_str()));
+        self.owes_initial = command.len() > LONGEST_COMMAND;
+        if self.owes_initial { Zeroizing::new(format!("AUTH {name}")) } else { command }
+    }
+
+    /// Gives the line to send after a reply to the line before, from its code and its text; nothing if the exchange has
+    /// come to its end, be it granted or refused.
+    ///
+    /// # Errors
+    /// [`AuthError`]: after a challenge, the exchange has to be cancelled, with `*`; after a positive reply, the server
+    /// has granted without having proven itself.
+    pub fn next(&mut self, code: Code, text: &[u8]) -> Result<Option<Zeroizing<String>>, AuthError> {
+        if code != Code::CHALLENGE {
+            let is_unproven = self.scram.as_ref().is_some_and(|scram| !scram.is_proven());
+            return if code.is_positive() && is_unproven { Err(AuthError::Server) } else { Ok(None) };
+        }
+        let challenge = decode(text).ok_or(AuthError::Challenge(self.mechanism))?;
+        let initial = if std::mem::take(&mut self.owes_initial) { self.initial() } else { None };
+        let answer = initial.map_or_else(|| self.answer(&challenge), Ok)?;
+        Ok(Some(Zeroizing::new(encode(&answer))))
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange")
+            .field("mechanism", &self.mechanism)
+            .field("round", &self.round)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Gives the answer of [RFC 2195](https://www.rfc-editor.org/rfc/rfc2195).
+pub(crate) fn cram_md5(user: &str, secret: &str, challenge: &[u8]) -> String {
+    format!("{user} {:x}", md5::Digest(hmac_md5(secret.as_bytes(), challenge)))
+}
+
+/// HMAC ([RFC 2104](https://www.rfc-editor.org/rfc/rfc2104)) with MD5, which ring does not have.
+fn hmac_md5(key: &[u8], message: &[u8]) -> [u8; 16] {
+    let mut block = Zeroizing::new([0; 64]);
+    match key.len() {
+        0..=64 => block[..key.len()].copy_from_slice(key),
+        _ => block[..16].copy_from_slice(&md5::compute(key).0),
+    }
+    let padded = |pad: u8, rest: &[u8]| {
+        let mut bytes = Zeroizing::new(block.map(|byte| byte ^ pad).to_vec());
+        bytes.extend_from_slice(rest);
+        md5::compute(bytes.as_slice()).0
+    };
+    padded(0x5c, &padded(0x36, message))
+}
+
+/// A command has 512 octets, its CR LF among them
+/// ([RFC 5321, section 4.5.3.1.4](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.4)).
+const LONGEST_COMMAND: usize = 510;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(bytes: &[u8]) -> String {
+        bytes.escape_ascii().to_string()
+    }
+
+    #[test]
+    fn hmac_md5_is_that_of_rfc_2202() {
+        let hex = |bytes: [u8; 16]| format!("{:x}", md5::Digest(bytes));
+        assert_eq!(hex(hmac_md5(&[0x0b; 16], b"Hi There")), "9294727a3638bb1c13f48ef8158bfc9d");
+        assert_eq!(hex(hmac_md5(b"Jefe", b"what do ya want for nothing?")), "750c783e6ab0b503eaa86e310a5db738");
+        let message = b"Test Using Larger Than Block-Size Key - Hash Key First";
+        assert_eq!(hex(hmac_md5(&[0xaa; 80], message)), "6b1ab7fe4bd7bf8f0b62e6ce61b9d0cd");
+    }
+
+    #[test]
+    fn cram_md5_answers_as_in_rfc_2195() {
+        let mut exchange = Exchange::new(Mechanism::CramMd5, &Credentials::new("tim", "tanstaaftanstaaf"));
+        assert!(exchange.initial().is_none());
+        let answer = exchange.answer(b"<1896.697170952@postoffice.reston.mci.net>").unwrap();
+        assert_eq!(text(&answer), "tim b913a602c7eda7a495b4e6e7334d3890");
+        assert_eq!(exchange.answer(b"more").unwrap_err(), AuthError::Challenge(Mechanism::CramMd5));
+    }
+
+    #[test]
+    fn the_mechanisms_that_send_their_secret_send_it_as_their_rfcs_say() {
+        let first = |mechanism| text(&Exchange::new(mechanism, &Credentials::new("tim", "tan,=")).initial().unwrap());
+        assert_eq!(first(Mechanism::Plain), "\\x00tim\\x00tan,=");
+        assert_eq!(first(Mechanism::XOAuth2), "user=tim\\x01auth=Bearer tan,=\\x01\\x01");
+        assert_eq!(first(Mechanism::OAuthBearer), "n,a=tim,\\x01auth=Bearer tan,=\\x01\\x01");
+        let exchange = Exchange::new(Mechanism::OAuthBearer, &Credentials::new("u", "t")).host("mx.example");
+        assert_eq!(text(&exchange.initial().unwrap()), "n,a=u,\\x01host=mx.example\\x01auth=Bearer t\\x01\\x01");
+        let mut login = Exchange::new(Mechanism::Login, &Credentials::new("tim", "tan"));
+        assert_eq!(text(&login.answer(b"anything").unwrap()), "tim");
+        assert_eq!(text(&login.answer(b"").unwrap()), "tan");
+        assert!(login.answer(b"").is_err());
+    }
+
+    #[test]
+    fn an_initial_response_too_long_for_a_command_answers_the_first_challenge() {
+        let token = "x".repeat(400);
+        let mut exchange = Exchange::new(Mechanism::XOAuth2, &Credentials::new("tim", &token));
+        let initial = encode(&exchange.initial().unwrap());
+        assert_eq!(*exchange.command(), "AUTH XOAUTH2");
+        assert_eq!(*exchange.next(Code::CHALLENGE, b"").unwrap().unwrap(), initial);
+        assert_eq!(*exchange.next(Code::CHALLENGE, b"e30=").unwrap().unwrap(), "", "the server explains its refusal");
+        assert!(exchange.next(Code::CHALLENGE, b"e30=").is_err());
+        let mut exchange = Exchange::new(Mechanism::External, &Credentials::new("", ""));
+        assert_eq!(*exchange.command(), "AUTH EXTERNAL =");
+        assert_eq!(exchange.next(Code::new(235).unwrap(), b"").unwrap(), None);
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        let credentials = Credentials::new("tim", "tanstaaf");
+        let exchange = Exchange::new(Mechanism::Plain, &credentials);
+        let shown = format!("{credentials:?} {exchange:?} {:?}", Exchange::new(Mechanism::ScramSha256, &credentials));
+        assert!(!shown.contains("tanstaaf"), "{shown}");
+    }
+}
