@@ -121,8 +121,12 @@ fn client_certificate(server: &RealServer) {
             assert_eq!(talk.out.contains(server.kind.authenticated), status == 0, "{talk:?}");
         }
     }
-    let talk = server.talk("127.0.0.1", &["--starttls", "-k"], "AUTH EXTERNAL =\nQUIT\n");
-    assert_eq!(talk.codes(), ["220", "250", "220", "504", "221"], "it is for who showed a certificate: {talk:?}");
+    let talk = server.talk("127.0.0.1", &["--starttls", "-k"], format!("{EHLO}AUTH EXTERNAL =\nQUIT\n"));
+    assert_eq!(
+        talk.codes(),
+        ["220", "250", "220", "250", "504", "221"],
+        "it is for who showed a certificate: {talk:?}"
+    );
     let options = ["--cert", &certificate, "--key", &server.tls_file("server.key")];
     let talk = server.talk("127.0.0.1", &options, "QUIT\n");
     assert_eq!((talk.status, talk.out.as_str()), (Some(64), ""), "{talk:?}");

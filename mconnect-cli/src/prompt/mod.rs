@@ -39,7 +39,6 @@ use rustyline::EditMode;
 pub use bell::Bell;
 
 use crate::args::{Keys, Options};
-use crate::failure;
 use crate::judge::{self, End};
 use crate::secure::Secure;
 use crate::signals;
@@ -422,15 +421,8 @@ impl Talk<'_> {
         }
         let standing = self.writer.standing();
         let is_complete = judge::is_complete(&standing, self.is_input_over);
-        match self.end.take() {
-            Some(End::Broken(error)) if !is_complete => {
-                self.setting.verdict.complain(failure::status(&error), &failure::describe(&error));
-            }
-            Some(End::Closed) if !is_complete => {
-                judge::early_close(self.writer.peer(), standing.outstanding, self.setting.verdict);
-            }
-            _ => {}
-        }
+        let (end, peer, Setting { verdict, secure, .. }) = (self.end.take(), self.writer.peer(), self.setting);
+        judge::ending(end, peer, standing.outstanding, is_complete, verdict, |words| secure.note(words));
     }
 
     /// Says whether the server said goodbye to QUIT, and nothing more is to come.

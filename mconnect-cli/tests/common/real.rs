@@ -2,7 +2,7 @@
 
 use std::env::temp_dir;
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::{self, Command, Stdio};
@@ -24,6 +24,8 @@ pub struct Kind {
     /// What a password authenticates by; the best is the last.
     pub mechanisms: &'static [&'static str],
     pub authenticated: &'static str,
+    /// How it ends after the other side has ended, inside TLS.
+    pub farewell: &'static str,
 }
 
 pub const POSTFIX: Kind = Kind {
@@ -34,6 +36,7 @@ pub const POSTFIX: Kind = Kind {
     tls_port_has: "TLS 1.2, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, ",
     mechanisms: &["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"],
     authenticated: "235 2.7.0 Authentication successful",
+    farewell: "the connection ended without TLS's close_notify",
 };
 pub const EXIM: Kind = Kind {
     name: "exim",
@@ -43,6 +46,7 @@ pub const EXIM: Kind = Kind {
     tls_port_has: "TLS 1.3, TLS_AES_256_GCM_SHA384, ",
     mechanisms: &["PLAIN", "LOGIN", "CRAM-MD5"],
     authenticated: "235 Authentication succeeded",
+    farewell: "the server left TLS without its close_notify, and went on with \"421 exim.localhost lost input connection\"",
 };
 /// Debian 12's build cannot shake hands, and offers AUTH inside TLS only.
 pub const OPENSMTPD: Kind = Kind {
@@ -53,6 +57,7 @@ pub const OPENSMTPD: Kind = Kind {
     tls_port_has: "",
     mechanisms: &[],
     authenticated: "",
+    farewell: "",
 };
 
 /// A server that runs until it is dropped.
@@ -171,6 +176,22 @@ pub struct Talk {
 /// Pipes a script through the tool, to a local port.
 pub fn talk(port: u16, host: &str, options: &[&str], script: impl AsRef<[u8]>) -> Talk {
     Talk::of(&[&[MCONNECT, "-p", &port.to_string(), host], options].concat(), script.as_ref())
+}
+
+/// Says QUIT in raw mode once the greeting is there, and nothing more.
+#[track_caller]
+pub fn quit_raw(port: u16, host: &str, options: &[&str]) {
+    let mut command = limited(&[&[MCONNECT, "--quiet", "-r", "-p", &port.to_string(), host], options].concat());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut input, mut output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+    let mut greeting = String::new();
+    output.read_line(&mut greeting).unwrap();
+    assert!(greeting.starts_with("220 "), "{greeting:?}");
+    input.write_all(b"QUIT\r\n").unwrap();
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).unwrap();
+    assert!(rest.starts_with("221 ") && rest.ends_with("\r\n") && rest.lines().count() == 1, "{rest:?}");
+    assert_eq!(child.wait().unwrap().code(), Some(0), "after {rest:?}");
 }
 
 impl Talk {

@@ -13,8 +13,7 @@ pub(super) fn failure(error: Error) -> io::Error {
 }
 
 /// The end of the stream below without a close_notify.
-pub(super) const TRUNCATED: &str =
-    "the connection ended without TLS's close_notify: what came before may have been cut short";
+pub(super) const TRUNCATED: &str = "the connection ended without TLS's close_notify";
 
 /// A failure of the TLS protocol; the cause is what rustls says.
 #[derive(Debug)]
