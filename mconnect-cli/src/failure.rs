@@ -50,6 +50,12 @@ pub fn silence(peer: &Peer, after: Duration) -> String {
     )
 }
 
+/// Says that the connection broke when all had come that was to come; nothing if there is nothing to say.
+pub fn late_break(peer: &Peer, error: &Error) -> Option<String> {
+    let cause = error.source().filter(|_| error.is_truncation())?;
+    Some(format!("{peer}: {}; every reply had come", reason(&cause.to_string())))
+}
+
 fn hint(error: &Error) -> Option<&'static str> {
     match error {
         Error::Connect { source, attempts, port, .. } => match source.kind() {
@@ -71,6 +77,7 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::Timeout { scene, .. } if scene.phase == Phase::Greeting => {
             Some("does the server speak SMTP there? port 465 expects TLS from the first byte")
         }
+        error if error.is_truncation() => Some("what came before may have been cut short"),
         Error::Resolve { is_temporary: true, .. } => Some("does the name server answer?"),
         Error::Resolve { .. } => Some("is it spelt right? a domain's mail servers are in its MX records"),
         _ => None,

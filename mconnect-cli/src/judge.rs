@@ -68,8 +68,27 @@ pub fn end_of_input(phase: Phase, standing: &Standing, verdict: &Verdict) {
     }
 }
 
+/// Tells what was wrong with the end of a session, if anything; `note` tells what is no failure.
+pub fn ending(
+    end: Option<End>,
+    peer: &Peer,
+    outstanding: usize,
+    is_complete: bool,
+    verdict: &Verdict,
+    note: impl FnOnce(&str),
+) {
+    match end {
+        Some(End::Broken(error)) if !is_complete => {
+            verdict.complain(failure::status(&error), &failure::describe(&error));
+        }
+        Some(End::Broken(error)) => drop(failure::late_break(peer, &error).map(|words| note(&words))),
+        Some(End::Closed) if !is_complete => early_close(peer, outstanding, verdict),
+        Some(End::Closed | End::Given) | None => {}
+    }
+}
+
 /// Tells that the server closed before its time.
-pub fn early_close(peer: &Peer, outstanding: usize, verdict: &Verdict) {
+fn early_close(peer: &Peer, outstanding: usize, verdict: &Verdict) {
     let due = match outstanding {
         0 => String::new(),
         1 => " with a reply still due".to_owned(),

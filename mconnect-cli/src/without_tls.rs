@@ -52,7 +52,6 @@ impl Secure {
     pub fn chain(&self) -> String {
         WITHOUT.to_owned()
     }
-
 }
 
 pub const WITHOUT: &str = "this mconnect was built without TLS and AUTH (the feature tls)";

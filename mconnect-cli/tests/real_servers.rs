@@ -4,12 +4,10 @@
 mod common;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::Stdio;
 
 use common::MCONNECT;
 use common::real::{
-    EHLO, EXIM, Kind, OPENSMTPD, PATIENCE, POSTFIX, RealServer, Talk, delivery, envelope, limited, message,
+    EHLO, EXIM, Kind, OPENSMTPD, PATIENCE, POSTFIX, RealServer, Talk, delivery, envelope, message, quit_raw,
 };
 use mconnect_core::server::Server;
 use mconnect_core::{Connect, Timeouts};
@@ -183,17 +181,7 @@ fn recorded(server: &RealServer) {
 }
 
 fn raw(server: &RealServer) {
-    let mut command = limited(&[MCONNECT, "--quiet", "-r", "-p", &server.port.to_string(), "::1"]);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let (mut input, mut output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-    let mut greeting = String::new();
-    output.read_line(&mut greeting).unwrap();
-    assert!(greeting.starts_with("220 "), "{greeting:?}");
-    input.write_all(b"QUIT\r\n").unwrap();
-    let mut rest = String::new();
-    output.read_to_string(&mut rest).unwrap();
-    assert!(rest.starts_with("221 ") && rest.ends_with("\r\n") && rest.lines().count() == 1, "{rest:?}");
-    assert_eq!(child.wait().unwrap().code(), Some(0), "after {rest:?}");
+    quit_raw(server.port, "::1", &[]);
 }
 
 fn three_deliveries() -> String {

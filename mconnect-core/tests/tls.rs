@@ -421,49 +421,6 @@ fn a_handshake_has_a_deadline_and_can_be_closed() {
 }
 
 #[test]
-fn an_end_without_close_notify_is_told_after_everything_that_came() {
-    let identity = Identity::self_signed(["127.0.0.1"]);
-    let server = Setup::new().tls_that_truncates(&identity).start().unwrap();
-    let (mut session, _) = due(server.port()).upgrade(&Config::new().insecure()).unwrap();
-    session.send_line("QUIT").unwrap();
-    session.read_reply().unwrap().require(221).unwrap();
-    let error = session.read_line().unwrap_err();
-    assert!(messages(&error).contains("ended without TLS's close_notify"), "{}", messages(&error));
-    assert!(session.read_line().is_err() || session.read_line().unwrap().is_none());
-
-    let server = Setup::new().tls(&identity).start().unwrap();
-    let (mut session, _) = due(server.port()).upgrade(&Config::new().insecure()).unwrap();
-    session.command("QUIT").unwrap().require(221).unwrap();
-    assert!(session.read_line().unwrap().is_none());
-}
-
-#[test]
-fn half_closing_says_close_notify_and_what_the_server_still_says_arrives() {
-    let identity = Identity::self_signed(["127.0.0.1"]);
-    let config = identity.config();
-    let (port, thread) = peer(move |mut stream| {
-        let mut connection = rustls::ServerConnection::new(config).unwrap();
-        let mut tls = rustls::Stream::new(&mut connection, &mut stream);
-        tls.write_all(b"220 hi\r\n").unwrap();
-        let mut sent = Vec::new();
-        // Without a close_notify this would be an error.
-        tls.read_to_end(&mut sent).unwrap();
-        tls.write_all(b"250 after the end\r\n").unwrap();
-        connection.send_close_notify();
-        connection.complete_io(&mut stream).unwrap();
-        sent
-    });
-    let session = Connect::new("127.0.0.1", port).open().unwrap();
-    let (mut session, _) = session.upgrade(&Config::new().insecure()).unwrap();
-    session.read_reply().unwrap();
-    session.send_line("NOOP").unwrap();
-    session.half_close().unwrap();
-    assert_eq!(session.read_reply().unwrap().text(), b"after the end");
-    assert!(session.read_line().unwrap().is_none());
-    assert_eq!(thread.join().unwrap(), b"NOOP\r\n");
-}
-
-#[test]
 fn replies_that_share_a_record_need_no_further_bytes_on_the_socket() {
     let identity = Identity::self_signed(["127.0.0.1"]);
     let config = identity.config();

@@ -115,16 +115,8 @@ impl Talk<'_> {
             judge::end_of_input(phase, &self.session.standing(), self.verdict);
         }
         let outstanding = self.session.outstanding();
-        match self.end.take() {
-            Some(End::Broken(error)) if !self.is_complete() => {
-                self.verdict.complain(failure::status(&error), &failure::describe(&error));
-            }
-            Some(End::Broken(error)) if error.is_truncation() => self.secure.note(&failure::describe(&error)),
-            Some(End::Closed) if !self.is_complete() => {
-                judge::early_close(self.session.peer(), outstanding, self.verdict);
-            }
-            _ => {}
-        }
+        let (end, peer, is_complete) = (self.end.take(), self.session.peer(), self.is_complete());
+        judge::ending(end, peer, outstanding, is_complete, self.verdict, |words| self.secure.note(words));
         self.unsent.tell(self.is_input_over || self.pace == Pace::Typed);
     }
 

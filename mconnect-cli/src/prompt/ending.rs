@@ -6,8 +6,7 @@ use std::time::Instant;
 use mconnect_core::protocol::Phase;
 
 use super::listen::PATIENCE;
-use super::{Flow, Leave, Talk};
-use crate::failure;
+use super::{Flow, Leave, Setting, Talk};
 use crate::judge::{self, End};
 use crate::verdict::status;
 
@@ -56,15 +55,8 @@ impl Talk<'_> {
         }
         let standing = self.writer.standing();
         let is_complete = judge::is_complete(&standing, self.is_input_over);
-        match self.end.take() {
-            Some(End::Broken(error)) if !is_complete => {
-                self.setting.verdict.complain(failure::status(&error), &failure::describe(&error));
-            }
-            Some(End::Closed) if !is_complete => {
-                judge::early_close(self.writer.peer(), standing.outstanding, self.setting.verdict);
-            }
-            _ => {}
-        }
+        let (end, peer, Setting { verdict, secure, .. }) = (self.end.take(), self.writer.peer(), self.setting);
+        judge::ending(end, peer, standing.outstanding, is_complete, verdict, |words| secure.note(words));
     }
 
     /// Says whether the server said goodbye to QUIT, and nothing more is to come.

@@ -2,14 +2,14 @@
 
 use std::env::temp_dir;
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::{self, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::MCONNECT;
+use super::{MCONNECT, Pty};
 
 /// What is different about a server.
 pub struct Kind {
@@ -17,13 +17,48 @@ pub struct Kind {
     /// What it says to a client that does not wait for its replies.
     pub protest: &'static str,
     pub has_chunking: bool,
+    /// The key of each of its certificates, and the signature on it.
+    pub key: &'static str,
+    /// What is agreed on the port that is inside TLS from the first byte on.
+    pub tls_port_has: &'static str,
+    /// What a password authenticates by; the best is the last.
+    pub mechanisms: &'static [&'static str],
+    pub authenticated: &'static str,
+    /// How it ends after the other side has ended, inside TLS.
+    pub farewell: &'static str,
 }
 
-pub const POSTFIX: Kind =
-    Kind { name: "postfix", protest: "554 5.5.0 Error: SMTP protocol synchronization", has_chunking: true };
-pub const EXIM: Kind = Kind { name: "exim", protest: "554 SMTP synchronization error", has_chunking: true };
-pub const OPENSMTPD: Kind =
-    Kind { name: "opensmtpd", protest: "500 5.5.1 Invalid command: Pipelining not supported", has_chunking: false };
+pub const POSTFIX: Kind = Kind {
+    name: "postfix",
+    protest: "554 5.5.0 Error: SMTP protocol synchronization",
+    has_chunking: true,
+    key: "RSA 2048, signature RSA with SHA-256",
+    tls_port_has: "TLS 1.2, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, ",
+    mechanisms: &["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"],
+    authenticated: "235 2.7.0 Authentication successful",
+    farewell: "the connection ended without TLS's close_notify",
+};
+pub const EXIM: Kind = Kind {
+    name: "exim",
+    protest: "554 SMTP synchronization error",
+    has_chunking: true,
+    key: "ECDSA P-256, signature ECDSA with SHA-256",
+    tls_port_has: "TLS 1.3, TLS_AES_256_GCM_SHA384, ",
+    mechanisms: &["PLAIN", "LOGIN", "CRAM-MD5"],
+    authenticated: "235 Authentication succeeded",
+    farewell: "the server left TLS without its close_notify, and went on with \"421 exim.localhost lost input connection\"",
+};
+/// Debian 12's build cannot shake hands, and offers AUTH inside TLS only.
+pub const OPENSMTPD: Kind = Kind {
+    name: "opensmtpd",
+    protest: "500 5.5.1 Invalid command: Pipelining not supported",
+    has_chunking: false,
+    key: "",
+    tls_port_has: "",
+    mechanisms: &[],
+    authenticated: "",
+    farewell: "",
+};
 
 /// A server that runs until it is dropped.
 pub struct RealServer {
@@ -98,6 +133,27 @@ impl RealServer {
     pub fn tls_file(&self, name: &str) -> String {
         self.dir.join("tls").join(name).to_str().unwrap().to_owned()
     }
+
+    /// Gives the file with the authority to trust.
+    pub fn root(&self) -> String {
+        self.tls_file("root.pem")
+    }
+
+    /// Writes a password to a file, and gives its name.
+    pub fn password(&self, password: &str) -> String {
+        let file = self.dir.join("password");
+        fs::write(&file, password).unwrap();
+        file.to_str().unwrap().to_owned()
+    }
+
+    /// Opens a session at a terminal, and waits for the greeting.
+    pub fn prompt(&self, terminal: &str, options: &[&str]) -> Pty {
+        let port = self.port.to_string();
+        let command = [options, &["-p", &port, "127.0.0.1"]].concat();
+        let mut pty = Pty::start_with(MCONNECT, &command, &[("TERM", terminal)]);
+        pty.expect("220 ");
+        pty
+    }
 }
 
 impl Drop for RealServer {
@@ -122,6 +178,22 @@ pub fn talk(port: u16, host: &str, options: &[&str], script: impl AsRef<[u8]>) -
     Talk::of(&[&[MCONNECT, "-p", &port.to_string(), host], options].concat(), script.as_ref())
 }
 
+/// Says QUIT in raw mode once the greeting is there, and nothing more.
+#[track_caller]
+pub fn quit_raw(port: u16, host: &str, options: &[&str]) {
+    let mut command = limited(&[&[MCONNECT, "--quiet", "-r", "-p", &port.to_string(), host], options].concat());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut input, mut output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+    let mut greeting = String::new();
+    output.read_line(&mut greeting).unwrap();
+    assert!(greeting.starts_with("220 "), "{greeting:?}");
+    input.write_all(b"QUIT\r\n").unwrap();
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).unwrap();
+    assert!(rest.starts_with("221 ") && rest.ends_with("\r\n") && rest.lines().count() == 1, "{rest:?}");
+    assert_eq!(child.wait().unwrap().code(), Some(0), "after {rest:?}");
+}
+
 impl Talk {
     pub fn of(command: &[&str], script: &[u8]) -> Self {
         let mut command = limited(command);
@@ -143,6 +215,18 @@ impl Talk {
     #[track_caller]
     pub fn must_tell(&self, words: &str) {
         assert!(self.err.contains(words), "no {words:?} in {self:?}");
+    }
+
+    #[track_caller]
+    pub fn must_be_verified_and_whole(&self) {
+        self.must_tell("; verified\n");
+        self.must_be_whole();
+    }
+
+    /// The servers here end TLS as it should be ended.
+    #[track_caller]
+    pub fn must_be_whole(&self) {
+        assert!(!self.err.contains("close_notify"), "{self:?}");
     }
 
     /// Gives the code of each reply.

@@ -10,6 +10,7 @@
 //! [`Config`] says otherwise, what is wrong with them is an error.
 
 mod certificate;
+mod received;
 mod stream;
 mod verify;
 mod words;

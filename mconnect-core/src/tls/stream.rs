@@ -4,7 +4,7 @@
 //! does not keep anybody from writing, nor the other way round.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, Read as _, Write as _};
 #[cfg(unix)]
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustls::Connection;
 
+use super::received::Received;
 use super::words;
 use crate::stream::Stream;
 
@@ -38,14 +39,6 @@ struct State {
     /// The plaintext in `out` whose writer was told to come again.
     owed: usize,
     is_half_closed: bool,
-}
-
-/// Bytes between two marks; the reader takes the whole of it for the time of a call below.
-#[derive(Default)]
-struct Received {
-    bytes: Vec<u8>,
-    start: usize,
-    end: usize,
 }
 
 impl TlsStream {
@@ -96,8 +89,8 @@ impl TlsStream {
                     let how = if is_first { "instead of shaking hands" } else { "during the handshake" };
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("the server closed {how}")));
                 }
-                Ok(_) if is_first && !matches!(received.bytes[0], ALERT | HANDSHAKE) => {
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, words::NotTls::new(received.rest())));
+                Ok(_) if is_first && !received.plain().is_empty() => {
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, words::NotTls::new(received.plain())));
                 }
                 Ok(_) => is_first = false,
                 Err(error) if is_to_repeat(&error) => {}
@@ -110,7 +103,7 @@ impl TlsStream {
             if let Err(error) = processed {
                 // The alert that says why, if it can be sent at once.
                 drop(self.send_all(Some(Instant::now() + ALERT_PATIENCE)));
-                return Err(words::failure(error));
+                return Err(error);
             }
         }
     }
@@ -173,12 +166,15 @@ impl State {
     }
 
     /// Decrypts what was received, until there is plaintext, and gives how much.
-    fn process(&mut self) -> Result<usize, rustls::Error> {
+    fn process(&mut self) -> io::Result<usize> {
         loop {
-            let io = self.connection.process_new_packets()?;
+            let io = self.connection.process_new_packets().map_err(words::failure)?;
             let plaintext = io.plaintext_bytes_to_read();
-            if plaintext > 0 || self.received.rest().is_empty() {
+            if plaintext > 0 {
                 return Ok(plaintext);
+            }
+            if self.received.rest().is_empty() {
+                return self.look_for_plain_text();
             }
             match self.connection.read_tls(&mut self.received) {
                 // After a close_notify nothing more is looked at.
@@ -187,27 +183,15 @@ impl State {
             }
         }
     }
-}
 
-impl Received {
-    /// Receives once, in place of what was there.
-    fn fill(&mut self, stream: &dyn Stream) -> io::Result<usize> {
-        self.bytes.resize(BLOCK, 0);
-        (self.start, self.end) = (0, 0);
-        self.end = stream.read(&mut self.bytes)?;
-        Ok(self.end)
-    }
-
-    fn rest(&self) -> &[u8] {
-        &self.bytes[self.start..self.end]
-    }
-}
-
-impl Read for Received {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.rest().read(buffer)?;
-        self.start += count;
-        Ok(count)
+    /// Records that are none are not given to the connection: after a close_notify of its own it cannot complain of them.
+    /// A server may then go on in plain text, to say goodbye: that is an end without its close_notify.
+    fn look_for_plain_text(&self) -> io::Result<usize> {
+        let kind = if self.is_half_closed { io::ErrorKind::UnexpectedEof } else { io::ErrorKind::InvalidData };
+        match self.received.plain() {
+            [] => Ok(0),
+            plain => Err(io::Error::new(kind, words::LeftTls::new(plain))),
+        }
     }
 }
 
@@ -224,7 +208,7 @@ impl Stream for TlsStream {
                 }
                 result => return result,
             }
-            processed.map_err(words::failure)?;
+            processed?;
             if has_received {
                 // Part of a record, or something of TLS's own: who waits for either this or something else can look.
                 return Err(io::ErrorKind::Interrupted.into());
@@ -338,10 +322,7 @@ fn left(deadline: Option<Instant>) -> io::Result<Option<Duration>> {
     }
 }
 
-/// How much is read and encrypted at once, in octets.
+/// How much is encrypted at once, in octets.
 const BLOCK: usize = 64 * 1024;
 /// How long an alert may take to be sent.
 const ALERT_PATIENCE: Duration = Duration::from_millis(200);
-/// Content types ([RFC 8446, section 5.1](https://www.rfc-editor.org/rfc/rfc8446#section-5.1)).
-const ALERT: u8 = 21;
-const HANDSHAKE: u8 = 22;

@@ -13,8 +13,7 @@ pub(super) fn failure(error: Error) -> io::Error {
 }
 
 /// The end of the stream below without a close_notify.
-pub(super) const TRUNCATED: &str =
-    "the connection ended without TLS's close_notify: what came before may have been cut short";
+pub(super) const TRUNCATED: &str = "the connection ended without TLS's close_notify";
 
 /// A failure of the TLS protocol; the cause is what rustls says.
 #[derive(Debug)]
@@ -47,8 +46,7 @@ pub(super) struct NotTls(Vec<u8>);
 
 impl NotTls {
     pub fn new(bytes: &[u8]) -> Self {
-        let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
-        Self(line[..line.len().min(MOST_SHOWN)].to_vec())
+        Self(first_line(bytes))
     }
 }
 
@@ -59,6 +57,29 @@ impl fmt::Display for NotTls {
 }
 
 impl std::error::Error for NotTls {}
+
+/// Something behind the last record that is no TLS.
+#[derive(Debug)]
+pub(super) struct LeftTls(Vec<u8>);
+
+impl LeftTls {
+    pub fn new(bytes: &[u8]) -> Self {
+        Self(first_line(bytes))
+    }
+}
+
+impl fmt::Display for LeftTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the server left TLS without its close_notify, and went on with \"{}\"", Visible(&self.0))
+    }
+}
+
+impl std::error::Error for LeftTls {}
+
+fn first_line(bytes: &[u8]) -> Vec<u8> {
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
+    line[..line.len().min(MOST_SHOWN)].to_vec()
+}
 
 /// Gives the name that the RFCs have for an alert.
 fn name(alert: AlertDescription) -> String {

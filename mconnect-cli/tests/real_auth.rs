@@ -1,0 +1,134 @@
+//! The tool authenticating with real servers: Postfix, with Cyrus SASL, and Exim, with its own authenticators; `servers/`
+//! has what starts them.
+#![cfg(feature = "tls")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use common::real::{EHLO, EXIM, POSTFIX, RealServer, delivery, message, talk};
+
+#[test]
+#[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
+fn postfix_lets_users_in() {
+    every_exchange(&RealServer::start(POSTFIX));
+}
+
+#[test]
+#[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
+fn exim_lets_users_in() {
+    let server = RealServer::start(EXIM);
+    every_exchange(&server);
+    client_certificate(&server);
+}
+
+fn every_exchange(server: &RealServer) {
+    for (topic, check) in TOPICS {
+        println!("{}: {topic}", server.kind.name);
+        check(server);
+    }
+}
+
+type Topic = (&'static str, fn(&RealServer));
+
+const TOPICS: &[Topic] = &[
+    ("every mechanism authenticates, in the clear and inside TLS", mechanisms),
+    ("a wrong password is 77, and the server still takes leave", wrong_password),
+    ("AUTH LOGIN by hand at a prompt, with nothing of it on the screen", by_hand),
+    ("a piped AUTH is one command among others", piped_auth),
+];
+
+fn mechanisms(server: &RealServer) {
+    let password = server.password("pencil");
+    for mechanism in server.kind.mechanisms {
+        let who = format!("user:{mechanism}");
+        for start in [&["--no-tls"][..], &["--starttls", "--cafile", &server.root()]] {
+            let options = [start, &["--auth", &who, "--password-file", &password]].concat();
+            let talk = server.talk("127.0.0.1", &options, "NOOP\nQUIT\n");
+            assert_eq!(talk.status, Some(0), "{talk:?}");
+            assert!(talk.out.contains(server.kind.authenticated), "{talk:?}");
+            talk.must_tell(&format!("> AUTH {mechanism} (answers not shown)\n"));
+        }
+    }
+    let options = ["--tls", "-k", "--auth", "user", "--password-file", &password];
+    let talk = talk(server.tls_port, "127.0.0.1", &options, "QUIT\n");
+    assert_eq!(talk.status, Some(0), "{talk:?}");
+    let best = server.kind.mechanisms.last().unwrap();
+    talk.must_tell(&format!("> AUTH {best} (answers not shown)\n"));
+}
+
+fn wrong_password(server: &RealServer) {
+    let password = server.password("crayon");
+    for mechanism in server.kind.mechanisms {
+        let who = format!("user:{mechanism}");
+        let options = ["--starttls", "-k", "--auth", &who, "--password-file", &password];
+        let talk = server.talk("127.0.0.1", &options, "MAIL FROM:<never@example.org>\n");
+        assert_eq!(talk.status, Some(77), "{talk:?}");
+        assert_eq!(talk.codes().pop(), Some("221"), "{talk:?}");
+        talk.must_tell(&format!("authentication as user by {mechanism} was refused\n"));
+        talk.must_be_whole();
+        assert!(!format!("{talk:?}").contains("crayon"), "{talk:?}");
+    }
+}
+
+fn by_hand(server: &RealServer) {
+    for terminal in ["dumb", "xterm"] {
+        let mut pty = server.prompt(terminal, &["--starttls", "--cafile", &server.root()]);
+        pty.expect("; verified");
+        pty.send(EHLO);
+        pty.expect("250-AUTH ");
+        pty.send("AUTH LOGIN\n");
+        pty.expect("334 VXNlcm5hbWU6");
+        pty.send("dXNlcg==\n");
+        pty.expect("334 UGFzc3dvcmQ6");
+        pty.send("cGVuY2ls\n");
+        pty.expect(server.kind.authenticated);
+        pty.send("NOOP\n");
+        pty.expect("250 ");
+        pty.send("QUIT\n");
+        pty.expect("221 ");
+        assert_eq!(pty.wait(), 0, "{}", pty.screen());
+        assert_eq!(pty.settings(), pty.before);
+        // A dumb terminal echoes what is typed.
+        let (screen, is_shown) = (pty.screen(), terminal == "dumb");
+        assert!(["dXNlcg==", "cGVuY2ls"].iter().all(|answer| screen.contains(answer) == is_shown), "{screen}");
+    }
+}
+
+fn piped_auth(server: &RealServer) {
+    let [wrong, right] = ["AHVzZXIAY3JheW9u", "AHVzZXIAcGVuY2ls"];
+    let script = format!(
+        "{EHLO}AUTH PLAIN {wrong}\nAUTH PLAIN\n{right}\nAUTH PLAIN {right}\n{}QUIT\n",
+        delivery(&["one"], &message("from a user\n"))
+    );
+    let options = ["--starttls", "--cafile", &server.root()];
+    let talk = server.talk("127.0.0.1", &options, script);
+    // Who has authenticated may not do so again (RFC 4954, section 4).
+    let codes = ["220", "250", "220", "250", "535", "334", "235", "503", "250", "250", "354", "250", "221"];
+    assert_eq!(talk.codes(), codes, "{talk:?}");
+    server.must_store(1, message("from a user\n"));
+}
+
+fn client_certificate(server: &RealServer) {
+    println!("{}: a client certificate is shown, and EXTERNAL authenticates by it", server.kind.name);
+    let [certificate, key] = ["client.pem", "client.key"].map(|name| server.tls_file(name));
+    let root = server.root();
+    for (start, port) in [("--starttls", server.port), ("--tls", server.tls_port)] {
+        for (user, status) in [("user@example.com", 0), ("other@example.com", 77)] {
+            let who = format!("{user}:EXTERNAL");
+            let options = [start, "--cafile", &root, "--cert", &certificate, "--key", &key, "--auth", &who];
+            let talk = talk(port, "127.0.0.1", &options, "QUIT\n");
+            assert_eq!(talk.status, Some(status), "{talk:?}");
+            assert_eq!(talk.out.contains(server.kind.authenticated), status == 0, "{talk:?}");
+        }
+    }
+    let talk = server.talk("127.0.0.1", &["--starttls", "-k"], format!("{EHLO}AUTH EXTERNAL =\nQUIT\n"));
+    assert_eq!(
+        talk.codes(),
+        ["220", "250", "220", "250", "504", "221"],
+        "it is for who showed a certificate: {talk:?}"
+    );
+    let options = ["--cert", &certificate, "--key", &server.tls_file("server.key")];
+    let talk = server.talk("127.0.0.1", &options, "QUIT\n");
+    assert_eq!((talk.status, talk.out.as_str()), (Some(64), ""), "{talk:?}");
+    talk.must_tell("the key does not fit the certificate\n");
+}

@@ -1,0 +1,109 @@
+//! Ciphertext between the stream below and the connection.
+
+use std::io::{self, Read};
+
+use crate::stream::Stream;
+
+/// Bytes between two marks; the reader takes the whole of it for the time of a call below.
+#[derive(Default)]
+pub(super) struct Received {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+    records: Records,
+    /// What came where a record should have begun, and everything after it: no TLS.
+    plain: Vec<u8>,
+}
+
+impl Received {
+    /// Receives once, in place of what was there.
+    pub fn fill(&mut self, stream: &dyn Stream) -> io::Result<usize> {
+        self.bytes.resize(BLOCK, 0);
+        (self.start, self.end) = (0, 0);
+        let count = stream.read(&mut self.bytes)?;
+        if self.plain.is_empty() {
+            self.end = self.records.follow(&self.bytes[..count]);
+            self.plain.extend_from_slice(&self.bytes[self.end..count]);
+        }
+        Ok(count)
+    }
+
+    /// Gives the records, or parts of them, that were not yet looked at.
+    pub fn rest(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
+    /// Gives what came that is no TLS, if anything did.
+    pub fn plain(&self) -> &[u8] {
+        &self.plain
+    }
+}
+
+impl Read for Received {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.rest().read(buffer)?;
+        self.start += count;
+        Ok(count)
+    }
+}
+
+/// Where records begin ([RFC 8446, section 5.1](https://www.rfc-editor.org/rfc/rfc8446#section-5.1)).
+#[derive(Default)]
+struct Records {
+    header: [u8; 5],
+    /// How much of the header is there.
+    have: usize,
+    /// How much of the record is still to come.
+    left: usize,
+}
+
+impl Records {
+    /// Follows what was received, and gives how much of it is records.
+    fn follow(&mut self, bytes: &[u8]) -> usize {
+        let mut at = 0;
+        while at < bytes.len() {
+            if self.left > 0 {
+                let count = self.left.min(bytes.len() - at);
+                self.left -= count;
+                at += count;
+                continue;
+            }
+            if self.have == 0 && !CONTENT_TYPES.contains(&bytes[at]) {
+                break;
+            }
+            self.header[self.have] = bytes[at];
+            self.have += 1;
+            at += 1;
+            if self.have == self.header.len() {
+                self.have = 0;
+                self.left = usize::from(u16::from_be_bytes([self.header[3], self.header[4]]));
+            }
+        }
+        at
+    }
+}
+
+/// How much is received at once, in octets.
+const BLOCK: usize = 64 * 1024;
+/// From change_cipher_spec to heartbeat.
+const CONTENT_TYPES: std::ops::RangeInclusive<u8> = 20..=24;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_end_where_plain_text_begins_however_it_is_cut() {
+        let bytes = b"\x16\x03\x03\x00\x02ab\x17\x03\x03\x00\x00\x15\x03\x03\x00\x01c421 bye\r\n";
+        let end = bytes.len() - b"421 bye\r\n".len();
+        for cut in 0..=bytes.len() {
+            let mut records = Records::default();
+            let (first, second) = bytes.split_at(cut);
+            let mut count = records.follow(first);
+            if count == first.len() {
+                count += records.follow(second);
+            }
+            assert_eq!(count, end, "cut at {cut}");
+        }
+    }
+}
