@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use lexopt::prelude::*;
 use mconnect_core::Family;
+use mconnect_core::protocol::Visible;
 #[cfg_attr(not(feature = "tls"), allow(unused_imports, reason = "the options are read all the same"))]
 pub use security::{Auth, Security, Start};
 
@@ -208,7 +209,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         explains: true,
         help_file: None,
     };
-    while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
+    while let Some(arg) = parser.next().map_err(shown)? {
         match arg {
             Short('p') | Long("port") => {
                 let text = text(&mut parser)?;
@@ -259,7 +260,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
             Long(name) if security::is_flag(name) => security.set_flag(name),
             Long(name) if security::takes_value(name) => {
                 let name = name.to_owned();
-                security.set(&name, string(parser.value().map_err(|error| error.to_string())?)?)?;
+                security.set(&name, string(parser.value().map_err(shown)?)?)?;
             }
             Short('h') => return Ok(Request::Help),
             Long("help") => return Ok(Request::LongHelp),
@@ -269,7 +270,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
                 let hint = if value.to_string_lossy().parse::<u16>().is_ok() { ": a port goes with -p" } else { "" };
                 return Err(format!("one host is enough: {:?} is one too many{hint}", value.to_string_lossy()));
             }
-            other => return Err(other.unexpected().to_string()),
+            other => return Err(shown(other.unexpected())),
         }
     }
     if is_help_smtp {
@@ -384,8 +385,13 @@ fn checked(host: String) -> Result<String, String> {
     if has_port { Err(format!("{host:?} is not a host: a port goes with -p")) } else { Ok(host) }
 }
 
+/// Gives the words of an error, which may quote an argument, safe for a terminal.
+fn shown(error: lexopt::Error) -> String {
+    Visible(error.to_string().as_bytes()).to_string()
+}
+
 fn text(parser: &mut lexopt::Parser) -> Result<String, String> {
-    string(parser.value().map_err(|error| error.to_string())?)
+    string(parser.value().map_err(shown)?)
 }
 
 fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
@@ -399,7 +405,7 @@ fn string(value: OsString) -> Result<String, String> {
 }
 
 fn file(parser: &mut lexopt::Parser) -> Result<PathBuf, String> {
-    Ok(parser.value().map_err(|error| error.to_string())?.into())
+    Ok(parser.value().map_err(shown)?.into())
 }
 
 fn form(value: Option<OsString>) -> Result<Form, String> {
@@ -489,6 +495,7 @@ mod tests {
             (&["-p"], "missing argument for option '-p'"),
             (&["-p", "0"], "\"0\" is not a port: a number from 1 to 65535, or a service name"),
             (&["-x"], "invalid option '-x'"),
+            (&["--x\x1b[31m"], "invalid option '--x\\x1b[31m'"),
             (&["--raw=yes"], "unexpected argument for option '--raw': \"yes\""),
             (&["--timeout", "0"], "\"0\" is not a number of seconds above 0"),
             (&["--timeout", "nan"], "\"nan\" is not a number of seconds above 0"),
