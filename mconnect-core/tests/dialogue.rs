@@ -369,6 +369,7 @@ fn printing_and_reading_gives_the_same_dialogue() {
         "\\",
         "\\n",
         "\\x00",
+        "\\x24",
         "${a}",
         "${b:-c d}",
         "$",

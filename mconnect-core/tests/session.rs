@@ -596,6 +596,7 @@ fn the_receiver_answers_as_smtp_asks() {
         ("MAIL FROM <a@x>", 501),
         ("MAIL FROM:<a@x> SIZE=99999999999", 552),
         ("MAIL FROM:<a@x> SIZE=x", 501),
+        ("MAIL FROM:<a@x> SIZE=+5", 501),
         ("MAIL FROM:<a@x> NOSUCH", 555),
         ("mail from: <a@x> SMTPUTF8 BODY=8BITMIME", 250),
         ("MAIL FROM:<a@x>", 503),
@@ -608,6 +609,7 @@ fn the_receiver_answers_as_smtp_asks() {
         ("RSET", 250),
         ("RCPT TO:<a@x>", 503),
         ("BDAT x", 501),
+        ("BDAT +5", 501),
         ("BDAT 0 FIRST", 501),
         ("BDAT 0 LAST", 503),
         ("VRFY a@x", 252),
@@ -629,6 +631,14 @@ fn the_receiver_answers_as_smtp_asks() {
     session.message(&b"hi"[..]).unwrap().require(250).unwrap();
     assert_eq!(session.outstanding(), 1);
     session.read_reply().unwrap().require(250).unwrap();
+
+    // A client that breaks off in a chunk still gets the replies to what it sent before.
+    let mut session = connect(&server).open().unwrap();
+    session.send(b"NOOP\r\nBDAT 5\r\nhe").unwrap();
+    session.half_close().unwrap();
+    let codes = [session.read_reply(), session.read_reply()].map(|reply| reply.unwrap().code().number());
+    assert_eq!(codes, [220, 250]);
+    assert!(matches!(session.read_reply(), Err(Error::Closed { .. })));
     drop(TcpStream::connect(server.address()));
     server.join().unwrap();
 }

@@ -7,7 +7,7 @@ use lexopt::prelude::*;
 use mconnect_core::Family;
 
 use super::security::{self, Security};
-use super::value::{address, checked, count, file, form, one_of, seconds, string, text, value};
+use super::value::{address, checked, count, file, form, one_of, seconds, shown, string, text, value};
 use super::{Color, Keys, Mode, Options, Play, Prompt, Request, Serve, Target};
 
 /// Reads the arguments.
@@ -34,7 +34,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         explains: true,
         help_file: None,
     };
-    while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
+    while let Some(arg) = parser.next().map_err(shown)? {
         match arg {
             Short('p') | Long("port") => {
                 let text = text(&mut parser)?;
@@ -53,7 +53,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
             Long("timeout") => timeout = Some(seconds(&text(&mut parser)?)?),
             Long("connect-timeout") => connect_timeout = Some(seconds(&text(&mut parser)?)?),
             Long("no-wait") => is_blind = true,
-            Short('c') | Long("command") => commands.push(parser.value().map_err(|error| error.to_string())?),
+            Short('c') | Long("command") => commands.push(parser.value().map_err(shown)?),
             Long("fail") => ends_at_refusal = true,
             Long("quiet") => is_quiet = true,
             Long("edit-mode") => {
@@ -87,7 +87,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
             Long(name) if security::is_flag(name) => security.set_flag(name),
             Long(name) if security::takes_value(name) => {
                 let name = name.to_owned();
-                security.set(&name, string(parser.value().map_err(|error| error.to_string())?)?)?;
+                security.set(&name, string(parser.value().map_err(shown)?)?)?;
             }
             Short('h') => return Ok(Request::Help),
             Long("help") => return Ok(Request::LongHelp),
@@ -97,7 +97,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
                 let hint = if value.to_string_lossy().parse::<u16>().is_ok() { ": a port goes with -p" } else { "" };
                 return Err(format!("one host is enough: {:?} is one too many{hint}", value.to_string_lossy()));
             }
-            other => return Err(other.unexpected().to_string()),
+            other => return Err(shown(other.unexpected())),
         }
     }
     if is_help_smtp {
@@ -216,6 +216,7 @@ mod tests {
             (&["-p"], "missing argument for option '-p'"),
             (&["-p", "0"], "\"0\" is not a port: a number from 1 to 65535, or a service name"),
             (&["-x"], "invalid option '-x'"),
+            (&["--x\x1b[31m"], "invalid option '--x\\x1b[31m'"),
             (&["--raw=yes"], "unexpected argument for option '--raw': \"yes\""),
             (&["--timeout", "0"], "\"0\" is not a number of seconds above 0"),
             (&["--timeout", "nan"], "\"nan\" is not a number of seconds above 0"),

@@ -7,7 +7,14 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mconnect_core::protocol::Visible;
+
 use crate::trace::Form;
+
+/// Gives the words of an error, which may quote an argument, safe for a terminal.
+pub fn shown(error: lexopt::Error) -> String {
+    Visible(error.to_string().as_bytes()).to_string()
+}
 
 /// Gives the host back, unless it is a port in the wrong place: a resolver would take a number for an address.
 pub fn checked(host: String) -> Result<String, String> {
@@ -20,7 +27,7 @@ pub fn checked(host: String) -> Result<String, String> {
 }
 
 pub fn text(parser: &mut lexopt::Parser) -> Result<String, String> {
-    string(parser.value().map_err(|error| error.to_string())?)
+    string(parser.value().map_err(shown)?)
 }
 
 pub fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
@@ -34,7 +41,7 @@ pub fn string(value: OsString) -> Result<String, String> {
 }
 
 pub fn file(parser: &mut lexopt::Parser) -> Result<PathBuf, String> {
-    Ok(parser.value().map_err(|error| error.to_string())?.into())
+    Ok(parser.value().map_err(shown)?.into())
 }
 
 pub fn form(value: Option<OsString>) -> Result<Form, String> {

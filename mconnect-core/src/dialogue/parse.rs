@@ -287,7 +287,7 @@ mod tests {
     fn every_form_is_read_and_written_again_as_it_was() {
         let text = "S: 220 hi\nC: \nS> 250-\\x00\\\\\\r\\n\nC: *body*\nC: *body message ${n}.eml*\nS: *pause 20 ms*\n\
             C: \\*close*\nC: \\\\*x\nC: a\\b\nC: *\nS: *half-close*\nS: *close*\nC: *reset*\nS= 250-a\nS= 250\nS: 25z a\n\
-            S| 5yz ${why}\nS? 250 ok\nS* xyz\nS~ 250 *OK?\nC: A ${a} ${b:-c d} $${no}\nC> ${x}\\r\\n\nC: *octets 5*\n\
+            S| 5yz ${why}\nS? 250 ok\nS* xyz\nS~ 250 *OK?\nC: A ${a} ${b:-c d} $${no}\nC> ${x}\\r\\n\nC> \\x24${x}$${y}$\nC: *octets 5*\n\
             C: *file a b*\nS: *silence 2 s*\nS: *no reply*\nC: *starttls*\nC: *tls*\nC: *end tls*\n\
             C: *authenticate PLAIN u${x} p w*\n*within 1 s*\n*each within 90 s*\n*all within 2 min*\n*place p-1*\n\
             *secret p*\n*include other file.txt*\n*next session*\nS: 250-\nS: 250 ";

@@ -30,7 +30,15 @@ impl fmt::Display for Step {
             }
             Deed::Bytes(text) => {
                 write!(f, "{side}> ")?;
-                write_text(text, f, |bytes, out| bytes.iter().try_for_each(|byte| write_escaped(*byte, out)))
+                write_text(text, f, |bytes, is_before_name, out| {
+                    let (rest, last) = match bytes {
+                        // A dollar before the one of a name would make it none.
+                        [rest @ .., b'$'] if is_before_name => (rest, "\\x24"),
+                        bytes => (bytes, ""),
+                    };
+                    rest.iter().try_for_each(|byte| write_escaped(*byte, out))?;
+                    out.write_str(last)
+                })
             }
             Deed::Reply(wanted) => {
                 let (mark, _) =
@@ -83,7 +91,7 @@ impl fmt::Display for Direction<'_> {
 
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_text(self, f, |bytes, out| {
+        write_text(self, f, |bytes, _, out| {
             out.push_str(&String::from_utf8_lossy(bytes));
             Ok(())
         })
@@ -93,13 +101,13 @@ impl fmt::Display for Text {
 fn write_text(
     text: &Text,
     f: &mut fmt::Formatter<'_>,
-    literal: impl Fn(&[u8], &mut String) -> fmt::Result,
+    literal: impl Fn(&[u8], bool, &mut String) -> fmt::Result,
 ) -> fmt::Result {
-    for part in &text.0 {
+    for (index, part) in text.0.iter().enumerate() {
         match part {
             Part::Literal(bytes) => {
                 let mut shown = String::new();
-                literal(bytes, &mut shown)?;
+                literal(bytes, matches!(text.0.get(index + 1), Some(Part::Value { .. })), &mut shown)?;
                 f.write_str(&shown.replace("${", "$${"))?;
             }
             Part::Value { name, default: None } => write!(f, "${{{name}}}")?,

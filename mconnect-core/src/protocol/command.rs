@@ -19,6 +19,8 @@ pub(super) struct CommandLine {
     head: Vec<u8>,
     /// Octets after the head were not kept.
     has_more: bool,
+    /// It began as an answer in AUTH.
+    is_answer: bool,
 }
 
 /// A command as far as the session depends on it.
@@ -32,7 +34,7 @@ pub(super) struct Command {
 impl CommandLine {
     /// Adds a part of the line, or as much of it as stands before a secret; the secret itself is not kept.
     pub fn add(&mut self, part: &[u8]) -> Span {
-        if secret_start(&self.head).is_some() {
+        if self.is_answer || secret_start(&self.head).is_some() {
             return Span { size: part.len(), is_secret: true };
         }
         let before = self.head.len();
@@ -50,12 +52,21 @@ impl CommandLine {
         }
     }
 
+    /// Adds a part of an answer in AUTH. All of the line is a secret then, even if it comes to be taken for a command.
+    pub fn add_answer(&mut self, part: &[u8]) -> Span {
+        self.is_answer = true;
+        Span { size: part.len(), is_secret: true }
+    }
+
     pub fn clear(&mut self) {
         self.head.clear();
-        self.has_more = false;
+        (self.has_more, self.is_answer) = (false, false);
     }
 
     pub fn command(&self) -> Command {
+        if self.is_answer {
+            return Command { request: Request::Other, chunk: None };
+        }
         let mut words = self.head.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         let verb = words.next().unwrap_or_default();
         let request = match VERBS.iter().find(|(name, _)| verb.eq_ignore_ascii_case(name.as_bytes())) {
@@ -96,16 +107,17 @@ const VERBS: &[(&str, Request)] = &[
 /// A head of this many octets tells every command, `BDAT 18446744073709551615 LAST` too.
 const LONGEST_HEAD: usize = 64;
 
-/// Gives where the initial response of an AUTH command begins.
+/// Gives where the initial response of an AUTH command begins; at the end of a head that is full before that is known.
 fn secret_start(head: &[u8]) -> Option<usize> {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let mut at = head.iter().position(|byte| !is_space(byte))?;
-    let mut words = [0..0, 0..0];
-    for word in &mut words {
-        let end = at + head[at..].iter().position(is_space)?;
-        *word = at..end;
-        at = end + head[end..].iter().position(|byte| !is_space(byte)).unwrap_or(head.len() - end);
+    let start = head.iter().position(|byte| !is_space(byte))?;
+    let end = start + head[start..].iter().position(is_space)?;
+    if !head[start..end].eq_ignore_ascii_case(b"AUTH") {
+        return None;
     }
-    let [verb, mechanism] = words;
-    (head[verb].eq_ignore_ascii_case(b"AUTH") && !mechanism.is_empty()).then_some(mechanism.end + 1)
+    let mechanism = end + head[end..].iter().position(|byte| !is_space(byte)).unwrap_or(head.len() - end);
+    match head[mechanism..].iter().position(is_space) {
+        Some(size) => Some(mechanism + size + 1),
+        None => (head.len() == LONGEST_HEAD).then_some(LONGEST_HEAD),
+    }
 }

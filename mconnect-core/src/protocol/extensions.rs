@@ -64,7 +64,8 @@ impl Extensions {
     /// Gives the largest message that the server takes, in octets, if it names a size other than 0
     /// ([RFC 1870, section 3](https://www.rfc-editor.org/rfc/rfc1870#section-3)).
     pub fn size_limit(&self) -> Option<u64> {
-        let size = self.get("SIZE")?.params().next()?;
+        // Digits alone: a number may be parsed with a sign.
+        let size = self.get("SIZE")?.params().next().filter(|size| size.iter().all(u8::is_ascii_digit))?;
         std::str::from_utf8(size).ok()?.parse().ok().filter(|size| *size > 0)
     }
 
@@ -144,9 +145,12 @@ mod tests {
 
     #[test]
     fn a_size_of_zero_or_nonsense_is_no_limit() {
-        for raw in
-            [&b"250-x\r\n250 SIZE\r\n"[..], b"250-x\r\n250 SIZE 0\r\n", b"250-x\r\n250 SIZE 99999999999999999999\r\n"]
-        {
+        for raw in [
+            &b"250-x\r\n250 SIZE\r\n"[..],
+            b"250-x\r\n250 SIZE 0\r\n",
+            b"250-x\r\n250 SIZE 99999999999999999999\r\n",
+            b"250-x\r\n250 SIZE +5\r\n",
+        ] {
             assert_eq!(extensions(raw).size_limit(), None);
         }
     }

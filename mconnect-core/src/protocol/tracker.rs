@@ -286,7 +286,7 @@ impl Tracker {
         let line_end = scan::find(b'\n', bytes).map(|lf| lf + 1);
         let part = &bytes[..line_end.unwrap_or(bytes.len())];
         let span = match self.sending {
-            Sending::Auth => Span { size: part.len(), is_secret: true },
+            Sending::Auth => self.line.add_answer(part),
             _ => self.line.add(part),
         };
         if line_end == Some(span.size) {
@@ -299,6 +299,7 @@ impl Tracker {
         if self.sending == Sending::Auth {
             self.guessed |= self.due.holds(|request| matches!(request, Request::Auth | Request::AuthAnswer));
             self.due.push(Request::AuthAnswer, 1);
+            self.line.clear();
         } else {
             let command = self.line.command();
             self.line.clear();
@@ -355,6 +356,7 @@ impl Tracker {
 
     fn surprise(&mut self, sending: Sending) {
         self.sending = sending;
+        self.line.clear();
         self.out_of_step |= self.due.count() > 0;
     }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::TcpStream;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,6 +89,10 @@ fn converse(
                 write(stream, &mut replies)?;
                 replies = receiver.body()?;
             }
+            Next::Chunk(parameters) => {
+                write(stream, &mut replies)?;
+                replies = receiver.chunk(&parameters)?;
+            }
             Next::Auth(exchange, initial) => {
                 write(stream, &mut replies)?;
                 replies = receiver.authenticate(stream, exchange, initial)?;
@@ -141,6 +146,8 @@ struct Envelope {
 enum Next {
     Reply(String),
     Body(String),
+    /// The octets of BDAT, whose parameters these are.
+    Chunk(Vec<u8>),
     /// An exchange, and the client's initial response.
     Auth(Box<dyn Exchange>, Option<Vec<u8>>),
     /// The last reply here, and how it goes on.
@@ -166,7 +173,7 @@ impl Receiver<'_> {
                 Ok(()) => return Ok(Next::Body(reply("354 end the message with a lone dot"))),
                 Err(refusal) => refusal,
             },
-            (b"BDAT", _) => return self.chunk(rest),
+            (b"BDAT", _) => return Ok(Next::Chunk(rest.to_vec())),
             (b"EHLO" | b"LHLO" | b"HELO", []) => reply("501 5.5.4 a name or an address literal is missing"),
             (b"HELO", _) => self.begin(Hello::Smtp, reply(&format!("250 {NAME}"))),
             (b"EHLO", _) => self.begin(Hello::Smtp, self.extensions()),
@@ -258,7 +265,7 @@ impl Receiver<'_> {
         for param in params.split(u8::is_ascii_whitespace).filter(|param| !param.is_empty()) {
             let (name, value) = param.split_at(param.iter().position(|byte| *byte == b'=').unwrap_or(param.len()));
             match (name.to_ascii_uppercase().as_slice(), value.get(1..).unwrap_or_default()) {
-                (b"SIZE", size) => match std::str::from_utf8(size).ok().and_then(|size| size.parse::<u64>().ok()) {
+                (b"SIZE", size) => match number::<u64>(size) {
                     Some(size) if size > LARGEST as u64 => return reply("552 5.3.4 the message is too large"),
                     Some(_) => {}
                     None => return reply("501 5.5.4 SIZE takes a number"),
@@ -321,15 +328,15 @@ impl Receiver<'_> {
 
     /// Takes the octets that follow a BDAT, whatever is replied to it
     /// ([RFC 3030, section 2](https://www.rfc-editor.org/rfc/rfc3030#section-2)).
-    fn chunk(&mut self, rest: &[u8]) -> io::Result<Next> {
+    fn chunk(&mut self, rest: &[u8]) -> io::Result<String> {
         let mut words = rest.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-        let size = words.next().and_then(|word| std::str::from_utf8(word).ok()?.parse::<usize>().ok());
+        let size = words.next().and_then(number::<usize>);
         let is_last = match (words.next(), words.next()) {
             (None, _) => false,
             (Some(word), None) if word.eq_ignore_ascii_case(b"LAST") => true,
-            _ => return Ok(Next::Reply(reply("501 5.5.4 the syntax is BDAT size [LAST]"))),
+            _ => return Ok(reply("501 5.5.4 the syntax is BDAT size [LAST]")),
         };
-        let Some(size) = size else { return Ok(Next::Reply(reply("501 5.5.4 the syntax is BDAT size [LAST]"))) };
+        let Some(size) = size else { return Ok(reply("501 5.5.4 the syntax is BDAT size [LAST]")) };
         let permission = self.may_send();
         let mut content = self.chunks.take().unwrap_or_default();
         let mut left = size;
@@ -346,7 +353,7 @@ impl Receiver<'_> {
             let count = part.len();
             self.input.take(count);
         }
-        let reply = match permission {
+        Ok(match permission {
             Err(refusal) => refusal,
             Ok(()) if is_last => {
                 let total = content.len();
@@ -356,8 +363,7 @@ impl Receiver<'_> {
                 self.chunks = Some(content);
                 reply(&format!("250 2.0.0 {size} octets noted"))
             }
-        };
-        Ok(Next::Reply(reply))
+        })
     }
 
     /// Ends the transaction: keeps the message, or refuses it if it is too large.
@@ -371,6 +377,11 @@ impl Receiver<'_> {
         self.shared.keep(Message { sender: envelope.sender, recipients: envelope.recipients, content });
         reply(&text).repeat(count)
     }
+}
+
+/// Reads digits alone: the standard library would take a sign, too.
+fn number<T: FromStr>(digits: &[u8]) -> Option<T> {
+    std::str::from_utf8(digits).ok()?.parse().ok().filter(|_| digits.iter().all(u8::is_ascii_digit))
 }
 
 /// Takes `FROM:<address> params` apart.

@@ -1,0 +1,63 @@
+//! What must be true of every input: a property for each fuzz target, which `tests/seeds.rs` replays without a fuzzer.
+//!
+//! A property panics where it does not hold.
+
+#![forbid(unsafe_code)]
+
+pub mod arguments;
+pub mod client;
+pub mod dialogue;
+pub mod encode;
+pub mod extensions;
+pub mod help;
+mod model;
+pub mod replies;
+pub mod server;
+pub mod tracker;
+
+// The tool's parsers, from their files: a binary has no interface to take them from. What they name of their crate is
+// named here, too.
+#[allow(dead_code, unused_imports, reason = "the properties use their part")]
+#[path = "../../../mconnect-cli/src"]
+mod cli {
+    pub mod args;
+    pub mod help {
+        pub mod file;
+    }
+    pub mod trace;
+    pub mod verdict;
+}
+use cli::{args, trace, verdict};
+
+/// A property, by the name of its target.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    ("arguments", arguments::holds),
+    ("client", client::holds),
+    ("dialogue", dialogue::holds),
+    ("encode", encode::holds),
+    ("extensions", extensions::holds),
+    ("help", help::holds),
+    ("replies", replies::holds),
+    ("server", server::holds),
+    ("tracker", tracker::holds),
+];
+
+/// Cuts `data` at places that follow from its bytes, so that a failure can be seen again.
+fn parts(data: &[u8]) -> Vec<&[u8]> {
+    let mut state = data.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME));
+    let (mut parts, mut rest) = (Vec::new(), data);
+    while !rest.is_empty() {
+        state = state.wrapping_mul(PRIME) ^ (state >> 29);
+        // Short parts, and now and then an empty or a long one.
+        let size = if state % 16 == 0 { rest.len() / 2 } else { (state >> 8) as usize % 9 };
+        let (part, more) = rest.split_at(size.min(rest.len()));
+        parts.push(part);
+        rest = more;
+    }
+    parts
+}
+
+const PRIME: u64 = 0x0100_0000_01b3;
