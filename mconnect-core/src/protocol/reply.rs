@@ -232,6 +232,9 @@ impl ReplyBuilder {
         if self.lines == self.limits.lines {
             return Err(LimitExceeded::Lines(self.limits.lines));
         }
+        if self.raw.is_empty() && !line.ends_reply() {
+            self.raw.reserve(MULTI_LINE);
+        }
         self.raw.extend_from_slice(line.raw());
         if !line.is_start() || (!line.is_finished() && line.raw().len() >= self.limits.line) {
             return Err(LimitExceeded::Line(self.limits.line));
@@ -266,6 +269,9 @@ impl ReplyBuilder {
         std::mem::take(&mut self.raw)
     }
 }
+
+/// A reply of several lines begins with this much room, in octets: most replies to EHLO are shorter.
+const MULTI_LINE: usize = 512;
 
 #[cfg(test)]
 mod tests {
