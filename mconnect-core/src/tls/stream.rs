@@ -58,6 +58,16 @@ impl TlsStream {
         connection: impl Into<Connection>,
         patience: Duration,
     ) -> io::Result<Self> {
+        Self::handshake_from(under, connection, patience, "1.2")
+    }
+
+    /// Does the same; `least` is the least version of TLS that is spoken.
+    pub(super) fn handshake_from(
+        under: Arc<dyn Stream>,
+        connection: impl Into<Connection>,
+        patience: Duration,
+        least: &'static str,
+    ) -> io::Result<Self> {
         let mut connection = connection.into();
         connection.set_buffer_limit(None);
         let deadline = Instant::now().checked_add(patience);
@@ -70,7 +80,7 @@ impl TlsStream {
             is_half_closed: false,
         };
         let stream = Self { under, state: Mutex::new(state), is_free: Condvar::new() };
-        stream.shake(deadline)?;
+        stream.shake(deadline, least)?;
         drop(stream.under.set_read_timeout(None));
         drop(stream.under.set_write_timeout(None));
         Ok(stream)
@@ -81,7 +91,7 @@ impl TlsStream {
         look(&self.state().connection)
     }
 
-    fn shake(&self, deadline: Option<Instant>) -> io::Result<()> {
+    fn shake(&self, deadline: Option<Instant>, least: &'static str) -> io::Result<()> {
         let mut is_first = true;
         loop {
             // A peer that refuses may close before it reads: its alert is there to be read all the same.
@@ -106,11 +116,12 @@ impl TlsStream {
             let mut state = self.state();
             state.received = received;
             let processed = state.process();
+            let has_agreed = state.connection.negotiated_cipher_suite().is_some();
             drop(state);
             if let Err(error) = processed {
                 // The alert that says why, if it can be sent at once.
                 drop(self.send_all(Some(Instant::now() + ALERT_PATIENCE)));
-                return Err(words::failure(error));
+                return Err(words::no_handshake(error, least, has_agreed));
             }
         }
     }
