@@ -78,7 +78,7 @@ fn the_chain_is_shown_on_demand() {
     ] {
         screen.expect_row(row);
     }
-    let seen = String::from_utf8_lossy(&screen.pty.raw()).into_owned();
+    let seen = screen.pty.screen();
     assert!(seen.contains("TLS 1.3, TLS_AES_256_GCM_SHA384, X25519; certificate for 127.0.0.1, issued by"), "{seen}");
     screen.send("QUIT\r");
     assert_eq!(screen.wait(), 0);
@@ -120,7 +120,8 @@ fn an_exchange_asks_for_what_it_needs_and_shows_no_password() {
     screen.expect_row("AUTH PLAIN LOGIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256");
     screen.send("QUIT\r");
     assert_eq!(screen.wait(), 0);
-    let seen = String::from_utf8_lossy(&screen.pty.raw()).into_owned();
+    screen.expect_row("221 2.0.0 goodbye");
+    let seen = screen.pty.screen();
     let kept = folder.history();
     let recorded = fs::read_to_string(&record).unwrap();
     assert!(kept.contains("~a login user") && recorded.contains("AUTH LOGIN"), "{kept}\n{recorded}");
@@ -235,7 +236,8 @@ fn authenticating_by_hand_is_unseen_and_kept_nowhere() {
     screen.expect_row(&encode(b"\0user\0crayon"));
     screen.send("QUIT\r");
     assert_eq!(screen.wait(), 0);
-    let seen = String::from_utf8_lossy(&screen.pty.raw()).into_owned();
+    screen.expect_row("221 2.0.0 goodbye");
+    let seen = screen.pty.screen();
     let (kept, recorded) = (folder.history(), fs::read_to_string(&record).unwrap());
     assert_eq!(kept.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>(), ["AUTH LOGIN", "QUIT"]);
     for secret in ["pencil", &encode(b"pencil"), &encode(b"user")] {
@@ -286,6 +288,58 @@ fn a_server_that_closes_while_an_answer_is_typed_ends_the_tool_and_the_answer_is
         screen.expect_row("421 too late");
         assert!(!folder.history().contains("penc"), "{}", folder.history());
         assert_eq!(peer.received(), [b"EHLO x\r\n"]);
+    }
+}
+
+#[test]
+fn a_refused_starttls_leaves_the_session_and_one_that_is_left_plain_starts_nothing() {
+    let server = Server::play(
+        "S: 220 hi\nC: EHLO x\nS: 250-hi\nS: 250 DSN\nC: STARTTLS\nS: 454 no\nC: STARTTLS\nS: 501 no\nC: QUIT\nS: 221 bye",
+    );
+    let server = server.unwrap();
+    let mut screen = Screen::start(server.port(), &[]);
+    screen.expect_last("smtp>");
+    for line in ["EHLO x", "STARTTLS", "STARTTLS", "~e"] {
+        screen.enter(line, "smtp>");
+    }
+    screen.expect_row("DSN");
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+    server.join().unwrap();
+
+    let server = Server::play("S: 220 hi\nC: STARTTLS\nS: 220 go\nC: NOOP\nS: 250 ok\nC: QUIT\nS: 221 bye").unwrap();
+    let mut screen = Screen::start(server.port(), &["--no-upgrade"]);
+    screen.expect_last("smtp>");
+    screen.enter("STARTTLS", "smtp>");
+    screen.enter("NOOP", "smtp>");
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+    server.join().unwrap();
+}
+
+#[test]
+fn a_starttls_under_attack_ends_the_tool_and_nothing_more_is_sent() {
+    for (answer, words) in [
+        ("220 go\r\n250 injected\r\n", "(response injection)"),
+        ("220 go\r\n", "the server closed instead of shaking hands"),
+    ] {
+        let peer = Peer::start(move |mut stream| {
+            stream.write_all(b"220 hi\r\n").unwrap();
+            let line = read_once(&mut stream);
+            stream.write_all(answer.as_bytes()).unwrap();
+            if answer.contains("injected") {
+                return vec![line, read_once(&mut stream)];
+            }
+            vec![line, read_once(&mut stream)[..1].to_vec()]
+        });
+        let mut screen = Screen::start_with(peer.port, &[], &[], (24, 200));
+        screen.expect_last("smtp>");
+        screen.send("STARTTLS\rMAIL FROM:<>\rQUIT\r");
+        assert_eq!(screen.wait(), 76);
+        screen.pty.wait_for(words, |bytes| String::from_utf8_lossy(bytes).contains(words));
+        assert!(!screen.pty.screen().contains("injected"), "{}", screen.pty.screen());
+        let hello: &[u8] = if answer.contains("injected") { b"" } else { b"\x16" };
+        assert_eq!(peer.received(), [b"STARTTLS\r\n", hello]);
     }
 }
 

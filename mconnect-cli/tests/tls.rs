@@ -5,47 +5,23 @@
 mod common;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::io::{Read, Write};
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
 
-use common::{MCONNECT, Peer, Pty, assert_status, complaints, err, feed, out, read_once, talk, tool};
-use mconnect_core::server::{Authority, Identity, Server, Setup};
-
-/// A file for one test, gone after it.
-struct Scrap(PathBuf);
-
-impl Scrap {
-    fn new(name: &str, content: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("mconnect-{}-{name}", std::process::id()));
-        fs::write(&path, content).unwrap();
-        Self(path)
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-}
-
-impl Drop for Scrap {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
+use common::{Peer, Pty, Scrap, assert_status, complaints, err, feed, out, read_once, talk, tool};
+use mconnect_core::server::{Identity, Server, Setup};
+use mconnect_core::tls::rustls;
+use mconnect_core::tls::rustls::pki_types::pem::PemObject as _;
+use mconnect_core::tls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 fn self_signed() -> (Identity, Server) {
     let identity = Identity::self_signed(["127.0.0.1"]);
     let server = Setup::new().tls(&identity).auth([("user", "pencil")]).start().unwrap();
     (identity, server)
-}
-
-fn with_password(port: u16, options: &[&str], password: &str) -> Output {
-    let port = port.to_string();
-    let args = [options, &["-p", &port, "127.0.0.1"]].concat();
-    let mut child = tool(&args).env("MCONNECT_PASSWORD", password).spawn().unwrap();
-    feed(&mut child, b"QUIT\n".to_vec());
-    child.wait_with_output().unwrap()
 }
 
 #[test]
@@ -145,7 +121,8 @@ fn after_a_failed_handshake_nothing_is_sent_in_the_clear() {
     let output = talk(peer.port, &["-k"], "STARTTLS\nMAIL FROM:<>\nQUIT\n");
     assert_status(&output, 76);
     assert!(
-        complaints(&output).contains("the server sent the alert handshake_failure: it has no "),
+        complaints(&output)
+            .contains("the server sent the alert handshake_failure: the server offers only what is not spoken here: "),
         "{}",
         err(&output)
     );
@@ -184,130 +161,12 @@ fn tls_from_the_first_byte_also_in_raw_mode() {
 }
 
 #[test]
-fn the_chain_is_shown_and_saved_names_and_pins_hold() {
-    let authority = Authority::new("Our Root");
-    let identity = authority.intermediate("Our Intermediate").issue(["mx.example.org"]);
-    let server = Setup::new().tls(&identity).start().unwrap();
-    let (ca, saved) = (Scrap::new("root.pem", &authority.pem()), Scrap::new("saved.pem", ""));
-    let options = [
-        "--starttls",
-        "--cafile",
-        ca.path(),
-        "--tls-name",
-        "mx.example.org",
-        "--tls-verbose",
-        "--save-chain",
-        saved.path(),
-        "--tls-min",
-        "1.3",
-    ];
-    let output = talk(server.port(), &options, "QUIT\n");
-    assert_status(&output, 0);
-    assert!(
-        err(&output).contains("certificate 1: CN=Our Intermediate\n  issuer      CN=Our Root\n"),
-        "{}",
-        err(&output)
-    );
-    assert_eq!(fs::read_to_string(&saved.0).unwrap(), identity.pem());
-
-    let output = talk(server.port(), &["--starttls", "--cafile", ca.path()], "QUIT\n");
-    assert_status(&output, 76);
-    assert!(complaints(&output).contains("not for 127.0.0.1 but for mx.example.org;"), "{}", err(&output));
-    let pin = identity.key_fingerprint().to_string();
-    assert_status(&talk(server.port(), &["--starttls", "--pin", &pin], "QUIT\n"), 0);
-    assert_status(&talk(server.port(), &["--starttls", "--pin", &"0".repeat(64)], "QUIT\n"), 76);
-}
-
-#[test]
-fn files_that_do_not_serve_are_told_before_connecting() {
-    let output = talk(1, &["--cafile", "/nonexistent"], "");
-    assert_status(&output, 66);
-    assert_eq!(err(&output), "mconnect: cannot read /nonexistent: No such file or directory\n");
-    let empty = Scrap::new("empty.pem", "");
-    let output = talk(1, &["--cert", empty.path()], "");
-    assert_status(&output, 64);
-    assert_eq!(err(&output), format!("mconnect: cannot use {}: there is no private key in it (PEM)\n", empty.path()));
-}
-
-#[test]
-fn authentication_takes_the_best_mechanism_and_77_is_a_refusal() {
-    let (_, server) = self_signed();
-    let output = with_password(server.port(), &["--starttls", "-k", "--auth", "user"], "pencil");
-    assert_status(&output, 0);
-    assert!(err(&output).contains("> AUTH SCRAM-SHA-256 (answers not shown)\n"), "{}", err(&output));
-    assert!(out(&output).contains("235 2.7.0 welcome\r\n"), "{}", out(&output));
-    for mechanism in ["PLAIN", "login", "CRAM-MD5", "SCRAM-SHA-1"] {
-        let auth = format!("user:{mechanism}");
-        assert_status(&with_password(server.port(), &["--auth", &auth], "pencil"), 0);
-        let output = with_password(server.port(), &["--auth", &auth], "crayon");
-        assert_status(&output, 77);
-        assert!(!err(&output).contains("crayon"));
-    }
-    let output = with_password(server.port(), &["--auth", "user:GSSAPI"], "");
-    assert_status(&output, 64);
-}
-
-#[test]
-fn a_password_comes_from_a_file_a_command_or_the_terminal_unseen() {
-    let (_, server) = self_signed();
-    let file = Scrap::new("password", "pencil\nnot this\n");
-    assert_status(&talk(server.port(), &["--auth", "user", "--password-file", file.path()], "QUIT\n"), 0);
-    assert_status(&talk(server.port(), &["--auth", "user", "--password-command", "echo pencil"], "QUIT\n"), 0);
-    assert_status(&talk(server.port(), &["--auth", "user", "--password-command", "false"], "QUIT\n"), 66);
-
-    let port = server.port().to_string();
-    let mut pty = Pty::start(MCONNECT, &["--auth", "user:PLAIN", "-p", &port, "127.0.0.1"]);
-    pty.expect("password of user: ");
-    pty.send("pencik\x7fl\r");
-    pty.expect("235 2.7.0 welcome");
-    assert_eq!(pty.settings(), pty.before);
-    pty.send("QUIT\n");
-    pty.expect("221");
-    assert_eq!(pty.wait(), 0);
-    assert!(!pty.screen().contains("penci"), "{}", pty.screen());
-}
-
-#[test]
 fn a_truncated_end_is_told_and_no_failure_after_221() {
     let identity = Identity::self_signed(["127.0.0.1"]);
     let server = Setup::new().tls_that_truncates(&identity).start().unwrap();
     let output = talk(server.port(), &["--starttls", "-k"], "QUIT\n");
     assert_status(&output, 0);
     assert!(err(&output).contains("ended without TLS's close_notify"), "{}", err(&output));
-}
-
-/// Another implementation of TLS, RSA, and either version. Passed over where there is no Python or no openssl.
-#[test]
-fn pythons_ssl_is_understood_with_rsa_in_both_versions() {
-    let (cert, key) = (Scrap::new("rsa.pem", ""), Scrap::new("rsa.key", ""));
-    let arguments = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "5", "-subj", "/CN=localhost"];
-    let made = Command::new("openssl")
-        .args(arguments)
-        .args(["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key.path(), "-out", cert.path()])
-        .stderr(Stdio::null())
-        .status();
-    let has_python = Command::new("python3").args(["-c", "import ssl"]).status();
-    if !made.is_ok_and(|status| status.success()) || !has_python.is_ok_and(|status| status.success()) {
-        return;
-    }
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/python_ssl.py");
-    for version in ["1.2", "1.3"] {
-        let mut python = Command::new("python3");
-        python.args([script, version, cert.path(), key.path()]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut server = python.spawn().unwrap();
-        let mut port = String::new();
-        BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut port).unwrap();
-        let port = port.trim().parse().unwrap();
-        let words = format!("TLS {version}, ");
-        let output = talk(port, &["--cafile", cert.path()], "STARTTLS\nEHLO x\nQUIT\n");
-        assert_status(&output, 0);
-        assert!(err(&output).contains(&words) && err(&output).ends_with("; verified\n"), "{}", err(&output));
-        assert!(out(&output).contains(&format!("250-TLSv{version}\r\n")), "{}", out(&output));
-        let output = talk(port, &["--starttls", "-k"], "QUIT\n");
-        assert_status(&output, 0);
-        drop(server.stdin.take());
-        server.wait().unwrap();
-    }
 }
 
 #[test]
@@ -320,4 +179,88 @@ fn the_secrets_of_a_session_are_written_where_the_environment_says() {
     feed(&mut child, b"QUIT\n".to_vec());
     assert_status(&child.wait_with_output().unwrap(), 0);
     assert!(fs::read_to_string(&log.0).unwrap().contains("CLIENT_TRAFFIC_SECRET_0 "));
+}
+
+#[test]
+fn an_interrupt_ends_a_handshake_and_so_does_its_deadline() {
+    for (options, input, before) in [
+        (&["--tls"][..], "", &[][..]),
+        (&[], "STARTTLS\nNOOP\n", &["220 hi\r\n", "220 go\r\n"]),
+        (&["--starttls", "--helo", "x"], "", &["220 hi\r\n", "250-hi\r\n250 STARTTLS\r\n", "220 go\r\n"]),
+    ] {
+        for is_interrupted in [true, false] {
+            let (hello, is_here) = channel();
+            let peer = Peer::start(move |mut stream| {
+                for word in before {
+                    stream.write_all(word.as_bytes()).unwrap();
+                    read_once(&mut stream);
+                }
+                if before.is_empty() {
+                    read_once(&mut stream);
+                }
+                hello.send(()).unwrap();
+                let mut rest = Vec::new();
+                let _ = stream.read_to_end(&mut rest);
+                vec![rest]
+            });
+            let port = peer.port.to_string();
+            let timeout: &[&str] = if is_interrupted { &[] } else { &["--timeout", "0.3"] };
+            let mut child = tool(&[options, timeout, &["-p", &port, "127.0.0.1"]].concat()).spawn().unwrap();
+            child.stdin.as_mut().unwrap().write_all(input.as_bytes()).unwrap();
+            is_here.recv().unwrap();
+            if is_interrupted {
+                kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+                assert_eq!(child.wait_with_output().unwrap().status.signal(), Some(2));
+            } else {
+                let output = child.wait_with_output().unwrap();
+                assert_status(&output, 75);
+                assert!(complaints(&output).contains("cannot start TLS with 127.0.0.1:"), "{}", err(&output));
+            }
+            // No word in the clear after the handshake began.
+            assert_eq!(peer.received(), [b""]);
+        }
+    }
+}
+
+#[test]
+fn a_220_followed_by_closing_ends_the_session() {
+    let peer = Peer::start(|mut stream| {
+        stream.write_all(b"220 hi\r\n").unwrap();
+        read_once(&mut stream);
+        stream.write_all(b"220 go\r\n").unwrap();
+        vec![read_once(&mut stream)[..1].to_vec()]
+    });
+    let output = talk(peer.port, &["-k"], "STARTTLS\nMAIL FROM:<>\nQUIT\n");
+    assert_status(&output, 76);
+    assert!(complaints(&output).contains(": the server closed instead of shaking hands\n"), "{}", err(&output));
+    assert_eq!(peer.received(), [b"\x16"]);
+}
+
+#[test]
+fn a_server_with_older_versions_only_is_told_of() {
+    let identity = Identity::self_signed(["127.0.0.1"]);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions = &[&rustls::version::TLS12];
+    let builder = rustls::ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
+    let key = PrivatePkcs8KeyDer::from(identity.key().to_vec());
+    let chain = CertificateDer::pem_slice_iter(identity.pem().as_bytes()).map(Result::unwrap).collect();
+    let config = builder.with_no_client_auth().with_single_cert(chain, key.into()).unwrap();
+    let server = Setup::new().tls_with(Arc::new(config)).start().unwrap();
+    let output = talk(server.port(), &["--starttls", "-k"], "QUIT\n");
+    assert_status(&output, 0);
+    assert!(err(&output).contains("\nTLS 1.2, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, X25519; "), "{}", err(&output));
+    let output = talk(server.port(), &["--starttls", "-k", "--tls-min", "1.3"], "QUIT\n");
+    assert_status(&output, 76);
+    let words = "the server sent the alert protocol_version: the server offers only TLS before 1.3";
+    assert!(complaints(&output).ends_with(words), "{}", err(&output));
+}
+
+#[test]
+fn the_demo_offers_tls_and_authentication_and_its_certificate_is_trusted() {
+    let mut child =
+        tool(&["--demo", "--starttls", "--auth", "user"]).env("MCONNECT_PASSWORD", "pencil").spawn().unwrap();
+    feed(&mut child, b"QUIT\n".to_vec());
+    let output = child.wait_with_output().unwrap();
+    assert_status(&output, 0);
+    assert!(err(&output).contains("; verified\n") && out(&output).contains("235 2.7.0 welcome"), "{}", err(&output));
 }

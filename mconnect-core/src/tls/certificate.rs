@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ring::digest::{SHA256, digest};
 use rustls::pki_types::CertificateDer;
 use x509_cert::der::oid::ObjectIdentifier;
-use x509_cert::der::{Decode, Encode};
+use x509_cert::der::{Decode, Encode, SliceReader};
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
@@ -114,6 +114,14 @@ impl Certificate {
         self.subject == self.issuer
     }
 
+    /// Says whether its key is of a kind that can be verified with.
+    pub(super) fn has_usable_key(&self) -> bool {
+        match self.key.split_once(' ') {
+            Some(("RSA", bits)) => bits.parse().is_ok_and(|bits: u32| (2048..=8192).contains(&bits)),
+            _ => ["ECDSA P-256", "ECDSA P-384", "Ed25519"].contains(&self.key.as_str()),
+        }
+    }
+
     /// Gives how many days are left of its validity; below zero if it has expired.
     pub fn days_left(&self, now: SystemTime) -> i64 {
         match self.not_after.duration_since(now) {
@@ -174,6 +182,13 @@ fn rsa_size(bytes: &[u8]) -> Option<usize> {
     let keys = Vec::<x509_cert::der::asn1::Int>::from_der(bytes).ok()?;
     let modulus: Vec<u8> = keys.first()?.as_bytes().iter().copied().skip_while(|byte| *byte == 0).collect();
     Some(modulus.len() * 8 - usize::try_from(modulus.first()?.leading_zeros()).ok()?)
+}
+
+/// Names an algorithm, and its curve, from the content of an AlgorithmIdentifier.
+pub(super) fn algorithm_of(identifier: &[u8]) -> String {
+    let Ok(mut reader) = SliceReader::new(identifier) else { return "(not readable)".to_owned() };
+    let oids = [ObjectIdentifier::decode(&mut reader), ObjectIdentifier::decode(&mut reader)];
+    oids.into_iter().flatten().map(algorithm).collect::<Vec<_>>().join(" ")
 }
 
 fn algorithm(oid: ObjectIdentifier) -> String {

@@ -10,6 +10,7 @@
 //! [`Config`] says otherwise, what is wrong with them is an error.
 
 mod certificate;
+mod possession;
 mod received;
 mod stream;
 mod verify;
@@ -32,7 +33,8 @@ pub use verify::Problem;
 use crate::error::{Action, Error, Scene};
 use crate::session::Session;
 use crate::stream::Stream;
-use verify::{Deferred, Trust, problems, provider};
+use possession::{Deferred, provider};
+use verify::{Trust, problems};
 
 /// How TLS is to be, and whom to trust. By default: the system's trust store, and the name that was connected to.
 ///
@@ -272,7 +274,8 @@ impl Session {
             let server_name = ServerName::try_from(name.clone()).ok();
             let sent = server_name.clone().unwrap_or(ServerName::IpAddress(std::net::Ipv4Addr::UNSPECIFIED.into()));
             let connection = ClientConnection::new(client, sent).map_err(invalid)?;
-            let stream = TlsStream::handshake(under, connection, patience)?;
+            let least = if config.is_13_only { "1.3" } else { "1.2" };
+            let stream = TlsStream::handshake_from(under, connection, patience, least)?;
             let info = stream.with(|connection| config.inspect(connection, &name, server_name.as_ref()));
             Ok((Arc::new(stream) as Arc<dyn Stream>, info))
         })?;

@@ -39,6 +39,8 @@ struct State {
     /// The plaintext in `out` whose writer was told to come again.
     owed: usize,
     is_half_closed: bool,
+    /// The least version of TLS that is spoken.
+    least: &'static str,
 }
 
 impl TlsStream {
@@ -51,6 +53,16 @@ impl TlsStream {
         connection: impl Into<Connection>,
         patience: Duration,
     ) -> io::Result<Self> {
+        Self::handshake_from(under, connection, patience, "1.2")
+    }
+
+    /// Does the same; `least` is the least version of TLS that is spoken.
+    pub(super) fn handshake_from(
+        under: Arc<dyn Stream>,
+        connection: impl Into<Connection>,
+        patience: Duration,
+        least: &'static str,
+    ) -> io::Result<Self> {
         let mut connection = connection.into();
         connection.set_buffer_limit(None);
         let deadline = Instant::now().checked_add(patience);
@@ -61,6 +73,7 @@ impl TlsStream {
             out: Vec::new(),
             owed: 0,
             is_half_closed: false,
+            least,
         };
         let stream = Self { under, state: Mutex::new(state), is_free: Condvar::new() };
         stream.shake(deadline)?;
@@ -168,7 +181,13 @@ impl State {
     /// Decrypts what was received, until there is plaintext, and gives how much.
     fn process(&mut self) -> io::Result<usize> {
         loop {
-            let io = self.connection.process_new_packets().map_err(words::failure)?;
+            let io = match self.connection.process_new_packets() {
+                Ok(io) => io,
+                Err(error) => {
+                    let has_agreed = self.connection.negotiated_cipher_suite().is_some();
+                    return Err(words::failure(error, self.least, has_agreed));
+                }
+            };
             let plaintext = io.plaintext_bytes_to_read();
             if plaintext > 0 {
                 return Ok(plaintext);

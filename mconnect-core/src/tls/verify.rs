@@ -4,14 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, Error, RootCertStore};
 
-use super::certificate::{Certificate, Fingerprint, date};
+use super::certificate::{Certificate, Fingerprint, algorithm_of, date};
+use super::possession::provider;
 
 /// Something that is wrong with a server's certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,29 +112,35 @@ pub(super) fn problems(
         let is_pinned = trust.pins.contains(&leaf.key_fingerprint);
         return if is_pinned { Vec::new() } else { vec![Problem::OtherKey { key: leaf.key_fingerprint }] };
     }
-    let mut problems: Vec<Problem> = certificates.iter().filter_map(|certificate| time(certificate, now)).collect();
-    match ParsedCertificate::try_from(leaf_der) {
-        Err(error) => problems.push(other(&error)),
-        Ok(parsed) => {
-            if trust.name.is_none_or(|name| verify_server_name(&parsed, name).is_err()) {
-                let (asked, names) = (trust.asked.to_owned(), leaf.names.clone());
-                problems.push(Problem::WrongName { asked, names });
-            }
-            // The store is read only for what can be in it.
-            let is_alone = leaf.is_self_issued();
-            let chain = if trust.known.contains(leaf_der) {
-                None
-            } else if is_alone {
-                Some(Problem::SelfSigned)
-            } else {
-                roots().map_or_else(
-                    |reason| Some(Problem::NoTrustStore { reason }),
-                    |roots| chain(&parsed, leaf, shown, certificates, &roots, now),
-                )
-            };
-            problems.extend(chain);
-        }
+    let mut problems = Vec::new();
+    let path = path(certificates);
+    let times = || path.iter().filter_map(|certificate| time(certificate, now));
+    let parsed = ParsedCertificate::try_from(leaf_der);
+    let is_named = match &parsed {
+        Ok(parsed) => trust.name.is_some_and(|name| verify_server_name(parsed, name).is_ok()),
+        Err(_) => leaf.names.iter().any(|name| name.eq_ignore_ascii_case(trust.asked)),
+    };
+    if !is_named {
+        let (asked, names) = (trust.asked.to_owned(), leaf.names.clone());
+        problems.push(Problem::WrongName { asked, names });
     }
+    match (parsed, leaf.is_self_issued()) {
+        _ if trust.known.contains(leaf_der) => problems.extend(time(leaf, now)),
+        // The store is read only for what can be in it.
+        (_, true) => problems.extend(times().chain([Problem::SelfSigned])),
+        (Err(error), _) => problems.extend(times().chain([other(&error, &path)])),
+        (Ok(parsed), _) => match roots() {
+            Err(reason) => problems.extend(times().chain([Problem::NoTrustStore { reason }])),
+            // What is not needed to come to a root may be of any time.
+            Ok(roots) if is_rooted(&parsed, shown, &roots, now).is_ok() => {}
+            Ok(roots) => {
+                let then = when_all_are_valid(&path, now);
+                let chain = is_rooted(&parsed, shown, &roots, then).err().map(|error| other(&error, &path));
+                problems.extend(times().chain(chain));
+            }
+        },
+    }
+    problems.sort_by_key(|problem| !matches!(problem, Problem::Expired { .. } | Problem::NotYetValid { .. }));
     problems
 }
 
@@ -148,89 +153,70 @@ fn time(certificate: &Certificate, now: SystemTime) -> Option<Problem> {
     }
 }
 
-/// Says what is wrong with the chain, its times left aside: those have been looked at.
-fn chain(
+/// Looks whether the certificates that were shown lead to a root.
+fn is_rooted(
     parsed: &ParsedCertificate<'_>,
-    leaf: &Certificate,
     shown: &[CertificateDer<'static>],
-    certificates: &[Certificate],
     roots: &RootCertStore,
-    now: SystemTime,
-) -> Option<Problem> {
-    let latest_start = certificates.iter().map(|certificate| certificate.not_before).max().unwrap_or(now);
-    let earliest_end = certificates.iter().map(|certificate| certificate.not_after).min().unwrap_or(now);
-    let then = now.max(latest_start).min(earliest_end.max(leaf.not_before));
-    let then = UnixTime::since_unix_epoch(then.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO));
+    at: SystemTime,
+) -> Result<(), Error> {
+    let at = UnixTime::since_unix_epoch(at.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO));
     let algorithms = provider().signature_verification_algorithms.all;
-    match verify_server_cert_signed_by_trust_anchor(parsed, roots, &shown[1..], then, algorithms) {
-        Ok(()) => None,
-        Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            let last = last_of_chain(certificates);
-            let issuer = last.issuer.clone();
-            Some(Problem::UnknownIssuer { issuer })
-        }
-        Err(error) => Some(other(&error)),
-    }
+    verify_server_cert_signed_by_trust_anchor(parsed, roots, &shown[1..], at, algorithms)
+}
+
+/// Gives a time at which none is too old or too young, or the leaf at least: their times have been looked at.
+fn when_all_are_valid(path: &[&Certificate], now: SystemTime) -> SystemTime {
+    let latest_start = path.iter().map(|certificate| certificate.not_before).max().unwrap_or(now);
+    let earliest_end = path.iter().map(|certificate| certificate.not_after).min().unwrap_or(now);
+    now.max(latest_start).min(earliest_end.max(path[0].not_before))
 }
 
 /// Follows the issuers from the leaf on, as far as their certificates were shown.
-fn last_of_chain(certificates: &[Certificate]) -> &Certificate {
-    let mut last = &certificates[0];
-    for _ in certificates {
-        match certificates.iter().find(|next| next.subject == last.issuer && !last.is_self_issued()) {
-            Some(next) => last = next,
-            None => break,
+fn path(certificates: &[Certificate]) -> Vec<&Certificate> {
+    let mut path = vec![&certificates[0]];
+    while let Some(last) = path.last().filter(|last| !last.is_self_issued() && path.len() < certificates.len())
+        && let Some(next) = certificates.iter().find(|next| next.subject == last.issuer)
+    {
+        path.push(next);
+    }
+    path
+}
+
+/// Says in plain words why the certificates do not lead to a root.
+fn other(error: &Error, path: &[&Certificate]) -> Problem {
+    let Error::InvalidCertificate(error) = error else { return Problem::Other { reason: error.to_string() } };
+    let reason = match error {
+        CertificateError::UnknownIssuer => {
+            let issuer = path.last().map_or_else(String::new, |last| last.issuer.clone());
+            return Problem::UnknownIssuer { issuer };
         }
-    }
-    last
-}
-
-fn other(error: &Error) -> Problem {
-    Problem::Other { reason: error.to_string() }
-}
-
-pub(super) fn provider() -> Arc<CryptoProvider> {
-    static PROVIDER: std::sync::LazyLock<Arc<CryptoProvider>> =
-        std::sync::LazyLock::new(|| Arc::new(rustls::crypto::ring::default_provider()));
-    Arc::clone(&PROVIDER)
-}
-
-/// Lets every certificate pass, so that the handshake comes to its end and everything can be shown; but the server has
-/// to prove that it holds the certificate's key. What the certificates are worth is looked at after it.
-#[derive(Debug)]
-pub(super) struct Deferred;
-
-impl ServerCertVerifier for Deferred {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signed, &provider().signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signed, &provider().signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider().signature_verification_algorithms.supported_schemes()
-    }
+        CertificateError::BadSignature => match path.iter().find(|certificate| !certificate.has_usable_key()) {
+            Some(weak) => format!("a key in its chain is of a kind that is not spoken here: {}", weak.key),
+            None => "a signature in its chain is wrong, or made with a key that is not spoken here".to_owned(),
+        },
+        CertificateError::UnsupportedSignatureAlgorithmContext { signature_algorithm_id, .. } => {
+            let name = algorithm_of(signature_algorithm_id);
+            format!("the server offers only a chain with a signature that is not spoken here: {name}")
+        }
+        CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { public_key_algorithm_id, .. } => {
+            let name = algorithm_of(public_key_algorithm_id);
+            format!("the server offers only a chain with a key that is not spoken here: {name}")
+        }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "the certificate is not one for servers".to_owned()
+        }
+        CertificateError::Other(other) => match other.to_string().as_str() {
+            "CaUsedAsEndEntity" => "the certificate is an authority's, not a server's".to_owned(),
+            "UnsupportedCertVersion" => "the certificate is of a version before X.509 v3".to_owned(),
+            "UnsupportedCriticalExtension" => {
+                "the certificate has an extension that nobody here understands".to_owned()
+            }
+            "EndEntityUsedAsCa" => "a certificate in its chain is not an authority's".to_owned(),
+            "NameConstraintViolation" => "an authority in its chain must not speak for this name".to_owned(),
+            other => format!("its chain is not valid: {other}"),
+        },
+        error => format!("its chain is not valid: {error}"),
+    };
+    Problem::Other { reason }
 }

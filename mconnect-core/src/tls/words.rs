@@ -7,9 +7,10 @@ use rustls::{AlertDescription, Error, PeerIncompatible};
 
 use crate::protocol::Visible;
 
-/// Makes an error of what the connection says.
-pub(super) fn failure(error: Error) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, Failure(error))
+/// Makes an error of what the connection says: the least version of TLS that is spoken, and whether the server had agreed
+/// to a cipher suite by then, tell what is meant.
+pub(super) fn failure(error: Error, least: &'static str, has_agreed: bool) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, Failure { error, least, has_agreed })
 }
 
 /// The end of the stream below without a close_notify.
@@ -17,28 +18,61 @@ pub(super) const TRUNCATED: &str = "the connection ended without TLS's close_not
 
 /// A failure of the TLS protocol; the cause is what rustls says.
 #[derive(Debug)]
-struct Failure(Error);
+struct Failure {
+    error: Error,
+    least: &'static str,
+    has_agreed: bool,
+}
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Error::AlertReceived(alert) => write!(f, "the server sent the alert {}: {}", name(*alert), meaning(*alert)),
+        match &self.error {
+            Error::AlertReceived(alert) => {
+                write!(f, "the server sent the alert {}: {}", name(*alert), self.meaning(*alert))
+            }
             Error::PeerIncompatible(
                 PeerIncompatible::ServerDoesNotSupportTls12Or13
                 | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
                 | PeerIncompatible::Tls12NotOffered
                 | PeerIncompatible::Tls12NotOfferedOrEnabled,
-            ) => f.write_str("the server offers only TLS versions that are not spoken here"),
-            Error::PeerIncompatible(PeerIncompatible::NoCipherSuitesInCommon) => {
-                f.write_str("there is no cipher suite in common")
-            }
+            ) => write!(f, "the server offers only TLS before {}", self.least),
+            Error::PeerIncompatible(error) => write!(f, "the server offers only what is not spoken here: {error:?}"),
             Error::InvalidMessage(_) => f.write_str("what the server sent is no TLS"),
+            Error::InvalidCertificate(error) => write!(f, "the server's certificate cannot be read: {error}"),
+            Error::General(words) => f.write_str(words),
             error => write!(f, "{error}"),
         }
     }
 }
 
 impl std::error::Error for Failure {}
+
+impl Failure {
+    fn meaning(&self, alert: AlertDescription) -> String {
+        let meaning = match alert {
+            AlertDescription::HandshakeFailure if self.has_agreed => {
+                "it asks for a client certificate, or does not accept this one"
+            }
+            AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity => {
+                "the server offers only what is not spoken here: keys or key exchanges with P-521 or without elliptic \
+                 curves, or older cipher suites"
+            }
+            AlertDescription::ProtocolVersion => return format!("the server offers only TLS before {}", self.least),
+            AlertDescription::CertificateRequired => "it asks for a client certificate",
+            AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA => "it does not accept the client certificate",
+            AlertDescription::UnrecognisedName => "it does not know the name that was asked for",
+            AlertDescription::InternalError => "something is wrong on its side",
+            AlertDescription::NoApplicationProtocol => "there is no application protocol in common",
+            _ => "it does not go on",
+        };
+        meaning.to_owned()
+    }
+}
 
 /// An answer to the beginning of a handshake that is no TLS.
 #[derive(Debug)]
@@ -83,35 +117,15 @@ fn first_line(bytes: &[u8]) -> Vec<u8> {
 
 /// Gives the name that the RFCs have for an alert.
 fn name(alert: AlertDescription) -> String {
-    let mut name = String::new();
+    let (mut name, mut was_small) = (String::new(), false);
     for letter in format!("{alert:?}").chars() {
-        if letter.is_ascii_uppercase() && !name.is_empty() {
+        if letter.is_ascii_uppercase() && was_small {
             name.push('_');
         }
+        was_small = letter.is_ascii_lowercase();
         name.push(letter.to_ascii_lowercase());
     }
     name
-}
-
-fn meaning(alert: AlertDescription) -> &'static str {
-    match alert {
-        AlertDescription::HandshakeFailure => {
-            "it has no cipher suite, key exchange or signature in common with what is spoken here"
-        }
-        AlertDescription::ProtocolVersion => "it offers only TLS versions that are not spoken here",
-        AlertDescription::InsufficientSecurity => "it asks for more security than is spoken here",
-        AlertDescription::CertificateRequired => "it asks for a client certificate",
-        AlertDescription::BadCertificate
-        | AlertDescription::UnsupportedCertificate
-        | AlertDescription::CertificateRevoked
-        | AlertDescription::CertificateExpired
-        | AlertDescription::CertificateUnknown
-        | AlertDescription::UnknownCA => "it does not accept the client certificate",
-        AlertDescription::UnrecognisedName => "it does not know the name that was asked for",
-        AlertDescription::InternalError => "something is wrong on its side",
-        AlertDescription::NoApplicationProtocol => "there is no application protocol in common",
-        _ => "it does not go on",
-    }
 }
 
 /// Of a line in plain text, this many octets are shown.
@@ -124,10 +138,21 @@ mod tests {
     #[test]
     fn alerts_have_the_names_of_the_rfcs() {
         assert_eq!(name(AlertDescription::HandshakeFailure), "handshake_failure");
-        let error = failure(Error::AlertReceived(AlertDescription::ProtocolVersion)).to_string();
-        assert_eq!(
-            error,
-            "the server sent the alert protocol_version: it offers only TLS versions that are not spoken here"
-        );
+        assert_eq!(name(AlertDescription::UnknownCA), "unknown_ca");
+    }
+
+    #[test]
+    fn what_is_offered_by_the_server_and_not_spoken_here_is_said() {
+        let told = |error: Error, least, has_agreed| failure(error, least, has_agreed).to_string();
+        let alert = |alert, least| told(Error::AlertReceived(alert), least, false);
+        let version = "the server sent the alert protocol_version: the server offers only TLS before";
+        assert_eq!(alert(AlertDescription::ProtocolVersion, "1.2"), format!("{version} 1.2"));
+        assert_eq!(alert(AlertDescription::ProtocolVersion, "1.3"), format!("{version} 1.3"));
+        let old = Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13);
+        assert_eq!(told(old, "1.2", false), "the server offers only TLS before 1.2");
+        let failure = alert(AlertDescription::HandshakeFailure, "1.2");
+        assert!(failure.contains("the server offers only what is not spoken here: keys or key exchanges with P-521"));
+        let late = told(Error::AlertReceived(AlertDescription::HandshakeFailure), "1.2", true);
+        assert!(late.ends_with("it asks for a client certificate, or does not accept this one"), "{late}");
     }
 }

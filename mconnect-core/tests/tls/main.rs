@@ -1,6 +1,10 @@
 //! TLS over real loopback sockets, with good servers, bad ones, and attackers.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod attacks;
+mod certificates;
+mod client;
+
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -10,7 +14,7 @@ use std::time::Duration;
 
 use mconnect_core::protocol::Phase;
 use mconnect_core::server::{Authority, Identity, Server, Setup};
-use mconnect_core::tls::{Config, ConfigError, Fingerprint, Info, Problem, rustls};
+use mconnect_core::tls::{Config, Info, rustls};
 use mconnect_core::{Connect, Error, Session, Stream, Timeouts};
 
 fn greeted(port: u16) -> Session {
@@ -105,199 +109,6 @@ fn tls_from_the_first_byte_on_comes_before_the_greeting() {
     session.quit().unwrap();
 }
 
-#[test]
-fn plaintext_behind_the_220_is_response_injection_and_nothing_more_is_sent() {
-    let server = Server::play("S: 220 hi\nC: STARTTLS\nS: 220 go\nS: 250 injected\nC: *close*").unwrap();
-    let error = due(server.port()).upgrade(&Config::new()).unwrap_err();
-    let Error::Injection { octets, .. } = error else { panic!("{error}") };
-    assert_eq!(octets, 14);
-    assert_eq!(
-        error.to_string(),
-        format!(
-            "will not start TLS with 127.0.0.1:{} (STARTTLS phase): 14 octets of plain text came behind the reply to \
-             STARTTLS, and would be taken for answers inside TLS (response injection)",
-            server.port()
-        )
-    );
-    server.join().unwrap();
-}
-
-#[test]
-fn plaintext_that_comes_later_fails_the_handshake_and_is_shown() {
-    let (port, thread) = peer(|mut stream| {
-        stream.write_all(b"220 hi\r\n").unwrap();
-        assert_eq!(read_some(&mut stream), b"STARTTLS\r\n");
-        stream.write_all(b"220 go\r\n").unwrap();
-        assert_eq!(read_some(&mut stream)[0], 22);
-        stream.write_all(b"250 injected\r\n").unwrap();
-        // The client closes, and says nothing in the clear.
-        let mut rest = Vec::new();
-        drop(stream.read_to_end(&mut rest));
-        rest
-    });
-    let error = due(port).upgrade(&Config::new()).unwrap_err();
-    assert!(matches!(error, Error::Tls { .. }));
-    assert!(
-        messages(&error).ends_with("the server answered the handshake in plain text, with \"250 injected\""),
-        "{}",
-        messages(&error)
-    );
-    assert!(thread.join().unwrap().is_empty());
-}
-
-#[test]
-fn plaintext_that_comes_while_tls_was_to_be_first_is_no_tls() {
-    let server = Server::play("S: 220 hi\nC: *close*").unwrap();
-    let session = Connect::new("127.0.0.1", server.port()).open().unwrap();
-    let error = session.upgrade(&Config::new().insecure()).unwrap_err();
-    assert!(messages(&error).contains("in plain text, with \"220 hi\""), "{}", messages(&error));
-    drop(server.join());
-}
-
-#[test]
-fn a_220_followed_by_closing_is_told() {
-    let (port, thread) = peer(|mut stream| {
-        stream.write_all(b"220 hi\r\n").unwrap();
-        read_some(&mut stream);
-        stream.write_all(b"220 go\r\n").unwrap();
-        read_some(&mut stream);
-    });
-    let error = due(port).upgrade(&Config::new()).unwrap_err();
-    assert!(messages(&error).ends_with("the server closed instead of shaking hands"), "{}", messages(&error));
-    thread.join().unwrap();
-}
-
-#[test]
-fn a_454_leaves_the_session_as_it_was() {
-    let server =
-        Server::play("S: 220 hi\nC: STARTTLS\nS: 454 not now\nC: NOOP\nS: 250 ok\nC: QUIT\nS: 221 bye").unwrap();
-    let mut session = greeted(server.port());
-    assert_eq!(session.command("STARTTLS").unwrap().code(), 454);
-    assert_eq!(session.phase(), Phase::Command);
-    session.command("NOOP").unwrap().require(250).unwrap();
-    session.quit().unwrap();
-    server.join().unwrap();
-}
-
-#[test]
-fn an_upgrade_with_replies_due_is_out_of_step() {
-    let server = Server::play("S: 220 hi\nC: NOOP\nC: *close*").unwrap();
-    let mut session = greeted(server.port());
-    session.send_line("NOOP").unwrap();
-    let error = session.upgrade(&Config::new()).unwrap_err();
-    assert!(matches!(error, Error::OutOfStep { outstanding: 1, .. }), "{error}");
-    server.join().unwrap();
-}
-
-#[test]
-fn what_was_sent_together_with_starttls_does_not_hinder_the_upgrade() {
-    let identity = Identity::self_signed(["127.0.0.1"]);
-    let server = Setup::new().tls(&identity).start().unwrap();
-    let mut session = greeted(server.port());
-    session.send(b"STARTTLS\r\nNOOP\r\n").unwrap();
-    session.read_reply().unwrap().require(220).unwrap();
-    let (mut session, _) = session.upgrade(&Config::new().insecure()).unwrap();
-    assert_eq!(session.command("EHLO x").unwrap().require(250).unwrap().request().unwrap().to_string(), "EHLO");
-}
-
-#[test]
-fn an_authority_that_is_trusted_vouches_for_a_server_also_through_another() {
-    let authority = Authority::new("Our Root");
-    for identity in
-        [authority.issue(["mx.example.org"]), authority.intermediate("Our Intermediate").issue(["*.example.org"])]
-    {
-        let (_, info) = upgrade(&identity, &trusting(&authority)).unwrap();
-        assert!(info.is_verified(), "{info}");
-        assert!(info.to_string().ends_with(", expires in 29 days; verified"), "{info}");
-    }
-}
-
-#[test]
-fn each_thing_wrong_with_a_certificate_has_its_own_words() {
-    let authority = Authority::new("Our Root");
-    let other = Authority::new("Their Root");
-    let cases = [
-        (authority.issue_for(["mx.example.org"], -30, -3), "the certificate of CN=mx.example.org expired on 20"),
-        (authority.issue_for(["mx.example.org"], 2, 9), "the certificate of CN=mx.example.org is not valid before 20"),
-        (
-            authority.issue(["a.example", "10.1.2.3", "::1"]),
-            "the certificate is not for mx.example.org but for a.example, 10.1.2.3, ::1",
-        ),
-        (authority.issue([]), "the certificate is not for mx.example.org, and names no host"),
-        (Identity::self_signed(["mx.example.org"]), "the certificate is self-signed"),
-        (other.issue(["mx.example.org"]), "its issuer is unknown here: CN=Their Root"),
-        (other.intermediate("Between").issue(["mx.example.org"]), "its issuer is unknown here: CN=Their Root"),
-    ];
-    for (identity, words) in cases {
-        let error = upgrade(&identity, &trusting(&authority)).unwrap_err();
-        assert!(matches!(error, Error::Untrusted { .. }), "{error}");
-        let text = error.to_string();
-        assert!(text.starts_with("cannot trust 127.0.0.1:"), "{text}");
-        assert!(text.split(": ").skip(1).collect::<Vec<_>>().join(": ").starts_with(words), "{text}\n{words}");
-        // To go on all the same is possible, and what is wrong is still known.
-        let (_, info) = upgrade(&identity, &trusting(&authority).insecure()).unwrap();
-        assert_eq!(info.problems.len(), 1, "{info:?}");
-        assert!(info.to_string().contains(&format!("; NOT verified: {words}")), "{info}");
-    }
-}
-
-#[test]
-fn everything_that_is_wrong_is_told_together() {
-    let identity = Authority::new("Nobody").issue_for(["old.example"], -30, -3);
-    let config = trusting(&Authority::new("Our Root")).insecure();
-    let (_, info) = upgrade(&identity, &config).unwrap();
-    assert!(
-        matches!(
-            info.problems.as_slice(),
-            [Problem::Expired { .. }, Problem::WrongName { .. }, Problem::UnknownIssuer { .. }]
-        ),
-        "{info}"
-    );
-}
-
-#[test]
-fn a_pinned_key_is_trusted_whatever_its_certificate_says_and_no_other_is() {
-    let identity = Identity::self_signed(["elsewhere.example"]);
-    let (_, info) = upgrade(&identity, &Config::new().pin(identity.key_fingerprint())).unwrap();
-    assert!(info.is_verified());
-    let error = upgrade(&identity, &Config::new().pin(Fingerprint([7; 32]))).unwrap_err();
-    let words = format!("its public key is another than the pinned one: {}", identity.key_fingerprint());
-    assert!(error.to_string().ends_with(&words), "{error}");
-}
-
-#[test]
-fn the_systems_trust_store_does_not_know_our_authority() {
-    let authority = Authority::new("Our Root");
-    let error = upgrade(&authority.issue(["mx.example.org"]), &Config::new().name("mx.example.org")).unwrap_err();
-    let text = error.to_string();
-    assert!(text.contains("its issuer is unknown here: CN=Our Root") || text.contains("no trust store"), "{text}");
-}
-
-#[test]
-fn a_key_of_another_certificate_is_told_before_connecting() {
-    let (one, other) = (Identity::self_signed(["a"]), Identity::self_signed(["b"]));
-    let key = |identity: &Identity| pem("PRIVATE KEY", identity.key());
-    assert!(Config::new().identity(one.pem().as_bytes(), key(&one).as_bytes()).is_ok());
-    let error = Config::new().identity(one.pem().as_bytes(), key(&other).as_bytes()).unwrap_err();
-    assert_eq!(error.to_string(), "the key does not fit the certificate");
-    let error = Config::new().identity(b"nothing", key(&one).as_bytes()).unwrap_err();
-    assert!(matches!(error, ConfigError::Pem("certificate")), "{error}");
-    assert_eq!(Config::new().authorities(b"").unwrap_err().to_string(), "there is no certificate in it (PEM)");
-}
-
-fn pem(kind: &str, der: &[u8]) -> String {
-    let mut base64 = String::new();
-    for group in der.chunks(3) {
-        let all = group.iter().fold(0_u32, |all, byte| all << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
-        for place in 0..4 {
-            let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-            let letter = char::from(letters[(all >> (18 - 6 * place)) as usize & 63]);
-            base64.push(if place <= group.len() { letter } else { '=' });
-        }
-    }
-    format!("-----BEGIN {kind}-----\n{base64}\n-----END {kind}-----\n")
-}
-
 /// A server that speaks one version of TLS only.
 fn speaking(identity: &Identity, version: &'static rustls::SupportedProtocolVersion) -> Arc<rustls::ServerConfig> {
     let pem = identity.pem();
@@ -320,7 +131,7 @@ fn both_versions_are_spoken_and_a_server_without_a_common_one_sends_an_alert_tha
     }
     let server = Setup::new().tls_with(speaking(&identity, &rustls::version::TLS12)).start().unwrap();
     let error = due(server.port()).upgrade(&Config::new().insecure().only_13()).unwrap_err();
-    let words = "the server sent the alert protocol_version: it offers only TLS versions that are not spoken here";
+    let words = "the server sent the alert protocol_version: the server offers only TLS before 1.3";
     assert!(messages(&error).ends_with(words), "{}", messages(&error));
 }
 
@@ -445,4 +256,25 @@ fn replies_that_share_a_record_need_no_further_bytes_on_the_socket() {
     assert_eq!(lines, 20_001);
     drop(session);
     thread.join().unwrap();
+}
+
+#[test]
+fn closing_says_close_notify() {
+    let identity = Identity::self_signed(["127.0.0.1"]);
+    let config = identity.config();
+    let (port, thread) = peer(move |mut stream| {
+        let mut connection = rustls::ServerConnection::new(config).unwrap();
+        let mut tls = rustls::Stream::new(&mut connection, &mut stream);
+        tls.write_all(b"220 hi\r\n").unwrap();
+        let mut sent = Vec::new();
+        // A connection that ends without it is an error here.
+        tls.read_to_end(&mut sent).map(|_| sent)
+    });
+    let session = Connect::new("127.0.0.1", port).open().unwrap();
+    let (mut session, _) = session.upgrade(&Config::new().insecure()).unwrap();
+    session.read_reply().unwrap();
+    session.send_line("").unwrap();
+    session.forgo_empty_line();
+    session.close().unwrap();
+    assert_eq!(thread.join().unwrap().unwrap(), b"\r\n");
 }

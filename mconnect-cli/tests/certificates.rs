@@ -1,0 +1,175 @@
+//! The server's certificate, and one's own.
+#![cfg(feature = "tls")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::sync::Arc;
+
+use common::{Peer, Scrap, assert_status, complaints, err, feed, out, talk, tool};
+use mconnect_core::auth::encode;
+use mconnect_core::server::{Authority, Identity, Setup};
+use mconnect_core::tls::rustls;
+use mconnect_core::tls::rustls::pki_types::pem::PemObject as _;
+use mconnect_core::tls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+
+#[test]
+fn the_chain_is_shown_and_saved_names_and_pins_hold() {
+    let authority = Authority::new("Our Root");
+    let identity = authority.intermediate("Our Intermediate").issue(["mx.example.org"]);
+    let server = Setup::new().tls(&identity).start().unwrap();
+    let (ca, saved) = (Scrap::new("root.pem", &authority.pem()), Scrap::new("saved.pem", ""));
+    let options = [
+        "--starttls",
+        "--cafile",
+        ca.path(),
+        "--tls-name",
+        "mx.example.org",
+        "--tls-verbose",
+        "--save-chain",
+        saved.path(),
+        "--tls-min",
+        "1.3",
+    ];
+    let output = talk(server.port(), &options, "QUIT\n");
+    assert_status(&output, 0);
+    assert!(
+        err(&output).contains("certificate 1: CN=Our Intermediate\n  issuer      CN=Our Root\n"),
+        "{}",
+        err(&output)
+    );
+    assert_eq!(fs::read_to_string(&saved.0).unwrap(), identity.pem());
+
+    let output = talk(server.port(), &["--starttls", "--cafile", ca.path()], "QUIT\n");
+    assert_status(&output, 76);
+    assert!(complaints(&output).contains("not for 127.0.0.1 but for mx.example.org;"), "{}", err(&output));
+    let pin = identity.key_fingerprint().to_string();
+    assert_status(&talk(server.port(), &["--starttls", "--pin", &pin], "QUIT\n"), 0);
+    assert_status(&talk(server.port(), &["--starttls", "--pin", &"0".repeat(64)], "QUIT\n"), 76);
+}
+
+#[test]
+fn files_that_do_not_serve_are_told_before_connecting() {
+    let output = talk(1, &["--cafile", "/nonexistent"], "");
+    assert_status(&output, 66);
+    assert_eq!(err(&output), "mconnect: cannot read /nonexistent: No such file or directory\n");
+    let empty = Scrap::new("empty.pem", "");
+    let output = talk(1, &["--cert", empty.path()], "");
+    assert_status(&output, 64);
+    assert_eq!(err(&output), format!("mconnect: cannot use {}: there is no private key in it (PEM)\n", empty.path()));
+}
+
+#[test]
+fn each_failure_of_verification_has_its_own_words() {
+    let (authority, other) = (Authority::new("Our Root"), Authority::new("Their Root"));
+    let ca = Scrap::new("failures.pem", &authority.pem());
+    let pinned = Identity::self_signed(["127.0.0.1"]);
+    let other_key = format!("its public key is another than the pinned one: {}", pinned.key_fingerprint());
+    let (pin, trusting) = (["--pin", &"0".repeat(64)], ["--cafile", ca.path()]);
+    for (identity, options, words) in [
+        (authority.issue_for(["127.0.0.1"], -30, -3), trusting, "the certificate of CN=127.0.0.1 expired on 20"),
+        (authority.issue_for(["127.0.0.1"], 2, 9), trusting, "the certificate of CN=127.0.0.1 is not valid before 20"),
+        (authority.issue(["mx.example.org"]), trusting, "the certificate is not for 127.0.0.1 but for mx.example.org;"),
+        (other.issue(["127.0.0.1"]), trusting, "its issuer is unknown here: CN=Their Root;"),
+        (Identity::self_signed(["127.0.0.1"]), trusting, "the certificate is self-signed;"),
+        (pinned, pin, other_key.as_str()),
+    ] {
+        let server = Setup::new().tls(&identity).start().unwrap();
+        let talk = |more: &[&str]| talk(server.port(), &[&["--starttls"], &options[..], more].concat(), "QUIT\n");
+        let output = talk(&[]);
+        assert_status(&output, 76);
+        let begin = format!("mconnect: cannot trust 127.0.0.1:{}: {words}", server.port());
+        assert!(complaints(&output).starts_with(&begin), "{}", err(&output));
+        // Insisted upon, it is told as well, and is no failure.
+        let output = talk(&["-k"]);
+        assert_status(&output, 0);
+        assert!(err(&output).contains(&format!("; NOT verified: {}", words.trim_end_matches(';'))), "{}", err(&output));
+    }
+}
+
+#[test]
+fn the_systems_authorities_are_trusted_unless_others_are_named() {
+    let authority = Authority::new("The System's");
+    let server = Setup::new().tls(&authority.issue(["127.0.0.1"])).start().unwrap();
+    let (system, other) =
+        (Scrap::new("system.pem", &authority.pem()), Scrap::new("other.pem", &Authority::new("x").pem()));
+    let port = server.port().to_string();
+    for (more, status) in [(&[][..], 0), (&["--cafile", other.path()], 76), (&["--tls-name", "mx.example.org"], 76)] {
+        let args = [&["--starttls", "-p", &port], more, &["127.0.0.1"]].concat();
+        let mut child = tool(&args).env("SSL_CERT_FILE", system.path()).spawn().unwrap();
+        feed(&mut child, b"QUIT\n".to_vec());
+        assert_status(&child.wait_with_output().unwrap(), status);
+    }
+}
+
+#[test]
+fn a_certificate_of_ones_own_is_shown_if_it_is_asked_for() {
+    let (clients, identity) = (Authority::new("Clients"), Identity::self_signed(["127.0.0.1"]));
+    let client = clients.issue(["client.example"]);
+    let server = Setup::new().tls_with(demanding(&clients, &identity)).start().unwrap();
+    let (cert, key) = (Scrap::new("client.pem", &client.pem()), Scrap::new("client.key", &key_pem(&client)));
+    let both = Scrap::new("both.pem", &(key_pem(&client) + &client.pem()));
+    for options in [&["--cert", cert.path(), "--key", key.path()][..], &["--cert", both.path()]] {
+        let output = talk(server.port(), &[&["--starttls", "-k"], options].concat(), "NOOP\nQUIT\n");
+        assert_status(&output, 0);
+        assert!(out(&output).contains("250 2.0.0 nothing done"), "{}", out(&output));
+    }
+    let output = talk(server.port(), &["--starttls", "-k"], "NOOP\nQUIT\n");
+    assert_status(&output, 76);
+    assert!(complaints(&output).contains("certificate_required: it asks for a client certificate"), "{}", err(&output));
+
+    // What does not fit is told before anything is connected to.
+    let other = Scrap::new("other.key", &key_pem(&identity));
+    let output = talk(server.port(), &["--cert", cert.path(), "--key", other.path()], "");
+    assert_status(&output, 64);
+    let message = format!("mconnect: cannot use {}: the key does not fit the certificate\n", other.path());
+    assert_eq!(err(&output), message);
+}
+
+#[test]
+fn external_lets_the_certificate_speak() {
+    let (clients, identity) = (Authority::new("Clients"), Identity::self_signed(["127.0.0.1"]));
+    let config = demanding(&clients, &identity);
+    let client = clients.issue(["client.example"]);
+    let both = Scrap::new("external.pem", &(key_pem(&client) + &client.pem()));
+    let peer = Peer::start(move |mut stream| {
+        let mut connection = rustls::ServerConnection::new(config).unwrap();
+        let mut tls = rustls::Stream::new(&mut connection, &mut stream);
+        let mut reads = Vec::new();
+        let words = ["220 hi\r\n", "250-hi\r\n250 AUTH EXTERNAL\r\n", "235 welcome\r\n", "221 bye\r\n"];
+        for word in words {
+            tls.write_all(word.as_bytes()).unwrap();
+            let mut line = vec![0; 1000];
+            let count = tls.read(&mut line).unwrap();
+            line.truncate(count);
+            reads.push(line);
+        }
+        // The end of the connection is said in TLS: without close_notify the last read would have failed.
+        reads
+    });
+    let options = ["--tls", "-k", "--cert", both.path(), "--helo", "x", "--auth", "me"];
+    let output = talk(peer.port, &options, "QUIT\n");
+    assert_status(&output, 0);
+    assert_eq!(peer.received(), [&b"EHLO x\r\n"[..], b"AUTH EXTERNAL bWU=\r\n", b"QUIT\r\n", b""]);
+}
+
+/// A configuration for a server that demands a certificate of this authority's.
+fn demanding(clients: &Authority, identity: &Identity) -> Arc<rustls::ServerConfig> {
+    let certificates = |pem: &str| -> Vec<CertificateDer<'static>> {
+        CertificateDer::pem_slice_iter(pem.as_bytes()).map(Result::unwrap).collect()
+    };
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(certificates(&clients.pem()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider));
+    let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let key = PrivatePkcs8KeyDer::from(identity.key().to_vec());
+    let builder = builder.with_client_cert_verifier(verifier.build().unwrap());
+    Arc::new(builder.with_single_cert(certificates(&identity.pem()), key.into()).unwrap())
+}
+
+fn key_pem(identity: &Identity) -> String {
+    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", encode(identity.key()))
+}

@@ -1,0 +1,112 @@
+//! Another implementation of TLS: Python's ssl, which is OpenSSL.
+#![cfg(feature = "tls")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use common::{Scrap, assert_status, complaints, err, out, talk};
+use mconnect_core::auth::encode;
+use mconnect_core::server::Authority;
+
+/// A server of Python's, until this is dropped.
+struct Python {
+    server: Child,
+    port: u16,
+}
+
+impl Python {
+    fn start(version: &str, cert: &Scrap, key: &Scrap, more: &[&str]) -> Self {
+        let mut python = Command::new("python3");
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/python_ssl.py");
+        python.args([script, version, cert.path(), key.path()]).args(more);
+        let mut server = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut port = String::new();
+        BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut port).unwrap();
+        Self { server, port: port.trim().parse().unwrap() }
+    }
+}
+
+impl Drop for Python {
+    fn drop(&mut self) {
+        drop(self.server.stdin.take());
+        let _ = self.server.wait();
+    }
+}
+
+/// Makes a certificate with this kind of key, and gives it and the key.
+fn certificate(kind: &str) -> (Scrap, Scrap) {
+    let name = kind.replace([':', ' '], "-");
+    let (cert, key) = (Scrap::new(&format!("{name}.pem"), ""), Scrap::new(&format!("{name}.key"), ""));
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey"])
+        .args(kind.split(' '))
+        .args(["-nodes", "-days", "5", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-keyout", key.path(), "-out", cert.path()])
+        .stderr(Stdio::null())
+        .status();
+    assert!(made.unwrap().success());
+    (cert, key)
+}
+
+const P_521: &str = "ec -pkeyopt ec_paramgen_curve:secp521r1";
+
+#[test]
+#[ignore = "needs Python 3 and openssl: .ci/run runs it"]
+fn both_versions_are_spoken_with_every_usual_key() {
+    for kind in ["rsa:2048", "ec -pkeyopt ec_paramgen_curve:secp384r1", "ed25519"] {
+        let (cert, key) = certificate(kind);
+        for version in ["1.2", "1.3"] {
+            let server = Python::start(version, &cert, &key, &[]);
+            let words = format!("TLS {version}, ");
+            let output = talk(server.port, &["--cafile", cert.path()], "STARTTLS\nEHLO x\nQUIT\n");
+            assert_status(&output, 0);
+            assert!(err(&output).contains(&words) && err(&output).ends_with("; verified\n"), "{}", err(&output));
+            assert!(out(&output).contains(&format!("250-TLSv{version}\r\n")), "{}", out(&output));
+            assert_status(&talk(server.port, &["--starttls", "-k"], "QUIT\n"), 0);
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs Python 3 and openssl: .ci/run runs it"]
+fn what_a_server_offers_and_nobody_here_speaks_is_told() {
+    let not_spoken = "the server offers only what is not spoken here: keys or key exchanges with P-521 ";
+    for (kind, version, more, words) in [
+        ("rsa:2048", "1.1", &[][..], "protocol_version: the server offers only TLS before 1.2"),
+        (P_521, "1.3", &[], not_spoken),
+        (P_521, "1.2", &[], not_spoken),
+        ("rsa:2048", "1.2", &["--ciphers", "ECDHE-RSA-AES128-SHA"], not_spoken),
+        ("rsa:2048", "1.3", &["--curve", "secp521r1"], not_spoken),
+        ("rsa:1024", "1.3", &[], "the server offers only a key that is not spoken here: RSA 1024"),
+        ("rsa:1024", "1.2", &[], "the server offers only a key that is not spoken here: RSA 1024"),
+    ] {
+        let (cert, key) = certificate(kind);
+        let server = Python::start(version, &cert, &key, more);
+        let output = talk(server.port, &["--starttls", "-k"], "QUIT\n");
+        assert_status(&output, 76);
+        assert!(complaints(&output).contains(words), "{kind} {version}: {}", err(&output));
+    }
+}
+
+#[test]
+#[ignore = "needs Python 3 and openssl: .ci/run runs it"]
+fn a_certificate_of_ones_own_is_taken() {
+    let (cert, key) = certificate("rsa:2048");
+    let clients = Authority::new("Clients");
+    let client = clients.issue(["client.example"]);
+    let ca = Scrap::new("python-clients.pem", &clients.pem());
+    let key_pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", encode(client.key()));
+    let both = Scrap::new("python-client.pem", &(key_pem + &client.pem()));
+    for version in ["1.2", "1.3"] {
+        let server = Python::start(version, &cert, &key, &["--clients", ca.path()]);
+        let options = ["--cafile", cert.path(), "--starttls"];
+        let output = talk(server.port, &[&options[..], &["--cert", both.path()]].concat(), "NOOP\nQUIT\n");
+        assert_status(&output, 0);
+        let output = talk(server.port, &options, "NOOP\nQUIT\n");
+        assert_status(&output, 76);
+        assert!(complaints(&output).contains("it asks for a client certificate"), "{}", err(&output));
+    }
+}

@@ -1,0 +1,151 @@
+//! Servers with good certificates and bad ones, and what is said of them.
+
+use std::sync::Arc;
+
+use mconnect_core::Error;
+use mconnect_core::server::{Authority, Identity, Setup};
+use mconnect_core::tls::rustls::pki_types::pem::PemObject as _;
+use mconnect_core::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use mconnect_core::tls::{Config, Fingerprint, Problem, rustls};
+
+use super::{due, trusting, upgrade};
+
+#[test]
+fn an_authority_that_is_trusted_vouches_for_a_server_also_through_another() {
+    let authority = Authority::new("Our Root");
+    for identity in
+        [authority.issue(["mx.example.org"]), authority.intermediate("Our Intermediate").issue(["*.example.org"])]
+    {
+        let (_, info) = upgrade(&identity, &trusting(&authority)).unwrap();
+        assert!(info.is_verified(), "{info}");
+        assert!(info.to_string().ends_with(", expires in 29 days; verified"), "{info}");
+    }
+}
+
+#[test]
+fn each_thing_wrong_with_a_certificate_has_its_own_words() {
+    let authority = Authority::new("Our Root");
+    let other = Authority::new("Their Root");
+    let cases = [
+        (authority.issue_for(["mx.example.org"], -30, -3), "the certificate of CN=mx.example.org expired on 20"),
+        (authority.issue_for(["mx.example.org"], 2, 9), "the certificate of CN=mx.example.org is not valid before 20"),
+        (
+            authority.issue(["a.example", "10.1.2.3", "::1"]),
+            "the certificate is not for mx.example.org but for a.example, 10.1.2.3, ::1",
+        ),
+        (authority.issue([]), "the certificate is not for mx.example.org, and names no host"),
+        (Identity::self_signed(["mx.example.org"]), "the certificate is self-signed"),
+        (other.issue(["mx.example.org"]), "its issuer is unknown here: CN=Their Root"),
+        (other.intermediate("Between").issue(["mx.example.org"]), "its issuer is unknown here: CN=Their Root"),
+    ];
+    for (identity, words) in cases {
+        let error = upgrade(&identity, &trusting(&authority)).unwrap_err();
+        assert!(matches!(error, Error::Untrusted { .. }), "{error}");
+        let text = error.to_string();
+        assert!(text.starts_with("cannot trust 127.0.0.1:"), "{text}");
+        assert!(text.split(": ").skip(1).collect::<Vec<_>>().join(": ").starts_with(words), "{text}\n{words}");
+        // To go on all the same is possible, and what is wrong is still known.
+        let (_, info) = upgrade(&identity, &trusting(&authority).insecure()).unwrap();
+        assert_eq!(info.problems.len(), 1, "{info:?}");
+        assert!(info.to_string().contains(&format!("; NOT verified: {words}")), "{info}");
+    }
+}
+
+/// A configuration for a server with one of the certificates that are kept beside this file.
+fn showing(name: &str, versions: &[&'static rustls::SupportedProtocolVersion]) -> Arc<rustls::ServerConfig> {
+    let pem = kept(name);
+    let chain = CertificateDer::pem_slice_iter(&pem).map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_slice(&pem).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    // Also those that nobody else would show.
+    let key = rustls::sign::CertifiedKey::new(chain, provider.key_provider.load_private_key(key).unwrap());
+    let builder = rustls::ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
+    let resolver = rustls::sign::SingleCertAndKey::from(key);
+    Arc::new(builder.with_no_client_auth().with_cert_resolver(Arc::new(resolver)))
+}
+
+fn kept(name: &str) -> Vec<u8> {
+    std::fs::read(format!("{}/tests/certificates/{name}.pem", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+const VERSIONS: [&rustls::SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
+
+#[test]
+fn certificates_of_either_kind_are_verified_in_either_version_and_an_intermediate_is_followed() {
+    let config = Config::new().name("mx.example.org").authorities(&kept("rsa-root")).unwrap();
+    for (name, key, certificates) in
+        [("rsa", "RSA 2048", 2), ("p384", "ECDSA P-384", 1), ("cross-signed", "RSA 2048", 3)]
+    {
+        for version in VERSIONS {
+            let server = Setup::new().tls_with(showing(name, &[version])).start().unwrap();
+            let (session, info) = due(server.port()).upgrade(&config).unwrap();
+            assert!(info.is_verified(), "{info}");
+            assert_eq!((info.certificates.len(), info.certificates[0].key.as_str()), (certificates, key));
+            assert_eq!(info.certificates[0].signature, "RSA with SHA-256");
+            session.quit().unwrap();
+        }
+    }
+}
+
+#[test]
+fn certificates_that_cannot_be_verified_are_told_of_in_plain_words_and_hinder_nobody_who_does_not_care() {
+    for (name, root, words) in [
+        ("version1", "rsa-root", "names no host; the certificate is of a version before X.509 v3"),
+        ("critical", "rsa-root", ": the certificate has an extension that nobody here understands"),
+        ("for-clients", "rsa-root", ": the certificate is not one for servers"),
+        ("authority", "rsa-root", ": the certificate is an authority's, not a server's"),
+        ("under-p521", "p521-root", ": the server offers only a chain with a key that is not spoken here: ECDSA P-521"),
+    ] {
+        let config = Config::new().name("mx.example.org").authorities(&kept(root)).unwrap();
+        for version in VERSIONS {
+            let server = Setup::new().tls_with(showing(name, &[version])).start().unwrap();
+            let error = due(server.port()).upgrade(&config).unwrap_err().to_string();
+            assert!(error.ends_with(words), "{name}: {error}");
+            let (session, info) = due(server.port()).upgrade(&config.clone().insecure()).unwrap();
+            assert!(!info.is_verified());
+            session.quit().unwrap();
+        }
+    }
+}
+
+#[test]
+fn an_expired_certificate_that_is_needed_is_told_of() {
+    // The root that the expired one needs is not trusted, and the one that would do without it is not, either.
+    let config = Config::new().name("mx.example.org").authorities(&kept("p521-root")).unwrap();
+    let server = Setup::new().tls_with(showing("cross-signed", &VERSIONS)).start().unwrap();
+    let error = due(server.port()).upgrade(&config).unwrap_err().to_string();
+    let words = ": the certificate of CN=RSA Root expired on 2021-01-01; its issuer is unknown here: CN=Old Root";
+    assert!(error.ends_with(words), "{error}");
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_together() {
+    let identity = Authority::new("Nobody").issue_for(["old.example"], -30, -3);
+    let config = trusting(&Authority::new("Our Root")).insecure();
+    let (_, info) = upgrade(&identity, &config).unwrap();
+    assert!(
+        matches!(
+            info.problems.as_slice(),
+            [Problem::Expired { .. }, Problem::WrongName { .. }, Problem::UnknownIssuer { .. }]
+        ),
+        "{info}"
+    );
+}
+
+#[test]
+fn a_pinned_key_is_trusted_whatever_its_certificate_says_and_no_other_is() {
+    let identity = Identity::self_signed(["elsewhere.example"]);
+    let (_, info) = upgrade(&identity, &Config::new().pin(identity.key_fingerprint())).unwrap();
+    assert!(info.is_verified());
+    let error = upgrade(&identity, &Config::new().pin(Fingerprint([7; 32]))).unwrap_err();
+    let words = format!("its public key is another than the pinned one: {}", identity.key_fingerprint());
+    assert!(error.to_string().ends_with(&words), "{error}");
+}
+
+#[test]
+fn the_systems_trust_store_does_not_know_our_authority() {
+    let authority = Authority::new("Our Root");
+    let error = upgrade(&authority.issue(["mx.example.org"]), &Config::new().name("mx.example.org")).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("its issuer is unknown here: CN=Our Root") || text.contains("no trust store"), "{text}");
+}

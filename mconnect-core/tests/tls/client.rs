@@ -1,0 +1,138 @@
+//! What a client shows: the name that it asks for, and a certificate of its own.
+
+use std::io::{Read, Write};
+use std::sync::Arc;
+
+use mconnect_core::Connect;
+use mconnect_core::auth::{Credentials, Exchange, Mechanism, encode};
+use mconnect_core::server::{Authority, Identity, Setup};
+use mconnect_core::tls::rustls::pki_types::CertificateDer;
+use mconnect_core::tls::rustls::pki_types::pem::PemObject as _;
+use mconnect_core::tls::{Config, ConfigError, rustls};
+
+use super::{due, messages, peer};
+
+#[test]
+fn a_key_of_another_certificate_is_told_before_connecting() {
+    let (one, other) = (Identity::self_signed(["a"]), Identity::self_signed(["b"]));
+    let key = |identity: &Identity| pem("PRIVATE KEY", identity.key());
+    assert!(Config::new().identity(one.pem().as_bytes(), key(&one).as_bytes()).is_ok());
+    let error = Config::new().identity(one.pem().as_bytes(), key(&other).as_bytes()).unwrap_err();
+    assert_eq!(error.to_string(), "the key does not fit the certificate");
+    let error = Config::new().identity(b"nothing", key(&one).as_bytes()).unwrap_err();
+    assert!(matches!(error, ConfigError::Pem("certificate")), "{error}");
+    assert_eq!(Config::new().authorities(b"").unwrap_err().to_string(), "there is no certificate in it (PEM)");
+}
+
+fn pem(kind: &str, der: &[u8]) -> String {
+    let mut base64 = String::new();
+    for group in der.chunks(3) {
+        let all = group.iter().fold(0_u32, |all, byte| all << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        for place in 0..4 {
+            let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+            let letter = char::from(letters[(all >> (18 - 6 * place)) as usize & 63]);
+            base64.push(if place <= group.len() { letter } else { '=' });
+        }
+    }
+    format!("-----BEGIN {kind}-----\n{base64}\n-----END {kind}-----\n")
+}
+
+#[test]
+fn the_name_that_is_asked_for_is_told_to_the_server_and_no_application_protocol() {
+    for (name, sent) in [("mx.example.org", Some("mx.example.org")), ("MX.example.org.", Some("mx.example.org"))]
+        .into_iter()
+        .chain([("192.0.2.1", None), ("not a name", None)])
+    {
+        let (port, thread) = peer(|mut stream| {
+            let mut acceptor = rustls::server::Acceptor::default();
+            let accepted = loop {
+                acceptor.read_tls(&mut stream).unwrap();
+                if let Some(accepted) = acceptor.accept().map_err(|(error, _)| error).unwrap() {
+                    break accepted;
+                }
+            };
+            let hello = accepted.client_hello();
+            assert!(hello.alpn().is_none());
+            hello.server_name().map(str::to_ascii_lowercase)
+        });
+        let session = Connect::new("127.0.0.1", port).open().unwrap();
+        assert!(session.upgrade(&Config::new().name(name)).is_err());
+        assert_eq!(thread.join().unwrap().as_deref(), sent, "{name}");
+    }
+}
+
+/// A server that demands a certificate of this authority's.
+fn demanding(clients: &Authority, version: &'static rustls::SupportedProtocolVersion) -> Arc<rustls::ServerConfig> {
+    let identity = Identity::self_signed(["127.0.0.1"]);
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(certificates(&clients.pem()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider));
+    let builder = rustls::ServerConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(identity.key().to_vec());
+    let builder = builder.with_client_cert_verifier(verifier.build().unwrap());
+    Arc::new(builder.with_single_cert(certificates(&identity.pem()), key.into()).unwrap())
+}
+
+fn certificates(pem: &str) -> Vec<CertificateDer<'static>> {
+    CertificateDer::pem_slice_iter(pem.as_bytes()).map(Result::unwrap).collect()
+}
+
+fn showing(identity: &Identity) -> Config {
+    let key = pem("PRIVATE KEY", identity.key());
+    Config::new().insecure().identity(identity.pem().as_bytes(), key.as_bytes()).unwrap()
+}
+
+#[test]
+fn a_server_that_demands_a_certificate_takes_the_one_that_is_shown_and_says_why_it_takes_no_other() {
+    let clients = Authority::new("Clients");
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let server = Setup::new().tls_with(demanding(&clients, version)).start().unwrap();
+        // With its whole chain.
+        let identity = clients.intermediate("Some Clients").issue(["client.example"]);
+        let (mut session, _) = due(server.port()).upgrade(&showing(&identity)).unwrap();
+        session.command("NOOP").unwrap().require(250).unwrap();
+        session.quit().unwrap();
+
+        let stranger = showing(&Authority::new("Strangers").issue(["client.example"]));
+        for (config, words) in [
+            (&Config::new().insecure(), ": it asks for a client certificate"),
+            (&stranger, "the server sent the alert unknown_ca: it does not accept the client certificate"),
+        ] {
+            // In TLS 1.3 the client is done with the handshake before the server has looked.
+            let error = match due(server.port()).upgrade(config) {
+                Ok((mut session, _)) => session.command("NOOP").unwrap_err(),
+                Err(error) => error,
+            };
+            assert!(messages(&error).contains(words), "{}", messages(&error));
+        }
+    }
+}
+
+#[test]
+fn external_lets_the_certificate_speak() {
+    let clients = Authority::new("Clients");
+    let config = demanding(&clients, &rustls::version::TLS13);
+    for (user, command) in
+        [("", "AUTH EXTERNAL =\r\n".to_owned()), ("me", format!("AUTH EXTERNAL {}\r\n", encode(b"me")))]
+    {
+        let config = Arc::clone(&config);
+        let (port, thread) = peer(move |mut stream| {
+            let mut connection = rustls::ServerConnection::new(config).unwrap();
+            let mut tls = rustls::Stream::new(&mut connection, &mut stream);
+            tls.write_all(b"220 hi\r\n").unwrap();
+            let mut line = vec![0; 100];
+            let count = tls.read(&mut line).unwrap();
+            line.truncate(count);
+            tls.write_all(b"235 welcome\r\n").unwrap();
+            assert!(tls.conn.peer_certificates().is_some());
+            String::from_utf8(line).unwrap()
+        });
+        let session = Connect::new("127.0.0.1", port).open().unwrap();
+        let (mut session, _) = session.upgrade(&showing(&clients.issue(["client.example"]))).unwrap();
+        session.read_reply().unwrap().require(220).unwrap();
+        let exchange = Exchange::new(Mechanism::External, &Credentials::new(user, ""));
+        session.authenticate(exchange).unwrap().require(235).unwrap();
+        assert_eq!(thread.join().unwrap(), command);
+    }
+}
