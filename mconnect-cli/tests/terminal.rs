@@ -277,7 +277,7 @@ fn the_terminal_going_away_ends_the_session() {
 #[test]
 fn an_answer_to_a_334_is_typed_unseen_and_the_rest_is_not() {
     let transcript = "S: 220 hi\nC: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: dXNlcg==\nS: 334 UGFzc3dvcmQ6\nC: cGVuY2ls\n\
-                      S: 535 no\nC: AUTH LOGIN\nS: 334 VXNlcm5hbWU6";
+                      S: 535 no\nC: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: never";
     let server = Server::play(transcript).unwrap();
     let mut pty = Pty::mconnect(server.port(), &[]);
     pty.expect("220 hi");
@@ -291,7 +291,7 @@ fn an_answer_to_a_334_is_typed_unseen_and_the_rest_is_not() {
     pty.send("AUTH LOGIN\n");
     pty.expect("AUTH LOGIN\r\n");
     pty.expect("334 ");
-    pty.send("never sen\x03");
+    pty.send(format!("never sen{CTRL_C}"));
     assert_eq!(pty.wait(), -2);
     assert_eq!(pty.settings(), pty.before);
     let screen = pty.screen();
