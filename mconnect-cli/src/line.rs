@@ -19,6 +19,7 @@ use crate::input::Input;
 use crate::judge::End;
 use crate::screen::Screen;
 use crate::secure::Secure;
+use crate::terminal::Terminal;
 use crate::verdict::{Verdict, say};
 use unsent::Unsent;
 
@@ -37,6 +38,8 @@ pub enum Pace {
 pub struct Setting<'a> {
     pub input: Input,
     pub screen: Screen,
+    /// Where lines are typed.
+    pub terminal: Option<&'a Terminal>,
     pub timeouts: Timeouts,
     pub pace: Pace,
     /// The first negative reply ends the session.
@@ -47,10 +50,12 @@ pub struct Setting<'a> {
 
 /// Hands a session over, until its end.
 pub fn run(session: Session, setting: Setting<'_>) {
-    let Setting { input, screen, timeouts, pace, ends_at_refusal, secure, verdict } = setting;
+    let Setting { input, screen, terminal, timeouts, pace, ends_at_refusal, secure, verdict } = setting;
     let mut talk = Talk {
         session,
         screen,
+        terminal,
+        is_hidden: false,
         timeouts,
         pace,
         ends_at_refusal,
@@ -78,6 +83,9 @@ pub fn run(session: Session, setting: Setting<'_>) {
 struct Talk<'a> {
     session: Session,
     screen: Screen,
+    terminal: Option<&'a Terminal>,
+    /// What is typed is not shown.
+    is_hidden: bool,
     timeouts: Timeouts,
     pace: Pace,
     ends_at_refusal: bool,

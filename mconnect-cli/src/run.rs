@@ -58,6 +58,8 @@ enum Stage {
     /// Nothing that has to be restored.
     Plain,
     Raw(Terminal),
+    /// Lines are typed at a terminal that can have no prompt.
+    Typed(Terminal),
     Prompt(Terminal, Arc<Bell>),
 }
 
@@ -77,13 +79,22 @@ impl Stage {
                 bell.start()?;
                 Ok(Self::Prompt(terminal, bell))
             }
+            _ if takes_typed_lines(options) => {
+                let terminal = Terminal::new();
+                signals::watch(terminal.handle(), Some)?;
+                Ok(Self::Typed(terminal))
+            }
             _ => Ok(Self::Plain),
         }
     }
 }
 
 fn takes_a_prompt(options: &Options) -> bool {
-    options.mode == Mode::Line && options.commands.is_empty() && prompt::is_possible()
+    takes_typed_lines(options) && prompt::is_possible()
+}
+
+fn takes_typed_lines(options: &Options) -> bool {
+    options.mode == Mode::Line && options.commands.is_empty() && io::stdin().is_terminal()
 }
 
 fn open_and_hand_over(options: &Options, stage: &Stage, verdict: &Arc<Verdict>) {
@@ -162,7 +173,7 @@ fn hand_over(
     let timeouts = timeouts(options);
     let terminal = match stage {
         Stage::Plain => None,
-        Stage::Raw(terminal) => Some(terminal),
+        Stage::Raw(terminal) | Stage::Typed(terminal) => Some(terminal),
         Stage::Prompt(terminal, bell) => {
             let bell = Arc::clone(bell);
             return prompt::run(
@@ -180,12 +191,12 @@ fn hand_over(
             return raw::run(session, screen, timeouts, terminal, verdict);
         }
         Mode::Blind => Pace::Blind,
-        Mode::Line if options.commands.is_empty() && io::stdin().is_terminal() => Pace::Typed,
+        Mode::Line if takes_typed_lines(options) => Pace::Typed,
         Mode::Line => Pace::InStep,
     };
     let input = if options.commands.is_empty() { Input::new() } else { Input::given(&options.commands) };
     let ends_at_refusal = options.ends_at_refusal;
-    line::run(session, Setting { input, screen, timeouts, pace, ends_at_refusal, secure, verdict });
+    line::run(session, Setting { input, screen, terminal, timeouts, pace, ends_at_refusal, secure, verdict });
 }
 
 fn help_smtp(topic: Option<&str>, file: Option<&Path>) -> ExitCode {

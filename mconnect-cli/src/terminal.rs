@@ -1,4 +1,4 @@
-//! The terminal's settings: changed for raw mode, restored on every way out.
+//! The terminal's settings: changed for raw mode, for the prompt and for secrets, restored on every way out.
 
 use std::io;
 use std::panic;
@@ -29,6 +29,8 @@ pub enum Manner {
     /// What a line editor sets and goes back to: as raw, and no echo, so that what is typed between two prompts is
     /// neither shown nor changed. Ctrl-C sends SIGQUIT, which no editor handles.
     Prompt,
+    /// Lines as ever, but what is typed is not shown.
+    Hidden,
 }
 
 impl Terminal {
@@ -72,6 +74,12 @@ impl Terminal {
         }
     }
 
+    /// Sets the terminal again as it was, and leaves it so.
+    pub fn leave(&self) {
+        self.restore();
+        *self.changed() = None;
+    }
+
     /// Changes the terminal again after a stop, if it was changed before.
     pub fn resume(&self) {
         let manner = self.changed().as_ref().map(|changed| changed.manner);
@@ -100,6 +108,11 @@ pub fn drop_typed() {
 impl Manner {
     fn settings(self, original: &Termios) -> Termios {
         let mut settings = original.clone();
+        if self == Self::Hidden {
+            settings.local_flags.remove(LocalFlags::ECHO);
+            settings.local_flags.insert(LocalFlags::ECHONL);
+            return settings;
+        }
         settings
             .input_flags
             .remove(InputFlags::ICRNL | InputFlags::INLCR | InputFlags::IGNCR | InputFlags::IXON | InputFlags::ISTRIP);

@@ -273,3 +273,28 @@ fn the_terminal_going_away_ends_the_session() {
     assert_eq!(pty.wait(), -(Signal::SIGHUP as i32));
     collector.peer.received();
 }
+
+#[test]
+fn an_answer_to_a_334_is_typed_unseen_and_the_rest_is_not() {
+    let transcript = "S: 220 hi\nC: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: dXNlcg==\nS: 334 UGFzc3dvcmQ6\nC: cGVuY2ls\n\
+                      S: 535 no\nC: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: never";
+    let server = Server::play(transcript).unwrap();
+    let mut pty = Pty::mconnect(server.port(), &[]);
+    pty.expect("220 hi");
+    pty.send("AUTH LOGIN\n");
+    pty.expect("334 VXNlcm5hbWU6");
+    pty.send("dXNlcg==\n");
+    pty.expect("334 UGFzc3dvcmQ6");
+    pty.send("cGVuY2ls\n");
+    pty.expect("535 no");
+    assert_eq!(pty.settings(), pty.before);
+    pty.send("AUTH LOGIN\n");
+    pty.expect("AUTH LOGIN\r\n");
+    pty.expect("334 ");
+    pty.send(format!("never sen{CTRL_C}"));
+    assert_eq!(pty.wait(), -2);
+    assert_eq!(pty.settings(), pty.before);
+    let screen = pty.screen();
+    assert!(["dXNlcg", "cGVuY2ls", "never"].iter().all(|answer| !screen.contains(answer)), "{screen}");
+    drop(server.join());
+}

@@ -11,6 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::{Pace, Talk};
 use crate::failure;
 use crate::judge::{self, End};
+use crate::terminal::Manner;
 
 impl Talk<'_> {
     /// Shows what the server has said, if it has, and does not wait.
@@ -124,11 +125,26 @@ impl Talk<'_> {
         }
     }
 
+    /// Shows what is there to be shown, once the terminal is ready for what it may ask for.
     pub(super) fn show(&mut self) {
+        self.hide_answers();
         if let Err(error) = self.screen.show(&self.shown) {
             self.verdict.output_failed(&error);
         }
         self.shown.clear();
+    }
+
+    /// Where an answer to a 334 is typed, it is not shown: it may be a password.
+    fn hide_answers(&mut self) {
+        let Some(terminal) = self.terminal else { return };
+        match (self.is_hidden, self.session.phase() == Phase::Auth) {
+            (false, true) => self.is_hidden = terminal.enter(Manner::Hidden).is_ok(),
+            (true, false) => {
+                terminal.leave();
+                self.is_hidden = false;
+            }
+            _ => {}
+        }
     }
 
     /// Says what a reply that has just come means for the exit status, and for the script.
