@@ -11,7 +11,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-use super::certificate::{Certificate, Fingerprint, date};
+use super::certificate::{Certificate, Fingerprint};
+use crate::calendar::date;
 
 /// Something that is wrong with a server's certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
