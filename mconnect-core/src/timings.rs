@@ -58,7 +58,7 @@ pub enum Stage {
 pub struct Timing {
     /// What.
     pub stage: Stage,
-    /// When it began, counted from the first event; of several, when the first did.
+    /// When it began, counted from the first event or from what was said instead; of several, when the first did.
     pub start: Duration,
     /// How long it took; of several, all together.
     pub took: Duration,
@@ -91,6 +91,11 @@ impl Timings {
     /// Begins without any.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Begins, and counts from this time instead of from the first event.
+    pub fn since(start: Instant) -> Self {
+        Self(Arc::new(Mutex::new(State { start: Some(start), ..State::default() })))
     }
 
     /// Gives what was measured so far, in order.

@@ -18,6 +18,7 @@ pub(super) struct Fold {
     /// Addresses are being tried, or the connection is open.
     is_under_way: bool,
     is_open: bool,
+    has_ended: bool,
     phase: Phase,
     /// What was sent and is not told yet: part of a line, or of a character.
     line: Vec<u8>,
@@ -48,6 +49,7 @@ impl Default for Fold {
             replies: 0,
             is_under_way: false,
             is_open: false,
+            has_ended: false,
             phase: Phase::Greeting,
             line: Vec::new(),
             octets: 0,
@@ -64,8 +66,8 @@ impl Fold {
         match event {
             Event::Sent(_) | Event::SentSecret(_) => Vec::new(),
             Event::Phase(_) if !is_text(self.phase) => Vec::new(),
-            Event::Resolving { .. } => self.close("client"),
-            Event::Connecting { .. } if !self.is_under_way => self.close("client"),
+            Event::Resolving { .. } => self.close(),
+            Event::Connecting { .. } if !self.is_under_way => self.close(),
             _ => self.flush(),
         }
     }
@@ -127,16 +129,23 @@ impl Fold {
                 self.next_phase = Some(phase);
                 Vec::new()
             }
+            // The end tells that already.
+            Event::Phase(Phase::Closed) => Vec::new(),
             Event::Phase(phase) => vec![self.enter(phase)],
             Event::TlsStarted => vec![Happening::TlsStarted {}],
             Event::Tls(info) => vec![Happening::Tls(info)],
             Event::HalfClosed => vec![Happening::HalfClosed {}],
-            Event::Ended => self.close("server"),
+            // What was received before may be read after it.
+            Event::Ended => {
+                self.has_ended = true;
+                Vec::new()
+            }
         }
     }
 
     /// Ends the session under way, if there is one.
-    pub fn close<'a>(&mut self, by: &'static str) -> Vec<Happening<'a>> {
+    pub fn close<'a>(&mut self) -> Vec<Happening<'a>> {
+        let by = if std::mem::take(&mut self.has_ended) { "server" } else { "client" };
         let mut told = self.flush();
         if std::mem::take(&mut self.is_open) {
             let reply = std::mem::take(&mut self.reply);

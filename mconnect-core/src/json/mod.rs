@@ -57,7 +57,7 @@ impl<F: Fn(&Entry<'_>)> Journal<F> {
     /// Begins now.
     pub fn new(write: F) -> Self {
         let start = (Instant::now(), SystemTime::now());
-        Self(Arc::new(Inner { start, fold: Mutex::default(), timings: Timings::new(), write }))
+        Self(Arc::new(Inner { start, fold: Mutex::default(), timings: Timings::since(start.0), write }))
     }
 
     /// Tells how a step of a dialogue went.
@@ -80,10 +80,10 @@ impl<F: Fn(&Entry<'_>)> Journal<F> {
         self.tell(Instant::now(), session, vec![happening]);
     }
 
-    /// Tells that a session is over, if nothing else has told that.
+    /// Tells that a session is over; [`end`](Self::end) and the beginning of another do so by themselves.
     pub fn close(&self) {
         let mut fold = self.fold();
-        let (session, told) = (fold.session, fold.close("client"));
+        let (session, told) = (fold.session, fold.close());
         drop(fold);
         self.tell(Instant::now(), session, told);
     }
@@ -92,7 +92,7 @@ impl<F: Fn(&Entry<'_>)> Journal<F> {
     pub fn end(&self, status: Option<u8>, error: Option<&str>) {
         let now = Instant::now();
         let mut fold = self.fold();
-        let mut told = fold.close("client");
+        let mut told = fold.close();
         told.push(Happening::Summary {
             status,
             error: error.map(str::to_owned),
