@@ -52,11 +52,23 @@ pub struct Options {
     /// The first negative reply ends the session.
     pub ends_at_refusal: bool,
     pub is_quiet: bool,
+    pub output: Output,
     /// Where the session is written down as a dialogue.
     pub record: Option<PathBuf>,
     pub trace: Option<Form>,
     pub security: Security,
     pub prompt: Prompt,
+}
+
+/// What is shown of a session beside what the server says, or instead of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Output {
+    /// What happens is told as JSON, and nothing else on standard output.
+    pub is_json: bool,
+    /// Each line has the time.
+    pub has_stamps: bool,
+    /// Where the time went is told at the end.
+    pub has_timing: bool,
 }
 
 /// How dialogues are played.

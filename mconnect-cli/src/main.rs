@@ -7,6 +7,7 @@ mod failure;
 mod helo;
 mod help;
 mod input;
+mod json;
 mod judge;
 mod line;
 mod narrator;
@@ -25,9 +26,12 @@ mod secure;
 mod secure;
 mod serve;
 mod signals;
+mod stamp;
 mod terminal;
+mod timing;
 mod trace;
 mod verdict;
+mod watch;
 
 use std::process::ExitCode;
 

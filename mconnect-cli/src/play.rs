@@ -12,42 +12,41 @@ use mconnect_core::{Connect, Session};
 
 use crate::args::{Options, Play, Target};
 use crate::failure;
-use crate::record::Record;
 use crate::report::{Case, junit, tap};
 use crate::run::settle;
 use crate::screen::Screen;
-use crate::verdict::{Verdict, reason, say, status};
+use crate::verdict::{Verdict, reason, status};
+use crate::watch::Watch;
 
 /// Plays every dialogue as often as is asked for, tells how each went, and gives the exit status.
 pub fn run(options: &Options, play: &Play) -> u8 {
     let verdict = Verdict::default();
+    match Watch::begin(options) {
+        Ok(watch) => {
+            play_all(options, play, &watch, &verdict);
+            watch.end(&verdict);
+        }
+        Err(message) => verdict.complain(status::IO, &message),
+    }
+    verdict.status()
+}
+
+fn play_all(options: &Options, play: &Play, watch: &Watch<'_>, verdict: &Verdict) {
     let dialogues: Vec<(String, Dialogue)> = match play.files.iter().map(|file| read(file)).collect() {
         Ok(dialogues) => dialogues,
-        Err((status, message)) => {
-            verdict.complain(status, &message);
-            return verdict.status();
-        }
+        Err((status, message)) => return verdict.complain(status, &message),
     };
     // The demo's server lives as long as the sessions.
     let (host, port, _server) = match &options.target {
         Target::Host(host) => (host.clone(), options.port, None),
         Target::Demo => match Server::start() {
             Ok(server) => ("127.0.0.1".to_owned(), server.port(), Some(server)),
-            Err(error) => {
-                verdict.complain(status::UNAVAILABLE, &format!("cannot start the demo: {error}"));
-                return verdict.status();
-            }
+            Err(error) => return verdict.complain(status::UNAVAILABLE, &format!("cannot start the demo: {error}")),
         },
     };
-    let record = match options.record.as_deref().map(Record::begin).transpose() {
-        Ok(record) => record,
-        Err(message) => {
-            verdict.complain(status::IO, &message);
-            return verdict.status();
-        }
-    };
-    let connect = settle(Connect::new(&host, port), options, record.as_ref());
-    let stage = Stage { connect, options, play, screen: RefCell::new(Screen::new()), verdict };
+    let connect = watch.over(settle(Connect::new(&host, port), options));
+    let screen = RefCell::new(Screen::of(options.output));
+    let stage = Stage { connect, options, play, watch, screen, verdict };
     let mut cases = Vec::new();
     for round in 0..play.repeat {
         for (name, dialogue) in &dialogues {
@@ -64,15 +63,16 @@ pub fn run(options: &Options, play: &Play) -> u8 {
             }
         }
     }
-    stage.tell(&cases, record)
+    stage.tell(&cases);
 }
 
 struct Stage<'a> {
     connect: Connect,
     options: &'a Options,
     play: &'a Play,
+    watch: &'a Watch<'a>,
     screen: RefCell<Screen>,
-    verdict: Verdict,
+    verdict: &'a Verdict,
 }
 
 impl Stage<'_> {
@@ -83,17 +83,21 @@ impl Stage<'_> {
             Ok(session) => self.converse(session, dialogue),
             Err(error) => {
                 let told = failure::describe(&error);
-                self.verdict.fail(failure::status(&error));
-                Some(told)
+                Some((failure::status(&error), told))
             }
         };
-        if let (Some(failure), false) = (&failure, self.play.is_tap) {
-            say(&format!("mconnect: {failure}"));
+        if let Some(json) = self.watch.json() {
+            json.close();
         }
-        Case { name, took: started.elapsed(), failure }
+        match &failure {
+            Some((status, failure)) if self.play.is_tap => self.verdict.fail_because(*status, failure),
+            Some((status, failure)) => self.verdict.complain(*status, failure),
+            None => {}
+        }
+        Case { name, took: started.elapsed(), failure: failure.map(|(_, failure)| failure) }
     }
 
-    fn converse(&self, session: Session, dialogue: &Dialogue) -> Option<String> {
+    fn converse(&self, session: Session, dialogue: &Dialogue) -> Option<(u8, String)> {
         let mut player = Player::new();
         for (name, value) in &self.play.values {
             player.set(name, value.as_str());
@@ -107,10 +111,12 @@ impl Stage<'_> {
         if let Some(place) = &self.play.drop_at {
             player.drop_at(place);
         }
-        if !self.options.is_quiet && !self.play.is_tap {
-            player.watch(|report| match report {
-                Report::Sent(line) => self.show("C", line),
-                Report::Received(line) => self.show("S", line),
+        let is_shown = !self.options.is_quiet && !self.play.is_tap;
+        if is_shown || self.watch.json().is_some() {
+            player.watch(move |report| match (report, self.watch.json()) {
+                (Report::Outcome(outcome), Some(json)) => json.expectation(outcome),
+                (Report::Sent(line), None) => self.show("C", line),
+                (Report::Received(line), None) => self.show("S", line),
                 _ => {}
             });
         }
@@ -121,8 +127,7 @@ impl Stage<'_> {
             return None;
         }
         let is_impossible = played.outcomes.iter().any(|outcome| outcome.verdict == dialogue::Verdict::Impossible);
-        self.verdict.fail(if is_impossible { status::DATA } else { status::UNMET });
-        Some(failures.join("\n"))
+        Some((if is_impossible { status::DATA } else { status::UNMET }, failures.join("\n")))
     }
 
     fn show(&self, side: &str, line: &str) {
@@ -133,8 +138,8 @@ impl Stage<'_> {
         }
     }
 
-    /// Writes the reports that are asked for, and gives the exit status.
-    fn tell(self, cases: &[Case], record: Option<Record>) -> u8 {
+    /// Writes the reports that are asked for.
+    fn tell(self, cases: &[Case]) {
         if self.play.is_tap {
             let _ = self.screen.borrow_mut().show(tap(cases).as_bytes());
         }
@@ -143,10 +148,6 @@ impl Stage<'_> {
         {
             self.verdict.complain(status::IO, &format!("cannot write {}: {error}", file.display()));
         }
-        if let Some(Err(message)) = record.map(Record::end) {
-            self.verdict.complain(status::IO, &message);
-        }
-        self.verdict.status()
     }
 }
 

@@ -2,10 +2,8 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use mconnect_core::dialogue::Recorder;
-use mconnect_core::{Event, Observer};
 
 use crate::verdict::reason;
 
@@ -41,15 +39,4 @@ impl Record {
 
 fn cannot(file: &Path, error: &std::io::Error) -> String {
     format!("cannot write {}: {}", file.display(), reason(&error.to_string()))
-}
-
-/// Tells several observers.
-pub struct Tee(pub Vec<Box<dyn Observer>>);
-
-impl Observer for Tee {
-    fn observe(&self, at: Instant, event: &Event<'_>) {
-        for observer in &self.0 {
-            observer.observe(at, event);
-        }
-    }
 }

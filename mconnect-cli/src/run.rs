@@ -6,25 +6,23 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use mconnect_core::{Connect, Observer, Session, Timeouts};
+use mconnect_core::{Connect, Session, Timeouts};
 
 use crate::args::{self, Mode, Options, Request, Target};
 use crate::failure;
 use crate::help;
 use crate::input::Input;
 use crate::line::{self, Pace, Setting};
-use crate::narrator::Narrator;
 use crate::play;
 use crate::prompt::{self, Bell};
 use crate::raw;
-use crate::record::{Record, Tee};
 use crate::screen::Screen;
 use crate::secure::Secure;
 use crate::serve;
 use crate::signals;
 use crate::terminal::Terminal;
-use crate::trace::Trace;
 use crate::verdict::{Verdict, say, status};
+use crate::watch::Watch;
 
 /// Does what the arguments ask for.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -47,7 +45,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         return ExitCode::from(verdict.status());
     }
     match Stage::set(&options) {
-        Ok(stage) => open_and_hand_over(&options, &stage, &verdict),
+        Ok(stage) => watch_session(&options, &stage, &verdict),
         Err(error) => verdict.complain(status::IO, &format!("cannot wait for signals: {error}")),
     }
     ExitCode::from(verdict.status())
@@ -90,14 +88,24 @@ impl Stage {
 }
 
 fn takes_a_prompt(options: &Options) -> bool {
-    takes_typed_lines(options) && prompt::is_possible()
+    takes_typed_lines(options) && !options.output.is_json && prompt::is_possible()
 }
 
 fn takes_typed_lines(options: &Options) -> bool {
     options.mode == Mode::Line && options.commands.is_empty() && io::stdin().is_terminal()
 }
 
-fn open_and_hand_over(options: &Options, stage: &Stage, verdict: &Arc<Verdict>) {
+fn watch_session(options: &Options, stage: &Stage, verdict: &Arc<Verdict>) {
+    match Watch::begin(options) {
+        Ok(watch) => {
+            open_and_hand_over(options, stage, &watch, verdict);
+            watch.end(verdict);
+        }
+        Err(message) => verdict.complain(status::IO, &message),
+    }
+}
+
+fn open_and_hand_over(options: &Options, stage: &Stage, watch: &Watch<'_>, verdict: &Arc<Verdict>) {
     let mut secure = match Secure::prepare(options) {
         Ok(secure) => secure,
         Err((status, message)) => return verdict.complain(status, &message),
@@ -113,11 +121,7 @@ fn open_and_hand_over(options: &Options, stage: &Stage, verdict: &Arc<Verdict>) 
     if options.target == Target::Demo && !options.is_quiet {
         say("a loopback server of mconnect's own: HELP lists its commands, mail goes nowhere");
     }
-    let record = match options.record.as_deref().map(Record::begin).transpose() {
-        Ok(record) => record,
-        Err(message) => return verdict.complain(status::IO, &message),
-    };
-    let open = || match settle(Connect::new(host, port), options, record.as_ref()).open() {
+    let open = || match watch.over(settle(Connect::new(host, port), options)).open() {
         Ok(session) => secure.begin(session, verdict),
         Err(error) => {
             verdict.complain(failure::status(&error), &failure::describe(&error));
@@ -127,27 +131,15 @@ fn open_and_hand_over(options: &Options, stage: &Stage, verdict: &Arc<Verdict>) 
     if let Some(session) = open() {
         hand_over(session, options, stage, &secure, verdict, &open);
     }
-    if let Some(Err(message)) = record.map(Record::end) {
-        verdict.complain(status::IO, &message);
-    }
 }
 
-pub fn settle(mut connect: Connect, options: &Options, record: Option<&Record>) -> Connect {
+/// Gives the connection the settings that the options ask for.
+pub fn settle(mut connect: Connect, options: &Options) -> Connect {
     connect = connect.family(options.family).timeouts(timeouts(options));
-    if let Some(source) = options.source {
-        connect = connect.source(source);
+    match options.source {
+        Some(source) => connect.source(source),
+        None => connect,
     }
-    let mut observers: Vec<Box<dyn Observer>> = Vec::new();
-    if !options.is_quiet {
-        observers.push(Box::new(Narrator));
-    }
-    if let Some(form) = options.trace {
-        observers.push(Box::new(Trace::new(form)));
-    }
-    if let Some(record) = record {
-        observers.push(Box::new(record.recorder()));
-    }
-    if observers.is_empty() { connect } else { connect.observer(Tee(observers)) }
 }
 
 fn timeouts(options: &Options) -> Timeouts {
@@ -182,7 +174,7 @@ fn hand_over(
             );
         }
     };
-    let screen = Screen::new();
+    let screen = Screen::of(options.output);
     let pace = match options.mode {
         Mode::Raw => {
             if terminal.is_some() && !options.is_quiet {

@@ -7,8 +7,14 @@ use mconnect_core::protocol::Escaper;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::args::Output;
+use crate::stamp::Stamper;
+
 /// Where the server's words go.
 pub struct Screen {
+    /// Something else takes standard output.
+    is_hidden: bool,
+    stamper: Stamper,
     /// On a terminal, control characters are made visible.
     escaper: Option<Escaper>,
     text: String,
@@ -18,7 +24,12 @@ pub struct Screen {
 impl Screen {
     pub fn new() -> Self {
         let escaper = io::stdout().is_terminal().then(Escaper::default);
-        Self { escaper, text: String::new(), is_shut: false }
+        Self { is_hidden: false, stamper: Stamper::default(), escaper, text: String::new(), is_shut: false }
+    }
+
+    /// Makes the one that the options ask for: JSON takes its place.
+    pub fn of(output: Output) -> Self {
+        Self { is_hidden: output.is_json, ..Self::new() }
     }
 
     /// Shows bytes at once. After a failure nothing more is shown, and nothing more fails.
@@ -59,22 +70,31 @@ impl Screen {
         result
     }
 
-    fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        let stdout = io::stdout();
-        while !bytes.is_empty() && !self.is_shut {
-            match nix::unistd::write(&stdout, bytes) {
-                Ok(count) => bytes = &bytes[count..],
-                Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => {
-                    let mut fds = [PollFd::new(stdout.as_fd(), PollFlags::POLLOUT)];
-                    let _ = poll(&mut fds, PollTimeout::NONE);
-                }
-                Err(errno) => {
-                    self.is_shut = true;
-                    return Err(errno.into());
-                }
-            }
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.is_hidden || self.is_shut {
+            return Ok(());
         }
-        Ok(())
+        let stamped = self.stamper.stamp(bytes);
+        put(stamped.as_deref().unwrap_or(bytes)).inspect_err(|_| self.is_shut = true)
     }
+}
+
+/// Writes bytes to standard output, all of them and at once.
+///
+/// # Errors
+/// What the system says.
+pub fn put(mut bytes: &[u8]) -> io::Result<()> {
+    let stdout = io::stdout();
+    while !bytes.is_empty() {
+        match nix::unistd::write(&stdout, bytes) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => {
+                let mut fds = [PollFd::new(stdout.as_fd(), PollFlags::POLLOUT)];
+                let _ = poll(&mut fds, PollTimeout::NONE);
+            }
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
 }

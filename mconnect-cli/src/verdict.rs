@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::sync::OnceLock;
 
+use crate::stamp;
+
 /// The exit statuses, after sysexits.h.
 pub mod status {
     /// An expectation of a dialogue was not met.
@@ -23,6 +25,7 @@ pub mod status {
 #[derive(Debug, Default)]
 pub struct Verdict {
     status: OnceLock<u8>,
+    complaint: OnceLock<String>,
 }
 
 impl Verdict {
@@ -34,7 +37,18 @@ impl Verdict {
     /// Says an error, and fails the session.
     pub fn complain(&self, status: u8, message: &str) {
         say(&format!("mconnect: {message}"));
+        self.fail_because(status, message);
+    }
+
+    /// Fails the session for an error that is told elsewhere.
+    pub fn fail_because(&self, status: u8, message: &str) {
+        let _ = self.complaint.set(message.to_owned());
         self.fail(status);
+    }
+
+    /// Gives the first error that was said.
+    pub fn complaint(&self) -> Option<&str> {
+        self.complaint.get().map(String::as_str)
     }
 
     /// Says that standard input cannot be read.
@@ -63,5 +77,5 @@ pub fn reason(text: &str) -> String {
 
 /// Writes a line to standard error. Where nobody can read it, there is nobody to tell.
 pub fn say(line: &str) {
-    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+    let _ = io::stderr().write_all(stamp::lines(&format!("{line}\n")).as_bytes());
 }

@@ -214,6 +214,8 @@ impl Connect {
             }
             Err(error) => Err(error),
         };
+        let result = resolved.as_deref();
+        self.observe(&Event::Resolved { host: &self.host, result });
         resolved.map_err(|source| Error::Resolve {
             host: self.host.clone(),
             is_temporary: is_temporary(&source),

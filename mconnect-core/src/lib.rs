@@ -57,18 +57,26 @@
 
 #[cfg(feature = "auth")]
 pub mod auth;
+#[cfg(any(feature = "serde", feature = "tls"))]
+mod calendar;
 mod closer;
 mod connect;
 pub mod dialogue;
 mod error;
+#[cfg(feature = "serde")]
+pub mod json;
 mod observer;
 pub mod protocol;
 #[cfg(feature = "server")]
 pub mod server;
 mod session;
 mod stream;
+mod timings;
 #[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "without_tls.rs"]
+mod tls;
 
 pub use closer::Closer;
 pub use connect::{Connect, Family, port};
@@ -76,3 +84,4 @@ pub use error::{Action, Attempt, Error, Peer, Scene};
 pub use observer::{Event, Observer};
 pub use session::{RawReader, RawWriter, Reader, Session, Timeouts, Writer};
 pub use stream::{Pair, Stream};
+pub use timings::{Stage, Timing, Timings};

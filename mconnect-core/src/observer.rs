@@ -1,10 +1,12 @@
 //! Watching a session: records, traces and timings hang on this.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::error::Peer;
-use crate::protocol::{Phase, ReplyLine};
+use crate::protocol::{Answer, Phase, ReplyLine};
+use crate::tls::Info;
 
 /// Sees everything that happens to a session, as it happens, in the threads in which it happens. No lock is held
 /// meanwhile; what takes long delays the session.
@@ -27,6 +29,13 @@ pub enum Event<'a> {
     Resolving {
         /// The name.
         host: &'a str,
+    },
+    /// It was resolved, or could not be.
+    Resolved {
+        /// The name.
+        host: &'a str,
+        /// Its addresses, in the order in which they are tried, those that are not wanted with them; or why there are none.
+        result: Result<&'a [SocketAddr], &'a io::Error>,
     },
     /// An address is being connected to.
     Connecting {
@@ -54,12 +63,22 @@ pub enum Event<'a> {
     SentSecret(usize),
     /// A line was received, or a piece of a long one.
     Received(ReplyLine<'a>),
+    /// A reply ended with the line before.
+    Replied {
+        /// Its code, and what it answers.
+        answer: Answer,
+        /// How many more replies are due.
+        outstanding: usize,
+    },
     /// Bytes were received in raw mode.
     ReceivedRaw(&'a [u8]),
     /// The session went from one phase to another.
     Phase(Phase),
     /// TLS was started: what follows is inside it.
     TlsStarted,
+    /// What TLS agreed on, what the server showed, and what is wrong with that; of TLS that was started by
+    /// [`Session::upgrade`](crate::Session), with the feature `tls`.
+    Tls(&'a Info),
     /// The sending side was ended.
     HalfClosed,
     /// The server closed, or the connection broke.

@@ -8,7 +8,7 @@ use mconnect_core::Family;
 
 use super::security::{self, Security};
 use super::value::{address, checked, count, file, form, one_of, seconds, shown, string, text, value};
-use super::{Color, Keys, Mode, Options, Play, Prompt, Request, Serve, Target};
+use super::{Color, Keys, Mode, Options, Output, Play, Prompt, Request, Serve, Target};
 
 /// Reads the arguments.
 ///
@@ -24,6 +24,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     let (mut serve, mut bind, mut port_file, mut is_once) = (None, Ipv4Addr::LOCALHOST.into(), None, false);
     let mut security = Security::default();
     let mut is_help_smtp = false;
+    let mut output = Output::default();
     let (mut commands, mut ends_at_refusal) = (Vec::new(), false);
     let (mut is_raw, mut is_blind, mut is_quiet, mut is_demo) = (false, false, false, false);
     let mut prompt = Prompt {
@@ -54,6 +55,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
             Long("connect-timeout") => connect_timeout = Some(seconds(&text(&mut parser)?)?),
             Long("no-wait") => is_blind = true,
             Short('c') | Long("command") => commands.push(parser.value().map_err(shown)?),
+            Long("json") => output.is_json = true,
+            Long("timestamps") => output.has_stamps = true,
+            Long("timing") => output.has_timing = true,
             Long("fail") => ends_at_refusal = true,
             Long("quiet") => is_quiet = true,
             Long("edit-mode") => {
@@ -110,6 +114,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         if !commands.is_empty() || ends_at_refusal {
             return Err("--serve takes its lines from its dialogue: -c and --fail are for a session".to_owned());
         }
+        if output != Output::default() {
+            return Err("--serve has no session of its own for --json, --timestamps or --timing to tell of".to_owned());
+        }
         let address = SocketAddr::new(bind, if has_port { port } else { 0 });
         let values = play.values;
         return Ok(Request::Serve(Serve { file, values, address, port_file, is_once, patience: timeout, is_quiet }));
@@ -139,6 +146,20 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     if is_script && !play.files.is_empty() {
         return Err("--play takes its lines from a dialogue: -c and --fail go without it".to_owned());
     }
+    match output {
+        Output { is_json, has_stamps, .. } if mode == Mode::Raw && (is_json || has_stamps) => {
+            return Err(
+                "-r goes with neither --json nor --timestamps: raw mode knows no lines and no replies".to_owned()
+            );
+        }
+        Output { is_json: true, .. } if play.is_tap => {
+            return Err("--json and --tap exclude each other: both are for standard output".to_owned());
+        }
+        Output { has_stamps: true, .. } if play.is_tap || output.is_json => {
+            return Err("--timestamps goes with neither --json nor --tap: both have the time already".to_owned());
+        }
+        _ => {}
+    }
     security.settle(port)?;
     let options = Box::new(Options {
         target,
@@ -151,6 +172,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         commands,
         ends_at_refusal,
         is_quiet,
+        output,
         record,
         trace,
         security,
@@ -229,6 +251,16 @@ mod tests {
             (&["-r", "--fail"], "-r goes with neither -c nor --fail: raw mode knows no lines and no replies"),
             (&["--play", "a", "-c", "b"], "--play takes its lines from a dialogue: -c and --fail go without it"),
             (&["--serve", "a", "--fail"], "--serve takes its lines from its dialogue: -c and --fail are for a session"),
+            (&["-r", "--json"], "-r goes with neither --json nor --timestamps: raw mode knows no lines and no replies"),
+            (&["--json", "--tap"], "--json and --tap exclude each other: both are for standard output"),
+            (
+                &["--json", "--timestamps"],
+                "--timestamps goes with neither --json nor --tap: both have the time already",
+            ),
+            (
+                &["--serve", "a", "--timing"],
+                "--serve has no session of its own for --json, --timestamps or --timing to tell of",
+            ),
             (&["-c"], "missing argument for option '-c'"),
             (&["--color", "blue"], "\"blue\" is none of: auto, always, never"),
             (&["--demo", "mx"], "--demo takes no host: it brings its own"),

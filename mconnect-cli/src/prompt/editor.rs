@@ -175,6 +175,6 @@ impl Editor {
         let columns = self.rustyline.dimensions().map_or(80, |(columns, _)| columns);
         let text = format!("{prompt}{}{}{hint}", self.left, self.right);
         let rows = rows::below_first(&text, columns, GraphemeClusterMode::from_env()) + 1;
-        super::paint::write(&format!("\x1b[{rows}A\r\x1b[J"))
+        crate::screen::put(format!("\x1b[{rows}A\r\x1b[J").as_bytes())
     }
 }

@@ -11,6 +11,7 @@ use mconnect_core::{Pair, Reader, Session};
 use super::inbox::{Ending, Heard, Inbox};
 use super::{Flow, Leave, Talk, is_command, paint, tell};
 use crate::judge::{self, End};
+use crate::screen;
 use crate::verdict::status;
 
 impl Talk<'_> {
@@ -94,7 +95,7 @@ impl Talk<'_> {
                 tell::explain(&heard.raw, self.has_color, &mut text);
             }
         }
-        if let Err(error) = paint::write(&text) {
+        if let Err(error) = screen::put(text.as_bytes()) {
             self.setting.verdict.output_failed(&error);
         }
     }

@@ -45,6 +45,7 @@ use nix::sys::signal::{Signal, raise};
 use rustyline::EditMode;
 
 pub use bell::Bell;
+pub use paint::is_wanted as is_color_wanted;
 
 use crate::args::{Keys, Options};
 use crate::judge::End;

@@ -1,14 +1,11 @@
 //! Colour, and writing what is made of it.
 
 use std::env;
-use std::io;
-use std::os::fd::AsFd;
 
 use mconnect_core::protocol::{Escaper, ReplyLine, Severity};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::args::Color;
+use crate::stamp;
 
 /// Says whether to colour.
 pub fn is_wanted(color: Color) -> bool {
@@ -32,6 +29,7 @@ pub fn line(raw: &[u8], has_color: bool, out: &mut String) {
     let (mut escaper, mut text) = (Escaper::default(), String::new());
     escaper.push(raw, &mut text);
     escaper.finish(&mut text);
+    out.push_str(&stamp::of_now().unwrap_or_default());
     out.push_str(color);
     out.push_str(text.strip_suffix('\n').unwrap_or(&text));
     if !color.is_empty() {
@@ -53,21 +51,4 @@ pub fn dim(text: &str) -> String {
 
 pub fn bold(text: &str) -> String {
     format!("\x1b[1m{text}\x1b[0m")
-}
-
-/// Writes text to the terminal.
-///
-/// # Errors
-/// What the system says.
-pub fn write(text: &str) -> io::Result<()> {
-    let (stdout, mut bytes) = (io::stdout(), text.as_bytes());
-    while !bytes.is_empty() {
-        match nix::unistd::write(&stdout, bytes) {
-            Ok(count) => bytes = &bytes[count..],
-            Err(Errno::EINTR) => {}
-            Err(Errno::EAGAIN) => drop(poll(&mut [PollFd::new(stdout.as_fd(), PollFlags::POLLOUT)], PollTimeout::NONE)),
-            Err(errno) => return Err(errno.into()),
-        }
-    }
-    Ok(())
 }

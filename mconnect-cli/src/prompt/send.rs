@@ -7,6 +7,7 @@ use mconnect_core::protocol::{Answer, Phase, Request};
 
 use super::{End, Flow, Leave, Talk, label, paint};
 use crate::failure;
+use crate::screen;
 use crate::verdict::say;
 
 impl Talk<'_> {
@@ -115,7 +116,7 @@ impl Talk<'_> {
         for line in text.split_inclusive('\n') {
             paint::plain(line, &mut shown);
         }
-        let _ = paint::write(&shown);
+        let _ = screen::put(shown.as_bytes());
     }
 
     /// Keeps the addresses of MAIL and RCPT for completion.

@@ -14,7 +14,7 @@ use mconnect_core::protocol::Visible;
 use mconnect_core::server::{Identity, Server, ServerError, Setup};
 use mconnect_core::tls::{Config, Fingerprint, Info};
 
-use crate::args::{Options, Security, Start};
+use crate::args::{Options, Output, Security, Start};
 use crate::failure;
 use crate::screen::Screen;
 use crate::verdict::{Verdict, reason, say, status};
@@ -25,6 +25,7 @@ pub struct Secure {
     config: Config,
     security: Security,
     is_quiet: bool,
+    output: Output,
     /// What TLS agreed on, if it was started.
     agreed: RefCell<Option<Info>>,
 }
@@ -59,7 +60,7 @@ impl Secure {
             return Err((status::USAGE, "--key goes with --cert".to_owned()));
         }
         auth::check(&security)?;
-        Ok(Self { config, security, is_quiet: options.is_quiet, agreed: RefCell::default() })
+        Ok(Self { config, security, is_quiet: options.is_quiet, output: options.output, agreed: RefCell::default() })
     }
 
     /// Starts the demo's server, whose certificate is trusted then.
@@ -87,7 +88,7 @@ impl Secure {
             Start::First => self.upgrade(session, false, verdict)?,
             _ => session,
         };
-        let mut opening = Opening { secure: self, session, screen: Screen::new(), verdict };
+        let mut opening = Opening { secure: self, session, screen: Screen::of(self.output), verdict };
         match self.security.start {
             Start::Upgrade => opening = opening.start_tls()?,
             Start::ByHand | Start::First => {}

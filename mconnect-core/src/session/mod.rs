@@ -24,7 +24,7 @@ pub use writer::Writer;
 
 use crate::closer::Closer;
 use crate::error::{Action, Error, Peer};
-use crate::observer::Observer;
+use crate::observer::{Event, Observer};
 use crate::protocol::{Extensions, Limits, Phase, Reply, ReplyLine, Standing};
 use crate::stream::Stream;
 use shared::{Deadline, Shared};
@@ -299,6 +299,11 @@ impl Session {
     /// Gives a handle that closes the session from another thread.
     pub fn closer(&self) -> Closer {
         self.shared().closer.clone()
+    }
+
+    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "it is TLS that has more to tell"))]
+    pub(crate) fn observe(&self, event: &Event<'_>) {
+        self.shared().observe(event);
     }
 
     fn shared(&self) -> &Shared {

@@ -130,8 +130,11 @@ impl Shared {
         let mut state = self.tracker();
         let before = state.phase();
         let answer = state.tracker.received(line);
-        let after = state.phase();
+        let (after, outstanding) = (state.phase(), state.outstanding());
         self.wake(state);
+        if let Some(answer) = answer {
+            self.observe(&Event::Replied { answer, outstanding });
+        }
         self.observe_phase(before, after);
         answer.and_then(|answer| answer.request)
     }

@@ -10,6 +10,8 @@
 //! [`Config`] says otherwise, what is wrong with them is an error.
 
 mod certificate;
+#[cfg(feature = "serde")]
+mod json;
 mod possession;
 mod received;
 mod stream;
@@ -25,12 +27,14 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, Connection, KeyLogFile, ProtocolVersion, RootCertStore};
 
-pub use certificate::{Certificate, Fingerprint, date};
+pub use crate::calendar::date;
+pub use certificate::{Certificate, Fingerprint};
 pub use rustls;
 pub use stream::TlsStream;
 pub use verify::Problem;
 
 use crate::error::{Action, Error, Scene};
+use crate::observer::Event;
 use crate::session::Session;
 use crate::stream::Stream;
 use possession::{Deferred, provider};
@@ -279,6 +283,7 @@ impl Session {
             let info = stream.with(|connection| config.inspect(connection, &name, server_name.as_ref()));
             Ok((Arc::new(stream) as Arc<dyn Stream>, info))
         })?;
+        session.observe(&Event::Tls(&info));
         if info.is_verified() || config.is_insecure {
             return Ok((session, info));
         }

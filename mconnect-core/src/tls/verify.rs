@@ -9,8 +9,9 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, Error, RootCertStore};
 
-use super::certificate::{Certificate, Fingerprint, algorithm_of, date};
+use super::certificate::{Certificate, Fingerprint, algorithm_of};
 use super::possession::provider;
+use crate::calendar::date;
 
 /// Something that is wrong with a server's certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]

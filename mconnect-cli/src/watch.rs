@@ -1,0 +1,91 @@
+//! What watches the sessions, as the options ask for it: made ready before they begin, and ended after them.
+
+use std::time::Instant;
+
+use mconnect_core::{Connect, Event, Observer, Timings};
+
+use crate::args::Options;
+use crate::json::Json;
+use crate::narrator::Narrator;
+use crate::record::Record;
+use crate::stamp;
+use crate::timing;
+use crate::trace::Trace;
+use crate::verdict::{Verdict, status};
+
+/// Everything that is told of a session beside what the server says.
+pub struct Watch<'a> {
+    options: &'a Options,
+    start: Instant,
+    record: Option<Record>,
+    json: Option<Json>,
+    timings: Option<Timings>,
+}
+
+impl<'a> Watch<'a> {
+    /// Makes ready what the options ask for.
+    ///
+    /// # Errors
+    /// A sentence on what file cannot be written.
+    pub fn begin(options: &'a Options) -> Result<Self, String> {
+        if options.output.has_stamps {
+            stamp::begin();
+        }
+        let record = options.record.as_deref().map(Record::begin).transpose()?;
+        let json = options.output.is_json.then(Json::begin);
+        let timings = match &json {
+            _ if !options.output.has_timing => None,
+            Some(json) => Some(json.timings()),
+            None => Some(Timings::new()),
+        };
+        Ok(Self { options, start: Instant::now(), record, json, timings })
+    }
+
+    /// Has sessions watched that are opened so.
+    pub fn over(&self, connect: Connect) -> Connect {
+        let mut observers: Vec<Box<dyn Observer>> = Vec::new();
+        if !self.options.is_quiet {
+            observers.push(Box::new(Narrator));
+        }
+        if let Some(form) = self.options.trace {
+            observers.push(Box::new(Trace::new(form)));
+        }
+        if let Some(record) = &self.record {
+            observers.push(Box::new(record.recorder()));
+        }
+        match (&self.json, &self.timings) {
+            (Some(json), _) => observers.push(Box::new(json.observer())),
+            (None, Some(timings)) => observers.push(Box::new(timings.clone())),
+            (None, None) => {}
+        }
+        if observers.is_empty() { connect } else { connect.observer(Tee(observers)) }
+    }
+
+    pub fn json(&self) -> Option<&Json> {
+        self.json.as_ref()
+    }
+
+    /// Writes what is written at the end.
+    pub fn end(self, verdict: &Verdict) {
+        if let Some(Err(message)) = self.record.map(Record::end) {
+            verdict.complain(status::IO, &message);
+        }
+        if let Some(timings) = self.timings {
+            timing::tell(&timings.all(), self.start.elapsed(), self.options.prompt.color);
+        }
+        if let Some(json) = self.json {
+            json.end(verdict);
+        }
+    }
+}
+
+/// Tells several observers.
+struct Tee(Vec<Box<dyn Observer>>);
+
+impl Observer for Tee {
+    fn observe(&self, at: Instant, event: &Event<'_>) {
+        for observer in &self.0 {
+            observer.observe(at, event);
+        }
+    }
+}

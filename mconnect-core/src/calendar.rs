@@ -1,0 +1,65 @@
+//! Days and times as people write them, in UTC.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Writes a day as `2026-11-23`, in UTC.
+pub fn date(time: SystemTime) -> String {
+    let days = since_epoch(time).as_secs() / DAY;
+    // The days of the Gregorian calendar, from the first of March on, in eras of 400 years.
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    format!("{:04}-{month:02}-{day:02}", era * 400 + year + u64::from(month <= 2))
+}
+
+/// Writes a time as `2026-11-23T03:05:13.000042Z` ([RFC 3339](https://www.rfc-editor.org/rfc/rfc3339)).
+#[cfg_attr(not(feature = "serde"), allow(dead_code, reason = "without JSON, nobody writes times"))]
+pub(crate) fn timestamp(time: SystemTime) -> String {
+    let since = since_epoch(time);
+    let (seconds, micros) = (since.as_secs() % DAY, since.subsec_micros());
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{}T{hours:02}:{minutes:02}:{seconds:02}.{micros:06}Z", date(time))
+}
+
+/// A time before 1970 is taken for its beginning.
+fn since_epoch(time: SystemTime) -> Duration {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+const DAY: u64 = 24 * 60 * 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        for (seconds, text) in [
+            (0, "1970-01-01"),
+            (951_782_400, "2000-02-29"),
+            (1_795_392_000, "2026-11-23"),
+            (1_704_067_199, "2023-12-31"),
+        ] {
+            assert_eq!(date(UNIX_EPOCH + Duration::from_secs(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn times_are_written_as_date_writes_them() {
+        // date -u -d @N +%Y-%m-%dT%H:%M:%S
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00"),
+            (951_782_399, "2000-02-28T23:59:59"),
+            (951_782_400, "2000-02-29T00:00:00"),
+            (1_709_251_199, "2024-02-29T23:59:59"),
+            (1_795_402_823, "2026-11-23T03:00:23"),
+            (4_107_542_400, "2100-03-01T00:00:00"),
+        ] {
+            let time = UNIX_EPOCH + Duration::new(seconds, 42_999);
+            assert_eq!(timestamp(time), format!("{text}.000042Z"));
+        }
+    }
+}

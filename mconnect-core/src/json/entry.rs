@@ -1,0 +1,183 @@
+//! What a journal holds.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use base64ct::{Base64, Encoding};
+use serde::Serialize;
+
+use crate::protocol::Code;
+use crate::timings::Timing;
+use crate::tls::Info;
+
+/// Something that happened, and when.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Entry<'a> {
+    /// [`VERSION`](super::VERSION).
+    pub version: u32,
+    /// Which session it happened to, counted from 1; 0 if to none.
+    pub session: u32,
+    /// When, by the clock on the wall, in UTC: `2026-11-23T03:05:13.000042Z`.
+    pub time: String,
+    /// When, in microseconds since the journal began, by a clock that never goes back.
+    pub since_us: u64,
+    /// What.
+    #[serde(flatten)]
+    pub happening: Happening<'a>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "docs/json.md has every field")]
+pub enum Happening<'a> {
+    /// A name is being resolved.
+    Resolving { host: &'a str },
+    /// It was resolved, or could not be.
+    Resolved {
+        host: &'a str,
+        addresses: Vec<IpAddr>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
+    /// An address is being connected to.
+    Attempt { host: &'a str, address: Option<IpAddr>, port: Option<u16> },
+    /// It could not be connected to.
+    AttemptFailed { host: &'a str, address: Option<IpAddr>, port: Option<u16>, error: String, has_next: bool },
+    /// The connection is open.
+    Connected { host: &'a str, address: Option<IpAddr>, port: Option<u16> },
+    /// A line of a command was sent, or a part of a body.
+    Sent {
+        phase: &'static str,
+        octets: u64,
+        #[serde(skip_serializing_if = "is_zero")]
+        hidden_octets: u64,
+        #[serde(flatten)]
+        text: Text,
+    },
+    /// A whole reply came.
+    Reply {
+        /// What it answers, if it answers something.
+        to: Option<&'static str>,
+        code: u16,
+        enhanced_code: Option<String>,
+        lines: Vec<Text>,
+        /// The text was too long to be kept whole.
+        is_cut: bool,
+        flaws: Vec<Flaw>,
+        took_us: Option<u64>,
+    },
+    /// Bytes came in raw mode.
+    Received {
+        octets: u64,
+        #[serde(flatten)]
+        text: Text,
+    },
+    /// The session went to another phase.
+    Phase {
+        phase: &'static str,
+        /// Of a chunk: how many octets are to come.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        left: Option<u64>,
+    },
+    /// TLS was started: what follows is inside it.
+    TlsStarted {},
+    /// What TLS agreed on, and what the server showed.
+    Tls(&'a Info),
+    /// The sending side was ended.
+    HalfClosed {},
+    /// A step of a dialogue has its outcome.
+    Expectation {
+        file: Option<&'a str>,
+        line: usize,
+        expected: &'a str,
+        got: &'a str,
+        outcome: &'static str,
+        took_us: u64,
+    },
+    /// The session is over.
+    Closed {
+        by: &'static str,
+        /// Lines of a reply that never came to its end.
+        unfinished: Vec<Text>,
+    },
+    /// Everything is over.
+    Summary {
+        status: Option<u8>,
+        error: Option<String>,
+        sessions: u32,
+        octets_sent: u64,
+        octets_received: u64,
+        replies: u64,
+        took_us: u64,
+        timings: Vec<Spent>,
+    },
+}
+
+/// Some octets as text, and in base64 if they are not UTF-8.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Text {
+    /// The text; U+FFFD stands for what is not UTF-8.
+    pub text: String,
+    /// All octets, if they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base64: Option<String>,
+}
+
+/// What a reply has against the rules; see [`Flaws`](crate::protocol::Flaws).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "they are those of Flaws")]
+pub enum Flaw {
+    CodesDiffer,
+    LineWithoutCode,
+    BareLf,
+    MissingSeparator,
+}
+
+/// Where time was spent; see [`Timing`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "docs/json.md has every field")]
+pub struct Spent {
+    pub stage: String,
+    pub start_us: u64,
+    pub took_us: u64,
+    pub code: Option<u16>,
+    pub count: u64,
+}
+
+impl Text {
+    /// Makes text of octets.
+    pub fn new(octets: &[u8]) -> Self {
+        match std::str::from_utf8(octets) {
+            Ok(text) => Self { text: text.to_owned(), base64: None },
+            Err(_) => {
+                let text = String::from_utf8_lossy(octets).into_owned();
+                Self { text, base64: Some(Base64::encode_string(octets)) }
+            }
+        }
+    }
+}
+
+impl Spent {
+    pub(super) fn of(timing: &Timing) -> Self {
+        Self {
+            stage: timing.stage.to_string(),
+            start_us: micros(timing.start),
+            took_us: micros(timing.took),
+            code: timing.code.map(Code::number),
+            count: timing.count,
+        }
+    }
+}
+
+pub(super) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}

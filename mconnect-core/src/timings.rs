@@ -1,0 +1,333 @@
+//! Where the time of a session goes.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::observer::{Event, Observer};
+use crate::protocol::{Answer, Code, Phase, Request};
+
+/// Measures the stages of the sessions that it observes.
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// use mconnect_core::{Connect, Timings, server::Server};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = Server::start()?;
+/// let timings = Timings::new();
+/// let mut session = Connect::new("127.0.0.1", server.port()).observer(timings.clone()).open()?;
+/// session.read_reply()?;
+/// session.command("NOOP")?;
+/// let stages: Vec<String> = timings.all().iter().map(|timing| timing.stage.to_string()).collect();
+/// assert_eq!(stages, ["connect", "greeting", "NOOP"]);
+/// # Ok(()) }
+/// # main().unwrap();
+/// # }
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Timings(Arc<Mutex<State>>);
+
+/// What takes time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Finding the addresses of a name.
+    Resolve,
+    /// Connecting to an address, whether or not that succeeded.
+    Connect,
+    /// The handshake of TLS.
+    Tls,
+    /// The greeting, from the connection on, or from TLS on where that comes first.
+    Greeting,
+    /// A command, from its first octet to the end of its reply; BDAT with its chunk. Of commands that went out together,
+    /// each but the first from the end of the reply before.
+    Command(String),
+    /// The body of a message, from its first octets to its last as they are handed to the system.
+    Body,
+    /// The reply to a message, from then on.
+    EndOfData,
+    /// What the server said unasked, which takes no time.
+    Unasked,
+}
+
+/// How long something took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timing {
+    /// What.
+    pub stage: Stage,
+    /// When it began, counted from the first event or from what was said instead; of several, when the first did.
+    pub start: Duration,
+    /// How long it took; of several, all together.
+    pub took: Duration,
+    /// The code of the reply, if there was one; of several, of the last.
+    pub code: Option<Code>,
+    /// How many there were: beyond a hundred timings, those of one stage are counted together.
+    pub count: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    timings: Vec<Timing>,
+    last: Option<Duration>,
+    start: Option<Instant>,
+    /// When the event before this one was.
+    before: Option<Instant>,
+    /// When what is under way began; nothing is, if there is no such time.
+    mark: Option<Instant>,
+    phase: Option<Phase>,
+    /// When the first and the last octets of a body were sent.
+    body: Option<(Instant, Instant)>,
+    /// The first word of the command line under way.
+    word: Vec<u8>,
+    is_word_over: bool,
+    /// The first words of the commands that have no reply yet, where the reply does not tell which command it is to.
+    words: VecDeque<String>,
+}
+
+impl Timings {
+    /// Begins without any.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Begins, and counts from this time instead of from the first event.
+    pub fn since(start: Instant) -> Self {
+        Self(Arc::new(Mutex::new(State { start: Some(start), ..State::default() })))
+    }
+
+    /// Gives what was measured so far, in order.
+    pub fn all(&self) -> Vec<Timing> {
+        self.state().timings.clone()
+    }
+
+    /// Gives how long the last reply took.
+    pub fn last_reply(&self) -> Option<Duration> {
+        self.state().last
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Timings {
+    fn observe(&self, at: Instant, event: &Event<'_>) {
+        let mut state = self.state();
+        state.start.get_or_insert(at);
+        match event {
+            Event::Resolving { .. } | Event::Connecting { .. } => state.mark = Some(at),
+            Event::Resolved { .. } => state.end(Stage::Resolve, None, at, None),
+            Event::ConnectFailed { .. } => state.end(Stage::Connect, None, at, None),
+            Event::Connected { .. } => {
+                state.end(Stage::Connect, None, at, Some(at));
+                state.phase = Some(Phase::Greeting);
+            }
+            Event::TlsStarted => {
+                state.mark = state.before;
+                let next = (state.phase == Some(Phase::Greeting)).then_some(at);
+                state.end(Stage::Tls, None, at, next);
+            }
+            Event::Sent(bytes) => state.sent(at, bytes),
+            Event::SentSecret(_) => state.mark = state.mark.or(Some(at)),
+            Event::Replied { answer, outstanding } => state.replied(at, *answer, *outstanding),
+            Event::Phase(phase) => state.phase = Some(*phase),
+            _ => {}
+        }
+        state.before = Some(at);
+    }
+}
+
+impl State {
+    fn sent(&mut self, at: Instant, bytes: &[u8]) {
+        match self.phase {
+            Some(Phase::Body) => self.body = Some((self.body.map_or(at, |(first, _)| first), at)),
+            Some(Phase::Greeting | Phase::Command) | None => {
+                self.mark = self.mark.or(Some(at));
+                self.learn(bytes);
+            }
+            _ => self.mark = self.mark.or(Some(at)),
+        }
+    }
+
+    /// Keeps the first words of commands that replies do not tell.
+    fn learn(&mut self, bytes: &[u8]) {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            for byte in part {
+                match byte {
+                    b'\r' | b'\n' | b' ' | b'\t' => self.is_word_over |= !self.word.is_empty(),
+                    _ if self.is_word_over || self.word.len() == LONGEST_WORD => self.is_word_over = true,
+                    _ => self.word.push(byte.to_ascii_uppercase()),
+                }
+            }
+            if part.ends_with(b"\n") {
+                let word = std::mem::take(&mut self.word);
+                self.is_word_over = false;
+                let is_told = KNOWN.iter().any(|known| known.as_bytes() == word);
+                if !word.is_empty() && !is_told && self.words.len() < MOST_WORDS {
+                    self.words.push_back(word.escape_ascii().to_string());
+                }
+            }
+        }
+    }
+
+    fn replied(&mut self, at: Instant, answer: Answer, outstanding: usize) {
+        let code = Some(answer.code);
+        let next = (outstanding > 0).then_some(at);
+        let stage = match answer.request {
+            None => Stage::Unasked,
+            Some(Request::Greeting) => Stage::Greeting,
+            Some(Request::EndOfData) => {
+                if let Some((first, last)) = self.body.take() {
+                    self.mark = Some(first);
+                    self.end(Stage::Body, None, last, Some(last));
+                }
+                Stage::EndOfData
+            }
+            Some(Request::Other) => Stage::Command(self.words.pop_front().unwrap_or_else(|| "other".to_owned())),
+            Some(Request::AuthAnswer) => Stage::Command("AUTH".to_owned()),
+            Some(request) => Stage::Command(request.to_string()),
+        };
+        if stage == Stage::Unasked {
+            self.push(stage, code, at, Duration::ZERO);
+        } else {
+            self.last = Some(at.saturating_duration_since(self.mark.unwrap_or(at)));
+            self.end(stage, code, at, next);
+        }
+    }
+
+    /// Ends what is under way, and begins what is next, if that begins now.
+    fn end(&mut self, stage: Stage, code: Option<Code>, at: Instant, next: Option<Instant>) {
+        let mark = std::mem::replace(&mut self.mark, next).unwrap_or(at);
+        self.push(stage, code, mark, at.saturating_duration_since(mark));
+    }
+
+    fn push(&mut self, stage: Stage, code: Option<Code>, begin: Instant, took: Duration) {
+        let begin = begin.saturating_duration_since(self.start.unwrap_or(begin));
+        if self.timings.len() >= MOST_TIMINGS {
+            // Words are the user's, and may all be different.
+            let stage = match stage {
+                Stage::Command(word) if !KNOWN.contains(&word.as_str()) => Stage::Command("other".to_owned()),
+                stage => stage,
+            };
+            if let Some(same) = self.timings[MOST_TIMINGS..].iter_mut().find(|timing| timing.stage == stage) {
+                (same.took, same.code, same.count) = (same.took + took, code, same.count + 1);
+                return;
+            }
+            return self.timings.push(Timing { stage, start: begin, took, code, count: 1 });
+        }
+        self.timings.push(Timing { stage, start: begin, took, code, count: 1 });
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resolve => "resolve",
+            Self::Connect => "connect",
+            Self::Tls => "TLS handshake",
+            Self::Greeting => "greeting",
+            Self::Command(word) => word,
+            Self::Body => "message",
+            Self::EndOfData => "end of data",
+            Self::Unasked => "unasked",
+        })
+    }
+}
+
+/// The commands that replies tell.
+const KNOWN: [&str; 11] = ["EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "AUTH", "STARTTLS", "RSET", "QUIT"];
+/// So many timings are kept by themselves.
+const MOST_TIMINGS: usize = 100;
+/// So many commands without a reply have their words kept.
+const MOST_WORDS: usize = 1000;
+/// A longer first word is cut.
+const LONGEST_WORD: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Code;
+
+    struct Play {
+        timings: Timings,
+        now: Instant,
+    }
+
+    impl Play {
+        fn new() -> Self {
+            let play = Self { timings: Timings::new(), now: Instant::now() };
+            play.timings.observe(play.now, &Event::Phase(Phase::Command));
+            play
+        }
+
+        fn sent(&mut self, after: u64, bytes: &[u8]) {
+            self.now += Duration::from_millis(after);
+            self.timings.observe(self.now, &Event::Sent(bytes));
+        }
+
+        fn replied(&mut self, after: u64, request: Request, code: u16, outstanding: usize) {
+            self.now += Duration::from_millis(after);
+            let answer = Answer { request: Some(request), code: Code::new(code).unwrap() };
+            self.timings.observe(self.now, &Event::Replied { answer, outstanding });
+        }
+
+        fn phase(&self, phase: Phase) {
+            self.timings.observe(self.now, &Event::Phase(phase));
+        }
+
+        fn told(&self) -> Vec<String> {
+            let tell = |timing: &Timing| format!("{} {}", timing.stage, timing.took.as_millis());
+            self.timings.all().iter().map(tell).collect()
+        }
+    }
+
+    #[test]
+    fn a_command_takes_from_its_first_octet_or_the_reply_before_to_its_reply() {
+        let mut play = Play::new();
+        play.sent(100, b"vrfy");
+        play.sent(5, b" me\r\nRSET\r\n");
+        play.sent(5, b"XYZZY\r\n");
+        play.replied(10, Request::Other, 252, 2);
+        play.replied(3, Request::Rset, 250, 1);
+        play.replied(4, Request::Other, 500, 0);
+        play.sent(1000, b"QUIT\r\n");
+        play.replied(7, Request::Quit, 221, 0);
+        assert_eq!(play.told(), ["VRFY 20", "RSET 3", "XYZZY 4", "QUIT 7"]);
+        assert_eq!(play.timings.last_reply(), Some(Duration::from_millis(7)));
+    }
+
+    #[test]
+    fn a_message_takes_from_its_first_octet_to_its_last_and_then_its_reply() {
+        let mut play = Play::new();
+        play.sent(0, b"DATA\r\n");
+        play.replied(2, Request::Data, 354, 0);
+        play.phase(Phase::Body);
+        play.sent(500, b"text\r\n");
+        play.sent(30, b".\r\n");
+        play.phase(Phase::Command);
+        play.replied(40, Request::EndOfData, 250, 1);
+        play.replied(5, Request::EndOfData, 250, 0);
+        assert_eq!(play.told(), ["DATA 2", "message 30", "end of data 40", "end of data 5"]);
+    }
+
+    #[test]
+    fn beyond_a_hundred_timings_those_of_a_stage_are_counted_together() {
+        let mut play = Play::new();
+        for number in 0..200 {
+            play.sent(1, format!("X{number}\r\n").as_bytes());
+            play.replied(1, Request::Other, 500, 0);
+            play.sent(1, b"RSET\r\n");
+            play.replied(2, Request::Rset, 250, 0);
+        }
+        let all = play.timings.all();
+        assert_eq!(all.len(), MOST_TIMINGS + 2);
+        let sums: Vec<(String, u64, u128)> = all[MOST_TIMINGS..]
+            .iter()
+            .map(|timing| (timing.stage.to_string(), timing.count, timing.took.as_millis()))
+            .collect();
+        assert_eq!(sums, [("other".to_owned(), 150, 150), ("RSET".to_owned(), 150, 300)]);
+    }
+}
