@@ -302,19 +302,15 @@ impl Talk<'_> {
     }
 
     fn give_up(&mut self, error: &Error) -> ControlFlow<()> {
-        if let Error::Timeout { partial, .. } = error {
-            self.shown.extend_from_slice(partial);
-            self.show();
-        }
+        self.show_unfinished();
         self.verdict.complain(failure::status(error), &failure::describe(error));
         self.end = Some(End::Given);
         Break(())
     }
 
     /// After the end of the input, a server that neither says anything nor closes.
-    fn give_up_silence(&mut self, after: Duration, partial: &[u8]) -> ControlFlow<()> {
-        self.shown.extend_from_slice(partial);
-        self.show();
+    fn give_up_silence(&mut self, after: Duration) -> ControlFlow<()> {
+        self.show_unfinished();
         self.verdict.complain(status::TEMPORARY, &failure::silence(self.session.peer(), after));
         self.end = Some(End::Given);
         Break(())
@@ -364,6 +360,12 @@ impl Talk<'_> {
         self.shown.clear();
     }
 
+    /// Shows what came of a line that is not waited for any longer.
+    fn show_unfinished(&mut self) {
+        self.shown.extend_from_slice(self.session.buffered());
+        self.show();
+    }
+
     /// Says what a reply that has just come means for the exit status, and for the script.
     fn judge_reply(&mut self) {
         let Some(answer) = self.session.standing().last_answer else { return };
@@ -401,9 +403,7 @@ impl Talk<'_> {
             self.show_what_came()?;
             match self.session.receive(self.timeouts.command) {
                 Ok(()) => {}
-                Err(Error::Timeout { after, partial, .. }) if self.is_complete() => {
-                    return self.give_up_silence(after, &partial);
-                }
+                Err(Error::Timeout { after, .. }) if self.is_complete() => return self.give_up_silence(after),
                 Err(error) => return self.give_up(&error),
             }
         }
@@ -417,10 +417,12 @@ impl Talk<'_> {
         let _ = self.session.half_close();
         while self.end.is_none() {
             let left = deadline.saturating_duration_since(Instant::now());
-            if self.session.receive(left).is_err() {
+            let is_given_up = self.session.receive(left).is_err() || left.is_zero();
+            let _ = self.show_what_came();
+            if is_given_up && self.end.is_none() {
+                self.show_unfinished();
                 self.end = Some(End::Given);
             }
-            let _ = self.show_what_came();
         }
         if let Err(error) = self.screen.finish() {
             self.verdict.output_failed(&error);
@@ -477,7 +479,7 @@ impl Talk<'_> {
     /// Says whether nothing more is to be sent: the server will close, or has replied to QUIT, whatever it said.
     fn has_ended_by_word(&self) -> bool {
         let standing = self.session.standing();
-        standing.is_closing || judge::has_quit(&standing)
+        standing.is_closing || standing.has_quit
     }
 }
 
