@@ -39,15 +39,10 @@ pub fn is_refusal(answer: Answer, is_complete: bool) -> bool {
     !answer.code.is_positive() && !is_goodbye
 }
 
-/// Says whether the server has replied to QUIT, whatever it said.
-pub fn has_quit(standing: &Standing) -> bool {
-    standing.last_answer.is_some_and(|answer| answer.request == Some(Request::Quit))
-}
-
 /// Says whether the server may close now without anything missing; `is_all_sent` says whether the input ended and went
 /// out.
 pub fn is_complete(standing: &Standing, is_all_sent: bool) -> bool {
-    standing.outstanding == 0 && (has_quit(standing) || is_all_sent)
+    standing.outstanding == 0 && (standing.has_quit || is_all_sent)
 }
 
 /// Tells that the input ended where something was missing. Half a message must not be delivered: nothing is added to it.

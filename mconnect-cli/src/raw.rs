@@ -1,11 +1,11 @@
 //! Raw mode: every byte as it is, both ways at once.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mconnect_core::{Error, RawReader, RawWriter, Session, Timeouts};
 
@@ -23,6 +23,14 @@ struct State {
     is_input_over: AtomicBool,
     /// Nobody reads what is shown any more.
     is_unheard: AtomicBool,
+    /// Since when the server is listened to; not while what came is being shown.
+    listening: Mutex<Option<Instant>>,
+}
+
+impl State {
+    fn listening(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.listening.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 enum Event {
@@ -54,7 +62,12 @@ pub fn run(session: Session, screen: Screen, timeouts: Timeouts, terminal: Optio
     if let Err(error) = started {
         return verdict.complain(status::IO, &format!("cannot start a thread: {error}"));
     }
-    while let Ok(event) = told.recv() {
+    let mut input_over = None;
+    loop {
+        let Some(event) = next(&told, &state, input_over, timeouts.command) else {
+            verdict.complain(status::TEMPORARY, &failure::silence(&peer, timeouts.command));
+            return closer.close();
+        };
         let mut writer = match event {
             Event::Received(Ok(())) => {
                 // Input that is on its way fails at once now; input that is silent is not waited for.
@@ -90,11 +103,26 @@ pub fn run(session: Session, screen: Screen, timeouts: Timeouts, terminal: Optio
         if state.is_unheard.load(Ordering::SeqCst) {
             return closer.close();
         }
-        if writer.half_close().is_ok() && !writer.wait_end(timeouts.command) {
-            verdict.complain(status::TEMPORARY, &failure::silence(&peer, timeouts.command));
-            return closer.close();
+        if writer.half_close().is_ok() {
+            input_over = Some(Instant::now());
         }
     }
+}
+
+/// Gives what happens next; nothing if the input is over and the server has said nothing for this long since.
+fn next(told: &Receiver<Event>, state: &State, input_over: Option<Instant>, patience: Duration) -> Option<Event> {
+    let Some(over) = input_over else { return told.recv().ok() };
+    let mut left = patience;
+    while !left.is_zero() {
+        match told.recv_timeout(left) {
+            Ok(event) => return Some(event),
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        // While what came is being shown, it is our reader who takes the time.
+        left = state.listening().map_or(patience, |since| patience.saturating_sub(since.max(over).elapsed()));
+    }
+    None
 }
 
 /// Says how raw mode is left, where a person types.
@@ -123,7 +151,9 @@ fn transmit(mut writer: RawWriter, events: &Sender<Event>, state: &State) {
 fn receive(mut reader: RawReader, mut screen: Screen, verdict: &Verdict, state: &State) -> Result<(), Error> {
     let mut block = vec![0; BLOCK];
     loop {
+        *state.listening() = Some(Instant::now());
         let count = reader.receive(&mut block)?;
+        *state.listening() = None;
         let shown = if count > 0 { screen.show(&block[..count]) } else { screen.finish() };
         if let Err(error) = shown {
             verdict.output_failed(&error);

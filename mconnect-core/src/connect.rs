@@ -186,7 +186,11 @@ impl Connect {
         if closer.is_closed() {
             return Err(closed_here());
         }
-        connected?;
+        match connected {
+            // Only a connection that was open can be reset: the server may have spoken before.
+            Err(error) if error.kind() != io::ErrorKind::ConnectionReset => return Err(error),
+            _ => {}
+        }
         match Arc::try_unwrap(socket) {
             Ok(socket) => Ok(socket.into()),
             Err(_) => Err(closed_here()),

@@ -37,9 +37,7 @@ impl Talk<'_> {
             self.show_what_came()?;
             match self.session.receive(self.timeouts.command) {
                 Ok(()) => {}
-                Err(Error::Timeout { after, partial, .. }) if self.is_complete() => {
-                    return self.give_up_silence(after, &partial);
-                }
+                Err(Error::Timeout { after, .. }) if self.is_complete() => return self.give_up_silence(after),
                 Err(error) => return self.give_up(&error),
             }
         }
@@ -62,9 +60,8 @@ impl Talk<'_> {
     }
 
     /// After the end of the input, a server that neither says anything nor closes.
-    fn give_up_silence(&mut self, after: Duration, partial: &[u8]) -> ControlFlow<()> {
-        self.shown.extend_from_slice(partial);
-        self.show();
+    fn give_up_silence(&mut self, after: Duration) -> ControlFlow<()> {
+        self.show_unfinished();
         self.verdict.complain(status::TEMPORARY, &failure::silence(self.session.peer(), after));
         self.end = Some(End::Given);
         Break(())
@@ -81,7 +78,7 @@ impl Talk<'_> {
     /// Says QUIT after a refusal that ends the session, where the server waits for a command.
     pub(super) fn take_leave(&mut self) {
         let standing = self.session.standing();
-        let is_due = self.is_refused && self.end.is_none() && !standing.is_closing && !judge::has_quit(&standing);
+        let is_due = self.is_refused && self.end.is_none() && !standing.is_closing && !standing.has_quit;
         if !is_due || self.wait_for_replies().is_break() || self.session.phase() != Phase::Command {
             return;
         }
@@ -97,10 +94,12 @@ impl Talk<'_> {
         let _ = self.session.half_close();
         while self.end.is_none() {
             let left = deadline.saturating_duration_since(Instant::now());
-            if self.session.receive(left).is_err() {
+            let is_given_up = self.session.receive(left).is_err() || left.is_zero();
+            let _ = self.show_what_came();
+            if is_given_up && self.end.is_none() {
+                self.show_unfinished();
                 self.end = Some(End::Given);
             }
-            let _ = self.show_what_came();
         }
         if let Err(error) = self.screen.finish() {
             self.verdict.output_failed(&error);
@@ -150,7 +149,7 @@ impl Talk<'_> {
     /// something where that ends the session.
     pub(super) fn has_ended_by_word(&self) -> bool {
         let standing = self.session.standing();
-        self.is_refused || standing.is_closing || judge::has_quit(&standing)
+        self.is_refused || standing.is_closing || standing.has_quit
     }
 }
 

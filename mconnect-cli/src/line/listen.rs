@@ -79,10 +79,7 @@ impl Talk<'_> {
     }
 
     pub(super) fn give_up(&mut self, error: &Error) -> ControlFlow<()> {
-        if let Error::Timeout { partial, .. } = error {
-            self.shown.extend_from_slice(partial);
-            self.show();
-        }
+        self.show_unfinished();
         self.verdict.complain(failure::status(error), &failure::describe(error));
         self.end = Some(End::Given);
         Break(())
@@ -126,6 +123,12 @@ impl Talk<'_> {
     }
 
     /// Shows what is there to be shown, once the terminal is ready for what it may ask for.
+    /// Shows what came of a line that is not waited for any longer.
+    pub(super) fn show_unfinished(&mut self) {
+        self.shown.extend_from_slice(self.session.buffered());
+        self.show();
+    }
+
     pub(super) fn show(&mut self) {
         self.hide_answers();
         if let Err(error) = self.screen.show(&self.shown) {

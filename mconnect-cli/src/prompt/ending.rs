@@ -49,9 +49,12 @@ impl Talk<'_> {
         let _ = self.writer.half_close();
         while self.end.is_none() {
             let _ = self.show_what_came();
-            if self.end.is_none() && !self.inbox.wait(Some(deadline), || false) {
+            if self.end.is_none() && (deadline <= Instant::now() || !self.inbox.wait(Some(deadline), || false)) {
                 self.end = Some(End::Given);
             }
+        }
+        if matches!(self.end, Some(End::Given)) {
+            self.show_the_rest();
         }
         let standing = self.writer.standing();
         let is_complete = judge::is_complete(&standing, self.is_input_over);
@@ -59,8 +62,21 @@ impl Talk<'_> {
         judge::ending(end, peer, standing.outstanding, is_complete, verdict, |words| secure.note(words));
     }
 
+    /// Shows what came of a line that is not waited for any longer: the end completes it.
+    fn show_the_rest(&mut self) {
+        self.writer.closer().close();
+        let deadline = Instant::now() + PATIENCE;
+        while self.inbox.wait(Some(deadline), || false) {
+            let (lines, ending) = self.inbox.take();
+            self.show(&lines);
+            if ending.is_some() {
+                break;
+            }
+        }
+    }
+
     /// Says whether the server said goodbye to QUIT, and nothing more is to come.
     pub(super) fn has_quit(&self) -> bool {
-        judge::has_quit(&self.writer.standing())
+        self.writer.standing().has_quit
     }
 }

@@ -58,6 +58,9 @@ impl Talk<'_> {
             if self.writer.standing().outstanding == 0 {
                 return Continue(true);
             }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Continue(false);
+            }
         }
     }
 
@@ -78,7 +81,7 @@ impl Talk<'_> {
         Break(Leave::End)
     }
 
-    fn show(&mut self, lines: &[Heard]) {
+    pub(super) fn show(&mut self, lines: &[Heard]) {
         let explains = self.setting.options.prompt.explains && !self.setting.options.is_quiet;
         let mut text = String::new();
         for heard in lines {

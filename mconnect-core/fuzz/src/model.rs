@@ -32,6 +32,7 @@ pub struct Model {
     accepted: usize,
     is_lmtp: bool,
     is_closing: bool,
+    has_quit: bool,
     is_closed: bool,
     last: Option<Answer>,
 }
@@ -50,6 +51,7 @@ impl Model {
             accepted: 0,
             is_lmtp: false,
             is_closing: false,
+            has_quit: false,
             is_closed: false,
             last: None,
         }
@@ -76,6 +78,10 @@ impl Model {
 
     pub fn is_closing(&self) -> bool {
         self.is_closing
+    }
+
+    pub fn has_quit(&self) -> bool {
+        self.has_quit
     }
 
     pub fn is_in_step(&self) -> bool {
@@ -220,6 +226,7 @@ impl Model {
             _ => {}
         }
         self.is_closing |= code == 421;
+        self.has_quit |= asked == Some(Request::Quit);
         if self.due.is_empty() {
             self.is_out_of_step = false;
             self.is_guessed = false;

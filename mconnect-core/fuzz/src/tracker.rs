@@ -75,6 +75,7 @@ fn compare(tracker: &Tracker, model: &Model) {
     assert_eq!(standing.outstanding, model.due().len(), "{model:?}");
     assert_eq!(standing.awaited, model.due().first().copied(), "{model:?}");
     assert_eq!(standing.is_closing, model.is_closing(), "{model:?}");
+    assert_eq!(standing.has_quit, model.has_quit(), "{model:?}");
     assert_eq!(standing.is_in_step, model.is_in_step(), "{model:?}");
     assert_eq!(standing.last_answer, model.last(), "{model:?}");
 }

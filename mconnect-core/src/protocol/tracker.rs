@@ -47,6 +47,8 @@ pub struct Standing {
     pub last_answer: Option<Answer>,
     /// The server said that it will close: a 421, or a 221 to QUIT.
     pub is_closing: bool,
+    /// The server has replied to QUIT, whatever it said.
+    pub has_quit: bool,
     /// What was sent and what was replied went together so far; bytes sent blindly may break that.
     pub is_in_step: bool,
 }
@@ -81,6 +83,7 @@ pub struct Tracker {
     learning: Extensions,
     extensions: Option<Extensions>,
     is_closing: bool,
+    has_quit: bool,
     is_closed: bool,
 }
 
@@ -120,6 +123,7 @@ impl Tracker {
             learning: Extensions::default(),
             extensions: None,
             is_closing: false,
+            has_quit: false,
             is_closed: false,
         }
     }
@@ -172,6 +176,7 @@ impl Tracker {
         let mut request = self.due.pop();
         let severity = code.severity();
         self.is_closing |= code == Code::NOT_AVAILABLE;
+        self.has_quit |= request == Some(Request::Quit);
         match (request, code, severity) {
             // Granted: 354 and 334 change the phase whatever was asked, unless it was guessed so already.
             (Some(Request::Data), Code::START_BODY, _) => {}
@@ -249,6 +254,7 @@ impl Tracker {
             awaited: self.due.front(),
             last_answer: self.last,
             is_closing: self.is_closing,
+            has_quit: self.has_quit,
             is_in_step: !self.out_of_step,
         }
     }

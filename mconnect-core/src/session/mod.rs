@@ -87,8 +87,8 @@ impl Session {
         self.reader.read_line_by(Some(Deadline::after(patience)))
     }
 
-    /// Gives what was received and not read yet.
-    pub(crate) fn buffered(&self) -> &[u8] {
+    /// Gives what was received and not read yet: what came of an unfinished line, when a deadline has passed.
+    pub fn buffered(&self) -> &[u8] {
         self.reader.buffered()
     }
 

@@ -201,11 +201,13 @@ impl Shared {
         state
     }
 
-    /// Waits for the end of what is received, until the server has been silent for this long, and says whether it came.
+    /// Waits for the end of what is received, until the server has been silent for this long from now on, and says
+    /// whether it came.
     pub fn wait_end(&self, patience: Duration) -> bool {
+        let start = Instant::now();
         loop {
             let heard = self.tracker().last_received;
-            let deadline = Deadline { at: heard.checked_add(patience), after: patience };
+            let deadline = Deadline { at: heard.max(start).checked_add(patience), after: patience };
             let state = self.wait_until(deadline, |_| false);
             if state.phase() == Phase::Closed || state.last_received == heard {
                 return state.phase() == Phase::Closed;
