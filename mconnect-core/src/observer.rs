@@ -60,6 +60,8 @@ pub enum Event<'a> {
     Phase(Phase),
     /// TLS was started: what follows is inside it.
     TlsStarted,
+    /// TLS was ended: what follows is in the clear again.
+    TlsEnded,
     /// The sending side was ended.
     HalfClosed,
     /// The server closed, or the connection broke.

@@ -33,7 +33,7 @@ impl Setup {
     /// ```
     #[must_use]
     pub fn tls(self, identity: &Identity) -> Self {
-        self.tls_with(identity.config())
+        Self { certificate: Some(identity.pem()), ..self.tls_with(identity.config()) }
     }
 
     /// Offers STARTTLS, with one's own configuration of rustls.
@@ -46,8 +46,17 @@ impl Setup {
     /// Offers STARTTLS, and ends each connection without the close_notify that belongs to it.
     #[must_use]
     pub fn tls_that_truncates(mut self, identity: &Identity) -> Self {
+        self.certificate = Some(identity.pem());
         self.tls = Some(Arc::new(Acceptor { config: identity.config(), truncates: true }));
         self
+    }
+
+    /// Makes a certificate for this machine if none was given.
+    pub(super) fn with_some_tls(self) -> Self {
+        match self.tls {
+            Some(_) => self,
+            None => self.tls(&Identity::self_signed(["localhost", "127.0.0.1", "::1"])),
+        }
     }
 
     /// Speaks TLS from the first byte on, instead of offering STARTTLS.
@@ -64,15 +73,12 @@ struct Acceptor {
 }
 
 impl Accept for Acceptor {
-    fn accept(&self, stream: Arc<dyn Stream>) -> io::Result<Arc<dyn Stream>> {
+    fn accept(&self, stream: Arc<dyn Stream>, patience: Duration) -> io::Result<Arc<dyn Stream>> {
         let connection = ServerConnection::new(Arc::clone(&self.config)).map_err(io::Error::other)?;
-        Ok(Arc::new(TlsStream::handshake(stream, connection, PATIENCE)?))
+        Ok(Arc::new(TlsStream::handshake(stream, connection, patience)?))
     }
 
     fn end(&self, stream: &dyn Stream) -> io::Result<()> {
         if self.truncates { stream.shutdown() } else { stream.half_close() }
     }
 }
-
-/// How long a client may take to shake hands.
-const PATIENCE: Duration = Duration::from_secs(60);

@@ -9,6 +9,7 @@
 //! The handshake always comes to its end, so that the certificates can be shown; then they are verified, and unless the
 //! [`Config`] says otherwise, what is wrong with them is an error.
 
+mod after;
 mod certificate;
 mod received;
 mod stream;
@@ -18,7 +19,7 @@ mod words;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -263,7 +264,13 @@ impl Session {
     /// [`insecure`](Config::insecure); [`Error::Tls`] if the handshake fails; otherwise as
     /// [`upgrade_with`](Self::upgrade_with). The connection is closed then, and nothing more is sent in the clear.
     pub fn upgrade(self, config: &Config) -> Result<(Self, Info), Error> {
-        let (patience, peer) = (self.patience(), self.peer().clone());
+        let patience = self.patience();
+        self.upgrade_within(config, patience)
+    }
+
+    /// Does the same, in this time.
+    pub(crate) fn upgrade_within(self, config: &Config, patience: Duration) -> Result<(Self, Info), Error> {
+        let peer = self.peer().clone();
         let name = config.name.as_deref().unwrap_or(peer.name()).trim_end_matches('.').to_owned();
         let (session, info) = self.upgrade_with(|under| {
             let invalid = |error: rustls::Error| io::Error::new(io::ErrorKind::InvalidInput, error);
