@@ -133,11 +133,8 @@ impl<'a, 'w> Game<'a, 'w> {
                 Some(Err(error)) => Finding::not(Verdict::Impossible, error.to_string()),
                 None => Finding::closed_here(),
             },
-            (Side::Client, Deed::StartTls) => match self.expect_ready_for_tls() {
-                Ok(()) => tls::start(self),
-                Err(finding) => finding,
-            },
-            (Side::Client, Deed::Tls) => tls::start(self),
+            (Side::Client, Deed::StartTls) => tls::start(self, true),
+            (Side::Client, Deed::Tls) => tls::start(self, false),
             (side, Deed::EndTls) => self.end_tls(side),
             (Side::Client, Deed::Authenticate { mechanism, user, secret }) => {
                 match (self.values.fill(user), self.values.fill(secret)) {
@@ -147,21 +144,6 @@ impl<'a, 'w> Game<'a, 'w> {
             }
             // What the other side does in silence.
             _ => Finding::met(""),
-        }
-    }
-
-    /// Sends STARTTLS, and reads the 220 to it.
-    fn expect_ready_for_tls(&mut self) -> Result<(), Finding> {
-        self.out.extend_from_slice(b"STARTTLS\r\n");
-        self.flush()?;
-        let patience = self.patience();
-        let reply = self.read_reply(patience)?;
-        match reply.code().number() {
-            220 => Ok(()),
-            _ => {
-                let got = self.shown(&reply);
-                Err(Finding { reply: Some(reply), ..Finding::not(Verdict::Other, got) })
-            }
         }
     }
 

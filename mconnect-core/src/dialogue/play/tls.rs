@@ -6,6 +6,7 @@ use super::finding::{Finding, told};
 use super::game::Game;
 use super::{Player, Report, Verdict};
 use crate::error::Error;
+use crate::protocol::Code;
 
 impl Player<'_> {
     /// Says how TLS is to be, and whom to trust: by default, the system's trust store and the name that was connected
@@ -16,8 +17,11 @@ impl Player<'_> {
     }
 }
 
-/// Shakes hands.
-pub(super) fn start(game: &mut Game<'_, '_>) -> Finding {
+/// Sends STARTTLS if it is to, and shakes hands.
+pub(super) fn start(game: &mut Game<'_, '_>, sends_command: bool) -> Finding {
+    if sends_command && let Err(finding) = request(game) {
+        return finding;
+    }
     if let Some(reply) = game.held.take() {
         return Finding::not(Verdict::Other, game.shown(&reply));
     }
@@ -37,4 +41,17 @@ pub(super) fn start(game: &mut Game<'_, '_>) -> Finding {
         Err(error @ Error::OutOfStep { .. }) => Finding::not(Verdict::Impossible, told(&error)),
         Err(error) => Finding::broken(&error),
     }
+}
+
+/// Sends STARTTLS, and reads the 220 to it.
+fn request(game: &mut Game<'_, '_>) -> Result<(), Finding> {
+    game.out.extend_from_slice(b"STARTTLS\r\n");
+    game.flush()?;
+    let patience = game.patience();
+    let reply = game.read_reply(patience)?;
+    if reply.code() == Code::READY {
+        return Ok(());
+    }
+    let got = game.shown(&reply);
+    Err(Finding { reply: Some(reply), ..Finding::not(Verdict::Other, got) })
 }
