@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use mconnect_core::dialogue::{self, Dialogue, LoadError, Outcome, Player, Report};
-use mconnect_core::server::Server;
+use mconnect_core::protocol::Visible;
 use mconnect_core::{Connect, Session};
 
 use crate::args::{Options, Play, Target};
@@ -16,6 +16,7 @@ use crate::record::Record;
 use crate::report::{Case, junit, tap};
 use crate::run::settle;
 use crate::screen::Screen;
+use crate::secure::Secure;
 use crate::verdict::{Verdict, reason, say, status};
 
 /// Plays every dialogue as often as is asked for, tells how each went, and gives the exit status.
@@ -28,10 +29,17 @@ pub fn run(options: &Options, play: &Play) -> u8 {
             return verdict.status();
         }
     };
+    let mut secure = match Secure::prepare(options) {
+        Ok(secure) => secure,
+        Err((status, message)) => {
+            verdict.complain(status, &message);
+            return verdict.status();
+        }
+    };
     // The demo's server lives as long as the sessions.
     let (host, port, _server) = match &options.target {
         Target::Host(host) => (host.clone(), options.port, None),
-        Target::Demo => match Server::start() {
+        Target::Demo => match secure.demo() {
             Ok(server) => ("127.0.0.1".to_owned(), server.port(), Some(server)),
             Err(error) => {
                 verdict.complain(status::UNAVAILABLE, &format!("cannot start the demo: {error}"));
@@ -47,7 +55,7 @@ pub fn run(options: &Options, play: &Play) -> u8 {
         }
     };
     let connect = settle(Connect::new(&host, port), options, record.as_ref());
-    let stage = Stage { connect, options, play, screen: RefCell::new(Screen::new()), verdict };
+    let stage = Stage { connect, options, play, secure, screen: RefCell::new(Screen::new()), verdict };
     let mut cases = Vec::new();
     for round in 0..play.repeat {
         for (name, dialogue) in &dialogues {
@@ -71,6 +79,7 @@ struct Stage<'a> {
     connect: Connect,
     options: &'a Options,
     play: &'a Play,
+    secure: Secure,
     screen: RefCell<Screen>,
     verdict: Verdict,
 }
@@ -94,7 +103,12 @@ impl Stage<'_> {
     }
 
     fn converse(&self, session: Session, dialogue: &Dialogue) -> Option<String> {
+        let Some(session) = self.secure.begin(session, &self.verdict) else {
+            return Some("TLS did not start".to_owned());
+        };
         let mut player = Player::new();
+        player.scale(self.play.scale);
+        self.secure.prepare_player(&mut player);
         for (name, value) in &self.play.values {
             player.set(name, value.as_str());
         }
@@ -111,6 +125,7 @@ impl Stage<'_> {
             player.watch(|report| match report {
                 Report::Sent(line) => self.show("C", line),
                 Report::Received(line) => self.show("S", line),
+                Report::TlsStarted(agreed) => self.secure.note(&Visible(agreed.as_bytes()).to_string()),
                 _ => {}
             });
         }
@@ -120,8 +135,8 @@ impl Stage<'_> {
         if failures.is_empty() {
             return None;
         }
-        let is_impossible = played.outcomes.iter().any(|outcome| outcome.verdict == dialogue::Verdict::Impossible);
-        self.verdict.fail(if is_impossible { status::DATA } else { status::UNMET });
+        let first = played.failure().map_or(status::UNMET, status_of);
+        self.verdict.fail(first);
         Some(failures.join("\n"))
     }
 
@@ -152,6 +167,18 @@ impl Stage<'_> {
 
 fn is_met(outcome: &Outcome) -> bool {
     outcome.verdict == dialogue::Verdict::Met
+}
+
+/// Gives the exit status that a step which was not met comes to.
+fn status_of(outcome: &Outcome) -> u8 {
+    let is_temporary = outcome.reply.as_ref().is_some_and(|reply| reply.code().number() / 100 == 4);
+    match outcome.verdict {
+        dialogue::Verdict::Impossible => status::DATA,
+        dialogue::Verdict::Insecure => status::PROTOCOL,
+        dialogue::Verdict::Refused if is_temporary => status::TEMPORARY,
+        dialogue::Verdict::Refused => status::AUTH,
+        _ => status::UNMET,
+    }
 }
 
 /// Reads a dialogue, and names it; otherwise gives the exit status, and why.

@@ -4,12 +4,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::{ServerConfig, ServerConnection};
 
 use super::certificate::Identity;
 use super::setup::{Accept, Setup};
 use crate::stream::Stream;
-use crate::tls::TlsStream;
+use crate::tls::{self, ConfigError, TlsStream};
 
 impl Setup {
     /// Offers STARTTLS, with this certificate.
@@ -34,6 +36,19 @@ impl Setup {
     #[must_use]
     pub fn tls(self, identity: &Identity) -> Self {
         Self { certificate: Some(identity.pem()), ..self.tls_with(identity.config()) }
+    }
+
+    /// Offers STARTTLS, with a certificate, its chain, and its key, in PEM.
+    ///
+    /// # Errors
+    /// [`ConfigError::Pem`]; [`ConfigError::Identity`] if the key is not the certificate's.
+    pub fn tls_pem(self, chain: &[u8], key: &[u8]) -> Result<Self, ConfigError> {
+        let certificate = String::from_utf8_lossy(chain).into_owned();
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| ConfigError::Pem("private key"))?;
+        let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().map_err(tls::wrong)?.with_no_client_auth();
+        let config = builder.with_single_cert(tls::certificates(chain)?, key).map_err(tls::wrong)?;
+        Ok(Self { certificate: Some(certificate), ..self.tls_with(Arc::new(config)) })
     }
 
     /// Offers STARTTLS, with one's own configuration of rustls.

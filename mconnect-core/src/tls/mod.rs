@@ -25,6 +25,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, Connection, KeyLogFile, ProtocolVersion, RootCertStore};
 
+#[cfg_attr(not(feature = "server"), allow(unused_imports, reason = "a server's key is written so, too"))]
+pub(crate) use certificate::pem;
 pub use certificate::{Certificate, Fingerprint, date};
 pub use rustls;
 pub use stream::TlsStream;
@@ -188,12 +190,6 @@ impl Config {
         if let Some(own) = &self.own {
             return Ok(Arc::clone(own));
         }
-        let wrong = |error: rustls::Error| match error {
-            rustls::Error::InconsistentKeys(_) => {
-                ConfigError::Identity("the key does not fit the certificate".to_owned())
-            }
-            error => ConfigError::Identity(error.to_string()),
-        };
         let versions: &[_] = if self.is_13_only {
             &[&rustls::version::TLS13]
         } else {
@@ -296,7 +292,14 @@ impl Session {
     }
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+pub(crate) fn wrong(error: rustls::Error) -> ConfigError {
+    match error {
+        rustls::Error::InconsistentKeys(_) => ConfigError::Identity("the key does not fit the certificate".to_owned()),
+        error => ConfigError::Identity(error.to_string()),
+    }
+}
+
+pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     certificates.ok().filter(|found| !found.is_empty()).ok_or(ConfigError::Pem("certificate"))
 }
