@@ -20,13 +20,13 @@ pub use security::{Auth, Security, Start};
 use crate::trace::Form;
 
 /// What the arguments ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Request {
     Session(Box<Options>),
     /// Dialogues, played to the host.
     Play(Box<Options>, Play),
     /// A dialogue, played by a server.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Help on an SMTP topic, from this help file or the installed one.
     HelpSmtp {
         topic: Option<String>,
@@ -72,11 +72,13 @@ pub struct Output {
 }
 
 /// How dialogues are played.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Play {
     /// The files; `-` is standard input.
     pub files: Vec<PathBuf>,
     pub values: Vec<(String, String)>,
+    /// What their deadlines are multiplied by.
+    pub scale: f64,
     pub repeat: usize,
     pub keeps_going: bool,
     pub quit_at: Option<String>,
@@ -86,10 +88,13 @@ pub struct Play {
 }
 
 /// How a dialogue is served.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Serve {
     pub file: PathBuf,
     pub values: Vec<(String, String)>,
+    /// What the deadlines of the dialogue are multiplied by.
+    pub scale: f64,
+    pub security: Security,
     pub address: SocketAddr,
     pub port_file: Option<PathBuf>,
     pub is_once: bool,

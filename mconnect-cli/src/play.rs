@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use mconnect_core::dialogue::{self, Dialogue, LoadError, Outcome, Player, Report};
-use mconnect_core::server::Server;
+use mconnect_core::protocol::Visible;
 use mconnect_core::{Connect, Session};
 
 use crate::args::{Options, Play, Target};
@@ -15,6 +15,7 @@ use crate::failure;
 use crate::report::{Case, junit, tap};
 use crate::run::settle;
 use crate::screen::Screen;
+use crate::secure::Secure;
 use crate::verdict::{Verdict, reason, status};
 use crate::watch::Watch;
 
@@ -36,17 +37,21 @@ fn play_all(options: &Options, play: &Play, watch: &Watch<'_>, verdict: &Verdict
         Ok(dialogues) => dialogues,
         Err((status, message)) => return verdict.complain(status, &message),
     };
+    let mut secure = match Secure::prepare(options) {
+        Ok(secure) => secure,
+        Err((status, message)) => return verdict.complain(status, &message),
+    };
     // The demo's server lives as long as the sessions.
     let (host, port, _server) = match &options.target {
         Target::Host(host) => (host.clone(), options.port, None),
-        Target::Demo => match Server::start() {
+        Target::Demo => match secure.demo() {
             Ok(server) => ("127.0.0.1".to_owned(), server.port(), Some(server)),
             Err(error) => return verdict.complain(status::UNAVAILABLE, &format!("cannot start the demo: {error}")),
         },
     };
     let connect = watch.over(settle(Connect::new(&host, port), options));
     let screen = RefCell::new(Screen::of(options.output));
-    let stage = Stage { connect, options, play, watch, screen, verdict };
+    let stage = Stage { connect, options, play, secure, watch, screen, verdict };
     let mut cases = Vec::new();
     for round in 0..play.repeat {
         for (name, dialogue) in &dialogues {
@@ -70,6 +75,7 @@ struct Stage<'a> {
     connect: Connect,
     options: &'a Options,
     play: &'a Play,
+    secure: Secure,
     watch: &'a Watch<'a>,
     screen: RefCell<Screen>,
     verdict: &'a Verdict,
@@ -98,7 +104,12 @@ impl Stage<'_> {
     }
 
     fn converse(&self, session: Session, dialogue: &Dialogue) -> Option<(u8, String)> {
+        let Some(session) = self.secure.begin(session, self.verdict) else {
+            return Some((self.verdict.status(), "TLS did not start".to_owned()));
+        };
         let mut player = Player::new();
+        player.scale(self.play.scale);
+        self.secure.prepare_player(&mut player);
         for (name, value) in &self.play.values {
             player.set(name, value.as_str());
         }
@@ -117,6 +128,7 @@ impl Stage<'_> {
                 (Report::Outcome(outcome), Some(json)) => json.expectation(outcome),
                 (Report::Sent(line), None) => self.show("C", line),
                 (Report::Received(line), None) => self.show("S", line),
+                (Report::TlsStarted(agreed), _) => self.secure.note(&Visible(agreed.as_bytes()).to_string()),
                 _ => {}
             });
         }
@@ -126,8 +138,7 @@ impl Stage<'_> {
         if failures.is_empty() {
             return None;
         }
-        let is_impossible = played.outcomes.iter().any(|outcome| outcome.verdict == dialogue::Verdict::Impossible);
-        Some((if is_impossible { status::DATA } else { status::UNMET }, failures.join("\n")))
+        Some((played.failure().map_or(status::UNMET, status_of), failures.join("\n")))
     }
 
     fn show(&self, side: &str, line: &str) {
@@ -153,6 +164,18 @@ impl Stage<'_> {
 
 fn is_met(outcome: &Outcome) -> bool {
     outcome.verdict == dialogue::Verdict::Met
+}
+
+/// Gives the exit status that a step which was not met comes to.
+fn status_of(outcome: &Outcome) -> u8 {
+    let is_temporary = outcome.reply.as_ref().is_some_and(|reply| reply.code().number() / 100 == 4);
+    match outcome.verdict {
+        dialogue::Verdict::Impossible => status::DATA,
+        dialogue::Verdict::Insecure => status::PROTOCOL,
+        dialogue::Verdict::Refused if is_temporary => status::TEMPORARY,
+        dialogue::Verdict::Refused => status::AUTH,
+        _ => status::UNMET,
+    }
 }
 
 /// Reads a dialogue, and names it; otherwise gives the exit status, and why.

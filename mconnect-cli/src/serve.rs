@@ -6,11 +6,12 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use mconnect_core::dialogue::Values;
-use mconnect_core::server::{Server, ServerError};
+use mconnect_core::server::ServerError;
 
 use crate::args::Serve;
 use crate::play;
 use crate::screen::Screen;
+use crate::secure;
 use crate::verdict::reason;
 use crate::verdict::{Verdict, status};
 
@@ -19,6 +20,13 @@ pub fn run(options: &Serve) -> u8 {
     let verdict = Verdict::default();
     let (_, dialogue) = match play::read(&options.file) {
         Ok(read) => read,
+        Err((status, message)) => {
+            verdict.complain(status, &message);
+            return verdict.status();
+        }
+    };
+    let setup = match secure::serving(&options.security) {
+        Ok(setup) => setup.scale(options.scale),
         Err((status, message)) => {
             verdict.complain(status, &message);
             return verdict.status();
@@ -41,7 +49,7 @@ pub fn run(options: &Serve) -> u8 {
         let played = listener
             .try_clone()
             .map_err(|source| ServerError::Io { action: "listen", source })
-            .and_then(|listener| Server::play_on(listener, &dialogue, &values))
+            .and_then(|listener| setup.clone().play_on(listener, &dialogue, &values))
             .and_then(|server| server.join_within(options.patience.unwrap_or(A_YEAR)));
         let Err(error) = played else {
             if options.is_once {

@@ -1,9 +1,10 @@
 //! The place of TLS and AUTH in a tool that was built without them.
 
 use mconnect_core::Session;
-use mconnect_core::server::{Server, ServerError};
+use mconnect_core::dialogue::Player;
+use mconnect_core::server::{Server, ServerError, Setup};
 
-use crate::args::{Options, Start};
+use crate::args::{Options, Security, Start};
 use crate::verdict::{Verdict, say, status};
 
 pub struct Secure {
@@ -31,6 +32,8 @@ impl Secure {
         Some(session)
     }
 
+    pub fn prepare_player(&self, _: &mut Player<'_>) {}
+
     pub fn mark(&self) -> &'static str {
         ""
     }
@@ -49,8 +52,18 @@ impl Secure {
             say(message);
         }
     }
+
     pub fn chain(&self) -> String {
         WITHOUT.to_owned()
+    }
+}
+
+/// # Errors
+/// The options ask for TLS.
+pub fn serving(security: &Security) -> Result<Setup, (u8, String)> {
+    match security.start {
+        Start::First => Err((status::USAGE, WITHOUT.to_owned())),
+        Start::Upgrade | Start::ByHand => Ok(Setup::new()),
     }
 }
 

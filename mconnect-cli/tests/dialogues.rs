@@ -3,43 +3,11 @@
 
 mod common;
 
-use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command};
+use std::process::{Child, Command};
 
+use common::folder::{Folder, serve};
 use common::{MCONNECT, assert_status, complaints, err, feed, out, run, talk, tool};
 use mconnect_core::server::Server;
-
-/// A folder of a test's own, gone with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("mconnect-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
-
-    fn write(&self, name: &str, text: &str) -> String {
-        fs::write(self.0.join(name), text).unwrap();
-        self.path(name)
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.0.join(name)).unwrap()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 const GOOD: &str = "S: 220\nC: NOOP\nS: 250\nC: QUIT\nS: 221\nS: *close*\n";
 const BAD: &str = "S: 220\nC: NOOP\nS: 550\nC: QUIT\nS: 252\n";
@@ -126,6 +94,53 @@ fn values_and_places_are_given_by_options() {
 }
 
 #[test]
+fn a_value_comes_from_an_option_else_from_the_environment_else_it_is_the_default() {
+    let (folder, server) = (Folder::new("environment"), Server::start().unwrap());
+    let file = folder.write("a.txt", "*secret hush*\nS: 220\nC: VRFY ${who:-nobody}\nS: 252\nC: VRFY ${hush}\nS: 252");
+    let port = server.port().to_string();
+    for (set, variable, who) in
+        [(Some("who=option"), Some("variable"), "option"), (None, Some("variable"), "variable"), (None, None, "nobody")]
+    {
+        let mut args = vec!["--play", file.as_str(), "-p", &port, "127.0.0.1"];
+        args.extend(set.map(|set| ["--set", set]).into_iter().flatten());
+        let mut command = tool(&args);
+        command.env("hush", "password").env_remove("who");
+        if let Some(variable) = variable {
+            command.env("who", variable);
+        }
+        let output = command.output().unwrap();
+        assert_status(&output, 0);
+        assert!(out(&output).contains(&format!("C: VRFY {who}\n")), "{}", out(&output));
+        assert!(out(&output).contains("C: VRFY [hidden]\n"), "{}", out(&output));
+    }
+    let output = tool(&["--play", &file, "-p", &port, "127.0.0.1"]).env_remove("hush").output().unwrap();
+    assert_status(&output, 65);
+    assert!(err(&output).contains("got ${hush} has no value"), "{}", err(&output));
+}
+
+#[test]
+fn deadlines_are_scaled_on_both_sides() {
+    let folder = Folder::new("scale");
+    // What the server says after 40 ms comes in time only if the deadline of 20 ms is stretched.
+    let slow = folder.write("slow.txt", "S: *pause 40 ms*\nS: 220 hi\nC: *close*");
+    let hurried = folder.write("hurried.txt", "*within 20 ms*\nS: 220\nC: *pause 40 ms*\nC: *close*");
+    let (child, port, _out) = serve(&["--serve", &slow, "--once"]);
+    assert_status(&run(&["--play", &hurried, "-p", &port, "--scale", "50", "127.0.0.1"], ""), 0);
+    assert_status(&child.wait_with_output().unwrap(), 0);
+    let (mut child, port, _out) = serve(&["--serve", &slow, "--once"]);
+    assert_status(&run(&["--play", &hurried, "-p", &port, "127.0.0.1"], ""), 1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let served = folder.write("served.txt", "S: 220 hi\n*within 20 ms*\nC: *close*");
+    for (scale, status) in [("50", 0), ("1", 1)] {
+        let (child, port, _out) = serve(&["--serve", &served, "--once", "--scale", scale]);
+        run(&["--play", &hurried, "-p", &port, "--scale", "50", "127.0.0.1"], "");
+        assert_status(&child.wait_with_output().unwrap(), status);
+    }
+}
+
+#[test]
 fn a_record_of_a_piped_session_plays() {
     let (folder, server) = (Folder::new("record"), Server::start().unwrap());
     let file = folder.path("talk.txt");
@@ -141,15 +156,6 @@ fn a_record_of_a_piped_session_plays() {
     let changed = folder.write("changed.txt", &text.replace("S: 354", "S: 250"));
     assert_status(&talk(server.port(), &["--play", &changed], ""), 1);
     assert_status(&talk(server.port(), &["--record", "/no/such/folder/x"], ""), 74);
-}
-
-/// Starts the tool as a server, and gives the port that it says.
-fn serve(args: &[&str]) -> (Child, String, BufReader<ChildStdout>) {
-    let mut child = tool(args).spawn().unwrap();
-    let (mut line, mut stdout) = (String::new(), BufReader::new(child.stdout.take().unwrap()));
-    stdout.read_line(&mut line).unwrap();
-    let port = line.trim_end().strip_prefix("listening on 127.0.0.1:").unwrap().to_owned();
-    (child, port, stdout)
 }
 
 #[test]

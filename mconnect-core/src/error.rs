@@ -202,6 +202,8 @@ pub enum Action {
     HalfClose,
     /// Starting TLS.
     Handshake,
+    /// Ending TLS.
+    EndTls,
     /// Proving who one is.
     Authenticate,
 }
@@ -299,6 +301,7 @@ impl fmt::Display for Action {
             Self::Write => "write to",
             Self::HalfClose => "end the sending side to",
             Self::Handshake => "start TLS with",
+            Self::EndTls => "end TLS with",
             Self::Authenticate => "authenticate with",
         })
     }

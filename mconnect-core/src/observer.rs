@@ -79,6 +79,8 @@ pub enum Event<'a> {
     /// What TLS agreed on, what the server showed, and what is wrong with that; of TLS that was started by
     /// [`Session::upgrade`](crate::Session), with the feature `tls`.
     Tls(&'a Info),
+    /// TLS was ended: what follows is in the clear again.
+    TlsEnded,
     /// The sending side was ended.
     HalfClosed,
     /// The server closed, or the connection broke.

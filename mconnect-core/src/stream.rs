@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A two-way stream of bytes that two threads use at once, one in each direction, and that a third can shut down.
@@ -49,6 +49,17 @@ pub trait Stream: Send + Sync {
     /// # Errors
     /// What the transport says.
     fn shutdown(&self) -> io::Result<()>;
+
+    /// Ends TLS, if this is TLS, and gives a stream that goes on in the clear. The farewell is sent or, if `awaits`, read,
+    /// with what timeouts there are; after what else was sent.
+    ///
+    /// # Errors
+    /// [`Unsupported`](io::ErrorKind::Unsupported) if this is no TLS; what the transport says;
+    /// [`InvalidData`](io::ErrorKind::InvalidData) if something else comes than the farewell.
+    fn end_tls(&self, awaits: bool) -> io::Result<Arc<dyn Stream>> {
+        let _ = awaits;
+        Err(io::Error::new(io::ErrorKind::Unsupported, "TLS was not started"))
+    }
 
     /// Says whether [`read`](Self::read) has something to give that was received before, or has to report, so that the
     /// descriptor does not tell of it.

@@ -41,6 +41,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt { flags: &["--quiet"], value: None, text: "say nothing but what the server says, and errors" },
     Opt { flags: &["--play"], value: Some("FILE"), text: "play a dialogue; - is standard input" },
     Opt { flags: &["--set"], value: Some("NAME=VALUE"), text: "give a name in a dialogue a value" },
+    Opt { flags: &["--scale"], value: Some("FACTOR"), text: "multiply the deadlines of dialogues by this" },
     Opt { flags: &["--keep-going"], value: None, text: "go on after what was not as expected" },
     Opt { flags: &["--repeat"], value: Some("COUNT"), text: "play so many times" },
     Opt { flags: &["--quit-at"], value: Some("PLACE"), text: "stop at a *place* with QUIT" },

@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use lexopt::prelude::*;
 use mconnect_core::Family;
 
-use super::security::{self, Security};
-use super::value::{address, checked, count, file, form, one_of, seconds, shown, string, text, value};
+use super::security::{self, Security, Start};
+use super::value::{address, checked, count, factor, file, form, one_of, seconds, shown, string, text, value};
 use super::{Color, Keys, Mode, Options, Output, Play, Prompt, Request, Serve, Target};
 
 /// Reads the arguments.
@@ -19,7 +19,18 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     let mut host = None;
     let (mut port, mut family, mut source) = (25, Family::Any, None);
     let (mut timeout, mut connect_timeout) = (None, None);
-    let (mut play, mut record, mut has_port) = (Play { repeat: 1, ..Play::default() }, None, false);
+    let (mut record, mut has_port) = (None, false);
+    let mut play = Play {
+        files: Vec::new(),
+        values: Vec::new(),
+        scale: 1.0,
+        repeat: 1,
+        keeps_going: false,
+        quit_at: None,
+        drop_at: None,
+        is_tap: false,
+        junit: None,
+    };
     let mut trace = None;
     let (mut serve, mut bind, mut port_file, mut is_once) = (None, Ipv4Addr::LOCALHOST.into(), None, false);
     let mut security = Security::default();
@@ -72,6 +83,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
             }
             Long("play") => play.files.push(file(&mut parser)?),
             Long("set") => play.values.push(value(&text(&mut parser)?)?),
+            Long("scale") => play.scale = factor(&text(&mut parser)?)?,
             Long("keep-going") => play.keeps_going = true,
             Long("repeat") => play.repeat = count(&text(&mut parser)?)?,
             Long("quit-at") => play.quit_at = Some(text(&mut parser)?),
@@ -118,8 +130,17 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
             return Err("--serve has no session of its own for --json, --timestamps or --timing to tell of".to_owned());
         }
         let address = SocketAddr::new(bind, if has_port { port } else { 0 });
-        let values = play.values;
-        return Ok(Request::Serve(Serve { file, values, address, port_file, is_once, patience: timeout, is_quiet }));
+        return Ok(Request::Serve(Box::new(Serve {
+            file,
+            values: play.values,
+            scale: play.scale,
+            security,
+            address,
+            port_file,
+            is_once,
+            patience: timeout,
+            is_quiet,
+        })));
     }
     if port == 0 {
         return Err(mconnect_core::port("0").map_or_else(|error| error.to_string(), |_| String::new()));
@@ -161,6 +182,12 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         _ => {}
     }
     security.settle(port)?;
+    if !play.files.is_empty() && (security.start == Start::Upgrade || security.auth.is_some()) {
+        return Err(
+            "--play takes no --starttls and no --auth: a dialogue says so itself, *starttls* and *authenticate*"
+                .to_owned(),
+        );
+    }
     let options = Box::new(Options {
         target,
         port,
@@ -245,6 +272,11 @@ mod tests {
             (&["--source", "mx"], "\"mx\" is not an IPv4 or IPv6 address"),
             (&["--set", "a"], "\"a\" is not NAME=VALUE"),
             (&["--trace=x"], "\"x\" is not a form of --trace: hex"),
+            (&["--scale", "0"], "\"0\" is not a number above 0"),
+            (
+                &["--play", "a", "--starttls"],
+                "--play takes no --starttls and no --auth: a dialogue says so itself, *starttls* and *authenticate*",
+            ),
             (&["--repeat", "0"], "\"0\" is not a count above 0"),
             (&["--serve", "a", "mx"], "--serve takes no host and nothing to play or record"),
             (&["-r", "-c", "QUIT"], "-r goes with neither -c nor --fail: raw mode knows no lines and no replies"),

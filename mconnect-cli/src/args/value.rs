@@ -63,6 +63,11 @@ pub fn count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|count| *count > 0).ok_or_else(|| format!("{text:?} is not a count above 0"))
 }
 
+pub fn factor(text: &str) -> Result<f64, String> {
+    let factor = text.parse().ok().filter(|factor: &f64| factor.is_finite() && *factor > 0.0);
+    factor.ok_or_else(|| format!("{text:?} is not a number above 0"))
+}
+
 pub fn address(text: &str) -> Result<IpAddr, String> {
     let inner = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(text);
     inner.parse().map_err(|_| format!("{text:?} is not an IPv4 or IPv6 address"))

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use mconnect_core::Session;
+use mconnect_core::dialogue::Player;
 use mconnect_core::protocol::Visible;
 use mconnect_core::server::{Identity, Server, ServerError, Setup};
 use mconnect_core::tls::{Config, Fingerprint, Info};
@@ -22,7 +23,10 @@ use opening::Opening;
 
 /// What was asked for, made ready.
 pub struct Secure {
+    /// Goes on whatever is wrong: what is wrong is known and shown either way, and what comes of it is decided here.
     config: Config,
+    /// Does not: for a dialogue's steps.
+    strict: Config,
     security: Security,
     is_quiet: bool,
     output: Output,
@@ -37,8 +41,7 @@ impl Secure {
     /// An exit status and what is wrong.
     pub fn prepare(options: &Options) -> Result<Self, (u8, String)> {
         let security = options.security.clone();
-        // What is wrong is known and shown either way; what comes of it is decided here.
-        let mut config = Config::new().insecure().log_keys();
+        let mut config = Config::new().log_keys();
         if let Some(name) = &security.name {
             config = config.name(name);
         }
@@ -60,7 +63,9 @@ impl Secure {
             return Err((status::USAGE, "--key goes with --cert".to_owned()));
         }
         auth::check(&security)?;
-        Ok(Self { config, security, is_quiet: options.is_quiet, output: options.output, agreed: RefCell::default() })
+        let (config, strict) = (config.clone().insecure(), config);
+        let agreed = RefCell::default();
+        Ok(Self { config, strict, security, is_quiet: options.is_quiet, output: options.output, agreed })
     }
 
     /// Starts the demo's server, whose certificate is trusted then.
@@ -70,9 +75,10 @@ impl Secure {
     pub fn demo(&mut self) -> Result<Server, ServerError> {
         let identity = Identity::self_signed(["127.0.0.1", "localhost"]);
         if self.security.authorities.is_none()
-            && let Ok(config) = self.config.clone().authorities(identity.pem().as_bytes())
+            && let Ok(strict) = self.strict.clone().authorities(identity.pem().as_bytes())
         {
-            self.config = config;
+            self.config = strict.clone().insecure();
+            self.strict = strict;
         }
         let setup = Setup::new().tls(&identity).auth([("user", "pencil")]);
         if self.security.start == Start::First { setup.tls_first().start() } else { setup.start() }
@@ -97,6 +103,11 @@ impl Secure {
             opening.authenticate(auth)?;
         }
         Some(opening.session)
+    }
+
+    /// Tells a player whom to trust.
+    pub fn prepare_player(&self, player: &mut Player<'_>) {
+        player.tls(if self.security.is_insecure { &self.config } else { &self.strict });
     }
 
     /// Says how the connection is protected, if it is: for the prompt.
@@ -147,6 +158,31 @@ impl Secure {
             say(message);
         }
     }
+}
+
+/// Sets up a server that plays: with the certificate that the options name, or one that is made for it.
+///
+/// # Errors
+/// An exit status and what is wrong.
+pub fn serving(security: &Security) -> Result<Setup, (u8, String)> {
+    let (setup, pem) = match &security.certificate {
+        Some(path) => {
+            let key_path = security.key.as_ref().unwrap_or(path);
+            let (chain, key) = (read(path)?, read(key_path)?);
+            let setup = Setup::new().tls_pem(&chain, &key).map_err(|error| wrong(key_path, &error.to_string()))?;
+            (setup, chain)
+        }
+        None => {
+            let identity = Identity::self_signed(["localhost", "127.0.0.1", "::1"]);
+            (Setup::new().tls(&identity), identity.pem().into_bytes())
+        }
+    };
+    if let Some(path) = &security.save_chain {
+        fs::write(path, pem).map_err(|error| {
+            (status::IO, format!("cannot write {}: {}", path.display(), reason(&error.to_string())))
+        })?;
+    }
+    Ok(if security.start == Start::First { setup.tls_first() } else { setup })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, (u8, String)> {

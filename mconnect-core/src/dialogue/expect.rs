@@ -96,7 +96,7 @@ impl Wanted {
         self.separator != Separator::Hyphen
     }
 
-    fn is_met_by(&self, line: ReplyLine<'_>, values: &Values) -> Option<Vec<(String, Vec<u8>)>> {
+    pub(super) fn is_met_by(&self, line: ReplyLine<'_>, values: &Values) -> Option<Vec<(String, Vec<u8>)>> {
         match self.mark {
             _ if !self.code.has(line) => None,
             Mark::Exactly => values.matches(&self.text, line.text(), Whole::Yes),

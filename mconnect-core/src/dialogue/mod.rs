@@ -22,6 +22,7 @@
 //! feature `server` plays the server's side. A [`Recorder`] writes a dialogue of a session. `docs/dialogue.md` has every
 //! construct.
 
+mod deadlines;
 mod expect;
 mod load;
 mod parse;
@@ -40,6 +41,8 @@ pub use play::{Failure, Outcome, Played, Player, Report, Verdict};
 pub use record::Recorder;
 pub use values::{Part, Text, Values};
 
+#[cfg(feature = "server")]
+pub(crate) use deadlines::Deadlines;
 #[cfg(feature = "server")]
 pub(crate) use load::{deliver, path_of};
 #[cfg(feature = "server")]
@@ -192,6 +195,14 @@ impl Dialogue {
             });
         }
         Ok(())
+    }
+}
+
+impl Dialogue {
+    /// Says whether TLS starts in it.
+    #[cfg(feature = "server")]
+    pub(crate) fn starts_tls(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.deed, Deed::StartTls | Deed::Tls))
     }
 }
 

@@ -114,6 +114,7 @@ fn direction_of_client<'a>(inner: &'a str, words: &'a str) -> Result<Deed, Miss<
         ("body", "") => Deed::Body(None),
         ("body", file) => Deed::Body(Some(text(file, |part| Ok(part.as_bytes().to_vec()))?)),
         ("starttls", "") => Deed::StartTls,
+        ("tls", "") => Deed::Tls,
         ("authenticate", rest) => {
             let (mechanism, rest) = first_word(rest);
             let (user, secret) = first_word(rest);
@@ -152,7 +153,6 @@ fn direction_of_either<'a>(verb: &'a str, rest: &'a str) -> Result<Option<Deed>,
         ("half-close", "") => Deed::HalfClose,
         ("close", "") => Deed::Close,
         ("reset", "") => Deed::Reset,
-        ("tls", "") => Deed::Tls,
         ("end", "tls") => Deed::EndTls,
         _ => return Ok(None),
     }))
@@ -276,7 +276,7 @@ const CODE: &str =
     "a code such as 250, a class such as 25z or 2yz, xyz, or a *direction*; S> for a line that is no reply";
 const CLIENTS: &str = "*body* *file* *octets* *pause* *silence* *half-close* *close* *reset* *starttls* *tls* *end tls* \
     or *authenticate*, or \\* for a line that begins so";
-const SERVERS: &str = "*close* *half-close* *reset* *silence* *no reply* *pause* *file* *octets* *tls* or *end tls*";
+const SERVERS: &str = "*close* *half-close* *reset* *silence* *no reply* *pause* *file* *octets* or *end tls*";
 const NEITHERS: &str = "*within* *each within* *all within* *place* *secret* *include* or *next session*";
 
 #[cfg(test)]

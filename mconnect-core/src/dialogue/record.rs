@@ -39,12 +39,26 @@ struct Record {
     text: String,
     /// What was sent since the last line end.
     line: Vec<u8>,
+    /// How many secrets stand in the text, and how many users.
     secrets: usize,
+    users: usize,
     /// The secret on the line under way, if there is one.
     secret: Option<String>,
+    exchange: Option<Exchange>,
     /// The server said that it closes: ending our side is no more than an answer to that.
     is_closing: bool,
     has_ended: bool,
+}
+
+/// An exchange of AUTH whose answers depend on challenges: line by line it would not be granted again.
+#[derive(Debug, Clone)]
+struct Exchange {
+    mechanism: String,
+    /// Where it begins in the text, and how many secrets there were before.
+    start: usize,
+    secrets: usize,
+    /// What the server said, as comments.
+    said: String,
 }
 
 impl Recorder {
@@ -57,8 +71,9 @@ impl Recorder {
     pub fn text(&self) -> String {
         let record = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = String::new();
-        for number in 1..=record.secrets {
-            let _ = writeln!(text, "*secret secret{number}*");
+        let secrets = (1..=record.secrets).map(|number| format!("secret{number}"));
+        for name in secrets.chain((1..=record.users).map(|number| format!("password{number}"))) {
+            let _ = writeln!(text, "*secret {name}*");
         }
         text.push_str(&record.text);
         let mut rest = Record { line: record.line.clone(), secret: record.secret.clone(), ..Record::default() };
@@ -74,6 +89,8 @@ impl Observer for Recorder {
             Event::Sent(bytes) => record.sent(bytes),
             Event::SentSecret(_) => record.sent_secret(),
             Event::Received(line) => record.received(*line),
+            Event::TlsStarted => record.direction(Side::Client, Deed::Tls),
+            Event::TlsEnded => record.direction(Side::Client, Deed::EndTls),
             Event::HalfClosed if !record.is_closing => {
                 record.end_line();
                 record.direction(Side::Client, Deed::HalfClose);
@@ -107,6 +124,9 @@ impl Record {
 
     fn end_line(&mut self) {
         let line = std::mem::take(&mut self.line);
+        if self.exchange.is_none() {
+            self.sent_auth(&line);
+        }
         let secret = self.secret.take();
         let mut parts = Vec::new();
         let deed = match (std::str::from_utf8(&line).ok().and_then(|line| line.strip_suffix("\r\n")), &secret) {
@@ -131,17 +151,56 @@ impl Record {
 
     fn received(&mut self, line: ReplyLine<'_>) {
         self.end_line();
-        let _ = writeln!(self.text, "# {}", Visible(line.content()));
+        let said = format!("# {}\n", Visible(line.content()));
+        self.text.push_str(&said);
+        if let Some(exchange) = &mut self.exchange {
+            exchange.said.push_str(&said);
+        }
         match line.code() {
             Some(code) if line.ends_reply() => {
                 self.is_closing = matches!(code.number(), 221 | 421);
                 let _ = writeln!(self.text, "S: {:03}", code.number());
+                if code.number() != 334
+                    && let Some(exchange) = self.exchange.take()
+                    && code.is_positive()
+                {
+                    self.authenticated(exchange);
+                }
             }
             _ => {}
         }
+    }
+
+    /// Notes the beginning of an exchange, if the answers in it depend on challenges.
+    fn sent_auth(&mut self, line: &[u8]) {
+        let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let (Some(verb), Some(mechanism)) = (words.next(), words.next()) else { return };
+        let is_same_again = SAME_AGAIN.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(mechanism));
+        if verb.eq_ignore_ascii_case(b"AUTH") && !is_same_again {
+            self.exchange = Some(Exchange {
+                mechanism: String::from_utf8_lossy(mechanism).into_owned(),
+                start: self.text.len(),
+                secrets: self.secrets - usize::from(self.secret.is_some()),
+                said: String::new(),
+            });
+        }
+    }
+
+    /// Writes an exchange that was granted as one step.
+    fn authenticated(&mut self, exchange: Exchange) {
+        self.users += 1;
+        self.secrets = exchange.secrets;
+        self.text.truncate(exchange.start);
+        self.text.push_str(&exchange.said);
+        let value = |name: &str| Text(vec![Part::Value { name: format!("{name}{}", self.users), default: None }]);
+        let (user, secret) = (value("user"), value("password"));
+        self.direction(Side::Client, Deed::Authenticate { mechanism: exchange.mechanism, user, secret });
     }
 
     fn direction(&mut self, side: Side, deed: Deed) {
         let _ = writeln!(self.text, "{}", Step { file: None, line: 0, side, deed });
     }
 }
+
+/// Mechanisms by which one says the same thing every time.
+const SAME_AGAIN: [&str; 6] = ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER", "EXTERNAL", "ANONYMOUS"];

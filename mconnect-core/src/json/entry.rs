@@ -84,6 +84,8 @@ pub enum Happening<'a> {
     },
     /// TLS was started: what follows is inside it.
     TlsStarted {},
+    /// TLS was ended: what follows is in the clear again.
+    TlsEnded {},
     /// What TLS agreed on, and what the server showed.
     Tls(&'a Info),
     /// The sending side was ended.

@@ -133,6 +133,7 @@ impl Fold {
             Event::Phase(Phase::Closed) => Vec::new(),
             Event::Phase(phase) => vec![self.enter(phase)],
             Event::TlsStarted => vec![Happening::TlsStarted {}],
+            Event::TlsEnded => vec![Happening::TlsEnded {}],
             Event::Tls(info) => vec![Happening::Tls(info)],
             Event::HalfClosed => vec![Happening::HalfClosed {}],
             // What was received before may be read after it.

@@ -73,6 +73,8 @@ impl<F: Fn(&Entry<'_>)> Journal<F> {
                 Verdict::TooLate => "too_late",
                 Verdict::Closed => "closed",
                 Verdict::Impossible => "impossible",
+                Verdict::Insecure => "insecure",
+                Verdict::Refused => "refused",
             },
             took_us: micros(outcome.took),
         };

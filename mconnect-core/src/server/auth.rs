@@ -16,7 +16,7 @@ impl Setup {
         )
     }
 
-    /// Offers AUTH with these mechanisms only, of those that [`auth`](Self::auth) has.
+    /// Offers AUTH with these mechanisms only; those with a token take it as a password.
     #[must_use]
     pub fn auth_by<'a>(
         mut self,
@@ -36,6 +36,17 @@ struct Users {
     mechanisms: Vec<Mechanism>,
 }
 
+/// Gives the exchange that one user is expected to make by this mechanism; nothing if there is no such mechanism.
+pub(super) fn exchange(mechanism: &str, user: &[u8], secret: &[u8]) -> Option<Box<dyn Exchange>> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let users = Users {
+        users: Arc::new(vec![(text(user), text(secret))]),
+        names: String::new(),
+        mechanisms: Mechanism::ALL.to_vec(),
+    };
+    users.begin(mechanism.as_bytes())
+}
+
 impl Gate for Users {
     fn mechanisms(&self) -> &str {
         &self.names
@@ -49,7 +60,7 @@ impl Gate for Users {
             Mechanism::CramMd5 => State::CramMd5(None),
             Mechanism::ScramSha1 => State::ScramFirst(Hash::Sha1),
             Mechanism::ScramSha256 => State::ScramFirst(Hash::Sha256),
-            _ => return None,
+            Mechanism::XOAuth2 | Mechanism::OAuthBearer | Mechanism::External => State::Token(mechanism),
         };
         Some(Box::new(Proof { users: Arc::clone(&self.users), state }))
     }
@@ -62,6 +73,7 @@ struct Proof {
 
 enum State {
     Plain,
+    Token(Mechanism),
     LoginUser,
     LoginPassword { user: String },
     CramMd5(Option<String>),
@@ -82,11 +94,23 @@ impl Proof {
     /// Goes on; nothing if the answer is malformed.
     fn advance(&mut self, answer: Option<&str>) -> Option<Step> {
         match (&self.state, answer) {
-            (State::Plain | State::ScramFirst(_), None) => Some(Step::Challenge(String::new())),
+            (State::Plain | State::Token(_) | State::ScramFirst(_), None) => Some(Step::Challenge(String::new())),
             (State::Plain, Some(answer)) => {
                 let mut parts = answer.split('\0').skip(1);
                 let (user, password) = (parts.next()?, parts.next()?);
                 Self::verdict(self.is_password(user, password))
+            }
+            (State::Token(mechanism), Some(answer)) => {
+                let mechanism = *mechanism;
+                let is_proof = |(user, token): &(String, String)| match mechanism {
+                    Mechanism::External => answer == user,
+                    Mechanism::OAuthBearer => {
+                        answer.starts_with(&format!("n,a={},", user.replace('=', "=3D").replace(',', "=2C")))
+                            && answer.split('\x01').any(|field| field == format!("auth=Bearer {token}"))
+                    }
+                    _ => answer == format!("user={user}\x01auth=Bearer {token}\x01\x01"),
+                };
+                Self::verdict(self.users.iter().any(is_proof))
             }
             (State::LoginUser, None) => Some(Step::Challenge(encode(b"Username:"))),
             (State::LoginUser, Some(user)) => {
@@ -145,5 +169,7 @@ impl Exchange for Proof {
     }
 }
 
+/// Why there is no exchange.
+pub(super) const NO_EXCHANGE: &str = "no such mechanism here";
 /// The least that [RFC 7677](https://www.rfc-editor.org/rfc/rfc7677#section-4) allows.
 const ROUNDS: NonZeroU32 = NonZeroU32::new(4096).expect("4096 is not zero");

@@ -54,6 +54,11 @@ impl Identity {
         &self.key.pkcs8
     }
 
+    /// Gives its key in PEM.
+    pub fn key_pem(&self) -> String {
+        crate::tls::pem("PRIVATE KEY", &self.key.pkcs8)
+    }
+
     /// Gives the fingerprint of its public key.
     pub fn key_fingerprint(&self) -> Fingerprint {
         Certificate::read(&self.chain[0]).key_fingerprint

@@ -1,20 +1,26 @@
 //! What a client sends, by the line or as it comes.
 
 use std::io;
+use std::sync::Arc;
 
 use memchr::memchr;
 
 use crate::stream::Stream;
 
-pub(super) struct Input<'a> {
-    stream: &'a dyn Stream,
+pub(super) struct Input {
+    stream: Arc<dyn Stream>,
     bytes: Vec<u8>,
     start: usize,
 }
 
-impl<'a> Input<'a> {
-    pub fn new(stream: &'a dyn Stream) -> Self {
+impl Input {
+    pub fn new(stream: Arc<dyn Stream>) -> Self {
         Self { stream, bytes: Vec::new(), start: 0 }
+    }
+
+    /// Gives what has come and was not taken.
+    pub fn rest(&self) -> &[u8] {
+        &self.bytes[self.start..]
     }
 
     /// Gives the next line with its LF, a piece of one that is too long, or at the end what is left; nothing after that.

@@ -7,28 +7,41 @@
 
 #[cfg(feature = "auth")]
 mod auth;
+#[cfg(not(feature = "auth"))]
+#[path = "without_auth.rs"]
+mod auth;
 #[cfg(feature = "tls")]
 mod certificate;
+mod error;
 mod input;
 mod play;
 mod receive;
+mod rules;
 mod setup;
+mod shared;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "without_tls.rs"]
+mod tls;
 
-use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::panic::resume_unwind;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 #[cfg(feature = "tls")]
 pub use certificate::{Authority, Identity};
+pub use error::ServerError;
+pub use rules::{Rule, Stage};
 pub use setup::Setup;
+pub use shared::{Message, Said};
 
-use crate::dialogue::{Dialogue, Side, SyntaxError, Values};
+use crate::dialogue::{Dialogue, Values};
+use crate::stream::Stream;
+use shared::{Shared, State};
 
 /// A server that listens on this machine.
 ///
@@ -41,137 +54,9 @@ pub struct Server {
     patience: Duration,
     /// How many clients there have to be.
     sessions: usize,
+    certificate: Option<String>,
     shared: Arc<Shared>,
     acceptor: Option<JoinHandle<Result<(), ServerError>>>,
-}
-
-/// A message that the server accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
-    /// What stood between the angle brackets of MAIL.
-    pub sender: Vec<u8>,
-    /// What stood between the angle brackets of each RCPT that was accepted.
-    pub recipients: Vec<Vec<u8>>,
-    /// The content, dots unstuffed, line ends as they were sent.
-    pub content: Vec<u8>,
-}
-
-/// Why a server that played a dialogue did not come to its end.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ServerError {
-    /// No dialogue.
-    #[error(transparent)]
-    Syntax(#[from] SyntaxError),
-    /// The system did not let it listen, read or write.
-    #[error("the server cannot {action}")]
-    Io {
-        /// What it could not do.
-        action: &'static str,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// No client connected in time.
-    #[error("no client came in {0:?}")]
-    NoClient(Duration),
-    /// The client did something else than the dialogue says.
-    #[error("{}line {line} of the dialogue: expected `{expected}`, got {got}{}", InFile(file), Lines(last_lines))]
-    Deviation {
-        /// The dialogue's file, if it is from one.
-        file: Option<Arc<str>>,
-        /// The number of the line in the dialogue.
-        line: usize,
-        /// The step.
-        expected: String,
-        /// What came instead.
-        got: String,
-        /// The last lines of the session until then.
-        last_lines: Vec<String>,
-    },
-}
-
-struct InFile<'a>(&'a Option<Arc<str>>);
-
-impl fmt::Display for InFile<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_ref().map_or(Ok(()), |file| write!(f, "{file}: "))
-    }
-}
-
-struct Lines<'a>(&'a [String]);
-
-impl fmt::Display for Lines<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.0.is_empty() {
-            f.write_str("\nthe last lines of the session:")?;
-        }
-        self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
-    }
-}
-
-/// A line of a session that the server played, without its end. Of a body that `*body*` or `*octets*` stands for, there
-/// is none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
-    /// The session, counted from 0.
-    pub session: usize,
-    /// Who said it.
-    pub side: Side,
-    /// The line.
-    pub line: Vec<u8>,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    messages: Vec<Message>,
-    said: Vec<Said>,
-    taken: usize,
-    connections: Vec<TcpStream>,
-    clients: usize,
-    /// The acceptor is done.
-    is_over: bool,
-    is_stopping: bool,
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn keep(&self, message: Message) {
-        self.state().messages.push(message);
-        self.changed.notify_all();
-    }
-
-    fn note(&self, said: Said) {
-        self.state().said.push(said);
-    }
-
-    /// Accepts a client; `None` once the server is stopping.
-    fn accept(&self, listener: &TcpListener) -> Result<Option<TcpStream>, ServerError> {
-        let failed = |source| ServerError::Io { action: "accept a connection", source };
-        let (stream, _) = listener.accept().map_err(failed)?;
-        stream.set_nodelay(true).map_err(failed)?;
-        let mut state = self.state();
-        if state.is_stopping {
-            return Ok(None);
-        }
-        state.clients += 1;
-        state.connections.push(stream.try_clone().map_err(failed)?);
-        self.changed.notify_all();
-        Ok(Some(stream))
-    }
-
-    fn forget(&self, stream: &TcpStream) {
-        let gone = stream.peer_addr().ok();
-        self.state().connections.retain(|connection| connection.peer_addr().ok() != gone);
-    }
 }
 
 impl Server {
@@ -186,16 +71,17 @@ impl Server {
     }
 
     fn receive(setup: Setup) -> Result<Self, ServerError> {
-        Self::listen(move |listener, shared| {
-            while let Some(stream) = shared.accept(&listener)? {
+        let certificate = setup.certificate.clone();
+        Self::listen_on(bind()?, 0, certificate, move |listener, shared| {
+            while let Some((stream, number)) = shared.accept(&listener)? {
                 let (shared, setup) = (Arc::clone(&shared), setup.clone());
                 let thread = thread::Builder::new().name("receiver".to_owned());
                 let spawned = thread.spawn(move || {
                     // A client that breaks off is no fault of the receiver's.
-                    drop(receive::serve(&stream, &shared, &setup));
+                    drop(receive::serve(&stream, number, &shared, &setup));
                     shared.forget(&stream);
                 });
-                spawned.map_err(|source| ServerError::Io { action: "start a thread", source })?;
+                spawned.map_err(failed("start a thread"))?;
             }
             Ok(())
         })
@@ -222,26 +108,23 @@ impl Server {
     }
 
     /// Plays the server's side of a dialogue, with values for its names: its first session to the first client that
-    /// connects, and so on.
+    /// connects, and so on. [`Setup::play`] does so with a certificate of one's own, and more.
     ///
     /// # Errors
     /// [`ServerError::Syntax`] if the dialogue is one that no server can play, [`ServerError::Io`].
     pub fn play_with(dialogue: &Dialogue, values: &Values) -> Result<Self, ServerError> {
-        let listening = |source| ServerError::Io { action: "listen", source };
-        Self::play_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(listening)?, dialogue, values)
+        Setup::new().play(dialogue, values)
     }
 
-    /// Plays as [`play_with`](Self::play_with) does, to the clients of a socket that listens already.
-    ///
-    /// # Errors
-    /// As [`play_with`](Self::play_with).
-    pub fn play_on(listener: TcpListener, dialogue: &Dialogue, values: &Values) -> Result<Self, ServerError> {
+    fn play_on(listener: TcpListener, setup: Setup, dialogue: &Dialogue, values: &Values) -> Result<Self, ServerError> {
         dialogue.require_servable()?;
         let (sessions, values) = (dialogue.sessions(), values.clone());
-        Self::listen_on(listener, sessions.len(), CLIENT_PATIENCE, move |listener, shared| {
-            for (number, session) in sessions.iter().enumerate() {
+        let setup = if dialogue.starts_tls() { setup.with_some_tls() } else { setup };
+        let certificate = setup.certificate.clone();
+        Self::listen_on(listener, sessions.len(), certificate, move |listener, shared| {
+            for session in &sessions {
                 match shared.accept(&listener)? {
-                    Some(stream) => play::serve(session, number, stream, &values, &shared)?,
+                    Some((stream, number)) => play::serve(session, number, stream, &values, &setup, &shared)?,
                     None => return Err(ServerError::NoClient(CLIENT_PATIENCE)),
                 }
             }
@@ -259,12 +142,17 @@ impl Server {
         self.address.port()
     }
 
+    /// Gives the certificate that it shows with TLS, in PEM, if there is TLS and that is known.
+    pub fn certificate(&self) -> Option<&str> {
+        self.certificate.as_deref()
+    }
+
     /// Gives every message accepted so far.
     pub fn messages(&self) -> Vec<Message> {
         self.shared.state().messages.clone()
     }
 
-    /// Gives every line of the sessions that it played so far, in order.
+    /// Gives every line of the sessions so far, in order.
     pub fn said(&self) -> Vec<Said> {
         self.shared.state().said.clone()
     }
@@ -297,20 +185,13 @@ impl Server {
         self.finish()
     }
 
-    fn listen(
-        run: impl FnOnce(TcpListener, Arc<Shared>) -> Result<(), ServerError> + Send + 'static,
-    ) -> Result<Self, ServerError> {
-        let listening = |source| ServerError::Io { action: "listen", source };
-        Self::listen_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(listening)?, 0, Duration::ZERO, run)
-    }
-
     fn listen_on(
         listener: TcpListener,
         sessions: usize,
-        patience: Duration,
+        certificate: Option<String>,
         run: impl FnOnce(TcpListener, Arc<Shared>) -> Result<(), ServerError> + Send + 'static,
     ) -> Result<Self, ServerError> {
-        let listening = |source| ServerError::Io { action: "listen", source };
+        let listening = failed("listen");
         let address = listener.local_addr().map_err(listening)?;
         let shared = Arc::<Shared>::default();
         let theirs = Arc::clone(&shared);
@@ -320,7 +201,8 @@ impl Server {
             theirs.changed.notify_all();
             result
         });
-        Ok(Self { address, patience, sessions, shared, acceptor: Some(thread.map_err(listening)?) })
+        let acceptor = Some(thread.map_err(listening)?);
+        Ok(Self { address, patience: CLIENT_PATIENCE, sessions, certificate, shared, acceptor })
     }
 
     fn finish(&mut self) -> Result<(), ServerError> {
@@ -358,6 +240,27 @@ impl Drop for Server {
             _ => {}
         }
     }
+}
+
+/// Listens on this machine, on a port that the system chooses.
+fn bind() -> Result<TcpListener, ServerError> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed("listen"))
+}
+
+fn failed(action: &'static str) -> impl Fn(io::Error) -> ServerError + Copy {
+    move |source| ServerError::Io { action, source }
+}
+
+/// Writes all of it.
+fn write(stream: &dyn Stream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match stream.write(bytes) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// How long a client may take to come once a server that plays a dialogue is joined.

@@ -4,12 +4,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::{ServerConfig, ServerConnection};
 
 use super::certificate::Identity;
 use super::setup::{Accept, Setup};
 use crate::stream::Stream;
-use crate::tls::TlsStream;
+use crate::tls::{self, ConfigError, TlsStream};
 
 impl Setup {
     /// Offers STARTTLS, with this certificate.
@@ -33,7 +35,20 @@ impl Setup {
     /// ```
     #[must_use]
     pub fn tls(self, identity: &Identity) -> Self {
-        self.tls_with(identity.config())
+        Self { certificate: Some(identity.pem()), ..self.tls_with(identity.config()) }
+    }
+
+    /// Offers STARTTLS, with a certificate, its chain, and its key, in PEM.
+    ///
+    /// # Errors
+    /// [`ConfigError::Pem`]; [`ConfigError::Identity`] if the key is not the certificate's.
+    pub fn tls_pem(self, chain: &[u8], key: &[u8]) -> Result<Self, ConfigError> {
+        let certificate = String::from_utf8_lossy(chain).into_owned();
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| ConfigError::Pem("private key"))?;
+        let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().map_err(tls::wrong)?.with_no_client_auth();
+        let config = builder.with_single_cert(tls::certificates(chain)?, key).map_err(tls::wrong)?;
+        Ok(Self { certificate: Some(certificate), ..self.tls_with(Arc::new(config)) })
     }
 
     /// Offers STARTTLS, with one's own configuration of rustls.
@@ -46,8 +61,17 @@ impl Setup {
     /// Offers STARTTLS, and ends each connection without the close_notify that belongs to it.
     #[must_use]
     pub fn tls_that_truncates(mut self, identity: &Identity) -> Self {
+        self.certificate = Some(identity.pem());
         self.tls = Some(Arc::new(Acceptor { config: identity.config(), truncates: true }));
         self
+    }
+
+    /// Makes a certificate for this machine if none was given.
+    pub(super) fn with_some_tls(self) -> Self {
+        match self.tls {
+            Some(_) => self,
+            None => self.tls(&Identity::self_signed(["localhost", "127.0.0.1", "::1"])),
+        }
     }
 
     /// Speaks TLS from the first byte on, instead of offering STARTTLS.
@@ -64,15 +88,12 @@ struct Acceptor {
 }
 
 impl Accept for Acceptor {
-    fn accept(&self, stream: Arc<dyn Stream>) -> io::Result<Arc<dyn Stream>> {
+    fn accept(&self, stream: Arc<dyn Stream>, patience: Duration) -> io::Result<Arc<dyn Stream>> {
         let connection = ServerConnection::new(Arc::clone(&self.config)).map_err(io::Error::other)?;
-        Ok(Arc::new(TlsStream::handshake(stream, connection, PATIENCE)?))
+        Ok(Arc::new(TlsStream::handshake(stream, connection, patience)?))
     }
 
     fn end(&self, stream: &dyn Stream) -> io::Result<()> {
         if self.truncates { stream.shutdown() } else { stream.half_close() }
     }
 }
-
-/// How long a client may take to shake hands.
-const PATIENCE: Duration = Duration::from_secs(60);

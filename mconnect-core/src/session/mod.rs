@@ -256,6 +256,26 @@ impl Session {
         Ok((Self::of(shared, stream), extra))
     }
 
+    /// Ends TLS, or waits until the server does, and goes on in the clear. What the server said before is forgotten.
+    pub(crate) fn end_tls(self, awaits: bool, patience: Duration) -> Result<Self, Error> {
+        let (shared, stream) = self.writer.into_parts();
+        let ended = stream
+            .set_read_timeout(Some(patience.max(Duration::from_millis(1))))
+            .and_then(|()| stream.end_tls(awaits))
+            .map_err(|source| {
+                let scene = shared.scene(Action::EndTls);
+                match source.kind() {
+                    io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
+                        Error::Timeout { scene, after: patience, partial: Vec::new() }
+                    }
+                    _ => Error::Tls { scene, source },
+                }
+            });
+        let stream = ended.inspect_err(|_| drop(stream.shutdown()))?;
+        shared.tls_ended();
+        Ok(Self::of(shared, stream))
+    }
+
     /// Gives the bare streams; what was received and not yet read comes first from the reader.
     pub fn into_raw(self) -> (RawReader, RawWriter) {
         raw::into_raw(self.reader, self.writer)

@@ -141,12 +141,21 @@ impl Shared {
 
     /// Follows the start of TLS.
     pub fn tls_started(&self) {
+        self.change_tls(&Event::TlsStarted);
+    }
+
+    /// Follows the end of TLS: as at its start, what was learnt before it counts no more.
+    pub fn tls_ended(&self) {
+        self.change_tls(&Event::TlsEnded);
+    }
+
+    fn change_tls(&self, event: &Event<'_>) {
         let mut state = self.tracker();
         let before = state.phase();
         state.tracker.tls_started();
         let after = state.phase();
         drop(state);
-        self.observe(&Event::TlsStarted);
+        self.observe(event);
         self.observe_phase(before, after);
     }
 

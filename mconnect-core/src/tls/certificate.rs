@@ -132,13 +132,18 @@ impl Certificate {
 
     /// Writes it as PEM.
     pub fn to_pem(&self) -> String {
-        let mut pem = "-----BEGIN CERTIFICATE-----\n".to_owned();
-        for line in base64(&self.der).as_bytes().chunks(64) {
-            pem.push_str(&String::from_utf8_lossy(line));
-            pem.push('\n');
-        }
-        pem + "-----END CERTIFICATE-----\n"
+        pem("CERTIFICATE", &self.der)
     }
+}
+
+/// Writes something as PEM ([RFC 7468](https://www.rfc-editor.org/rfc/rfc7468)).
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
+    let mut pem = format!("-----BEGIN {label}-----\n");
+    for line in base64(der).as_bytes().chunks(64) {
+        pem.push_str(&String::from_utf8_lossy(line));
+        pem.push('\n');
+    }
+    pem + &format!("-----END {label}-----\n")
 }
 
 fn host(name: &GeneralName) -> Option<String> {

@@ -9,6 +9,7 @@
 //! The handshake always comes to its end, so that the certificates can be shown; then they are verified, and unless the
 //! [`Config`] says otherwise, what is wrong with them is an error.
 
+mod after;
 mod certificate;
 #[cfg(feature = "serde")]
 mod json;
@@ -21,13 +22,15 @@ mod words;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, Connection, KeyLogFile, ProtocolVersion, RootCertStore};
 
 pub use crate::calendar::date;
+#[cfg_attr(not(feature = "server"), allow(unused_imports, reason = "a server's key is written so, too"))]
+pub(crate) use certificate::pem;
 pub use certificate::{Certificate, Fingerprint};
 pub use rustls;
 pub use stream::TlsStream;
@@ -193,12 +196,6 @@ impl Config {
         if let Some(own) = &self.own {
             return Ok(Arc::clone(own));
         }
-        let wrong = |error: rustls::Error| match error {
-            rustls::Error::InconsistentKeys(_) => {
-                ConfigError::Identity("the key does not fit the certificate".to_owned())
-            }
-            error => ConfigError::Identity(error.to_string()),
-        };
         let versions: &[_] = if self.is_13_only {
             &[&rustls::version::TLS13]
         } else {
@@ -269,7 +266,13 @@ impl Session {
     /// [`insecure`](Config::insecure); [`Error::Tls`] if the handshake fails; otherwise as
     /// [`upgrade_with`](Self::upgrade_with). The connection is closed then, and nothing more is sent in the clear.
     pub fn upgrade(self, config: &Config) -> Result<(Self, Info), Error> {
-        let (patience, peer) = (self.patience(), self.peer().clone());
+        let patience = self.patience();
+        self.upgrade_within(config, patience)
+    }
+
+    /// Does the same, in this time.
+    pub(crate) fn upgrade_within(self, config: &Config, patience: Duration) -> Result<(Self, Info), Error> {
+        let peer = self.peer().clone();
         let name = config.name.as_deref().unwrap_or(peer.name()).trim_end_matches('.').to_owned();
         let (session, info) = self.upgrade_with(|under| {
             let invalid = |error: rustls::Error| io::Error::new(io::ErrorKind::InvalidInput, error);
@@ -297,7 +300,14 @@ impl Session {
     }
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+pub(crate) fn wrong(error: rustls::Error) -> ConfigError {
+    match error {
+        rustls::Error::InconsistentKeys(_) => ConfigError::Identity("the key does not fit the certificate".to_owned()),
+        error => ConfigError::Identity(error.to_string()),
+    }
+}
+
+pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     certificates.ok().filter(|found| !found.is_empty()).ok_or(ConfigError::Pem("certificate"))
 }

@@ -13,6 +13,8 @@ pub(super) struct Received {
     records: Records,
     /// What came where a record should have begun, and everything after it: no TLS.
     plain: Vec<u8>,
+    /// How much of it was taken.
+    taken: usize,
 }
 
 impl Received {
@@ -33,9 +35,22 @@ impl Received {
         &self.bytes[self.start..self.end]
     }
 
-    /// Gives what came that is no TLS, if anything did.
+    /// Gives what came that is no TLS and was not taken, if anything did.
     pub fn plain(&self) -> &[u8] {
-        &self.plain
+        &self.plain[self.taken..]
+    }
+
+    /// Says whether something came that is no TLS; nothing after it is.
+    pub fn is_plain(&self) -> bool {
+        !self.plain.is_empty()
+    }
+
+    /// Takes some of what is no TLS, and gives how much.
+    pub fn take_plain(&mut self, buffer: &mut [u8]) -> usize {
+        let count = self.plain().len().min(buffer.len());
+        buffer[..count].copy_from_slice(&self.plain[self.taken..self.taken + count]);
+        self.taken += count;
+        count
     }
 }
 

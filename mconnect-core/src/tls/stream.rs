@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustls::Connection;
 
+use super::after::AfterTls;
 use super::received::Received;
 use super::words;
 use crate::stream::Stream;
@@ -162,6 +163,17 @@ impl TlsStream {
         result
     }
 
+    /// Sends close_notify, once.
+    fn say_farewell(&self) -> io::Result<()> {
+        let mut state = self.state();
+        if !state.is_half_closed {
+            state.is_half_closed = true;
+            state.connection.send_close_notify();
+        }
+        drop(state);
+        self.flush()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -272,14 +284,27 @@ impl Stream for TlsStream {
 
     /// Sends close_notify, and ends the sending side below.
     fn half_close(&self) -> io::Result<()> {
-        let mut state = self.state();
-        if !state.is_half_closed {
-            state.is_half_closed = true;
-            state.connection.send_close_notify();
-        }
-        drop(state);
-        self.flush()?;
+        self.say_farewell()?;
         self.under.half_close()
+    }
+
+    fn end_tls(&self, awaits: bool) -> io::Result<Arc<dyn Stream>> {
+        if awaits {
+            loop {
+                match self.read(&mut [0]) {
+                    Ok(0) => break,
+                    Ok(_) => {
+                        return Err(io::Error::new(io::ErrorKind::InvalidData, "something is still said inside it"));
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        } else {
+            self.say_farewell()?;
+        }
+        let received = std::mem::take(&mut self.state().received);
+        Ok(Arc::new(AfterTls::new(Arc::clone(&self.under), received)))
     }
 
     fn shutdown(&self) -> io::Result<()> {

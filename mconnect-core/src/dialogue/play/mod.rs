@@ -1,6 +1,19 @@
 //! Playing the client's side.
 
+#[cfg(feature = "auth")]
+mod auth;
+#[cfg(not(feature = "auth"))]
+#[path = "without_auth.rs"]
+mod auth;
+mod finding;
 mod game;
+mod hear;
+mod say;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "without_tls.rs"]
+mod tls;
 
 use std::fmt;
 use std::time::Duration;
@@ -32,9 +45,10 @@ type Watcher<'a> = dyn FnMut(Report<'_>) + 'a;
 /// # main().unwrap();
 /// # }
 /// ```
-#[derive(Default)]
 pub struct Player<'a> {
     values: Values,
+    tls: tls::Config,
+    factor: f64,
     keeps_going: bool,
     stop: Option<(String, Stop)>,
     watcher: Option<Box<Watcher<'a>>>,
@@ -54,6 +68,8 @@ pub enum Report<'a> {
     Sent(&'a str),
     /// A line was received.
     Received(&'a str),
+    /// TLS was started: what was agreed, in words.
+    TlsStarted(&'a str),
     /// A step has its outcome.
     Outcome(&'a Outcome),
 }
@@ -89,6 +105,10 @@ pub enum Verdict {
     TooLate,
     /// The connection was closed, or broke.
     Closed,
+    /// TLS did not start, or the server is not proven to be who it is.
+    Insecure,
+    /// Authentication was refused.
+    Refused,
     /// It could not be done at all: a value or a file is missing.
     Impossible,
 }
@@ -147,7 +167,14 @@ impl Session {
 impl<'a> Player<'a> {
     /// Makes one without values, that stops at the first step that does not go as expected.
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            values: Values::default(),
+            tls: tls::Config::default(),
+            factor: 1.0,
+            keeps_going: false,
+            stop: None,
+            watcher: None,
+        }
     }
 
     /// Gives a name a value.
@@ -166,6 +193,12 @@ impl<'a> Player<'a> {
     /// Goes on after a step that did not go as expected, as long as the connection lasts.
     pub fn keep_going(&mut self) -> &mut Self {
         self.keeps_going = true;
+        self
+    }
+
+    /// Multiplies every deadline of the dialogues by this: for a machine that is slower than theirs.
+    pub fn scale(&mut self, factor: f64) -> &mut Self {
+        self.factor = factor;
         self
     }
 
@@ -189,10 +222,15 @@ impl<'a> Player<'a> {
 
     /// Plays the client's side of the first session of a dialogue.
     pub fn play(&mut self, session: Session, dialogue: &Dialogue) -> Played {
-        let (values, stop) = (self.values.clone(), self.stop.clone());
-        let mut game = Game::new(session, values, self.keeps_going, stop, self.watcher.as_deref_mut());
+        let mut game = Game::new(self, session);
         game.run(dialogue.steps());
         Played { outcomes: game.outcomes, values: game.values, session: game.session }
+    }
+}
+
+impl Default for Player<'_> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -1,0 +1,72 @@
+//! How long what a dialogue awaits may take.
+
+use std::time::{Duration, Instant};
+
+use super::Deed;
+
+/// The deadlines that a dialogue has set so far.
+#[derive(Debug, Clone)]
+pub(crate) struct Deadlines {
+    next: Option<Duration>,
+    each: Option<Duration>,
+    end: Option<Instant>,
+    factor: f64,
+}
+
+impl Deadlines {
+    /// Begins without any; those that come are multiplied by this.
+    pub fn new(factor: f64) -> Self {
+        Self { next: None, each: None, end: None, factor }
+    }
+
+    /// Takes a deadline from the dialogue, if this is one.
+    pub fn take(&mut self, deed: &Deed) {
+        match deed {
+            Deed::Within(time) => self.next = Some(self.scaled(*time)),
+            Deed::EachWithin(time) => self.each = Some(self.scaled(*time)),
+            Deed::AllWithin(time) => self.end = Instant::now().checked_add(self.scaled(*time)),
+            _ => {}
+        }
+    }
+
+    /// Gives the time that the next thing awaited may take: that of the dialogue, or else this.
+    pub fn next_or(&mut self, usual: Duration) -> Duration {
+        let each = self.each.unwrap_or(usual);
+        self.of_this_or(each)
+    }
+
+    /// Gives the time of a `*within*` just before, or else this.
+    pub fn of_this_or(&mut self, usual: Duration) -> Duration {
+        let patience = self.next.take().unwrap_or(usual);
+        match self.end {
+            Some(end) => patience.min(end.saturating_duration_since(Instant::now())),
+            None => patience,
+        }
+    }
+
+    /// Multiplies a time; one too long is the longest there is.
+    pub fn scaled(&self, time: Duration) -> Duration {
+        Duration::try_from_secs_f64(time.as_secs_f64() * self.factor).unwrap_or(Duration::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_that_of_the_step_of_each_or_the_usual_one() {
+        let second = Duration::from_secs(1);
+        let mut deadlines = Deadlines::new(2.0);
+        assert_eq!(deadlines.next_or(second), second);
+        deadlines.take(&Deed::EachWithin(3 * second));
+        deadlines.take(&Deed::Within(4 * second));
+        assert_eq!(deadlines.next_or(second), 8 * second);
+        assert_eq!(deadlines.next_or(second), 6 * second);
+        assert_eq!(deadlines.of_this_or(second), second);
+        deadlines.take(&Deed::AllWithin(Duration::ZERO));
+        assert_eq!(deadlines.next_or(second), Duration::ZERO);
+        assert_eq!(Deadlines::new(f64::NAN).scaled(second), Duration::MAX);
+        assert_eq!(Deadlines::new(1e300).scaled(second), Duration::MAX);
+    }
+}

@@ -1,0 +1,45 @@
+//! Proving who one is.
+
+use super::Verdict;
+use super::finding::Finding;
+use super::game::Game;
+use crate::auth::{Credentials, Exchange, Mechanism};
+use crate::protocol::Code;
+
+/// Does a whole exchange.
+pub(super) fn authenticate(game: &mut Game<'_, '_>, mechanism: &str, user: &[u8], secret: &[u8]) -> Finding {
+    let Some(mechanism) = Mechanism::from_name(mechanism.as_bytes()) else {
+        let known = Mechanism::ALL.map(Mechanism::name).join(", ");
+        return Finding::not(Verdict::Impossible, format!("no such mechanism here: {known}"));
+    };
+    let (Ok(user), Ok(secret)) = (str::from_utf8(user), str::from_utf8(secret)) else {
+        return Finding::not(Verdict::Impossible, "a user or a secret that is not UTF-8");
+    };
+    let Some(session) = &game.session else { return Finding::closed_here() };
+    let host = session.peer().name().to_owned();
+    let mut exchange = Exchange::new(mechanism, &Credentials::new(user, secret)).host(&host);
+    let mut line = exchange.command();
+    let patience = game.patience();
+    loop {
+        game.out.extend_from_slice(line.as_bytes());
+        game.out.extend_from_slice(b"\r\n");
+        let reply = match game.flush().and_then(|()| game.read_reply(patience)) {
+            Ok(reply) => reply,
+            Err(finding) => return finding,
+        };
+        let got = game.shown(&reply);
+        let refused = |got: String| Finding { reply: Some(reply.clone()), ..Finding::not(Verdict::Refused, got) };
+        match exchange.next(reply.code(), &reply.text()) {
+            Ok(Some(answer)) => line = answer,
+            Ok(None) if reply.is_positive() => return Finding { reply: Some(reply), ..Finding::met(got) },
+            Ok(None) => return refused(got),
+            Err(problem) => {
+                if reply.code() == Code::CHALLENGE {
+                    game.out.extend_from_slice(b"*\r\n");
+                    drop(game.flush().and_then(|()| game.read_reply(patience)));
+                }
+                return refused(format!("{got}: {problem}"));
+            }
+        }
+    }
+}

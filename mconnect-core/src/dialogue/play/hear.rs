@@ -1,0 +1,237 @@
+//! What is expected of the server.
+
+use std::time::{Duration, Instant};
+
+use super::Verdict;
+use super::finding::{Finding, is_reset};
+use super::game::{GRACE, Game};
+use crate::dialogue::expect::is_met;
+use crate::dialogue::load::deliver;
+use crate::dialogue::{Deed, Mark, Step, Wanted};
+use crate::error::Error;
+use crate::protocol::{Limits, Phase, Reply, ReplyBuilder, ReplyLine, Visible};
+
+impl Game<'_, '_> {
+    pub(super) fn expect_reply(&mut self, steps: &[Step]) -> Finding {
+        let wanted: Vec<&Wanted> = steps
+            .iter()
+            .filter_map(|step| match &step.deed {
+                Deed::Reply(wanted) => Some(wanted),
+                _ => None,
+            })
+            .collect();
+        if wanted.last().is_some_and(|wanted| !wanted.is_last()) {
+            return self.expect_lines(&wanted);
+        }
+        let alternatives: Vec<&[&Wanted]> = wanted.split_inclusive(|wanted| wanted.is_last()).collect();
+        let mark = wanted[0].mark;
+        let is_optional = matches!(mark, Mark::Optional | Mark::AnyNumber);
+        let patience = match is_optional {
+            true => {
+                let grace = self.deadlines.scaled(GRACE);
+                self.deadlines.of_this_or(grace)
+            }
+            false => self.patience(),
+        };
+        let mut count = 0;
+        loop {
+            let reply = match self.held.take().map_or_else(|| self.read_reply(patience), Ok) {
+                Ok(reply) => reply,
+                Err(finding) if is_optional && finding.verdict != Verdict::Impossible => {
+                    return Finding::met(format!("{count} of them"));
+                }
+                Err(finding) => return finding,
+            };
+            match alternatives.iter().find_map(|lines| is_met(lines, &reply, &self.values)) {
+                Some(taken) => {
+                    taken.into_iter().for_each(|(name, value)| self.values.set(name, value));
+                    if mark == Mark::AnyNumber {
+                        count += 1;
+                        continue;
+                    }
+                    let got = self.shown(&reply);
+                    return Finding { reply: Some(reply), ..Finding::met(got) };
+                }
+                None if is_optional => {
+                    self.held = Some(reply);
+                    return Finding::met(format!("{count} of them"));
+                }
+                None => {
+                    let got = self.shown(&reply);
+                    return Finding { reply: Some(reply), ..Finding::not(Verdict::Other, got) };
+                }
+            }
+        }
+    }
+
+    /// Expects lines of a reply whose end is expected as exact bytes.
+    fn expect_lines(&mut self, wanted: &[&Wanted]) -> Finding {
+        let patience = self.patience();
+        let deadline = Instant::now().checked_add(patience);
+        for wanted in wanted {
+            loop {
+                let line = match self.read_line(left(deadline, patience), b"", patience) {
+                    Ok(line) => line,
+                    Err(finding) => return finding,
+                };
+                let line = ReplyLine::new(&line);
+                match wanted.is_met_by(line, &self.values) {
+                    Some(taken) if !line.ends_reply() => {
+                        taken.into_iter().for_each(|(name, value)| self.values.set(name, value));
+                        break;
+                    }
+                    None if !line.ends_reply() => {}
+                    _ => {
+                        let shown = self.values.mask(line.content());
+                        return Finding::not(Verdict::Other, format!("`{}`", Visible(&shown)));
+                    }
+                }
+            }
+        }
+        Finding::met("these lines")
+    }
+
+    pub(super) fn read_reply(&mut self, patience: Duration) -> Result<Reply, Finding> {
+        let deadline = Instant::now().checked_add(patience);
+        let mut builder = ReplyBuilder::new(Limits::default());
+        loop {
+            let line = self.read_line(left(deadline, patience), builder.partial(), patience)?;
+            match builder.push(ReplyLine::new(&line)) {
+                Ok(Some(reply)) => return Ok(reply),
+                Ok(None) => {}
+                Err(limit) => return Err(Finding::not(Verdict::Other, limit.to_string())),
+            }
+        }
+    }
+
+    /// Reads a whole line, in the time that is left; `before` are the lines of the same reply before it.
+    fn read_line(&mut self, left: Duration, before: &[u8], patience: Duration) -> Result<Vec<u8>, Finding> {
+        let skip = std::mem::take(&mut self.skip);
+        let Some(session) = self.session.as_mut() else { return Err(Finding::closed_here()) };
+        let line = match session.read_line_within(left) {
+            Ok(Some(line)) => line.raw().get(skip..).unwrap_or_default().to_vec(),
+            Ok(None) => return Err(Finding::closed_after(before)),
+            Err(error) => return Err(Finding::late_or_broken(&error, before, patience)),
+        };
+        let has_ended = session.phase() == Phase::Closed;
+        let read = ReplyLine::new(&line);
+        self.note_received(read.content());
+        match read.is_finished() {
+            true => Ok(line),
+            false if has_ended => Err(Finding::closed_after(&[before, &line].concat())),
+            false => Err(Finding::not(Verdict::Other, format!("a line of more than {} octets", line.len()))),
+        }
+    }
+
+    pub(super) fn expect_bytes(&mut self, step: &Step) -> Finding {
+        let mut wanted = Vec::new();
+        let values = self.values.clone();
+        let delivered = deliver(step, &values, &mut |bytes: &[u8]| {
+            wanted.extend_from_slice(bytes);
+            Ok(())
+        });
+        if let Some(Err(why)) = delivered {
+            return Finding::not(Verdict::Impossible, why);
+        }
+        let patience = self.patience();
+        let deadline = Instant::now().checked_add(patience);
+        let mut at = 0;
+        while at < wanted.len() {
+            let Some(session) = self.session.as_mut() else { return Finding::closed_here() };
+            let there = session.buffered().get(self.skip..).unwrap_or_default();
+            if there.is_empty() {
+                if let Err(finding) = self.await_bytes(left(deadline, patience), &wanted[..at], patience) {
+                    return finding;
+                }
+                continue;
+            }
+            // A line at a time, so that whole lines are taken out of the session and its phase follows.
+            let line_end = memchr::memchr(b'\n', there).map(|lf| lf + 1);
+            let part = &there[..line_end.unwrap_or(there.len())];
+            let size = part.len().min(wanted.len() - at);
+            if part[..size] != wanted[at..at + size] {
+                let came = [&wanted[..at], part].concat();
+                return Finding::not(Verdict::Other, format!("`{}`", Visible(&self.values.mask(&came))));
+            }
+            at += size;
+            if line_end.is_some_and(|end| end == size) {
+                let whole = match session.read_line_within(left(deadline, patience)) {
+                    Ok(Some(line)) => line.content().to_vec(),
+                    _ => Vec::new(),
+                };
+                self.skip = 0;
+                self.note_received(&whole);
+            } else {
+                self.skip += size;
+            }
+        }
+        Finding::met("these bytes")
+    }
+
+    /// Waits for bytes behind those that were compared already, in the time that is left.
+    fn await_bytes(&mut self, left: Duration, before: &[u8], patience: Duration) -> Result<(), Finding> {
+        let Some(session) = self.session.as_mut() else { return Err(Finding::closed_here()) };
+        if !session.is_ready() {
+            return session.receive(left).map_err(|_| Finding::late(before, patience));
+        }
+        // The end of the stream, or a line so long that it comes in pieces.
+        match session.read_line_within(left) {
+            Ok(Some(line)) => {
+                self.skip -= self.skip.min(line.raw().len());
+                Ok(())
+            }
+            Ok(None) => Err(Finding::closed_after(before)),
+            Err(error) => Err(Finding::late_or_broken(&error, before, patience)),
+        }
+    }
+
+    pub(super) fn expect_end(&mut self, deed: &Deed) -> Finding {
+        let patience = self.patience();
+        if let Some(reply) = self.held.take() {
+            return Finding::not(Verdict::Other, self.shown(&reply));
+        }
+        let skip = std::mem::take(&mut self.skip);
+        let Some(session) = self.session.as_mut() else { return Finding::closed_here() };
+        match (session.read_line_within(patience), deed) {
+            (Ok(Some(line)), _) if line.raw().len() > skip => {
+                let raw = line.raw()[skip..].to_vec();
+                self.unexpected(&raw)
+            }
+            (Ok(Some(_)), _) => self.expect_end(deed),
+            (Ok(None), Deed::Reset) => Finding::not(Verdict::Other, "an orderly end"),
+            (Ok(None), _) => Finding::met("the end"),
+            (Err(Error::Io { source, .. }), Deed::Reset | Deed::Close) if is_reset(&source) => Finding::met("a reset"),
+            (Err(error), _) => Finding::late_or_broken(&error, b"", patience),
+        }
+    }
+
+    pub(super) fn expect_silence(&mut self, time: Duration) -> Finding {
+        if let Some(reply) = self.held.take() {
+            return Finding::not(Verdict::Other, self.shown(&reply));
+        }
+        let Some(session) = self.session.as_mut() else { return Finding::closed_here() };
+        match session.read_line_within(time) {
+            Ok(Some(line)) => {
+                let raw = line.raw().to_vec();
+                self.unexpected(&raw)
+            }
+            Ok(None) => Finding::closed_after(b""),
+            Err(Error::Timeout { partial, .. }) if partial.len() <= self.skip => Finding::met("silence"),
+            Err(Error::Timeout { partial, .. }) => {
+                Finding::not(Verdict::Other, format!("`{}`", Visible(&self.values.mask(&partial))))
+            }
+            Err(error) => Finding::broken(&error),
+        }
+    }
+
+    /// A line came where none should.
+    fn unexpected(&mut self, raw: &[u8]) -> Finding {
+        self.note_received(ReplyLine::new(raw).content());
+        Finding::not(Verdict::Other, format!("`{}`", Visible(&self.values.mask(raw))))
+    }
+}
+
+/// Gives the time until a deadline; one that is too far away is as good as the whole time.
+fn left(deadline: Option<Instant>, patience: Duration) -> Duration {
+    deadline.map_or(patience, |at| at.saturating_duration_since(Instant::now()))
+}

@@ -1,0 +1,201 @@
+//! Playing the server's side of a dialogue.
+
+mod expect;
+
+use std::collections::VecDeque;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use socket2::SockRef;
+
+use super::input::Input;
+use super::setup::Setup;
+use super::{Said, ServerError, Shared, failed, write};
+use crate::dialogue::{Deadlines, Deed, Dialogue, Mark, Separator, Side, Step, Values, deliver};
+use crate::protocol::Visible;
+use crate::stream::Stream;
+
+/// Plays one session to a client. Whatever comes of it, the connection is closed at the end.
+pub(super) fn serve(
+    dialogue: &Dialogue,
+    session: usize,
+    socket: TcpStream,
+    values: &Values,
+    setup: &Setup,
+    shared: &Shared,
+) -> Result<(), ServerError> {
+    let result = Game::begin(session, &socket, values, setup, shared).and_then(|mut game| game.run(dialogue.steps()));
+    shared.forget(&socket);
+    result
+}
+
+struct Game<'a> {
+    session: usize,
+    socket: &'a TcpStream,
+    /// The socket, or TLS over it.
+    stream: Arc<dyn Stream>,
+    is_inside_tls: bool,
+    input: Input,
+    /// What is to be said next, together.
+    out: Vec<u8>,
+    values: Values,
+    deadlines: Deadlines,
+    last_lines: VecDeque<(Side, Vec<u8>)>,
+    setup: &'a Setup,
+    shared: &'a Shared,
+}
+
+impl<'a> Game<'a> {
+    fn begin(
+        session: usize,
+        socket: &'a TcpStream,
+        values: &Values,
+        setup: &'a Setup,
+        shared: &'a Shared,
+    ) -> Result<Self, ServerError> {
+        let stream: Arc<dyn Stream> = Arc::new(socket.try_clone().map_err(failed("use the connection"))?);
+        Ok(Self {
+            session,
+            socket,
+            input: Input::new(Arc::clone(&stream)),
+            stream,
+            is_inside_tls: false,
+            out: Vec::new(),
+            values: values.clone(),
+            deadlines: Deadlines::new(setup.factor),
+            last_lines: VecDeque::new(),
+            setup,
+            shared,
+        })
+    }
+
+    fn run(&mut self, steps: &[Step]) -> Result<(), ServerError> {
+        if self.setup.is_tls_first
+            && let Some(first) = steps.first()
+        {
+            let met = self.start_tls(STEP_PATIENCE);
+            self.judge(first, met, STEP_PATIENCE)?;
+        }
+        for step in steps {
+            match (step.side, &step.deed) {
+                (Side::Server, Deed::Reply(_) | Deed::Bytes(_) | Deed::File(_) | Deed::Octets(_)) => {
+                    self.say(step)?;
+                    continue;
+                }
+                (Side::Neither, deed) => {
+                    self.deadlines.take(deed);
+                    if let Deed::Secret(name) = deed {
+                        self.values.hide(name.clone());
+                    }
+                    continue;
+                }
+                _ => self.flush()?,
+            }
+            match (step.side, &step.deed) {
+                (Side::Server, Deed::HalfClose) => drop(self.stream.half_close()),
+                (Side::Server, Deed::Close) => return self.close(),
+                (Side::Server, Deed::Reset) => {
+                    // Closing the last handle with a linger of zero makes the system send a reset.
+                    let linger = SockRef::from(self.socket).set_linger(Some(Duration::ZERO));
+                    return linger.map_err(failed("reset the connection"));
+                }
+                (Side::Server, Deed::EndTls) => {
+                    let met = self.end_tls(false);
+                    self.judge(step, met, STEP_PATIENCE)?;
+                }
+                (Side::Server, Deed::Pause(time) | Deed::Silence(time)) => thread::sleep(*time),
+                (Side::Client, _) => self.expect(step)?,
+                _ => {}
+            }
+        }
+        self.flush()?;
+        self.close()
+    }
+
+    fn say(&mut self, step: &Step) -> Result<(), ServerError> {
+        match &step.deed {
+            Deed::Reply(wanted) if matches!(wanted.mark, Mark::Begins | Mark::Exactly) => {
+                let text = self.values.fill(&wanted.text).map_err(|name| self.deviation(step, no_value(&name)))?;
+                let separator: &[u8] = match wanted.separator {
+                    Separator::Nothing => b"",
+                    Separator::Space => b" ",
+                    Separator::Hyphen => b"-",
+                };
+                for part in [wanted.code.as_str().as_bytes(), separator, &text, b"\r\n"] {
+                    self.out.extend_from_slice(part);
+                }
+            }
+            // Alternatives and optional replies are not said.
+            Deed::Reply(_) => {}
+            _ => {
+                let (values, mut failure) = (self.values.clone(), None);
+                let delivered = deliver(step, &values, &mut |bytes| {
+                    self.out.extend_from_slice(bytes);
+                    match self.out.len() >= BLOCK {
+                        true => self.flush().map_err(|error| {
+                            failure = Some(error);
+                            String::new()
+                        }),
+                        false => Ok(()),
+                    }
+                });
+                match (failure, delivered) {
+                    (Some(error), _) => return Err(error),
+                    (None, Some(Err(got))) => return Err(self.deviation(step, got)),
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), ServerError> {
+        let bytes = std::mem::take(&mut self.out);
+        for line in bytes.split_inclusive(|byte| *byte == b'\n').take(MOST_SHOWN) {
+            self.note(Side::Server, line.trim_ascii_end());
+        }
+        write(&*self.stream, &bytes).map_err(failed("write to the client"))
+    }
+
+    fn note(&mut self, side: Side, line: &[u8]) {
+        let line = self.values.mask(line);
+        if self.last_lines.len() == LAST_LINES {
+            self.last_lines.pop_front();
+        }
+        self.last_lines.push_back((side, line.clone()));
+        self.shared.note(Said { session: self.session, side, line });
+    }
+
+    fn deviation(&self, step: &Step, got: String) -> ServerError {
+        let last_lines = self.last_lines.iter().map(|(side, line)| {
+            let mark = if *side == Side::Client { 'C' } else { 'S' };
+            format!("{mark}: {}", Visible(line))
+        });
+        ServerError::Deviation {
+            file: step.file.clone(),
+            line: step.line,
+            expected: step.to_string(),
+            got,
+            last_lines: last_lines.collect(),
+        }
+    }
+
+    fn close(&mut self) -> Result<(), ServerError> {
+        self.shared.forget(self.socket);
+        // What a client does after that is its own affair.
+        drop(self.setup.close(&*self.stream, &mut self.input, self.is_inside_tls));
+        Ok(())
+    }
+}
+
+fn no_value(name: &str) -> String {
+    format!("${{{name}}} has no value")
+}
+
+/// How long a client may take for a step, unless the dialogue says otherwise.
+const STEP_PATIENCE: Duration = Duration::from_secs(10);
+const BLOCK: usize = 64 * 1024;
+const MOST_SHOWN: usize = 1000;
+const LAST_LINES: usize = 10;

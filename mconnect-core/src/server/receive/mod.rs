@@ -1,0 +1,317 @@
+//! The receiver: one client's session, from the greeting to the end.
+
+mod transaction;
+
+use std::io;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use socket2::SockRef;
+
+use super::input::Input;
+use super::rules::{Act, Counts, Stage, consult};
+use super::setup::Setup;
+use super::{Said, Shared, write};
+use crate::dialogue::Side;
+use crate::stream::Stream;
+use transaction::Envelope;
+
+/// Serves a client until one of the two is done.
+pub(super) fn serve(socket: &TcpStream, session: usize, shared: &Shared, setup: &Setup) -> io::Result<()> {
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_write_timeout(Some(PATIENCE))?;
+    let stream: Arc<dyn Stream> = Arc::new(socket.try_clone()?);
+    let mut receiver = Receiver {
+        session,
+        shared,
+        setup,
+        input: Input::new(Arc::clone(&stream)),
+        stream,
+        counts: Counts::default(),
+        replies: String::new(),
+        is_inside_tls: false,
+        is_authenticated: false,
+        hello: None,
+        envelope: None,
+        chunks: None,
+    };
+    if setup.is_tls_first && setup.tls.is_some() {
+        receiver.start_tls()?;
+    }
+    let end = receiver.converse()?;
+    let Receiver { stream, mut input, is_inside_tls, .. } = receiver;
+    match end {
+        End::Reset => SockRef::from(socket).set_linger(Some(Duration::ZERO)),
+        End::Closed => setup.close(&*stream, &mut input, is_inside_tls),
+    }
+}
+
+struct Receiver<'a> {
+    session: usize,
+    shared: &'a Shared,
+    setup: &'a Setup,
+    /// The socket, or TLS over it.
+    stream: Arc<dyn Stream>,
+    input: Input,
+    /// How often each rule could have held in this session.
+    counts: Counts,
+    /// What is to be said next, together.
+    replies: String,
+    is_inside_tls: bool,
+    is_authenticated: bool,
+    hello: Option<Hello>,
+    envelope: Option<Envelope>,
+    /// The content so far, when it comes in chunks.
+    chunks: Option<Vec<u8>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hello {
+    Smtp,
+    Lmtp,
+}
+
+/// How a session ends.
+enum End {
+    Closed,
+    Reset,
+}
+
+/// How a session goes on.
+enum Next {
+    Reply(String),
+    /// The last reply, and the end.
+    Last(String, End),
+}
+
+impl Receiver<'_> {
+    fn converse(&mut self) -> io::Result<End> {
+        let greeting = reply(&format!("220 {NAME} ESMTP mconnect loopback server"));
+        let mut next = self.unless_ruled(Stage::Greeting, &[], |_| Ok(Next::Reply(greeting)))?;
+        loop {
+            match next {
+                Next::Reply(reply) => self.replies.push_str(&reply),
+                Next::Last(reply, end) => {
+                    self.replies.push_str(&reply);
+                    self.flush()?;
+                    return Ok(end);
+                }
+            }
+            // Replies to a pipelined group go out together (RFC 2920, section 3.2).
+            if !self.input.has_line() {
+                self.flush()?;
+            }
+            let line = match self.input.line() {
+                Ok(line) => line,
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                    next = Next::Last(reply("421 4.4.2 idle for too long, closing"), End::Closed);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            if line.is_empty() {
+                return Ok(End::Closed);
+            }
+            next = match line.strip_suffix(b"\n") {
+                Some(line) => self.command(line.trim_ascii())?,
+                None => {
+                    // A piece of a line that is too long: the rest of it, or the end, follows.
+                    while matches!(self.input.line()?.as_slice(), [.., last] if *last != b'\n') {}
+                    Next::Reply(reply("500 5.5.6 the line is too long"))
+                }
+            };
+        }
+    }
+
+    fn command(&mut self, line: &[u8]) -> io::Result<Next> {
+        let (verb, rest) = line.split_at(line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len()));
+        let rest = rest.trim_ascii();
+        let verb = verb.to_ascii_uppercase();
+        self.note_command(line, &verb, rest);
+        let reply = match (verb.as_slice(), rest) {
+            (b"QUIT", []) => {
+                let goodbye = Next::Last(reply("221 2.0.0 goodbye"), End::Closed);
+                return self.unless_ruled(Stage::Quit, &[], |_| Ok(goodbye));
+            }
+            (b"STARTTLS", []) if self.offers_tls() => {
+                return self.unless_ruled(Stage::StartTls, &[], |receiver| {
+                    receiver.replies.push_str("220 2.0.0 go ahead\r\n");
+                    receiver.start_tls().map(|()| Next::Reply(String::new()))
+                });
+            }
+            (b"STARTTLS", _) if self.is_inside_tls => reply("503 5.5.1 this is TLS already"),
+            (b"STARTTLS", _) if self.offers_tls() => reply("501 5.5.4 no parameters, please"),
+            (b"AUTH", _) if self.setup.auth.is_some() => return self.authenticate(rest),
+            (b"DATA", []) => return self.data(),
+            (b"BDAT", _) => {
+                self.flush()?;
+                return self.chunk(rest);
+            }
+            (b"EHLO" | b"LHLO" | b"HELO", []) => reply("501 5.5.4 a name or an address literal is missing"),
+            (b"EHLO" | b"LHLO" | b"HELO", _) => {
+                return self.unless_ruled(Stage::Hello, &[rest], |receiver| Ok(receiver.hello(&verb)));
+            }
+            (b"MAIL", _) => return self.mail(rest),
+            (b"RCPT", _) => return self.recipient(rest),
+            (b"RSET", []) => {
+                (self.envelope, self.chunks) = (None, None);
+                reply("250 2.0.0 forgotten")
+            }
+            (b"NOOP", _) => reply("250 2.0.0 nothing done"),
+            (b"VRFY", []) => reply("501 5.5.4 whom?"),
+            (b"VRFY", _) => reply("252 2.5.0 send some mail, and see"),
+            (b"HELP", _) => help(),
+            (b"DATA" | b"RSET" | b"QUIT", _) => reply("501 5.5.4 no parameters, please"),
+            _ => reply("500 5.5.2 no such command; HELP lists them"),
+        };
+        Ok(Next::Reply(reply))
+    }
+
+    /// Does what the rules say at this stage, or what is usual.
+    fn unless_ruled(
+        &mut self,
+        stage: Stage,
+        what: &[&[u8]],
+        usual: impl FnOnce(&mut Self) -> io::Result<Next>,
+    ) -> io::Result<Next> {
+        match self.consult(stage, what)? {
+            Act::AsUsual => usual(self),
+            act => Ok(ruled(act)),
+        }
+    }
+
+    fn consult(&mut self, stage: Stage, what: &[&[u8]]) -> io::Result<Act> {
+        if self.setup.rules.is_empty() {
+            return Ok(Act::AsUsual);
+        }
+        let mut state = self.shared.state();
+        let (wait, act) = consult(&self.setup.rules, stage, what, &mut state.counts, &mut self.counts);
+        drop(state);
+        if !wait.is_zero() {
+            self.flush()?;
+            thread::sleep(wait);
+        }
+        Ok(act)
+    }
+
+    fn offers_tls(&self) -> bool {
+        self.setup.tls.is_some() && !self.is_inside_tls
+    }
+
+    /// Shakes hands; what was sent behind STARTTLS is dropped with the input (RFC 3207, section 4.2).
+    fn start_tls(&mut self) -> io::Result<()> {
+        self.flush()?;
+        let Some(tls) = &self.setup.tls else { return Ok(()) };
+        self.stream = tls.accept(Arc::clone(&self.stream), PATIENCE)?;
+        self.input = Input::new(Arc::clone(&self.stream));
+        (self.is_inside_tls, self.is_authenticated) = (true, false);
+        (self.hello, self.envelope, self.chunks) = (None, None, None);
+        Ok(())
+    }
+
+    fn hello(&mut self, verb: &[u8]) -> Next {
+        let hello = if verb == b"LHLO" { Hello::Lmtp } else { Hello::Smtp };
+        (self.hello, self.envelope, self.chunks) = (Some(hello), None, None);
+        Next::Reply(if verb == b"HELO" { reply(&format!("250 {NAME}")) } else { self.extensions() })
+    }
+
+    fn extensions(&self) -> String {
+        let size = format!("SIZE {}", transaction::LARGEST);
+        let mut keywords =
+            vec![NAME, "PIPELINING", &size, "8BITMIME", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES", "HELP"];
+        if self.offers_tls() {
+            keywords.push("STARTTLS");
+        }
+        let auth = self.setup.auth.as_ref().map(|gate| format!("AUTH {}", gate.mechanisms()));
+        keywords.extend(auth.as_deref());
+        multi_line("250", "", &keywords)
+    }
+
+    fn authenticate(&mut self, rest: &[u8]) -> io::Result<Next> {
+        let mut words = rest.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let (mechanism, initial) = (words.next().unwrap_or_default(), words.next());
+        self.unless_ruled(Stage::Auth, &[mechanism], |receiver| {
+            let exchange = receiver.setup.auth.as_ref().and_then(|gate| gate.begin(mechanism));
+            let mut exchange = match exchange {
+                _ if receiver.is_authenticated => {
+                    return Ok(Next::Reply(reply("503 5.5.1 you have proven who you are already")));
+                }
+                _ if receiver.envelope.is_some() => {
+                    return Ok(Next::Reply(reply("503 5.5.1 not during a transaction")));
+                }
+                None => return Ok(Next::Reply(reply("504 5.5.4 no such mechanism here"))),
+                Some(exchange) => exchange,
+            };
+            let (is_granted, last) = exchange.run(initial.map(<[u8]>::to_vec), |challenge| {
+                receiver.replies.push_str(&reply(challenge));
+                receiver.flush()?;
+                let answer = receiver.input.line()?;
+                receiver.note(Side::Client, if answer.trim_ascii() == b"*" { b"*" } else { b"[hidden]" });
+                Ok(answer)
+            })?;
+            receiver.is_authenticated = is_granted;
+            Ok(Next::Reply(reply(last)))
+        })
+    }
+
+    /// Says what is to be said.
+    fn flush(&mut self) -> io::Result<()> {
+        let replies = std::mem::take(&mut self.replies);
+        for line in replies.lines() {
+            self.note(Side::Server, line.as_bytes());
+        }
+        write(&*self.stream, replies.as_bytes())
+    }
+
+    fn note_command(&self, line: &[u8], verb: &[u8], rest: &[u8]) {
+        match rest.iter().position(u8::is_ascii_whitespace) {
+            Some(end) if verb == b"AUTH" => self.note(Side::Client, &[b"AUTH ", &rest[..end], b" [hidden]"].concat()),
+            _ => self.note(Side::Client, line),
+        }
+    }
+
+    fn note(&self, side: Side, line: &[u8]) {
+        self.shared.note(Said { session: self.session, side, line: line.to_vec() });
+    }
+}
+
+/// Gives what comes of a rule that says more than to wait.
+fn ruled(act: Act) -> Next {
+    match act {
+        Act::Reply(reply) if reply.starts_with("421") => Next::Last(reply, End::Closed),
+        Act::Reply(reply) => Next::Reply(reply),
+        Act::Reset => Next::Last(String::new(), End::Reset),
+        Act::Close | Act::AsUsual => Next::Last(String::new(), End::Closed),
+    }
+}
+
+fn reply(text: &str) -> String {
+    format!("{text}\r\n")
+}
+
+fn help() -> String {
+    multi_line(
+        "214",
+        "2.0.0 ",
+        &[
+            "EHLO HELO LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT (STARTTLS, AUTH)",
+            "RCPT TO:<refused@...> is refused, RCPT TO:<later@...> for now",
+            "Messages are kept in memory, and delivered nowhere",
+        ],
+    )
+}
+
+fn multi_line(code: &str, enhanced: &str, lines: &[&str]) -> String {
+    let mut reply = String::new();
+    for (index, line) in lines.iter().enumerate() {
+        let separator = if index + 1 < lines.len() { '-' } else { ' ' };
+        reply.push_str(&format!("{code}{separator}{enhanced}{line}\r\n"));
+    }
+    reply
+}
+
+const NAME: &str = "loopback.mconnect.test";
+/// How long a client may be idle ([RFC 5321, section 4.5.3.2.7](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2.7)).
+const PATIENCE: Duration = Duration::from_secs(5 * 60);

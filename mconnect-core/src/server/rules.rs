@@ -1,0 +1,191 @@
+//! What a receiver does to its clients, the same every time.
+
+use std::time::Duration;
+
+use super::Setup;
+
+/// A stage of a session, at which a [`Rule`] can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stage {
+    /// A client has connected; the greeting is due.
+    Greeting,
+    /// EHLO, HELO or LHLO, with a name.
+    Hello,
+    /// STARTTLS.
+    StartTls,
+    /// AUTH, with a mechanism.
+    Auth,
+    /// MAIL, with a sender.
+    Mail,
+    /// RCPT, with a recipient.
+    Recipient,
+    /// DATA, or the first BDAT of a message.
+    Data,
+    /// The message has begun to come, after DATA.
+    Body,
+    /// The message has come; in LMTP, once for each of its recipients.
+    Message,
+    /// QUIT.
+    Quit,
+}
+
+/// What a receiver does at a stage other than usual. All the rules that hold count: their times add up, and the first that
+/// says more than to wait decides.
+///
+/// ```
+/// use std::time::Duration;
+/// use mconnect_core::server::{Rule, Setup, Stage};
+///
+/// let server = Setup::new()
+///     // Greylisting: the first two attempts are put off.
+///     .rule(Rule::at(Stage::Recipient).of("new@example.org").first(2).reply("451 4.7.1 try again later"))
+///     .rule(Rule::at(Stage::Recipient).of("gone@example.org").reply("550 5.1.1 no such mailbox"))
+///     // The third message, whoever it is from.
+///     .rule(Rule::at(Stage::Message).nth(3).reply("452 4.3.1 full"))
+///     // No more than ten messages a session; 421 closes it.
+///     .rule(Rule::at(Stage::Mail).in_each_session().after(10).reply("421 4.7.0 too many messages"))
+///     .rule(Rule::at(Stage::Hello).wait(Duration::from_millis(5)))
+///     .rule(Rule::at(Stage::Quit).close())
+///     .start()?;
+/// # Ok::<(), mconnect_core::server::ServerError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Rule {
+    stage: Stage,
+    of: Option<String>,
+    /// The first time it holds, counted from 1, and the last.
+    from: usize,
+    to: usize,
+    is_of_session: bool,
+    wait: Duration,
+    act: Act,
+}
+
+/// What is done besides waiting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Act {
+    AsUsual,
+    Reply(String),
+    Close,
+    Reset,
+}
+
+impl Rule {
+    /// Holds every time at this stage; the others say what is done then.
+    pub fn at(stage: Stage) -> Self {
+        Self { stage, of: None, from: 1, to: usize::MAX, is_of_session: false, wait: Duration::ZERO, act: Act::AsUsual }
+    }
+
+    /// Holds only for this name, mechanism, sender or recipient; at [`Stage::Message`], for messages to this recipient. Case
+    /// does not matter.
+    #[must_use]
+    pub fn of(mut self, what: &str) -> Self {
+        self.of = Some(what.to_owned());
+        self
+    }
+
+    /// Holds the first times only.
+    #[must_use]
+    pub fn first(mut self, times: usize) -> Self {
+        self.to = times;
+        self
+    }
+
+    /// Holds this time only, counted from 1.
+    #[must_use]
+    pub fn nth(mut self, time: usize) -> Self {
+        (self.from, self.to) = (time, time);
+        self
+    }
+
+    /// Holds after so many times that were as usual.
+    #[must_use]
+    pub fn after(mut self, times: usize) -> Self {
+        self.from = times.saturating_add(1);
+        self
+    }
+
+    /// Counts in each session from the beginning, and not over all the sessions of the server.
+    #[must_use]
+    pub fn in_each_session(mut self) -> Self {
+        self.is_of_session = true;
+        self
+    }
+
+    /// Waits for so long first.
+    #[must_use]
+    pub fn wait(mut self, time: Duration) -> Self {
+        self.wait = time;
+        self
+    }
+
+    /// Says this instead of what is usual; a reply of several lines has LF between them. After a reply 421 the server
+    /// closes. At [`Stage::Body`], it is said before the message has come.
+    #[must_use]
+    pub fn reply(mut self, reply: &str) -> Self {
+        self.act = Act::Reply(reply.lines().map(|line| format!("{line}\r\n")).collect());
+        self
+    }
+
+    /// Closes without a word.
+    #[must_use]
+    pub fn close(mut self) -> Self {
+        self.act = Act::Close;
+        self
+    }
+
+    /// Tears the connection down, so that the client sees a reset.
+    #[must_use]
+    pub fn reset(mut self) -> Self {
+        self.act = Act::Reset;
+        self
+    }
+
+    fn is_for(&self, stage: Stage, what: &[&[u8]]) -> bool {
+        let is_of = |of: &String| what.iter().any(|what| of.as_bytes().eq_ignore_ascii_case(what));
+        self.stage == stage && self.of.as_ref().is_none_or(is_of)
+    }
+}
+
+impl Setup {
+    /// Adds a rule for a receiver; a dialogue that is played says itself what is done.
+    #[must_use]
+    pub fn rule(mut self, rule: Rule) -> Self {
+        self.rules.push(rule);
+        self
+    }
+}
+
+/// How often each rule could have held.
+#[derive(Debug, Default)]
+pub(super) struct Counts(Vec<usize>);
+
+impl Counts {
+    fn count(&mut self, index: usize) -> usize {
+        self.0.resize(self.0.len().max(index + 1), 0);
+        self.0[index] += 1;
+        self.0[index]
+    }
+}
+
+/// Gives how long to wait, and what to do then.
+pub(super) fn consult(
+    rules: &[Rule],
+    stage: Stage,
+    what: &[&[u8]],
+    of_server: &mut Counts,
+    of_session: &mut Counts,
+) -> (Duration, Act) {
+    let (mut wait, mut act) = (Duration::ZERO, Act::AsUsual);
+    for (index, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.is_for(stage, what)) {
+        let time = if rule.is_of_session { of_session.count(index) } else { of_server.count(index) };
+        if (rule.from..=rule.to).contains(&time) {
+            wait = wait.saturating_add(rule.wait);
+            if act == Act::AsUsual {
+                act = rule.act.clone();
+            }
+        }
+    }
+    (wait, act)
+}

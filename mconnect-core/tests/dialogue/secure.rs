@@ -1,0 +1,278 @@
+//! TLS and AUTH in dialogues.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::thread;
+use std::time::Duration;
+
+use mconnect_core::dialogue::{Dialogue, Player, Recorder, Report, Values, Verdict};
+use mconnect_core::server::{Authority, Identity, Server, Setup};
+use mconnect_core::tls::Config;
+use mconnect_core::{Connect, Session};
+
+use crate::{examples, open};
+
+/// Whom a client has to trust to talk to this server.
+fn trust(server: &Server) -> Config {
+    Config::new().name("localhost").authorities(server.certificate().unwrap().as_bytes()).unwrap()
+}
+
+/// Serves one dialogue and plays another against it, by a client that trusts the server.
+#[track_caller]
+fn both(served: &str, played: &str) {
+    let server = Server::play(served).unwrap();
+    let mut player = Player::new();
+    if server.certificate().is_some() {
+        player.tls(&trust(&server));
+    }
+    let played = player.play(open(&server), &played.parse().unwrap()).require();
+    drop(played.unwrap_or_else(|failure| panic!("{failure}")));
+    server.join().unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn the_examples_of_all_rfcs_play_against_themselves() {
+    let mut count = 0;
+    for dialogue in examples() {
+        let server = Server::play_with(&dialogue, &Values::default()).unwrap();
+        for session in dialogue.sessions() {
+            let mut player = Player::new();
+            if server.certificate().is_some() {
+                player.tls(&trust(&server));
+            }
+            player.play(open(&server), &session).require().unwrap();
+        }
+        server.join().unwrap();
+        count += 1;
+    }
+    assert_eq!(count, 8);
+}
+
+#[test]
+fn tls_starts_with_and_without_a_command_and_ends() {
+    for start in ["C: *starttls*", "C: STARTTLS\nS: 220 go\nC: *tls*"] {
+        let dialogue = format!("S: 220 hi\n{start}\nC: EHLO x\nS: 250 inside\nC: QUIT\nS: 221 bye\nS: *close*");
+        both(&dialogue, &dialogue);
+    }
+    both("C: *tls*\nS: 220 inside", "C: *tls*\nS: 220 inside\nS: *close*");
+    // Each side can end it; what follows at once is in the clear.
+    let dialogue = "S: 220 hi\nC: *starttls*\nC: A\nS: 250 inside\nC: *end tls*\nC: B\nS: 250 outside\n\
+        C: *starttls*\nC: D\nS: 250 inside\nS: *end tls*\nS: 250 outside\nC: E\nS: 250 outside\nC: *close*";
+    both(dialogue, dialogue);
+}
+
+#[test]
+fn what_is_sent_in_the_clear_before_a_handshake_is_never_taken_for_an_answer_in_it() {
+    let server = Server::play("S: 220 hi\nC: STARTTLS\nS: 220 go\nS: 250 injected\nC: *tls*").unwrap();
+    let played = open(&server).play(&"S: 220\nC: STARTTLS\nS: 220\nC: *tls*".parse().unwrap());
+    let failure = played.failure().unwrap();
+    assert_eq!(failure.verdict, Verdict::Insecure);
+    assert!(failure.got.contains("response injection"), "{failure}");
+    drop(played);
+    drop(server.join());
+
+    let server = Server::play("S: 220 hi\nC: STARTTLS\nS: 220 go\nC: *tls*").unwrap();
+    let mut player = Player::new();
+    let played = player.play(open(&server), &"S: 220\nC: STARTTLS\nC: NOOP\nS: 220".parse().unwrap());
+    drop(played);
+    let told = server.join().unwrap_err().to_string();
+    assert!(
+        told.starts_with("line 4 of the dialogue: expected `C: *tls*`, got `NOOP\\r\\n` before the handshake"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_server_that_is_not_proven_is_a_failure_of_its_own() {
+    let dialogue = "S: 220 hi\nC: *starttls*\nC: QUIT\nS: 221 bye";
+    let authority = Authority::new("somebody else");
+    let server = Server::play(dialogue).unwrap();
+    let mut player = Player::new();
+    player.tls(&Config::new().name("localhost").authorities(authority.pem().as_bytes()).unwrap());
+    let played = player.play(open(&server), &dialogue.parse().unwrap());
+    let failure = played.failure().unwrap();
+    assert_eq!((failure.step.line, failure.verdict), (2, Verdict::Insecure));
+    assert!(failure.got.starts_with("cannot trust 127.0.0.1:"), "{failure}");
+    drop(played);
+    drop(server.join());
+
+    // A certificate of one's own, and a client that goes on whatever is wrong.
+    let identity = Identity::self_signed(["mx.example.org"]);
+    let server = Setup::new().tls(&identity).play(&dialogue.parse().unwrap(), &Values::default()).unwrap();
+    assert_eq!(server.certificate(), Some(identity.pem().as_str()));
+    let mut told = String::new();
+    let mut player = Player::new();
+    player.tls(&Config::new().insecure()).watch(|report| {
+        if let Report::TlsStarted(info) = report {
+            told = info.to_owned();
+        }
+    });
+    player.play(open(&server), &dialogue.parse().unwrap()).require().unwrap();
+    drop(player);
+    server.join().unwrap();
+    assert!(told.starts_with("TLS 1.3, ") && told.contains("NOT verified: "), "{told}");
+}
+
+#[test]
+fn a_handshake_has_a_deadline_on_both_sides() {
+    let server = Server::play("S: 220 hi\n*within 20 ms*\nC: *tls*").unwrap();
+    let mut session = open(&server);
+    session.read_reply().unwrap();
+    let told = server.join().unwrap_err().to_string();
+    assert!(told.contains("expected `C: *tls*`, got nothing in 20ms"), "{told}");
+
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mute = thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        client.write_all(b"220 hi\r\n").unwrap();
+        drop(client.read_to_end(&mut Vec::new()));
+    });
+    let session = Connect::new("127.0.0.1", port).open().unwrap();
+    let played = session.play(&"S: 220\n*within 20 ms*\nC: *tls*".parse().unwrap());
+    let failure = played.failure().unwrap();
+    assert_eq!((failure.verdict, failure.got.as_str()), (Verdict::TooLate, "nothing in 20ms"));
+    drop(played);
+    mute.join().unwrap();
+}
+
+#[test]
+fn every_mechanism_is_played_from_both_sides() {
+    for mechanism in
+        ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "XOAUTH2", "OAUTHBEARER", "EXTERNAL"]
+    {
+        let dialogue = format!(
+            "S: 220 hi\n*secret word*\nC: *authenticate {mechanism} us=er ${{word:-pen,cil}}*\nC: QUIT\nS: 221 bye"
+        );
+        both(&dialogue, &dialogue);
+    }
+}
+
+#[test]
+fn a_refused_exchange_is_a_failure_of_its_own_on_both_sides_and_shows_no_password() {
+    for mechanism in ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"] {
+        let server = Server::play(&format!("S: 220 hi\nC: *authenticate {mechanism} tim right*")).unwrap();
+        let mut player = Player::new();
+        player.set_secret("word", "wrong-word");
+        let dialogue = format!("S: 220\nC: *authenticate {mechanism} tim ${{word}}*\nC: never");
+        let played = player.play(open(&server), &dialogue.parse().unwrap());
+        let failure = played.failure().unwrap();
+        assert_eq!((failure.verdict, failure.got.as_str()), (Verdict::Refused, "`535 5.7.8 wrong user or password`"));
+        let told = failure.to_string();
+        assert!(told.contains(&format!("C: AUTH {mechanism}")) && told.contains("[hidden]"), "{told}");
+        assert!(!told.contains("wrong-word") && !told.contains("d3Jvbmctd29yZA"), "{told}");
+        drop(played);
+        let told = server.join().unwrap_err().to_string();
+        assert!(told.contains("got an exchange that ended with `535 5.7.8 wrong user or password`"), "{told}");
+        assert!(!told.contains("wrong-word") && !told.contains("d3Jvbmctd29yZA"), "{told}");
+    }
+}
+
+#[test]
+fn a_server_that_grants_without_proof_and_one_that_asks_nonsense_are_refused() {
+    for (served, told) in [
+        ("S: 235 welcome", "`235 welcome`: the server has not proven that it knows the password, too"),
+        ("S: 334 %%%\nC: *\nS: 501 cancelled", "`334 %%%`: the server's challenge is none of SCRAM-SHA-256"),
+    ] {
+        let server = Server::play(&format!("S: 220 hi\nC: AUTH SCRAM-SHA-256 ${{first}}\n{served}")).unwrap();
+        let played = open(&server).play(&"S: 220\nC: *authenticate SCRAM-SHA-256 tim pencil*".parse().unwrap());
+        let failure = played.failure().unwrap();
+        assert_eq!((failure.verdict, failure.got.as_str()), (Verdict::Refused, told));
+        drop(played);
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn what_cannot_be_done_says_why() {
+    let server = Server::play("S: 220 hi").unwrap();
+    let played = open(&server).play(&"S: 220\nC: *authenticate GSSAPI a b*".parse().unwrap());
+    let failure = played.failure().unwrap();
+    assert_eq!(failure.verdict, Verdict::Impossible);
+    assert!(failure.got.starts_with("no such mechanism here: SCRAM-SHA-256, "), "{failure}");
+    drop(played);
+    server.join().unwrap();
+
+    let server = Server::play("S: 220 hi").unwrap();
+    let played = open(&server).play(&"S: 220\nC: *end tls*".parse().unwrap());
+    assert!(played.failure().unwrap().got.contains("TLS was not started"), "{played:?}");
+    drop(played);
+    server.join().unwrap();
+}
+
+fn record(server: &Server, act: impl FnOnce(Session) -> Session) -> String {
+    let recorder = Recorder::new();
+    let mut session = Connect::new("127.0.0.1", server.port()).observer(recorder.clone()).open().unwrap();
+    session.read_reply().unwrap();
+    act(session).quit().unwrap();
+    recorder.text()
+}
+
+#[test]
+fn a_record_with_tls_and_a_challenge_plays_again() {
+    use mconnect_core::auth::{Credentials, Exchange, Mechanism, encode};
+
+    let identity = Identity::self_signed(["localhost"]);
+    let server = Setup::new().tls(&identity).auth([("tim", "pencil")]).start().unwrap();
+    for mechanism in [Mechanism::ScramSha256, Mechanism::ScramSha1, Mechanism::CramMd5] {
+        let text = record(&server, |mut session| {
+            session.command("EHLO x").unwrap();
+            session.command("STARTTLS").unwrap().require(220).unwrap();
+            let (mut session, _) = session.upgrade(&trust(&server)).unwrap();
+            session.command("EHLO x").unwrap();
+            let refused = session.authenticate(Exchange::new(mechanism, &Credentials::new("tim", "pen")));
+            assert_eq!(refused.unwrap().code(), 535);
+            let granted = session.authenticate(Exchange::new(mechanism, &Credentials::new("tim", "pencil")));
+            granted.unwrap().require(235).unwrap();
+            session
+        });
+        assert!(text.contains("S: 220\nC: *tls*\nC: EHLO x\n"), "{text}");
+        assert!(
+            text.contains(&format!("C: *authenticate {mechanism} ${{user1}} ${{password1}}*\nC: QUIT\n")),
+            "{text}"
+        );
+        let mut player = Player::new();
+        player.tls(&trust(&server)).set("user1", "tim").set("password1", "pencil");
+        // An exchange that was refused is written line by line; what is said in it is nonsense here.
+        let nonsense = ["n,,n=tim,r=x", "c=biws,r=y,p=AAAA"].map(|text| encode(text.as_bytes()));
+        player.set("secret1", nonsense[0].as_str()).set("secret2", nonsense[1].as_str());
+        player
+            .play(open(&server), &Dialogue::parse(&text).unwrap())
+            .require()
+            .unwrap_or_else(|error| panic!("{error}\n{text}"));
+    }
+}
+
+#[test]
+fn a_farewell_of_tls_and_what_follows_it_may_come_in_any_pieces() {
+    // What a server sends inside TLS, then in the clear, passes through a hand that cuts it.
+    let dialogue = "S: 220 hi\nC: *starttls*\nC: A\nS: 250 inside\nS: *end tls*\nS: 250 outside\nC: B\nS: 250 bye";
+    for size in [1, 3, 7, 64] {
+        let server = Server::play(dialogue).unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let target = server.address();
+        let hand = thread::spawn(move || {
+            let (mut client, _) = listener.accept().unwrap();
+            let mut server = std::net::TcpStream::connect(target).unwrap();
+            client.set_nodelay(true).unwrap();
+            let (mut back, mut forth) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            let other = thread::spawn(move || std::io::copy(&mut forth, &mut back).map(drop));
+            let mut buffer = vec![0; size];
+            loop {
+                let count = server.read(&mut buffer).unwrap();
+                if count == 0 || client.write_all(&buffer[..count]).is_err() {
+                    break;
+                }
+            }
+            drop(client.shutdown(std::net::Shutdown::Both));
+            drop(other.join());
+        });
+        let mut player = Player::new();
+        player.tls(&trust(&server));
+        let session = Connect::new("127.0.0.1", port).open().unwrap();
+        player.play(session, &dialogue.parse().unwrap()).require().unwrap_or_else(|error| panic!("{size}: {error}"));
+        server.join_within(Duration::from_secs(10)).unwrap();
+        hand.join().unwrap();
+    }
+}
