@@ -270,8 +270,12 @@ fn tls_is_told_whole_and_every_event_that_is_described_comes() {
     let server = Server::start().unwrap();
     let played = talk(server.port(), &["--json", "--play", "-"], "S: 220\n");
     let ended = talk(server.port(), &["--json", "-c", "NOOP"], "");
+    let dialogue = "S: 220 hi\nC: *starttls*\nC: *end tls*\nC: QUIT\nS: 221 bye\n";
+    let server = Server::play(dialogue).unwrap();
+    let clear = talk(server.port(), &["--json", "-k", "--play", "-"], dialogue);
+    assert_status(&clear, 0);
     let mut seen = BTreeSet::new();
-    for output in [&tls, &nobody, &played, &ended] {
+    for output in [&tls, &nobody, &played, &ended, &clear] {
         seen.extend(entries(output).iter().map(|entry| entry["event"].as_str().unwrap().to_owned()));
     }
     assert_eq!(seen, Schema::read().events());
