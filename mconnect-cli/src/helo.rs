@@ -13,3 +13,22 @@ pub fn name(asked: Option<&str>, local: Option<SocketAddr>) -> String {
         (None, None) => "localhost".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_without_a_whole_name_is_called_by_its_address() {
+        assert_eq!(name(Some("client.example"), None), "client.example");
+        let own = nix::unistd::gethostname().unwrap().into_string().unwrap();
+        for (local, literal) in [
+            (Some("192.0.2.1:25"), "[192.0.2.1]"),
+            (Some("[2001:db8::1]:25"), "[IPv6:2001:db8::1]"),
+            (None, "localhost"),
+        ] {
+            let expected = if own.contains('.') { &own } else { literal };
+            assert_eq!(name(None, local.map(|local| local.parse().unwrap())), expected);
+        }
+    }
+}

@@ -600,7 +600,7 @@ fn starttls_keeps_the_prompt_shut_until_its_reply() {
 #[test]
 fn completion_and_hints_follow_what_the_server_advertised() {
     let told = Told::start();
-    let mut screen = Screen::start(told.peer.port, &["--color", "always"]);
+    let mut screen = Screen::start(told.peer.port, &["--color", "always", "--helo", "[127.0.0.1]"]);
     told.say("220 hi\r\n");
     screen.expect_last("smtp> EHLO [127.0.0.1]");
     let dim = |screen: &Screen, row, column| screen.shown().screen().cell(row, column).unwrap().dim();

@@ -265,6 +265,34 @@ fn a_challenge_that_cannot_be_answered_cancels_the_exchange() {
 }
 
 #[test]
+fn an_exchange_waits_until_nothing_else_is_due() {
+    let (late, is_late) = channel();
+    let peer = Peer::start(move |mut stream| {
+        stream.write_all(b"220 hi\r\n").unwrap();
+        let mut reads = vec![read_once(&mut stream)];
+        is_late.recv().unwrap();
+        for word in ["250 ok\r\n", "235 welcome\r\n", "221 bye\r\n"] {
+            stream.write_all(word.as_bytes()).unwrap();
+            reads.push(read_once(&mut stream));
+        }
+        reads
+    });
+    let mut screen = Screen::start(peer.port, &[]);
+    screen.expect_last("smtp>");
+    screen.enter("NOOP", "smtp, 1 due>");
+    screen.enter("~a PLAIN user", "smtp, 1 due>");
+    screen.expect_row("mconnect: ~a goes where a command can be given and no reply is due");
+    late.send(()).unwrap();
+    screen.expect_last("smtp>");
+    screen.enter("~a PLAIN user", "password of user:");
+    screen.enter("pencil", "smtp>");
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+    let plain = format!("AUTH PLAIN {}\r\n", encode(b"\0user\0pencil"));
+    assert_eq!(peer.received(), [&b"NOOP\r\n"[..], plain.as_bytes(), b"QUIT\r\n", b""]);
+}
+
+#[test]
 fn a_server_that_closes_while_an_answer_is_typed_ends_the_tool_and_the_answer_is_not_kept() {
     for (line, question) in [("~a", "user:"), ("~a user", "password of user:")] {
         let (late, is_late) = channel();

@@ -51,7 +51,8 @@
 //!
 //! `tls`: STARTTLS and TLS from the first byte, with rustls and ring; see [`Session::upgrade_with`] for anybody else's.
 //!
-//! `auth`: AUTH, with PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1, SCRAM-SHA-256, XOAUTH2, OAUTHBEARER and EXTERNAL.
+//! `auth`: AUTH, with PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1, SCRAM-SHA-256, XOAUTH2, OAUTHBEARER and EXTERNAL;
+//! without channel binding (SCRAM-SHA-256-PLUS).
 
 #![warn(missing_docs)]
 

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use mconnect_core::auth::{Credentials, Exchange, Mechanism};
+use mconnect_core::auth::{Credentials, Exchange, Mechanism, encode};
 use mconnect_core::protocol::Phase;
 use mconnect_core::server::{Server, Setup};
 use mconnect_core::{Connect, Error, Event, Session};
@@ -63,6 +63,50 @@ fn a_challenge_that_is_none_is_cancelled() {
     assert_eq!(error.to_string(), words);
     session.quit().unwrap();
     server.join().unwrap();
+}
+
+#[test]
+fn tokens_and_names_go_as_their_mechanisms_have_them_and_a_refusal_is_heard_out() {
+    let token = "t".repeat(500);
+    let long = encode(format!("n,a=user,\x01host=127.0.0.1\x01auth=Bearer {token}\x01\x01").as_bytes());
+    let reason = encode(br#"{"status":"invalid_token"}"#);
+    for (mechanism, user, secret, exchange, code) in [
+        (
+            Mechanism::XOAuth2,
+            "user",
+            "token",
+            format!("AUTH XOAUTH2 {}\nS: 235 ok", encode(b"user=user\x01auth=Bearer token\x01\x01")),
+            235,
+        ),
+        // Too long for a command: it answers the first challenge. The server's reason is acknowledged.
+        (
+            Mechanism::OAuthBearer,
+            "user",
+            &token,
+            format!("AUTH OAUTHBEARER\nS: 334\nC: {long}\nS: 334 {reason}\nC: AQ==\nS: 535 no"),
+            535,
+        ),
+        (Mechanism::External, "", "", "AUTH EXTERNAL =\nS: 235 ok".to_owned(), 235),
+    ] {
+        let server = Server::play(&format!("S: 220 hi\nC: {exchange}\nC: QUIT\nS: 221 bye")).unwrap();
+        let mut session = greeted(&server);
+        let exchange = Exchange::new(mechanism, &Credentials::new(user, secret)).host("127.0.0.1");
+        assert_eq!(session.authenticate(exchange).unwrap().code(), code);
+        session.quit().unwrap();
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn a_password_beyond_ascii_may_be_typed_in_either_way() {
+    let server = Setup::new().auth([("user", "caf\u{e9}")]).start().unwrap();
+    for typed in ["caf\u{e9}", "cafe\u{301}"] {
+        for mechanism in [Mechanism::ScramSha1, Mechanism::ScramSha256] {
+            let mut session = greeted(&server);
+            let exchange = Exchange::new(mechanism, &Credentials::new("user", typed));
+            session.authenticate(exchange).unwrap().require(235).unwrap();
+        }
+    }
 }
 
 #[test]

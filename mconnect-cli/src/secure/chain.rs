@@ -11,7 +11,7 @@ use crate::verdict::{Verdict, reason, say, status};
 impl Secure {
     /// Tells what was agreed, as far as the options ask for it.
     pub(super) fn tell(&self, info: &Info, verdict: &Verdict) {
-        self.note(&visible(&info.to_string()));
+        self.note(&info.to_string());
         if self.security.is_verbose {
             say(&chain(info));
         }
@@ -27,7 +27,7 @@ impl Secure {
     /// Says what was agreed, and shows every certificate.
     pub fn chain(&self) -> String {
         match &*self.agreed.borrow() {
-            Some(info) => format!("{}\n{}", visible(&info.to_string()), chain(info)),
+            Some(info) => format!("{info}\n{}", chain(info)),
             None => "no TLS: STARTTLS starts it".to_owned(),
         }
     }

@@ -136,7 +136,7 @@ impl Secure {
             }
         };
         self.tell(&info, verdict);
-        let (is_verified, reason) = (info.is_verified(), visible(&format!("cannot trust {peer}: {}", info.reason())));
+        let (is_verified, reason) = (info.is_verified(), format!("cannot trust {peer}: {}", info.reason()));
         self.agreed.replace(Some(info));
         if is_verified || self.security.is_insecure {
             return Some(session);

@@ -38,6 +38,7 @@ pub use verify::Problem;
 
 use crate::error::{Action, Error, Scene};
 use crate::observer::Event;
+use crate::protocol::Visible;
 use crate::session::Session;
 use crate::stream::Stream;
 use possession::{Deferred, provider};
@@ -102,7 +103,7 @@ impl Info {
 }
 
 impl fmt::Display for Info {
-    /// Writes all of it on one line.
+    /// Writes all of it on one line; what the server has chosen is made visible in it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, {}", self.version, self.suite)?;
         if let Some(key_exchange) = &self.key_exchange {
@@ -110,10 +111,12 @@ impl fmt::Display for Info {
         }
         if let Some(leaf) = self.certificates.first() {
             let names = if leaf.names.is_empty() { leaf.subject.clone() } else { leaf.names.join(" ") };
-            write!(f, "; certificate for {names}, issued by {}", leaf.issuer)?;
+            let (names, issuer) = (Visible(names.as_bytes()), Visible(leaf.issuer.as_bytes()));
+            write!(f, "; certificate for {names}, issued by {issuer}")?;
+            let plural = |days: i64| if days == 1 { "" } else { "s" };
             match leaf.days_left(SystemTime::now()) {
-                days @ 0.. => write!(f, ", expires in {days} days")?,
-                days => write!(f, ", expired {} days ago", -days)?,
+                days @ 0.. => write!(f, ", expires in {days} day{}", plural(days))?,
+                days => write!(f, ", expired {} day{} ago", -days, plural(-days))?,
             }
         }
         if self.is_verified() { write!(f, "; verified") } else { write!(f, "; NOT verified: {}", self.reason()) }

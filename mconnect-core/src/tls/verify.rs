@@ -12,6 +12,7 @@ use rustls::{CertificateError, Error, RootCertStore};
 use super::certificate::{Certificate, Fingerprint, algorithm_of};
 use super::possession::provider;
 use crate::calendar::date;
+use crate::protocol::Visible;
 
 /// Something that is wrong with a server's certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,21 +66,25 @@ pub enum Problem {
 }
 
 impl fmt::Display for Problem {
+    /// Writes it in plain words; what the server may have chosen is made visible in it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |text: &str| Visible(text.as_bytes()).to_string();
         match self {
             Self::NoCertificate => f.write_str("it showed no certificate"),
-            Self::Expired { subject, since } => write!(f, "the certificate of {subject} expired on {}", date(*since)),
+            Self::Expired { subject, since } => {
+                write!(f, "the certificate of {} expired on {}", shown(subject), date(*since))
+            }
             Self::NotYetValid { subject, from } => {
-                write!(f, "the certificate of {subject} is not valid before {}", date(*from))
+                write!(f, "the certificate of {} is not valid before {}", shown(subject), date(*from))
             }
             Self::WrongName { asked, names } if names.is_empty() => {
                 write!(f, "the certificate is not for {asked}, and names no host")
             }
             Self::WrongName { asked, names } => {
-                write!(f, "the certificate is not for {asked} but for {}", names.join(", "))
+                write!(f, "the certificate is not for {asked} but for {}", shown(&names.join(", ")))
             }
             Self::SelfSigned => f.write_str("the certificate is self-signed"),
-            Self::UnknownIssuer { issuer } => write!(f, "its issuer is unknown here: {issuer}"),
+            Self::UnknownIssuer { issuer } => write!(f, "its issuer is unknown here: {}", shown(issuer)),
             Self::OtherKey { key } => write!(f, "its public key is another than the pinned one: {key}"),
             Self::NoTrustStore { reason } => write!(f, "there is no trust store to verify it with: {reason}"),
             Self::Other { reason } => f.write_str(reason),

@@ -149,3 +149,15 @@ fn the_systems_trust_store_does_not_know_our_authority() {
     let text = error.to_string();
     assert!(text.contains("its issuer is unknown here: CN=Our Root") || text.contains("no trust store"), "{text}");
 }
+
+#[test]
+fn nothing_in_a_certificate_steers_a_terminal() {
+    let identity = Authority::new("Their \x1b[31mRoot\u{202e}").issue_for(["a\x1b[2Jb", "c\u{7}"], -30, -3);
+    let (_, info) = upgrade(&identity, &trusting(&Authority::new("Our Root")).insecure()).unwrap();
+    assert_eq!(info.problems.len(), 3, "{info}");
+    for text in [info.to_string(), info.reason()] {
+        assert!(!text.contains(|c: char| c.is_control() || c == '\u{202e}') && text.contains("31mRoot"), "{text:?}");
+    }
+    // As data, it is what the server said.
+    assert!(info.certificates[0].issuer.contains("31mRoot"), "{info:?}");
+}
