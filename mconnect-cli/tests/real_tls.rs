@@ -225,19 +225,39 @@ fn not_proven(server: &RealServer) {
 }
 
 fn system_store(server: &RealServer) {
-    let other = Scrap::new("other");
+    let (other, folder) = (Scrap::new("other"), Scrap::new("store"));
     let authority = mconnect_core::server::Authority::new("Somebody else");
     fs::write(other.0.join("root.pem"), authority.pem()).unwrap();
+    let openssl = ["x509", "-in", &server.root(), "-noout", "-subject_hash"];
+    let done = Command::new("openssl").args(openssl).output().unwrap();
+    let by_name = format!("{}.0", String::from_utf8(done.stdout).unwrap().trim());
+    let (root, all) = (server.root(), "ca-certificates.crt".to_owned());
     let unknown = "its issuer is unknown here: CN=Root of a test; -k goes on in spite of it\n";
-    for (store, reason) in [(server.root(), None), (other.file("root.pem"), Some(unknown))] {
-        let [store, port] = [format!("SSL_CERT_FILE={store}"), server.port.to_string()];
-        let command = ["env", &store, "SSL_CERT_DIR=/nonexistent", MCONNECT, "--starttls", "-p", &port, "127.0.0.1"];
-        let talk = Talk::of(&command, b"QUIT\n");
-        match reason {
-            None => talk.must_be_verified_and_whole(),
-            Some(reason) => talk.must_tell(reason),
+    // Files in the folder of the store, and whether they vouch for the server.
+    for (files, is_known) in [
+        (vec![(&all, &root)], true),
+        (vec![(&all, &other.file("root.pem")), (&by_name, &root)], true),
+        (vec![(&all, &other.file("root.pem")), (&by_name, &other.file("root.pem"))], false),
+        (vec![(&all, &other.file("root.pem"))], false),
+        (vec![(&by_name, &root)], true),
+    ] {
+        for (name, content) in &files {
+            fs::copy(content, folder.0.join(name)).unwrap();
         }
-        assert_eq!(talk.status, Some(if reason.is_some() { 76 } else { 0 }), "{talk:?}");
+        let run = "mount --bind \"$0\" /etc/ssl/certs; exec \"$@\"";
+        let (store, port) = (folder.0.to_str().unwrap(), server.port.to_string());
+        let command =
+            ["unshare", "--mount", "sh", "-euc", run, store, MCONNECT, "--starttls", "-p", &port, "127.0.0.1"];
+        Talk::of(&command, b"QUIT\n").must_be_known(is_known, unknown);
+        for (name, _) in files {
+            fs::remove_file(folder.0.join(name)).unwrap();
+        }
+    }
+    // The environment says where another one is.
+    for (store, is_known) in [(root, true), (other.file("root.pem"), false)] {
+        let [store, port] = [format!("SSL_CERT_FILE={store}"), server.port.to_string()];
+        let command = ["env", &store, MCONNECT, "--starttls", "-p", &port, "127.0.0.1"];
+        Talk::of(&command, b"QUIT\n").must_be_known(is_known, unknown);
     }
 }
 

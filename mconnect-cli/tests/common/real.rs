@@ -223,6 +223,17 @@ impl Talk {
         self.must_be_whole();
     }
 
+    /// Says whether the server's issuer was trusted, and otherwise what is told of it.
+    #[track_caller]
+    pub fn must_be_known(&self, is_known: bool, unknown: &str) {
+        if is_known {
+            self.must_be_verified_and_whole();
+        } else {
+            self.must_tell(unknown);
+        }
+        assert_eq!(self.status, Some(if is_known { 0 } else { 76 }), "{self:?}");
+    }
+
     /// The servers here end TLS as it should be ended.
     #[track_caller]
     pub fn must_be_whole(&self) {

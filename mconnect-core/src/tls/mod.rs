@@ -11,6 +11,7 @@
 
 mod certificate;
 mod received;
+mod store;
 mod stream;
 mod verify;
 mod words;
@@ -36,7 +37,8 @@ use verify::{Deferred, Trust, problems, provider};
 
 /// How TLS is to be, and whom to trust. By default: the system's trust store, and the name that was connected to.
 ///
-/// The trust store is read when a certificate is verified that depends on it, once.
+/// The trust store is read when a certificate is verified that depends on it, and whole only if the issuer is not found by
+/// name.
 #[derive(Clone, Default)]
 pub struct Config {
     name: Option<String>,
@@ -214,8 +216,14 @@ impl Config {
         Ok(Arc::new(client))
     }
 
-    fn roots(&self) -> Result<Arc<RootCertStore>, String> {
-        self.roots.get_or_init(system_roots).clone()
+    /// Gives what is trusted, from what is read quickly to everything.
+    fn stores<'a>(
+        &'a self,
+        shown: &'a [CertificateDer<'_>],
+    ) -> impl Iterator<Item = Result<Arc<RootCertStore>, String>> + 'a {
+        let is_systems = self.known.is_empty();
+        let by_name = std::iter::once_with(|| Ok(Arc::new(store::issuers(shown)))).filter(move |_| is_systems);
+        by_name.chain(std::iter::once_with(|| self.roots.get_or_init(store::whole).clone()))
     }
 
     fn inspect(&self, connection: &Connection, name: &str, server_name: Option<&ServerName<'_>>) -> Info {
@@ -225,7 +233,7 @@ impl Config {
             Vec::new()
         } else {
             let trust = Trust { name: server_name, asked: name, pins: &self.pins, known: &self.known };
-            problems(&trust, shown, &certificates, SystemTime::now(), || self.roots())
+            problems(&trust, shown, &certificates, SystemTime::now(), self.stores(shown))
         };
         Info {
             version: match connection.protocol_version() {
@@ -292,15 +300,4 @@ impl Session {
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     certificates.ok().filter(|found| !found.is_empty()).ok_or(ConfigError::Pem("certificate"))
-}
-
-fn system_roots() -> Result<Arc<RootCertStore>, String> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(found.certs);
-    match found.errors.first() {
-        _ if !roots.is_empty() => Ok(Arc::new(roots)),
-        Some(error) => Err(error.to_string()),
-        None => Err("the system has no certificates of authorities".to_owned()),
-    }
 }

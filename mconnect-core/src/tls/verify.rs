@@ -97,13 +97,13 @@ pub(super) struct Trust<'a> {
     pub known: &'a [CertificateDer<'static>],
 }
 
-/// Gives everything that is wrong; `roots` is asked only if that is what it depends on.
+/// Gives everything that is wrong; the stores are asked only if that is what it depends on, one after another.
 pub(super) fn problems(
     trust: &Trust<'_>,
     shown: &[CertificateDer<'static>],
     certificates: &[Certificate],
     now: SystemTime,
-    roots: impl FnOnce() -> Result<Arc<RootCertStore>, String>,
+    stores: impl Iterator<Item = Result<Arc<RootCertStore>, String>>,
 ) -> Vec<Problem> {
     let (Some(leaf_der), Some(leaf)) = (shown.first(), certificates.first()) else {
         return vec![Problem::NoCertificate];
@@ -121,22 +121,31 @@ pub(super) fn problems(
                 let (asked, names) = (trust.asked.to_owned(), leaf.names.clone());
                 problems.push(Problem::WrongName { asked, names });
             }
-            // The store is read only for what can be in it.
+            // The stores are read only for what can be in them.
             let is_alone = leaf.is_self_issued();
             let chain = if trust.known.contains(leaf_der) {
                 None
             } else if is_alone {
                 Some(Problem::SelfSigned)
             } else {
-                roots().map_or_else(
-                    |reason| Some(Problem::NoTrustStore { reason }),
-                    |roots| chain(&parsed, leaf, shown, certificates, &roots, now),
-                )
+                unless_one_vouches(stores.map(|roots| match roots {
+                    Ok(roots) => chain(&parsed, leaf, shown, certificates, &roots, now),
+                    Err(reason) => Some(Problem::NoTrustStore { reason }),
+                }))
             };
             problems.extend(chain);
         }
     }
     problems
+}
+
+/// Gives the last of the problems, or nothing if there is none by one of the stores.
+fn unless_one_vouches(verdicts: impl Iterator<Item = Option<Problem>>) -> Option<Problem> {
+    let mut problem = None;
+    for verdict in verdicts {
+        problem = Some(verdict?);
+    }
+    problem
 }
 
 fn time(certificate: &Certificate, now: SystemTime) -> Option<Problem> {
