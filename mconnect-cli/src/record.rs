@@ -48,8 +48,10 @@ impl Record {
 /// The session at the prompt, kept in memory so that it can be written down once that is asked for.
 ///
 /// Only so much is kept of a session that nobody has asked to be written.
-#[derive(Clone, Default)]
-pub struct Tape(Arc<Mutex<State>>);
+#[derive(Default)]
+pub struct Tape {
+    session: RefCell<Arc<Mutex<State>>>,
+}
 
 #[derive(Default)]
 struct State {
@@ -61,9 +63,11 @@ struct State {
 }
 
 impl Tape {
-    /// Forgets the session before.
-    pub fn rewind(&self) {
-        *self.state() = State::default();
+    /// Gives what observes the next session; the one before is forgotten.
+    pub fn head(&self) -> impl Observer + use<> {
+        let state = Arc::<Mutex<State>>::default();
+        self.session.replace(Arc::clone(&state));
+        move |at: Instant, event: &Event<'_>| locked(&state).observe(at, event)
     }
 
     /// Starts writing down to a file, and says whether all of the session will be there.
@@ -72,7 +76,8 @@ impl Tape {
     /// A sentence on why the file cannot be written.
     pub fn start(&self, file: &Path) -> Result<bool, String> {
         File::create(file).map_err(|error| cannot(file, &error))?;
-        let mut state = self.state();
+        let session = self.session.borrow();
+        let mut state = locked(&session);
         state.file = Some(file.to_owned());
         Ok(!state.is_cut)
     }
@@ -82,33 +87,32 @@ impl Tape {
     /// # Errors
     /// A sentence on why the file cannot be written.
     pub fn stop(&self) -> Result<Option<PathBuf>, String> {
-        let mut state = self.state();
+        let session = self.session.borrow();
+        let mut state = locked(&session);
         let (file, text) = (state.file.take(), state.recorder.text());
         drop(state);
         let Some(file) = file else { return Ok(None) };
         fs::write(&file, text).map_err(|error| cannot(&file, &error))?;
         Ok(Some(file))
     }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-impl Observer for Tape {
-    fn observe(&self, at: Instant, event: &Event<'_>) {
-        let mut state = self.state();
-        state.size += match event {
+impl State {
+    fn observe(&mut self, at: Instant, event: &Event<'_>) {
+        self.size += match event {
             Event::Sent(bytes) => bytes.len(),
             Event::Received(line) => line.raw().len(),
             _ => 0,
         };
-        if state.size > MOST_KEPT && state.file.is_none() {
-            let file = None;
-            *state = State { is_cut: true, file, ..State::default() };
+        if self.size > MOST_KEPT && self.file.is_none() {
+            *self = Self { is_cut: true, ..Self::default() };
         }
-        state.recorder.observe(at, event);
+        self.recorder.observe(at, event);
     }
+}
+
+fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn cannot(file: &Path, error: &std::io::Error) -> String {

@@ -57,8 +57,7 @@ impl<'a> Watch<'a> {
             observers.push(Box::new(record.recorder()));
         }
         if self.has_prompt {
-            self.tape.rewind();
-            observers.push(Box::new(self.tape.clone()));
+            observers.push(Box::new(self.tape.head()));
         }
         match (&self.json, &self.timings) {
             (Some(json), _) => observers.push(Box::new(json.observer())),
