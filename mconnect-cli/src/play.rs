@@ -22,7 +22,7 @@ use crate::watch::Watch;
 /// Plays every dialogue as often as is asked for, tells how each went, and gives the exit status.
 pub fn run(options: &Options, play: &Play) -> u8 {
     let verdict = Verdict::default();
-    match Watch::begin(options) {
+    match Watch::begin(options, false) {
         Ok(watch) => {
             play_all(options, play, &watch, &verdict);
             watch.end(&verdict);
@@ -49,7 +49,7 @@ fn play_all(options: &Options, play: &Play, watch: &Watch<'_>, verdict: &Verdict
             Err(error) => return verdict.complain(status::UNAVAILABLE, &format!("cannot start the demo: {error}")),
         },
     };
-    let connect = watch.over(settle(Connect::new(&host, port), options));
+    let connect = settle(Connect::new(&host, port), options);
     let screen = RefCell::new(Screen::of(options.output));
     let stage = Stage { connect, options, play, secure, watch, screen, verdict };
     let mut cases = Vec::new();
@@ -85,7 +85,7 @@ impl Stage<'_> {
     /// Plays one session, and says how it went.
     fn play(&self, name: String, dialogue: &Dialogue) -> Case {
         let started = Instant::now();
-        let failure = match self.connect.open() {
+        let failure = match self.watch.over(self.connect.clone()).open() {
             Ok(session) => self.converse(session, dialogue),
             Err(error) => {
                 let told = failure::describe(&error);

@@ -96,7 +96,7 @@ fn takes_typed_lines(options: &Options) -> bool {
 }
 
 fn watch_session(options: &Options, stage: &Stage, verdict: &Arc<Verdict>) {
-    match Watch::begin(options) {
+    match Watch::begin(options, takes_a_prompt(options)) {
         Ok(watch) => {
             open_and_hand_over(options, stage, &watch, verdict);
             watch.end(verdict);
@@ -129,7 +129,7 @@ fn open_and_hand_over(options: &Options, stage: &Stage, watch: &Watch<'_>, verdi
         }
     };
     if let Some(session) = open() {
-        hand_over(session, options, stage, &secure, verdict, &open);
+        hand_over(session, options, stage, watch, &secure, verdict, &open);
     }
 }
 
@@ -158,6 +158,7 @@ fn hand_over(
     session: Session,
     options: &Options,
     stage: &Stage,
+    watch: &Watch<'_>,
     secure: &Secure,
     verdict: &Arc<Verdict>,
     reopen: &dyn Fn() -> Option<Session>,
@@ -170,7 +171,7 @@ fn hand_over(
             let bell = Arc::clone(bell);
             return prompt::run(
                 session,
-                &prompt::Setting { options, timeouts, terminal, bell, secure, verdict, reopen },
+                &prompt::Setting { options, timeouts, terminal, bell, watch, secure, verdict, reopen },
             );
         }
     };

@@ -64,6 +64,7 @@ impl Observer for Trace {
             Event::Phase(phase) => self.tell(at, &format!("= {phase} phase")),
             Event::HalfClosed => self.tell(at, "= sending side ended"),
             Event::Ended => self.tell(at, "= end"),
+            Event::Aborted => self.tell(at, "= closed from this side"),
             _ => {}
         }
     }

@@ -7,7 +7,7 @@ use mconnect_core::{Connect, Event, Observer, Timings};
 use crate::args::Options;
 use crate::json::Json;
 use crate::narrator::Narrator;
-use crate::record::Record;
+use crate::record::{Record, Tape};
 use crate::stamp;
 use crate::timing;
 use crate::trace::Trace;
@@ -18,16 +18,19 @@ pub struct Watch<'a> {
     options: &'a Options,
     start: Instant,
     record: Option<Record>,
+    /// What is kept for whoever asks for a record at the prompt.
+    tape: Tape,
+    has_prompt: bool,
     json: Option<Json>,
     timings: Option<Timings>,
 }
 
 impl<'a> Watch<'a> {
-    /// Makes ready what the options ask for.
+    /// Makes ready what the options ask for, and what a prompt may.
     ///
     /// # Errors
     /// A sentence on what file cannot be written.
-    pub fn begin(options: &'a Options) -> Result<Self, String> {
+    pub fn begin(options: &'a Options, has_prompt: bool) -> Result<Self, String> {
         if options.output.has_stamps {
             stamp::begin();
         }
@@ -38,10 +41,10 @@ impl<'a> Watch<'a> {
             Some(json) => Some(json.timings()),
             None => Some(Timings::new()),
         };
-        Ok(Self { options, start: Instant::now(), record, json, timings })
+        Ok(Self { options, start: Instant::now(), record, tape: Tape::default(), has_prompt, json, timings })
     }
 
-    /// Has sessions watched that are opened so.
+    /// Has the next session watched, if it is opened so.
     pub fn over(&self, connect: Connect) -> Connect {
         let mut observers: Vec<Box<dyn Observer>> = Vec::new();
         if !self.options.is_quiet {
@@ -53,6 +56,9 @@ impl<'a> Watch<'a> {
         if let Some(record) = &self.record {
             observers.push(Box::new(record.recorder()));
         }
+        if self.has_prompt {
+            observers.push(Box::new(self.tape.head()));
+        }
         match (&self.json, &self.timings) {
             (Some(json), _) => observers.push(Box::new(json.observer())),
             (None, Some(timings)) => observers.push(Box::new(timings.clone())),
@@ -61,15 +67,24 @@ impl<'a> Watch<'a> {
         if observers.is_empty() { connect } else { connect.observer(Tee(observers)) }
     }
 
+    pub fn tape(&self) -> &Tape {
+        &self.tape
+    }
+
+    /// Writes the record as it is so far: what comes may be an interrupt.
+    pub fn write_record(&self, verdict: &Verdict) {
+        if let Some(Err(message)) = self.record.as_ref().map(Record::write) {
+            verdict.complain(status::IO, &message);
+        }
+    }
+
     pub fn json(&self) -> Option<&Json> {
         self.json.as_ref()
     }
 
     /// Writes what is written at the end.
     pub fn end(self, verdict: &Verdict) {
-        if let Some(Err(message)) = self.record.map(Record::end) {
-            verdict.complain(status::IO, &message);
-        }
+        self.write_record(verdict);
         if let Some(timings) = self.timings {
             timing::tell(&timings.all(), self.start.elapsed(), self.options.prompt.color);
         }

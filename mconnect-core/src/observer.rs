@@ -85,4 +85,6 @@ pub enum Event<'a> {
     HalfClosed,
     /// The server closed, or the connection broke.
     Ended,
+    /// The connection was closed from this side, by a [`Closer`](crate::Closer).
+    Aborted,
 }

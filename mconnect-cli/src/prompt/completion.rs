@@ -134,7 +134,7 @@ fn parameters(offered: &[(&str, &[&str])], knowledge: &Knowledge) -> Vec<String>
 fn complete_escape(line: &str, escape: &str, knowledge: &Knowledge) -> (usize, Vec<String>) {
     let start = line.rfind(' ').map_or(line.len(), |space| space + 1);
     match escape.split_once(' ') {
-        Some(("r" | "b", name)) => (line.len() - name.len(), files(name)),
+        Some(("r" | "b" | "w", name)) => (line.len() - name.len(), files(name)),
         Some(("a", typed)) if !typed.contains(' ') => {
             let mut names = mechanisms(knowledge);
             names.retain(|name| starts_with(name, typed));

@@ -19,6 +19,8 @@ pub enum Escape {
     Authenticate(String),
     /// These bytes in base64.
     Encode(Vec<u8>),
+    /// Writing the session down to a file starts or, without one or with the same, stops.
+    Record(String),
     /// The answer to a 334 is shown while it is typed.
     Visible,
     Reopen,
@@ -44,6 +46,7 @@ pub const LIST: &str = "\
             authenticate: the password is asked for unseen, and * cancels
 ~64 TEXT    TEXT, with \\0 and the like as in ~x, in base64: printed, or sent
             as the answer to a 334
+~w [FILE]   write the session down in FILE, as a dialogue; again: stop
 ~v          show the next answer to a 334 while it is typed
 ~o          open the session again
 ~.          close at once
@@ -75,6 +78,7 @@ pub fn parse(line: &str) -> Option<Escape> {
             let bytes = unescape(bytes).and_then(|bytes| some(bytes, "~x needs bytes"));
             bytes.map_or_else(Escape::Wrong, Escape::Bytes)
         }
+        'w' if is_alone(rest, 'w') => Escape::Record(argument.to_owned()),
         'a' if is_alone(rest, 'a') => Escape::Authenticate(argument.to_owned()),
         '?' | 'e' | 's' | 't' | 'v' | 'o' | '.' if !argument.is_empty() => {
             Escape::Wrong(format!("~{name} takes nothing after it"))
@@ -95,7 +99,7 @@ pub fn is_known(line: &str) -> bool {
     let Some(rest) = line.strip_prefix('~') else { return false };
     let is_letter = rest.chars().next().is_some_and(|name| "?hrbxesvo.~".contains(name));
     // Of more letters, these may begin a word of a text.
-    is_letter || is_alone(rest, 'a') || is_alone(rest, 't') || argument_of_64(rest).is_some()
+    is_letter || is_alone(rest, 'a') || is_alone(rest, 't') || is_alone(rest, 'w') || argument_of_64(rest).is_some()
 }
 
 fn unescape(text: &str) -> Result<Vec<u8>, String> {

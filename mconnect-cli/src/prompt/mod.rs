@@ -31,6 +31,7 @@ mod next;
 mod paint;
 mod rows;
 mod send;
+mod tape;
 mod tell;
 
 use std::env;
@@ -53,6 +54,7 @@ use crate::secure::Secure;
 use crate::signals;
 use crate::terminal::{Manner, Terminal};
 use crate::verdict::{Verdict, reason, say, status};
+use crate::watch::Watch;
 use editor::{Editor, Typed};
 use escapes::Escape;
 use history::History;
@@ -71,6 +73,7 @@ pub struct Setting<'a> {
     pub terminal: &'a Terminal,
     pub bell: Arc<Bell>,
     pub verdict: &'a Verdict,
+    pub watch: &'a Watch<'a>,
     pub secure: &'a Secure,
     /// Opens a session like the first one; what keeps it from that has been told.
     pub reopen: &'a dyn Fn() -> Option<Session>,
@@ -118,10 +121,12 @@ pub fn run(session: Session, setting: &Setting<'_>) {
         match talk.converse() {
             Break(Leave::Reopen) => {
                 talk.writer.closer().close();
+                tape::stop(setting.watch.tape());
                 next = (setting.reopen)();
             }
             Break(Leave::End) | Continue(()) => talk.finish(),
         }
+        tape::stop(setting.watch.tape());
     }
 }
 
@@ -229,6 +234,7 @@ impl Talk<'_> {
             Escape::Authenticate(words) => return self.authenticate(&words),
             Escape::Encode(bytes) => return self.encode(&bytes),
             Escape::Visible => self.is_shown = true,
+            Escape::Record(name) => return self.record(&name),
             Escape::Wrong(what) => say(&format!("mconnect: {what}")),
             Escape::Line(line) => return self.send_lines(vec![line]),
             Escape::Bytes(bytes) => return self.send_bytes(&bytes),
@@ -252,6 +258,8 @@ impl Talk<'_> {
 
     /// Closes by ending: whoever runs us sees that it was an interrupt.
     fn interrupt(&mut self) {
+        tape::stop(self.setting.watch.tape());
+        self.setting.watch.write_record(self.setting.verdict);
         signals::act(Signal::SIGINT, self.setting.terminal);
     }
 }

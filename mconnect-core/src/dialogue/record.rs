@@ -95,6 +95,11 @@ impl Observer for Recorder {
                 record.end_line();
                 record.direction(Side::Client, Deed::HalfClose);
             }
+            Event::Aborted if !record.has_ended => {
+                record.has_ended = true;
+                record.end_line();
+                record.direction(Side::Client, Deed::Close);
+            }
             Event::Phase(Phase::Closed) | Event::Ended if !record.has_ended => {
                 record.has_ended = true;
                 record.end_line();

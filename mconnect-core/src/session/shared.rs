@@ -166,7 +166,7 @@ impl Shared {
 
     /// Follows the end of what is received.
     pub fn ended(&self) {
-        self.observe(&Event::Ended);
+        self.observe(if self.closer.is_closed() { &Event::Aborted } else { &Event::Ended });
         let mut state = self.tracker();
         let before = state.phase();
         state.tracker.ended();

@@ -1,0 +1,153 @@
+//! Sessions written down, from the arguments and from the prompt, and played again.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::fs;
+
+use common::screen::{Folder, Screen};
+use common::{assert_status, out, talk};
+use mconnect_core::server::Server;
+
+fn path(folder: &Folder, name: &str) -> String {
+    folder.path().join(name).to_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_prompt_writes_the_session_down_from_its_beginning_until_it_is_told_to_stop() {
+    let (folder, server) = (Folder::new(), Server::start().unwrap());
+    let file = path(&folder, "a.txt");
+    let mut screen = Screen::start(server.port(), &[]);
+    screen.expect_last("smtp>");
+    screen.enter("~w", "smtp>");
+    screen.expect_row("nothing is written down: ~w FILE starts that");
+    screen.enter("EHLO client.example", "smtp>");
+    screen.send(format!("~w {file}\r"));
+    screen.pty.expect("from its beginning: ~w stops that");
+    screen.enter("NOOP", "smtp>");
+    screen.send("~w\r");
+    screen.pty.expect("written: ");
+    screen.enter("RSET", "smtp>");
+    screen.enter("QUIT", "221 2.0.0 goodbye");
+    assert_eq!(screen.wait(), 0);
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains("S: 220\nC: EHLO client.example\n") && text.ends_with("\nS: 250\n"), "{text}");
+    assert!(text.contains("C: NOOP") && !text.contains("RSET") && !text.contains("~w"), "{text}");
+    let output = talk(server.port(), &["--play", &file], "");
+    assert_status(&output, 0);
+    assert!(out(&output).contains("C: NOOP"), "{}", out(&output));
+}
+
+#[test]
+fn a_session_that_ends_or_is_interrupted_is_written_all_the_same() {
+    let (folder, server) = (Folder::new(), Server::start().unwrap());
+    for (end, status) in [("QUIT\r", 0), ("\x03", -2), ("~.\r", 0)] {
+        let (asked, given) = (path(&folder, "asked.txt"), path(&folder, "given.txt"));
+        let mut screen = Screen::start(server.port(), &["--record", &given]);
+        screen.expect_last("smtp>");
+        screen.send(format!("~w {asked}\r"));
+        screen.pty.expect("from its beginning");
+        screen.enter("NOOP", "smtp>");
+        screen.send(end);
+        assert_eq!(screen.wait(), status, "{end:?}");
+        for file in [asked, given] {
+            let text = fs::read_to_string(&file).unwrap();
+            assert!(text.contains("S: 220\nC: NOOP\n# 250 2.0.0 nothing done\nS: 250\n"), "{end:?} {file}: {text}");
+            fs::remove_file(file).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_session_that_is_opened_again_is_a_session_of_its_own() {
+    let (folder, server) = (Folder::new(), Server::start().unwrap());
+    let (asked, given) = (path(&folder, "asked.txt"), path(&folder, "given.txt"));
+    let mut screen = Screen::start(server.port(), &["--record", &given]);
+    screen.expect_last("smtp>");
+    screen.enter("NOOP", "smtp>");
+    screen.send("~o\r");
+    screen.pty.expect("220 loopback");
+    screen.pty.expect("smtp>");
+    screen.send(format!("~w {asked}\r"));
+    screen.pty.expect("from its beginning");
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+    let asked_text = fs::read_to_string(&asked).unwrap();
+    assert!(asked_text.contains("C: QUIT") && !asked_text.contains("NOOP"), "{asked_text}");
+    let text = fs::read_to_string(&given).unwrap();
+    assert_eq!(text.matches("*next session*\n").count(), 1, "{text}");
+    for file in [asked, given] {
+        assert_status(&talk(server.port(), &["--play", &file], ""), 0);
+    }
+}
+
+#[test]
+fn a_second_file_follows_the_first_and_what_cannot_be_written_is_said() {
+    let (folder, server) = (Folder::new(), Server::start().unwrap());
+    let (first, second) = (path(&folder, "first.txt"), path(&folder, "second.txt"));
+    let mut screen = Screen::start(server.port(), &[]);
+    screen.expect_last("smtp>");
+    screen.send("~w /no/such/folder/x\r");
+    screen.pty.expect("mconnect: cannot write /no/such/folder/x: No such file or directory");
+    screen.send(format!("~w {first}\r"));
+    screen.pty.expect("from its beginning");
+    screen.send(format!("~w {second}\r"));
+    screen.pty.expect("written: ");
+    screen.pty.expect("from its beginning");
+    // The same again stops.
+    screen.send(format!("~w {second}\r"));
+    screen.pty.expect("written: ");
+    screen.enter("~w", "smtp>");
+    screen.pty.expect("nothing is written down");
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+    assert_eq!(fs::read_to_string(first).unwrap(), fs::read_to_string(second).unwrap());
+}
+
+#[test]
+fn of_a_session_that_was_too_long_to_be_kept_the_beginning_is_lost_and_that_is_said() {
+    let (folder, server) = (Folder::new(), Server::start().unwrap());
+    let (file, body) = (path(&folder, "a.txt"), path(&folder, "body"));
+    fs::write(&body, "0123456789abcdef\n".repeat(80_000)).unwrap();
+    let mut screen = Screen::start(server.port(), &[]);
+    screen.expect_last("smtp>");
+    for line in ["EHLO x", "MAIL FROM:<>", "RCPT TO:<a@example.org>"] {
+        screen.enter(line, "smtp>");
+    }
+    screen.send("DATA\r");
+    screen.pty.expect("ends> ");
+    screen.send(format!("~r {body}\r"));
+    screen.pty.expect("accepted");
+    screen.send(format!("~w {file}\r"));
+    screen.pty.expect("from here on");
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains("C: QUIT\n") && !text.contains("EHLO"), "{text}");
+}
+
+#[test]
+fn tab_completes_the_name_of_the_file() {
+    let (folder, server) = (Folder::new(), Server::start().unwrap());
+    fs::write(folder.path().join("only-one.txt"), "").unwrap();
+    let mut screen = Screen::start(server.port(), &[]);
+    screen.expect_last("smtp>");
+    screen.send(format!("~w {}/on\t", folder.path().display()));
+    screen.pty.expect("only-one.txt");
+    screen.send("\x03");
+    assert_eq!(screen.wait(), -2);
+}
+
+#[test]
+fn what_was_played_several_times_is_written_as_several_sessions() {
+    let (folder, server) = (Folder::new(), Server::start().unwrap());
+    let file = path(&folder, "a.txt");
+    let dialogue = "S: 220\nC: NOOP\nS: 250\nC: QUIT\nS: 221\nS: *close*\n*next session*\nS: 220\nC: QUIT\nS: 221\n";
+    let output = talk(server.port(), &["--quiet", "--repeat", "2", "--record", &file, "--play", "-"], dialogue);
+    assert_status(&output, 0);
+    let text = fs::read_to_string(&file).unwrap();
+    assert_eq!(text.matches("*next session*\n").count(), 3, "{text}");
+    let output = talk(server.port(), &["--play", &file], "");
+    assert_status(&output, 0);
+    assert_eq!(out(&output).matches("C: QUIT").count(), 4);
+}
