@@ -224,7 +224,7 @@ impl Stream for TlsStream {
                 }
                 result => return result,
             }
-            processed.map_err(words::failure)?;
+            processed.map_err(words::later_failure)?;
             if has_received {
                 // Part of a record, or something of TLS's own: who waits for either this or something else can look.
                 return Err(io::ErrorKind::Interrupted.into());

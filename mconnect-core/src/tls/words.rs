@@ -3,13 +3,25 @@
 use std::fmt;
 use std::io;
 
-use rustls::{AlertDescription, Error, PeerIncompatible};
+use rustls::{AlertDescription, Error, PeerIncompatible, PeerMisbehaved};
 
 use crate::protocol::Visible;
 
 /// Makes an error of what the connection says.
 pub(super) fn failure(error: Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, Failure(error))
+}
+
+/// Makes an error of what the connection says after the handshake.
+pub(super) fn later_failure(error: Error) -> io::Error {
+    match error {
+        // The server would not go on without what it asked for: it has found a cipher suite before.
+        Error::AlertReceived(alert @ AlertDescription::HandshakeFailure) => {
+            let words = format!("the server sent the alert {}: it wanted another handshake", name(alert));
+            io::Error::new(io::ErrorKind::InvalidData, words)
+        }
+        error => failure(error),
+    }
 }
 
 /// The end of the stream below without a close_notify.
@@ -34,6 +46,13 @@ impl fmt::Display for Failure {
                 f.write_str("there is no cipher suite in common")
             }
             Error::InvalidMessage(_) => f.write_str("what the server sent is no TLS"),
+            Error::PeerMisbehaved(PeerMisbehaved::TooManyRenegotiationRequests) => {
+                f.write_str("the server asks to renegotiate again and again, which is not done here")
+            }
+            Error::PeerMisbehaved(PeerMisbehaved::TooManyKeyUpdateRequests) => {
+                f.write_str("the server changes its keys without end")
+            }
+            Error::PeerMisbehaved(how) => write!(f, "the server breaks the rules of TLS ({how:?})"),
             error => write!(f, "{error}"),
         }
     }
@@ -108,5 +127,7 @@ mod tests {
             error,
             "the server sent the alert protocol_version: it offers only TLS versions that are not spoken here"
         );
+        let error = later_failure(Error::AlertReceived(AlertDescription::HandshakeFailure)).to_string();
+        assert_eq!(error, "the server sent the alert handshake_failure: it wanted another handshake");
     }
 }
