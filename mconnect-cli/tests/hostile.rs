@@ -5,16 +5,10 @@
 mod common;
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::channel;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::net::TcpStream;
 
-use common::{MCONNECT, PATIENCE, Peer, Pty, complaints, err, feed, out};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use socket2::SockRef;
+use common::attack::{assert_outcome, attack, attack_until_gone, drip, flood, for_each, reset, until_gone};
+use common::{complaints, err, out};
 
 const SCRIPT: &str = "EHLO x\nMAIL FROM:<a@x>\nRCPT TO:<b@x>\nDATA\nhi\n.\nQUIT\n";
 const REPLIES: [&str; 7] = [
@@ -26,75 +20,6 @@ const REPLIES: [&str; 7] = [
     "250 queued\r\n",
     "221 bye\r\n",
 ];
-/// The tool with a deadline of half a second for each reply.
-const HASTY: [&str; 2] = ["--timeout", "0.5"];
-/// No run takes longer than this, the grace after QUIT included.
-const BOUND: Duration = Duration::from_secs(8);
-
-/// Starts the tool in little memory: what it allocates, the stacks of its threads among it, is limited by the system.
-fn start(port: u16, options: &[&str]) -> Child {
-    Command::new("sh")
-        .args(["-c", LIMITED, "sh", MCONNECT, "-p", &port.to_string()])
-        .args(HASTY)
-        .args(options)
-        .arg("127.0.0.1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-const LIMITED: &str = "ulimit -d 32768 && exec \"$@\"";
-
-/// Waits for the end of the tool, which must come by itself and in time.
-#[track_caller]
-fn end_of(child: Child) -> Output {
-    let (pid, start) = (Pid::from_raw(child.id().try_into().unwrap()), Instant::now());
-    let (done, told) = channel::<()>();
-    let watch = thread::spawn(move || {
-        if told.recv_timeout(PATIENCE).is_err() {
-            let _ = kill(pid, Signal::SIGKILL);
-        }
-    });
-    let output = child.wait_with_output().unwrap();
-    let _ = done.send(());
-    watch.join().unwrap();
-    assert!(
-        output.status.code().is_some() && !err(&output).contains("panicked"),
-        "{:?} {}",
-        output.status,
-        err(&output)
-    );
-    assert!(start.elapsed() < BOUND, "{:?}", start.elapsed());
-    output
-}
-
-/// Runs the tool against a server that behaves so; that the connection breaks is none of the server's business.
-#[track_caller]
-fn attack(
-    options: &[&str],
-    input: impl Into<Vec<u8>>,
-    act: impl FnOnce(&mut TcpStream) -> io::Result<()> + Send + 'static,
-) -> Output {
-    let peer = Peer::start(move |mut stream| {
-        let _ = act(&mut stream);
-        Vec::new()
-    });
-    let mut child = start(peer.port, options);
-    feed(&mut child, input.into());
-    let output = end_of(child);
-    peer.received();
-    output
-}
-
-#[track_caller]
-fn assert_outcome(name: &str, output: &Output, status: i32, told: &str) {
-    let complaints = complaints(output);
-    assert_eq!(output.status.code(), Some(status), "{name}: {complaints}");
-    assert!(complaints.contains(told) && (status == 0) == complaints.is_empty(), "{name}: {complaints}");
-}
-
 /// Serves a session up to so many octets of its replies, in step with the client.
 fn serve(stream: &mut TcpStream, mut octets: usize) -> io::Result<()> {
     for reply in REPLIES {
@@ -111,49 +36,6 @@ fn serve(stream: &mut TcpStream, mut octets: usize) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn until_gone(stream: &mut TcpStream) -> io::Result<()> {
-    while stream.read(&mut [0; 4096])? > 0 {}
-    Ok(())
-}
-
-/// Says this over and over, whether or not anybody listens, until the other end has gone.
-fn flood(stream: &mut TcpStream, words: &[u8]) -> io::Result<()> {
-    let words = words.repeat(65536 / words.len());
-    loop {
-        stream.write_all(&words)?;
-    }
-}
-
-/// A byte every 20 ms: each comes in time, the reply never does.
-fn drip(stream: &mut TcpStream) -> io::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_millis(20)))?;
-    for byte in b"250-".iter().chain(std::iter::repeat(&b'x')) {
-        stream.write_all(&[*byte])?;
-        if stream.read(&mut [0; 4096]).is_ok_and(|count| count == 0) {
-            break;
-        }
-    }
-    Ok(())
-}
-
-fn reset(stream: &TcpStream) -> io::Result<()> {
-    SockRef::from(stream).set_linger(Some(Duration::ZERO))
-}
-
-/// Runs something for each, some at a time.
-fn for_each<T: Send + Sync>(all: &[T], run: impl Fn(&T) + Sync) {
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                while let Some(one) = all.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
-                    run(one);
-                }
-            });
-        }
-    });
 }
 
 /// Where a session can stop: before each reply, and in the middle of each.
@@ -303,12 +185,10 @@ fn a_line_of_ten_mebioctets_passes_in_every_mode() {
 fn a_server_that_never_reads_is_given_up_in_every_mode_and_what_it_says_is_shown() {
     let script = [b"DATA\n".to_vec(), b"x\n".repeat(16 << 20)].concat();
     for mode in [&[][..], &["--no-wait"], &["-r"]] {
-        let output = attack(mode, script.clone(), |stream| {
+        let output = attack_until_gone(mode, script.clone(), |stream, gone| {
             stream.write_all(b"220 hi\r\n354 go\r\n")?;
-            while stream.peek(&mut [0])? == 0 {}
-            // Readable until the tool has gone, and never read.
-            let _ = SockRef::from(&*stream).set_recv_buffer_size(4096);
-            wait_for_reset(stream)
+            let _ = gone.recv();
+            Ok(())
         });
         assert_outcome("it never reads", &output, 75, "cannot write to 127.0.0.1:");
         assert_eq!(out(&output), "220 hi\r\n354 go\r\n");

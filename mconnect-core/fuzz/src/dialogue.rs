@@ -20,6 +20,7 @@ pub fn holds(data: &[u8]) {
             let line = text.lines().nth(error.line - 1).expect("the line is there");
             assert_eq!(error.text, line.trim_end_matches('\r'));
             assert!((1..=error.text.chars().count() + 1).contains(&error.column), "{error}");
+            assert!(!error.to_string().chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')), "{error:?}");
         }
     }
 }

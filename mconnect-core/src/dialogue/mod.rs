@@ -41,6 +41,8 @@ pub use play::{Failure, Outcome, Played, Player, Report, Verdict};
 pub use record::Recorder;
 pub use values::{Part, Text, Values};
 
+use crate::protocol::Visible;
+
 #[cfg(feature = "server")]
 pub(crate) use deadlines::Deadlines;
 #[cfg(feature = "server")]
@@ -139,7 +141,7 @@ pub enum Deed {
 
 /// Where and why a text is no dialogue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}line {line}, column {column}: expected {expected}\n  {text}\n  {}^", In(file), " ".repeat(column.saturating_sub(1)))]
+#[error("{}line {line}, column {column}: expected {expected}\n  {}\n  {}^", In(file), Visible(text.as_bytes()), Under(text, *column))]
 pub struct SyntaxError {
     /// The file, if it is from one.
     pub file: Option<Arc<str>>,
@@ -231,5 +233,16 @@ impl std::fmt::Display for In<'_> {
             Some(file) => write!(f, "{file}: "),
             None => Ok(()),
         }
+    }
+}
+
+/// As much space as the text takes before this column, as it is shown.
+struct Under<'a>(&'a str, usize);
+
+impl std::fmt::Display for Under<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let before: String = self.0.chars().take(self.1.saturating_sub(1)).collect();
+        let shown = Visible(before.as_bytes()).to_string();
+        shown.chars().try_for_each(|c| f.write_str(if c == '\t' { "\t" } else { " " }))
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn steps(text: &str, file: Option<&Arc<str>>) -> Result<Vec<Step>, Sy
             line: *line,
             column: 1,
             expected: REST_OF_REPLY,
-            text: text.lines().nth(line - 1).unwrap_or_default().to_owned(),
+            text: text.lines().nth(line - 1).unwrap_or_default().trim_end_matches('\r').to_owned(),
         }),
         _ => Ok(steps),
     }
@@ -337,5 +337,10 @@ mod tests {
         }
         let error = steps("S: 220\nC: é${x", Some(&"a.txt".into())).unwrap_err();
         assert_eq!(error.to_string(), "a.txt: line 2, column 8: expected a } after the name\n  C: é${x\n         ^");
+        let error = steps("\tC: \x1b[31m", None).unwrap_err();
+        assert!(error.to_string().ends_with("\n  \tC: \\x1b[31m\n  ^"), "{error}");
+        let error = steps("C> \x1b\t\\q", None).unwrap_err();
+        assert!(error.to_string().ends_with("\n  C> \\x1b\t\\q\n         \t^"), "{error}");
+        assert_eq!(steps("S: 250-a\r", None).unwrap_err().text, "S: 250-a");
     }
 }

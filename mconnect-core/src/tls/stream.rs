@@ -14,7 +14,7 @@ use rustls::Connection;
 
 use super::after::AfterTls;
 use super::received::Received;
-use super::words;
+use super::words::{self, Stage};
 use crate::stream::Stream;
 
 /// A TLS connection over another stream.
@@ -196,8 +196,12 @@ impl State {
             let io = match self.connection.process_new_packets() {
                 Ok(io) => io,
                 Err(error) => {
-                    let has_agreed = self.connection.negotiated_cipher_suite().is_some();
-                    return Err(words::failure(error, self.least, has_agreed));
+                    let stage = match self.connection.negotiated_cipher_suite() {
+                        None => Stage::Begun,
+                        Some(_) if self.connection.is_handshaking() => Stage::Agreed,
+                        Some(_) => Stage::Done,
+                    };
+                    return Err(words::failure(error, self.least, stage));
                 }
             };
             let plaintext = io.plaintext_bytes_to_read();

@@ -3,14 +3,24 @@
 use std::fmt;
 use std::io;
 
-use rustls::{AlertDescription, Error, PeerIncompatible};
+use rustls::{AlertDescription, Error, PeerIncompatible, PeerMisbehaved};
 
 use crate::protocol::Visible;
 
-/// Makes an error of what the connection says: the least version of TLS that is spoken, and whether the server had agreed
-/// to a cipher suite by then, tell what is meant.
-pub(super) fn failure(error: Error, least: &'static str, has_agreed: bool) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, Failure { error, least, has_agreed })
+/// Makes an error of what the connection says: the least version of TLS that is spoken, and how far the two had come, tell
+/// what is meant.
+pub(super) fn failure(error: Error, least: &'static str, stage: Stage) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, Failure { error, least, stage })
+}
+
+/// How far a handshake has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Nothing is agreed on.
+    Begun,
+    /// There is a cipher suite.
+    Agreed,
+    Done,
 }
 
 /// The end of the stream below without a close_notify.
@@ -21,7 +31,7 @@ pub(super) const TRUNCATED: &str = "the connection ended without TLS's close_not
 struct Failure {
     error: Error,
     least: &'static str,
-    has_agreed: bool,
+    stage: Stage,
 }
 
 impl fmt::Display for Failure {
@@ -39,6 +49,13 @@ impl fmt::Display for Failure {
             Error::PeerIncompatible(error) => write!(f, "the server offers only what is not spoken here: {error:?}"),
             Error::InvalidMessage(_) => f.write_str("what the server sent is no TLS"),
             Error::InvalidCertificate(error) => write!(f, "the server's certificate cannot be read: {error}"),
+            Error::PeerMisbehaved(PeerMisbehaved::TooManyRenegotiationRequests) => {
+                f.write_str("the server asks to renegotiate again and again, which is not done here")
+            }
+            Error::PeerMisbehaved(PeerMisbehaved::TooManyKeyUpdateRequests) => {
+                f.write_str("the server changes its keys without end")
+            }
+            Error::PeerMisbehaved(how) => write!(f, "the server breaks the rules of TLS ({how:?})"),
             Error::General(words) => f.write_str(words),
             error => write!(f, "{error}"),
         }
@@ -50,7 +67,8 @@ impl std::error::Error for Failure {}
 impl Failure {
     fn meaning(&self, alert: AlertDescription) -> String {
         let meaning = match alert {
-            AlertDescription::HandshakeFailure if self.has_agreed => {
+            AlertDescription::HandshakeFailure if self.stage == Stage::Done => "it wanted another handshake",
+            AlertDescription::HandshakeFailure if self.stage == Stage::Agreed => {
                 "it asks for a client certificate, or does not accept this one"
             }
             AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity => {
@@ -143,16 +161,17 @@ mod tests {
 
     #[test]
     fn what_is_offered_by_the_server_and_not_spoken_here_is_said() {
-        let told = |error: Error, least, has_agreed| failure(error, least, has_agreed).to_string();
-        let alert = |alert, least| told(Error::AlertReceived(alert), least, false);
+        let told = |error: Error, least, stage| failure(error, least, stage).to_string();
+        let alert = |alert, least| told(Error::AlertReceived(alert), least, Stage::Begun);
         let version = "the server sent the alert protocol_version: the server offers only TLS before";
         assert_eq!(alert(AlertDescription::ProtocolVersion, "1.2"), format!("{version} 1.2"));
         assert_eq!(alert(AlertDescription::ProtocolVersion, "1.3"), format!("{version} 1.3"));
         let old = Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13);
-        assert_eq!(told(old, "1.2", false), "the server offers only TLS before 1.2");
+        assert_eq!(told(old, "1.2", Stage::Begun), "the server offers only TLS before 1.2");
         let failure = alert(AlertDescription::HandshakeFailure, "1.2");
         assert!(failure.contains("the server offers only what is not spoken here: keys or key exchanges with P-521"));
-        let late = told(Error::AlertReceived(AlertDescription::HandshakeFailure), "1.2", true);
-        assert!(late.ends_with("it asks for a client certificate, or does not accept this one"), "{late}");
+        let refused = |stage| told(Error::AlertReceived(AlertDescription::HandshakeFailure), "1.2", stage);
+        assert!(refused(Stage::Agreed).ends_with("it asks for a client certificate, or does not accept this one"));
+        assert!(refused(Stage::Done).ends_with("it wanted another handshake"));
     }
 }
