@@ -9,8 +9,10 @@ use lettre::{Message, SmtpTransport, Transport as _};
 use mconnect_core::dialogue::Side;
 use mconnect_core::server::{Rule, Server, Setup, Stage};
 
+type Test = fn() -> Result<(), Box<dyn Error>>;
+
 fn main() -> Result<(), Box<dyn Error>> {
-    let tests: [(&str, fn() -> Result<(), Box<dyn Error>>); 4] = [
+    let tests: [(&str, Test); 4] = [
         ("a client that is put off tries again", a_client_that_is_put_off_tries_again),
         ("a recipient that is refused is not tried again", a_recipient_that_is_refused_is_not_tried_again),
         ("a connection that is lost loses no message", a_connection_that_is_lost_loses_no_message),
