@@ -1,72 +1,106 @@
-//! A test of somebody's mail client: it is told to try again, then a recipient is refused, and what it did is looked at.
+//! A test of somebody's mail client: here of a function that sends with lettre and tries again. The server puts it off,
+//! refuses it, and drops it, the same every time; what the client did is looked at afterwards.
 //!
 //! `cargo run --example test_a_client --features server`
 
 use std::error::Error;
-use std::io;
 
-use mconnect_core::server::Server;
-use mconnect_core::{Connect, Session};
+use lettre::{Message, SmtpTransport, Transport as _};
+use mconnect_core::dialogue::Side;
+use mconnect_core::server::{Rule, Server, Setup, Stage};
 
-/// What servers do to clients: the first attempt is put off, the second is taken, but for one recipient.
-const SCRIPT: &str = "
-S: 421 4.3.2 not now
-S: *close*
-*next session*
-S: 220 mx.example.org
-C: EHLO ${name}
-S: 250-mx.example.org
-S: 250 ENHANCEDSTATUSCODES
-C: MAIL FROM:<app@example.org>
-S: 250 2.1.0 ok
-C: RCPT TO:<gone@example.org>
-S: 550 5.1.1 no such mailbox
-C: RCPT TO:<here@example.org>
-S: 250 2.1.5 ok
-C: DATA
-S: 354 go
-C: *body*
-S: 250 2.0.0 queued as 7
-C: QUIT
-S: 221 2.0.0 bye
-";
+type Test = fn() -> Result<(), Box<dyn Error>>;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let server = Server::play(SCRIPT)?;
-    let refused =
-        send_with_retries(server.port(), &["gone@example.org", "here@example.org"], b"Subject: hi\n\n.dot\n")?;
-    assert_eq!(refused, ["gone@example.org"]);
-    assert_eq!(server.messages()[0].content, b"Subject: hi\r\n\r\n.dot\r\n");
-    for said in server.said() {
-        println!("session {}, {:?}: {}", said.session + 1, said.side, String::from_utf8_lossy(&said.line));
+    let tests: [(&str, Test); 4] = [
+        ("a client that is put off tries again", a_client_that_is_put_off_tries_again),
+        ("a recipient that is refused is not tried again", a_recipient_that_is_refused_is_not_tried_again),
+        ("a connection that is lost loses no message", a_connection_that_is_lost_loses_no_message),
+        ("every word of the client is as it should be", every_word_of_the_client_is_as_it_should_be),
+    ];
+    for (name, test) in tests {
+        test()?;
+        println!("ok: {name}");
     }
-    // This says so if the client did anything else than the script.
-    server.join()?;
-    println!("ok: the client tries again, and delivers to whom it can");
     Ok(())
 }
 
-/// The client under test; yours would be another program, or another library.
-fn send_with_retries(port: u16, recipients: &[&str], message: &[u8]) -> Result<Vec<String>, Box<dyn Error>> {
-    for _attempt in 0..3 {
-        let mut session = Connect::new("127.0.0.1", port).open()?;
-        if session.read_reply()?.code() == 220 {
-            return send(session, recipients, message);
+/// The client under test; yours would be another function, or another program.
+fn notify(port: u16, recipient: &str) -> Result<(), Box<dyn Error>> {
+    let message = Message::builder()
+        .from("app@example.org".parse()?)
+        .to(recipient.parse()?)
+        .subject("done")
+        .body("It is done.\n.\nReally.".to_owned())?;
+    let mailer = SmtpTransport::builder_dangerous("127.0.0.1").port(port).build();
+    let mut attempt = 1;
+    loop {
+        match mailer.send(&message) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.is_permanent() || attempt == 3 => return Err(error.into()),
+            Err(_) => attempt += 1,
         }
     }
-    Err(io::Error::other("the server does not want to").into())
 }
 
-fn send(mut session: Session, recipients: &[&str], message: &[u8]) -> Result<Vec<String>, Box<dyn Error>> {
-    session.command("EHLO app.example.org")?.require(250)?;
-    session.command("MAIL FROM:<app@example.org>")?.require(250)?;
-    let mut refused = Vec::new();
-    for recipient in recipients {
-        if !session.command(format!("RCPT TO:<{recipient}>"))?.is_positive() {
-            refused.push((*recipient).to_owned());
-        }
-    }
-    session.message(message)?.require(250)?;
-    session.quit()?.require(221)?;
-    Ok(refused)
+fn a_client_that_is_put_off_tries_again() -> Result<(), Box<dyn Error>> {
+    let greylisting = Rule::at(Stage::Recipient).of("new@example.org").first(2).reply("451 4.7.1 try again later");
+    let server = Setup::new().rule(greylisting).start()?;
+    notify(server.port(), "new@example.org")?;
+    let messages = server.messages();
+    assert_eq!(messages.len(), 1);
+    assert_eq!(messages[0].recipients, [b"new@example.org"]);
+    let content = String::from_utf8_lossy(&messages[0].content);
+    assert!(content.ends_with("It is done.\r\n.\r\nReally.\r\n"), "{content:?}");
+    assert_eq!(asked(&server, "RCPT"), 3);
+    Ok(())
+}
+
+fn a_recipient_that_is_refused_is_not_tried_again() -> Result<(), Box<dyn Error>> {
+    let refusal = Rule::at(Stage::Recipient).of("gone@example.org").reply("550 5.1.1 no such mailbox");
+    let server = Setup::new().rule(refusal).start()?;
+    let error = notify(server.port(), "gone@example.org").expect_err("there is no such mailbox");
+    assert!(error.to_string().contains("550"), "{error}");
+    assert_eq!(asked(&server, "RCPT"), 1);
+    Ok(())
+}
+
+fn a_connection_that_is_lost_loses_no_message() -> Result<(), Box<dyn Error>> {
+    let server = Setup::new()
+        .rule(Rule::at(Stage::Greeting).nth(1).reply("421 4.3.2 not now"))
+        .rule(Rule::at(Stage::Body).nth(1).close())
+        .start()?;
+    notify(server.port(), "here@example.org")?;
+    assert_eq!(server.messages().len(), 1);
+    Ok(())
+}
+
+/// Where every word matters, the whole session is written down.
+fn every_word_of_the_client_is_as_it_should_be() -> Result<(), Box<dyn Error>> {
+    let server = Server::play(
+        "S: 220 mx.example.org
+         C: EHLO ${name}
+         S: 250-mx.example.org
+         S: 250 8BITMIME
+         C: MAIL FROM:<app@example.org>
+         S: 250 2.1.0 ok
+         C: RCPT TO:<here@example.org>
+         S: 250 2.1.5 ok
+         C: DATA
+         S: 354 go
+         C: *body*
+         S: 250 2.0.0 queued as 7
+         C: QUIT
+         S: 221 2.0.0 bye",
+    )?;
+    notify(server.port(), "here@example.org")?;
+    // This says so if the client did anything else.
+    server.join()?;
+    Ok(())
+}
+
+/// Counts the commands of the client that begin so.
+fn asked(server: &Server, verb: &str) -> usize {
+    let said = server.said();
+    said.iter().filter(|said| said.side == Side::Client && said.line.starts_with(verb.as_bytes())).count()
 }

@@ -12,7 +12,9 @@ pub(super) fn steps(text: &str, file: Option<&Arc<str>>) -> Result<Vec<Step>, Sy
     let mut steps: Vec<Step> = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let line = line.trim_end_matches('\r');
-        if line.trim().is_empty() || line.starts_with('#') {
+        // The RFCs print sessions indented.
+        let said = line.trim_start_matches([' ', '\t']);
+        if said.trim().is_empty() || said.starts_with('#') {
             continue;
         }
         let error = |(expected, rest): Miss<'_>| SyntaxError {
@@ -23,8 +25,8 @@ pub(super) fn steps(text: &str, file: Option<&Arc<str>>) -> Result<Vec<Step>, Sy
             expected,
             text: line.to_owned(),
         };
-        let (side, deed) = step(line).map_err(error)?;
-        follows(steps.last().map(|step| &step.deed), &deed).map_err(|expected| error((expected, line)))?;
+        let (side, deed) = step(said).map_err(error)?;
+        follows(steps.last().map(|step| &step.deed), &deed).map_err(|expected| error((expected, said)))?;
         steps.push(Step { file: file.cloned(), line: index + 1, side, deed });
     }
     match steps.last() {
@@ -302,6 +304,8 @@ mod tests {
         let cases = [
             ("S: 220\nX: hi", 2, 1, "S: S> C: C> a *direction* or #"),
             ("é", 1, 1, "S: S> C: C> a *direction* or #"),
+            ("  # indented\n  S: 22", 2, 6, CODE),
+            ("  C: A\n  S| 250", 2, 3, "a reply before S|"),
             ("S 220", 1, 2, ": > = ~ | ? or *"),
             ("C", 1, 2, ": or >"),
             ("C= x", 1, 2, ": or >"),

@@ -1,0 +1,171 @@
+//! What a server does to clients by rules: a client is a dialogue here, and meets the same every time.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::time::{Duration, Instant};
+
+use mconnect_core::Connect;
+use mconnect_core::dialogue::{Dialogue, Side};
+use mconnect_core::server::{Rule, Server, Setup, Stage};
+
+/// Plays each session of a dialogue to a server with these rules.
+#[track_caller]
+fn meets(rules: &[Rule], dialogue: &str) -> Server {
+    let server = rules.iter().cloned().fold(Setup::new(), Setup::rule).start().unwrap();
+    for session in Dialogue::parse(dialogue).unwrap().sessions() {
+        let played = Connect::new("127.0.0.1", server.port()).open().unwrap().play(&session);
+        drop(played.require().unwrap_or_else(|failure| panic!("{failure}")));
+    }
+    server
+}
+
+const HELLO: &str = "S: 220\nC: EHLO x\nS: 250\n";
+
+#[test]
+fn each_stage_can_be_refused() {
+    let no = "450 4.3.0 not here";
+    for (stage, dialogue) in [
+        (Stage::Greeting, "S: 450 4.3.0 not here\nC: QUIT\nS: 221"),
+        (Stage::Hello, "S: 220\nC: EHLO x\nS: 450\nC: HELO x\nS: 450"),
+        (Stage::Mail, "S: 220\nC: EHLO x\nS: 250\nC: MAIL FROM:<>\nS: 450\nC: RCPT TO:<a@x>\nS: 503"),
+        (Stage::Recipient, "S: 220\nC: EHLO x\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<a@x>\nS: 450"),
+        (
+            Stage::Data,
+            "S: 220\nC: EHLO x\nS: 250\nC: MAIL FROM:<>\nC: RCPT TO:<a@x>\nS: 250\nS: 250\nC: DATA\nS: 450\n\
+            C: BDAT 2 LAST\nC> hi\nS: 450\nC: NOOP\nS: 250",
+        ),
+        (
+            Stage::Body,
+            "S: 220\nC: EHLO x\nS: 250\nC: MAIL FROM:<>\nC: RCPT TO:<a@x>\nS: 250\nS: 250\nC: DATA\nS: 354\n\
+            C: first\nS: 450\nC: .\nC: NOOP\nS: 250 2.0.0 nothing done",
+        ),
+        (
+            Stage::Message,
+            "S: 220\nC: EHLO x\nS: 250\nC: MAIL FROM:<>\nC: RCPT TO:<a@x>\nS: 250\nS: 250\nC: DATA\nS: 354\n\
+            C: *body*\nS: 450\nC: MAIL FROM:<>\nS: 250",
+        ),
+        (Stage::Quit, "S: 220\nC: QUIT\nS: 450\nC: NOOP\nS: 250"),
+    ] {
+        let server = meets(&[Rule::at(stage).reply(no)], dialogue);
+        assert!(server.messages().is_empty(), "{stage:?}");
+    }
+}
+
+#[cfg(all(feature = "tls", feature = "auth"))]
+#[test]
+fn starttls_and_auth_can_be_refused() {
+    let identity = mconnect_core::server::Identity::self_signed(["localhost"]);
+    let setup = Setup::new().tls(&identity).auth([("tim", "pencil")]);
+    let server = setup
+        .rule(Rule::at(Stage::StartTls).reply("454 4.7.0 not now"))
+        .rule(Rule::at(Stage::Auth).of("plain").reply("534 5.7.9 too weak"))
+        .start()
+        .unwrap();
+    let dialogue = "S: 220\nC: STARTTLS\nS: 454\nC: AUTH PLAIN AHRpbQBwZW5jaWw=\nS: 534\n\
+        C: *authenticate CRAM-MD5 tim pencil*\nC: QUIT\nS: 221";
+    drop(Connect::new("127.0.0.1", server.port()).open().unwrap().play(&dialogue.parse().unwrap()).require().unwrap());
+    let said: Vec<String> = server.said().into_iter().map(|said| String::from_utf8(said.line).unwrap()).collect();
+    assert!(said.contains(&"AUTH PLAIN [hidden]".to_owned()) && said.contains(&"[hidden]".to_owned()), "{said:?}");
+    assert!(!said.iter().any(|line| line.contains("AHRpbQ")), "{said:?}");
+}
+
+#[test]
+fn a_rule_holds_for_a_name_and_for_so_many_times() {
+    let attempt = |to: &str, code: u16| format!("{HELLO}C: MAIL FROM:<>\nC: RCPT TO:<{to}>\nS: 250\nS: {code}\n");
+    let sessions = |attempts: &[(&str, u16)]| {
+        attempts.iter().map(|(to, code)| attempt(to, *code)).collect::<Vec<_>>().join("*next session*\n")
+    };
+    // Greylisting: attempts are counted over all sessions, for this recipient only.
+    let rule = Rule::at(Stage::Recipient).of("new@x").first(2).reply("451 4.7.1 later");
+    meets(&[rule], &sessions(&[("new@x", 451), ("old@x", 250), ("NEW@X", 451), ("new@x", 250)]));
+    let rule = Rule::at(Stage::Recipient).nth(2).reply("550 no");
+    meets(&[rule], &sessions(&[("a@x", 250), ("a@x", 550), ("a@x", 250)]));
+    let rule = Rule::at(Stage::Recipient).after(1).reply("550 no");
+    meets(&[rule], &sessions(&[("a@x", 250), ("a@x", 550), ("a@x", 550)]));
+    // The first rule that says something decides; each counts what it could have held for.
+    let rules = [Rule::at(Stage::Recipient).nth(1).reply("450 a"), Rule::at(Stage::Recipient).first(2).reply("550 b")];
+    meets(&rules, &sessions(&[("a@x", 450), ("a@x", 550), ("a@x", 250)]));
+}
+
+#[test]
+fn a_session_may_send_so_many_messages_and_is_closed_then() {
+    let message = "C: MAIL FROM:<>\nC: RCPT TO:<a@x>\nC: DATA\nS: 250\nS: 250\nS: 354\nC: *body*\nS: 250\n";
+    let session = format!("{HELLO}{message}{message}C: MAIL FROM:<>\nS: 421 4.7.0 enough\nS: *close*\n");
+    let rule = Rule::at(Stage::Mail).in_each_session().after(2).reply("421 4.7.0 enough");
+    let server = meets(&[rule], &format!("{session}*next session*\n{session}"));
+    assert_eq!(server.messages().len(), 4);
+    // Clients that come too often.
+    let rule = Rule::at(Stage::Greeting).after(1).reply("421 4.7.0 too many connections");
+    meets(&[rule], "S: 220\nC: QUIT\nS: 221\n*next session*\nS: 421\nS: *close*");
+}
+
+#[test]
+fn a_connection_is_dropped_at_a_stage() {
+    let envelope = format!("{HELLO}C: MAIL FROM:<>\nC: RCPT TO:<a@x>\nS: 250\nS: 250\nC: DATA\n");
+    for (stage, dialogue) in [
+        (Stage::Greeting, String::new()),
+        (Stage::Hello, "S: 220\nC: EHLO x\n".to_owned()),
+        (Stage::Data, envelope.clone()),
+        (Stage::Body, format!("{envelope}S: 354\nC: begun\n")),
+        (Stage::Message, format!("{envelope}S: 354\nC: *body*\n")),
+        (Stage::Quit, "S: 220\nC: QUIT\n".to_owned()),
+    ] {
+        meets(&[Rule::at(stage).close()], &format!("{dialogue}S: *close*"));
+        meets(&[Rule::at(stage).reset()], &format!("{dialogue}S: *reset*"));
+    }
+}
+
+#[test]
+fn a_wait_comes_before_what_is_said_and_waits_add_up() {
+    let wait = Duration::from_millis(15);
+    let rules = [Rule::at(Stage::Hello).wait(wait), Rule::at(Stage::Hello).wait(wait).reply("450 4.3.0 no")];
+    let started = Instant::now();
+    meets(&rules, "S: 220\nC: NOOP\nC: EHLO x\nS: 250\nS: *silence 5 ms*\nS: 450");
+    assert!(started.elapsed() >= 2 * wait);
+}
+
+#[test]
+fn lmtp_replies_are_of_each_recipient() {
+    let rules = [
+        Rule::at(Stage::Message).of("full@x").reply("552 5.2.2 full"),
+        Rule::at(Stage::Message).of("busy@x").reply("450-4.2.0 busy\n450 4.2.0 really"),
+    ];
+    let dialogue = "S: 220\nC: LHLO x\nS: 250\nC: MAIL FROM:<>\nC: RCPT TO:<a@x>\nC: RCPT TO:<full@x>\nC: RCPT TO:<busy@x>\n\
+        C: RCPT TO:<b@x>\nS: 250\nS: 250\nS: 250\nS: 250\nS: 250\nC: DATA\nS: 354\nC: *body*\n\
+        S: 250\nS: 552 5.2.2\nS: 450-4.2.0 busy\nS: 450 4.2.0 really\nS: 250\nC: QUIT\nS: 221";
+    let server = meets(&rules, dialogue);
+    assert_eq!(server.messages()[0].recipients, [b"a@x", b"b@x"]);
+    // In SMTP it is one reply for all of them.
+    let dialogue = format!(
+        "{HELLO}C: MAIL FROM:<>\nC: RCPT TO:<a@x>\nC: RCPT TO:<full@x>\nC: DATA\nS: 250\nS: 250\nS: 250\nS: 354\n\
+         C: *body*\nS: 552 5.2.2"
+    );
+    assert!(meets(&rules, &dialogue).messages().is_empty());
+}
+
+#[test]
+fn every_line_of_every_session_is_data_afterwards() {
+    let server = meets(
+        &[Rule::at(Stage::Mail).nth(1).reply("450 4.3.0 no")],
+        "S: 220\nC: HELO x\nS: 250\nC: MAIL FROM:<a@x>\nS: 450\nC: QUIT\nS: 221\nS: *close*\n*next session*\nS: 220",
+    );
+    let said: Vec<(usize, Side, String)> = server
+        .said()
+        .into_iter()
+        .map(|said| (said.session, said.side, String::from_utf8(said.line).unwrap()))
+        .collect();
+    let line = |session, side, line: &str| (session, side, line.to_owned());
+    let greeting = "220 loopback.mconnect.test ESMTP mconnect loopback server";
+    assert_eq!(
+        said,
+        [
+            line(0, Side::Server, greeting),
+            line(0, Side::Client, "HELO x"),
+            line(0, Side::Server, "250 loopback.mconnect.test"),
+            line(0, Side::Client, "MAIL FROM:<a@x>"),
+            line(0, Side::Server, "450 4.3.0 no"),
+            line(0, Side::Client, "QUIT"),
+            line(0, Side::Server, "221 2.0.0 goodbye"),
+            line(1, Side::Server, greeting),
+        ]
+    );
+}
