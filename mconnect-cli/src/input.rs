@@ -1,18 +1,21 @@
 //! The input of a session, in blocks: lines that are given, or standard input; once that turns out to be long, it is read
 //! ahead by a thread of its own.
 
+mod ahead;
+mod ready;
+
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, PipeReader, PipeWriter, Read, Stdin, Write};
+use std::io::{self, IsTerminal, Stdin};
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
 
+use mconnect_core::protocol::Phase;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use ahead::Ahead;
+pub use ready::Ready;
 
 /// Standard input, or what is given in its place.
 pub struct Input {
@@ -27,18 +30,7 @@ pub struct Block {
     // Zeroed memory that is never written to costs nothing, so this stays at its full size.
     bytes: Vec<u8>,
     count: usize,
-}
-
-/// The thread that reads ahead: blocks go round. Whoever has found none to take sets the bell, a pipe that then tells
-/// of the next one.
-struct Ahead {
-    read: Receiver<io::Result<Block>>,
-    used: Sender<Block>,
-    next: Option<io::Result<Block>>,
-    bell: PipeReader,
-    /// The next block is to ring the bell; whoever rings takes this back.
-    is_set: Arc<AtomicBool>,
-    is_armed: bool,
+    ready: Ready,
 }
 
 impl Input {
@@ -65,8 +57,15 @@ impl Input {
     /// Gives the descriptor that is readable when there is something to [`take`](Self::take).
     pub fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.ahead {
-            Some(ahead) => ahead.bell.as_fd(),
+            Some(ahead) => ahead.as_fd(),
             None => self.stdin.as_fd(),
+        }
+    }
+
+    /// Says in which phase the next block will be sent, so that what is read ahead is made ready for it.
+    pub fn expect(&self, phase: Phase) {
+        if let Some(ahead) = &self.ahead {
+            ahead.expect(phase);
         }
     }
 
@@ -76,18 +75,17 @@ impl Input {
     /// What the system says.
     pub fn take(&mut self) -> io::Result<Block> {
         if let Some(ahead) = &mut self.ahead {
-            let next = ahead.next.take();
-            return next.unwrap_or_else(|| ahead.read.recv().unwrap_or_else(|_| Ok(Block::new())));
+            return ahead.take();
         }
         if let Some(given) = &mut self.given {
             // Once taken, what is given has ended.
             let bytes = std::mem::take(given);
-            return Ok(Block { count: bytes.len(), bytes });
+            return Ok(Block { count: bytes.len(), bytes, ready: Ready::default() });
         }
         let mut block = self.block.take().unwrap_or_else(Block::new);
-        block.count = read(&mut block.bytes)?;
-        // A full block: there is more, and reading it while this one is sent saves time.
-        if block.count == BLOCK {
+        block.fill()?;
+        // As much as a pipe holds: there is more, and reading it while this is sent saves time.
+        if block.count >= LONG {
             self.ahead = Ahead::start().ok();
         }
         Ok(block)
@@ -96,9 +94,7 @@ impl Input {
     /// Gives back a block that was taken.
     pub fn reuse(&mut self, block: Block) {
         match &self.ahead {
-            Some(ahead) => {
-                let _ = ahead.used.send(block);
-            }
+            Some(ahead) => ahead.reuse(block),
             None if self.given.is_some() => {}
             None => self.block = Some(block),
         }
@@ -107,7 +103,18 @@ impl Input {
 
 impl Block {
     fn new() -> Self {
-        Self { bytes: vec![0; BLOCK], count: 0 }
+        Self { bytes: vec![0; BLOCK], count: 0, ready: Ready::default() }
+    }
+
+    /// Reads, and says whether something came.
+    fn fill(&mut self) -> io::Result<bool> {
+        self.count = read(&mut self.bytes)?;
+        Ok(self.count > 0)
+    }
+
+    /// Gives its bytes, and what was made of them ahead.
+    pub fn parts(&mut self) -> (&[u8], &mut Ready) {
+        (&self.bytes[..self.count], &mut self.ready)
     }
 }
 
@@ -116,55 +123,6 @@ impl Deref for Block {
 
     fn deref(&self) -> &[u8] {
         &self.bytes[..self.count]
-    }
-}
-
-impl Ahead {
-    fn start() -> io::Result<Self> {
-        let (bell, ring) = io::pipe()?;
-        let is_set = Arc::new(AtomicBool::new(false));
-        let theirs = Arc::clone(&is_set);
-        let (done, read) = channel();
-        let (used, free) = channel();
-        for _ in 0..2 {
-            let _ = used.send(Block::new());
-        }
-        thread::Builder::new().name("input".to_owned()).spawn(move || read_ahead(&free, &done, ring, &theirs))?;
-        Ok(Self { read, used, next: None, bell, is_set, is_armed: false })
-    }
-
-    fn is_ready(&mut self) -> bool {
-        self.disarm();
-        if self.next.is_none() {
-            self.next = self.read.try_recv().ok();
-        }
-        if self.next.is_none() {
-            self.is_armed = true;
-            self.is_set.store(true, Ordering::SeqCst);
-            // What came before the bell was set does not ring it.
-            self.next = self.read.try_recv().ok();
-        }
-        self.next.is_some()
-    }
-
-    fn disarm(&mut self) {
-        if std::mem::take(&mut self.is_armed) && !self.is_set.swap(false, Ordering::SeqCst) {
-            let _ = self.bell.read(&mut [0]);
-        }
-    }
-}
-
-fn read_ahead(free: &Receiver<Block>, done: &Sender<io::Result<Block>>, mut ring: PipeWriter, is_set: &AtomicBool) {
-    while let Ok(mut block) = free.recv() {
-        let result = read(&mut block.bytes).map(|count| Block { count, ..block });
-        let is_over = result.as_ref().map_or(true, |block| block.is_empty());
-        let is_taken = done.send(result).is_ok();
-        if is_set.swap(false, Ordering::SeqCst) {
-            let _ = ring.write_all(&[0]);
-        }
-        if is_over || !is_taken {
-            break;
-        }
     }
 }
 
@@ -191,3 +149,5 @@ pub fn read(buffer: &mut [u8]) -> io::Result<usize> {
 
 /// How much is read at once, in octets.
 const BLOCK: usize = 256 * 1024;
+/// Input that comes in such blocks is long.
+const LONG: usize = 64 * 1024;

@@ -15,7 +15,7 @@ use mconnect_core::{Session, Timeouts};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::input::Input;
+use crate::input::{Block, Input};
 use crate::judge::End;
 use crate::screen::Screen;
 use crate::secure::Secure;
@@ -120,10 +120,11 @@ impl Talk<'_> {
         }
         while !self.is_input_over {
             self.wait_for_either()?;
+            self.input.expect(self.phase());
             match self.input.take() {
                 Ok(block) if block.is_empty() => self.is_input_over = true,
-                Ok(block) => {
-                    let flow = self.feed(&block);
+                Ok(mut block) => {
+                    let flow = self.feed(&mut block);
                     self.input.reuse(block);
                     flow?;
                 }
@@ -170,7 +171,8 @@ impl Talk<'_> {
     }
 
     /// Sends a block of input, as far as the session lets it.
-    fn feed(&mut self, block: &[u8]) -> ControlFlow<()> {
+    fn feed(&mut self, block: &mut Block) -> ControlFlow<()> {
+        let (block, ready) = block.parts();
         if self.pace == Pace::Typed && block.len() == LONGEST_TYPED && block.ends_with(b"\n") {
             say("mconnect: this terminal cuts a line at 4095 octets, and may have cut that one");
         }
@@ -188,7 +190,7 @@ impl Talk<'_> {
             }
             let phase = self.phase();
             let start = self.out.len();
-            let taken = self.lines.take(phase, rest, &mut self.out);
+            let taken = ready.take(&mut self.lines, phase, rest, &mut self.out);
             rest = &rest[taken.count..];
             if let Some(guess) = &mut self.guess {
                 guess.sent(&self.out[start..]);

@@ -183,6 +183,30 @@ fn a_large_body_streams_and_arrives_whole_from_lf_or_crlf() {
 }
 
 #[test]
+fn what_is_read_ahead_is_sent_as_the_phase_of_its_turn_asks() {
+    let server = Server::start().unwrap();
+    let (mut script, mut contents) = (b"EHLO x\n".to_vec(), Vec::new());
+    // Bodies and chunks that end anywhere in what is read at once, and commands between them.
+    for size in [200_000, 1_000_003, 70_001] {
+        let body: String = (0..size / 20).map(|number| format!("..{number:09} line\r\nx\n")).collect();
+        let octets = format!("{body}no line end").into_bytes();
+        script.extend_from_slice(b"MAIL FROM:<a@x>\nRCPT TO:<b@x>\nDATA\n");
+        script.extend_from_slice(body.as_bytes());
+        script.extend_from_slice(b".\nMAIL FROM:<a@x>\nRCPT TO:<b@x>\n");
+        script.extend_from_slice(format!("BDAT {} LAST\n", octets.len()).as_bytes());
+        script.extend_from_slice(&octets);
+        script.extend_from_slice("NOOP\n".repeat(20).as_bytes());
+        contents.push(body.replace("..", ".").replace("x\n", "x\r\n").into_bytes());
+        contents.push(octets);
+    }
+    script.extend_from_slice(b"QUIT\n");
+    let output = talk(server.port(), &[], script);
+    assert_status(&output, 0);
+    let received: Vec<Vec<u8>> = server.messages().into_iter().map(|message| message.content).collect();
+    assert!(received == contents);
+}
+
+#[test]
 fn a_line_of_any_length_is_sent_whole() {
     let long = "x".repeat(3 << 20);
     let expected = long.len() + 2;

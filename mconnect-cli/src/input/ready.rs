@@ -1,0 +1,111 @@
+//! A block of a body made ready for sending before its turn, on the guess that the body goes on as it did.
+
+use std::mem;
+
+use mconnect_core::protocol::{LineInput, Phase, Taken};
+
+/// What a block will be on the wire, if the guess is right.
+#[derive(Debug, Default)]
+pub struct Ready {
+    wire: Vec<u8>,
+    guess: Option<Guess>,
+}
+
+#[derive(Debug)]
+struct Guess {
+    /// How many octets the block has.
+    octets: usize,
+    before: LineInput,
+    after: LineInput,
+    taken: Taken,
+}
+
+impl Ready {
+    /// Makes a block ready that comes where a body stands at `before`.
+    pub(super) fn make(&mut self, block: &[u8], before: LineInput) {
+        self.wire.clear();
+        let mut after = before.clone();
+        let taken = after.take(Phase::Body, block, &mut self.wire);
+        self.guess = Some(Guess { octets: block.len(), before, after, taken });
+    }
+
+    /// Does what `lines.take(phase, input, out)` does; without any work, where that was done ahead.
+    pub fn take(&mut self, lines: &mut LineInput, phase: Phase, input: &[u8], out: &mut Vec<u8>) -> Taken {
+        match self.guess.take() {
+            Some(Guess { octets, before, after, taken })
+                if phase == Phase::Body && octets == input.len() && before == *lines && out.is_empty() =>
+            {
+                mem::swap(out, &mut self.wire);
+                *lines = after;
+                taken
+            }
+            _ => lines.take(phase, input, out),
+        }
+    }
+}
+
+/// Gives where a body stands after a block, which only its last line says.
+pub(super) fn after(block: &[u8], before: LineInput) -> LineInput {
+    let (mut lines, last) = match block.iter().rposition(|byte| *byte == b'\n') {
+        Some(lf) => (LineInput::default(), &block[lf + 1..]),
+        None => (before, block),
+    };
+    lines.take(Phase::Body, last, &mut Vec::new());
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends blocks as the session would, and gives what goes out, up to the end of the body if that comes.
+    fn sent(blocks: &[&[u8]], is_made_ready: bool) -> (Vec<u8>, bool) {
+        let (mut wire, mut lines, mut ahead) = (Vec::new(), LineInput::default(), LineInput::default());
+        for block in blocks {
+            let (mut ready, mut out) = (Ready::default(), Vec::new());
+            if is_made_ready {
+                ready.make(block, ahead.clone());
+            }
+            ahead = after(block, ahead);
+            let taken = ready.take(&mut lines, Phase::Body, block, &mut out);
+            wire.append(&mut out);
+            if taken.is_complete {
+                return (wire, true);
+            }
+        }
+        lines.finish(Phase::Body, &mut wire);
+        (wire, false)
+    }
+
+    #[test]
+    fn what_was_made_ready_is_what_would_have_been_sent_wherever_the_input_is_cut() {
+        for input in [&b"one\ntwo\r\n.three\n\r\n..\n.x\r"[..], b"one\r\n.\r\nQUIT\n", b".\nQUIT\n", b"..\n.\n"] {
+            for cut in 0..=input.len() {
+                let blocks = [&input[..cut], &input[cut..]];
+                assert_eq!(sent(&blocks, true), sent(&blocks, false), "{:?} cut at {cut}", input.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_guess_changes_nothing() {
+        let input = b"BDAT 3 LAST\nx\ny";
+        for phase in [Phase::Command, Phase::Chunk { left: 4 }, Phase::Body] {
+            let (mut plain, mut expected) = (LineInput::default(), Vec::new());
+            let taken = plain.take(phase, input, &mut expected);
+            // Where a line is under way it goes on after a CR.
+            let mut elsewhere = LineInput::default();
+            elsewhere.take(Phase::Body, b"x\r", &mut Vec::new());
+            let (mut ready, mut lines, mut out) = (Ready::default(), LineInput::default(), Vec::new());
+            ready.make(input, elsewhere);
+            assert_eq!(ready.take(&mut lines, phase, input, &mut out), taken);
+            assert_eq!((lines, out), (plain, expected));
+        }
+        // What stands in a block after its front was taken was not made ready by itself.
+        let (mut ready, mut lines, mut out) = (Ready::default(), LineInput::default(), Vec::new());
+        ready.make(b"RSET\nx\n", lines.clone());
+        let taken = ready.take(&mut lines, Phase::Command, b"RSET\nx\n", &mut out);
+        ready.take(&mut lines, Phase::Body, &b"RSET\nx\n"[taken.count..], &mut out);
+        assert_eq!(out, b"RSET\r\nx\r\n");
+    }
+}
