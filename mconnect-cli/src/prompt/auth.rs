@@ -59,12 +59,14 @@ impl Talk<'_> {
         if !self.is_free() {
             return Err("~a goes where a command can be given and no reply is due".to_owned());
         }
-        let (first, rest) = words.split_once(' ').map_or((words, ""), |(first, rest)| (first, rest.trim()));
-        let (asked, user) = match (Mechanism::from_name(first.as_bytes()), rest) {
-            (Some(_), rest) => (Some(first), rest),
-            (None, "") => (None, first),
-            (None, _) => (Some(first), rest),
+        let mut words = words.split_whitespace();
+        let (asked, user) = match (words.next(), words.next()) {
+            (Some(user), None) if !is_mechanism(user) => (None, Some(user)),
+            words => words,
         };
+        if words.next().is_some() {
+            return Err("~a takes a mechanism and a user; the password is asked for".to_owned());
+        }
         let extensions = self.writer.extensions();
         if asked.is_none() && extensions.is_none() {
             return Err("EHLO comes first: its reply says by which mechanisms".to_owned());
@@ -72,7 +74,7 @@ impl Talk<'_> {
         let secure = self.setting.secure;
         let mechanism = secure.mechanism(asked, &extensions.unwrap_or_default(), peer)?;
         secure.require_hidden(mechanism, peer)?;
-        Ok((mechanism, Some(user.to_owned()).filter(|user| !user.is_empty())))
+        Ok((mechanism, user.map(str::to_owned)))
     }
 
     /// Gives who the user is, and the password, asking for what is not known.
@@ -169,4 +171,9 @@ impl Talk<'_> {
         let standing = self.writer.standing();
         standing.phase == Phase::Command && standing.outstanding == 0 && !standing.is_closing
     }
+}
+
+/// Says whether a word names a mechanism.
+pub fn is_mechanism(word: &str) -> bool {
+    Mechanism::from_name(word.as_bytes()).is_some()
 }

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use rustyline::history::FileHistory;
 use rustyline::{Editor, Helper};
 
+use super::auth;
+
 /// Where lines are kept, if they are kept.
 pub struct History {
     path: Option<PathBuf>,
@@ -51,6 +53,11 @@ fn without_secrets(line: &str) -> String {
     match (words.next(), words.next()) {
         (Some(verb), Some(mechanism)) if is_auth(verb) => format!("{verb} {mechanism}"),
         (Some("~64"), _) => String::new(),
+        // A password has no place there, but may have been put there.
+        (Some("~a"), Some(first)) => match words.next().filter(|_| auth::is_mechanism(first)) {
+            Some(user) => format!("~a {first} {user}"),
+            None => format!("~a {first}"),
+        },
         // Bytes of an escape may hold the command anywhere.
         (Some("~x"), _) if line.to_ascii_uppercase().contains("AUTH") => String::new(),
         _ => line.to_owned(),
@@ -71,9 +78,21 @@ mod tests {
             (" auth  plain\tAGEAYg== more", "auth plain"),
             ("AUTH LOGIN", "AUTH LOGIN"),
             ("~64 \\0user\\0password", ""),
-            ("~a PLAIN user", "~a PLAIN user"),
             ("~x AUTH PLAIN AGEAYg==\\r\\n", ""),
             ("MAIL FROM:<a@b> AUTH=<>", "MAIL FROM:<a@b> AUTH=<>"),
+        ] {
+            assert_eq!(without_secrets(line), kept);
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn what_was_put_behind_a_user_is_left_out() {
+        for (line, kept) in [
+            ("~a PLAIN user", "~a PLAIN user"),
+            ("~a PLAIN user password", "~a PLAIN user"),
+            ("~a user password", "~a user"),
+            ("~a", "~a"),
         ] {
             assert_eq!(without_secrets(line), kept);
         }

@@ -21,3 +21,7 @@ impl Talk<'_> {
 pub fn decode(_: &[u8]) -> Option<Vec<u8>> {
     None
 }
+
+pub fn is_mechanism(_: &str) -> bool {
+    false
+}
