@@ -44,6 +44,19 @@ fn after_a_typed_starttls_the_prompt_says_so_and_what_was_learnt_is_forgotten() 
 }
 
 #[test]
+fn what_is_sent_together_with_starttls_is_forgotten_with_the_clear() {
+    let server = self_signed();
+    let mut screen = Screen::start(server.port(), &[]);
+    screen.expect_last("smtp>");
+    screen.enter("~x STARTTLS\\r\\nNOOP\\r\\n", "smtp, tls unverified>");
+    screen.enter("EHLO y", "smtp, tls unverified>");
+    screen.expect_row("250 AUTH PLAIN LOGIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256");
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+    assert!(!screen.pty.screen().contains("nothing done"), "{}", screen.pty.screen());
+}
+
+#[test]
 fn the_next_command_is_ehlo_again_with_the_name_that_was_asked_for() {
     let server = self_signed();
     let mut screen = Screen::start(server.port(), &["--color", "always", "--helo", "client.example"]);

@@ -189,7 +189,10 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Pem`]; [`ConfigError::Identity`] if the key is not the certificate's.
     pub fn identity(mut self, chain: &[u8], key: &[u8]) -> Result<Self, ConfigError> {
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| ConfigError::Pem("private key"))?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| match is_encrypted(key) {
+            true => ConfigError::Identity("the private key is encrypted, and cannot be read".to_owned()),
+            false => ConfigError::Pem("private key"),
+        })?;
         self.identity = Some((certificates(chain)?, Arc::new(key)));
         self.client()?;
         Ok(self)
@@ -313,6 +316,14 @@ pub(crate) fn wrong(error: rustls::Error) -> ConfigError {
 pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     certificates.ok().filter(|found| !found.is_empty()).ok_or(ConfigError::Pem("certificate"))
+}
+
+/// Says whether a text holds a key that needs a password.
+fn is_encrypted(pem: &[u8]) -> bool {
+    pem.split(|byte| *byte == b'\n').any(|line| {
+        let line = line.trim_ascii();
+        line == b"-----BEGIN ENCRYPTED PRIVATE KEY-----" || line == b"Proc-Type: 4,ENCRYPTED"
+    })
 }
 
 fn system_roots() -> Result<Arc<RootCertStore>, String> {

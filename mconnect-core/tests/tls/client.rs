@@ -21,6 +21,14 @@ fn a_key_of_another_certificate_is_told_before_connecting() {
     assert_eq!(error.to_string(), "the key does not fit the certificate");
     let error = Config::new().identity(b"nothing", key(&one).as_bytes()).unwrap_err();
     assert!(matches!(error, ConfigError::Pem("certificate")), "{error}");
+    for encrypted in [
+        pem("ENCRYPTED PRIVATE KEY", b"hidden"),
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\naGlkZGVu\n-----END RSA PRIVATE KEY-----\n"
+            .to_owned(),
+    ] {
+        let error = Config::new().identity(one.pem().as_bytes(), encrypted.as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), "the private key is encrypted, and cannot be read");
+    }
     assert_eq!(Config::new().authorities(b"").unwrap_err().to_string(), "there is no certificate in it (PEM)");
 }
 
