@@ -120,7 +120,10 @@ fn a_certificate_of_ones_own_is_shown_if_it_is_asked_for() {
     assert_status(&output, 76);
     assert!(complaints(&output).contains("certificate_required: it asks for a client certificate"), "{}", err(&output));
 
-    // What does not fit is told before anything is connected to.
+    // What does not fit is told before anything is connected to, with the file that it is about.
+    let output = talk(server.port(), &["--cert", key.path(), "--key", key.path()], "");
+    assert_status(&output, 64);
+    assert_eq!(err(&output), format!("mconnect: cannot use {}: there is no certificate in it (PEM)\n", key.path()));
     let other = Scrap::new("other.key", &key_pem(&identity));
     let output = talk(server.port(), &["--cert", cert.path(), "--key", other.path()], "");
     assert_status(&output, 64);

@@ -13,7 +13,7 @@ use mconnect_core::Session;
 use mconnect_core::dialogue::Player;
 use mconnect_core::protocol::Visible;
 use mconnect_core::server::{Identity, Server, ServerError, Setup};
-use mconnect_core::tls::{Config, Fingerprint, Info};
+use mconnect_core::tls::{Config, ConfigError, Fingerprint, Info};
 
 use crate::args::{Options, Output, Security, Start};
 use crate::failure;
@@ -57,7 +57,10 @@ impl Secure {
         if let Some(path) = &security.certificate {
             let key_path = security.key.as_ref().unwrap_or(path);
             let (chain, key) = (read(path)?, read(key_path)?);
-            config = config.identity(&chain, &key).map_err(|error| wrong(key_path, &error.to_string()))?;
+            config = config.identity(&chain, &key).map_err(|error| match error {
+                ConfigError::Pem("certificate") => wrong(path, &error.to_string()),
+                error => wrong(key_path, &error.to_string()),
+            })?;
         }
         if security.key.is_some() && security.certificate.is_none() {
             return Err((status::USAGE, "--key goes with --cert".to_owned()));
