@@ -416,10 +416,10 @@ fn ctrl_c_during_a_handshake_ends_the_tool_at_once() {
     assert_eq!(peer.received(), [b""]);
 
     // Before there is a prompt, too, and on a terminal that can have none.
-    for term in ["xterm", "dumb"] {
+    for (mode, term) in [("--tls", "xterm"), ("--tls", "dumb"), ("-r", "xterm")] {
         let (peer, is_here) = silent_after(&[""]);
         let port = peer.port.to_string();
-        let mut pty = Pty::start_with(MCONNECT, &["--tls", "-p", &port, "127.0.0.1"], &[("TERM", term)]);
+        let mut pty = Pty::start_with(MCONNECT, &[mode, "--tls", "-p", &port, "127.0.0.1"], &[("TERM", term)]);
         is_here.recv().unwrap();
         pty.send(CTRL_C);
         assert_eq!(pty.wait(), -2);

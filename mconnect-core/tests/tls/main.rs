@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::Phase;
 use mconnect_core::server::{Authority, Identity, Server, Setup};
@@ -277,4 +277,34 @@ fn closing_says_close_notify() {
     session.forgo_empty_line();
     session.close().unwrap();
     assert_eq!(thread.join().unwrap().unwrap(), b"\r\n");
+}
+
+#[test]
+fn a_handshake_that_drips_meets_its_deadline_as_well() {
+    let (port, thread) = peer(|mut stream| {
+        // The beginning of a record that would take minutes.
+        stream.write_all(b"\x16\x03\x03\x40\x00").unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
+        let mut buffer = [0; 4096];
+        // Another octet whenever nothing has come for a moment, until the client has gone.
+        loop {
+            match stream.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                    if stream.write_all(&[0]).is_err() {
+                        return;
+                    }
+                }
+                Err(_) => return,
+            }
+        }
+    });
+    // Before the greeting, the handshake has the greeting's time.
+    let timeouts = Timeouts { greeting: Duration::from_millis(200), ..Timeouts::default() };
+    let session = Connect::new("127.0.0.1", port).timeouts(timeouts).open().unwrap();
+    let began = Instant::now();
+    let error = session.upgrade(&Config::new()).unwrap_err();
+    assert!(error.is_timeout() && began.elapsed() < Duration::from_secs(20), "{error}");
+    thread.join().unwrap();
 }
