@@ -29,6 +29,7 @@ mod parse;
 mod play;
 mod print;
 mod record;
+mod secrets;
 mod values;
 
 use std::str::FromStr;
@@ -45,6 +46,8 @@ pub use values::{Part, Text, Values};
 pub(crate) use deadlines::Deadlines;
 #[cfg(feature = "server")]
 pub(crate) use load::{deliver, path_of};
+#[cfg(feature = "server")]
+pub(crate) use secrets::hidden;
 #[cfg(feature = "server")]
 pub(crate) use values::Whole;
 
@@ -211,6 +214,16 @@ impl FromStr for Dialogue {
 
     fn from_str(text: &str) -> Result<Self, SyntaxError> {
         Self::parse(text)
+    }
+}
+
+impl Step {
+    /// Gives the line of a reply, if it is one.
+    fn wanted(&self) -> Option<&Wanted> {
+        match &self.deed {
+            Deed::Reply(wanted) => Some(wanted),
+            _ => None,
+        }
     }
 }
 

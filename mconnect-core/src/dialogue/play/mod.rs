@@ -79,8 +79,8 @@ pub enum Report<'a> {
 pub struct Outcome {
     /// The step; the last line of the reply, where it is one.
     pub step: Step,
-    /// What was expected, as the dialogue has it; the lines of a reply are joined by ` / `.
-    pub expected: String,
+    /// The lines of the reply before it, and of its alternatives, where it is one.
+    pub before: Vec<Step>,
     /// What came, or was the matter.
     pub got: String,
     /// The reply, if one came.
@@ -128,6 +128,14 @@ pub struct Played {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Failure(pub Box<Outcome>);
+
+impl Outcome {
+    /// Gives what was expected, as the dialogue has it; the lines of a reply are joined by ` / `.
+    pub fn expected(&self) -> String {
+        let steps = self.before.iter().chain([&self.step]);
+        steps.map(Step::shown).collect::<Vec<_>>().join(" / ")
+    }
+}
 
 impl Played {
     /// Gives what was played back if every step went as expected.
@@ -247,7 +255,7 @@ impl fmt::Display for Outcome {
             Some(file) => write!(f, "{file}:{}: ", self.step.line)?,
             None => write!(f, "line {}: ", self.step.line)?,
         }
-        write!(f, "expected `{}`, got {}, after {:.3} s", self.expected, self.got, self.took.as_secs_f64())?;
+        write!(f, "expected `{}`, got {}, after {:.3} s", self.expected(), self.got, self.took.as_secs_f64())?;
         if !self.last_lines.is_empty() {
             f.write_str("\nthe last lines of the session:")?;
         }

@@ -43,6 +43,8 @@ struct Game<'a> {
     values: Values,
     deadlines: Deadlines,
     last_lines: VecDeque<(Side, Vec<u8>)>,
+    /// What the client says next answers a challenge.
+    is_challenged: bool,
     setup: &'a Setup,
     shared: &'a Shared,
 }
@@ -66,6 +68,7 @@ impl<'a> Game<'a> {
             values: values.clone(),
             deadlines: Deadlines::new(setup.factor),
             last_lines: VecDeque::new(),
+            is_challenged: false,
             setup,
             shared,
         })
@@ -83,6 +86,9 @@ impl<'a> Game<'a> {
                 (Side::Server, Deed::Reply(_) | Deed::Bytes(_) | Deed::File(_) | Deed::Octets(_)) => {
                     self.say(step)?;
                     continue;
+                }
+                (Side::Neither, Deed::Include(_)) => {
+                    return Err(self.deviation(step, "a file that was not read: Dialogue::load reads it".to_owned()));
                 }
                 (Side::Neither, deed) => {
                     self.deadlines.take(deed);
@@ -154,13 +160,14 @@ impl<'a> Game<'a> {
     fn flush(&mut self) -> Result<(), ServerError> {
         let bytes = std::mem::take(&mut self.out);
         for line in bytes.split_inclusive(|byte| *byte == b'\n').take(MOST_SHOWN) {
+            self.is_challenged = line.starts_with(b"334");
             self.note(Side::Server, line.trim_ascii_end());
         }
         write(&*self.stream, &bytes).map_err(failed("write to the client"))
     }
 
     fn note(&mut self, side: Side, line: &[u8]) {
-        let line = self.values.mask(line);
+        let line = self.values.mask(line).into_owned();
         if self.last_lines.len() == LAST_LINES {
             self.last_lines.pop_front();
         }
@@ -176,7 +183,7 @@ impl<'a> Game<'a> {
         ServerError::Deviation {
             file: step.file.clone(),
             line: step.line,
-            expected: step.to_string(),
+            expected: step.shown(),
             got,
             last_lines: last_lines.collect(),
         }
