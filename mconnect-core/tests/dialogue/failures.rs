@@ -112,7 +112,10 @@ fn a_failure_shows_the_last_lines_with_secrets_hidden() {
         Report::Received(line) => shown.push(format!("< {line}")),
         _ => {}
     });
-    let failure = player.play(open(&server), &dialogue).require().unwrap_err().to_string();
+    let failure = player.play(open(&server), &dialogue).require().unwrap_err();
+    // What a test shows that unwraps it.
+    assert_eq!(format!("{failure:?}"), failure.to_string());
+    let failure = failure.to_string();
     drop(player);
     let lines: Vec<&str> = failure.lines().collect();
     assert!(lines[0].starts_with("a.txt:5: expected `S: 235`, got `535 [hidden], no`, after 0."), "{failure}");
@@ -162,8 +165,10 @@ fn a_server_needs_whole_codes_and_texts() {
 fn what_a_client_does_else_is_told_with_the_last_lines() {
     let server = Server::play("S: 220 hi\nC: EHLO x\nS: 250 x\nC: QUIT").unwrap();
     drop(open(&server).play(&"S: 220\nC: ehlo x\nS: 250\nC: RSET".parse().unwrap()));
+    let error = server.join().unwrap_err();
+    assert_eq!(format!("{error:?}"), error.to_string());
     assert_eq!(
-        server.join().unwrap_err().to_string(),
+        error.to_string(),
         "line 4 of the dialogue: expected `C: QUIT`, got `RSET\\r\\n`\nthe last lines of the session:\n  S: 220 hi\n  \
          C: ehlo x\n  S: 250 x\n  C: RSET"
     );

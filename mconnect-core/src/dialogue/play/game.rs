@@ -269,4 +269,4 @@ pub(super) const GRACE: Duration = Duration::from_secs(1);
 /// Why an `*include*` is still there.
 const NOT_READ: &str = "a file that was not read: Dialogue::load reads it";
 /// How many lines a failure shows.
-const LAST_LINES: usize = 10;
+const LAST_LINES: usize = 20;

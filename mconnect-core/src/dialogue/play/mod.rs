@@ -124,8 +124,9 @@ pub struct Played {
     pub session: Option<Session>,
 }
 
-/// A step that did not go as expected.
-#[derive(Debug, thiserror::Error)]
+/// A step that did not go as expected. [`Debug`](fmt::Debug) tells the same as [`Display`](fmt::Display), so that a test
+/// that unwraps it tells what happened.
+#[derive(thiserror::Error)]
 #[error("{0}")]
 pub struct Failure(pub Box<Outcome>);
 
@@ -169,6 +170,12 @@ impl Session {
     /// ```
     pub fn play(self, dialogue: &Dialogue) -> Played {
         Player::new().play(self, dialogue)
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

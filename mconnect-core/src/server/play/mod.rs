@@ -205,4 +205,4 @@ fn no_value(name: &str) -> String {
 const STEP_PATIENCE: Duration = Duration::from_secs(10);
 const BLOCK: usize = 64 * 1024;
 const MOST_SHOWN: usize = 1000;
-const LAST_LINES: usize = 10;
+const LAST_LINES: usize = 20;
