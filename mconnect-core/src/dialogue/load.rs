@@ -40,7 +40,7 @@ impl Dialogue {
     pub fn load(file: impl AsRef<Path>) -> Result<Self, LoadError> {
         let mut steps = Vec::new();
         include(file.as_ref(), &mut steps, 0)?;
-        Ok(Self { steps })
+        Ok(Self { steps: steps.into() })
     }
 
     /// Reads a dialogue from a text, as [`load`](Self::load) does from a file; `name` is the file's name in messages.
@@ -50,7 +50,7 @@ impl Dialogue {
     pub fn parse_as(name: &str, text: &str) -> Result<Self, LoadError> {
         let mut steps = Vec::new();
         include_text(name, text, &mut steps, 0)?;
-        Ok(Self { steps })
+        Ok(Self { steps: steps.into() })
     }
 }
 

@@ -54,7 +54,7 @@ pub(crate) use values::Whole;
 /// One session or several, written down.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dialogue {
-    steps: Vec<Step>,
+    steps: Arc<[Step]>,
 }
 
 /// One line of a dialogue. Where it stands is no part of what it is: steps are equal if they say the same.
@@ -162,7 +162,7 @@ impl Dialogue {
     /// # Errors
     /// [`SyntaxError`] says where it is none.
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
-        Ok(Self { steps: parse::steps(text, None)? })
+        Ok(Self { steps: parse::steps(text, None)?.into() })
     }
 
     /// Gives its steps, in order.
@@ -172,8 +172,11 @@ impl Dialogue {
 
     /// Gives each of its sessions as a dialogue: what stands between `*next session*` lines.
     pub fn sessions(&self) -> Vec<Self> {
+        if !self.steps.iter().any(|step| step.deed == Deed::NextSession) {
+            return vec![self.clone()];
+        }
         let sessions = self.steps.split(|step| step.deed == Deed::NextSession);
-        sessions.map(|steps| Self { steps: steps.to_vec() }).collect()
+        sessions.map(|steps| Self { steps: steps.into() }).collect()
     }
 
     /// Says whether a server can play it: whether its replies have whole codes and texts that can be sent.
@@ -181,7 +184,7 @@ impl Dialogue {
     /// # Errors
     /// [`SyntaxError`] shows the first reply of which that is not true.
     pub fn require_servable(&self) -> Result<(), SyntaxError> {
-        for step in &self.steps {
+        for step in &*self.steps {
             let expected = match &step.deed {
                 Deed::Reply(Wanted { mark: Mark::Pattern, .. }) => "S: or S=, since a pattern cannot be sent",
                 Deed::Reply(Wanted { mark: Mark::Optional | Mark::Or | Mark::AnyNumber, .. }) => continue,

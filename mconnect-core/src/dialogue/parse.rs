@@ -217,6 +217,10 @@ fn reply(line: &str, mark: Mark) -> Result<Wanted, Miss<'_>> {
 
 /// Reads a text with names in it; `literal` reads what is between them.
 fn text<'a>(line: &'a str, literal: impl Fn(&'a str) -> Result<Vec<u8>, Miss<'a>>) -> Result<Text, Miss<'a>> {
+    if find_name(line).is_none() {
+        let bytes = literal(line)?;
+        return Ok(Text(if bytes.is_empty() { Arc::default() } else { Arc::from([Part::Literal(bytes)]) }));
+    }
     let (mut parts, mut rest, mut bytes) = (Vec::new(), line, Vec::new());
     while let Some(at) = find_name(rest) {
         if rest[..at].ends_with('$') {

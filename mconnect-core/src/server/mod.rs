@@ -207,14 +207,15 @@ impl Server {
 
     fn finish(&mut self) -> Result<(), ServerError> {
         let Some(acceptor) = self.acceptor.take() else { return Ok(()) };
-        let is_failing = thread::panicking();
+        let is_failing = thread::panicking() && self.sessions > 0;
         // A test that has failed already waits for no client, but a moment for what the server has to say about it.
         let patience = if is_failing { LAST_WORDS } else { self.patience };
         let state = self.shared.state();
         let is_awaited = |state: &mut State| (is_failing || state.clients < self.sessions) && !state.is_over;
         let waited = self.shared.changed.wait_timeout_while(state, patience, is_awaited);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if self.sessions == 0 || (is_failing && !state.is_over) {
+        let is_cut_short = is_failing && !state.is_over;
+        if self.sessions == 0 || is_cut_short {
             for connection in state.connections.drain(..) {
                 drop(connection.shutdown(Shutdown::Both));
             }
@@ -227,9 +228,13 @@ impl Server {
         } else {
             drop(state);
         }
-        match acceptor.join().unwrap_or_else(|panic| resume_unwind(panic)) {
-            Err(ServerError::NoClient(_)) => Err(ServerError::NoClient(self.patience)),
-            result => result,
+        match acceptor.join() {
+            Err(panic) if !thread::panicking() => resume_unwind(panic),
+            Err(_) => Ok(()),
+            // What it says of an end that was made here is of no use.
+            Ok(_) if is_cut_short => Ok(()),
+            Ok(Err(ServerError::NoClient(_))) => Err(ServerError::NoClient(self.patience)),
+            Ok(result) => result,
         }
     }
 }

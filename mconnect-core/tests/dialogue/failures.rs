@@ -1,5 +1,8 @@
 //! What is not met, and how it is told.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use mconnect_core::dialogue::{Dialogue, Played, Player, Report, Verdict};
 use mconnect_core::server::{Server, ServerError};
 
@@ -236,4 +239,27 @@ fn what_needs_tls_or_authentication_says_so() {
         assert_eq!(clash("C: A", step).failure().unwrap().got, "no TLS: this needs the feature tls");
     }
     assert!(clash("C: A", "C: *authenticate PLAIN a b*").failure().unwrap().got.contains("authentication"));
+}
+
+#[test]
+fn a_client_that_goes_while_it_is_spoken_to_is_told_of() {
+    let server = Server::play("S: 220 x\nS: *octets 90000000*\nC: A").unwrap();
+    drop(open(&server).play(&"S: 220".parse().unwrap()));
+    let error = server.join().unwrap_err().to_string();
+    let told = "line 2 of the dialogue: expected `S: *octets 90000000*`, got a client that has gone (";
+    assert!(error.starts_with(told), "{error}");
+}
+
+#[test]
+fn a_test_that_has_failed_waits_for_no_client() {
+    let started = Instant::now();
+    for clients in [0, 1] {
+        let failing = thread::spawn(move || {
+            let server = Server::play("S: 220 x\nC: A\n*next session*\nS: 220 x").unwrap();
+            let _sessions: Vec<_> = (0..clients).map(|_| open(&server)).collect();
+            panic!("this is the failure of the test, and no other");
+        });
+        assert!(failing.join().is_err());
+    }
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
 }

@@ -166,8 +166,8 @@ impl<'a, 'w> Game<'a, 'w> {
         let (started, flushed) = (Instant::now(), self.flush());
         if flushed.is_ok() && stop == Stop::WithQuit {
             let quit = Dialogue::parse("C: QUIT\nS: 221").expect("these lines are a dialogue");
-            for step in quit.steps {
-                let step = Step { file: place.file.clone(), line: place.line, ..step };
+            for step in quit.steps() {
+                let step = Step { file: place.file.clone(), line: place.line, ..step.clone() };
                 self.play(&[step]);
             }
         }

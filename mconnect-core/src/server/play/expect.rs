@@ -40,7 +40,7 @@ impl Game<'_> {
             Deed::StartTls => match self.expect_line(&Text::from(vec![Part::Literal(b"STARTTLS".to_vec())])) {
                 Ok(Ok(())) => {
                     self.out.extend_from_slice(b"220 2.0.0 go ahead\r\n");
-                    self.flush()?;
+                    self.flush(step)?;
                     self.start_tls(patience)
                 }
                 met => met,

@@ -97,7 +97,7 @@ impl<'a> Game<'a> {
                     }
                     continue;
                 }
-                _ => self.flush()?,
+                _ => self.flush(step)?,
             }
             match (step.side, &step.deed) {
                 (Side::Server, Deed::HalfClose) => drop(self.stream.half_close()),
@@ -116,7 +116,9 @@ impl<'a> Game<'a> {
                 _ => {}
             }
         }
-        self.flush()?;
+        if let Some(last) = steps.last() {
+            self.flush(last)?;
+        }
         self.close()
     }
 
@@ -140,7 +142,7 @@ impl<'a> Game<'a> {
                 let delivered = deliver(step, &values, &mut |bytes| {
                     self.out.extend_from_slice(bytes);
                     match self.out.len() >= BLOCK {
-                        true => self.flush().map_err(|error| {
+                        true => self.flush(step).map_err(|error| {
                             failure = Some(error);
                             String::new()
                         }),
@@ -157,13 +159,14 @@ impl<'a> Game<'a> {
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), ServerError> {
+    /// Says what is to be said together; `step` is the one that this is for.
+    fn flush(&mut self, step: &Step) -> Result<(), ServerError> {
         let bytes = std::mem::take(&mut self.out);
         for line in bytes.split_inclusive(|byte| *byte == b'\n').take(MOST_SHOWN) {
             self.is_challenged = line.starts_with(b"334");
             self.note(Side::Server, line.trim_ascii_end());
         }
-        write(&*self.stream, &bytes).map_err(failed("write to the client"))
+        write(&*self.stream, &bytes).map_err(|error| self.deviation(step, format!("a client that has gone ({error})")))
     }
 
     fn note(&mut self, side: Side, line: &[u8]) {
