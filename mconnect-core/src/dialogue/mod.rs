@@ -54,7 +54,7 @@ pub(crate) use values::Whole;
 /// One session or several, written down.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dialogue {
-    steps: Arc<[Step]>,
+    steps: Arc<Vec<Step>>,
 }
 
 /// One line of a dialogue. Where it stands is no part of what it is: steps are equal if they say the same.
@@ -162,7 +162,7 @@ impl Dialogue {
     /// # Errors
     /// [`SyntaxError`] says where it is none.
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
-        Ok(Self { steps: parse::steps(text, None)?.into() })
+        Ok(Self { steps: Arc::new(parse::steps(text, None)?) })
     }
 
     /// Gives its steps, in order.
@@ -176,7 +176,7 @@ impl Dialogue {
             return vec![self.clone()];
         }
         let sessions = self.steps.split(|step| step.deed == Deed::NextSession);
-        sessions.map(|steps| Self { steps: steps.into() }).collect()
+        sessions.map(|steps| Self { steps: Arc::new(steps.to_vec()) }).collect()
     }
 
     /// Says whether a server can play it: whether its replies have whole codes and texts that can be sent.
@@ -184,7 +184,7 @@ impl Dialogue {
     /// # Errors
     /// [`SyntaxError`] shows the first reply of which that is not true.
     pub fn require_servable(&self) -> Result<(), SyntaxError> {
-        for step in &*self.steps {
+        for step in self.steps.iter() {
             let expected = match &step.deed {
                 Deed::Reply(Wanted { mark: Mark::Pattern, .. }) => "S: or S=, since a pattern cannot be sent",
                 Deed::Reply(Wanted { mark: Mark::Optional | Mark::Or | Mark::AnyNumber, .. }) => continue,
