@@ -104,8 +104,9 @@ impl Stage<'_> {
     }
 
     fn converse(&self, session: Session, dialogue: &Dialogue) -> Option<(u8, String)> {
-        let Some(session) = self.secure.begin(session, self.verdict) else {
-            return Some((self.verdict.status(), "TLS did not start".to_owned()));
+        let session = match self.secure.begin_to_play(session) {
+            Ok(session) => session,
+            Err(failure) => return Some(failure),
         };
         let mut player = Player::new();
         player.scale(self.play.scale);

@@ -108,9 +108,28 @@ impl Secure {
         Some(opening.session)
     }
 
+    /// Starts TLS before a dialogue is played, if it is to start with the first byte.
+    ///
+    /// # Errors
+    /// An exit status and what is wrong.
+    pub fn begin_to_play(&self, session: Session) -> Result<Session, (u8, String)> {
+        if self.security.start != Start::First {
+            return Ok(session);
+        }
+        let (session, info) =
+            session.upgrade(self.firm()).map_err(|error| (failure::status(&error), failure::describe(&error)))?;
+        self.note(&visible(&info.to_string()));
+        Ok(session)
+    }
+
     /// Tells a player whom to trust.
     pub fn prepare_player(&self, player: &mut Player<'_>) {
-        player.tls(if self.security.is_insecure { &self.config } else { &self.strict });
+        player.tls(self.firm());
+    }
+
+    /// Gives the configuration with which a server that is not proven is a failure, unless the options say otherwise.
+    fn firm(&self) -> &Config {
+        if self.security.is_insecure { &self.config } else { &self.strict }
     }
 
     /// Says how the connection is protected, if it is: for the prompt.

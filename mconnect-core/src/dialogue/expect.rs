@@ -1,5 +1,6 @@
 //! What a reply has to be.
 
+use super::Step;
 use super::values::{Text, Values, Whole, is_like};
 use crate::protocol::{Reply, ReplyLine};
 
@@ -74,8 +75,9 @@ impl CodePattern {
 
     fn has(self, line: ReplyLine<'_>) -> bool {
         let Some(code) = line.code() else { return false };
-        let digits = format!("{:03}", code.number());
-        self.0.iter().zip(digits.bytes()).all(|(wanted, digit)| !wanted.is_ascii_digit() || *wanted == digit)
+        let number = code.number();
+        let digits = [number / 100, number / 10 % 10, number % 10];
+        self.0.iter().zip(digits).all(|(wanted, digit)| !wanted.is_ascii_digit() || u16::from(wanted - b'0') == digit)
     }
 }
 
@@ -96,43 +98,47 @@ impl Wanted {
         self.separator != Separator::Hyphen
     }
 
+    /// Gives the name in a pattern that has no value: none can be taken there.
+    pub(super) fn lacks(&self, values: &Values) -> Option<String> {
+        if self.mark == Mark::Pattern { values.fill(&self.text).err() } else { None }
+    }
+
     pub(super) fn is_met_by(&self, line: ReplyLine<'_>, values: &Values) -> Option<Vec<(String, Vec<u8>)>> {
         match self.mark {
             _ if !self.code.has(line) => None,
-            Mark::Exactly => values.matches(&self.text, line.text(), Whole::Yes),
+            Mark::Exactly => values.matches(&self.text.0, line.text(), Whole::Yes),
             Mark::Pattern if self.text.0.is_empty() => Some(Vec::new()),
             Mark::Pattern => is_like(&values.fill(&self.text).ok()?, line.text()).then(Vec::new),
             Mark::Begins | Mark::Or | Mark::Optional | Mark::AnyNumber => {
-                values.matches(&self.text, line.text(), Whole::No)
+                values.matches(&self.text.0, line.text(), Whole::No)
             }
         }
     }
 }
 
-/// Says whether the reply has these lines, in this order, and ends with the code of the last; gives what its names took.
-pub(super) fn is_met(lines: &[&Wanted], reply: &Reply, values: &Values) -> Option<Vec<(String, Vec<u8>)>> {
-    let mut said: Vec<ReplyLine<'_>> = reply.lines().filter(|line| line.code().is_some()).collect();
-    let is_exact = lines.iter().any(|line| line.mark == Mark::Exactly);
-    if is_exact && said.len() != lines.len() || !lines.last()?.code.has(*said.last()?) {
+/// Says whether the reply has the lines of these steps, in this order, and ends with the code of the last; gives what
+/// their names took.
+pub(super) fn is_met(steps: &[Step], reply: &Reply, values: &Values) -> Option<Vec<(String, Vec<u8>)>> {
+    let wanted = || steps.iter().filter_map(Step::wanted);
+    let said = || reply.lines().filter(|line| line.code().is_some());
+    let last = wanted().next_back()?;
+    let is_exact = wanted().any(|line| line.mark == Mark::Exactly);
+    if !last.code.has(said().last()?) || is_exact && said().count() != wanted().count() {
         return None;
     }
-    let mut taken = Vec::new();
     // A last line without a text says where the reply ends, and with which code.
-    let count = lines.len() - usize::from(!is_exact && lines.last()?.text.0.is_empty());
-    for wanted in &lines[..count] {
-        let at = said.iter().position(|line| wanted.is_met_by(*line, values).is_some())?;
-        if is_exact && at > 0 {
-            return None;
-        }
-        taken.extend(wanted.is_met_by(said[at], values)?);
-        said.drain(..=at);
+    let count = wanted().count() - usize::from(!is_exact && last.text.0.is_empty());
+    let (mut said, mut taken) = (said(), Vec::new());
+    for wanted in wanted().take(count) {
+        let mut met = said.by_ref().map(|line| wanted.is_met_by(line, values));
+        taken.extend(if is_exact { met.next()? } else { met.flatten().next() }?);
     }
     Some(taken)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Deed, Dialogue};
+    use super::super::Dialogue;
     use super::*;
     use crate::protocol::{Limits, LineBuffer, ReplyBuilder};
 
@@ -148,16 +154,7 @@ mod tests {
     }
 
     fn meets(dialogue: &str, said: &str) -> bool {
-        let dialogue = Dialogue::parse(dialogue).unwrap();
-        let lines: Vec<&Wanted> = dialogue
-            .steps()
-            .iter()
-            .map(|step| match &step.deed {
-                Deed::Reply(wanted) => wanted,
-                other => panic!("{other:?}"),
-            })
-            .collect();
-        is_met(&lines, &reply(said), &Values::default()).is_some()
+        is_met(Dialogue::parse(dialogue).unwrap().steps(), &reply(said), &Values::default()).is_some()
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Dialogue {
     pub fn load(file: impl AsRef<Path>) -> Result<Self, LoadError> {
         let mut steps = Vec::new();
         include(file.as_ref(), &mut steps, 0)?;
-        Ok(Self { steps })
+        Ok(Self { steps: Arc::new(steps) })
     }
 
     /// Reads a dialogue from a text, as [`load`](Self::load) does from a file; `name` is the file's name in messages.
@@ -50,7 +50,7 @@ impl Dialogue {
     pub fn parse_as(name: &str, text: &str) -> Result<Self, LoadError> {
         let mut steps = Vec::new();
         include_text(name, text, &mut steps, 0)?;
-        Ok(Self { steps })
+        Ok(Self { steps: Arc::new(steps) })
     }
 }
 
@@ -64,7 +64,12 @@ fn include(file: &Path, steps: &mut Vec<Step>, depth: usize) -> Result<(), LoadE
 
 fn include_text(name: &str, text: &str, steps: &mut Vec<Step>, depth: usize) -> Result<(), LoadError> {
     let name: Arc<str> = name.into();
-    for step in parse::steps(text, Some(&name))? {
+    let read = parse::steps(text, Some(&name))?;
+    if steps.is_empty() && !read.iter().any(|step| matches!(step.deed, Deed::Include(_))) {
+        *steps = read;
+        return Ok(());
+    }
+    for step in read {
         match &step.deed {
             Deed::Include(other) => include(&path_of(&step, other.as_bytes()), steps, depth + 1)?,
             _ => steps.push(step),

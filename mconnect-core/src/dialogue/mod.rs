@@ -29,6 +29,7 @@ mod parse;
 mod play;
 mod print;
 mod record;
+mod secrets;
 mod values;
 
 use std::str::FromStr;
@@ -48,12 +49,14 @@ pub(crate) use deadlines::Deadlines;
 #[cfg(feature = "server")]
 pub(crate) use load::{deliver, path_of};
 #[cfg(feature = "server")]
+pub(crate) use secrets::hidden;
+#[cfg(feature = "server")]
 pub(crate) use values::Whole;
 
 /// One session or several, written down.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dialogue {
-    steps: Vec<Step>,
+    steps: Arc<Vec<Step>>,
 }
 
 /// One line of a dialogue. Where it stands is no part of what it is: steps are equal if they say the same.
@@ -161,7 +164,7 @@ impl Dialogue {
     /// # Errors
     /// [`SyntaxError`] says where it is none.
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
-        Ok(Self { steps: parse::steps(text, None)? })
+        Ok(Self { steps: Arc::new(parse::steps(text, None)?) })
     }
 
     /// Gives its steps, in order.
@@ -171,8 +174,11 @@ impl Dialogue {
 
     /// Gives each of its sessions as a dialogue: what stands between `*next session*` lines.
     pub fn sessions(&self) -> Vec<Self> {
+        if !self.steps.iter().any(|step| step.deed == Deed::NextSession) {
+            return vec![self.clone()];
+        }
         let sessions = self.steps.split(|step| step.deed == Deed::NextSession);
-        sessions.map(|steps| Self { steps: steps.to_vec() }).collect()
+        sessions.map(|steps| Self { steps: Arc::new(steps.to_vec()) }).collect()
     }
 
     /// Says whether a server can play it: whether its replies have whole codes and texts that can be sent.
@@ -180,7 +186,7 @@ impl Dialogue {
     /// # Errors
     /// [`SyntaxError`] shows the first reply of which that is not true.
     pub fn require_servable(&self) -> Result<(), SyntaxError> {
-        for step in &self.steps {
+        for step in self.steps.iter() {
             let expected = match &step.deed {
                 Deed::Reply(Wanted { mark: Mark::Pattern, .. }) => "S: or S=, since a pattern cannot be sent",
                 Deed::Reply(Wanted { mark: Mark::Optional | Mark::Or | Mark::AnyNumber, .. }) => continue,
@@ -213,6 +219,16 @@ impl FromStr for Dialogue {
 
     fn from_str(text: &str) -> Result<Self, SyntaxError> {
         Self::parse(text)
+    }
+}
+
+impl Step {
+    /// Gives the line of a reply, if it is one.
+    fn wanted(&self) -> Option<&Wanted> {
+        match &self.deed {
+            Deed::Reply(wanted) => Some(wanted),
+            _ => None,
+        }
     }
 }
 

@@ -217,8 +217,12 @@ fn reply(line: &str, mark: Mark) -> Result<Wanted, Miss<'_>> {
 
 /// Reads a text with names in it; `literal` reads what is between them.
 fn text<'a>(line: &'a str, literal: impl Fn(&'a str) -> Result<Vec<u8>, Miss<'a>>) -> Result<Text, Miss<'a>> {
+    if find_name(line).is_none() {
+        let bytes = literal(line)?;
+        return Ok(Text(if bytes.is_empty() { Arc::default() } else { Arc::from([Part::Literal(bytes)]) }));
+    }
     let (mut parts, mut rest, mut bytes) = (Vec::new(), line, Vec::new());
-    while let Some(at) = rest.find("${") {
+    while let Some(at) = find_name(rest) {
         if rest[..at].ends_with('$') {
             bytes.extend(literal(&rest[..at - 1])?);
             bytes.extend_from_slice(b"${");
@@ -245,7 +249,12 @@ fn text<'a>(line: &'a str, literal: impl Fn(&'a str) -> Result<Vec<u8>, Miss<'a>
     if !bytes.is_empty() {
         parts.push(Part::Literal(bytes));
     }
-    Ok(Text(parts))
+    Ok(Text::from(parts))
+}
+
+/// Finds the next `${`.
+fn find_name(text: &str) -> Option<usize> {
+    memchr::memchr_iter(b'$', text.as_bytes()).find(|at| text.as_bytes().get(at + 1) == Some(&b'{'))
 }
 
 /// Reads bytes with escapes.

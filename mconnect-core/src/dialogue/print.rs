@@ -8,7 +8,7 @@ use super::{Deed, Dialogue, Mark, Part, Separator, Side, Step, Text};
 impl fmt::Display for Dialogue {
     /// Writes the dialogue so that reading it gives the same again; comments are gone.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for step in &self.steps {
+        for step in self.steps.iter() {
             writeln!(f, "{step}")?;
         }
         Ok(())

@@ -140,15 +140,15 @@ impl Record {
                 if !text.is_empty() {
                     parts.push(Part::Literal(text.into()));
                 }
-                Deed::Line(Text(parts))
+                Deed::Line(Text::from(parts))
             }
-            (_, None) => Deed::Bytes(Text(vec![Part::Literal(line)])),
+            (_, None) => Deed::Bytes(Text::from(vec![Part::Literal(line)])),
             (_, Some(name)) => {
                 if !line.is_empty() {
                     parts.push(Part::Literal(line));
                 }
                 parts.push(Part::Value { name: name.clone(), default: None });
-                Deed::Line(Text(parts))
+                Deed::Line(Text::from(parts))
             }
         };
         self.direction(Side::Client, deed);
@@ -197,7 +197,7 @@ impl Record {
         self.secrets = exchange.secrets;
         self.text.truncate(exchange.start);
         self.text.push_str(&exchange.said);
-        let value = |name: &str| Text(vec![Part::Value { name: format!("{name}{}", self.users), default: None }]);
+        let value = |name: &str| Text::from(vec![Part::Value { name: format!("{name}{}", self.users), default: None }]);
         let (user, secret) = (value("user"), value("password"));
         self.direction(Side::Client, Deed::Authenticate { mechanism: exchange.mechanism, user, secret });
     }

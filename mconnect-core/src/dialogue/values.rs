@@ -1,13 +1,15 @@
 //! Values: names in a text, what stands for them, and what is taken from what came.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
+use std::sync::Arc;
 
 use memchr::memmem;
 
 /// A text with names in it: `250 queued as ${id}`. A `$${` in a dialogue is a `${` that is none.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Text(pub Vec<Part>);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text(pub Arc<[Part]>);
 
 /// A part of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,12 @@ pub(crate) enum Whole {
     No,
 }
 
+impl From<Vec<Part>> for Text {
+    fn from(parts: Vec<Part>) -> Self {
+        Self(parts.into())
+    }
+}
+
 impl Values {
     /// Gives a name a value.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) {
@@ -61,8 +69,9 @@ impl Values {
     /// # Errors
     /// The name that has none.
     pub fn fill(&self, text: &Text) -> Result<Vec<u8>, String> {
-        let mut filled = Vec::new();
-        for part in &text.0 {
+        let literal = |part: &Part| if let Part::Literal(bytes) = part { bytes.len() } else { 0 };
+        let mut filled = Vec::with_capacity(text.0.iter().map(literal).sum::<usize>() + b"\r\n".len());
+        for part in &*text.0 {
             match part {
                 Part::Literal(bytes) => filled.extend_from_slice(bytes),
                 Part::Value { name, default } => match (self.get(name), std::env::var_os(name), default) {
@@ -77,32 +86,33 @@ impl Values {
     }
 
     /// Gives bytes with every secret in them hidden.
-    pub fn mask(&self, bytes: &[u8]) -> Vec<u8> {
-        let mut masked = bytes.to_vec();
+    pub fn mask<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        let mut masked = Cow::Borrowed(bytes);
         for name in &self.secrets {
             let environment = std::env::var_os(name).map(|value| value.as_encoded_bytes().to_vec());
             let Some(secret) = self.values.get(name).cloned().or(environment).filter(|secret| !secret.is_empty())
             else {
                 continue;
             };
-            let mut rest = masked.as_slice();
-            let mut out = Vec::new();
+            let (mut rest, mut out) = (&*masked, Vec::new());
             while let Some(at) = memmem::find(rest, &secret) {
                 out.extend_from_slice(&rest[..at]);
                 out.extend_from_slice(HIDDEN);
                 rest = &rest[at + secret.len()..];
             }
-            out.extend_from_slice(rest);
-            masked = out;
+            if !out.is_empty() {
+                out.extend_from_slice(rest);
+                masked = Cow::Owned(out);
+            }
         }
         masked
     }
 
     /// Compares what came with a text. A name without a value takes what stands there: up to the text that follows it, or
     /// at the end the rest, of a word only where the text need not be the whole.
-    pub(crate) fn matches(&self, text: &Text, came: &[u8], whole: Whole) -> Option<Vec<(String, Vec<u8>)>> {
+    pub(crate) fn matches(&self, text: &[Part], came: &[u8], whole: Whole) -> Option<Vec<(String, Vec<u8>)>> {
         let (mut taken, mut rest) = (Vec::new(), came);
-        let mut parts = text.0.iter().peekable();
+        let mut parts = text.iter().peekable();
         while let Some(part) = parts.next() {
             let name = match (part, self.known(part)) {
                 (_, Some(bytes)) => {
@@ -183,14 +193,14 @@ mod tests {
     #[test]
     fn a_name_without_a_value_takes_what_stands_there() {
         let values = Values::default();
-        let text = Text(vec![literal("queued as "), name("id")]);
+        let text = Text::from(vec![literal("queued as "), name("id")]);
         let taken = |text: &Text, came: &str, whole| {
-            values.matches(text, came.as_bytes(), whole).map(|taken| String::from_utf8(taken[0].1.clone()).unwrap())
+            values.matches(&text.0, came.as_bytes(), whole).map(|taken| String::from_utf8(taken[0].1.clone()).unwrap())
         };
         assert_eq!(taken(&text, "queued as 4X on mx", Whole::No).as_deref(), Some("4X"));
         assert_eq!(taken(&text, "queued as 4X on mx", Whole::Yes).as_deref(), Some("4X on mx"));
         assert_eq!(taken(&text, "not queued", Whole::No), None);
-        let middle = Text(vec![literal("<"), name("id"), literal("> ok")]);
+        let middle = Text::from(vec![literal("<"), name("id"), literal("> ok")]);
         assert_eq!(taken(&middle, "<a b> ok", Whole::Yes).as_deref(), Some("a b"));
         assert_eq!(taken(&middle, "<a b> no", Whole::Yes), None);
     }
@@ -199,11 +209,12 @@ mod tests {
     fn a_name_with_a_value_stands_for_it() {
         let mut values = Values::default();
         values.set("id", "7");
-        let text = Text(vec![name("id"), Part::Value { name: "unset".to_owned(), default: Some("d".to_owned()) }]);
-        assert_eq!(values.matches(&text, b"7d and more", Whole::No), Some(Vec::new()));
-        assert_eq!(values.matches(&text, b"8d", Whole::No), None);
+        let text =
+            Text::from(vec![name("id"), Part::Value { name: "unset".to_owned(), default: Some("d".to_owned()) }]);
+        assert_eq!(values.matches(&text.0, b"7d and more", Whole::No), Some(Vec::new()));
+        assert_eq!(values.matches(&text.0, b"8d", Whole::No), None);
         assert_eq!(values.fill(&text).unwrap(), b"7d");
-        assert_eq!(values.fill(&Text(vec![name("no such name")])).unwrap_err(), "no such name");
+        assert_eq!(values.fill(&Text::from(vec![name("no such name")])).unwrap_err(), "no such name");
     }
 
     #[test]
@@ -211,7 +222,7 @@ mod tests {
         let mut values = Values::default();
         values.set("password", "hush");
         values.hide("password");
-        assert_eq!(values.mask(b"AUTH hush, hush!"), b"AUTH [hidden], [hidden]!");
+        assert_eq!(&*values.mask(b"AUTH hush, hush!"), b"AUTH [hidden], [hidden]!");
         assert_eq!(format!("{values:?}"), "{\"password\": \"[hidden]\"}");
     }
 

@@ -65,7 +65,7 @@ impl<F: Fn(&Entry<'_>)> Journal<F> {
         let happening = Happening::Expectation {
             file: outcome.step.file.as_deref(),
             line: outcome.step.line,
-            expected: &outcome.expected,
+            expected: &outcome.expected(),
             got: &outcome.got,
             outcome: match outcome.verdict {
                 Verdict::Met => "met",

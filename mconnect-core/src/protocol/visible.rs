@@ -11,14 +11,10 @@ pub struct Visible<'a>(pub &'a [u8]);
 impl fmt::Display for Visible<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
-            for c in chunk.valid().chars() {
-                match c {
-                    '\n' => f.write_str("\\n")?,
-                    '\r' => f.write_str("\\r")?,
-                    '\t' => f.write_char(c)?,
-                    c if is_hazardous(c) => escape_char(c, f)?,
-                    c => f.write_char(c)?,
-                }
+            if chunk.valid().bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+                f.write_str(chunk.valid())?;
+            } else {
+                show(chunk.valid(), f)?;
             }
             for byte in chunk.invalid() {
                 write!(f, "\\x{byte:02x}")?;
@@ -26,6 +22,19 @@ impl fmt::Display for Visible<'_> {
         }
         Ok(())
     }
+}
+
+fn show(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for c in text.chars() {
+        match c {
+            '\n' => f.write_str("\\n")?,
+            '\r' => f.write_str("\\r")?,
+            '\t' => f.write_char(c)?,
+            c if is_hazardous(c) => escape_char(c, f)?,
+            c => f.write_char(c)?,
+        }
+    }
+    Ok(())
 }
 
 /// Makes a stream of bytes safe for a terminal, a chunk at a time: the same bytes give the same text wherever they

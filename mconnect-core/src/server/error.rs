@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use crate::dialogue::SyntaxError;
 
-/// Why a server that played a dialogue did not come to its end.
-#[derive(Debug, thiserror::Error)]
+/// Why a server that played a dialogue did not come to its end. [`Debug`](fmt::Debug) tells the same as
+/// [`Display`](fmt::Display), with the causes, so that a test that unwraps it tells what happened.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
     /// No dialogue.
@@ -39,6 +40,16 @@ pub enum ServerError {
         /// The last lines of the session until then.
         last_lines: Vec<String>,
     },
+}
+
+impl fmt::Debug for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)?;
+        match std::error::Error::source(self) {
+            Some(cause) => write!(f, ": {cause}"),
+            None => Ok(()),
+        }
+    }
 }
 
 struct InFile<'a>(&'a Option<Arc<str>>);

@@ -46,7 +46,7 @@ use shared::{Shared, State};
 /// A server that listens on this machine.
 ///
 /// Dropping one that plays a dialogue waits for its end and panics if the client deviated, so that no test forgets to
-/// look; [`join`](Self::join) gives the error instead.
+/// look; [`join`](Self::join) gives the error instead. If the test has failed already, it is told on standard error.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -207,13 +207,15 @@ impl Server {
 
     fn finish(&mut self) -> Result<(), ServerError> {
         let Some(acceptor) = self.acceptor.take() else { return Ok(()) };
-        // A test that has failed already does not wait for a client.
-        let patience = if thread::panicking() { Duration::ZERO } else { self.patience };
+        let is_failing = thread::panicking() && self.sessions > 0;
+        // A test that has failed already waits for no client, but a moment for what the server has to say about it.
+        let patience = if is_failing { LAST_WORDS } else { self.patience };
         let state = self.shared.state();
-        let is_awaited = |state: &mut State| state.clients < self.sessions && !state.is_over;
+        let is_awaited = |state: &mut State| (is_failing || state.clients < self.sessions) && !state.is_over;
         let waited = self.shared.changed.wait_timeout_while(state, patience, is_awaited);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if self.sessions == 0 {
+        let is_cut_short = is_failing && !state.is_over;
+        if self.sessions == 0 || is_cut_short {
             for connection in state.connections.drain(..) {
                 drop(connection.shutdown(Shutdown::Both));
             }
@@ -226,9 +228,13 @@ impl Server {
         } else {
             drop(state);
         }
-        match acceptor.join().unwrap_or_else(|panic| resume_unwind(panic)) {
-            Err(ServerError::NoClient(_)) => Err(ServerError::NoClient(self.patience)),
-            result => result,
+        match acceptor.join() {
+            Err(panic) if !thread::panicking() => resume_unwind(panic),
+            Err(_) => Ok(()),
+            // What it says of an end that was made here is of no use.
+            Ok(_) if is_cut_short => Ok(()),
+            Ok(Err(ServerError::NoClient(_))) => Err(ServerError::NoClient(self.patience)),
+            Ok(result) => result,
         }
     }
 }
@@ -237,6 +243,8 @@ impl Drop for Server {
     fn drop(&mut self) {
         match self.finish() {
             Err(error) if !thread::panicking() => panic!("{error}"),
+            // Often this is why the client's side failed.
+            Err(error @ ServerError::Deviation { .. }) => eprintln!("the server: {error}"),
             _ => {}
         }
     }
@@ -263,5 +271,7 @@ fn write(stream: &dyn Stream, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// How long a server may take to say what was wrong, once a test has failed.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How long a client may take to come once a server that plays a dialogue is joined.
 const CLIENT_PATIENCE: Duration = Duration::from_secs(10);

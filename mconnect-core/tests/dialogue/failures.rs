@@ -1,5 +1,8 @@
 //! What is not met, and how it is told.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use mconnect_core::dialogue::{Dialogue, Played, Player, Report, Verdict};
 use mconnect_core::server::{Server, ServerError};
 
@@ -18,7 +21,7 @@ fn clash(served: &str, played: &str) -> Played {
 #[track_caller]
 fn fails(served: &str, played: &str) -> (Verdict, String) {
     let played = clash(served, played);
-    let outcome = played.failure().expect("something was not met");
+    let outcome = played.failure().unwrap_or_else(|| panic!("everything was met: {played:?}"));
     let told = outcome.to_string();
     let first = told.lines().next().unwrap();
     (outcome.verdict, first.rsplit_once(", after ").unwrap().0.to_owned())
@@ -53,6 +56,40 @@ fn what_is_not_met_says_what_was_expected_and_what_came() {
             "line 1: expected `C: ${no_such_name}`, got ${no_such_name} has no value",
         ),
         (
+            "S: 250 x",
+            "S~ 250 *${no_such_name}",
+            Impossible,
+            "line 1: expected `S~ 250 *${no_such_name}`, got ${no_such_name} has no value",
+        ),
+        (
+            "C: A",
+            "*include a.txt*",
+            Impossible,
+            "line 1: expected `*include a.txt*`, got a file that was not read: Dialogue::load reads it",
+        ),
+        ("S: 250-a\nS: 250 b", "S: 250-a\nS> 250 c", Other, "line 2: expected `S> 250 c`, got `250 b\\r\\n`"),
+        ("S: 250-a\nS: 250 b", "S: 250-b\nS> 250 b", Other, "line 1: expected `S: 250-b`, got `250 b`"),
+        ("S: 250 x\nS: 250 y", "S? 550\nS: *close*", Other, "line 2: expected `S: *close*`, got `250 x`"),
+        ("S> 25", "S> 250", Closed, "line 1: expected `S> 250`, got `25` and the end of the stream"),
+        (
+            "S: 220 x\nS> 25\nC: *silence 9 s*",
+            "S: 220\n*within 5 ms*\nS> 250",
+            TooLate,
+            "line 3: expected `S> 250`, got only `25` in 5ms",
+        ),
+        (
+            "S: 220 x\nS> 25\nC: *silence 9 s*",
+            "S: 220\n*within 5 ms*\nS: 250",
+            TooLate,
+            "line 3: expected `S: 250`, got only `25` in 5ms",
+        ),
+        (
+            "S: 220 x\nS> 250 a\nC: *silence 9 s*",
+            "S: 220\n*within 5 ms*\nS: *no reply*",
+            Other,
+            "line 3: expected `S: *no reply*`, got `250 a`",
+        ),
+        (
             "C: A",
             "C: *close*\nS: 250",
             Impossible,
@@ -60,7 +97,7 @@ fn what_is_not_met_says_what_was_expected_and_what_came() {
         ),
     ];
     for (served, played, verdict, told) in table {
-        assert_eq!(fails(served, played), (verdict, told.to_owned()));
+        assert_eq!(fails(served, played), (verdict, told.to_owned()), "{served} {played}");
     }
     let (_, told) = fails("C: A", "C: *body no such file*");
     assert!(told.contains("cannot read no such file: "), "{told}");
@@ -78,7 +115,10 @@ fn a_failure_shows_the_last_lines_with_secrets_hidden() {
         Report::Received(line) => shown.push(format!("< {line}")),
         _ => {}
     });
-    let failure = player.play(open(&server), &dialogue).require().unwrap_err().to_string();
+    let failure = player.play(open(&server), &dialogue).require().unwrap_err();
+    // What a test shows that unwraps it.
+    assert_eq!(format!("{failure:?}"), failure.to_string());
+    let failure = failure.to_string();
     drop(player);
     let lines: Vec<&str> = failure.lines().collect();
     assert!(lines[0].starts_with("a.txt:5: expected `S: 235`, got `535 [hidden], no`, after 0."), "{failure}");
@@ -128,11 +168,60 @@ fn a_server_needs_whole_codes_and_texts() {
 fn what_a_client_does_else_is_told_with_the_last_lines() {
     let server = Server::play("S: 220 hi\nC: EHLO x\nS: 250 x\nC: QUIT").unwrap();
     drop(open(&server).play(&"S: 220\nC: ehlo x\nS: 250\nC: RSET".parse().unwrap()));
+    let error = server.join().unwrap_err();
+    assert_eq!(format!("{error:?}"), error.to_string());
     assert_eq!(
-        server.join().unwrap_err().to_string(),
+        error.to_string(),
         "line 4 of the dialogue: expected `C: QUIT`, got `RSET\\r\\n`\nthe last lines of the session:\n  S: 220 hi\n  \
          C: ehlo x\n  S: 250 x\n  C: RSET"
     );
+}
+
+#[test]
+fn a_server_tells_what_a_client_did_instead() {
+    let (long, file) = ("x".repeat(70_000), concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+    let table = [
+        ("C: A", "C: B", "`C: A`, got `B\\r\\n`"),
+        ("C: A", "C> A\\n", "`C: A`, got `A\\n`"),
+        ("C: MAIL FROM:<A@x>", "C: mail FROM:<a@x>", "`C: MAIL FROM:<A@x>`, got `mail FROM:<a@x>\\r\\n`"),
+        ("C: A", "C: *half-close*", "`C: A`, got the end of the stream"),
+        ("C> ab", "C: ax", "`C> ab`, got `ax`"),
+        ("C> ab", "C> a\nC: *half-close*", "`C> ab`, got `a`"),
+        ("C: *octets 5*", "C> abc\nC: *half-close*", "`C: *octets 5*`, got 3 octets and the end of the stream"),
+        ("C: *body*", "C: abc\nC: *half-close*", "`C: *body*`, got 5 octets and no lone dot"),
+        ("C: *body /no/such/file*", "C: *body*", "`C: *body /no/such/file*`, got cannot read /no/such/file: "),
+        (&format!("C: *body {file}*"), "C: *body*", &format!("`C: *body {file}*`, got another message, of 34 octets")),
+        ("C: *close*", "C: A", "`C: *close*`, got `A\\r\\n`"),
+        ("C: *half-close*", "C: A", "`C: *half-close*`, got `A\\r\\n`"),
+        ("C: *silence 9 s*", "C: A", "`C: *silence 9 s*`, got `A\\r\\n`"),
+        ("C: *silence 9 s*", "C: *half-close*", "`C: *silence 9 s*`, got the end of the stream"),
+        ("*within 5 ms*\nC: A", "S: *silence 9 s*", "`C: A`, got nothing in 5ms"),
+        ("*each within 5 ms*\nC: A", "S: *silence 9 s*", "`C: A`, got nothing in 5ms"),
+        ("*all within 0 ms*\nC: A", "S: *silence 9 s*", "`C: A`, got nothing in 0ns"),
+        ("C: *body ${no_such_name}*", "C: *body*", "`C: *body ${no_such_name}*`, got ${no_such_name} has no value"),
+        ("S: 250 ${no_such_name}", "C: A", "`S: 250 ${no_such_name}`, got ${no_such_name} has no value"),
+        ("*include a.txt*", "C: A", "`*include a.txt*`, got a file that was not read: Dialogue::load reads it"),
+        ("C: AUTH PLAIN abc", "C: AUTH PLAIN def", "`C: AUTH PLAIN [hidden]`, got `AUTH PLAIN [hidden]\\r\\n`"),
+        ("S: 334 x\nC: abc", "S: 334\nC: def", "`C: abc`, got `[hidden]\\r\\n`"),
+        ("C: A", &format!("C: {long}"), "`C: A`, got `xxx"),
+    ];
+    for (served, played, told) in table {
+        let server = Server::play(served).unwrap();
+        let played = open(&server).play(&Dialogue::parse(played).unwrap());
+        // A client that is awaited in vain has to be there still.
+        let error = if told.contains("got nothing") {
+            let error = server.join().unwrap_err();
+            drop(played);
+            error
+        } else {
+            drop(played);
+            server.join().unwrap_err()
+        };
+        let error = error.to_string();
+        let line = served.lines().count();
+        assert!(error.starts_with(&format!("line {line} of the dialogue: expected {told}")), "{served}: {error}");
+        assert!(!error.contains("def"), "{error}");
+    }
 }
 
 #[test]
@@ -150,4 +239,27 @@ fn what_needs_tls_or_authentication_says_so() {
         assert_eq!(clash("C: A", step).failure().unwrap().got, "no TLS: this needs the feature tls");
     }
     assert!(clash("C: A", "C: *authenticate PLAIN a b*").failure().unwrap().got.contains("authentication"));
+}
+
+#[test]
+fn a_client_that_goes_while_it_is_spoken_to_is_told_of() {
+    let server = Server::play("S: 220 x\nS: *octets 90000000*\nC: A").unwrap();
+    drop(open(&server).play(&"S: 220".parse().unwrap()));
+    let error = server.join().unwrap_err().to_string();
+    let told = "line 2 of the dialogue: expected `S: *octets 90000000*`, got a client that has gone (";
+    assert!(error.starts_with(told), "{error}");
+}
+
+#[test]
+fn a_test_that_has_failed_waits_for_no_client() {
+    let started = Instant::now();
+    for clients in [0, 1] {
+        let failing = thread::spawn(move || {
+            let server = Server::play("S: 220 x\nC: A\n*next session*\nS: 220 x").unwrap();
+            let _sessions: Vec<_> = (0..clients).map(|_| open(&server)).collect();
+            panic!("this is the failure of the test, and no other");
+        });
+        assert!(failing.join().is_err());
+    }
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
 }

@@ -54,6 +54,9 @@ fn tls_starts_with_and_without_a_command_and_ends() {
         let dialogue = format!("S: 220 hi\n{start}\nC: EHLO x\nS: 250 inside\nC: QUIT\nS: 221 bye\nS: *close*");
         both(&dialogue, &dialogue);
     }
+    // Bytes behind STARTTLS in the same packet, for servers that should not take them for the first inside TLS.
+    let dialogue = "S: 220 hi\nC: STARTTLS\nC: NOOP\nS: 220 go\nC: *tls*\nC: A\nS: 250 inside\nC: *close*";
+    both(dialogue, dialogue);
     both("C: *tls*\nS: 220 inside", "C: *tls*\nS: 220 inside\nS: *close*");
     // Each side can end it; what follows at once is in the clear.
     let dialogue = "S: 220 hi\nC: *starttls*\nC: A\nS: 250 inside\nC: *end tls*\nC: B\nS: 250 outside\n\

@@ -1,6 +1,8 @@
 //! A dialogue under way.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,7 +32,7 @@ pub(super) struct Game<'a, 'w> {
     pub(super) skip: usize,
     /// A reply that was read and belongs to a later step.
     pub(super) held: Option<Reply>,
-    last_lines: VecDeque<String>,
+    last_lines: VecDeque<(Side, Vec<u8>)>,
 }
 
 impl<'a, 'w> Game<'a, 'w> {
@@ -88,6 +90,7 @@ impl<'a, 'w> Game<'a, 'w> {
                     Err(finding) => finding,
                 }
             }
+            (Side::Neither, Deed::Include(_)) => Finding::not(Verdict::Impossible, NOT_READ),
             (Side::Neither, deed) => {
                 self.deadlines.take(deed);
                 if let Deed::Secret(name) = deed {
@@ -115,7 +118,7 @@ impl<'a, 'w> Game<'a, 'w> {
                 let time = self.deadlines.of_this_or(grace);
                 self.expect_silence(time)
             }
-            (Side::Client, Deed::Pause(time)) => {
+            (Side::Client, Deed::Pause(time) | Deed::Silence(time)) => {
                 thread::sleep(*time);
                 Finding::met("")
             }
@@ -163,8 +166,8 @@ impl<'a, 'w> Game<'a, 'w> {
         let (started, flushed) = (Instant::now(), self.flush());
         if flushed.is_ok() && stop == Stop::WithQuit {
             let quit = Dialogue::parse("C: QUIT\nS: 221").expect("these lines are a dialogue");
-            for step in quit.steps {
-                let step = Step { file: place.file.clone(), line: place.line, ..step };
+            for step in quit.steps() {
+                let step = Step { file: place.file.clone(), line: place.line, ..step.clone() };
                 self.play(&[step]);
             }
         }
@@ -188,16 +191,14 @@ impl<'a, 'w> Game<'a, 'w> {
         };
         let outcome = Outcome {
             step: steps[steps.len() - 1].clone(),
-            expected: steps.iter().map(ToString::to_string).collect::<Vec<_>>().join(" / "),
+            before: steps[..steps.len() - 1].to_vec(),
             got,
             reply: finding.reply,
             took: started.elapsed(),
             verdict: finding.verdict,
-            last_lines: if is_met { Vec::new() } else { self.last_lines.iter().cloned().collect() },
+            last_lines: if is_met { Vec::new() } else { self.last_lines() },
         };
-        if let Some(watcher) = &mut self.watcher {
-            watcher(Report::Outcome(&outcome));
-        }
+        self.report(Report::Outcome(&outcome));
         self.outcomes.push(outcome);
         is_met || (self.keeps_going && matches!(finding.verdict, Verdict::Other | Verdict::Refused))
     }
@@ -210,20 +211,36 @@ impl<'a, 'w> Game<'a, 'w> {
 
     /// Gives a reply as it is shown.
     pub(super) fn shown(&self, reply: &Reply) -> String {
-        format!("`{}`", String::from_utf8_lossy(&self.values.mask(reply.to_string().as_bytes())))
-    }
-
-    pub(super) fn note_received(&mut self, line: &[u8]) {
-        let shown = Visible(&self.values.mask(line)).to_string();
-        self.note('S', &shown);
-    }
-
-    pub(super) fn note(&mut self, side: char, line: &str) {
-        self.report(if side == 'C' { Report::Sent(line) } else { Report::Received(line) });
-        if self.last_lines.len() == LAST_LINES {
-            self.last_lines.pop_front();
+        let mut shown = String::with_capacity(reply.raw().len() + 8);
+        write!(shown, "`{reply}`").expect("writing to a string does not fail");
+        match self.values.mask(shown.as_bytes()) {
+            Cow::Borrowed(_) => shown,
+            Cow::Owned(masked) => String::from_utf8_lossy(&masked).into_owned(),
         }
-        self.last_lines.push_back(format!("{side}: {line}"));
+    }
+
+    /// Notes a line that was sent or received.
+    pub(super) fn note(&mut self, side: Side, line: &[u8]) {
+        let masked = self.values.mask(line);
+        if let Some(watcher) = &mut self.watcher {
+            let shown = Visible(&masked).to_string();
+            watcher(if side == Side::Client { Report::Sent(&shown) } else { Report::Received(&shown) });
+        }
+        // The oldest line gives its room to the newest.
+        let mut kept = match self.last_lines.len() {
+            LAST_LINES => self.last_lines.pop_front().map_or_else(Vec::new, |(_, line)| line),
+            _ => Vec::new(),
+        };
+        kept.clear();
+        kept.extend_from_slice(&masked);
+        self.last_lines.push_back((side, kept));
+    }
+
+    fn last_lines(&self) -> Vec<String> {
+        let shown = |(side, line): &(Side, Vec<u8>)| {
+            format!("{}: {}", if *side == Side::Client { 'C' } else { 'S' }, Visible(line))
+        };
+        self.last_lines.iter().map(shown).collect()
     }
 
     pub(super) fn report(&mut self, report: Report<'_>) {
@@ -233,24 +250,23 @@ impl<'a, 'w> Game<'a, 'w> {
     }
 }
 
-/// Counts the lines of a reply, with those of its alternatives.
+/// Counts the lines of a reply, with those of its alternatives, and with the pauses between them.
 fn size_of_expectation(steps: &[Step]) -> usize {
-    let mut size = 0;
-    while let Some(Step { deed: Deed::Reply(wanted), .. }) = steps.get(size) {
-        let begins = size == 0 || steps.get(size - 1).is_some_and(ends_reply);
-        if size > 0 && begins && wanted.mark != Mark::Or {
-            break;
+    let (mut size, mut has_ended) = (0, false);
+    for (index, step) in steps.iter().enumerate() {
+        match &step.deed {
+            Deed::Reply(wanted) if has_ended && wanted.mark != Mark::Or => break,
+            Deed::Reply(wanted) => (size, has_ended) = (index + 1, wanted.is_last()),
+            Deed::Pause(_) if !has_ended => {}
+            _ => break,
         }
-        size += 1;
     }
     size
 }
 
-fn ends_reply(step: &Step) -> bool {
-    matches!(&step.deed, Deed::Reply(wanted) if wanted.is_last())
-}
-
 /// How long an optional reply, or one that must not come, is awaited.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
+/// Why an `*include*` is still there.
+const NOT_READ: &str = "a file that was not read: Dialogue::load reads it";
 /// How many lines a failure shows.
-const LAST_LINES: usize = 10;
+const LAST_LINES: usize = 20;

@@ -7,24 +7,20 @@ use super::finding::{Finding, is_reset};
 use super::game::{GRACE, Game};
 use crate::dialogue::expect::is_met;
 use crate::dialogue::load::deliver;
-use crate::dialogue::{Deed, Mark, Step, Wanted};
+use crate::dialogue::{Deed, Mark, Side, Step, Wanted};
 use crate::error::Error;
 use crate::protocol::{Limits, Phase, Reply, ReplyBuilder, ReplyLine, Visible};
 
 impl Game<'_, '_> {
     pub(super) fn expect_reply(&mut self, steps: &[Step]) -> Finding {
-        let wanted: Vec<&Wanted> = steps
-            .iter()
-            .filter_map(|step| match &step.deed {
-                Deed::Reply(wanted) => Some(wanted),
-                _ => None,
-            })
-            .collect();
-        if wanted.last().is_some_and(|wanted| !wanted.is_last()) {
-            return self.expect_lines(&wanted);
+        let Some(last) = steps.iter().rev().find_map(Step::wanted) else { return Finding::met("") };
+        if !last.is_last() {
+            return self.expect_lines(steps);
         }
-        let alternatives: Vec<&[&Wanted]> = wanted.split_inclusive(|wanted| wanted.is_last()).collect();
-        let mark = wanted[0].mark;
+        if let Some(name) = steps.iter().filter_map(Step::wanted).find_map(|wanted| wanted.lacks(&self.values)) {
+            return Finding::no_value(&name);
+        }
+        let mark = steps.first().and_then(Step::wanted).map_or(last.mark, |first| first.mark);
         let is_optional = matches!(mark, Mark::Optional | Mark::AnyNumber);
         let patience = match is_optional {
             true => {
@@ -42,7 +38,8 @@ impl Game<'_, '_> {
                 }
                 Err(finding) => return finding,
             };
-            match alternatives.iter().find_map(|lines| is_met(lines, &reply, &self.values)) {
+            let mut alternatives = steps.split_inclusive(|step| step.wanted().is_some_and(Wanted::is_last));
+            match alternatives.find_map(|steps| is_met(steps, &reply, &self.values)) {
                 Some(taken) => {
                     taken.into_iter().for_each(|(name, value)| self.values.set(name, value));
                     if mark == Mark::AnyNumber {
@@ -65,10 +62,10 @@ impl Game<'_, '_> {
     }
 
     /// Expects lines of a reply whose end is expected as exact bytes.
-    fn expect_lines(&mut self, wanted: &[&Wanted]) -> Finding {
+    fn expect_lines(&mut self, steps: &[Step]) -> Finding {
         let patience = self.patience();
         let deadline = Instant::now().checked_add(patience);
-        for wanted in wanted {
+        for wanted in steps.iter().filter_map(Step::wanted) {
             loop {
                 let line = match self.read_line(left(deadline, patience), b"", patience) {
                     Ok(line) => line,
@@ -115,7 +112,7 @@ impl Game<'_, '_> {
         };
         let has_ended = session.phase() == Phase::Closed;
         let read = ReplyLine::new(&line);
-        self.note_received(read.content());
+        self.note(Side::Server, read.content());
         match read.is_finished() {
             true => Ok(line),
             false if has_ended => Err(Finding::closed_after(&[before, &line].concat())),
@@ -160,7 +157,7 @@ impl Game<'_, '_> {
                     _ => Vec::new(),
                 };
                 self.skip = 0;
-                self.note_received(&whole);
+                self.note(Side::Server, &whole);
             } else {
                 self.skip += size;
             }
@@ -226,7 +223,7 @@ impl Game<'_, '_> {
 
     /// A line came where none should.
     fn unexpected(&mut self, raw: &[u8]) -> Finding {
-        self.note_received(ReplyLine::new(raw).content());
+        self.note(Side::Server, ReplyLine::new(raw).content());
         Finding::not(Verdict::Other, format!("`{}`", Visible(&self.values.mask(raw))))
     }
 }

@@ -79,8 +79,8 @@ pub enum Report<'a> {
 pub struct Outcome {
     /// The step; the last line of the reply, where it is one.
     pub step: Step,
-    /// What was expected, as the dialogue has it; the lines of a reply are joined by ` / `.
-    pub expected: String,
+    /// The lines of the reply before it, and of its alternatives, where it is one.
+    pub before: Vec<Step>,
     /// What came, or was the matter.
     pub got: String,
     /// The reply, if one came.
@@ -124,10 +124,19 @@ pub struct Played {
     pub session: Option<Session>,
 }
 
-/// A step that did not go as expected.
-#[derive(Debug, thiserror::Error)]
+/// A step that did not go as expected. [`Debug`](fmt::Debug) tells the same as [`Display`](fmt::Display), so that a test
+/// that unwraps it tells what happened.
+#[derive(thiserror::Error)]
 #[error("{0}")]
 pub struct Failure(pub Box<Outcome>);
+
+impl Outcome {
+    /// Gives what was expected, as the dialogue has it; the lines of a reply are joined by ` / `.
+    pub fn expected(&self) -> String {
+        let steps = self.before.iter().chain([&self.step]);
+        steps.map(Step::shown).collect::<Vec<_>>().join(" / ")
+    }
+}
 
 impl Played {
     /// Gives what was played back if every step went as expected.
@@ -161,6 +170,12 @@ impl Session {
     /// ```
     pub fn play(self, dialogue: &Dialogue) -> Played {
         Player::new().play(self, dialogue)
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -247,7 +262,7 @@ impl fmt::Display for Outcome {
             Some(file) => write!(f, "{file}:{}: ", self.step.line)?,
             None => write!(f, "line {}: ", self.step.line)?,
         }
-        write!(f, "expected `{}`, got {}, after {:.3} s", self.expected, self.got, self.took.as_secs_f64())?;
+        write!(f, "expected `{}`, got {}, after {:.3} s", self.expected(), self.got, self.took.as_secs_f64())?;
         if !self.last_lines.is_empty() {
             f.write_str("\nthe last lines of the session:")?;
         }

@@ -3,9 +3,10 @@
 use super::Verdict;
 use super::finding::Finding;
 use super::game::Game;
-use crate::dialogue::Step;
 use crate::dialogue::load::deliver;
-use crate::protocol::{Phase, Visible};
+use crate::dialogue::secrets::hidden;
+use crate::dialogue::{Side, Step};
+use crate::protocol::Phase;
 
 impl Game<'_, '_> {
     /// Puts what a step sends to what goes out together; where that is a lot, it goes out at once.
@@ -24,7 +25,7 @@ impl Game<'_, '_> {
 
     /// Sends what goes out together. If that fails, what the server said before is looked at first.
     pub(super) fn flush(&mut self) -> Result<(), Finding> {
-        let bytes = std::mem::take(&mut self.out);
+        let mut bytes = std::mem::take(&mut self.out);
         if bytes.is_empty() || self.broken.is_some() {
             return Ok(());
         }
@@ -33,28 +34,15 @@ impl Game<'_, '_> {
         self.broken = session.send(&bytes).err();
         for line in bytes.split_inclusive(|byte| *byte == b'\n').take(MOST_SHOWN) {
             let line = line.strip_suffix(b"\n").map_or(line, |line| line.strip_suffix(b"\r").unwrap_or(line));
-            let shown = match hidden(line, is_answer) {
-                Some(shown) => shown,
-                None => Visible(&self.values.mask(line)).to_string(),
-            };
+            let hidden = hidden(line, is_answer);
             // What goes out together with an AUTH that has no initial response are its answers.
             is_answer |= line.split(|byte| *byte == b' ').count() == 2
                 && line.get(..5).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "));
-            self.note('C', &shown);
+            self.note(Side::Client, hidden.as_deref().unwrap_or(line));
         }
+        bytes.clear();
+        self.out = bytes;
         Ok(())
-    }
-}
-
-/// Gives how a line with a password in it is shown, if it is one.
-fn hidden(line: &[u8], is_answer: bool) -> Option<String> {
-    let mut words = line.split(|byte| *byte == b' ');
-    match (words.next(), words.next(), words.next()) {
-        (Some(auth), Some(mechanism), Some(_)) if auth.eq_ignore_ascii_case(b"AUTH") => {
-            Some(format!("AUTH {} [hidden]", Visible(mechanism)))
-        }
-        _ if is_answer && line != b"*" => Some("[hidden]".to_owned()),
-        _ => None,
     }
 }
 

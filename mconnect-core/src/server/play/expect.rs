@@ -1,12 +1,13 @@
 //! What is expected of a client.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Game, STEP_PATIENCE, no_value};
-use crate::dialogue::{Deed, Part, Side, Step, Text, Values, Whole, deliver, path_of};
+use crate::dialogue::{Deed, Part, Side, Step, Text, Values, Whole, deliver, hidden, path_of};
 use crate::protocol::{BodyDecoder, CrlfEncoder, Visible};
 use crate::server::input::Input;
 use crate::server::{Message, ServerError, auth, failed, write};
@@ -36,10 +37,10 @@ impl Game<'_> {
                 self.input.line().map(|line| if line.is_empty() { Ok(()) } else { Err(shown(&line)) })
             }
             Deed::Silence(_) => self.input.some().map(|some| Err(shown(some))),
-            Deed::StartTls => match self.expect_line(&Text(vec![Part::Literal(b"STARTTLS".to_vec())])) {
+            Deed::StartTls => match self.expect_line(&Text::from(vec![Part::Literal(b"STARTTLS".to_vec())])) {
                 Ok(Ok(())) => {
                     self.out.extend_from_slice(b"220 2.0.0 go ahead\r\n");
-                    self.flush()?;
+                    self.flush(step)?;
                     self.start_tls(patience)
                 }
                 met => met,
@@ -108,11 +109,10 @@ impl Game<'_> {
         let is_auth = verb.is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH"))
             && named.is_some_and(|named| named.eq_ignore_ascii_case(mechanism.as_bytes()));
         if !is_auth || !line.ends_with(b"\r\n") {
-            self.note(Side::Client, line.trim_ascii_end());
-            return Ok(Err(shown(&self.values.mask(&line))));
+            return Ok(Err(self.heard(&line)));
         }
-        let hidden = if initial.is_some() { " [hidden]" } else { "" };
-        self.note(Side::Client, format!("AUTH {mechanism}{hidden}").as_bytes());
+        let initial_hidden = if initial.is_some() { " [hidden]" } else { "" };
+        self.note(Side::Client, format!("AUTH {mechanism}{initial_hidden}").as_bytes());
         let initial = initial.map(<[u8]>::to_vec);
         let (is_granted, reply) = exchange.run(initial, |challenge| {
             self.note(Side::Server, challenge.as_bytes());
@@ -128,15 +128,28 @@ impl Game<'_> {
 
     fn expect_line(&mut self, text: &Text) -> Met {
         let line = self.input.line()?;
-        let Some(sent) = line.strip_suffix(b"\r\n") else { return Ok(Err(shown(&self.values.mask(&line)))) };
-        self.note(Side::Client, sent);
-        match matches_line(&self.values, text, sent) {
+        let Some(sent) = line.strip_suffix(b"\r\n") else { return Ok(Err(self.heard(&line))) };
+        let met = matches_line(&self.values, text, sent);
+        let shown = self.heard(&line);
+        match met {
             Some(taken) => {
                 taken.into_iter().for_each(|(name, value)| self.values.set(name, value));
                 Ok(Ok(()))
             }
-            None => Ok(Err(shown(&self.values.mask(&line)))),
+            None => Ok(Err(shown)),
         }
+    }
+
+    /// Notes what the client sent, and gives it as it is shown: without a password.
+    fn heard(&mut self, bytes: &[u8]) -> String {
+        if bytes.is_empty() {
+            return shown(b"");
+        }
+        let is_answer = std::mem::take(&mut self.is_challenged);
+        let (line, end) = bytes.split_at(bytes.len() - bytes.iter().rev().take_while(|b| b"\r\n".contains(b)).count());
+        let line = hidden(line, is_answer).map_or(Cow::Borrowed(line), Cow::Owned);
+        self.note(Side::Client, &line);
+        shown(&[&*self.values.mask(&line), end].concat())
     }
 
     fn expect_bytes(&mut self, step: &Step) -> Met {
@@ -149,8 +162,8 @@ impl Game<'_> {
             return Ok(Err(why));
         }
         let sent = self.exactly(wanted.len())?;
-        self.note(Side::Client, &sent);
-        Ok(if sent == wanted { Ok(()) } else { Err(shown(&self.values.mask(&sent))) })
+        let shown = self.heard(&sent);
+        Ok(if sent == wanted { Ok(()) } else { Err(shown) })
     }
 
     fn skip_octets(&mut self, count: u64) -> Met {
@@ -214,15 +227,13 @@ impl Game<'_> {
 
 /// Compares a line with what it should be; the case of its first word does not matter.
 fn matches_line(values: &Values, text: &Text, sent: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
-    let Some(Part::Literal(first)) = text.0.first() else { return values.matches(text, sent, Whole::Yes) };
+    let [Part::Literal(first), parts @ ..] = &*text.0 else { return values.matches(&text.0, sent, Whole::Yes) };
     let verb = first.iter().position(|byte| *byte == b' ').unwrap_or(first.len());
     let (sent_verb, rest) = sent.split_at_checked(verb)?;
     if !sent_verb.eq_ignore_ascii_case(&first[..verb]) {
         return None;
     }
-    let mut parts = text.0.clone();
-    parts[0] = Part::Literal(first[verb..].to_vec());
-    values.matches(&Text(parts), rest, Whole::Yes)
+    values.matches(parts, rest.strip_prefix(&first[verb..])?, Whole::Yes)
 }
 
 /// Reads a body up to its lone dot; without one, what came instead is the error.

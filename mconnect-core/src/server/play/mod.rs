@@ -43,6 +43,8 @@ struct Game<'a> {
     values: Values,
     deadlines: Deadlines,
     last_lines: VecDeque<(Side, Vec<u8>)>,
+    /// What the client says next answers a challenge.
+    is_challenged: bool,
     setup: &'a Setup,
     shared: &'a Shared,
 }
@@ -66,6 +68,7 @@ impl<'a> Game<'a> {
             values: values.clone(),
             deadlines: Deadlines::new(setup.factor),
             last_lines: VecDeque::new(),
+            is_challenged: false,
             setup,
             shared,
         })
@@ -84,6 +87,9 @@ impl<'a> Game<'a> {
                     self.say(step)?;
                     continue;
                 }
+                (Side::Neither, Deed::Include(_)) => {
+                    return Err(self.deviation(step, "a file that was not read: Dialogue::load reads it".to_owned()));
+                }
                 (Side::Neither, deed) => {
                     self.deadlines.take(deed);
                     if let Deed::Secret(name) = deed {
@@ -91,7 +97,7 @@ impl<'a> Game<'a> {
                     }
                     continue;
                 }
-                _ => self.flush()?,
+                _ => self.flush(step)?,
             }
             match (step.side, &step.deed) {
                 (Side::Server, Deed::HalfClose) => drop(self.stream.half_close()),
@@ -110,7 +116,9 @@ impl<'a> Game<'a> {
                 _ => {}
             }
         }
-        self.flush()?;
+        if let Some(last) = steps.last() {
+            self.flush(last)?;
+        }
         self.close()
     }
 
@@ -134,7 +142,7 @@ impl<'a> Game<'a> {
                 let delivered = deliver(step, &values, &mut |bytes| {
                     self.out.extend_from_slice(bytes);
                     match self.out.len() >= BLOCK {
-                        true => self.flush().map_err(|error| {
+                        true => self.flush(step).map_err(|error| {
                             failure = Some(error);
                             String::new()
                         }),
@@ -151,16 +159,18 @@ impl<'a> Game<'a> {
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), ServerError> {
+    /// Says what is to be said together; `step` is the one that this is for.
+    fn flush(&mut self, step: &Step) -> Result<(), ServerError> {
         let bytes = std::mem::take(&mut self.out);
         for line in bytes.split_inclusive(|byte| *byte == b'\n').take(MOST_SHOWN) {
+            self.is_challenged = line.starts_with(b"334");
             self.note(Side::Server, line.trim_ascii_end());
         }
-        write(&*self.stream, &bytes).map_err(failed("write to the client"))
+        write(&*self.stream, &bytes).map_err(|error| self.deviation(step, format!("a client that has gone ({error})")))
     }
 
     fn note(&mut self, side: Side, line: &[u8]) {
-        let line = self.values.mask(line);
+        let line = self.values.mask(line).into_owned();
         if self.last_lines.len() == LAST_LINES {
             self.last_lines.pop_front();
         }
@@ -176,7 +186,7 @@ impl<'a> Game<'a> {
         ServerError::Deviation {
             file: step.file.clone(),
             line: step.line,
-            expected: step.to_string(),
+            expected: step.shown(),
             got,
             last_lines: last_lines.collect(),
         }
@@ -198,4 +208,4 @@ fn no_value(name: &str) -> String {
 const STEP_PATIENCE: Duration = Duration::from_secs(10);
 const BLOCK: usize = 64 * 1024;
 const MOST_SHOWN: usize = 1000;
-const LAST_LINES: usize = 10;
+const LAST_LINES: usize = 20;
