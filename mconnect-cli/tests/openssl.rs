@@ -7,7 +7,8 @@ mod common;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use common::{Scrap, assert_status, complaints, err, out, talk};
+use common::screen::Folder;
+use common::{Pty, Scrap, assert_status, complaints, err, out, talk};
 use mconnect_core::auth::encode;
 use mconnect_core::server::Authority;
 
@@ -15,17 +16,19 @@ use mconnect_core::server::Authority;
 struct Python {
     server: Child,
     port: u16,
+    /// The port with TLS from the first byte on.
+    tls_port: u16,
 }
 
 impl Python {
-    fn start(version: &str, cert: &Scrap, key: &Scrap, more: &[&str]) -> Self {
+    fn start(version: &str, cert: &str, key: &str, more: &[&str]) -> Self {
         let mut python = Command::new("python3");
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/python_ssl.py");
-        python.args([script, version, cert.path(), key.path()]).args(more);
+        python.args([script, version, cert, key]).args(more);
         let mut server = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut port = String::new();
-        BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut port).unwrap();
-        Self { server, port: port.trim().parse().unwrap() }
+        let ports = BufReader::new(server.stdout.take().unwrap()).lines().take(2);
+        let ports: Vec<u16> = ports.map(|port| port.unwrap().parse().unwrap()).collect();
+        Self { server, port: ports[0], tls_port: ports[1] }
     }
 }
 
@@ -59,13 +62,56 @@ fn both_versions_are_spoken_with_every_usual_key() {
     for kind in ["rsa:2048", "ec -pkeyopt ec_paramgen_curve:secp384r1", "ed25519"] {
         let (cert, key) = certificate(kind);
         for version in ["1.2", "1.3"] {
-            let server = Python::start(version, &cert, &key, &[]);
+            let server = Python::start(version, cert.path(), key.path(), &[]);
             let words = format!("TLS {version}, ");
             let output = talk(server.port, &["--cafile", cert.path()], "STARTTLS\nEHLO x\nQUIT\n");
             assert_status(&output, 0);
             assert!(err(&output).contains(&words) && err(&output).ends_with("; verified\n"), "{}", err(&output));
             assert!(out(&output).contains(&format!("250-TLSv{version}\r\n")), "{}", out(&output));
             assert_status(&talk(server.port, &["--starttls", "-k"], "QUIT\n"), 0);
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs Python 3 and openssl: .ci/run runs it"]
+fn a_chain_is_verified_however_tls_is_started() {
+    for kind in ["rsa", "ecdsa"] {
+        let folder = Folder::new();
+        let chain = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/chain.sh");
+        assert!(Command::new(chain).arg(kind).arg(folder.path()).status().unwrap().success());
+        let [root, cert, key] = ["root.pem", "server.pem", "server.key"].map(|name| {
+            let path = folder.path().join(name);
+            path.to_str().unwrap().to_owned()
+        });
+        for version in ["1.2", "1.3"] {
+            let server = Python::start(version, &cert, &key, &[]);
+            let (agreed, said) = (format!("TLS {version}, "), format!("250-TLSv{version}\r\n"));
+            for (port, start, input) in [
+                (server.port, "--quiet", "STARTTLS\nEHLO x\nQUIT\n"),
+                (server.port, "--starttls", "EHLO x\nQUIT\n"),
+                (server.tls_port, "--tls", "EHLO x\nQUIT\n"),
+            ] {
+                let output = talk(port, &[start, "--cafile", &root], input);
+                assert_status(&output, 0);
+                assert!(out(&output).contains(&said), "{}", out(&output));
+                let told = err(&output);
+                let is_told = told.contains(&agreed) && told.ends_with("; verified\n");
+                assert_eq!(is_told, start != "--quiet", "{told}");
+            }
+            let is_13 = version == "1.3";
+            let output = talk(server.port, &["-k", "--starttls", "--tls-min", "1.3"], "QUIT\n");
+            assert_status(&output, if is_13 { 0 } else { 76 });
+            let mut pty = Pty::mconnect(server.port, &["--cafile", &root]);
+            pty.expect("220 python");
+            pty.send("STARTTLS\n");
+            pty.expect(&agreed);
+            pty.expect("; verified");
+            pty.send("EHLO x\n");
+            pty.expect(said.trim_end());
+            pty.send("QUIT\n");
+            pty.expect("221 bye");
+            assert_eq!(pty.wait(), 0);
         }
     }
 }
@@ -84,7 +130,7 @@ fn what_a_server_offers_and_nobody_here_speaks_is_told() {
         ("rsa:1024", "1.2", &[], "the server offers only a key that is not spoken here: RSA 1024"),
     ] {
         let (cert, key) = certificate(kind);
-        let server = Python::start(version, &cert, &key, more);
+        let server = Python::start(version, cert.path(), key.path(), more);
         let output = talk(server.port, &["--starttls", "-k"], "QUIT\n");
         assert_status(&output, 76);
         assert!(complaints(&output).contains(words), "{kind} {version}: {}", err(&output));
@@ -101,7 +147,7 @@ fn a_certificate_of_ones_own_is_taken() {
     let key_pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", encode(client.key()));
     let both = Scrap::new("python-client.pem", &(key_pem + &client.pem()));
     for version in ["1.2", "1.3"] {
-        let server = Python::start(version, &cert, &key, &["--clients", ca.path()]);
+        let server = Python::start(version, cert.path(), key.path(), &["--clients", ca.path()]);
         let options = ["--cafile", cert.path(), "--starttls"];
         let output = talk(server.port, &[&options[..], &["--cert", both.path()]].concat(), "NOOP\nQUIT\n");
         assert_status(&output, 0);

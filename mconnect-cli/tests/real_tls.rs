@@ -1,20 +1,18 @@
-//! The tool inside TLS with real servers: Postfix (OpenSSL, RSA), Exim (GnuTLS, ECDSA), OpenSMTPD, and Python's ssl;
-//! `servers/` has what starts them.
+//! The tool inside TLS with real servers: Postfix (OpenSSL, RSA), Exim (GnuTLS, ECDSA), and OpenSMTPD; `servers/` has what
+//! starts them.
 #![cfg(feature = "tls")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 
-use std::env::temp_dir;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-use std::process::{self, Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use common::real::{
     EHLO, EXIM, Kind, OPENSMTPD, POSTFIX, RealServer, Talk, delivery, limited, message, quit_raw, talk,
 };
-use common::{MCONNECT, Pty};
+use common::{MCONNECT, Scrap};
+use mconnect_core::server::Authority;
 
 #[test]
 #[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
@@ -49,45 +47,6 @@ fn opensmtpd_is_understood_as_far_as_openssl_understands_it() {
         tls.must_be(76, &[]);
         for failed in [starttls, tls] {
             failed.must_tell("the server sent the alert internal_error: something is wrong on its side\n");
-        }
-    }
-}
-
-#[test]
-#[ignore = "needs Python and openssl: .ci/run runs it"]
-fn pythons_ssl_is_understood_in_each_version_with_each_kind_of_key() {
-    for kind in ["rsa", "ecdsa"] {
-        let scrap = Scrap::new(kind);
-        let chain = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/chain.sh");
-        assert!(Command::new(chain).arg(kind).arg(&scrap.0).status().unwrap().success());
-        let [root, certificate, key] = ["root.pem", "server.pem", "server.key"].map(|name| scrap.file(name));
-        for version in ["1.2", "1.3"] {
-            let python = Python::start(version, &certificate, &key);
-            let (agreed, said) = (format!("TLS {version}, "), format!("250-TLSv{version}\r\n"));
-            let trust = ["--cafile", root.as_str()];
-            let typed = format!("STARTTLS\n{EHLO}QUIT\n");
-            for talk in [
-                talk(python.port, "127.0.0.1", &trust, typed),
-                talk(python.port, "127.0.0.1", &[&trust[..], &["--starttls"]].concat(), format!("{EHLO}QUIT\n")),
-                talk(python.tls_port, "127.0.0.1", &[&trust[..], &["--tls"]].concat(), format!("{EHLO}QUIT\n")),
-            ] {
-                assert_eq!(talk.status, Some(0), "{talk:?}");
-                assert!(talk.out.contains(&said), "{talk:?}");
-                talk.must_tell(&agreed);
-                talk.must_be_verified_and_whole();
-            }
-            let talk = talk(python.port, "127.0.0.1", &["-k", "--starttls", "--tls-min", "1.3"], "QUIT\n");
-            assert_eq!(talk.status, Some(if version == "1.3" { 0 } else { 76 }), "{talk:?}");
-            let mut pty = Pty::mconnect(python.port, &trust);
-            pty.expect("220 python");
-            pty.send("STARTTLS\n");
-            pty.expect(&agreed);
-            pty.expect("; verified");
-            pty.send(EHLO);
-            pty.expect(said.trim_end());
-            pty.send("QUIT\n");
-            pty.expect("221 bye");
-            assert_eq!(pty.wait(), 0);
         }
     }
 }
@@ -225,11 +184,9 @@ fn not_proven(server: &RealServer) {
 }
 
 fn system_store(server: &RealServer) {
-    let other = Scrap::new("other");
-    let authority = mconnect_core::server::Authority::new("Somebody else");
-    fs::write(other.0.join("root.pem"), authority.pem()).unwrap();
+    let other = Scrap::new("other.pem", &Authority::new("Somebody else").pem());
     let unknown = "its issuer is unknown here: CN=Root of a test; -k goes on in spite of it\n";
-    for (store, reason) in [(server.root(), None), (other.file("root.pem"), Some(unknown))] {
+    for (store, reason) in [(server.root(), None), (other.path().to_owned(), Some(unknown))] {
         let [store, port] = [format!("SSL_CERT_FILE={store}"), server.port.to_string()];
         let command = ["env", &store, "SSL_CERT_DIR=/nonexistent", MCONNECT, "--starttls", "-p", &port, "127.0.0.1"];
         let talk = Talk::of(&command, b"QUIT\n");
@@ -259,51 +216,4 @@ fn fingerprint(server: &RealServer) -> String {
     let script = "openssl x509 -in \"$0\" -noout -pubkey | openssl pkey -pubin -outform DER | sha256sum";
     let done = Command::new("sh").args(["-c", script, &server.tls_file("server.pem")]).output().unwrap();
     String::from_utf8(done.stdout).unwrap()[..64].to_owned()
-}
-
-/// A server with Python's ssl, until it is dropped.
-struct Python {
-    child: Child,
-    port: u16,
-    tls_port: u16,
-}
-
-impl Python {
-    fn start(version: &str, certificate: &str, key: &str) -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/python_ssl.py");
-        let mut python = Command::new("python3");
-        python.args([script, version, certificate, key]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = python.spawn().unwrap();
-        let mut ports = BufReader::new(child.stdout.take().unwrap()).lines().map(|line| line.unwrap().parse().unwrap());
-        let (port, tls_port) = (ports.next().unwrap(), ports.next().unwrap());
-        Self { child, port, tls_port }
-    }
-}
-
-impl Drop for Python {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        drop(self.child.wait());
-    }
-}
-
-/// A directory that is gone after its test.
-struct Scrap(PathBuf);
-
-impl Scrap {
-    fn new(name: &str) -> Self {
-        let path = temp_dir().join(format!("scrap-{name}-{}", process::id()));
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Scrap {
-    fn drop(&mut self) {
-        drop(fs::remove_dir_all(&self.0));
-    }
 }
