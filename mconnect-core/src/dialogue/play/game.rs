@@ -221,7 +221,14 @@ impl<'a, 'w> Game<'a, 'w> {
     pub(super) fn note(&mut self, side: char, line: &str) {
         self.report(if side == 'C' { Report::Sent(line) } else { Report::Received(line) });
         if self.last_lines.len() == LAST_LINES {
-            self.last_lines.pop_front();
+            // The last command stays, however long its reply is.
+            let commands = self.last_lines.iter().filter(|line| line.starts_with("C: ")).count();
+            if commands == 1 && side == 'S' && self.last_lines[0].starts_with("C: ") {
+                self.last_lines.drain(1..3);
+                self.last_lines.insert(1, "...".to_owned());
+            } else {
+                self.last_lines.pop_front();
+            }
         }
         self.last_lines.push_back(format!("{side}: {line}"));
     }
