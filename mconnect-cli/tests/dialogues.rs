@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command};
 
 use common::folder::{Folder, serve};
@@ -224,6 +225,92 @@ fn a_trace_tells_every_byte_but_passwords() {
     assert!(told.contains(&"< 220 loopback.mconnect.test ESMTP mconnect loopback server\\r\\n"), "{told:?}");
     assert!(told.contains(&"> AUTH PLAIN ") && told.contains(&"> [hidden, 6 octets]"), "{told:?}");
     assert!(told.contains(&"> QUIT\\r\\n") && told.contains(&"= end"), "{told:?}");
-    let output = talk(server.port(), &["--quiet", "--trace=hex"], "QUIT\n");
+    let times: Vec<f64> = err(&output).lines().map(|line| line[..9].trim().parse().unwrap()).collect();
+    assert!(times.is_sorted() && times[0] == 0.0, "{times:?}");
+    let output = talk(server.port(), &["--quiet", "--trace=hex"], "AUTH PLAIN hush\nQUIT\n");
+    assert!(!err(&output).contains("68 75 73 68") && err(&output).contains("[hidden, 6 octets]"), "{}", err(&output));
+    let row = "32 32 30 20 6c 6f 6f 70 62 61 63 6b 2e 6d 63 6f";
+    assert!(err(&output).contains(&format!("< {row}  220 loopback.mco")), "{}", err(&output));
     assert!(err(&output).contains(&format!("> {:<48} QUIT..", "51 55 49 54 0d 0a")), "{}", err(&output));
+}
+
+#[test]
+fn a_trace_tells_names_tls_and_raw_bytes_too() {
+    let server = Server::start().unwrap();
+    let port = server.port().to_string();
+    let told = err(&run(&["--quiet", "--trace", "-4", "-p", &port, "localhost"], "QUIT\n"));
+    assert!(told.contains("= resolving localhost\n") && told.contains("= resolved to 127.0.0.1"), "{told}");
+    let told = err(&run(&["--quiet", "--trace", "-r", "-p", &port, "127.0.0.1"], "QUIT\r\n"));
+    assert!(told.contains("> QUIT\\r\\n\n") && told.contains("< 221 2.0.0 goodbye\\r\\n\n"), "{told}");
+    #[cfg(feature = "tls")]
+    {
+        let told = err(&run(&["--demo", "--quiet", "--trace", "--starttls", "-c", "QUIT"], ""));
+        assert!(told.contains("= TLS started\n") && told.contains("= TLS 1.3, TLS_"), "{told}");
+        assert!(told.contains("; verified\n") && told.contains("> QUIT\\r\\n"), "{told}");
+    }
+}
+
+#[test]
+fn a_secret_of_a_dialogue_is_nowhere() {
+    let (folder, server) = (Folder::new("secret"), Server::start().unwrap());
+    let (record, xml) = (folder.path("record.txt"), folder.path("out.xml"));
+    let dialogue = "*secret word*\nS: 220\nC: XLOGIN ${word}, and more\nS: 500\nC: NOOP\nS: 555\nC: QUIT\nS: 221\n";
+    let options = ["--trace", "--record", &record, "--junit", &xml, "--set", "word=hush", "--keep-going"];
+    for form in ["--timestamps", "--json", "--tap"] {
+        let output = talk(server.port(), &[&options[..], &[form, "--play", "-"]].concat(), dialogue);
+        assert_status(&output, 1);
+        let told = [out(&output), err(&output), folder.read("record.txt"), folder.read("out.xml")].concat();
+        assert!(!told.contains("hush") && told.contains("[hidden]"), "{told}");
+        assert!(told.contains("> [hidden, 16 octets]") && told.contains("C: XLOGIN ${secret1}\n"), "{told}");
+    }
+}
+
+#[test]
+fn of_many_sessions_each_is_named_and_the_failed_ones_are_counted() {
+    let (folder, server) = (Folder::new("many"), Server::start().unwrap());
+    let (good, bad) = (folder.write("good.txt", GOOD), folder.write("bad.txt", BAD));
+    let output = talk(server.port(), &["--play", &good, "--play", &bad, "--repeat", "2"], "");
+    assert_status(&output, 1);
+    let told = err(&output);
+    let played: Vec<&str> = told.lines().filter(|line| line.starts_with("play")).collect();
+    let name = |file: &str, round: u8| format!("playing {file}, round {round}");
+    assert_eq!(played[..2], [name(&good, 1), name(&bad, 1)]);
+    assert_eq!(played.last().unwrap(), &"played 4 sessions, 2 of them not as expected");
+    let quiet = talk(server.port(), &["--quiet", "--play", &good, "--play", &bad], "");
+    assert_eq!((out(&quiet).as_str(), err(&quiet).matches("mconnect: ").count()), ("", 1));
+    assert!(!err(&quiet).contains("play"), "{}", err(&quiet));
+}
+
+#[test]
+fn the_transcript_of_a_failed_step_has_its_command_however_long_the_reply() {
+    let (folder, server) = (Folder::new("transcript"), Server::start().unwrap());
+    let help = "S: 220\nC: HELP\nS: 999\n";
+    let xml = folder.path("out.xml");
+    let output = talk(server.port(), &["--tap", "--junit", &xml, "--play", "-"], help);
+    assert_status(&output, 1);
+    for told in [out(&output), folder.read("out.xml")] {
+        assert!(told.contains("C: HELP\n"), "{told}");
+        assert!(told.contains("expected `S: 999`"), "{told}");
+    }
+    assert!(folder.read("out.xml").contains("the last lines of the session:\n"), "{}", folder.read("out.xml"));
+}
+
+#[test]
+fn a_server_is_bound_where_it_is_told() {
+    let (folder, free) = (Folder::new("bound"), std::net::TcpListener::bind("127.0.0.2:0").unwrap());
+    let port = free.local_addr().unwrap().port().to_string();
+    drop(free);
+    let (file, told) = (folder.write("a.txt", "S: 220 hi\nC: QUIT\nS: 221 bye\n"), folder.path("port"));
+    let args = ["--serve", &file, "--once", "--bind", "127.0.0.2", "-p", &port, "--port-file", &told];
+    let mut child = tool(&args).spawn().unwrap();
+    let (mut line, mut stdout) = (String::new(), BufReader::new(child.stdout.take().unwrap()));
+    stdout.read_line(&mut line).unwrap();
+    assert_eq!(line, format!("listening on 127.0.0.2:{port}\n"));
+    assert_eq!(folder.read("port"), format!("{port}\n"));
+    // Somebody is there already.
+    let second = run(&["--serve", &file, "--bind", "127.0.0.2", "-p", &port], "");
+    assert_status(&second, 69);
+    assert!(complaints(&second).contains("Address already in use"), "{}", complaints(&second));
+    assert_status(&run(&["-c", "QUIT", "-p", &port, "127.0.0.2"], ""), 0);
+    assert_status(&child.wait_with_output().unwrap(), 0);
 }
