@@ -95,6 +95,11 @@ pub fn assert_outcome(name: &str, output: &Output, status: i32, told: &str) {
     assert!(complaints.contains(told) && (status == 0) == complaints.is_empty(), "{name}: {complaints}");
 }
 
+/// Reads once, whatever comes, and gives how much.
+pub fn hear(stream: &mut TcpStream) -> io::Result<usize> {
+    stream.read(&mut [0; 4096])
+}
+
 pub fn until_gone(stream: &mut TcpStream) -> io::Result<()> {
     while stream.read(&mut [0; 4096])? > 0 {}
     Ok(())

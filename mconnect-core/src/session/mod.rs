@@ -22,7 +22,7 @@ pub use writer::Writer;
 use crate::closer::Closer;
 use crate::error::{Action, Error, Peer};
 use crate::observer::Observer;
-use crate::protocol::{BodyEncoder, Extensions, Limits, Phase, Reply, ReplyLine, Standing};
+use crate::protocol::{BodyEncoder, Code, Extensions, Limits, Phase, Reply, ReplyLine, Standing};
 use crate::stream::Stream;
 use shared::{Deadline, Shared};
 
@@ -480,10 +480,14 @@ impl Session {
     fn last_words(&mut self, error: Error) -> Result<Reply, Error> {
         if matches!(error, Error::Io { .. } | Error::Timeout { .. }) {
             let grace = Deadline::after(self.shared().timeouts.closing);
-            self.reader.read_reply_by(Some(grace)).map_err(|_| error)
-        } else {
-            Err(error)
+            while let Ok(reply) = self.reader.read_reply_by(Some(grace)) {
+                // What could not be sent whole cannot have been granted.
+                if !reply.is_positive() || reply.code() == Code::CLOSING {
+                    return Ok(reply);
+                }
+            }
         }
+        Err(error)
     }
 }
 
