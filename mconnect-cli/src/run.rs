@@ -50,7 +50,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// What stands between the user and the session.
 enum Stage {
-    /// Nothing that has to be restored.
+    /// Nothing that has to be restored, but after asking for a password.
     Plain,
     Raw(Terminal),
     Prompt(Terminal, Arc<Bell>),
@@ -72,7 +72,13 @@ impl Stage {
                 bell.start()?;
                 Ok(Self::Prompt(terminal, bell))
             }
-            _ => Ok(Self::Plain),
+            _ => {
+                // A password may be asked for, without echo.
+                if options.security.auth.is_some() {
+                    signals::watch(Terminal::new().handle(), Some)?;
+                }
+                Ok(Self::Plain)
+            }
         }
     }
 }

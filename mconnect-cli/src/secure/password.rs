@@ -6,9 +6,9 @@ use std::io::{self, Read, Write};
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::{Signal, raise};
-use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 
 use crate::args::Security;
+use crate::terminal::Hidden;
 use crate::verdict::{reason, status};
 
 /// Finds the password: in a file, from a command, in the environment, or by asking at the terminal.
@@ -43,13 +43,9 @@ pub fn find(security: &Security, user: &str) -> Result<String, (u8, String)> {
 /// Asks at the terminal, without echo. Ctrl-C interrupts, with the terminal as it was.
 fn ask(user: &str) -> io::Result<Vec<u8>> {
     let mut terminal = File::options().read(true).write(true).open("/dev/tty")?;
-    let before = tcgetattr(&terminal)?;
-    let mut hidden = before.clone();
-    hidden.local_flags.remove(LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::ICANON | LocalFlags::ISIG);
-    // Draining, not flushing: an answer that was pasted early is an answer.
-    tcsetattr(&terminal, SetArg::TCSADRAIN, &hidden)?;
+    let hidden = Hidden::begin(&terminal)?;
     let asked = write!(terminal, "password of {user}: ").and_then(|()| read_keys(&mut terminal));
-    tcsetattr(&terminal, SetArg::TCSADRAIN, &before)?;
+    drop(hidden);
     terminal.write_all(b"\n")?;
     match asked? {
         Some(password) => Ok(password),
