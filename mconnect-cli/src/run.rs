@@ -41,9 +41,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let verdict = Arc::new(Verdict::default());
-    match Stage::set(&options) {
-        Ok(stage) => open_and_hand_over(&options, &stage, &verdict),
-        Err(error) => verdict.complain(status::IO, &format!("cannot wait for signals: {error}")),
+    if let Err(error) = set_stage(&options, |stage| open_and_hand_over(&options, stage, &verdict)) {
+        verdict.complain(status::IO, &format!("cannot wait for signals: {error}"));
     }
     ExitCode::from(verdict.status())
 }
@@ -56,29 +55,32 @@ enum Stage {
     Prompt(Terminal, Arc<Bell>),
 }
 
-impl Stage {
-    /// Where the terminal will be changed, it is watched over from before the first thread on.
-    fn set(options: &Options) -> io::Result<Self> {
-        match options.mode {
-            Mode::Raw if io::stdin().is_terminal() => {
-                let terminal = Terminal::new();
-                signals::watch(terminal.handle(), Some)?;
-                Ok(Self::Raw(terminal))
-            }
-            Mode::Line if prompt::is_possible() => {
-                let (terminal, bell) = (Terminal::new(), Arc::new(Bell::default()));
-                let theirs = Arc::clone(&bell);
-                signals::watch(terminal.handle(), move |signal| theirs.sort(signal))?;
+/// Does it on its stage: where the terminal will be changed, that is watched over from before the first thread on.
+fn set_stage(options: &Options, act: impl FnOnce(&Stage) + Send) -> io::Result<()> {
+    match options.mode {
+        Mode::Raw if io::stdin().is_terminal() => {
+            let terminal = Terminal::new();
+            signals::watch(terminal.handle(), Some)?;
+            act(&Stage::Raw(terminal));
+            Ok(())
+        }
+        Mode::Line if prompt::is_possible() => {
+            let (terminal, bell) = (Terminal::new(), Arc::new(Bell::default()));
+            let (watched, theirs) = (terminal.handle(), Arc::clone(&bell));
+            let work = || {
                 bell.start()?;
-                Ok(Self::Prompt(terminal, bell))
+                act(&Stage::Prompt(terminal, bell));
+                Ok(())
+            };
+            signals::watch_here(watched, move |signal| theirs.sort(signal), work)?
+        }
+        _ => {
+            // A password may be asked for, without echo.
+            if options.security.auth.is_some() {
+                signals::watch(Terminal::new().handle(), Some)?;
             }
-            _ => {
-                // A password may be asked for, without echo.
-                if options.security.auth.is_some() {
-                    signals::watch(Terminal::new().handle(), Some)?;
-                }
-                Ok(Self::Plain)
-            }
+            act(&Stage::Plain);
+            Ok(())
         }
     }
 }
