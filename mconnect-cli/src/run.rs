@@ -44,16 +44,15 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         verdict.complain(status::USAGE, "--fail is for piped input and -c: at the prompt a person decides");
         return ExitCode::from(verdict.status());
     }
-    match Stage::set(&options) {
-        Ok(stage) => watch_session(&options, &stage, &verdict),
-        Err(error) => verdict.complain(status::IO, &format!("cannot wait for signals: {error}")),
+    if let Err(error) = set_stage(&options, |stage| watch_session(&options, stage, &verdict)) {
+        verdict.complain(status::IO, &format!("cannot wait for signals: {error}"));
     }
     ExitCode::from(verdict.status())
 }
 
 /// What stands between the user and the session.
 enum Stage {
-    /// Nothing that has to be restored.
+    /// Nothing that has to be restored, but after asking for a password.
     Plain,
     Raw(Terminal),
     /// Lines are typed at a terminal that can have no prompt.
@@ -61,30 +60,33 @@ enum Stage {
     Prompt(Terminal, Arc<Bell>),
 }
 
-impl Stage {
-    /// Where the terminal will be changed, it is watched over from before the first thread on.
-    fn set(options: &Options) -> io::Result<Self> {
-        match options.mode {
-            Mode::Raw if io::stdin().is_terminal() => {
-                let terminal = Terminal::new();
-                signals::watch(terminal.handle(), Some)?;
-                Ok(Self::Raw(terminal))
-            }
-            _ if takes_a_prompt(options) => {
-                let (terminal, bell) = (Terminal::new(), Arc::new(Bell::default()));
-                let theirs = Arc::clone(&bell);
-                signals::watch(terminal.handle(), move |signal| theirs.sort(signal))?;
-                bell.start()?;
-                Ok(Self::Prompt(terminal, bell))
-            }
-            _ if takes_typed_lines(options) => {
-                let terminal = Terminal::new();
-                signals::watch(terminal.handle(), Some)?;
-                Ok(Self::Typed(terminal))
-            }
-            _ => Ok(Self::Plain),
-        }
+/// Does it on its stage: where the terminal will be changed, that is watched over from before the first thread on.
+fn set_stage(options: &Options, act: impl FnOnce(&Stage) + Send) -> io::Result<()> {
+    if takes_a_prompt(options) {
+        let (terminal, bell) = (Terminal::new(), Arc::new(Bell::default()));
+        let (watched, theirs) = (terminal.handle(), Arc::clone(&bell));
+        let work = || {
+            bell.start()?;
+            act(&Stage::Prompt(terminal, bell));
+            Ok(())
+        };
+        return signals::watch_here(watched, move |signal| theirs.sort(signal), work)?;
     }
+    let is_raw = options.mode == Mode::Raw && io::stdin().is_terminal();
+    let is_typed = takes_typed_lines(options);
+    // A password may be asked for, without echo.
+    if !is_raw && !is_typed && options.security.auth.is_none() {
+        act(&Stage::Plain);
+        return Ok(());
+    }
+    let terminal = Terminal::new();
+    signals::watch(terminal.handle(), Some)?;
+    act(&match (is_raw, is_typed) {
+        (true, _) => Stage::Raw(terminal),
+        (_, true) => Stage::Typed(terminal),
+        _ => Stage::Plain,
+    });
+    Ok(())
 }
 
 fn takes_a_prompt(options: &Options) -> bool {

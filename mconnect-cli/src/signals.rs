@@ -1,9 +1,13 @@
 //! Signals while the terminal is changed: one thread waits for them, and restores it before they act.
 
+use std::fs;
 use std::io;
+use std::panic::resume_unwind;
 use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use nix::sys::pthread::{Pthread, pthread_kill, pthread_self};
 use nix::sys::signal::{SigSet, Signal, raise};
 
 use crate::terminal::Terminal;
@@ -13,25 +17,74 @@ use crate::terminal::Terminal;
 ///
 /// # Errors
 /// What the system says.
-pub fn watch(
+pub fn watch(terminal: Terminal, on_signal: impl FnMut(Signal) -> Option<Signal> + Send + 'static) -> io::Result<()> {
+    let signals = block()?;
+    thread::Builder::new().name("signals".to_owned()).spawn(move || wait(&signals, &terminal, on_signal, || false))?;
+    Ok(())
+}
+
+/// Does the same, but waits in this thread, which has to be the first, until `work` is done in another. A signal that is
+/// sent to the process goes to its first thread if that waits for it: never to the line editor, which has its own use for
+/// SIGINT, and may take one from outside for its own.
+///
+/// # Errors
+/// What the system says.
+pub fn watch_here<T: Send>(
     terminal: Terminal,
-    mut on_signal: impl FnMut(Signal) -> Option<Signal> + Send + 'static,
-) -> io::Result<()> {
+    on_signal: impl FnMut(Signal) -> Option<Signal>,
+    work: impl FnOnce() -> T + Send,
+) -> io::Result<T> {
+    let signals = block()?;
+    let (here, is_done) = (pthread_self(), AtomicBool::new(false));
+    thread::scope(|scope| {
+        let worker = thread::Builder::new().name("prompt".to_owned()).spawn_scoped(scope, || {
+            let _done = Done { is_done: &is_done, waiting: here };
+            work()
+        })?;
+        wait(&signals, &terminal, on_signal, || is_done.load(Ordering::SeqCst));
+        Ok(worker.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })
+}
+
+/// Ends the wait for signals when it is dropped, also in a panic.
+struct Done<'a> {
+    is_done: &'a AtomicBool,
+    waiting: Pthread,
+}
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.is_done.store(true, Ordering::SeqCst);
+        let _ = pthread_kill(self.waiting, Signal::SIGCONT);
+    }
+}
+
+fn block() -> io::Result<SigSet> {
     let mut signals = SigSet::empty();
     for signal in WATCHED {
         signals.add(*signal);
     }
     signals.thread_block()?;
-    thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        loop {
-            match signals.wait().map(&mut on_signal) {
-                Ok(Some(Signal::SIGCONT)) => terminal.resume(),
-                Ok(Some(signal)) => act(signal, &terminal),
-                Ok(None) | Err(_) => {}
-            }
+    Ok(signals)
+}
+
+fn wait(
+    signals: &SigSet,
+    terminal: &Terminal,
+    mut on_signal: impl FnMut(Signal) -> Option<Signal>,
+    is_done: impl Fn() -> bool,
+) {
+    loop {
+        let signal = signals.wait();
+        if is_done() {
+            return;
         }
-    })?;
-    Ok(())
+        match signal.map(&mut on_signal) {
+            Ok(Some(Signal::SIGCONT)) => terminal.resume(),
+            Ok(Some(signal)) => act(signal, terminal),
+            Ok(None) | Err(_) => {}
+        }
+    }
 }
 
 /// Lets a signal do what it does, with the terminal as it was; the connection ends with the process.
@@ -42,9 +95,21 @@ pub fn act(signal: Signal, terminal: &Terminal) {
     if only.thread_unblock().is_err() || raise(signal).is_err() {
         process::exit(128 + signal as i32);
     }
+    if is_caught(signal) {
+        // The line editor has begun meanwhile, and handles it.
+        process::exit(128 + signal as i32);
+    }
     // Still here: continued after a stop, or whoever started us had the signal ignored.
     let _ = only.thread_block();
     terminal.resume();
+}
+
+/// Says whether this process handles a signal, as far as the system tells.
+pub fn is_caught(signal: Signal) -> bool {
+    let Ok(status) = fs::read_to_string("/proc/self/status") else { return true };
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let mask = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_none_or(|mask| mask & (1 << (signal as u32 - 1)) != 0)
 }
 
 const WATCHED: &[Signal] = &[

@@ -1,6 +1,8 @@
 //! The terminal's settings: changed for raw mode, for the prompt and for secrets, restored on every way out.
 
+use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::panic;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -68,10 +70,11 @@ impl Terminal {
     /// Sets the terminal again as it was, if it was changed and is still ours to set.
     pub fn restore(&self) {
         if let Some(changed) = self.changed().as_ref()
-            && self.is_ours()
+            && is_ours(io::stdin())
         {
             let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &changed.original);
         }
+        Hidden::set(|asked| &asked.before);
     }
 
     /// Sets the terminal again as it was, and leaves it so.
@@ -84,20 +87,69 @@ impl Terminal {
     pub fn resume(&self) {
         let manner = self.changed().as_ref().map(|changed| changed.manner);
         if let Some(manner) = manner
-            && self.is_ours()
+            && is_ours(io::stdin())
         {
             let _ = self.enter(manner);
         }
-    }
-
-    /// Says whether the terminal belongs to this process group: setting it from the background would stop the process.
-    fn is_ours(&self) -> bool {
-        tcgetpgrp(io::stdin()).is_ok_and(|group| group == getpgrp())
+        Hidden::set(|asked| &asked.hidden);
     }
 
     fn changed(&self) -> MutexGuard<'_, Option<Changed>> {
         self.changed.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A question whose answer is not shown. While it is asked, every handle of [`Terminal`] restores that, too; dropping it
+/// does as well.
+pub struct Hidden;
+
+struct Asked {
+    terminal: File,
+    before: Termios,
+    hidden: Termios,
+}
+
+static ASKED: Mutex<Option<Asked>> = Mutex::new(None);
+
+impl Hidden {
+    /// Hides what is typed at this terminal, and gives every key at once, also those that send signals.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn begin(terminal: &File) -> io::Result<Self> {
+        let terminal = terminal.try_clone()?;
+        let before = tcgetattr(&terminal)?;
+        let mut hidden = before.clone();
+        hidden.local_flags.remove(LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::ICANON | LocalFlags::ISIG);
+        *Self::asked() = Some(Asked { terminal, before, hidden });
+        // Draining, not flushing: an answer that was pasted early is an answer.
+        Self::set(|asked| &asked.hidden);
+        Ok(Self)
+    }
+
+    fn set(settings: impl Fn(&Asked) -> &Termios) {
+        if let Some(asked) = Self::asked().as_ref()
+            && is_ours(&asked.terminal)
+        {
+            let _ = tcsetattr(&asked.terminal, SetArg::TCSADRAIN, settings(asked));
+        }
+    }
+
+    fn asked() -> MutexGuard<'static, Option<Asked>> {
+        ASKED.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        Self::set(|asked| &asked.before);
+        Self::asked().take();
+    }
+}
+
+/// Says whether the terminal belongs to this process group: setting it from the background would stop the process.
+fn is_ours(terminal: impl AsFd) -> bool {
+    tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp())
 }
 
 /// Drops what was typed and not yet read.

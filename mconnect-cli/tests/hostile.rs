@@ -7,7 +7,7 @@ mod common;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
-use common::attack::{assert_outcome, attack, attack_until_gone, drip, flood, for_each, reset, until_gone};
+use common::attack::{assert_outcome, attack, attack_until_gone, drip, flood, for_each, hear, reset, until_gone};
 use common::{complaints, err, out};
 
 const SCRIPT: &str = "EHLO x\nMAIL FROM:<a@x>\nRCPT TO:<b@x>\nDATA\nhi\n.\nQUIT\n";
@@ -89,10 +89,15 @@ fn a_session_cut_or_reset_at_every_octet_shows_every_octet() {
     });
 }
 
+/// A name, the words, the exit status, and what the tool says.
+type Session = (&'static str, [&'static [u8]; 3], i32, &'static str);
+/// A name, options, what is said over and over, the exit status, and what the tool says.
+type Flood = (&'static str, &'static [&'static str], &'static [u8], i32, &'static str);
+
 /// Whole sessions with something odd in them: what the server says to the greeting, to NOOP and to QUIT.
 #[test]
 fn odd_words_are_shown_as_they_are_and_the_session_goes_on() {
-    let table: &[(&str, [&[u8]; 3], i32, &str)] = &[
+    let table: &[Session] = &[
         ("NULs", [b"220 \0hi\0\r\n", b"250\0x\r\n250 \0\r\n", b"221 \0\r\n"], 0, ""),
         ("escape sequences", [b"220 \x1b[2J\x1b]0;x\x07\r\n", b"250 \x1bc\x0e\r\n", b"221 \x1b[?1049h\r\n"], 0, ""),
         (
@@ -129,7 +134,7 @@ fn odd_words_are_shown_as_they_are_and_the_session_goes_on() {
         let output = attack(&[], "NOOP\nQUIT\n", move |stream| {
             for word in words {
                 stream.write_all(word)?;
-                stream.read(&mut [0; 100])?;
+                hear(stream)?;
             }
             Ok(())
         });
@@ -140,7 +145,7 @@ fn odd_words_are_shown_as_they_are_and_the_session_goes_on() {
 
 #[test]
 fn what_never_ends_meets_the_deadline_or_the_grace_in_little_memory() {
-    let table: &[(&str, &[&str], &'static [u8], i32, &str)] = &[
+    let table: &[Flood] = &[
         ("a line", &[], b"250-x", 75, "timed out after 0.5 s"),
         ("a line, blind", &["--no-wait"], b"250-x", 75, "timed out after 0.5 s"),
         ("a reply", &[], b"250-x\r\n", 75, "timed out after 0.5 s"),
@@ -173,7 +178,7 @@ fn a_line_of_ten_mebioctets_passes_in_every_mode() {
         let words = [line.clone(), b"221 bye\r\n".to_vec()];
         let output = attack(mode, "QUIT\n", move |stream| {
             stream.write_all(&words[0])?;
-            stream.read(&mut [0; 100])?;
+            hear(stream)?;
             stream.write_all(&words[1])
         });
         assert_outcome("10 MiB", &output, 0, "");

@@ -5,7 +5,6 @@
 //! one. A second SIGINT could come when the editor has just ended, and would end the tool: it is sent only if the first
 //! was lost. SIGINT is blocked but while the editor is known to handle it: from its first callback to the key that ends it.
 
-use std::fs;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -13,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::pthread::{Pthread, pthread_kill, pthread_self};
 use nix::sys::signal::{SigSet, Signal};
+
+use crate::signals;
 
 /// Interrupts the editor when there is something to show.
 #[derive(Default)]
@@ -94,7 +95,7 @@ impl Bell {
     /// there any more. So nobody changes the terminal while it is being restored.
     fn interrupt(&self) -> bool {
         let mut state = self.state();
-        let deadline = Instant::now() + LOST;
+        let deadline = Instant::now() + LONGEST_ENTRY;
         while state.is_entering && Instant::now() < deadline {
             state = self.changed.wait_timeout(state, LOST).unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -167,7 +168,7 @@ impl Bell {
             while state.left == left && state.is_rung {
                 state = self.changed.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner).0;
                 if state.left == left && state.is_rung && !state.is_paused {
-                    if rung.elapsed() > is_lost_after && is_sigint_caught() {
+                    if rung.elapsed() > is_lost_after && signals::is_caught(Signal::SIGINT) {
                         is_lost_after = rung.elapsed() + LOST;
                         let _ = pthread_kill(editor, Signal::SIGINT);
                     } else {
@@ -190,16 +191,10 @@ fn sigint() -> SigSet {
     signals
 }
 
-/// Says whether the editor handles SIGINT, as far as the system tells.
-fn is_sigint_caught() -> bool {
-    let Ok(status) = fs::read_to_string("/proc/self/status") else { return true };
-    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-    let mask = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_none_or(|mask| mask & (1 << (Signal::SIGINT as u32 - 1)) != 0)
-}
-
 /// The editor forgets a SIGINT that comes together with a SIGWINCH; after so long it is sent again.
 const LOST: Duration = Duration::from_millis(100);
+/// The editor takes no longer than this to begin, unless the terminal takes nothing.
+const LONGEST_ENTRY: Duration = Duration::from_secs(2);
 /// Breaks are so far apart, but for a few at once.
 const GAP: Duration = Duration::from_millis(45);
 const AT_ONCE: u32 = 10;

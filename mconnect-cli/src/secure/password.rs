@@ -8,12 +8,12 @@ use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
-use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use nix::unistd::Pid;
 use zeroize::Zeroizing;
 
 use crate::args::Security;
 pub use crate::secret::Secret;
+use crate::terminal::Hidden;
 use crate::verdict::{reason, status};
 
 /// Gives the password, if a file, a command or the environment has it.
@@ -65,13 +65,9 @@ fn words(error: &io::Error) -> String {
 /// Asks at the terminal, without echo. Ctrl-C interrupts, with the terminal as it was.
 fn ask_keys(user: &str) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut terminal = File::options().read(true).write(true).open("/dev/tty")?;
-    let before = tcgetattr(&terminal)?;
-    let mut hidden = before.clone();
-    hidden.local_flags.remove(LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::ICANON | LocalFlags::ISIG);
-    // Draining, not flushing: an answer that was pasted early is an answer.
-    tcsetattr(&terminal, SetArg::TCSADRAIN, &hidden)?;
+    let hidden = Hidden::begin(&terminal)?;
     let asked = write!(terminal, "password of {user}: ").and_then(|()| read_keys(&mut terminal));
-    tcsetattr(&terminal, SetArg::TCSADRAIN, &before)?;
+    drop(hidden);
     terminal.write_all(b"\n")?;
     match asked? {
         Some(password) => Ok(password),

@@ -17,7 +17,7 @@ use super::{MCONNECT, PATIENCE, Peer, complaints, err, feed};
 /// The tool with a deadline of half a second for each reply.
 pub const HASTY: [&str; 2] = ["--timeout", "0.5"];
 /// No run takes longer than this, the grace after QUIT included.
-pub const BOUND: Duration = Duration::from_secs(8);
+pub const BOUND: Duration = Duration::from_secs(15);
 
 /// Starts the tool in little memory: what it allocates, the stacks of its threads among it, is limited by the system.
 pub fn start(port: u16, options: &[&str]) -> Child {
@@ -93,6 +93,11 @@ pub fn assert_outcome(name: &str, output: &Output, status: i32, told: &str) {
     let complaints = complaints(output);
     assert_eq!(output.status.code(), Some(status), "{name}: {complaints}");
     assert!(complaints.contains(told) && (status == 0) == complaints.is_empty(), "{name}: {complaints}");
+}
+
+/// Reads once, whatever comes, and gives how much.
+pub fn hear(stream: &mut TcpStream) -> io::Result<usize> {
+    stream.read(&mut [0; 4096])
 }
 
 pub fn until_gone(stream: &mut TcpStream) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use super::Session;
 use super::shared::Deadline;
 use crate::error::{Action, Error};
-use crate::protocol::{BodyEncoder, Phase, Reply};
+use crate::protocol::{BodyEncoder, Code, Phase, Reply};
 
 impl Session {
     /// Reads the next reply, whole; the first one is the greeting.
@@ -134,10 +134,14 @@ impl Session {
     fn last_words(&mut self, error: Error) -> Result<Reply, Error> {
         if matches!(error, Error::Io { .. } | Error::Timeout { .. }) {
             let grace = Deadline::after(self.shared().timeouts.closing);
-            self.reader.read_reply_by(Some(grace)).map_err(|_| error)
-        } else {
-            Err(error)
+            while let Ok(reply) = self.reader.read_reply_by(Some(grace)) {
+                // What could not be sent whole cannot have been granted.
+                if !reply.is_positive() || reply.code() == Code::CLOSING {
+                    return Ok(reply);
+                }
+            }
         }
+        Err(error)
     }
 
     fn require_in_step(&self, is_wrong: impl Fn(Phase) -> bool) -> Result<(), Error> {

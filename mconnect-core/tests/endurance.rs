@@ -1,0 +1,133 @@
+//! Many sessions in one process, and many commands in one session: nothing is left behind.
+//!
+//! These take some time, and count what the whole process holds, so that they run alone and one after the other:
+//! `cargo test -p mconnect-core --features server,tls --test endurance -- --ignored --test-threads 1`.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mconnect_core::server::{Identity, Server, Setup};
+use mconnect_core::tls::Config;
+use mconnect_core::{Connect, Session};
+
+/// What the process holds: open files, threads, and memory in KiB.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    files: usize,
+    threads: u64,
+    memory: u64,
+}
+
+impl Held {
+    fn now() -> Self {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let number = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+            line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        };
+        Self {
+            files: fs::read_dir("/proc/self/fd").unwrap().count(),
+            threads: number("Threads:"),
+            memory: number("VmRSS:"),
+        }
+    }
+
+    /// Waits until no more files and threads are held than before: the server's threads end after their clients.
+    #[track_caller]
+    fn require_back(self, memory: u64) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let now = Self::now();
+            if now.files <= self.files && now.threads <= self.threads {
+                assert!(now.memory <= self.memory + memory, "before {self:?}, now {now:?}");
+                println!("before {self:?}, now {now:?}");
+                return;
+            }
+            assert!(Instant::now() < deadline, "before {self:?}, now {now:?}");
+            thread::yield_now();
+        }
+    }
+}
+
+fn open(server: &Server) -> Session {
+    let mut session = Connect::new("127.0.0.1", server.port()).open().unwrap();
+    session.read_reply().unwrap().require(220).unwrap();
+    session
+}
+
+/// Runs sessions, some at once.
+fn run(count: usize, session: impl Fn() + Sync) {
+    thread::scope(|scope| {
+        for _ in 0..SOME {
+            scope.spawn(|| (0..count / SOME).for_each(|_| session()));
+        }
+    });
+}
+
+#[test]
+#[ignore = "it takes some seconds, and counts what the whole process holds"]
+fn ten_thousand_sessions_leave_nothing_behind() {
+    let server = Server::start().unwrap();
+    let session = || {
+        let mut session = open(&server);
+        session.command("EHLO client.example").unwrap().require(250).unwrap();
+        session.quit().unwrap().require(221).unwrap();
+    };
+    let before = Held::now();
+    // What the allocator keeps for so many threads is here after some.
+    run(400, session);
+    let warm = Held { memory: Held::now().memory, ..before };
+    run(10_000, session);
+    warm.require_back(2048);
+}
+
+#[test]
+#[ignore = "it takes some seconds, and counts what the whole process holds"]
+fn a_thousand_sessions_that_go_wrong_leave_nothing_behind() {
+    let server = Setup::new().tls(&Identity::self_signed(["127.0.0.1"])).start().unwrap();
+    let config = Config::new();
+    let session = || {
+        // Inside TLS, refused by us, dropped in the middle of a message, reset.
+        let mut session = open(&server);
+        session.command("STARTTLS").unwrap().require(220).unwrap();
+        let (mut session, _) = session.upgrade(&Config::new().insecure()).unwrap();
+        session.command("EHLO client.example").unwrap().require(250).unwrap();
+        drop(session);
+        let mut session = open(&server);
+        session.command("STARTTLS").unwrap().require(220).unwrap();
+        session.upgrade(&config).unwrap_err();
+        let mut session = open(&server);
+        session.pipeline(["EHLO x", "MAIL FROM:<a@x>", "RCPT TO:<b@x>", "DATA"]).unwrap();
+        session.send(b"half a message").unwrap();
+        drop(session.split().0);
+        open(&server).reset().unwrap();
+    };
+    let before = Held::now();
+    run(80, session);
+    let warm = Held { memory: Held::now().memory, ..before };
+    run(1000, session);
+    warm.require_back(4096);
+}
+
+#[test]
+#[ignore = "it takes some seconds, and counts what the whole process holds"]
+fn a_session_of_a_million_commands_stays_small() {
+    let server = Server::start().unwrap();
+    let mut session = open(&server);
+    let group = || std::iter::repeat_n("NOOP", 1000);
+    session.pipeline(group()).unwrap();
+    let before = Held::now();
+    for _ in 0..900 {
+        assert!(session.pipeline(group()).unwrap().iter().all(|reply| reply.code() == 250));
+    }
+    for _ in 0..100_000 {
+        session.command("NOOP").unwrap().require(250).unwrap();
+    }
+    before.require_back(1024);
+    session.quit().unwrap().require(221).unwrap();
+}
+
+const SOME: usize = 8;

@@ -1,0 +1,173 @@
+//! Servers that mean harm, met by the library: every wait ends, memory stays small, and nothing is taken for what it is
+//! not.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use mconnect_core::protocol::Limits;
+use mconnect_core::server::Server;
+use mconnect_core::{Connect, Error, Session, Timeouts};
+use socket2::{Domain, Socket, Type};
+
+const SHORT: Duration = Duration::from_millis(300);
+
+/// A session with a server that behaves so, until the receiver fails.
+struct Foe {
+    session: Session,
+    here: std::sync::mpsc::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Foe {
+    fn new(act: impl FnOnce(&mut TcpStream, &Receiver<()>) -> io::Result<()> + Send + 'static) -> Self {
+        Self::limited(Limits::default(), act)
+    }
+
+    fn limited(
+        limits: Limits,
+        act: impl FnOnce(&mut TcpStream, &Receiver<()>) -> io::Result<()> + Send + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (here, gone) = channel();
+        let thread = thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            // That the connection breaks is none of the server's business.
+            let _ = act(&mut stream, &gone);
+        });
+        let timeouts = Timeouts { closing: SHORT, ..Timeouts::default().replies(SHORT) };
+        let session = Connect::new("127.0.0.1", port).timeouts(timeouts).limits(limits).open().unwrap();
+        Self { session, here, thread }
+    }
+
+    fn end(self) {
+        let Self { session, here, thread } = self;
+        drop((session, here));
+        thread.join().unwrap();
+    }
+}
+
+fn flood(stream: &mut TcpStream, words: &[u8]) -> io::Result<()> {
+    let words = words.repeat(10_000);
+    loop {
+        stream.write_all(&words)?;
+    }
+}
+
+/// An address at which connecting hangs: what listens there has no room for one more.
+struct Hang {
+    address: SocketAddr,
+    _open: (Socket, Vec<TcpStream>),
+}
+
+impl Hang {
+    fn new() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+        socket.listen(0).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        let mut open = Vec::new();
+        while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+            open.push(stream);
+        }
+        Self { address, _open: (socket, open) }
+    }
+}
+
+#[test]
+fn forty_addresses_that_all_hang_take_no_longer_than_the_deadline_of_all() {
+    let hang = Hang::new();
+    let timeouts =
+        Timeouts { attempt: Duration::from_millis(50), connect: Duration::from_secs(1), ..Timeouts::default() };
+    let connect = Connect::new("mx.example.org", 25).timeouts(timeouts);
+    let start = Instant::now();
+    let error = connect.clone().addresses([hang.address; 40]).open().unwrap_err();
+    let took = start.elapsed();
+    assert!(took >= Duration::from_millis(900) && took < Duration::from_secs(5), "{took:?}");
+    let Error::Connect { attempts, source, .. } = error else { panic!("{error}") };
+    assert!((2..=20).contains(&attempts.len()), "{}", attempts.len());
+    assert_eq!(source.kind(), io::ErrorKind::TimedOut);
+
+    // With time enough, the one after them is reached.
+    let server = Server::start().unwrap();
+    let mut addresses = vec![hang.address; 40];
+    addresses.push(server.address());
+    let timeouts = Timeouts { attempt: Duration::from_millis(20), ..Timeouts::default() };
+    let mut session = connect.timeouts(timeouts).addresses(addresses).open().unwrap();
+    assert_eq!(session.read_reply().unwrap().code(), 220);
+}
+
+#[test]
+fn a_reset_right_after_connecting_loses_nothing_that_was_said() {
+    for _ in 0..20 {
+        let mut foe = Foe::new(|stream, _| {
+            stream.write_all(b"554 go away\r\n")?;
+            socket2::SockRef::from(&*stream).set_linger(Some(Duration::ZERO))
+        });
+        assert_eq!(foe.session.read_reply().unwrap().code(), 554);
+        foe.end();
+    }
+}
+
+#[test]
+fn what_never_ends_meets_a_limit_or_the_deadline() {
+    for words in [&b"250-x\r\n"[..], b"x", b"250-", b"\r\n", b"\0"] {
+        let mut foe = Foe::new(move |stream, _| flood(stream, words));
+        let start = Instant::now();
+        let error = foe.session.read_reply().unwrap_err();
+        assert!(matches!(error, Error::Limit { .. }) || error.is_timeout(), "{error}");
+        assert!(start.elapsed() < Duration::from_secs(5));
+        foe.end();
+    }
+}
+
+#[test]
+fn a_server_that_neither_reads_nor_stops_writing_is_given_up_and_a_250_from_it_accepts_nothing() {
+    for (words, code) in [(&b"250 fine\r\n"[..], None), (b"250-more\r\n", None), (b"552 full\r\n", Some(552))] {
+        let limits = Limits { reply: 64 * 1024, ..Limits::default() };
+        let mut foe = Foe::limited(limits, move |stream, _| {
+            stream.write_all(b"220 hi\r\n354 go\r\n")?;
+            flood(stream, words)
+        });
+        foe.session.read_reply().unwrap();
+        let start = Instant::now();
+        let answer = foe.session.message(io::repeat(b'x').take(1 << 30));
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+        match (answer, code) {
+            (Ok(reply), Some(code)) => assert_eq!(reply.code(), code),
+            (Err(error), None) => assert!(error.is_timeout(), "{error}"),
+            (answer, _) => panic!("{words:?}: {answer:?}"),
+        }
+        foe.end();
+    }
+}
+
+#[test]
+fn halves_and_raw_streams_give_up_a_server_that_never_reads() {
+    let silent = |stream: &mut TcpStream, gone: &Receiver<()>| {
+        stream.write_all(b"220 hi\r\n")?;
+        let _ = gone.recv();
+        Ok(())
+    };
+    let block = vec![b'x'; 64 << 20];
+    let Foe { session, here, thread } = Foe::new(silent);
+    let (mut reader, mut writer) = session.split();
+    let reading = thread::spawn(move || while let Ok(Some(_)) = reader.read_line() {});
+    let error = writer.send(&block).unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    writer.closer().close();
+    reading.join().unwrap();
+    drop((writer, here));
+    thread.join().unwrap();
+
+    let Foe { session, here, thread } = Foe::new(silent);
+    let (_reader, mut writer) = session.into_raw();
+    let error = writer.send(&block).unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    drop((writer, here));
+    thread.join().unwrap();
+}
