@@ -54,6 +54,11 @@ impl Input {
         self.given.is_some() || self.ahead.as_mut().is_some_and(Ahead::is_ready)
     }
 
+    /// Says whether the input has turned out to be long, so that some of it is on its way here already.
+    pub fn is_read_ahead(&self) -> bool {
+        self.ahead.is_some()
+    }
+
     /// Gives the descriptor that is readable when there is something to [`take`](Self::take).
     pub fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.ahead {
