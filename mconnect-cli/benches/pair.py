@@ -2,11 +2,12 @@
 
 usage: pair.py ROUNDS METER OUTPUT <plan
 
-A line of the plan has five fields, separated by tabs: name, input file, octets, expected, command. Octets give a
-throughput (a higher ratio is better), 0 a duration (a lower one is better). Expected is a text that the output must
-hold, or "=" where the output must be the input. Each ratio is taken within one round, so that the drift of a shared
-machine cancels; the table has their median and the interval that holds the true median with 95 % confidence (by
-order statistics, without a guess at the distribution; the whole range where the rounds are too few).
+A line of the plan has five fields, separated by tabs: name, input, size, expected, command. Input is a file, or "-" and a
+file that is typed: a line when the reply to the one before is there. A size in octets gives a throughput and "N sessions"
+a rate (a higher ratio is better), 0 a duration (a lower one is better). Expected is a text that the output must hold, or
+"=" where the output must be the input. Each ratio is taken within one round, so that the drift of a shared machine
+cancels; the table has their median and the interval that holds the true median with 95 % confidence (by order statistics,
+without a guess at the distribution; the whole range where the rounds are too few).
 """
 
 import math
@@ -58,9 +59,9 @@ def interval(values):
 def main():
     rounds, meter, output = int(sys.argv[1]), sys.argv[2], sys.argv[3]
     plan = [line.rstrip("\n").split("\t") for line in sys.stdin]
-    octets = {name: int(size) for name, _, size, _, _ in plan}
+    sizes = {name: int(size.split()[0]) for name, _, size, _, _ in plan}
     base = plan[0][0]
-    runs = {name: [] for name in octets}
+    runs = {name: [] for name in sizes}
     for turn in range(-1, rounds):  # the first is a warm-up
         shift = turn % len(plan)
         for name, source, _, expected, command in plan[shift:] + plan[:shift]:
@@ -68,21 +69,24 @@ def main():
             if turn >= 0:
                 runs[name].append(result)
 
-    bulk = octets[base] > 0
-    unit, cpu_unit = ("MB/s", "CPU s") if bulk else ("ms", "CPU ms")
-    print(f"| program | {unit} | to {base} | 95 % | {cpu_unit} | peak MiB |")
-    print("|---|---:|---:|---:|---:|---:|")
+    bulk = sizes[base] > 0
+    scale = 1 if plan[0][2].endswith("sessions") else 1e6
+    unit, cpu_unit = ("MB/s" if scale > 1 else "sessions/s", "CPU s") if bulk else ("ms", "CPU ms")
+    print(f"| program | {unit} | to {base} | 95 % | {cpu_unit} | to {base} | peak MiB |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
     for name, results in runs.items():
         def merit(result, size):
-            return size / result[0] / 1e6 if bulk else result[0] * 1e3
-        speed = statistics.median(merit(r, octets[name]) for r in results)
-        ratios = [merit(r, octets[name]) / merit(b, octets[base]) for r, b in zip(results, runs[base])]
+            return size / result[0] / scale if bulk else result[0] * 1e3
+        speed = statistics.median(merit(r, sizes[name]) for r in results)
+        ratios = [merit(r, sizes[name]) / merit(b, sizes[base]) for r, b in zip(results, runs[base])]
         low, high = interval(ratios)
+        cpu_ratio = statistics.median(r[1] / b[1] for r, b in zip(results, runs[base]) if b[1] > 0)
         cpu = statistics.median(r[1] for r in results) * (1 if bulk else 1e3)
         peak = max(r[2] for r in results)
         speed = f"{speed:,.0f}" if speed >= 100 else f"{speed:.2f}"
         spread = "" if name == base else f"{low:.2f}-{high:.2f}"
-        print(f"| {name} | {speed} | {statistics.median(ratios):.2f} | {spread} | {cpu:.2f} | {peak:.1f} |", flush=True)
+        row = [name, speed, f"{statistics.median(ratios):.2f}", spread, f"{cpu:.2f}", f"{cpu_ratio:.2f}", f"{peak:.1f}"]
+        print("|", " | ".join(row), "|", flush=True)
     print(f"\n{rounds} interleaved rounds; ratio: the median of the rounds' ratios.")
 
 

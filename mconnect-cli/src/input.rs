@@ -54,6 +54,11 @@ impl Input {
         self.given.is_some() || self.ahead.as_mut().is_some_and(Ahead::is_ready)
     }
 
+    /// Says whether the input has turned out to be long, so that some of it is on its way here already.
+    pub fn is_read_ahead(&self) -> bool {
+        self.ahead.is_some()
+    }
+
     /// Gives the descriptor that is readable when there is something to [`take`](Self::take).
     pub fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.ahead {
@@ -82,10 +87,10 @@ impl Input {
             let bytes = std::mem::take(given);
             return Ok(Block { count: bytes.len(), bytes, ready: Ready::default() });
         }
-        let mut block = self.block.take().unwrap_or_else(Block::new);
+        let mut block = self.block.take().unwrap_or_else(|| Block::new(FIRST));
         block.fill()?;
-        // As much as a pipe holds: there is more, and reading it while this is sent saves time.
-        if block.count >= LONG {
+        // A full block: there is more, and reading it while this is sent saves time.
+        if block.count == FIRST {
             self.ahead = Ahead::start().ok();
         }
         Ok(block)
@@ -94,7 +99,8 @@ impl Input {
     /// Gives back a block that was taken.
     pub fn reuse(&mut self, block: Block) {
         match &self.ahead {
-            Some(ahead) => ahead.reuse(block),
+            Some(ahead) if block.bytes.len() == BLOCK => ahead.reuse(block),
+            Some(_) => {}
             None if self.given.is_some() => {}
             None => self.block = Some(block),
         }
@@ -102,8 +108,9 @@ impl Input {
 }
 
 impl Block {
-    fn new() -> Self {
-        Self { bytes: vec![0; BLOCK], count: 0, ready: Ready::default() }
+    /// Makes an empty one with this much room, in octets.
+    fn new(size: usize) -> Self {
+        Self { bytes: vec![0; size], count: 0, ready: Ready::default() }
     }
 
     /// Reads, and says whether something came.
@@ -147,7 +154,6 @@ pub fn read(buffer: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// How much is read at once, in octets.
+/// How much is read at once of an input that may be short, in octets, and of one that is long.
+const FIRST: usize = 8 * 1024;
 const BLOCK: usize = 256 * 1024;
-/// Input that comes in such blocks is long.
-const LONG: usize = 64 * 1024;

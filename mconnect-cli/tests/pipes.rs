@@ -150,6 +150,21 @@ fn quit_ends_it_even_if_the_server_never_closes() {
 }
 
 #[test]
+fn whoever_keeps_the_input_open_is_not_kept_waiting_after_quit() {
+    let least = (0..10).map(|_| {
+        let server = serve("S: 220 hi\nC: QUIT\nS: 221 bye");
+        let mut child = tool(&["-p", &server.port().to_string(), "127.0.0.1"]).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let start = Instant::now();
+        stdin.write_all(b"QUIT\n").unwrap();
+        assert_status(&child.wait_with_output().unwrap(), 0);
+        start.elapsed()
+    });
+    // It was a tenth of a second, every time.
+    assert!(least.min().unwrap() < Duration::from_millis(100));
+}
+
+#[test]
 fn after_quit_nothing_is_sent_and_what_was_not_is_told() {
     let server = serve("S: 220 hi\nC: QUIT\nS: 221 bye\nC: *close*");
     let output = talk(server.port(), &[], "QUIT\n\n \nNOOP\nNOOP");

@@ -9,7 +9,7 @@ use std::thread;
 
 use mconnect_core::protocol::{LineInput, Phase};
 
-use super::{Block, ready};
+use super::{BLOCK, Block, ready};
 
 /// The thread that reads ahead: blocks go round. Whoever has found none to take sets the bell, a pipe that then tells
 /// of the next one.
@@ -38,8 +38,8 @@ impl Ahead {
         let theirs = Arc::clone(&signs);
         let (done, read) = channel();
         let (used, free) = channel();
-        for _ in 0..2 {
-            let _ = used.send(Block::new());
+        for _ in 0..BLOCKS {
+            let _ = used.send(Block::new(BLOCK));
         }
         thread::Builder::new().name("input".to_owned()).spawn(move || read_ahead(&free, &done, ring, &theirs))?;
         Ok(Self { read, used, next: None, bell, signs, is_armed: false })
@@ -70,7 +70,7 @@ impl Ahead {
     /// Takes the next block, waiting for it; an empty one at the end.
     pub(super) fn take(&mut self) -> io::Result<Block> {
         let next = self.next.take();
-        next.unwrap_or_else(|| self.read.recv().unwrap_or_else(|_| Ok(Block::new())))
+        next.unwrap_or_else(|| self.read.recv().unwrap_or_else(|_| Ok(Block::new(0))))
     }
 
     pub(super) fn reuse(&self, block: Block) {
@@ -104,3 +104,6 @@ fn read_ahead(free: &Receiver<Block>, done: &Sender<io::Result<Block>>, mut ring
         }
     }
 }
+
+/// One is read, one is made ready, one is sent.
+const BLOCKS: usize = 3;

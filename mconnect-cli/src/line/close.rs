@@ -121,7 +121,9 @@ impl Talk<'_> {
 
     /// Counts what is left of the input, as far as it is there.
     fn count_unsent(&mut self) {
-        let deadline = Instant::now() + INPUT_PATIENCE;
+        // After QUIT it is of no consequence, and whoever keeps the input open is not kept waiting.
+        let is_awaited = !self.session.standing().has_quit || self.input.is_read_ahead();
+        let deadline = Instant::now() + if is_awaited { INPUT_PATIENCE } else { Duration::ZERO };
         while self.pace != Pace::Typed && !self.is_input_over && self.unsent.total() < MOST_COUNTED {
             if !self.input.is_ready() {
                 let mut fds = [PollFd::new(self.input.as_fd(), PollFlags::POLLIN)];
