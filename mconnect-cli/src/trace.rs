@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::sync::OnceLock;
 use std::time::Instant;
 
+use mconnect_core::protocol::Visible;
 use mconnect_core::{Event, Observer};
 
 use crate::verdict::say;
@@ -54,6 +55,11 @@ impl Observer for Trace {
     fn observe(&self, at: Instant, event: &Event<'_>) {
         match event {
             Event::Resolving { host } => self.tell(at, &format!("= resolving {host}")),
+            Event::Resolved { result: Ok(addresses), .. } => {
+                let addresses: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
+                self.tell(at, &format!("= resolved to {}", addresses.join(" ")));
+            }
+            Event::Resolved { result: Err(error), .. } => self.tell(at, &format!("= not resolved: {error}")),
             Event::Connecting { peer } => self.tell(at, &format!("= connecting to {peer}")),
             Event::ConnectFailed { error, .. } => self.tell(at, &format!("= connect failed: {error}")),
             Event::Connected { peer } => self.tell(at, &format!("= connected to {peer}")),
@@ -62,6 +68,9 @@ impl Observer for Trace {
             Event::Received(line) => self.tell_bytes(at, '<', line.raw()),
             Event::ReceivedRaw(bytes) => self.tell_bytes(at, '<', bytes),
             Event::Phase(phase) => self.tell(at, &format!("= {phase} phase")),
+            Event::TlsStarted => self.tell(at, "= TLS started"),
+            Event::Tls(info) => self.tell(at, &format!("= {}", Visible(info.to_string().as_bytes()))),
+            Event::TlsEnded => self.tell(at, "= TLS ended"),
             Event::HalfClosed => self.tell(at, "= sending side ended"),
             Event::Ended => self.tell(at, "= end"),
             Event::Aborted => self.tell(at, "= closed from this side"),

@@ -224,6 +224,42 @@ fn a_trace_tells_every_byte_but_passwords() {
     assert!(told.contains(&"< 220 loopback.mconnect.test ESMTP mconnect loopback server\\r\\n"), "{told:?}");
     assert!(told.contains(&"> AUTH PLAIN ") && told.contains(&"> [hidden, 6 octets]"), "{told:?}");
     assert!(told.contains(&"> QUIT\\r\\n") && told.contains(&"= end"), "{told:?}");
-    let output = talk(server.port(), &["--quiet", "--trace=hex"], "QUIT\n");
+    let times: Vec<f64> = err(&output).lines().map(|line| line[..9].trim().parse().unwrap()).collect();
+    assert!(times.is_sorted() && times[0] == 0.0, "{times:?}");
+    let output = talk(server.port(), &["--quiet", "--trace=hex"], "AUTH PLAIN hush\nQUIT\n");
+    assert!(!err(&output).contains("68 75 73 68") && err(&output).contains("[hidden, 6 octets]"), "{}", err(&output));
+    let row = "32 32 30 20 6c 6f 6f 70 62 61 63 6b 2e 6d 63 6f";
+    assert!(err(&output).contains(&format!("< {row}  220 loopback.mco")), "{}", err(&output));
     assert!(err(&output).contains(&format!("> {:<48} QUIT..", "51 55 49 54 0d 0a")), "{}", err(&output));
+}
+
+#[test]
+fn a_trace_tells_names_tls_and_raw_bytes_too() {
+    let server = Server::start().unwrap();
+    let port = server.port().to_string();
+    let told = err(&run(&["--quiet", "--trace", "-4", "-p", &port, "localhost"], "QUIT\n"));
+    assert!(told.contains("= resolving localhost\n") && told.contains("= resolved to 127.0.0.1"), "{told}");
+    let told = err(&run(&["--quiet", "--trace", "-r", "-p", &port, "127.0.0.1"], "QUIT\r\n"));
+    assert!(told.contains("> QUIT\\r\\n\n") && told.contains("< 221 2.0.0 goodbye\\r\\n\n"), "{told}");
+    #[cfg(feature = "tls")]
+    {
+        let told = err(&run(&["--demo", "--quiet", "--trace", "--starttls", "-c", "QUIT"], ""));
+        assert!(told.contains("= TLS started\n") && told.contains("= TLS 1.3, TLS_"), "{told}");
+        assert!(told.contains("; verified\n") && told.contains("> QUIT\\r\\n"), "{told}");
+    }
+}
+
+#[test]
+fn a_secret_of_a_dialogue_is_nowhere() {
+    let (folder, server) = (Folder::new("secret"), Server::start().unwrap());
+    let (record, xml) = (folder.path("record.txt"), folder.path("out.xml"));
+    let dialogue = "*secret word*\nS: 220\nC: XLOGIN ${word}, and more\nS: 500\nC: NOOP\nS: 555\nC: QUIT\nS: 221\n";
+    let options = ["--trace", "--record", &record, "--junit", &xml, "--set", "word=hush", "--keep-going"];
+    for form in ["--timestamps", "--json", "--tap"] {
+        let output = talk(server.port(), &[&options[..], &[form, "--play", "-"]].concat(), dialogue);
+        assert_status(&output, 1);
+        let told = [out(&output), err(&output), folder.read("record.txt"), folder.read("out.xml")].concat();
+        assert!(!told.contains("hush") && told.contains("[hidden]"), "{told}");
+        assert!(told.contains("> [hidden, 16 octets]") && told.contains("C: XLOGIN ${secret1}\n"), "{told}");
+    }
 }

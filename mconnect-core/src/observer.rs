@@ -59,7 +59,8 @@ pub enum Event<'a> {
     /// Bytes are sent. What may hold a password is left out and comes as [`SentSecret`](Self::SentSecret); but not in raw
     /// mode, where nothing is known of the bytes.
     Sent(&'a [u8]),
-    /// This many octets are sent that may hold a password: the initial response of AUTH, or an answer to a 334.
+    /// This many octets are sent that may hold a password: the initial response of AUTH, an answer to a 334, or what was
+    /// [hidden](crate::Session::hide).
     SentSecret(usize),
     /// A line was received, or a piece of a long one.
     Received(ReplyLine<'a>),

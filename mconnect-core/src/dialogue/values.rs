@@ -85,15 +85,19 @@ impl Values {
         Ok(filled)
     }
 
+    /// Gives the secrets that have a value, where that is not empty.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = Vec<u8>> {
+        let value = |name: &String| {
+            let environment = || std::env::var_os(name).map(|value| value.as_encoded_bytes().to_vec());
+            self.values.get(name).cloned().or_else(environment)
+        };
+        self.secrets.iter().filter_map(value).filter(|secret| !secret.is_empty())
+    }
+
     /// Gives bytes with every secret in them hidden.
     pub fn mask<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let mut masked = Cow::Borrowed(bytes);
-        for name in &self.secrets {
-            let environment = std::env::var_os(name).map(|value| value.as_encoded_bytes().to_vec());
-            let Some(secret) = self.values.get(name).cloned().or(environment).filter(|secret| !secret.is_empty())
-            else {
-                continue;
-            };
+        for secret in self.secrets() {
             let (mut rest, mut out) = (&*masked, Vec::new());
             while let Some(at) = memmem::find(rest, &secret) {
                 out.extend_from_slice(&rest[..at]);

@@ -3,6 +3,7 @@
 //! These files alone drive the protocol's I/O.
 
 mod exchange;
+mod hidden;
 mod raw;
 mod reader;
 mod shared;
@@ -279,6 +280,12 @@ impl Session {
     /// Gives the bare streams; what was received and not yet read comes first from the reader.
     pub fn into_raw(self) -> (RawReader, RawWriter) {
         raw::into_raw(self.reader, self.writer)
+    }
+
+    /// Keeps a secret from observers: where it is sent outside of AUTH, it and the rest of its line come as
+    /// [`SentSecret`](crate::Event::SentSecret). One that is cut by two writes is not found.
+    pub fn hide(&self, secret: impl AsRef<[u8]>) {
+        self.shared().hidden.add(secret.as_ref());
     }
 
     /// Stops expecting a reply to an empty line, if that is what is due next: some servers give none.

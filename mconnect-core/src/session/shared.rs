@@ -7,6 +7,7 @@ use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::hidden::Hidden;
 use super::{Settings, Timeouts};
 use crate::closer::Closer;
 use crate::error::{Action, Error, Peer, Scene};
@@ -21,6 +22,8 @@ pub(super) struct Shared {
     pub timeouts: Timeouts,
     pub limits: Limits,
     pub closer: Closer,
+    /// What the observer is not shown.
+    pub hidden: Hidden,
     observer: Option<Arc<dyn Observer>>,
     state: Mutex<State>,
     changed: Condvar,
@@ -70,6 +73,7 @@ impl Shared {
             timeouts: settings.timeouts,
             limits: settings.limits,
             closer,
+            hidden: Hidden::default(),
             observer: settings.observer,
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -116,8 +120,12 @@ impl Shared {
             let after = state.phase();
             drop(state);
             let (part, rest) = bytes.split_at(span.size);
-            let event = if span.is_secret { Event::SentSecret(span.size) } else { Event::Sent(part) };
-            observer.observe(Instant::now(), &event);
+            let at = Instant::now();
+            if span.is_secret {
+                observer.observe(at, &Event::SentSecret(span.size));
+            } else {
+                self.hidden.tell(part, |event| observer.observe(at, event));
+            }
             self.observe_phase(before, after);
             bytes = rest;
         }

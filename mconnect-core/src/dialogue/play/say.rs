@@ -30,6 +30,7 @@ impl Game<'_, '_> {
             return Ok(());
         }
         let Some(session) = self.session.as_mut() else { return Err(Finding::closed_here()) };
+        self.values.secrets().for_each(|secret| session.hide(secret));
         let mut is_answer = session.phase() == Phase::Auth;
         self.broken = session.send(&bytes).err();
         for line in bytes.split_inclusive(|byte| *byte == b'\n').take(MOST_SHOWN) {
