@@ -3,6 +3,7 @@
 mod help;
 mod parse;
 mod security;
+mod together;
 mod value;
 
 use std::ffi::OsString;

@@ -51,7 +51,9 @@ fn play_all(options: &Options, play: &Play, watch: &Watch<'_>, verdict: &Verdict
     };
     let connect = settle(Connect::new(&host, port), options);
     let screen = RefCell::new(Screen::of(options.output));
-    let stage = Stage { connect, options, play, secure, watch, screen, verdict };
+    let sessions: usize = dialogues.iter().map(|(_, dialogue)| dialogue.sessions().len()).sum();
+    let is_one_of_many = play.repeat > 1 || sessions > 1;
+    let stage = Stage { connect, options, play, secure, watch, screen, verdict, is_one_of_many };
     let mut cases = Vec::new();
     for round in 0..play.repeat {
         for (name, dialogue) in &dialogues {
@@ -79,11 +81,15 @@ struct Stage<'a> {
     watch: &'a Watch<'a>,
     screen: RefCell<Screen>,
     verdict: &'a Verdict,
+    is_one_of_many: bool,
 }
 
 impl Stage<'_> {
     /// Plays one session, and says how it went.
     fn play(&self, name: String, dialogue: &Dialogue) -> Case {
+        if self.is_one_of_many {
+            self.secure.note(&format!("playing {name}"));
+        }
         let started = Instant::now();
         let failure = match self.watch.over(self.connect.clone()).open() {
             Ok(session) => self.converse(session, dialogue),
@@ -150,8 +156,12 @@ impl Stage<'_> {
         }
     }
 
-    /// Writes the reports that are asked for.
+    /// Writes the reports that are asked for, and says how many went how.
     fn tell(self, cases: &[Case]) {
+        if self.is_one_of_many {
+            let failed = cases.iter().filter(|case| case.failure.is_some()).count();
+            self.secure.note(&format!("played {} sessions, {failed} of them not as expected", cases.len()));
+        }
         if self.play.is_tap {
             let _ = self.screen.borrow_mut().show(tap(cases).as_bytes());
         }

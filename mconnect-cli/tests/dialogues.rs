@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command};
 
 use common::folder::{Folder, serve};
@@ -262,4 +263,54 @@ fn a_secret_of_a_dialogue_is_nowhere() {
         assert!(!told.contains("hush") && told.contains("[hidden]"), "{told}");
         assert!(told.contains("> [hidden, 16 octets]") && told.contains("C: XLOGIN ${secret1}\n"), "{told}");
     }
+}
+
+#[test]
+fn of_many_sessions_each_is_named_and_the_failed_ones_are_counted() {
+    let (folder, server) = (Folder::new("many"), Server::start().unwrap());
+    let (good, bad) = (folder.write("good.txt", GOOD), folder.write("bad.txt", BAD));
+    let output = talk(server.port(), &["--play", &good, "--play", &bad, "--repeat", "2"], "");
+    assert_status(&output, 1);
+    let told = err(&output);
+    let played: Vec<&str> = told.lines().filter(|line| line.starts_with("play")).collect();
+    let name = |file: &str, round: u8| format!("playing {file}, round {round}");
+    assert_eq!(played[..2], [name(&good, 1), name(&bad, 1)]);
+    assert_eq!(played.last().unwrap(), &"played 4 sessions, 2 of them not as expected");
+    let quiet = talk(server.port(), &["--quiet", "--play", &good, "--play", &bad], "");
+    assert_eq!((out(&quiet).as_str(), err(&quiet).matches("mconnect: ").count()), ("", 1));
+    assert!(!err(&quiet).contains("play"), "{}", err(&quiet));
+}
+
+#[test]
+fn the_transcript_of_a_failed_step_has_its_command_however_long_the_reply() {
+    let (folder, server) = (Folder::new("transcript"), Server::start().unwrap());
+    let help = "S: 220\nC: HELP\nS: 999\n";
+    let xml = folder.path("out.xml");
+    let output = talk(server.port(), &["--tap", "--junit", &xml, "--play", "-"], help);
+    assert_status(&output, 1);
+    for told in [out(&output), folder.read("out.xml")] {
+        assert!(told.contains("C: HELP\n"), "{told}");
+        assert!(told.contains("expected `S: 999`"), "{told}");
+    }
+    assert!(folder.read("out.xml").contains("the last lines of the session:\n"), "{}", folder.read("out.xml"));
+}
+
+#[test]
+fn a_server_is_bound_where_it_is_told() {
+    let (folder, free) = (Folder::new("bound"), std::net::TcpListener::bind("127.0.0.2:0").unwrap());
+    let port = free.local_addr().unwrap().port().to_string();
+    drop(free);
+    let (file, told) = (folder.write("a.txt", "S: 220 hi\nC: QUIT\nS: 221 bye\n"), folder.path("port"));
+    let args = ["--serve", &file, "--once", "--bind", "127.0.0.2", "-p", &port, "--port-file", &told];
+    let mut child = tool(&args).spawn().unwrap();
+    let (mut line, mut stdout) = (String::new(), BufReader::new(child.stdout.take().unwrap()));
+    stdout.read_line(&mut line).unwrap();
+    assert_eq!(line, format!("listening on 127.0.0.2:{port}\n"));
+    assert_eq!(folder.read("port"), format!("{port}\n"));
+    // Somebody is there already.
+    let second = run(&["--serve", &file, "--bind", "127.0.0.2", "-p", &port], "");
+    assert_status(&second, 69);
+    assert!(complaints(&second).contains("Address already in use"), "{}", complaints(&second));
+    assert_status(&run(&["-c", "QUIT", "-p", &port, "127.0.0.2"], ""), 0);
+    assert_status(&child.wait_with_output().unwrap(), 0);
 }

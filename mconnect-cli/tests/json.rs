@@ -158,7 +158,7 @@ fn what_is_said_is_on_standard_error_still_and_status_and_error_in_the_summary()
     let output = talk(peer.port, &["--json", "--fail", "-c", "MAIL FROM:<>"], "");
     assert_status(&output, 69);
     let entries = entries(&output);
-    assert_eq!(entries.last().unwrap()["error"], "MAIL was refused with 550, which ends the session");
+    assert_eq!(entries.last().unwrap()["error"], "MAIL was refused, which ends the session: 550 no");
     assert!(err(&output).contains("mconnect: MAIL was refused"), "{}", err(&output));
     assert_eq!(all(&entries, "sent")[1]["text"], "QUIT\r\n");
 }

@@ -6,7 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use lexopt::prelude::*;
 use mconnect_core::Family;
 
-use super::security::{self, Security, Start};
+use super::security::{self, Security};
+use super::together::Given;
 use super::value::{address, checked, count, factor, file, form, one_of, seconds, shown, string, text, value};
 use super::{Color, Keys, Mode, Options, Output, Play, Prompt, Request, Serve, Target};
 
@@ -46,7 +47,13 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         explains: true,
         help_file: None,
     };
+    let mut given = Given::default();
     while let Some(arg) = parser.next().map_err(shown)? {
+        match arg {
+            Short(letter) => given.add_short(letter),
+            Long(name) => given.add_long(name),
+            Value(_) => {}
+        }
         match arg {
             Short('p') | Long("port") => {
                 let text = text(&mut parser)?;
@@ -119,15 +126,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     if is_help_smtp {
         return Ok(Request::HelpSmtp { topic: host, file: prompt.help_file });
     }
+    given.check()?;
     if let Some(file) = serve {
-        if host.is_some() || is_demo || !play.files.is_empty() || record.is_some() {
+        if host.is_some() {
             return Err("--serve takes no host and nothing to play or record".to_owned());
-        }
-        if !commands.is_empty() || ends_at_refusal {
-            return Err("--serve takes its lines from its dialogue: -c and --fail are for a session".to_owned());
-        }
-        if output != Output::default() {
-            return Err("--serve has no session of its own for --json, --timestamps or --timing to tell of".to_owned());
         }
         let address = SocketAddr::new(bind, if has_port { port } else { 0 });
         return Ok(Request::Serve(Box::new(Serve {
@@ -155,39 +157,11 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         (None, false) => Target::Host("localhost".to_owned()),
     };
     let mode = match (is_raw, is_blind) {
-        (true, true) => return Err("-r and --no-wait exclude each other: raw mode never waits".to_owned()),
-        (true, false) => Mode::Raw,
+        (true, _) => Mode::Raw,
         (false, true) => Mode::Blind,
         (false, false) => Mode::Line,
     };
-    let is_script = !commands.is_empty() || ends_at_refusal;
-    if is_script && mode == Mode::Raw {
-        return Err("-r goes with neither -c nor --fail: raw mode knows no lines and no replies".to_owned());
-    }
-    if is_script && !play.files.is_empty() {
-        return Err("--play takes its lines from a dialogue: -c and --fail go without it".to_owned());
-    }
-    match output {
-        Output { is_json, has_stamps, .. } if mode == Mode::Raw && (is_json || has_stamps) => {
-            return Err(
-                "-r goes with neither --json nor --timestamps: raw mode knows no lines and no replies".to_owned()
-            );
-        }
-        Output { is_json: true, .. } if play.is_tap => {
-            return Err("--json and --tap exclude each other: both are for standard output".to_owned());
-        }
-        Output { has_stamps: true, .. } if play.is_tap || output.is_json => {
-            return Err("--timestamps goes with neither --json nor --tap: both have the time already".to_owned());
-        }
-        _ => {}
-    }
     security.settle(port)?;
-    if !play.files.is_empty() && (security.start == Start::Upgrade || security.auth.is_some()) {
-        return Err(
-            "--play takes no --starttls and no --auth: a dialogue says so itself, *starttls* and *authenticate*"
-                .to_owned(),
-        );
-    }
     let options = Box::new(Options {
         target,
         port,
@@ -279,11 +253,26 @@ mod tests {
             ),
             (&["--repeat", "0"], "\"0\" is not a count above 0"),
             (&["--serve", "a", "mx"], "--serve takes no host and nothing to play or record"),
-            (&["-r", "-c", "QUIT"], "-r goes with neither -c nor --fail: raw mode knows no lines and no replies"),
-            (&["-r", "--fail"], "-r goes with neither -c nor --fail: raw mode knows no lines and no replies"),
-            (&["--play", "a", "-c", "b"], "--play takes its lines from a dialogue: -c and --fail go without it"),
+            (
+                &["-r", "-c", "QUIT"],
+                "-r goes with none of -c, --fail, --json, --timestamps, --timing and --record: raw mode knows no lines and no replies",
+            ),
+            (
+                &["-r", "--fail"],
+                "-r goes with none of -c, --fail, --json, --timestamps, --timing and --record: raw mode knows no lines and no replies",
+            ),
+            (
+                &["--play", "a", "-c", "b"],
+                "--play takes its lines from a dialogue: -c, --fail, -r and --no-wait go without it",
+            ),
             (&["--serve", "a", "--fail"], "--serve takes its lines from its dialogue: -c and --fail are for a session"),
-            (&["-r", "--json"], "-r goes with neither --json nor --timestamps: raw mode knows no lines and no replies"),
+            (
+                &["-r", "--json"],
+                "-r goes with none of -c, --fail, --json, --timestamps, --timing and --record: raw mode knows no lines and no replies",
+            ),
+            (&["--tap"], "--tap goes with --play"),
+            (&["--port-file", "a", "--play", "b"], "--port-file goes with --serve"),
+            (&["--set", "a=b"], "--set goes with --play or --serve"),
             (&["--json", "--tap"], "--json and --tap exclude each other: both are for standard output"),
             (
                 &["--json", "--timestamps"],
@@ -316,7 +305,9 @@ mod tests {
                     _ => "25",
                 });
                 let args: Vec<&str> = Some(*flag).into_iter().chain(value).collect();
-                assert!(of(&args).is_ok(), "{args:?}");
+                // Some go with one of these alone.
+                let with = [&[][..], &["--play", "a"], &["--serve", "a"]];
+                assert!(with.iter().any(|with| of(&[&args, *with].concat()).is_ok()), "{args:?}");
                 assert!(
                     of(&[flag, value.unwrap_or("25"), "--nonsense"]).is_err()
                         || matches!(*flag, "-h" | "--help" | "-V" | "--version")

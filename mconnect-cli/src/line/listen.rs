@@ -4,7 +4,7 @@ use std::io;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::{Duration, Instant};
 
-use mconnect_core::protocol::{Phase, Request};
+use mconnect_core::protocol::{Phase, Request, Visible};
 use mconnect_core::{Action, Error, Pair, Scene, Session};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -92,8 +92,9 @@ impl Talk<'_> {
                 Ok(Some(line)) => {
                     self.shown.extend_from_slice(line.raw());
                     let ends_reply = line.ends_reply();
+                    let words = (ends_reply && self.ends_at_refusal).then(|| Visible(line.content()).to_string());
                     if ends_reply {
-                        self.judge_reply();
+                        self.judge_reply(words.as_deref());
                         self.start_tls_if_due();
                     }
                     if self.shown.len() >= LARGEST_SHOW {
@@ -151,15 +152,20 @@ impl Talk<'_> {
     }
 
     /// Says what a reply that has just come means for the exit status, and for the script.
-    fn judge_reply(&mut self) {
+    /// `words` are its last line, where they may have to be told.
+    fn judge_reply(&mut self, words: Option<&str>) {
         let Some(answer) = self.session.standing().last_answer else { return };
         judge::reply(answer, self.is_complete(), self.pace != Pace::Typed, self.verdict);
-        if self.ends_at_refusal && !self.is_refused && judge::is_refusal(answer, self.is_complete()) {
+        if let Some(words) = words
+            && !self.is_refused
+            && judge::is_refusal(answer, self.is_complete())
+        {
             self.is_refused = true;
             let message = match answer.request {
-                Some(request) => format!("{request} was refused with {}, which ends the session", answer.code),
-                None => format!("the server said {} unasked, which ends the session", answer.code),
+                Some(request) => format!("{request} was refused, which ends the session: {words}"),
+                None => format!("the server said something unasked, which ends the session: {words}"),
             };
+            self.show();
             self.verdict.complain(failure::status_of_refusal(answer.code), &message);
         }
         // After a refused DATA the script's body is no body to the server, and must not be sent.

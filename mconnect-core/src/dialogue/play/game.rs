@@ -33,6 +33,8 @@ pub(super) struct Game<'a, 'w> {
     /// A reply that was read and belongs to a later step.
     pub(super) held: Option<Reply>,
     last_lines: VecDeque<(Side, Vec<u8>)>,
+    /// Lines are missing after the first of them.
+    has_gap: bool,
 }
 
 impl<'a, 'w> Game<'a, 'w> {
@@ -51,6 +53,7 @@ impl<'a, 'w> Game<'a, 'w> {
             skip: 0,
             held: None,
             last_lines: VecDeque::new(),
+            has_gap: false,
         }
     }
 
@@ -226,9 +229,14 @@ impl<'a, 'w> Game<'a, 'w> {
             let shown = Visible(&masked).to_string();
             watcher(if side == Side::Client { Report::Sent(&shown) } else { Report::Received(&shown) });
         }
-        // The oldest line gives its room to the newest.
+        // The oldest line gives its room to the newest; but the last command stays, however long its reply is.
         let mut kept = match self.last_lines.len() {
-            LAST_LINES => self.last_lines.pop_front().map_or_else(Vec::new, |(_, line)| line),
+            LAST_LINES => {
+                let mut commands = self.last_lines.iter().map(|(side, _)| *side == Side::Client);
+                self.has_gap = side == Side::Server && commands.next() == Some(true) && !commands.any(|is_one| is_one);
+                let oldest = self.last_lines.remove(usize::from(self.has_gap));
+                oldest.map_or_else(Vec::new, |(_, line)| line)
+            }
             _ => Vec::new(),
         };
         kept.clear();
@@ -240,7 +248,11 @@ impl<'a, 'w> Game<'a, 'w> {
         let shown = |(side, line): &(Side, Vec<u8>)| {
             format!("{}: {}", if *side == Side::Client { 'C' } else { 'S' }, Visible(line))
         };
-        self.last_lines.iter().map(shown).collect()
+        let mut lines: Vec<String> = self.last_lines.iter().map(shown).collect();
+        if self.has_gap {
+            lines.insert(1, "...".to_owned());
+        }
+        lines
     }
 
     pub(super) fn report(&mut self, report: Report<'_>) {
