@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mconnect_core::dialogue::Recorder;
 use mconnect_core::{Event, Observer};
@@ -12,9 +12,16 @@ use mconnect_core::{Event, Observer};
 use crate::verdict::reason;
 
 /// The record of all sessions, and where it goes.
-pub struct Record {
-    sessions: RefCell<Vec<Recorder>>,
+///
+/// It is written again and again as the sessions go on: whatever ends them, it is there.
+#[derive(Clone)]
+pub struct Record(Arc<Inner>);
+
+struct Inner {
+    sessions: Mutex<Vec<Recorder>>,
     file: PathBuf,
+    /// When it was written last, and how long it was.
+    last: Mutex<(Instant, usize)>,
 }
 
 impl Record {
@@ -24,14 +31,21 @@ impl Record {
     /// A sentence on why the file cannot be written.
     pub fn begin(file: &Path) -> Result<Self, String> {
         File::create(file).map_err(|error| cannot(file, &error))?;
-        Ok(Self { sessions: RefCell::default(), file: file.to_owned() })
+        let last = Mutex::new((Instant::now(), 0));
+        Ok(Self(Arc::new(Inner { sessions: Mutex::default(), file: file.to_owned(), last })))
     }
 
     /// Gives what observes the next session.
-    pub fn recorder(&self) -> Recorder {
-        let recorder = Recorder::new();
-        self.sessions.borrow_mut().push(recorder.clone());
-        recorder
+    pub fn recorder(&self) -> impl Observer + use<> {
+        let (recorder, record) = (Recorder::new(), self.clone());
+        locked(&self.0.sessions).push(recorder.clone());
+        move |at: Instant, event: &Event<'_>| {
+            recorder.observe(at, event);
+            if matches!(event, Event::Replied { .. }) && record.is_due(at) {
+                // What is wrong with the file is told at the end.
+                let _ = record.write();
+            }
+        }
     }
 
     /// Writes the dialogue as it is so far.
@@ -39,9 +53,17 @@ impl Record {
     /// # Errors
     /// A sentence on why the file cannot be written.
     pub fn write(&self) -> Result<(), String> {
-        let texts: Vec<String> = self.sessions.borrow().iter().map(Recorder::text).collect();
-        let texts: Vec<&str> = texts.iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
-        fs::write(&self.file, texts.join("*next session*\n")).map_err(|error| cannot(&self.file, &error))
+        let recorders = locked(&self.0.sessions).clone();
+        let texts: Vec<String> = recorders.iter().map(Recorder::text).filter(|text| !text.is_empty()).collect();
+        let text = texts.join("*next session*\n");
+        *locked(&self.0.last) = (Instant::now(), text.len());
+        fs::write(&self.0.file, text).map_err(|error| cannot(&self.0.file, &error))
+    }
+
+    /// A short record is written at each reply, a long one now and then.
+    fn is_due(&self, now: Instant) -> bool {
+        let (written, size) = *locked(&self.0.last);
+        size < SHORT || now.saturating_duration_since(written) > NOW_AND_THEN
     }
 }
 
@@ -111,13 +133,16 @@ impl State {
     }
 }
 
-fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn cannot(file: &Path, error: &std::io::Error) -> String {
     format!("cannot write {}: {}", file.display(), reason(&error.to_string()))
 }
 
+/// A record of fewer octets is short.
+const SHORT: usize = 16 * 1024;
+const NOW_AND_THEN: Duration = Duration::from_secs(1);
 /// So many octets of a session are kept before anybody asks for them.
 const MOST_KEPT: usize = 1024 * 1024;

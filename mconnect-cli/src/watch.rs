@@ -71,20 +71,15 @@ impl<'a> Watch<'a> {
         &self.tape
     }
 
-    /// Writes the record as it is so far: what comes may be an interrupt.
-    pub fn write_record(&self, verdict: &Verdict) {
-        if let Some(Err(message)) = self.record.as_ref().map(Record::write) {
-            verdict.complain(status::IO, &message);
-        }
-    }
-
     pub fn json(&self) -> Option<&Json> {
         self.json.as_ref()
     }
 
     /// Writes what is written at the end.
     pub fn end(self, verdict: &Verdict) {
-        self.write_record(verdict);
+        if let Some(Err(message)) = self.record.as_ref().map(Record::write) {
+            verdict.complain(status::IO, &message);
+        }
         if let Some(timings) = self.timings {
             timing::tell(&timings.all(), self.start.elapsed(), self.options.prompt.color);
         }

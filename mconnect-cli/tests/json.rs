@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::process::Output;
 
-use common::{Peer, assert_status, err, out, read_once, run, talk, tool};
+use common::{MCONNECT, Peer, Pty, assert_status, err, out, read_once, run, talk, tool};
 use mconnect_core::server::Server;
 use serde_json::Value;
 
@@ -237,6 +237,19 @@ fn a_played_dialogue_has_its_expectations() {
 #[test]
 fn raw_mode_has_no_json() {
     assert_status(&run(&["--json", "-r"], ""), 64);
+}
+
+#[test]
+fn at_a_terminal_lines_are_typed_without_a_prompt_and_nothing_steers_it() {
+    let peer = Peer::answers("220 \x1b[31m\u{9b}2J\r\n", &["221 bye\r\n"]);
+    let port = peer.port.to_string();
+    let mut pty = Pty::start_with(MCONNECT, &["--quiet", "--json", "-p", &port, "127.0.0.1"], &[("TERM", "xterm")]);
+    pty.expect(r#""lines":[{"text":"\u001b[31m\u009b2J"}]"#);
+    pty.send("QUIT\n");
+    pty.expect(r#""event":"summary","status":0"#);
+    assert_eq!(pty.wait(), 0);
+    let screen = pty.screen();
+    assert!(!screen.contains('\x1b') && !screen.contains("smtp>"), "{screen}");
 }
 
 #[test]

@@ -4,9 +4,10 @@
 mod common;
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 
 use common::screen::{Folder, Screen};
-use common::{assert_status, out, talk};
+use common::{assert_status, out, talk, tool};
 use mconnect_core::server::Server;
 
 fn path(folder: &Folder, name: &str) -> String {
@@ -150,4 +151,21 @@ fn what_was_played_several_times_is_written_as_several_sessions() {
     let output = talk(server.port(), &["--play", &file], "");
     assert_status(&output, 0);
     assert_eq!(out(&output).matches("C: QUIT").count(), 4);
+}
+
+#[test]
+fn a_tool_that_is_killed_leaves_the_record_of_what_it_showed() {
+    let (folder, server) = (Folder::new(), Server::start().unwrap());
+    let file = path(&folder, "a.txt");
+    let port = server.port().to_string();
+    let mut child = tool(&["--quiet", "--record", &file, "-p", &port, "127.0.0.1"]).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut shown = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    input.write_all(b"NOOP\n").unwrap();
+    assert!(shown.any(|line| line == "250 2.0.0 nothing done"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.ends_with("S: 220\nC: NOOP\n# 250 2.0.0 nothing done\nS: 250\n"), "{text}");
+    assert_status(&talk(server.port(), &["--play", &file], ""), 0);
 }

@@ -259,7 +259,6 @@ impl Talk<'_> {
     /// Closes by ending: whoever runs us sees that it was an interrupt.
     fn interrupt(&mut self) {
         tape::stop(self.setting.watch.tape());
-        self.setting.watch.write_record(self.setting.verdict);
         signals::act(Signal::SIGINT, self.setting.terminal);
     }
 }

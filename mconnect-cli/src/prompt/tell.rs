@@ -8,6 +8,7 @@ use mconnect_core::protocol::{Extensions, ReplyLine, Visible};
 
 use super::{auth, paint};
 use crate::help;
+use crate::stamp;
 use crate::verdict::say;
 
 /// Prints help on a topic.
@@ -51,6 +52,7 @@ pub fn state(writer: &Writer, mark: &str, open: Duration, sent: u64, received: u
 pub fn challenge(raw: &[u8], has_color: bool, out: &mut String) {
     if let Some(challenge) = auth::decode(ReplyLine::new(raw).text()).filter(|challenge| !challenge.is_empty()) {
         let text = format!("  that is: {}", Visible(&challenge));
+        out.push_str(&stamp::of_now().unwrap_or_default());
         out.push_str(&if has_color { paint::dim(&text) } else { text });
         out.push('\n');
     }
@@ -65,6 +67,7 @@ pub fn explain(raw: &[u8], has_color: bool, out: &mut String) {
     let codes = enhanced.filter(|code| !code.ends_with(".0.0")).into_iter().chain(plain);
     let known = codes.filter_map(|code| help::meaning(&code).map(|meaning| format!("  {code}: {meaning}")));
     if let Some(text) = known.into_iter().next() {
+        out.push_str(&stamp::of_now().unwrap_or_default());
         out.push_str(&if has_color { paint::dim(&text) } else { text });
         out.push('\n');
     }
