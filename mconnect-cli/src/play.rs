@@ -202,6 +202,8 @@ pub fn read(file: &Path) -> Result<(String, Dialogue), (u8, String)> {
         Dialogue::load(file)
     };
     match dialogue {
+        // It would pass, and prove nothing.
+        Ok(dialogue) if dialogue.steps().is_empty() => Err((status::DATA, format!("{name} holds no dialogue"))),
         Ok(dialogue) => Ok((name, dialogue)),
         Err(error @ LoadError::Read { .. }) => {
             let reason = error.source().map(|source| reason(&source.to_string())).unwrap_or_default();

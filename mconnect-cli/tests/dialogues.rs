@@ -57,6 +57,14 @@ fn statuses_tell_what_was_wrong() {
     assert_eq!(complaints(&output), "mconnect: cannot read /no/such/file: No such file or directory");
     assert_status(&run(&["--play", &good, "-p", "1", "127.0.0.1"], ""), 69);
     assert_status(&run(&["--play", &good, "nonexistent.invalid"], ""), 68);
+    let empty = folder.write("empty.txt", "# Nothing.\n");
+    for args in
+        [["--play", &empty, "--demo"].as_slice(), &["--serve", &empty], &["--demo", "--play", "-", "--play", "-"]]
+    {
+        let output = run(args, "");
+        assert_status(&output, 65);
+        assert!(complaints(&output).ends_with(" holds no dialogue"), "{}", complaints(&output));
+    }
     let server = Server::start().unwrap();
     let unset = folder.write("unset.txt", "S: 220\nC: ${no_such_name}");
     assert_status(&talk(server.port(), &["--play", &unset], ""), 65);
@@ -74,7 +82,7 @@ fn tap_and_junit_have_every_session() {
     assert_status(&output, 1);
     let tap = out(&output);
     let lines: Vec<&str> = tap.lines().filter(|line| !line.starts_with(' ')).collect();
-    assert_eq!(lines[..2], ["TAP version 14", "1..6"]);
+    assert_eq!(lines[..2], ["TAP version 13", "1..6"]);
     assert_eq!(lines[2], format!("ok 1 - {good}, session 1, round 1"));
     assert_eq!(lines[4], format!("not ok 3 - {bad}, round 1"));
     assert!(tap.contains("\n      S: 250 2.0.0 nothing done\n"), "{tap}");

@@ -65,6 +65,11 @@ const APART: &[(&str, &[&str], &str)] = &[
         &["--json", "--timestamps", "--timing"],
         "--serve has no session of its own for --json, --timestamps or --timing to tell of",
     ),
+    (
+        "--serve",
+        &["-4", "-6", "--source", "--connect-timeout", "--raw", "--no-wait", "--trace"],
+        "--serve connects to nobody: -4, -6, --source, --connect-timeout, -r, --no-wait and --trace are for sessions",
+    ),
     ("--json", &["--tap"], "--json and --tap exclude each other: both are for standard output"),
     (
         "--timestamps",

@@ -33,8 +33,8 @@ pub(super) struct Game<'a, 'w> {
     /// A reply that was read and belongs to a later step.
     pub(super) held: Option<Reply>,
     last_lines: VecDeque<(Side, Vec<u8>)>,
-    /// Lines of a long reply are missing after the first of them.
-    is_reply_cut: bool,
+    /// Lines are missing after the first of them.
+    has_gap: bool,
 }
 
 impl<'a, 'w> Game<'a, 'w> {
@@ -53,7 +53,7 @@ impl<'a, 'w> Game<'a, 'w> {
             skip: 0,
             held: None,
             last_lines: VecDeque::new(),
-            is_reply_cut: false,
+            has_gap: false,
         }
     }
 
@@ -229,15 +229,13 @@ impl<'a, 'w> Game<'a, 'w> {
             let shown = Visible(&masked).to_string();
             watcher(if side == Side::Client { Report::Sent(&shown) } else { Report::Received(&shown) });
         }
-        // The oldest line gives its room to the newest, but the last command stays, however long its reply is.
+        // The oldest line gives its room to the newest; but the last command stays, however long its reply is.
         let mut kept = match self.last_lines.len() {
             LAST_LINES => {
-                let is_client = |(side, _): &(Side, Vec<u8>)| *side == Side::Client;
-                let keeps_command = side == Side::Server
-                    && self.last_lines.front().is_some_and(is_client)
-                    && !self.last_lines.iter().skip(1).any(is_client);
-                self.is_reply_cut = keeps_command;
-                self.last_lines.remove(usize::from(keeps_command)).map_or_else(Vec::new, |(_, line)| line)
+                let mut commands = self.last_lines.iter().map(|(side, _)| *side == Side::Client);
+                self.has_gap = side == Side::Server && commands.next() == Some(true) && !commands.any(|is_one| is_one);
+                let oldest = self.last_lines.remove(usize::from(self.has_gap));
+                oldest.map_or_else(Vec::new, |(_, line)| line)
             }
             _ => Vec::new(),
         };
@@ -251,7 +249,7 @@ impl<'a, 'w> Game<'a, 'w> {
             format!("{}: {}", if *side == Side::Client { 'C' } else { 'S' }, Visible(line))
         };
         let mut lines: Vec<String> = self.last_lines.iter().map(shown).collect();
-        if self.is_reply_cut {
+        if self.has_gap {
             lines.insert(1, "...".to_owned());
         }
         lines

@@ -1,0 +1,100 @@
+//! What observers are told, and what not.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use mconnect_core::server::Server;
+use mconnect_core::{Connect, Event, Stage, Timings};
+
+/// What an observer noted, in words.
+type Notes = Arc<Mutex<Vec<String>>>;
+
+fn noting(
+    host: &str,
+    port: u16,
+    note: impl Fn(&Event<'_>) -> Option<String> + Send + Sync + 'static,
+) -> (Connect, Notes) {
+    let notes = Notes::default();
+    let theirs = Arc::clone(&notes);
+    let observer = move |_: Instant, event: &Event<'_>| theirs.lock().unwrap().extend(note(event));
+    (Connect::new(host, port).observer(observer), notes)
+}
+
+fn end(event: &Event<'_>) -> Option<String> {
+    match event {
+        Event::Ended => Some("ended".to_owned()),
+        Event::Aborted => Some("aborted".to_owned()),
+        _ => None,
+    }
+}
+
+#[test]
+fn an_observer_is_told_which_side_closed() {
+    let server = Server::start().unwrap();
+    let (connect, notes) = noting("127.0.0.1", server.port(), end);
+    let mut session = connect.open().unwrap();
+    session.read_reply().unwrap();
+    session.closer().close();
+    assert!(session.read_reply().is_err());
+    assert_eq!(*notes.lock().unwrap(), ["aborted"]);
+
+    let server = Server::play("S: 220 hi\nS: *close*").unwrap();
+    let (connect, notes) = noting("127.0.0.1", server.port(), end);
+    let mut session = connect.open().unwrap();
+    session.read_reply().unwrap();
+    assert!(session.read_line().unwrap().is_none());
+    assert_eq!(*notes.lock().unwrap(), ["ended"]);
+}
+
+#[test]
+fn what_is_hidden_is_not_shown() {
+    let server = Server::start().unwrap();
+    let (connect, notes) = noting("127.0.0.1", server.port(), |event| match event {
+        Event::Sent(bytes) => Some(bytes.escape_ascii().to_string()),
+        Event::SentSecret(count) => Some(format!("[{count}]")),
+        _ => None,
+    });
+    let mut session = connect.open().unwrap();
+    session.hide("hush");
+    session.read_reply().unwrap();
+    session.pipeline(["NOOP", "XLOGIN me hush!", "RSET"]).unwrap();
+    assert_eq!(*notes.lock().unwrap(), ["NOOP\\r\\n", "XLOGIN me ", "[7]", "RSET\\r\\n"]);
+}
+
+#[test]
+fn a_name_and_its_addresses_are_told() {
+    let server = Server::start().unwrap();
+    let note = |event: &Event<'_>| match event {
+        Event::Resolving { host } => Some(format!("resolving {host}")),
+        Event::Resolved { result: Ok(addresses), .. } => {
+            Some(format!("found {}", addresses.iter().any(|address| address.ip().is_loopback())))
+        }
+        Event::Resolved { result: Err(_), .. } => Some("not found".to_owned()),
+        _ => None,
+    };
+    let (connect, notes) = noting("localhost", server.port(), note);
+    connect.open().unwrap();
+    assert_eq!(*notes.lock().unwrap(), ["resolving localhost", "found true"]);
+    let (connect, notes) = noting("nonexistent.invalid", server.port(), note);
+    connect.open().unwrap_err();
+    assert_eq!(*notes.lock().unwrap(), ["resolving nonexistent.invalid", "not found"]);
+}
+
+#[test]
+fn timings_of_a_session_add_up() {
+    let server = Server::play("S: *pause 30 ms*\nS: 220 hi\nC: NOOP\nS: *pause 20 ms*\nS: 250 ok").unwrap();
+    let (timings, start) = (Timings::new(), Instant::now());
+    let mut session = Connect::new("127.0.0.1", server.port()).observer(timings.clone()).open().unwrap();
+    session.read_reply().unwrap();
+    session.command("NOOP").unwrap();
+    let elapsed = start.elapsed();
+    let all = timings.all();
+    let stages: Vec<&Stage> = all.iter().map(|timing| &timing.stage).collect();
+    assert_eq!(stages, [&Stage::Connect, &Stage::Greeting, &Stage::Command("NOOP".to_owned())]);
+    assert_eq!(all[2].code.unwrap(), 250);
+    assert_eq!(timings.last_reply(), Some(all[2].took));
+    assert!(all.windows(2).all(|pair| pair[0].start + pair[0].took <= pair[1].start), "{all:?}");
+    let sum: std::time::Duration = all.iter().map(|timing| timing.took).sum();
+    assert!(sum <= elapsed && sum.as_millis() >= 45, "{all:?}");
+}
