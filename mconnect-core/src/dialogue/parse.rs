@@ -350,8 +350,8 @@ mod tests {
         }
         let error = steps("S: 220\nC: é${x", Some(&"a.txt".into())).unwrap_err();
         assert_eq!(error.to_string(), "a.txt: line 2, column 8: expected a } after the name\n  C: é${x\n         ^");
-        let error = steps("\tC: \x1b[31m", None).unwrap_err();
-        assert!(error.to_string().ends_with("\n  \tC: \\x1b[31m\n  ^"), "{error}");
+        let error = steps("\tX: \x1b[31m", None).unwrap_err();
+        assert!(error.to_string().ends_with("\n  \tX: \\x1b[31m\n  \t^"), "{error}");
         let error = steps("C> \x1b\t\\q", None).unwrap_err();
         assert!(error.to_string().ends_with("\n  C> \\x1b\t\\q\n         \t^"), "{error}");
         assert_eq!(steps("S: 250-a\r", None).unwrap_err().text, "S: 250-a");
