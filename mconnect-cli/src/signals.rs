@@ -1,6 +1,5 @@
 //! Signals while the terminal is changed: one thread waits for them, and restores it before they act.
 
-use std::fs;
 use std::io;
 use std::panic::resume_unwind;
 use std::process;
@@ -95,21 +94,13 @@ pub fn act(signal: Signal, terminal: &Terminal) {
     if only.thread_unblock().is_err() || raise(signal).is_err() {
         process::exit(128 + signal as i32);
     }
-    if is_caught(signal) {
-        // The line editor has begun meanwhile, and handles it.
+    if signal == Signal::SIGINT {
+        // The line editor has begun meanwhile and handles it, or whoever started us had it ignored: Ctrl-C closes all the same.
         process::exit(128 + signal as i32);
     }
     // Still here: continued after a stop, or whoever started us had the signal ignored.
     let _ = only.thread_block();
     terminal.resume();
-}
-
-/// Says whether this process handles a signal, as far as the system tells.
-pub fn is_caught(signal: Signal) -> bool {
-    let Ok(status) = fs::read_to_string("/proc/self/status") else { return true };
-    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-    let mask = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_none_or(|mask| mask & (1 << (signal as u32 - 1)) != 0)
 }
 
 const WATCHED: &[Signal] = &[

@@ -5,6 +5,7 @@
 //! one. A second SIGINT could come when the editor has just ended, and would end the tool: it is sent only if the first
 //! was lost. SIGINT is blocked but while the editor is known to handle it: from its first callback to the key that ends it.
 
+use std::fs;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -12,8 +13,6 @@ use std::time::{Duration, Instant};
 
 use nix::sys::pthread::{Pthread, pthread_kill, pthread_self};
 use nix::sys::signal::{SigSet, Signal};
-
-use crate::signals;
 
 /// Interrupts the editor when there is something to show.
 #[derive(Default)]
@@ -168,7 +167,7 @@ impl Bell {
             while state.left == left && state.is_rung {
                 state = self.changed.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner).0;
                 if state.left == left && state.is_rung && !state.is_paused {
-                    if rung.elapsed() > is_lost_after && signals::is_caught(Signal::SIGINT) {
+                    if rung.elapsed() > is_lost_after && is_sigint_caught() {
                         is_lost_after = rung.elapsed() + LOST;
                         let _ = pthread_kill(editor, Signal::SIGINT);
                     } else {
@@ -189,6 +188,14 @@ fn sigint() -> SigSet {
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGINT);
     signals
+}
+
+/// Says whether the editor handles SIGINT, as far as the system tells.
+fn is_sigint_caught() -> bool {
+    let Ok(status) = fs::read_to_string("/proc/self/status") else { return true };
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let mask = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_none_or(|mask| mask & (1 << (Signal::SIGINT as u32 - 1)) != 0)
 }
 
 /// The editor forgets a SIGINT that comes together with a SIGWINCH; after so long it is sent again.

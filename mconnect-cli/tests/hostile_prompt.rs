@@ -1,0 +1,96 @@
+//! Hostile servers at the prompt: it comes back or ends, in little memory, with the terminal as it was.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::io::{self, Write};
+use std::net::TcpStream;
+
+use common::attack::{LIMITED, flood, hear, until_gone};
+use common::{MCONNECT, Peer, Pty};
+use nix::sys::signal::Signal;
+
+const CTRL_C: &str = "\x03";
+
+/// The tool at a prompt, in little memory, against a server that behaves so.
+fn at_prompt(options: &[&str], act: impl FnOnce(&mut TcpStream) -> io::Result<()> + Send + 'static) -> (Pty, Peer) {
+    let peer = Peer::start(move |mut stream| {
+        // That the connection breaks is none of the server's business.
+        let _ = act(&mut stream);
+        Vec::new()
+    });
+    let port = peer.port.to_string();
+    let args = [&["-c", LIMITED, "sh", MCONNECT, "--timeout", "1", "-p", &port], options, &["127.0.0.1"]].concat();
+    (Pty::start_with("sh", &args, &[("TERM", "xterm")]), peer)
+}
+
+#[track_caller]
+fn ends(mut pty: Pty, peer: Peer, status: i32) -> String {
+    assert_eq!(pty.wait(), status, "{}", pty.screen());
+    assert_eq!(pty.settings(), pty.before, "the terminal is restored");
+    let screen = pty.screen();
+    assert!(!screen.contains("panicked"), "{screen}");
+    peer.received();
+    screen
+}
+
+#[test]
+fn a_server_that_never_stops_writing_keeps_nobody_from_leaving() {
+    for words in [&b"250-x\r\n"[..], b"250 x\r\n", b"x", b"\r\n", b"\x1b[2J"] {
+        let (mut pty, peer) = at_prompt(&[], move |stream| {
+            stream.write_all(b"220 hi\r\n")?;
+            flood(stream, words)
+        });
+        pty.expect("220 hi");
+        pty.expect(if words == b"x" { "x" } else { "\r\n" });
+        pty.send(CTRL_C);
+        ends(pty, peer, -(Signal::SIGINT as i32));
+    }
+}
+
+#[test]
+fn an_endless_answer_to_quit_ends_with_the_grace_or_the_deadline() {
+    for (words, status) in [(&b"250 x\r\n"[..], 0), (b"250-x\r\n", 75), (b"x", 75), (b"221 x\r\n", 0)] {
+        let (mut pty, peer) = at_prompt(&[], move |stream| {
+            stream.write_all(b"220 hi\r\n")?;
+            hear(stream)?;
+            flood(stream, words)
+        });
+        pty.expect("220 hi");
+        pty.send("QUIT\r");
+        if status == 75 {
+            pty.expect("did not reply in 1 s");
+        }
+        ends(pty, peer, status);
+    }
+}
+
+#[test]
+fn half_a_line_is_shown_when_it_is_waited_for_no_longer() {
+    let (mut pty, peer) = at_prompt(&[], |stream| {
+        stream.write_all(b"220 hi\r\n")?;
+        hear(stream)?;
+        stream.write_all(b"221-so long\r\n221 and tha")?;
+        until_gone(stream)
+    });
+    pty.expect("220 hi");
+    pty.send("QUIT\r");
+    pty.expect("221 and tha");
+    ends(pty, peer, 75);
+}
+
+#[test]
+fn a_long_line_of_escapes_is_shown_harmless() {
+    let (mut pty, peer) = at_prompt(&["--quiet"], |stream| {
+        stream.write_all(b"220 hi\r\n")?;
+        stream.write_all(&b"\x1b]0;\x07\x9b2J\0\xff".repeat(1 << 14))?;
+        stream.write_all(b"\r\n250 after\r\n")?;
+        hear(stream)?;
+        stream.write_all(b"221 bye\r\n")
+    });
+    pty.expect("220 hi");
+    pty.expect("250 after");
+    pty.send("QUIT\r");
+    let screen = ends(pty, peer, 0);
+    assert!(screen.contains("\\x1b]0;\\x07\\x9b2J\\x00\\xff") && !screen.contains("\x1b]0;"));
+}
