@@ -130,9 +130,9 @@ fn a_value_comes_from_an_option_else_from_the_environment_else_it_is_the_default
 #[test]
 fn deadlines_are_scaled_on_both_sides() {
     let folder = Folder::new("scale");
-    // What the server says after 40 ms comes in time only if the deadline of 20 ms is stretched.
-    let slow = folder.write("slow.txt", "S: *pause 40 ms*\nS: 220 hi\nC: *close*");
-    let hurried = folder.write("hurried.txt", "*within 20 ms*\nS: 220\nC: *pause 40 ms*\nC: *close*");
+    // What the server says after 400 ms comes in time only if the deadline of 20 ms is stretched.
+    let slow = folder.write("slow.txt", "S: *pause 400 ms*\nS: 220 hi\nC: *close*");
+    let hurried = folder.write("hurried.txt", "*within 20 ms*\nS: 220\nC: *pause 400 ms*\nC: *close*");
     let (child, port, _out) = serve(&["--serve", &slow, "--once"]);
     assert_status(&run(&["--play", &hurried, "-p", &port, "--scale", "50", "127.0.0.1"], ""), 0);
     assert_status(&child.wait_with_output().unwrap(), 0);
