@@ -76,11 +76,13 @@ fn where_the_time_went_is_told_at_the_end_as_plain_text() {
     let names: Vec<&str> = rows.iter().map(|row| row[0]).collect();
     assert_eq!(names, ["connect", "greeting", "VRFY", "QUIT", "sum", "elapsed"]);
     assert_eq!((rows[1][1], rows[2][1]), ("220", "250"));
-    let greeting: f64 = rows[1][2].parse().unwrap();
+    let took = |row: &Vec<&str>| row.iter().find_map(|word| word.contains('.').then(|| word.parse::<f64>().unwrap()));
+    let times: Vec<f64> = rows.iter().filter_map(took).collect();
     // The server pauses from when it has accepted.
-    assert!(greeting >= 40.0, "{chart}");
-    let longest = chart.lines().map(|line| line.matches('#').count()).max().unwrap();
-    assert_eq!(rows[1][3].len(), longest, "{chart}");
+    assert!(times[0] + times[1] >= 50.0, "{chart}");
+    let bars: Vec<usize> = chart.lines().skip(1).map(|line| line.matches('#').count()).collect();
+    let longest = (0..4).max_by(|a, b| times[*a].total_cmp(&times[*b])).unwrap();
+    assert_eq!(bars.iter().max(), Some(&bars[longest]), "{chart}");
     assert!(chart.lines().all(|line| line.len() <= 72 && !line.contains('\x1b')), "{chart}");
 }
 
