@@ -154,8 +154,15 @@ impl<'a, 'w> Game<'a, 'w> {
     }
 
     fn end_tls(&mut self, side: Side) -> Finding {
+        if let Some(reply) = self.held.take() {
+            return Finding::not(Verdict::Other, self.shown(&reply));
+        }
         let patience = self.patience();
         let Some(session) = self.session.take() else { return Finding::closed_here() };
+        if !session.buffered().is_empty() {
+            let came = Visible(&self.values.mask(session.buffered())).to_string();
+            return Finding::not(Verdict::Other, format!("`{came}` inside TLS"));
+        }
         match session.end_tls(side == Side::Server, patience) {
             Ok(session) => {
                 self.session = Some(session);
