@@ -26,6 +26,11 @@ fn each_construct_does_what_it_says_in_both_roles() {
         ("second of two", "S: 550 5.1.1 b", "S: 250\nS| 550-5.1.1\nS| 550"),
         ("optional, there", "S: 220 hi\nS? 250\nS: 421 x", "S: 220\nS? 421\nC: *close*"),
         ("optional, absent", "S: 220 hi\nS: 250 x", "S: 220\nS? 421\nS* 5yz\nS: 250"),
+        (
+            "optional, and half of another",
+            "S: 220 hi\nS: 250-a\nS: *pause 40 ms*\nS: 250 b",
+            "S: 220\n*within 10 ms*\nS? 550\nS= 250-a\nS= 250 b",
+        ),
         ("any number", "S: 220 hi\nS: 250 x\nS: 250 x\nS: 221 x", "S: 220\nS* 250\nS: 221"),
         ("optional, silence", "S: 220 hi\nC: A\nS: 250 x", "S: 220\n*within 1 ms*\nS? 421\nC: A\nS: 250"),
         ("a value", "S: 220 hi\nC: EHLO me", "S: 220\nC: EHLO ${no_such_name:-me}"),

@@ -1,8 +1,11 @@
 //! What is not met, and how it is told.
 
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use mconnect_core::Connect;
 use mconnect_core::dialogue::{Dialogue, Played, Player, Report, Verdict};
 use mconnect_core::server::{Server, ServerError};
 
@@ -262,4 +265,18 @@ fn a_test_that_has_failed_waits_for_no_client() {
         assert!(failing.join().is_err());
     }
     assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+}
+
+#[test]
+fn any_number_of_replies_has_an_end() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let flood = thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        while client.write_all(&b"250 more\r\n".repeat(1000)).is_ok() {}
+    });
+    let played = Connect::new("127.0.0.1", port).open().unwrap().play(&"S* 250".parse().unwrap());
+    assert_eq!(played.failure().unwrap().got, "more than 10000 of them");
+    drop(played);
+    flood.join().unwrap();
 }

@@ -65,6 +65,16 @@ fn tls_starts_with_and_without_a_command_and_ends() {
 }
 
 #[test]
+fn what_was_said_inside_tls_is_not_lost_when_it_ends() {
+    let server = Server::play("C: *tls*\nS: 220 a\nS: 250 b\nC: *end tls*").unwrap();
+    let mut player = Player::new();
+    let played = player.tls(&trust(&server)).play(open(&server), &"C: *tls*\nS: 220\nC: *end tls*".parse().unwrap());
+    assert_eq!(played.failure().unwrap().got, "`250 b\\r\\n` inside TLS");
+    drop(played);
+    drop(server.join());
+}
+
+#[test]
 fn what_is_sent_in_the_clear_before_a_handshake_is_never_taken_for_an_answer_in_it() {
     let server = Server::play("S: 220 hi\nC: STARTTLS\nS: 220 go\nS: 250 injected\nC: *tls*").unwrap();
     let played = open(&server).play(&"S: 220\nC: STARTTLS\nS: 220\nC: *tls*".parse().unwrap());

@@ -11,7 +11,7 @@ use super::{Outcome, Player, Report, Stop, Verdict, Watcher, auth, tls};
 use crate::dialogue::deadlines::Deadlines;
 use crate::dialogue::{Deed, Dialogue, Mark, Side, Step, Values};
 use crate::error::Error;
-use crate::protocol::{Reply, Visible};
+use crate::protocol::{Limits, Reply, ReplyBuilder, Visible};
 use crate::session::Session;
 
 /// A dialogue that is being played.
@@ -30,6 +30,8 @@ pub(super) struct Game<'a, 'w> {
     pub(super) broken: Option<Error>,
     /// How many bytes of the next line were compared already, by exact bytes that ended inside it.
     pub(super) skip: usize,
+    /// The reply that is being read.
+    pub(super) reply: ReplyBuilder,
     /// A reply that was read and belongs to a later step.
     pub(super) held: Option<Reply>,
     last_lines: VecDeque<(Side, Vec<u8>)>,
@@ -51,6 +53,7 @@ impl<'a, 'w> Game<'a, 'w> {
             out: Vec::new(),
             broken: None,
             skip: 0,
+            reply: ReplyBuilder::new(Limits::default()),
             held: None,
             last_lines: VecDeque::new(),
             has_gap: false,
@@ -154,8 +157,15 @@ impl<'a, 'w> Game<'a, 'w> {
     }
 
     fn end_tls(&mut self, side: Side) -> Finding {
+        if let Some(reply) = self.held.take() {
+            return Finding::not(Verdict::Other, self.shown(&reply));
+        }
         let patience = self.patience();
         let Some(session) = self.session.take() else { return Finding::closed_here() };
+        if !session.buffered().is_empty() {
+            let came = Visible(&self.values.mask(session.buffered())).to_string();
+            return Finding::not(Verdict::Other, format!("`{came}` inside TLS"));
+        }
         match session.end_tls(side == Side::Server, patience) {
             Ok(session) => {
                 self.session = Some(session);

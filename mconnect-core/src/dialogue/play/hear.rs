@@ -9,7 +9,7 @@ use crate::dialogue::expect::is_met;
 use crate::dialogue::load::deliver;
 use crate::dialogue::{Deed, Mark, Side, Step, Wanted};
 use crate::error::Error;
-use crate::protocol::{Limits, Phase, Reply, ReplyBuilder, ReplyLine, Visible};
+use crate::protocol::{Phase, Reply, ReplyLine, Visible};
 
 impl Game<'_, '_> {
     pub(super) fn expect_reply(&mut self, steps: &[Step]) -> Finding {
@@ -42,9 +42,12 @@ impl Game<'_, '_> {
             match alternatives.find_map(|steps| is_met(steps, &reply, &self.values)) {
                 Some(taken) => {
                     taken.into_iter().for_each(|(name, value)| self.values.set(name, value));
-                    if mark == Mark::AnyNumber {
+                    if mark == Mark::AnyNumber && count < MOST_REPLIES {
                         count += 1;
                         continue;
+                    }
+                    if mark == Mark::AnyNumber {
+                        return Finding::not(Verdict::Other, format!("more than {MOST_REPLIES} of them"));
                     }
                     let got = self.shown(&reply);
                     return Finding { reply: Some(reply), ..Finding::met(got) };
@@ -90,13 +93,16 @@ impl Game<'_, '_> {
 
     pub(super) fn read_reply(&mut self, patience: Duration) -> Result<Reply, Finding> {
         let deadline = Instant::now().checked_add(patience);
-        let mut builder = ReplyBuilder::new(Limits::default());
         loop {
-            let line = self.read_line(left(deadline, patience), builder.partial(), patience)?;
-            match builder.push(ReplyLine::new(&line)) {
+            let before = self.reply.partial().to_vec();
+            let line = self.read_line(left(deadline, patience), &before, patience)?;
+            match self.reply.push(ReplyLine::new(&line)) {
                 Ok(Some(reply)) => return Ok(reply),
                 Ok(None) => {}
-                Err(limit) => return Err(Finding::not(Verdict::Other, limit.to_string())),
+                Err(limit) => {
+                    drop(self.reply.take_partial());
+                    return Err(Finding::not(Verdict::Other, limit.to_string()));
+                }
             }
         }
     }
@@ -232,3 +238,6 @@ impl Game<'_, '_> {
 fn left(deadline: Option<Instant>, patience: Duration) -> Duration {
     deadline.map_or(patience, |at| at.saturating_duration_since(Instant::now()))
 }
+
+/// How many replies "any number" is at most: a server that never ends is not listened to for ever.
+const MOST_REPLIES: usize = 10_000;

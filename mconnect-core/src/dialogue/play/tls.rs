@@ -11,6 +11,24 @@ use crate::protocol::Code;
 impl Player<'_> {
     /// Says how TLS is to be, and whom to trust: by default, the system's trust store and the name that was connected
     /// to.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::dialogue::{Dialogue, Player};
+    /// use mconnect_core::{Connect, server::Server, tls};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let dialogue = Dialogue::parse("S: 220 hi\nC: *starttls*\nC: QUIT\nS: 221 bye")?;
+    /// let server = Server::play_with(&dialogue, &Default::default())?;
+    /// let trust = tls::Config::new().name("localhost").authorities(server.certificate().unwrap().as_bytes())?;
+    ///
+    /// let session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// Player::new().tls(&trust).play(session, &dialogue).require()?;
+    /// server.join()?;
+    /// # Ok(()) }
+    /// # main().unwrap();
+    /// # }
+    /// ```
     pub fn tls(&mut self, config: &Config) -> &mut Self {
         self.tls = config.clone();
         self
