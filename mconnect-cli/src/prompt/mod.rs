@@ -13,6 +13,7 @@
 mod bell;
 mod completion;
 mod editor;
+mod end;
 mod escapes;
 mod files;
 mod helper;
@@ -39,7 +40,6 @@ use rustyline::EditMode;
 pub use bell::Bell;
 
 use crate::args::{Keys, Options};
-use crate::failure;
 use crate::judge::{self, End};
 use crate::secure::Secure;
 use crate::signals;
@@ -379,77 +379,6 @@ impl Talk<'_> {
     /// Closes by ending: whoever runs us sees that it was an interrupt.
     fn interrupt(&mut self) {
         signals::act(Signal::SIGINT, self.setting.terminal);
-    }
-
-    /// Ends the sending side, and shows what the server says until it closes.
-    fn end_input(&mut self) -> Flow {
-        self.is_input_over = true;
-        let phase = self.writer.standing().phase;
-        self.wait_for_replies_at_end()?;
-        judge::end_of_input(phase, &self.writer.standing(), self.setting.verdict);
-        // If this fails the connection has ended, which listening tells.
-        let _ = self.writer.half_close();
-        let patience = self.setting.timeouts.command;
-        loop {
-            self.show_what_came()?;
-            if !self.inbox.wait(Some(Instant::now() + patience), || false) {
-                let message = format!(
-                    "{} said nothing for {} s after the end of the input, and did not close",
-                    self.writer.peer(),
-                    patience.as_secs_f64()
-                );
-                self.setting.verdict.complain(status::TEMPORARY, &message);
-                self.end = Some(End::Given);
-                return Break(Leave::End);
-            }
-        }
-    }
-
-    /// In a body no reply but its own is due, and that one never comes.
-    fn wait_for_replies_at_end(&mut self) -> Flow {
-        match self.writer.standing().phase {
-            Phase::Command | Phase::Greeting => self.wait(Some(Instant::now() + PATIENCE)).map_continue(drop),
-            _ => Continue(()),
-        }
-    }
-
-    /// Ends the session in an orderly way, and says what was wrong with it, if anything.
-    fn finish(&mut self) {
-        let deadline = Instant::now() + self.setting.timeouts.closing;
-        let _ = self.writer.half_close();
-        while self.end.is_none() {
-            let _ = self.show_what_came();
-            if self.end.is_none() && (deadline <= Instant::now() || !self.inbox.wait(Some(deadline), || false)) {
-                self.end = Some(End::Given);
-            }
-        }
-        if matches!(self.end, Some(End::Given)) {
-            self.show_the_rest();
-        }
-        let standing = self.writer.standing();
-        let is_complete = judge::is_complete(&standing, self.is_input_over);
-        match self.end.take() {
-            Some(End::Broken(error)) if !is_complete => {
-                self.setting.verdict.complain(failure::status(&error), &failure::describe(&error));
-            }
-            Some(End::Closed) if !is_complete => {
-                judge::early_close(self.writer.peer(), standing.outstanding, self.setting.verdict);
-            }
-            _ => {}
-        }
-    }
-
-    /// Shows what came of a line that is not waited for any longer: the end completes it.
-    fn show_the_rest(&mut self) {
-        self.writer.closer().close();
-        let deadline = Instant::now() + PATIENCE;
-        while self.inbox.wait(Some(deadline), || false) {
-            let (lines, ending) = self.inbox.take();
-            self.show(&lines);
-            if ending.is_some() {
-                break;
-            }
-        }
     }
 
     /// Says whether the server said goodbye to QUIT, and nothing more is to come.
