@@ -6,9 +6,13 @@ mod common;
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
-use common::attack::{assert_outcome, attack, attack_until_gone, drip, flood, for_each, hear, reset, until_gone};
-use common::{complaints, err, out};
+use common::attack::{
+    assert_outcome, attack, attack_until_gone, drip, end_of, flood, for_each, hear, reset, start, until_gone,
+};
+use common::{PATIENCE, Peer, complaints, out};
 
 const SCRIPT: &str = "EHLO x\nMAIL FROM:<a@x>\nRCPT TO:<b@x>\nDATA\nhi\n.\nQUIT\n";
 const REPLIES: [&str; 7] = [
@@ -63,7 +67,7 @@ fn silence_and_dripping_at_every_stage_meet_the_deadline() {
             let output = attack(mode, SCRIPT, move |stream| serve(stream, octets).and_then(|()| drip(stream)));
             assert_outcome(&name, &output, 75, "timed out after 0.5 s");
             assert!(out(&output).starts_with(&REPLIES.concat()[..octets]), "{name}: {}", out(&output));
-            assert!(out(&output).len() > octets, "{name} {:?} {:?}", out(&output), err(&output));
+            assert!(out(&output).len() > octets, "{name}");
         }
     });
 }
@@ -205,4 +209,33 @@ fn a_server_that_never_reads_is_given_up_in_every_mode_and_what_it_says_is_shown
         assert_outcome("it never reads, and never stops writing", &output, 75, "cannot write to 127.0.0.1:");
         assert!(out(&output).starts_with("220 hi\r\n354 go\r\n250-never read, always written\r\n"), "{mode:?}");
     }
+}
+
+/// Whoever reads what raw mode shows may take longer than the server may be silent.
+#[test]
+fn a_slow_reader_of_raw_mode_is_not_taken_for_a_silent_server() {
+    let (full, is_full) = channel::<()>();
+    let peer = Peer::start(move |mut stream| {
+        stream.set_write_timeout(Some(Duration::from_millis(1200))).unwrap();
+        let block = [b'x'; 65536];
+        let mut sent = 0;
+        // When nothing goes out for longer than the deadline, the tool has been waiting for its reader that long.
+        let held = loop {
+            match stream.write(&block) {
+                Ok(count) => sent += count,
+                Err(_) => break sent,
+            }
+        };
+        full.send(()).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        let _ = stream.write_all(b"the end");
+        vec![held.to_string().into_bytes()]
+    });
+    let mut child = start(peer.port, &["-r"]);
+    drop(child.stdin.take());
+    is_full.recv().unwrap();
+    let output = end_of(child);
+    assert_outcome("a slow reader", &output, 0, "");
+    let held: usize = peer.received_text()[0].parse().unwrap();
+    assert!(output.stdout.len() == held + 7 && output.stdout.ends_with(b"xthe end"));
 }

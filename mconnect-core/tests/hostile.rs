@@ -171,3 +171,23 @@ fn halves_and_raw_streams_give_up_a_server_that_never_reads() {
     drop((writer, here));
     thread.join().unwrap();
 }
+
+#[test]
+fn silence_counts_from_when_it_is_waited_for() {
+    let Foe { session, here, thread } = Foe::new(|stream, gone| {
+        stream.write_all(b"220 hi\r\n")?;
+        let _ = gone.recv();
+        Ok(())
+    });
+    let (mut reader, mut writer) = session.into_raw();
+    let reading = thread::spawn(move || while reader.read(&mut [0; 100]).is_ok_and(|count| count > 0) {});
+    for _ in 0..2 {
+        let start = Instant::now();
+        assert!(!writer.wait_end(SHORT));
+        assert!(start.elapsed() >= SHORT, "{:?}", start.elapsed());
+    }
+    drop(here);
+    thread.join().unwrap();
+    assert!(writer.wait_end(SHORT));
+    reading.join().unwrap();
+}

@@ -1,7 +1,7 @@
 //! The prompt: a person at a terminal edits lines, and what the server says appears above them at once.
 //!
 //! ```text
-//!  server ─► listener (thread) ─► Inbox ─► screen        the main thread, between two reads of the editor
+//!  server ─► listener (thread) ─► Inbox ─► screen        this thread, between two reads of the editor
 //!                                   │ something to show
 //!                                   ▼
 //!  keys ──► Keys ──► rustyline ◄─ Bell (thread): breaks out of the editor, which goes on afterwards

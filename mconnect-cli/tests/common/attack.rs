@@ -108,7 +108,7 @@ pub fn until_gone(stream: &mut TcpStream) -> io::Result<()> {
 /// Says this over and over, whether or not anybody listens, until the other end has gone.
 pub fn flood(stream: &mut TcpStream, words: &[u8]) -> io::Result<()> {
     // After the tool has shut its side, the system can take long to tell.
-    stream.set_write_timeout(Some(PATIENCE / 4))?;
+    stream.set_write_timeout(Some(PATIENCE / 10))?;
     let words = words.repeat(65536 / words.len());
     loop {
         stream.write_all(&words)?;
