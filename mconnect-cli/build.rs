@@ -18,7 +18,9 @@ fn main() {
     let of = |name: &str| env::var(name).unwrap_or_default();
     let is_native =
         of("HOST") == of("TARGET") && of("CARGO_CFG_TARGET_OS") == "linux" && of("CARGO_CFG_TARGET_ENV") == "gnu";
-    if !is_native || of("CARGO_CFG_TARGET_FEATURE").split(',').any(|feature| feature == "crt-static") {
+    let is_static = of("CARGO_CFG_TARGET_FEATURE").split(',').any(|feature| feature == "crt-static");
+    // A sanitizer's runtime has to know where stacks end.
+    if !is_native || is_static || !of("CARGO_CFG_SANITIZE").is_empty() {
         return;
     }
     println!("cargo::rustc-link-arg-bins=-no-pie");

@@ -7,8 +7,9 @@ use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
-use mconnect_core::Connect;
+use mconnect_core::{Connect, Timeouts};
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -39,7 +40,8 @@ fn main() -> Outcome<()> {
 }
 
 fn deliver(server: SocketAddr) -> Outcome<()> {
-    let mut session = Connect::new("sink", server.port()).addresses([server]).open()?;
+    let timeouts = Timeouts::default().replies(PATIENCE);
+    let mut session = Connect::new("sink", server.port()).addresses([server]).timeouts(timeouts).open()?;
     session.read_reply()?.require(220)?;
     session.command("HELO client.example")?.require(250)?;
     session.command("MAIL FROM:<sender@client.example>")?.require(250)?;
@@ -63,5 +65,7 @@ const MESSAGE: &[u8] =
     as the one that the other program sends: some three hundred octets with the\r\n\
     header, none of which anybody will read.\r\n";
 
+/// As long as smtp-source waits for each reply.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// More than a session needs, in octets.
 const STACK: usize = 64 * 1024;

@@ -1,6 +1,6 @@
 //! Commands and their replies, one at a time, in groups, and around a message.
 
-use std::io::{self, Read};
+use std::io::Read;
 
 use super::Session;
 use super::shared::Deadline;
@@ -93,15 +93,16 @@ impl Session {
                 return Ok(reply);
             }
         }
-        let (mut encoder, mut input, mut out) = (BodyEncoder::default(), vec![0; BLOCK], Vec::new());
+        let (mut encoder, mut input, mut out) = (BodyEncoder::default(), Vec::new(), Vec::new());
         loop {
-            match message.read(&mut input) {
+            input.clear();
+            // A small message takes little memory.
+            match message.by_ref().take(BLOCK).read_to_end(&mut input) {
                 Ok(0) => break,
-                Ok(count) => encoder.encode(&input[..count], &mut out),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Ok(_) => encoder.encode(&input, &mut out),
                 Err(source) => return Err(Error::Message { scene: self.shared().scene(Action::Write), source }),
             }
-            if out.len() >= BLOCK {
+            if out.len() as u64 >= BLOCK {
                 if let Err(error) = self.send(&out) {
                     return self.last_words(error);
                 }
@@ -156,4 +157,4 @@ impl Session {
 /// A pipeline has at most this many octets unanswered, far below what any system's buffers hold.
 const MOST_UNANSWERED: usize = 4096;
 /// A message is read and sent in blocks of about this many octets.
-const BLOCK: usize = 64 * 1024;
+const BLOCK: u64 = 64 * 1024;
