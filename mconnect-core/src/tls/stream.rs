@@ -209,7 +209,8 @@ impl State {
                 return Ok(plaintext);
             }
             if self.received.rest().is_empty() {
-                return self.look_for_plain_text();
+                // What follows a close_notify is not for this connection.
+                return if io.peer_has_closed() { Ok(0) } else { self.look_for_plain_text() };
             }
             match self.connection.read_tls(&mut self.received) {
                 // After a close_notify nothing more is looked at.
@@ -316,7 +317,8 @@ impl Stream for TlsStream {
     }
 
     fn has_received(&self) -> bool {
-        self.state().process().map_or(true, |plaintext| plaintext > 0)
+        let mut state = self.state();
+        state.process().map_or(true, |plaintext| plaintext > 0) || !state.received.plain().is_empty()
     }
 
     #[cfg(unix)]

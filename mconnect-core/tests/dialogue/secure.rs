@@ -1,7 +1,7 @@
 //! TLS and AUTH in dialogues.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
@@ -257,6 +257,40 @@ fn a_record_with_tls_and_a_challenge_plays_again() {
 }
 
 #[test]
+fn the_end_of_a_handshake_a_farewell_and_what_follows_may_come_together() {
+    let dialogue = "S: 220 hi\nC: *starttls*\nC: *end tls*\nC: QUIT\nS: 221 bye";
+    let server = Server::play(dialogue).unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let (port, target) = (listener.local_addr().unwrap().port(), server.address());
+    let hand = thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut server = TcpStream::connect(target).unwrap();
+        let (mut from_server, mut to_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+        let back = thread::spawn(move || {
+            drop(io::copy(&mut from_server, &mut to_client));
+            drop(to_client.shutdown(Shutdown::Write));
+        });
+        let (mut held, mut buffer) = (Vec::new(), [0; 4096]);
+        while let Ok(count @ 1..) = client.read(&mut buffer) {
+            held.extend_from_slice(&buffer[..count]);
+            // The second flight begins with change_cipher_spec.
+            if held[0] != 20 || held.ends_with(b"QUIT\r\n") {
+                server.write_all(&held).unwrap();
+                held.clear();
+            }
+        }
+        drop(server.shutdown(Shutdown::Write));
+        back.join().unwrap();
+    });
+    let mut player = Player::new();
+    player.tls(&trust(&server));
+    let session = Connect::new("127.0.0.1", port).open().unwrap();
+    drop(player.play(session, &dialogue.parse().unwrap()).require().unwrap());
+    server.join().unwrap();
+    hand.join().unwrap();
+}
+
+#[test]
 fn a_farewell_of_tls_and_what_follows_it_may_come_in_any_pieces() {
     // What a server sends inside TLS, then in the clear, passes through a hand that cuts it.
     let dialogue = "S: 220 hi\nC: *starttls*\nC: A\nS: 250 inside\nS: *end tls*\nS: 250 outside\nC: B\nS: 250 bye";
@@ -267,10 +301,10 @@ fn a_farewell_of_tls_and_what_follows_it_may_come_in_any_pieces() {
         let target = server.address();
         let hand = thread::spawn(move || {
             let (mut client, _) = listener.accept().unwrap();
-            let mut server = std::net::TcpStream::connect(target).unwrap();
+            let mut server = TcpStream::connect(target).unwrap();
             client.set_nodelay(true).unwrap();
             let (mut back, mut forth) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-            let other = thread::spawn(move || std::io::copy(&mut forth, &mut back).map(drop));
+            let other = thread::spawn(move || io::copy(&mut forth, &mut back).map(drop));
             let mut buffer = vec![0; size];
             loop {
                 let count = server.read(&mut buffer).unwrap();
@@ -278,7 +312,7 @@ fn a_farewell_of_tls_and_what_follows_it_may_come_in_any_pieces() {
                     break;
                 }
             }
-            drop(client.shutdown(std::net::Shutdown::Both));
+            drop(client.shutdown(Shutdown::Both));
             drop(other.join());
         });
         let mut player = Player::new();
