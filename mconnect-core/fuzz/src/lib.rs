@@ -24,10 +24,11 @@ mod cli {
     pub mod help {
         pub mod file;
     }
+    pub mod stamp;
     pub mod trace;
     pub mod verdict;
 }
-use cli::{args, trace, verdict};
+use cli::{args, stamp, trace, verdict};
 
 /// A property, by the name of its target.
 pub type Target = (&'static str, fn(&[u8]));
