@@ -378,7 +378,7 @@ impl Talk<'_> {
 
     /// Closes by ending: whoever runs us sees that it was an interrupt.
     fn interrupt(&mut self) {
-        signals::act(Signal::SIGINT, self.setting.terminal);
+        signals::act(self.setting.bell.ending().unwrap_or(Signal::SIGINT), self.setting.terminal);
     }
 
     /// Says whether the server said goodbye to QUIT, and nothing more is to come.
