@@ -89,7 +89,7 @@ fn forty_addresses_that_all_hang_take_no_longer_than_the_deadline_of_all() {
     let took = start.elapsed();
     assert!(took >= Duration::from_millis(900) && took < Duration::from_secs(5), "{took:?}");
     let Error::Connect { attempts, source, .. } = error else { panic!("{error}") };
-    assert!((2..=20).contains(&attempts.len()), "{}", attempts.len());
+    assert!((2..40).contains(&attempts.len()), "{}", attempts.len());
     assert_eq!(source.kind(), io::ErrorKind::TimedOut);
 
     // With time enough, the one after them is reached.
