@@ -595,9 +595,9 @@ fn help_on_smtp_needs_no_connection() {
     assert_eq!(complaints(&output), "mconnect: no help on \"nonsense\"");
 
     let file = env::temp_dir().join(format!("mconnect-help-{}", std::process::id()));
-    std::fs::write(&file, "#vers\t2\nsmtp\tof this site\nrcpt\tASK ME FIRST\n").unwrap();
+    fs::write(&file, "#vers\t2\nsmtp\tof this site\nrcpt\tASK ME FIRST\n").unwrap();
     let output = run(&["--helpfile", file.to_str().unwrap(), "--help-smtp", "RCPT"], "");
-    std::fs::remove_file(&file).unwrap();
+    fs::remove_file(&file).unwrap();
     assert_eq!(out(&output), "ASK ME FIRST\n");
 }
 
