@@ -22,6 +22,8 @@ pub struct Input {
     stdin: Stdin,
     given: Option<Vec<u8>>,
     block: Option<Block>,
+    /// It filled a first block.
+    is_long: bool,
     ahead: Option<Ahead>,
 }
 
@@ -35,7 +37,7 @@ pub struct Block {
 
 impl Input {
     pub fn new() -> Self {
-        Self { stdin: io::stdin(), given: None, block: None, ahead: None }
+        Self { stdin: io::stdin(), given: None, block: None, is_long: false, ahead: None }
     }
 
     /// Makes an input of these lines; standard input is not read.
@@ -87,10 +89,14 @@ impl Input {
             let bytes = std::mem::take(given);
             return Ok(Block { count: bytes.len(), bytes, ready: Ready::default() });
         }
-        let mut block = self.block.take().unwrap_or_else(|| Block::new(FIRST));
+        let size = if self.is_long { BLOCK } else { FIRST };
+        let block = self.block.take().filter(|block| block.bytes.len() == size);
+        let mut block = block.unwrap_or_else(|| Block::new(size));
         block.fill()?;
-        // A full block: there is more, and reading it while this is sent saves time.
-        if block.count == FIRST {
+        self.is_long |= block.count == FIRST;
+        // A full block: there is more, and reading it while this one is sent saves time. A pipe gives less at once: what
+        // fills it is a process of its own, and ahead already.
+        if block.count == BLOCK {
             self.ahead = Ahead::start().ok();
         }
         Ok(block)
@@ -99,8 +105,7 @@ impl Input {
     /// Gives back a block that was taken.
     pub fn reuse(&mut self, block: Block) {
         match &self.ahead {
-            Some(ahead) if block.bytes.len() == BLOCK => ahead.reuse(block),
-            Some(_) => {}
+            Some(ahead) => ahead.reuse(block),
             None if self.given.is_some() => {}
             None => self.block = Some(block),
         }

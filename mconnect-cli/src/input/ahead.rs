@@ -38,7 +38,8 @@ impl Ahead {
         let theirs = Arc::clone(&signs);
         let (done, read) = channel();
         let (used, free) = channel();
-        for _ in 0..BLOCKS {
+        // With the one that is being sent, three go round.
+        for _ in 0..2 {
             let _ = used.send(Block::new(BLOCK));
         }
         thread::Builder::new().name("input".to_owned()).spawn(move || read_ahead(&free, &done, ring, &theirs))?;
@@ -104,6 +105,3 @@ fn read_ahead(free: &Receiver<Block>, done: &Sender<io::Result<Block>>, mut ring
         }
     }
 }
-
-/// One is read, one is made ready, one is sent.
-const BLOCKS: usize = 3;
