@@ -58,6 +58,15 @@ fn open(server: &Server) -> Session {
     session
 }
 
+/// Has the server keep as much of what was said as it ever does.
+fn fill(server: &Server) {
+    let mut session = open(server);
+    for _ in 0..60 {
+        session.pipeline(std::iter::repeat_n("NOOP", 1000)).unwrap();
+    }
+    session.quit().unwrap();
+}
+
 /// Runs sessions, some at once.
 fn run(count: usize, session: impl Fn() + Sync) {
     thread::scope(|scope| {
@@ -76,6 +85,7 @@ fn ten_thousand_sessions_leave_nothing_behind() {
         session.command("EHLO client.example").unwrap().require(250).unwrap();
         session.quit().unwrap().require(221).unwrap();
     };
+    fill(&server);
     let before = Held::now();
     // What the allocator keeps for so many threads is here after some.
     run(400, session);
@@ -105,6 +115,7 @@ fn a_thousand_sessions_that_go_wrong_leave_nothing_behind() {
         drop(session.split().0);
         open(&server).reset().unwrap();
     };
+    fill(&server);
     let before = Held::now();
     run(80, session);
     let warm = Held { memory: Held::now().memory, ..before };
@@ -116,6 +127,7 @@ fn a_thousand_sessions_that_go_wrong_leave_nothing_behind() {
 #[ignore = "it takes some seconds, and counts what the whole process holds"]
 fn a_session_of_a_million_commands_stays_small() {
     let server = Server::start().unwrap();
+    fill(&server);
     let mut session = open(&server);
     let group = || std::iter::repeat_n("NOOP", 1000);
     session.pipeline(group()).unwrap();
