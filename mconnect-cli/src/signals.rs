@@ -1,10 +1,12 @@
 //! Signals while the terminal is changed: one thread waits for them, and restores it before they act.
 
+use std::fs;
 use std::io;
 use std::panic::resume_unwind;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::sys::pthread::{Pthread, pthread_kill, pthread_self};
 use nix::sys::signal::{SigSet, Signal, raise};
@@ -38,11 +40,25 @@ pub fn watch_here<T: Send>(
     thread::scope(|scope| {
         let worker = thread::Builder::new().name("prompt".to_owned()).spawn_scoped(scope, || {
             let _done = Done { is_done: &is_done, waiting: here };
+            wait_for_the_first();
             work()
         })?;
         wait(&signals, &terminal, on_signal, || is_done.load(Ordering::SeqCst));
         Ok(worker.join().unwrap_or_else(|panic| resume_unwind(panic)))
     })
+}
+
+/// Returns when the first thread waits for signals, as far as the system tells: its mask lets them through then.
+fn wait_for_the_first() {
+    let (path, start) = (format!("/proc/self/task/{}/status", process::id()), Instant::now());
+    let is_blocked = || {
+        let status = fs::read_to_string(&path).unwrap_or_default();
+        let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigBlk:")?.trim(), 16).ok());
+        mask.is_some_and(|mask| mask & (1 << (Signal::SIGINT as u32 - 1)) != 0)
+    };
+    while is_blocked() && start.elapsed() < FIRST_WAIT {
+        thread::yield_now();
+    }
 }
 
 /// Ends the wait for signals when it is dropped, also in a panic.
@@ -80,7 +96,11 @@ fn wait(
         }
         match signal.map(&mut on_signal) {
             Ok(Some(Signal::SIGCONT)) => terminal.resume(),
-            Ok(Some(signal)) => act(signal, terminal),
+            Ok(Some(signal)) => {
+                act(signal, terminal);
+                // It did nothing, or is over.
+                let _ = on_signal(Signal::SIGCONT);
+            }
             Ok(None) | Err(_) => {}
         }
     }
@@ -88,7 +108,7 @@ fn wait(
 
 /// Lets a signal do what it does, with the terminal as it was; the connection ends with the process.
 pub fn act(signal: Signal, terminal: &Terminal) {
-    terminal.restore();
+    terminal.hold();
     let mut only = SigSet::empty();
     only.add(signal);
     if only.thread_unblock().is_err() || raise(signal).is_err() {
@@ -102,6 +122,9 @@ pub fn act(signal: Signal, terminal: &Terminal) {
     let _ = only.thread_block();
     terminal.resume();
 }
+
+/// The first thread does not take longer to begin to wait, but for a very busy machine.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
 
 const WATCHED: &[Signal] = &[
     Signal::SIGINT,

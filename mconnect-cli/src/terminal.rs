@@ -14,7 +14,14 @@ use nix::unistd::{getpgrp, tcgetpgrp};
 
 /// The terminal on standard input. Dropping any handle restores it.
 pub struct Terminal {
-    changed: Arc<Mutex<Option<Changed>>>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    changed: Option<Changed>,
+    /// It is to stay as it was: the tool is ending, or stopped.
+    is_held: bool,
 }
 
 struct Changed {
@@ -38,7 +45,7 @@ pub enum Manner {
 impl Terminal {
     /// Makes a handle, and sees to it that a panic in any thread restores the terminal.
     pub fn new() -> Self {
-        let terminal = Self { changed: Arc::default() };
+        let terminal = Self { state: Arc::default() };
         let (handle, report) = (terminal.handle(), panic::take_hook());
         panic::set_hook(Box::new(move |info| {
             handle.restore();
@@ -49,27 +56,33 @@ impl Terminal {
 
     /// Gives another handle on the same terminal.
     pub fn handle(&self) -> Self {
-        Self { changed: Arc::clone(&self.changed) }
+        Self { state: Arc::clone(&self.state) }
     }
 
-    /// Changes the terminal.
+    /// Changes the terminal, unless the tool is ending.
     ///
     /// # Errors
     /// What the system says.
     pub fn enter(&self, manner: Manner) -> nix::Result<()> {
-        let mut changed = self.changed();
-        let original = match changed.take() {
+        let mut state = self.state();
+        let original = match state.changed.take() {
             Some(before) => before.original,
             None => tcgetattr(io::stdin())?,
         };
         let settings = manner.settings(&original);
-        *changed = Some(Changed { original, manner });
-        tcsetattr(io::stdin(), SetArg::TCSANOW, &settings)
+        state.changed = Some(Changed { original, manner });
+        if state.is_held { Ok(()) } else { tcsetattr(io::stdin(), SetArg::TCSANOW, &settings) }
+    }
+
+    /// Sets the terminal again as it was, and keeps it so until it is resumed.
+    pub fn hold(&self) {
+        self.state().is_held = true;
+        self.restore();
     }
 
     /// Sets the terminal again as it was, if it was changed and is still ours to set.
     pub fn restore(&self) {
-        if let Some(changed) = self.changed().as_ref()
+        if let Some(changed) = self.state().changed.as_ref()
             && is_ours(io::stdin())
         {
             let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &changed.original);
@@ -85,7 +98,11 @@ impl Terminal {
 
     /// Changes the terminal again after a stop, if it was changed before.
     pub fn resume(&self) {
-        let manner = self.changed().as_ref().map(|changed| changed.manner);
+        let manner = {
+            let mut state = self.state();
+            state.is_held = false;
+            state.changed.as_ref().map(|changed| changed.manner)
+        };
         if let Some(manner) = manner
             && is_ours(io::stdin())
         {
@@ -94,8 +111,8 @@ impl Terminal {
         Hidden::set(|asked| &asked.hidden);
     }
 
-    fn changed(&self) -> MutexGuard<'_, Option<Changed>> {
-        self.changed.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -35,8 +35,8 @@ struct State {
     is_entering: bool,
     /// The editor reads.
     is_reading: bool,
-    /// The user wants to end it all.
-    is_interrupted: bool,
+    /// The signal that is to end it all.
+    ending: Option<Signal>,
     /// The tool is ending: the editor must not begin any more.
     is_frozen: bool,
     /// It must not be woken just now.
@@ -79,35 +79,47 @@ impl Bell {
     /// Gives which signal acts on the tool, for one that came from outside or from a key between two prompts.
     pub fn sort(&self, signal: Signal) -> Option<Signal> {
         match signal {
-            // After a stop, the prompt is drawn again.
+            // After a stop, or a signal that did nothing, the prompt is drawn again.
             Signal::SIGCONT => {
+                self.thaw();
                 self.ring();
                 Some(signal)
             }
-            Signal::SIGINT | Signal::SIGQUIT if self.interrupt() => None,
-            Signal::SIGINT | Signal::SIGQUIT => Some(Signal::SIGINT),
-            signal => Some(signal),
+            Signal::SIGTSTP => Some(signal),
+            // Ctrl-C is SIGQUIT at a prompt.
+            Signal::SIGQUIT => Some(self.end_by(Signal::SIGINT)),
+            signal => Some(self.end_by(signal)),
         }
     }
 
-    /// Ends the tool by the editor's thread, if that is at the prompt, and says whether it is; otherwise it does not get
-    /// there any more. So nobody changes the terminal while it is being restored.
-    fn interrupt(&self) -> bool {
+    /// Ends the tool by the editor's thread, if that is at the prompt; otherwise it does not get there any more. So nobody
+    /// changes the terminal while it is being restored. Returns where that takes too long: the signal has to act then.
+    fn end_by(&self, signal: Signal) -> Signal {
         let mut state = self.state();
         let deadline = Instant::now() + LONGEST_ENTRY;
         while state.is_entering && Instant::now() < deadline {
             state = self.changed.wait_timeout(state, LOST).unwrap_or_else(PoisonError::into_inner).0;
         }
         state.is_frozen = !state.is_reading;
-        state.is_interrupted = true;
+        state.ending = Some(signal);
         state.is_due = true;
         self.changed.notify_all();
-        state.is_reading
+        while state.is_reading && Instant::now() < deadline {
+            state = self.changed.wait_timeout(state, LOST).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        signal
     }
 
-    /// Says whether the tool is to end.
-    pub fn is_interrupted(&self) -> bool {
-        self.state().is_interrupted
+    /// Gives the signal that the tool is to end by, if there is one.
+    pub fn ending(&self) -> Option<Signal> {
+        self.state().ending
+    }
+
+    /// Goes on after a signal that did nothing.
+    fn thaw(&self) {
+        let mut state = self.state();
+        (state.is_frozen, state.ending) = (false, None);
+        self.changed.notify_all();
     }
 
     /// Lets the editor be broken out of, from now on. To be called by its thread once it handles SIGINT.

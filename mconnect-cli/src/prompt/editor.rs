@@ -95,7 +95,7 @@ impl Editor {
         let read = self.rustyline.readline_with_initial(prompt, (&initial.0, &initial.1));
         let is_break = self.bell.leave(matches!(read, Err(ReadlineError::Interrupted)));
         let left_by = self.keys.typing().left_by.take();
-        if self.bell.is_interrupted() {
+        if self.bell.ending().is_some() {
             return Ok(Typed::Interrupt);
         }
         match (read, left_by) {

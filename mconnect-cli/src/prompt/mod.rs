@@ -259,7 +259,7 @@ impl Talk<'_> {
     /// Closes by ending: whoever runs us sees that it was an interrupt.
     fn interrupt(&mut self) {
         tape::stop(self.setting.watch.tape());
-        signals::act(Signal::SIGINT, self.setting.terminal);
+        signals::act(self.setting.bell.ending().unwrap_or(Signal::SIGINT), self.setting.terminal);
     }
 }
 
