@@ -129,6 +129,11 @@ impl Bell {
             (state.is_entering, state.is_reading) = (false, true);
             state.is_armed = !state.is_rung;
             state.is_paused = false;
+            // One from outside is on its way to the first thread: this one would take it there, and the editor forget it.
+            let start = Instant::now();
+            while mask_of("ShdPnd:").is_some_and(has_sigint) && start.elapsed() < LOST {
+                thread::yield_now();
+            }
             let _ = sigint().thread_unblock();
             self.changed.notify_all();
         }
@@ -204,10 +209,17 @@ fn sigint() -> SigSet {
 
 /// Says whether the editor handles SIGINT, as far as the system tells.
 fn is_sigint_caught() -> bool {
-    let Ok(status) = fs::read_to_string("/proc/self/status") else { return true };
-    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-    let mask = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_none_or(|mask| mask & (1 << (Signal::SIGINT as u32 - 1)) != 0)
+    mask_of("SigCgt:").is_none_or(has_sigint)
+}
+
+/// Gives a set of signals of this process, if the system tells.
+fn mask_of(name: &str) -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix(name)?.trim(), 16).ok())
+}
+
+fn has_sigint(mask: u64) -> bool {
+    mask & (1 << (Signal::SIGINT as u32 - 1)) != 0
 }
 
 /// The editor forgets a SIGINT that comes together with a SIGWINCH; after so long it is sent again.
