@@ -93,7 +93,7 @@ impl Terminal {
     /// Sets the terminal again as it was, and leaves it so.
     pub fn leave(&self) {
         self.restore();
-        *self.changed() = None;
+        self.state().changed = None;
     }
 
     /// Changes the terminal again after a stop, if it was changed before.
