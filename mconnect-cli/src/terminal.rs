@@ -133,6 +133,7 @@ impl Hidden {
     ///
     /// # Errors
     /// What the system says.
+    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "only a password is asked for so"))]
     pub fn begin(terminal: &File) -> io::Result<Self> {
         let terminal = terminal.try_clone()?;
         let before = tcgetattr(&terminal)?;
