@@ -77,6 +77,7 @@ impl Terminal {
     /// Sets the terminal again as it was, and keeps it so until it is resumed.
     pub fn hold(&self) {
         self.state().is_held = true;
+        Hidden::asking().is_held = true;
         self.restore();
     }
 
@@ -87,7 +88,7 @@ impl Terminal {
         {
             let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &changed.original);
         }
-        Hidden::set(|asked| &asked.before);
+        Hidden::show();
     }
 
     /// Sets the terminal again as it was, and leaves it so.
@@ -101,6 +102,7 @@ impl Terminal {
         let manner = {
             let mut state = self.state();
             state.is_held = false;
+            Hidden::asking().is_held = false;
             state.changed.as_ref().map(|changed| changed.manner)
         };
         if let Some(manner) = manner
@@ -108,7 +110,7 @@ impl Terminal {
         {
             let _ = self.enter(manner);
         }
-        Hidden::set(|asked| &asked.hidden);
+        Hidden::hide();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -120,13 +122,19 @@ impl Terminal {
 /// does as well.
 pub struct Hidden;
 
-struct Asked {
+struct Asking {
+    question: Option<Question>,
+    /// The terminal is to stay as it was.
+    is_held: bool,
+}
+
+struct Question {
     terminal: File,
     before: Termios,
     hidden: Termios,
 }
 
-static ASKED: Mutex<Option<Asked>> = Mutex::new(None);
+static ASKING: Mutex<Asking> = Mutex::new(Asking { question: None, is_held: false });
 
 impl Hidden {
     /// Hides what is typed at this terminal, and gives every key at once, also those that send signals.
@@ -139,29 +147,43 @@ impl Hidden {
         let before = tcgetattr(&terminal)?;
         let mut hidden = before.clone();
         hidden.local_flags.remove(LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::ICANON | LocalFlags::ISIG);
-        *Self::asked() = Some(Asked { terminal, before, hidden });
-        // Draining, not flushing: an answer that was pasted early is an answer.
-        Self::set(|asked| &asked.hidden);
+        Self::asking().question = Some(Question { terminal, before, hidden });
+        Self::hide();
         Ok(Self)
     }
 
-    fn set(settings: impl Fn(&Asked) -> &Termios) {
-        if let Some(asked) = Self::asked().as_ref()
-            && is_ours(&asked.terminal)
-        {
-            let _ = tcsetattr(&asked.terminal, SetArg::TCSADRAIN, settings(asked));
+    /// Hides the answer, unless the tool is ending.
+    fn hide() {
+        let asking = Self::asking();
+        if let (Some(question), false) = (&asking.question, asking.is_held) {
+            question.set(&question.hidden);
         }
     }
 
-    fn asked() -> MutexGuard<'static, Option<Asked>> {
-        ASKED.lock().unwrap_or_else(PoisonError::into_inner)
+    fn show() {
+        if let Some(question) = &Self::asking().question {
+            question.set(&question.before);
+        }
+    }
+
+    fn asking() -> MutexGuard<'static, Asking> {
+        ASKING.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Question {
+    fn set(&self, settings: &Termios) {
+        if is_ours(&self.terminal) {
+            // Draining, not flushing: an answer that was pasted early is an answer.
+            let _ = tcsetattr(&self.terminal, SetArg::TCSADRAIN, settings);
+        }
     }
 }
 
 impl Drop for Hidden {
     fn drop(&mut self) {
-        Self::set(|asked| &asked.before);
-        Self::asked().take();
+        Self::show();
+        Self::asking().question = None;
     }
 }
 

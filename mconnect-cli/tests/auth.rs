@@ -56,7 +56,7 @@ fn a_password_comes_from_a_file_a_command_or_the_terminal_unseen() {
     let port = server.port().to_string();
     let mut pty = Pty::start(MCONNECT, &["--auth", "user:PLAIN", "-p", &port, "127.0.0.1"]);
     pty.expect("password of user: ");
-    pty.send("pencik\x7fl\r");
+    pty.send("pencik\x7fé\x7fl\r");
     pty.expect("235 2.7.0 welcome");
     assert_eq!(pty.settings(), pty.before);
     pty.send("QUIT\n");

@@ -578,6 +578,12 @@ fn chunks_are_typed_and_the_prompt_counts_them_down() {
     told.expect("BDAT 12\r\nquit\r\n1234\r\n");
     told.say("250 ok\r\n");
     screen.expect_last("smtp>");
+    screen.send("BDAT 1\r");
+    screen.expect_last("bdat, 1 left>");
+    screen.send("éx\r");
+    screen.expect_row("mconnect: the chunk ended inside a character: the rest of that was not sent");
+    told.say("250 ok\r\n");
+    screen.expect_last("smtp> x");
     screen.send(CTRL_C);
     screen.wait();
 }

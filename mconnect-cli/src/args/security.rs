@@ -64,8 +64,11 @@ impl Security {
             "helo" => self.helo = Some(line(value)?),
             "tls-name" => self.name = Some(value),
             "cafile" => self.authorities = Some(value.into()),
-            "pin" if value.bytes().filter(u8::is_ascii_hexdigit).count() == 64 => self.pin = Some(value),
-            "pin" => return Err(format!("{value:?} is no SHA-256 fingerprint: 64 hexadecimal digits")),
+            "pin" if is_fingerprint(&value) => self.pin = Some(value),
+            "pin" => {
+                let form = "64 hexadecimal digits, with or without colons";
+                return Err(format!("{value:?} is no SHA-256 fingerprint: {form}"));
+            }
             "cert" => self.certificate = Some(value.into()),
             "key" => self.key = Some(value.into()),
             "tls-min" => match value.as_str() {
@@ -113,6 +116,11 @@ pub fn takes_value(name: &str) -> bool {
 }
 
 /// A name that goes into a command must not bring another.
+fn is_fingerprint(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b':' || byte.is_ascii_hexdigit())
+        && text.bytes().filter(u8::is_ascii_hexdigit).count() == 64
+}
+
 fn line(value: String) -> Result<String, String> {
     match value.contains(['\r', '\n']) {
         true => Err(format!("{value:?} is more than one line")),
@@ -155,6 +163,21 @@ mod tests {
             let mut security = Security::default();
             flags.iter().for_each(|flag| security.set_flag(flag));
             assert_eq!(security.settle(port).map(|()| security.start).map_err(drop), start, "{flags:?} {port}");
+        }
+    }
+
+    #[test]
+    fn a_pin_is_a_fingerprint_and_nothing_else() {
+        let (digits, pairs) = ("0123456789abcdef".repeat(4), vec!["aB"; 32]);
+        for good in [digits.clone(), pairs.join(":")] {
+            let mut security = Security::default();
+            security.set("pin", good.clone()).unwrap();
+            assert_eq!(security.pin, Some(good));
+        }
+        for wrong in
+            [pairs.join(" "), pairs.join("-"), format!("{digits} "), format!("{digits}0"), digits[1..].to_owned()]
+        {
+            assert!(Security::default().set("pin", wrong.clone()).is_err(), "{wrong}");
         }
     }
 

@@ -218,7 +218,7 @@ impl Talk<'_> {
     fn enter_secret(&mut self, line: &str) -> Flow {
         match escapes::parse(line).filter(|_| self.setting.options.prompt.has_escapes) {
             Some(escape) => self.obey(escape),
-            None => self.send_lines(vec![line.to_owned()]),
+            None => self.send_answer(line),
         }
     }
 

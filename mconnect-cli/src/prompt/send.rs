@@ -4,6 +4,7 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use mconnect_core::Error;
 use mconnect_core::protocol::{Answer, Phase, Request};
+use zeroize::Zeroizing;
 
 use super::{End, Flow, Leave, Talk, label, paint};
 use crate::failure;
@@ -53,9 +54,11 @@ impl Talk<'_> {
                     let count = usize::try_from(left).unwrap_or(usize::MAX).min(octets.len());
                     self.send(&octets[..count])?;
                     // The line's own end may be beyond the chunk's.
-                    if let Some(rest) = line.get(count..).filter(|rest| !rest.is_empty()) {
-                        self.editor.put(rest);
+                    let rest = (count..line.len()).find(|at| line.is_char_boundary(*at)).unwrap_or(line.len());
+                    if count < line.len() && rest > count {
+                        say("mconnect: the chunk ended inside a character: the rest of that was not sent");
                     }
+                    self.editor.put(&line[rest..]);
                 }
                 phase => {
                     if is_pasted {
@@ -83,6 +86,15 @@ impl Talk<'_> {
             }
         }
         Continue(())
+    }
+
+    /// Sends an answer that was not shown, and leaves no copy of it behind.
+    pub(super) fn send_answer(&mut self, answer: &str) -> Flow {
+        if self.writer.standing().phase != Phase::Auth {
+            say("mconnect: that is no longer asked for, and was not sent");
+            return Continue(());
+        }
+        self.send_bytes(&Zeroizing::new([answer.as_bytes(), b"\r\n"].concat()))
     }
 
     /// Sends exactly these bytes.

@@ -48,7 +48,8 @@ impl Secure {
         if security.is_13_only {
             config = config.only_13();
         }
-        if let Some(pin) = security.pin.as_deref().and_then(Fingerprint::parse) {
+        if let Some(pin) = &security.pin {
+            let pin = Fingerprint::parse(pin).ok_or_else(|| (status::USAGE, format!("{pin:?} is no fingerprint")))?;
             config = config.pin(pin);
         }
         if let Some(path) = &security.authorities {

@@ -94,7 +94,7 @@ fn read_keys(terminal: &mut File) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
         match key[0] {
             b'\n' | b'\r' | END => return Ok(Some(password)),
             INTERRUPT | QUIT => return Ok(None),
-            ERASE | BACKSPACE => drop(password.pop()),
+            ERASE | BACKSPACE => while password.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {},
             KILL => password.clear(),
             0..b' ' => {}
             other => password.push(other),
