@@ -29,7 +29,8 @@ impl Page {
         self.is_regular
     }
 
-    /// Writes a text. Whatever ends the process meanwhile, the one before or this one is there.
+    /// Writes a text. Whatever ends the process meanwhile, the one before or this one is there; only a file that
+    /// another cannot stand in for, such as one behind a link, is written over as it is.
     pub fn write(&self, text: &str) -> io::Result<()> {
         if !self.is_regular {
             return (&self.file).write_all(text.as_bytes());
