@@ -67,7 +67,7 @@ pub fn run(session: Session, setting: Setting<'_>) {
         guess: (pace == Pace::Blind).then(Tracker::new),
         out: Vec::new(),
         skipped: None,
-        refused_data: None,
+        is_data_refused: false,
         is_refused: false,
         unsent: Unsent::default(),
         unfinished: None,
@@ -101,7 +101,7 @@ struct Talk<'a> {
     /// How many octets of a body were passed over, while that is under way: its DATA was refused.
     skipped: Option<u64>,
     /// DATA was refused, and what follows it in the script is to be passed over.
-    refused_data: Option<()>,
+    is_data_refused: bool,
     /// A negative reply came that ends the session.
     is_refused: bool,
     unsent: Unsent,
@@ -247,7 +247,7 @@ impl Talk<'_> {
             return self.listen();
         }
         self.wait_for_replies()?;
-        self.skipped = self.refused_data.take().map(|()| 0);
+        self.skipped = std::mem::take(&mut self.is_data_refused).then_some(0);
         Continue(())
     }
 }

@@ -10,10 +10,10 @@ use mconnect_core::dialogue::{self, Dialogue, LoadError, Outcome, Player, Report
 use mconnect_core::protocol::Visible;
 use mconnect_core::{Connect, Session};
 
-use crate::args::{Options, Play, Target};
+use crate::args::{Options, Play};
 use crate::failure;
 use crate::report::{Case, junit, tap};
-use crate::run::settle;
+use crate::run::make_ready;
 use crate::screen::Screen;
 use crate::secure::Secure;
 use crate::verdict::{Verdict, reason, status};
@@ -37,19 +37,10 @@ fn play_all(options: &Options, play: &Play, watch: &Watch<'_>, verdict: &Verdict
         Ok(dialogues) => dialogues,
         Err((status, message)) => return verdict.complain(status, &message),
     };
-    let mut secure = match Secure::prepare(options) {
-        Ok(secure) => secure,
+    let (secure, connect, _server) = match make_ready(options) {
+        Ok(ready) => ready,
         Err((status, message)) => return verdict.complain(status, &message),
     };
-    // The demo's server lives as long as the sessions.
-    let (host, port, _server) = match &options.target {
-        Target::Host(host) => (host.clone(), options.port, None),
-        Target::Demo => match secure.demo() {
-            Ok(server) => ("127.0.0.1".to_owned(), server.port(), Some(server)),
-            Err(error) => return verdict.complain(status::UNAVAILABLE, &format!("cannot start the demo: {error}")),
-        },
-    };
-    let connect = settle(Connect::new(&host, port), options);
     let screen = RefCell::new(Screen::of(options.output));
     let sessions: usize = dialogues.iter().map(|(_, dialogue)| dialogue.sessions().len()).sum();
     let is_one_of_many = play.repeat > 1 || sessions > 1;

@@ -1,7 +1,8 @@
 //! Writing sessions down as dialogues: from the arguments, and from the prompt.
 
+mod page;
+
 use std::cell::RefCell;
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,16 +11,18 @@ use mconnect_core::dialogue::Recorder;
 use mconnect_core::{Event, Observer};
 
 use crate::verdict::reason;
+use page::Page;
 
 /// The record of all sessions, and where it goes.
 ///
-/// It is written again and again as the sessions go on: whatever ends them, it is there.
+/// It is written again and again as the sessions go on: whatever ends them, it is there. What is no regular file, such
+/// as a pipe, has it once, at the end.
 #[derive(Clone)]
 pub struct Record(Arc<Inner>);
 
 struct Inner {
     sessions: Mutex<Vec<Recorder>>,
-    file: PathBuf,
+    page: Page,
     /// When it was written last, and how long it was.
     last: Mutex<(Instant, usize)>,
 }
@@ -30,9 +33,9 @@ impl Record {
     /// # Errors
     /// A sentence on why the file cannot be written.
     pub fn begin(file: &Path) -> Result<Self, String> {
-        File::create(file).map_err(|error| cannot(file, &error))?;
+        let page = Page::open(file).map_err(|error| cannot(file, &error))?;
         let last = Mutex::new((Instant::now(), 0));
-        Ok(Self(Arc::new(Inner { sessions: Mutex::default(), file: file.to_owned(), last })))
+        Ok(Self(Arc::new(Inner { sessions: Mutex::default(), page, last })))
     }
 
     /// Gives what observes the next session.
@@ -53,17 +56,19 @@ impl Record {
     /// # Errors
     /// A sentence on why the file cannot be written.
     pub fn write(&self) -> Result<(), String> {
+        // Held until the text is written, so that none takes the place of a newer one.
+        let mut last = locked(&self.0.last);
         let recorders = locked(&self.0.sessions).clone();
         let texts: Vec<String> = recorders.iter().map(Recorder::text).filter(|text| !text.is_empty()).collect();
         let text = texts.join("*next session*\n");
-        *locked(&self.0.last) = (Instant::now(), text.len());
-        fs::write(&self.0.file, text).map_err(|error| cannot(&self.0.file, &error))
+        *last = (Instant::now(), text.len());
+        self.0.page.write(&text).map_err(|error| cannot(self.0.page.path(), &error))
     }
 
     /// A short record is written at each reply, a long one now and then.
     fn is_due(&self, now: Instant) -> bool {
         let (written, size) = *locked(&self.0.last);
-        size < SHORT || now.saturating_duration_since(written) > NOW_AND_THEN
+        self.0.page.is_regular() && (size < SHORT || now.saturating_duration_since(written) > NOW_AND_THEN)
     }
 }
 
@@ -81,7 +86,7 @@ struct State {
     size: usize,
     /// What is kept does not begin with the session.
     is_cut: bool,
-    file: Option<PathBuf>,
+    page: Option<Page>,
 }
 
 impl Tape {
@@ -97,10 +102,10 @@ impl Tape {
     /// # Errors
     /// A sentence on why the file cannot be written.
     pub fn start(&self, file: &Path) -> Result<bool, String> {
-        File::create(file).map_err(|error| cannot(file, &error))?;
+        let page = Page::open(file).map_err(|error| cannot(file, &error))?;
         let session = self.session.borrow();
         let mut state = locked(&session);
-        state.file = Some(file.to_owned());
+        state.page = Some(page);
         Ok(!state.is_cut)
     }
 
@@ -111,11 +116,11 @@ impl Tape {
     pub fn stop(&self) -> Result<Option<PathBuf>, String> {
         let session = self.session.borrow();
         let mut state = locked(&session);
-        let (file, text) = (state.file.take(), state.recorder.text());
+        let (page, text) = (state.page.take(), state.recorder.text());
         drop(state);
-        let Some(file) = file else { return Ok(None) };
-        fs::write(&file, text).map_err(|error| cannot(&file, &error))?;
-        Ok(Some(file))
+        let Some(page) = page else { return Ok(None) };
+        page.write(&text).map_err(|error| cannot(page.path(), &error))?;
+        Ok(Some(page.path().to_owned()))
     }
 }
 
@@ -126,7 +131,7 @@ impl State {
             Event::Received(line) => line.raw().len(),
             _ => 0,
         };
-        if self.size > MOST_KEPT && self.file.is_none() {
+        if self.size > MOST_KEPT && self.page.is_none() {
             *self = Self { is_cut: true, ..Self::default() };
         }
         self.recorder.observe(at, event);

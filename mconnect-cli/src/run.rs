@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use mconnect_core::server::Server;
 use mconnect_core::{Connect, Session, Timeouts};
 
 use crate::args::{self, Mode, Options, Request, Target};
@@ -108,22 +109,14 @@ fn watch_session(options: &Options, stage: &Stage, verdict: &Arc<Verdict>) {
 }
 
 fn open_and_hand_over(options: &Options, stage: &Stage, watch: &Watch<'_>, verdict: &Arc<Verdict>) {
-    let mut secure = match Secure::prepare(options) {
-        Ok(secure) => secure,
+    let (secure, connect, _server) = match make_ready(options) {
+        Ok(ready) => ready,
         Err((status, message)) => return verdict.complain(status, &message),
-    };
-    // The demo's server lives as long as the session.
-    let (host, port, _server) = match &options.target {
-        Target::Host(host) => (host.as_str(), options.port, None),
-        Target::Demo => match secure.demo() {
-            Ok(server) => ("127.0.0.1", server.port(), Some(server)),
-            Err(error) => return verdict.complain(status::UNAVAILABLE, &format!("cannot start the demo: {error}")),
-        },
     };
     if options.target == Target::Demo && !options.is_quiet {
         say("a loopback server of mconnect's own: HELP lists its commands, mail goes nowhere");
     }
-    let open = || match watch.over(settle(Connect::new(host, port), options)).open() {
+    let open = || match watch.over(connect.clone()).open() {
         Ok(session) => secure.begin(session, verdict),
         Err(error) => {
             verdict.complain(failure::status(&error), &failure::describe(&error));
@@ -135,13 +128,25 @@ fn open_and_hand_over(options: &Options, stage: &Stage, watch: &Watch<'_>, verdi
     }
 }
 
-/// Gives the connection the settings that the options ask for.
-pub fn settle(mut connect: Connect, options: &Options) -> Connect {
-    connect = connect.family(options.family).timeouts(timeouts(options));
-    match options.source {
-        Some(source) => connect.source(source),
-        None => connect,
+/// Gives what secures the sessions, the way to the host, and the demo's server, which has to live as long as they do.
+///
+/// # Errors
+/// An exit status and what is wrong.
+pub fn make_ready(options: &Options) -> Result<(Secure, Connect, Option<Server>), (u8, String)> {
+    let mut secure = Secure::prepare(options)?;
+    let (host, port, server) = match &options.target {
+        Target::Host(host) => (host.as_str(), options.port, None),
+        Target::Demo => {
+            let failed = |error| (status::UNAVAILABLE, format!("cannot start the demo: {error}"));
+            let server = secure.demo().map_err(failed)?;
+            ("127.0.0.1", server.port(), Some(server))
+        }
+    };
+    let mut connect = Connect::new(host, port).family(options.family).timeouts(timeouts(options));
+    if let Some(source) = options.source {
+        connect = connect.source(source);
     }
+    Ok((secure, connect, server))
 }
 
 fn timeouts(options: &Options) -> Timeouts {

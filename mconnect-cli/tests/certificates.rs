@@ -51,6 +51,20 @@ fn the_chain_is_shown_and_saved_names_and_pins_hold() {
 }
 
 #[test]
+fn a_certificate_that_has_expired_is_shown_so_and_none_has_a_row_of_no_names() {
+    let identity = Authority::new("Our Root").issue_for(["127.0.0.1"], -30, -3);
+    let server = Setup::new().tls(&identity).start().unwrap();
+    let output = talk(server.port(), &["--starttls", "-k", "--tls-verbose"], "QUIT\n");
+    assert_status(&output, 0);
+    assert!(err(&output).contains(" days ago)\n") && !err(&output).contains("(-"), "{}", err(&output));
+    let nameless = Identity::self_signed([]);
+    let server = Setup::new().tls(&nameless).start().unwrap();
+    let output = talk(server.port(), &["--starttls", "-k", "--tls-verbose"], "QUIT\n");
+    assert_status(&output, 0);
+    assert!(!err(&output).contains("  names"), "{}", err(&output));
+}
+
+#[test]
 fn files_that_do_not_serve_are_told_before_connecting() {
     let output = talk(1, &["--cafile", "/nonexistent"], "");
     assert_status(&output, 66);

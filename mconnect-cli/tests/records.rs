@@ -5,9 +5,10 @@ mod common;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 
 use common::screen::{Folder, Screen};
-use common::{assert_status, out, talk, tool};
+use common::{assert_status, err, out, talk, tool};
 use mconnect_core::server::Server;
 
 fn path(folder: &Folder, name: &str) -> String {
@@ -168,4 +169,54 @@ fn a_tool_that_is_killed_leaves_the_record_of_what_it_showed() {
     let text = fs::read_to_string(&file).unwrap();
     assert!(text.ends_with("S: 220\nC: NOOP\n# 250 2.0.0 nothing done\nS: 250\n"), "{text}");
     assert_status(&talk(server.port(), &["--play", &file], ""), 0);
+}
+
+#[test]
+fn what_is_no_regular_file_has_the_record_once_at_the_end() {
+    let (folder, server) = (Folder::new(), Server::start().unwrap());
+    let output = talk(server.port(), &["--quiet", "--record", "/dev/stderr"], "NOOP\nRSET\nQUIT\n");
+    assert_status(&output, 0);
+    assert_eq!(err(&output).matches("S: 220\nC: NOOP\n").count(), 1, "{}", err(&output));
+    let pipe = path(&folder, "pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read_to_string(pipe).unwrap()
+    });
+    assert_status(&talk(server.port(), &["--record", &pipe], "NOOP\nQUIT\n"), 0);
+    let text = reader.join().unwrap();
+    assert!(text.starts_with("# ") && text.matches("C: NOOP\n").count() == 1, "{text}");
+}
+
+#[test]
+fn a_newer_record_takes_the_place_of_the_one_before_whole() {
+    let (folder, server) = (Folder::new(), Server::start().unwrap());
+    let file = path(&folder, "a.txt");
+    fs::write(&file, "").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    let mut screen = Screen::start(server.port(), &["--record", &file]);
+    screen.expect_last("smtp>");
+    let before = fs::File::open(&file).unwrap();
+    screen.enter("NOOP", "smtp>");
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+    // Whoever opened it sees it as it was then: it is never emptied, nor half written.
+    let text = std::io::read_to_string(before).unwrap();
+    assert!(text.ends_with("S: 220\n"), "{text}");
+    assert!(fs::read_to_string(&file).unwrap().contains("C: QUIT\n"));
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
+    let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.filter(|name| name.to_string_lossy().contains("a.txt")).count(), 1);
+}
+
+#[test]
+fn a_record_behind_a_link_stays_there() {
+    let (folder, server) = (Folder::new(), Server::start().unwrap());
+    let (file, link) = (path(&folder, "a.txt"), path(&folder, "link"));
+    fs::write(&file, "longer than what comes\n".repeat(100)).unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    assert_status(&talk(server.port(), &["--record", &link], "QUIT\n"), 0);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains("C: QUIT\n") && !text.contains("longer"), "{text}");
 }

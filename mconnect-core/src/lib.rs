@@ -53,6 +53,8 @@
 //!
 //! `auth`: AUTH, with PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1, SCRAM-SHA-256, XOAUTH2, OAUTHBEARER and EXTERNAL;
 //! without channel binding (SCRAM-SHA-256-PLUS).
+//!
+//! `serde`: what happens to a session as values that can be written, as JSON for one (the module `json`).
 
 #![warn(missing_docs)]
 

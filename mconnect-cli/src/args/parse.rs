@@ -145,7 +145,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         })));
     }
     if port == 0 {
-        return Err(mconnect_core::port("0").map_or_else(|error| error.to_string(), |_| String::new()));
+        // There is no such port to connect to, which is told in the words of all others.
+        port = mconnect_core::port("0").map_err(|error| error.to_string())?;
     }
     let target = match (host, is_demo) {
         (Some(_), true) => return Err("--demo takes no host: it brings its own".to_owned()),
@@ -282,6 +283,12 @@ mod tests {
                 &["--serve", "a", "--timing"],
                 "--serve has no session of its own for --json, --timestamps or --timing to tell of",
             ),
+            (
+                &["--serve", "a", "-k"],
+                "--serve is the server: of the options on TLS and AUTH it takes --tls, --cert, --key and --save-chain",
+            ),
+            (&["--key", "a"], "--key goes with --cert"),
+            (&["--serve", "a", "--key", "b"], "--key goes with --cert"),
             (&["-c"], "missing argument for option '-c'"),
             (&["--color", "blue"], "\"blue\" is none of: auto, always, never"),
             (&["--demo", "mx"], "--demo takes no host: it brings its own"),
@@ -306,7 +313,7 @@ mod tests {
                 });
                 let args: Vec<&str> = Some(*flag).into_iter().chain(value).collect();
                 // Some go with one of these alone.
-                let with = [&[][..], &["--play", "a"], &["--serve", "a"]];
+                let with = [&[][..], &["--play", "a"], &["--serve", "a"], &["--cert", "a"]];
                 assert!(with.iter().any(|with| of(&[&args, *with].concat()).is_ok()), "{args:?}");
                 assert!(
                     of(&[flag, value.unwrap_or("25"), "--nonsense"]).is_err()

@@ -10,6 +10,7 @@ impl Given {
     pub fn add_short(&mut self, letter: char) {
         self.0.insert(match letter {
             'c' => "--command".to_owned(),
+            'k' => "--insecure".to_owned(),
             'r' => "--raw".to_owned(),
             letter => format!("-{letter}"),
         });
@@ -70,6 +71,26 @@ const APART: &[(&str, &[&str], &str)] = &[
         &["-4", "-6", "--source", "--connect-timeout", "--raw", "--no-wait", "--trace"],
         "--serve connects to nobody: -4, -6, --source, --connect-timeout, -r, --no-wait and --trace are for sessions",
     ),
+    (
+        "--serve",
+        &[
+            "--starttls",
+            "--no-tls",
+            "--no-upgrade",
+            "--helo",
+            "--insecure",
+            "--tls-name",
+            "--cafile",
+            "--pin",
+            "--tls-min",
+            "--tls-verbose",
+            "--auth",
+            "--password-file",
+            "--password-command",
+            "--allow-plaintext-auth",
+        ],
+        "--serve is the server: of the options on TLS and AUTH it takes --tls, --cert, --key and --save-chain",
+    ),
     ("--json", &["--tap"], "--json and --tap exclude each other: both are for standard output"),
     (
         "--timestamps",
@@ -82,5 +103,6 @@ const APART: &[(&str, &[&str], &str)] = &[
 const ONLY: &[(&[&str], &[&str])] = &[
     (&["--keep-going", "--repeat", "--quit-at", "--drop-at", "--tap", "--junit"], &["--play"]),
     (&["--bind", "--port-file", "--once"], &["--serve"]),
+    (&["--key"], &["--cert"]),
     (&["--set", "--scale"], &["--play", "--serve"]),
 ];

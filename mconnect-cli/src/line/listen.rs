@@ -123,13 +123,13 @@ impl Talk<'_> {
         }
     }
 
-    /// Shows what is there to be shown, once the terminal is ready for what it may ask for.
     /// Shows what came of a line that is not waited for any longer.
     pub(super) fn show_unfinished(&mut self) {
         self.shown.extend_from_slice(self.session.buffered());
         self.show();
     }
 
+    /// Shows what is there to be shown, once the terminal is ready for what it may ask for.
     pub(super) fn show(&mut self) {
         self.hide_answers();
         if let Err(error) = self.screen.show(&self.shown) {
@@ -170,7 +170,7 @@ impl Talk<'_> {
         }
         // After a refused DATA the script's body is no body to the server, and must not be sent.
         if self.pace == Pace::InStep && answer.request == Some(Request::Data) && !answer.code.is_positive() {
-            self.refused_data = Some(());
+            self.is_data_refused = true;
         }
     }
 }

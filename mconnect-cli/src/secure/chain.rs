@@ -38,15 +38,26 @@ fn chain(info: &Info) -> String {
     lines.map(|line| visible(&line)).collect::<Vec<_>>().join("\n")
 }
 
-fn describe(index: usize, certificate: &Certificate) -> [String; 7] {
-    let days = certificate.days_left(SystemTime::now());
-    [
-        format!("certificate {index}: {}", certificate.subject),
-        format!("  issuer      {}", certificate.issuer),
-        format!("  names       {}", certificate.names.join(" ")),
-        format!("  valid       {} to {} ({days} days left)", date(certificate.not_before), date(certificate.not_after)),
-        format!("  key         {}, signature {}", certificate.key, certificate.signature),
-        format!("  SHA-256     {}", certificate.fingerprint),
-        format!("  key SHA-256 {}", certificate.key_fingerprint),
-    ]
+fn describe(index: usize, certificate: &Certificate) -> impl Iterator<Item = String> {
+    let names = certificate.names.join(" ");
+    let left = days_left(certificate.days_left(SystemTime::now()));
+    let lines = [
+        Some(format!("certificate {index}: {}", certificate.subject)),
+        Some(format!("  issuer      {}", certificate.issuer)),
+        (!names.is_empty()).then(|| format!("  names       {names}")),
+        Some(format!("  valid       {} to {} ({left})", date(certificate.not_before), date(certificate.not_after))),
+        Some(format!("  key         {}, signature {}", certificate.key, certificate.signature)),
+        Some(format!("  SHA-256     {}", certificate.fingerprint)),
+        Some(format!("  key SHA-256 {}", certificate.key_fingerprint)),
+    ];
+    lines.into_iter().flatten()
+}
+
+fn days_left(days: i64) -> String {
+    match days {
+        1 => "1 day left".to_owned(),
+        0.. => format!("{days} days left"),
+        -1 => "expired 1 day ago".to_owned(),
+        _ => format!("expired {} days ago", days.unsigned_abs()),
+    }
 }

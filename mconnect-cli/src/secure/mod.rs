@@ -63,9 +63,6 @@ impl Secure {
                 error => wrong(key_path, &error.to_string()),
             })?;
         }
-        if security.key.is_some() && security.certificate.is_none() {
-            return Err((status::USAGE, "--key goes with --cert".to_owned()));
-        }
         auth::check(&security)?;
         let (config, strict) = (config.clone().insecure(), config);
         let agreed = RefCell::default();
