@@ -59,6 +59,18 @@ fn what_is_not_met_says_what_was_expected_and_what_came() {
             "line 1: expected `C: ${no_such_name}`, got ${no_such_name} has no value",
         ),
         (
+            "S: 334 x\nC: A",
+            "S: 334\nC: c2VjcmV0${no_such_name}",
+            Impossible,
+            "line 2: expected `C: [hidden]`, got ${no_such_name} has no value",
+        ),
+        (
+            "C: A",
+            "C: AUTH LOGIN\nC: c2VjcmV0${no_such_name}",
+            Impossible,
+            "line 2: expected `C: [hidden]`, got ${no_such_name} has no value",
+        ),
+        (
             "S: 250 x",
             "S~ 250 *${no_such_name}",
             Impossible,
@@ -205,7 +217,10 @@ fn a_server_tells_what_a_client_did_instead() {
         ("S: 250 ${no_such_name}", "C: A", "`S: 250 ${no_such_name}`, got ${no_such_name} has no value"),
         ("*include a.txt*", "C: A", "`*include a.txt*`, got a file that was not read: Dialogue::load reads it"),
         ("C: AUTH PLAIN abc", "C: AUTH PLAIN def", "`C: AUTH PLAIN [hidden]`, got `AUTH PLAIN [hidden]\\r\\n`"),
-        ("S: 334 x\nC: abc", "S: 334\nC: def", "`C: abc`, got `[hidden]\\r\\n`"),
+        ("C: AUTH X ${x:-def}", "C: AUTH X abc", "`C: AUTH X [hidden]`, got `AUTH X [hidden]\\r\\n`"),
+        ("S: 334 x\nC: abcdef", "S: 334\nC: def", "`C: [hidden]`, got `[hidden]\\r\\n`"),
+        ("S: 334 x\nC: abc\nC: abcdef", "S: 334\nC: abc\nC: def", "`C: [hidden]`, got `[hidden]\\r\\n`"),
+        ("S: 334 x\nC: abc\nS: 235 x\nC: A", "S: 334\nC: abc\nS: 235\nC: B", "`C: A`, got `B\\r\\n`"),
         ("C: A", &format!("C: {long}"), "`C: A`, got `xxx"),
     ];
     for (served, played, told) in table {

@@ -146,9 +146,8 @@ impl Game<'_> {
         if bytes.is_empty() {
             return shown(b"");
         }
-        let is_answer = std::mem::take(&mut self.is_challenged);
         let (line, end) = bytes.split_at(bytes.len() - bytes.iter().rev().take_while(|b| b"\r\n".contains(b)).count());
-        let line = hidden(line, is_answer).map_or(Cow::Borrowed(line), Cow::Owned);
+        let line = hidden(line, self.is_challenged).map_or(Cow::Borrowed(line), Cow::Owned);
         self.note(Side::Client, &line);
         shown(&[&*self.values.mask(&line), end].concat())
     }

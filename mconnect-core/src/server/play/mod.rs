@@ -44,7 +44,7 @@ struct Game<'a> {
     values: Values,
     deadlines: Deadlines,
     last_lines: VecDeque<(Side, Vec<u8>)>,
-    /// What the client says next answers a challenge.
+    /// What the client says answers a challenge, until something else is said to it.
     is_challenged: bool,
     setup: &'a Setup,
     shared: &'a Shared,
@@ -198,7 +198,7 @@ impl<'a> Game<'a> {
         ServerError::Deviation {
             file: step.file.clone(),
             line: step.line,
-            expected: step.shown(),
+            expected: step.shown(self.is_challenged),
             got,
             last_lines: last_lines.collect(),
         }
