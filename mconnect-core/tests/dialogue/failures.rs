@@ -1,7 +1,7 @@
 //! What is not met, and how it is told.
 
 use std::io::Write;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -266,6 +266,16 @@ fn a_client_that_goes_while_it_is_spoken_to_is_told_of() {
     let error = server.join().unwrap_err().to_string();
     let told = "line 2 of the dialogue: expected `S: *octets 90000000*`, got a client that has gone (";
     assert!(error.starts_with(told), "{error}");
+}
+
+#[test]
+fn a_message_without_an_end_is_not_taken_for_ever() {
+    let server = Server::play("S: 354 go\nC: *body*").unwrap();
+    let mut client = TcpStream::connect(server.address()).unwrap();
+    let lines = [b"x".repeat(998), b"\r\n".to_vec()].concat().repeat(64);
+    while client.write_all(&lines).is_ok() {}
+    let error = server.join().unwrap_err().to_string();
+    assert!(error.contains("expected `C: *body*`, got more than 104857600 octets"), "{error}");
 }
 
 #[test]

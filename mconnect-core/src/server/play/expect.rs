@@ -10,6 +10,7 @@ use super::{Game, LEAST, STEP_PATIENCE, is_late, no_value};
 use crate::dialogue::{Deed, Part, Side, Step, Text, Values, Whole, deliver, hidden, path_of};
 use crate::protocol::{BodyDecoder, CrlfEncoder, Visible};
 use crate::server::input::Input;
+use crate::server::receive::LARGEST;
 use crate::server::{Message, ServerError, auth, write};
 use crate::stream::left;
 
@@ -198,6 +199,9 @@ impl Game<'_> {
     fn expect_body(&mut self, step: &Step, file: Option<&Text>) -> Met {
         let content = match body(&mut self.input)? {
             Ok(content) => content,
+            Err(content) if content.len() > LARGEST => {
+                return Ok(Err(format!("more than {LARGEST} octets")));
+            }
             Err(content) => return Ok(Err(format!("{} octets and no lone dot", content.len()))),
         };
         let file = match file.map(|file| self.values.fill(file)) {
@@ -236,7 +240,7 @@ fn matches_line(values: &Values, text: &Text, sent: &[u8]) -> Option<Vec<(String
     values.matches(parts, rest.strip_prefix(&first[verb..])?, Whole::Yes)
 }
 
-/// Reads a body up to its lone dot; without one, what came instead is the error.
+/// Reads a body up to its lone dot; without one, or if it is larger than a message may be, what came instead is the error.
 fn body(input: &mut Input) -> io::Result<Result<Vec<u8>, Vec<u8>>> {
     let (mut decoder, mut content) = (BodyDecoder::default(), Vec::new());
     loop {
@@ -247,8 +251,10 @@ fn body(input: &mut Input) -> io::Result<Result<Vec<u8>, Vec<u8>>> {
         let size = some.len();
         let end = decoder.decode(some, &mut content);
         input.take(end.unwrap_or(size));
-        if end.is_some() {
-            return Ok(Ok(content));
+        match end {
+            _ if content.len() > LARGEST => return Ok(Err(content)),
+            Some(_) => return Ok(Ok(content)),
+            None => {}
         }
     }
 }

@@ -17,6 +17,7 @@ use super::{Said, Shared, write};
 use crate::dialogue::Side;
 use crate::stream::Stream;
 use transaction::Envelope;
+pub(super) use transaction::LARGEST;
 
 /// Serves a client until one of the two is done.
 pub(super) fn serve(socket: &TcpStream, session: usize, shared: &Shared, setup: &Setup) -> io::Result<()> {
@@ -221,7 +222,7 @@ impl Receiver<'_> {
     }
 
     fn extensions(&self) -> String {
-        let size = format!("SIZE {}", transaction::LARGEST);
+        let size = format!("SIZE {}", LARGEST);
         let mut keywords =
             vec![NAME, "PIPELINING", &size, "8BITMIME", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES", "HELP"];
         if self.offers_tls() {
