@@ -222,7 +222,7 @@ impl Receiver<'_> {
     }
 
     fn extensions(&self) -> String {
-        let size = format!("SIZE {}", LARGEST);
+        let size = format!("SIZE {LARGEST}");
         let mut keywords =
             vec![NAME, "PIPELINING", &size, "8BITMIME", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES", "HELP"];
         if self.offers_tls() {
