@@ -104,6 +104,19 @@ fn what_is_not_met_says_what_was_expected_and_what_came() {
             Other,
             "line 3: expected `S: *no reply*`, got `250 a`",
         ),
+        ("S> 250 ab\\r\\n", "S> 250 a\nS: *silence 9 s*", Other, "line 2: expected `S: *silence 9 s*`, got `b\\r\\n`"),
+        (
+            "S> 250 ab\nC: *silence 9 s*",
+            "S> 250 a\nS: *silence 5 ms*",
+            Other,
+            "line 2: expected `S: *silence 5 ms*`, got `b`",
+        ),
+        (
+            "S> 250 a",
+            "S> 250 a\nS: *silence 9 s*",
+            Closed,
+            "line 2: expected `S: *silence 9 s*`, got the end of the stream",
+        ),
         (
             "C: A",
             "C: *close*\nS: 250",
