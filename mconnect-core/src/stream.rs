@@ -7,6 +7,8 @@ use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+#[cfg(any(feature = "tls", feature = "server"))]
+use std::time::Instant;
 
 /// A two-way stream of bytes that two threads use at once, one in each direction, and that a third can shut down.
 ///
@@ -167,6 +169,16 @@ impl<R: Read + Send, W: Write + Send> Stream for Pair<R, W> {
 impl<R, W> fmt::Debug for Pair<R, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pair").finish_non_exhaustive()
+    }
+}
+
+/// Gives the time left, at least a millisecond of it: the system takes no timeout of zero.
+#[cfg(any(feature = "tls", feature = "server"))]
+pub(crate) fn left(deadline: Option<Instant>) -> io::Result<Option<Duration>> {
+    let Some(deadline) = deadline else { return Ok(None) };
+    match deadline.saturating_duration_since(Instant::now()) {
+        Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
+        left => Ok(Some(left.max(Duration::from_millis(1)))),
     }
 }
 

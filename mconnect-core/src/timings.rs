@@ -131,7 +131,11 @@ impl Observer for Timings {
                 state.end(Stage::Tls, None, at, next);
             }
             Event::Sent(bytes) => state.sent(at, bytes),
-            Event::SentSecret(_) => state.mark = state.mark.or(Some(at)),
+            Event::SentSecret(_) => {
+                state.mark = state.mark.or(Some(at));
+                // The end of its line is left out with it.
+                state.end_line();
+            }
             Event::Replied { answer, outstanding } => state.replied(at, *answer, *outstanding),
             Event::Phase(phase) => state.phase = Some(*phase),
             _ => {}
@@ -163,13 +167,17 @@ impl State {
                 }
             }
             if part.ends_with(b"\n") {
-                let word = std::mem::take(&mut self.word);
-                self.is_word_over = false;
-                let is_told = KNOWN.iter().any(|known| known.as_bytes() == word);
-                if !word.is_empty() && !is_told && self.words.len() < MOST_WORDS {
-                    self.words.push_back(word.escape_ascii().to_string());
-                }
+                self.end_line();
             }
+        }
+    }
+
+    fn end_line(&mut self) {
+        let word = std::mem::take(&mut self.word);
+        self.is_word_over = false;
+        let is_told = KNOWN.iter().any(|known| known.as_bytes() == word);
+        if !word.is_empty() && !is_told && self.words.len() < MOST_WORDS {
+            self.words.push_back(word.escape_ascii().to_string());
         }
     }
 
@@ -297,6 +305,19 @@ mod tests {
         play.replied(7, Request::Quit, 221, 0);
         assert_eq!(play.told(), ["VRFY 20", "RSET 3", "XYZZY 4", "QUIT 7"]);
         assert_eq!(play.timings.last_reply(), Some(Duration::from_millis(7)));
+    }
+
+    #[test]
+    fn a_command_behind_one_with_a_secret_keeps_its_name() {
+        let mut play = Play::new();
+        for (shown, request) in [("AUTH PLAIN ", Request::Auth), ("XLOGIN me ", Request::Other)] {
+            play.sent(0, shown.as_bytes());
+            play.timings.observe(play.now, &Event::SentSecret(7));
+            play.sent(0, b"VRFY me\r\n");
+            play.replied(1, request, 235, 1);
+            play.replied(2, Request::Other, 252, 0);
+        }
+        assert_eq!(play.told(), ["AUTH 1", "VRFY 2", "XLOGIN 1", "VRFY 2"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::error::Error as _;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -154,4 +154,22 @@ fn a_handshake_that_drips_meets_the_deadline() {
     assert!(error.is_timeout(), "{error}");
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
     drop(thread.join().unwrap());
+}
+
+#[test]
+fn an_end_of_tls_that_drips_meets_the_deadline() {
+    let (session, here, thread) = foe(|_, stream, gone| {
+        // A record that never ends.
+        stream.write_all(b"\x17\x03\x03\x3e\x80")?;
+        while gone.recv_timeout(Duration::from_millis(10)) == Err(RecvTimeoutError::Timeout) {
+            stream.write_all(b"\0")?;
+        }
+        Ok(())
+    });
+    let start = Instant::now();
+    let played = session.play(&"*within 300 ms*\nS: *end tls*".parse().unwrap());
+    assert_eq!(played.failure().unwrap().got, "nothing in 300ms");
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    drop(here);
+    thread.join().unwrap();
 }

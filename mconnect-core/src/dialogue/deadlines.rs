@@ -38,6 +38,11 @@ impl Deadlines {
     /// Gives the time of a `*within*` just before, or else this.
     pub fn of_this_or(&mut self, usual: Duration) -> Duration {
         let patience = self.next.take().unwrap_or(usual);
+        self.at_most(patience)
+    }
+
+    /// Gives this time, or what is left of that of the whole session.
+    pub fn at_most(&self, patience: Duration) -> Duration {
         match self.end {
             Some(end) => patience.min(end.saturating_duration_since(Instant::now())),
             None => patience,

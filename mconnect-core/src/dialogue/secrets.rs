@@ -1,6 +1,6 @@
 //! Passwords that stand in lines: they are not shown.
 
-use super::{Deed, Part, Step};
+use super::{Deed, Part, Side, Step, Text};
 
 /// Gives how a line of the client's with a password in it is shown, if it is one: AUTH with an initial response, or an
 /// answer in such an exchange.
@@ -16,23 +16,35 @@ pub(crate) fn hidden(line: &[u8], is_answer: bool) -> Option<Vec<u8>> {
 }
 
 impl Step {
-    /// Writes the step as a message shows it: as a dialogue has it, but for a password that stands in it.
-    pub(crate) fn shown(&self) -> String {
+    /// Writes the step as a message shows it: as a dialogue has it, but for a password that stands in it. What the client
+    /// says is one if it answers a challenge.
+    pub(crate) fn shown(&self, is_answer: bool) -> String {
         match &self.deed {
             Deed::Authenticate { mechanism, user, secret } => match &*secret.0 {
                 [Part::Value { default: None, .. }] => self.to_string(),
                 _ => format!("C: *authenticate {mechanism} {user} [hidden]*"),
             },
-            Deed::Line(text) => match &*text.0 {
-                [Part::Literal(line)] => match hidden(line, false) {
-                    Some(line) => format!("C: {}", String::from_utf8_lossy(&line)),
-                    None => self.to_string(),
-                },
-                _ => self.to_string(),
+            Deed::Line(text) | Deed::Bytes(text) if self.side == Side::Client => match hidden_in(text, is_answer) {
+                Some(line) => {
+                    let mark = if matches!(self.deed, Deed::Bytes(_)) { '>' } else { ':' };
+                    format!("C{mark} {}", String::from_utf8_lossy(&line))
+                }
+                None => self.to_string(),
             },
             _ => self.to_string(),
         }
     }
+}
+
+/// Does the same with the text of a step. A name tells nothing, but what stands for it where it has no value does.
+fn hidden_in(text: &Text, is_answer: bool) -> Option<Vec<u8>> {
+    let told = text.0.iter().map(|part| match part {
+        Part::Literal(bytes) => bytes,
+        Part::Value { default, .. } => default.as_deref().unwrap_or_default().as_bytes(),
+    });
+    let told = told.collect::<Vec<_>>().concat();
+    let told = told.trim_ascii();
+    hidden(told, is_answer && !told.is_empty())
 }
 
 #[cfg(test)]
@@ -43,6 +55,10 @@ mod tests {
     fn a_step_is_shown_without_the_password_in_it() {
         for (text, shown) in [
             ("C: AUTH PLAIN AHRpbQBwZW5jaWw=", "C: AUTH PLAIN [hidden]"),
+            ("C> AUTH PLAIN AHRpbQBwZW5jaWw=\\r\\n", "C> AUTH PLAIN [hidden]"),
+            ("C: AUTH PLAIN ${word:-dGV4dA==}", "C: AUTH PLAIN [hidden]"),
+            ("C: AUTH PLAIN AHRpbQB${word}", "C: AUTH PLAIN [hidden]"),
+            ("C: AUTH ${mechanism:-PLAIN} ${word}", "C: AUTH ${mechanism:-PLAIN} ${word}"),
             ("C: auth plain ${word}", "C: auth plain ${word}"),
             ("C: AUTH LOGIN", "C: AUTH LOGIN"),
             ("C: *authenticate PLAIN tim pencil*", "C: *authenticate PLAIN tim [hidden]*"),
@@ -50,7 +66,21 @@ mod tests {
             ("C: *authenticate PLAIN tim ${word}*", "C: *authenticate PLAIN tim ${word}*"),
             ("S: 250 AUTH PLAIN x", "S: 250 AUTH PLAIN x"),
         ] {
-            assert_eq!(Dialogue::parse(text).unwrap().steps()[0].shown(), shown);
+            assert_eq!(Dialogue::parse(text).unwrap().steps()[0].shown(false), shown);
+        }
+    }
+
+    #[test]
+    fn an_answer_to_a_challenge_is_not_shown_but_for_the_name_of_one() {
+        for (text, shown) in [
+            ("C: cGVuY2ls", "C: [hidden]"),
+            ("C> cGVuY2ls\\r\\n", "C> [hidden]"),
+            ("C: ${word:-cGVuY2ls}", "C: [hidden]"),
+            ("C: ${word}", "C: ${word}"),
+            ("C: *", "C: *"),
+            ("S: 235", "S: 235"),
+        ] {
+            assert_eq!(Dialogue::parse(text).unwrap().steps()[0].shown(true), shown);
         }
     }
 }

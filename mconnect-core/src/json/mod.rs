@@ -40,7 +40,9 @@ use fold::Fold;
 /// The version of what entries hold. It changes when a field goes, or means something else; not when one comes.
 pub const VERSION: u32 = 1;
 
-/// Makes entries of what happens to sessions, and hands each to a function, in order.
+/// Makes entries of what happens to sessions, and hands each to a function, in the order of each thread: what one sends and
+/// another receives at the same moment may come either way round. No lock is held meanwhile, so that the function may use
+/// the journal.
 ///
 /// Commands come by the line and replies whole, in bounded memory. Passwords are left out.
 pub struct Journal<F>(Arc<Inner<F>>);
@@ -144,5 +146,28 @@ impl<F: Fn(&Entry<'_>) + Send + Sync> Observer for Journal<F> {
 impl<F> Clone for Journal<F> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+
+    use super::*;
+
+    type Write = Box<dyn Fn(&Entry<'_>) + Send + Sync>;
+
+    #[test]
+    fn the_function_may_use_the_journal() {
+        let (slot, told) = (Arc::new(OnceLock::<Journal<Write>>::new()), Arc::new(Mutex::new(0)));
+        let (theirs, count) = (Arc::clone(&slot), Arc::clone(&told));
+        let journal = slot.get_or_init(|| {
+            Journal::new(Box::new(move |_| {
+                theirs.get().unwrap().close();
+                *count.lock().unwrap() += 1;
+            }))
+        });
+        journal.end(None, None);
+        assert_eq!(*told.lock().unwrap(), 1);
     }
 }

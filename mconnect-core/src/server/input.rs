@@ -2,20 +2,23 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 use memchr::memchr;
 
-use crate::stream::Stream;
+use crate::stream::{Stream, left};
 
 pub(super) struct Input {
     stream: Arc<dyn Stream>,
     bytes: Vec<u8>,
     start: usize,
+    /// By when what is read has to come, however many reads that takes; without one, the stream's own timeout holds.
+    pub deadline: Option<Instant>,
 }
 
 impl Input {
     pub fn new(stream: Arc<dyn Stream>) -> Self {
-        Self { stream, bytes: Vec::new(), start: 0 }
+        Self { stream, bytes: Vec::new(), start: 0, deadline: None }
     }
 
     /// Gives what has come and was not taken.
@@ -63,13 +66,21 @@ impl Input {
         let before = self.bytes.len();
         self.bytes.resize(before + ROOM, 0);
         let result = loop {
-            match self.stream.read(&mut self.bytes[before..]) {
+            match self.wait().and_then(|()| self.stream.read(&mut self.bytes[before..])) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => break result,
             }
         };
         self.bytes.truncate(before + *result.as_ref().unwrap_or(&0));
         Ok(result? > 0)
+    }
+
+    /// Has the next read wait as long as is left.
+    fn wait(&self) -> io::Result<()> {
+        match left(self.deadline)? {
+            Some(left) => self.stream.set_read_timeout(Some(left)),
+            None => Ok(()),
+        }
     }
 }
 

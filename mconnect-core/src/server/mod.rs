@@ -30,7 +30,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::panic::resume_unwind;
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[cfg(feature = "tls")]
 pub use certificate::{Authority, Identity};
@@ -40,7 +40,7 @@ pub use setup::Setup;
 pub use shared::{Message, Said};
 
 use crate::dialogue::{Dialogue, Values};
-use crate::stream::Stream;
+use crate::stream::{Stream, left};
 use shared::{Shared, State};
 
 /// A server that listens on this machine.
@@ -259,9 +259,12 @@ fn failed(action: &'static str) -> impl Fn(io::Error) -> ServerError + Copy {
     move |source| ServerError::Io { action, source }
 }
 
-/// Writes all of it.
-fn write(stream: &dyn Stream, mut bytes: &[u8]) -> io::Result<()> {
+/// Writes all of it, until the deadline; without one, the stream's own timeout holds for each write.
+fn write(stream: &dyn Stream, mut bytes: &[u8], deadline: Option<Instant>) -> io::Result<()> {
     while !bytes.is_empty() {
+        if let Some(left) = left(deadline)? {
+            stream.set_write_timeout(Some(left))?;
+        }
         match stream.write(bytes) {
             Ok(count) => bytes = &bytes[count..],
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::input::Input;
 use super::rules::Rule;
@@ -115,11 +115,12 @@ impl Setup {
 
     /// Closes so that the client can still read everything: what it has sent is read before.
     pub(super) fn close(&self, stream: &dyn Stream, input: &mut Input, is_inside_tls: bool) -> io::Result<()> {
+        stream.set_write_timeout(Some(CLOSE_PATIENCE))?;
         match &self.tls {
             Some(tls) if is_inside_tls => tls.end(stream)?,
             _ => stream.half_close()?,
         }
-        stream.set_read_timeout(Some(CLOSE_PATIENCE))?;
+        input.deadline = Some(Instant::now() + CLOSE_PATIENCE);
         loop {
             let count = input.some()?.len();
             if count == 0 {

@@ -78,13 +78,13 @@ impl Certificate {
     pub(crate) fn read(der: &CertificateDer<'_>) -> Self {
         Self::parse(der).unwrap_or_else(|| Self {
             der: der.to_vec(),
-            subject: "(not readable)".to_owned(),
-            issuer: "(not readable)".to_owned(),
+            subject: NOT_READABLE.to_owned(),
+            issuer: NOT_READABLE.to_owned(),
             names: Vec::new(),
             not_before: UNIX_EPOCH,
             not_after: UNIX_EPOCH,
-            key: "(not readable)".to_owned(),
-            signature: "(not readable)".to_owned(),
+            key: NOT_READABLE.to_owned(),
+            signature: NOT_READABLE.to_owned(),
             fingerprint: Fingerprint::of(der),
             key_fingerprint: Fingerprint::of(&[]),
         })
@@ -113,6 +113,11 @@ impl Certificate {
     /// Says whether it names itself as its issuer.
     pub fn is_self_issued(&self) -> bool {
         self.subject == self.issuer
+    }
+
+    /// Says whether it could be read; what it names tells nothing of that.
+    pub(super) fn is_readable(&self) -> bool {
+        self.key != NOT_READABLE
     }
 
     /// Says whether its key is of a kind that can be verified with.
@@ -179,7 +184,7 @@ fn rsa_size(bytes: &[u8]) -> Option<usize> {
 
 /// Names an algorithm, and its curve, from the content of an AlgorithmIdentifier.
 pub(super) fn algorithm_of(identifier: &[u8]) -> String {
-    let Ok(mut reader) = SliceReader::new(identifier) else { return "(not readable)".to_owned() };
+    let Ok(mut reader) = SliceReader::new(identifier) else { return NOT_READABLE.to_owned() };
     let oids = [ObjectIdentifier::decode(&mut reader), ObjectIdentifier::decode(&mut reader)];
     oids.into_iter().flatten().map(algorithm).collect::<Vec<_>>().join(" ")
 }
@@ -207,6 +212,7 @@ const ALGORITHMS: &[(&str, &str)] = &[
     ("1.3.101.112", "Ed25519"),
 ];
 
+const NOT_READABLE: &str = "(not readable)";
 /// In seconds.
 const DAY: u64 = 24 * 60 * 60;
 

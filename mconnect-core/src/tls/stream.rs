@@ -15,7 +15,7 @@ use rustls::Connection;
 use super::after::AfterTls;
 use super::received::Received;
 use super::words::{self, Stage};
-use crate::stream::Stream;
+use crate::stream::{Stream, left};
 
 /// A TLS connection over another stream.
 ///
@@ -40,6 +40,7 @@ struct State {
     /// The plaintext in `out` whose writer was told to come again.
     owed: usize,
     is_half_closed: bool,
+    read_timeout: Option<Duration>,
     /// The least version of TLS that is spoken.
     least: &'static str,
 }
@@ -74,6 +75,7 @@ impl TlsStream {
             out: Vec::new(),
             owed: 0,
             is_half_closed: false,
+            read_timeout: None,
             least,
         };
         let stream = Self { under, state: Mutex::new(state), is_free: Condvar::new() };
@@ -280,6 +282,7 @@ impl Stream for TlsStream {
     }
 
     fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.state().read_timeout = timeout;
         self.under.set_read_timeout(timeout)
     }
 
@@ -295,7 +298,10 @@ impl Stream for TlsStream {
 
     fn end_tls(&self, awaits: bool) -> io::Result<Arc<dyn Stream>> {
         if awaits {
+            // Records without plaintext, such as session tickets, may come first: they give the farewell no more time.
+            let deadline = self.state().read_timeout.and_then(|timeout| Instant::now().checked_add(timeout));
             loop {
+                self.under.set_read_timeout(left(deadline)?)?;
                 match self.read(&mut [0]) {
                     Ok(0) => break,
                     Ok(_) => {
@@ -361,15 +367,6 @@ fn write_all(stream: &dyn Stream, bytes: &[u8]) -> (usize, io::Result<()>) {
 
 fn is_to_repeat(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
-}
-
-/// Gives the time left, at least a millisecond of it.
-fn left(deadline: Option<Instant>) -> io::Result<Option<Duration>> {
-    let Some(deadline) = deadline else { return Ok(None) };
-    match deadline.saturating_duration_since(Instant::now()) {
-        Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
-        left => Ok(Some(left.max(Duration::from_millis(1)))),
-    }
 }
 
 /// How much is encrypted at once, in octets.

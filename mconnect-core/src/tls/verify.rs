@@ -113,6 +113,9 @@ pub(super) fn problems(
     let (Some(leaf_der), Some(leaf)) = (shown.first(), certificates.first()) else {
         return vec![Problem::NoCertificate];
     };
+    if !leaf.is_readable() {
+        return vec![Problem::Other { reason: "its certificate is not readable".to_owned() }];
+    }
     if !trust.pins.is_empty() {
         // A pin says which key it is: names, times and issuers add nothing to that.
         let is_pinned = trust.pins.contains(&leaf.key_fingerprint);
@@ -225,4 +228,21 @@ fn other(error: &Error, path: &[&Certificate]) -> Problem {
         error => format!("its chain is not valid: {error}"),
     };
     Problem::Other { reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_cannot_be_read_is_that_and_neither_old_nor_self_signed() {
+        let shown = [CertificateDer::from(b"\x30\x03\x02\x01\x00".to_vec())];
+        let certificates = [Certificate::read(&shown[0])];
+        let pin = certificates[0].key_fingerprint;
+        for (pins, known) in [(&[][..], &[][..]), (&[pin], &[]), (&[], &shown)] {
+            let trust = Trust { name: None, asked: "mx.example.org", pins, known };
+            let told = problems(&trust, &shown, &certificates, SystemTime::now(), || Err("none".to_owned()));
+            assert_eq!(told, [Problem::Other { reason: "its certificate is not readable".to_owned() }]);
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! What is not met, and how it is told.
 
 use std::io::Write;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -59,6 +59,18 @@ fn what_is_not_met_says_what_was_expected_and_what_came() {
             "line 1: expected `C: ${no_such_name}`, got ${no_such_name} has no value",
         ),
         (
+            "S: 334 x\nC: A",
+            "S: 334\nC: c2VjcmV0${no_such_name}",
+            Impossible,
+            "line 2: expected `C: [hidden]`, got ${no_such_name} has no value",
+        ),
+        (
+            "C: A",
+            "C: AUTH LOGIN\nC: c2VjcmV0${no_such_name}",
+            Impossible,
+            "line 2: expected `C: [hidden]`, got ${no_such_name} has no value",
+        ),
+        (
             "S: 250 x",
             "S~ 250 *${no_such_name}",
             Impossible,
@@ -91,6 +103,19 @@ fn what_is_not_met_says_what_was_expected_and_what_came() {
             "S: 220\n*within 5 ms*\nS: *no reply*",
             Other,
             "line 3: expected `S: *no reply*`, got `250 a`",
+        ),
+        ("S> 250 ab\\r\\n", "S> 250 a\nS: *silence 9 s*", Other, "line 2: expected `S: *silence 9 s*`, got `b\\r\\n`"),
+        (
+            "S> 250 ab\nC: *silence 9 s*",
+            "S> 250 a\nS: *silence 5 ms*",
+            Other,
+            "line 2: expected `S: *silence 5 ms*`, got `b`",
+        ),
+        (
+            "S> 250 a",
+            "S> 250 a\nS: *silence 9 s*",
+            Closed,
+            "line 2: expected `S: *silence 9 s*`, got the end of the stream",
         ),
         (
             "C: A",
@@ -205,7 +230,10 @@ fn a_server_tells_what_a_client_did_instead() {
         ("S: 250 ${no_such_name}", "C: A", "`S: 250 ${no_such_name}`, got ${no_such_name} has no value"),
         ("*include a.txt*", "C: A", "`*include a.txt*`, got a file that was not read: Dialogue::load reads it"),
         ("C: AUTH PLAIN abc", "C: AUTH PLAIN def", "`C: AUTH PLAIN [hidden]`, got `AUTH PLAIN [hidden]\\r\\n`"),
-        ("S: 334 x\nC: abc", "S: 334\nC: def", "`C: abc`, got `[hidden]\\r\\n`"),
+        ("C: AUTH X ${x:-def}", "C: AUTH X abc", "`C: AUTH X [hidden]`, got `AUTH X [hidden]\\r\\n`"),
+        ("S: 334 x\nC: abcdef", "S: 334\nC: def", "`C: [hidden]`, got `[hidden]\\r\\n`"),
+        ("S: 334 x\nC: abc\nC: abcdef", "S: 334\nC: abc\nC: def", "`C: [hidden]`, got `[hidden]\\r\\n`"),
+        ("S: 334 x\nC: abc\nS: 235 x\nC: A", "S: 334\nC: abc\nS: 235\nC: B", "`C: A`, got `B\\r\\n`"),
         ("C: A", &format!("C: {long}"), "`C: A`, got `xxx"),
     ];
     for (served, played, told) in table {
@@ -251,6 +279,16 @@ fn a_client_that_goes_while_it_is_spoken_to_is_told_of() {
     let error = server.join().unwrap_err().to_string();
     let told = "line 2 of the dialogue: expected `S: *octets 90000000*`, got a client that has gone (";
     assert!(error.starts_with(told), "{error}");
+}
+
+#[test]
+fn a_message_without_an_end_is_not_taken_for_ever() {
+    let server = Server::play("S: 354 go\nC: *body*").unwrap();
+    let mut client = TcpStream::connect(server.address()).unwrap();
+    let lines = [b"x".repeat(998), b"\r\n".to_vec()].concat().repeat(64);
+    while client.write_all(&lines).is_ok() {}
+    let error = server.join().unwrap_err().to_string();
+    assert!(error.contains("expected `C: *body*`, got more than 104857600 octets"), "{error}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod constructs;
+mod deadlines;
 mod failures;
 mod files;
 mod notation;

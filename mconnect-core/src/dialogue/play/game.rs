@@ -78,10 +78,11 @@ impl<'a, 'w> Game<'a, 'w> {
             at += count;
         }
         if let (Some(last), false) = (steps.last(), self.out.is_empty() && self.broken.is_none()) {
+            let is_answer = self.is_answering();
             let (started, flushed) = (Instant::now(), self.flush());
             let finding = flushed.err().or_else(|| self.broken.take().map(|error| Finding::broken(&error)));
             if let Some(finding) = finding {
-                self.settle(std::slice::from_ref(last), started, finding);
+                self.settle(std::slice::from_ref(last), started, finding, is_answer);
             }
         }
     }
@@ -91,10 +92,13 @@ impl<'a, 'w> Game<'a, 'w> {
         let (step, started) = (&steps[0], Instant::now());
         let finding = match (step.side, &step.deed) {
             (Side::Client, Deed::Line(_) | Deed::Bytes(_) | Deed::Body(_) | Deed::File(_) | Deed::Octets(_)) => {
-                match self.send(step) {
-                    Ok(()) => return true,
-                    Err(finding) => finding,
-                }
+                return match self.send(step) {
+                    Ok(()) => true,
+                    Err(finding) => {
+                        let is_answer = self.is_answering();
+                        self.settle(steps, started, finding, is_answer)
+                    }
+                };
             }
             (Side::Neither, Deed::Include(_)) => Finding::not(Verdict::Impossible, NOT_READ),
             (Side::Neither, deed) => {
@@ -109,7 +113,7 @@ impl<'a, 'w> Game<'a, 'w> {
                 Err(finding) => finding,
             },
         };
-        self.settle(steps, started, finding)
+        self.settle(steps, started, finding, false)
     }
 
     fn act(&mut self, steps: &[Step]) -> Finding {
@@ -185,13 +189,13 @@ impl<'a, 'w> Game<'a, 'w> {
             }
         }
         if let Err(finding) = flushed {
-            self.settle(std::slice::from_ref(place), started, finding);
+            self.settle(std::slice::from_ref(place), started, finding, false);
         }
         self.session = None;
     }
 
     /// Keeps the outcome of a step, and says whether to go on.
-    fn settle(&mut self, steps: &[Step], started: Instant, finding: Finding) -> bool {
+    fn settle(&mut self, steps: &[Step], started: Instant, finding: Finding, is_answer: bool) -> bool {
         let is_met = finding.verdict == Verdict::Met;
         // A failure to write is told where what was expected did not come.
         let got = match (is_met, self.broken.take()) {
@@ -209,6 +213,7 @@ impl<'a, 'w> Game<'a, 'w> {
             reply: finding.reply,
             took: started.elapsed(),
             verdict: finding.verdict,
+            is_answer,
             last_lines: if is_met { Vec::new() } else { self.last_lines() },
         };
         self.report(Report::Outcome(&outcome));

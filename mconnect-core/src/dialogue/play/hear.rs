@@ -212,16 +212,22 @@ impl Game<'_, '_> {
         if let Some(reply) = self.held.take() {
             return Finding::not(Verdict::Other, self.shown(&reply));
         }
+        let skip = std::mem::take(&mut self.skip);
         let Some(session) = self.session.as_mut() else { return Finding::closed_here() };
         match session.read_line_within(time) {
-            Ok(Some(line)) => {
-                let raw = line.raw().to_vec();
+            Ok(Some(line)) if line.raw().len() > skip => {
+                let raw = line.raw()[skip..].to_vec();
                 self.unexpected(&raw)
             }
+            Ok(Some(_)) => self.expect_silence(time),
             Ok(None) => Finding::closed_after(b""),
-            Err(Error::Timeout { partial, .. }) if partial.len() <= self.skip => Finding::met("silence"),
             Err(Error::Timeout { partial, .. }) => {
-                Finding::not(Verdict::Other, format!("`{}`", Visible(&self.values.mask(&partial))))
+                // They are in the session still.
+                self.skip = skip;
+                match partial.get(skip..).unwrap_or_default() {
+                    [] => Finding::met("silence"),
+                    more => Finding::not(Verdict::Other, format!("`{}`", Visible(&self.values.mask(more)))),
+                }
             }
             Err(error) => Finding::broken(&error),
         }

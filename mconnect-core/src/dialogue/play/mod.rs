@@ -91,6 +91,8 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// If it did not: the last lines of the session until then.
     pub last_lines: Vec<String>,
+    /// What the step says answers a challenge.
+    is_answer: bool,
 }
 
 /// Whether a step went as expected.
@@ -134,7 +136,7 @@ impl Outcome {
     /// Gives what was expected, as the dialogue has it; the lines of a reply are joined by ` / `.
     pub fn expected(&self) -> String {
         let steps = self.before.iter().chain([&self.step]);
-        steps.map(Step::shown).collect::<Vec<_>>().join(" / ")
+        steps.map(|step| step.shown(self.is_answer)).collect::<Vec<_>>().join(" / ")
     }
 }
 

@@ -37,14 +37,25 @@ impl Game<'_, '_> {
             let line = line.strip_suffix(b"\n").map_or(line, |line| line.strip_suffix(b"\r").unwrap_or(line));
             let hidden = hidden(line, is_answer);
             // What goes out together with an AUTH that has no initial response are its answers.
-            is_answer |= line.split(|byte| *byte == b' ').count() == 2
-                && line.get(..5).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "));
+            is_answer |= begins_exchange(line);
             self.note(Side::Client, hidden.as_deref().unwrap_or(line));
         }
         bytes.clear();
         self.out = bytes;
         Ok(())
     }
+
+    /// Says whether what is sent next answers a challenge, or goes out together with an AUTH that will bring some.
+    pub(super) fn is_answering(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.phase() == Phase::Auth)
+            || self.out.split(|byte| *byte == b'\n').any(begins_exchange)
+    }
+}
+
+/// Says whether this is an AUTH without an initial response.
+fn begins_exchange(line: &[u8]) -> bool {
+    line.split(|byte| *byte == b' ').count() == 2
+        && line.get(..5).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "))
 }
 
 /// What goes out together is at most about this many octets.

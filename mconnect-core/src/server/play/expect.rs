@@ -4,13 +4,15 @@ use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::{Game, STEP_PATIENCE, no_value};
+use super::{Game, LEAST, STEP_PATIENCE, is_late, no_value};
 use crate::dialogue::{Deed, Part, Side, Step, Text, Values, Whole, deliver, hidden, path_of};
 use crate::protocol::{BodyDecoder, CrlfEncoder, Visible};
 use crate::server::input::Input;
-use crate::server::{Message, ServerError, auth, failed, write};
+use crate::server::receive::LARGEST;
+use crate::server::{Message, ServerError, auth, write};
+use crate::stream::left;
 
 /// What came, if it was not what was expected.
 type Met = io::Result<Result<(), String>>;
@@ -25,9 +27,8 @@ impl Game<'_> {
                 self.deadlines.next_or(usual)
             }
         };
-        // The system takes no timeout of zero.
-        let timeout = Some(patience.max(Duration::from_millis(1)));
-        self.stream.set_read_timeout(timeout).map_err(failed("set a timeout"))?;
+        let deadline = Instant::now().checked_add(patience.max(LEAST));
+        self.input.deadline = deadline;
         let met = match &step.deed {
             Deed::Line(text) => self.expect_line(text),
             Deed::Bytes(_) | Deed::File(_) => self.expect_bytes(step),
@@ -41,12 +42,12 @@ impl Game<'_> {
                 Ok(Ok(())) => {
                     self.out.extend_from_slice(b"220 2.0.0 go ahead\r\n");
                     self.flush(step)?;
-                    self.start_tls(patience)
+                    left(deadline).and_then(|left| self.start_tls(left.unwrap_or(patience)))
                 }
                 met => met,
             },
             Deed::Tls => self.start_tls(patience),
-            Deed::EndTls => self.end_tls(true),
+            Deed::EndTls => self.end_tls(true, patience),
             Deed::Authenticate { mechanism, user, secret } => self.expect_proof(mechanism, user, secret),
             _ => Ok(Ok(())),
         };
@@ -60,7 +61,7 @@ impl Game<'_> {
             Ok(Err(got)) => return Err(self.deviation(step, got)),
             Err(error) => error,
         };
-        let is_late = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
+        let is_late = is_late(&error);
         // The farewell of TLS may be missing when a client closes.
         let is_end = matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof);
         match &step.deed {
@@ -83,11 +84,12 @@ impl Game<'_> {
         Ok(Ok(()))
     }
 
-    /// Ends TLS, or waits until the client does.
-    pub(super) fn end_tls(&mut self, awaits: bool) -> Met {
+    /// Ends TLS, or waits until the client does, at most this long.
+    pub(super) fn end_tls(&mut self, awaits: bool, patience: Duration) -> Met {
         if !self.input.rest().is_empty() {
             return Ok(Err(shown(self.input.rest())));
         }
+        self.stream.set_read_timeout(Some(patience.max(LEAST)))?;
         self.stream = self.stream.end_tls(awaits)?;
         self.input = Input::new(Arc::clone(&self.stream));
         self.is_inside_tls = false;
@@ -116,13 +118,13 @@ impl Game<'_> {
         let initial = initial.map(<[u8]>::to_vec);
         let (is_granted, reply) = exchange.run(initial, |challenge| {
             self.note(Side::Server, challenge.as_bytes());
-            write(&*self.stream, format!("{challenge}\r\n").as_bytes())?;
+            write(&*self.stream, format!("{challenge}\r\n").as_bytes(), self.input.deadline)?;
             let answer = self.input.line()?;
             self.note(Side::Client, if answer == b"*\r\n" { b"*" } else { b"[hidden]" });
             Ok(answer)
         })?;
         self.note(Side::Server, reply.as_bytes());
-        write(&*self.stream, format!("{reply}\r\n").as_bytes())?;
+        write(&*self.stream, format!("{reply}\r\n").as_bytes(), self.input.deadline)?;
         Ok(if is_granted { Ok(()) } else { Err(format!("an exchange that ended with `{reply}`")) })
     }
 
@@ -145,9 +147,8 @@ impl Game<'_> {
         if bytes.is_empty() {
             return shown(b"");
         }
-        let is_answer = std::mem::take(&mut self.is_challenged);
         let (line, end) = bytes.split_at(bytes.len() - bytes.iter().rev().take_while(|b| b"\r\n".contains(b)).count());
-        let line = hidden(line, is_answer).map_or(Cow::Borrowed(line), Cow::Owned);
+        let line = hidden(line, self.is_challenged).map_or(Cow::Borrowed(line), Cow::Owned);
         self.note(Side::Client, &line);
         shown(&[&*self.values.mask(&line), end].concat())
     }
@@ -198,6 +199,9 @@ impl Game<'_> {
     fn expect_body(&mut self, step: &Step, file: Option<&Text>) -> Met {
         let content = match body(&mut self.input)? {
             Ok(content) => content,
+            Err(content) if content.len() > LARGEST => {
+                return Ok(Err(format!("more than {LARGEST} octets")));
+            }
             Err(content) => return Ok(Err(format!("{} octets and no lone dot", content.len()))),
         };
         let file = match file.map(|file| self.values.fill(file)) {
@@ -236,7 +240,7 @@ fn matches_line(values: &Values, text: &Text, sent: &[u8]) -> Option<Vec<(String
     values.matches(parts, rest.strip_prefix(&first[verb..])?, Whole::Yes)
 }
 
-/// Reads a body up to its lone dot; without one, what came instead is the error.
+/// Reads a body up to its lone dot; without one, or if it is larger than a message may be, what came instead is the error.
 fn body(input: &mut Input) -> io::Result<Result<Vec<u8>, Vec<u8>>> {
     let (mut decoder, mut content) = (BodyDecoder::default(), Vec::new());
     loop {
@@ -247,8 +251,10 @@ fn body(input: &mut Input) -> io::Result<Result<Vec<u8>, Vec<u8>>> {
         let size = some.len();
         let end = decoder.decode(some, &mut content);
         input.take(end.unwrap_or(size));
-        if end.is_some() {
-            return Ok(Ok(content));
+        match end {
+            _ if content.len() > LARGEST => return Ok(Err(content)),
+            Some(_) => return Ok(Ok(content)),
+            None => {}
         }
     }
 }

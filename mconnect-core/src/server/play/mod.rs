@@ -3,10 +3,11 @@
 mod expect;
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
@@ -43,7 +44,7 @@ struct Game<'a> {
     values: Values,
     deadlines: Deadlines,
     last_lines: VecDeque<(Side, Vec<u8>)>,
-    /// What the client says next answers a challenge.
+    /// What the client says answers a challenge, until something else is said to it.
     is_challenged: bool,
     setup: &'a Setup,
     shared: &'a Shared,
@@ -78,8 +79,9 @@ impl<'a> Game<'a> {
         if self.setup.is_tls_first
             && let Some(first) = steps.first()
         {
-            let met = self.start_tls(STEP_PATIENCE);
-            self.judge(first, met, STEP_PATIENCE)?;
+            let patience = self.deadlines.scaled(STEP_PATIENCE);
+            let met = self.start_tls(patience);
+            self.judge(first, met, patience)?;
         }
         for step in steps {
             match (step.side, &step.deed) {
@@ -108,8 +110,9 @@ impl<'a> Game<'a> {
                     return linger.map_err(failed("reset the connection"));
                 }
                 (Side::Server, Deed::EndTls) => {
-                    let met = self.end_tls(false);
-                    self.judge(step, met, STEP_PATIENCE)?;
+                    let patience = self.deadlines.at_most(self.deadlines.scaled(STEP_PATIENCE));
+                    let met = self.end_tls(false, patience);
+                    self.judge(step, met, patience)?;
                 }
                 (Side::Server, Deed::Pause(time) | Deed::Silence(time)) => thread::sleep(*time),
                 (Side::Client, _) => self.expect(step)?,
@@ -166,7 +169,16 @@ impl<'a> Game<'a> {
             self.is_challenged = line.starts_with(b"334");
             self.note(Side::Server, line.trim_ascii_end());
         }
-        write(&*self.stream, &bytes).map_err(|error| self.deviation(step, format!("a client that has gone ({error})")))
+        let patience = self.deadlines.at_most(self.deadlines.scaled(STEP_PATIENCE)).max(LEAST);
+        let written = self.stream.set_write_timeout(Some(patience));
+        let written = written.and_then(|()| write(&*self.stream, &bytes, Instant::now().checked_add(patience)));
+        written.map_err(|error| {
+            let got = match is_late(&error) {
+                true => format!("a client that has not read on in {patience:?}"),
+                false => format!("a client that has gone ({error})"),
+            };
+            self.deviation(step, got)
+        })
     }
 
     fn note(&mut self, side: Side, line: &[u8]) {
@@ -186,7 +198,7 @@ impl<'a> Game<'a> {
         ServerError::Deviation {
             file: step.file.clone(),
             line: step.line,
-            expected: step.shown(),
+            expected: step.shown(self.is_challenged),
             got,
             last_lines: last_lines.collect(),
         }
@@ -200,12 +212,18 @@ impl<'a> Game<'a> {
     }
 }
 
+fn is_late(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
 fn no_value(name: &str) -> String {
     format!("${{{name}}} has no value")
 }
 
 /// How long a client may take for a step, unless the dialogue says otherwise.
 const STEP_PATIENCE: Duration = Duration::from_secs(10);
+/// The system takes no timeout of zero.
+const LEAST: Duration = Duration::from_millis(1);
 const BLOCK: usize = 64 * 1024;
 const MOST_SHOWN: usize = 1000;
 const LAST_LINES: usize = 20;

@@ -17,6 +17,7 @@ use super::{Said, Shared, write};
 use crate::dialogue::Side;
 use crate::stream::Stream;
 use transaction::Envelope;
+pub(super) use transaction::LARGEST;
 
 /// Serves a client until one of the two is done.
 pub(super) fn serve(socket: &TcpStream, session: usize, shared: &Shared, setup: &Setup) -> io::Result<()> {
@@ -205,6 +206,9 @@ impl Receiver<'_> {
         self.flush()?;
         let Some(tls) = &self.setup.tls else { return Ok(()) };
         self.stream = tls.accept(Arc::clone(&self.stream), PATIENCE)?;
+        // A handshake leaves none.
+        self.stream.set_read_timeout(Some(PATIENCE))?;
+        self.stream.set_write_timeout(Some(PATIENCE))?;
         self.input = Input::new(Arc::clone(&self.stream));
         (self.is_inside_tls, self.is_authenticated) = (true, false);
         (self.hello, self.envelope, self.chunks) = (None, None, None);
@@ -218,7 +222,7 @@ impl Receiver<'_> {
     }
 
     fn extensions(&self) -> String {
-        let size = format!("SIZE {}", transaction::LARGEST);
+        let size = format!("SIZE {LARGEST}");
         let mut keywords =
             vec![NAME, "PIPELINING", &size, "8BITMIME", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES", "HELP"];
         if self.offers_tls() {
@@ -262,7 +266,7 @@ impl Receiver<'_> {
         for line in replies.lines() {
             self.note(Side::Server, line.as_bytes());
         }
-        write(&*self.stream, replies.as_bytes())
+        write(&*self.stream, replies.as_bytes(), None)
     }
 
     fn note_command(&self, line: &[u8], verb: &[u8], rest: &[u8]) {
@@ -315,3 +319,42 @@ fn multi_line(code: &str, enhanced: &str, lines: &[&str]) -> String {
 const NAME: &str = "loopback.mconnect.test";
 /// How long a client may be idle ([RFC 5321, section 4.5.3.2.7](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2.7)).
 const PATIENCE: Duration = Duration::from_secs(5 * 60);
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::io::Read as _;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::server::setup::Accept;
+
+    /// Leaves the stream without timeouts, as a handshake does, and keeps it.
+    #[derive(Default)]
+    struct Handshake(Mutex<Option<Arc<dyn Stream>>>);
+
+    impl Accept for Handshake {
+        fn accept(&self, stream: Arc<dyn Stream>, _: Duration) -> io::Result<Arc<dyn Stream>> {
+            stream.set_read_timeout(None)?;
+            stream.set_write_timeout(None)?;
+            *self.0.lock().expect("nobody panics with it") = Some(Arc::clone(&stream));
+            Ok(stream)
+        }
+
+        fn end(&self, stream: &dyn Stream) -> io::Result<()> {
+            stream.half_close()
+        }
+    }
+
+    #[test]
+    fn a_client_may_not_be_idle_for_ever_after_a_handshake_either() {
+        let handshake = Arc::new(Handshake::default());
+        let server = Setup { tls: Some(Arc::<Handshake>::clone(&handshake)), is_tls_first: true, ..Setup::new() };
+        let server = server.start().unwrap();
+        let mut client = TcpStream::connect(server.address()).unwrap();
+        client.read_exact(&mut [0; 4]).unwrap();
+        let stream = handshake.0.lock().unwrap().take().unwrap();
+        let fd = stream.as_fd().unwrap();
+        let timeouts = [SockRef::from(&fd).read_timeout().unwrap(), SockRef::from(&fd).write_timeout().unwrap()];
+        assert_eq!(timeouts, [Some(PATIENCE); 2]);
+    }
+}

@@ -217,5 +217,5 @@ fn path<'a>(rest: &'a [u8], keyword: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
 }
 
 /// The largest message that is taken, in octets.
-pub(super) const LARGEST: usize = 100 * 1024 * 1024;
+pub(in crate::server) const LARGEST: usize = 100 * 1024 * 1024;
 const MOST_RECIPIENTS: usize = 1000;
