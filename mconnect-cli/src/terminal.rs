@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::panic;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{
     _POSIX_VDISABLE, FlushArg, InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcflush, tcgetattr,
     tcsetattr,
@@ -192,9 +193,13 @@ fn is_ours(terminal: impl AsFd) -> bool {
     tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp())
 }
 
-/// Drops what was typed and not yet read.
-pub fn drop_typed() {
-    let _ = tcflush(io::stdin(), FlushArg::TCIFLUSH);
+/// Drops what was typed and not yet read, and says whether there was anything.
+pub fn drop_typed() -> bool {
+    let stdin = io::stdin();
+    let is_there =
+        poll(&mut [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO).is_ok_and(|count| count > 0);
+    let _ = tcflush(&stdin, FlushArg::TCIFLUSH);
+    is_there
 }
 
 impl Manner {

@@ -604,6 +604,52 @@ fn starttls_keeps_the_prompt_shut_until_its_reply() {
 }
 
 #[test]
+fn the_prompt_is_shut_whatever_else_is_due_before_the_reply_that_matters() {
+    for (line, replies) in [
+        ("STARTTLS", ["250 STARTTLS", "454 not now"]),
+        ("AUTH LOGIN", ["250 AUTH LOGIN", "502 no"]),
+        ("QUIT", ["250 ok", "500 never"]),
+    ] {
+        let told = Told::start();
+        let mut screen = Screen::start(told.peer.port, &[]);
+        told.say("220 hi\r\n");
+        screen.expect_last("smtp>");
+        screen.send("EHLO x\r");
+        // A slow reply does not keep the prompt.
+        screen.expect_last("smtp, 1 due>");
+        let sent = format!("EHLO x\r\n{line}\r\n");
+        screen.send(format!("{line}\r"));
+        told.expect(&sent);
+        screen.send("cGFzc3dvcmQ=\r");
+        told.say(&format!("{}\r\n", replies[0]));
+        screen.expect_row(replies[0]);
+        told.say(&format!("{}\r\n", replies[1]));
+        screen.expect_row(replies[1]);
+        if line != "QUIT" {
+            screen.expect_row("mconnect: what was typed before the refusal was dropped");
+            screen.send(CTRL_C);
+        }
+        screen.wait();
+        assert_eq!(told.received(), sent);
+    }
+}
+
+#[test]
+fn a_paste_ends_where_what_it_was_meant_for_is_refused() {
+    let told = Told::start();
+    let mut screen = Screen::start(told.peer.port, &[]);
+    told.say("220 hi\r\n");
+    screen.expect_last("smtp>");
+    screen.send("\x1b[200~AUTH LOGIN\rdXNlcg==\rcGFzc3dvcmQ=\r\x1b[201~");
+    told.expect("AUTH LOGIN\r\n");
+    told.say("502 no\r\n");
+    screen.expect_row("mconnect: the rest of the paste was not sent after the refusal");
+    screen.send(CTRL_C);
+    screen.wait();
+    assert_eq!(told.received(), "AUTH LOGIN\r\n");
+}
+
+#[test]
 fn completion_and_hints_follow_what_the_server_advertised() {
     let told = Told::start();
     let mut screen = Screen::start(told.peer.port, &["--color", "always", "--helo", "[127.0.0.1]"]);

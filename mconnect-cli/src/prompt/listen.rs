@@ -12,20 +12,33 @@ use super::inbox::{Ending, Heard, Inbox};
 use super::{Flow, Leave, Talk, is_command, paint, tell};
 use crate::judge::{self, End};
 use crate::screen;
-use crate::verdict::status;
+use crate::terminal;
+use crate::verdict::{say, status};
 
 impl Talk<'_> {
     /// Shows what the server says for as long as that is worth waiting for: a prompt follows a reply where it can.
     pub(super) fn settle(&mut self) -> Flow {
+        if self.writer.owes(|request| request == Request::Quit || is_turn(request)) {
+            // What is typed must not go out in the clear, or be shown, whatever else is due before.
+            self.wait_for_replies()?;
+            if self.is_turned_down() && terminal::drop_typed() {
+                say("mconnect: what was typed before the refusal was dropped");
+            }
+            return Continue(());
+        }
         let standing = self.writer.standing();
         match standing.awaited {
-            // What is typed must not go out in the clear, or be shown.
-            Some(Request::StartTls | Request::Auth | Request::AuthAnswer | Request::Quit) => self.wait_for_replies(),
             Some(_) if standing.phase != Phase::Body || standing.awaited == Some(Request::Data) => {
                 self.wait(Some(Instant::now() + PATIENCE)).map_continue(drop)
             }
             _ => self.show_what_came(),
         }
+    }
+
+    /// Says whether the last reply refused what the lines after it were meant for: they may hold secrets.
+    pub(super) fn is_turned_down(&self) -> bool {
+        let answer = self.writer.standing().last_answer;
+        answer.is_some_and(|answer| answer.request.is_some_and(is_turn) && !answer.code.is_positive())
     }
 
     /// Waits for all replies, each with its own deadline.
@@ -130,6 +143,11 @@ impl Talk<'_> {
             }
         }
     }
+}
+
+/// Says whether the reply to such a request decides what the lines after it mean, and who may see them.
+fn is_turn(request: Request) -> bool {
+    matches!(request, Request::StartTls | Request::Auth | Request::AuthAnswer)
 }
 
 /// A reply that takes longer does not keep the prompt.

@@ -74,6 +74,10 @@ impl Talk<'_> {
             } else {
                 self.settle()?;
             }
+            if is_pasted && lines.peek().is_some() && self.is_turned_down() {
+                say("mconnect: the rest of the paste was not sent after the refusal");
+                return Continue(());
+            }
             let standing = self.writer.standing();
             if let (true, Phase::Command, Some(Answer { request: Some(Request::Data), .. })) =
                 (is_pasted, standing.phase, standing.last_answer)

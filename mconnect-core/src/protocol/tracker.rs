@@ -259,6 +259,11 @@ impl Tracker {
         }
     }
 
+    /// Says whether a reply is due, not only as the next one, to a request of such a kind.
+    pub fn owes(&self, is_it: impl Fn(Request) -> bool) -> bool {
+        self.due.holds(is_it)
+    }
+
     /// Says what the next bytes sent will mean to the server.
     pub fn phase(&self) -> Phase {
         match self.sending {

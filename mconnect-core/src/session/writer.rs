@@ -10,7 +10,7 @@ use super::shared::{Deadline, Shared};
 use crate::closer::Closer;
 use crate::error::{Action, Error, Peer};
 use crate::observer::Event;
-use crate::protocol::{Extensions, Phase, Standing};
+use crate::protocol::{Extensions, Phase, Request, Standing};
 use crate::stream::Stream;
 
 /// The half of a session that writes, and that keeps the deadlines while another thread reads.
@@ -90,6 +90,11 @@ impl Writer {
     /// Says where the session stands.
     pub fn standing(&self) -> Standing {
         self.shared.tracker().standing()
+    }
+
+    /// Says whether a reply is due, not only as the next one, to a request of such a kind.
+    pub fn owes(&self, is_it: impl Fn(Request) -> bool) -> bool {
+        self.shared.tracker().owes(is_it)
     }
 
     /// Gives what the server advertised in its last positive reply to EHLO or LHLO.
