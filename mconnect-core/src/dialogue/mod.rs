@@ -45,7 +45,7 @@ pub use values::{Part, Text, Values};
 use crate::protocol::Visible;
 
 #[cfg(feature = "server")]
-pub(crate) use deadlines::Deadlines;
+pub(crate) use deadlines::{Deadlines, OVER};
 #[cfg(feature = "server")]
 pub(crate) use load::{deliver, path_of};
 #[cfg(feature = "server")]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Game, LEAST, STEP_PATIENCE, is_late, no_value};
-use crate::dialogue::{Deed, Part, Side, Step, Text, Values, Whole, deliver, hidden, path_of};
+use crate::dialogue::{Deed, OVER, Part, Side, Step, Text, Values, Whole, deliver, hidden, path_of};
 use crate::protocol::{BodyDecoder, CrlfEncoder, Visible};
 use crate::server::input::Input;
 use crate::server::receive::LARGEST;
@@ -21,7 +21,7 @@ impl Game<'_> {
     pub(super) fn expect(&mut self, step: &Step) -> Result<(), ServerError> {
         let patience = match &step.deed {
             Deed::Pause(_) => return Ok(()),
-            Deed::Silence(time) => *time,
+            Deed::Silence(time) => self.deadlines.at_most(*time),
             _ => {
                 let usual = self.deadlines.scaled(STEP_PATIENCE);
                 self.deadlines.next_or(usual)
@@ -65,6 +65,7 @@ impl Game<'_> {
         // The farewell of TLS may be missing when a client closes.
         let is_end = matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof);
         match &step.deed {
+            Deed::Silence(time) if is_late && patience < *time => Err(self.deviation(step, OVER.to_owned())),
             Deed::Silence(_) if is_late => Ok(()),
             Deed::Close | Deed::Reset if is_end => Ok(()),
             _ if is_late => Err(self.deviation(step, format!("nothing in {patience:?}"))),
