@@ -111,6 +111,20 @@ fn playing_stops_at_a_place_with_quit_or_at_once() {
 }
 
 #[test]
+fn playing_stops_without_quit_where_no_command_is_due() {
+    for steps in
+        ["C: DATA\nS: 354 go\nC: text", "C> BDAT 9\\r\\ntext", "C: AUTH LOGIN\nS: 334 x", "C: STARTTLS\nS: 220 x"]
+    {
+        let server = Server::play(&format!("S: 220 x\n{steps}\nC: *close*")).unwrap();
+        let mut player = Player::new();
+        player.quit_at("inside");
+        let dialogue = format!("S: 220\n{steps}\n*place inside*\nC: never").parse().unwrap();
+        player.play(open(&server), &dialogue).require().unwrap();
+        server.join().unwrap_or_else(|error| panic!("{steps}: {error}"));
+    }
+}
+
+#[test]
 fn several_sessions_are_played_in_order_and_said_as_data() {
     let server = Server::play("S: 421 later\nS: *close*\n*next session*\nS: 220 now\nC: QUIT\nS: 221 bye").unwrap();
     let dialogue = Dialogue::parse("S: 421\nS: *close*\n*next session*\nS: 220\nC: QUIT\nS: 221\nS: *close*").unwrap();

@@ -10,7 +10,7 @@ use super::{Outcome, Player, Report, Stop, Verdict, Watcher, auth, tls};
 use crate::dialogue::deadlines::{Deadlines, OVER};
 use crate::dialogue::{Deed, Dialogue, Mark, Side, Step, Values};
 use crate::error::Error;
-use crate::protocol::{Limits, Reply, ReplyBuilder, Visible};
+use crate::protocol::{Limits, Phase, Reply, ReplyBuilder, Visible};
 use crate::session::Session;
 
 /// A dialogue that is being played.
@@ -190,7 +190,11 @@ impl<'a, 'w> Game<'a, 'w> {
 
     fn stop_here(&mut self, place: &Step, stop: Stop) {
         let (started, flushed) = (Instant::now(), self.flush());
-        if flushed.is_ok() && stop == Stop::WithQuit {
+        // What would be a body's text, an answer or the beginning of a handshake is no QUIT.
+        let is_command_due = self.session.as_ref().is_none_or(|session| {
+            !matches!(session.phase(), Phase::Body | Phase::Chunk { .. } | Phase::Auth | Phase::StartTls)
+        });
+        if flushed.is_ok() && stop == Stop::WithQuit && is_command_due {
             let quit = Dialogue::parse("C: QUIT\nS: 221").expect("these lines are a dialogue");
             for step in quit.steps() {
                 let step = Step { file: place.file.clone(), line: place.line, ..step.clone() };
