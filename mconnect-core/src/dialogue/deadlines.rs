@@ -1,5 +1,6 @@
 //! How long what a dialogue awaits may take.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Deed;
@@ -37,8 +38,13 @@ impl Deadlines {
 
     /// Gives the time of a `*within*` just before, or else this.
     pub fn of_this_or(&mut self, usual: Duration) -> Duration {
-        let patience = self.next.take().unwrap_or(usual);
+        let patience = self.whole_or(usual);
         self.at_most(patience)
+    }
+
+    /// Gives the same, whatever is left of that of the whole session.
+    pub fn whole_or(&mut self, usual: Duration) -> Duration {
+        self.next.take().unwrap_or(usual)
     }
 
     /// Gives this time, or what is left of that of the whole session.
@@ -49,11 +55,24 @@ impl Deadlines {
         }
     }
 
+    /// Says whether that of the whole session has passed.
+    pub fn are_over(&self) -> bool {
+        self.end.is_some_and(|end| end <= Instant::now())
+    }
+
+    /// Waits for so long, or until that of the whole session has passed.
+    pub fn pause(&self, time: Duration) {
+        thread::sleep(self.at_most(time));
+    }
+
     /// Multiplies a time; one too long is the longest there is.
     pub fn scaled(&self, time: Duration) -> Duration {
         Duration::try_from_secs_f64(time.as_secs_f64() * self.factor).unwrap_or(Duration::MAX)
     }
 }
+
+/// What came instead of what was expected, when the deadline of the whole session passed.
+pub(crate) const OVER: &str = "the end of the time for all";
 
 #[cfg(test)]
 mod tests {
@@ -71,6 +90,7 @@ mod tests {
         assert_eq!(deadlines.of_this_or(second), second);
         deadlines.take(&Deed::AllWithin(Duration::ZERO));
         assert_eq!(deadlines.next_or(second), Duration::ZERO);
+        assert_eq!((deadlines.whole_or(second), deadlines.are_over()), (second, true));
         assert_eq!(Deadlines::new(f64::NAN).scaled(second), Duration::MAX);
         assert_eq!(Deadlines::new(1e300).scaled(second), Duration::MAX);
     }

@@ -45,11 +45,11 @@ pub use values::{Part, Text, Values};
 use crate::protocol::Visible;
 
 #[cfg(feature = "server")]
-pub(crate) use deadlines::Deadlines;
+pub(crate) use deadlines::{Deadlines, OVER};
 #[cfg(feature = "server")]
 pub(crate) use load::{deliver, path_of};
 #[cfg(feature = "server")]
-pub(crate) use secrets::hidden;
+pub(crate) use secrets::lines_hidden;
 #[cfg(feature = "server")]
 pub(crate) use values::Whole;
 

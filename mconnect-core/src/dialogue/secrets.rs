@@ -15,6 +15,26 @@ pub(crate) fn hidden(line: &[u8], is_answer: bool) -> Option<Vec<u8>> {
     }
 }
 
+/// Gives lines of the client's as they are shown; the first of them, at least, is an answer if it is said to be.
+#[cfg(feature = "server")]
+pub(crate) fn lines_hidden(bytes: &[u8], mut is_answer: bool) -> Vec<u8> {
+    let mut shown = Vec::with_capacity(bytes.len());
+    for whole in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let ended = whole.iter().rev().take_while(|byte| b"\r\n".contains(byte)).count();
+        let (line, end) = whole.split_at(whole.len() - ended);
+        shown.extend_from_slice(hidden(line, is_answer).as_deref().unwrap_or(line));
+        shown.extend_from_slice(end);
+        is_answer |= begins_exchange(line);
+    }
+    shown
+}
+
+/// Says whether this is an AUTH without an initial response: what goes out together with it are its answers.
+pub(crate) fn begins_exchange(line: &[u8]) -> bool {
+    line.split(|byte| *byte == b' ').count() == 2
+        && line.get(..5).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "))
+}
+
 impl Step {
     /// Writes the step as a message shows it: as a dialogue has it, but for a password that stands in it. What the client
     /// says is one if it answers a challenge.

@@ -65,6 +65,7 @@ fn each_construct_does_what_it_says_in_both_roles() {
         ("a pause inside a reply", "S: 250-a\nS: *pause 5 ms*\nS: 250 b", "S: 250-a\nS: *pause 5 ms*\nS: 250 b"),
         ("bytes that end a reply", "S: 250-a\nS: 250-b\nS> 250 c\\r\\n\nC: A", "S: 250-b\nS> 250 c\\r\\n\nC: A"),
         ("a capture of a whole line", "S= 250-a b\nS= 250 7\nC: X 7", "S= 250-${name}\nS= 250 ${id}\nC: X ${id}"),
+        ("a reset for a close", "S: 220 x\nC: A\nS: *reset*", "S: 220\nC: A\nS: *close*"),
         ("a secret", "*secret id*\nS: 250 as 7\nC: X ${id:-7}", "*secret id*\nS: 250 as ${id}\nC: X ${id}"),
         ("a place", "S: 250 x\n*place here*\nC: A", "S: 250\n*place here*\nC: A"),
         ("an indented one", "  S: 250-a\n\tS: 250 b\n  # so\n  C: A", " S: 250-a\n S: 250\n C: A"),
@@ -107,6 +108,20 @@ fn playing_stops_at_a_place_with_quit_or_at_once() {
         };
         player.play(open(&server), &dialogue).require().unwrap();
         server.join().unwrap();
+    }
+}
+
+#[test]
+fn playing_stops_without_quit_where_no_command_is_due() {
+    for steps in
+        ["C: DATA\nS: 354 go\nC: text", "C> BDAT 9\\r\\ntext", "C: AUTH LOGIN\nS: 334 x", "C: STARTTLS\nS: 220 x"]
+    {
+        let server = Server::play(&format!("S: 220 x\n{steps}\nC: *close*")).unwrap();
+        let mut player = Player::new();
+        player.quit_at("inside");
+        let dialogue = format!("S: 220\n{steps}\n*place inside*\nC: never").parse().unwrap();
+        player.play(open(&server), &dialogue).require().unwrap();
+        server.join().unwrap_or_else(|error| panic!("{steps}: {error}"));
     }
 }
 

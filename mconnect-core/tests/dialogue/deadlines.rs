@@ -6,7 +6,10 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use mconnect_core::dialogue::{Dialogue, Verdict};
 use mconnect_core::server::Server;
+
+use crate::open;
 
 /// A client that sends a byte now and then, until it is let go or the server is gone.
 fn drip(server: &Server) -> (Sender<()>, JoinHandle<()>) {
@@ -71,6 +74,32 @@ fn neither_is_one_inside_tls() {
     let error = server.join().unwrap_err().to_string();
     assert!(error.contains("got a client that has not read on in "), "{error}");
     drop(session);
+}
+
+#[test]
+fn the_time_for_all_is_over_for_what_we_do_ourselves_too() {
+    for step in ["C: *pause 59 s*", "S: *silence 59 s*", "*within 59 s*\nS: *no reply*", "*within 59 s*\nS? 250"] {
+        let started = Instant::now();
+        let server = Server::play("S: 220 x\nC: *close*").unwrap();
+        let dialogue = format!("S: xyz\n*each within 59 s*\n*all within 200 ms*\n{step}\nC: NOOP");
+        let played = open(&server).play(&Dialogue::parse(&dialogue).unwrap());
+        let failure = played.failure().unwrap();
+        assert_eq!((failure.verdict, &*failure.got), (Verdict::TooLate, "the end of the time for all"), "{step}");
+        assert_eq!(failure.step.line, 4 + step.matches('\n').count());
+        assert!(started.elapsed() < LONG, "{step}: {:?}", started.elapsed());
+        drop(played);
+        server.join().unwrap();
+    }
+    for step in ["S: *pause 59 s*", "S: *silence 59 s*", "C: *silence 59 s*"] {
+        let started = Instant::now();
+        let server = Server::play(&format!("S: 220 x\n*all within 200 ms*\n{step}\nC: NOOP\nS: 250 x")).unwrap();
+        let client = TcpStream::connect(server.address()).unwrap();
+        let error = server.join().unwrap_err().to_string();
+        let told = format!("line 3 of the dialogue: expected `{step}`, got the end of the time for all");
+        assert!(error.starts_with(&told), "{error}");
+        assert!(started.elapsed() < LONG, "{step}: {:?}", started.elapsed());
+        drop(client);
+    }
 }
 
 /// What drips does so for this long, and no deadline here is longer than half of it.

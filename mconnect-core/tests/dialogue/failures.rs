@@ -132,6 +132,17 @@ fn what_is_not_met_says_what_was_expected_and_what_came() {
 }
 
 #[test]
+fn a_secret_is_hidden_from_the_line_on_that_says_so() {
+    let server = Server::play("S: 220 hush\nC: hush\nS: 550 hush").unwrap();
+    let mut player = Player::new();
+    player.set("word", "hush");
+    let dialogue = "S: 220\n*secret word*\nC: ${word}\nS: 250".parse().unwrap();
+    let told = player.play(open(&server), &dialogue).require().unwrap_err().to_string();
+    assert!(told.ends_with("\n  S: 220 hush\n  C: [hidden]\n  S: 550 [hidden]"), "{told}");
+    server.join().unwrap();
+}
+
+#[test]
 fn a_failure_shows_the_last_lines_with_secrets_hidden() {
     let server = Server::play("S: 220 hi\nC: AUTH X hush\nS: 334 go\nC: more\nS: 535 hush, no").unwrap();
     let mut shown = Vec::new();

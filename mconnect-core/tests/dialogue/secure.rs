@@ -96,6 +96,32 @@ fn what_is_sent_in_the_clear_before_a_handshake_is_never_taken_for_an_answer_in_
 }
 
 #[test]
+fn a_password_where_nothing_should_come_is_not_told() {
+    for (step, told) in [
+        ("C: *tls*", "got `AUTH PLAIN [hidden]\\r\\nNOOP\\r\\n` before the handshake"),
+        ("C: *silence 9 s*", "got `AUTH PLAIN [hidden]\\r\\nNOOP\\r\\n`"),
+        ("C: *close*", "got `AUTH PLAIN [hidden]\\r\\n`"),
+        ("C> AUTH PLAIN AHRpbQBvdGhlcnM=\\r\\nNOO", "got `AUTH PLAIN [hidden]\\r\\nNOO`"),
+    ] {
+        let server = Server::play(&format!("S: 220 hi\nC: STARTTLS\nS: 220 go\n{step}")).unwrap();
+        let sent = "S: 220\nC: STARTTLS\nC: AUTH PLAIN AHRpbQBwZW5jaWw=\nC: NOOP\nS: 220";
+        drop(open(&server).play(&sent.parse().unwrap()));
+        let error = server.join().unwrap_err().to_string();
+        assert!(error.contains(told) && !error.contains("AHRpbQBwZW5j"), "{error}");
+    }
+    // What answers an AUTH is one as well, with and without the 334 before it.
+    for (served, sent) in [
+        ("C: STARTTLS\nS: 220 go\nC: *tls*", "C: STARTTLS\nC: AUTH LOGIN\nC: cGVuY2ls\nS: 220"),
+        ("C: AUTH LOGIN\nS: 334 x\nC: *close*", "C: AUTH LOGIN\nS: 334\nC: cGVuY2ls"),
+    ] {
+        let server = Server::play(&format!("S: 220 hi\n{served}")).unwrap();
+        drop(open(&server).play(&format!("S: 220\n{sent}").parse().unwrap()));
+        let error = server.join().unwrap_err().to_string();
+        assert!(error.contains("[hidden]") && !error.contains("cGVu"), "{error}");
+    }
+}
+
+#[test]
 fn a_server_that_is_not_proven_is_a_failure_of_its_own() {
     let dialogue = "S: 220 hi\nC: *starttls*\nC: QUIT\nS: 221 bye";
     let authority = Authority::new("somebody else");

@@ -3,15 +3,14 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::finding::{Finding, told};
 use super::{Outcome, Player, Report, Stop, Verdict, Watcher, auth, tls};
-use crate::dialogue::deadlines::Deadlines;
+use crate::dialogue::deadlines::{Deadlines, OVER};
 use crate::dialogue::{Deed, Dialogue, Mark, Side, Step, Values};
 use crate::error::Error;
-use crate::protocol::{Limits, Reply, ReplyBuilder, Visible};
+use crate::protocol::{Limits, Phase, Reply, ReplyBuilder, Visible};
 use crate::session::Session;
 
 /// A dialogue that is being played.
@@ -81,6 +80,7 @@ impl<'a, 'w> Game<'a, 'w> {
             let is_answer = self.is_answering();
             let (started, flushed) = (Instant::now(), self.flush());
             let finding = flushed.err().or_else(|| self.broken.take().map(|error| Finding::broken(&error)));
+            let finding = finding.or_else(|| self.in_time().err());
             if let Some(finding) = finding {
                 self.settle(std::slice::from_ref(last), started, finding, is_answer);
             }
@@ -92,7 +92,7 @@ impl<'a, 'w> Game<'a, 'w> {
         let (step, started) = (&steps[0], Instant::now());
         let finding = match (step.side, &step.deed) {
             (Side::Client, Deed::Line(_) | Deed::Bytes(_) | Deed::Body(_) | Deed::File(_) | Deed::Octets(_)) => {
-                return match self.send(step) {
+                return match self.send(step).and_then(|()| self.in_time()) {
                     Ok(()) => true,
                     Err(finding) => {
                         let is_answer = self.is_answering();
@@ -113,6 +113,10 @@ impl<'a, 'w> Game<'a, 'w> {
                 Err(finding) => finding,
             },
         };
+        let finding = match finding.verdict {
+            Verdict::Met => self.in_time().err().unwrap_or(finding),
+            _ => finding,
+        };
         self.settle(steps, started, finding, false)
     }
 
@@ -125,11 +129,11 @@ impl<'a, 'w> Game<'a, 'w> {
             (Side::Server, Deed::Silence(time)) => self.expect_silence(*time),
             (Side::Server, Deed::NoReply) => {
                 let grace = self.deadlines.scaled(GRACE);
-                let time = self.deadlines.of_this_or(grace);
+                let time = self.deadlines.whole_or(grace);
                 self.expect_silence(time)
             }
             (Side::Client, Deed::Pause(time) | Deed::Silence(time)) => {
-                thread::sleep(*time);
+                self.deadlines.pause(*time);
                 Finding::met("")
             }
             (Side::Client, Deed::HalfClose) => match self.session.as_mut().map(Session::half_close) {
@@ -160,6 +164,11 @@ impl<'a, 'w> Game<'a, 'w> {
         }
     }
 
+    /// Says whether the session has time left.
+    fn in_time(&self) -> Result<(), Finding> {
+        if self.deadlines.are_over() { Err(Finding::not(Verdict::TooLate, OVER)) } else { Ok(()) }
+    }
+
     fn end_tls(&mut self, side: Side) -> Finding {
         if let Some(reply) = self.held.take() {
             return Finding::not(Verdict::Other, self.shown(&reply));
@@ -181,11 +190,17 @@ impl<'a, 'w> Game<'a, 'w> {
 
     fn stop_here(&mut self, place: &Step, stop: Stop) {
         let (started, flushed) = (Instant::now(), self.flush());
-        if flushed.is_ok() && stop == Stop::WithQuit {
+        // What would be a body's text, an answer or the beginning of a handshake is no QUIT.
+        let is_command_due = self.session.as_ref().is_none_or(|session| {
+            !matches!(session.phase(), Phase::Body | Phase::Chunk { .. } | Phase::Auth | Phase::StartTls)
+        });
+        if flushed.is_ok() && stop == Stop::WithQuit && is_command_due {
             let quit = Dialogue::parse("C: QUIT\nS: 221").expect("these lines are a dialogue");
             for step in quit.steps() {
                 let step = Step { file: place.file.clone(), line: place.line, ..step.clone() };
-                self.play(&[step]);
+                if !self.play(&[step]) {
+                    break;
+                }
             }
         }
         if let Err(finding) = flushed {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::Verdict;
 use super::finding::{Finding, is_reset};
 use super::game::{GRACE, Game};
+use crate::dialogue::deadlines::OVER;
 use crate::dialogue::expect::is_met;
 use crate::dialogue::load::deliver;
 use crate::dialogue::{Deed, Mark, Side, Step, Wanted};
@@ -209,6 +210,14 @@ impl Game<'_, '_> {
     }
 
     pub(super) fn expect_silence(&mut self, time: Duration) -> Finding {
+        let left = self.deadlines.at_most(time);
+        match self.hear_nothing(left) {
+            finding if left < time && finding.verdict == Verdict::Met => Finding::not(Verdict::TooLate, OVER),
+            finding => finding,
+        }
+    }
+
+    fn hear_nothing(&mut self, time: Duration) -> Finding {
         if let Some(reply) = self.held.take() {
             return Finding::not(Verdict::Other, self.shown(&reply));
         }
@@ -219,7 +228,7 @@ impl Game<'_, '_> {
                 let raw = line.raw()[skip..].to_vec();
                 self.unexpected(&raw)
             }
-            Ok(Some(_)) => self.expect_silence(time),
+            Ok(Some(_)) => self.hear_nothing(time),
             Ok(None) => Finding::closed_after(b""),
             Err(Error::Timeout { partial, .. }) => {
                 // They are in the session still.

@@ -219,7 +219,8 @@ impl<'a> Player<'a> {
         self
     }
 
-    /// Stops at the `*place NAME*` of this name: sends QUIT and waits for its reply.
+    /// Stops at the `*place NAME*` of this name: sends QUIT and waits for its reply, or closes where no command is due,
+    /// as inside a message.
     pub fn quit_at(&mut self, place: impl Into<String>) -> &mut Self {
         self.stop = Some((place.into(), Stop::WithQuit));
         self

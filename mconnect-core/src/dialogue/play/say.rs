@@ -4,7 +4,7 @@ use super::Verdict;
 use super::finding::Finding;
 use super::game::Game;
 use crate::dialogue::load::deliver;
-use crate::dialogue::secrets::hidden;
+use crate::dialogue::secrets::{begins_exchange, hidden};
 use crate::dialogue::{Side, Step};
 use crate::protocol::Phase;
 
@@ -36,7 +36,6 @@ impl Game<'_, '_> {
         for line in bytes.split_inclusive(|byte| *byte == b'\n').take(MOST_SHOWN) {
             let line = line.strip_suffix(b"\n").map_or(line, |line| line.strip_suffix(b"\r").unwrap_or(line));
             let hidden = hidden(line, is_answer);
-            // What goes out together with an AUTH that has no initial response are its answers.
             is_answer |= begins_exchange(line);
             self.note(Side::Client, hidden.as_deref().unwrap_or(line));
         }
@@ -50,12 +49,6 @@ impl Game<'_, '_> {
         self.session.as_ref().is_some_and(|session| session.phase() == Phase::Auth)
             || self.out.split(|byte| *byte == b'\n').any(begins_exchange)
     }
-}
-
-/// Says whether this is an AUTH without an initial response.
-fn begins_exchange(line: &[u8]) -> bool {
-    line.split(|byte| *byte == b' ').count() == 2
-        && line.get(..5).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "))
 }
 
 /// What goes out together is at most about this many octets.

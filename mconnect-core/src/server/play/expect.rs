@@ -1,13 +1,12 @@
 //! What is expected of a client.
 
-use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Game, LEAST, STEP_PATIENCE, is_late, no_value};
-use crate::dialogue::{Deed, Part, Side, Step, Text, Values, Whole, deliver, hidden, path_of};
+use crate::dialogue::{Deed, OVER, Part, Side, Step, Text, Values, Whole, deliver, lines_hidden, path_of};
 use crate::protocol::{BodyDecoder, CrlfEncoder, Visible};
 use crate::server::input::Input;
 use crate::server::receive::LARGEST;
@@ -21,7 +20,7 @@ impl Game<'_> {
     pub(super) fn expect(&mut self, step: &Step) -> Result<(), ServerError> {
         let patience = match &step.deed {
             Deed::Pause(_) => return Ok(()),
-            Deed::Silence(time) => *time,
+            Deed::Silence(time) => self.deadlines.at_most(*time),
             _ => {
                 let usual = self.deadlines.scaled(STEP_PATIENCE);
                 self.deadlines.next_or(usual)
@@ -35,9 +34,9 @@ impl Game<'_> {
             Deed::Octets(count) => self.skip_octets(*count),
             Deed::Body(file) => self.expect_body(step, file.as_ref()),
             Deed::HalfClose | Deed::Close | Deed::Reset => {
-                self.input.line().map(|line| if line.is_empty() { Ok(()) } else { Err(shown(&line)) })
+                self.input.line().map(|line| if line.is_empty() { Ok(()) } else { Err(self.concealed(&line)) })
             }
-            Deed::Silence(_) => self.input.some().map(|some| Err(shown(some))),
+            Deed::Silence(_) => self.input.some().map(<[u8]>::to_vec).map(|some| Err(self.concealed(&some))),
             Deed::StartTls => match self.expect_line(&Text::from(vec![Part::Literal(b"STARTTLS".to_vec())])) {
                 Ok(Ok(())) => {
                     self.out.extend_from_slice(b"220 2.0.0 go ahead\r\n");
@@ -65,6 +64,7 @@ impl Game<'_> {
         // The farewell of TLS may be missing when a client closes.
         let is_end = matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof);
         match &step.deed {
+            Deed::Silence(time) if is_late && patience < *time => Err(self.deviation(step, OVER.to_owned())),
             Deed::Silence(_) if is_late => Ok(()),
             Deed::Close | Deed::Reset if is_end => Ok(()),
             _ if is_late => Err(self.deviation(step, format!("nothing in {patience:?}"))),
@@ -76,7 +76,7 @@ impl Game<'_> {
     pub(super) fn start_tls(&mut self, patience: Duration) -> Met {
         let Some(tls) = &self.setup.tls else { return Ok(Err("no TLS: this needs the feature tls".to_owned())) };
         if !self.input.rest().is_empty() {
-            return Ok(Err(format!("{} before the handshake", shown(self.input.rest()))));
+            return Ok(Err(format!("{} before the handshake", self.concealed(self.input.rest()))));
         }
         self.stream = tls.accept(Arc::clone(&self.stream), patience)?;
         self.input = Input::new(Arc::clone(&self.stream));
@@ -87,7 +87,7 @@ impl Game<'_> {
     /// Ends TLS, or waits until the client does, at most this long.
     pub(super) fn end_tls(&mut self, awaits: bool, patience: Duration) -> Met {
         if !self.input.rest().is_empty() {
-            return Ok(Err(shown(self.input.rest())));
+            return Ok(Err(self.concealed(self.input.rest())));
         }
         self.stream.set_read_timeout(Some(patience.max(LEAST)))?;
         self.stream = self.stream.end_tls(awaits)?;
@@ -147,10 +147,15 @@ impl Game<'_> {
         if bytes.is_empty() {
             return shown(b"");
         }
-        let (line, end) = bytes.split_at(bytes.len() - bytes.iter().rev().take_while(|b| b"\r\n".contains(b)).count());
-        let line = hidden(line, self.is_challenged).map_or(Cow::Borrowed(line), Cow::Owned);
-        self.note(Side::Client, &line);
-        shown(&[&*self.values.mask(&line), end].concat())
+        let told = lines_hidden(bytes, self.is_challenged);
+        let ended = told.iter().rev().take_while(|byte| b"\r\n".contains(byte)).count();
+        self.note(Side::Client, &told[..told.len() - ended]);
+        shown(&self.values.mask(&told))
+    }
+
+    /// Gives what the client sent where nothing should come, as it is shown: without a password.
+    fn concealed(&self, bytes: &[u8]) -> String {
+        shown(&self.values.mask(&lines_hidden(bytes, self.is_challenged)))
     }
 
     fn expect_bytes(&mut self, step: &Step) -> Met {

@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
@@ -14,7 +13,7 @@ use socket2::SockRef;
 use super::input::Input;
 use super::setup::Setup;
 use super::{Said, ServerError, Shared, failed, write};
-use crate::dialogue::{Deadlines, Deed, Dialogue, Mark, Separator, Side, Step, Values, deliver};
+use crate::dialogue::{Deadlines, Deed, Dialogue, Mark, OVER, Separator, Side, Step, Values, deliver};
 use crate::protocol::Visible;
 use crate::stream::Stream;
 
@@ -87,6 +86,7 @@ impl<'a> Game<'a> {
             match (step.side, &step.deed) {
                 (Side::Server, Deed::Reply(_) | Deed::Bytes(_) | Deed::File(_) | Deed::Octets(_)) => {
                     self.say(step)?;
+                    self.in_time(step)?;
                     continue;
                 }
                 (Side::Neither, Deed::Include(_)) => {
@@ -114,13 +114,15 @@ impl<'a> Game<'a> {
                     let met = self.end_tls(false, patience);
                     self.judge(step, met, patience)?;
                 }
-                (Side::Server, Deed::Pause(time) | Deed::Silence(time)) => thread::sleep(*time),
+                (Side::Server, Deed::Pause(time) | Deed::Silence(time)) => self.deadlines.pause(*time),
                 (Side::Client, _) => self.expect(step)?,
                 _ => {}
             }
+            self.in_time(step)?;
         }
         if let Some(last) = steps.last() {
             self.flush(last)?;
+            self.in_time(last)?;
         }
         self.close()
     }
@@ -179,6 +181,11 @@ impl<'a> Game<'a> {
             };
             self.deviation(step, got)
         })
+    }
+
+    /// Sees to it that the session has time left.
+    fn in_time(&self, step: &Step) -> Result<(), ServerError> {
+        if self.deadlines.are_over() { Err(self.deviation(step, OVER.to_owned())) } else { Ok(()) }
     }
 
     fn note(&mut self, side: Side, line: &[u8]) {
