@@ -45,6 +45,32 @@ fn what_is_not_met_is_told_and_the_status_is_1() {
 }
 
 #[test]
+fn a_file_that_is_played_is_not_written_over_and_none_is_written_twice() {
+    let folder = Folder::new("overwritten");
+    let (played, new) = (folder.write("a.txt", GOOD), folder.path("new.txt"));
+    let other = folder.path("link.txt");
+    std::os::unix::fs::symlink(&played, &other).unwrap();
+    for (option, written) in [("--record", &played), ("--junit", &played), ("--record", &other), ("--junit", &other)] {
+        let output = run(&["--demo", "--play", &played, option, written], "");
+        assert_status(&output, 64);
+        let told = format!("mconnect: {written} is played: {option} would write over it");
+        assert_eq!(complaints(&output), told);
+        let mut from_input = tool(&["--demo", "--play", "-", option, written]);
+        let output = from_input.stdin(std::fs::File::open(&played).unwrap()).output().unwrap();
+        assert_status(&output, 64);
+        assert_eq!(folder.read("a.txt"), GOOD);
+    }
+    let output = run(&["--demo", "--play", &played, "--record", &new, "--junit", &new], "");
+    assert_status(&output, 64);
+    assert_eq!(complaints(&output), format!("mconnect: --record and --junit would both write {new}"));
+    let twice = ["--quiet", "--demo", "--play", &played, "--record", "/dev/null", "--junit", "/dev/null"];
+    assert_status(&run(&twice, ""), 0);
+    let output = run(&["--quiet", "--demo", "--play", &played, "--junit", "/nonexistent/x"], "");
+    assert_status(&output, 74);
+    assert_eq!(complaints(&output), "mconnect: cannot write /nonexistent/x: No such file or directory");
+}
+
+#[test]
 fn statuses_tell_what_was_wrong() {
     let folder = Folder::new("statuses");
     let (bad, good) = (folder.write("bad.txt", "S: 220\nnonsense"), folder.write("good.txt", GOOD));
