@@ -194,6 +194,22 @@ fn a_record_of_a_piped_session_plays() {
 }
 
 #[test]
+fn a_server_that_cannot_say_where_it_is_tells_why() {
+    let folder = Folder::new("unsaid");
+    let file = folder.write("a.txt", GOOD);
+    let output = run(&["--serve", &file, "--port-file", "/nonexistent/x"], "");
+    assert_status(&output, 74);
+    assert_eq!(complaints(&output), "mconnect: cannot write /nonexistent/x: No such file or directory");
+    let taken = Server::start().unwrap();
+    let output = run(&["--serve", &file, "-p", &taken.port().to_string()], "");
+    assert_status(&output, 69);
+    let told = format!("mconnect: cannot serve at 127.0.0.1:{}: Address already in use", taken.port());
+    assert_eq!(complaints(&output), told);
+    let full = std::fs::File::create("/dev/full").unwrap();
+    assert_status(&tool(&["--serve", &file]).stdout(full).output().unwrap(), 74);
+}
+
+#[test]
 fn a_client_is_judged_by_what_it_does() {
     let folder = Folder::new("serve");
     let file =
