@@ -246,6 +246,9 @@ mod tests {
             (&["--timeout", "nan"], "\"nan\" is not a number of seconds above 0"),
             (&["--source", "mx"], "\"mx\" is not an IPv4 or IPv6 address"),
             (&["--set", "a"], "\"a\" is not NAME=VALUE"),
+            (&["--auth", ""], "--auth is empty"),
+            (&["--helo="], "--helo is empty"),
+            (&["--tls-name", ""], "--tls-name is empty"),
             (&["--trace=x"], "\"x\" is not a form of --trace: hex"),
             (&["--scale", "0"], "\"0\" is not a number above 0"),
             (
