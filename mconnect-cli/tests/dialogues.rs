@@ -316,6 +316,24 @@ fn a_secret_of_a_dialogue_is_nowhere() {
 }
 
 #[test]
+fn a_secret_that_the_server_repeats_is_not_told_either() {
+    let folder = Folder::new("repeated");
+    let record = folder.path("record.txt");
+    let theirs = "S: 220 hi\nC: XLOGIN hush\nS: 550-no hush here\nS: 550 5.7.1 <hush>\nC: QUIT\nS: 221 bye";
+    let ours = "*secret word*\nS: 220\nC: XLOGIN ${word}\nS: 550\nC: QUIT\nS: 221\n";
+    for form in ["--timestamps", "--json"] {
+        let server = Server::play(theirs).unwrap();
+        let options = ["--trace", "--record", &record, "--set", "word=hush", form, "--play", "-"];
+        let output = talk(server.port(), &options, ours);
+        assert_status(&output, 0);
+        let told = [out(&output), err(&output), folder.read("record.txt")].concat();
+        assert!(!told.contains("hush"), "{told}");
+        assert!(told.contains("< 550 5.7.1 <****>\\r\\n") && told.contains("# 550-no **** here\n"), "{told}");
+        server.join().unwrap();
+    }
+}
+
+#[test]
 fn of_many_sessions_each_is_named_and_the_failed_ones_are_counted() {
     let (folder, server) = (Folder::new("many"), Server::start().unwrap());
     let (good, bad) = (folder.write("good.txt", GOOD), folder.write("bad.txt", BAD));
