@@ -146,10 +146,8 @@ impl Stage<'_> {
     }
 
     fn show(&self, side: &str, line: &str) {
-        if let Err(error) = self.screen.borrow_mut().show(format!("{side}: {line}\n").as_bytes())
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            self.verdict.complain(status::IO, &format!("cannot write to standard output: {error}"));
+        if let Err(error) = self.screen.borrow_mut().show(format!("{side}: {line}\n").as_bytes()) {
+            self.verdict.output_failed(&error);
         }
     }
 

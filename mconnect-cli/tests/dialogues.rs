@@ -83,6 +83,11 @@ fn statuses_tell_what_was_wrong() {
     assert_eq!(complaints(&output), "mconnect: cannot read /no/such/file: No such file or directory");
     assert_status(&run(&["--play", &good, "-p", "1", "127.0.0.1"], ""), 69);
     assert_status(&run(&["--play", &good, "nonexistent.invalid"], ""), 68);
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let output = tool(&["--demo", "--play", &good]).stdout(full).output().unwrap();
+    assert_status(&output, 74);
+    assert!(complaints(&output).starts_with("mconnect: cannot write to standard output: No space left on device"));
+    assert!(!err(&output).contains("os error"), "{}", err(&output));
     let empty = folder.write("empty.txt", "# Nothing.\n");
     for args in
         [["--play", &empty, "--demo"].as_slice(), &["--serve", &empty], &["--demo", "--play", "-", "--play", "-"]]
