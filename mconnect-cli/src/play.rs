@@ -1,5 +1,7 @@
 //! Playing dialogues to a host.
 
+mod files;
+
 use std::cell::RefCell;
 use std::error::Error as _;
 use std::io::{self, Read};
@@ -22,6 +24,10 @@ use crate::watch::Watch;
 /// Plays every dialogue as often as is asked for, tells how each went, and gives the exit status.
 pub fn run(options: &Options, play: &Play) -> u8 {
     let verdict = Verdict::default();
+    if let Err(message) = files::check(options.record.as_deref(), play) {
+        verdict.complain(status::USAGE, &message);
+        return verdict.status();
+    }
     match Watch::begin(options, false) {
         Ok(watch) => {
             play_all(options, play, &watch, &verdict);
@@ -140,10 +146,8 @@ impl Stage<'_> {
     }
 
     fn show(&self, side: &str, line: &str) {
-        if let Err(error) = self.screen.borrow_mut().show(format!("{side}: {line}\n").as_bytes())
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            self.verdict.complain(status::IO, &format!("cannot write to standard output: {error}"));
+        if let Err(error) = self.screen.borrow_mut().show(format!("{side}: {line}\n").as_bytes()) {
+            self.verdict.output_failed(&error);
         }
     }
 
@@ -159,7 +163,8 @@ impl Stage<'_> {
         if let Some(file) = &self.play.junit
             && let Err(error) = std::fs::write(file, junit(cases))
         {
-            self.verdict.complain(status::IO, &format!("cannot write {}: {error}", file.display()));
+            self.verdict
+                .complain(status::IO, &format!("cannot write {}: {}", file.display(), reason(&error.to_string())));
         }
     }
 }

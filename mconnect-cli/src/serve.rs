@@ -36,11 +36,10 @@ pub fn run(options: &Serve) -> u8 {
     for (name, value) in &options.values {
         values.set(name, value.as_str());
     }
-    let listener = match TcpListener::bind(options.address).and_then(|listener| announce(options, listener)) {
+    let listener = match listen(options) {
         Ok(listener) => listener,
-        Err(error) => {
-            let reason = reason(&error.to_string());
-            verdict.complain(status::UNAVAILABLE, &format!("cannot serve at {}: {reason}", options.address));
+        Err((status, message)) => {
+            verdict.complain(status, &message);
             return verdict.status();
         }
     };
@@ -70,14 +69,26 @@ pub fn run(options: &Serve) -> u8 {
     }
 }
 
-/// Says where it listens, on one line for programs: `listening on 127.0.0.1:2525`.
-fn announce(options: &Serve, listener: TcpListener) -> io::Result<TcpListener> {
-    let address = listener.local_addr()?;
+/// Listens, and says where, on one line for programs: `listening on 127.0.0.1:2525`.
+///
+/// # Errors
+/// An exit status and what is wrong.
+fn listen(options: &Serve) -> Result<TcpListener, (u8, String)> {
+    let cannot = |status: u8, what: &str, error: io::Error| (status, format!("cannot {what}: {}", words(&error)));
+    let serve = |error| cannot(status::UNAVAILABLE, &format!("serve at {}", options.address), error);
+    let listener = TcpListener::bind(options.address).map_err(serve)?;
+    let address = listener.local_addr().map_err(serve)?;
     if let Some(file) = &options.port_file {
-        fs::write(file, format!("{}\n", address.port()))?;
+        let written = fs::write(file, format!("{}\n", address.port()));
+        written.map_err(|error| cannot(status::IO, &format!("write {}", file.display()), error))?;
     }
-    Screen::new().show(format!("listening on {address}\n").as_bytes())?;
+    let shown = Screen::new().show(format!("listening on {address}\n").as_bytes());
+    shown.map_err(|error| cannot(status::IO, "write to standard output", error))?;
     Ok(listener)
+}
+
+fn words(error: &io::Error) -> String {
+    reason(&error.to_string())
 }
 
 fn describe(error: &ServerError) -> String {

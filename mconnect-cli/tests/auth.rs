@@ -66,6 +66,31 @@ fn a_password_comes_from_a_file_a_command_or_the_terminal_unseen() {
 }
 
 #[test]
+fn an_empty_password_is_none_and_nothing_is_sent_for_it() {
+    let server = self_signed();
+    let (empty, blank) = (Scrap::new("empty", ""), Scrap::new("blank", "\r\npencil\n"));
+    let told = "mconnect: no password: it is empty";
+    for source in [
+        ["--password-file", empty.path()],
+        ["--password-file", blank.path()],
+        ["--password-command", "true"],
+        // What the environment has.
+        ["--timeout", "60"],
+    ] {
+        let output = with_password(server.port(), &["--auth", "user", source[0], source[1]], "");
+        assert_status(&output, 66);
+        assert_eq!(complaints(&output), told);
+        assert!(!err(&output).contains("AUTH"), "{}", err(&output));
+    }
+    let port = server.port().to_string();
+    let mut pty = Pty::start(MCONNECT, &["--auth", "user:PLAIN", "-p", &port, "127.0.0.1"]);
+    pty.expect("password of user: ");
+    pty.send("\r");
+    pty.expect(told);
+    assert_eq!(pty.wait(), 66);
+}
+
+#[test]
 fn challenges_are_told_decoded_and_secrets_by_nothing() {
     let server = self_signed();
     let record = Scrap::new("auth-record", "");

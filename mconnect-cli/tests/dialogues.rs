@@ -45,6 +45,32 @@ fn what_is_not_met_is_told_and_the_status_is_1() {
 }
 
 #[test]
+fn a_file_that_is_played_is_not_written_over_and_none_is_written_twice() {
+    let folder = Folder::new("overwritten");
+    let (played, new) = (folder.write("a.txt", GOOD), folder.path("new.txt"));
+    let other = folder.path("link.txt");
+    std::os::unix::fs::symlink(&played, &other).unwrap();
+    for (option, written) in [("--record", &played), ("--junit", &played), ("--record", &other), ("--junit", &other)] {
+        let output = run(&["--demo", "--play", &played, option, written], "");
+        assert_status(&output, 64);
+        let told = format!("mconnect: {written} is played: {option} would write over it");
+        assert_eq!(complaints(&output), told);
+        let mut from_input = tool(&["--demo", "--play", "-", option, written]);
+        let output = from_input.stdin(std::fs::File::open(&played).unwrap()).output().unwrap();
+        assert_status(&output, 64);
+        assert_eq!(folder.read("a.txt"), GOOD);
+    }
+    let output = run(&["--demo", "--play", &played, "--record", &new, "--junit", &new], "");
+    assert_status(&output, 64);
+    assert_eq!(complaints(&output), format!("mconnect: --record and --junit would both write {new}"));
+    let twice = ["--quiet", "--demo", "--play", &played, "--record", "/dev/null", "--junit", "/dev/null"];
+    assert_status(&run(&twice, ""), 0);
+    let output = run(&["--quiet", "--demo", "--play", &played, "--junit", "/nonexistent/x"], "");
+    assert_status(&output, 74);
+    assert_eq!(complaints(&output), "mconnect: cannot write /nonexistent/x: No such file or directory");
+}
+
+#[test]
 fn statuses_tell_what_was_wrong() {
     let folder = Folder::new("statuses");
     let (bad, good) = (folder.write("bad.txt", "S: 220\nnonsense"), folder.write("good.txt", GOOD));
@@ -57,6 +83,11 @@ fn statuses_tell_what_was_wrong() {
     assert_eq!(complaints(&output), "mconnect: cannot read /no/such/file: No such file or directory");
     assert_status(&run(&["--play", &good, "-p", "1", "127.0.0.1"], ""), 69);
     assert_status(&run(&["--play", &good, "nonexistent.invalid"], ""), 68);
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let output = tool(&["--demo", "--play", &good]).stdout(full).output().unwrap();
+    assert_status(&output, 74);
+    assert!(complaints(&output).starts_with("mconnect: cannot write to standard output: No space left on device"));
+    assert!(!err(&output).contains("os error"), "{}", err(&output));
     let empty = folder.write("empty.txt", "# Nothing.\n");
     for args in
         [["--play", &empty, "--demo"].as_slice(), &["--serve", &empty], &["--demo", "--play", "-", "--play", "-"]]
@@ -168,6 +199,22 @@ fn a_record_of_a_piped_session_plays() {
 }
 
 #[test]
+fn a_server_that_cannot_say_where_it_is_tells_why() {
+    let folder = Folder::new("unsaid");
+    let file = folder.write("a.txt", GOOD);
+    let output = run(&["--serve", &file, "--port-file", "/nonexistent/x"], "");
+    assert_status(&output, 74);
+    assert_eq!(complaints(&output), "mconnect: cannot write /nonexistent/x: No such file or directory");
+    let taken = Server::start().unwrap();
+    let output = run(&["--serve", &file, "-p", &taken.port().to_string()], "");
+    assert_status(&output, 69);
+    let told = format!("mconnect: cannot serve at 127.0.0.1:{}: Address already in use", taken.port());
+    assert_eq!(complaints(&output), told);
+    let full = std::fs::File::create("/dev/full").unwrap();
+    assert_status(&tool(&["--serve", &file]).stdout(full).output().unwrap(), 74);
+}
+
+#[test]
 fn a_client_is_judged_by_what_it_does() {
     let folder = Folder::new("serve");
     let file =
@@ -270,6 +317,24 @@ fn a_secret_of_a_dialogue_is_nowhere() {
         let told = [out(&output), err(&output), folder.read("record.txt"), folder.read("out.xml")].concat();
         assert!(!told.contains("hush") && told.contains("[hidden]"), "{told}");
         assert!(told.contains("> [hidden, 16 octets]") && told.contains("C: XLOGIN ${secret1}\n"), "{told}");
+    }
+}
+
+#[test]
+fn a_secret_that_the_server_repeats_is_not_told_either() {
+    let folder = Folder::new("repeated");
+    let record = folder.path("record.txt");
+    let theirs = "S: 220 hi\nC: XLOGIN hush\nS: 550-no hush here\nS: 550 5.7.1 <hush>\nC: QUIT\nS: 221 bye";
+    let ours = "*secret word*\nS: 220\nC: XLOGIN ${word}\nS: 550\nC: QUIT\nS: 221\n";
+    for form in ["--timestamps", "--json"] {
+        let server = Server::play(theirs).unwrap();
+        let options = ["--trace", "--record", &record, "--set", "word=hush", form, "--play", "-"];
+        let output = talk(server.port(), &options, ours);
+        assert_status(&output, 0);
+        let told = [out(&output), err(&output), folder.read("record.txt")].concat();
+        assert!(!told.contains("hush"), "{told}");
+        assert!(told.contains("< 550 5.7.1 <****>\\r\\n") && told.contains("# 550-no **** here\n"), "{told}");
+        server.join().unwrap();
     }
 }
 

@@ -246,6 +246,21 @@ mod tests {
             (&["--timeout", "nan"], "\"nan\" is not a number of seconds above 0"),
             (&["--source", "mx"], "\"mx\" is not an IPv4 or IPv6 address"),
             (&["--set", "a"], "\"a\" is not NAME=VALUE"),
+            (
+                &["--starttls", "--tls"],
+                "--tls and --starttls exclude each other: TLS starts with the first byte, or by a command",
+            ),
+            (
+                &["--password-command", "a", "--password-file", "b"],
+                "--password-file and --password-command exclude each other: there is one password",
+            ),
+            (
+                &["--play", "a", "--drop-at", "1", "--quit-at", "2"],
+                "--quit-at and --drop-at exclude each other: a session ends once",
+            ),
+            (&["--auth", ""], "--auth is empty"),
+            (&["--helo="], "--helo is empty"),
+            (&["--tls-name", ""], "--tls-name is empty"),
             (&["--trace=x"], "\"x\" is not a form of --trace: hex"),
             (&["--scale", "0"], "\"0\" is not a number above 0"),
             (

@@ -61,6 +61,7 @@ impl Security {
     /// A sentence that says what is wrong.
     pub fn set(&mut self, name: &str, value: String) -> Result<(), String> {
         match name {
+            "helo" | "tls-name" | "auth" if value.is_empty() => return Err(format!("--{name} is empty")),
             "helo" => self.helo = Some(line(value)?),
             "tls-name" => self.name = Some(value),
             "cafile" => self.authorities = Some(value.into()),

@@ -91,6 +91,17 @@ const APART: &[(&str, &[&str], &str)] = &[
         ],
         "--serve is the server: of the options on TLS and AUTH it takes --tls, --cert, --key and --save-chain",
     ),
+    (
+        "--tls",
+        &["--starttls"],
+        "--tls and --starttls exclude each other: TLS starts with the first byte, or by a command",
+    ),
+    (
+        "--password-file",
+        &["--password-command"],
+        "--password-file and --password-command exclude each other: there is one password",
+    ),
+    ("--quit-at", &["--drop-at"], "--quit-at and --drop-at exclude each other: a session ends once"),
     ("--json", &["--tap"], "--json and --tap exclude each other: both are for standard output"),
     (
         "--timestamps",

@@ -4,8 +4,10 @@ mod codes;
 mod file;
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
+use crate::verdict::reason;
 use file::HelpFile;
 
 /// Gives help on a topic: a command or parameter, a reply code or an enhanced status code; without a topic, the list.
@@ -34,7 +36,8 @@ pub fn meaning(code: &str) -> Option<&'static str> {
 /// Opens the help file that was named, or the first installed one that is not empty, or our own.
 fn open(path: Option<&Path>) -> Result<HelpFile, String> {
     if let Some(path) = path {
-        let text = fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        let cannot = |error: io::Error| format!("cannot read {}: {}", path.display(), reason(&error.to_string()));
+        let text = fs::read(path).map_err(cannot)?;
         return Ok(HelpFile::parse(&String::from_utf8_lossy(&text)));
     }
     let installed = INSTALLED.iter().filter_map(|path| fs::read(path).ok());
@@ -72,7 +75,7 @@ mod tests {
     #[test]
     fn a_named_file_that_cannot_be_read_is_an_error() {
         let error = on(None, Some(Path::new("/nonexistent/help"))).unwrap_err();
-        assert!(error.starts_with("cannot read /nonexistent/help: "), "{error}");
+        assert_eq!(error, "cannot read /nonexistent/help: No such file or directory");
     }
 
     #[test]

@@ -55,6 +55,9 @@ fn first_line(text: &[u8]) -> Result<Secret, (u8, String)> {
     let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let line = str::from_utf8(line).map_err(|_| (status::NO_INPUT, "the password is not UTF-8".to_owned()))?;
+    if line.is_empty() {
+        return Err((status::NO_INPUT, "no password: it is empty".to_owned()));
+    }
     Ok(Secret::new(line.to_owned()))
 }
 

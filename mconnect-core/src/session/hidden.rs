@@ -6,8 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use memchr::{memchr, memmem};
 
 use crate::observer::Event;
+use crate::protocol::ReplyLine;
 
-/// Texts that are secret, wherever they are sent.
+/// Texts that are secret, wherever they are sent, and wherever the server repeats them.
 #[derive(Default)]
 pub(super) struct Hidden(Mutex<Vec<Vec<u8>>>);
 
@@ -34,6 +35,32 @@ impl Hidden {
         if !bytes.is_empty() {
             tell(&Event::Sent(bytes));
         }
+    }
+
+    /// Tells of a line that was received; each octet of a secret in its text is told as `*`. A piece of a line longer
+    /// than the limit is told as it is.
+    pub fn tell_line(&self, line: ReplyLine<'_>, mut tell: impl FnMut(&Event<'_>)) {
+        let masked = self.masked(line);
+        tell(&Event::Received(masked.as_deref().map_or(line, ReplyLine::new)));
+    }
+
+    /// Gives a line without the secrets in its text; nothing if there are none, or it is a later piece of a long one.
+    fn masked(&self, line: ReplyLine<'_>) -> Option<Vec<u8>> {
+        let (raw, content) = (line.raw(), line.content());
+        let start = content.len() - line.text().len();
+        let mut masked = None;
+        for secret in self.secrets().iter() {
+            for at in memmem::find_iter(&raw[start..], secret) {
+                let masked: &mut Vec<u8> = masked.get_or_insert_with(|| raw.to_vec());
+                masked[start + at..][..secret.len()].fill(b'*');
+            }
+        }
+        let mut masked = masked.filter(|_| ReplyLine::new(raw) == line)?;
+        if ReplyLine::new(&masked).code() != line.code() {
+            // A letter right after the code is what makes it one.
+            masked[start] = b'x';
+        }
+        Some(masked)
     }
 
     /// Gives where the first secret stands.
@@ -69,5 +96,27 @@ mod tests {
         assert_eq!(told(b"X hush it\r\nhush\r\nY\r\n"), "X  [9] [6] Y\\r\\n");
         assert_eq!(told(b"hush"), "[4]");
         assert_eq!(told(b"two\r\nlines\r\nZ"), "[12] Z");
+    }
+
+    #[test]
+    fn a_secret_that_the_server_repeats_is_told_as_stars_and_its_code_stays() {
+        let hidden = Hidden::default();
+        let told = |line: &'static [u8]| {
+            let mut told = None;
+            hidden.tell_line(ReplyLine::new(line), |event| match event {
+                Event::Received(line) => told = Some((line.raw().to_vec(), line.code(), line.ends_reply())),
+                other => panic!("{other:?}"),
+            });
+            let (raw, code, ends_reply) = told.unwrap();
+            assert_eq!((code, ends_reply), (ReplyLine::new(line).code(), ReplyLine::new(line).ends_reply()));
+            raw.escape_ascii().to_string()
+        };
+        assert_eq!(told(b"550 hush\r\n"), "550 hush\\r\\n");
+        ["hush", "550"].iter().for_each(|secret| hidden.add(secret.as_bytes()));
+        assert_eq!(told(b"550 no\r\n"), "550 no\\r\\n");
+        assert_eq!(told(b"550-no hush, hush!\r\n"), "550-no ****, ****!\\r\\n");
+        assert_eq!(told(b"550 550\n"), "550 ***\\n");
+        assert_eq!(told(b"hush"), "****");
+        assert_eq!(told(b"550hush\n"), "550x***\\n");
     }
 }

@@ -283,7 +283,8 @@ impl Session {
     }
 
     /// Keeps a secret from observers: where it is sent outside of AUTH, it and the rest of its line come as
-    /// [`SentSecret`](crate::Event::SentSecret). One that is cut by two writes is not found.
+    /// [`SentSecret`](crate::Event::SentSecret); where the server repeats it in a reply, it comes as stars. One that is
+    /// cut by two writes is not found, nor one in the later pieces of a reply line longer than the limit.
     pub fn hide(&self, secret: impl AsRef<[u8]>) {
         self.shared().hidden.add(secret.as_ref());
     }

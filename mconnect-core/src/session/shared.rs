@@ -134,7 +134,9 @@ impl Shared {
     /// Follows a line that was received, and gives what it answered if it ended a reply.
     pub fn received(&self, line: ReplyLine<'_>) -> Option<Request> {
         // Observed first: once it is followed, whoever waits for it goes on.
-        self.observe(&Event::Received(line));
+        if let Some(observer) = &self.observer {
+            self.hidden.tell_line(line, |event| observer.observe(Instant::now(), event));
+        }
         let mut state = self.tracker();
         let before = state.phase();
         let answer = state.tracker.received(line);

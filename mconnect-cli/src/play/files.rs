@@ -1,0 +1,45 @@
+//! No file is read and written at once: neither a dialogue nor a report is lost to another option.
+
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use crate::args::Play;
+
+/// Looks whether a file that will be written is one that is played, or is to be written twice.
+///
+/// # Errors
+/// A sentence that names the file.
+pub fn check(record: Option<&Path>, play: &Play) -> Result<(), String> {
+    let junit = play.junit.as_deref();
+    for (option, written) in [("--record", record), ("--junit", junit)] {
+        let Some(written) = written else { continue };
+        if play.files.iter().any(|played| is_same(played, written)) {
+            return Err(format!("{} is played: {option} would write over it", written.display()));
+        }
+    }
+    match (record, junit) {
+        (Some(record), Some(junit)) if is_same(junit, record) => {
+            Err(format!("--record and --junit would both write {}", record.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Says whether what is at the first path, or on standard input, would be lost by writing to the second.
+fn is_same(one: &Path, written: &Path) -> bool {
+    match (look(one), fs::metadata(written)) {
+        (Ok(one), Ok(written)) => one.is_file() && (one.dev(), one.ino()) == (written.dev(), written.ino()),
+        (Err(_), Err(_)) => one == written,
+        _ => false,
+    }
+}
+
+fn look(path: &Path) -> io::Result<Metadata> {
+    if path != Path::new("-") {
+        return fs::metadata(path);
+    }
+    File::from(io::stdin().as_fd().try_clone_to_owned()?).metadata()
+}
