@@ -1,10 +1,11 @@
 //! What the course of a session means for the exit status, in every mode that follows the session.
 
-use mconnect_core::protocol::{Answer, Code, Phase, Request, Standing};
+use mconnect_core::protocol::{Answer, Code, Meaning, Phase, Request, Standing};
+use mconnect_core::script::{self, Unsent};
 use mconnect_core::{Error, Peer};
 
 use crate::failure;
-use crate::verdict::{Verdict, status};
+use crate::verdict::{Verdict, say, status};
 
 /// How a session ended.
 pub enum End {
@@ -19,24 +20,25 @@ pub enum End {
 /// Judges a reply that ended; `is_complete` says whether the server may close now without anything missing. A script
 /// whose message is refused has failed; a person sees it.
 pub fn reply(answer: Answer, is_complete: bool, is_script: bool, verdict: &Verdict) {
-    let Answer { request, code, .. } = answer;
-    match request {
-        // After the end of the input, 421 is how some servers say goodbye.
-        None if code == Code::NOT_AVAILABLE && is_complete => {}
-        _ if code == Code::NOT_AVAILABLE => verdict.fail(status::TEMPORARY),
-        _ if code.is_positive() => {}
-        Some(Request::Greeting) => verdict.fail(failure::status_of_refusal(code)),
-        Some(Request::Data | Request::EndOfData | Request::Bdat) if is_script => {
+    let Answer { request, code } = answer;
+    match (answer.meaning(), request) {
+        _ if is_goodbye(answer, is_complete) => {}
+        (Meaning::OutOfStep, _) => verdict.fail(status::PROTOCOL),
+        (Meaning::Closing, _) if code == Code::NOT_AVAILABLE => verdict.fail(status::TEMPORARY),
+        (meaning, Some(Request::Greeting)) if meaning.is_refusal() => verdict.fail(failure::status_of_refusal(code)),
+        // One reply too many before it may have moved a message's reply here.
+        (meaning, Some(Request::Data | Request::EndOfData | Request::Bdat | Request::Quit))
+            if is_script && meaning.is_refusal() =>
+        {
             verdict.fail(failure::status_of_refusal(code));
         }
         _ => {}
     }
 }
 
-/// Says whether a reply refuses something; a 421 after the end of the input is how some servers say goodbye.
-pub fn is_refusal(answer: Answer, is_complete: bool) -> bool {
-    let is_goodbye = answer.request.is_none() && answer.code == Code::NOT_AVAILABLE && is_complete;
-    !answer.code.is_positive() && !is_goodbye
+/// Says whether a reply is no more than how some servers say goodbye: a 421 after the end of the input.
+pub fn is_goodbye(answer: Answer, is_complete: bool) -> bool {
+    answer.request.is_none() && answer.code == Code::NOT_AVAILABLE && is_complete
 }
 
 /// Says whether the server may close now without anything missing; `is_all_sent` says whether the input ended and went
@@ -48,10 +50,11 @@ pub fn is_complete(standing: &Standing, is_all_sent: bool) -> bool {
 /// Tells that the input ended where something was missing. Half a message must not be delivered: nothing is added to it.
 /// `standing` is where the session stands once what was due has come.
 pub fn end_of_input(phase: Phase, standing: &Standing, verdict: &Verdict) {
-    let refusal =
-        standing.last_answer.filter(|answer| answer.request == Some(Request::Data) && !answer.code.is_positive());
+    let was_refused = standing
+        .last_answer
+        .is_some_and(|answer| answer.request == Some(Request::Data) && !answer.meaning().is_granted());
     match phase {
-        _ if refusal.is_some() || standing.outstanding > 0 => {}
+        _ if was_refused || standing.outstanding > 0 => {}
         Phase::Body => {
             verdict.complain(status::DATA, "the input ended inside a message: without a lone dot it is not delivered");
         }
@@ -67,7 +70,7 @@ pub fn end_of_input(phase: Phase, standing: &Standing, verdict: &Verdict) {
 pub fn ending(
     end: Option<End>,
     peer: &Peer,
-    outstanding: usize,
+    standing: &Standing,
     is_complete: bool,
     verdict: &Verdict,
     note: impl FnOnce(&str),
@@ -77,8 +80,46 @@ pub fn ending(
             verdict.complain(failure::status(&error), &failure::describe(&error));
         }
         Some(End::Broken(error)) => drop(failure::late_break(peer, &error).map(|words| note(&words))),
-        Some(End::Closed) if !is_complete => early_close(peer, outstanding, verdict),
+        Some(End::Closed) if !is_complete => early_close(peer, standing.outstanding, verdict),
         Some(End::Closed | End::Given) | None => {}
+    }
+    if standing.lost > 0 {
+        let replies = if standing.lost == 1 { "reply" } else { "replies" };
+        let may_be_taken = if standing.lost_message { "; the message may have been taken all the same" } else { "" };
+        let message = format!(
+            "{peer} answered QUIT with {} {replies} still due, which can come no more{may_be_taken}",
+            standing.lost
+        );
+        verdict.complain(status::PROTOCOL, &message);
+    }
+}
+
+/// Tells in one sentence why a script ended before its input, if it did, and what of that was not sent. `words` are what
+/// the server said, and `is_all` says whether all of the input was counted.
+pub fn script_ending(end: Option<script::End>, words: Option<&str>, unsent: &Unsent, is_all: bool, verdict: &Verdict) {
+    let least = if is_all { "" } else { "at least " };
+    let unsent = if unsent.is_empty() { String::new() } else { format!("not sent: {least}{unsent}") };
+    match end {
+        Some(end) if end.answer().is_some() => {
+            let words = words.map(|words| format!(": {words}")).unwrap_or_default();
+            let unsent = if unsent.is_empty() { unsent } else { format!("; {unsent}") };
+            verdict.complain(status_of(end), &format!("{end}, which ends the session{words}{unsent}"));
+        }
+        _ if unsent.is_empty() => {}
+        Some(end) => say(&format!("mconnect: {unsent}: {end}")),
+        None => say(&format!("mconnect: {unsent}")),
+    }
+}
+
+/// Returns the exit status that the end of a script asks for.
+fn status_of(end: script::End) -> u8 {
+    match end {
+        script::End::Auth(answer) if answer.meaning() == Meaning::Deferred => status::TEMPORARY,
+        script::End::Auth(_) => status::AUTH,
+        script::End::Greeting(answer) | script::End::StartTls(answer) | script::End::Refused(answer) => {
+            failure::status_of_refusal(answer.code)
+        }
+        _ => status::PROTOCOL,
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use mconnect_core::script::{Pace, Rules};
 use mconnect_core::server::Server;
 use mconnect_core::{Connect, Session, Timeouts};
 
@@ -13,7 +14,7 @@ use crate::args::{self, Mode, Options, Request, Target};
 use crate::failure;
 use crate::help;
 use crate::input::Input;
-use crate::line::{self, Pace, Setting};
+use crate::line::{self, Setting};
 use crate::play;
 use crate::prompt::{self, Bell};
 use crate::raw;
@@ -195,8 +196,11 @@ fn hand_over(
         Mode::Line => Pace::InStep,
     };
     let input = if options.commands.is_empty() { Input::new() } else { Input::given(&options.commands) };
-    let ends_at_refusal = options.ends_at_refusal;
-    line::run(session, Setting { input, screen, terminal, timeouts, pace, ends_at_refusal, secure, verdict });
+    let mut rules = Rules::new(pace);
+    rules.ends_at_refusal = options.ends_at_refusal;
+    rules.upgrades = secure.upgrades();
+    rules.is_in_tls = secure.is_in_tls();
+    line::run(session, Setting { input, screen, terminal, timeouts, rules, secure, verdict });
 }
 
 fn help_smtp(topic: Option<&str>, file: Option<&Path>) -> ExitCode {

@@ -44,6 +44,10 @@ impl Secure {
         ""
     }
 
+    pub fn is_in_tls(&self) -> bool {
+        false
+    }
+
     pub fn upgrades(&self) -> bool {
         !self.is_left_plain
     }

@@ -96,6 +96,20 @@ pub enum Error {
         /// How many replies are due.
         outstanding: usize,
     },
+    /// A reply shows that client and server are out of step: one takes what the other says for something else. Whatever
+    /// was to follow what was asked must not be sent
+    /// ([`Meaning::OutOfStep`](crate::protocol::Meaning::OutOfStep)).
+    #[error(
+        "out of step with {} ({} phase): {} \"{reply}\"",
+        scene.peer, scene.phase,
+        reply.request().map_or("nobody asked for".to_owned(), |request| format!("{request} was answered by"))
+    )]
+    Surprise {
+        /// What was being done.
+        scene: Scene,
+        /// The reply, and what it answers.
+        reply: Box<Reply>,
+    },
     /// A line to be sent holds a line break, and would be two: nothing was sent.
     #[error("will not {scene}: the line holds a line break")]
     LineBreak {
@@ -275,6 +289,7 @@ impl Error {
             | Self::Aborted { scene }
             | Self::Limit { scene, .. }
             | Self::OutOfStep { scene, .. }
+            | Self::Surprise { scene, .. }
             | Self::LineBreak { scene }
             | Self::Tls { scene, .. }
             | Self::Injection { scene, .. }

@@ -70,6 +70,7 @@ mod error;
 pub mod json;
 mod observer;
 pub mod protocol;
+pub mod script;
 #[cfg(feature = "server")]
 pub mod server;
 mod session;
@@ -85,6 +86,6 @@ pub use closer::Closer;
 pub use connect::{Connect, Family, port};
 pub use error::{Action, Attempt, Error, Peer, Scene};
 pub use observer::{Event, Observer};
-pub use session::{RawReader, RawWriter, Reader, Session, Timeouts, Writer};
+pub use session::{MessageReply, RawReader, RawWriter, Reader, Session, Timeouts, Writer};
 pub use stream::{Pair, Stream};
 pub use timings::{Stage, Timing, Timings};

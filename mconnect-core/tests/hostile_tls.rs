@@ -83,7 +83,10 @@ fn silence_and_dripping_inside_tls_meet_the_deadline() {
 fn a_server_that_neither_reads_nor_stops_writing_inside_tls_is_given_up_in_little_memory() {
     let before = peak();
     let (mut session, here, thread) = foe(|connection, stream, _| {
-        Tls::new(connection, stream).write_all(b"220 hi\r\n354 go\r\n")?;
+        let mut tls = Tls::new(connection, stream);
+        tls.write_all(b"220 hi\r\n")?;
+        tls.read_exact(&mut [0; 6])?;
+        tls.write_all(b"354 go\r\n")?;
         let words = b"250-more\r\n".repeat(1000);
         loop {
             Tls::new(connection, stream).write_all(&words)?;

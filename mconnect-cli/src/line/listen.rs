@@ -1,147 +1,137 @@
 //! What the server says: waiting for it, showing it, and what it means.
 
-use std::io;
-use std::ops::ControlFlow::{self, Break, Continue};
+use std::ops::ControlFlow::{Break, Continue};
 use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Phase, Request, Visible};
-use mconnect_core::{Action, Error, Pair, Scene, Session};
+use mconnect_core::script::Pace;
+use mconnect_core::{Action, Error, Scene, Session};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::{Pace, Talk};
+use super::{Flow, Stop, Talk};
 use crate::failure;
 use crate::judge::{self, End};
 use crate::terminal::Manner;
 
 impl Talk<'_> {
     /// Shows what the server has said, if it has, and does not wait.
-    pub(super) fn listen(&mut self) -> ControlFlow<()> {
-        let mut server = self.session.as_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+    pub(super) fn listen(&mut self, session: &mut Session) -> Flow {
+        let mut server = session.as_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN));
         let count = poll(server.as_mut_slice(), PollTimeout::ZERO);
         if count.is_ok_and(|count| count > 0) {
-            self.receive(self.timeouts.command)?;
+            self.receive(session, self.setting.timeouts.command)?;
         }
-        self.show_what_came()
+        self.show_what_came(session)
     }
 
     /// Shows what the server says until no reply is due.
-    pub(super) fn wait_for_replies(&mut self) -> ControlFlow<()> {
+    pub(super) fn wait_for_replies(&mut self, session: &mut Session) -> Flow {
         loop {
-            self.show_what_came()?;
-            let due = self.session.standing();
+            self.show_what_came(session)?;
+            let due = session.standing();
             if due.outstanding == 0 {
                 return Continue(());
             }
             let is_optional = due.outstanding == 1 && due.awaited == Some(Request::EmptyLine);
-            let patience = self.session.patience();
+            let patience = session.patience();
             let patience = if is_optional { patience.min(EMPTY_LINE_PATIENCE) } else { patience };
             let deadline = Instant::now() + patience;
-            while self.session.standing().outstanding == due.outstanding {
+            while session.standing().outstanding == due.outstanding {
                 let left = deadline.saturating_duration_since(Instant::now());
-                match self.session.receive(left) {
-                    Ok(()) => self.show_what_came()?,
-                    Err(_) if is_optional => self.session.forgo_empty_line(),
-                    Err(Error::Timeout { .. }) => return self.give_up_waiting(patience),
-                    Err(error) => return self.give_up(&error),
+                match session.receive(left) {
+                    Ok(()) => self.show_what_came(session)?,
+                    Err(_) if is_optional => session.forgo_empty_line(),
+                    Err(Error::Timeout { .. }) => return self.give_up_waiting(session, patience),
+                    Err(error) => return self.give_up(session, &error),
                 }
                 // What was here at the deadline is shown, but the rest of it is not waited for.
-                if left.is_zero() && self.session.standing().outstanding == due.outstanding {
-                    return self.give_up_waiting(patience);
+                if left.is_zero() && session.standing().outstanding == due.outstanding {
+                    return self.give_up_waiting(session, patience);
                 }
             }
         }
     }
 
     /// Gives up a reply that did not come in time.
-    pub(super) fn give_up_waiting(&mut self, after: Duration) -> ControlFlow<()> {
-        match self.session.receive(Duration::ZERO) {
-            Err(Error::Timeout { scene, partial, .. }) => self.give_up(&Error::Timeout { scene, after, partial }),
-            Err(error) => self.give_up(&error),
+    pub(super) fn give_up_waiting(&mut self, session: &mut Session, after: Duration) -> Flow {
+        match session.receive(Duration::ZERO) {
+            Err(Error::Timeout { scene, partial, .. }) => {
+                self.give_up(session, &Error::Timeout { scene, after, partial })
+            }
+            Err(error) => self.give_up(session, &error),
             Ok(()) => {
-                self.show_what_came()?;
+                self.show_what_came(session)?;
                 let scene = Scene {
                     action: Action::ReadReply,
-                    peer: self.session.peer().clone(),
-                    phase: self.session.phase(),
+                    peer: session.peer().clone(),
+                    phase: session.phase(),
                     has_sent: true,
                 };
-                self.give_up(&Error::Timeout { scene, after, partial: Vec::new() })
+                self.give_up(session, &Error::Timeout { scene, after, partial: Vec::new() })
             }
         }
     }
 
     /// Receives once.
-    pub(super) fn receive(&mut self, patience: Duration) -> ControlFlow<()> {
-        match self.session.receive(patience) {
+    pub(super) fn receive(&mut self, session: &mut Session, patience: Duration) -> Flow {
+        match session.receive(patience) {
             Ok(()) => Continue(()),
-            Err(error) => self.give_up(&error),
+            Err(error) => self.give_up(session, &error),
         }
     }
 
-    pub(super) fn give_up(&mut self, error: &Error) -> ControlFlow<()> {
-        self.show_unfinished();
-        self.verdict.complain(failure::status(error), &failure::describe(error));
+    pub(super) fn give_up(&mut self, session: &mut Session, error: &Error) -> Flow {
+        self.show_unfinished(session);
+        self.setting.verdict.complain(failure::status(error), &failure::describe(error));
         self.end = Some(End::Given);
-        Break(())
+        Break(Stop::End)
     }
 
-    /// Shows the lines that are there; breaks at the end of the session.
-    pub(super) fn show_what_came(&mut self) -> ControlFlow<()> {
-        while self.end.is_none() && self.session.is_ready() {
-            match self.session.read_line() {
+    /// Shows the lines that are there, up to a grant of STARTTLS; breaks at the end of the session.
+    pub(super) fn show_what_came(&mut self, session: &mut Session) -> Flow {
+        while self.end.is_none() && session.is_ready() {
+            match session.read_line() {
                 Ok(Some(line)) => {
-                    self.shown.extend_from_slice(line.raw());
-                    let ends_reply = line.ends_reply();
-                    let words = (ends_reply && self.ends_at_refusal).then(|| Visible(line.content()).to_string());
-                    if ends_reply {
-                        self.judge_reply(words.as_deref());
-                        self.start_tls_if_due();
+                    self.heard.shown.extend_from_slice(line.raw());
+                    if line.ends_reply() {
+                        let words = Visible(line.content()).to_string();
+                        self.judge_reply(session, words);
+                        if session.phase() == Phase::StartTls && self.setting.rules.upgrades {
+                            // What comes next is no SMTP.
+                            break;
+                        }
                     }
-                    if self.shown.len() >= LARGEST_SHOW {
-                        self.show();
+                    if self.heard.shown.len() >= LARGEST_SHOW {
+                        self.show(session);
                     }
                 }
                 Ok(None) => self.end = Some(End::Closed),
                 Err(error) => self.end = Some(End::Broken(error)),
             }
         }
-        self.show();
-        if self.end.is_some() { Break(()) } else { Continue(()) }
-    }
-
-    /// After the 220 to STARTTLS. Without TLS then, the session is over: nothing more is sent in the clear.
-    fn start_tls_if_due(&mut self) {
-        if self.session.phase() != Phase::StartTls || !self.secure.upgrades() {
-            return;
-        }
-        self.show();
-        let nowhere = Session::from_stream(Pair::new(io::empty(), io::sink()), "nowhere");
-        let session = std::mem::replace(&mut self.session, nowhere);
-        match self.secure.upgrade(session, self.pace == Pace::Typed, self.verdict) {
-            Some(session) => self.session = session,
-            None => self.end = Some(End::Given),
-        }
+        self.show(session);
+        self.unless_ended()
     }
 
     /// Shows what came of a line that is not waited for any longer.
-    pub(super) fn show_unfinished(&mut self) {
-        self.shown.extend_from_slice(self.session.buffered());
-        self.show();
+    pub(super) fn show_unfinished(&mut self, session: &Session) {
+        self.heard.shown.extend_from_slice(session.buffered());
+        self.show(session);
     }
 
     /// Shows what is there to be shown, once the terminal is ready for what it may ask for.
-    pub(super) fn show(&mut self) {
-        self.hide_answers();
-        if let Err(error) = self.screen.show(&self.shown) {
-            self.verdict.output_failed(&error);
+    fn show(&mut self, session: &Session) {
+        self.hide_answers(session.phase());
+        if let Err(error) = self.setting.screen.show(&self.heard.shown) {
+            self.setting.verdict.output_failed(&error);
         }
-        self.shown.clear();
+        self.heard.shown.clear();
     }
 
     /// Where an answer to a 334 is typed, it is not shown: it may be a password.
-    fn hide_answers(&mut self) {
-        let Some(terminal) = self.terminal else { return };
-        match (self.is_hidden, self.session.phase() == Phase::Auth) {
+    fn hide_answers(&mut self, phase: Phase) {
+        let Some(terminal) = self.setting.terminal else { return };
+        match (self.is_hidden, phase == Phase::Auth) {
             (false, true) => self.is_hidden = terminal.enter(Manner::Hidden).is_ok(),
             (true, false) => {
                 terminal.leave();
@@ -151,26 +141,18 @@ impl Talk<'_> {
         }
     }
 
-    /// Says what a reply that has just come means for the exit status, and for the script.
-    /// `words` are its last line, where they may have to be told.
-    fn judge_reply(&mut self, words: Option<&str>) {
-        let Some(answer) = self.session.standing().last_answer else { return };
-        judge::reply(answer, self.is_complete(), self.pace != Pace::Typed, self.verdict);
-        if let Some(words) = words
-            && !self.is_refused
-            && judge::is_refusal(answer, self.is_complete())
-        {
-            self.is_refused = true;
-            let message = match answer.request {
-                Some(request) => format!("{request} was refused, which ends the session: {words}"),
-                None => format!("the server said something unasked, which ends the session: {words}"),
-            };
-            self.show();
-            self.verdict.complain(failure::status_of_refusal(answer.code), &message);
+    /// Says what a reply that has just come means for the exit status, and for the script; `words` are its last line.
+    fn judge_reply(&mut self, session: &Session, words: String) {
+        let Some(answer) = session.standing().last_answer else { return };
+        let is_complete = self.is_complete(session);
+        judge::reply(answer, is_complete, self.setting.rules.pace != Pace::Typed, self.setting.verdict);
+        if judge::is_goodbye(answer, is_complete) {
+            return;
         }
-        // After a refused DATA the script's body is no body to the server, and must not be sent.
-        if self.pace == Pace::InStep && answer.request == Some(Request::Data) && !answer.code.is_positive() {
-            self.is_data_refused = true;
+        let had_ended = self.script.end().is_some();
+        self.script.replied(answer);
+        if !had_ended && self.script.end().is_some() {
+            self.heard.last_words = Some(words);
         }
     }
 }

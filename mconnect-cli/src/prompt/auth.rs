@@ -117,7 +117,7 @@ impl Talk<'_> {
             let Some((code, text)) = self.heard.take() else { return Continue(()) };
             match (exchange.next(code, &text), code) {
                 (Ok(Some(answer)), _) => line = answer,
-                (Ok(None), code) if code.is_positive() => {
+                (Ok(None), Code::AUTHENTICATED) => {
                     self.setting.secure.note(&format!("authenticated as {user} by {mechanism}"));
                     return Continue(());
                 }

@@ -59,7 +59,7 @@ impl Talk<'_> {
         let standing = self.writer.standing();
         let is_complete = judge::is_complete(&standing, self.is_input_over);
         let (end, peer, Setting { verdict, secure, .. }) = (self.end.take(), self.writer.peer(), self.setting);
-        judge::ending(end, peer, standing.outstanding, is_complete, verdict, |words| secure.note(words));
+        judge::ending(end, peer, &standing, is_complete, verdict, |words| secure.note(words));
     }
 
     /// Shows what came of a line that is not waited for any longer: the end completes it.

@@ -18,7 +18,7 @@ use crate::verdict::{say, status};
 impl Talk<'_> {
     /// Shows what the server says for as long as that is worth waiting for: a prompt follows a reply where it can.
     pub(super) fn settle(&mut self) -> Flow {
-        if self.writer.owes(|request| request == Request::Quit || is_turn(request)) {
+        if self.writer.standing().is_turning {
             // What is typed must not go out in the clear, or be shown, whatever else is due before.
             self.wait_for_replies()?;
             if self.is_turned_down() && terminal::drop_typed() {
@@ -38,7 +38,7 @@ impl Talk<'_> {
     /// Says whether the last reply refused what the lines after it were meant for: they may hold secrets.
     pub(super) fn is_turned_down(&self) -> bool {
         let answer = self.writer.standing().last_answer;
-        answer.is_some_and(|answer| answer.request.is_some_and(is_turn) && !answer.code.is_positive())
+        answer.is_some_and(|answer| answer.request.is_some_and(Request::is_turn) && !answer.meaning().lets_go_on())
     }
 
     /// Waits for all replies, each with its own deadline.
@@ -107,7 +107,7 @@ impl Talk<'_> {
             judge::reply(answer, judge::is_complete(&heard.standing, self.is_input_over), false, self.setting.verdict);
             if answer.code == Code::CHALLENGE && !self.setting.options.is_quiet {
                 tell::challenge(&heard.raw, self.has_color, &mut text);
-            } else if !answer.code.is_positive() && explains {
+            } else if answer.meaning().is_refusal() && explains {
                 tell::explain(&heard.raw, self.has_color, &mut text);
             }
         }
@@ -143,11 +143,6 @@ impl Talk<'_> {
             }
         }
     }
-}
-
-/// Says whether the reply to such a request decides what the lines after it mean, and who may see them.
-fn is_turn(request: Request) -> bool {
-    matches!(request, Request::StartTls | Request::Auth | Request::AuthAnswer)
 }
 
 /// A reply that takes longer does not keep the prompt.

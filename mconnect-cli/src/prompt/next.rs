@@ -1,6 +1,6 @@
 //! What usually comes next, and what else completion and hints go by.
 
-use mconnect_core::protocol::{Answer, Phase, Request, Standing};
+use mconnect_core::protocol::{Phase, Request, Standing};
 
 use super::helper::Knowledge;
 use super::{Talk, is_command};
@@ -19,22 +19,25 @@ impl Talk<'_> {
 
     /// Gives what usually comes next.
     fn next(&self, standing: &Standing) -> Option<String> {
-        let Some(Answer { request: Some(request), code }) = standing.last_answer else { return None };
+        let answer = standing.last_answer?;
+        let request = answer.request?;
         if standing.outstanding > 0 || standing.is_closing {
             return None;
         }
-        let is_positive = code.is_positive();
+        let is_granted = answer.meaning().is_granted();
         Some(match request {
             // What was said before TLS counts no more.
-            Request::Greeting | Request::StartTls if is_positive && standing.phase == Phase::Command => {
+            Request::Greeting | Request::StartTls | Request::XClient
+                if is_granted && standing.phase == Phase::Command =>
+            {
                 let asked = self.setting.options.security.helo.as_deref();
                 format!("EHLO {}", helo::name(asked, self.writer.local_address()))
             }
-            Request::Ehlo | Request::Helo | Request::Lhlo | Request::Rset if is_positive => "MAIL FROM:<".to_owned(),
-            Request::Auth | Request::AuthAnswer if is_positive => "MAIL FROM:<".to_owned(),
+            Request::Ehlo | Request::Helo | Request::Lhlo | Request::Rset if is_granted => "MAIL FROM:<".to_owned(),
+            Request::Auth | Request::AuthAnswer if is_granted => "MAIL FROM:<".to_owned(),
             Request::Ehlo => "HELO ".to_owned(),
-            Request::Mail if is_positive => "RCPT TO:<".to_owned(),
-            Request::Rcpt if is_positive => "DATA".to_owned(),
+            Request::Mail if is_granted => "RCPT TO:<".to_owned(),
+            Request::Rcpt if is_granted => "DATA".to_owned(),
             Request::EndOfData | Request::Greeting => "QUIT".to_owned(),
             _ => return None,
         })

@@ -123,7 +123,7 @@ impl Opening<'_> {
             }
         });
         match ended {
-            Ok(reply) if reply.is_positive() => Some(()),
+            Ok(reply) if reply.is_granted() => Some(()),
             Ok(reply) => {
                 let is_temporary = reply.code().number() / 100 == 4;
                 let status = if is_temporary { status::TEMPORARY } else { status::AUTH };

@@ -139,6 +139,11 @@ impl Secure {
         }
     }
 
+    /// Says whether the session is inside TLS.
+    pub fn is_in_tls(&self) -> bool {
+        self.agreed.borrow().is_some()
+    }
+
     /// Says whether STARTTLS starts TLS.
     pub fn upgrades(&self) -> bool {
         !self.security.is_left_plain

@@ -1,6 +1,6 @@
 //! The steps before a session is handed over.
 
-use mconnect_core::protocol::{Phase, Reply, Request};
+use mconnect_core::protocol::{Meaning, Phase, Reply, Request};
 use mconnect_core::{Error, Session};
 
 use super::{Secure, visible};
@@ -41,15 +41,19 @@ impl Opening<'_> {
         if self.session.phase() == Phase::Greeting {
             let greeting = self.session.read_reply();
             let greeting = self.shown(greeting)?;
-            if !greeting.is_positive() {
-                self.verdict.fail(failure::status_of_refusal(greeting.code()));
+            if !greeting.is_granted() {
+                let status = match greeting.meaning() {
+                    Meaning::OutOfStep => status::PROTOCOL,
+                    _ => failure::status_of_refusal(greeting.code()),
+                };
+                self.verdict.complain(status, "the greeting grants no session");
                 return None;
             }
         }
         if self.session.extensions().is_none() {
             let name = helo::name(self.secure.security.helo.as_deref(), self.session.local_address());
             let reply = self.command(&format!("EHLO {name}"))?;
-            if !reply.is_positive() {
+            if !reply.is_granted() {
                 self.verdict.complain(failure::status_of_refusal(reply.code()), "EHLO was refused");
                 return self.leave();
             }

@@ -116,19 +116,23 @@ impl Exchange {
     }
 
     /// Gives the line to send after a reply to the line before, from its code and its text; nothing if the exchange has
-    /// come to its end, be it granted or refused.
+    /// come to its end: it was granted by 235, and by nothing else.
     ///
     /// # Errors
-    /// [`AuthError`]: after a challenge, the exchange has to be cancelled, with `*`; after a positive reply, the server
+    /// [`AuthError`]: after a challenge, the exchange has to be cancelled, with `*`; after a 235, the server
     /// has granted without having proven itself.
     pub fn next(&mut self, code: Code, text: &[u8]) -> Result<Option<Zeroizing<String>>, AuthError> {
         if code != Code::CHALLENGE {
             let is_unproven = self.scram.as_ref().is_some_and(|scram| !scram.is_proven());
-            return if code.is_positive() && is_unproven { Err(AuthError::Server) } else { Ok(None) };
+            return if code == Code::AUTHENTICATED && is_unproven { Err(AuthError::Server) } else { Ok(None) };
         }
-        let challenge = decode(text).ok_or(AuthError::Challenge(self.mechanism))?;
         let initial = if std::mem::take(&mut self.owes_initial) { self.initial() } else { None };
-        let answer = initial.map_or_else(|| self.answer(&challenge), Ok)?;
+        let answer = match (initial, decode(text)) {
+            (Some(initial), _) => initial,
+            (None, Some(challenge)) => self.answer(&challenge)?,
+            (None, None) if self.mechanism.sends_secret() => self.answer(b"")?,
+            (None, None) => return Err(AuthError::Challenge(self.mechanism)),
+        };
         Ok(Some(Zeroizing::new(encode(&answer))))
     }
 }

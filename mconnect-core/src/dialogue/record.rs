@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::{Deed, Part, Side, Step, Text};
 use crate::observer::{Event, Observer};
-use crate::protocol::{Phase, ReplyLine, Visible};
+use crate::protocol::{Code, Phase, ReplyLine, Visible};
 
 /// Writes a dialogue of a session that it observes: codes as expectations, what the server said in full beside them as
 /// comments, passwords as variables.
@@ -165,9 +165,9 @@ impl Record {
             Some(code) if line.ends_reply() => {
                 self.is_closing = matches!(code.number(), 221 | 421);
                 let _ = writeln!(self.text, "S: {:03}", code.number());
-                if code.number() != 334
+                if code != Code::CHALLENGE
                     && let Some(exchange) = self.exchange.take()
-                    && code.is_positive()
+                    && code == Code::AUTHENTICATED
                 {
                     self.authenticated(exchange);
                 }

@@ -294,6 +294,7 @@ fn request_of(request: Request) -> &'static str {
         Request::Auth => "auth",
         Request::AuthAnswer => "auth_answer",
         Request::StartTls => "starttls",
+        Request::XClient => "xclient",
         Request::Rset => "rset",
         Request::Quit => "quit",
         Request::EmptyLine => "empty_line",

@@ -12,6 +12,8 @@ impl Code {
     pub const READY: Self = Self(220);
     /// 221, the reply to QUIT.
     pub const CLOSING: Self = Self(221);
+    /// 235, the reply to AUTH, or to an answer in it, that grants it.
+    pub const AUTHENTICATED: Self = Self(235);
     /// 334, the reply to AUTH and to an answer in it that asks for one more.
     pub const CHALLENGE: Self = Self(334);
     /// 354, the reply to DATA that asks for the body.
@@ -38,11 +40,6 @@ impl Code {
             5 => Severity::Permanent,
             _ => Severity::Other,
         }
-    }
-
-    /// Says whether the first digit is 2 or 3.
-    pub const fn is_positive(self) -> bool {
-        matches!(self.severity(), Severity::Completion | Severity::Intermediate)
     }
 }
 

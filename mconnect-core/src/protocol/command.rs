@@ -3,6 +3,7 @@
 use std::str;
 
 use super::phase::Request;
+use super::secret::{auth_mechanism, secret_start};
 
 /// The front part of some sent bytes that is of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,13 +35,13 @@ pub(super) struct Command {
 impl CommandLine {
     /// Adds a part of the line, or as much of it as stands before a secret; the secret itself is not kept.
     pub fn add(&mut self, part: &[u8]) -> Span {
-        if self.is_answer || secret_start(&self.head).is_some() {
+        if self.is_answer || self.secret_start().is_some() {
             return Span { size: part.len(), is_secret: true };
         }
         let before = self.head.len();
         let room = LONGEST_HEAD - before;
         self.head.extend_from_slice(&part[..part.len().min(room)]);
-        match secret_start(&self.head) {
+        match self.secret_start() {
             Some(start) => {
                 self.head.truncate(start);
                 Span { size: start - before, is_secret: false }
@@ -58,6 +59,12 @@ impl CommandLine {
         Span { size: part.len(), is_secret: true }
     }
 
+    /// Returns where the secret begins; at the end of a head that is full before that is known.
+    fn secret_start(&self) -> Option<usize> {
+        let is_full_auth = self.head.len() == LONGEST_HEAD && auth_mechanism(&self.head).is_some();
+        secret_start(&self.head).or(is_full_auth.then_some(LONGEST_HEAD))
+    }
+
     pub fn clear(&mut self) {
         self.head.clear();
         (self.has_more, self.is_answer) = (false, false);
@@ -69,10 +76,10 @@ impl CommandLine {
         }
         let mut words = self.head.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         let verb = words.next().unwrap_or_default();
-        let request = match VERBS.iter().find(|(name, _)| verb.eq_ignore_ascii_case(name.as_bytes())) {
-            Some((_, request)) => *request,
-            None if verb.is_empty() && !self.has_more => Request::EmptyLine,
-            None => Request::Other,
+        let request = match Request::of_verb(verb) {
+            _ if verb.is_empty() && !self.has_more => Request::EmptyLine,
+            _ if auth_mechanism(&self.head).is_some() => Request::Auth,
+            request => request,
         };
         if request != Request::Bdat {
             return Command { request, chunk: None };
@@ -90,34 +97,5 @@ impl CommandLine {
     }
 }
 
-const VERBS: &[(&str, Request)] = &[
-    ("RCPT", Request::Rcpt),
-    ("MAIL", Request::Mail),
-    ("DATA", Request::Data),
-    ("BDAT", Request::Bdat),
-    ("RSET", Request::Rset),
-    ("EHLO", Request::Ehlo),
-    ("HELO", Request::Helo),
-    ("LHLO", Request::Lhlo),
-    ("AUTH", Request::Auth),
-    ("STARTTLS", Request::StartTls),
-    ("QUIT", Request::Quit),
-];
-
 /// A head of this many octets tells every command, `BDAT 18446744073709551615 LAST` too.
 const LONGEST_HEAD: usize = 64;
-
-/// Gives where the initial response of an AUTH command begins; at the end of a head that is full before that is known.
-fn secret_start(head: &[u8]) -> Option<usize> {
-    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let start = head.iter().position(|byte| !is_space(byte))?;
-    let end = start + head[start..].iter().position(is_space)?;
-    if !head[start..end].eq_ignore_ascii_case(b"AUTH") {
-        return None;
-    }
-    let mechanism = end + head[end..].iter().position(|byte| !is_space(byte)).unwrap_or(head.len() - end);
-    match head[mechanism..].iter().position(is_space) {
-        Some(size) => Some(mechanism + size + 1),
-        None => (head.len() == LONGEST_HEAD).then_some(LONGEST_HEAD),
-    }
-}

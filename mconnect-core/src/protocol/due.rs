@@ -40,13 +40,6 @@ impl Due {
         self.runs.front().map(|(request, _)| *request)
     }
 
-    /// Drops what is due of one kind at the front, if something of another kind is due after it.
-    pub fn skip_to(&mut self, request: Request, wanted: Request) {
-        while self.front() == Some(request) && self.holds(|due| due == wanted) {
-            self.pop();
-        }
-    }
-
     /// Expects one reply fewer of a kind of which several are due.
     pub fn spare(&mut self, request: Request) {
         if let Some((_, run)) = self.runs.iter_mut().find(|(due, run)| *due == request && *run > 1) {

@@ -63,6 +63,8 @@ pub enum Request {
     /// An answer to a 334.
     AuthAnswer,
     StartTls,
+    /// Postfix's XCLIENT, after which the session begins again.
+    XClient,
     Rset,
     Quit,
     /// A line with nothing in it.
@@ -71,25 +73,77 @@ pub enum Request {
     Other,
 }
 
-impl fmt::Display for Request {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Greeting => "connecting",
+impl Request {
+    /// Every one there is.
+    pub const ALL: [Self; 17] = [
+        Self::Greeting,
+        Self::Ehlo,
+        Self::Helo,
+        Self::Lhlo,
+        Self::Mail,
+        Self::Rcpt,
+        Self::Data,
+        Self::EndOfData,
+        Self::Bdat,
+        Self::Auth,
+        Self::AuthAnswer,
+        Self::StartTls,
+        Self::XClient,
+        Self::Rset,
+        Self::Quit,
+        Self::EmptyLine,
+        Self::Other,
+    ];
+
+    /// Returns the verb of the command, if it is one of a verb.
+    pub fn verb(self) -> Option<&'static str> {
+        Some(match self {
             Self::Ehlo => "EHLO",
             Self::Helo => "HELO",
             Self::Lhlo => "LHLO",
             Self::Mail => "MAIL",
             Self::Rcpt => "RCPT",
             Self::Data => "DATA",
-            Self::EndOfData => "the end of data",
             Self::Bdat => "BDAT",
             Self::Auth => "AUTH",
-            Self::AuthAnswer => "the answer in AUTH",
             Self::StartTls => "STARTTLS",
+            Self::XClient => "XCLIENT",
             Self::Rset => "RSET",
             Self::Quit => "QUIT",
-            Self::EmptyLine => "an empty line",
-            Self::Other => "a command",
+            Self::Greeting | Self::EndOfData | Self::AuthAnswer | Self::EmptyLine | Self::Other => return None,
         })
+    }
+
+    /// Returns the command of a verb, in any case; [`Other`](Self::Other) if it is none of these.
+    pub fn of_verb(verb: &[u8]) -> Self {
+        let is_it = |request: &Self| request.verb().is_some_and(|known| verb.eq_ignore_ascii_case(known.as_bytes()));
+        Self::ALL.into_iter().find(is_it).unwrap_or(Self::Other)
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Greeting => "connecting",
+            Self::EndOfData => "the end of data",
+            Self::AuthAnswer => "the answer in AUTH",
+            Self::EmptyLine => "an empty line",
+            command => command.verb().unwrap_or("a command"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_requests_are_all_of_them() {
+        assert!(Request::ALL.iter().enumerate().all(|(index, request)| *request as usize == index));
+        assert_eq!(Request::ALL.len(), Request::Other as usize + 1, "the last one");
+        for request in Request::ALL {
+            let verb = request.verb().map(str::to_ascii_lowercase);
+            assert!(verb.is_none_or(|verb| Request::of_verb(verb.as_bytes()) == request), "{request:?}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use memchr::memchr_iter;
 
 use super::code::{Code, EnhancedCode, Severity};
+use super::grants::Meaning;
 use super::line::ReplyLine;
 use super::phase::Request;
 use super::visible::Visible;
@@ -44,9 +45,14 @@ impl Reply {
         self.code
     }
 
-    /// Says whether the code's first digit is 2 or 3.
-    pub fn is_positive(&self) -> bool {
-        self.code.is_positive()
+    /// Returns what it means to what it answers. A reply that no session read answers nothing that is known.
+    pub fn meaning(&self) -> Meaning {
+        Meaning::of(self.request, self.code)
+    }
+
+    /// Says whether it grants what it answers, by a code that does so: 354 DATA, 220 STARTTLS, 235 AUTH.
+    pub fn is_granted(&self) -> bool {
+        self.meaning().is_granted()
     }
 
     /// Gives the enhanced status code of the last line that has one

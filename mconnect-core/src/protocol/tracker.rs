@@ -7,31 +7,27 @@
 //!                           │ BDAT n       ► Chunk { left } ── n octets ────┤
 //!                           │ AUTH, 334    ► Auth ── any reply but 334 ─────┘
 //!                           │ STARTTLS, 220 ► StartTls
+//!                           │ XCLIENT, 220 ► Command, as after the greeting
 //!                           │ enter_raw    ► Raw
 //!                           └ end of the stream ► Closed
 //! ```
 //!
-//! The tracker observes and never forbids. What depends on a reply that is not here yet is guessed in the client's
+//! The tracker observes and never forbids. What a reply grants, [`Meaning`] says; one that shows client and server out of
+//! step is remembered as a surprise, and followed as the server means it: after a 354 it reads a body, whatever was asked.
+//! What depends on a reply that is not here yet is guessed in the client's
 //! favour (354 to DATA, 334 to AUTH), so that bytes sent blindly are read as the client means them; a reply to the
 //! contrary marks the tracker out of step until nothing is in flight.
 
-use super::code::{Code, Severity};
+use super::code::Code;
 use super::command::{Command, CommandLine, Span};
 use super::due::Due;
 use super::encode::LoneDot;
 use super::extensions::Extensions;
+use super::grants::{Answer, Meaning};
 use super::line::ReplyLine;
 use super::phase::{Phase, Request};
 use super::scan;
-
-/// A reply that came, and what it answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Answer {
-    /// What was asked; `None` if nothing was.
-    pub request: Option<Request>,
-    /// The code of the reply's last line.
-    pub code: Code,
-}
+use super::secret::lost_secret_start;
 
 /// Where a session stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +47,14 @@ pub struct Standing {
     pub has_quit: bool,
     /// What was sent and what was replied went together so far; bytes sent blindly may break that.
     pub is_in_step: bool,
+    /// A reply is due that decides what the next bytes mean ([`Request::is_turn`]).
+    pub is_turning: bool,
+    /// The first reply that showed client and server out of step.
+    pub surprise: Option<Answer>,
+    /// Replies that were due when QUIT was answered, and can come no more.
+    pub lost: usize,
+    /// One of them was a message's, which may have been taken.
+    pub lost_message: bool,
 }
 
 /// Follows a session from the bytes sent and the lines received.
@@ -78,6 +82,9 @@ pub struct Tracker {
     /// The message under way was refused before its end, and has had its reply.
     is_refused: bool,
     last: Option<Answer>,
+    surprise: Option<Answer>,
+    lost: usize,
+    lost_message: bool,
     is_lmtp: bool,
     recipients: u32,
     learning: Extensions,
@@ -85,6 +92,16 @@ pub struct Tracker {
     is_closing: bool,
     has_quit: bool,
     is_closed: bool,
+    doubt: Doubt,
+}
+
+/// After a surprise: the line under way, whatever the server takes it for.
+#[derive(Debug, Default)]
+struct Doubt {
+    /// Its first octets.
+    head: Vec<u8>,
+    /// The rest of it is secret.
+    is_hidden: bool,
 }
 
 /// What the next byte sent belongs to, if the server grants what was asked for.
@@ -118,6 +135,9 @@ impl Tracker {
             lines_of_reply: 0,
             is_refused: false,
             last: None,
+            surprise: None,
+            lost: 0,
+            lost_message: false,
             is_lmtp: false,
             recipients: 0,
             learning: Extensions::default(),
@@ -125,6 +145,7 @@ impl Tracker {
             is_closing: false,
             has_quit: false,
             is_closed: false,
+            doubt: Doubt::default(),
         }
     }
 
@@ -138,6 +159,13 @@ impl Tracker {
     /// Follows the front part of `bytes`, as much of it as is of one kind, and says what that is. `bytes` must not be
     /// empty; the span then is not.
     pub fn sent_span(&mut self, bytes: &[u8]) -> Span {
+        if self.surprise.is_some() && self.sending != Sending::Raw {
+            return self.sent_in_doubt(bytes);
+        }
+        self.sent_part(bytes)
+    }
+
+    fn sent_part(&mut self, bytes: &[u8]) -> Span {
         let size = match self.sending {
             Sending::Body(mut dot) => {
                 let end = dot.find(bytes);
@@ -159,6 +187,26 @@ impl Tracker {
         Span { size, is_secret: false }
     }
 
+    /// Follows a line, or a part of one, when nobody knows any more what the server takes it for.
+    fn sent_in_doubt(&mut self, bytes: &[u8]) -> Span {
+        let line = &bytes[..scan::find(b'\n', bytes).map_or(bytes.len(), |lf| lf + 1)];
+        let before = self.doubt.head.len();
+        let whole = [&self.doubt.head, line].concat();
+        let start = if self.doubt.is_hidden { Some(0) } else { lost_secret_start(&whole) };
+        let start = start.map(|start| start.saturating_sub(before));
+        let part = &line[..start.filter(|start| *start > 0).unwrap_or(line.len())];
+        let is_hidden = start == Some(0);
+        let span = self.sent_part(part);
+        if line.ends_with(b"\n") && span.size == line.len() {
+            self.doubt = Doubt::default();
+        } else {
+            self.doubt.head = whole[..(before + span.size).min(LONGEST_DOUBT)].to_vec();
+            // The secret of an AUTH goes on to the end of its line.
+            self.doubt.is_hidden = is_hidden || (start.is_some() && span.size == part.len());
+        }
+        Span { is_secret: span.is_secret || is_hidden, ..span }
+    }
+
     /// Follows a line that was received, or a piece of one, and gives the answer that ended with it, if one did.
     pub fn received(&mut self, line: ReplyLine<'_>) -> Option<Answer> {
         let (Some(code), true) = (line.code(), line.ends_reply()) else {
@@ -169,53 +217,74 @@ impl Tracker {
         self.lines_of_reply = 0;
         let learnt = std::mem::take(&mut self.learning);
 
-        if code == Code::CLOSING {
-            // Not every server answers an empty line.
-            self.due.skip_to(Request::EmptyLine, Request::Quit);
+        if code == Code::CLOSING && self.due.holds(|due| due == Request::Quit) {
+            self.skip_to_quit();
         }
         let mut request = self.due.pop();
-        let severity = code.severity();
-        self.is_closing |= code == Code::NOT_AVAILABLE;
+        let message = match self.sending {
+            Sending::Body(_) => Some(Request::EndOfData),
+            Sending::Chunk { .. } => Some(Request::Bdat),
+            _ => None,
+        };
+        if request.is_none() && Meaning::of(message, code).is_refusal() {
+            // A refusal that nothing asked for is the reply to the message under way, before its time.
+            self.is_refused = true;
+            request = message;
+        }
+        let answer = Answer { request, code };
+        let meaning = answer.meaning();
+        self.is_closing |= meaning == Meaning::Closing;
         self.has_quit |= request == Some(Request::Quit);
-        match (request, code, severity) {
+        if meaning == Meaning::OutOfStep {
+            self.surprise.get_or_insert(answer);
+        }
+        match (request, code) {
             // Granted: 354 and 334 change the phase whatever was asked, unless it was guessed so already.
-            (Some(Request::Data), Code::START_BODY, _) => {}
-            (Some(Request::Auth | Request::AuthAnswer), Code::CHALLENGE, _) => {}
-            (_, Code::START_BODY, _) => self.surprise(Sending::Body(LoneDot::default())),
-            (_, Code::CHALLENGE, _) => self.surprise(Sending::Auth),
-            // Refused: what was sent meanwhile was no body and no answer to the server.
-            (Some(Request::Data), ..) => self.refuse(|sending| matches!(sending, Sending::Body(_)), Request::Data),
-            (Some(Request::Auth | Request::AuthAnswer), ..) => {
+            (Some(Request::Data), Code::START_BODY) => {}
+            (Some(Request::Auth | Request::AuthAnswer), Code::CHALLENGE) => {}
+            (_, Code::START_BODY) => self.follow(Sending::Body(LoneDot::default())),
+            (_, Code::CHALLENGE) => self.follow(Sending::Auth),
+            // Not granted: what was sent meanwhile was no body and no answer to the server.
+            (Some(Request::Data), _) => self.refuse(|sending| matches!(sending, Sending::Body(_)), Request::Data),
+            (Some(Request::Auth | Request::AuthAnswer), _) => {
                 self.refuse(|sending| sending == Sending::Auth, Request::Auth);
             }
-            (Some(Request::StartTls), Code::READY, _) => self.surprise(Sending::StartTls),
-            (Some(Request::Quit), Code::CLOSING, _) => self.is_closing = true,
-            (Some(Request::Ehlo | Request::Lhlo), _, Severity::Completion) => {
-                self.is_lmtp |= request == Some(Request::Lhlo);
-                self.recipients = 0;
-                self.extensions = Some(learnt);
-            }
-            (Some(Request::Helo | Request::Mail | Request::Rset), _, Severity::Completion) => self.recipients = 0,
-            (Some(Request::Rcpt), _, Severity::Completion) => self.recipients += 1,
-            (Some(Request::Rcpt), ..) if self.is_lmtp => self.due.spare(Request::EndOfData),
-            // A refusal that nothing asked for is the reply to the message under way, before its time.
-            (None, _, Severity::Transient | Severity::Permanent) if code != Code::NOT_AVAILABLE => {
-                let message = match self.sending {
-                    Sending::Body(_) => Some(Request::EndOfData),
-                    Sending::Chunk { .. } => Some(Request::Bdat),
-                    _ => None,
-                };
-                self.is_refused |= message.is_some();
-                request = message;
-            }
+            (Some(Request::Rcpt), _) if !meaning.is_granted() && self.is_lmtp => self.due.spare(Request::EndOfData),
+            (Some(request), _) if meaning.is_granted() => self.grant(request, learnt),
             _ => {}
         }
         if self.due.count() == 0 {
             (self.out_of_step, self.guessed) = (false, false);
         }
-        let answer = Answer { request, code };
         self.last = Some(answer);
         Some(answer)
+    }
+
+    fn grant(&mut self, request: Request, learnt: Extensions) {
+        match request {
+            Request::StartTls => self.follow(Sending::StartTls),
+            Request::Quit => self.is_closing = true,
+            Request::Ehlo | Request::Lhlo => {
+                self.is_lmtp |= request == Request::Lhlo;
+                self.recipients = 0;
+                self.extensions = Some(learnt);
+            }
+            // The session begins again, as after the greeting.
+            Request::XClient => (self.recipients, self.extensions) = (0, None),
+            Request::Helo | Request::Mail | Request::Rset => self.recipients = 0,
+            Request::Rcpt => self.recipients += 1,
+            _ => {}
+        }
+    }
+
+    /// A 221 while QUIT is due answers that: what was due before comes no more.
+    fn skip_to_quit(&mut self) {
+        while let Some(request) = self.due.front().filter(|request| *request != Request::Quit) {
+            self.due.pop();
+            // Not every server answers an empty line.
+            self.lost += usize::from(request != Request::EmptyLine);
+            self.lost_message |= matches!(request, Request::EndOfData | Request::Bdat);
+        }
     }
 
     /// Stops following: the session goes on in raw mode, where nothing is due.
@@ -233,7 +302,7 @@ impl Tracker {
     /// ([RFC 3207, section 4.2](https://www.rfc-editor.org/rfc/rfc3207#section-4.2)). A greeting that is due stays so.
     pub fn tls_started(&mut self) {
         let is_first = self.awaited() == Some(Request::Greeting);
-        *self = Self { last: self.last, is_lmtp: self.is_lmtp, ..Self::new() };
+        *self = Self { last: self.last, surprise: self.surprise, is_lmtp: self.is_lmtp, ..Self::new() };
         if !is_first {
             self.due = Due::default();
         }
@@ -256,6 +325,10 @@ impl Tracker {
             is_closing: self.is_closing,
             has_quit: self.has_quit,
             is_in_step: !self.out_of_step,
+            is_turning: self.due.holds(Request::is_turn),
+            surprise: self.surprise,
+            lost: self.lost,
+            lost_message: self.lost_message,
         }
     }
 
@@ -288,7 +361,7 @@ impl Tracker {
         self.due.front()
     }
 
-    /// Gives what the server advertised in its last positive reply to EHLO or LHLO.
+    /// Gives what the server advertised when it last granted EHLO or LHLO.
     pub fn extensions(&self) -> Option<&Extensions> {
         self.extensions.as_ref()
     }
@@ -365,7 +438,7 @@ impl Tracker {
         self.lines_of_reply = self.lines_of_reply.saturating_add(1);
     }
 
-    fn surprise(&mut self, sending: Sending) {
+    fn follow(&mut self, sending: Sending) {
         self.sending = sending;
         self.line.clear();
         self.out_of_step |= self.due.count() > 0;
@@ -379,5 +452,7 @@ impl Tracker {
     }
 }
 
+/// This many octets of a line tell an AUTH.
+const LONGEST_DOUBT: usize = 64;
 /// Extensions beyond this many lines are not learnt: a server cannot fill the memory with them.
 const MOST_EXTENSIONS: usize = 1000;

@@ -5,7 +5,48 @@ use std::io::Read;
 use super::Session;
 use super::shared::Deadline;
 use crate::error::{Action, Error};
-use crate::protocol::{BodyEncoder, Code, Phase, Reply};
+use crate::protocol::{BodyEncoder, Code, Meaning, Phase, Reply, Severity, Unexpected};
+
+/// What came of a message: whether it was sent at all, and the replies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum MessageReply {
+    /// DATA was refused, or the server is closing: nothing of the message went out.
+    NotSent(Reply),
+    /// The message went out, and this was replied to it: one reply, and in LMTP one for each recipient that had been
+    /// accepted ([RFC 2033, section 4.2](https://www.rfc-editor.org/rfc/rfc2033#section-4.2)).
+    Sent(Vec<Reply>),
+}
+
+impl MessageReply {
+    /// Returns the reply to the message, the last if there are several, if the message was sent and each has this code.
+    ///
+    /// # Errors
+    /// [`Unexpected`] holds the first reply that is another, or the one that kept the message from being sent.
+    pub fn require(self, code: u16) -> Result<Reply, Unexpected> {
+        let expected = || format!("{code:03} to the message");
+        match self {
+            Self::NotSent(reply) => Err(Unexpected { expected: expected(), reply: Box::new(reply) }),
+            Self::Sent(mut replies) => match replies.iter().position(|reply| reply.code() != code) {
+                Some(at) => Err(Unexpected { expected: expected(), reply: Box::new(replies.swap_remove(at)) }),
+                None => Ok(replies.pop().expect("a message that was sent has a reply")),
+            },
+        }
+    }
+
+    /// Returns the reply that decided: the last to the message, or the one that kept it from being sent.
+    pub fn reply(&self) -> &Reply {
+        match self {
+            Self::NotSent(reply) => reply,
+            Self::Sent(replies) => replies.last().expect("a message that was sent has a reply"),
+        }
+    }
+
+    /// Says whether the message was taken, for every recipient that had been accepted.
+    pub fn is_taken(&self) -> bool {
+        matches!(self, Self::Sent(replies) if replies.iter().all(Reply::is_granted))
+    }
+}
 
 impl Session {
     /// Reads the next reply, whole; the first one is the greeting.
@@ -18,19 +59,25 @@ impl Session {
         self.reader.read_reply_by(Some(Deadline::after(timeout)))
     }
 
-    /// Sends a command and reads its reply.
+    /// Sends a command and reads its reply. A server that has said already that it closes (421) is not sent anything: that
+    /// is the reply.
     ///
     /// # Errors
     /// [`Error::OutOfStep`] if an earlier reply is still due, or the server waits for a body, a chunk or TLS: nothing is
     /// sent, so that no late reply is taken for this command's, and the command not for something else.
+    /// [`Error::Surprise`] if the server has said something that nobody asked for, with nothing sent, or if the reply shows
+    /// that client and server are [out of step](crate::protocol::Meaning::OutOfStep): it holds the reply.
     /// [`Error::LineBreak`] if the line holds one. Otherwise as [`send_line`](Self::send_line) and
     /// [`read_reply`](Self::read_reply); if writing fails because the server has had its last word, that word is the
     /// reply.
     pub fn command(&mut self, line: impl AsRef<[u8]>) -> Result<Reply, Error> {
+        self.writer.require_one_line(line.as_ref())?;
         self.require_in_step(|phase| matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::StartTls))?;
+        if let Some(last_word) = self.unasked()? {
+            return Ok(last_word);
+        }
         match self.send_line(line) {
-            Ok(()) => self.read_reply(),
-            Err(error @ Error::LineBreak { .. }) => Err(error),
+            Ok(()) => self.expected_reply(),
             Err(error) => self.last_words(error),
         }
     }
@@ -52,10 +99,15 @@ impl Session {
     /// ```
     ///
     /// # Errors
-    /// [`Error::OutOfStep`] as [`command`](Self::command), with nothing sent; [`Error::LineBreak`] at the first line, with
-    /// nothing sent; [`Error::Pipeline`], which keeps the replies that came, for everything else.
+    /// [`Error::OutOfStep`] and [`Error::Surprise`] as [`command`](Self::command), with nothing sent; [`Error::LineBreak`]
+    /// at the first line, with nothing sent; [`Error::Pipeline`], which keeps the replies that came, for everything else.
     pub fn pipeline<L: AsRef<[u8]>>(&mut self, lines: impl IntoIterator<Item = L>) -> Result<Vec<Reply>, Error> {
         self.require_in_step(|phase| matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::StartTls))?;
+        if let Some(last_word) = self.unasked()? {
+            let scene = self.shared().scene(Action::Write);
+            let source = Box::new(Error::Closed { scene, partial: Vec::new() });
+            return Err(Error::Pipeline { answered: vec![last_word], source });
+        }
         let mut group = Vec::new();
         let mut replies = Vec::new();
         for line in lines {
@@ -78,19 +130,18 @@ impl Session {
     }
 
     /// Sends a message: DATA, unless the server waits for a body already, and after its 354 the body, with CR LF line
-    /// ends, dots stuffed and the lone dot at its end. Gives the reply to the message, or the one that refused DATA.
-    /// In LMTP, the replies for further recipients are read with [`read_reply`](Self::read_reply).
+    /// ends, dots stuffed and the lone dot at its end. Says whether the body went out, and what the server replied to it.
     ///
     /// The message may be of any size; memory does not grow with it.
     ///
     /// # Errors
     /// [`Error::Message`] if `message` cannot be read. Otherwise as [`command`](Self::command).
-    pub fn message(&mut self, mut message: impl Read) -> Result<Reply, Error> {
+    pub fn message(&mut self, mut message: impl Read) -> Result<MessageReply, Error> {
         self.require_in_step(|phase| matches!(phase, Phase::Chunk { .. } | Phase::StartTls))?;
         if self.phase() != Phase::Body {
             let reply = self.command("DATA")?;
-            if self.phase() != Phase::Body {
-                return Ok(reply);
+            if !reply.is_granted() {
+                return Ok(MessageReply::NotSent(reply));
             }
         }
         let (mut encoder, mut input, mut out) = (BodyEncoder::default(), Vec::new(), Vec::new());
@@ -104,23 +155,27 @@ impl Session {
             }
             if out.len() as u64 >= BLOCK {
                 if let Err(error) = self.send(&out) {
-                    return self.last_words(error);
+                    return self.last_words(error).map(|reply| MessageReply::Sent(vec![reply]));
                 }
                 out.clear();
             }
         }
         encoder.finish(&mut out);
-        match self.send(&out) {
-            Ok(()) => self.read_reply(),
-            Err(error) => self.last_words(error),
+        if let Err(error) = self.send(&out) {
+            return self.last_words(error).map(|reply| MessageReply::Sent(vec![reply]));
         }
+        let mut replies = vec![self.expected_reply()?];
+        while self.outstanding() > 0 {
+            replies.push(self.expected_reply()?);
+        }
+        Ok(MessageReply::Sent(replies))
     }
 
     fn send_group(&mut self, group: &mut Vec<u8>, replies: &mut Vec<Reply>) -> Result<(), Error> {
         let mut result = self.send(group);
         group.clear();
         while self.outstanding() > 0 && (result.is_ok() || self.phase() != Phase::Closed) {
-            match self.read_reply() {
+            match self.expected_reply() {
                 Ok(reply) => replies.push(reply),
                 Err(error) => {
                     result = result.and(Err(error));
@@ -137,12 +192,39 @@ impl Session {
             let grace = Deadline::after(self.shared().timeouts.closing);
             while let Ok(reply) = self.reader.read_reply_by(Some(grace)) {
                 // What could not be sent whole cannot have been granted.
-                if !reply.is_positive() || reply.code() == Code::CLOSING {
+                let is_refusal = matches!(reply.code().severity(), Severity::Transient | Severity::Permanent);
+                if is_refusal || reply.code() == Code::CLOSING {
                     return Ok(reply);
                 }
             }
         }
         Err(error)
+    }
+
+    /// Reads the reply to what was sent, which must not be one to something else.
+    fn expected_reply(&mut self) -> Result<Reply, Error> {
+        let reply = self.read_reply()?;
+        match reply.meaning() {
+            Meaning::OutOfStep => Err(self.surprise(reply)),
+            _ => Ok(reply),
+        }
+    }
+
+    /// Looks at what has come before anything else is sent: a server's last word is returned.
+    fn unasked(&mut self) -> Result<Option<Reply>, Error> {
+        if !self.reader.has_arrived() && self.reader.buffered().is_empty() {
+            return Ok(None);
+        }
+        let grace = Deadline::after(self.shared().timeouts.closing);
+        let reply = self.reader.read_reply_by(Some(grace))?;
+        match reply.meaning() {
+            Meaning::Closing => Ok(Some(reply)),
+            _ => Err(self.surprise(reply)),
+        }
+    }
+
+    fn surprise(&self, reply: Reply) -> Error {
+        Error::Surprise { scene: self.shared().scene(Action::ReadReply), reply: Box::new(reply) }
     }
 
     fn require_in_step(&self, is_wrong: impl Fn(Phase) -> bool) -> Result<(), Error> {

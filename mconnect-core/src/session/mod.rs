@@ -18,6 +18,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use exchange::MessageReply;
 pub use raw::{RawReader, RawWriter};
 pub use reader::Reader;
 pub use timeouts::Timeouts;

@@ -97,6 +97,28 @@ impl Reader {
         self.lines.has_line() || !matches!(self.end, End::Open)
     }
 
+    /// Takes what has arrived, without waiting, and says whether a line, or the end, is there.
+    pub(super) fn has_arrived(&mut self) -> bool {
+        while !self.is_ready() && self.is_readable() {
+            if self.fill_or_be_interrupted(Some(Deadline::after(LEAST_TIMEOUT))).is_err() {
+                break;
+            }
+        }
+        self.is_ready()
+    }
+
+    /// Says whether the system has something for the socket.
+    fn is_readable(&self) -> bool {
+        #[cfg(unix)]
+        if let Some(fd) = self.stream.as_fd() {
+            let socket = socket2::SockRef::from(&fd);
+            let has_something =
+                socket.set_nonblocking(true).is_ok() && socket.peek(&mut [std::mem::MaybeUninit::uninit()]).is_ok();
+            return socket.set_nonblocking(false).is_ok() && has_something;
+        }
+        false
+    }
+
     pub(super) fn read_line_by(&mut self, deadline: Option<Deadline>) -> Result<Option<ReplyLine<'_>>, Error> {
         if !self.await_line(deadline)? {
             return Ok(None);

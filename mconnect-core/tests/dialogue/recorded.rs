@@ -14,7 +14,7 @@ fn what_is_recorded_plays_and_one_changed_code_does_not() {
     session.read_reply().unwrap();
     session.command("EHLO x").unwrap();
     session.pipeline(["MAIL FROM:<>", "RCPT TO:<refused@x>", "RCPT TO:<a@x>"]).unwrap();
-    session.message("Subject: a\n\n\u{e9}\n.b\n".as_bytes()).unwrap();
+    session.message("Subject: a\n\n\u{e9}\n.b\n".as_bytes()).unwrap().require(250).unwrap();
     session.command("AUTH PLAIN hush").unwrap();
     session.send(b"BDAT 2 LAST\r\n\0x").unwrap();
     session.read_reply().unwrap();

@@ -31,7 +31,9 @@ pub(super) fn authenticate(game: &mut Game<'_, '_>, mechanism: &str, user: &[u8]
         let refused = |got: String| Finding { reply: Some(reply.clone()), ..Finding::not(Verdict::Refused, got) };
         match exchange.next(reply.code(), &reply.text()) {
             Ok(Some(answer)) => line = answer,
-            Ok(None) if reply.is_positive() => return Finding { reply: Some(reply), ..Finding::met(got) },
+            Ok(None) if reply.code() == Code::AUTHENTICATED => {
+                return Finding { reply: Some(reply), ..Finding::met(got) };
+            }
             Ok(None) => return refused(got),
             Err(problem) => {
                 if reply.code() == Code::CHALLENGE {

@@ -1,11 +1,11 @@
-//! Counting what could not be sent.
+//! Counting what was not sent.
 
-use crate::verdict::say;
+use std::fmt;
 
-/// Input that was not sent; blank lines do not count.
-#[derive(Debug, Default)]
+/// Input that was not sent, counted in lines and octets; blank lines do not count.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Unsent {
-    pub octets: u64,
+    octets: u64,
     lines: u64,
     blanks: u64,
     is_mid_line: bool,
@@ -31,18 +31,27 @@ impl Unsent {
         }
     }
 
-    /// Gives how many octets were counted, with the blank lines.
+    /// Says whether nothing was left.
+    pub fn is_empty(&self) -> bool {
+        self.octets == 0
+    }
+
+    /// Returns how many lines were counted.
+    pub fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// Returns how many octets were counted, with those of blank lines.
     pub fn total(&self) -> u64 {
         self.octets + self.blanks
     }
+}
 
-    /// Tells how much it was, if it was anything; `is_all` says whether it was counted to its end.
-    pub fn tell(&self, is_all: bool) {
-        if self.octets > 0 {
-            let least = if is_all { "" } else { "at least " };
-            let lines = if self.lines == 1 { "line" } else { "lines" };
-            say(&format!("mconnect: not sent: {least}{} {lines} of the input ({} octets)", self.lines, self.octets));
-        }
+impl fmt::Display for Unsent {
+    /// Shows `3 lines of the input (57 octets)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = if self.lines == 1 { "line" } else { "lines" };
+        write!(f, "{} {lines} of the input ({} octets)", self.lines, self.octets)
     }
 }
 
@@ -57,8 +66,8 @@ mod tests {
             let mut unsent = Unsent::default();
             unsent.count(&input[..cut]);
             unsent.count(&input[cut..]);
-            assert_eq!(unsent.lines, 3, "cut at {cut}");
-            assert_eq!(unsent.octets + unsent.blanks, input.len() as u64);
+            assert_eq!(unsent.lines(), 3, "cut at {cut}");
+            assert_eq!(unsent.total(), input.len() as u64);
         }
     }
 }

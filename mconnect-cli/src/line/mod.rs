@@ -1,0 +1,237 @@
+//! Line mode: a script's lines go out as it lets them, while what the server says is shown.
+//!
+//! One thread serves both: it waits for the server alone while a reply is due that has to come first, and otherwise by
+//! `poll` for whichever of server and input has something. What may go out when, and where it ends, is the
+//! [`Script`]'s to say.
+
+mod close;
+mod listen;
+
+use std::ops::ControlFlow::{self, Break, Continue};
+use std::time::Duration;
+
+use mconnect_core::protocol::{CrlfEncoder, Phase};
+use mconnect_core::script::{Next, Pace, Rules, Script};
+use mconnect_core::{Session, Timeouts};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::input::{Block, Input};
+use crate::judge::End;
+use crate::screen::Screen;
+use crate::secure::Secure;
+use crate::terminal::{self, Terminal};
+use crate::verdict::{Verdict, say};
+
+/// What a session is given beside its server.
+pub struct Setting<'a> {
+    pub input: Input,
+    pub screen: Screen,
+    /// Where lines are typed.
+    pub terminal: Option<&'a Terminal>,
+    pub timeouts: Timeouts,
+    pub rules: Rules,
+    pub secure: &'a Secure,
+    pub verdict: &'a Verdict,
+}
+
+/// Hands a session over, until its end.
+pub fn run(mut session: Session, setting: Setting<'_>) {
+    let script = Script::new(setting.rules);
+    let mut talk =
+        Talk { setting, script, rest: Rest::default(), is_hidden: false, heard: Heard::default(), end: None };
+    while let Break(Stop::StartTls) = talk.converse(&mut session) {
+        let is_typed = talk.setting.rules.pace == Pace::Typed;
+        match talk.setting.secure.upgrade(session, is_typed, talk.setting.verdict) {
+            Some(upgraded) => session = upgraded,
+            // Nothing more is sent in the clear.
+            None => return talk.tell_unsent(),
+        }
+        talk.script.tls_started();
+    }
+    talk.take_leave(&mut session);
+    talk.finish(&mut session);
+}
+
+/// Why the session is left for a moment, or for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// TLS is to be started with it.
+    StartTls,
+    /// It has ended, or is to be ended.
+    End,
+}
+
+type Flow = ControlFlow<Stop>;
+
+struct Talk<'a> {
+    setting: Setting<'a>,
+    script: Script,
+    rest: Rest,
+    /// What is typed is not shown.
+    is_hidden: bool,
+    heard: Heard,
+    /// How the connection ended, once it has.
+    end: Option<End>,
+}
+
+/// What is left of the input.
+#[derive(Default)]
+struct Rest {
+    block: Option<Block>,
+    /// The same as typed lines are counted: with their CR LF.
+    typed: Vec<u8>,
+    /// How much of it was taken.
+    taken: usize,
+    is_over: bool,
+    /// The phase in which the input ended.
+    ended_in: Option<Phase>,
+}
+
+/// What the server said.
+#[derive(Default)]
+struct Heard {
+    /// What is to be shown next.
+    shown: Vec<u8>,
+    /// The last line of the reply that ended the script.
+    last_words: Option<String>,
+}
+
+impl Talk<'_> {
+    fn converse(&mut self, session: &mut Session) -> Flow {
+        loop {
+            self.listen(session)?;
+            match self.next(session) {
+                Next::Send => self.send(session)?,
+                Next::Replies => self.wait_for_replies(session)?,
+                Next::Input if self.rest.is_over => return self.drain(session),
+                Next::Input => self.read_on(session)?,
+                Next::StartTls => return Break(Stop::StartTls),
+                Next::Skipped(octets) => tell_skipped(octets, "up to the lone dot"),
+                Next::Dropped => {
+                    self.rest.drop_block(&mut self.setting.input);
+                    terminal::drop_typed();
+                    say("mconnect: what was typed before the refusal was dropped");
+                }
+                Next::End => return Break(Stop::End),
+            }
+        }
+    }
+
+    fn next(&mut self, session: &Session) -> Next {
+        let (standing, Rest { block, typed, taken, .. }) = (session.standing(), &mut self.rest);
+        let Some(block) = block else { return self.script.next(&standing, &mut &[][..]) };
+        let (bytes, ready) = block.parts();
+        let whole = if self.setting.rules.pace == Pace::Typed { typed.as_slice() } else { bytes };
+        let mut input = &whole[*taken..];
+        let next = self
+            .script
+            .next_with(&standing, &mut input, |lines, phase, input, out| ready.take(lines, phase, input, out));
+        *taken = whole.len() - input.len();
+        next
+    }
+
+    /// Reads the next block of input, once there is one; what the server says meanwhile is shown.
+    fn read_on(&mut self, session: &mut Session) -> Flow {
+        let input = &mut self.setting.input;
+        self.rest.drop_block(input);
+        input.expect(self.script.phase(&session.standing()));
+        if self.wait_for_either(session)? {
+            match self.setting.input.take() {
+                Ok(block) if !block.is_empty() => return self.take(block),
+                Ok(_) => {}
+                Err(error) => self.setting.verdict.input_failed(&error),
+            }
+            self.rest.is_over = true;
+            self.script.end_input(&session.standing());
+        }
+        Continue(())
+    }
+
+    fn take(&mut self, block: Block) -> Flow {
+        if self.setting.rules.pace == Pace::Typed {
+            if block.len() == LONGEST_TYPED && block.ends_with(b"\n") {
+                say("mconnect: this terminal cuts a line at 4095 octets, and may have cut that one");
+            }
+            CrlfEncoder::default().encode(&block, &mut self.rest.typed);
+        }
+        self.rest.block = Some(block);
+        Continue(())
+    }
+
+    /// Shows what the server says until there is input, and says whether it is there: a reply may have changed what the
+    /// script wants.
+    fn wait_for_either(&mut self, session: &mut Session) -> ControlFlow<Stop, bool> {
+        loop {
+            let answers = session.standing().last_answer;
+            self.show_what_came(session)?;
+            let standing = session.standing();
+            if standing.is_closing || standing.has_quit || standing.last_answer != answers {
+                return Continue(false);
+            }
+            if self.setting.input.is_ready() {
+                return Continue(true);
+            }
+            let server = session.as_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+            let mut fds = vec![PollFd::new(self.setting.input.as_fd(), PollFlags::POLLIN)];
+            fds.extend(server);
+            // Only a person at a terminal waits as long as it takes for a reply.
+            let is_due = self.setting.rules.pace != Pace::Typed && session.outstanding() > 0;
+            let patience = if is_due { session.patience() } else { Duration::MAX };
+            let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::NONE);
+            let polled = poll(&mut fds, timeout);
+            let (is_input, is_said) = (is_ready(&fds[0]), fds.get(1).is_some_and(is_ready));
+            match (polled, is_input, is_said) {
+                (Err(Errno::EINTR), ..) => {}
+                (Ok(0), ..) => return self.give_up_waiting(session, patience).map_continue(|()| false),
+                (Ok(_), _, true) => {
+                    self.receive(session, patience)?;
+                    self.show_what_came(session)?;
+                    return Continue(false);
+                }
+                // Without poll, the input comes first.
+                (Ok(_) | Err(_), ..) => return Continue(true),
+            }
+        }
+    }
+
+    fn send(&mut self, session: &mut Session) -> Flow {
+        match session.send(self.script.out()) {
+            Ok(()) => {
+                self.script.sent();
+                Continue(())
+            }
+            Err(error) => {
+                self.script.not_sent(&[]);
+                self.writing_failed(session, error)
+            }
+        }
+    }
+}
+
+impl Rest {
+    /// Returns what was not taken.
+    fn bytes(&self) -> &[u8] {
+        let whole = if self.typed.is_empty() { self.block.as_deref().unwrap_or_default() } else { &self.typed };
+        whole.get(self.taken..).unwrap_or_default()
+    }
+
+    fn drop_block(&mut self, input: &mut Input) {
+        if let Some(block) = self.block.take() {
+            input.reuse(block);
+        }
+        self.typed.clear();
+        self.taken = 0;
+    }
+}
+
+fn tell_skipped(octets: u64, up_to: &str) {
+    say(&format!("mconnect: DATA was refused: {octets} octets of input, {up_to}, were not sent"));
+}
+
+fn is_ready(fd: &PollFd<'_>) -> bool {
+    fd.any().unwrap_or(true)
+}
+
+/// The longest line that a terminal gives, its LF included.
+const LONGEST_TYPED: usize = 4096;

@@ -1,0 +1,183 @@
+//! Which reply grants what was asked, and which one shows that client and server are out of step.
+//!
+//! "Positive" is not "granted": a 250 to DATA opens no body, and a 250 to STARTTLS no TLS. Everything that asks whether
+//! it may go on asks here
+//! ([RFC 5321, section 4.3.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.3.2),
+//! [RFC 3207](https://www.rfc-editor.org/rfc/rfc3207), [RFC 4954](https://www.rfc-editor.org/rfc/rfc4954),
+//! [RFC 3030](https://www.rfc-editor.org/rfc/rfc3030)).
+//!
+//! | request | granted by | its own codes |
+//! |---|---|---|
+//! | the greeting, STARTTLS, XCLIENT | 220 alone | 220 |
+//! | DATA | 354 alone | 354 |
+//! | AUTH, and an answer in it | 235 alone; 334 asks for more | 235 |
+//! | QUIT | 221 alone | 221 |
+//! | RCPT | any 2yz but 220, 221, 235 | 250, 251 |
+//! | EHLO, HELO, LHLO, MAIL, RSET, BDAT, the lone dot | any 2yz but 220, 221, 235 | 250 |
+//! | any other command, an empty line | any 2yz but 220, 221, 235 | all of them |
+//!
+//! 4yz and 5yz refuse. 421, and a 221 that QUIT did not ask for, say that the server closes. All else shows that client
+//! and server are out of step, as does any other reply that nobody asked for.
+
+use super::code::{Code, Severity};
+use super::phase::Request;
+
+/// A reply that came, and what it answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// What was asked; `None` if nothing was.
+    pub request: Option<Request>,
+    /// The code of the reply's last line.
+    pub code: Code,
+}
+
+/// What a reply means to what it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Meaning {
+    /// It was granted.
+    Granted,
+    /// It was granted, by a code that the RFC does not have for it.
+    Unusual,
+    /// AUTH goes on: a 334 asks for an answer.
+    Challenge,
+    /// It was refused for now, by a 4yz.
+    Deferred,
+    /// It was refused for good, by a 5yz.
+    Refused,
+    /// The server is about to close: a 421, or a 221 that QUIT did not ask for.
+    Closing,
+    /// Client and server are out of step: one of them takes what the other says for something else.
+    OutOfStep,
+}
+
+impl Meaning {
+    /// Looks up what a code means in answer to a request, or to nothing.
+    pub fn of(request: Option<Request>, code: Code) -> Self {
+        use Severity::{Completion, Permanent, Transient};
+        let Some(asked) = request else {
+            return if matches!(code, Code::NOT_AVAILABLE | Code::CLOSING) { Self::Closing } else { Self::OutOfStep };
+        };
+        match (asked.grant(), code.severity()) {
+            _ if code == Code::NOT_AVAILABLE => Self::Closing,
+            (_, Transient) => Self::Deferred,
+            (_, Permanent) => Self::Refused,
+            (Grant::By(own), _) if code == own => Self::Granted,
+            _ if code == Code::CLOSING => Self::Closing,
+            _ if code == Code::CHALLENGE && matches!(asked, Request::Auth | Request::AuthAnswer) => Self::Challenge,
+            _ if matches!(code, Code::READY | Code::AUTHENTICATED) => Self::OutOfStep,
+            (Grant::ByAny([]), Completion) => Self::Granted,
+            (Grant::ByAny(own), Completion) if own.contains(&code.number()) => Self::Granted,
+            (Grant::ByAny(_), Completion) => Self::Unusual,
+            _ => Self::OutOfStep,
+        }
+    }
+
+    /// Says whether what was asked may be taken as done.
+    pub fn is_granted(self) -> bool {
+        matches!(self, Self::Granted | Self::Unusual)
+    }
+
+    /// Says whether what was asked was granted, or is still being asked for: what was to follow may follow.
+    pub fn lets_go_on(self) -> bool {
+        self.is_granted() || self == Self::Challenge
+    }
+
+    /// Says whether what was asked was refused, for now or for good.
+    pub fn is_refusal(self) -> bool {
+        matches!(self, Self::Deferred | Self::Refused)
+    }
+}
+
+impl Answer {
+    /// Returns what the reply means to what it answers.
+    pub fn meaning(self) -> Meaning {
+        Meaning::of(self.request, self.code)
+    }
+}
+
+/// By which codes a request is granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Grant {
+    /// By this one alone.
+    By(Code),
+    /// By any 2yz that is not the only one for something else; these are the RFC's own, where it names some.
+    ByAny(&'static [u16]),
+}
+
+impl Request {
+    /// Returns the codes by which the RFC has it granted; none where it names no code.
+    pub fn own_codes(self) -> Vec<u16> {
+        match self.grant() {
+            Grant::By(code) => vec![code.number()],
+            Grant::ByAny(codes) => codes.to_vec(),
+        }
+    }
+
+    /// Says whether the reply decides what the octets after it mean, so that one code alone grants it: nothing that was
+    /// meant for after the grant may go out before.
+    pub fn is_turn(self) -> bool {
+        matches!(self.grant(), Grant::By(_))
+    }
+
+    fn grant(self) -> Grant {
+        match self {
+            Self::Greeting | Self::StartTls | Self::XClient => Grant::By(Code::READY),
+            Self::Data => Grant::By(Code::START_BODY),
+            Self::Auth | Self::AuthAnswer => Grant::By(Code::AUTHENTICATED),
+            Self::Quit => Grant::By(Code::CLOSING),
+            Self::Rcpt => Grant::ByAny(&[250, 251]),
+            Self::Ehlo | Self::Helo | Self::Lhlo | Self::Mail | Self::EndOfData | Self::Bdat | Self::Rset => {
+                Grant::ByAny(&[250])
+            }
+            Self::EmptyLine | Self::Other => Grant::ByAny(&[]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn out_of_step_is_the_closed_list() {
+        for request in Request::ALL.map(Some).into_iter().chain([None]) {
+            for number in 0..=999 {
+                let code = Code::new(number).unwrap();
+                let is_turn = request.is_some_and(Request::is_turn);
+                let is_in_auth = matches!(request, Some(Request::Auth | Request::AuthAnswer));
+                let is_expected = match (number, request) {
+                    (421, _) => false,
+                    (_, None) => number != 221,
+                    (220, Some(Request::Greeting | Request::StartTls | Request::XClient)) => false,
+                    (221, _) => false,
+                    (235, _) => !is_in_auth,
+                    (220, _) => true,
+                    (354, Some(Request::Data)) => false,
+                    (334, _) => !is_in_auth,
+                    (300..=399, _) => true,
+                    (200..=299, _) => is_turn,
+                    (400..=599, _) => false,
+                    _ => true,
+                };
+                let meaning = Meaning::of(request, code);
+                assert_eq!(meaning == Meaning::OutOfStep, is_expected, "{request:?} {code}: {meaning:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_request_is_granted_by_its_own_codes_and_no_turn_by_another() {
+        for request in Request::ALL {
+            let granting: Vec<u16> = (0..=999)
+                .filter(|number| Meaning::of(Some(request), Code::new(*number).unwrap()).is_granted())
+                .collect();
+            let own = request.own_codes();
+            assert!(own.iter().all(|code| granting.contains(code)), "{request:?} {granting:?}");
+            match request.is_turn() {
+                true => assert_eq!(granting, own, "{request:?}"),
+                false => assert_eq!(granting.len(), 97, "{request:?}: any 2yz but three"),
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What an answer means for the lines that were to follow it.
+
+use std::fmt;
+
+use super::Rules;
+use crate::protocol::{Answer, Meaning, Request, auth_mechanism, secret_start};
+
+/// Why a script ends before its input does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum End {
+    /// The server has replied to QUIT.
+    Quit,
+    /// The server said that it closes.
+    Closing,
+    /// Client and server are out of step.
+    OutOfStep(Answer),
+    /// The greeting refused the session.
+    Greeting(Answer),
+    /// TLS was to start, and STARTTLS was refused.
+    StartTls(Answer),
+    /// AUTH was refused, and what follows may answer it.
+    Auth(Answer),
+    /// The first refusal was to end it.
+    Refused(Answer),
+}
+
+impl End {
+    /// Says whether QUIT is said, where the server waits for a command: not to one that is out of step.
+    pub fn says_quit(self) -> bool {
+        matches!(self, Self::Greeting(_) | Self::StartTls(_) | Self::Auth(_) | Self::Refused(_))
+    }
+
+    /// Returns the answer that ended it.
+    pub fn answer(self) -> Option<Answer> {
+        match self {
+            Self::Quit | Self::Closing => None,
+            Self::OutOfStep(answer)
+            | Self::Greeting(answer)
+            | Self::StartTls(answer)
+            | Self::Auth(answer)
+            | Self::Refused(answer) => Some(answer),
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Quit => f.write_str("QUIT had ended the session"),
+            Self::Closing => f.write_str("the server was closing"),
+            Self::OutOfStep(Answer { request: Some(request), .. }) => {
+                write!(f, "the reply to {request} shows that client and server are out of step")
+            }
+            Self::OutOfStep(_) => f.write_str("client and server are out of step: nobody asked for a reply that came"),
+            Self::Greeting(_) => f.write_str("the greeting was a refusal"),
+            Self::StartTls(_) => f.write_str("STARTTLS was refused"),
+            Self::Auth(_) => f.write_str("AUTH was refused"),
+            Self::Refused(Answer { request: Some(request), .. }) => write!(f, "{request} was refused"),
+            Self::Refused(_) => f.write_str("the server said something unasked"),
+        }
+    }
+}
+
+/// How the last AUTH began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Exchange {
+    /// There was none.
+    None,
+    /// It said all there is to say: no answer to a challenge follows.
+    Whole,
+    /// Answers may follow.
+    Open,
+    /// It was ended with `*`.
+    Cancelled,
+}
+
+impl Exchange {
+    /// Returns how a command begins an exchange, if it is an AUTH.
+    pub fn begun_by(line: &[u8]) -> Option<Self> {
+        let mechanism = auth_mechanism(line)?;
+        let is_whole = WHOLE.iter().any(|known| mechanism.eq_ignore_ascii_case(known.as_bytes()));
+        Some(if is_whole && secret_start(line).is_some() { Self::Whole } else { Self::Open })
+    }
+}
+
+/// What becomes of the lines after an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Course {
+    /// They go on.
+    GoOn,
+    /// Those of the body are passed over, up to and with the lone dot.
+    SkipBody,
+    /// `*` is sent first: the server wants an answer that will not come.
+    Cancel,
+    /// They are not sent.
+    End(End),
+}
+
+impl Course {
+    /// Says what an answer means for the lines that were to follow it.
+    pub fn after(answer: Answer, exchange: Exchange, rules: Rules) -> Self {
+        let meaning = answer.meaning();
+        match (answer.request, meaning) {
+            (_, Meaning::OutOfStep) => Self::End(End::OutOfStep(answer)),
+            (_, Meaning::Closing) if rules.ends_at_refusal && answer.request.is_some() => {
+                Self::End(End::Refused(answer))
+            }
+            (_, Meaning::Closing) => Self::End(End::Closing),
+            (Some(Request::AuthAnswer), _) if exchange == Exchange::Cancelled => Self::End(End::Auth(answer)),
+            (Some(Request::Auth), Meaning::Challenge) if exchange == Exchange::Whole => Self::Cancel,
+            (_, Meaning::Granted | Meaning::Unusual | Meaning::Challenge) => Self::GoOn,
+            (_, Meaning::Deferred | Meaning::Refused) if rules.ends_at_refusal => Self::End(End::Refused(answer)),
+            (Some(Request::Greeting), _) => Self::End(End::Greeting(answer)),
+            (Some(Request::StartTls), _) if rules.upgrades && !rules.is_in_tls => Self::End(End::StartTls(answer)),
+            (Some(Request::Auth | Request::AuthAnswer), _) if exchange != Exchange::Whole => {
+                Self::End(End::Auth(answer))
+            }
+            (Some(Request::Data), _) => Self::SkipBody,
+            _ => Self::GoOn,
+        }
+    }
+}
+
+/// Mechanisms whose initial response is all they have to say.
+const WHOLE: [&str; 4] = ["PLAIN", "EXTERNAL", "XOAUTH2", "OAUTHBEARER"];

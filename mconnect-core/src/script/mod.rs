@@ -1,0 +1,363 @@
+//! A session given as lines: what may go out now, what has to be awaited first, what is passed over, and where it ends.
+//!
+//! ```text
+//!                 input, wherever it is cut
+//!                          │
+//!                          ▼                Send ──► the caller sends what `out` holds
+//!   Standing ──────────► Script ──► Next    Replies ► and waits, and tells each answer ──► replied
+//!   (of the session)       ▲                Input ──► and reads more, or says that there is no more
+//!                          │                StartTls, Dropped, Skipped, End
+//!                       replied
+//! ```
+//!
+//! There is no socket here and no clock: whoever drives a script keeps its waiting and its screen. What comes next in
+//! the session is the [`Tracker`]'s to say, what a reply grants [`Meaning`](crate::protocol::Meaning)'s; here it is
+//! decided what becomes of the lines that were to follow. A script, be it piped, given or pasted, ends where they can no
+//! longer mean what they were meant for:
+//!
+//! | what came | what follows |
+//! |---|---|
+//! | client and server are out of step | the end, without QUIT |
+//! | the greeting is refused | the end, with QUIT |
+//! | STARTTLS is refused, where TLS was to start | the end, with QUIT |
+//! | AUTH is refused, and answers to it may follow | the end, with QUIT |
+//! | a 334 to an AUTH that has said everything | `*`, and then the same |
+//! | DATA is refused | the body is passed over, up to and with its lone dot |
+//! | QUIT is answered, or the server closes | the end |
+//!
+//! ```
+//! use mconnect_core::protocol::{ReplyLine, Tracker};
+//! use mconnect_core::script::{Next, Pace, Rules, Script};
+//!
+//! let mut tracker = Tracker::new();
+//! let mut script = Script::new(Rules::new(Pace::InStep));
+//! let mut input = &b"DATA\nSubject: hi\n.\nQUIT\n"[..];
+//! assert_eq!(script.next(&tracker.standing(), &mut input), Next::Replies, "the greeting comes first");
+//! for reply in ["220 ready\r\n", "250 what?\r\n"] {
+//!     let answer = tracker.received(ReplyLine::new(reply.as_bytes())).unwrap();
+//!     script.replied(answer);
+//!     if script.next(&tracker.standing(), &mut input) == Next::Send {
+//!         tracker.sent(script.out());
+//!         script.sent();
+//!     }
+//! }
+//! assert_eq!(script.next(&tracker.standing(), &mut input), Next::End, "a 250 opens no body");
+//! assert_eq!(script.unsent().lines(), 3);
+//! ```
+
+mod end;
+mod unsent;
+
+pub use end::{Course, End, Exchange};
+pub use unsent::Unsent;
+
+use crate::protocol::{Answer, LineInput, Phase, Request, Standing, Taken, Tracker};
+
+/// When the next line may go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// When it was typed, unless a reply is due that decides what it means.
+    Typed,
+    /// When the reply to the one before is here.
+    InStep,
+    /// At once; what depends on replies is guessed to be granted.
+    Blind,
+}
+
+/// What a script goes by.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Rules {
+    /// When the next line may go out.
+    pub pace: Pace,
+    /// The first refusal ends it.
+    pub ends_at_refusal: bool,
+    /// STARTTLS, once granted, starts TLS.
+    pub upgrades: bool,
+    /// The session is inside TLS already, where STARTTLS is a command like any other.
+    pub is_in_tls: bool,
+}
+
+impl Rules {
+    /// Makes the usual ones: a refusal is no end, and STARTTLS starts TLS.
+    pub fn new(pace: Pace) -> Self {
+        Self { pace, ends_at_refusal: false, upgrades: true, is_in_tls: false }
+    }
+}
+
+/// What is to be done next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// What [`out`](Script::out) holds is to be sent, and that to be told ([`sent`](Script::sent),
+    /// [`not_sent`](Script::not_sent)). In step, what the server has said meanwhile is to be looked at before.
+    Send,
+    /// Replies have to come before anything more is sent.
+    Replies,
+    /// More input is wanted; if there is none, nothing more is to be sent.
+    Input,
+    /// STARTTLS was granted: TLS is to be started ([`tls_started`](Script::tls_started)).
+    StartTls,
+    /// DATA was refused, and this many octets that were to be its body were passed over.
+    Skipped(u64),
+    /// What was typed ahead is to be dropped: what it was meant for was not granted.
+    Dropped,
+    /// Nothing more is to be sent, for a reason that [`end`](Script::end) tells; what was left is
+    /// [`unsent`](Script::unsent).
+    End,
+}
+
+/// A session given as lines.
+#[derive(Debug)]
+pub struct Script {
+    rules: Rules,
+    lines: LineInput,
+    /// Where the session would stand if the server granted everything, which is what is sent blindly goes by.
+    guess: Option<Tracker>,
+    out: Vec<u8>,
+    /// Where in `out` the line under way begins; `None` if a part of it has been sent already.
+    line_start: Option<usize>,
+    /// What `out` holds is to be sent as it is.
+    is_out_due: bool,
+    /// How many octets of a body were passed over, while that is under way.
+    skipped: Option<u64>,
+    /// What was sent blindly has to be answered before more is sent.
+    awaits: bool,
+    exchange: Exchange,
+    drops: bool,
+    is_over: bool,
+    end: Option<End>,
+    unsent: Unsent,
+}
+
+impl Script {
+    /// Begins a script.
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            lines: LineInput::default(),
+            guess: (rules.pace == Pace::Blind).then(Tracker::new),
+            out: Vec::new(),
+            line_start: Some(0),
+            is_out_due: false,
+            skipped: None,
+            awaits: false,
+            exchange: Exchange::None,
+            drops: false,
+            is_over: false,
+            end: None,
+            unsent: Unsent::default(),
+        }
+    }
+
+    /// Says what is to be done next, given where the session stands and the input that is there; what is taken of that
+    /// is cut off its front.
+    pub fn next(&mut self, standing: &Standing, input: &mut &[u8]) -> Next {
+        self.next_with(standing, input, LineInput::take)
+    }
+
+    /// Says the same, with a function that does what [`LineInput::take`] does: the work may have been done ahead.
+    pub fn next_with(
+        &mut self,
+        standing: &Standing,
+        input: &mut &[u8],
+        mut take: impl FnMut(&mut LineInput, Phase, &[u8], &mut Vec<u8>) -> Taken,
+    ) -> Next {
+        if self.is_out_due && self.end.is_none() {
+            return Next::Send;
+        }
+        self.look_at(standing);
+        if self.end.is_some() {
+            self.give_up(std::mem::take(input));
+            return Next::End;
+        }
+        if std::mem::take(&mut self.drops) {
+            self.out.clear();
+            self.lines = LineInput::default();
+            *input = &[];
+            return Next::Dropped;
+        }
+        if self.must_wait(standing) {
+            return Next::Replies;
+        }
+        if standing.phase == Phase::StartTls && self.rules.upgrades {
+            return Next::StartTls;
+        }
+        while !input.is_empty() {
+            let phase = self.phase(standing);
+            let start = self.out.len();
+            let taken = take(&mut self.lines, phase, input, &mut self.out);
+            *input = &input[taken.count..];
+            if let Some(skipped) = &mut self.skipped {
+                *skipped += taken.count as u64;
+                self.out.clear();
+                if taken.is_complete {
+                    return self.end_skipping();
+                }
+                continue;
+            }
+            if let Some(guess) = &mut self.guess {
+                guess.sent(&self.out[start..]);
+            }
+            if taken.is_complete || self.out.len() >= LONGEST_WRITE {
+                self.notice(phase);
+            }
+            if taken.is_complete {
+                self.line_start = Some(self.out.len());
+            }
+            // Commands wait until they are whole, so that they go out in one write; blindly, all that there is does.
+            let is_due = match self.rules.pace {
+                Pace::Blind => self.awaits || input.is_empty() || self.out.len() >= LONGEST_BLIND,
+                Pace::Typed | Pace::InStep => taken.is_complete || matches!(phase, Phase::Body | Phase::Chunk { .. }),
+            };
+            if is_due || self.out.len() >= LONGEST_WRITE {
+                self.is_out_due = true;
+                return Next::Send;
+            }
+        }
+        Next::Input
+    }
+
+    /// Returns what is to be sent.
+    pub fn out(&self) -> &[u8] {
+        &self.out
+    }
+
+    /// Notes that what was to be sent was sent.
+    pub fn sent(&mut self) {
+        self.line_start = self.line_start.filter(|start| *start == self.out.len()).map(|_| 0);
+        self.out.clear();
+        self.is_out_due = false;
+    }
+
+    /// Notes that what was to be sent could not be: it and the rest of the input count as unsent.
+    pub fn not_sent(&mut self, rest: &[u8]) {
+        self.give_up(rest);
+    }
+
+    /// Notes an answer that came: what it means for what was to follow.
+    pub fn replied(&mut self, answer: Answer) {
+        let is_turned_down = answer.request.is_some_and(Request::is_turn) && !answer.meaning().lets_go_on();
+        if self.rules.pace == Pace::Typed {
+            self.drops |= is_turned_down;
+            return;
+        }
+        match Course::after(answer, self.exchange, self.rules) {
+            Course::GoOn => {}
+            // Under a guess the body is on its way already, as lines that the server takes for commands.
+            Course::SkipBody if self.rules.pace == Pace::Blind => {}
+            Course::SkipBody => self.skipped = Some(0),
+            Course::Cancel => {
+                self.exchange = Exchange::Cancelled;
+                self.out.clear();
+                self.out.extend_from_slice(b"*\r\n");
+                self.is_out_due = true;
+            }
+            Course::End(end) => drop(self.end.get_or_insert(end)),
+        }
+    }
+
+    /// Notes that the input has ended: a last line without its end gets one. What is left of a body that was passed over
+    /// is returned by the next call of [`next`](Self::next).
+    pub fn end_input(&mut self, standing: &Standing) {
+        self.is_over = true;
+        if self.skipped.is_none() {
+            let phase = self.phase(standing);
+            let start = self.out.len();
+            self.lines.finish(phase, &mut self.out);
+            if let Some(guess) = &mut self.guess {
+                guess.sent(&self.out[start..]);
+            }
+            self.notice(phase);
+            self.is_out_due = !self.out.is_empty();
+        }
+    }
+
+    /// Returns what was passed over of a body that has no lone dot, if the input ended in one.
+    pub fn end_skipped(&mut self) -> Option<u64> {
+        self.skipped.take().filter(|skipped| *skipped > 0)
+    }
+
+    /// Notes that TLS was started, and that the session goes on inside.
+    pub fn tls_started(&mut self) {
+        self.rules.is_in_tls = true;
+        self.awaits = false;
+        if self.guess.is_some() {
+            self.guess = Some(Tracker::new());
+        }
+    }
+
+    /// Says where the next octet of the input belongs.
+    pub fn phase(&self, standing: &Standing) -> Phase {
+        match &self.guess {
+            _ if self.skipped.is_some() => Phase::Body,
+            Some(guess) => guess.phase(),
+            None => standing.phase,
+        }
+    }
+
+    /// Returns why it ended, if it did before the input.
+    pub fn end(&self) -> Option<End> {
+        self.end
+    }
+
+    /// Returns what was not sent.
+    pub fn unsent(&self) -> &Unsent {
+        &self.unsent
+    }
+
+    /// Counts more input that is not sent.
+    pub fn count_unsent(&mut self, rest: &[u8]) {
+        self.unsent.count(rest);
+    }
+
+    fn look_at(&mut self, standing: &Standing) {
+        let end = match standing.surprise {
+            Some(answer) if self.rules.pace != Pace::Typed => Some(End::OutOfStep(answer)),
+            _ if standing.has_quit => Some(End::Quit),
+            _ if standing.is_closing => Some(End::Closing),
+            _ => None,
+        };
+        self.end = self.end.or(end);
+    }
+
+    fn must_wait(&mut self, standing: &Standing) -> bool {
+        self.awaits &= standing.outstanding > 0;
+        match self.rules.pace {
+            Pace::InStep => standing.outstanding > 0,
+            Pace::Typed => standing.is_turning,
+            Pace::Blind => self.awaits,
+        }
+    }
+
+    /// Notes a command that is about to be sent, whole or as much of it as there is.
+    fn notice(&mut self, phase: Phase) {
+        let Some(start) = self.line_start.take() else { return };
+        if matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::Auth) {
+            return;
+        }
+        let line = &self.out[start..];
+        let verb = line.split(|byte| *byte <= b' ').find(|word| !word.is_empty()).unwrap_or_default();
+        let request = Request::of_verb(verb);
+        self.exchange = Exchange::begun_by(line).unwrap_or(self.exchange);
+        let ends_group = request == Request::Quit || (request == Request::StartTls && self.rules.upgrades);
+        self.awaits |= ends_group && self.rules.pace == Pace::Blind;
+    }
+
+    fn end_skipping(&mut self) -> Next {
+        self.lines = LineInput::default();
+        self.line_start = Some(0);
+        Next::Skipped(self.skipped.take().unwrap_or_default())
+    }
+
+    fn give_up(&mut self, rest: &[u8]) {
+        self.unsent.count(&self.out);
+        self.unsent.count(rest);
+        self.out.clear();
+        self.is_out_due = false;
+    }
+}
+
+/// A line longer than this goes out in parts.
+const LONGEST_WRITE: usize = 256 * 1024;
+/// Blindly, the replies are looked for after this many octets: a server may stop reading until its replies are read.
+const LONGEST_BLIND: usize = 16 * 1024;
