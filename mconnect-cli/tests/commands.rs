@@ -61,8 +61,8 @@ fn the_first_negative_reply_ends_it_with_quit_and_its_status() {
         assert_eq!(
             complaints(&output),
             format!(
-                "mconnect: MAIL was refused, which ends the session: {reply}\n\
-                 mconnect: not sent: 2 lines of the input (29 octets)"
+                "mconnect: MAIL was refused, which ends the session: {reply}; \
+                 not sent: 2 lines of the input (29 octets)"
             )
         );
         assert!(err(&output).contains("\n> QUIT\n"), "{}", err(&output));

@@ -170,7 +170,7 @@ fn after_quit_nothing_is_sent_and_what_was_not_is_told() {
     let server = serve("S: 220 hi\nC: QUIT\nS: 221 bye\nC: *close*");
     let output = talk(server.port(), &[], "QUIT\n\n \nNOOP\nNOOP");
     assert_status(&output, 0);
-    assert_eq!(complaints(&output), "mconnect: not sent: 2 lines of the input (9 octets)");
+    assert_eq!(complaints(&output), "mconnect: not sent: 2 lines of the input (9 octets): QUIT had ended the session");
     server.join().unwrap();
     let output = talk(serve("S: 220 hi\nC: QUIT\nS: 221 bye").port(), &[], "QUIT\n\n\n");
     assert_eq!(complaints(&output), "");
@@ -280,9 +280,10 @@ fn a_refused_data_has_no_body_and_the_script_goes_on() {
 
 #[test]
 fn a_refused_data_has_no_body_even_if_the_server_says_more() {
-    let server = serve("S: 220 hi\nC: DATA\nS: 554 no\nS: 554 really\nC: QUIT\nS: 221 bye");
+    let server = serve("S: 220 hi\nC: DATA\nS> 554 no\\r\\n554 really\\r\\n\nC: *close*");
     let output = talk(server.port(), &[], "DATA\nRSET\n.\nQUIT\n");
     assert_status(&output, 69);
+    assert!(complaints(&output).contains("nobody asked for a reply that came"), "{}", err(&output));
     server.join().unwrap();
     // A body without a last line end leaves nothing behind.
     let server = serve("S: 220 hi\nC: DATA\nS: 554 no\nC: *close*\nS: *close*");
@@ -385,11 +386,12 @@ fn the_first_failure_sets_the_status() {
         ("S: 220 hi\nC: DATA\nS: 354 go\nC: *body*\nS: 554 spam\nC: QUIT\nS: 221 bye", "DATA\nx\n.\nQUIT\n", 69),
         ("S: 220 hi\nC: BDAT 1 LAST\nC> x\nS: 451 later\nC: QUIT\nS: 221 bye", "BDAT 1 LAST\nxQUIT\n", 75),
         ("S: 220 hi\nC: NOOP\nS: 550 no\nC: QUIT\nS: 221 bye", "NOOP\nQUIT\n", 0),
-        ("S: 554 go away\nC: NOOP\nS: 421 and now\nS: *close*", "NOOP\n", 69),
+        ("S: 554 go away\nC: QUIT\nS: 421 and now\nS: *close*", "NOOP\n", 69),
         ("S: 220 hi\nC: NOOP\nS: 421 closing\nS: *close*", "NOOP\n", 75),
         ("S: 220 hi\nC: NOOP\nS: 421 closing\nS: *close*", "NOOP", 75),
         ("S: 220 hi\nC: NOOP\nS> 250 ok\\r\\n\nS: *close*", "NOOP\n", 0),
-        ("S: 220 hi\nC: QUIT\nS: 250 bye then", "QUIT\n", 0),
+        ("S: 220 hi\nC: QUIT\nS: 250 bye then", "QUIT\n", 76),
+        ("S: 220 hi\nC: QUIT\nS: 502 what?", "QUIT\n", 69),
         ("S: 220 hi\nC: NOOP\nS: 421 closing\nS: *close*", "NOOP\nQUIT\n", 75),
         ("S: 220 hi\nS: *close*", "NOOP\nQUIT\n", 76),
         ("S: 220 hi\nC: NOOP\nS> 250-half\nS: *close*", "NOOP\n", 76),
@@ -411,7 +413,7 @@ fn a_server_that_closes_early_is_told_with_what_was_not_sent() {
     assert_status(&output, 75);
     assert_eq!(out(&output), "220 hi\r\n421 closing\r\n");
     let told = format!(
-        "mconnect: 127.0.0.1:{port} closed the connection\nmconnect: not sent: 2 lines of the input (18 octets)"
+        "mconnect: 127.0.0.1:{port} closed the connection\nmconnect: not sent: 2 lines of the input (18 octets): the server was closing"
     );
     assert_eq!(complaints(&output), told);
 }
@@ -448,7 +450,9 @@ fn a_reply_that_does_not_come_in_time_is_told_and_what_was_said_is_shown() {
 fn a_server_that_never_reads_is_given_up() {
     let (done, told) = channel::<()>();
     let peer = Peer::start(move |mut stream| {
-        stream.write_all(b"220 hi\r\n354 go\r\n").unwrap();
+        stream.write_all(b"220 hi\r\n").unwrap();
+        stream.read_exact(&mut [0; 6]).unwrap();
+        stream.write_all(b"354 go\r\n").unwrap();
         // What the tool sends stays unread until it has gone.
         let _ = told.recv();
         Vec::new()
@@ -464,7 +468,9 @@ fn a_server_that_never_reads_is_given_up() {
 #[test]
 fn a_421_while_a_body_streams_stops_it() {
     let peer = Peer::start(|mut stream| {
-        stream.write_all(b"220 hi\r\n354 go\r\n").unwrap();
+        stream.write_all(b"220 hi\r\n").unwrap();
+        stream.read_exact(&mut [0; 6]).unwrap();
+        stream.write_all(b"354 go\r\n").unwrap();
         let mut some = vec![0; 1 << 20];
         stream.read_exact(&mut some).unwrap();
         stream.write_all(b"421 enough\r\n").unwrap();

@@ -84,9 +84,10 @@ fn the_server_is_heard_while_a_line_is_half_typed() {
     pty.expect("NO");
     speak.send(()).unwrap();
     pty.expect("250 unasked");
-    pty.send("OP\r");
+    pty.expect("nobody asked for a reply that came");
+    pty.send("NOOP\r");
     pty.expect("421 closing");
-    assert_eq!(pty.wait(), 75);
+    assert_eq!(pty.wait(), 76);
     assert_eq!(peer.received_text(), ["NOOP\\r\\n"]);
 }
 
@@ -127,13 +128,13 @@ fn typed_lines_count_with_their_crlf_in_a_chunk() {
 }
 
 #[test]
-fn data_that_is_refused_late_is_no_unfinished_message() {
-    let server = Server::play("S: 220 hi\nC: DATA\nC: *close*\nS: 503 no recipients\nS: *close*").unwrap();
+fn data_that_is_refused_is_no_unfinished_message() {
+    let server = Server::play("S: 220 hi\nC: DATA\nS: 503 no recipients\nC: *close*\nS: *close*").unwrap();
     let mut pty = Pty::mconnect(server.port(), &[]);
     pty.expect("220 hi");
     pty.send("DATA\r");
-    pty.send(CTRL_D);
     pty.expect("503");
+    pty.send(CTRL_D);
     assert_eq!(pty.wait(), 0, "{}", pty.screen());
     server.join().unwrap();
 }

@@ -11,11 +11,14 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::{Flow, Stop, Talk};
 use crate::failure;
 use crate::judge::{self, End};
-use crate::terminal::Manner;
+use crate::terminal::{self, Manner};
 
 impl Talk<'_> {
     /// Shows what the server has said, if it has, and does not wait.
     pub(super) fn listen(&mut self, session: &mut Session) -> Flow {
+        if self.is_tls_due(session) {
+            return Continue(());
+        }
         let mut server = session.as_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN));
         let count = poll(server.as_mut_slice(), PollTimeout::ZERO);
         if count.is_ok_and(|count| count > 0) {
@@ -89,17 +92,13 @@ impl Talk<'_> {
 
     /// Shows the lines that are there, up to a grant of STARTTLS; breaks at the end of the session.
     pub(super) fn show_what_came(&mut self, session: &mut Session) -> Flow {
-        while self.end.is_none() && session.is_ready() {
+        while self.end.is_none() && !self.is_tls_due(session) && session.is_ready() {
             match session.read_line() {
                 Ok(Some(line)) => {
                     self.heard.shown.extend_from_slice(line.raw());
                     if line.ends_reply() {
                         let words = Visible(line.content()).to_string();
                         self.judge_reply(session, words);
-                        if session.phase() == Phase::StartTls && self.setting.rules.upgrades {
-                            // What comes next is no SMTP.
-                            break;
-                        }
                     }
                     if self.heard.shown.len() >= LARGEST_SHOW {
                         self.show(session);
@@ -111,6 +110,11 @@ impl Talk<'_> {
         }
         self.show(session);
         self.unless_ended()
+    }
+
+    /// Says whether what comes next is no SMTP.
+    fn is_tls_due(&self, session: &Session) -> bool {
+        self.setting.rules.upgrades && session.phase() == Phase::StartTls
     }
 
     /// Shows what came of a line that is not waited for any longer.
@@ -151,6 +155,10 @@ impl Talk<'_> {
         }
         let had_ended = self.script.end().is_some();
         self.script.replied(answer);
+        if self.script.drops_typed() {
+            // Before the reply is shown: what is typed in answer to it is meant.
+            self.heard.has_dropped |= terminal::drop_typed();
+        }
         if !had_ended && self.script.end().is_some() {
             self.heard.last_words = Some(words);
         }

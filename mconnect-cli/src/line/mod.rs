@@ -11,7 +11,7 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::Duration;
 
 use mconnect_core::protocol::{CrlfEncoder, Phase};
-use mconnect_core::script::{Next, Pace, Rules, Script};
+use mconnect_core::script::{self, Next, Pace, Rules, Script};
 use mconnect_core::{Session, Timeouts};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -20,7 +20,7 @@ use crate::input::{Block, Input};
 use crate::judge::End;
 use crate::screen::Screen;
 use crate::secure::Secure;
-use crate::terminal::{self, Terminal};
+use crate::terminal::Terminal;
 use crate::verdict::{Verdict, say};
 
 /// What a session is given beside its server.
@@ -95,6 +95,10 @@ struct Heard {
     shown: Vec<u8>,
     /// The last line of the reply that ended the script.
     last_words: Option<String>,
+    /// Something that was typed ahead was dropped.
+    has_dropped: bool,
+    /// That client and server are out of step has been said.
+    is_surprise_told: bool,
 }
 
 impl Talk<'_> {
@@ -108,11 +112,7 @@ impl Talk<'_> {
                 Next::Input => self.read_on(session)?,
                 Next::StartTls => return Break(Stop::StartTls),
                 Next::Skipped(octets) => tell_skipped(octets, "up to the lone dot"),
-                Next::Dropped => {
-                    self.rest.drop_block(&mut self.setting.input);
-                    terminal::drop_typed();
-                    say("mconnect: what was typed before the refusal was dropped");
-                }
+                Next::Dropped => self.tell_dropped(session),
                 Next::End => return Break(Stop::End),
             }
         }
@@ -184,14 +184,30 @@ impl Talk<'_> {
             match (polled, is_input, is_said) {
                 (Err(Errno::EINTR), ..) => {}
                 (Ok(0), ..) => return self.give_up_waiting(session, patience).map_continue(|()| false),
-                (Ok(_), _, true) => {
+                (Ok(_), is_input, true) => {
                     self.receive(session, patience)?;
                     self.show_what_came(session)?;
-                    return Continue(false);
+                    return Continue(is_input);
                 }
                 // Without poll, the input comes first.
                 (Ok(_) | Err(_), ..) => return Continue(true),
             }
+        }
+    }
+
+    /// Says what was dropped of what was typed, and why; the terminal has been emptied when the reply came.
+    fn tell_dropped(&mut self, session: &Session) {
+        let had_more = !self.rest.bytes().is_empty();
+        self.rest.drop_block(&mut self.setting.input);
+        let has_dropped = std::mem::take(&mut self.heard.has_dropped) || had_more;
+        let surprise = session.standing().surprise.map(script::End::OutOfStep).filter(|_| !self.heard.is_surprise_told);
+        self.heard.is_surprise_told |= surprise.is_some();
+        let dropped = if has_dropped { "what was typed ahead was dropped" } else { "" };
+        match surprise {
+            Some(surprise) if has_dropped => say(&format!("mconnect: {surprise}; {dropped}")),
+            Some(surprise) => say(&format!("mconnect: {surprise}")),
+            None if has_dropped => say(&format!("mconnect: {dropped}: it was meant for after a grant")),
+            None => {}
         }
     }
 

@@ -51,7 +51,7 @@ mod unsent;
 pub use end::{Course, End, Exchange};
 pub use unsent::Unsent;
 
-use crate::protocol::{Answer, LineInput, Phase, Request, Standing, Taken, Tracker};
+use crate::protocol::{Answer, LineInput, Meaning, Phase, Request, Standing, Taken, Tracker};
 
 /// When the next line may go out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -236,9 +236,9 @@ impl Script {
 
     /// Notes an answer that came: what it means for what was to follow.
     pub fn replied(&mut self, answer: Answer) {
-        let is_turned_down = answer.request.is_some_and(Request::is_turn) && !answer.meaning().lets_go_on();
         if self.rules.pace == Pace::Typed {
-            self.drops |= is_turned_down;
+            let is_turned_down = answer.request.is_some_and(Request::is_turn) && !answer.meaning().lets_go_on();
+            self.drops |= is_turned_down || answer.meaning() == Meaning::OutOfStep;
             return;
         }
         match Course::after(answer, self.exchange, self.rules) {
@@ -284,6 +284,11 @@ impl Script {
         if self.guess.is_some() {
             self.guess = Some(Tracker::new());
         }
+    }
+
+    /// Says whether what was typed ahead is to be dropped, which [`next`](Self::next) asks for then.
+    pub fn drops_typed(&self) -> bool {
+        self.drops
     }
 
     /// Says where the next octet of the input belongs.
