@@ -134,15 +134,18 @@ fn open_and_hand_over(options: &Options, stage: &Stage, watch: &Watch<'_>, verdi
 /// An exit status and what is wrong.
 pub fn make_ready(options: &Options) -> Result<(Secure, Connect, Option<Server>), (u8, String)> {
     let mut secure = Secure::prepare(options)?;
-    let (host, port, server) = match &options.target {
-        Target::Host(host) => (host.as_str(), options.port, None),
+    let (connect, server) = match &options.target {
+        Target::Host(host) => {
+            let connect = Connect::new(&host.name, options.port);
+            (host.written.iter().fold(connect, |connect, written| connect.known_as(written)), None)
+        }
         Target::Demo => {
             let failed = |error| (status::UNAVAILABLE, format!("cannot start the demo: {error}"));
             let server = secure.demo().map_err(failed)?;
-            ("127.0.0.1", server.port(), Some(server))
+            (Connect::new("127.0.0.1", server.port()), Some(server))
         }
     };
-    let mut connect = Connect::new(host, port).family(options.family).timeouts(timeouts(options));
+    let mut connect = connect.family(options.family).timeouts(timeouts(options));
     if let Some(source) = options.source {
         connect = connect.source(source);
     }

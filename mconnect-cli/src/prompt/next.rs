@@ -32,6 +32,7 @@ impl Talk<'_> {
             }
             Request::Ehlo | Request::Helo | Request::Lhlo | Request::Rset if is_positive => "MAIL FROM:<".to_owned(),
             Request::Auth | Request::AuthAnswer if is_positive => "MAIL FROM:<".to_owned(),
+            Request::Ehlo if helo::is_blamed(code) => format!("EHLO {}", helo::literal(self.writer.local_address())),
             Request::Ehlo => "HELO ".to_owned(),
             Request::Mail if is_positive => "RCPT TO:<".to_owned(),
             Request::Rcpt if is_positive => "DATA".to_owned(),
