@@ -152,14 +152,17 @@ pub fn make_ready(options: &Options) -> Result<(Secure, Connect, Option<Server>)
     Ok((secure, connect, server))
 }
 
+/// The deadline of a reply bounds connecting, too, unless that has its own.
 fn timeouts(options: &Options) -> Timeouts {
     let mut timeouts = Timeouts::default();
     if let Some(timeout) = options.timeout {
         timeouts = timeouts.replies(timeout);
+        timeouts.attempt = timeouts.attempt.min(timeout);
+        timeouts.connect = timeouts.connect.min(timeout);
     }
     if let Some(attempt) = options.connect_timeout {
         timeouts.attempt = attempt;
-        timeouts.connect = timeouts.connect.max(attempt);
+        timeouts.connect = Timeouts::default().connect.max(attempt);
     }
     timeouts
 }
@@ -218,4 +221,30 @@ fn show(text: &str) -> ExitCode {
         verdict.output_failed(&error);
     }
     ExitCode::from(verdict.status())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_deadline_of_replies_bounds_connecting_unless_that_has_its_own() {
+        for (args, attempt, connect) in [
+            (&[][..], 30, 120),
+            (&["--timeout", "5"], 5, 5),
+            (&["--timeout", "60"], 30, 60),
+            (&["--timeout", "600"], 30, 120),
+            (&["--connect-timeout", "50"], 50, 120),
+            (&["--connect-timeout", "500"], 500, 500),
+            (&["--timeout", "5", "--connect-timeout", "50"], 50, 120),
+        ] {
+            let request = args::parse(args.iter().map(OsString::from)).unwrap();
+            let Request::Session(options) = request else { panic!("{request:?}") };
+            let timeouts = timeouts(&options);
+            let expected = (Duration::from_secs(attempt), Duration::from_secs(connect));
+            assert_eq!((timeouts.attempt, timeouts.connect), expected, "{args:?}");
+        }
+    }
 }
