@@ -5,6 +5,7 @@ mod ahead;
 mod ready;
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, IsTerminal, Stdin};
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -60,6 +61,18 @@ impl Input {
     /// Says whether the input has turned out to be long, so that some of it is on its way here already.
     pub fn is_read_ahead(&self) -> bool {
         self.ahead.is_some()
+    }
+
+    /// Says whether there is something to [`take`](Self::take), so that nobody has to be waited for; a file never keeps
+    /// anybody waiting, and what is read ahead has a moment to come.
+    pub fn is_at_hand(&self) -> bool {
+        let is_file = || {
+            let file = self.stdin.as_fd().try_clone_to_owned().map(File::from);
+            file.and_then(|file| file.metadata()).is_ok_and(|data| data.is_file())
+        };
+        let patience = if self.is_read_ahead() { AHEAD_PATIENCE } else { 0 };
+        let mut fds = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, patience).is_ok_and(|count| count > 0) || (self.is_read_ahead() && is_file())
     }
 
     /// Gives the descriptor that is readable when there is something to [`take`](Self::take).
@@ -194,6 +207,7 @@ pub fn read(buffer: &mut [u8]) -> io::Result<usize> {
 const MARK: &[u8] = b"\xef\xbb\xbf";
 /// In milliseconds.
 const MARK_PATIENCE: u16 = 1000;
+const AHEAD_PATIENCE: u16 = 100;
 /// How much is read at once of an input that may be short, in octets, and of one that is long.
 const FIRST: usize = 8 * 1024;
 const BLOCK: usize = 256 * 1024;

@@ -5,8 +5,10 @@
 
 mod close;
 mod listen;
+mod unheard;
 mod unsent;
 
+use std::io;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::input::{Block, Input};
 use crate::judge::End;
-use crate::screen::Screen;
+use crate::screen::{self, Screen};
 use crate::secure::Secure;
 use crate::terminal::Terminal;
 use crate::verdict::{Verdict, say};
@@ -147,15 +149,21 @@ impl Talk<'_> {
             if self.input.is_ready() {
                 return Continue(());
             }
-            let server = self.session.as_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-            let mut fds = vec![PollFd::new(self.input.as_fd(), PollFlags::POLLIN)];
+            if screen::has_lost_reader() {
+                return self.go_on_unheard();
+            }
+            let (server, stdout) = (self.session.as_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN)), io::stdout());
+            let mut fds = vec![PollFd::new(self.input.as_fd(), PollFlags::POLLIN), screen::reader(&stdout)];
             fds.extend(server);
             // Only a person at a terminal waits as long as it takes for a reply.
             let is_due = self.pace != Pace::Typed && self.session.outstanding() > 0;
             let patience = if is_due { self.session.patience() } else { Duration::MAX };
             let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::NONE);
             let polled = poll(&mut fds, timeout);
-            let (is_input, is_said) = (is_ready(&fds[0]), fds.get(1).is_some_and(is_ready));
+            let (is_input, is_said) = (is_ready(&fds[0]), fds.get(2).is_some_and(is_ready));
+            if screen::is_without_reader(&fds[1]) {
+                continue;
+            }
             match (polled, is_input, is_said) {
                 (Err(Errno::EINTR), ..) => {}
                 (Ok(0), ..) => return self.give_up_waiting(patience),

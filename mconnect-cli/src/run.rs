@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::path::Path;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use mconnect_core::server::Server;
@@ -25,30 +24,30 @@ use crate::terminal::Terminal;
 use crate::verdict::{Verdict, say, status};
 use crate::watch::Watch;
 
-/// Does what the arguments ask for.
-pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// Does what the arguments ask for, and returns the exit status.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     let options = match args::parse(args) {
         Ok(Request::Session(options)) => options,
-        Ok(Request::Play(options, play)) => return ExitCode::from(play::run(&options, &play)),
-        Ok(Request::Serve(options)) => return ExitCode::from(serve::run(&options)),
+        Ok(Request::Play(options, play)) => return play::run(&options, &play),
+        Ok(Request::Serve(options)) => return serve::run(&options),
         Ok(Request::HelpSmtp { topic, file }) => return help_smtp(topic.as_deref(), file.as_deref()),
         Ok(Request::Help) => return show(&args::help(false)),
         Ok(Request::LongHelp) => return show(&args::help(true)),
         Ok(Request::Version) => return show(concat!("mconnect ", env!("CARGO_PKG_VERSION"), "\n")),
         Err(message) => {
             say(&format!("mconnect: {message}; mconnect -h lists the options"));
-            return ExitCode::from(status::USAGE);
+            return status::USAGE;
         }
     };
     let verdict = Arc::new(Verdict::default());
     if options.ends_at_refusal && takes_a_prompt(&options) {
         verdict.complain(status::USAGE, "--fail is for piped input and -c: at the prompt a person decides");
-        return ExitCode::from(verdict.status());
+        return verdict.status();
     }
     if let Err(error) = set_stage(&options, |stage| watch_session(&options, stage, &verdict)) {
         verdict.complain(status::IO, &format!("cannot wait for signals: {error}"));
     }
-    ExitCode::from(verdict.status())
+    verdict.status()
 }
 
 /// What stands between the user and the session.
@@ -205,22 +204,22 @@ fn hand_over(
     line::run(session, Setting { input, screen, terminal, timeouts, pace, ends_at_refusal, secure, verdict });
 }
 
-fn help_smtp(topic: Option<&str>, file: Option<&Path>) -> ExitCode {
+fn help_smtp(topic: Option<&str>, file: Option<&Path>) -> u8 {
     match help::on(topic, file) {
         Ok(text) => show(&text),
         Err(message) => {
             say(&format!("mconnect: {message}"));
-            ExitCode::from(status::NO_INPUT)
+            status::NO_INPUT
         }
     }
 }
 
-fn show(text: &str) -> ExitCode {
+fn show(text: &str) -> u8 {
     let verdict = Verdict::default();
     if let Err(error) = Screen::new().show(text.as_bytes()) {
         verdict.output_failed(&error);
     }
-    ExitCode::from(verdict.status())
+    verdict.status()
 }
 
 #[cfg(test)]

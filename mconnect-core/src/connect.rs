@@ -257,7 +257,7 @@ impl Connect {
     }
 
     fn peer(&self, address: Option<SocketAddr>) -> Peer {
-        Peer::new(self.host.as_str(), address).with_known_as(self.known_as.clone())
+        Peer::known(self.host.as_str().into(), self.known_as.clone(), address)
     }
 
     fn observe(&self, event: &Event<'_>) {

@@ -211,29 +211,34 @@ pub enum Action {
 /// The other end of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Peer {
-    name: Arc<str>,
-    known_as: Option<Arc<str>>,
+    names: Arc<Names>,
     address: Option<SocketAddr>,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Names {
+    asked: Arc<str>,
+    known_as: Option<Arc<str>>,
 }
 
 impl Peer {
     /// Names the other end, with its address if it has one.
     pub fn new(name: impl Into<Arc<str>>, address: Option<SocketAddr>) -> Self {
-        Self { name: name.into(), known_as: None, address }
+        Self::known(name.into(), None, address)
     }
 
-    pub(crate) fn with_known_as(self, known_as: Option<Arc<str>>) -> Self {
-        Self { known_as, ..self }
+    pub(crate) fn known(asked: Arc<str>, known_as: Option<Arc<str>>, address: Option<SocketAddr>) -> Self {
+        Self { names: Arc::new(Names { asked, known_as }), address }
     }
 
     /// Gives the name or address that was asked for.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.names.asked
     }
 
     /// Returns how people know it, if that is something else: `müller.example`, where the name is `xn--mller-kva.example`.
     pub fn known_as(&self) -> Option<&str> {
-        self.known_as.as_deref()
+        self.names.known_as.as_deref()
     }
 
     /// Gives the address that was connected to.
@@ -321,9 +326,9 @@ impl fmt::Display for Peer {
     /// Shows `mx.example.org (192.0.2.1:25)`, or `192.0.2.1:25` if the address was what was asked for; with the name that
     /// people know, `xn--mller-kva.example (müller.example, 192.0.2.1:25)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, known_as) = (Visible(self.name.as_bytes()), self.known_as.as_ref());
-        match (self.address, known_as.map(|known_as| Visible(known_as.as_bytes()))) {
-            (Some(address), None) if self.name.parse() == Ok(address.ip()) => address.fmt(f),
+        let name = Visible(self.name().as_bytes());
+        match (self.address, self.known_as().map(|name| Visible(name.as_bytes()))) {
+            (Some(address), None) if self.name().parse() == Ok(address.ip()) => address.fmt(f),
             (Some(address), None) => write!(f, "{name} ({address})"),
             (Some(address), Some(known_as)) => write!(f, "{name} ({known_as}, {address})"),
             (None, None) => name.fmt(f),
