@@ -1,6 +1,7 @@
 //! Arguments: from words to plain data, which touches nothing.
 
 mod help;
+mod host;
 mod parse;
 mod security;
 mod together;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use mconnect_core::Family;
 
 pub use help::help;
+pub use host::Host;
 pub use parse::parse;
 #[cfg_attr(not(feature = "tls"), allow(unused_imports, reason = "the options are read all the same"))]
 pub use security::{Auth, Security, Start};
@@ -133,7 +135,7 @@ pub enum Color {
 /// Whom to connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    Host(String),
+    Host(Host),
     /// The built-in loopback server.
     Demo,
 }

@@ -1,18 +1,49 @@
 //! What this machine calls itself.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-/// Gives the name for EHLO: the one that was asked for, the name of this machine if it is a whole one, and otherwise the
-/// address of this end ([RFC 5321, section 4.1.4](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.4)).
+use mconnect_core::protocol::Code;
+
+/// Returns the name for EHLO: the one that was asked for, the name of this machine if that is a whole domain, and
+/// otherwise the address of this end ([RFC 5321, section 4.1.4](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.4)).
 pub fn name(asked: Option<&str>, local: Option<SocketAddr>) -> String {
-    let own = || nix::unistd::gethostname().ok()?.into_string().ok().filter(|name| name.contains('.'));
-    match (asked.map(str::to_owned).or_else(own), local.map(|local| local.ip())) {
-        (Some(name), _) => name,
-        (None, Some(ip)) if ip.is_ipv4() => format!("[{ip}]"),
-        (None, Some(ip)) => format!("[IPv6:{ip}]"),
-        (None, None) => "localhost".to_owned(),
+    let own = || nix::unistd::gethostname().ok()?.into_string().ok().filter(|name| is_domain(name));
+    asked.map(str::to_owned).or_else(own).unwrap_or_else(|| literal(local))
+}
+
+/// Returns the address literal of this end
+/// ([RFC 5321, section 4.1.3](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.3)).
+pub fn literal(local: Option<SocketAddr>) -> String {
+    match local.map(|local| local.ip().to_canonical()) {
+        Some(IpAddr::V4(ip)) => format!("[{ip}]"),
+        Some(IpAddr::V6(ip)) => format!("[IPv6:{ip}]"),
+        None => "localhost".to_owned(),
     }
 }
+
+/// Says whether a negative reply to EHLO may be about the name in it, and not about EHLO or the server's own state.
+pub fn is_blamed(code: Code) -> bool {
+    ![421, 500, 502].contains(&code.number())
+}
+
+/// Says whether this is a domain of more than one label
+/// ([RFC 5321, section 4.1.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.2)) and not an IPv4 address.
+fn is_domain(name: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=LONGEST_LABEL).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+    let has_top = name.rsplit_once('.').is_some_and(|(_, top)| !is_number(top));
+    name.len() <= LONGEST_DOMAIN && has_top && name.split('.').all(is_label)
+}
+
+/// In octets ([RFC 1035, section 2.3.4](https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4)).
+const LONGEST_LABEL: usize = 63;
+/// In octets: two less than on the wire of the DNS, where the first label has its length before it and the last an end.
+const LONGEST_DOMAIN: usize = 253;
 
 #[cfg(test)]
 mod tests {
@@ -20,15 +51,55 @@ mod tests {
 
     #[test]
     fn a_machine_without_a_whole_name_is_called_by_its_address() {
-        assert_eq!(name(Some("client.example"), None), "client.example");
+        assert_eq!(name(Some("not checked_"), None), "not checked_");
         let own = nix::unistd::gethostname().unwrap().into_string().unwrap();
-        for (local, literal) in [
+        for (local, expected) in [
             (Some("192.0.2.1:25"), "[192.0.2.1]"),
+            (Some("[::ffff:127.0.0.1]:25"), "[127.0.0.1]"),
             (Some("[2001:db8::1]:25"), "[IPv6:2001:db8::1]"),
+            (Some("[fe80::1%3]:25"), "[IPv6:fe80::1]"),
             (None, "localhost"),
         ] {
-            let expected = if own.contains('.') { &own } else { literal };
-            assert_eq!(name(None, local.map(|local| local.parse().unwrap())), expected);
+            let local = local.map(|local| local.parse().unwrap());
+            assert_eq!(literal(local), expected);
+            assert_eq!(name(None, local), if is_domain(&own) { &own } else { expected });
         }
+    }
+
+    #[test]
+    fn the_name_of_a_machine_is_told_if_it_is_a_whole_domain() {
+        let (label, long) = ("a".repeat(63), "a.".repeat(126));
+        let longest_label = format!("{label}.example");
+        let too_long_label = format!("a{label}.example");
+        let (longest, too_long) = (format!("{long}b"), format!("{long}bb"));
+        for domain in
+            ["mx.example.org", "MX-1.Example", "a.b", "3com.example", "1.2.example", "xn--mller-kva.example", "x.a1"]
+        {
+            assert!(is_domain(domain), "{domain}");
+        }
+        assert!(is_domain(&longest_label) && is_domain(&longest));
+        for none in [
+            "",
+            ".",
+            "localhost",
+            "my_app_1.internal",
+            "MÜLLER-PC.local",
+            "has space.local",
+            "a..b",
+            ".a.b",
+            "a.b.",
+            "-a.b",
+            "a-.b",
+            "a.-b",
+            "a.b\r\nQUIT",
+            "a.b\0",
+            "192.0.2.1",
+            "a.1",
+            "[192.0.2.1]",
+            "2001:db8::1.example",
+        ] {
+            assert!(!is_domain(none), "{none}");
+        }
+        assert!(!is_domain(&too_long_label) && !is_domain(&too_long));
     }
 }

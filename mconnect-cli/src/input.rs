@@ -5,6 +5,7 @@ mod ahead;
 mod ready;
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, IsTerminal, Stdin};
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -22,6 +23,7 @@ pub struct Input {
     stdin: Stdin,
     given: Option<Vec<u8>>,
     block: Option<Block>,
+    is_begun: bool,
     /// It filled a first block.
     is_long: bool,
     ahead: Option<Ahead>,
@@ -37,7 +39,7 @@ pub struct Block {
 
 impl Input {
     pub fn new() -> Self {
-        Self { stdin: io::stdin(), given: None, block: None, is_long: false, ahead: None }
+        Self { stdin: io::stdin(), given: None, block: None, is_begun: false, is_long: false, ahead: None }
     }
 
     /// Makes an input of these lines; standard input is not read.
@@ -47,7 +49,7 @@ impl Input {
             given.extend_from_slice(line.as_bytes());
             given.push(b'\n');
         }
-        Self { given: Some(given), ..Self::new() }
+        Self { given: Some(without_mark(&given).to_vec()), ..Self::new() }
     }
 
     /// Says whether there is something to [`take`](Self::take) without waiting, as far as that is known. If not, the
@@ -59,6 +61,18 @@ impl Input {
     /// Says whether the input has turned out to be long, so that some of it is on its way here already.
     pub fn is_read_ahead(&self) -> bool {
         self.ahead.is_some()
+    }
+
+    /// Says whether there is something to [`take`](Self::take), so that nobody has to be waited for; a file never keeps
+    /// anybody waiting, and what is read ahead has a moment to come.
+    pub fn is_at_hand(&self) -> bool {
+        let is_file = || {
+            let file = self.stdin.as_fd().try_clone_to_owned().map(File::from);
+            file.and_then(|file| file.metadata()).is_ok_and(|data| data.is_file())
+        };
+        let patience = if self.is_read_ahead() { AHEAD_PATIENCE } else { 0 };
+        let mut fds = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, patience).is_ok_and(|count| count > 0) || (self.is_read_ahead() && is_file())
     }
 
     /// Gives the descriptor that is readable when there is something to [`take`](Self::take).
@@ -94,6 +108,9 @@ impl Input {
         let mut block = block.unwrap_or_else(|| Block::new(size));
         block.fill()?;
         self.is_long |= block.count == FIRST;
+        if !std::mem::replace(&mut self.is_begun, true) {
+            block.drop_mark()?;
+        }
         // A full block: there is more, and reading it while this one is sent saves time. A pipe gives less at once: what
         // fills it is a process of its own, and ahead already.
         if block.count == BLOCK {
@@ -124,6 +141,28 @@ impl Block {
         Ok(self.count > 0)
     }
 
+    /// Drops a byte order mark at its front. What may be the beginning of one has a moment to go on.
+    fn drop_mark(&mut self) -> io::Result<()> {
+        let stdin = io::stdin();
+        while (1..MARK.len()).contains(&self.count)
+            && MARK.starts_with(self)
+            && poll(&mut [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)], MARK_PATIENCE).is_ok_and(|count| count > 0)
+        {
+            match read(&mut self.bytes[self.count..])? {
+                0 => break,
+                count => self.count += count,
+            }
+        }
+        if **self == *MARK {
+            // An empty block would be the end.
+            return self.fill().map(drop);
+        }
+        let text = without_mark(self).len();
+        self.bytes.copy_within(self.count - text..self.count, 0);
+        self.count = text;
+        Ok(())
+    }
+
     /// Gives its bytes, and what was made of them ahead.
     pub fn parts(&mut self) -> (&[u8], &mut Ready) {
         (&self.bytes[..self.count], &mut self.ready)
@@ -136,6 +175,11 @@ impl Deref for Block {
     fn deref(&self) -> &[u8] {
         &self.bytes[..self.count]
     }
+}
+
+/// Returns a text without the byte order mark that some editors put before it.
+pub fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(MARK).unwrap_or(text)
 }
 
 /// Reads some bytes from standard input; none at its end.
@@ -159,6 +203,11 @@ pub fn read(buffer: &mut [u8]) -> io::Result<usize> {
     }
 }
 
+/// A byte order mark in UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+/// In milliseconds.
+const MARK_PATIENCE: u16 = 1000;
+const AHEAD_PATIENCE: u16 = 100;
 /// How much is read at once of an input that may be short, in octets, and of one that is long.
 const FIRST: usize = 8 * 1024;
 const BLOCK: usize = 256 * 1024;

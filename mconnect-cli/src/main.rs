@@ -36,5 +36,9 @@ mod watch;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    run::run(std::env::args_os().skip(1))
+    let status = run::run(std::env::args_os().skip(1));
+    if status == 0 && screen::has_lost_reader() {
+        signals::die_of_broken_pipe();
+    }
+    ExitCode::from(status)
 }

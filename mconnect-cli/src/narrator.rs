@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use mconnect_core::protocol::Visible;
 use mconnect_core::{Event, Observer, Peer};
 
 use crate::verdict::{reason, say};
@@ -24,11 +25,11 @@ impl Observer for Narrator {
 }
 
 fn connecting(peer: &Peer) -> String {
-    match peer.address() {
-        Some(address @ SocketAddr::V6(v6)) if v6.scope_id() != 0 => {
-            format!("connecting to host {} ({}%{}), port {}", peer.name(), v6.ip(), v6.scope_id(), address.port())
-        }
-        Some(address) => format!("connecting to host {} ({}), port {}", peer.name(), address.ip(), address.port()),
-        None => format!("connecting to host {}", peer.name()),
-    }
+    let Some(address) = peer.address() else { return format!("connecting to host {}", peer.name()) };
+    let known_as = peer.known_as().map(|name| format!("{}, ", Visible(name.as_bytes()))).unwrap_or_default();
+    let ip = match address {
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("{}%{}", v6.ip(), v6.scope_id()),
+        address => address.ip().to_string(),
+    };
+    format!("connecting to host {} ({known_as}{ip}), port {}", peer.name(), address.port())
 }

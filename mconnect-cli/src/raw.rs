@@ -1,6 +1,7 @@
 //! Raw mode: every byte as it is, both ways at once.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,10 +9,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mconnect_core::{Error, RawReader, RawWriter, Session, Timeouts};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::failure;
 use crate::input;
-use crate::screen::Screen;
+use crate::screen::{self, Screen};
 use crate::terminal::{Manner, Terminal};
 use crate::verdict::{Verdict, say, status};
 
@@ -31,6 +34,10 @@ impl State {
     fn listening(&self) -> MutexGuard<'_, Option<Instant>> {
         self.listening.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn is_unheard(&self) -> bool {
+        self.is_unheard.load(Ordering::SeqCst) || screen::has_lost_reader()
+    }
 }
 
 enum Event {
@@ -39,6 +46,8 @@ enum Event {
     /// It could not be sent: the server takes nothing, or has gone.
     Unsent(Error),
     InputFailed(RawWriter, io::Error),
+    /// More input would have to be waited for, and nobody reads what comes of it.
+    Unheard(RawWriter),
     /// The server closed, or the connection broke.
     Received(Result<(), Error>),
 }
@@ -62,10 +71,12 @@ pub fn run(session: Session, screen: Screen, timeouts: Timeouts, terminal: Optio
     if let Err(error) = started {
         return verdict.complain(status::IO, &format!("cannot start a thread: {error}"));
     }
-    let mut input_over = None;
+    let (mut input_over, mut patience) = (None, timeouts.command);
     loop {
-        let Some(event) = next(&told, &state, input_over, timeouts.command) else {
-            verdict.complain(status::TEMPORARY, &failure::silence(&peer, timeouts.command));
+        let Some(event) = next(&told, &state, input_over, patience) else {
+            if !state.is_unheard() {
+                verdict.complain(status::TEMPORARY, &failure::silence(&peer, patience));
+            }
             return closer.close();
         };
         let mut writer = match event {
@@ -98,18 +109,20 @@ pub fn run(session: Session, screen: Screen, timeouts: Timeouts, terminal: Optio
                 verdict.input_failed(&error);
                 writer
             }
+            Event::Unheard(writer) => {
+                patience = timeouts.closing;
+                writer
+            }
         };
         state.is_input_over.store(true, Ordering::SeqCst);
-        if state.is_unheard.load(Ordering::SeqCst) {
-            return closer.close();
-        }
         if writer.half_close().is_ok() {
             input_over = Some(Instant::now());
         }
     }
 }
 
-/// Gives what happens next; nothing if the input is over and the server has said nothing for this long since.
+/// Gives what happens next; nothing if the input is over and the server has said nothing for this long since, or has not
+/// closed where nobody reads what it says.
 fn next(told: &Receiver<Event>, state: &State, input_over: Option<Instant>, patience: Duration) -> Option<Event> {
     let Some(over) = input_over else { return told.recv().ok() };
     let mut left = patience;
@@ -118,6 +131,10 @@ fn next(told: &Receiver<Event>, state: &State, input_over: Option<Instant>, pati
             Ok(event) => return Some(event),
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {}
+        }
+        if state.is_unheard() {
+            left = patience.saturating_sub(over.elapsed());
+            continue;
         }
         // While what came is being shown, it is our reader who takes the time.
         left = state.listening().map_or(patience, |since| patience.saturating_sub(since.max(over).elapsed()));
@@ -133,6 +150,9 @@ pub fn tell_keys() {
 fn transmit(mut writer: RawWriter, events: &Sender<Event>, state: &State) {
     let mut block = vec![0; BLOCK];
     let event = loop {
+        if !has_input() {
+            break Event::Unheard(writer);
+        }
         match input::read(&mut block) {
             Ok(0) => break Event::Sent(writer),
             Ok(count) => {
@@ -148,6 +168,20 @@ fn transmit(mut writer: RawWriter, events: &Sender<Event>, state: &State) {
     let _ = events.send(event);
 }
 
+/// Waits for input, and says whether there is any, or its end: not if it would have to be waited for, and whoever read
+/// what the server says has gone.
+fn has_input() -> bool {
+    let (stdin, stdout) = (io::stdin(), io::stdout());
+    loop {
+        let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN), screen::reader(&stdout)];
+        match poll(&mut fds, PollTimeout::NONE) {
+            Err(Errno::EINTR) => {}
+            Ok(_) if fds[0].any() == Some(false) && screen::is_without_reader(&fds[1]) => return false,
+            _ => return true,
+        }
+    }
+}
+
 fn receive(mut reader: RawReader, mut screen: Screen, verdict: &Verdict, state: &State) -> Result<(), Error> {
     let mut block = vec![0; BLOCK];
     loop {
@@ -159,8 +193,7 @@ fn receive(mut reader: RawReader, mut screen: Screen, verdict: &Verdict, state: 
             verdict.output_failed(&error);
         }
         state.is_unheard.store(screen.is_shut(), Ordering::SeqCst);
-        // Where nobody reads any more, and nothing remains to be sent, there is nothing to do.
-        if count == 0 || (screen.is_shut() && state.is_input_over.load(Ordering::SeqCst)) {
+        if count == 0 {
             return Ok(());
         }
     }

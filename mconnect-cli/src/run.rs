@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::path::Path;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use mconnect_core::script::{Pace, Rules};
@@ -26,30 +25,30 @@ use crate::terminal::Terminal;
 use crate::verdict::{Verdict, say, status};
 use crate::watch::Watch;
 
-/// Does what the arguments ask for.
-pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// Does what the arguments ask for, and returns the exit status.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     let options = match args::parse(args) {
         Ok(Request::Session(options)) => options,
-        Ok(Request::Play(options, play)) => return ExitCode::from(play::run(&options, &play)),
-        Ok(Request::Serve(options)) => return ExitCode::from(serve::run(&options)),
+        Ok(Request::Play(options, play)) => return play::run(&options, &play),
+        Ok(Request::Serve(options)) => return serve::run(&options),
         Ok(Request::HelpSmtp { topic, file }) => return help_smtp(topic.as_deref(), file.as_deref()),
         Ok(Request::Help) => return show(&args::help(false)),
         Ok(Request::LongHelp) => return show(&args::help(true)),
         Ok(Request::Version) => return show(concat!("mconnect ", env!("CARGO_PKG_VERSION"), "\n")),
         Err(message) => {
             say(&format!("mconnect: {message}; mconnect -h lists the options"));
-            return ExitCode::from(status::USAGE);
+            return status::USAGE;
         }
     };
     let verdict = Arc::new(Verdict::default());
     if options.ends_at_refusal && takes_a_prompt(&options) {
         verdict.complain(status::USAGE, "--fail is for piped input and -c: at the prompt a person decides");
-        return ExitCode::from(verdict.status());
+        return verdict.status();
     }
     if let Err(error) = set_stage(&options, |stage| watch_session(&options, stage, &verdict)) {
         verdict.complain(status::IO, &format!("cannot wait for signals: {error}"));
     }
-    ExitCode::from(verdict.status())
+    verdict.status()
 }
 
 /// What stands between the user and the session.
@@ -135,29 +134,35 @@ fn open_and_hand_over(options: &Options, stage: &Stage, watch: &Watch<'_>, verdi
 /// An exit status and what is wrong.
 pub fn make_ready(options: &Options) -> Result<(Secure, Connect, Option<Server>), (u8, String)> {
     let mut secure = Secure::prepare(options)?;
-    let (host, port, server) = match &options.target {
-        Target::Host(host) => (host.as_str(), options.port, None),
+    let (connect, server) = match &options.target {
+        Target::Host(host) => {
+            let connect = Connect::new(&host.name, options.port);
+            (host.written.iter().fold(connect, |connect, written| connect.known_as(written)), None)
+        }
         Target::Demo => {
             let failed = |error| (status::UNAVAILABLE, format!("cannot start the demo: {error}"));
             let server = secure.demo().map_err(failed)?;
-            ("127.0.0.1", server.port(), Some(server))
+            (Connect::new("127.0.0.1", server.port()), Some(server))
         }
     };
-    let mut connect = Connect::new(host, port).family(options.family).timeouts(timeouts(options));
+    let mut connect = connect.family(options.family).timeouts(timeouts(options));
     if let Some(source) = options.source {
         connect = connect.source(source);
     }
     Ok((secure, connect, server))
 }
 
+/// The deadline of a reply bounds connecting, too, unless that has its own.
 fn timeouts(options: &Options) -> Timeouts {
     let mut timeouts = Timeouts::default();
     if let Some(timeout) = options.timeout {
         timeouts = timeouts.replies(timeout);
+        timeouts.attempt = timeouts.attempt.min(timeout);
+        timeouts.connect = timeouts.connect.min(timeout);
     }
     if let Some(attempt) = options.connect_timeout {
         timeouts.attempt = attempt;
-        timeouts.connect = timeouts.connect.max(attempt);
+        timeouts.connect = Timeouts::default().connect.max(attempt);
     }
     timeouts
 }
@@ -203,20 +208,46 @@ fn hand_over(
     line::run(session, Setting { input, screen, terminal, timeouts, rules, secure, verdict });
 }
 
-fn help_smtp(topic: Option<&str>, file: Option<&Path>) -> ExitCode {
+fn help_smtp(topic: Option<&str>, file: Option<&Path>) -> u8 {
     match help::on(topic, file) {
         Ok(text) => show(&text),
         Err(message) => {
             say(&format!("mconnect: {message}"));
-            ExitCode::from(status::NO_INPUT)
+            status::NO_INPUT
         }
     }
 }
 
-fn show(text: &str) -> ExitCode {
+fn show(text: &str) -> u8 {
     let verdict = Verdict::default();
     if let Err(error) = Screen::new().show(text.as_bytes()) {
         verdict.output_failed(&error);
     }
-    ExitCode::from(verdict.status())
+    verdict.status()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_deadline_of_replies_bounds_connecting_unless_that_has_its_own() {
+        for (args, attempt, connect) in [
+            (&[][..], 30, 120),
+            (&["--timeout", "5"], 5, 5),
+            (&["--timeout", "60"], 30, 60),
+            (&["--timeout", "600"], 30, 120),
+            (&["--connect-timeout", "50"], 50, 120),
+            (&["--connect-timeout", "500"], 500, 500),
+            (&["--timeout", "5", "--connect-timeout", "50"], 50, 120),
+        ] {
+            let request = args::parse(args.iter().map(OsString::from)).unwrap();
+            let Request::Session(options) = request else { panic!("{request:?}") };
+            let timeouts = timeouts(&options);
+            let expected = (Duration::from_secs(attempt), Duration::from_secs(connect));
+            assert_eq!((timeouts.attempt, timeouts.connect), expected, "{args:?}");
+        }
+    }
 }

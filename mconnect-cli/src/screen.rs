@@ -1,7 +1,10 @@
 //! Standard output: the server's words, as bytes, or made visible where a terminal shows them.
+//!
+//! It is the process's, and so is what is known of its reader.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Stdout};
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mconnect_core::protocol::Escaper;
 use nix::errno::Errno;
@@ -59,7 +62,7 @@ impl Screen {
 
     /// Says whether nothing is shown any more.
     pub fn is_shut(&self) -> bool {
-        self.is_shut
+        self.is_shut || has_lost_reader()
     }
 
     fn write_text(&mut self) -> io::Result<()> {
@@ -93,8 +96,30 @@ pub fn put(mut bytes: &[u8]) -> io::Result<()> {
                 let mut fds = [PollFd::new(stdout.as_fd(), PollFlags::POLLOUT)];
                 let _ = poll(&mut fds, PollTimeout::NONE);
             }
-            Err(errno) => return Err(errno.into()),
+            Err(errno) => {
+                LOST_READER.fetch_or(errno == Errno::EPIPE, Ordering::Relaxed);
+                return Err(errno.into());
+            }
         }
     }
     Ok(())
 }
+
+/// Says whether whoever read standard output has gone, as far as that was noticed.
+pub fn has_lost_reader() -> bool {
+    LOST_READER.load(Ordering::Relaxed)
+}
+
+/// Returns what is to be polled so that [`is_without_reader`] can tell.
+pub fn reader(stdout: &Stdout) -> PollFd<'_> {
+    PollFd::new(stdout.as_fd(), PollFlags::empty())
+}
+
+/// Notices whether whoever read standard output has gone, though nothing was written since.
+pub fn is_without_reader(polled: &PollFd<'_>) -> bool {
+    let has_gone = polled.revents().is_some_and(|events| events.contains(PollFlags::POLLERR));
+    LOST_READER.fetch_or(has_gone, Ordering::Relaxed);
+    has_gone
+}
+
+static LOST_READER: AtomicBool = AtomicBool::new(false);

@@ -123,6 +123,11 @@ pub fn act(signal: Signal, terminal: &Terminal) {
     terminal.resume();
 }
 
+/// Ends the process as writing to a pipe without a reader ends others; the standard library has that signal ignored.
+pub fn die_of_broken_pipe() {
+    let _ = signal_hook::low_level::emulate_default_handler(Signal::SIGPIPE as i32);
+}
+
 /// The first thread does not take longer to begin to wait, but for a very busy machine.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 

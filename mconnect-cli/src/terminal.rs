@@ -188,9 +188,10 @@ impl Drop for Hidden {
     }
 }
 
-/// Says whether the terminal belongs to this process group: setting it from the background would stop the process.
+/// Says whether the terminal may be set: from the background of one's own session that would stop the process. One that
+/// controls another session, or none, tells no group, and stops nobody.
 fn is_ours(terminal: impl AsFd) -> bool {
-    tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp())
+    tcgetpgrp(terminal).map_or(true, |group| group == getpgrp())
 }
 
 /// Drops what was typed and not yet read, and says whether there was anything.

@@ -48,8 +48,11 @@ fn authentication_takes_the_best_mechanism_and_77_is_a_refusal() {
 #[test]
 fn a_password_comes_from_a_file_a_command_or_the_terminal_unseen() {
     let server = self_signed();
-    let file = Scrap::new("password", "pencil\nnot this\n");
-    assert_status(&talk(server.port(), &["--auth", "user", "--password-file", file.path()], "QUIT\n"), 0);
+    // As editors on some systems write it, too: with a byte order mark and CR LF.
+    for text in ["pencil\nnot this\n", "\u{feff}pencil\r\nnot this\r\n"] {
+        let file = Scrap::new("password", text);
+        assert_status(&talk(server.port(), &["--auth", "user", "--password-file", file.path()], "QUIT\n"), 0);
+    }
     assert_status(&talk(server.port(), &["--auth", "user", "--password-command", "echo pencil"], "QUIT\n"), 0);
     assert_status(&talk(server.port(), &["--auth", "user", "--password-command", "false"], "QUIT\n"), 66);
 

@@ -1,4 +1,4 @@
-//! Scripts from files, which give more at once than a pipe does, so that the tool reads ahead.
+//! Scripts from files, which give more at once than a pipe does, so that the tool reads ahead; and how texts begin.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
@@ -6,10 +6,12 @@ mod common;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::process::Output;
+use std::process::{Child, Output, Stdio};
 
-use common::{Peer, assert_status, complaints, out, tool};
+use common::{Peer, Scrap, assert_status, complaints, err, out, talk, tool};
 use mconnect_core::server::Server;
+use nix::fcntl::OFlag;
+use nix::unistd::pipe2;
 
 /// A script of some mebioctets, gone after the test.
 struct Script(PathBuf);
@@ -78,4 +80,41 @@ fn what_was_read_ahead_and_not_sent_is_counted() {
     assert!(out(&output).ends_with("354 go\r\n421 enough\r\n"), "{}", out(&output));
     assert!(complaints(&output).contains("mconnect: not sent: "), "{}", complaints(&output));
     peer.received();
+}
+
+#[test]
+fn a_byte_order_mark_before_a_script_is_skipped_wherever_it_is_cut() {
+    let script = "\u{feff}NOOP\n\u{feff}QUIT\n";
+    // In another place it is a character as all others.
+    let transcript = "S: 220 hi\nC: NOOP\nS: 250 ok\nC> \\xef\\xbb\\xbfQUIT\\r\\n\nS: 221 bye\nS: *close*";
+    let file = Scrap::new("marked", script);
+    for pace in [&[][..], &["--no-wait"], &["--json"]] {
+        let server = Server::play(transcript).unwrap();
+        let output =
+            start(server.port(), pace, Stdio::from(File::open(file.path()).unwrap())).wait_with_output().unwrap();
+        server.join().unwrap_or_else(|error| panic!("{error} {}", err(&output)));
+    }
+    let server = Server::play(transcript).unwrap();
+    drop(talk(server.port(), &["-c", "\u{feff}NOOP", "-c", "\u{feff}QUIT"], ""));
+    server.join().unwrap();
+    for cut in 1..=3 {
+        let server = Server::play(transcript).unwrap();
+        // What is written at once is read at once, and nothing with it.
+        let (read, write) = pipe2(OFlag::O_DIRECT).unwrap();
+        let mut write = File::from(write);
+        write.write_all(&script.as_bytes()[..cut]).unwrap();
+        write.write_all(&script.as_bytes()[cut..]).unwrap();
+        drop(write);
+        drop(start(server.port(), &[], Stdio::from(read)).wait_with_output().unwrap());
+        server.join().unwrap();
+    }
+    // What only begins like one is the script.
+    let server = Server::play("S: 220 hi\nC> \\xef\\xbb\\r\\n\nS: 250 ok\nS: *close*").unwrap();
+    drop(talk(server.port(), &[], b"\xef\xbb"));
+    server.join().unwrap();
+}
+
+fn start(port: u16, options: &[&str], input: Stdio) -> Child {
+    let port = port.to_string();
+    tool(&[options, &["-p", &port, "127.0.0.1"]].concat()).stdin(input).spawn().unwrap()
 }

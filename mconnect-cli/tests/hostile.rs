@@ -12,7 +12,7 @@ use std::time::Duration;
 use common::attack::{
     assert_outcome, attack, attack_until_gone, drip, end_of, flood, for_each, hear, reset, start, until_gone,
 };
-use common::{PATIENCE, Peer, complaints, out};
+use common::{PATIENCE, Peer, out};
 
 const SCRIPT: &str = "EHLO x\nMAIL FROM:<a@x>\nRCPT TO:<b@x>\nDATA\nhi\n.\nQUIT\n";
 const REPLIES: [&str; 7] = [

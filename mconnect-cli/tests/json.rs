@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::process::Output;
 
-use common::{MCONNECT, Peer, Pty, assert_status, err, out, read_once, run, talk, tool};
+use common::{MCONNECT, Peer, Pty, assert_status, err, out, read_once, run, talk};
 use mconnect_core::server::Server;
 use serde_json::Value;
 
@@ -250,17 +250,6 @@ fn at_a_terminal_lines_are_typed_without_a_prompt_and_nothing_steers_it() {
     assert_eq!(pty.wait(), 0);
     let screen = pty.screen();
     assert!(!screen.contains('\x1b') && !screen.contains("smtp>"), "{screen}");
-}
-
-#[test]
-fn a_reader_that_has_gone_is_no_failure() {
-    let server = Server::start().unwrap();
-    let mut child =
-        tool(&["--json", "-c", "NOOP", "-c", "QUIT", "-p", &server.port().to_string(), "127.0.0.1"]).spawn().unwrap();
-    drop(child.stdout.take());
-    let output = child.wait_with_output().unwrap();
-    assert_status(&output, 0);
-    assert_eq!(common::complaints(&output), "");
 }
 
 #[cfg(feature = "tls")]

@@ -6,7 +6,7 @@ mod common;
 use std::env;
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{Ipv6Addr, Shutdown, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
@@ -17,6 +17,7 @@ use common::{PATIENCE, Peer, assert_status, complaints, err, feed, out, read_onc
 use mconnect_core::server::Server;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use socket2::{Domain, Socket, Type};
 
 const HI: &str = "220 hi\r\n";
 const OK: &str = "250 ok\r\n";
@@ -511,16 +512,6 @@ fn what_the_server_says_comes_at_once_though_the_input_is_silent() {
 }
 
 #[test]
-fn a_reader_that_goes_away_does_not_stop_the_script() {
-    let server = serve("S: 220 hi\nC: NOOP\nS: 250 ok\nC: NOOP\nS: 250 ok\nC: QUIT\nS: 221 bye");
-    let mut child = tool(&["-p", &server.port().to_string(), "127.0.0.1"]).spawn().unwrap();
-    drop(child.stdout.take());
-    feed(&mut child, b"NOOP\nNOOP\nQUIT\n".to_vec());
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-    server.join().unwrap();
-}
-
-#[test]
 fn a_reader_that_goes_away_ends_it_where_nothing_remains_to_be_sent() {
     let peer = Peer::start(|mut stream| {
         let mut sent = Vec::new();
@@ -531,8 +522,26 @@ fn a_reader_that_goes_away_ends_it_where_nothing_remains_to_be_sent() {
     });
     let mut child = tool(&["-p", &peer.port.to_string(), "127.0.0.1"]).spawn().unwrap();
     drop((child.stdin.take(), child.stdout.take()));
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(child.wait().unwrap().signal(), Some(Signal::SIGPIPE as i32));
     peer.received();
+}
+
+#[test]
+fn the_deadline_of_replies_bounds_connecting_unless_that_has_its_own() {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    socket.listen(0).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    // Its queue is full then, and the system lets the next ones wait.
+    let _queued: Vec<TcpStream> =
+        (0..8).map_while(|_| TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok()).collect();
+    for options in [&["--timeout", "0.3"][..], &["--timeout", "60", "--connect-timeout", "0.3"]] {
+        let start = Instant::now();
+        let output = talk(address.port(), options, "");
+        assert_status(&output, 69);
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+        assert!(complaints(&output).contains(": timed out"), "{}", err(&output));
+    }
 }
 
 #[test]

@@ -227,6 +227,44 @@ fn raw_mode_restores_the_terminal_on_every_way_out() {
 }
 
 #[test]
+fn the_terminal_is_restored_also_where_it_controls_nothing() {
+    let typed = "220 hi\r\n334 UGFzc3dvcmQ6\r\n";
+    for (options, terminal, words) in
+        [(&["-r"][..], "xterm", "220 hi\r\n"), (&["--quiet"], "dumb", typed), (&["--quiet"], "xterm", "220 hi\r\n")]
+    {
+        for signal in [None, Some(Signal::SIGINT), Some(Signal::SIGTERM)] {
+            let (end, ended) = channel::<()>();
+            let peer = Peer::start(move |mut stream| {
+                let (greeting, challenge) = words.split_at("220 hi\r\n".len());
+                stream.write_all(greeting.as_bytes()).unwrap();
+                if !challenge.is_empty() {
+                    read_once(&mut stream);
+                    stream.write_all(challenge.as_bytes()).unwrap();
+                }
+                let _ = ended.recv();
+                Vec::new()
+            });
+            let mut pty = Pty::apart(peer.port, options, terminal);
+            pty.expect("220 hi");
+            if words == typed {
+                pty.send("AUTH LOGIN\r");
+            }
+            pty.expect_settings(|settings| settings.local_flags.contains(LocalFlags::ECHO) != (options == ["--quiet"]));
+            assert_ne!(pty.settings(), pty.before);
+            match signal {
+                Some(signal) => pty.signal(signal),
+                None => end.send(()).unwrap(),
+            }
+            let status = pty.wait();
+            assert_eq!(status, signal.map_or(if options == ["-r"] { 0 } else { 76 }, |signal| -(signal as i32)));
+            assert_eq!(pty.settings(), pty.before, "{options:?} at {terminal} after {signal:?}");
+            drop(end);
+            peer.received();
+        }
+    }
+}
+
+#[test]
 fn ctrl_z_stops_with_the_terminal_restored_and_fg_goes_on() {
     let collector = Collector::start();
     let mut pty = Pty::start("bash", &["--norc", "--noprofile", "--noediting", "-i"]);

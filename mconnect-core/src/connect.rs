@@ -28,6 +28,7 @@ use crate::stream::Stream;
 #[derive(Clone)]
 pub struct Connect {
     host: String,
+    known_as: Option<Arc<str>>,
     port: u16,
     addresses: Option<Vec<SocketAddr>>,
     family: Family,
@@ -54,12 +55,21 @@ impl Connect {
         let host = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host);
         Self {
             host: host.to_owned(),
+            known_as: None,
             port,
             addresses: None,
             family: Family::Any,
             source: None,
             settings: Settings::default(),
         }
+    }
+
+    /// Tells in messages how people know the host, too: its name in the letters of their language, where the name here is
+    /// the one that is looked up, in A-labels ([RFC 5890](https://www.rfc-editor.org/rfc/rfc5890#section-2.3.2.1)).
+    #[must_use]
+    pub fn known_as(mut self, name: &str) -> Self {
+        self.known_as = Some(name.into());
+        self
     }
 
     /// Uses these addresses, in this order, and resolves nothing.
@@ -131,7 +141,7 @@ impl Connect {
         let mut attempts = Vec::new();
         let mut rest = addresses.iter().peekable();
         while let Some(address) = rest.next() {
-            let peer = Peer::new(self.host.as_str(), Some(*address));
+            let peer = self.peer(Some(*address));
             self.observe(&Event::Connecting { peer: &peer });
             let start = Instant::now();
             match self.attempt(*address, left().min(self.settings.timeouts.attempt), closer) {
@@ -156,7 +166,7 @@ impl Connect {
 
     /// Begins a session over a stream that is open already, with the settings of this; the host is its name in errors.
     pub fn over(&self, stream: impl Stream + 'static) -> Session {
-        let peer = Peer::new(self.host.as_str(), None);
+        let peer = self.peer(None);
         Session::new(Arc::new(stream), peer, None, self.settings.clone(), Closer::new())
     }
 
@@ -220,11 +230,7 @@ impl Connect {
         };
         let result = resolved.as_deref();
         self.observe(&Event::Resolved { host: &self.host, result });
-        resolved.map_err(|source| Error::Resolve {
-            host: self.host.clone(),
-            is_temporary: is_temporary(&source),
-            source,
-        })
+        resolved.map_err(|source| Error::Resolve { peer: self.peer(None), is_temporary: is_temporary(&source), source })
     }
 
     fn literal(&self) -> Option<SocketAddr> {
@@ -247,7 +253,11 @@ impl Connect {
                 io::Error::new(io::ErrorKind::AddrNotAvailable, format!("it has no {family} address"))
             }
         };
-        Error::Connect { host: self.host.clone(), port: self.port, attempts, source }
+        Error::Connect { peer: self.peer(None), port: self.port, attempts, source }
+    }
+
+    fn peer(&self, address: Option<SocketAddr>) -> Peer {
+        Peer::known(self.host.as_str().into(), self.known_as.clone(), address)
     }
 
     fn observe(&self, event: &Event<'_>) {
@@ -261,6 +271,7 @@ impl fmt::Debug for Connect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connect")
             .field("host", &self.host)
+            .field("known_as", &self.known_as)
             .field("port", &self.port)
             .field("addresses", &self.addresses)
             .field("family", &self.family)

@@ -24,20 +24,20 @@ pub enum Error {
         kind: &'static str,
     },
     /// The name has no address, or the resolver did not answer.
-    #[error("cannot resolve {}", Visible(host.as_bytes()))]
+    #[error("cannot resolve {peer}")]
     Resolve {
         /// The name.
-        host: String,
+        peer: Peer,
         /// The resolver asks to try again later, or its time was up.
         is_temporary: bool,
         /// What the resolver says.
         source: io::Error,
     },
     /// No address could be connected to.
-    #[error("cannot connect to {}, port {port}{}", Visible(host.as_bytes()), Others(attempts))]
+    #[error("cannot connect to {peer}, port {port}{}", Others(attempts))]
     Connect {
         /// The name or address that was asked for.
-        host: String,
+        peer: Peer,
         /// The port.
         port: u16,
         /// Every attempt, in order; empty if no address was of the family asked for.
@@ -225,19 +225,34 @@ pub enum Action {
 /// The other end of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Peer {
-    name: Arc<str>,
+    names: Arc<Names>,
     address: Option<SocketAddr>,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Names {
+    asked: Arc<str>,
+    known_as: Option<Arc<str>>,
 }
 
 impl Peer {
     /// Names the other end, with its address if it has one.
     pub fn new(name: impl Into<Arc<str>>, address: Option<SocketAddr>) -> Self {
-        Self { name: name.into(), address }
+        Self::known(name.into(), None, address)
+    }
+
+    pub(crate) fn known(asked: Arc<str>, known_as: Option<Arc<str>>, address: Option<SocketAddr>) -> Self {
+        Self { names: Arc::new(Names { asked, known_as }), address }
     }
 
     /// Gives the name or address that was asked for.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.names.asked
+    }
+
+    /// Returns how people know it, if that is something else: `müller.example`, where the name is `xn--mller-kva.example`.
+    pub fn known_as(&self) -> Option<&str> {
+        self.names.known_as.as_deref()
     }
 
     /// Gives the address that was connected to.
@@ -323,12 +338,16 @@ impl fmt::Display for Action {
 }
 
 impl fmt::Display for Peer {
-    /// Shows `mx.example.org (192.0.2.1:25)`, or `192.0.2.1:25` if the address was what was asked for.
+    /// Shows `mx.example.org (192.0.2.1:25)`, or `192.0.2.1:25` if the address was what was asked for; with the name that
+    /// people know, `xn--mller-kva.example (müller.example, 192.0.2.1:25)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.address {
-            Some(address) if self.name.parse() == Ok(address.ip()) => address.fmt(f),
-            Some(address) => write!(f, "{} ({address})", Visible(self.name.as_bytes())),
-            None => Visible(self.name.as_bytes()).fmt(f),
+        let name = Visible(self.name().as_bytes());
+        match (self.address, self.known_as().map(|name| Visible(name.as_bytes()))) {
+            (Some(address), None) if self.name().parse() == Ok(address.ip()) => address.fmt(f),
+            (Some(address), None) => write!(f, "{name} ({address})"),
+            (Some(address), Some(known_as)) => write!(f, "{name} ({known_as}, {address})"),
+            (None, None) => name.fmt(f),
+            (None, Some(known_as)) => write!(f, "{name} ({known_as})"),
         }
     }
 }

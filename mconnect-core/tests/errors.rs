@@ -59,3 +59,16 @@ fn out_of_step_says_what_is_due() {
     session.close().unwrap();
     server.join().unwrap();
 }
+
+#[test]
+fn a_host_is_told_as_people_know_it_too() {
+    let connect = Connect::new("xn--mller-kva.example", 25).known_as("müller.example").addresses([]);
+    let error = connect.open().unwrap_err().to_string();
+    assert_eq!(error, "cannot connect to xn--mller-kva.example (müller.example), port 25");
+    let server = Server::play("S: 220 hi").unwrap();
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], server.port()));
+    let session = connect.addresses([address]).open().unwrap();
+    assert_eq!(session.peer().to_string(), format!("xn--mller-kva.example (müller.example, {address})"));
+    assert_eq!((session.peer().name(), session.peer().known_as()), ("xn--mller-kva.example", Some("müller.example")));
+    server.join().unwrap();
+}

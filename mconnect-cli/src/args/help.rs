@@ -15,7 +15,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt { flags: &["-4"], value: None, text: "use IPv4 addresses only" },
     Opt { flags: &["-6"], value: None, text: "use IPv6 addresses only" },
     Opt { flags: &["--source"], value: Some("ADDRESS"), text: "connect from this address" },
-    Opt { flags: &["--timeout"], value: Some("SECONDS"), text: "longest wait for a reply (default: 5 minutes)" },
+    Opt { flags: &["--timeout"], value: Some("SECONDS"), text: "longest wait for a reply, and to connect" },
     Opt { flags: &["--connect-timeout"], value: Some("SECONDS"), text: "longest attempt at one address (default: 30)" },
     Opt { flags: &["--no-wait"], value: None, text: "send piped lines without waiting for replies" },
     Opt { flags: &["-c", "--command"], value: Some("LINE"), text: "a line of the session, instead of the input" },

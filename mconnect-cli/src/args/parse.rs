@@ -8,8 +8,8 @@ use mconnect_core::Family;
 
 use super::security::{self, Security};
 use super::together::Given;
-use super::value::{address, checked, count, factor, file, form, one_of, seconds, shown, string, text, value};
-use super::{Color, Keys, Mode, Options, Output, Play, Prompt, Request, Serve, Target};
+use super::value::{address, count, factor, file, form, one_of, seconds, shown, string, text, value};
+use super::{Color, Host, Keys, Mode, Options, Output, Play, Prompt, Request, Serve, Target};
 
 /// Reads the arguments.
 ///
@@ -154,8 +154,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
             return Err("--demo brings its own address and port".to_owned());
         }
         (None, true) => Target::Demo,
-        (Some(host), false) => Target::Host(checked(host)?),
-        (None, false) => Target::Host("localhost".to_owned()),
+        (Some(host), false) => Target::Host(Host::parse(host)?),
+        (None, false) => Target::Host(Host::parse("localhost".to_owned())?),
     };
     let mode = match (is_raw, is_blind) {
         (true, _) => Mode::Raw,
@@ -194,6 +194,10 @@ mod tests {
         parse(args.iter().map(OsString::from))
     }
 
+    fn host(name: &str) -> Target {
+        Target::Host(Host { name: name.to_owned(), written: None })
+    }
+
     fn options(args: &[&str]) -> Options {
         match of(args).unwrap() {
             Request::Session(options) => *options,
@@ -204,10 +208,7 @@ mod tests {
     #[test]
     fn no_argument_is_the_local_host_and_the_port_of_smtp() {
         let options = options(&[]);
-        assert_eq!(
-            (options.target, options.port, options.mode),
-            (Target::Host("localhost".to_owned()), 25, Mode::Line)
-        );
+        assert_eq!((options.target, options.port, options.mode), (host("localhost"), 25, Mode::Line));
     }
 
     #[test]
@@ -216,13 +217,13 @@ mod tests {
             [["-p2525", "mx"].as_slice(), &["-p", "2525", "mx"], &["mx", "--port=2525"], &["-p=2525", "--", "mx"]]
         {
             let options = options(args);
-            assert_eq!((options.target, options.port), (Target::Host("mx".to_owned()), 2525));
+            assert_eq!((options.target, options.port), (host("mx"), 2525));
         }
         assert_eq!(options(&["-rp", "submission"]).port, 587);
         assert_eq!(options(&["--no-wait"]).mode, Mode::Blind);
         assert_eq!(options(&["--source", "[::1]", "-6"]).source, Some("::1".parse().unwrap()));
         assert_eq!(options(&["--timeout", "1.5"]).timeout, Some(Duration::from_millis(1500)));
-        assert_eq!(options(&["--", "-h"]).target, Target::Host("-h".to_owned()));
+        assert_eq!(options(&["--", "-h"]).target, host("-h"));
         assert_eq!(options(&["--demo"]).target, Target::Demo);
     }
 

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::Host;
+
 /// How a session is to be secured.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Security {
@@ -11,7 +13,7 @@ pub struct Security {
     pub is_left_plain: bool,
     pub helo: Option<String>,
     pub is_insecure: bool,
-    pub name: Option<String>,
+    pub name: Option<Host>,
     pub authorities: Option<PathBuf>,
     pub pin: Option<String>,
     pub certificate: Option<PathBuf>,
@@ -63,7 +65,10 @@ impl Security {
         match name {
             "helo" | "tls-name" | "auth" if value.is_empty() => return Err(format!("--{name} is empty")),
             "helo" => self.helo = Some(line(value)?),
-            "tls-name" => self.name = Some(value),
+            "tls-name" => {
+                let named = Host::from_name(&value);
+                self.name = Some(named.map_err(|why| format!("{value:?} is not the name of a host: {why}"))?);
+            }
             "cafile" => self.authorities = Some(value.into()),
             "pin" if is_fingerprint(&value) => self.pin = Some(value),
             "pin" => {

@@ -16,16 +16,6 @@ pub fn shown(error: lexopt::Error) -> String {
     Visible(error.to_string().as_bytes()).to_string()
 }
 
-/// Gives the host back, unless it is a port in the wrong place: a resolver would take a number for an address.
-pub fn checked(host: String) -> Result<String, String> {
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let has_port = match host.rsplit_once(':') {
-        Some((name, port)) => is_number(port) && (name.ends_with(']') || !name.contains(':')),
-        None => is_number(&host),
-    };
-    if has_port { Err(format!("{host:?} is not a host: a port goes with -p")) } else { Ok(host) }
-}
-
 pub fn text(parser: &mut lexopt::Parser) -> Result<String, String> {
     string(parser.value().map_err(shown)?)
 }

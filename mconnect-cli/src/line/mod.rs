@@ -6,7 +6,9 @@
 
 mod close;
 mod listen;
+mod unheard;
 
+use std::io;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::input::{Block, Input};
 use crate::judge::End;
-use crate::screen::Screen;
+use crate::screen::{self, Screen};
 use crate::secure::Secure;
 use crate::terminal::Terminal;
 use crate::verdict::{Verdict, say};
@@ -172,15 +174,21 @@ impl Talk<'_> {
             if self.setting.input.is_ready() {
                 return Continue(true);
             }
-            let server = session.as_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-            let mut fds = vec![PollFd::new(self.setting.input.as_fd(), PollFlags::POLLIN)];
+            if screen::has_lost_reader() {
+                return self.go_on_unheard(session);
+            }
+            let (server, stdout) = (session.as_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN)), io::stdout());
+            let mut fds = vec![PollFd::new(self.setting.input.as_fd(), PollFlags::POLLIN), screen::reader(&stdout)];
             fds.extend(server);
             // Only a person at a terminal waits as long as it takes for a reply.
             let is_due = self.setting.rules.pace != Pace::Typed && session.outstanding() > 0;
             let patience = if is_due { session.patience() } else { Duration::MAX };
             let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::NONE);
             let polled = poll(&mut fds, timeout);
-            let (is_input, is_said) = (is_ready(&fds[0]), fds.get(1).is_some_and(is_ready));
+            let (is_input, is_said) = (is_ready(&fds[0]), fds.get(2).is_some_and(is_ready));
+            if screen::is_without_reader(&fds[1]) {
+                continue;
+            }
             match (polled, is_input, is_said) {
                 (Err(Errno::EINTR), ..) => {}
                 (Ok(0), ..) => return self.give_up_waiting(session, patience).map_continue(|()| false),

@@ -35,6 +35,9 @@ impl Talk<'_> {
             }
             Request::Ehlo | Request::Helo | Request::Lhlo | Request::Rset if is_granted => "MAIL FROM:<".to_owned(),
             Request::Auth | Request::AuthAnswer if is_granted => "MAIL FROM:<".to_owned(),
+            Request::Ehlo if helo::is_blamed(answer.code) => {
+                format!("EHLO {}", helo::literal(self.writer.local_address()))
+            }
             Request::Ehlo => "HELO ".to_owned(),
             Request::Mail if is_granted => "RCPT TO:<".to_owned(),
             Request::Rcpt if is_granted => "DATA".to_owned(),

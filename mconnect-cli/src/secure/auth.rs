@@ -73,7 +73,7 @@ impl Secure {
     pub fn doubt(&self) -> Option<String> {
         let agreed = self.agreed.borrow();
         let info = agreed.as_ref().filter(|info| !info.is_verified() && !self.security.is_insecure)?;
-        Some(info.reason())
+        Some(self.reason(info))
     }
 
     /// Gives the password, if an option or the environment has it.

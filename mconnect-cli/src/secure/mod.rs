@@ -43,7 +43,7 @@ impl Secure {
         let security = options.security.clone();
         let mut config = Config::new().log_keys();
         if let Some(name) = &security.name {
-            config = config.name(name);
+            config = config.name(&name.name);
         }
         if security.is_13_only {
             config = config.only_13();
@@ -161,7 +161,7 @@ impl Secure {
             }
         };
         self.tell(&info, verdict);
-        let (is_verified, reason) = (info.is_verified(), format!("cannot trust {peer}: {}", info.reason()));
+        let (is_verified, reason) = (info.is_verified(), format!("cannot trust {peer}: {}", self.reason(&info)));
         self.agreed.replace(Some(info));
         if is_verified || self.security.is_insecure {
             return Some(session);
@@ -175,6 +175,15 @@ impl Secure {
         // TLS's farewell; nothing is waited for.
         let _ = session.half_close();
         None
+    }
+
+    /// Says why the server is not proven; a name that was asked for instead of the host's is told as it was written, too.
+    fn reason(&self, info: &Info) -> String {
+        let reason = info.reason();
+        match &self.security.name {
+            Some(name) => name.tell_in(reason),
+            None => reason,
+        }
     }
 
     /// Says something that is no error.

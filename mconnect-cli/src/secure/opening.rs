@@ -51,10 +51,13 @@ impl Opening<'_> {
             }
         }
         if self.session.extensions().is_none() {
-            let name = helo::name(self.secure.security.helo.as_deref(), self.session.local_address());
+            let asked = self.secure.security.helo.as_deref();
+            let name = helo::name(asked, self.session.local_address());
             let reply = self.command(&format!("EHLO {name}"))?;
             if !reply.is_granted() {
-                self.verdict.complain(failure::status_of_refusal(reply.code()), "EHLO was refused");
+                let is_blamed = asked.is_none() && helo::is_blamed(reply.code());
+                let hint = if is_blamed { ": --helo gives another name" } else { "" };
+                self.verdict.complain(failure::status_of_refusal(reply.code()), &format!("EHLO was refused{hint}"));
                 return self.leave();
             }
         }

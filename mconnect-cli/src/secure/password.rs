@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use zeroize::Zeroizing;
 
 use crate::args::Security;
+use crate::input::without_mark;
 pub use crate::secret::Secret;
 use crate::terminal::Hidden;
 use crate::verdict::{reason, status};
@@ -36,7 +37,8 @@ pub fn given(security: &Security) -> Result<Option<Secret>, (u8, String)> {
     } else {
         return Ok(None);
     };
-    first_line(&Zeroizing::new(found)).map(Some)
+    let found = Zeroizing::new(found);
+    first_line(without_mark(&found)).map(Some)
 }
 
 /// Asks for the password at the terminal.

@@ -167,13 +167,22 @@ impl Pty {
 
     /// Starts a program with these variables in its environment; nothing is kept beyond them.
     pub fn start_with(program: &str, args: &[&str], variables: &[(&str, &str)]) -> Self {
+        // setsid gives the program the terminal as its own, so that keys become signals.
+        Self::launch(&[&["--ctty", program], args].concat(), variables)
+    }
+
+    /// Starts the tool without a controlling terminal, as some containers and editors do.
+    pub fn apart(port: u16, options: &[&str], terminal: &str) -> Self {
+        let port = port.to_string();
+        Self::launch(&[&[MCONNECT], options, &["-p", &port, "127.0.0.1"]].concat(), &[("TERM", terminal)])
+    }
+
+    fn launch(args: &[&str], variables: &[(&str, &str)]) -> Self {
         let pty = openpty(None, None).unwrap();
         let (master, slave) = (File::from(pty.master), File::from(pty.slave));
         let before = tcgetattr(&slave).unwrap();
         let end = || Stdio::from(slave.try_clone().unwrap());
-        // setsid gives the program the terminal as its own, so that keys become signals.
         let child = Command::new("setsid")
-            .args(["--ctty", program])
             .args(args)
             .env_remove("HOME")
             .env_remove("XDG_STATE_HOME")

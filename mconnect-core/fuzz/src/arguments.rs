@@ -15,8 +15,9 @@ pub fn holds(data: &[u8]) {
         Ok(Request::Session(options) | Request::Play(options, _)) => {
             assert_ne!(options.port, 0);
             if let Target::Host(host) = &options.target {
-                let connect = Connect::new(host, options.port).family(options.family);
+                let connect = Connect::new(&host.name, options.port).family(options.family);
                 assert!(!format!("{connect:?}").is_empty());
+                assert!(host.written.is_none() || host.name.is_ascii(), "{host:?}");
             }
         }
         Ok(_) => {}

@@ -10,6 +10,8 @@ type Miss<'a> = (&'static str, &'a str);
 
 pub(super) fn steps(text: &str, file: Option<&Arc<str>>) -> Result<Vec<Step>, SyntaxError> {
     let mut steps: Vec<Step> = Vec::new();
+    // Some editors put a byte order mark before a text.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (index, line) in text.lines().enumerate() {
         let line = line.trim_end_matches('\r');
         // The RFCs print sessions indented.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
+use std::ops::Range;
 use std::sync::Arc;
 
 use memchr::memmem;
@@ -115,27 +116,41 @@ impl Values {
     /// Compares what came with a text. A name without a value takes what stands there: up to the text that follows it, or
     /// at the end the rest, of a word only where the text need not be the whole.
     pub(crate) fn matches(&self, text: &[Part], came: &[u8], whole: Whole) -> Option<Vec<(String, Vec<u8>)>> {
-        let (mut taken, mut rest) = (Vec::new(), came);
+        self.matches_command(text, came, &[], whole)
+    }
+
+    /// Compares as [`matches`](Self::matches) does, but for the case of what came in these places.
+    pub(crate) fn matches_command(
+        &self,
+        text: &[Part],
+        came: &[u8],
+        keywords: &[Range<usize>],
+        whole: Whole,
+    ) -> Option<Vec<(String, Vec<u8>)>> {
+        let (mut taken, mut at) = (Vec::new(), 0);
         let mut parts = text.iter().peekable();
         while let Some(part) = parts.next() {
             let name = match (part, self.known(part)) {
-                (_, Some(bytes)) => {
-                    rest = rest.strip_prefix(bytes)?;
+                (_, Some(bytes)) if stands_at(came, at, bytes, keywords) => {
+                    at += bytes.len();
                     continue;
                 }
+                (_, Some(_)) => return None,
                 (Part::Value { name, .. }, None) => name,
                 (Part::Literal(_), None) => continue,
             };
+            let rest = &came[at..];
             let size = match parts.peek().map(|next| self.known(next)) {
-                Some(Some(next)) => memmem::find(rest, next)?,
+                Some(Some(next)) if keywords.is_empty() => memmem::find(rest, next)?,
+                Some(Some(next)) => (0..=rest.len()).find(|size| stands_at(came, at + size, next, keywords))?,
                 Some(None) => 0,
                 None if whole == Whole::Yes => rest.len(),
                 None => rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len()),
             };
             taken.push((name.clone(), rest[..size].to_vec()));
-            rest = &rest[size..];
+            at += size;
         }
-        (whole == Whole::No || rest.is_empty()).then_some(taken)
+        (whole == Whole::No || at == came.len()).then_some(taken)
     }
 
     /// Gives the bytes that a part stands for, if they are known before anything came.
@@ -155,6 +170,16 @@ impl std::fmt::Debug for Values {
         };
         f.debug_map().entries(self.values.iter().map(|(name, value)| (name, shown(name, value)))).finish()
     }
+}
+
+/// Says whether some bytes stand at a place, but for the case of keywords.
+fn stands_at(came: &[u8], at: usize, bytes: &[u8], keywords: &[Range<usize>]) -> bool {
+    let before = |at: usize| keywords[..keywords.partition_point(|keyword| keyword.start <= at)].last();
+    let is_keyword = |at: usize| before(at).is_some_and(|keyword| at < keyword.end);
+    let is_same = |(offset, (one, other)): (usize, (&u8, &u8))| {
+        one == other || (one.eq_ignore_ascii_case(other) && is_keyword(at + offset))
+    };
+    came[at..].get(..bytes.len()).is_some_and(|some| some.iter().zip(bytes).enumerate().all(is_same))
 }
 
 const HIDDEN: &[u8] = b"[hidden]";

@@ -234,6 +234,11 @@ impl Script {
         self.give_up(rest);
     }
 
+    /// Forgets a line that is not whole: half a line is no command.
+    pub fn forget_line(&mut self) {
+        self.out.clear();
+    }
+
     /// Notes an answer that came: what it means for what was to follow.
     pub fn replied(&mut self, answer: Answer) {
         if self.rules.pace == Pace::Typed {

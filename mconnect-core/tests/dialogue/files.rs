@@ -8,13 +8,14 @@ use mconnect_core::server::Server;
 use crate::open;
 
 #[test]
-fn files_include_others_and_name_themselves_in_errors() {
+fn files_include_others_with_a_byte_order_mark_too_and_name_themselves_in_errors() {
     let folder = std::env::temp_dir().join(format!("mconnect-include-{}", std::process::id()));
     fs::create_dir_all(folder.join("parts")).unwrap();
     let write = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
-    write("main.txt", "*include parts/hello.txt*\nC: *body parts/a.eml*\n");
+    // As editors on some systems write it.
+    write("main.txt", "\u{feff}*include parts/hello.txt*\nC: *body parts/a.eml*\n");
     write("parts/hello.txt", "S: 220\n*include ehlo.txt*\n");
-    write("parts/ehlo.txt", "C: EHLO x\n");
+    write("parts/ehlo.txt", "\u{feff}C: EHLO x\n");
     write("parts/a.eml", ".a\nb");
     write("round.txt", "*include round.txt*");
     write("bad.txt", "*include parts/bad.txt*");

@@ -5,8 +5,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::keywords::keywords;
 use super::{Game, LEAST, STEP_PATIENCE, is_late, no_value};
-use crate::dialogue::{Deed, OVER, Part, Side, Step, Text, Values, Whole, deliver, lines_hidden, path_of};
+use crate::dialogue::{Deed, OVER, Part, Side, Step, Text, Whole, deliver, lines_hidden, path_of};
 use crate::protocol::{BodyDecoder, CrlfEncoder, Visible};
 use crate::server::input::Input;
 use crate::server::receive::LARGEST;
@@ -131,7 +132,10 @@ impl Game<'_> {
     fn expect_line(&mut self, text: &Text) -> Met {
         let line = self.input.line()?;
         let Some(sent) = line.strip_suffix(b"\r\n") else { return Ok(Err(self.heard(&line))) };
-        let met = matches_line(&self.values, text, sent);
+        let keywords = if self.takes_text { Vec::new() } else { keywords(sent) };
+        let met = self.values.matches_command(&text.0, sent, &keywords, Whole::Yes);
+        // A command may follow the lone dot at once.
+        self.takes_text &= sent != b".";
         let shown = self.heard(&line);
         match met {
             Some(taken) => {
@@ -232,17 +236,6 @@ impl Game<'_> {
         self.shared.keep(Message { sender: Vec::new(), recipients: Vec::new(), content });
         Ok(if is_same { Ok(()) } else { Err(format!("another message, of {size} octets")) })
     }
-}
-
-/// Compares a line with what it should be; the case of its first word does not matter.
-fn matches_line(values: &Values, text: &Text, sent: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
-    let [Part::Literal(first), parts @ ..] = &*text.0 else { return values.matches(&text.0, sent, Whole::Yes) };
-    let verb = first.iter().position(|byte| *byte == b' ').unwrap_or(first.len());
-    let (sent_verb, rest) = sent.split_at_checked(verb)?;
-    if !sent_verb.eq_ignore_ascii_case(&first[..verb]) {
-        return None;
-    }
-    values.matches(parts, rest.strip_prefix(&first[verb..])?, Whole::Yes)
 }
 
 /// Reads a body up to its lone dot; without one, or if it is larger than a message may be, what came instead is the error.

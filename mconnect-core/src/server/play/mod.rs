@@ -1,6 +1,7 @@
 //! Playing the server's side of a dialogue.
 
 mod expect;
+mod keywords;
 
 use std::collections::VecDeque;
 use std::io;
@@ -45,6 +46,8 @@ struct Game<'a> {
     last_lines: VecDeque<(Side, Vec<u8>)>,
     /// What the client says answers a challenge, until something else is said to it.
     is_challenged: bool,
+    /// What the client says is an answer or a body, and no command, until something else is said to it.
+    takes_text: bool,
     setup: &'a Setup,
     shared: &'a Shared,
 }
@@ -69,6 +72,7 @@ impl<'a> Game<'a> {
             deadlines: Deadlines::new(setup.factor),
             last_lines: VecDeque::new(),
             is_challenged: false,
+            takes_text: false,
             setup,
             shared,
         })
@@ -169,6 +173,7 @@ impl<'a> Game<'a> {
         let bytes = std::mem::take(&mut self.out);
         for line in bytes.split_inclusive(|byte| *byte == b'\n').take(MOST_SHOWN) {
             self.is_challenged = line.starts_with(b"334");
+            self.takes_text = self.is_challenged || line.starts_with(b"354");
             self.note(Side::Server, line.trim_ascii_end());
         }
         let patience = self.deadlines.at_most(self.deadlines.scaled(STEP_PATIENCE)).max(LEAST);
