@@ -22,6 +22,7 @@
 //! | STARTTLS is refused, where TLS was to start | the end, with QUIT |
 //! | AUTH is refused, and answers to it may follow | the end, with QUIT |
 //! | a 334 to an AUTH that has said everything | `*`, and then the same |
+//! | AUTH is granted, and what follows can only be one more answer | the end, without QUIT |
 //! | DATA is refused | the body is passed over, up to and with its lone dot |
 //! | QUIT is answered, or the server closes | the end |
 //!
@@ -51,7 +52,7 @@ mod unsent;
 pub use end::{Course, End, Exchange};
 pub use unsent::Unsent;
 
-use crate::protocol::{Answer, LineInput, Meaning, Phase, Request, Standing, Taken, Tracker};
+use crate::protocol::{Answer, LineInput, Meaning, Phase, Request, Standing, Taken, Tracker, is_base64_line};
 
 /// When the next line may go out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,13 +117,15 @@ pub struct Script {
     out: Vec<u8>,
     /// Where in `out` the line under way begins; `None` if a part of it has been sent already.
     line_start: Option<usize>,
-    /// What `out` holds is to be sent as it is.
-    is_out_due: bool,
+    /// How much of `out` is to be sent.
+    due: usize,
     /// How many octets of a body were passed over, while that is under way.
     skipped: Option<u64>,
     /// What was sent blindly has to be answered before more is sent.
     awaits: bool,
     exchange: Exchange,
+    /// AUTH was granted after a beginning that answers may follow.
+    granted_auth: Option<Answer>,
     drops: bool,
     is_over: bool,
     end: Option<End>,
@@ -138,10 +141,11 @@ impl Script {
             guess: (rules.pace == Pace::Blind).then(Tracker::new),
             out: Vec::new(),
             line_start: Some(0),
-            is_out_due: false,
+            due: 0,
             skipped: None,
             awaits: false,
             exchange: Exchange::None,
+            granted_auth: None,
             drops: false,
             is_over: false,
             end: None,
@@ -162,9 +166,6 @@ impl Script {
         input: &mut &[u8],
         mut take: impl FnMut(&mut LineInput, Phase, &[u8], &mut Vec<u8>) -> Taken,
     ) -> Next {
-        if self.is_out_due && self.end.is_none() {
-            return Next::Send;
-        }
         self.look_at(standing);
         if self.end.is_some() {
             self.give_up(std::mem::take(input));
@@ -172,9 +173,13 @@ impl Script {
         }
         if std::mem::take(&mut self.drops) {
             self.out.clear();
+            (self.line_start, self.due) = (Some(0), 0);
             self.lines = LineInput::default();
             *input = &[];
             return Next::Dropped;
+        }
+        if self.due > 0 {
+            return Next::Send;
         }
         if self.must_wait(standing) {
             return Next::Replies;
@@ -184,7 +189,7 @@ impl Script {
         }
         while !input.is_empty() {
             let phase = self.phase(standing);
-            let start = self.out.len();
+            let (start, before) = (self.out.len(), *input);
             let taken = take(&mut self.lines, phase, input, &mut self.out);
             *input = &input[taken.count..];
             if let Some(skipped) = &mut self.skipped {
@@ -198,19 +203,33 @@ impl Script {
             if let Some(guess) = &mut self.guess {
                 guess.sent(&self.out[start..]);
             }
+            if self.is_lost_answer(phase) {
+                self.out.truncate(start);
+                *input = before;
+                match self.rules.pace {
+                    Pace::Typed => self.drops = true,
+                    _ => self.end = self.granted_auth.map(End::OutOfStep),
+                }
+                return self.next_with(standing, input, take);
+            }
             if taken.is_complete || self.out.len() >= LONGEST_WRITE {
                 self.notice(phase);
             }
             if taken.is_complete {
                 self.line_start = Some(self.out.len());
             }
-            // Commands wait until they are whole, so that they go out in one write; blindly, all that there is does.
+            // Commands wait until they are whole, so that they go out in one write, and what they ask for is known.
+            let is_whole = taken.is_complete || matches!(phase, Phase::Body | Phase::Chunk { .. });
             let is_due = match self.rules.pace {
                 Pace::Blind => self.awaits || input.is_empty() || self.out.len() >= LONGEST_BLIND,
-                Pace::Typed | Pace::InStep => taken.is_complete || matches!(phase, Phase::Body | Phase::Chunk { .. }),
+                Pace::Typed | Pace::InStep => is_whole,
             };
-            if is_due || self.out.len() >= LONGEST_WRITE {
-                self.is_out_due = true;
+            if self.out.len() >= LONGEST_WRITE || (is_due && is_whole) {
+                self.due = self.out.len();
+            } else if is_due {
+                self.due = self.line_start.unwrap_or(self.out.len());
+            }
+            if self.due > 0 {
                 return Next::Send;
             }
         }
@@ -219,14 +238,18 @@ impl Script {
 
     /// Returns what is to be sent.
     pub fn out(&self) -> &[u8] {
-        &self.out
+        &self.out[..self.due]
     }
 
     /// Notes that what was to be sent was sent.
     pub fn sent(&mut self) {
-        self.line_start = self.line_start.filter(|start| *start == self.out.len()).map(|_| 0);
-        self.out.clear();
-        self.is_out_due = false;
+        let due = std::mem::take(&mut self.due);
+        self.line_start = self.line_start.and_then(|start| start.checked_sub(due));
+        if due == self.out.len() {
+            self.out.clear();
+        } else {
+            self.out.drain(..due);
+        }
     }
 
     /// Notes that what was to be sent could not be: it and the rest of the input count as unsent.
@@ -237,10 +260,15 @@ impl Script {
     /// Forgets a line that is not whole: half a line is no command.
     pub fn forget_line(&mut self) {
         self.out.clear();
+        (self.line_start, self.due) = (Some(0), 0);
     }
 
     /// Notes an answer that came: what it means for what was to follow.
     pub fn replied(&mut self, answer: Answer) {
+        let is_auth = matches!(answer.request, Some(Request::Auth | Request::AuthAnswer));
+        if is_auth && self.exchange == Exchange::Open && answer.meaning().is_granted() {
+            self.granted_auth = Some(answer);
+        }
         if self.rules.pace == Pace::Typed {
             let is_turned_down = answer.request.is_some_and(Request::is_turn) && !answer.meaning().lets_go_on();
             self.drops |= is_turned_down || answer.meaning() == Meaning::OutOfStep;
@@ -255,7 +283,7 @@ impl Script {
                 self.exchange = Exchange::Cancelled;
                 self.out.clear();
                 self.out.extend_from_slice(b"*\r\n");
-                self.is_out_due = true;
+                (self.line_start, self.due) = (Some(self.out.len()), self.out.len());
             }
             Course::End(end) => drop(self.end.get_or_insert(end)),
         }
@@ -273,7 +301,7 @@ impl Script {
                 guess.sent(&self.out[start..]);
             }
             self.notice(phase);
-            self.is_out_due = !self.out.is_empty();
+            self.due = self.out.len();
         }
     }
 
@@ -353,6 +381,13 @@ impl Script {
         self.awaits |= ends_group && self.rules.pace == Pace::Blind;
     }
 
+    /// Says whether a line, or as much of it as there is, would be an answer in AUTH, which has been granted already: the
+    /// server would read a password as a command.
+    fn is_lost_answer(&self, phase: Phase) -> bool {
+        let line = self.line_start.filter(|_| self.granted_auth.is_some() && phase == Phase::Command);
+        line.is_some_and(|start| is_base64_line(&self.out[start..]))
+    }
+
     fn end_skipping(&mut self) -> Next {
         self.lines = LineInput::default();
         self.line_start = Some(0);
@@ -363,7 +398,7 @@ impl Script {
         self.unsent.count(&self.out);
         self.unsent.count(rest);
         self.out.clear();
-        self.is_out_due = false;
+        (self.line_start, self.due) = (Some(0), 0);
     }
 }
 
