@@ -6,6 +6,7 @@ pub mod attack;
 pub mod folder;
 pub mod real;
 pub mod screen;
+pub mod scripted;
 
 use std::fs::{self, File};
 use std::io::{Read, Write};

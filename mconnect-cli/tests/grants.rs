@@ -1,0 +1,241 @@
+//! Every request, answered by every kind of code, in every mode: nothing goes out that was not granted, and nothing that
+//! was not granted ends with 0.
+//!
+//! The requests are those of the library's table, the rules too: a new request is in the test by itself.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::fs;
+use std::process::Output;
+
+use mconnect_core::protocol::{Code, Meaning, Request};
+use mconnect_core::{Connect, Error, Timeouts};
+
+use common::attack::for_each;
+use common::screen::Folder;
+use common::scripted::{BOSS, SECRET, Scripted, Seen, script_of};
+use common::{err, out, run};
+
+/// Each class, each special code, and what lies beside them.
+const CODES: [u16; 31] = [
+    0, 101, 199, 200, 211, 214, 220, 221, 235, 250, 251, 252, 253, 299, 300, 334, 354, 399, 421, 432, 450, 451, 454,
+    500, 502, 503, 530, 535, 554, 600, 999,
+];
+
+/// A way to hand a script to the tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Piped,
+    Fail,
+    Given,
+    Blind,
+    Dialogue,
+    DialogueThatKeepsGoing,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Case {
+    request: Request,
+    code: Code,
+    mode: Mode,
+}
+
+impl Case {
+    fn meaning(self) -> Meaning {
+        Meaning::of(Some(self.request), self.code)
+    }
+
+    /// Whether the exit status may be 0: it was granted, or a script goes on after that refusal.
+    fn may_succeed(self) -> bool {
+        let is_turn = self.request.is_turn() || matches!(self.request, Request::EndOfData | Request::Bdat);
+        let is_said_whole = self.request == Request::Auth && self.code != 334;
+        match (self.meaning(), self.mode) {
+            (Meaning::Granted | Meaning::Unusual | Meaning::Challenge, _) => true,
+            (_, Mode::Dialogue | Mode::DialogueThatKeepsGoing | Mode::Fail) => false,
+            (Meaning::Deferred | Meaning::Refused, _) => {
+                (!is_turn || self.request == Request::XClient) && !is_said_whole
+            }
+            _ => false,
+        }
+    }
+
+    fn run(self, folder: &Folder) -> (Output, Seen) {
+        let server = Scripted::start(self.request, self.code);
+        let lines = script_of(self.request);
+        let port = server.port.to_string();
+        let name = format!("{:?}-{}-{:?}", self.request, self.code, self.mode);
+        let record = folder.path().join(format!("{name}.record")).to_str().unwrap().to_owned();
+        let junit = folder.path().join(format!("{name}.xml")).to_str().unwrap().to_owned();
+        let mut options = vec!["--trace", "--record", &record, "--timeout", "5", "-p", &port];
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let dialogue = folder.path().join(format!("{name}.dialogue")).to_str().unwrap().to_owned();
+        let given: Vec<&str> = lines.iter().flat_map(|line| ["-c", line]).collect();
+        let mut input = text.as_str();
+        match self.mode {
+            Mode::Piped => options.push("--json"),
+            Mode::Fail => options.push("--fail"),
+            Mode::Blind => options.push("--no-wait"),
+            Mode::Given => {
+                options.extend(&given);
+                input = "";
+            }
+            Mode::Dialogue | Mode::DialogueThatKeepsGoing => {
+                fs::write(&dialogue, dialogue_of(self.request, &lines)).unwrap();
+                options.extend(["--play", &dialogue, "--tap", "--junit", &junit]);
+                if self.mode == Mode::DialogueThatKeepsGoing {
+                    options.push("--keep-going");
+                }
+                input = "";
+            }
+        }
+        options.push("127.0.0.1");
+        let output = run(&options, input);
+        (output, server.seen())
+    }
+
+    fn check(self, folder: &Folder) {
+        let (output, seen) = self.run(folder);
+        let told = format!("{self:?}\n{}\n{}\n{seen:#?}", out(&output), err(&output));
+        // Blindly, what follows a DATA is sent on purpose.
+        if self.mode != Mode::Blind {
+            assert!(!seen.commands.iter().any(|line| line.contains(BOSS)), "a line of a message as a command: {told}");
+        }
+        let is_open = matches!(self.request, Request::StartTls);
+        if is_open {
+            assert!(!seen.raw.windows(SECRET.len()).any(|part| part == SECRET.as_bytes()), "in the clear: {told}");
+        }
+        let is_blind_auth = self.mode == Mode::Blind && matches!(self.request, Request::Auth | Request::AuthAnswer);
+        if !is_blind_auth {
+            assert!(!seen.commands.iter().any(|line| line.trim() == SECRET), "a secret as a command: {told}");
+        }
+        let status = output.status.code();
+        assert!(status.is_some_and(|status| status != 0) || self.may_succeed(), "status {status:?}: {told}");
+        if self.meaning() == Meaning::OutOfStep && !matches!(self.mode, Mode::Dialogue | Mode::DialogueThatKeepsGoing) {
+            assert!(matches!(status, Some(76 | 69 | 75 | 77)), "status {status:?}: {told}");
+        }
+        assert!(!told.contains("panicked"), "{told}");
+        let mut places = vec![("standard output", out(&output)), ("standard error", err(&output))];
+        for entry in fs::read_dir(folder.path()).unwrap() {
+            let path = entry.unwrap().path();
+            let file = path.file_name().unwrap().to_str().unwrap();
+            if file.starts_with(&format!("{:?}-{}-{:?}.", self.request, self.code, self.mode))
+                && !file.ends_with(".dialogue")
+            {
+                places.push(("a file", fs::read_to_string(&path).unwrap()));
+                fs::remove_file(&path).unwrap();
+            }
+        }
+        for (place, text) in places {
+            assert!(!text.contains(SECRET), "a secret in {place}: {text}\n{told}");
+        }
+    }
+}
+
+/// The script as a dialogue that expects what grants.
+fn dialogue_of(request: Request, lines: &[String]) -> String {
+    let mut text = "S: 220\n".to_owned();
+    let (mut is_body, mut answers) = (false, 0);
+    for line in lines {
+        text.push_str(&format!("C: {line}\n"));
+        let verb = line.split(' ').next().unwrap_or_default();
+        match verb {
+            _ if is_body => {
+                is_body = line != ".";
+                if !is_body {
+                    text.push_str("S: 250\n");
+                }
+            }
+            "DATA" => {
+                is_body = true;
+                text.push_str("S: 354\n");
+            }
+            _ if line == "AUTH LOGIN" => {
+                answers = 2;
+                text.push_str("S: 334\n");
+            }
+            _ if answers > 0 => {
+                answers -= 1;
+                text.push_str(if answers > 0 { "S: 334\n" } else { "S: 235\n" });
+            }
+            "AUTH" => text.push_str("S: 235\n"),
+            "BDAT" | "body!" if request == Request::Bdat => {
+                if verb == "body!" {
+                    text.push_str("S: 250\n");
+                }
+            }
+            "QUIT" => text.push_str("S: 221\n"),
+            "STARTTLS" => {
+                let end = text.len() - "C: STARTTLS\n".len();
+                text.truncate(end);
+                text.push_str("C: *starttls*\n");
+            }
+            "XCLIENT" => text.push_str("S: 220\n"),
+            _ => text.push_str("S: 250\n"),
+        }
+    }
+    text
+}
+
+fn cases(modes: &[Mode]) -> Vec<Case> {
+    let codes = || CODES.map(|number| Code::new(number).unwrap());
+    let of = |request| codes().into_iter().flat_map(move |code| modes.iter().map(move |mode| (request, code, *mode)));
+    let all = Request::ALL.into_iter().flat_map(of);
+    all.map(|(request, code, mode)| Case { request, code, mode }).collect()
+}
+
+#[test]
+fn a_script_goes_on_only_where_it_was_granted() {
+    let folder = Folder::new();
+    let cases = cases(&[Mode::Piped, Mode::Fail, Mode::Given, Mode::Blind]);
+    for_each(&cases, |case| case.check(&folder));
+}
+
+#[test]
+fn a_dialogue_goes_on_only_where_it_was_granted() {
+    let folder = Folder::new();
+    let cases = cases(&[Mode::Dialogue, Mode::DialogueThatKeepsGoing]);
+    for_each(&cases, |case| case.check(&folder));
+}
+
+#[test]
+fn a_program_goes_on_only_where_it_was_granted() {
+    for_each(&cases(&[Mode::Piped]), |case| {
+        let server = Scripted::start(case.request, case.code);
+        let mut timeouts = Timeouts::default().replies(std::time::Duration::from_secs(5));
+        timeouts.closing = std::time::Duration::from_millis(200);
+        let mut session = Connect::new("127.0.0.1", server.port).timeouts(timeouts).open().unwrap();
+        let greeting = session.read_reply().unwrap();
+        assert!(greeting.is_granted() || case.request == Request::Greeting, "{case:?}");
+        let (mut answer, mut lines) = (Some(Ok(greeting)), script_of(case.request).into_iter());
+        // As a careful program goes on: where the reply grants, and no further.
+        while let Some(Ok(reply)) = &answer
+            && reply.meaning().lets_go_on()
+        {
+            answer = lines.next().map(|line| match line.as_str() {
+                "DATA" => {
+                    let body: Vec<String> = lines.by_ref().take_while(|line| line != ".").collect();
+                    session.message(body.join("\n").as_bytes()).map(|answer| answer.reply().clone())
+                }
+                line if line.starts_with("BDAT") => {
+                    let chunk = format!("{line}\r\n{}\n", lines.next().unwrap());
+                    session.send(chunk.as_bytes()).and_then(|()| session.read_reply())
+                }
+                line => session.command(line),
+            });
+        }
+        if let Some(Err(error)) = &answer {
+            let is_surprise = matches!(error, Error::Surprise { .. });
+            assert!(
+                is_surprise || matches!(error, Error::Closed { .. } | Error::Io { .. } | Error::OutOfStep { .. }),
+                "{case:?}: {error}"
+            );
+        }
+        let reached_end = answer.is_none();
+        drop(session);
+        let seen = server.seen();
+        assert!(!seen.commands.iter().any(|line| line.contains(BOSS)), "{case:?}: {seen:#?}");
+        let is_granted = case.meaning().lets_go_on();
+        assert!(is_granted || !reached_end || seen.raw.is_empty(), "{case:?}: {seen:#?}");
+    });
+}
