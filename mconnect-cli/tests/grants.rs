@@ -10,12 +10,13 @@ use std::fs;
 use std::process::Output;
 
 use mconnect_core::protocol::{Code, Meaning, Request};
+use mconnect_core::server::Server;
 use mconnect_core::{Connect, Error, Timeouts};
 
 use common::attack::for_each;
 use common::screen::Folder;
 use common::scripted::{BOSS, SECRET, Scripted, Seen, script_of};
-use common::{err, out, run};
+use common::{assert_status, complaints, err, feed, out, run, talk, tool};
 
 /// Each class, each special code, and what lies beside them.
 const CODES: [u16; 31] = [
@@ -189,6 +190,77 @@ fn a_script_goes_on_only_where_it_was_granted() {
     let folder = Folder::new();
     let cases = cases(&[Mode::Piped, Mode::Fail, Mode::Given, Mode::Blind]);
     for_each(&cases, |case| case.check(&folder));
+}
+
+/// What is done before the session is handed over: a person's script comes only after all of it was granted.
+#[test]
+fn an_opening_goes_on_only_where_it_was_granted() {
+    let openings = [
+        (Request::Greeting, &["--auth", "user:login"][..]),
+        (Request::Ehlo, &["--auth", "user:login"]),
+        (Request::Auth, &["--auth", "user:login"]),
+        (Request::AuthAnswer, &["--auth", "user:login"]),
+        (Request::Auth, &["--auth", "user:plain"]),
+        (Request::Greeting, &["--starttls", "-k"]),
+        (Request::Ehlo, &["--starttls", "-k"]),
+        (Request::StartTls, &["--starttls", "-k", "--auth", "user:plain"]),
+    ];
+    let all = openings.iter().flat_map(|opening| CODES.map(|number| (*opening, Code::new(number).unwrap())));
+    for_each(&all.collect::<Vec<_>>(), |((request, options), code)| {
+        let server = Scripted::start(*request, *code);
+        let mut child = tool(&[options, &["-p", &server.port.to_string(), "127.0.0.1"][..]].concat())
+            .env("MCONNECT_PASSWORD", "s3cr3t-pass")
+            .spawn()
+            .unwrap();
+        feed(&mut child, b"NOOP\nQUIT\n".to_vec());
+        let output = child.wait_with_output().unwrap();
+        let seen = server.seen();
+        let told = format!("{request:?} {code} {options:?}\n{}\n{}\n{seen:#?}", out(&output), err(&output));
+        // A 334 to an AUTH that has an answer is one more challenge, and a 235 in between grants.
+        let meaning = Meaning::of(Some(*request), *code);
+        let is_granted = meaning.is_granted() && *request != Request::StartTls;
+        let may_be_granted = is_granted || (meaning == Meaning::Challenge && options[1] == "user:login");
+        let went_on = seen.commands.iter().any(|line| line == "NOOP");
+        assert!(may_be_granted || (!went_on && output.status.code() != Some(0)), "{told}");
+        assert!(!is_granted || options[0] == "--starttls" || went_on, "{told}");
+        let was_hidden = *request == Request::StartTls && seen.commands.iter().any(|line| line.starts_with("AUTH"));
+        assert!(!was_hidden && !seen.commands.iter().any(|line| line.trim() == SECRET), "{told}");
+    });
+}
+
+/// A reply too many, or one too few, in the middle of a message.
+#[test]
+fn a_reply_too_many_and_one_too_few_are_found() {
+    const MESSAGE: &str = "EHLO x\nMAIL FROM:<a@x>\nRCPT TO:<good@x>\nDATA\nSubject: hi\n\nRCPT TO:<boss@x>\n.\nQUIT\n";
+    let late = "S: 220 mx.example ESMTP\nC: EHLO x\nS: 250 mx.example\nS: *pause 60 ms*\nS: 250 SIZE 1000\n\
+                C: MAIL FROM:<a@x>\nS: *pause 40 ms*\nS: 250 2.1.0 OK\nC: RCPT TO:<good@x>\nS: *pause 40 ms*\n\
+                S: 250 2.1.5 OK\nC: DATA\nS: *pause 40 ms*\nS: 451 4.3.2 not now\nC: *close*";
+    let server = Server::play(late).unwrap();
+    let output = talk(server.port(), &[], MESSAGE);
+    assert_status(&output, 76);
+    assert!(
+        complaints(&output).contains("the reply to DATA shows that client and server are out of step"),
+        "{}",
+        err(&output)
+    );
+    assert!(complaints(&output).contains("; not sent: 4 lines of the input"), "{}", err(&output));
+    server.join().unwrap();
+
+    let swallowed = "S: 220 mx.example ESMTP\nC: EHLO x\nS: 250 mx.example\nC: MAIL FROM:<>\nC: RSET\nS: 250 flushed\n\
+                     C: QUIT\nS: 221 bye\n*within 10 s*\nC: *close*";
+    let server = Server::play(swallowed).unwrap();
+    let output = talk(server.port(), &["--no-wait"], "EHLO x\nMAIL FROM:<>\nRSET\nQUIT\n");
+    assert_status(&output, 76);
+    assert!(complaints(&output).contains("answered QUIT with 1 reply still due"), "{}", err(&output));
+    assert!(!complaints(&output).contains("may have been taken"), "{}", err(&output));
+    server.join().unwrap();
+
+    let swallowed = "S: 220 hi\nC: DATA\nS: 354 go\nC: *body*\nC: QUIT\nS: 221 bye\nC: *close*";
+    let server = Server::play(swallowed).unwrap();
+    let output = talk(server.port(), &["--no-wait"], "DATA\nhi\n.\nQUIT\n");
+    assert_status(&output, 76);
+    assert!(complaints(&output).contains("the message may have been taken all the same"), "{}", err(&output));
+    server.join().unwrap();
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A server that answers one request of a session by one code, and everything else as it should.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -119,7 +119,11 @@ fn serve(stream: &TcpStream, request: Request, code: Code, pause: Duration) -> S
     loop {
         let mut line = Vec::new();
         let read = match takes {
-            Takes::Tls => reader.read_to_end(&mut seen.raw),
+            // A handshake that goes nowhere.
+            Takes::Tls => reader.fill_buf().map(|hello| {
+                seen.raw.extend_from_slice(hello);
+                hello.len()
+            }),
             _ => reader.read_until(b'\n', &mut line),
         };
         seen.raw.extend_from_slice(&line);
