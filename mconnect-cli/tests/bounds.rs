@@ -39,7 +39,7 @@ fn a_long_record_is_in_its_file_and_not_in_memory() {
     let output = attack(&["--timeout", "10", "--quiet", "--record", &file], "HELP\nQUIT\n", move |stream| {
         stream.write_all(b"220 hi\r\n")?;
         hear(stream)?;
-        stream.write_all(&line.repeat(600_000).as_bytes())?;
+        stream.write_all(line.repeat(600_000).as_bytes())?;
         stream.write_all(b"250 end\r\n")?;
         hear(stream)?;
         stream.write_all(b"221 bye\r\n")
