@@ -81,7 +81,6 @@ mod tests {
             "UID=tim,DC=example,DC=org",
             "CN=\u{fc}",
             "2.5.4.41=#0c0178",
-            "",
         ] {
             let name = Name::from_str(text).unwrap();
             assert_eq!(in_words(&name), text);
