@@ -13,6 +13,7 @@ use mconnect_core::protocol::Visible;
 use mconnect_core::{Connect, Session};
 
 use crate::args::{Options, Play};
+use crate::atomic_file;
 use crate::failure;
 use crate::report::{Case, junit, tap};
 use crate::run::make_ready;
@@ -161,7 +162,7 @@ impl Stage<'_> {
             let _ = self.screen.borrow_mut().show(tap(cases).as_bytes());
         }
         if let Some(file) = &self.play.junit
-            && let Err(error) = std::fs::write(file, junit(cases))
+            && let Err(error) = atomic_file::write(file, &junit(cases))
         {
             self.verdict
                 .complain(status::IO, &format!("cannot write {}: {}", file.display(), reason(&error.to_string())));

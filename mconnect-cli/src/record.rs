@@ -1,8 +1,7 @@
 //! Writing sessions down as dialogues: from the arguments, and from the prompt.
 
-mod page;
-
 use std::cell::RefCell;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,22 +9,12 @@ use std::time::{Duration, Instant};
 use mconnect_core::dialogue::Recorder;
 use mconnect_core::{Event, Observer};
 
+use crate::atomic_file::AtomicFile;
 use crate::verdict::reason;
-use page::Page;
 
 /// The record of all sessions, and where it goes.
-///
-/// It is written again and again as the sessions go on: whatever ends them, it is there. What is no regular file, such
-/// as a pipe, has it once, at the end.
 #[derive(Clone)]
-pub struct Record(Arc<Inner>);
-
-struct Inner {
-    sessions: Mutex<Vec<Recorder>>,
-    page: Page,
-    /// When it was written last, and how long it was.
-    last: Mutex<(Instant, usize)>,
-}
+pub struct Record(Arc<Mutex<Written>>);
 
 impl Record {
     /// Begins a record; its file is made now, so that what is wrong with it is known before the session begins.
@@ -33,42 +22,24 @@ impl Record {
     /// # Errors
     /// A sentence on why the file cannot be written.
     pub fn begin(file: &Path) -> Result<Self, String> {
-        let page = Page::open(file).map_err(|error| cannot(file, &error))?;
-        let last = Mutex::new((Instant::now(), 0));
-        Ok(Self(Arc::new(Inner { sessions: Mutex::default(), page, last })))
+        Ok(Self(Arc::new(Mutex::new(Written::begin(file, Recorder::new())?))))
     }
 
     /// Gives what observes the next session.
     pub fn recorder(&self) -> impl Observer + use<> {
-        let (recorder, record) = (Recorder::new(), self.clone());
-        locked(&self.0.sessions).push(recorder.clone());
+        let (recorder, written) = (locked(&self.0).next_session(), Arc::clone(&self.0));
         move |at: Instant, event: &Event<'_>| {
             recorder.observe(at, event);
-            if matches!(event, Event::Replied { .. }) && record.is_due(at) {
-                // What is wrong with the file is told at the end.
-                let _ = record.write();
-            }
+            locked(&written).observe(&recorder, at, event);
         }
     }
 
-    /// Writes the dialogue as it is so far.
+    /// Writes the dialogue to its end.
     ///
     /// # Errors
     /// A sentence on why the file cannot be written.
-    pub fn write(&self) -> Result<(), String> {
-        // Held until the text is written, so that none takes the place of a newer one.
-        let mut last = locked(&self.0.last);
-        let recorders = locked(&self.0.sessions).clone();
-        let texts: Vec<String> = recorders.iter().map(Recorder::text).filter(|text| !text.is_empty()).collect();
-        let text = texts.join("*next session*\n");
-        *last = (Instant::now(), text.len());
-        self.0.page.write(&text).map_err(|error| cannot(self.0.page.path(), &error))
-    }
-
-    /// A short record is written at each reply, a long one now and then.
-    fn is_due(&self, now: Instant) -> bool {
-        let (written, size) = *locked(&self.0.last);
-        self.0.page.is_regular() && (size < SHORT || now.saturating_duration_since(written) > NOW_AND_THEN)
+    pub fn finish(&self) -> Result<(), String> {
+        locked(&self.0).finish()
     }
 }
 
@@ -83,10 +54,9 @@ pub struct Tape {
 #[derive(Default)]
 struct State {
     recorder: Recorder,
-    size: usize,
     /// What is kept does not begin with the session.
     is_cut: bool,
-    page: Option<Page>,
+    written: Option<Written>,
 }
 
 impl Tape {
@@ -102,10 +72,9 @@ impl Tape {
     /// # Errors
     /// A sentence on why the file cannot be written.
     pub fn start(&self, file: &Path) -> Result<bool, String> {
-        let page = Page::open(file).map_err(|error| cannot(file, &error))?;
         let session = self.session.borrow();
         let mut state = locked(&session);
-        state.page = Some(page);
+        state.written = Some(Written::begin(file, state.recorder.clone())?);
         Ok(!state.is_cut)
     }
 
@@ -116,25 +85,129 @@ impl Tape {
     pub fn stop(&self) -> Result<Option<PathBuf>, String> {
         let session = self.session.borrow();
         let mut state = locked(&session);
-        let (page, text) = (state.page.take(), state.recorder.text());
-        drop(state);
-        let Some(page) = page else { return Ok(None) };
-        page.write(&text).map_err(|error| cannot(page.path(), &error))?;
-        Ok(Some(page.path().to_owned()))
+        let Some(mut written) = state.written.take() else { return Ok(None) };
+        let result = written.finish();
+        if written.grows {
+            // What was written is kept no more.
+            *state = State { is_cut: true, ..State::default() };
+        }
+        result.map(|()| Some(written.file.path().to_owned()))
     }
 }
 
 impl State {
     fn observe(&mut self, at: Instant, event: &Event<'_>) {
-        self.size += match event {
-            Event::Sent(bytes) => bytes.len(),
-            Event::Received(line) => line.raw().len(),
-            _ => 0,
-        };
-        if self.size > MOST_KEPT && self.page.is_none() {
+        if self.written.is_none() && self.recorder.size() > MOST_KEPT {
             *self = Self { is_cut: true, ..Self::default() };
         }
         self.recorder.observe(at, event);
+        if let Some(written) = &mut self.written {
+            written.observe(&self.recorder, at, event);
+        }
+    }
+}
+
+/// A dialogue in a file.
+///
+/// While it is short it is written again and again, whole; then it grows, and only what was not written yet is in memory.
+/// Whatever ends the sessions, it is there. What is no regular file, such as a pipe, has a short one once, at the end.
+struct Written {
+    file: AtomicFile,
+    /// The sessions before this one, until the file grows.
+    before: String,
+    session: Recorder,
+    grows: bool,
+    /// Sessions before this one said something, and this one did, in what the file has grown by.
+    follows: bool,
+    has_begun: bool,
+    at: Instant,
+    /// Why not all of it is there.
+    failure: Option<io::Error>,
+}
+
+impl Written {
+    fn begin(path: &Path, session: Recorder) -> Result<Self, String> {
+        let file = AtomicFile::open(path).and_then(|mut file| file.write("").map(|()| file));
+        let file = file.map_err(|error| cannot(path, &error))?;
+        let grows = !file.is_regular();
+        let (before, at) = (String::new(), Instant::now());
+        Ok(Self { file, before, session, grows, follows: false, has_begun: false, at, failure: None })
+    }
+
+    /// Gives the recorder of the next session; the one before says nothing more.
+    fn next_session(&mut self) -> Recorder {
+        let text = self.session.text();
+        if self.grows {
+            self.append(text);
+        } else {
+            let has_begun = !text.is_empty();
+            self.before.push_str(&self.separated(text));
+            self.has_begun = has_begun;
+        }
+        self.follows |= std::mem::take(&mut self.has_begun);
+        self.session = Recorder::new();
+        self.session.clone()
+    }
+
+    /// Writes once that is due, after `recorder` was told of an event.
+    fn observe(&mut self, recorder: &Recorder, at: Instant, event: &Event<'_>) {
+        let (size, is_reply) = (self.before.len() + recorder.size(), matches!(event, Event::Replied { .. }));
+        let is_due = match size {
+            _ if size > MOST_UNWRITTEN => true,
+            _ if !self.file.is_regular() || !is_reply => false,
+            _ => (!self.grows && size < SHORT) || at.saturating_duration_since(self.at) > NOW_AND_THEN,
+        };
+        if is_due {
+            self.write();
+            self.at = Instant::now();
+        }
+    }
+
+    /// Writes what there is; what is wrong with the file is told at the end.
+    fn write(&mut self) {
+        if !self.grows {
+            if self.before.len() + self.session.size() < SHORT {
+                let text = self.separated(self.session.text());
+                self.failure = self.file.write(&format!("{}{text}", self.before)).err();
+                return;
+            }
+            self.grows = true;
+            let text = format!("{}{}", std::mem::take(&mut self.before), self.separated(self.session.take()));
+            self.has_begun = true;
+            self.failure = self.file.write(&text).err();
+        } else if self.failure.is_none() {
+            let text = self.session.take();
+            self.append(text);
+        }
+    }
+
+    fn append(&mut self, text: String) {
+        let has_begun = self.has_begun || !text.is_empty();
+        let text = self.separated(text);
+        self.has_begun = has_begun;
+        if self.failure.is_none() {
+            self.failure = self.file.append(&text).err();
+        }
+    }
+
+    /// Gives a text of this session as it comes after what there is already.
+    fn separated(&self, text: String) -> String {
+        match self.follows && !self.has_begun && !text.is_empty() {
+            true => format!("*next session*\n{text}"),
+            false => text,
+        }
+    }
+
+    fn finish(&mut self) -> Result<(), String> {
+        self.write();
+        if self.grows {
+            let rest = self.session.text();
+            self.append(rest);
+        }
+        match &self.failure {
+            Some(error) => Err(cannot(self.file.path(), error)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -142,12 +215,14 @@ fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
     value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn cannot(file: &Path, error: &std::io::Error) -> String {
+fn cannot(file: &Path, error: &io::Error) -> String {
     format!("cannot write {}: {}", file.display(), reason(&error.to_string()))
 }
 
-/// A record of fewer octets is short.
+/// A record of fewer octets is short, and is written at each reply; a longer one now and then.
 const SHORT: usize = 16 * 1024;
 const NOW_AND_THEN: Duration = Duration::from_secs(1);
+/// So many octets wait at most.
+const MOST_UNWRITTEN: usize = 64 * 1024;
 /// So many octets of a session are kept before anybody asks for them.
 const MOST_KEPT: usize = 1024 * 1024;

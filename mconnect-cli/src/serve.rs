@@ -1,6 +1,5 @@
 //! Serving a dialogue: a client is judged by what it does.
 
-use std::fs;
 use std::io;
 use std::net::TcpListener;
 use std::time::Duration;
@@ -9,6 +8,7 @@ use mconnect_core::dialogue::Values;
 use mconnect_core::server::ServerError;
 
 use crate::args::Serve;
+use crate::atomic_file;
 use crate::play;
 use crate::screen::Screen;
 use crate::secure;
@@ -79,7 +79,7 @@ fn listen(options: &Serve) -> Result<TcpListener, (u8, String)> {
     let listener = TcpListener::bind(options.address).map_err(serve)?;
     let address = listener.local_addr().map_err(serve)?;
     if let Some(file) = &options.port_file {
-        let written = fs::write(file, format!("{}\n", address.port()));
+        let written = atomic_file::write(file, &format!("{}\n", address.port()));
         written.map_err(|error| cannot(status::IO, &format!("write {}", file.display()), error))?;
     }
     let shown = Screen::new().show(format!("listening on {address}\n").as_bytes());

@@ -77,7 +77,7 @@ impl<'a> Watch<'a> {
 
     /// Writes what is written at the end.
     pub fn end(self, verdict: &Verdict) {
-        if let Some(Err(message)) = self.record.as_ref().map(Record::write) {
+        if let Some(Err(message)) = self.record.as_ref().map(Record::finish) {
             verdict.complain(status::IO, &message);
         }
         if let Some(timings) = self.timings {

@@ -95,3 +95,25 @@ fn a_long_line_of_escapes_is_shown_harmless() {
     let screen = ends(pty, peer, 76);
     assert!(screen.contains("\\x1b]0;\\x07\\x9b2J\\x00\\xff") && !screen.contains("\x1b]0;"));
 }
+
+#[test]
+fn what_nobody_sees_is_made_visible_at_the_prompt_and_in_plain_lines() {
+    for term in ["xterm", "dumb"] {
+        let peer = Peer::start(|mut stream| {
+            let marks = "\u{301}".repeat(3000);
+            let _ = stream.write_all(format!("220 a\u{200b}b\u{e0041}c\u{ad}d\u{3164} e{marks}f\r\n").as_bytes());
+            let _ = hear(&mut stream);
+            let _ = stream.write_all(b"221 bye\r\n");
+            Vec::new()
+        });
+        let port = peer.port.to_string();
+        let args = ["--quiet", "--no-history", "-p", &port, "127.0.0.1"];
+        let mut pty = Pty::start_with(MCONNECT, &args, &[("TERM", term)]);
+        pty.expect("220 a\\u{200b}b\\u{e0041}c\\u{ad}d\\u{3164} e");
+        pty.expect("\\u{301}f");
+        pty.send("QUIT\r");
+        let screen = ends(pty, peer, 0);
+        assert_eq!(screen.matches('\u{301}').count(), 8, "{term}");
+        assert!(!screen.contains(['\u{200b}', '\u{e0041}', '\u{ad}', '\u{3164}']), "{term}");
+    }
+}

@@ -48,6 +48,14 @@ mod tests {
     }
 
     #[test]
+    fn the_first_and_the_last_time_of_the_system_have_a_day() {
+        let ends = [UNIX_EPOCH.checked_sub(Duration::MAX), UNIX_EPOCH.checked_sub(Duration::from_secs(1 << 62))];
+        assert!(ends.into_iter().flatten().all(|time| date(time) == "1970-01-01"));
+        let last = UNIX_EPOCH.checked_add(Duration::from_secs(i64::MAX.unsigned_abs())).unwrap();
+        assert!(timestamp(last).ends_with("-12-04T15:30:07.000000Z"), "{}", timestamp(last));
+    }
+
+    #[test]
     fn times_are_written_as_date_writes_them() {
         // date -u -d @N +%Y-%m-%dT%H:%M:%S
         for (seconds, text) in [

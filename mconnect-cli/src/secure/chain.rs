@@ -1,11 +1,11 @@
 //! What TLS agreed on, and the certificates that the server showed: told, and saved.
 
-use std::fs;
 use std::time::SystemTime;
 
 use mconnect_core::tls::{Certificate, Info, date};
 
 use super::{Secure, visible};
+use crate::atomic_file;
 use crate::verdict::{Verdict, reason, say, status};
 
 impl Secure {
@@ -17,7 +17,7 @@ impl Secure {
         }
         if let Some(path) = &self.security.save_chain {
             let pem: String = info.certificates.iter().map(Certificate::to_pem).collect();
-            if let Err(error) = fs::write(path, pem) {
+            if let Err(error) = atomic_file::write(path, &pem) {
                 let reason = reason(&error.to_string());
                 verdict.complain(status::IO, &format!("cannot write {}: {reason}", path.display()));
             }

@@ -16,6 +16,7 @@ use mconnect_core::server::{Identity, Server, ServerError, Setup};
 use mconnect_core::tls::{Config, ConfigError, Fingerprint, Info};
 
 use crate::args::{Options, Output, Security, Start};
+use crate::atomic_file;
 use crate::failure;
 use crate::screen::Screen;
 use crate::verdict::{Verdict, reason, say, status};
@@ -204,15 +205,15 @@ pub fn serving(security: &Security) -> Result<Setup, (u8, String)> {
             let key_path = security.key.as_ref().unwrap_or(path);
             let (chain, key) = (read(path)?, read(key_path)?);
             let setup = Setup::new().tls_pem(&chain, &key).map_err(|error| wrong(key_path, &error.to_string()))?;
-            (setup, chain)
+            (setup, String::from_utf8_lossy(&chain).into_owned())
         }
         None => {
             let identity = Identity::self_signed(["localhost", "127.0.0.1", "::1"]);
-            (Setup::new().tls(&identity), identity.pem().into_bytes())
+            (Setup::new().tls(&identity), identity.pem())
         }
     };
     if let Some(path) = &security.save_chain {
-        fs::write(path, pem).map_err(|error| {
+        atomic_file::write(path, &pem).map_err(|error| {
             (status::IO, format!("cannot write {}: {}", path.display(), reason(&error.to_string())))
         })?;
     }

@@ -130,4 +130,7 @@ fn check_screen(stream: &[u8]) {
     let shown = show(&[stream]);
     assert_eq!(show(&parts(stream)), shown);
     assert!(!shown.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')), "{shown:?}");
+    let is_unseen =
+        |c| matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}');
+    assert!(!shown.contains(is_unseen) && !shown.contains(&"\u{301}".repeat(9)), "{shown:?}");
 }

@@ -29,6 +29,12 @@ pub enum LoadError {
         /// The file where that was noticed.
         file: PathBuf,
     },
+    /// More than 1,000 files are included, or more than 64 MiB.
+    #[error("{}: more than 1,000 files or 64 MiB are included", file.display())]
+    TooMuch {
+        /// The file that is too much.
+        file: PathBuf,
+    },
 }
 
 impl Dialogue {
@@ -38,9 +44,9 @@ impl Dialogue {
     /// # Errors
     /// [`LoadError`].
     pub fn load(file: impl AsRef<Path>) -> Result<Self, LoadError> {
-        let mut steps = Vec::new();
-        include(file.as_ref(), &mut steps, 0)?;
-        Ok(Self { steps: Arc::new(steps) })
+        let file = file.as_ref();
+        let text = fs::read_to_string(file).map_err(|source| LoadError::Read { file: file.to_owned(), source })?;
+        Self::parse_as(&file.to_string_lossy(), &text)
     }
 
     /// Reads a dialogue from a text, as [`load`](Self::load) does from a file; `name` is the file's name in messages.
@@ -48,38 +54,55 @@ impl Dialogue {
     /// # Errors
     /// [`LoadError`].
     pub fn parse_as(name: &str, text: &str) -> Result<Self, LoadError> {
-        let mut steps = Vec::new();
-        include_text(name, text, &mut steps, 0)?;
-        Ok(Self { steps: Arc::new(steps) })
+        let mut reading = Reading { steps: Vec::new(), files_left: MOST_FILES, octets_left: MOST_OCTETS };
+        reading.add(name, text, 0)?;
+        Ok(Self { steps: Arc::new(reading.steps) })
     }
 }
 
-fn include(file: &Path, steps: &mut Vec<Step>, depth: usize) -> Result<(), LoadError> {
-    if depth > DEEPEST {
-        return Err(LoadError::Endless { file: file.to_owned() });
-    }
-    let text = fs::read_to_string(file).map_err(|source| LoadError::Read { file: file.to_owned(), source })?;
-    include_text(&file.to_string_lossy(), &text, steps, depth)
+/// A dialogue that is being read, and what may still be included.
+struct Reading {
+    steps: Vec<Step>,
+    files_left: usize,
+    octets_left: u64,
 }
 
-fn include_text(name: &str, text: &str, steps: &mut Vec<Step>, depth: usize) -> Result<(), LoadError> {
-    let name: Arc<str> = name.into();
-    let read = parse::steps(text, Some(&name))?;
-    if steps.is_empty() && !read.iter().any(|step| matches!(step.deed, Deed::Include(_))) {
-        *steps = read;
-        return Ok(());
-    }
-    for step in read {
-        match &step.deed {
-            Deed::Include(other) => include(&path_of(&step, other.as_bytes()), steps, depth + 1)?,
-            _ => steps.push(step),
+impl Reading {
+    /// Adds the steps of a text, with those of the files that it includes.
+    fn add(&mut self, name: &str, text: &str, depth: usize) -> Result<(), LoadError> {
+        let name: Arc<str> = name.into();
+        let read = parse::steps(text, Some(&name))?;
+        if self.steps.is_empty() && !read.iter().any(|step| matches!(step.deed, Deed::Include(_))) {
+            self.steps = read;
+            return Ok(());
         }
+        for step in read {
+            match &step.deed {
+                Deed::Include(other) => self.include(&path_of(&step, other.as_bytes()), depth + 1)?,
+                _ => self.steps.push(step),
+            }
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn include(&mut self, path: &Path, depth: usize) -> Result<(), LoadError> {
+        if depth > DEEPEST {
+            return Err(LoadError::Endless { file: path.to_owned() });
+        }
+        let cannot = |source| LoadError::Read { file: path.to_owned(), source };
+        let file = File::open(path).map_err(cannot)?;
+        let mut text = String::new();
+        let size = file.take(self.octets_left + 1).read_to_string(&mut text).map_err(cannot)? as u64;
+        if self.files_left == 0 || size > self.octets_left {
+            return Err(LoadError::TooMuch { file: path.to_owned() });
+        }
+        (self.files_left, self.octets_left) = (self.files_left - 1, self.octets_left - size);
+        self.add(&path.to_string_lossy(), &text, depth)
+    }
 }
 
 /// Gives the path of a file that a step names.
-pub(crate) fn path_of(step: &Step, name: &[u8]) -> PathBuf {
+fn path_of(step: &Step, name: &[u8]) -> PathBuf {
     let name = PathBuf::from(String::from_utf8_lossy(name).into_owned());
     match step.file.as_deref().and_then(|file| Path::new(file).parent()) {
         Some(folder) => folder.join(name),
@@ -102,8 +125,8 @@ pub(crate) fn deliver(step: &Step, values: &Values, sink: &mut Sink<'_>) -> Opti
             sink(&line)
         }),
         Deed::Bytes(text) => fill(text).and_then(|bytes| sink(&bytes)),
-        Deed::File(name) => fill(name).and_then(|name| read(&path_of(step, &name), sink)),
-        Deed::Body(Some(name)) => fill(name).and_then(|name| {
+        Deed::File(name) => values.file_name(name).and_then(|name| read(&path_of(step, &name), sink)),
+        Deed::Body(Some(name)) => values.file_name(name).and_then(|name| {
             let (mut encoder, mut out) = (BodyEncoder::default(), Vec::new());
             read(&path_of(step, &name), &mut |block| {
                 out.clear();
@@ -146,6 +169,9 @@ fn read(path: &Path, sink: &mut Sink<'_>) -> Result<(), String> {
 
 /// How deep files may include each other.
 const DEEPEST: usize = 16;
+/// How much may be included.
+const MOST_FILES: usize = 1000;
+const MOST_OCTETS: u64 = 64 * 1024 * 1024;
 const BLOCK: usize = 64 * 1024;
 const TEST_MESSAGE: &[u8] = b"Subject: test\r\n\r\nThis is a test.\r\n.\r\n";
 /// 64 octets, so that blocks end with lines.

@@ -25,6 +25,7 @@
 mod deadlines;
 mod expect;
 mod load;
+mod matched;
 mod parse;
 mod play;
 mod print;
@@ -47,7 +48,9 @@ use crate::protocol::Visible;
 #[cfg(feature = "server")]
 pub(crate) use deadlines::{Deadlines, OVER};
 #[cfg(feature = "server")]
-pub(crate) use load::{deliver, path_of};
+pub(crate) use load::deliver;
+#[cfg(feature = "server")]
+pub(crate) use matched::Matched;
 #[cfg(feature = "server")]
 pub(crate) use secrets::lines_hidden;
 #[cfg(feature = "server")]

@@ -1,7 +1,7 @@
 //! Writing a dialogue of a session.
 
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::{Deed, Part, Side, Step, Text};
@@ -10,6 +10,9 @@ use crate::protocol::{Code, Phase, ReplyLine, Visible};
 
 /// Writes a dialogue of a session that it observes: codes as expectations, what the server said in full beside them as
 /// comments, passwords as variables.
+///
+/// It holds at most 4 MiB of text; what comes after that is left out, and a comment at the end says so. Who
+/// [takes](Self::take) what is there now and then has all of it.
 ///
 /// ```
 /// # #[cfg(feature = "server")] {
@@ -42,9 +45,13 @@ struct Record {
     /// How many secrets stand in the text, and how many users.
     secrets: usize,
     users: usize,
+    /// How many of both are named in what was taken.
+    taken: (usize, usize),
     /// The secret on the line under way, if there is one.
     secret: Option<String>,
     exchange: Option<Exchange>,
+    /// What comes now is left out.
+    is_full: bool,
     /// The server said that it closes: ending our side is no more than an answer to that.
     is_closing: bool,
     has_ended: bool,
@@ -67,24 +74,39 @@ impl Recorder {
         Self::default()
     }
 
-    /// Gives the dialogue as it is so far.
+    /// Returns the dialogue as it is so far, without what was taken.
     pub fn text(&self) -> String {
-        let record = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut text = String::new();
-        let secrets = (1..=record.secrets).map(|number| format!("secret{number}"));
-        for name in secrets.chain((1..=record.users).map(|number| format!("password{number}"))) {
-            let _ = writeln!(text, "*secret {name}*");
-        }
-        text.push_str(&record.text);
+        let record = self.record();
+        let mut text = record.names(record.secrets) + &record.text;
         let mut rest = Record { line: record.line.clone(), secret: record.secret.clone(), ..Record::default() };
         rest.end_line();
-        text + &rest.text
+        text.push_str(&rest.text);
+        text
+    }
+
+    /// Takes the dialogue so far, to be written elsewhere; what is taken next is its continuation. An exchange of AUTH
+    /// that is under way stays, since it is written in another way once it is granted, and so does half a line.
+    pub fn take(&self) -> String {
+        self.record().take()
+    }
+
+    /// Returns how many octets [`text`](Self::text) is about to have.
+    pub fn size(&self) -> usize {
+        let record = self.record();
+        record.text.len() + record.line.len()
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Observer for Recorder {
     fn observe(&self, _: Instant, event: &Event<'_>) {
-        let mut record = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut record = self.record();
+        if record.is_full {
+            return;
+        }
         match event {
             Event::Sent(bytes) => record.sent(bytes),
             Event::SentSecret(_) => record.sent_secret(),
@@ -107,16 +129,50 @@ impl Observer for Recorder {
             }
             _ => {}
         }
+        record.keep_measure();
     }
 }
 
 impl Record {
     fn sent(&mut self, bytes: &[u8]) {
-        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+        for part in lines.flat_map(|line| line.chunks(LONGEST_LINE)) {
             self.line.extend_from_slice(part);
             if part.ends_with(b"\n") {
                 self.end_line();
+            } else if self.line.len() >= LONGEST_LINE {
+                let piece = Text::from(vec![Part::Literal(std::mem::take(&mut self.line))]);
+                self.direction(Side::Client, Deed::Bytes(piece));
             }
+        }
+    }
+
+    /// Takes what does not change any more, below the names of the secrets in it that no text before has named.
+    fn take(&mut self) -> String {
+        let (end, secrets) = match &mut self.exchange {
+            Some(exchange) => (std::mem::take(&mut exchange.start), exchange.secrets),
+            None => (self.text.len(), self.secrets),
+        };
+        let rest = self.text.split_off(end);
+        let text = self.names(secrets) + &std::mem::replace(&mut self.text, rest);
+        self.taken = (secrets, self.users);
+        text
+    }
+
+    fn names(&self, secrets: usize) -> String {
+        let secrets = (self.taken.0 + 1..=secrets).map(|number| format!("secret{number}"));
+        let passwords = (self.taken.1 + 1..=self.users).map(|number| format!("password{number}"));
+        secrets.chain(passwords).map(|name| format!("*secret {name}*\n")).collect()
+    }
+
+    /// Sees to it that neither an exchange nor the whole grows without end.
+    fn keep_measure(&mut self) {
+        // Then it is written as it was said.
+        self.exchange.take_if(|exchange| self.text.len() - exchange.start > LONGEST_EXCHANGE);
+        if self.text.len() > MOST_OCTETS {
+            self.is_full = true;
+            self.line.clear();
+            let _ = writeln!(self.text, "# What followed is left out: {MOST_OCTETS} octets are kept.");
         }
     }
 
@@ -206,6 +262,11 @@ impl Record {
         let _ = writeln!(self.text, "{}", Step { file: None, line: 0, side, deed });
     }
 }
+
+const MOST_OCTETS: usize = 4 * 1024 * 1024;
+const LONGEST_EXCHANGE: usize = 64 * 1024;
+/// What has no end after so many octets is written in pieces.
+const LONGEST_LINE: usize = 64 * 1024;
 
 /// Mechanisms by which one says the same thing every time.
 const SAME_AGAIN: [&str; 6] = ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER", "EXTERNAL", "ANONYMOUS"];

@@ -31,6 +31,8 @@ pub enum Part {
 pub struct Values {
     values: BTreeMap<String, Vec<u8>>,
     secrets: BTreeSet<String>,
+    /// Names whose values the other side chose.
+    captured: BTreeSet<String>,
 }
 
 /// How much of what came a text has to be.
@@ -51,7 +53,17 @@ impl From<Vec<Part>> for Text {
 impl Values {
     /// Gives a name a value.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) {
-        self.values.insert(name.into(), value.into());
+        let name = name.into();
+        self.captured.remove(&name);
+        self.values.insert(name, value.into());
+    }
+
+    /// Gives names the values that were taken from what came.
+    pub(crate) fn capture(&mut self, taken: Vec<(String, Vec<u8>)>) {
+        for (name, value) in taken {
+            self.captured.insert(name.clone());
+            self.values.insert(name, value);
+        }
     }
 
     /// Gives the value of a name that was set or taken from what came.
@@ -84,6 +96,21 @@ impl Values {
             }
         }
         Ok(filled)
+    }
+
+    /// Returns the name of a file. What the other side said is no part of one: it would choose which file is read.
+    ///
+    /// # Errors
+    /// A sentence on the name that has no value, or one from the other side.
+    pub(crate) fn file_name(&self, text: &Text) -> Result<Vec<u8>, String> {
+        let captured = text.0.iter().find_map(|part| match part {
+            Part::Value { name, .. } if self.captured.contains(name) => Some(name),
+            _ => None,
+        });
+        match captured {
+            Some(name) => Err(format!("${{{name}}} was taken from what came: that names no file")),
+            None => self.fill(text).map_err(|name| format!("${{{name}}} has no value")),
+        }
     }
 
     /// Gives the secrets that have a value, where that is not empty.

@@ -8,11 +8,14 @@ use super::visible::Visible;
 
 /// The service extensions of a reply to EHLO or LHLO
 /// ([RFC 5321, section 4.1.1.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.1)), in the server's order, known
-/// or not.
+/// or not. At most 1,000 lines and 64 KiB are kept of a reply, so that no server fills the memory; a line that does not
+/// fit is left out whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Extensions {
     greeting: Vec<u8>,
     list: Vec<Extension>,
+    /// The octets of all of it.
+    size: usize,
 }
 
 /// One service extension: a keyword and its parameters, as the server wrote them.
@@ -32,9 +35,15 @@ impl Extensions {
         extensions
     }
 
-    /// Adds line number `index` of the reply, counted from 0; lines without a keyword are passed over.
+    /// Adds line number `index` of the reply, counted from 0; lines without a keyword are passed over, and so is what
+    /// does not fit.
     pub(super) fn add(&mut self, index: usize, line: ReplyLine<'_>) {
-        match (index, line.text().trim_ascii()) {
+        let text = line.text().trim_ascii();
+        if index >= MOST_LINES || text.len() > MOST_OCTETS - self.size {
+            return;
+        }
+        self.size += text.len();
+        match (index, text) {
             (0, text) => self.greeting = text.to_vec(),
             (_, []) => {}
             (_, text) => self.list.push(Extension::new(text)),
@@ -118,6 +127,9 @@ impl fmt::Debug for Extension {
     }
 }
 
+const MOST_LINES: usize = 1000;
+const MOST_OCTETS: usize = 64 * 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,6 +165,18 @@ mod tests {
         ] {
             assert_eq!(extensions(raw).size_limit(), None);
         }
+    }
+
+    #[test]
+    fn of_a_reply_without_measure_so_many_lines_and_octets_are_kept() {
+        let many = [&b"250-x\r\n"[..], &b"250-a\r\n".repeat(2000), b"250 SIZE\r\n"].concat();
+        let kept = extensions(&many);
+        assert_eq!((kept.iter().count(), kept.has("SIZE")), (MOST_LINES - 1, false));
+
+        let long = [b"250-", &b"y".repeat(40_000)[..], b"\r\n"].concat();
+        let kept = extensions(&[b"250-x\r\n", &long[..], &long, b"250 SIZE 7\r\n"].concat());
+        let sizes: Vec<usize> = kept.iter().map(|extension| extension.keyword().len()).collect();
+        assert_eq!((sizes, kept.size_limit()), (vec![40_000, 4], Some(7)));
     }
 
     #[test]

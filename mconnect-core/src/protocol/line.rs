@@ -216,7 +216,7 @@ impl LineBuffer {
     }
 
     fn find(&mut self) -> Option<usize> {
-        let reach = self.end.min(self.start + self.limit);
+        let reach = self.end.min(self.start.saturating_add(self.limit));
         match scan::find(b'\n', &self.bytes[self.searched.min(reach)..reach]) {
             Some(lf) => {
                 self.searched += lf;

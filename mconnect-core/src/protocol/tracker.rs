@@ -432,7 +432,7 @@ impl Tracker {
             return;
         }
         let is_ehlo = matches!(self.due.front(), Some(Request::Ehlo | Request::Lhlo));
-        if is_ehlo && line.is_start() && self.lines_of_reply < MOST_EXTENSIONS {
+        if is_ehlo && line.is_start() {
             self.learning.add(self.lines_of_reply, line);
         }
         self.lines_of_reply = self.lines_of_reply.saturating_add(1);
@@ -454,5 +454,3 @@ impl Tracker {
 
 /// This many octets of a line tell an AUTH.
 const LONGEST_DOUBT: usize = 64;
-/// Extensions beyond this many lines are not learnt: a server cannot fill the memory with them.
-const MOST_EXTENSIONS: usize = 1000;

@@ -3,18 +3,20 @@
 use std::fmt::{self, Write as _};
 use std::str;
 
-/// Bytes shown on one line: printable UTF-8 as it is; control characters, line ends included, bidirectional controls
-/// and bytes that are not UTF-8 as `\r`, `\n`, `\x1b` or `\u{202e}`.
+/// Bytes shown on one line: printable UTF-8 as it is; control characters, line ends included, what is seen by nobody or
+/// reorders the text, and bytes that are not UTF-8 as `\r`, `\n`, `\x1b` or `\u{202e}`. [`Escaper`] says more.
 #[derive(Debug, Clone, Copy)]
 pub struct Visible<'a>(pub &'a [u8]);
 
 impl fmt::Display for Visible<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut marks = Marks::default();
         for chunk in self.0.utf8_chunks() {
             if chunk.valid().bytes().all(|byte| matches!(byte, b' '..=b'~')) {
                 f.write_str(chunk.valid())?;
+                marks = Marks::default();
             } else {
-                show(chunk.valid(), f)?;
+                show(chunk.valid(), &mut marks, f)?;
             }
             for byte in chunk.invalid() {
                 write!(f, "\\x{byte:02x}")?;
@@ -24,13 +26,12 @@ impl fmt::Display for Visible<'_> {
     }
 }
 
-fn show(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn show(text: &str, marks: &mut Marks, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for c in text.chars() {
         match c {
             '\n' => f.write_str("\\n")?,
             '\r' => f.write_str("\\r")?,
-            '\t' => f.write_char(c)?,
-            c if is_hazardous(c) => escape_char(c, f)?,
+            c if marks.pile_up(c) || is_hazardous(c) => escape_char(c, f)?,
             c => f.write_char(c)?,
         }
     }
@@ -41,10 +42,13 @@ fn show(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 /// are cut.
 ///
 /// LF and CR LF are line ends and stay LF; tabs stay; any other C0 control, DEL, C1 (as U+0080 to U+009F or as lone
-/// bytes), the bidirectional controls of Unicode and bytes that are not UTF-8 become escapes.
+/// bytes), the bidirectional controls of Unicode, what nobody sees (its default-ignorable characters: of zero width, tags,
+/// fillers, soft hyphens, variation selectors), the ninth and further of combining marks in a row, and bytes that are not
+/// UTF-8 become escapes.
 #[derive(Debug, Default)]
 pub struct Escaper {
     held: Vec<u8>,
+    marks: Marks,
 }
 
 impl Escaper {
@@ -52,12 +56,12 @@ impl Escaper {
     /// until what follows is known.
     pub fn push(&mut self, bytes: &[u8], out: &mut String) {
         if self.held.is_empty() {
-            let kept = escape(bytes, out);
+            let kept = escape(bytes, &mut self.marks, out);
             self.held.extend_from_slice(&bytes[kept..]);
         } else {
             self.held.extend_from_slice(bytes);
             let held = std::mem::take(&mut self.held);
-            let kept = escape(&held, out);
+            let kept = escape(&held, &mut self.marks, out);
             self.held.extend_from_slice(&held[kept..]);
         }
     }
@@ -74,12 +78,12 @@ impl Escaper {
 }
 
 /// Escapes all of `bytes` but an end that may go on, and gives the index where that end begins.
-fn escape(bytes: &[u8], out: &mut String) -> usize {
+fn escape(bytes: &[u8], marks: &mut Marks, out: &mut String) -> usize {
     out.reserve(bytes.len());
     let mut at = 0;
     for chunk in bytes.utf8_chunks() {
         let mut rest = chunk.valid();
-        while let Some(stop) = rest.find(|c| c != '\n' && is_hazardous(c)) {
+        while let Some(stop) = rest.find(|c| marks.pile_up(c) || c != '\n' && is_hazardous(c)) {
             out.push_str(&rest[..stop]);
             let tail = &rest[stop..];
             let Some(c) = tail.chars().next() else { break };
@@ -111,11 +115,40 @@ fn is_beginning(bytes: &[u8]) -> bool {
     !bytes.is_empty() && str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }
 
-/// Says whether showing this character could move a cursor, hide text or reorder it. LF is among them; tab is not.
+/// Combining marks in a row: they are drawn on top of each other, over what is above and below.
+#[derive(Debug, Default)]
+struct Marks(usize);
+
+impl Marks {
+    /// Follows a character, and says whether it is one more mark than a letter of any language has.
+    fn pile_up(&mut self, c: char) -> bool {
+        self.0 = if is_mark(c) { self.0.saturating_add(1) } else { 0 };
+        self.0 > MOST_MARKS
+    }
+}
+
+/// Says whether the character extends the one before. The standard library knows, and tells by escaping those that begin
+/// a text, but not within one.
+fn is_mark(c: char) -> bool {
+    if c < '\u{300}' {
+        return false;
+    }
+    let mut text = [b'x'; 5];
+    let size = c.encode_utf8(&mut text[1..]).len();
+    let after_another = str::from_utf8(&text[..=size]).unwrap_or_default();
+    c.escape_debug().len() > 1 && after_another.escape_debug().count() == 2
+}
+
+/// Says whether showing this character could move a cursor, hide text or reorder it, or nobody would see it
+/// (`Default_Ignorable_Code_Point` of Unicode's DerivedCoreProperties.txt, and the annotations U+FFF9 to U+FFFB). LF is
+/// among them; tab is not.
 fn is_hazardous(c: char) -> bool {
     matches!(c,
-        '\0'..='\x08' | '\x0a'..='\x1f' | '\x7f'..='\u{9f}'
-        | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        '\0'..='\x08' | '\x0a'..='\x1f' | '\x7f'..='\u{9f}' | '\u{ad}' | '\u{34f}' | '\u{61c}'
+        | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 fn escape_char(c: char, out: &mut impl fmt::Write) -> fmt::Result {
@@ -128,6 +161,9 @@ fn escape_char(c: char, out: &mut impl fmt::Write) -> fmt::Result {
 fn escape_byte(byte: u8, out: &mut String) {
     write!(out, "\\x{byte:02x}").expect("writing to a string does not fail");
 }
+
+/// So many combining marks in a row are shown as they are.
+const MOST_MARKS: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -142,6 +178,11 @@ mod tests {
         ("\u{202e}evil\u{2066}\u{200f}".as_bytes(), "\\u{202e}evil\\u{2066}\\u{200f}"),
         (b"latin \xe9t\xe9, cut \xf0\x9f\xa6", "latin \\xe9t\\xe9, cut \\xf0\\x9f\\xa6"),
         (b"\xe2\x82\r\n\xe2\x82\xac\r", "\\xe2\\x82\n\u{20ac}\\r"),
+        ("a\u{ad}\u{200b}b\u{e0041}".as_bytes(), "a\\u{ad}\\u{200b}b\\u{e0041}"),
+        (
+            "a\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}b\u{301}".as_bytes(),
+            "a\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\\u{301}\\u{301}b\u{301}",
+        ),
     ];
 
     #[test]
@@ -158,6 +199,32 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_nobody_sees_is_made_visible() {
+        let unseen = "\u{ad}\u{34f}\u{61c}\u{115f}\u{1160}\u{17b4}\u{180b}\u{180e}\u{200b}\u{200c}\u{200d}\u{200e}\u{2028}\
+            \u{202e}\u{2060}\u{2061}\u{2066}\u{206a}\u{206f}\u{3164}\u{fe0f}\u{feff}\u{ffa0}\u{fff9}\u{fffb}\u{1bca0}\u{1d173}\
+            \u{e0001}\u{e0041}\u{e0100}";
+        for c in unseen.chars() {
+            assert_eq!(Visible(format!("<{c}>").as_bytes()).to_string(), format!("<\\u{{{:x}}}>", u32::from(c)));
+        }
+        let seen = "Grüße, Việt Nam, नमस्ते, สวัสดี, שָׁלוֹם, 日本語\u{3000}が, \u{a0}\u{e000}\u{fffd}🦀";
+        assert_eq!(Visible(seen.as_bytes()).to_string(), seen);
+    }
+
+    #[test]
+    fn combining_marks_are_shown_until_they_pile_up() {
+        // Of Latin, enclosing, Thai, musical, Adlam, and for halfwidth letters.
+        for mark in ['\u{301}', '\u{20dd}', '\u{e49}', '\u{1d167}', '\u{1e94a}', '\u{fe20}', '\u{ff9e}'] {
+            let shown = |count: usize| Visible(format!("a{}", String::from(mark).repeat(count)).as_bytes()).to_string();
+            assert!(!shown(8).contains('\\'), "{mark:?}");
+            assert_eq!(shown(3000).matches('\\').count(), 2992, "{mark:?}");
+        }
+        for other in ['a', '\u{a0}', '\u{3000}', '語', '\u{e000}', '🦀'] {
+            assert!(!Visible(String::from(other).repeat(20).as_bytes()).to_string().contains('\\'), "{other:?}");
+        }
+        assert_eq!(Visible("e\u{301}".repeat(20).as_bytes()).to_string(), "e\u{301}".repeat(20));
     }
 
     #[test]

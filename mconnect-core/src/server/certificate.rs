@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
@@ -98,7 +98,7 @@ impl Authority {
         self.issue_for(names, -1, 30)
     }
 
-    /// Issues a certificate that is valid from and until so many days from today.
+    /// Issues a certificate that is valid from and until so many days from today, at most from 1970 to the year 9999.
     pub fn issue_for<'a>(&self, names: impl IntoIterator<Item = &'a str>, from: i64, until: i64) -> Identity {
         let (key, names) = (Arc::new(Key::generate()), Vec::from_iter(names));
         let subject = names.first().copied().unwrap_or("nobody");
@@ -188,13 +188,19 @@ fn common_name(name: &str) -> Vec<u8> {
     tlv(SEQUENCE, &[&tlv(SET, &[&attribute])])
 }
 
-/// The beginning of the day so many days from today.
+/// The beginning of the day so many days from today, or the nearest one that a certificate can name.
 fn day(days: i64) -> Vec<u8> {
-    let span = Duration::from_secs(days.unsigned_abs() * 24 * 60 * 60);
-    let now = SystemTime::now();
-    let digits: String = crate::tls::date(if days < 0 { now - span } else { now + span }).split('-').collect();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let span = Duration::from_secs(days.unsigned_abs().saturating_mul(24 * 60 * 60));
+    let since = if days < 0 { now.saturating_sub(span) } else { now.saturating_add(span) };
+    let day = UNIX_EPOCH + since.min(LAST_DAY);
+    let digits: String = crate::tls::date(day).split('-').collect();
     tlv(GENERALIZED_TIME, &[digits.as_bytes(), b"000000Z"])
 }
+
+/// Years have four digits ([RFC 5280, section 4.1.2.5.2](https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.5.2)):
+/// this is 9999-12-31.
+const LAST_DAY: Duration = Duration::from_secs(253_402_214_400);
 
 /// Writes a value in DER: its tag, the length of its parts together, and its parts.
 fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {

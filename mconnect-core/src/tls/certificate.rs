@@ -12,6 +12,8 @@ use x509_cert::der::{Decode, Encode, SliceReader};
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
+use super::name::in_words;
+
 /// A certificate that a server showed: what it says, and its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -98,8 +100,8 @@ impl Certificate {
         let public_key = body.subject_public_key_info();
         Some(Self {
             der: der.to_vec(),
-            subject: body.subject().to_string(),
-            issuer: body.issuer().to_string(),
+            subject: in_words(body.subject()),
+            issuer: in_words(body.issuer()),
             names,
             not_before: body.validity().not_before.to_system_time(),
             not_after: body.validity().not_after.to_system_time(),

@@ -13,6 +13,7 @@ mod after;
 mod certificate;
 #[cfg(feature = "serde")]
 mod json;
+mod name;
 mod possession;
 mod received;
 mod stream;

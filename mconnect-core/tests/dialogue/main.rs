@@ -1,6 +1,7 @@
 //! Dialogues, played by both sides at once and by each against the other, over real loopback sockets.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod bounds;
 mod case;
 mod constructs;
 mod deadlines;

@@ -6,7 +6,7 @@ use mconnect_core::Error;
 use mconnect_core::server::{Authority, Identity, Setup};
 use mconnect_core::tls::rustls::pki_types::pem::PemObject as _;
 use mconnect_core::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use mconnect_core::tls::{Config, Fingerprint, Problem, rustls};
+use mconnect_core::tls::{Config, Fingerprint, Problem, date, rustls};
 
 use super::{due, trusting, upgrade};
 
@@ -30,6 +30,14 @@ fn each_thing_wrong_with_a_certificate_has_its_own_words() {
         (authority.issue_for(["mx.example.org"], -30, -3), "the certificate of CN=mx.example.org expired on 20"),
         (authority.issue_for(["mx.example.org"], 2, 9), "the certificate of CN=mx.example.org is not valid before 20"),
         (
+            authority.issue_for(["mx.example.org"], i64::MIN, i64::MIN),
+            "the certificate of CN=mx.example.org expired on 1970",
+        ),
+        (
+            authority.issue_for(["mx.example.org"], i64::MAX, i64::MAX),
+            "the certificate of CN=mx.example.org is not valid before 9999-12-31",
+        ),
+        (
             authority.issue(["a.example", "10.1.2.3", "::1"]),
             "the certificate is not for mx.example.org but for a.example, 10.1.2.3, ::1",
         ),
@@ -49,6 +57,16 @@ fn each_thing_wrong_with_a_certificate_has_its_own_words() {
         assert_eq!(info.problems.len(), 1, "{info:?}");
         assert!(info.to_string().contains(&format!("; NOT verified: {words}")), "{info}");
     }
+}
+
+#[test]
+fn a_certificate_can_be_valid_as_long_as_there_are_years_of_four_digits() {
+    let authority = Authority::new("Our Root");
+    let identity = authority.issue_for(["mx.example.org"], i64::MIN, i64::MAX);
+    let (_, info) = upgrade(&identity, &trusting(&authority)).unwrap();
+    assert!(info.is_verified(), "{info}");
+    let [first, last] = [info.certificates[0].not_before, info.certificates[0].not_after].map(date);
+    assert_eq!((first.as_str(), last.as_str()), ("1970-01-01", "9999-12-31"));
 }
 
 /// A configuration for a server with one of the certificates that are kept beside this file.

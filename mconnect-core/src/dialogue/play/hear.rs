@@ -8,6 +8,7 @@ use super::game::{GRACE, Game};
 use crate::dialogue::deadlines::OVER;
 use crate::dialogue::expect::is_met;
 use crate::dialogue::load::deliver;
+use crate::dialogue::matched::Matched;
 use crate::dialogue::{Deed, Mark, Side, Step, Wanted};
 use crate::error::Error;
 use crate::protocol::{Phase, Reply, ReplyLine, Visible};
@@ -42,7 +43,7 @@ impl Game<'_, '_> {
             let mut alternatives = steps.split_inclusive(|step| step.wanted().is_some_and(Wanted::is_last));
             match alternatives.find_map(|steps| is_met(steps, &reply, &self.values)) {
                 Some(taken) => {
-                    taken.into_iter().for_each(|(name, value)| self.values.set(name, value));
+                    self.values.capture(taken);
                     if mark == Mark::AnyNumber && count < MOST_REPLIES {
                         count += 1;
                         continue;
@@ -71,14 +72,14 @@ impl Game<'_, '_> {
         let deadline = Instant::now().checked_add(patience);
         for wanted in steps.iter().filter_map(Step::wanted) {
             loop {
-                let line = match self.read_line(left(deadline, patience), b"", patience) {
+                let line = match self.read_line(left(deadline, patience), patience) {
                     Ok(line) => line,
                     Err(finding) => return finding,
                 };
                 let line = ReplyLine::new(&line);
                 match wanted.is_met_by(line, &self.values) {
                     Some(taken) if !line.ends_reply() => {
-                        taken.into_iter().for_each(|(name, value)| self.values.set(name, value));
+                        self.values.capture(taken);
                         break;
                     }
                     None if !line.ends_reply() => {}
@@ -95,8 +96,7 @@ impl Game<'_, '_> {
     pub(super) fn read_reply(&mut self, patience: Duration) -> Result<Reply, Finding> {
         let deadline = Instant::now().checked_add(patience);
         loop {
-            let before = self.reply.partial().to_vec();
-            let line = self.read_line(left(deadline, patience), &before, patience)?;
+            let line = self.read_line(left(deadline, patience), patience)?;
             match self.reply.push(ReplyLine::new(&line)) {
                 Ok(Some(reply)) => return Ok(reply),
                 Ok(None) => {}
@@ -108,56 +108,73 @@ impl Game<'_, '_> {
         }
     }
 
-    /// Reads a whole line, in the time that is left; `before` are the lines of the same reply before it.
-    fn read_line(&mut self, left: Duration, before: &[u8], patience: Duration) -> Result<Vec<u8>, Finding> {
+    /// Reads a whole line, in the time that is left.
+    fn read_line(&mut self, left: Duration, patience: Duration) -> Result<Vec<u8>, Finding> {
         let skip = std::mem::take(&mut self.skip);
         let Some(session) = self.session.as_mut() else { return Err(Finding::closed_here()) };
         let line = match session.read_line_within(left) {
             Ok(Some(line)) => line.raw().get(skip..).unwrap_or_default().to_vec(),
-            Ok(None) => return Err(Finding::closed_after(before)),
-            Err(error) => return Err(Finding::late_or_broken(&error, before, patience)),
+            Ok(None) => return Err(Finding::closed_after(self.reply.partial())),
+            Err(error) => return Err(Finding::late_or_broken(&error, self.reply.partial(), patience)),
         };
         let has_ended = session.phase() == Phase::Closed;
         let read = ReplyLine::new(&line);
         self.note(Side::Server, read.content());
         match read.is_finished() {
             true => Ok(line),
-            false if has_ended => Err(Finding::closed_after(&[before, &line].concat())),
+            false if has_ended => Err(Finding::closed_after(&[self.reply.partial(), &line].concat())),
             false => Err(Finding::not(Verdict::Other, format!("a line of more than {} octets", line.len()))),
         }
     }
 
+    /// Expects exactly what a step sends, and compares it as it comes.
     pub(super) fn expect_bytes(&mut self, step: &Step) -> Finding {
-        let mut wanted = Vec::new();
-        let values = self.values.clone();
-        let delivered = deliver(step, &values, &mut |bytes: &[u8]| {
-            wanted.extend_from_slice(bytes);
-            Ok(())
-        });
-        if let Some(Err(why)) = delivered {
-            return Finding::not(Verdict::Impossible, why);
-        }
         let patience = self.patience();
         let deadline = Instant::now().checked_add(patience);
-        let mut at = 0;
-        while at < wanted.len() {
-            let Some(session) = self.session.as_mut() else { return Finding::closed_here() };
+        let (values, mut same, mut other) = (self.values.clone(), Matched::default(), None);
+        let delivered = deliver(step, &values, &mut |block| {
+            self.expect_block(block, &mut same, deadline, patience).map_err(|finding| {
+                other = Some(finding);
+                String::new()
+            })
+        });
+        match (other, delivered) {
+            (Some(finding), _) => finding,
+            (None, Some(Err(why))) => Finding::not(Verdict::Impossible, why),
+            _ => Finding::met("these bytes"),
+        }
+    }
+
+    fn expect_block(
+        &mut self,
+        mut wanted: &[u8],
+        same: &mut Matched,
+        deadline: Option<Instant>,
+        patience: Duration,
+    ) -> Result<(), Finding> {
+        while !wanted.is_empty() {
+            let Some(session) = self.session.as_mut() else { return Err(Finding::closed_here()) };
             let there = session.buffered().get(self.skip..).unwrap_or_default();
             if there.is_empty() {
-                if let Err(finding) = self.await_bytes(left(deadline, patience), &wanted[..at], patience) {
-                    return finding;
-                }
+                let awaited = self.await_bytes(left(deadline, patience), same.all().unwrap_or_default(), patience);
+                awaited.map_err(|finding| match same.all() {
+                    Some(_) => finding,
+                    None => Finding { got: same.followed_by(&finding.got), ..finding },
+                })?;
                 continue;
             }
             // A line at a time, so that whole lines are taken out of the session and its phase follows.
             let line_end = memchr::memchr(b'\n', there).map(|lf| lf + 1);
             let part = &there[..line_end.unwrap_or(there.len())];
-            let size = part.len().min(wanted.len() - at);
-            if part[..size] != wanted[at..at + size] {
-                let came = [&wanted[..at], part].concat();
-                return Finding::not(Verdict::Other, format!("`{}`", Visible(&self.values.mask(&came))));
+            let size = same.add(wanted, part);
+            if size < part.len().min(wanted.len()) {
+                let got = match same.all() {
+                    Some(same) => format!("`{}`", Visible(&self.values.mask(&[same, &part[size..]].concat()))),
+                    None => same.followed_by("others"),
+                };
+                return Err(Finding::not(Verdict::Other, got));
             }
-            at += size;
+            wanted = &wanted[size..];
             if line_end.is_some_and(|end| end == size) {
                 let whole = match session.read_line_within(left(deadline, patience)) {
                     Ok(Some(line)) => line.content().to_vec(),
@@ -169,7 +186,7 @@ impl Game<'_, '_> {
                 self.skip += size;
             }
         }
-        Finding::met("these bytes")
+        Ok(())
     }
 
     /// Waits for bytes behind those that were compared already, in the time that is left.

@@ -1,14 +1,13 @@
 //! What is expected of a client.
 
-use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::keywords::keywords;
 use super::{Game, LEAST, STEP_PATIENCE, is_late, no_value};
-use crate::dialogue::{Deed, OVER, Part, Side, Step, Text, Whole, deliver, lines_hidden, path_of};
-use crate::protocol::{BodyDecoder, CrlfEncoder, Visible};
+use crate::dialogue::{Deed, Matched, OVER, Part, Side, Step, Text, Values, Whole, deliver, lines_hidden};
+use crate::protocol::{BodyDecoder, Visible};
 use crate::server::input::Input;
 use crate::server::receive::LARGEST;
 use crate::server::{Message, ServerError, auth, write};
@@ -31,9 +30,10 @@ impl Game<'_> {
         self.input.deadline = deadline;
         let met = match &step.deed {
             Deed::Line(text) => self.expect_line(text),
-            Deed::Bytes(_) | Deed::File(_) => self.expect_bytes(step),
+            Deed::Bytes(_) => self.expect_bytes(step),
+            Deed::File(_) => self.expect_file(step),
             Deed::Octets(count) => self.skip_octets(*count),
-            Deed::Body(file) => self.expect_body(step, file.as_ref()),
+            Deed::Body(file) => self.expect_body(step, file.is_some()),
             Deed::HalfClose | Deed::Close | Deed::Reset => {
                 self.input.line().map(|line| if line.is_empty() { Ok(()) } else { Err(self.concealed(&line)) })
             }
@@ -139,7 +139,7 @@ impl Game<'_> {
         let shown = self.heard(&line);
         match met {
             Some(taken) => {
-                taken.into_iter().for_each(|(name, value)| self.values.set(name, value));
+                self.values.capture(taken);
                 Ok(Ok(()))
             }
             None => Ok(Err(shown)),
@@ -176,6 +176,43 @@ impl Game<'_> {
         Ok(if sent == wanted { Ok(()) } else { Err(shown) })
     }
 
+    /// Compares what comes with a file, a block at a time.
+    fn expect_file(&mut self, step: &Step) -> Met {
+        let (values, mut same) = (self.values.clone(), Matched::default());
+        // What came instead, or why nothing came.
+        let mut other: Option<io::Result<Vec<u8>>> = None;
+        let delivered = deliver(step, &values, &mut |mut wanted| {
+            while !wanted.is_empty() {
+                let came = self.input.some().map(|some| &some[..some.len().min(wanted.len())]);
+                let size = came.as_ref().map_or(0, |some| same.add(wanted, some));
+                match came {
+                    Ok(some) if size == some.len() && size > 0 => wanted = &wanted[size..],
+                    came => {
+                        other = Some(came.map(|some| some[size..].to_vec()));
+                        return Err(String::new());
+                    }
+                }
+                self.input.take(size);
+            }
+            Ok(())
+        });
+        let came = match (other, delivered) {
+            (Some(came), _) => came?,
+            (None, Some(Err(why))) => return Ok(Err(why)),
+            (None, _) => {
+                self.heard(same.lines());
+                return Ok(Ok(()));
+            }
+        };
+        Ok(Err(match same.all() {
+            Some(same) => self.heard(&[same, &came].concat()),
+            None => {
+                self.heard(same.lines());
+                same.followed_by(if came.is_empty() { "the end of the stream" } else { "others" })
+            }
+        }))
+    }
+
     fn skip_octets(&mut self, count: u64) -> Met {
         let mut left = count;
         while left > 0 {
@@ -205,7 +242,7 @@ impl Game<'_> {
         Ok(sent)
     }
 
-    fn expect_body(&mut self, step: &Step, file: Option<&Text>) -> Met {
+    fn expect_body(&mut self, step: &Step, is_of_file: bool) -> Met {
         let content = match body(&mut self.input)? {
             Ok(content) => content,
             Err(content) if content.len() > LARGEST => {
@@ -213,28 +250,28 @@ impl Game<'_> {
             }
             Err(content) => return Ok(Err(format!("{} octets and no lone dot", content.len()))),
         };
-        let file = match file.map(|file| self.values.fill(file)) {
-            None => None,
-            Some(Err(name)) => return Ok(Err(no_value(&name))),
-            Some(Ok(name)) => {
-                let path = path_of(step, &name);
-                match fs::read(&path) {
-                    Ok(file) => Some(file),
-                    Err(error) => return Ok(Err(format!("cannot read {}: {error}", path.display()))),
-                }
-            }
-        };
-        let is_same = file.is_none_or(|mut file| {
-            if !file.is_empty() && !file.ends_with(b"\n") {
-                file.push(b'\n');
-            }
-            let mut wanted = Vec::new();
-            CrlfEncoder::default().encode(&file, &mut wanted);
-            wanted == content
-        });
+        let is_same = if is_of_file { is_body(&content, step, &self.values) } else { Ok(true) };
         let size = content.len();
         self.shared.keep(Message { sender: Vec::new(), recipients: Vec::new(), content });
-        Ok(if is_same { Ok(()) } else { Err(format!("another message, of {size} octets")) })
+        Ok(is_same.and_then(|is_same| if is_same { Ok(()) } else { Err(format!("another message, of {size} octets")) }))
+    }
+}
+
+/// Says whether a message is the one that a step names, which is read a block at a time.
+fn is_body(content: &[u8], step: &Step, values: &Values) -> Result<bool, String> {
+    let (mut decoder, mut block, mut rest, mut is_same) = (BodyDecoder::default(), Vec::new(), content, true);
+    let delivered = deliver(step, values, &mut |encoded| {
+        block.clear();
+        decoder.decode(encoded, &mut block);
+        match rest.strip_prefix(&*block) {
+            Some(after) => rest = after,
+            None => is_same = false,
+        }
+        if is_same { Ok(()) } else { Err(String::new()) }
+    });
+    match delivered {
+        Some(Err(why)) if is_same => Err(why),
+        _ => Ok(is_same && rest.is_empty()),
     }
 }
 
