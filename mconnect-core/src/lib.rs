@@ -83,7 +83,7 @@ mod tls;
 
 pub use closer::Closer;
 pub use connect::{Connect, Family, port};
-pub use error::{Action, Attempt, Error, Peer, Scene};
+pub use error::{Action, Attempt, Error, Peer, Scene, Truncation};
 pub use observer::{Event, Observer};
 pub use session::{RawReader, RawWriter, Reader, Session, Timeouts, Writer};
 pub use stream::{Pair, Stream};

@@ -10,6 +10,8 @@ use std::time::Duration;
 #[cfg(any(feature = "tls", feature = "server"))]
 use std::time::Instant;
 
+use crate::error::Truncation;
+
 /// A two-way stream of bytes that two threads use at once, one in each direction, and that a third can shut down.
 ///
 /// It blocks: a socket set to be non-blocking would be asked again and again. Reads and writes that take longer than their
@@ -52,14 +54,24 @@ pub trait Stream: Send + Sync {
     /// What the transport says.
     fn shutdown(&self) -> io::Result<()>;
 
-    /// Ends TLS, if this is TLS, and gives a stream that goes on in the clear. The farewell is sent or, if `awaits`, read,
-    /// with what timeouts there are; after what else was sent.
+    /// Ends TLS, if this is TLS, and gives a stream that goes on in the clear. The farewell is sent or, if `awaits`, read
+    /// and answered, with what timeouts there are; after what else was sent.
     ///
     /// # Errors
     /// [`Unsupported`](io::ErrorKind::Unsupported) if this is no TLS; what the transport says;
     /// [`InvalidData`](io::ErrorKind::InvalidData) if something else comes than the farewell.
     fn end_tls(&self, awaits: bool) -> io::Result<Arc<dyn Stream>> {
         let _ = awaits;
+        Err(io::Error::new(io::ErrorKind::Unsupported, "TLS was not started"))
+    }
+
+    /// Ends the sending side as [`half_close`](Self::half_close) does, but without the farewell of TLS, if this is TLS:
+    /// for tests of those who read.
+    ///
+    /// # Errors
+    /// [`Unsupported`](io::ErrorKind::Unsupported) if this is no TLS; what the transport says.
+    fn truncate(&self, how: Truncation) -> io::Result<()> {
+        let _ = how;
         Err(io::Error::new(io::ErrorKind::Unsupported, "TLS was not started"))
     }
 

@@ -3,9 +3,9 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::input::Input;
+use super::input::{CLOSE_PATIENCE, Input};
 use super::rules::Rule;
 use super::{Server, ServerError, bind};
 use crate::dialogue::{Dialogue, Values};
@@ -120,14 +120,7 @@ impl Setup {
             Some(tls) if is_inside_tls => tls.end(stream)?,
             _ => stream.half_close()?,
         }
-        input.deadline = Some(Instant::now() + CLOSE_PATIENCE);
-        loop {
-            let count = input.some()?.len();
-            if count == 0 {
-                return Ok(());
-            }
-            input.take(count);
-        }
+        input.drain()
     }
 
     /// Starts a receiver like this.
@@ -150,6 +143,3 @@ impl std::fmt::Debug for Setup {
         f.debug_struct("Setup").field("is_tls_first", &self.is_tls_first).finish_non_exhaustive()
     }
 }
-
-/// How long a client may take to close after the server did.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(2);

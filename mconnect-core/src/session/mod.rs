@@ -24,8 +24,8 @@ pub use timeouts::Timeouts;
 pub use writer::Writer;
 
 use crate::closer::Closer;
-use crate::error::{Action, Error, Peer};
-use crate::observer::{Event, Observer};
+use crate::error::{Action, Error, Peer, Truncation};
+use crate::observer::Observer;
 use crate::protocol::{Extensions, Limits, Phase, Reply, ReplyLine, Standing};
 use crate::stream::Stream;
 use shared::{Deadline, Shared};
@@ -148,6 +148,11 @@ impl Session {
     /// [`Error::Io`], [`Error::Aborted`].
     pub fn half_close(&mut self) -> Result<(), Error> {
         self.writer.half_close()
+    }
+
+    /// Ends the sending side inside TLS without its farewell.
+    pub(crate) fn truncate(&mut self, how: Truncation) -> Result<(), Error> {
+        self.writer.truncate(how)
     }
 
     /// Closes in an orderly way: reads the replies that are still due and gives them, ends the sending side, waits a
@@ -329,9 +334,11 @@ impl Session {
         self.shared().closer.clone()
     }
 
+    /// Returns what tells the observer, also of a session that is no more.
     #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "it is TLS that has more to tell"))]
-    pub(crate) fn observe(&self, event: &Event<'_>) {
-        self.shared().observe(event);
+    pub(crate) fn teller(&self) -> impl Fn(&crate::observer::Event<'_>) + use<> {
+        let shared = self.writer.share();
+        move |event| shared.observe(event)
     }
 
     fn shared(&self) -> &Shared {

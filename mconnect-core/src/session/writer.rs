@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::shared::{Deadline, Shared};
 use crate::closer::Closer;
-use crate::error::{Action, Error, Peer};
+use crate::error::{Action, Error, Peer, Truncation};
 use crate::observer::Event;
 use crate::protocol::{Extensions, Phase, Request, Standing};
 use crate::stream::Stream;
@@ -87,6 +87,12 @@ impl Writer {
         Ok(())
     }
 
+    pub(super) fn truncate(&mut self, how: Truncation) -> Result<(), Error> {
+        self.stream.truncate(how).map_err(|error| self.shared.io_error(Action::HalfClose, error))?;
+        self.is_half_closed = true;
+        Ok(())
+    }
+
     /// Says where the session stands.
     pub fn standing(&self) -> Standing {
         self.shared.tracker().standing()
@@ -124,6 +130,10 @@ impl Writer {
 
     pub(super) fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    pub(super) fn share(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
     }
 
     pub(super) fn require_one_line(&self, line: &[u8]) -> Result<(), Error> {

@@ -10,11 +10,12 @@ use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustls::Connection;
+use rustls::{Connection, ProtocolVersion};
 
 use super::after::AfterTls;
 use super::received::Received;
 use super::words::{self, Stage};
+use crate::error::Truncation;
 use crate::stream::{Stream, left};
 
 /// A TLS connection over another stream.
@@ -22,6 +23,11 @@ use crate::stream::{Stream, left};
 /// A write that fails with [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut) may have
 /// sent part of a record: the call has to be repeated with the same bytes, as sessions do. A read that received something,
 /// but no plaintext, fails with [`Interrupted`](io::ErrorKind::Interrupted).
+///
+/// The other end's close_notify is answered: at once in TLS 1.2, where nothing more can be sent after it
+/// ([RFC 5246, section 7.2.1](https://www.rfc-editor.org/rfc/rfc5246#section-7.2.1)); in TLS 1.3, where the two directions
+/// end by themselves ([RFC 8446, section 6.1](https://www.rfc-editor.org/rfc/rfc8446#section-6.1)), when this end has
+/// nothing more to send, at the latest when it is dropped.
 pub struct TlsStream {
     under: Arc<dyn Stream>,
     state: Mutex<State>,
@@ -40,6 +46,8 @@ struct State {
     /// The plaintext in `out` whose writer was told to come again.
     owed: usize,
     is_half_closed: bool,
+    /// The other end's close_notify is here.
+    has_ended: bool,
     read_timeout: Option<Duration>,
     /// The least version of TLS that is spoken.
     least: &'static str,
@@ -55,19 +63,15 @@ impl TlsStream {
         connection: impl Into<Connection>,
         patience: Duration,
     ) -> io::Result<Self> {
-        Self::handshake_from(under, connection, patience, "1.2")
+        let stream = Self::new(under, connection, "1.2");
+        stream.shake_within(patience)?;
+        Ok(stream)
     }
 
-    /// Does the same; `least` is the least version of TLS that is spoken.
-    pub(super) fn handshake_from(
-        under: Arc<dyn Stream>,
-        connection: impl Into<Connection>,
-        patience: Duration,
-        least: &'static str,
-    ) -> io::Result<Self> {
+    /// Begins with a connection that has not shaken hands yet; `least` is the least version of TLS that is spoken.
+    pub(super) fn new(under: Arc<dyn Stream>, connection: impl Into<Connection>, least: &'static str) -> Self {
         let mut connection = connection.into();
         connection.set_buffer_limit(None);
-        let deadline = Instant::now().checked_add(patience);
         let state = State {
             connection,
             received: Received::default(),
@@ -75,14 +79,19 @@ impl TlsStream {
             out: Vec::new(),
             owed: 0,
             is_half_closed: false,
+            has_ended: false,
             read_timeout: None,
             least,
         };
-        let stream = Self { under, state: Mutex::new(state), is_free: Condvar::new() };
-        stream.shake(deadline)?;
-        drop(stream.under.set_read_timeout(None));
-        drop(stream.under.set_write_timeout(None));
-        Ok(stream)
+        Self { under, state: Mutex::new(state), is_free: Condvar::new() }
+    }
+
+    /// Shakes hands, at most this long.
+    pub(super) fn shake_within(&self, patience: Duration) -> io::Result<()> {
+        self.shake(Instant::now().checked_add(patience))?;
+        drop(self.under.set_read_timeout(None));
+        drop(self.under.set_write_timeout(None));
+        Ok(())
     }
 
     /// Looks at the connection, for what was agreed.
@@ -167,13 +176,19 @@ impl TlsStream {
 
     /// Sends close_notify, once.
     fn say_farewell(&self) -> io::Result<()> {
-        let mut state = self.state();
-        if !state.is_half_closed {
-            state.is_half_closed = true;
-            state.connection.send_close_notify();
-        }
-        drop(state);
+        self.state().say_farewell();
         self.flush()
+    }
+
+    /// Answers the other end's close_notify, if that can be sent at once.
+    fn answer_farewell(&self) {
+        let mut state = self.state();
+        state.say_farewell();
+        // Who is sending sends this, too.
+        if !state.is_sending {
+            drop(state);
+            drop(self.under.set_write_timeout(Some(ALERT_PATIENCE)).and_then(|()| self.flush()));
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -182,6 +197,13 @@ impl TlsStream {
 }
 
 impl State {
+    fn say_farewell(&mut self) {
+        if !self.is_half_closed {
+            self.is_half_closed = true;
+            self.connection.send_close_notify();
+        }
+    }
+
     /// Moves what the connection has to send to `out`.
     fn encrypt(&mut self) {
         while self.connection.wants_write() {
@@ -206,13 +228,14 @@ impl State {
                     return Err(words::failure(error, self.least, stage));
                 }
             };
+            self.has_ended |= io.peer_has_closed();
             let plaintext = io.plaintext_bytes_to_read();
             if plaintext > 0 {
                 return Ok(plaintext);
             }
             if self.received.rest().is_empty() {
                 // What follows a close_notify is not for this connection.
-                return if io.peer_has_closed() { Ok(0) } else { self.look_for_plain_text() };
+                return if self.has_ended { Ok(0) } else { self.look_for_plain_text() };
             }
             match self.connection.read_tls(&mut self.received) {
                 // After a close_notify nothing more is looked at.
@@ -242,7 +265,15 @@ impl Stream for TlsStream {
             match state.connection.reader().read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, words::TRUNCATED));
+                    let is_cut = state.received.is_inside_record();
+                    return Err(if is_cut { Truncation::InsideRecord } else { Truncation::BetweenRecords }.into());
+                }
+                Ok(0) if state.has_ended => {
+                    if state.connection.protocol_version() == Some(ProtocolVersion::TLSv1_2) && !state.is_half_closed {
+                        drop(state);
+                        self.answer_farewell();
+                    }
+                    return Ok(0);
                 }
                 result => return result,
             }
@@ -311,11 +342,28 @@ impl Stream for TlsStream {
                     Err(error) => return Err(error),
                 }
             }
-        } else {
-            self.say_farewell()?;
+            self.under.set_write_timeout(left(deadline)?)?;
         }
+        self.say_farewell()?;
         let received = std::mem::take(&mut self.state().received);
         Ok(Arc::new(AfterTls::new(Arc::clone(&self.under), received)))
+    }
+
+    fn truncate(&self, how: Truncation) -> io::Result<()> {
+        self.flush()?;
+        if how == Truncation::InsideRecord {
+            let mut state = self.state();
+            state.say_farewell();
+            state.encrypt();
+            let mut record = std::mem::take(&mut state.out);
+            drop(state);
+            if record.pop().is_none() {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            write_all(&*self.under, &record).1?;
+        }
+        self.state().is_half_closed = true;
+        self.under.half_close()
     }
 
     fn shutdown(&self) -> io::Result<()> {
@@ -324,12 +372,24 @@ impl Stream for TlsStream {
 
     fn has_received(&self) -> bool {
         let mut state = self.state();
-        state.process().map_or(true, |plaintext| plaintext > 0) || !state.received.plain().is_empty()
+        let has_plaintext = state.process().map_or(true, |plaintext| plaintext > 0);
+        // Who ends TLS first may keep the connection open until it is answered: nothing more comes that would tell.
+        has_plaintext || state.has_ended || !state.received.plain().is_empty()
     }
 
     #[cfg(unix)]
     fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         self.under.as_fd()
+    }
+}
+
+impl Drop for TlsStream {
+    fn drop(&mut self) {
+        let state = self.state();
+        if state.has_ended && !state.is_half_closed {
+            drop(state);
+            self.answer_farewell();
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod attacks;
 mod certificates;
 mod client;
+mod verdict;
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
