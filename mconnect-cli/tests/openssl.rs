@@ -7,6 +7,7 @@ mod common;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use common::folder;
 use common::screen::Folder;
 use common::{Pty, Scrap, assert_status, complaints, err, out, talk};
 use mconnect_core::auth::encode;
@@ -154,5 +155,69 @@ fn a_certificate_of_ones_own_is_taken() {
         let output = talk(server.port, &options, "NOOP\nQUIT\n");
         assert_status(&output, 76);
         assert!(complaints(&output).contains("it asks for a client certificate"), "{}", err(&output));
+    }
+}
+
+/// A client of Python's that ends TLS, goes on in the clear, and lets the server do the same.
+const CLIENT: &str = r#"
+import socket, ssl, sys
+port, version, ca = sys.argv[1:]
+context = ssl.create_default_context(cafile=ca)
+context.minimum_version = context.maximum_version = ssl.TLSVersion["TLSv" + version.replace(".", "_")]
+client = socket.create_connection(("127.0.0.1", port), 20)
+def line(sent=None):
+    if sent:
+        client.sendall(sent + b"\r\n")
+    said = b""
+    while not said.endswith(b"\n"):
+        said += client.recv(1) or sys.exit("closed after %r" % said)
+    return said
+line()
+line(b"STARTTLS")
+client = context.wrap_socket(client, server_hostname="localhost")
+client = client.unwrap()
+assert line(b"NOOP") == b"250 outside\r\n"
+line(b"STARTTLS")
+client = context.wrap_socket(client, server_hostname="localhost")
+assert line(b"NOOP") == b"250 inside\r\n"
+assert client.recv(1) == b""
+client = client.unwrap()
+assert line() == b"250 outside\r\n"
+"#;
+
+#[test]
+#[ignore = "needs Python 3 and openssl: .ci/run runs it"]
+fn either_side_ends_tls_and_both_go_on_in_the_clear() {
+    let (cert, key) = certificate("rsa:2048");
+    let folder = folder::Folder::new("python-ends");
+    let played = "S: 220\nC: *starttls*\nC: END\nS: 250\nS: *end tls*\nS: 250 outside\nC: EHLO x\nS: 250-plain\nS: 250\n\
+        C: *starttls*\nC: EHLO x\nS: 250-TLSv${version}\nS: 250\nC: *end tls*\nC: EHLO x\nS: 250-plain\nS: 250\n\
+        C: *starttls*\nC: ${last}\n";
+    let ends = [
+        ("QUIT", "S: 221\nS: *close*"),
+        ("LEAVE", "S: 250\nS: *close without close_notify*"),
+        ("NOOP", "S: 250\nC: *half-close*\nS: *close*"),
+    ];
+    for version in ["1.2", "1.3"] {
+        let server = Python::start(version, cert.path(), key.path(), &[]);
+        for (last, end) in ends {
+            let file = folder.write("played.txt", &format!("{played}{end}\n"));
+            let options = ["--cafile", cert.path(), "--play", &file];
+            let values = [format!("version={version}"), format!("last={last}")];
+            let values = ["--set", &values[0], "--set", &values[1]];
+            let output = talk(server.port, &[&options[..], &values].concat(), "");
+            assert_status(&output, 0);
+        }
+
+        let file = folder.write(
+            "served.txt",
+            "S: 220 hi\nC: *starttls*\nC: *end tls*\nC: NOOP\nS: 250 outside\nC: *starttls*\nC: NOOP\nS: 250 inside\n\
+            S: *end tls*\nS: 250 outside\nC: *close*\n",
+        );
+        let chain = folder.path("chain.pem");
+        let (child, port, _out) = folder::serve(&["--serve", &file, "--once", "--save-chain", &chain]);
+        let client = Command::new("python3").args(["-c", CLIENT, &port, version, &chain]).output().unwrap();
+        assert!(client.status.success(), "{}", String::from_utf8_lossy(&client.stderr));
+        assert_status(&child.wait_with_output().unwrap(), 0);
     }
 }
