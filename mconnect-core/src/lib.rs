@@ -86,5 +86,5 @@ pub use connect::{Connect, Family, port};
 pub use error::{Action, Attempt, Error, Peer, Scene, Truncation};
 pub use observer::{Event, Observer};
 pub use session::{RawReader, RawWriter, Reader, Session, Timeouts, Writer};
-pub use stream::{Pair, Stream};
+pub use stream::{ChannelBindings, Pair, Stream};
 pub use timings::{Stage, Timing, Timings};

@@ -75,6 +75,11 @@ pub trait Stream: Send + Sync {
         Err(io::Error::new(io::ErrorKind::Unsupported, "TLS was not started"))
     }
 
+    /// Returns what an authentication over this stream can be bound to.
+    fn channel_bindings(&self) -> ChannelBindings {
+        ChannelBindings::default()
+    }
+
     /// Says whether [`read`](Self::read) has something to give that was received before, or has to report, so that the
     /// descriptor does not tell of it.
     fn has_received(&self) -> bool {
@@ -85,6 +90,32 @@ pub trait Stream: Send + Sync {
     #[cfg(unix)]
     fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         None
+    }
+}
+
+/// What an authentication can be bound to ([RFC 5056](https://www.rfc-editor.org/rfc/rfc5056)), so that it is worth nothing
+/// to somebody who relays it: what both ends of one TLS connection know of it, under the names that these have there.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct ChannelBindings {
+    /// `tls-exporter` ([RFC 9266](https://www.rfc-editor.org/rfc/rfc9266)), of TLS 1.3: 32 octets of its keys.
+    pub tls_exporter: Option<Vec<u8>>,
+    /// `tls-server-end-point` ([RFC 5929, section 4](https://www.rfc-editor.org/rfc/rfc5929#section-4)): a hash of the
+    /// server's certificate.
+    pub tls_server_end_point: Option<Vec<u8>>,
+}
+
+impl ChannelBindings {
+    /// Returns each that there is, with its name, the better ones first.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
+        let all = [("tls-exporter", &self.tls_exporter), ("tls-server-end-point", &self.tls_server_end_point)];
+        all.into_iter().filter_map(|(name, data)| Some((name, data.as_deref()?)))
+    }
+}
+
+impl fmt::Debug for ChannelBindings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter().map(|(name, _)| name)).finish()
     }
 }
 

@@ -19,6 +19,7 @@ use crate::args::{Options, Output, Security, Start};
 use crate::failure;
 use crate::screen::Screen;
 use crate::verdict::{Verdict, reason, say, status};
+pub use auth::refused;
 use opening::Opening;
 
 /// What was asked for, made ready.

@@ -9,7 +9,7 @@ use super::input::{CLOSE_PATIENCE, Input};
 use super::rules::Rule;
 use super::{Server, ServerError, bind};
 use crate::dialogue::{Dialogue, Values};
-use crate::stream::Stream;
+use crate::stream::{ChannelBindings, Stream};
 
 /// A server with more than the plain one has. The features `tls` and `auth` add methods.
 #[derive(Clone)]
@@ -35,11 +35,11 @@ pub(super) trait Accept: Send + Sync {
 
 /// The server's side of AUTH.
 pub(super) trait Gate: Send + Sync {
-    /// Gives the names of the mechanisms, as EHLO has them.
-    fn mechanisms(&self) -> &str;
+    /// Gives the names of the mechanisms over this channel, as EHLO has them.
+    fn mechanisms(&self, channel: &ChannelBindings) -> String;
 
     /// Begins an exchange; nothing if there is no such mechanism.
-    fn begin(&self, mechanism: &[u8]) -> Option<Box<dyn Exchange>>;
+    fn begin(&self, mechanism: &[u8], channel: &ChannelBindings) -> Option<Box<dyn Exchange>>;
 }
 
 /// One exchange.

@@ -27,7 +27,7 @@ use crate::closer::Closer;
 use crate::error::{Action, Error, Peer, Truncation};
 use crate::observer::Observer;
 use crate::protocol::{Extensions, Limits, Phase, Reply, ReplyLine, Standing};
-use crate::stream::Stream;
+use crate::stream::{ChannelBindings, Stream};
 use shared::{Deadline, Shared};
 
 /// A session with an SMTP server, used by one thread; [`split`](Self::split) makes two of it.
@@ -317,6 +317,11 @@ impl Session {
     /// Gives what the server advertised in its last positive reply to EHLO or LHLO.
     pub fn extensions(&self) -> Option<Extensions> {
         self.shared().tracker().extensions().cloned()
+    }
+
+    /// Returns what an authentication can be bound to here: something inside TLS only.
+    pub fn channel_bindings(&self) -> ChannelBindings {
+        self.writer.channel_bindings()
     }
 
     /// Gives the other end.

@@ -11,7 +11,7 @@ use crate::closer::Closer;
 use crate::error::{Action, Error, Peer, Truncation};
 use crate::observer::Event;
 use crate::protocol::{Extensions, Phase, Request, Standing};
-use crate::stream::Stream;
+use crate::stream::{ChannelBindings, Stream};
 
 /// The half of a session that writes, and that keeps the deadlines while another thread reads.
 pub struct Writer {
@@ -106,6 +106,11 @@ impl Writer {
     /// Gives what the server advertised in its last positive reply to EHLO or LHLO.
     pub fn extensions(&self) -> Option<Extensions> {
         self.shared.tracker().extensions().cloned()
+    }
+
+    /// Returns what an authentication can be bound to here: something inside TLS only.
+    pub fn channel_bindings(&self) -> ChannelBindings {
+        self.stream.channel_bindings()
     }
 
     /// Gives the address of this end, if it has one.

@@ -10,13 +10,15 @@ use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustls::pki_types::CertificateDer;
 use rustls::{Connection, ProtocolVersion};
 
 use super::after::AfterTls;
+use super::certificate::end_point;
 use super::received::Received;
 use super::words::{self, Stage};
 use crate::error::Truncation;
-use crate::stream::{Stream, left};
+use crate::stream::{ChannelBindings, Stream, left};
 
 /// A TLS connection over another stream.
 ///
@@ -31,6 +33,8 @@ use crate::stream::{Stream, left};
 pub struct TlsStream {
     under: Arc<dyn Stream>,
     state: Mutex<State>,
+    /// A server's own certificate, if it is known.
+    certificate: Option<CertificateDer<'static>>,
     /// Told when nobody is sending any more.
     is_free: Condvar,
 }
@@ -83,7 +87,14 @@ impl TlsStream {
             read_timeout: None,
             least,
         };
-        Self { under, state: Mutex::new(state), is_free: Condvar::new() }
+        Self { under, state: Mutex::new(state), certificate: None, is_free: Condvar::new() }
+    }
+
+    /// Tells a server's stream which certificate it has shown, so that an authentication can be bound to that.
+    #[must_use]
+    pub fn shown(mut self, certificate: CertificateDer<'static>) -> Self {
+        self.certificate = Some(certificate);
+        self
     }
 
     /// Shakes hands, at most this long.
@@ -366,6 +377,21 @@ impl Stream for TlsStream {
         self.under.half_close()
     }
 
+    fn channel_bindings(&self) -> ChannelBindings {
+        let (state, mut bindings) = (self.state(), ChannelBindings::default());
+        let connection = &state.connection;
+        // On TLS 1.2 it takes an extended master secret (RFC 9266, section 1), of which nothing is known here.
+        if connection.protocol_version() == Some(ProtocolVersion::TLSv1_3) {
+            bindings.tls_exporter = connection.export_keying_material(vec![0; 32], EXPORTER, None).ok();
+        }
+        let shown = match connection {
+            Connection::Client(client) => client.peer_certificates().and_then(<[_]>::first),
+            Connection::Server(_) => self.certificate.as_ref(),
+        };
+        bindings.tls_server_end_point = shown.and_then(|der| end_point(der));
+        bindings
+    }
+
     fn shutdown(&self) -> io::Result<()> {
         self.under.shutdown()
     }
@@ -429,6 +455,8 @@ fn is_to_repeat(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
 }
 
+/// The label of RFC 9266, section 2.
+const EXPORTER: &[u8] = b"EXPORTER-Channel-Binding";
 /// How much is encrypted at once, in octets.
 const BLOCK: usize = 64 * 1024;
 /// How long an alert may take to be sent.

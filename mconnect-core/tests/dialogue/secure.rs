@@ -257,6 +257,22 @@ fn every_mechanism_is_played_from_both_sides() {
 }
 
 #[test]
+fn an_exchange_that_is_bound_to_tls_is_played_from_both_sides_and_needs_tls() {
+    for mechanism in ["SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS"] {
+        let dialogue = format!("C: *tls*\nS: 220 hi\nC: *authenticate {mechanism} user pencil*\nC: QUIT\nS: 221 bye");
+        both(&dialogue, &dialogue);
+        let dialogue = format!("S: 220 hi\nC: *authenticate {mechanism} user pencil*");
+        let server = Server::play(&dialogue).unwrap();
+        let played = open(&server).play(&dialogue.parse().unwrap());
+        let failure = played.failure().unwrap();
+        assert_eq!(failure.verdict, Verdict::Impossible);
+        assert_eq!(failure.got, format!("there is nothing here to bind {mechanism} to"));
+        drop(played);
+        server.join().unwrap_err();
+    }
+}
+
+#[test]
 fn a_refused_exchange_is_a_failure_of_its_own_on_both_sides_and_shows_no_password() {
     for mechanism in ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"] {
         let server = Server::play(&format!("S: 220 hi\nC: *authenticate {mechanism} tim right*")).unwrap();
@@ -297,7 +313,7 @@ fn what_cannot_be_done_says_why() {
     let played = open(&server).play(&"S: 220\nC: *authenticate GSSAPI a b*".parse().unwrap());
     let failure = played.failure().unwrap();
     assert_eq!(failure.verdict, Verdict::Impossible);
-    assert!(failure.got.starts_with("no such mechanism here: SCRAM-SHA-256, "), "{failure}");
+    assert!(failure.got.starts_with("no such mechanism here: SCRAM-SHA-256-PLUS, "), "{failure}");
     drop(played);
     server.join().unwrap();
 

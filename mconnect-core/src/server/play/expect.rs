@@ -107,7 +107,7 @@ impl Game<'_> {
             (Ok(user), Ok(secret)) => (user, secret),
             (Err(name), _) | (_, Err(name)) => return Ok(Err(no_value(&name))),
         };
-        let Some(mut exchange) = auth::exchange(mechanism, &user, &secret) else {
+        let Some(mut exchange) = auth::exchange(mechanism, &user, &secret, &self.stream.channel_bindings()) else {
             return Ok(Err(auth::NO_EXCHANGE.to_owned()));
         };
         let line = self.input.line()?;
