@@ -10,8 +10,10 @@ use std::process::{Child, Command, Stdio};
 use common::folder;
 use common::screen::Folder;
 use common::{Pty, Scrap, assert_status, complaints, err, out, talk};
+use mconnect_core::Connect;
 use mconnect_core::auth::encode;
-use mconnect_core::server::Authority;
+use mconnect_core::server::{Authority, Setup};
+use mconnect_core::tls::Config;
 
 /// A server of Python's, until this is dropped.
 struct Python {
@@ -42,6 +44,10 @@ impl Drop for Python {
 
 /// Makes a certificate with this kind of key, and gives it and the key.
 fn certificate(kind: &str) -> (Scrap, Scrap) {
+    certificate_with(kind, &[])
+}
+
+fn certificate_with(kind: &str, more: &[&str]) -> (Scrap, Scrap) {
     let name = kind.replace([':', ' '], "-");
     let (cert, key) = (Scrap::new(&format!("{name}.pem"), ""), Scrap::new(&format!("{name}.key"), ""));
     let made = Command::new("openssl")
@@ -49,6 +55,7 @@ fn certificate(kind: &str) -> (Scrap, Scrap) {
         .args(kind.split(' '))
         .args(["-nodes", "-days", "5", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"])
         .args(["-keyout", key.path(), "-out", cert.path()])
+        .args(more)
         .stderr(Stdio::null())
         .status();
     assert!(made.unwrap().success());
@@ -155,6 +162,37 @@ fn a_certificate_of_ones_own_is_taken() {
         let output = talk(server.port, &options, "NOOP\nQUIT\n");
         assert_status(&output, 76);
         assert!(complaints(&output).contains("it asks for a client certificate"), "{}", err(&output));
+    }
+}
+
+#[test]
+#[ignore = "needs Python 3 and openssl: .ci/run runs it"]
+fn a_certificate_is_hashed_for_channel_binding_by_the_hash_of_its_signature() {
+    let pss = ["-sigopt", "rsa_padding_mode:pss"];
+    for (kind, more, hash) in [
+        ("rsa:2048", &["-md5"][..], Some("sha256")),
+        ("rsa:2048", &["-sha1"], Some("sha256")),
+        ("rsa:2048", &["-sha384"], Some("sha384")),
+        ("rsa:2048", &["-sha512"], Some("sha512")),
+        ("rsa:2048", &[&pss[..], &["-sha1"]].concat(), Some("sha256")),
+        ("rsa:2048", &[&pss[..], &["-sha256"]].concat(), Some("sha256")),
+        ("rsa:2048", &[&pss[..], &["-sha512"]].concat(), Some("sha512")),
+        ("ec -pkeyopt ec_paramgen_curve:prime256v1", &["-sha1"], Some("sha256")),
+        ("ec -pkeyopt ec_paramgen_curve:secp384r1", &["-sha384"], Some("sha384")),
+        ("ed25519", &[], None),
+    ] {
+        let (cert, key) = certificate_with(kind, more);
+        let [chain, key] = [cert, key].map(|file| std::fs::read(&file.0).unwrap());
+        let server = Setup::new().tls_pem(&chain, &key).unwrap().tls_first().start().unwrap();
+        let session = Connect::new("127.0.0.1", server.port()).open().unwrap();
+        let (session, info) = session.upgrade(&Config::new().insecure()).unwrap();
+        let der = Scrap::new("hashed.der", "");
+        std::fs::write(&der.0, &info.certificates[0].der).unwrap();
+        let expected = hash.map(|hash| {
+            let digest = Command::new("openssl").args(["dgst", &format!("-{hash}"), "-binary", der.path()]).output();
+            digest.unwrap().stdout
+        });
+        assert_eq!(session.channel_bindings().tls_server_end_point, expected, "{kind} {more:?}");
     }
 }
 

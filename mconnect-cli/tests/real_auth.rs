@@ -5,6 +5,10 @@
 
 mod common;
 
+use std::process::{Command, Stdio};
+
+use common::assert_status;
+use common::folder::{Folder, serve};
 use common::real::{EHLO, EXIM, POSTFIX, RealServer, delivery, message, talk};
 
 #[test]
@@ -19,6 +23,30 @@ fn exim_lets_users_in() {
     let server = RealServer::start(EXIM);
     every_exchange(&server);
     client_certificate(&server);
+}
+
+#[test]
+#[ignore = "needs Debian's gsasl: .ci/run installs and runs it"]
+fn gnu_sasl_is_let_in_by_what_is_bound_to_tls() {
+    let folder = Folder::new("gsasl");
+    for mechanism in ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS"] {
+        for (password, is_right) in [("pencil", true), ("crayon", false)] {
+            let dialogue = format!(
+                "S: 220 hi\nC: *starttls*\nC: EHLO ${{name}}\nS: 250 AUTH {mechanism}\n\
+                C: *authenticate {mechanism} user pencil*\nC: QUIT\nS: 221 bye\n"
+            );
+            let (file, chain) = (folder.write("served.txt", &dialogue), folder.path("chain.pem"));
+            let (server, port, _out) = serve(&["--serve", &file, "--once", "--save-chain", &chain]);
+            let client = Command::new("gsasl")
+                .args(["--smtp", "--starttls", "--connect", &format!("localhost:{port}")])
+                .args([&format!("--x509-ca-file={chain}"), "-m", mechanism, "-a", "user", "-p", password])
+                .stdin(Stdio::null())
+                .output()
+                .unwrap();
+            assert_eq!(client.status.success(), is_right, "{}", String::from_utf8_lossy(&client.stdout));
+            assert_status(&server.wait_with_output().unwrap(), u8::from(!is_right).into());
+        }
+    }
 }
 
 fn every_exchange(server: &RealServer) {

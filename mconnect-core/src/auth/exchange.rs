@@ -39,7 +39,7 @@ pub enum AuthError {
     #[error("the server asks for {0} rounds, which is too many")]
     Rounds(u64),
     /// Who hears the answer could try passwords out on it.
-    #[error("the server asks for {0} rounds, fewer than the {FEWEST_ROUNDS} that protect the password")]
+    #[error("the server asks for too few rounds, {0}: below {FEWEST_ROUNDS} they hardly protect the password")]
     FewRounds(u64),
     /// There is no TLS, or none of which both ends know something that is spoken here.
     #[error("there is nothing here to bind {0} to")]

@@ -172,7 +172,10 @@ fn a_server_that_asks_for_few_rounds_gets_no_answer_unless_the_caller_allows_tha
             Ok(reply) => assert!(allows && reply.code() == 501),
             Err(Error::Auth { reason, .. }) => {
                 assert!(!allows);
-                assert_eq!(reason, "the server asks for 1 rounds, fewer than the 4096 that protect the password");
+                assert_eq!(
+                    reason,
+                    "the server asks for too few rounds, 1: below 4096 they hardly protect the password"
+                );
             }
             Err(error) => panic!("{error}"),
         }
