@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use common::assert_status;
 use common::folder::{Folder, serve};
-use common::real::{EHLO, EXIM, POSTFIX, RealServer, delivery, message, talk};
+use common::real::{DOVECOT, EHLO, EXIM, POSTFIX, RealServer, delivery, message, talk};
 
 #[test]
 #[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
@@ -23,6 +23,28 @@ fn exim_lets_users_in() {
     let server = RealServer::start(EXIM);
     every_exchange(&server);
     client_certificate(&server);
+}
+
+#[test]
+#[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
+fn dovecot_lets_users_in_by_what_is_bound_to_tls() {
+    let server = RealServer::start(DOVECOT);
+    let (right, wrong) = (server.password("pencil"), server.tls_file("wrong"));
+    std::fs::write(&wrong, "crayon").unwrap();
+    let root = server.root();
+    let named = server.kind.mechanisms.iter().map(|mechanism| (format!("user:{mechanism}"), *mechanism));
+    for (who, mechanism) in named.chain([("user".to_owned(), "SCRAM-SHA-256-PLUS")]) {
+        for (start, port) in [("--starttls", server.port), ("--tls", server.tls_port)] {
+            let options = [start, "--cafile", &root, "--auth", &who, "--password-file", &right];
+            let granted = talk(port, "127.0.0.1", &options, "QUIT\n");
+            assert_eq!(granted.status, Some(0), "{granted:?}");
+            granted.must_tell(&format!("> AUTH {mechanism} (answers not shown)\n"));
+            assert!(granted.out.contains(server.kind.authenticated), "{granted:?}");
+        }
+    }
+    let options = ["--starttls", "--cafile", &root, "--auth", "user", "--password-file", &wrong];
+    let refused = server.talk("127.0.0.1", &options, "QUIT\n");
+    assert_eq!(refused.status, Some(77), "{refused:?}");
 }
 
 #[test]
