@@ -15,6 +15,7 @@ mod certificate;
 #[cfg(feature = "serde")]
 mod json;
 mod received;
+mod state;
 mod stream;
 mod verifier;
 mod verify;

@@ -15,8 +15,8 @@ use rustls::{Connection, ProtocolVersion};
 
 use super::after::AfterTls;
 use super::certificate::end_point;
-use super::received::Received;
-use super::words::{self, Stage};
+use super::state::State;
+use super::words;
 use crate::error::Truncation;
 use crate::stream::{ChannelBindings, Stream, left};
 
@@ -39,24 +39,6 @@ pub struct TlsStream {
     is_free: Condvar,
 }
 
-struct State {
-    connection: Connection,
-    /// Ciphertext that was received and not yet looked at.
-    received: Received,
-    /// Somebody has taken `out` and is writing it to the stream below.
-    is_sending: bool,
-    /// Ciphertext that is to be sent.
-    out: Vec<u8>,
-    /// The plaintext in `out` whose writer was told to come again.
-    owed: usize,
-    is_half_closed: bool,
-    /// The other end's close_notify is here.
-    has_ended: bool,
-    read_timeout: Option<Duration>,
-    /// The least version of TLS that is spoken.
-    least: &'static str,
-}
-
 impl TlsStream {
     /// Shakes hands, at most this long.
     ///
@@ -74,19 +56,7 @@ impl TlsStream {
 
     /// Begins with a connection that has not shaken hands yet; `least` is the least version of TLS that is spoken.
     pub(super) fn new(under: Arc<dyn Stream>, connection: impl Into<Connection>, least: &'static str) -> Self {
-        let mut connection = connection.into();
-        connection.set_buffer_limit(None);
-        let state = State {
-            connection,
-            received: Received::default(),
-            is_sending: false,
-            out: Vec::new(),
-            owed: 0,
-            is_half_closed: false,
-            has_ended: false,
-            read_timeout: None,
-            least,
-        };
+        let state = State::new(connection.into(), least);
         Self { under, state: Mutex::new(state), certificate: None, is_free: Condvar::new() }
     }
 
@@ -204,66 +174,6 @@ impl TlsStream {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn say_farewell(&mut self) {
-        if !self.is_half_closed {
-            self.is_half_closed = true;
-            self.connection.send_close_notify();
-        }
-    }
-
-    /// Moves what the connection has to send to `out`.
-    fn encrypt(&mut self) {
-        while self.connection.wants_write() {
-            // Writing to memory does not fail.
-            if self.connection.write_tls(&mut self.out).is_err() {
-                return;
-            }
-        }
-    }
-
-    /// Decrypts what was received, until there is plaintext, and gives how much.
-    fn process(&mut self) -> io::Result<usize> {
-        loop {
-            let io = match self.connection.process_new_packets() {
-                Ok(io) => io,
-                Err(error) => {
-                    let stage = match self.connection.negotiated_cipher_suite() {
-                        None => Stage::Begun,
-                        Some(_) if self.connection.is_handshaking() => Stage::Agreed,
-                        Some(_) => Stage::Done,
-                    };
-                    return Err(words::failure(error, self.least, stage));
-                }
-            };
-            self.has_ended |= io.peer_has_closed();
-            let plaintext = io.plaintext_bytes_to_read();
-            if plaintext > 0 {
-                return Ok(plaintext);
-            }
-            if self.received.rest().is_empty() {
-                // What follows a close_notify is not for this connection.
-                return if self.has_ended { Ok(0) } else { self.look_for_plain_text() };
-            }
-            match self.connection.read_tls(&mut self.received) {
-                // After a close_notify nothing more is looked at.
-                Ok(0) | Err(_) => return Ok(0),
-                Ok(_) => {}
-            }
-        }
-    }
-
-    /// Records that are none are not given to the connection: after a close_notify of its own it cannot complain of them.
-    /// A server may then go on in plain text, to say goodbye: that is an end without its close_notify.
-    fn look_for_plain_text(&self) -> io::Result<usize> {
-        let kind = if self.is_half_closed { io::ErrorKind::UnexpectedEof } else { io::ErrorKind::InvalidData };
-        match self.received.plain() {
-            [] => Ok(0),
-            plain => Err(io::Error::new(kind, words::LeftTls::new(plain))),
-        }
     }
 }
 
