@@ -208,7 +208,7 @@ impl Reader {
                 io::ErrorKind::Interrupted => return Ok(None),
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut if self.timeout.is_some() => {}
                 _ => {
-                    if let Some(how) = Truncation::of(&error) {
+                    if let Some(how) = Truncation::of(&error).filter(|_| !self.shared.closer.is_closed()) {
                         self.shared.observe(&Event::Truncated(how));
                     }
                     self.end = End::Failed(Some(self.shared.io_error(Action::Read, error)));
