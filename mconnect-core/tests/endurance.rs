@@ -144,7 +144,7 @@ fn a_session_of_a_million_commands_stays_small() {
 
 #[test]
 #[ignore = "it counts what the whole process holds"]
-fn a_session_inside_tls_takes_little_memory() {
+fn the_memory_that_a_session_inside_tls_takes_is_little() {
     let server = Setup::new().tls(&Identity::self_signed(["127.0.0.1"])).start().unwrap();
     let session = || {
         let mut session = open(&server);
