@@ -32,7 +32,7 @@ fn authentication_takes_the_best_mechanism_and_77_is_a_refusal() {
     let server = self_signed();
     let output = with_password(server.port(), &["--starttls", "-k", "--auth", "user"], "pencil");
     assert_status(&output, 0);
-    assert!(err(&output).contains("> AUTH SCRAM-SHA-256 (answers not shown)\n"), "{}", err(&output));
+    assert!(err(&output).contains("> AUTH SCRAM-SHA-256-PLUS (answers not shown)\n"), "{}", err(&output));
     assert!(out(&output).contains("235 2.7.0 welcome\r\n"), "{}", out(&output));
     for mechanism in ["PLAIN", "login", "CRAM-MD5", "SCRAM-SHA-1"] {
         let auth = format!("user:{mechanism}");
@@ -41,6 +41,18 @@ fn authentication_takes_the_best_mechanism_and_77_is_a_refusal() {
         assert_status(&output, 77);
         assert!(!err(&output).contains("crayon"));
     }
+    // Where it is bound to TLS, the mechanism that is not is named; and without TLS there is nothing to bind to.
+    let output = with_password(server.port(), &["--starttls", "-k", "--auth", "user"], "crayon");
+    assert_status(&output, 77);
+    let told = complaints(&output);
+    assert!(
+        told.contains("authentication as user by SCRAM-SHA-256-PLUS was refused: the password is wrong, "),
+        "{told}"
+    );
+    assert!(told.contains("; SCRAM-SHA-256 is not bound to the connection (user:SCRAM-SHA-256)"), "{told}");
+    let output = with_password(server.port(), &["--auth", "user:SCRAM-SHA-1-PLUS"], "pencil");
+    assert_status(&output, 77);
+    assert!(complaints(&output).contains("there is nothing here to bind SCRAM-SHA-1-PLUS to"), "{}", err(&output));
     let output = with_password(server.port(), &["--auth", "user:GSSAPI"], "");
     assert_status(&output, 64);
 }

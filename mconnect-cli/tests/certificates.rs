@@ -6,14 +6,16 @@ mod common;
 
 use std::fs;
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::Arc;
 
-use common::{Peer, Scrap, assert_status, complaints, err, feed, out, talk, tool};
+use common::{Peer, Pty, Scrap, assert_status, complaints, err, feed, out, read_once, talk, tool};
 use mconnect_core::auth::encode;
 use mconnect_core::server::{Authority, Identity, Setup};
 use mconnect_core::tls::rustls;
 use mconnect_core::tls::rustls::pki_types::pem::PemObject as _;
 use mconnect_core::tls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use mconnect_core::tls::rustls::server::ClientCertVerifierBuilder;
 
 #[test]
 fn the_chain_is_shown_and_saved_names_and_pins_hold() {
@@ -146,6 +148,87 @@ fn a_certificate_of_ones_own_is_shown_if_it_is_asked_for() {
 }
 
 #[test]
+fn a_certificate_of_ones_own_goes_to_nobody_who_is_not_proven_and_the_chain_is_shown_all_the_same() {
+    let (clients, identity) = (Authority::new("Clients"), Identity::self_signed(["127.0.0.1"]));
+    let client = clients.issue(["client.example"]);
+    let both = Scrap::new("early.pem", &(key_pem(&client) + &client.pem()));
+    let (ca, saved) = (Scrap::new("early-ca.pem", &identity.pem()), Scrap::new("early-saved.pem", ""));
+    let options = ["--cert", both.path(), "--tls-verbose", "--save-chain", saved.path()];
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        for trust in [&[][..], &["-k"], &["--cafile", ca.path()]] {
+            for way in [Way::Typed, Way::Piped, Way::Option, Way::First] {
+                fs::write(&saved.0, "").unwrap();
+                let config = taking(&clients, &identity, version);
+                let peer = Peer::start(move |stream| meet(stream, config, way));
+                let options = [&options[..], trust].concat();
+                let (status, told) = match way {
+                    Way::Typed => {
+                        let mut pty = Pty::mconnect(peer.port, &options);
+                        pty.expect("220 ");
+                        pty.send("STARTTLS\n");
+                        if !trust.is_empty() {
+                            pty.expect("key SHA-256");
+                            pty.send("QUIT\n");
+                        }
+                        (pty.wait(), pty.screen())
+                    }
+                    _ => {
+                        let (more, script) = match way {
+                            Way::Option => (&["--starttls", "--helo", "x"][..], "QUIT\n"),
+                            Way::First => (&["--tls"][..], "QUIT\n"),
+                            _ => (&[][..], "STARTTLS\nQUIT\n"),
+                        };
+                        let output = talk(peer.port, &[&options, more].concat(), script);
+                        (output.status.code().unwrap(), err(&output))
+                    }
+                };
+                let which = format!("{way:?} {trust:?} {version:?}: {told}");
+                assert_eq!(status, if trust.is_empty() { 76 } else { 0 }, "{which}");
+                assert!(told.contains("certificate 0: CN=127.0.0.1"), "{which}");
+                assert_eq!(fs::read_to_string(&saved.0).unwrap(), identity.pem(), "{which}");
+                let refused = "the certificate is self-signed; -k goes on in spite of it";
+                assert_eq!(told.replace(['\r', '\n'], "").contains(refused), trust.is_empty(), "{which}");
+                let shown = if trust.is_empty() { "no certificate" } else { "a certificate" };
+                assert_eq!(peer.received(), [shown.as_bytes()], "{which}");
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Way {
+    Typed,
+    Piped,
+    Option,
+    First,
+}
+
+/// Starts TLS with a client, and says whether that has shown a certificate.
+fn meet(mut stream: TcpStream, config: Arc<rustls::ServerConfig>, way: Way) -> Vec<Vec<u8>> {
+    let words: &[&str] = match way {
+        Way::First => &[],
+        Way::Option => &["220 hi\r\n", "250-hi\r\n250 STARTTLS\r\n", "220 go\r\n"],
+        Way::Typed | Way::Piped => &["220 hi\r\n", "220 go\r\n"],
+    };
+    for (index, word) in words.iter().enumerate() {
+        stream.write_all(word.as_bytes()).unwrap();
+        if index + 1 < words.len() {
+            read_once(&mut stream);
+        }
+    }
+    let mut connection = rustls::ServerConnection::new(config).unwrap();
+    let mut tls = rustls::Stream::new(&mut connection, &mut stream);
+    let greeting: &[u8] = if way == Way::First { b"220 hi\r\n" } else { b"" };
+    let is_met = tls.write_all(greeting).and_then(|()| tls.read(&mut [0; 100])).is_ok_and(|count| count > 0);
+    if is_met {
+        tls.write_all(b"221 bye\r\n").unwrap();
+        let _ = tls.read_to_end(&mut Vec::new());
+    }
+    let shown = if connection.peer_certificates().is_some() { "a certificate" } else { "no certificate" };
+    vec![shown.into()]
+}
+
+#[test]
 fn external_lets_the_certificate_speak() {
     let (clients, identity) = (Authority::new("Clients"), Identity::self_signed(["127.0.0.1"]));
     let config = demanding(&clients, &identity);
@@ -174,6 +257,24 @@ fn external_lets_the_certificate_speak() {
 
 /// A configuration for a server that demands a certificate of this authority's.
 fn demanding(clients: &Authority, identity: &Identity) -> Arc<rustls::ServerConfig> {
+    configured(clients, identity, rustls::DEFAULT_VERSIONS, |verifier| verifier)
+}
+
+/// A configuration for a server that asks for one, in one version of TLS.
+fn taking(
+    clients: &Authority,
+    identity: &Identity,
+    version: &'static rustls::SupportedProtocolVersion,
+) -> Arc<rustls::ServerConfig> {
+    configured(clients, identity, &[version], ClientCertVerifierBuilder::allow_unauthenticated)
+}
+
+fn configured(
+    clients: &Authority,
+    identity: &Identity,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+    ask: impl FnOnce(ClientCertVerifierBuilder) -> ClientCertVerifierBuilder,
+) -> Arc<rustls::ServerConfig> {
     let certificates = |pem: &str| -> Vec<CertificateDer<'static>> {
         CertificateDer::pem_slice_iter(pem.as_bytes()).map(Result::unwrap).collect()
     };
@@ -181,9 +282,9 @@ fn demanding(clients: &Authority, identity: &Identity) -> Arc<rustls::ServerConf
     roots.add_parsable_certificates(certificates(&clients.pem()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider));
-    let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let builder = rustls::ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
     let key = PrivatePkcs8KeyDer::from(identity.key().to_vec());
-    let builder = builder.with_client_cert_verifier(verifier.build().unwrap());
+    let builder = builder.with_client_cert_verifier(ask(verifier).build().unwrap());
     Arc::new(builder.with_single_cert(certificates(&identity.pem()), key.into()).unwrap())
 }
 

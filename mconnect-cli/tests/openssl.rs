@@ -7,10 +7,13 @@ mod common;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use common::folder;
 use common::screen::Folder;
 use common::{Pty, Scrap, assert_status, complaints, err, out, talk};
+use mconnect_core::Connect;
 use mconnect_core::auth::encode;
-use mconnect_core::server::Authority;
+use mconnect_core::server::{Authority, Setup};
+use mconnect_core::tls::Config;
 
 /// A server of Python's, until this is dropped.
 struct Python {
@@ -41,6 +44,10 @@ impl Drop for Python {
 
 /// Makes a certificate with this kind of key, and gives it and the key.
 fn certificate(kind: &str) -> (Scrap, Scrap) {
+    certificate_with(kind, &[])
+}
+
+fn certificate_with(kind: &str, more: &[&str]) -> (Scrap, Scrap) {
     let name = kind.replace([':', ' '], "-");
     let (cert, key) = (Scrap::new(&format!("{name}.pem"), ""), Scrap::new(&format!("{name}.key"), ""));
     let made = Command::new("openssl")
@@ -48,6 +55,7 @@ fn certificate(kind: &str) -> (Scrap, Scrap) {
         .args(kind.split(' '))
         .args(["-nodes", "-days", "5", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"])
         .args(["-keyout", key.path(), "-out", cert.path()])
+        .args(more)
         .stderr(Stdio::null())
         .status();
     assert!(made.unwrap().success());
@@ -154,5 +162,100 @@ fn a_certificate_of_ones_own_is_taken() {
         let output = talk(server.port, &options, "NOOP\nQUIT\n");
         assert_status(&output, 76);
         assert!(complaints(&output).contains("it asks for a client certificate"), "{}", err(&output));
+    }
+}
+
+#[test]
+#[ignore = "needs Python 3 and openssl: .ci/run runs it"]
+fn a_certificate_is_hashed_for_channel_binding_by_the_hash_of_its_signature() {
+    let pss = ["-sigopt", "rsa_padding_mode:pss"];
+    for (kind, more, hash) in [
+        ("rsa:2048", &["-md5"][..], Some("sha256")),
+        ("rsa:2048", &["-sha1"], Some("sha256")),
+        ("rsa:2048", &["-sha384"], Some("sha384")),
+        ("rsa:2048", &["-sha512"], Some("sha512")),
+        ("rsa:2048", &[&pss[..], &["-sha1"]].concat(), Some("sha256")),
+        ("rsa:2048", &[&pss[..], &["-sha256"]].concat(), Some("sha256")),
+        ("rsa:2048", &[&pss[..], &["-sha512"]].concat(), Some("sha512")),
+        ("ec -pkeyopt ec_paramgen_curve:prime256v1", &["-sha1"], Some("sha256")),
+        ("ec -pkeyopt ec_paramgen_curve:secp384r1", &["-sha384"], Some("sha384")),
+        ("ed25519", &[], None),
+    ] {
+        let (cert, key) = certificate_with(kind, more);
+        let [chain, key] = [cert, key].map(|file| std::fs::read(&file.0).unwrap());
+        let server = Setup::new().tls_pem(&chain, &key).unwrap().tls_first().start().unwrap();
+        let session = Connect::new("127.0.0.1", server.port()).open().unwrap();
+        let (session, info) = session.upgrade(&Config::new().insecure()).unwrap();
+        let der = Scrap::new("hashed.der", "");
+        std::fs::write(&der.0, &info.certificates[0].der).unwrap();
+        let expected = hash.map(|hash| {
+            let digest = Command::new("openssl").args(["dgst", &format!("-{hash}"), "-binary", der.path()]).output();
+            digest.unwrap().stdout
+        });
+        assert_eq!(session.channel_bindings().tls_server_end_point, expected, "{kind} {more:?}");
+    }
+}
+
+/// A client of Python's that ends TLS, goes on in the clear, and lets the server do the same.
+const CLIENT: &str = r#"
+import socket, ssl, sys
+port, version, ca = sys.argv[1:]
+context = ssl.create_default_context(cafile=ca)
+context.minimum_version = context.maximum_version = ssl.TLSVersion["TLSv" + version.replace(".", "_")]
+client = socket.create_connection(("127.0.0.1", port), 20)
+def line(sent=None):
+    if sent:
+        client.sendall(sent + b"\r\n")
+    said = b""
+    while not said.endswith(b"\n"):
+        said += client.recv(1) or sys.exit("closed after %r" % said)
+    return said
+line()
+line(b"STARTTLS")
+client = context.wrap_socket(client, server_hostname="localhost")
+client = client.unwrap()
+assert line(b"NOOP") == b"250 outside\r\n"
+line(b"STARTTLS")
+client = context.wrap_socket(client, server_hostname="localhost")
+assert line(b"NOOP") == b"250 inside\r\n"
+assert client.recv(1) == b""
+client = client.unwrap()
+assert line() == b"250 outside\r\n"
+"#;
+
+#[test]
+#[ignore = "needs Python 3 and openssl: .ci/run runs it"]
+fn either_side_ends_tls_and_both_go_on_in_the_clear() {
+    let (cert, key) = certificate("rsa:2048");
+    let folder = folder::Folder::new("python-ends");
+    let played = "S: 220\nC: *starttls*\nC: END\nS: 250\nS: *end tls*\nS: 250 outside\nC: EHLO x\nS: 250-plain\nS: 250\n\
+        C: *starttls*\nC: EHLO x\nS: 250-TLSv${version}\nS: 250\nC: *end tls*\nC: EHLO x\nS: 250-plain\nS: 250\n\
+        C: *starttls*\nC: ${last}\n";
+    let ends = [
+        ("QUIT", "S: 221\nS: *close*"),
+        ("LEAVE", "S: 250\nS: *close without close_notify*"),
+        ("NOOP", "S: 250\nC: *half-close*\nS: *close*"),
+    ];
+    for version in ["1.2", "1.3"] {
+        let server = Python::start(version, cert.path(), key.path(), &[]);
+        for (last, end) in ends {
+            let file = folder.write("played.txt", &format!("{played}{end}\n"));
+            let options = ["--cafile", cert.path(), "--play", &file];
+            let values = [format!("version={version}"), format!("last={last}")];
+            let values = ["--set", &values[0], "--set", &values[1]];
+            let output = talk(server.port, &[&options[..], &values].concat(), "");
+            assert_status(&output, 0);
+        }
+
+        let file = folder.write(
+            "served.txt",
+            "S: 220 hi\nC: *starttls*\nC: *end tls*\nC: NOOP\nS: 250 outside\nC: *starttls*\nC: NOOP\nS: 250 inside\n\
+            S: *end tls*\nS: 250 outside\nC: *close*\n",
+        );
+        let chain = folder.path("chain.pem");
+        let (child, port, _out) = folder::serve(&["--serve", &file, "--once", "--save-chain", &chain]);
+        let client = Command::new("python3").args(["-c", CLIENT, &port, version, &chain]).output().unwrap();
+        assert!(client.status.success(), "{}", String::from_utf8_lossy(&client.stderr));
+        assert_status(&child.wait_with_output().unwrap(), 0);
     }
 }

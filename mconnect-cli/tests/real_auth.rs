@@ -5,7 +5,11 @@
 
 mod common;
 
-use common::real::{EHLO, EXIM, POSTFIX, RealServer, delivery, message, talk};
+use std::process::{Command, Stdio};
+
+use common::assert_status;
+use common::folder::{Folder, serve};
+use common::real::{DOVECOT, EHLO, EXIM, POSTFIX, RealServer, delivery, message, talk};
 
 #[test]
 #[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
@@ -19,6 +23,52 @@ fn exim_lets_users_in() {
     let server = RealServer::start(EXIM);
     every_exchange(&server);
     client_certificate(&server);
+}
+
+#[test]
+#[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
+fn dovecot_lets_users_in_by_what_is_bound_to_tls() {
+    let server = RealServer::start(DOVECOT);
+    let (right, wrong) = (server.password("pencil"), server.tls_file("wrong"));
+    std::fs::write(&wrong, "crayon").unwrap();
+    let root = server.root();
+    let named = server.kind.mechanisms.iter().map(|mechanism| (format!("user:{mechanism}"), *mechanism));
+    for (who, mechanism) in named.chain([("user".to_owned(), "SCRAM-SHA-256-PLUS")]) {
+        for (start, port) in [("--starttls", server.port), ("--tls", server.tls_port)] {
+            let options = [start, "--cafile", &root, "--auth", &who, "--password-file", &right];
+            let granted = talk(port, "127.0.0.1", &options, "QUIT\n");
+            assert_eq!(granted.status, Some(0), "{granted:?}");
+            granted.must_tell(&format!("> AUTH {mechanism} (answers not shown)\n"));
+            assert!(granted.out.contains(server.kind.authenticated), "{granted:?}");
+        }
+    }
+    let options = ["--starttls", "--cafile", &root, "--auth", "user", "--password-file", &wrong];
+    let refused = server.talk("127.0.0.1", &options, "QUIT\n");
+    assert_eq!(refused.status, Some(77), "{refused:?}");
+}
+
+#[test]
+#[ignore = "needs Debian's gsasl: .ci/run installs and runs it"]
+fn gnu_sasl_is_let_in_by_what_is_bound_to_tls() {
+    let folder = Folder::new("gsasl");
+    for mechanism in ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS"] {
+        for (password, is_right) in [("pencil", true), ("crayon", false)] {
+            let dialogue = format!(
+                "S: 220 hi\nC: *starttls*\nC: EHLO ${{name}}\nS: 250 AUTH {mechanism}\n\
+                C: *authenticate {mechanism} user pencil*\nC: QUIT\nS: 221 bye\n"
+            );
+            let (file, chain) = (folder.write("served.txt", &dialogue), folder.path("chain.pem"));
+            let (server, port, _out) = serve(&["--serve", &file, "--once", "--save-chain", &chain]);
+            let client = Command::new("gsasl")
+                .args(["--smtp", "--starttls", "--connect", &format!("localhost:{port}")])
+                .args([&format!("--x509-ca-file={chain}"), "-m", mechanism, "-a", "user", "-p", password])
+                .stdin(Stdio::null())
+                .output()
+                .unwrap();
+            assert_eq!(client.status.success(), is_right, "{}", String::from_utf8_lossy(&client.stdout));
+            assert_status(&server.wait_with_output().unwrap(), u8::from(!is_right).into());
+        }
+    }
 }
 
 fn every_exchange(server: &RealServer) {

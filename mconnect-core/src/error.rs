@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::protocol::{LimitExceeded, Phase, Reply, Unexpected, Visible};
+use crate::tls::Info;
 
 /// Why a session could not be opened, or could not go on.
 ///
@@ -157,13 +158,13 @@ pub enum Error {
         /// How much there was.
         octets: usize,
     },
-    /// TLS was started, but the server is not proven to be the one that was asked for. The connection is closed.
-    #[error("cannot trust {}: {reason}", scene.peer)]
+    /// The server showed certificates that do not prove it to be the one that was asked for. The connection is closed.
+    #[error("cannot trust {}: {}", scene.peer, info.reason())]
     Untrusted {
         /// What was being done.
         scene: Scene,
-        /// What is wrong, in words.
-        reason: String,
+        /// What the handshake came to, with what the server showed, and everything that is wrong with it.
+        info: Box<Info>,
     },
     /// An exchange of AUTH was cancelled, or the server granted it without having proven itself.
     #[error("cannot {scene}: {reason}")]
@@ -176,6 +177,18 @@ pub enum Error {
     /// A reply was not the one that was required.
     #[error(transparent)]
     Unexpected(#[from] Unexpected),
+}
+
+/// How a connection inside TLS ended without the farewell that TLS has, its close_notify: the error, of kind
+/// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), of a read from a [`Stream`](crate::Stream) then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Truncation {
+    /// After a whole record.
+    #[error("the connection ended without TLS's close_notify")]
+    BetweenRecords,
+    /// Inside a record.
+    #[error("the connection was cut off inside a record of TLS")]
+    InsideRecord,
 }
 
 /// An attempt to connect that failed.
@@ -261,6 +274,19 @@ impl Peer {
     }
 }
 
+impl Truncation {
+    /// Returns how the connection ended, if this error says it.
+    pub fn of(error: &io::Error) -> Option<Self> {
+        error.get_ref()?.downcast_ref().copied()
+    }
+}
+
+impl From<Truncation> for io::Error {
+    fn from(how: Truncation) -> Self {
+        Self::new(io::ErrorKind::UnexpectedEof, how)
+    }
+}
+
 impl Error {
     /// Says whether a deadline passed.
     pub fn is_timeout(&self) -> bool {
@@ -279,6 +305,14 @@ impl Error {
             Self::Unexpected(unexpected) => unexpected.reply.code().number() / 100 == 4,
             Self::Pipeline { source, .. } => source.is_temporary(),
             _ => self.is_timeout(),
+        }
+    }
+
+    /// Returns how the connection ended, if that was inside TLS and without the farewell that TLS has.
+    pub fn truncation(&self) -> Option<Truncation> {
+        match self {
+            Self::Io { source, .. } => Truncation::of(source),
+            _ => None,
         }
     }
 

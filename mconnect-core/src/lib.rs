@@ -51,8 +51,8 @@
 //!
 //! `tls`: STARTTLS and TLS from the first byte, with rustls and ring; see [`Session::upgrade_with`] for anybody else's.
 //!
-//! `auth`: AUTH, with PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1, SCRAM-SHA-256, XOAUTH2, OAUTHBEARER and EXTERNAL;
-//! without channel binding (SCRAM-SHA-256-PLUS).
+//! `auth`: AUTH, with PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1, SCRAM-SHA-256, XOAUTH2, OAUTHBEARER and EXTERNAL; inside TLS
+//! SCRAM-SHA-1-PLUS and SCRAM-SHA-256-PLUS, too, with channel binding.
 //!
 //! `serde`: what happens to a session as values that can be written, as JSON for one (the module `json`).
 
@@ -84,8 +84,8 @@ mod tls;
 
 pub use closer::Closer;
 pub use connect::{Connect, Family, port};
-pub use error::{Action, Attempt, Error, Peer, Scene};
+pub use error::{Action, Attempt, Error, Peer, Scene, Truncation};
 pub use observer::{Event, Observer};
 pub use session::{MessageReply, RawReader, RawWriter, Reader, Session, Timeouts, Writer};
-pub use stream::{Pair, Stream};
+pub use stream::{ChannelBindings, Pair, Stream};
 pub use timings::{Stage, Timing, Timings};

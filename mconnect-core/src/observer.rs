@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use crate::error::Peer;
+use crate::error::{Peer, Truncation};
 use crate::protocol::{Answer, Phase, ReplyLine};
 use crate::tls::Info;
 
@@ -84,6 +84,8 @@ pub enum Event<'a> {
     TlsEnded,
     /// The sending side was ended.
     HalfClosed,
+    /// The server ends the connection inside TLS without the farewell that TLS has; [`Ended`](Self::Ended) follows.
+    Truncated(Truncation),
     /// The server closed, or the connection broke.
     Ended,
     /// The connection was closed from this side, by a [`Closer`](crate::Closer).

@@ -10,6 +10,8 @@ use std::time::Duration;
 #[cfg(any(feature = "tls", feature = "server"))]
 use std::time::Instant;
 
+use crate::error::Truncation;
+
 /// A two-way stream of bytes that two threads use at once, one in each direction, and that a third can shut down.
 ///
 /// It blocks: a socket set to be non-blocking would be asked again and again. Reads and writes that take longer than their
@@ -52,8 +54,8 @@ pub trait Stream: Send + Sync {
     /// What the transport says.
     fn shutdown(&self) -> io::Result<()>;
 
-    /// Ends TLS, if this is TLS, and gives a stream that goes on in the clear. The farewell is sent or, if `awaits`, read,
-    /// with what timeouts there are; after what else was sent.
+    /// Ends TLS, if this is TLS, and gives a stream that goes on in the clear. The farewell is sent or, if `awaits`, read
+    /// and answered, with what timeouts there are; after what else was sent.
     ///
     /// # Errors
     /// [`Unsupported`](io::ErrorKind::Unsupported) if this is no TLS; what the transport says;
@@ -61,6 +63,21 @@ pub trait Stream: Send + Sync {
     fn end_tls(&self, awaits: bool) -> io::Result<Arc<dyn Stream>> {
         let _ = awaits;
         Err(io::Error::new(io::ErrorKind::Unsupported, "TLS was not started"))
+    }
+
+    /// Ends the sending side as [`half_close`](Self::half_close) does, but without the farewell of TLS, if this is TLS:
+    /// for tests of those who read.
+    ///
+    /// # Errors
+    /// [`Unsupported`](io::ErrorKind::Unsupported) if this is no TLS; what the transport says.
+    fn truncate(&self, how: Truncation) -> io::Result<()> {
+        let _ = how;
+        Err(io::Error::new(io::ErrorKind::Unsupported, "TLS was not started"))
+    }
+
+    /// Returns what an authentication over this stream can be bound to.
+    fn channel_bindings(&self) -> ChannelBindings {
+        ChannelBindings::default()
     }
 
     /// Says whether [`read`](Self::read) has something to give that was received before, or has to report, so that the
@@ -73,6 +90,32 @@ pub trait Stream: Send + Sync {
     #[cfg(unix)]
     fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         None
+    }
+}
+
+/// What an authentication can be bound to ([RFC 5056](https://www.rfc-editor.org/rfc/rfc5056)), so that it is worth nothing
+/// to somebody who relays it: what both ends of one TLS connection know of it, under the names that these have there.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct ChannelBindings {
+    /// `tls-exporter` ([RFC 9266](https://www.rfc-editor.org/rfc/rfc9266)), of TLS 1.3: 32 octets of its keys.
+    pub tls_exporter: Option<Vec<u8>>,
+    /// `tls-server-end-point` ([RFC 5929, section 4](https://www.rfc-editor.org/rfc/rfc5929#section-4)): a hash of the
+    /// server's certificate.
+    pub tls_server_end_point: Option<Vec<u8>>,
+}
+
+impl ChannelBindings {
+    /// Returns each that there is, with its name, the better ones first.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
+        let all = [("tls-exporter", &self.tls_exporter), ("tls-server-end-point", &self.tls_server_end_point)];
+        all.into_iter().filter_map(|(name, data)| Some((name, data.as_deref()?)))
+    }
+}
+
+impl fmt::Debug for ChannelBindings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter().map(|(name, _)| name)).finish()
     }
 }
 

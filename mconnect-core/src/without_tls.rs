@@ -7,6 +7,13 @@ use std::fmt;
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Info {}
 
+impl Info {
+    /// Returns what is wrong, in words.
+    pub fn reason(&self) -> String {
+        match *self {}
+    }
+}
+
 impl fmt::Display for Info {
     fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {}

@@ -44,7 +44,7 @@ fn the_best_mechanism_that_is_advertised_is_chosen() {
         let server = Setup::new().auth_by([("user", "pencil")], offered).start().unwrap();
         let mut session = greeted(&server);
         session.command("EHLO x").unwrap();
-        assert_eq!(Mechanism::best(&session.extensions().unwrap()), best);
+        assert_eq!(Mechanism::best(&session.extensions().unwrap(), &session.channel_bindings()), best);
     }
 }
 

@@ -142,4 +142,27 @@ fn a_session_of_a_million_commands_stays_small() {
     session.quit().unwrap().require(221).unwrap();
 }
 
+#[test]
+#[ignore = "it counts what the whole process holds"]
+fn the_memory_that_a_session_inside_tls_takes_is_little() {
+    let server = Setup::new().tls(&Identity::self_signed(["127.0.0.1"])).start().unwrap();
+    let session = || {
+        let mut session = open(&server);
+        session.command("STARTTLS").unwrap().require(220).unwrap();
+        let (mut session, _) = session.upgrade(&Config::new().insecure()).unwrap();
+        session.command("EHLO client.example").unwrap().require(250).unwrap();
+        session
+    };
+    // What the allocator keeps is here after some.
+    drop((0..10).map(|_| session()).collect::<Vec<_>>());
+    let before = Held::now();
+    let open: Vec<Session> = (0..MANY).map(|_| session()).collect();
+    let now = Held::now();
+    let each = (now.memory - before.memory) as f64 / MANY as f64;
+    println!("before {before:?}, now {now:?}: {each:.0} KiB for both ends of a session, and a thread");
+    assert!(each < 160.0, "{each}");
+    drop(open);
+}
+
 const SOME: usize = 8;
+const MANY: usize = 200;

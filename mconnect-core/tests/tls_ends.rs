@@ -92,3 +92,77 @@ fn half_closing_says_close_notify_and_what_the_server_still_says_arrives() {
     assert!(session.read_line().unwrap().is_none());
     assert_eq!(thread.join().unwrap(), b"NOOP\r\n");
 }
+
+/// A server that speaks one version of TLS, and whose part is played by a closure.
+fn speaking<T: Send + 'static>(
+    version: &'static rustls::SupportedProtocolVersion,
+    act: impl FnOnce(rustls::Stream<'_, rustls::ServerConnection, TcpStream>) -> T + Send + 'static,
+) -> (u16, JoinHandle<T>) {
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+
+    let identity = Identity::self_signed(["127.0.0.1"]);
+    let chain = CertificateDer::pem_slice_iter(identity.pem().as_bytes()).map(Result::unwrap).collect();
+    let key = PrivatePkcs8KeyDer::from(identity.key().to_vec());
+    let provider = rustls::crypto::ring::default_provider().into();
+    let builder = rustls::ServerConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
+    let config = builder.with_no_client_auth().with_single_cert(chain, key.into()).unwrap();
+    peer(move |mut socket| {
+        let mut connection = rustls::ServerConnection::new(config.into()).unwrap();
+        act(rustls::Stream::new(&mut connection, &mut socket))
+    })
+}
+
+#[test]
+fn a_close_notify_of_tls_1_2_is_answered_at_once_and_nothing_is_sent_after_it() {
+    let (port, thread) = speaking(&rustls::version::TLS12, |mut stream| {
+        stream.write_all(b"220 hi\r\n").unwrap();
+        stream.conn.send_close_notify();
+        // Not before it is answered does this end.
+        stream.read_to_end(&mut Vec::new())
+    });
+    let mut session = inside_tls(port);
+    assert!(session.read_line().unwrap().is_none());
+    assert_eq!(thread.join().unwrap().unwrap(), 0);
+    let error = session.send_line("NOOP").unwrap_err();
+    assert_eq!(error.source().unwrap().to_string(), "broken pipe");
+}
+
+#[test]
+fn a_close_notify_of_tls_1_3_leaves_the_other_direction_open_and_is_answered_at_its_end() {
+    for half_closes in [true, false] {
+        let (port, thread) = speaking(&rustls::version::TLS13, |mut stream| {
+            stream.write_all(b"220 hi\r\n").unwrap();
+            stream.conn.send_close_notify();
+            let mut sent = Vec::new();
+            stream.read_to_end(&mut sent).map(|_| sent)
+        });
+        let mut session = inside_tls(port);
+        assert!(session.read_line().unwrap().is_none());
+        session.send_line("NOOP").unwrap();
+        if half_closes {
+            session.half_close().unwrap();
+        }
+        drop(session);
+        assert_eq!(thread.join().unwrap().unwrap(), b"NOOP\r\n");
+    }
+}
+
+#[test]
+fn an_end_that_came_with_the_last_words_is_told_while_the_connection_stays_open() {
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let (port, thread) = speaking(version, |mut stream| {
+            stream.conn.complete_io(stream.sock).unwrap();
+            stream.conn.writer().write_all(b"220 hi\r\n").unwrap();
+            stream.conn.send_close_notify();
+            stream.read_to_end(&mut Vec::new())
+        });
+        let mut session = inside_tls(port);
+        while !session.is_ready() {
+            session.receive(Duration::from_secs(20)).unwrap();
+        }
+        assert!(session.read_line().unwrap().is_none());
+        drop(session);
+        assert_eq!(thread.join().unwrap().unwrap(), 0);
+    }
+}

@@ -13,6 +13,7 @@ use super::editor::Typed;
 use super::helper::Knowledge;
 use super::{Flow, Leave, Talk};
 use crate::secret::Secret;
+use crate::secure::refused;
 use crate::verdict::say;
 
 /// What was asked for, or why there is nothing: `None` was said already, or needs no word.
@@ -23,7 +24,7 @@ impl Talk<'_> {
     /// the session goes on.
     pub(super) fn authenticate(&mut self, words: &str) -> Flow {
         let peer = self.writer.peer().clone();
-        let (mechanism, user) = match self.choose(words, &peer) {
+        let (mechanism, is_named, user) = match self.choose(words, &peer) {
             Ok(chosen) => chosen,
             Err(message) => {
                 say(&format!("mconnect: {message}"));
@@ -39,7 +40,12 @@ impl Talk<'_> {
             say("mconnect: the server no longer waits for a command: nothing was sent");
             return Continue(());
         }
-        let exchange = Exchange::new(mechanism, &Credentials::new(&user, &secret)).host(peer.name());
+        let credentials = Credentials::new(&user, &secret);
+        let mut exchange = self.setting.secure.exchange(mechanism, is_named, &credentials, &peer);
+        if let Err(problem) = exchange.bind(&self.writer.channel_bindings(), self.writer.extensions().as_ref()) {
+            say(&format!("mconnect: {problem}"));
+            return Continue(());
+        }
         self.setting.secure.note(&format!("> AUTH {mechanism} (answers not shown)"));
         self.exchange(exchange, &user, &peer)
     }
@@ -54,8 +60,8 @@ impl Talk<'_> {
         Continue(())
     }
 
-    /// Gives the mechanism, and the user if one is named.
-    fn choose(&self, words: &str, peer: &Peer) -> Result<(Mechanism, Option<String>), String> {
+    /// Gives the mechanism, whether it was named, and the user if one is named.
+    fn choose(&self, words: &str, peer: &Peer) -> Result<(Mechanism, bool, Option<String>), String> {
         if !self.is_free() {
             return Err("~a goes where a command can be given and no reply is due".to_owned());
         }
@@ -72,9 +78,10 @@ impl Talk<'_> {
             return Err("EHLO comes first: its reply says by which mechanisms".to_owned());
         }
         let secure = self.setting.secure;
-        let mechanism = secure.mechanism(asked, &extensions.unwrap_or_default(), peer)?;
+        let channel = self.writer.channel_bindings();
+        let mechanism = secure.mechanism(asked, &extensions.unwrap_or_default(), &channel, peer)?;
         secure.require_hidden(mechanism, peer)?;
-        Ok((mechanism, user.map(str::to_owned)))
+        Ok((mechanism, asked.is_some(), user.map(str::to_owned)))
     }
 
     /// Gives who the user is, and the password, asking for what is not known.
@@ -122,7 +129,7 @@ impl Talk<'_> {
                     return Continue(());
                 }
                 (Ok(None), _) => {
-                    say(&format!("mconnect: authentication as {user} by {mechanism} was refused"));
+                    say(&format!("mconnect: {}", refused(user, mechanism)));
                     return Continue(());
                 }
                 (Err(problem), Code::CHALLENGE) => {

@@ -1,8 +1,8 @@
 //! AUTH: by which mechanism, whether the password may go out, and the exchange before a session is handed over.
 
-use mconnect_core::Peer;
 use mconnect_core::auth::{Credentials, Exchange, Mechanism, decode};
 use mconnect_core::protocol::{Code, Extensions, Visible};
+use mconnect_core::{ChannelBindings, Peer};
 
 use super::opening::Opening;
 use super::{Secure, password};
@@ -33,14 +33,20 @@ impl Secure {
     ///
     /// # Errors
     /// A sentence that says why there is none.
-    pub fn mechanism(&self, asked: Option<&str>, offered: &Extensions, peer: &Peer) -> Result<Mechanism, String> {
+    pub fn mechanism(
+        &self,
+        asked: Option<&str>,
+        offered: &Extensions,
+        channel: &ChannelBindings,
+        peer: &Peer,
+    ) -> Result<Mechanism, String> {
         if let Some(name) = asked {
             return named(name);
         }
         let names = offered.auth_mechanisms();
         let is_external = |name: &&[u8]| Mechanism::from_name(name) == Some(Mechanism::External);
         let by_certificate = || names.iter().copied().find(is_external).filter(|_| self.security.certificate.is_some());
-        match (Mechanism::best(offered), names.as_slice()) {
+        match (Mechanism::best(offered, channel), names.as_slice()) {
             (Some(mechanism), _) => Ok(mechanism),
             (None, []) => {
                 Err(format!("{peer} does not offer AUTH here; many servers offer it inside TLS only (--starttls)"))
@@ -68,12 +74,19 @@ impl Secure {
         ))
     }
 
+    /// Begins an exchange by a mechanism that was named, or chosen.
+    pub fn exchange(&self, mechanism: Mechanism, is_named: bool, credentials: &Credentials, peer: &Peer) -> Exchange {
+        let exchange = Exchange::new(mechanism, credentials).host(peer.name());
+        let exchange = if is_named { exchange.named() } else { exchange };
+        if self.security.allows_plaintext_auth { exchange.allow_few_rounds() } else { exchange }
+    }
+
     /// Says why the server may be another than the one that was asked for, if TLS could not prove it and nobody has said
     /// yet that this does not matter.
     pub fn doubt(&self) -> Option<String> {
         let agreed = self.agreed.borrow();
         let info = agreed.as_ref().filter(|info| !info.is_verified() && !self.security.is_insecure)?;
-        Some(self.reason(info))
+        Some(self.told_in_full(info.reason()))
     }
 
     /// Gives the password, if an option or the environment has it.
@@ -85,6 +98,18 @@ impl Secure {
     }
 }
 
+/// Says that an exchange was refused, and by which mechanism it is not for want of a bond to the TLS connection.
+pub fn refused(user: &str, mechanism: Mechanism) -> String {
+    let refused = format!("authentication as {user} by {mechanism} was refused");
+    match mechanism.unbound() {
+        None => refused,
+        Some(unbound) => format!(
+            "{refused}: the password is wrong, the server binds to something else, or somebody between has another TLS \
+             connection with it; {unbound} is not bound to the connection ({user}:{unbound})"
+        ),
+    }
+}
+
 impl Opening<'_> {
     /// Does the exchange; nothing if that ended the session, which has been told.
     pub fn authenticate(&mut self, auth: &Auth) -> Option<()> {
@@ -92,7 +117,7 @@ impl Opening<'_> {
         let (secure, peer) = (self.secure, self.session.peer().clone());
         let offered = self.session.extensions().unwrap_or_default();
         let mechanism = secure
-            .mechanism(auth.mechanism.as_deref(), &offered, &peer)
+            .mechanism(auth.mechanism.as_deref(), &offered, &self.session.channel_bindings(), &peer)
             .and_then(|mechanism| secure.require_hidden(mechanism, &peer).map(|()| mechanism))
             .map_err(|message| (status::AUTH, message));
         let prepared = mechanism.and_then(|mechanism| {
@@ -112,7 +137,8 @@ impl Opening<'_> {
                 return self.leave();
             }
         };
-        let exchange = Exchange::new(mechanism, &Credentials::new(&auth.user, &secret)).host(peer.name());
+        let credentials = Credentials::new(&auth.user, &secret);
+        let exchange = secure.exchange(mechanism, auth.mechanism.is_some(), &credentials, &peer);
         secure.note(&format!("> AUTH {mechanism} (answers not shown)"));
         let screen = &mut self.screen;
         let ended = self.session.authenticate_with(exchange, |reply| {
@@ -127,7 +153,7 @@ impl Opening<'_> {
             Ok(reply) => {
                 let is_temporary = reply.code().number() / 100 == 4;
                 let status = if is_temporary { status::TEMPORARY } else { status::AUTH };
-                self.verdict.complain(status, &format!("authentication as {} by {mechanism} was refused", auth.user));
+                self.verdict.complain(status, &refused(&auth.user, mechanism));
                 self.leave()
             }
             // The session goes on after an exchange that was cancelled, but nobody is there to go on with it.
@@ -135,8 +161,11 @@ impl Opening<'_> {
                 self.verdict.complain(status::AUTH, &failure::describe(&error));
                 self.leave()
             }
+            // Some servers drop the connection when they are to bind to what they do not know.
             Err(error) => {
-                self.verdict.complain(failure::status(&error), &failure::describe(&error));
+                let hint = mechanism.unbound().map(|unbound| format!("; {unbound} is not bound to the connection"));
+                self.verdict
+                    .complain(failure::status(&error), &(failure::describe(&error) + &hint.unwrap_or_default()));
                 None
             }
         }

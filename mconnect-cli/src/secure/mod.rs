@@ -9,25 +9,26 @@ use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
 
-use mconnect_core::Session;
 use mconnect_core::dialogue::Player;
 use mconnect_core::protocol::Visible;
 use mconnect_core::server::{Identity, Server, ServerError, Setup};
 use mconnect_core::tls::{Config, ConfigError, Fingerprint, Info};
+use mconnect_core::{Error, Session};
 
 use crate::args::{Options, Output, Security, Start};
 use crate::atomic_file;
 use crate::failure;
 use crate::screen::Screen;
 use crate::verdict::{Verdict, reason, say, status};
+pub use auth::refused;
 use opening::Opening;
 
 /// What was asked for, made ready.
 pub struct Secure {
-    /// Goes on whatever is wrong: what is wrong is known and shown either way, and what comes of it is decided here.
-    config: Config,
-    /// Does not: for a dialogue's steps.
+    /// A server that is not proven is a failure.
     strict: Config,
+    /// It is not.
+    lenient: Config,
     security: Security,
     is_quiet: bool,
     output: Output,
@@ -65,9 +66,9 @@ impl Secure {
             })?;
         }
         auth::check(&security)?;
-        let (config, strict) = (config.clone().insecure(), config);
+        let (strict, lenient) = (config.clone(), config.insecure());
         let agreed = RefCell::default();
-        Ok(Self { config, strict, security, is_quiet: options.is_quiet, output: options.output, agreed })
+        Ok(Self { strict, lenient, security, is_quiet: options.is_quiet, output: options.output, agreed })
     }
 
     /// Starts the demo's server, whose certificate is trusted then.
@@ -79,7 +80,7 @@ impl Secure {
         if self.security.authorities.is_none()
             && let Ok(strict) = self.strict.clone().authorities(identity.pem().as_bytes())
         {
-            self.config = strict.clone().insecure();
+            self.lenient = strict.clone().insecure();
             self.strict = strict;
         }
         let setup = Setup::new().tls(&identity).auth([("user", "pencil")]);
@@ -128,7 +129,7 @@ impl Secure {
 
     /// Gives the configuration with which a server that is not proven is a failure, unless the options say otherwise.
     fn firm(&self) -> &Config {
-        if self.security.is_insecure { &self.config } else { &self.strict }
+        if self.security.is_insecure { &self.lenient } else { &self.strict }
     }
 
     /// Says how the connection is protected, if it is: for the prompt.
@@ -151,39 +152,40 @@ impl Secure {
     }
 
     /// Starts TLS, and says what was agreed; nothing if that ended the session, which has been told. At a terminal, a
-    /// server that is not proven does not end it.
+    /// server that is not proven does not end it, unless a client certificate would go to it.
     pub fn upgrade(&self, session: Session, is_typed: bool, verdict: &Verdict) -> Option<Session> {
         let peer = session.peer().clone();
-        let (session, info) = match session.upgrade(&self.config) {
-            Ok(upgraded) => upgraded,
-            Err(error) => {
-                verdict.complain(failure::status(&error), &failure::describe(&error));
-                return None;
+        let goes_on = is_typed && self.security.certificate.is_none();
+        match session.upgrade(if goes_on { &self.lenient } else { self.firm() }) {
+            Ok((session, info)) => {
+                self.tell(&info, verdict);
+                if !info.is_verified() && !self.security.is_insecure {
+                    say(&format!(
+                        "mconnect: cannot trust {peer}: {}; going on UNVERIFIED",
+                        self.told_in_full(info.reason())
+                    ));
+                }
+                self.agreed.replace(Some(info));
+                Some(session)
             }
-        };
-        self.tell(&info, verdict);
-        let (is_verified, reason) = (info.is_verified(), format!("cannot trust {peer}: {}", self.reason(&info)));
-        self.agreed.replace(Some(info));
-        if is_verified || self.security.is_insecure {
-            return Some(session);
+            Err(error) => {
+                let mut message = failure::describe(&error);
+                if let Error::Untrusted { info, .. } = &error {
+                    self.tell(info, verdict);
+                    message = self.told_in_full(message);
+                    message.push_str("; -k goes on in spite of it");
+                }
+                verdict.complain(failure::status(&error), &message);
+                None
+            }
         }
-        if is_typed {
-            say(&format!("mconnect: {reason}; going on UNVERIFIED"));
-            return Some(session);
-        }
-        verdict.complain(status::PROTOCOL, &format!("{reason}; -k goes on in spite of it"));
-        let mut session = session;
-        // TLS's farewell; nothing is waited for.
-        let _ = session.half_close();
-        None
     }
 
-    /// Says why the server is not proven; a name that was asked for instead of the host's is told as it was written, too.
-    fn reason(&self, info: &Info) -> String {
-        let reason = info.reason();
+    /// Tells a name that was asked for instead of the host's as it was written, too.
+    fn told_in_full(&self, words: String) -> String {
         match &self.security.name {
-            Some(name) => name.tell_in(reason),
-            None => reason,
+            Some(name) => name.tell_in(words),
+            None => words,
         }
     }
 

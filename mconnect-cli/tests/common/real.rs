@@ -60,6 +60,18 @@ pub const OPENSMTPD: Kind = Kind {
     farewell: "",
 };
 
+/// For what is bound to TLS; it offers AUTH inside it only.
+pub const DOVECOT: Kind = Kind {
+    name: "dovecot",
+    protest: "",
+    has_chunking: true,
+    key: "ECDSA P-256, signature ECDSA with SHA-256",
+    tls_port_has: "TLS 1.3, TLS_AES_256_GCM_SHA384, ",
+    mechanisms: &["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS"],
+    authenticated: "235 2.7.0 Logged in.",
+    farewell: "",
+};
+
 /// A server that runs until it is dropped.
 pub struct RealServer {
     pub kind: Kind,

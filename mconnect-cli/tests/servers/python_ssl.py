@@ -30,12 +30,24 @@ def serve(client, tls_first):
         client.close()
 
 
+def is_inside_tls(client):
+    return isinstance(client, ssl.SSLSocket) and client.version() is not None
+
+
 def converse(client, tls_first):
     if tls_first:
         client = context.wrap_socket(client, server_side=True)
     lines = client.makefile("rb")
     client.sendall(b"220 python\r\n")
-    while line := lines.readline():
+    while True:
+        line = lines.readline()
+        if not line:
+            if not is_inside_tls(client):
+                return
+            # The client has ended TLS, or all of it: OpenSSL answers.
+            client = client.unwrap()
+            lines = client.makefile("rb")
+            continue
         verb = line.strip().upper()
         if verb == b"STARTTLS":
             client.sendall(b"220 go\r\n")
@@ -43,11 +55,22 @@ def converse(client, tls_first):
             lines = client.makefile("rb")
         elif verb == b"QUIT":
             client.sendall(b"221 bye\r\n")
-            if isinstance(client, ssl.SSLSocket):
+            if is_inside_tls(client):
                 client.unwrap()
             return
+        elif verb == b"END":
+            # It says that TLS ends, and does not go on before the client has said so, too.
+            client.sendall(b"250 ending\r\n")
+            client = client.unwrap()
+            lines = client.makefile("rb")
+            client.sendall(b"250 outside\r\n")
+        elif verb == b"LEAVE":
+            client.sendall(b"250 leaving\r\n")
+            client.shutdown(socket.SHUT_RDWR)
+            return
         else:
-            client.sendall(b"250-%s\r\n250 STARTTLS\r\n" % getattr(client, "version", lambda: "plain")().encode())
+            version = client.version() if is_inside_tls(client) else "plain"
+            client.sendall(b"250-%s\r\n250 STARTTLS\r\n" % version.encode())
 
 
 def accept(listener, tls_first):

@@ -4,9 +4,10 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::scram::{self, Hash, Scram, nonce};
+use super::scram::{self, Binding, FEWEST_ROUNDS, Hash, Scram, nonce};
 use super::{Credentials, Mechanism, decode, encode};
-use crate::protocol::{Code, Visible};
+use crate::protocol::{Code, Extensions, Visible};
+use crate::stream::ChannelBindings;
 
 /// An exchange under way.
 pub struct Exchange {
@@ -16,6 +17,8 @@ pub struct Exchange {
     /// The initial response did not fit into the command: it answers the first challenge.
     owes_initial: bool,
     scram: Option<Scram>,
+    /// What binds it is settled.
+    is_settled: bool,
     host: String,
 }
 
@@ -34,19 +37,69 @@ pub enum AuthError {
     Refused(String),
     /// It would take too long.
     #[error("the server asks for {0} rounds, which is too many")]
-    Rounds(u32),
+    Rounds(u64),
+    /// Who hears the answer could try passwords out on it.
+    #[error("the server asks for too few rounds, {0}: below {FEWEST_ROUNDS} they hardly protect the password")]
+    FewRounds(u64),
+    /// There is no TLS, or none of which both ends know something that is spoken here.
+    #[error("there is nothing here to bind {0} to")]
+    Unbindable(Mechanism),
 }
 
 impl Exchange {
     /// Begins an exchange.
     pub fn new(mechanism: Mechanism, credentials: &Credentials) -> Self {
-        let hash = match mechanism {
-            Mechanism::ScramSha1 => Some(Hash::Sha1),
-            Mechanism::ScramSha256 => Some(Hash::Sha256),
-            _ => None,
+        let scram = Hash::of(mechanism).map(|hash| Scram::new(hash, &credentials.user, nonce()));
+        Self {
+            mechanism,
+            credentials: credentials.clone(),
+            round: 0,
+            owes_initial: false,
+            scram,
+            is_settled: false,
+            host: String::new(),
+        }
+    }
+
+    /// Says that somebody has named this mechanism: SCRAM without a bond to the TLS connection does not claim then that
+    /// the server offers none.
+    #[must_use]
+    pub fn named(mut self) -> Self {
+        self.is_settled = self.mechanism.unbound().is_none();
+        self
+    }
+
+    /// Lets SCRAM answer a server that asks for fewer than 4,096 rounds, on which passwords are easily tried out
+    /// ([RFC 7677, section 4](https://www.rfc-editor.org/rfc/rfc7677#section-4)).
+    #[must_use]
+    pub fn allow_few_rounds(mut self) -> Self {
+        if let Some(scram) = &mut self.scram {
+            scram.fewest_rounds = 1;
+        }
+        self
+    }
+
+    /// Binds the exchange to the TLS connection, if its mechanism does that; a relay between cannot make use of it then.
+    /// SCRAM without a bond tells the server that it would have been possible, if it was and the server has offered none: a
+    /// server that did offer one knows then that somebody took it out
+    /// ([RFC 5802, section 6](https://www.rfc-editor.org/rfc/rfc5802#section-6)). Sessions do this themselves.
+    ///
+    /// # Errors
+    /// [`AuthError::Unbindable`] if there is nothing to bind to.
+    pub fn bind(&mut self, channel: &ChannelBindings, offered: Option<&Extensions>) -> Result<(), AuthError> {
+        let Some(scram) = self.scram.as_mut().filter(|_| !self.is_settled) else { return Ok(()) };
+        let is_any_offered =
+            |offered: &Extensions| Mechanism::ALL.iter().any(|one| one.unbound().is_some() && one.is_offered(offered));
+        scram.binding = match (self.mechanism.unbound(), channel.iter().next()) {
+            (Some(_), Some((name, data))) => Binding::To { name, data: data.to_vec() },
+            (Some(_), None) => return Err(AuthError::Unbindable(self.mechanism)),
+            (None, Some(("tls-exporter", _))) if offered.is_some_and(|offered| !is_any_offered(offered)) => {
+                Binding::NotOffered
+            }
+            (None, _) => Binding::Nothing,
         };
-        let scram = hash.map(|hash| Scram::new(hash, &credentials.user, nonce()));
-        Self { mechanism, credentials: credentials.clone(), round: 0, owes_initial: false, scram, host: String::new() }
+        self.is_settled = true;
+        Ok(())
     }
 
     /// Names the host that OAUTHBEARER tells.
@@ -72,7 +125,9 @@ impl Exchange {
                 format!("n,a={},\x01{host}auth=Bearer {}\x01\x01", scram::escape(user), secret.as_str())
             }
             Mechanism::External => user.clone(),
-            Mechanism::ScramSha1 | Mechanism::ScramSha256 => self.scram.as_ref()?.first(),
+            Mechanism::ScramSha1 | Mechanism::ScramSha256 | Mechanism::ScramSha1Plus | Mechanism::ScramSha256Plus => {
+                self.scram.as_ref()?.first()
+            }
             Mechanism::Login | Mechanism::CramMd5 => return None,
         };
         Some(Zeroizing::new(response.into_bytes()))
@@ -85,15 +140,14 @@ impl Exchange {
     pub fn answer(&mut self, challenge: &[u8]) -> Result<Zeroizing<Vec<u8>>, AuthError> {
         let Credentials { user, secret } = &self.credentials;
         self.round += 1;
+        if let Some(scram) = &mut self.scram {
+            let unexpected = AuthError::Challenge(self.mechanism);
+            return scram.answer(self.round, secret, challenge, unexpected).map(|answer| Zeroizing::new(answer.into()));
+        }
         let answer = match (self.mechanism, self.round) {
             (Mechanism::Login, 1) => user.as_bytes().to_vec(),
             (Mechanism::Login, 2) => secret.as_bytes().to_vec(),
             (Mechanism::CramMd5, 1) => cram_md5(user, secret, challenge).into_bytes(),
-            (Mechanism::ScramSha1 | Mechanism::ScramSha256, _) => {
-                let unexpected = AuthError::Challenge(self.mechanism);
-                let scram = self.scram.as_mut().ok_or_else(|| unexpected.clone())?;
-                scram.answer(self.round, secret, challenge, unexpected)?.into_bytes()
-            }
             // The challenge tells what is wrong; an empty answer lets the server end with its reply.
             (Mechanism::XOAuth2, 1) => Vec::new(),
             (Mechanism::OAuthBearer, 1) => b"\x01".to_vec(),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::protocol::Extensions;
+use crate::stream::ChannelBindings;
 
 /// How a client proves who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,6 +19,10 @@ pub enum Mechanism {
     ScramSha1,
     /// [RFC 7677](https://www.rfc-editor.org/rfc/rfc7677).
     ScramSha256,
+    /// [RFC 5802](https://www.rfc-editor.org/rfc/rfc5802), bound to the TLS connection.
+    ScramSha1Plus,
+    /// [RFC 7677](https://www.rfc-editor.org/rfc/rfc7677), bound to the TLS connection.
+    ScramSha256Plus,
     /// Google's form of a bearer token; the secret is the token.
     XOAuth2,
     /// [RFC 7628](https://www.rfc-editor.org/rfc/rfc7628); the secret is the token.
@@ -28,7 +33,9 @@ pub enum Mechanism {
 
 impl Mechanism {
     /// Every mechanism, the better ones first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
+        Self::ScramSha256Plus,
+        Self::ScramSha1Plus,
         Self::ScramSha256,
         Self::ScramSha1,
         Self::CramMd5,
@@ -47,6 +54,8 @@ impl Mechanism {
             Self::CramMd5 => "CRAM-MD5",
             Self::ScramSha1 => "SCRAM-SHA-1",
             Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::ScramSha1Plus => "SCRAM-SHA-1-PLUS",
+            Self::ScramSha256Plus => "SCRAM-SHA-256-PLUS",
             Self::XOAuth2 => "XOAUTH2",
             Self::OAuthBearer => "OAUTHBEARER",
             Self::External => "EXTERNAL",
@@ -58,11 +67,29 @@ impl Mechanism {
         Self::ALL.into_iter().find(|mechanism| mechanism.name().as_bytes().eq_ignore_ascii_case(name))
     }
 
-    /// Gives the best of what the server advertises that goes with a password.
-    pub fn best(extensions: &Extensions) -> Option<Self> {
-        let offered = extensions.auth_mechanisms();
-        let is_offered = |mechanism: &Self| offered.iter().any(|name| Self::from_name(name) == Some(*mechanism));
-        Self::ALL.into_iter().filter(|mechanism| mechanism.takes_password()).find(is_offered)
+    /// Returns the best of what the server advertises that goes with a password. One that is bound to the TLS connection is
+    /// the best where there is a tls-exporter; to tls-server-end-point, which few servers know, an exchange is bound only
+    /// where its mechanism is named.
+    pub fn best(extensions: &Extensions, channel: &ChannelBindings) -> Option<Self> {
+        let fits = |mechanism: &Self| {
+            mechanism.takes_password() && (channel.tls_exporter.is_some() || mechanism.unbound().is_none())
+        };
+        let mut fitting = Self::ALL.into_iter().filter(fits);
+        fitting.find(|mechanism| mechanism.is_offered(extensions))
+    }
+
+    /// Says whether the server advertises it.
+    pub(super) fn is_offered(self, extensions: &Extensions) -> bool {
+        extensions.auth_mechanisms().into_iter().any(|name| Self::from_name(name) == Some(self))
+    }
+
+    /// Returns the same mechanism without a bond to the TLS connection, if it is one that has it.
+    pub fn unbound(self) -> Option<Self> {
+        match self {
+            Self::ScramSha1Plus => Some(Self::ScramSha1),
+            Self::ScramSha256Plus => Some(Self::ScramSha256),
+            _ => None,
+        }
     }
 
     /// Says whether the secret is a password: neither a token nor nothing.

@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 #[cfg_attr(not(feature = "server"), allow(unused_imports, reason = "the server's side needs them, too"))]
 pub(crate) use self::{
     exchange::cram_md5,
-    scram::{Hash, field, nonce},
+    scram::{Hash, attributes, nonce},
 };
 
 pub use exchange::{AuthError, Exchange};
@@ -50,7 +50,8 @@ impl fmt::Debug for Credentials {
 }
 
 impl Session {
-    /// Does an exchange, and gives the reply that ends it: 235, or the one that refuses.
+    /// Does an exchange, and gives the reply that ends it: 235, or the one that refuses. It is
+    /// [bound](Exchange::bind) to the TLS connection, if its mechanism does that.
     ///
     /// Nothing here keeps a password from going out in the clear: look at [`Mechanism::sends_secret`].
     ///
@@ -64,7 +65,7 @@ impl Session {
     /// session.read_reply()?.require(220)?;
     /// session.command("EHLO client.example")?.require(250)?;
     /// let extensions = session.extensions().unwrap_or_default();
-    /// let mechanism = Mechanism::best(&extensions).ok_or("no mechanism in common")?;
+    /// let mechanism = Mechanism::best(&extensions, &session.channel_bindings()).ok_or("no mechanism in common")?;
     /// assert_eq!(mechanism, Mechanism::ScramSha256);
     /// session.authenticate(Exchange::new(mechanism, &Credentials::new("user", "pencil")))?.require(235)?;
     /// # session.quit()?;
@@ -73,7 +74,7 @@ impl Session {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Auth`] if a challenge cannot be answered, after cancelling, or if the server granted without having
+    /// [`Error::Auth`] if there is nothing to bind the exchange to, if a challenge cannot be answered, after cancelling, or if the server granted without having
     /// proven itself; otherwise as [`command`](Self::command).
     pub fn authenticate(&mut self, exchange: Exchange) -> Result<Reply, Error> {
         self.authenticate_with(exchange, |_| {})
@@ -84,6 +85,13 @@ impl Session {
     /// # Errors
     /// As [`authenticate`](Self::authenticate).
     pub fn authenticate_with(&mut self, mut exchange: Exchange, mut see: impl FnMut(&Reply)) -> Result<Reply, Error> {
+        let failed = |session: &Self, problem: AuthError| {
+            let (peer, phase) = (session.peer().clone(), session.phase());
+            let scene = Scene { action: Action::Authenticate, peer, phase, has_sent: true };
+            Error::Auth { scene, reason: problem.to_string() }
+        };
+        let offered = self.extensions();
+        exchange.bind(&self.channel_bindings(), offered.as_ref()).map_err(|problem| failed(self, problem))?;
         let mut line = exchange.command();
         loop {
             let reply = self.command(line.as_bytes())?;
@@ -99,9 +107,7 @@ impl Session {
             if reply.code() == Code::CHALLENGE {
                 see(&self.command("*")?);
             }
-            let scene =
-                Scene { action: Action::Authenticate, peer: self.peer().clone(), phase: self.phase(), has_sent: true };
-            return Err(Error::Auth { scene, reason: problem.to_string() });
+            return Err(failed(self, problem));
         }
     }
 }

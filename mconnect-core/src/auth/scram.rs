@@ -1,5 +1,4 @@
-//! SCRAM ([RFC 5802](https://www.rfc-editor.org/rfc/rfc5802), [RFC 7677](https://www.rfc-editor.org/rfc/rfc7677)), without
-//! channel binding.
+//! SCRAM ([RFC 5802](https://www.rfc-editor.org/rfc/rfc5802), [RFC 7677](https://www.rfc-editor.org/rfc/rfc7677)).
 
 use std::borrow::Cow;
 use std::num::NonZeroU32;
@@ -8,17 +7,30 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::{digest, hmac, pbkdf2};
 use zeroize::Zeroizing;
 
-use super::{AuthError, decode, encode};
+use super::{AuthError, Mechanism, decode, encode};
 
 /// The client's side.
 pub(super) struct Scram {
     hash: Hash,
+    pub binding: Binding,
+    pub fewest_rounds: u32,
     nonce: String,
     /// The first message, without its header.
     bare: String,
     /// What the server has to say in the end.
     expected: Option<Vec<u8>>,
     is_proven: bool,
+}
+
+/// What binds an exchange to its channel ([RFC 5802, section 6](https://www.rfc-editor.org/rfc/rfc5802#section-6)).
+pub(super) enum Binding {
+    Nothing,
+    /// Nothing, since the server has offered no mechanism for it.
+    NotOffered,
+    To {
+        name: &'static str,
+        data: Vec<u8>,
+    },
 }
 
 /// The hash of a SCRAM mechanism.
@@ -31,11 +43,12 @@ pub(crate) enum Hash {
 impl Scram {
     pub fn new(hash: Hash, user: &str, nonce: String) -> Self {
         let bare = format!("n={},r={nonce}", escape(&prepared(user)));
-        Self { hash, nonce, bare, expected: None, is_proven: false }
+        let (binding, fewest_rounds) = (Binding::Nothing, FEWEST_ROUNDS);
+        Self { hash, binding, fewest_rounds, nonce, bare, expected: None, is_proven: false }
     }
 
     pub fn first(&self) -> String {
-        format!("{HEADER}{}", self.bare)
+        self.header() + &self.bare
     }
 
     pub fn answer(
@@ -46,17 +59,18 @@ impl Scram {
         unexpected: AuthError,
     ) -> Result<String, AuthError> {
         let challenge = std::str::from_utf8(challenge).map_err(|_| unexpected.clone())?;
+        if let Some(reason) = challenge.strip_prefix("e=").filter(|_| round <= 2) {
+            let reason = reason.split(',').next().unwrap_or_default();
+            return Err(AuthError::Refused(reason.to_owned()));
+        }
         match (round, &self.expected) {
-            (1, _) => self.second(password, challenge).ok_or(unexpected)?,
-            (2, Some(expected)) => match field(challenge, 'e') {
-                Some(reason) => Err(AuthError::Refused(reason.to_owned())),
-                None => {
-                    let proof = field(challenge, 'v').and_then(|proof| decode(proof.as_bytes()));
-                    // Nothing secret depends on how long this takes: the server has sent it.
-                    self.is_proven = proof.as_ref() == Some(expected);
-                    if self.is_proven { Ok(String::new()) } else { Err(AuthError::Server) }
-                }
-            },
+            (1, _) => self.second(password, challenge, unexpected),
+            (2, Some(expected)) => {
+                let proof = attributes(challenge, ['v']).and_then(|[proof]| decode(proof.as_bytes()));
+                // Nothing secret depends on how long this takes: the server has sent it.
+                self.is_proven = proof.as_ref() == Some(expected);
+                if self.is_proven { Ok(String::new()) } else { Err(AuthError::Server) }
+            }
             _ => Err(unexpected),
         }
     }
@@ -65,27 +79,54 @@ impl Scram {
         self.is_proven
     }
 
-    /// Answers the server's first message; nothing if it is none.
-    fn second(&mut self, password: &str, challenge: &str) -> Option<Result<String, AuthError>> {
-        // What begins with another field is an extension that has to be understood.
-        let nonce = challenge.starts_with("r=").then(|| field(challenge, 'r'))??;
-        let salt = decode(field(challenge, 's')?.as_bytes())?;
-        let rounds = field(challenge, 'i')?.parse::<NonZeroU32>().ok()?;
-        if !nonce.starts_with(&self.nonce) || nonce.len() == self.nonce.len() {
-            return None;
+    /// Answers the server's first message.
+    fn second(&mut self, password: &str, challenge: &str, unexpected: AuthError) -> Result<String, AuthError> {
+        let Some([nonce, salt, rounds]) = attributes(challenge, ['r', 's', 'i']) else { return Err(unexpected) };
+        let is_ours = nonce.starts_with(&self.nonce) && nonce.len() > self.nonce.len();
+        let salt = decode(salt.as_bytes()).filter(|salt| !salt.is_empty());
+        let (true, Some(salt), Some(asked)) = (is_ours, salt, number(rounds)) else { return Err(unexpected) };
+        let rounds = u32::try_from(asked).ok().filter(|rounds| *rounds <= MOST_ROUNDS).and_then(NonZeroU32::new);
+        let Some(rounds) = rounds else { return Err(AuthError::Rounds(asked)) };
+        if rounds.get() < self.fewest_rounds {
+            return Err(AuthError::FewRounds(asked));
         }
-        if rounds.get() > MOST_ROUNDS {
-            return Some(Err(AuthError::Rounds(rounds.get())));
-        }
-        let without_proof = format!("c={},r={nonce}", encode(HEADER.as_bytes()));
+        let input = [self.header().as_bytes(), self.binding.data()].concat();
+        let without_proof = format!("c={},r={nonce}", encode(&input));
         let message = format!("{},{challenge},{without_proof}", self.bare);
         let salted = self.hash.salted(password, &salt, rounds);
         self.expected = Some(self.hash.server_signature(&salted, &message));
-        Some(Ok(format!("{without_proof},p={}", encode(&self.hash.proof(&salted, &message)))))
+        Ok(format!("{without_proof},p={}", encode(&self.hash.proof(&salted, &message))))
+    }
+
+    /// Returns the header of the first message: what binds the exchange, and no other identity.
+    fn header(&self) -> String {
+        match &self.binding {
+            Binding::Nothing => "n,,".to_owned(),
+            Binding::NotOffered => "y,,".to_owned(),
+            Binding::To { name, .. } => format!("p={name},,"),
+        }
+    }
+}
+
+impl Binding {
+    fn data(&self) -> &[u8] {
+        match self {
+            Self::Nothing | Self::NotOffered => &[],
+            Self::To { data, .. } => data,
+        }
     }
 }
 
 impl Hash {
+    /// Returns the hash of a mechanism, if that is SCRAM.
+    pub fn of(mechanism: Mechanism) -> Option<Self> {
+        match mechanism {
+            Mechanism::ScramSha1 | Mechanism::ScramSha1Plus => Some(Self::Sha1),
+            Mechanism::ScramSha256 | Mechanism::ScramSha256Plus => Some(Self::Sha256),
+            _ => None,
+        }
+    }
+
     /// Gives the salted password.
     pub fn salted(self, password: &str, salt: &[u8], rounds: NonZeroU32) -> Zeroizing<Vec<u8>> {
         let (algorithm, size) = match self {
@@ -129,9 +170,29 @@ fn prepared(text: &str) -> Cow<'_, str> {
     stringprep::saslprep(text).unwrap_or(Cow::Borrowed(text))
 }
 
-/// Gives a field of a message: `r=...`.
-pub(crate) fn field(message: &str, name: char) -> Option<&str> {
-    message.split(',').find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
+/// Returns the values of a message's attributes, which have to be these, in this order; any other may follow, but each only
+/// once ([RFC 5802, section 5.1](https://www.rfc-editor.org/rfc/rfc5802#section-5.1)). A message that begins with `m=` has an
+/// extension that must be understood, and none is.
+pub(crate) fn attributes<const N: usize>(message: &str, names: [char; N]) -> Option<[&str; N]> {
+    let (mut values, mut seen) = ([""; N], Vec::new());
+    for (index, part) in message.split(',').enumerate() {
+        let name = part.chars().next().filter(char::is_ascii_alphabetic)?;
+        let value = part[1..].strip_prefix('=')?;
+        if seen.contains(&name) || name == 'm' || names.get(index).is_some_and(|expected| *expected != name) {
+            return None;
+        }
+        seen.push(name);
+        if let Some(place) = values.get_mut(index) {
+            *place = value;
+        }
+    }
+    (seen.len() >= N).then_some(values)
+}
+
+/// Reads a positive number as the grammar has it: digits that do not begin with a zero.
+fn number(text: &str) -> Option<u64> {
+    let is_one = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    text.parse().ok().filter(|_| is_one)
 }
 
 /// Makes a name fit for a message.
@@ -146,8 +207,8 @@ pub(crate) fn nonce() -> String {
     encode(&bytes)
 }
 
-/// No channel binding, and no other identity.
-const HEADER: &str = "n,,";
+/// The least that a server should ask for ([RFC 7677, section 4](https://www.rfc-editor.org/rfc/rfc7677#section-4)).
+pub(super) const FEWEST_ROUNDS: u32 = 4096;
 /// About a second of work.
 const MOST_ROUNDS: u32 = 2_000_000;
 
@@ -159,7 +220,7 @@ mod tests {
     fn play(hash: Hash, nonce: &str, server_first: &str, proof: &str, server_last: &str) {
         let mut scram = Scram::new(hash, "user", nonce.to_owned());
         assert_eq!(scram.first(), format!("n,,n=user,r={nonce}"));
-        let server_nonce = field(server_first, 'r').unwrap();
+        let [server_nonce, ..] = attributes(server_first, ['r', 's', 'i']).unwrap();
         let answer = scram.answer(1, "pencil", server_first.as_bytes(), AuthError::Server).unwrap();
         assert_eq!(answer, format!("c=biws,r={server_nonce},p={proof}"));
         assert!(!scram.is_proven());
@@ -206,17 +267,56 @@ mod tests {
             "r=abc,s=QSXCR+Q6sek8bf92,i=4096",
             "r=xyz1,s=QSXCR+Q6sek8bf92,i=4096",
             "r=abc1,s=!,i=4096",
+            "r=abc1,s=,i=4096",
             "r=abc1,s=QSXCR+Q6sek8bf92,i=0",
+            "r=abc1,s=QSXCR+Q6sek8bf92,i=+4096",
+            "r=abc1,s=QSXCR+Q6sek8bf92,i=04096",
+            "r=abc1,s=QSXCR+Q6sek8bf92,i=99999999999999999999",
+            "r=abc1,s=QSXCR+Q6sek8bf92,i=",
             "r=abc1,s=QSXCR+Q6sek8bf92",
+            // Another order, one of them twice, an extension that must be understood, and no attributes.
+            "s=QSXCR+Q6sek8bf92,r=abc1,i=4096",
+            "r=abc1,i=4096,s=QSXCR+Q6sek8bf92",
+            "x=1,r=abc1,s=QSXCR+Q6sek8bf92,i=4096",
+            "r=abc1,r=abc2,s=QSXCR+Q6sek8bf92,i=4096",
+            "r=abc1,s=QSXCR+Q6sek8bf92,i=4096,i=5000",
+            "r=abc1,s=QSXCR+Q6sek8bf92,i=4096,s=QSXCR+Q6sek8bf92",
+            "r=abc1,s=QSXCR+Q6sek8bf92,i=4096,x=1,x=2",
             "m=new,r=abc1,s=QSXCR+Q6sek8bf92,i=4096",
+            "r=abc1,s=QSXCR+Q6sek8bf92,i=4096,m=new",
+            "r=abc1,s=QSXCR+Q6sek8bf92,i=4096,",
+            "r=abc1,s=QSXCR+Q6sek8bf92,i=4096,\u{e9}=1",
         ];
+        let none = AuthError::Challenge(Mechanism::ScramSha256);
         for message in wrong {
             let mut scram = Scram::new(Hash::Sha256, "user", "abc".to_owned());
-            assert!(scram.answer(1, "x", message.as_bytes(), AuthError::Server).is_err(), "{message}");
+            assert_eq!(scram.answer(1, "x", message.as_bytes(), none.clone()), Err(none.clone()), "{message}");
         }
         let mut scram = Scram::new(Hash::Sha256, "a,b=c", "abc".to_owned());
         assert_eq!(scram.first(), "n,,n=a=2Cb=3Dc,r=abc");
-        let many = b"r=abc1,s=QSXCR+Q6sek8bf92,i=4294967295";
-        assert_eq!(scram.answer(1, "x", many, AuthError::Server), Err(AuthError::Rounds(u32::MAX)));
+        // Extensions that need not be understood.
+        assert!(scram.answer(1, "x", b"r=abc1,s=QSXCR+Q6sek8bf92,i=4096,x=1,y=2", none.clone()).is_ok());
+        for last in ["", "v=AAAA", "x=1", "v=AAAA,v=AAAA", "m=1,v=AAAA"] {
+            assert_eq!(scram.answer(2, "x", last.as_bytes(), none.clone()), Err(AuthError::Server), "{last}");
+        }
+        for round in [1, 2] {
+            let refused = scram.answer(round, "x", b"e=unknown-user,x=1", none.clone());
+            assert_eq!(refused, Err(AuthError::Refused("unknown-user".to_owned())));
+        }
+    }
+
+    #[test]
+    fn too_few_rounds_protect_no_password_and_too_many_take_too_long() {
+        let mut scram = Scram::new(Hash::Sha256, "user", "abc".to_owned());
+        let mut asked = |rounds: u64, fewest| {
+            scram.fewest_rounds = fewest;
+            scram.answer(1, "x", format!("r=abc1,s=QSXCR+Q6sek8bf92,i={rounds}").as_bytes(), AuthError::Server)
+        };
+        assert_eq!(asked(1, FEWEST_ROUNDS), Err(AuthError::FewRounds(1)));
+        assert_eq!(asked(4095, FEWEST_ROUNDS), Err(AuthError::FewRounds(4095)));
+        assert!(asked(4096, FEWEST_ROUNDS).is_ok() && asked(1, 1).is_ok());
+        for many in [2_000_001, u64::from(u32::MAX), u64::from(u32::MAX) + 4097, u64::MAX] {
+            assert_eq!(asked(many, 1), Err(AuthError::Rounds(many)));
+        }
     }
 }

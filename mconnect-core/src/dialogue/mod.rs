@@ -43,6 +43,7 @@ pub use play::{Failure, Outcome, Played, Player, Report, Verdict};
 pub use record::Recorder;
 pub use values::{Part, Text, Values};
 
+use crate::error::Truncation;
 use crate::protocol::Visible;
 
 #[cfg(feature = "server")]
@@ -110,8 +111,10 @@ pub enum Deed {
     NoReply,
     /// `*half-close*`: the sending side is ended.
     HalfClose,
-    /// `*close*`: the connection is closed.
+    /// `*close*`: the connection is closed; inside TLS, with its close_notify.
     Close,
+    /// `*close without close_notify*`, `*cut off inside tls*`: it is closed after a record, or inside of one.
+    Truncate(Truncation),
     /// `*reset*`: the connection is torn down, so that the other end sees a reset.
     Reset,
     /// `*starttls*`: STARTTLS, its reply, and the handshake.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{CodePattern, Deed, Mark, Part, Separator, Side, Step, SyntaxError, Text, Wanted};
+use crate::error::Truncation;
 
 /// What should have stood there, and the rest of the line from there on.
 type Miss<'a> = (&'static str, &'a str);
@@ -156,6 +157,8 @@ fn direction_of_either<'a>(verb: &'a str, rest: &'a str) -> Result<Option<Deed>,
         ("silence", time) => Deed::Silence(duration(time)?),
         ("half-close", "") => Deed::HalfClose,
         ("close", "") => Deed::Close,
+        ("close", "without close_notify") => Deed::Truncate(Truncation::BetweenRecords),
+        ("cut", "off inside tls") => Deed::Truncate(Truncation::InsideRecord),
         ("reset", "") => Deed::Reset,
         ("end", "tls") => Deed::EndTls,
         _ => return Ok(None),
@@ -287,9 +290,10 @@ fn bytes(text: &str) -> Result<Vec<u8>, Miss<'_>> {
 const REST_OF_REPLY: &str = "the rest of the reply: a line with the same mark and no hyphen after the code ends it";
 const CODE: &str =
     "a code such as 250, a class such as 25z or 2yz, xyz, or a *direction*; S> for a line that is no reply";
-const CLIENTS: &str = "*body* *file* *octets* *pause* *silence* *half-close* *close* *reset* *starttls* *tls* *end tls* \
-    or *authenticate*, or \\* for a line that begins so";
-const SERVERS: &str = "*close* *half-close* *reset* *silence* *no reply* *pause* *file* *octets* or *end tls*";
+const CLIENTS: &str = "*body* *file* *octets* *pause* *silence* *half-close* *close* *close without close_notify* \
+    *cut off inside tls* *reset* *starttls* *tls* *end tls* or *authenticate*, or \\* for a line that begins so";
+const SERVERS: &str = "*close* *close without close_notify* *cut off inside tls* *half-close* *reset* *silence* \
+    *no reply* *pause* *file* *octets* or *end tls*";
 const NEITHERS: &str = "*within* *each within* *all within* *place* *secret* *include* or *next session*";
 
 #[cfg(test)]
@@ -303,7 +307,7 @@ mod tests {
             S| 5yz ${why}\nS? 250 ok\nS* xyz\nS~ 250 *OK?\nC: A ${a} ${b:-c d} $${no}\nC> ${x}\\r\\n\nC> \\x24${x}$${y}$\nC: *octets 5*\n\
             C: *file a b*\nS: *silence 2 s*\nS: *no reply*\nC: *starttls*\nC: *tls*\nC: *end tls*\n\
             C: *authenticate PLAIN u${x} p w*\n*within 1 s*\n*each within 90 s*\n*all within 2 min*\n*place p-1*\n\
-            *secret p*\n*include other file.txt*\n*next session*\nS: 250-\nS: 250 ";
+            *secret p*\nC: *close without close_notify*\nS: *cut off inside tls*\n*include other file.txt*\n*next session*\nS: 250-\nS: 250 ";
         let steps = steps(text, None).unwrap();
         let written: Vec<String> = steps.iter().map(ToString::to_string).collect();
         assert_eq!(written.join("\n"), text);

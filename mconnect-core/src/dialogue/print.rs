@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::{Deed, Dialogue, Mark, Part, Separator, Side, Step, Text};
+use crate::error::Truncation;
 
 impl fmt::Display for Dialogue {
     /// Writes the dialogue so that reading it gives the same again; comments are gone.
@@ -72,6 +73,8 @@ impl fmt::Display for Direction<'_> {
             Deed::NoReply => f.write_str("no reply"),
             Deed::HalfClose => f.write_str("half-close"),
             Deed::Close => f.write_str("close"),
+            Deed::Truncate(Truncation::BetweenRecords) => f.write_str("close without close_notify"),
+            Deed::Truncate(Truncation::InsideRecord) => f.write_str("cut off inside tls"),
             Deed::Reset => f.write_str("reset"),
             Deed::StartTls => f.write_str("starttls"),
             Deed::Tls => f.write_str("tls"),

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::{Deed, Part, Side, Step, Text};
+use crate::error::Truncation;
 use crate::observer::{Event, Observer};
 use crate::protocol::{Code, Phase, ReplyLine, Visible};
 
@@ -54,6 +55,8 @@ struct Record {
     is_full: bool,
     /// The server said that it closes: ending our side is no more than an answer to that.
     is_closing: bool,
+    /// The client's side of TLS has not ended.
+    owes_farewell: bool,
     has_ended: bool,
 }
 
@@ -108,6 +111,11 @@ impl Observer for Recorder {
             return;
         }
         match event {
+            Event::TlsStarted => record.owes_farewell = true,
+            Event::TlsEnded | Event::HalfClosed => record.owes_farewell = false,
+            _ => {}
+        }
+        match event {
             Event::Sent(bytes) => record.sent(bytes),
             Event::SentSecret(_) => record.sent_secret(),
             Event::Received(line) => record.received(*line),
@@ -117,16 +125,12 @@ impl Observer for Recorder {
                 record.end_line();
                 record.direction(Side::Client, Deed::HalfClose);
             }
-            Event::Aborted if !record.has_ended => {
-                record.has_ended = true;
-                record.end_line();
-                record.direction(Side::Client, Deed::Close);
+            Event::Aborted if record.owes_farewell => {
+                record.ended(Side::Client, Deed::Truncate(Truncation::BetweenRecords));
             }
-            Event::Phase(Phase::Closed) | Event::Ended if !record.has_ended => {
-                record.has_ended = true;
-                record.end_line();
-                record.direction(Side::Server, Deed::Close);
-            }
+            Event::Aborted => record.ended(Side::Client, Deed::Close),
+            Event::Truncated(how) => record.ended(Side::Server, Deed::Truncate(*how)),
+            Event::Phase(Phase::Closed) | Event::Ended => record.ended(Side::Server, Deed::Close),
             _ => {}
         }
         record.keep_measure();
@@ -134,6 +138,14 @@ impl Observer for Recorder {
 }
 
 impl Record {
+    /// Notes the end of the session, once.
+    fn ended(&mut self, side: Side, deed: Deed) {
+        if !std::mem::replace(&mut self.has_ended, true) {
+            self.end_line();
+            self.direction(side, deed);
+        }
+    }
+
     fn sent(&mut self, bytes: &[u8]) {
         let lines = bytes.split_inclusive(|byte| *byte == b'\n');
         for part in lines.flat_map(|line| line.chunks(LONGEST_LINE)) {

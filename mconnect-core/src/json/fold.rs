@@ -136,7 +136,7 @@ impl Fold {
             Event::TlsEnded => vec![Happening::TlsEnded {}],
             Event::Tls(info) => vec![Happening::Tls(info)],
             Event::HalfClosed => vec![Happening::HalfClosed {}],
-            Event::Aborted => Vec::new(),
+            Event::Truncated(_) | Event::Aborted => Vec::new(),
             // What was received before may be read after it.
             Event::Ended => {
                 self.has_ended = true;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use memchr::memchr;
 
@@ -60,6 +60,19 @@ impl Input {
         self.start += count;
     }
 
+    /// Drops what still comes, until the client closes: unread data would make the system send a reset, which can destroy
+    /// our last bytes on their way.
+    pub fn drain(&mut self) -> io::Result<()> {
+        self.deadline = Some(Instant::now() + CLOSE_PATIENCE);
+        loop {
+            let count = self.some()?.len();
+            if count == 0 {
+                return Ok(());
+            }
+            self.take(count);
+        }
+    }
+
     fn fill(&mut self) -> io::Result<bool> {
         self.bytes.drain(..self.start);
         self.start = 0;
@@ -85,4 +98,6 @@ impl Input {
 }
 
 const LONGEST_LINE: usize = 64 * 1024;
+/// How long a client may take to close after the server did.
+pub(super) const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 const ROOM: usize = 16 * 1024;

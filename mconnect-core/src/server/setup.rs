@@ -3,13 +3,13 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::input::Input;
+use super::input::{CLOSE_PATIENCE, Input};
 use super::rules::Rule;
 use super::{Server, ServerError, bind};
 use crate::dialogue::{Dialogue, Values};
-use crate::stream::Stream;
+use crate::stream::{ChannelBindings, Stream};
 
 /// A server with more than the plain one has. The features `tls` and `auth` add methods.
 #[derive(Clone)]
@@ -35,11 +35,11 @@ pub(super) trait Accept: Send + Sync {
 
 /// The server's side of AUTH.
 pub(super) trait Gate: Send + Sync {
-    /// Gives the names of the mechanisms, as EHLO has them.
-    fn mechanisms(&self) -> &str;
+    /// Gives the names of the mechanisms over this channel, as EHLO has them.
+    fn mechanisms(&self, channel: &ChannelBindings) -> String;
 
     /// Begins an exchange; nothing if there is no such mechanism.
-    fn begin(&self, mechanism: &[u8]) -> Option<Box<dyn Exchange>>;
+    fn begin(&self, mechanism: &[u8], channel: &ChannelBindings) -> Option<Box<dyn Exchange>>;
 }
 
 /// One exchange.
@@ -120,14 +120,7 @@ impl Setup {
             Some(tls) if is_inside_tls => tls.end(stream)?,
             _ => stream.half_close()?,
         }
-        input.deadline = Some(Instant::now() + CLOSE_PATIENCE);
-        loop {
-            let count = input.some()?.len();
-            if count == 0 {
-                return Ok(());
-            }
-            input.take(count);
-        }
+        input.drain()
     }
 
     /// Starts a receiver like this.
@@ -150,6 +143,3 @@ impl std::fmt::Debug for Setup {
         f.debug_struct("Setup").field("is_tls_first", &self.is_tls_first).finish_non_exhaustive()
     }
 }
-
-/// How long a client may take to close after the server did.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(2);

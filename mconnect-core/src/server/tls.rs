@@ -4,8 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};
 
 use super::certificate::Identity;
@@ -35,7 +35,7 @@ impl Setup {
     /// ```
     #[must_use]
     pub fn tls(self, identity: &Identity) -> Self {
-        Self { certificate: Some(identity.pem()), ..self.tls_with(identity.config()) }
+        self.showing(identity.pem(), identity.config(), false)
     }
 
     /// Offers STARTTLS, with a certificate, its chain, and its key, in PEM.
@@ -48,21 +48,26 @@ impl Setup {
         let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
         let builder = builder.with_safe_default_protocol_versions().map_err(tls::wrong)?.with_no_client_auth();
         let config = builder.with_single_cert(tls::certificates(chain)?, key).map_err(tls::wrong)?;
-        Ok(Self { certificate: Some(certificate), ..self.tls_with(Arc::new(config)) })
+        Ok(self.showing(certificate, Arc::new(config), false))
     }
 
     /// Offers STARTTLS, with one's own configuration of rustls.
     #[must_use]
     pub fn tls_with(mut self, config: Arc<ServerConfig>) -> Self {
-        self.tls = Some(Arc::new(Acceptor { config, truncates: false }));
+        self.tls = Some(Arc::new(Acceptor { config, certificate: None, truncates: false }));
         self
     }
 
     /// Offers STARTTLS, and ends each connection without the close_notify that belongs to it.
     #[must_use]
-    pub fn tls_that_truncates(mut self, identity: &Identity) -> Self {
-        self.certificate = Some(identity.pem());
-        self.tls = Some(Arc::new(Acceptor { config: identity.config(), truncates: true }));
+    pub fn tls_that_truncates(self, identity: &Identity) -> Self {
+        self.showing(identity.pem(), identity.config(), true)
+    }
+
+    fn showing(mut self, chain: String, config: Arc<ServerConfig>, truncates: bool) -> Self {
+        let certificate = tls::certificates(chain.as_bytes()).ok().and_then(|chain| chain.into_iter().next());
+        self.tls = Some(Arc::new(Acceptor { config, certificate, truncates }));
+        self.certificate = Some(chain);
         self
     }
 
@@ -84,13 +89,19 @@ impl Setup {
 
 struct Acceptor {
     config: Arc<ServerConfig>,
+    /// The server's own, if it is known.
+    certificate: Option<CertificateDer<'static>>,
     truncates: bool,
 }
 
 impl Accept for Acceptor {
     fn accept(&self, stream: Arc<dyn Stream>, patience: Duration) -> io::Result<Arc<dyn Stream>> {
         let connection = ServerConnection::new(Arc::clone(&self.config)).map_err(io::Error::other)?;
-        Ok(Arc::new(TlsStream::handshake(stream, connection, patience)?))
+        let stream = TlsStream::handshake(stream, connection, patience)?;
+        Ok(match &self.certificate {
+            Some(certificate) => Arc::new(stream.shown(certificate.clone())),
+            None => Arc::new(stream),
+        })
     }
 
     fn end(&self, stream: &dyn Stream) -> io::Result<()> {

@@ -1,8 +1,9 @@
 //! The place of AUTH in a build without it.
 
 use super::setup::Exchange;
+use crate::stream::ChannelBindings;
 
-pub(super) fn exchange(_: &str, _: &[u8], _: &[u8]) -> Option<Box<dyn Exchange>> {
+pub(super) fn exchange(_: &str, _: &[u8], _: &[u8], _: &ChannelBindings) -> Option<Box<dyn Exchange>> {
     None
 }
 

@@ -25,10 +25,10 @@ pub use timeouts::Timeouts;
 pub use writer::Writer;
 
 use crate::closer::Closer;
-use crate::error::{Action, Error, Peer};
-use crate::observer::{Event, Observer};
+use crate::error::{Action, Error, Peer, Truncation};
+use crate::observer::Observer;
 use crate::protocol::{Extensions, Limits, Phase, Reply, ReplyLine, Standing};
-use crate::stream::Stream;
+use crate::stream::{ChannelBindings, Stream};
 use shared::{Deadline, Shared};
 
 /// A session with an SMTP server, used by one thread; [`split`](Self::split) makes two of it.
@@ -149,6 +149,11 @@ impl Session {
     /// [`Error::Io`], [`Error::Aborted`].
     pub fn half_close(&mut self) -> Result<(), Error> {
         self.writer.half_close()
+    }
+
+    /// Ends the sending side inside TLS without its farewell.
+    pub(crate) fn truncate(&mut self, how: Truncation) -> Result<(), Error> {
+        self.writer.truncate(how)
     }
 
     /// Closes in an orderly way: reads the replies that are still due and gives them, ends the sending side, waits a
@@ -315,6 +320,11 @@ impl Session {
         self.shared().tracker().extensions().cloned()
     }
 
+    /// Returns what an authentication can be bound to here: something inside TLS only.
+    pub fn channel_bindings(&self) -> ChannelBindings {
+        self.writer.channel_bindings()
+    }
+
     /// Gives the other end.
     pub fn peer(&self) -> &Peer {
         &self.shared().peer
@@ -330,9 +340,11 @@ impl Session {
         self.shared().closer.clone()
     }
 
+    /// Returns what tells the observer, also of a session that is no more.
     #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "it is TLS that has more to tell"))]
-    pub(crate) fn observe(&self, event: &Event<'_>) {
-        self.shared().observe(event);
+    pub(crate) fn teller(&self) -> impl Fn(&crate::observer::Event<'_>) + use<> {
+        let shared = self.writer.share();
+        move |event| shared.observe(event)
     }
 
     fn shared(&self) -> &Shared {

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use super::Writer;
 use super::shared::{Deadline, Shared};
 use crate::closer::Closer;
-use crate::error::{Action, Error};
+use crate::error::{Action, Error, Truncation};
+use crate::observer::Event;
 use crate::protocol::{LineBuffer, Reply, ReplyBuilder, ReplyLine, Standing};
 use crate::stream::Stream;
 
@@ -229,6 +230,9 @@ impl Reader {
                 io::ErrorKind::Interrupted => return Ok(None),
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut if self.timeout.is_some() => {}
                 _ => {
+                    if let Some(how) = Truncation::of(&error).filter(|_| !self.shared.closer.is_closed()) {
+                        self.shared.observe(&Event::Truncated(how));
+                    }
                     self.end = End::Failed(Some(self.shared.io_error(Action::Read, error)));
                     self.shared.ended();
                     return Ok(Some(()));

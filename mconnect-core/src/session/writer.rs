@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use super::shared::{Deadline, Shared};
 use crate::closer::Closer;
-use crate::error::{Action, Error, Peer};
+use crate::error::{Action, Error, Peer, Truncation};
 use crate::observer::Event;
 use crate::protocol::{Extensions, Phase, Request, Standing};
-use crate::stream::Stream;
+use crate::stream::{ChannelBindings, Stream};
 
 /// The half of a session that writes, and that keeps the deadlines while another thread reads.
 pub struct Writer {
@@ -87,6 +87,12 @@ impl Writer {
         Ok(())
     }
 
+    pub(super) fn truncate(&mut self, how: Truncation) -> Result<(), Error> {
+        self.stream.truncate(how).map_err(|error| self.shared.io_error(Action::HalfClose, error))?;
+        self.is_half_closed = true;
+        Ok(())
+    }
+
     /// Says where the session stands.
     pub fn standing(&self) -> Standing {
         self.shared.tracker().standing()
@@ -100,6 +106,11 @@ impl Writer {
     /// Gives what the server advertised in its last positive reply to EHLO or LHLO.
     pub fn extensions(&self) -> Option<Extensions> {
         self.shared.tracker().extensions().cloned()
+    }
+
+    /// Returns what an authentication can be bound to here: something inside TLS only.
+    pub fn channel_bindings(&self) -> ChannelBindings {
+        self.stream.channel_bindings()
     }
 
     /// Gives the address of this end, if it has one.
@@ -124,6 +135,10 @@ impl Writer {
 
     pub(super) fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    pub(super) fn share(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
     }
 
     pub(super) fn require_one_line(&self, line: &[u8]) -> Result<(), Error> {

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64ct::{Base64, Encoding as _};
-use ring::digest::{SHA256, digest};
+use ring::digest::{SHA256, SHA384, SHA512, digest};
 use rustls::pki_types::CertificateDer;
+use x509_cert::der::asn1::AnyRef;
 use x509_cert::der::oid::ObjectIdentifier;
-use x509_cert::der::{Decode, Encode, SliceReader};
+use x509_cert::der::{Decode, Encode, SliceReader, Tag, TagNumber, Tagged};
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
@@ -144,6 +145,34 @@ impl Certificate {
     }
 }
 
+/// Returns the hash of a certificate that an authentication is bound to, tls-server-end-point, if it has one
+/// ([RFC 5929, section 4.1](https://www.rfc-editor.org/rfc/rfc5929#section-4.1)): by the hash of the signature on it, or by
+/// SHA-256 where that is MD5 or SHA-1.
+pub(super) fn end_point(der: &[u8]) -> Option<Vec<u8>> {
+    let certificate = x509_cert::Certificate::from_der(der).ok()?;
+    let signature = certificate.signature_algorithm();
+    let name = match algorithm(signature.oid).as_str() {
+        "RSA-PSS" => match signature.parameters.as_ref()?.value() {
+            // The default (RFC 4055, section 3.1).
+            [] => "SHA-1".to_owned(),
+            parameters => {
+                let first = AnyRef::decode(&mut SliceReader::new(parameters).ok()?).ok()?;
+                let is_hash = first.tag() == Tag::ContextSpecific { constructed: true, number: TagNumber(0) };
+                let hash = if is_hash { Some(AnyRef::from_der(first.value()).ok()?) } else { None };
+                hash.map_or_else(|| "SHA-1".to_owned(), |hash| algorithm_of(hash.value()))
+            }
+        },
+        name => name.to_owned(),
+    };
+    let hash = match name.rsplit(' ').next()? {
+        "MD5" | "SHA-1" | "SHA-256" => &SHA256,
+        "SHA-384" => &SHA384,
+        "SHA-512" => &SHA512,
+        _ => return None,
+    };
+    Some(digest(hash, der).as_ref().to_vec())
+}
+
 /// Writes something as PEM ([RFC 7468](https://www.rfc-editor.org/rfc/rfc7468)).
 pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     let mut pem = format!("-----BEGIN {label}-----\n");
@@ -199,6 +228,7 @@ fn algorithm(oid: ObjectIdentifier) -> String {
 
 const ALGORITHMS: &[(&str, &str)] = &[
     ("1.2.840.113549.1.1.1", "RSA"),
+    ("1.2.840.113549.1.1.4", "RSA with MD5"),
     ("1.2.840.113549.1.1.5", "RSA with SHA-1"),
     ("1.2.840.113549.1.1.10", "RSA-PSS"),
     ("1.2.840.113549.1.1.11", "RSA with SHA-256"),
@@ -208,10 +238,15 @@ const ALGORITHMS: &[(&str, &str)] = &[
     ("1.2.840.10045.3.1.7", "P-256"),
     ("1.3.132.0.34", "P-384"),
     ("1.3.132.0.35", "P-521"),
+    ("1.2.840.10045.4.1", "ECDSA with SHA-1"),
     ("1.2.840.10045.4.3.2", "ECDSA with SHA-256"),
     ("1.2.840.10045.4.3.3", "ECDSA with SHA-384"),
     ("1.2.840.10045.4.3.4", "ECDSA with SHA-512"),
     ("1.3.101.112", "Ed25519"),
+    ("1.3.14.3.2.26", "SHA-1"),
+    ("2.16.840.1.101.3.4.2.1", "SHA-256"),
+    ("2.16.840.1.101.3.4.2.2", "SHA-384"),
+    ("2.16.840.1.101.3.4.2.3", "SHA-512"),
 ];
 
 const NOT_READABLE: &str = "(not readable)";

@@ -6,17 +6,19 @@
 //!   Session ─┘                      and everything that is wrong with them
 //! ```
 //!
-//! The handshake always comes to its end, so that the certificates can be shown; then they are verified, and unless the
-//! [`Config`] says otherwise, what is wrong with them is an error.
+//! Certificates are verified, and shown, during the handshake. It comes to its end all the same, and unless the [`Config`]
+//! says otherwise, what is wrong with them is an error then; but a client with a certificate of its own ends it before that
+//! goes to a server that is not proven.
 
 mod after;
 mod certificate;
 #[cfg(feature = "serde")]
 mod json;
 mod name;
-mod possession;
 mod received;
+mod state;
 mod stream;
+mod verifier;
 mod verify;
 mod words;
 
@@ -26,7 +28,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ClientConnection, Connection, KeyLogFile, ProtocolVersion, RootCertStore};
 
 pub use crate::calendar::date;
@@ -42,8 +44,7 @@ use crate::observer::Event;
 use crate::protocol::Visible;
 use crate::session::Session;
 use crate::stream::Stream;
-use possession::{Deferred, provider};
-use verify::{Trust, problems};
+use verifier::{Found, Verifier, provider};
 
 /// How TLS is to be, and whom to trust. By default: the system's trust store, and the name that was connected to.
 ///
@@ -53,7 +54,7 @@ pub struct Config {
     name: Option<String>,
     own: Option<Arc<ClientConfig>>,
     roots: Arc<OnceLock<Result<Arc<RootCertStore>, String>>>,
-    known: Vec<CertificateDer<'static>>,
+    known: Arc<[CertificateDer<'static>]>,
     pins: Vec<Fingerprint>,
     is_insecure: bool,
     is_13_only: bool,
@@ -149,7 +150,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Pem`].
     pub fn authorities(mut self, pem: &[u8]) -> Result<Self, ConfigError> {
-        self.known = certificates(pem)?;
+        self.known = certificates(pem)?.into();
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(self.known.iter().cloned());
         self.roots = Arc::new(OnceLock::from(Ok(Arc::new(roots))));
@@ -185,7 +186,8 @@ impl Config {
         self
     }
 
-    /// Shows the server this certificate, with its chain, if it asks for one. Both texts are PEM.
+    /// Shows the server this certificate, with its chain, if it asks for one. Both texts are PEM. A server that is not
+    /// proven gets nothing of it, unless the configuration is [`insecure`](Self::insecure): the handshake ends before.
     ///
     /// # Errors
     /// [`ConfigError::Pem`]; [`ConfigError::Identity`] if the key is not the certificate's.
@@ -195,11 +197,11 @@ impl Config {
             false => ConfigError::Pem("private key"),
         })?;
         self.identity = Some((certificates(chain)?, Arc::new(key)));
-        self.client()?;
+        self.client(&Arc::new(Verifier::new(&self, "")))?;
         Ok(self)
     }
 
-    fn client(&self) -> Result<Arc<ClientConfig>, ConfigError> {
+    fn client(&self, verifier: &Arc<Verifier>) -> Result<Arc<ClientConfig>, ConfigError> {
         if let Some(own) = &self.own {
             return Ok(Arc::clone(own));
         }
@@ -212,7 +214,7 @@ impl Config {
             .with_protocol_versions(versions)
             .map_err(wrong)?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Deferred));
+            .with_custom_certificate_verifier(Arc::<Verifier>::clone(verifier));
         let mut client = match &self.identity {
             None => builder.with_no_client_auth(),
             Some((chain, key)) => builder.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(wrong)?,
@@ -228,15 +230,20 @@ impl Config {
         self.roots.get_or_init(system_roots).clone()
     }
 
-    fn inspect(&self, connection: &Connection, name: &str, server_name: Option<&ServerName<'_>>) -> Info {
-        let shown = connection.peer_certificates().unwrap_or_default();
-        let certificates: Vec<Certificate> = shown.iter().map(Certificate::read).collect();
-        let problems = if self.own.is_some() {
-            Vec::new()
-        } else {
-            let trust = Trust { name: server_name, asked: name, pins: &self.pins, known: &self.known };
-            problems(&trust, shown, &certificates, SystemTime::now(), || self.roots())
-        };
+    /// Says whether a server that is not proven is refused during the handshake.
+    fn refuses_early(&self) -> bool {
+        self.identity.is_some() && !self.is_insecure
+    }
+
+    fn inspect(&self, connection: &Connection, name: &str, verifier: &Verifier) -> Info {
+        let found = verifier.found().cloned().unwrap_or_else(|| match self.own {
+            // One's own verifier let it pass.
+            Some(_) => {
+                let shown = connection.peer_certificates().unwrap_or_default();
+                Found { certificates: shown.iter().map(Certificate::read).collect(), problems: Vec::new() }
+            }
+            None => Found { certificates: Vec::new(), problems: vec![Problem::NoCertificate] },
+        });
         Info {
             version: match connection.protocol_version() {
                 Some(ProtocolVersion::TLSv1_3) => "TLS 1.3".to_owned(),
@@ -249,8 +256,8 @@ impl Config {
                 .unwrap_or_default(),
             key_exchange: connection.negotiated_key_exchange_group().map(|group| format!("{:?}", group.name())),
             name: name.to_owned(),
-            certificates,
-            problems,
+            certificates: found.certificates,
+            problems: found.problems,
         }
     }
 }
@@ -279,31 +286,43 @@ impl Session {
 
     /// Does the same, in this time.
     pub(crate) fn upgrade_within(self, config: &Config, patience: Duration) -> Result<(Self, Info), Error> {
-        let peer = self.peer().clone();
+        let (peer, tell) = (self.peer().clone(), self.teller());
         let name = config.name.as_deref().unwrap_or(peer.name()).trim_end_matches('.').to_owned();
-        let (session, info) = self.upgrade_with(|under| {
+        let mut refused = None;
+        let upgraded = self.upgrade_with(|under| {
             let invalid = |error: rustls::Error| io::Error::new(io::ErrorKind::InvalidInput, error);
-            let client = config.client().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-            // A name that cannot be one is not sent; no certificate is for it.
-            let server_name = ServerName::try_from(name.clone()).ok();
-            let sent = server_name.clone().unwrap_or(ServerName::IpAddress(std::net::Ipv4Addr::UNSPECIFIED.into()));
-            let connection = ClientConnection::new(client, sent).map_err(invalid)?;
+            let verifier = Arc::new(Verifier::new(config, &name));
+            let client =
+                config.client(&verifier).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+            let connection = ClientConnection::new(client, verifier.server_name()).map_err(invalid)?;
             let least = if config.is_13_only { "1.3" } else { "1.2" };
-            let stream = TlsStream::handshake_from(under, connection, patience, least)?;
-            let info = stream.with(|connection| config.inspect(connection, &name, server_name.as_ref()));
+            let stream = TlsStream::new(under, connection, least);
+            let shaken = stream.shake_within(patience);
+            let inspect = || stream.with(|connection| config.inspect(connection, &name, &verifier));
+            if verifier.has_refused() {
+                refused = Some(inspect());
+            }
+            shaken?;
+            let info = inspect();
             Ok((Arc::new(stream) as Arc<dyn Stream>, info))
-        })?;
-        session.observe(&Event::Tls(&info));
+        });
+        let (mut session, info) = match (upgraded, refused) {
+            (Ok(upgraded), _) => upgraded,
+            (Err(Error::Tls { scene, .. }), Some(info)) => {
+                tell(&Event::Tls(&info));
+                return Err(Error::Untrusted { scene, info: Box::new(info) });
+            }
+            (Err(error), _) => return Err(error),
+        };
+        tell(&Event::Tls(&info));
         if info.is_verified() || config.is_insecure {
             return Ok((session, info));
         }
         let scene = Scene { action: Action::Handshake, peer, phase: session.phase(), has_sent: true };
-        let closer = session.closer();
-        let mut session = session;
         // The farewell is sent inside TLS; nothing is waited for.
         drop(session.half_close());
-        closer.close();
-        Err(Error::Untrusted { scene, reason: info.reason() })
+        session.closer().close();
+        Err(Error::Untrusted { scene, info: Box::new(info) })
     }
 }
 

@@ -10,6 +10,8 @@ pub(super) struct Received {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
+    /// How much came the last time.
+    count: usize,
     records: Records,
     /// What came where a record should have begun, and everything after it: no TLS.
     plain: Vec<u8>,
@@ -18,11 +20,14 @@ pub(super) struct Received {
 }
 
 impl Received {
-    /// Receives once, in place of what was there.
+    /// Receives once, in place of what was there. Where that filled the room, there is more of it the next time.
     pub fn fill(&mut self, stream: &dyn Stream) -> io::Result<usize> {
-        self.bytes.resize(BLOCK, 0);
-        (self.start, self.end) = (0, 0);
+        let was_full = !self.bytes.is_empty() && self.count == self.bytes.len();
+        let room = if was_full { (2 * self.count).min(MOST) } else { self.bytes.len().max(LEAST) };
+        self.bytes.resize(room, 0);
+        (self.start, self.end, self.count) = (0, 0, 0);
         let count = stream.read(&mut self.bytes)?;
+        self.count = count;
         if self.plain.is_empty() {
             self.end = self.records.follow(&self.bytes[..count]);
             self.plain.extend_from_slice(&self.bytes[self.end..count]);
@@ -33,6 +38,11 @@ impl Received {
     /// Gives the records, or parts of them, that were not yet looked at.
     pub fn rest(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
+    }
+
+    /// Says whether a record has begun and not ended.
+    pub fn is_inside_record(&self) -> bool {
+        self.records.have > 0 || self.records.left > 0
     }
 
     /// Gives what came that is no TLS and was not taken, if anything did.
@@ -98,14 +108,27 @@ impl Records {
     }
 }
 
-/// How much is received at once, in octets.
-const BLOCK: usize = 64 * 1024;
+/// How much is received at once, in octets: at first, and where more is there each time.
+const LEAST: usize = 4 * 1024;
+const MOST: usize = 64 * 1024;
 /// From change_cipher_spec to heartbeat.
 const CONTENT_TYPES: std::ops::RangeInclusive<u8> = 20..=24;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_room_grows_while_it_is_filled_and_no_further_than_it_has_to() {
+        let mut received = Received::default();
+        let bulk = crate::stream::Pair::new(io::repeat(20).take(1 << 20), io::sink());
+        let sizes: Vec<usize> = (0..6).map(|_| received.fill(&bulk).unwrap()).collect();
+        assert_eq!(sizes, [4096, 8192, 16384, 32768, 65536, 65536]);
+        let mut received = Received::default();
+        let little = crate::stream::Pair::new(io::repeat(20).take(4000), io::sink());
+        assert_eq!((received.fill(&little).unwrap(), received.fill(&little).unwrap()), (4000, 0));
+        assert_eq!(received.bytes.len(), 4096);
+    }
 
     #[test]
     fn records_end_where_plain_text_begins_however_it_is_cut() {

@@ -10,39 +10,33 @@ use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustls::Connection;
+use rustls::pki_types::CertificateDer;
+use rustls::{Connection, ProtocolVersion};
 
 use super::after::AfterTls;
-use super::received::Received;
-use super::words::{self, Stage};
-use crate::stream::{Stream, left};
+use super::certificate::end_point;
+use super::state::State;
+use super::words;
+use crate::error::Truncation;
+use crate::stream::{ChannelBindings, Stream, left};
 
 /// A TLS connection over another stream.
 ///
 /// A write that fails with [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut) may have
 /// sent part of a record: the call has to be repeated with the same bytes, as sessions do. A read that received something,
 /// but no plaintext, fails with [`Interrupted`](io::ErrorKind::Interrupted).
+///
+/// The other end's close_notify is answered: at once in TLS 1.2, where nothing more can be sent after it
+/// ([RFC 5246, section 7.2.1](https://www.rfc-editor.org/rfc/rfc5246#section-7.2.1)); in TLS 1.3, where the two directions
+/// end by themselves ([RFC 8446, section 6.1](https://www.rfc-editor.org/rfc/rfc8446#section-6.1)), when this end has
+/// nothing more to send, at the latest when it is dropped.
 pub struct TlsStream {
     under: Arc<dyn Stream>,
     state: Mutex<State>,
+    /// A server's own certificate, if it is known.
+    certificate: Option<CertificateDer<'static>>,
     /// Told when nobody is sending any more.
     is_free: Condvar,
-}
-
-struct State {
-    connection: Connection,
-    /// Ciphertext that was received and not yet looked at.
-    received: Received,
-    /// Somebody has taken `out` and is writing it to the stream below.
-    is_sending: bool,
-    /// Ciphertext that is to be sent.
-    out: Vec<u8>,
-    /// The plaintext in `out` whose writer was told to come again.
-    owed: usize,
-    is_half_closed: bool,
-    read_timeout: Option<Duration>,
-    /// The least version of TLS that is spoken.
-    least: &'static str,
 }
 
 impl TlsStream {
@@ -55,34 +49,30 @@ impl TlsStream {
         connection: impl Into<Connection>,
         patience: Duration,
     ) -> io::Result<Self> {
-        Self::handshake_from(under, connection, patience, "1.2")
+        let stream = Self::new(under, connection, "1.2");
+        stream.shake_within(patience)?;
+        Ok(stream)
     }
 
-    /// Does the same; `least` is the least version of TLS that is spoken.
-    pub(super) fn handshake_from(
-        under: Arc<dyn Stream>,
-        connection: impl Into<Connection>,
-        patience: Duration,
-        least: &'static str,
-    ) -> io::Result<Self> {
-        let mut connection = connection.into();
-        connection.set_buffer_limit(None);
-        let deadline = Instant::now().checked_add(patience);
-        let state = State {
-            connection,
-            received: Received::default(),
-            is_sending: false,
-            out: Vec::new(),
-            owed: 0,
-            is_half_closed: false,
-            read_timeout: None,
-            least,
-        };
-        let stream = Self { under, state: Mutex::new(state), is_free: Condvar::new() };
-        stream.shake(deadline)?;
-        drop(stream.under.set_read_timeout(None));
-        drop(stream.under.set_write_timeout(None));
-        Ok(stream)
+    /// Begins with a connection that has not shaken hands yet; `least` is the least version of TLS that is spoken.
+    pub(super) fn new(under: Arc<dyn Stream>, connection: impl Into<Connection>, least: &'static str) -> Self {
+        let state = State::new(connection.into(), least);
+        Self { under, state: Mutex::new(state), certificate: None, is_free: Condvar::new() }
+    }
+
+    /// Tells a server's stream which certificate it has shown, so that an authentication can be bound to that.
+    #[must_use]
+    pub fn shown(mut self, certificate: CertificateDer<'static>) -> Self {
+        self.certificate = Some(certificate);
+        self
+    }
+
+    /// Shakes hands, at most this long.
+    pub(super) fn shake_within(&self, patience: Duration) -> io::Result<()> {
+        self.shake(Instant::now().checked_add(patience))?;
+        drop(self.under.set_read_timeout(None));
+        drop(self.under.set_write_timeout(None));
+        Ok(())
     }
 
     /// Looks at the connection, for what was agreed.
@@ -167,69 +157,23 @@ impl TlsStream {
 
     /// Sends close_notify, once.
     fn say_farewell(&self) -> io::Result<()> {
-        let mut state = self.state();
-        if !state.is_half_closed {
-            state.is_half_closed = true;
-            state.connection.send_close_notify();
-        }
-        drop(state);
+        self.state().say_farewell();
         self.flush()
+    }
+
+    /// Answers the other end's close_notify, if that can be sent at once.
+    fn answer_farewell(&self) {
+        let mut state = self.state();
+        state.say_farewell();
+        // Who is sending sends this, too.
+        if !state.is_sending {
+            drop(state);
+            drop(self.under.set_write_timeout(Some(ALERT_PATIENCE)).and_then(|()| self.flush()));
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// Moves what the connection has to send to `out`.
-    fn encrypt(&mut self) {
-        while self.connection.wants_write() {
-            // Writing to memory does not fail.
-            if self.connection.write_tls(&mut self.out).is_err() {
-                return;
-            }
-        }
-    }
-
-    /// Decrypts what was received, until there is plaintext, and gives how much.
-    fn process(&mut self) -> io::Result<usize> {
-        loop {
-            let io = match self.connection.process_new_packets() {
-                Ok(io) => io,
-                Err(error) => {
-                    let stage = match self.connection.negotiated_cipher_suite() {
-                        None => Stage::Begun,
-                        Some(_) if self.connection.is_handshaking() => Stage::Agreed,
-                        Some(_) => Stage::Done,
-                    };
-                    return Err(words::failure(error, self.least, stage));
-                }
-            };
-            let plaintext = io.plaintext_bytes_to_read();
-            if plaintext > 0 {
-                return Ok(plaintext);
-            }
-            if self.received.rest().is_empty() {
-                // What follows a close_notify is not for this connection.
-                return if io.peer_has_closed() { Ok(0) } else { self.look_for_plain_text() };
-            }
-            match self.connection.read_tls(&mut self.received) {
-                // After a close_notify nothing more is looked at.
-                Ok(0) | Err(_) => return Ok(0),
-                Ok(_) => {}
-            }
-        }
-    }
-
-    /// Records that are none are not given to the connection: after a close_notify of its own it cannot complain of them.
-    /// A server may then go on in plain text, to say goodbye: that is an end without its close_notify.
-    fn look_for_plain_text(&self) -> io::Result<usize> {
-        let kind = if self.is_half_closed { io::ErrorKind::UnexpectedEof } else { io::ErrorKind::InvalidData };
-        match self.received.plain() {
-            [] => Ok(0),
-            plain => Err(io::Error::new(kind, words::LeftTls::new(plain))),
-        }
     }
 }
 
@@ -242,7 +186,15 @@ impl Stream for TlsStream {
             match state.connection.reader().read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, words::TRUNCATED));
+                    let is_cut = state.received.is_inside_record();
+                    return Err(if is_cut { Truncation::InsideRecord } else { Truncation::BetweenRecords }.into());
+                }
+                Ok(0) if state.has_ended => {
+                    if state.connection.protocol_version() == Some(ProtocolVersion::TLSv1_2) && !state.is_half_closed {
+                        drop(state);
+                        self.answer_farewell();
+                    }
+                    return Ok(0);
                 }
                 result => return result,
             }
@@ -311,11 +263,43 @@ impl Stream for TlsStream {
                     Err(error) => return Err(error),
                 }
             }
-        } else {
-            self.say_farewell()?;
+            self.under.set_write_timeout(left(deadline)?)?;
         }
+        self.say_farewell()?;
         let received = std::mem::take(&mut self.state().received);
         Ok(Arc::new(AfterTls::new(Arc::clone(&self.under), received)))
+    }
+
+    fn truncate(&self, how: Truncation) -> io::Result<()> {
+        self.flush()?;
+        if how == Truncation::InsideRecord {
+            let mut state = self.state();
+            state.say_farewell();
+            state.encrypt();
+            let mut record = std::mem::take(&mut state.out);
+            drop(state);
+            if record.pop().is_none() {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            write_all(&*self.under, &record).1?;
+        }
+        self.state().is_half_closed = true;
+        self.under.half_close()
+    }
+
+    fn channel_bindings(&self) -> ChannelBindings {
+        let (state, mut bindings) = (self.state(), ChannelBindings::default());
+        let connection = &state.connection;
+        // On TLS 1.2 it takes an extended master secret (RFC 9266, section 1), of which nothing is known here.
+        if connection.protocol_version() == Some(ProtocolVersion::TLSv1_3) {
+            bindings.tls_exporter = connection.export_keying_material(vec![0; 32], EXPORTER, None).ok();
+        }
+        let shown = match connection {
+            Connection::Client(client) => client.peer_certificates().and_then(<[_]>::first),
+            Connection::Server(_) => self.certificate.as_ref(),
+        };
+        bindings.tls_server_end_point = shown.and_then(|der| end_point(der));
+        bindings
     }
 
     fn shutdown(&self) -> io::Result<()> {
@@ -324,12 +308,24 @@ impl Stream for TlsStream {
 
     fn has_received(&self) -> bool {
         let mut state = self.state();
-        state.process().map_or(true, |plaintext| plaintext > 0) || !state.received.plain().is_empty()
+        let has_plaintext = state.process().map_or(true, |plaintext| plaintext > 0);
+        // Who ends TLS first may keep the connection open until it is answered: nothing more comes that would tell.
+        has_plaintext || state.has_ended || !state.received.plain().is_empty()
     }
 
     #[cfg(unix)]
     fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         self.under.as_fd()
+    }
+}
+
+impl Drop for TlsStream {
+    fn drop(&mut self) {
+        let state = self.state();
+        if state.has_ended && !state.is_half_closed {
+            drop(state);
+            self.answer_farewell();
+        }
     }
 }
 
@@ -369,6 +365,8 @@ fn is_to_repeat(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
 }
 
+/// The label of RFC 9266, section 2.
+const EXPORTER: &[u8] = b"EXPORTER-Channel-Binding";
 /// How much is encrypted at once, in octets.
 const BLOCK: usize = 64 * 1024;
 /// How long an alert may take to be sent.

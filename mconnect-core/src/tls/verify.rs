@@ -10,7 +10,7 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, Error, RootCertStore};
 
 use super::certificate::{Certificate, Fingerprint, algorithm_of};
-use super::possession::provider;
+use super::verifier::provider;
 use crate::calendar::date;
 use crate::protocol::Visible;
 
@@ -141,7 +141,9 @@ pub(super) fn problems(
         (Ok(parsed), _) => match roots() {
             Err(reason) => problems.extend(times().chain([Problem::NoTrustStore { reason }])),
             // What is not needed to come to a root may be of any time.
-            Ok(roots) if is_rooted(&parsed, shown, &roots, now).is_ok() => {}
+            Ok(roots) if is_rooted(&parsed, shown, &roots, now).is_ok() => {
+                problems.extend(untimely_roots(&parsed, shown, trust.known, now));
+            }
             Ok(roots) => {
                 let then = when_all_are_valid(&path, now);
                 let chain = is_rooted(&parsed, shown, &roots, then).err().map(|error| other(&error, &path));
@@ -160,6 +162,28 @@ fn time(certificate: &Certificate, now: SystemTime) -> Option<Problem> {
         now if now < certificate.not_before => Some(Problem::NotYetValid { subject, from: certificate.not_before }),
         _ => None,
     }
+}
+
+/// Returns what is wrong with the times of the roots that the certificates which were shown lead to, unless they lead to
+/// another one, too: a root in a trust store is a name and a key, and is not looked at for its time.
+fn untimely_roots(
+    parsed: &ParsedCertificate<'_>,
+    shown: &[CertificateDer<'static>],
+    known: &[CertificateDer<'static>],
+    now: SystemTime,
+) -> Vec<Problem> {
+    let roots = known.iter().map(|der| (der, time(&Certificate::read(der), now)));
+    let (untimely, timely): (Vec<_>, Vec<_>) = roots.partition(|(_, problem)| problem.is_some());
+    let leads_to = |roots: &[&CertificateDer<'static>]| {
+        let mut store = RootCertStore::empty();
+        store.add_parsable_certificates(roots.iter().map(|der| (*der).clone()));
+        is_rooted(parsed, shown, &store, now).is_ok()
+    };
+    let timely: Vec<_> = timely.into_iter().map(|(der, _)| der).collect();
+    if untimely.is_empty() || leads_to(&timely) {
+        return Vec::new();
+    }
+    untimely.into_iter().filter(|(der, _)| leads_to(&[*der])).filter_map(|(_, problem)| problem).collect()
 }
 
 /// Looks whether the certificates that were shown lead to a root.

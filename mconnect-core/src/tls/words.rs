@@ -23,9 +23,6 @@ pub(super) enum Stage {
     Done,
 }
 
-/// The end of the stream below without a close_notify.
-pub(super) const TRUNCATED: &str = "the connection ended without TLS's close_notify";
-
 /// A failure of the TLS protocol; the cause is what rustls says.
 #[derive(Debug)]
 struct Failure {

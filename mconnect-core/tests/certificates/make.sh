@@ -92,6 +92,14 @@ cp "$work/p521-root.pem" .
 issue p521-root under-p521 "$p256" mx.example.org "$names"
 server under-p521
 
+# A root whose time is over, and a certificate under it whose time is not.
+end=20210101000000Z
+root expired-root "$p256" "Expired Root"
+cp "$work/expired-root.pem" .
+end=21200101000000Z
+issue expired-root under-expired "$p256" mx.example.org "$names"
+server under-expired
+
 # A certificate that is too old, where it is not needed: the root's key, vouched for by a root of former times.
 root old-root "$p256" "Old Root"
 cp "$work/rsa-root.csr" "$work/cross.csr"

@@ -65,6 +65,75 @@ fn tls_starts_with_and_without_a_command_and_ends() {
 }
 
 #[test]
+fn each_end_of_tls_is_told_from_the_others_by_both_sides() {
+    let ends = [
+        ("*close*", "an orderly end"),
+        ("*close without close_notify*", "the connection ended without TLS's close_notify"),
+        ("*cut off inside tls*", "the connection was cut off inside a record of TLS"),
+    ];
+    for (done, told) in ends {
+        for (expected, _) in ends {
+            for side in ["C", "S"] {
+                let dialogue = |end: &str| format!("C: *tls*\nS: 220 hi\n{side}: {end}");
+                let (served, played) = if side == "C" { (expected, done) } else { (done, expected) };
+                let server = Server::play(&dialogue(served)).unwrap();
+                let mut player = Player::new();
+                player.tls(&trust(&server));
+                let played = player.play(open(&server), &dialogue(played).parse().unwrap());
+                let failure = played.failure().map(ToString::to_string);
+                drop(played);
+                let deviation = server.join().err().map(|error| error.to_string());
+                let (heard, did) = if side == "C" { (deviation, failure) } else { (failure, deviation) };
+                assert_eq!(did, None, "{side} {done} {expected}");
+                match heard {
+                    None => assert_eq!(done, expected, "{side}"),
+                    Some(heard) => {
+                        assert_ne!(done, expected, "{side}: {heard}");
+                        assert!(heard.contains(&format!("expected `{side}: {expected}`, got ")), "{heard}");
+                        assert!(heard.contains(told), "{heard}");
+                    }
+                }
+            }
+        }
+    }
+    // In the clear there is nothing to leave out.
+    let server = Server::play("S: 220 hi\nS: *close without close_notify*").unwrap();
+    drop(open(&server));
+    assert!(server.join().unwrap_err().to_string().contains("TLS was not started"));
+    let server = Server::play("S: 220 hi\nC: *close*").unwrap();
+    let played = open(&server).play(&"S: 220\nC: *cut off inside tls*".parse().unwrap());
+    assert!(played.failure().unwrap().got.contains("TLS was not started"), "{played:?}");
+    server.join().unwrap();
+}
+
+#[test]
+fn a_record_says_how_tls_ended() {
+    for end in ["*close*", "*close without close_notify*", "*cut off inside tls*"] {
+        let server = Server::play(&format!("C: *tls*\nS: 220 hi\nS: {end}")).unwrap();
+        let recorder = Recorder::new();
+        let session = Connect::new("127.0.0.1", server.port()).observer(recorder.clone()).open().unwrap();
+        let (mut session, _) = session.upgrade(&trust(&server)).unwrap();
+        session.read_reply().unwrap();
+        assert_eq!(session.read_line().is_ok_and(|line| line.is_none()), end == "*close*");
+        assert!(recorder.text().ends_with(&format!("S: 220\nS: {end}\n")), "{}", recorder.text());
+        drop(session);
+        server.join().unwrap();
+    }
+    let server = Server::play("C: *tls*\nS: 220 hi\nC: *close without close_notify*").unwrap();
+    let text = {
+        let recorder = Recorder::new();
+        let session = Connect::new("127.0.0.1", server.port()).observer(recorder.clone()).open().unwrap();
+        let (mut session, _) = session.upgrade(&trust(&server)).unwrap();
+        session.read_reply().unwrap();
+        session.closer().close();
+        drop(session.read_line());
+        recorder.text()
+    };
+    assert!(text.ends_with("C: *close without close_notify*\n"), "{text}");
+    server.join().unwrap();
+}
+
+#[test]
 fn what_was_said_inside_tls_is_not_lost_when_it_ends() {
     let server = Server::play("C: *tls*\nS: 220 a\nS: 250 b\nC: *end tls*").unwrap();
     let mut player = Player::new();
@@ -188,6 +257,22 @@ fn every_mechanism_is_played_from_both_sides() {
 }
 
 #[test]
+fn an_exchange_that_is_bound_to_tls_is_played_from_both_sides_and_needs_tls() {
+    for mechanism in ["SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS"] {
+        let dialogue = format!("C: *tls*\nS: 220 hi\nC: *authenticate {mechanism} user pencil*\nC: QUIT\nS: 221 bye");
+        both(&dialogue, &dialogue);
+        let dialogue = format!("S: 220 hi\nC: *authenticate {mechanism} user pencil*");
+        let server = Server::play(&dialogue).unwrap();
+        let played = open(&server).play(&dialogue.parse().unwrap());
+        let failure = played.failure().unwrap();
+        assert_eq!(failure.verdict, Verdict::Impossible);
+        assert_eq!(failure.got, format!("there is nothing here to bind {mechanism} to"));
+        drop(played);
+        server.join().unwrap_err();
+    }
+}
+
+#[test]
 fn a_refused_exchange_is_a_failure_of_its_own_on_both_sides_and_shows_no_password() {
     for mechanism in ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"] {
         let server = Server::play(&format!("S: 220 hi\nC: *authenticate {mechanism} tim right*")).unwrap();
@@ -228,7 +313,7 @@ fn what_cannot_be_done_says_why() {
     let played = open(&server).play(&"S: 220\nC: *authenticate GSSAPI a b*".parse().unwrap());
     let failure = played.failure().unwrap();
     assert_eq!(failure.verdict, Verdict::Impossible);
-    assert!(failure.got.starts_with("no such mechanism here: SCRAM-SHA-256, "), "{failure}");
+    assert!(failure.got.starts_with("no such mechanism here: SCRAM-SHA-256-PLUS, "), "{failure}");
     drop(played);
     server.join().unwrap();
 

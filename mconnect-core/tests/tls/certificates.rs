@@ -82,11 +82,11 @@ fn showing(name: &str, versions: &[&'static rustls::SupportedProtocolVersion]) -
     Arc::new(builder.with_no_client_auth().with_cert_resolver(Arc::new(resolver)))
 }
 
-fn kept(name: &str) -> Vec<u8> {
+pub fn kept(name: &str) -> Vec<u8> {
     std::fs::read(format!("{}/tests/certificates/{name}.pem", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-const VERSIONS: [&rustls::SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
+pub const VERSIONS: [&rustls::SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
 
 #[test]
 fn certificates_of_either_kind_are_verified_in_either_version_and_an_intermediate_is_followed() {
@@ -134,6 +134,19 @@ fn an_expired_certificate_that_is_needed_is_told_of() {
     let error = due(server.port()).upgrade(&config).unwrap_err().to_string();
     let words = ": the certificate of CN=RSA Root expired on 2021-01-01; its issuer is unknown here: CN=Old Root";
     assert!(error.ends_with(words), "{error}");
+}
+
+#[test]
+fn a_root_whose_time_is_over_is_told_of_if_it_is_needed() {
+    let server = Setup::new().tls_with(showing("under-expired", &VERSIONS)).start().unwrap();
+    let config = Config::new().name("mx.example.org").authorities(&kept("expired-root")).unwrap();
+    let error = due(server.port()).upgrade(&config).unwrap_err().to_string();
+    assert!(error.ends_with(": the certificate of CN=Expired Root expired on 2021-01-01"), "{error}");
+
+    let server = Setup::new().tls_with(showing("rsa", &VERSIONS)).start().unwrap();
+    let roots = [kept("expired-root"), kept("rsa-root")].concat();
+    let config = Config::new().name("mx.example.org").authorities(&roots).unwrap();
+    assert!(due(server.port()).upgrade(&config).unwrap().1.is_verified());
 }
 
 #[test]

@@ -17,7 +17,11 @@ pub(super) fn authenticate(game: &mut Game<'_, '_>, mechanism: &str, user: &[u8]
     };
     let Some(session) = &game.session else { return Finding::closed_here() };
     let host = session.peer().name().to_owned();
-    let mut exchange = Exchange::new(mechanism, &Credentials::new(user, secret)).host(&host);
+    let exchange = Exchange::new(mechanism, &Credentials::new(user, secret)).host(&host);
+    let mut exchange = exchange.named().allow_few_rounds();
+    if let Err(problem) = exchange.bind(&session.channel_bindings(), None) {
+        return Finding::not(Verdict::Impossible, problem.to_string());
+    }
     let mut line = exchange.command();
     let patience = game.patience();
     loop {

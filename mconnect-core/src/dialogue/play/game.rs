@@ -125,7 +125,9 @@ impl<'a, 'w> Game<'a, 'w> {
         match (step.side, &step.deed) {
             (_, Deed::Reply(_)) => self.expect_reply(steps),
             (Side::Server, Deed::Bytes(_) | Deed::File(_) | Deed::Octets(_)) => self.expect_bytes(step),
-            (Side::Server, Deed::Close | Deed::HalfClose | Deed::Reset) => self.expect_end(&step.deed),
+            (Side::Server, Deed::Close | Deed::Truncate(_) | Deed::HalfClose | Deed::Reset) => {
+                self.expect_end(&step.deed)
+            }
             (Side::Server, Deed::Silence(time)) => self.expect_silence(*time),
             (Side::Server, Deed::NoReply) => {
                 let grace = self.deadlines.scaled(GRACE);
@@ -136,14 +138,16 @@ impl<'a, 'w> Game<'a, 'w> {
                 self.deadlines.pause(*time);
                 Finding::met("")
             }
-            (Side::Client, Deed::HalfClose) => match self.session.as_mut().map(Session::half_close) {
-                Some(Ok(())) => Finding::met(""),
-                Some(Err(error)) => Finding::broken(&error),
-                None => Finding::closed_here(),
-            },
+            (Side::Client, Deed::HalfClose) => self.end_sending(Session::half_close),
             (Side::Client, Deed::Close) => {
-                self.session = None;
+                // Whoever has gone before does not hear it.
+                drop(self.session.take().map(|mut session| session.half_close()));
                 Finding::met("")
+            }
+            (Side::Client, Deed::Truncate(how)) => {
+                let finding = self.end_sending(|session| session.truncate(*how));
+                self.session = None;
+                finding
             }
             (Side::Client, Deed::Reset) => match self.session.take().map(Session::reset) {
                 Some(Ok(())) => Finding::met(""),
@@ -161,6 +165,14 @@ impl<'a, 'w> Game<'a, 'w> {
             }
             // What the other side does in silence.
             _ => Finding::met(""),
+        }
+    }
+
+    fn end_sending(&mut self, end: impl FnOnce(&mut Session) -> Result<(), Error>) -> Finding {
+        match self.session.as_mut().map(end) {
+            Some(Ok(())) => Finding::met(""),
+            Some(Err(error)) => Finding::broken(&error),
+            None => Finding::closed_here(),
         }
     }
 

@@ -219,9 +219,10 @@ impl Game<'_, '_> {
                 self.unexpected(&raw)
             }
             (Ok(Some(_)), _) => self.expect_end(deed),
-            (Ok(None), Deed::Reset) => Finding::not(Verdict::Other, "an orderly end"),
+            (Ok(None), Deed::Reset | Deed::Truncate(_)) => Finding::not(Verdict::Other, "an orderly end"),
             (Ok(None), _) => Finding::met("the end"),
             (Err(Error::Io { source, .. }), Deed::Reset | Deed::Close) if is_reset(&source) => Finding::met("a reset"),
+            (Err(error), Deed::Truncate(how)) if error.truncation() == Some(*how) => Finding::met(how.to_string()),
             (Err(error), _) => Finding::late_or_broken(&error, b"", patience),
         }
     }

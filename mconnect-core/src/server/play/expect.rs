@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::keywords::keywords;
 use super::{Game, LEAST, STEP_PATIENCE, is_late, no_value};
 use crate::dialogue::{Deed, Matched, OVER, Part, Side, Step, Text, Values, Whole, deliver, lines_hidden};
+use crate::error::Truncation;
 use crate::protocol::{BodyDecoder, Visible};
 use crate::server::input::Input;
 use crate::server::receive::LARGEST;
@@ -34,8 +35,12 @@ impl Game<'_> {
             Deed::File(_) => self.expect_file(step),
             Deed::Octets(count) => self.skip_octets(*count),
             Deed::Body(file) => self.expect_body(step, file.is_some()),
-            Deed::HalfClose | Deed::Close | Deed::Reset => {
-                self.input.line().map(|line| if line.is_empty() { Ok(()) } else { Err(self.concealed(&line)) })
+            Deed::HalfClose | Deed::Close | Deed::Reset | Deed::Truncate(_) => {
+                self.input.line().map(|line| match (line.is_empty(), &step.deed) {
+                    (true, Deed::Truncate(_)) => Err("an orderly end".to_owned()),
+                    (true, _) => Ok(()),
+                    (false, _) => Err(self.concealed(&line)),
+                })
             }
             Deed::Silence(_) => self.input.some().map(<[u8]>::to_vec).map(|some| Err(self.concealed(&some))),
             Deed::StartTls => match self.expect_line(&Text::from(vec![Part::Literal(b"STARTTLS".to_vec())])) {
@@ -61,13 +66,13 @@ impl Game<'_> {
             Ok(Err(got)) => return Err(self.deviation(step, got)),
             Err(error) => error,
         };
-        let is_late = is_late(&error);
-        // The farewell of TLS may be missing when a client closes.
-        let is_end = matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof);
+        let (is_late, is_reset) = (is_late(&error), error.kind() == io::ErrorKind::ConnectionReset);
         match &step.deed {
             Deed::Silence(time) if is_late && patience < *time => Err(self.deviation(step, OVER.to_owned())),
             Deed::Silence(_) if is_late => Ok(()),
-            Deed::Close | Deed::Reset if is_end => Ok(()),
+            Deed::Close | Deed::Reset if is_reset => Ok(()),
+            Deed::Reset if Truncation::of(&error).is_some() => Ok(()),
+            Deed::Truncate(how) if Truncation::of(&error) == Some(*how) => Ok(()),
             _ if is_late => Err(self.deviation(step, format!("nothing in {patience:?}"))),
             _ => Err(self.deviation(step, error.to_string())),
         }
@@ -103,7 +108,7 @@ impl Game<'_> {
             (Ok(user), Ok(secret)) => (user, secret),
             (Err(name), _) | (_, Err(name)) => return Ok(Err(no_value(&name))),
         };
-        let Some(mut exchange) = auth::exchange(mechanism, &user, &secret) else {
+        let Some(mut exchange) = auth::exchange(mechanism, &user, &secret, &self.stream.channel_bindings()) else {
             return Ok(Err(auth::NO_EXCHANGE.to_owned()));
         };
         let line = self.input.line()?;

@@ -108,6 +108,13 @@ impl<'a> Game<'a> {
             match (step.side, &step.deed) {
                 (Side::Server, Deed::HalfClose) => drop(self.stream.half_close()),
                 (Side::Server, Deed::Close) => return self.close(),
+                (Side::Server, Deed::Truncate(how)) => {
+                    let ended = self.stream.truncate(*how);
+                    self.judge(step, ended.map(Ok), Duration::ZERO)?;
+                    self.shared.forget(self.socket);
+                    drop(self.input.drain());
+                    return Ok(());
+                }
                 (Side::Server, Deed::Reset) => {
                     // Closing the last handle with a linger of zero makes the system send a reset.
                     let linger = SockRef::from(self.socket).set_linger(Some(Duration::ZERO));

@@ -228,7 +228,8 @@ impl Receiver<'_> {
         if self.offers_tls() {
             keywords.push("STARTTLS");
         }
-        let auth = self.setup.auth.as_ref().map(|gate| format!("AUTH {}", gate.mechanisms()));
+        let channel = self.stream.channel_bindings();
+        let auth = self.setup.auth.as_ref().map(|gate| format!("AUTH {}", gate.mechanisms(&channel)));
         keywords.extend(auth.as_deref());
         multi_line("250", "", &keywords)
     }
@@ -237,7 +238,8 @@ impl Receiver<'_> {
         let mut words = rest.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         let (mechanism, initial) = (words.next().unwrap_or_default(), words.next());
         self.unless_ruled(Stage::Auth, &[mechanism], |receiver| {
-            let exchange = receiver.setup.auth.as_ref().and_then(|gate| gate.begin(mechanism));
+            let channel = receiver.stream.channel_bindings();
+            let exchange = receiver.setup.auth.as_ref().and_then(|gate| gate.begin(mechanism, &channel));
             let mut exchange = match exchange {
                 _ if receiver.is_authenticated => {
                     return Ok(Next::Reply(reply("503 5.5.1 you have proven who you are already")));

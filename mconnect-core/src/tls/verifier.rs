@@ -1,6 +1,8 @@
-//! Whether a server holds the key of the certificate that it shows: the one thing that is looked at during the handshake.
+//! What is looked at during the handshake: whether the server holds the key of the certificate that it shows, and what the
+//! certificates are worth.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
+use std::time::SystemTime;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{
@@ -12,24 +14,67 @@ use x509_cert::der::asn1::AnyRef;
 use x509_cert::der::{Decode as _, Encode as _};
 use x509_cert::spki::SubjectPublicKeyInfoOwned as PublicKey;
 
+use super::Config;
 use super::certificate::Certificate;
+use super::verify::{Problem, Trust, problems};
 
-/// Lets every certificate pass, so that the handshake comes to its end and everything can be shown, also certificates
-/// that are too old or too odd to be verified; but the server has to prove that it holds the key. What the certificates
-/// are worth is looked at afterwards.
+/// Keeps what the server shows and what is wrong with it, for one handshake. Every certificate may pass, so that the
+/// handshake comes to its end, also certificates that are too old or too odd to be verified; but where the client has one
+/// of its own to show, the handshake ends before that, unless the server is proven.
 #[derive(Debug)]
-pub(super) struct Deferred;
+pub(super) struct Verifier {
+    config: Config,
+    asked: String,
+    name: Option<ServerName<'static>>,
+    found: OnceLock<Found>,
+}
 
-impl ServerCertVerifier for Deferred {
+/// What the server showed, and everything that is wrong with it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Found {
+    pub certificates: Vec<Certificate>,
+    pub problems: Vec<Problem>,
+}
+
+impl Verifier {
+    pub fn new(config: &Config, asked: &str) -> Self {
+        // A name that cannot be one is not sent; no certificate is for it.
+        let name = ServerName::try_from(asked.to_owned()).ok();
+        Self { config: config.clone(), asked: asked.to_owned(), name, found: OnceLock::new() }
+    }
+
+    /// Returns the name to send.
+    pub fn server_name(&self) -> ServerName<'static> {
+        self.name.clone().unwrap_or(ServerName::IpAddress(std::net::Ipv4Addr::UNSPECIFIED.into()))
+    }
+
+    /// Returns what the server has shown so far.
+    pub fn found(&self) -> Option<&Found> {
+        self.found.get()
+    }
+
+    /// Says whether the handshake was ended here.
+    pub fn has_refused(&self) -> bool {
+        self.config.refuses_early() && self.found().is_some_and(|found| !found.problems.is_empty())
+    }
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
+        leaf: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
         _: &ServerName<'_>,
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
+        let shown: Vec<_> = std::iter::once(leaf).chain(chain).map(|der| der.clone().into_owned()).collect();
+        let certificates: Vec<Certificate> = shown.iter().map(Certificate::read).collect();
+        let config = &self.config;
+        let trust = Trust { name: self.name.as_ref(), asked: &self.asked, pins: &config.pins, known: &config.known };
+        let problems = problems(&trust, &shown, &certificates, SystemTime::now(), || config.roots());
+        let found = self.found.get_or_init(|| Found { certificates, problems });
+        if self.has_refused() { Err(alert(found.problems.first()).into()) } else { Ok(ServerCertVerified::assertion()) }
     }
 
     fn verify_tls12_signature(
@@ -65,6 +110,17 @@ impl ServerCertVerifier for Deferred {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Returns the error whose alert tells the server about what is wrong.
+fn alert(problem: Option<&Problem>) -> CertificateError {
+    match problem {
+        Some(Problem::Expired { .. }) => CertificateError::Expired,
+        Some(Problem::NotYetValid { .. }) => CertificateError::NotValidYet,
+        Some(Problem::WrongName { .. }) => CertificateError::NotValidForName,
+        Some(Problem::SelfSigned | Problem::UnknownIssuer { .. }) => CertificateError::UnknownIssuer,
+        _ => CertificateError::ApplicationVerificationFailure,
     }
 }
 
