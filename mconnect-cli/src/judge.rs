@@ -94,16 +94,23 @@ pub fn ending(
     }
 }
 
-/// Tells in one sentence why a script ended before its input, if it did, and what of that was not sent. `words` are what
-/// the server said, and `is_all` says whether all of the input was counted.
-pub fn script_ending(end: Option<script::End>, words: Option<&str>, unsent: &Unsent, is_all: bool, verdict: &Verdict) {
+/// Tells in one sentence why a script ended before its input, if it did, and what of that was not sent. `what` names what
+/// ends, `words` are what the server said, and `is_all` says whether all of the input was counted.
+pub fn script_ending(
+    end: Option<script::End>,
+    what: &str,
+    words: Option<&str>,
+    unsent: &Unsent,
+    is_all: bool,
+    verdict: &Verdict,
+) {
     let least = if is_all { "" } else { "at least " };
     let unsent = if unsent.is_empty() { String::new() } else { format!("not sent: {least}{unsent}") };
     match end {
         Some(end) if end.answer().is_some() => {
             let words = words.map(|words| format!(": {words}")).unwrap_or_default();
             let unsent = if unsent.is_empty() { unsent } else { format!("; {unsent}") };
-            verdict.complain(status_of(end), &format!("{end}, which ends the session{words}{unsent}"));
+            verdict.complain(status_of(end), &format!("{end}, which ends the {what}{words}{unsent}"));
         }
         _ if unsent.is_empty() => {}
         Some(end) => say(&format!("mconnect: {unsent}: {end}")),

@@ -136,18 +136,23 @@ fn a_password_goes_in_the_clear_to_this_machine_only_unless_that_is_allowed() {
         let output = with_password_at(host, server.port(), options, "pencil");
         (output.status.code(), complaints(&output))
     };
-    for mechanism in ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"] {
+    for mechanism in ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"] {
         let auth = format!("user:{mechanism}");
+        let what = match mechanism {
+            "CRAM-MD5" | "SCRAM-SHA-1" | "SCRAM-SHA-256" => "what the password can be guessed from",
+            _ => "the password",
+        };
         let refusal = format!(
-            "mconnect: {mechanism} would send the password in the clear: STARTTLS (--starttls, --tls) hides it, and \
+            "mconnect: {mechanism} would send {what} in the clear: STARTTLS (--starttls, --tls) hides it, and \
              --allow-plaintext-auth sends it all the same"
         );
         assert_eq!(sent("0.0.0.0", &["--auth", &auth]), (Some(77), refusal));
     }
     for (host, options) in [
         ("0.0.0.0", &["--auth", "user:PLAIN", "--allow-plaintext-auth"][..]),
-        ("0.0.0.0", &["--auth", "user:CRAM-MD5"]),
-        ("0.0.0.0", &["--auth", "user"]),
+        ("0.0.0.0", &["--auth", "user:CRAM-MD5", "--allow-plaintext-auth"]),
+        ("0.0.0.0", &["--auth", "user", "--allow-plaintext-auth"]),
+        ("127.0.0.1", &["--auth", "user"]),
         ("127.0.0.1", &["--auth", "user:PLAIN"]),
         ("::ffff:127.0.0.1", &["--auth", "user:PLAIN"]),
     ] {

@@ -198,10 +198,11 @@ fn a_password_that_would_go_in_the_clear_to_another_machine_is_not_asked_for() {
     screen.expect_last("smtp>");
     screen.enter("~a PLAIN user", "smtp>");
     screen.pty.expect("PLAIN would send the password in the clear: STARTTLS (--starttls, --tls) hides it");
-    // This one does not send it.
-    screen.enter("~a SCRAM-SHA-256 user", "password of user:");
-    screen.enter("pencil", "smtp>");
-    screen.expect_row("235 2.7.0 welcome");
+    // These do not send it, but who reads along can guess it at leisure.
+    for mechanism in ["CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"] {
+        screen.enter(&format!("~a {mechanism} user"), "smtp>");
+        screen.pty.expect(&format!("{mechanism} would send what the password can be guessed from in the clear"));
+    }
     screen.send("QUIT\r");
     assert_eq!(screen.wait(), 0);
 
@@ -452,5 +453,39 @@ fn ctrl_c_at_a_question_ends_the_tool_with_the_terminal_as_it_was() {
         pty.send(CTRL_C);
         assert_eq!(pty.wait(), -2);
         assert_eq!(pty.settings(), pty.before);
+    }
+}
+
+#[test]
+fn only_a_235_grants_an_exchange() {
+    for code in ["250", "220", "354", "200", "535", "454", "334 !"] {
+        let dialogue = format!(
+            "S: 220 hi\nC: AUTH LOGIN\nS: 334 Username: please\nC: {}\nS: 334\nC: {}\nS: {code} =\nC: NOOP\nS: 250 ok",
+            encode(b"user"),
+            encode(b"pencil")
+        );
+        // A third challenge is one too many.
+        let dialogue = match code {
+            "334 !" => dialogue.replace("S: 334 ! =\n", "S: 334 !\nC: *\nS: 501 cancelled\n"),
+            _ => dialogue,
+        };
+        let server = Server::play(&dialogue).unwrap();
+        let mut screen = Screen::loud(server.port(), &["--helo", "x"]);
+        screen.expect_last("smtp>");
+        screen.enter("~a LOGIN user", "password of user:");
+        screen.send("pencil\r");
+        screen.pty.expect(if code == "334 !" {
+            "cannot authenticate"
+        } else {
+            "authentication as user by LOGIN was refused"
+        });
+        if code == "334 !" {
+            screen.pty.expect("501 cancelled");
+        }
+        screen.pty.expect("> ");
+        screen.send("NOOP\r");
+        screen.pty.expect("250 ok");
+        server.join().unwrap();
+        assert!(!screen.pty.screen().contains("authenticated as"), "{}", screen.pty.screen());
     }
 }

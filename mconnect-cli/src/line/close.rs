@@ -127,6 +127,7 @@ impl Talk<'_> {
         let is_all = self.rest.is_over || self.setting.rules.pace == Pace::Typed;
         judge::script_ending(
             self.script.end(),
+            "session",
             self.heard.last_words.as_deref(),
             self.script.unsent(),
             is_all,

@@ -35,6 +35,7 @@ impl Talk<'_> {
             say("mconnect: nothing was sent");
             return Continue(());
         };
+        self.show_what_came()?;
         // The server has had time to say something else.
         if !self.is_free() {
             say("mconnect: the server no longer waits for a command: nothing was sent");
@@ -54,7 +55,7 @@ impl Talk<'_> {
     pub(super) fn encode(&mut self, bytes: &[u8]) -> Flow {
         let text = encode(bytes);
         if self.writer.standing().phase == Phase::Auth {
-            return self.send_lines(vec![text]);
+            return self.send_answer(&text);
         }
         say(&text);
         Continue(())
@@ -129,6 +130,7 @@ impl Talk<'_> {
                     return Continue(());
                 }
                 (Ok(None), _) => {
+                    self.advance()?;
                     say(&format!("mconnect: {}", refused(user, mechanism)));
                     return Continue(());
                 }
@@ -156,7 +158,7 @@ impl Talk<'_> {
                 Ok(Typed::Line(line)) => Secret::new(line),
                 Ok(Typed::Secret(line)) => line,
                 // Of a paste, what goes on after its first line is not for here.
-                Ok(Typed::Lines(lines)) => Secret::new(lines.into_iter().next().unwrap_or_default()),
+                Ok(Typed::Lines { text, .. }) => Secret::new(text.lines().next().unwrap_or_default().to_owned()),
                 Ok(Typed::EndOfInput) => return Continue(None),
                 Ok(Typed::Break) => continue,
                 Ok(Typed::Suspend) => {

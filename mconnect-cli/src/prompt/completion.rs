@@ -94,7 +94,15 @@ fn verbs(knowledge: &Knowledge) -> Vec<String> {
 
 fn mechanisms(knowledge: &Knowledge) -> Vec<String> {
     let Some(extensions) = &knowledge.extensions else { return Vec::new() };
-    extensions.auth_mechanisms().iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect()
+    let names = extensions.auth_mechanisms().into_iter().filter(|name| is_mechanism_name(name));
+    names.map(|name| String::from_utf8_lossy(name).into_owned()).collect()
+}
+
+/// Says whether the server's word can be the name of a mechanism
+/// ([RFC 4422, section 3.1](https://www.rfc-editor.org/rfc/rfc4422#section-3.1)); nothing else of its words is offered.
+fn is_mechanism_name(name: &[u8]) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+    (1..=LONGEST_MECHANISM).contains(&name.len()) && name.iter().all(is_part)
 }
 
 fn path(rest: &str, keyword: &str, knowledge: &Knowledge) -> Vec<String> {
@@ -196,6 +204,8 @@ const SYNTAX: &[(&str, &str)] = &[
     ("NOOP", ""),
 ];
 
+/// The longest name of a mechanism.
+const LONGEST_MECHANISM: usize = 20;
 /// Far fewer rows than this are on a screen only if its columns are many.
 const MOST_SHOWN: usize = 20;
 
@@ -234,6 +244,15 @@ mod tests {
         assert_eq!(of("AUTH ", &full), ["LOGIN", "PLAIN"]);
         assert_eq!((of("~a ", &full), of("~a p", &full)), (of("AUTH ", &full), vec!["PLAIN".to_owned()]));
         assert!(of("MAIL FROM:<> ", &bare).is_empty() && of("AUTH ", &bare).is_empty());
+    }
+
+    #[test]
+    fn only_names_of_mechanisms_are_offered_of_the_servers_words() {
+        let words = b"250-x\n250 AUTH X\x1b]52;c;eA==\x07 plain XOAUTH2 P\xc3\xa9 X\xc2\x9b A,B TWENTY-CHARACTERS_01 TWENTY-CHARACTERS_012 \xff\n";
+        let knowledge = knowing(words);
+        for line in ["AUTH ", "~a "] {
+            assert_eq!(of(line, &knowledge), ["TWENTY-CHARACTERS_01", "XOAUTH2"]);
+        }
     }
 
     #[test]

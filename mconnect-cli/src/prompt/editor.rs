@@ -33,8 +33,12 @@ pub enum Typed {
     Line(String),
     /// An answer that was not shown.
     Secret(Secret),
-    /// Several lines at once; what follows the last line end stays at the prompt.
-    Lines(Vec<String>),
+    /// Whole lines of a paste; what follows the last line end stays at the prompt, and `goes_on` says whether more of
+    /// the paste is to come.
+    Lines {
+        text: String,
+        goes_on: bool,
+    },
     /// There is something to show first.
     Break,
     EndOfInput,
@@ -112,7 +116,8 @@ impl Editor {
             (Ok(_), Some(LeftBy::Paste(text))) => {
                 self.keep();
                 self.erase(prompt, false)?;
-                Ok(Typed::Lines(self.take_lines(&text)))
+                let goes_on = self.keys.typing().is_pasting();
+                Ok(Typed::Lines { text: self.take_lines(&text), goes_on })
             }
             (Err(ReadlineError::Interrupted), _) if is_break => {
                 self.keep();
@@ -130,6 +135,35 @@ impl Editor {
             (Err(ReadlineError::Errno(errno)), _) => Err(errno.into()),
             (Err(error), _) => Err(io::Error::other(error.to_string())),
         }
+    }
+
+    /// Drops what was typed and not read yet, up to here, and says whether there was something. What the editor has read
+    /// ahead is in it, so that it has to read to the end of that: it is broken out of there.
+    ///
+    /// # Errors
+    /// What the terminal says; [`Interrupted`](io::ErrorKind::Interrupted) if that was asked for, by a key or a signal.
+    pub fn drop_typed(&mut self) -> io::Result<bool> {
+        self.keys.typing().dropped = Some(0);
+        let read = loop {
+            self.bell.ring();
+            self.bell.enter();
+            let read = self.rustyline.readline("");
+            let is_break = self.bell.leave(matches!(read, Err(ReadlineError::Interrupted)));
+            self.erase_row()?;
+            match read {
+                _ if self.bell.ending().is_some() || self.keys.typing().left_by.take().is_some() => {
+                    break Err(io::ErrorKind::Interrupted.into());
+                }
+                Err(ReadlineError::Interrupted) if is_break => break Ok(()),
+                Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {}
+                Err(ReadlineError::Io(error)) => break Err(error),
+                Err(ReadlineError::Errno(errno)) => break Err(errno.into()),
+                Err(ReadlineError::Eof) => break Err(io::ErrorKind::UnexpectedEof.into()),
+                _ => {}
+            }
+        };
+        let dropped = self.keys.typing().dropped.take();
+        read.map(|()| dropped.is_some_and(|keys| keys > 0))
     }
 
     /// Puts a text at the next prompt, before what is there.
@@ -161,12 +195,11 @@ impl Editor {
     }
 
     /// Takes the whole lines of a paste at the cursor; the rest stays at the prompt.
-    fn take_lines(&mut self, text: &str) -> Vec<String> {
+    fn take_lines(&mut self, text: &str) -> String {
         self.left.push_str(&text.replace("\r\n", "\n").replace('\r', "\n"));
-        let Some((lines, rest)) = self.left.rsplit_once('\n') else { return Vec::new() };
-        let lines = lines.split('\n').map(str::to_owned).collect();
-        self.left = rest.to_owned();
-        lines
+        let rest = self.left.rfind('\n').map_or(0, |end| end + 1);
+        let rest = self.left.split_off(rest);
+        std::mem::replace(&mut self.left, rest)
     }
 
     /// Erases the prompt and what was typed at it, which the editor left on the screen.
@@ -176,5 +209,10 @@ impl Editor {
         let text = format!("{prompt}{}{}{hint}", self.left, self.right);
         let rows = rows::below_first(&text, columns, GraphemeClusterMode::from_env()) + 1;
         crate::screen::put(format!("\x1b[{rows}A\r\x1b[J").as_bytes())
+    }
+
+    /// Erases the row that the editor left behind where there was neither prompt nor line.
+    fn erase_row(&self) -> io::Result<()> {
+        crate::screen::put(b"\x1b[A\r\x1b[J")
     }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::ops::ControlFlow::Continue;
 
-use mconnect_core::protocol::{BodyEncoder, Phase};
+use mconnect_core::protocol::{BodyEncoder, CrlfEncoder, Phase};
 
 use super::{Flow, Talk};
 use crate::verdict::{reason, say};
@@ -27,13 +27,12 @@ impl Talk<'_> {
                 if let Err(error) = file.read_to_end(&mut text) {
                     return cannot_read(name, &error);
                 }
-                match String::from_utf8(text) {
-                    Ok(text) => self.send_lines(text.lines().map(str::to_owned).collect()),
-                    Err(_) => {
-                        say(&format!("mconnect: {name} is not UTF-8, as commands have to be; in a body it may be"));
-                        Continue(())
-                    }
+                if !text.ends_with(b"\n") {
+                    text.push(b'\n');
                 }
+                let mut lines = Vec::new();
+                CrlfEncoder::default().encode(&text, &mut lines);
+                self.send_paste(lines, false)
             }
         }
     }

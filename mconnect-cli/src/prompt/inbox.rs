@@ -16,6 +16,8 @@ pub struct Inbox {
     content: Mutex<Content>,
     changed: Condvar,
     bell: Arc<Bell>,
+    /// STARTTLS, once granted, starts TLS.
+    upgrades: bool,
 }
 
 #[derive(Default)]
@@ -39,7 +41,7 @@ pub enum Ending {
     /// The connection broke.
     Broken(Error),
     /// STARTTLS was granted: what comes next is no SMTP.
-    Upgrade(Reader),
+    StartTls(Reader),
 }
 
 impl Heard {
@@ -50,12 +52,12 @@ impl Heard {
 }
 
 impl Inbox {
-    /// Starts the thread that listens.
+    /// Starts the thread that listens; with `upgrades`, it ends where TLS is to start.
     ///
     /// # Errors
     /// What the system says.
-    pub fn listen(reader: Reader, bell: Arc<Bell>) -> io::Result<Arc<Self>> {
-        let inbox = Arc::new(Self { content: Mutex::default(), changed: Condvar::new(), bell });
+    pub fn listen(reader: Reader, bell: Arc<Bell>, upgrades: bool) -> io::Result<Arc<Self>> {
+        let inbox = Arc::new(Self { content: Mutex::default(), changed: Condvar::new(), bell, upgrades });
         let theirs = Arc::clone(&inbox);
         thread::Builder::new().name("listener".to_owned()).spawn(move || theirs.fill(reader))?;
         Ok(inbox)
@@ -98,8 +100,8 @@ impl Inbox {
                 let standing = reader.standing();
                 content.size += heard.0.len() + size_of::<Heard>();
                 content.lines.push(Heard { raw: heard.0, ends_reply: heard.1, standing });
-                if standing.phase == Phase::StartTls && before != Phase::StartTls {
-                    return self.end(content, Ending::Upgrade(reader));
+                if self.upgrades && standing.phase == Phase::StartTls && before != Phase::StartTls {
+                    return self.end(content, Ending::StartTls(reader));
                 }
                 before = standing.phase;
             }

@@ -33,6 +33,15 @@ pub struct Typing {
     pub secret: Option<Secret>,
     /// Tab is text.
     pub is_text: bool,
+    /// How many keys were dropped, while they are.
+    pub dropped: Option<usize>,
+}
+
+impl Typing {
+    /// Says whether a paste has begun and not ended.
+    pub fn is_pasting(&self) -> bool {
+        self.paste.is_some()
+    }
 }
 
 /// What made the editor end.
@@ -110,6 +119,29 @@ impl Keys {
         self.leave(LeftBy::Paste(text))
     }
 
+    /// Drops a key. A paste is dropped whole.
+    fn drop(&self, key: KeyEvent) -> Option<Cmd> {
+        let mut typing = self.typing();
+        typing.dropped = typing.dropped.map(|count| count + 1);
+        match (key, typing.paste.is_some()) {
+            (KeyEvent(KeyCode::BracketedPasteStart, _), _) => {
+                typing.paste = Some(String::new());
+                self.bell.disarm();
+            }
+            (KeyEvent(KeyCode::BracketedPasteEnd, _), _) => {
+                typing.paste = None;
+                drop(typing);
+                self.bell.arm();
+            }
+            (KeyEvent(KeyCode::Char('C'), Modifiers::CTRL), false) => {
+                drop(typing);
+                return self.leave(LeftBy::Interrupt);
+            }
+            _ => {}
+        }
+        Some(Cmd::Noop)
+    }
+
     /// Takes a key of an answer that is not shown.
     fn hide(&self, key: KeyEvent) -> Option<Cmd> {
         let mut typing = self.typing();
@@ -127,12 +159,15 @@ impl Keys {
 impl ConditionalEventHandler for Keys {
     fn handle(&self, event: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
         let key = *event.get(0)?;
-        let (is_pasting, is_secret, is_text) = {
+        let (is_dropping, is_pasting, is_secret, is_text) = {
             let mut typing = self.typing();
             context.line().clone_into(&mut typing.line);
             typing.at = context.pos();
-            (typing.paste.is_some(), typing.secret.is_some(), typing.is_text)
+            (typing.dropped.is_some(), typing.paste.is_some(), typing.secret.is_some(), typing.is_text)
         };
+        if is_dropping {
+            return self.drop(key);
+        }
         if is_pasting {
             return self.paste(key);
         }

@@ -15,8 +15,9 @@ pub fn of(standing: &Standing, mark: &str, is_hidden: bool) -> String {
         Phase::Greeting => ("greeting".to_owned(), standing.outstanding),
         _ => ("smtp".to_owned(), standing.outstanding),
     };
+    let step = if standing.surprise.is_some() { ", out of step" } else { "" };
     let due = if due == 0 { String::new() } else { format!(", {due} due") };
-    format!("{name}{mark}{due}> ")
+    format!("{name}{mark}{step}{due}> ")
 }
 
 #[cfg(test)]
@@ -39,6 +40,7 @@ mod tests {
             ("cdefghijklmnopqrst", "250 ok\r\n"),
             ("AUTH LOGIN\r\n", "334 VXNlcm5hbWU6\r\n"),
             ("eA==\r\n", "535 no\r\n"),
+            ("NOOP\r\n", "235 in\r\n"),
             ("", "421 bye\r\n"),
         ] {
             tracker.sent(sent.as_bytes());
@@ -60,7 +62,8 @@ mod tests {
                 "smtp> ",
                 "auth, hidden> ",
                 "smtp> ",
-                "closing> ",
+                "smtp, out of step> ",
+                "closing, out of step> ",
             ]
         );
     }

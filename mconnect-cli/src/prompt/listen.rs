@@ -1,55 +1,57 @@
 //! What the server says, shown as it comes, and the waits for it.
 
-use std::io;
 use std::ops::ControlFlow::{self, Break, Continue};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Code, Phase, ReplyLine, Request};
-use mconnect_core::{Pair, Reader, Session};
+use mconnect_core::script;
 
-use super::inbox::{Ending, Heard, Inbox};
+use super::inbox::{Ending, Heard};
 use super::{Flow, Leave, Talk, is_command, paint, tell};
 use crate::judge::{self, End};
 use crate::screen;
-use crate::terminal;
 use crate::verdict::{say, status};
 
 impl Talk<'_> {
     /// Shows what the server says for as long as that is worth waiting for: a prompt follows a reply where it can.
     pub(super) fn settle(&mut self) -> Flow {
-        if self.writer.standing().is_turning {
-            // What is typed must not go out in the clear, or be shown, whatever else is due before.
-            self.wait_for_replies()?;
-            if self.is_turned_down() && terminal::drop_typed() {
-                say("mconnect: what was typed before the refusal was dropped");
-            }
-            return Continue(());
-        }
-        let standing = self.writer.standing();
+        let (standing, was_surprised) = (self.writer.standing(), self.is_surprised);
         match standing.awaited {
             Some(_) if standing.phase != Phase::Body || standing.awaited == Some(Request::Data) => {
-                self.wait(Some(Instant::now() + PATIENCE)).map_continue(drop)
+                self.wait(Some(Instant::now() + PATIENCE))?;
             }
-            _ => self.show_what_came(),
+            _ => {}
         }
-    }
-
-    /// Says whether the last reply refused what the lines after it were meant for: they may hold secrets.
-    pub(super) fn is_turned_down(&self) -> bool {
-        let answer = self.writer.standing().last_answer;
-        answer.is_some_and(|answer| answer.request.is_some_and(Request::is_turn) && !answer.meaning().lets_go_on())
+        if self.is_surprised && !was_surprised {
+            self.drop_ahead(false)?;
+        }
+        self.advance()
     }
 
     /// Waits for all replies, each with its own deadline.
     pub(super) fn wait_for_replies(&mut self) -> Flow {
-        loop {
-            let due = self.writer.standing().outstanding;
-            let patience = self.writer.patience();
-            if self.wait(Some(Instant::now() + patience))? {
-                return Continue(());
-            }
-            if self.writer.standing().outstanding >= due {
+        while self.writer.standing().outstanding > 0 {
+            self.wait_for_reply()?;
+        }
+        self.show_what_came()
+    }
+
+    /// Waits for the reply that is due next, as long as it may take.
+    pub(super) fn wait_for_reply(&mut self) -> Flow {
+        let standing = self.writer.standing();
+        let due = standing.outstanding;
+        let is_optional = due == 1 && standing.awaited == Some(Request::EmptyLine);
+        let patience = self.writer.patience();
+        let patience = if is_optional { patience.min(EMPTY_LINE_PATIENCE) } else { patience };
+        let deadline = Instant::now() + patience;
+        while due > 0 && self.writer.standing().outstanding >= due {
+            let is_here = self.inbox.wait(Some(deadline), || self.writer.standing().outstanding < due);
+            self.show_what_came()?;
+            if (!is_here || deadline <= Instant::now()) && self.writer.standing().outstanding >= due {
+                if is_optional {
+                    self.writer.forgo_empty_line();
+                    continue;
+                }
                 let message = format!("{} did not reply in {} s", self.writer.peer(), patience.as_secs_f64());
                 self.setting.verdict.complain(status::TEMPORARY, &message);
                 self.writer.closer().close();
@@ -57,6 +59,7 @@ impl Talk<'_> {
                 return Break(Leave::End);
             }
         }
+        Continue(())
     }
 
     /// Shows what comes until no reply is due, and says whether it came to that before the deadline.
@@ -83,7 +86,7 @@ impl Talk<'_> {
         self.show(&lines);
         match ending {
             None => return Continue(()),
-            Some(Ending::Upgrade(reader)) => return self.upgrade(reader),
+            Some(Ending::StartTls(reader)) => return Break(Leave::StartTls(Box::new(reader))),
             Some(Ending::Closed) => self.end = Some(End::Closed),
             Some(Ending::Broken(error)) => self.end = Some(End::Broken(error)),
         }
@@ -96,7 +99,7 @@ impl Talk<'_> {
 
     pub(super) fn show(&mut self, lines: &[Heard]) {
         let explains = self.setting.options.prompt.explains && !self.setting.options.is_quiet;
-        let mut text = String::new();
+        let (mut text, mut surprise) = (String::new(), None);
         for heard in lines {
             self.received += heard.raw.len() as u64;
             paint::line(&heard.raw, self.has_color, &mut text);
@@ -104,7 +107,15 @@ impl Talk<'_> {
             if matches!(answer.request, Some(Request::Auth | Request::AuthAnswer)) {
                 self.heard = Some((answer.code, ReplyLine::new(&heard.raw).text().to_vec()));
             }
-            judge::reply(answer, judge::is_complete(&heard.standing, self.is_input_over), false, self.setting.verdict);
+            let is_complete = judge::is_complete(&heard.standing, self.is_input_over);
+            judge::reply(answer, is_complete, false, self.setting.verdict);
+            if !judge::is_goodbye(answer, is_complete) {
+                self.lines.replied(answer, &heard.raw);
+            }
+            if heard.standing.surprise.is_some() && !self.is_surprised {
+                self.is_surprised = true;
+                surprise = Some(answer);
+            }
             if answer.code == Code::CHALLENGE && !self.setting.options.is_quiet {
                 tell::challenge(&heard.raw, self.has_color, &mut text);
             } else if answer.meaning().is_refusal() && explains {
@@ -114,36 +125,14 @@ impl Talk<'_> {
         if let Err(error) = screen::put(text.as_bytes()) {
             self.setting.verdict.output_failed(&error);
         }
-    }
-
-    /// After the 220 to STARTTLS. Without TLS then, the session is over: nothing more is sent in the clear.
-    fn upgrade(&mut self, reader: Reader) -> Flow {
-        let reader = if self.setting.secure.upgrades() {
-            let (_, nowhere) = Session::from_stream(Pair::new(io::empty(), io::sink()), "nowhere").split();
-            let session = Session::unsplit(reader, std::mem::replace(&mut self.writer, nowhere));
-            let Some(session) = self.setting.secure.upgrade(session, true, self.setting.verdict) else {
-                self.end = Some(End::Given);
-                return Break(Leave::End);
-            };
-            let (reader, writer) = session.split();
-            self.writer = writer;
-            reader
-        } else {
-            reader
-        };
-        match Inbox::listen(reader, Arc::clone(&self.setting.bell)) {
-            Ok(inbox) => {
-                self.inbox = inbox;
-                Continue(())
-            }
-            Err(error) => {
-                self.setting.verdict.complain(status::IO, &format!("cannot start a thread: {error}"));
-                self.end = Some(End::Given);
-                Break(Leave::End)
-            }
+        // A paste that ends by it says so, too.
+        if let Some(answer) = surprise.filter(|_| !self.lines.is_paste()) {
+            say(&format!("mconnect: {}", script::End::OutOfStep(answer)));
         }
     }
 }
 
 /// A reply that takes longer does not keep the prompt.
 pub(super) const PATIENCE: Duration = Duration::from_millis(500);
+/// Not every server answers an empty line.
+const EMPTY_LINE_PATIENCE: Duration = Duration::from_secs(10);

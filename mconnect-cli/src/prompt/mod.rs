@@ -41,7 +41,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mconnect_core::protocol::{Code, Phase};
-use mconnect_core::{Session, Timeouts, Writer};
+use mconnect_core::{Reader, Session, Timeouts, Writer};
 use nix::sys::signal::{Signal, raise};
 use rustyline::EditMode;
 
@@ -59,6 +59,7 @@ use editor::{Editor, Typed};
 use escapes::Escape;
 use history::History;
 use inbox::Inbox;
+use send::Lines;
 
 /// Says whether a prompt can be given: where a terminal is on both sides, and can do more than print.
 pub fn is_possible() -> bool {
@@ -95,13 +96,17 @@ pub fn run(session: Session, setting: &Setting<'_>) {
         Ok(prepared) => prepared,
         Err(error) => return verdict.complain(status::IO, &format!("cannot set the terminal: {error}")),
     };
+    let listen = |reader| match Inbox::listen(reader, Arc::clone(&setting.bell), setting.secure.upgrades()) {
+        Ok(inbox) => Some(inbox),
+        Err(error) => {
+            verdict.complain(status::IO, &format!("cannot start a thread: {error}"));
+            None
+        }
+    };
     let mut next = Some(session);
     while let Some(session) = next.take() {
         let (reader, writer) = session.split();
-        let inbox = match Inbox::listen(reader, Arc::clone(&setting.bell)) {
-            Ok(inbox) => inbox,
-            Err(error) => return verdict.complain(status::IO, &format!("cannot start a thread: {error}")),
-        };
+        let Some(inbox) = listen(reader) else { return };
         let mut talk = Talk {
             setting,
             editor: &mut editor,
@@ -112,29 +117,48 @@ pub fn run(session: Session, setting: &Setting<'_>) {
             sent: 0,
             received: 0,
             addresses: Vec::new(),
+            lines: Lines::typed(setting.secure),
+            is_surprised: false,
             is_shown: false,
             is_input_over: false,
             asked: Phase::Greeting,
             heard: None,
             end: None,
         };
-        match talk.converse() {
-            Break(Leave::Reopen) => {
-                talk.writer.closer().close();
-                tape::stop(setting.watch.tape());
-                next = (setting.reopen)();
+        loop {
+            match talk.converse() {
+                Break(Leave::StartTls(reader)) => {
+                    let session = Session::unsplit(*reader, talk.writer);
+                    // Without TLS the session is over: nothing more is sent in the clear.
+                    let Some(session) = setting.secure.upgrade(session, true, verdict) else { break };
+                    let (reader, writer) = session.split();
+                    let Some(inbox) = listen(reader) else { break };
+                    talk = Talk { inbox, writer, ..talk };
+                    talk.lines.tls_started();
+                }
+                Break(Leave::Reopen) => {
+                    talk.writer.closer().close();
+                    tape::stop(setting.watch.tape());
+                    next = (setting.reopen)();
+                    break;
+                }
+                Break(Leave::End) | Continue(()) => {
+                    talk.finish();
+                    break;
+                }
             }
-            Break(Leave::End) | Continue(()) => talk.finish(),
         }
         tape::stop(setting.watch.tape());
     }
 }
 
-/// Why a session is left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a session is left, for a moment or for good.
+#[derive(Debug)]
 enum Leave {
     End,
     Reopen,
+    /// TLS is to be started with it.
+    StartTls(Box<Reader>),
 }
 
 type Flow = ControlFlow<Leave>;
@@ -149,6 +173,10 @@ struct Talk<'a> {
     sent: u64,
     received: u64,
     addresses: Vec<String>,
+    /// What was entered and is on its way out.
+    lines: Lines,
+    /// It was told that client and server are out of step.
+    is_surprised: bool,
     /// The next answer to a 334 is shown while it is typed.
     is_shown: bool,
     is_input_over: bool,
@@ -163,7 +191,7 @@ impl Talk<'_> {
     fn converse(&mut self) -> Flow {
         self.settle()?;
         loop {
-            self.show_what_came()?;
+            self.advance()?;
             let standing = self.writer.standing();
             let is_secret = standing.phase == Phase::Auth && !self.is_shown;
             if self.asked == Phase::Auth && standing.phase != Phase::Auth {
@@ -173,10 +201,11 @@ impl Talk<'_> {
             self.asked = standing.phase;
             self.editor.inform(self.knowledge(&standing));
             let prompt = label::of(&standing, self.setting.secure.mark(), is_secret);
+            self.is_shown &= standing.phase == Phase::Auth;
             match self.editor.read(&prompt, is_secret) {
                 Ok(Typed::Line(line)) => self.enter(&line, standing.phase)?,
                 Ok(Typed::Secret(line)) => self.enter_secret(&line)?,
-                Ok(Typed::Lines(lines)) => self.send_lines(lines)?,
+                Ok(Typed::Lines { text, goes_on }) => self.send_paste(text.replace('\n', "\r\n").into(), goes_on)?,
                 Ok(Typed::Break) => {}
                 Ok(Typed::Suspend) => self.suspend(),
                 Ok(Typed::Interrupt) => self.interrupt(),
@@ -200,18 +229,16 @@ impl Talk<'_> {
     /// Takes a typed line.
     fn enter(&mut self, line: &str, phase: Phase) -> Flow {
         let is_text = matches!(phase, Phase::Body | Phase::Chunk { .. });
-        if !is_text && phase != Phase::Auth {
-            self.editor.remember(line);
-        }
         let escape = if self.setting.options.prompt.has_escapes { escapes::parse(line) } else { None };
         match escape {
             Some(escape) if !is_text || escapes::is_known(line) => {
-                if is_text {
+                if phase != Phase::Auth {
                     self.editor.remember(line);
                 }
                 self.obey(escape)
             }
-            _ => self.send_lines(vec![line.to_owned()]),
+            _ if line.trim().eq_ignore_ascii_case("QUIT") && self.writer.standing().is_closing => Break(Leave::End),
+            _ => self.send_line(line, is_command(phase).then(|| line.to_owned())),
         }
     }
 
@@ -236,7 +263,7 @@ impl Talk<'_> {
             Escape::Visible => self.is_shown = true,
             Escape::Record(name) => return self.record(&name),
             Escape::Wrong(what) => say(&format!("mconnect: {what}")),
-            Escape::Line(line) => return self.send_lines(vec![line]),
+            Escape::Line(line) => return self.send_line(&line, None),
             Escape::Bytes(bytes) => return self.send_bytes(&bytes),
             Escape::File(name) => return self.send_file(&name),
             Escape::Chunk(name) => return self.send_chunk(&name),

@@ -1,99 +1,234 @@
-//! Typed and pasted lines on their way out.
+//! Lines on their way out, typed or pasted: what may go out when, and where a paste ends, is the [`Script`]'s to say.
 
+use std::io;
 use std::ops::ControlFlow::{Break, Continue};
 
 use mconnect_core::Error;
-use mconnect_core::protocol::{Answer, Phase, Request};
+use mconnect_core::protocol::{Answer, Meaning, Phase, Request, Standing, Visible, auth_mechanism, secret_start};
+use mconnect_core::script::{self, Next, Pace, Rules, Script};
 use zeroize::Zeroizing;
 
-use super::{End, Flow, Leave, Talk, label, paint};
+use super::{End, Flow, Leave, Talk, is_command, label, paint};
 use crate::failure;
+use crate::judge;
 use crate::screen;
+use crate::secure::Secure;
 use crate::verdict::say;
 
+/// Lines on their way out.
+pub struct Lines {
+    script: Script,
+    pace: Pace,
+    /// What was entered and not taken by the script.
+    rest: Vec<u8>,
+    /// What of it is kept in the history once it goes out.
+    kept: Option<String>,
+    /// More of the paste is to come.
+    goes_on: bool,
+    /// The last line of the reply that ended the script.
+    last_words: Option<String>,
+    /// The last command was an AUTH that a challenge has to follow.
+    is_bare_auth: bool,
+    /// What was typed ahead is to be dropped, whatever the script says.
+    drops: bool,
+}
+
+impl Lines {
+    /// Makes ready for typed lines, which go out as they come, unless a reply is due that decides what they mean.
+    pub fn typed(secure: &Secure) -> Self {
+        Self::new(Pace::Typed, secure)
+    }
+
+    /// Makes ready for a paste or a file, which goes out in step with the replies.
+    fn pasted(secure: &Secure) -> Self {
+        Self::new(Pace::InStep, secure)
+    }
+
+    fn new(pace: Pace, secure: &Secure) -> Self {
+        let mut rules = Rules::new(pace);
+        (rules.upgrades, rules.is_in_tls) = (secure.upgrades(), secure.is_in_tls());
+        let script = Script::new(rules);
+        Self {
+            script,
+            pace,
+            rest: Vec::new(),
+            kept: None,
+            goes_on: false,
+            last_words: None,
+            is_bare_auth: false,
+            drops: false,
+        }
+    }
+
+    /// Notes an answer that came, and `raw`, its last line.
+    pub fn replied(&mut self, answer: Answer, raw: &[u8]) {
+        let had_ended = self.script.end().is_some();
+        let is_turn = answer.request.is_some_and(Request::is_turn);
+        // What nobody asked for drops nothing of a line that is being typed.
+        if self.is_paste() || is_turn || answer.meaning() != Meaning::OutOfStep {
+            self.script.replied(answer);
+        }
+        // What was typed ahead would be seen, and taken for a command.
+        self.drops |= self.is_bare_auth && answer.request == Some(Request::Auth) && answer.meaning().is_granted();
+        if !had_ended && self.script.end().is_some() {
+            self.last_words = Some(Visible(raw.trim_ascii_end()).to_string());
+        }
+    }
+
+    /// Goes on inside TLS.
+    pub fn tls_started(&mut self) {
+        self.script.tls_started();
+    }
+
+    pub fn is_paste(&self) -> bool {
+        self.pace == Pace::InStep
+    }
+
+    fn next(&mut self, standing: &Standing) -> Next {
+        let mut input = self.rest.as_slice();
+        let next = self.script.next(standing, &mut input);
+        let left = input.len();
+        self.rest.drain(..self.rest.len() - left);
+        next
+    }
+
+    /// Says whether all that was entered went out.
+    fn is_done(&self) -> bool {
+        self.rest.is_empty() && self.script.out().is_empty() && !self.goes_on
+    }
+}
+
 impl Talk<'_> {
-    /// Sends lines, each as the phase asks for: commands in step with their replies, a body as it is there.
-    pub(super) fn send_lines(&mut self, lines: Vec<String>) -> Flow {
-        let is_pasted = lines.len() > 1;
-        let mut lines = lines.into_iter().peekable();
-        let mut skipped = None;
-        while let Some(line) = lines.next() {
-            if let Some(octets) = &mut skipped {
-                *octets += line.len() + 1;
-                if line == "." {
-                    say(&format!(
-                        "mconnect: DATA was refused: {octets} octets of the paste, up to the lone dot, were not sent"
-                    ));
-                    skipped = None;
+    /// Sends a typed line, and keeps this of it in the history once it goes out.
+    pub(super) fn send_line(&mut self, line: &str, kept: Option<String>) -> Flow {
+        let mut octets = [line.as_bytes(), b"\r\n"].concat();
+        if let Phase::Chunk { left } = self.writer.standing().phase {
+            let count = usize::try_from(left).unwrap_or(usize::MAX).min(octets.len());
+            octets.truncate(count);
+            // The line's own end may be beyond the chunk's.
+            let rest = (count..line.len()).find(|at| line.is_char_boundary(*at)).unwrap_or(line.len());
+            if count < line.len() && rest > count {
+                say("mconnect: the chunk ended inside a character: the rest of that was not sent");
+            }
+            self.editor.put(&line[rest..]);
+        }
+        (self.lines.rest, self.lines.kept) = (octets, kept);
+        self.advance()?;
+        self.settle()
+    }
+
+    /// Sends lines in step with their replies, each with its CR LF; `goes_on` says whether more of the same paste come.
+    pub(super) fn send_paste(&mut self, lines: Vec<u8>, goes_on: bool) -> Flow {
+        if !self.lines.is_paste() {
+            self.lines = Lines::pasted(self.setting.secure);
+        }
+        (self.lines.rest, self.lines.goes_on) = (lines, goes_on);
+        self.advance()?;
+        self.settle()
+    }
+
+    /// Sends what may go out of what was entered, and waits for what has to come before the rest and the next prompt.
+    pub(super) fn advance(&mut self) -> Flow {
+        self.show_what_came()?;
+        let mut is_dropped = self.is_surprised;
+        loop {
+            // Before a line goes out, what has come already is looked at.
+            self.show_what_came()?;
+            if std::mem::take(&mut self.lines.drops) && !self.lines.is_paste() {
+                is_dropped = true;
+                self.drop_ahead(false)?;
+            }
+            let (standing, had_lines) = (self.writer.standing(), !self.lines.rest.is_empty());
+            match self.lines.next(&standing) {
+                Next::Send => self.send_next(&standing)?,
+                // Nothing waits for it: a line can be typed.
+                Next::Replies if self.lines.is_done() && (!standing.is_turning || is_unasked(&standing)) => break,
+                Next::Replies => self.wait_for_reply()?,
+                Next::Input => break,
+                Next::StartTls => drop(self.inbox.wait(None, || false)),
+                Next::Dropped => {
+                    (self.lines.kept, is_dropped) = (None, true);
+                    self.drop_ahead(had_lines)?;
                 }
-                continue;
-            }
-            let standing = self.writer.standing();
-            if standing.is_closing {
-                say("mconnect: the server is closing: ~o opens the session again");
-                return Continue(());
-            }
-            match standing.phase {
-                Phase::Body => {
-                    let (mut body, mut shown) = (Vec::new(), String::new());
-                    let mut next = Some(line);
-                    while let Some(line) = next {
-                        body.extend_from_slice(line.as_bytes());
-                        body.extend_from_slice(b"\r\n");
-                        shown.push_str(&line);
-                        shown.push('\n');
-                        next = if line == "." { None } else { lines.next() };
-                    }
-                    if is_pasted {
-                        self.echo(&shown);
-                    }
-                    self.send(&body)?;
-                }
-                Phase::Chunk { left } => {
-                    let octets = [line.as_bytes(), b"\r\n"].concat();
-                    let count = usize::try_from(left).unwrap_or(usize::MAX).min(octets.len());
-                    self.send(&octets[..count])?;
-                    // The line's own end may be beyond the chunk's.
-                    let rest = (count..line.len()).find(|at| line.is_char_boundary(*at)).unwrap_or(line.len());
-                    if count < line.len() && rest > count {
-                        say("mconnect: the chunk ended inside a character: the rest of that was not sent");
-                    }
-                    self.editor.put(&line[rest..]);
-                }
-                phase => {
-                    if is_pasted {
-                        let shown = if phase == Phase::Auth { "" } else { &line };
-                        self.echo(&format!("{}{shown}\n", label::of(&standing, self.setting.secure.mark(), true)));
-                    }
-                    self.send([line.as_bytes(), b"\r\n"].concat().as_slice())?;
-                    self.learn(&line);
-                }
-            }
-            if is_pasted && lines.peek().is_some() && self.writer.standing().phase != Phase::Body {
-                self.wait_for_replies()?;
-            } else {
-                self.settle()?;
-            }
-            if is_pasted && lines.peek().is_some() && self.is_turned_down() {
-                say("mconnect: the rest of the paste was not sent after the refusal");
-                return Continue(());
-            }
-            let standing = self.writer.standing();
-            if let (true, Phase::Command, Some(Answer { request: Some(Request::Data), .. })) =
-                (is_pasted, standing.phase, standing.last_answer)
-            {
-                skipped = Some(0);
-            }
-            self.is_shown &= standing.phase == Phase::Auth;
-            if self.has_quit() {
-                return Break(Leave::End);
+                Next::Skipped(octets) => tell_skipped(octets, "up to the lone dot"),
+                Next::End => return self.end_lines(had_lines),
             }
         }
-        Continue(())
+        if self.lines.is_paste() && self.lines.is_done() {
+            self.end_paste()?;
+        }
+        if self.is_surprised && !is_dropped { self.drop_ahead(false) } else { Continue(()) }
+    }
+
+    fn send_next(&mut self, standing: &Standing) -> Flow {
+        let octets = Zeroizing::new(self.lines.script.out().to_vec());
+        self.lines.script.sent();
+        if self.lines.is_paste() {
+            self.echo(standing, &octets);
+        }
+        if let Some(line) = self.lines.kept.take() {
+            self.editor.remember(&line);
+        }
+        if is_command(standing.phase) {
+            self.learn(&String::from_utf8_lossy(&octets));
+            self.lines.is_bare_auth = auth_mechanism(&octets).is_some() && secret_start(&octets).is_none();
+        }
+        self.send(&octets)
+    }
+
+    /// Nothing more of what was entered is to be sent.
+    fn end_lines(&mut self, had_lines: bool) -> Flow {
+        let end = self.lines.script.end();
+        if self.lines.is_paste() {
+            if self.lines.goes_on {
+                return Continue(());
+            }
+            let rest = self.editor.unfinished();
+            self.lines.script.count_unsent(rest.as_bytes());
+            self.editor.clear();
+            if end.is_some_and(|end| end.answer().is_some()) {
+                self.drop_ahead(false)?;
+            }
+            let (words, unsent) = (self.lines.last_words.take(), self.lines.script.unsent());
+            judge::script_ending(end, "paste", words.as_deref(), unsent, true, self.setting.verdict);
+            self.lines = Lines::typed(self.setting.secure);
+        } else if had_lines && end == Some(script::End::Closing) {
+            say("mconnect: the server is closing: ~o opens the session again");
+        }
+        if self.has_quit() { Break(Leave::End) } else { Continue(()) }
+    }
+
+    /// All of a paste went out, or was passed over.
+    fn end_paste(&mut self) -> Flow {
+        let standing = self.writer.standing();
+        let is_skipping = self.lines.script.phase(&standing) != standing.phase;
+        if let Some(octets) = self.lines.script.end_skipped() {
+            tell_skipped(octets, "which has no lone dot");
+        }
+        self.lines = Lines::typed(self.setting.secure);
+        if is_skipping { self.drop_ahead(false) } else { Continue(()) }
+    }
+
+    /// Drops what was typed ahead: what it was meant for was not granted. `is_told` says that something was dropped before.
+    pub(super) fn drop_ahead(&mut self, is_told: bool) -> Flow {
+        match self.editor.drop_typed() {
+            Ok(has_dropped) => {
+                if has_dropped || is_told {
+                    say("mconnect: what was typed ahead was dropped");
+                }
+                Continue(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                self.interrupt();
+                Continue(())
+            }
+            Err(error) => self.cannot_type(&error),
+        }
     }
 
     /// Sends an answer that was not shown, and leaves no copy of it behind.
     pub(super) fn send_answer(&mut self, answer: &str) -> Flow {
+        self.show_what_came()?;
         if self.writer.standing().phase != Phase::Auth {
             say("mconnect: that is no longer asked for, and was not sent");
             return Continue(());
@@ -104,8 +239,8 @@ impl Talk<'_> {
     /// Sends exactly these bytes.
     pub(super) fn send_bytes(&mut self, bytes: &[u8]) -> Flow {
         self.send(bytes)?;
-        self.settle()?;
-        if self.has_quit() { Break(Leave::End) } else { Continue(()) }
+        self.advance()?;
+        self.settle()
     }
 
     pub(super) fn send(&mut self, bytes: &[u8]) -> Flow {
@@ -127,10 +262,15 @@ impl Talk<'_> {
     }
 
     /// Shows what a paste held, as if it had been typed.
-    fn echo(&self, text: &str) {
+    fn echo(&self, standing: &Standing, octets: &[u8]) {
+        let text = String::from_utf8_lossy(octets);
         let mut shown = String::new();
-        for line in text.split_inclusive('\n') {
-            paint::plain(line, &mut shown);
+        match standing.phase {
+            Phase::Body | Phase::Chunk { .. } => paint::plain(&text, &mut shown),
+            phase => {
+                let line = if phase == Phase::Auth { "\n" } else { &text };
+                paint::plain(&(label::of(standing, self.setting.secure.mark(), true) + line), &mut shown);
+            }
         }
         let _ = screen::put(shown.as_bytes());
     }
@@ -147,4 +287,13 @@ impl Talk<'_> {
             self.addresses.push(address.to_owned());
         }
     }
+}
+
+/// Says whether only the greeting is due: then the prompt is open, and a line that is typed waits.
+fn is_unasked(standing: &Standing) -> bool {
+    standing.outstanding == 1 && standing.phase == Phase::Greeting
+}
+
+fn tell_skipped(octets: u64, up_to: &str) {
+    say(&format!("mconnect: DATA was refused: {octets} octets of the paste, {up_to}, were not sent"));
 }

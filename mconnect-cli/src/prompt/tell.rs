@@ -38,7 +38,7 @@ pub fn state(writer: &Writer, mark: &str, open: Duration, sent: u64, received: u
         "" => "no",
         mark => mark.trim_start_matches(", "),
     };
-    let step = if standing.is_in_step { "" } else { ", out of step" };
+    let step = if standing.is_in_step && standing.surprise.is_none() { "" } else { ", out of step" };
     say(&format!(
         "peer      {}\nlocal     {local}\ntls       {tls}\nphase     {}\nreplies   {} due{step}\nsent      {sent} octets\nreceived  {received} octets\nopen      {:.1} s",
         writer.peer(),

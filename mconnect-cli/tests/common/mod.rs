@@ -7,6 +7,7 @@ pub mod folder;
 pub mod real;
 pub mod screen;
 pub mod scripted;
+pub mod told;
 
 use std::fs::{self, File};
 use std::io::{Read, Write};

@@ -166,17 +166,17 @@ impl Script {
         input: &mut &[u8],
         mut take: impl FnMut(&mut LineInput, Phase, &[u8], &mut Vec<u8>) -> Taken,
     ) -> Next {
-        self.look_at(standing);
-        if self.end.is_some() {
-            self.give_up(std::mem::take(input));
-            return Next::End;
-        }
         if std::mem::take(&mut self.drops) {
             self.out.clear();
             (self.line_start, self.due) = (Some(0), 0);
             self.lines = LineInput::default();
             *input = &[];
             return Next::Dropped;
+        }
+        self.look_at(standing);
+        if self.end.is_some() {
+            self.give_up(std::mem::take(input));
+            return Next::End;
         }
         if self.due > 0 {
             return Next::Send;

@@ -93,6 +93,11 @@ impl Writer {
         Ok(())
     }
 
+    /// Stops expecting a reply to an empty line, if that is what is due next: some servers give none.
+    pub fn forgo_empty_line(&self) {
+        self.shared.forgo_empty_line();
+    }
+
     /// Says where the session stands.
     pub fn standing(&self) -> Standing {
         self.shared.tracker().standing()
