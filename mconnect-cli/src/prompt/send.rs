@@ -25,7 +25,7 @@ pub struct Lines {
     kept: Option<String>,
     /// More of the paste is to come.
     goes_on: bool,
-    /// The last line of the reply that ended the script.
+    /// The last line of the last reply before the script ended.
     last_words: Option<String>,
     /// The last command was an AUTH that a challenge has to follow.
     is_bare_auth: bool,
@@ -62,7 +62,9 @@ impl Lines {
 
     /// Notes an answer that came, and `raw`, its last line.
     pub fn replied(&mut self, answer: Answer, raw: &[u8]) {
-        let had_ended = self.script.end().is_some();
+        if self.script.end().is_none() {
+            self.last_words = Some(Visible(raw.trim_ascii_end()).to_string());
+        }
         let is_turn = answer.request.is_some_and(Request::is_turn);
         // What nobody asked for drops nothing of a line that is being typed.
         if self.is_paste() || is_turn || answer.meaning() != Meaning::OutOfStep {
@@ -70,9 +72,6 @@ impl Lines {
         }
         // What was typed ahead would be seen, and taken for a command.
         self.drops |= self.is_bare_auth && answer.request == Some(Request::Auth) && answer.meaning().is_granted();
-        if !had_ended && self.script.end().is_some() {
-            self.last_words = Some(Visible(raw.trim_ascii_end()).to_string());
-        }
     }
 
     /// Goes on inside TLS.

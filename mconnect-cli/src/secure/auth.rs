@@ -58,18 +58,20 @@ impl Secure {
         }
     }
 
-    /// Looks whether the mechanism would send the password in the clear to another machine.
+    /// Looks whether the mechanism would send the password to another machine in the clear, or what it can be guessed
+    /// from.
     ///
     /// # Errors
     /// A sentence that says so.
     pub fn require_hidden(&self, mechanism: Mechanism, peer: &Peer) -> Result<(), String> {
         let is_local = peer.address().is_some_and(|address| address.ip().to_canonical().is_loopback());
-        let is_hidden = self.agreed.borrow().is_some() || !mechanism.sends_secret() || is_local;
+        let is_hidden = self.agreed.borrow().is_some() || mechanism == Mechanism::External || is_local;
         if is_hidden || self.security.allows_plaintext_auth {
             return Ok(());
         }
+        let what = if mechanism.sends_secret() { "the password" } else { "what the password can be guessed from" };
         Err(format!(
-            "{mechanism} would send the password in the clear: STARTTLS (--starttls, --tls) hides it, and \
+            "{mechanism} would send {what} in the clear: STARTTLS (--starttls, --tls) hides it, and \
              --allow-plaintext-auth sends it all the same"
         ))
     }
