@@ -49,8 +49,6 @@ pub(crate) use deadlines::{Deadlines, OVER};
 #[cfg(feature = "server")]
 pub(crate) use load::{deliver, path_of};
 #[cfg(feature = "server")]
-pub(crate) use secrets::lines_hidden;
-#[cfg(feature = "server")]
 pub(crate) use values::Whole;
 
 /// One session or several, written down.

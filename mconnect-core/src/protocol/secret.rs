@@ -1,6 +1,10 @@
 //! Where a secret begins in what a client sends: decided here, for the screen, the history, records, traces, dialogues
 //! and errors alike.
 
+use std::borrow::Cow;
+use std::hint::black_box;
+use std::ops::Range;
+
 use super::phase::Request;
 
 /// Returns where the secret in a line begins: behind the mechanism of an AUTH and the one octet after that. A verb in
@@ -45,6 +49,28 @@ pub fn is_base64_line(line: &[u8]) -> bool {
     digits > 0 && line.len().is_multiple_of(4) && is_padded && !is_verb(line)
 }
 
+/// Returns bytes as they are shown: with `[hidden]` in the place of each of these secrets, which stand in order.
+pub(crate) fn hide<'a>(bytes: &'a [u8], secrets: &[Range<usize>]) -> Cow<'a, [u8]> {
+    if secrets.is_empty() {
+        return Cow::Borrowed(bytes);
+    }
+    let (mut shown, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    for secret in secrets {
+        shown.extend_from_slice(&bytes[at..secret.start]);
+        shown.extend_from_slice(HIDDEN);
+        at = secret.end;
+    }
+    shown.extend_from_slice(&bytes[at..]);
+    Cow::Owned(shown)
+}
+
+/// Overwrites a secret that has served: memory that is freed must not hold it.
+pub(crate) fn wipe(secret: &mut [u8]) {
+    secret.fill(0);
+    // Nobody reads it again; seen from outside, somebody may.
+    black_box(secret);
+}
+
 fn is_verb(word: &[u8]) -> bool {
     Request::of_verb(word) != Request::Other || VERBS.iter().any(|verb| word.eq_ignore_ascii_case(verb.as_bytes()))
 }
@@ -85,5 +111,6 @@ fn is_of_mechanism(byte: u8) -> bool {
 }
 
 const VERB: &[u8] = b"AUTH";
+const HIDDEN: &[u8] = b"[hidden]";
 /// Verbs of commands that make no difference to a session, of a length that base64 has.
 const VERBS: [&str; 7] = ["NOOP", "HELP", "VRFY", "EXPN", "ETRN", "ATRN", "XFORWARD"];

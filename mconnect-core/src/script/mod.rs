@@ -51,7 +51,7 @@ mod unsent;
 pub use end::{Course, End, Exchange};
 pub use unsent::Unsent;
 
-use crate::protocol::{Answer, LineInput, Phase, Request, Standing, Taken, Tracker};
+use crate::protocol::{Answer, LineInput, Phase, Request, Standing, Taken, Tracker, secret_start, wipe};
 
 /// When the next line may go out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +118,8 @@ pub struct Script {
     line_start: Option<usize>,
     /// What `out` holds is to be sent as it is.
     is_out_due: bool,
+    /// It holds a secret.
+    is_secret: bool,
     /// How many octets of a body were passed over, while that is under way.
     skipped: Option<u64>,
     /// What was sent blindly has to be answered before more is sent.
@@ -136,9 +138,11 @@ impl Script {
             rules,
             lines: LineInput::default(),
             guess: (rules.pace == Pace::Blind).then(Tracker::new),
-            out: Vec::new(),
+            // A buffer that grows is moved, and what it leaves behind is not wiped.
+            out: Vec::with_capacity(LONGEST_COMMAND),
             line_start: Some(0),
             is_out_due: false,
+            is_secret: false,
             skipped: None,
             awaits: false,
             exchange: Exchange::None,
@@ -171,7 +175,7 @@ impl Script {
             return Next::End;
         }
         if std::mem::take(&mut self.drops) {
-            self.out.clear();
+            self.forget();
             self.lines = LineInput::default();
             *input = &[];
             return Next::Dropped;
@@ -225,8 +229,7 @@ impl Script {
     /// Notes that what was to be sent was sent.
     pub fn sent(&mut self) {
         self.line_start = self.line_start.filter(|start| *start == self.out.len()).map(|_| 0);
-        self.out.clear();
-        self.is_out_due = false;
+        self.clear();
     }
 
     /// Notes that what was to be sent could not be: it and the rest of the input count as unsent.
@@ -248,7 +251,7 @@ impl Script {
             Course::SkipBody => self.skipped = Some(0),
             Course::Cancel => {
                 self.exchange = Exchange::Cancelled;
-                self.out.clear();
+                self.forget();
                 self.out.extend_from_slice(b"*\r\n");
                 self.is_out_due = true;
             }
@@ -331,6 +334,7 @@ impl Script {
 
     /// Notes a command that is about to be sent, whole or as much of it as there is.
     fn notice(&mut self, phase: Phase) {
+        self.is_secret |= phase == Phase::Auth;
         let Some(start) = self.line_start.take() else { return };
         if matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::Auth) {
             return;
@@ -338,6 +342,7 @@ impl Script {
         let line = &self.out[start..];
         let verb = line.split(|byte| *byte <= b' ').find(|word| !word.is_empty()).unwrap_or_default();
         let request = Request::of_verb(verb);
+        self.is_secret |= secret_start(line).is_some();
         self.exchange = Exchange::begun_by(line).unwrap_or(self.exchange);
         let ends_group = request == Request::Quit || (request == Request::StartTls && self.rules.upgrades);
         self.awaits |= ends_group && self.rules.pace == Pace::Blind;
@@ -352,11 +357,32 @@ impl Script {
     fn give_up(&mut self, rest: &[u8]) {
         self.unsent.count(&self.out);
         self.unsent.count(rest);
+        self.clear();
+    }
+
+    /// Drops what was to be sent, which may be half a secret.
+    fn forget(&mut self) {
+        self.is_secret = true;
+        self.clear();
+    }
+
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.is_secret) {
+            wipe(&mut self.out);
+        }
         self.out.clear();
         self.is_out_due = false;
     }
 }
 
+impl Drop for Script {
+    fn drop(&mut self) {
+        self.forget();
+    }
+}
+
+/// Few commands and answers are longer.
+const LONGEST_COMMAND: usize = 4096;
 /// A line longer than this goes out in parts.
 const LONGEST_WRITE: usize = 256 * 1024;
 /// Blindly, the replies are looked for after this many octets: a server may stop reading until its replies are read.
