@@ -1,9 +1,10 @@
 //! Secrets that stand in steps: they are not shown.
 
+use std::fmt;
 use std::ops::Range;
 
 use super::{Deed, Part, Side, Step, Text};
-use crate::protocol::Tracker;
+use crate::protocol::{ReplyLine, Tracker};
 
 impl Step {
     /// Writes the step as a message shows it: as a dialogue has it, but for the secrets in it. What was sent before says
@@ -27,6 +28,17 @@ impl Step {
             }
             _ => self.to_string(),
         }
+    }
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Nobody knows what stands before the step: base64 may be an answer.
+        let mut before = Tracker::new();
+        before.received(ReplyLine::new(b"220 ready\r\n"));
+        before.sent(b"AUTH LOGIN\r\n");
+        before.received(ReplyLine::new(b"504 refused\r\n"));
+        write!(f, "{} {:?}", self.line, self.shown(&before))
     }
 }
 

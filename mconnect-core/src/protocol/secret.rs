@@ -44,9 +44,12 @@ pub fn auth_mechanism(line: &[u8]) -> Option<&[u8]> {
 /// ```
 pub fn is_base64_line(line: &[u8]) -> bool {
     let line = line.trim_ascii();
+    if line.is_empty() || !line.len().is_multiple_of(4) {
+        return false;
+    }
     let digits = line.iter().take_while(|byte| is_base64(**byte)).count();
     let is_padded = line.len() - digits <= 2 && line[digits..].iter().all(|byte| *byte == b'=');
-    digits > 0 && line.len().is_multiple_of(4) && is_padded && !is_verb(line)
+    digits > 0 && is_padded && !is_verb(line)
 }
 
 /// Returns bytes as they are shown: with `[hidden]` in the place of each of these secrets, which stand in order.

@@ -20,6 +20,7 @@
 //! favour (354 to DATA, 334 to AUTH), so that bytes sent blindly are read as the client means them; a reply to the
 //! contrary marks the tracker out of step until nothing is in flight.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::code::Code;
@@ -218,7 +219,10 @@ impl Tracker {
     fn sent_in_doubt(&mut self, bytes: &[u8]) -> Span {
         let line = &bytes[..scan::find(b'\n', bytes).map_or(bytes.len(), |lf| lf + 1)];
         let before = self.doubt.head.len();
-        let mut whole = [&self.doubt.head, line].concat();
+        let mut whole = match before {
+            0 => Cow::Borrowed(line),
+            _ => Cow::Owned([&self.doubt.head, line].concat()),
+        };
         let start = if self.doubt.is_hidden { Some(0) } else { lost_secret_start(&whole) };
         let start = start.map(|start| start.saturating_sub(before));
         let part = &line[..start.filter(|start| *start > 0).unwrap_or(line.len())];
@@ -234,7 +238,9 @@ impl Tracker {
             let kept = if is_hidden { 0 } else { (before + span.size).min(LONGEST_DOUBT) };
             self.doubt.head = whole[..kept].to_vec();
         }
-        wipe(&mut whole);
+        if let Cow::Owned(whole) = &mut whole {
+            wipe(whole);
+        }
         Span { is_secret: span.is_secret || is_hidden, ..span }
     }
 

@@ -51,6 +51,8 @@ mod unsent;
 pub use end::{Course, End, Exchange};
 pub use unsent::Unsent;
 
+use std::fmt;
+
 use crate::protocol::{Answer, LineInput, Phase, Request, Standing, Taken, Tracker, secret_start, wipe};
 
 /// When the next line may go out.
@@ -106,8 +108,7 @@ pub enum Next {
     End,
 }
 
-/// A session given as lines.
-#[derive(Debug)]
+/// A session given as lines. [`Debug`](fmt::Debug) does not show what is to be sent: it may be a secret.
 pub struct Script {
     rules: Rules,
     lines: LineInput,
@@ -372,6 +373,17 @@ impl Script {
         }
         self.out.clear();
         self.is_out_due = false;
+    }
+}
+
+impl fmt::Debug for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Script")
+            .field("rules", &self.rules)
+            .field("exchange", &self.exchange)
+            .field("end", &self.end)
+            .field("unsent", &self.unsent)
+            .finish_non_exhaustive()
     }
 }
 

@@ -247,7 +247,7 @@ impl<'a, 'w> Game<'a, 'w> {
         };
         let lost = self.session.as_ref().map_or(0, |session| session.standing().lost);
         if !is_met && lost > 0 {
-            let _ = write!(got, "; the replies to {lost} requests before QUIT never came");
+            let _ = write!(got, "; QUIT was answered, and replies due before it never came: {lost}");
         }
         if matches!(self.passing, Passing::Body(_)) {
             got.push_str("; the steps of its body are passed over");
