@@ -14,8 +14,8 @@
 //!
 //! The tracker observes and never forbids. What a reply grants, [`Meaning`] says; one that shows client and server out of
 //! step is remembered as a surprise, and followed as the server means it: after a 354 it reads a body, whatever was asked.
-//! After that, and where AUTH was refused, lines of nothing but base64 count as secrets until others come; after a
-//! surprise, in bodies too.
+//! After that, lines of nothing but base64 count as secrets, in bodies too; after the end of an AUTH they do until
+//! another command comes.
 //! What depends on a reply that is not here yet is guessed in the client's
 //! favour (354 to DATA, 334 to AUTH), so that bytes sent blindly are read as the client means them; a reply to the
 //! contrary marks the tracker out of step until nothing is in flight.
@@ -98,11 +98,11 @@ pub struct Tracker {
     has_quit: bool,
     is_closed: bool,
     doubt: Doubt,
-    /// AUTH was refused, and its answers may come all the same.
+    /// AUTH has ended, and answers to it may come all the same.
     expects_strays: bool,
 }
 
-/// After a surprise, or an AUTH that was refused: the line under way, whatever the server takes it for.
+/// After a surprise, or an AUTH that has ended: the line under way, whatever the server takes it for.
 #[derive(Debug, Default, Clone)]
 struct Doubt {
     /// Its first octets.
@@ -276,7 +276,7 @@ impl Tracker {
             self.surprise.get_or_insert(answer);
         }
         if matches!(request, Some(Request::Auth | Request::AuthAnswer)) {
-            self.expects_strays = !meaning.lets_go_on();
+            self.expects_strays = meaning != Meaning::Challenge;
         }
         match (request, code) {
             // Granted: 354 and 334 change the phase whatever was asked, unless it was guessed so already.
