@@ -75,13 +75,21 @@ pub(crate) fn wipe(secret: &mut [u8]) {
 }
 
 fn is_verb(word: &[u8]) -> bool {
-    Request::of_verb(word) != Request::Other || VERBS.iter().any(|verb| word.eq_ignore_ascii_case(verb.as_bytes()))
+    verbs().any(|verb| word.eq_ignore_ascii_case(verb))
 }
 
-/// Returns where the secret begins in a line, or a part of one, after the session has come out of step: what is said then
-/// may be an AUTH or an answer in it, though the server takes it for something else.
-pub(super) fn lost_secret_start(line: &[u8]) -> Option<usize> {
-    let is_part = !line.ends_with(b"\n");
+fn begins_verb(part: &[u8]) -> bool {
+    verbs().any(|verb| verb.get(..part.len()).is_some_and(|start| part.eq_ignore_ascii_case(start)))
+}
+
+fn verbs() -> impl Iterator<Item = &'static [u8]> {
+    Request::ALL.into_iter().filter_map(Request::verb).chain(VERBS).map(str::as_bytes)
+}
+
+/// Returns where the secret begins in a line, or a part of one, that may be an AUTH or an answer in it, though the server
+/// takes it for something else. Where client and server are in step, a part that begins a command is most likely one.
+pub(super) fn lost_secret_start(line: &[u8], is_in_step: bool) -> Option<usize> {
+    let is_part = !line.ends_with(b"\n") && !(is_in_step && begins_verb(line));
     let is_answer = is_base64_line(line) || (is_part && line.iter().all(|byte| is_base64(*byte) || *byte == b'='));
     if is_answer { Some(0) } else { secret_start(line) }
 }

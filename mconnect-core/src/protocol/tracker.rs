@@ -223,7 +223,7 @@ impl Tracker {
             0 => Cow::Borrowed(line),
             _ => Cow::Owned([&self.doubt.head, line].concat()),
         };
-        let start = if self.doubt.is_hidden { Some(0) } else { lost_secret_start(&whole) };
+        let start = if self.doubt.is_hidden { Some(0) } else { lost_secret_start(&whole, self.surprise.is_none()) };
         let start = start.map(|start| start.saturating_sub(before));
         let part = &line[..start.filter(|start| *start > 0).unwrap_or(line.len())];
         let is_hidden = start == Some(0);
