@@ -76,6 +76,11 @@ impl Secure {
         Some(info.reason())
     }
 
+    /// Says whether a command gives the password: it may ask for something at the terminal.
+    pub fn has_password_command(&self) -> bool {
+        self.security.password_command.is_some()
+    }
+
     /// Gives the password, if an option or the environment has it.
     ///
     /// # Errors

@@ -35,6 +35,8 @@ pub(super) struct CommandLine {
     has_more: bool,
     /// It began as an answer in AUTH.
     is_answer: bool,
+    /// The secret in it has begun.
+    is_secret: bool,
 }
 
 /// A command as far as the session depends on it.
@@ -48,7 +50,7 @@ pub(super) struct Command {
 impl CommandLine {
     /// Adds a part of the line, or as much of it as stands before a secret; the secret itself is not kept.
     pub fn add(&mut self, part: &[u8]) -> Span {
-        if self.is_answer || self.secret_start().is_some() {
+        if self.is_answer || self.is_secret {
             return Span { size: part.len(), is_secret: true };
         }
         let before = self.head.len();
@@ -58,7 +60,12 @@ impl CommandLine {
             Some(start) => {
                 wipe(&mut self.head[start..]);
                 self.head.truncate(start);
-                Span { size: start - before, is_secret: false }
+                self.is_secret = true;
+                // After a CR only the next octet tells whether the line ends.
+                match start - before {
+                    0 => Span { size: part.len(), is_secret: true },
+                    size => Span { size, is_secret: false },
+                }
             }
             None => {
                 self.has_more |= part.len() > room;
@@ -81,7 +88,7 @@ impl CommandLine {
 
     pub fn clear(&mut self) {
         self.head.clear();
-        (self.has_more, self.is_answer) = (false, false);
+        (self.has_more, self.is_answer, self.is_secret) = (false, false, false);
     }
 
     pub fn command(&self) -> Command {
