@@ -89,8 +89,9 @@ fn verbs() -> impl Iterator<Item = &'static [u8]> {
 /// Returns where the secret begins in a line, or a part of one, that may be an AUTH or an answer in it, though the server
 /// takes it for something else. Where client and server are in step, a part that begins a command is most likely one.
 pub(super) fn lost_secret_start(line: &[u8], is_in_step: bool) -> Option<usize> {
-    let is_part = !line.ends_with(b"\n") && !(is_in_step && begins_verb(line));
-    let is_answer = is_base64_line(line) || (is_part && line.iter().all(|byte| is_base64(*byte) || *byte == b'='));
+    let text = line.trim_ascii();
+    let is_part = !line.ends_with(b"\n") && !text.is_empty() && !(is_in_step && begins_verb(text));
+    let is_answer = is_base64_line(line) || (is_part && text.iter().all(|byte| is_base64(*byte) || *byte == b'='));
     if is_answer { Some(0) } else { secret_start(line) }
 }
 

@@ -117,6 +117,8 @@ pub struct Script {
     out: Vec<u8>,
     /// Where in `out` the line under way begins; `None` if a part of it has been sent already.
     line_start: Option<usize>,
+    /// The part of a line that comes after what is to be sent.
+    part: Vec<u8>,
     /// What `out` holds is to be sent as it is.
     is_out_due: bool,
     /// It holds a secret.
@@ -142,6 +144,7 @@ impl Script {
             // A buffer that grows is moved, and what it leaves behind is not wiped.
             out: Vec::with_capacity(LONGEST_COMMAND),
             line_start: Some(0),
+            part: Vec::new(),
             is_out_due: false,
             is_secret: false,
             skipped: None,
@@ -209,10 +212,12 @@ impl Script {
             if taken.is_complete {
                 self.line_start = Some(self.out.len());
             }
-            // Commands wait until they are whole, so that they go out in one write; blindly, all that there is does.
+            // Commands wait until they are whole, so that they go out in one write, and are known for what they are.
+            let is_whole = taken.is_complete || matches!(phase, Phase::Body | Phase::Chunk { .. });
             let is_due = match self.rules.pace {
-                Pace::Blind => self.awaits || input.is_empty() || self.out.len() >= LONGEST_BLIND,
-                Pace::Typed | Pace::InStep => taken.is_complete || matches!(phase, Phase::Body | Phase::Chunk { .. }),
+                Pace::Blind if is_whole => self.awaits || input.is_empty() || self.out.len() >= LONGEST_BLIND,
+                Pace::Blind => self.keep_part(),
+                Pace::Typed | Pace::InStep => is_whole,
             };
             if is_due || self.out.len() >= LONGEST_WRITE {
                 self.is_out_due = true;
@@ -220,6 +225,17 @@ impl Script {
             }
         }
         Next::Input
+    }
+
+    /// Keeps the part of a line back that the input ended with, and says whether there are lines before it to be sent.
+    fn keep_part(&mut self) -> bool {
+        let start = self.line_start.unwrap_or_default();
+        if start > 0 {
+            self.part.extend_from_slice(&self.out[start..]);
+            wipe(&mut self.out[start..]);
+            self.out.truncate(start);
+        }
+        start > 0
     }
 
     /// Returns what is to be sent.
@@ -231,6 +247,9 @@ impl Script {
     pub fn sent(&mut self) {
         self.line_start = self.line_start.filter(|start| *start == self.out.len()).map(|_| 0);
         self.clear();
+        self.out.extend_from_slice(&self.part);
+        wipe(&mut self.part);
+        self.part.clear();
     }
 
     /// Notes that what was to be sent could not be: it and the rest of the input count as unsent.
@@ -357,14 +376,17 @@ impl Script {
 
     fn give_up(&mut self, rest: &[u8]) {
         self.unsent.count(&self.out);
+        self.unsent.count(&self.part);
         self.unsent.count(rest);
-        self.clear();
+        self.forget();
     }
 
     /// Drops what was to be sent, which may be half a secret.
     fn forget(&mut self) {
         self.is_secret = true;
         self.clear();
+        wipe(&mut self.part);
+        self.part.clear();
     }
 
     fn clear(&mut self) {
@@ -399,3 +421,25 @@ const LONGEST_COMMAND: usize = 4096;
 const LONGEST_WRITE: usize = 256 * 1024;
 /// Blindly, the replies are looked for after this many octets: a server may stop reading until its replies are read.
 const LONGEST_BLIND: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blindly_a_command_that_comes_in_parts_is_known_for_what_it_is() {
+        let input = b"NOOP\nSTARTTLS\nAUTH PLAIN AGEAYg==\n";
+        for at in 1..input.len() {
+            let (mut tracker, mut script, mut sent) =
+                (Tracker::new(), Script::new(Rules::new(Pace::Blind)), Vec::new());
+            for mut part in [&input[..at], &input[at..]] {
+                while let Next::Send = script.next(&tracker.standing(), &mut part) {
+                    tracker.sent(script.out());
+                    sent.extend_from_slice(script.out());
+                    script.sent();
+                }
+            }
+            assert_eq!(sent, b"NOOP\r\nSTARTTLS\r\n", "cut at {at}");
+        }
+    }
+}
