@@ -13,6 +13,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use mconnect_core::protocol::Phase;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use zeroize::Zeroize as _;
 
 use ahead::Ahead;
 pub use ready::Ready;
@@ -122,6 +123,11 @@ impl Block {
     fn fill(&mut self) -> io::Result<bool> {
         self.count = read(&mut self.bytes)?;
         Ok(self.count > 0)
+    }
+
+    /// Wipes what was read.
+    pub fn wipe(&mut self) {
+        self.bytes[..self.count].zeroize();
     }
 
     /// Gives its bytes, and what was made of them ahead.

@@ -401,7 +401,7 @@ pub fn is_base64(line: &[u8]) -> bool {
     ];
     !digits.is_empty()
         && text.len() - digits.len() <= 2
-        && text.len() % 4 == 0
+        && text.len().is_multiple_of(4)
         && digits.chars().all(|c| c.is_ascii_alphanumeric() || "+/".contains(c))
         && !verbs.iter().any(|verb| text.eq_ignore_ascii_case(verb))
 }

@@ -82,7 +82,8 @@ fn assert_hidden(bytes: &[u8], hidden: &[bool]) {
     let mut at = 0;
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         // So late, the model can only guess.
-        let start = if is_base64(line) { Some(0) } else { secret_in(line).filter(|start| *start < 64) };
+        let blanks = line.len() - line.trim_ascii_start().len();
+        let start = if is_base64(line) { Some(blanks) } else { secret_in(line).filter(|start| *start < 64) };
         let end = line.trim_ascii_end().len();
         let secret = start.map_or(&[][..], |start| &hidden[at + start.min(end)..at + end]);
         assert!(secret.iter().all(|is_hidden| *is_hidden), "{} {hidden:?}", line.escape_ascii());

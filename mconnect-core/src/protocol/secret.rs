@@ -90,8 +90,8 @@ fn verbs() -> impl Iterator<Item = &'static [u8]> {
 /// takes it for something else. Where client and server are in step, a part that begins a command is most likely one.
 pub(super) fn lost_secret_start(line: &[u8], is_in_step: bool) -> Option<usize> {
     let text = line.trim_ascii();
-    let is_part = !line.ends_with(b"\n") && !text.is_empty() && !(is_in_step && begins_verb(text));
-    let is_answer = is_base64_line(line) || (is_part && text.iter().all(|byte| is_base64(*byte) || *byte == b'='));
+    let is_other = line.ends_with(b"\n") || text.is_empty() || (is_in_step && begins_verb(text));
+    let is_answer = is_base64_line(line) || (!is_other && text.iter().all(|byte| is_base64(*byte) || *byte == b'='));
     if is_answer { Some(0) } else { secret_start(line) }
 }
 
@@ -104,7 +104,7 @@ fn is_base64(byte: u8) -> bool {
 fn mechanism_start(line: &[u8]) -> Option<usize> {
     let verb = line.iter().position(|byte| !is_blank(*byte))?;
     let rest = line[verb..].split_at_checked(VERB.len()).filter(|(verb, _)| verb.eq_ignore_ascii_case(VERB))?.1;
-    if rest.first().is_none_or(|byte| byte.is_ascii_alphanumeric()) {
+    if rest.first().is_none_or(u8::is_ascii_alphanumeric) {
         return None;
     }
     let gap = rest.iter().position(|byte| is_of_mechanism(*byte)).unwrap_or(rest.len());
