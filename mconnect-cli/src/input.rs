@@ -14,6 +14,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use mconnect_core::protocol::Phase;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use zeroize::Zeroize as _;
 
 use ahead::Ahead;
 pub use ready::Ready;
@@ -161,6 +162,11 @@ impl Block {
         self.bytes.copy_within(self.count - text..self.count, 0);
         self.count = text;
         Ok(())
+    }
+
+    /// Wipes what was read.
+    pub fn wipe(&mut self) {
+        self.bytes[..self.count].zeroize();
     }
 
     /// Gives its bytes, and what was made of them ahead.

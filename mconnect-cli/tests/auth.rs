@@ -81,6 +81,28 @@ fn a_password_comes_from_a_file_a_command_or_the_terminal_unseen() {
 }
 
 #[test]
+fn prompts_that_are_no_base64_ask_for_user_and_password_all_the_same() {
+    for prompts in [["334 Username:", "334 Password:"], ["334-one\r\n334 two", "334"]] {
+        let [user, password] = prompts.map(|prompt| format!("{prompt}\r\n"));
+        let peer = Peer::answers(
+            "220 mx ESMTP\r\n",
+            &["250-mx\r\n250 AUTH LOGIN\r\n", &user, &password, "235 ok\r\n", "221 bye\r\n"],
+        );
+        assert_status(&with_password(peer.port, &["--auth", "user"], "pencil"), 0);
+        let came = peer.received_text();
+        assert_eq!(came[1..], ["AUTH LOGIN\\r\\n", "dXNlcg==\\r\\n", "cGVuY2ls\\r\\n", "QUIT\\r\\n"]);
+    }
+}
+
+#[test]
+fn a_password_command_does_not_get_the_password_of_the_environment() {
+    let server = self_signed();
+    let command = "printenv MCONNECT_PASSWORD || echo pencil";
+    let output = with_password(server.port(), &["--auth", "user", "--password-command", command], "crayon");
+    assert_status(&output, 0);
+}
+
+#[test]
 fn an_empty_password_is_none_and_nothing_is_sent_for_it() {
     let server = self_signed();
     let (empty, blank) = (Scrap::new("empty", ""), Scrap::new("blank", "\r\npencil\n"));

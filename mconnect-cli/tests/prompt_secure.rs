@@ -233,6 +233,29 @@ fn a_password_from_a_file_or_a_command_is_not_asked_for() {
 }
 
 #[test]
+fn a_password_command_has_the_terminal_and_neither_blocked_signals_nor_the_password_of_the_environment() {
+    let server = Setup::new().auth_by([("user", "pencil")], &[Mechanism::Plain]).start().unwrap();
+    let folder = Folder::new();
+    let seen = folder.path().join("seen");
+    let command = format!(
+        "grep SigBlk: /proc/self/status >{0}; printenv MCONNECT_PASSWORD >>{0}; printf 'which key? ' >/dev/tty; \
+         read key </dev/tty; echo $key",
+        seen.display()
+    );
+    let variables = [("MCONNECT_PASSWORD", "crayon")];
+    let mut screen = Screen::start_with(server.port(), &["--password-command", &command], &variables, (24, 80));
+    screen.expect_last("smtp>");
+    screen.enter("EHLO x", "smtp>");
+    screen.send("~a user\r");
+    screen.pty.expect("which key? ");
+    screen.send("pencil\r");
+    screen.expect_row("235 2.7.0 welcome");
+    assert_eq!(fs::read_to_string(&seen).unwrap(), "SigBlk:\t0000000000000000\n");
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+}
+
+#[test]
 fn authenticating_by_hand_is_unseen_and_kept_nowhere() {
     let server = Setup::new().auth([("user", "pencil")]).start().unwrap();
     let folder = Folder::new();

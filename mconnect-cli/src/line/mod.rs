@@ -17,6 +17,7 @@ use mconnect_core::script::{self, Next, Pace, Rules, Script};
 use mconnect_core::{Session, Timeouts};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use zeroize::Zeroize as _;
 
 use crate::input::{Block, Input};
 use crate::judge::End;
@@ -241,10 +242,14 @@ impl Rest {
     }
 
     fn drop_block(&mut self, input: &mut Input) {
-        if let Some(block) = self.block.take() {
+        if let Some(mut block) = self.block.take() {
+            // A typed line may be a password.
+            if !self.typed.is_empty() {
+                block.wipe();
+            }
             input.reuse(block);
         }
-        self.typed.clear();
+        self.typed.zeroize();
         self.taken = 0;
     }
 }

@@ -14,6 +14,7 @@ use super::helper::Knowledge;
 use super::{Flow, Leave, Talk};
 use crate::secret::Secret;
 use crate::secure::refused;
+use crate::terminal::Manner;
 use crate::verdict::say;
 
 /// What was asked for, or why there is nothing: `None` was said already, or needs no word.
@@ -104,7 +105,15 @@ impl Talk<'_> {
                 _ => return Continue(None),
             },
         };
-        let secret = match self.setting.secure.password() {
+        let (secure, terminal) = (self.setting.secure, self.setting.terminal);
+        if secure.has_password_command() {
+            terminal.restore();
+        }
+        let given = secure.password();
+        if secure.has_password_command() {
+            let _ = terminal.enter(Manner::Prompt);
+        }
+        let secret = match given {
             Ok(Some(secret)) => Some(secret),
             Ok(None) => self.ask(&format!("password of {user}: "), true)?,
             Err((_, message)) => {

@@ -5,6 +5,7 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 
+use mconnect_core::protocol::{is_base64_line, secret_start};
 use rustyline::history::FileHistory;
 use rustyline::{Editor, Helper};
 
@@ -46,12 +47,15 @@ impl History {
     }
 }
 
-/// Gives a command line without what may be a password in it: the initial response of AUTH.
+/// Gives a command line without what may be a password in it: the initial response of AUTH, or an answer that came too
+/// late to be one.
 fn without_secrets(line: &str) -> String {
+    if let Some(start) = secret_start(line.as_bytes()) {
+        return line[..line.floor_char_boundary(start)].trim().to_owned();
+    }
     let mut words = line.split_whitespace();
-    let is_auth = |word: &str| word.eq_ignore_ascii_case("AUTH");
     match (words.next(), words.next()) {
-        (Some(verb), Some(mechanism)) if is_auth(verb) => format!("{verb} {mechanism}"),
+        _ if is_base64_line(line.as_bytes()) => String::new(),
         (Some("~64"), _) => String::new(),
         // A password has no place there, but may have been put there.
         (Some("~a"), Some(first)) => match words.next().filter(|_| auth::is_mechanism(first)) {
@@ -75,8 +79,12 @@ mod tests {
     fn the_initial_response_of_auth_is_left_out() {
         for (line, kept) in [
             ("AUTH PLAIN AGEAYg==", "AUTH PLAIN"),
-            (" auth  plain\tAGEAYg== more", "auth plain"),
+            (" auth  plain\tAGEAYg== more", "auth  plain"),
+            ("AUTH=PLAIN AGEAYg==", "AUTH=PLAIN"),
+            ("AUTH \u{a0}PLAIN AGEAYg==", "AUTH \u{a0}PLAIN"),
+            ("AUTH PLAIN\u{a0}AGEAYg==", "AUTH PLAIN"),
             ("AUTH LOGIN", "AUTH LOGIN"),
+            ("AGEAYg==", ""),
             ("~64 \\0user\\0password", ""),
             ("~x AUTH PLAIN AGEAYg==\\r\\n", ""),
             ("MAIL FROM:<a@b> AUTH=<>", "MAIL FROM:<a@b> AUTH=<>"),

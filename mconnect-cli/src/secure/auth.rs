@@ -91,6 +91,11 @@ impl Secure {
         Some(self.told_in_full(info.reason()))
     }
 
+    /// Says whether a command gives the password: it may ask for something at the terminal.
+    pub fn has_password_command(&self) -> bool {
+        self.security.password_command.is_some()
+    }
+
     /// Gives the password, if an option or the environment has it.
     ///
     /// # Errors

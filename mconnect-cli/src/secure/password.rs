@@ -1,18 +1,19 @@
 //! Where a password comes from: never from an argument.
 
 use std::env;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 use zeroize::Zeroizing;
 
 use crate::args::Security;
 use crate::input::without_mark;
+use crate::secret::Held;
 pub use crate::secret::Secret;
 use crate::terminal::Hidden;
 use crate::verdict::{reason, status};
@@ -22,23 +23,49 @@ use crate::verdict::{reason, status};
 /// # Errors
 /// An exit status and what is wrong.
 pub fn given(security: &Security) -> Result<Option<Secret>, (u8, String)> {
-    let found = if let Some(path) = &security.password_file {
-        let text = fs::read(path);
-        text.map_err(|error| (status::NO_INPUT, format!("cannot read {}: {}", path.display(), words(&error))))?
+    // What is opened under /proc, as /dev/stdin is, has to be open before the process may not be looked into.
+    let (found, _held) = if let Some(path) = &security.password_file {
+        let cannot = |error| (status::NO_INPUT, format!("cannot read {}: {}", path.display(), words(&error)));
+        let file = File::open(path).map_err(cannot)?;
+        let held = Held::begin();
+        (read_all(file).map_err(cannot)?, held)
     } else if let Some(command) = &security.password_command {
-        let output = Command::new("sh").args(["-c", command]).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
-        match output {
-            Ok(output) if output.status.success() => output.stdout,
-            Ok(output) => return Err((status::NO_INPUT, format!("the password command failed: {}", output.status))),
-            Err(error) => return Err((status::NO_INPUT, format!("cannot run sh: {}", words(&error)))),
+        let cannot = |error| (status::NO_INPUT, format!("cannot run sh: {}", words(&error)));
+        let mut child = begin(command).map_err(cannot)?;
+        let held = Held::begin();
+        let text = child.stdout.take().map(read_all).transpose().map_err(cannot)?.unwrap_or_default();
+        let ended = child.wait().map_err(cannot)?;
+        if !ended.success() {
+            return Err((status::NO_INPUT, format!("the password command failed: {ended}")));
         }
+        (text, held)
     } else if let Some(password) = env::var_os(VARIABLE) {
-        password.into_encoded_bytes()
+        (Zeroizing::new(password.into_encoded_bytes()), Held::begin())
     } else {
         return Ok(None);
     };
-    let found = Zeroizing::new(found);
     first_line(without_mark(&found)).map(Some)
+}
+
+/// Runs a command that writes the password. It has the terminal, and may ask there; the signals that this process waits
+/// for act in it as ever, and the password of the environment is none of its business.
+fn begin(command: &str) -> io::Result<Child> {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", command]).env_remove(VARIABLE).stdin(Stdio::null()).stdout(Stdio::piped());
+    // A child has the mask of the thread that starts it.
+    let starting = thread::Builder::new().spawn(move || {
+        SigSet::empty().thread_set_mask()?;
+        shell.spawn()
+    })?;
+    starting.join().unwrap_or_else(|_| Err(io::Error::other("the thread that starts it failed")))
+}
+
+/// Reads all that there is, into memory that is wiped in the end.
+fn read_all(mut from: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
+    // What a growing text leaves behind is not wiped.
+    let mut text = Zeroizing::new(Vec::with_capacity(ROOM));
+    from.read_to_end(&mut text)?;
+    Ok(text)
 }
 
 /// Asks for the password at the terminal.
@@ -71,6 +98,7 @@ fn words(error: &io::Error) -> String {
 fn ask_keys(user: &str) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut terminal = File::options().read(true).write(true).open("/dev/tty")?;
     let hidden = Hidden::begin(&terminal)?;
+    let _held = Held::begin();
     let asked = write!(terminal, "password of {user}: ").and_then(|()| read_keys(&mut terminal));
     drop(hidden);
     terminal.write_all(b"\n")?;
@@ -87,8 +115,8 @@ fn ask_keys(user: &str) -> io::Result<Zeroizing<Vec<u8>>> {
 
 /// Reads up to Enter; nothing if Ctrl-C came.
 fn read_keys(terminal: &mut File) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
-    // Room for what is typed: what a growing text leaves behind is not wiped.
-    let (mut password, mut key) = (Zeroizing::new(Vec::with_capacity(4096)), [0]);
+    // What a growing text leaves behind is not wiped.
+    let (mut password, mut key) = (Zeroizing::new(Vec::with_capacity(ROOM)), [0]);
     loop {
         match terminal.read(&mut key) {
             Ok(0) => return Ok(Some(password)),
@@ -107,6 +135,8 @@ fn read_keys(terminal: &mut File) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     }
 }
 
+/// Few passwords are longer, in octets.
+const ROOM: usize = 4096;
 /// The environment variable that may hold the password.
 const VARIABLE: &str = "MCONNECT_PASSWORD";
 const INTERRUPT: u8 = 3;

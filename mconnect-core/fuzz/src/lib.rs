@@ -12,6 +12,7 @@ pub mod extensions;
 pub mod help;
 mod model;
 pub mod replies;
+pub mod script;
 pub mod server;
 pub mod tracker;
 
@@ -42,6 +43,7 @@ pub const TARGETS: &[Target] = &[
     ("extensions", extensions::holds),
     ("help", help::holds),
     ("replies", replies::holds),
+    ("script", script::holds),
     ("server", server::holds),
     ("tracker", tracker::holds),
 ];

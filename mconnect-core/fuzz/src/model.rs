@@ -35,6 +35,13 @@ pub struct Model {
     has_quit: bool,
     is_closed: bool,
     last: Option<Answer>,
+    /// The first reply that shows client and server out of step.
+    surprise: Option<Answer>,
+    /// Replies that were due when QUIT was answered, and whether a message's was among them.
+    lost: usize,
+    has_lost_message: bool,
+    /// AUTH has ended, and what its answers would be may come all the same.
+    expects_late: bool,
 }
 
 impl Model {
@@ -54,6 +61,10 @@ impl Model {
             has_quit: false,
             is_closed: false,
             last: None,
+            surprise: None,
+            lost: 0,
+            has_lost_message: false,
+            expects_late: false,
         }
     }
 
@@ -88,6 +99,24 @@ impl Model {
         !self.is_out_of_step
     }
 
+    pub fn surprise(&self) -> Option<Answer> {
+        self.surprise
+    }
+
+    pub fn lost(&self) -> (usize, bool) {
+        (self.lost, self.has_lost_message)
+    }
+
+    /// A reply is due that one code alone grants.
+    pub fn is_turning(&self) -> bool {
+        self.due.iter().any(|request| only_code(*request).is_some())
+    }
+
+    /// What is sent may be a secret though it is not sent as one.
+    pub fn is_in_doubt(&self) -> bool {
+        (self.surprise.is_some() || self.expects_late) && self.mode != Mode::Raw
+    }
+
     pub fn last(&self) -> Option<Answer> {
         self.last
     }
@@ -108,10 +137,11 @@ impl Model {
             }
             Mode::Commands | Mode::Tls | Mode::Answers => {
                 self.is_answer |= self.mode == Mode::Answers;
-                is_secret = self.is_answer || has_mechanism(&self.line);
+                is_secret = self.is_answer || is_in_secret(&self.line, byte);
                 self.line.push(byte);
                 if byte == b'\n' {
                     let (line, is_answer) = (std::mem::take(&mut self.line), std::mem::take(&mut self.is_answer));
+                    self.expects_late &= is_base64(&line) || is_secret;
                     match self.mode {
                         Mode::Answers => {
                             let is_asked = |request: &Request| matches!(request, Request::Auth | Request::AuthAnswer);
@@ -137,7 +167,6 @@ impl Model {
         let verb = words.first().map(|verb| verb.to_ascii_uppercase());
         let request = match verb.as_deref() {
             None if line.len() <= 64 => Request::EmptyLine,
-            None => Request::Other,
             Some("EHLO") => Request::Ehlo,
             Some("HELO") => Request::Helo,
             Some("LHLO") => Request::Lhlo,
@@ -146,7 +175,9 @@ impl Model {
             Some("DATA") => Request::Data,
             Some("RSET") => Request::Rset,
             Some("QUIT") => Request::Quit,
+            _ if is_auth(&line[..line.len().min(64)]) => Request::Auth,
             Some("AUTH") => Request::Auth,
+            Some("XCLIENT") => Request::XClient,
             Some("STARTTLS") => Request::StartTls,
             Some("BDAT") => {
                 let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
@@ -158,7 +189,7 @@ impl Model {
                     _ => Request::Other,
                 }
             }
-            Some(_) => Request::Other,
+            _ => Request::Other,
         };
         self.mode = match request {
             Request::Data => Mode::Body,
@@ -192,12 +223,29 @@ impl Model {
     pub fn received(&mut self, code: Option<u16>, is_last: bool) {
         let (Some(code), true) = (code, is_last) else { return };
         if code == 221 && self.due.contains(&Request::Quit) {
-            while self.due.first() == Some(&Request::EmptyLine) {
-                self.due.remove(0);
+            while self.due[0] != Request::Quit {
+                let missing = self.due.remove(0);
+                self.lost += usize::from(missing != Request::EmptyLine);
+                self.has_lost_message |= matches!(missing, Request::EndOfData | Request::Bdat);
             }
         }
         let mut asked = if self.due.is_empty() { None } else { Some(self.due.remove(0)) };
-        let is_positive = (200..300).contains(&code);
+        if asked.is_none() && (400..600).contains(&code) && code != 421 {
+            asked = match self.mode {
+                Mode::Body => Some(Request::EndOfData),
+                Mode::Chunk { .. } => Some(Request::Bdat),
+                _ => None,
+            };
+            self.is_refused |= asked.is_some();
+        }
+        let is_granted = asked.is_some_and(|request| grants(request, code));
+        let answer = Code::new(code).map(|code| Answer { request: asked, code });
+        if is_out_of_step(asked, code) && self.surprise.is_none() {
+            self.surprise = answer;
+        }
+        if matches!(asked, Some(Request::Auth | Request::AuthAnswer)) {
+            self.expects_late = code != 334;
+        }
         match (asked, code) {
             (Some(Request::Data), 354) | (Some(Request::Auth | Request::AuthAnswer), 334) => {}
             (_, 354) => {
@@ -207,31 +255,25 @@ impl Model {
             (_, 334) => self.turn_to(Mode::Answers),
             (Some(Request::Data), _) => self.refuse(Mode::Body, Request::Data),
             (Some(Request::Auth | Request::AuthAnswer), _) => self.refuse(Mode::Answers, Request::Auth),
-            (Some(Request::StartTls), 220) => self.turn_to(Mode::Tls),
-            (Some(Request::Quit), 221) => self.is_closing = true,
-            (Some(Request::Ehlo | Request::Lhlo | Request::Helo | Request::Mail | Request::Rset), _) if is_positive => {
-                self.is_lmtp |= asked == Some(Request::Lhlo);
-                self.accepted = 0;
-            }
-            (Some(Request::Rcpt), _) if is_positive => self.accepted += 1,
-            (Some(Request::Rcpt), _) if self.is_lmtp => self.expect_one_fewer(),
-            (None, 400..600) if code != 421 => {
-                asked = match self.mode {
-                    Mode::Body => Some(Request::EndOfData),
-                    Mode::Chunk { .. } => Some(Request::Bdat),
-                    _ => None,
-                };
-                self.is_refused |= asked.is_some();
-            }
+            (Some(Request::Rcpt), _) if !is_granted && self.is_lmtp => self.expect_one_fewer(),
+            (Some(request), _) if is_granted => match request {
+                Request::StartTls => self.turn_to(Mode::Tls),
+                Request::Rcpt => self.accepted += 1,
+                Request::Ehlo | Request::Lhlo | Request::Helo | Request::Mail | Request::Rset | Request::XClient => {
+                    self.is_lmtp |= request == Request::Lhlo;
+                    self.accepted = 0;
+                }
+                _ => {}
+            },
             _ => {}
         }
-        self.is_closing |= code == 421;
+        self.is_closing |= matches!(code, 221 | 421);
         self.has_quit |= asked == Some(Request::Quit);
         if self.due.is_empty() {
             self.is_out_of_step = false;
             self.is_guessed = false;
         }
-        self.last = Code::new(code).map(|code| Answer { request: asked, code });
+        self.last = answer;
     }
 
     fn turn_to(&mut self, mode: Mode) {
@@ -267,7 +309,7 @@ impl Model {
 
     pub fn tls_started(&mut self) {
         let is_greeted = self.due.first() != Some(&Request::Greeting);
-        *self = Self { last: self.last, is_lmtp: self.is_lmtp, ..Self::new() };
+        *self = Self { last: self.last, surprise: self.surprise, is_lmtp: self.is_lmtp, ..Self::new() };
         if is_greeted {
             self.due.clear();
         }
@@ -280,13 +322,91 @@ impl Model {
     }
 }
 
-/// Says whether what follows this beginning of a line is the initial response of AUTH: it has a command and a mechanism,
-/// or is so long that they may have gone by.
-fn has_mechanism(line: &[u8]) -> bool {
-    let is_space = |byte: &u8| *byte == b' ' || *byte == b'\t';
+/// The code that alone grants what is asked for, where there is only one.
+fn only_code(request: Request) -> Option<u16> {
+    Some(match request {
+        Request::Greeting | Request::StartTls | Request::XClient => 220,
+        Request::Data => 354,
+        Request::Auth | Request::AuthAnswer => 235,
+        Request::Quit => 221,
+        _ => return None,
+    })
+}
+
+fn grants(request: Request, code: u16) -> bool {
+    match only_code(request) {
+        Some(only) => code == only,
+        None => (200..300).contains(&code) && !matches!(code, 220 | 221 | 235),
+    }
+}
+
+/// The closed list of what shows client and server out of step.
+fn is_out_of_step(asked: Option<Request>, code: u16) -> bool {
+    let is_auth = matches!(asked, Some(Request::Auth | Request::AuthAnswer));
+    match (asked, code) {
+        (_, 221 | 421) => false,
+        (None, _) => true,
+        (Some(request), _) if only_code(request) == Some(code) => false,
+        (_, 220 | 235) => true,
+        (_, 334) => !is_auth,
+        (Some(request), 200..300) => only_code(request).is_some(),
+        (_, 400..600) => false,
+        _ => true,
+    }
+}
+
+/// Where the mechanism of an AUTH begins in the beginning of a line: behind its verb, in any case and behind any blanks,
+/// and what parts the two.
+fn mechanism_in(head: &[u8]) -> Option<usize> {
+    let verb = head.iter().position(|byte| *byte > b' ')?;
+    let after = verb + 4;
+    let is_auth = head.len() > after && head[verb..after].eq_ignore_ascii_case(b"AUTH");
+    if !is_auth || head[after].is_ascii_alphanumeric() {
+        return None;
+    }
+    Some((after..head.len()).find(|at| is_of_mechanism(head[*at])).unwrap_or(head.len()))
+}
+
+fn is_auth(head: &[u8]) -> bool {
+    mechanism_in(head).is_some()
+}
+
+fn is_of_mechanism(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
+}
+
+/// Says whether the octet that follows this beginning of a line belongs to the initial response of AUTH: it comes behind a
+/// mechanism and one octet more, or so late that they may have gone by.
+fn is_in_secret(line: &[u8], next: u8) -> bool {
     let head = &line[..line.len().min(64)];
-    let mut words = head.split(is_space).filter(|word| !word.is_empty());
-    let is_auth = words.next().is_some_and(|word| word.eq_ignore_ascii_case(b"AUTH"));
-    let ends = head.windows(2).filter(|pair| !is_space(&pair[0]) && is_space(&pair[1])).count();
-    is_auth && (ends >= 2 || (ends == 1 && head.len() == 64))
+    let Some(mechanism) = mechanism_in(head) else { return false };
+    let end = (mechanism..head.len()).find(|at| !is_of_mechanism(head[*at]));
+    match end {
+        _ if mechanism == head.len() && head.len() < 64 => false,
+        // A CR may belong to the end of the line.
+        Some(end) if head[end] == b'\r' && end + 1 == head.len() && head.len() < 64 => next != b'\n',
+        Some(end) => head[end] != b'\n',
+        None => head.len() == 64,
+    }
+}
+
+/// Says whether a line is nothing but base64, and no command: those that a session does not depend on are as long as base64,
+/// too.
+pub fn is_base64(line: &[u8]) -> bool {
+    let text: String = line.trim_ascii().iter().map(|byte| char::from(*byte)).collect();
+    let digits = text.trim_end_matches('=');
+    let verbs = [
+        "EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "AUTH", "STARTTLS", "RSET", "QUIT", "NOOP", "HELP",
+        "VRFY", "EXPN", "ETRN", "ATRN", "XFORWARD",
+    ];
+    !digits.is_empty()
+        && text.len() - digits.len() <= 2
+        && text.len().is_multiple_of(4)
+        && digits.chars().all(|c| c.is_ascii_alphanumeric() || "+/".contains(c))
+        && !verbs.iter().any(|verb| text.eq_ignore_ascii_case(verb))
+}
+
+/// Where the initial response begins in a whole line, if it is an AUTH with one.
+pub fn secret_in(line: &[u8]) -> Option<usize> {
+    (0..line.len()).find(|at| is_in_secret(&line[..*at], line[*at]))
 }

@@ -118,11 +118,12 @@ impl Exchange {
     pub fn initial(&self) -> Option<Zeroizing<Vec<u8>>> {
         let Credentials { user, secret } = &self.credentials;
         let response = match self.mechanism {
-            Mechanism::Plain => format!("\0{user}\0{}", secret.as_str()),
-            Mechanism::XOAuth2 => format!("user={user}\x01auth=Bearer {}\x01\x01", secret.as_str()),
+            // Each in one piece of memory: what a growing text leaves behind is not wiped.
+            Mechanism::Plain => ["\0", user, "\0", secret].concat(),
+            Mechanism::XOAuth2 => ["user=", user, "\x01auth=Bearer ", secret, "\x01\x01"].concat(),
             Mechanism::OAuthBearer => {
                 let host = if self.host.is_empty() { String::new() } else { format!("host={}\x01", self.host) };
-                format!("n,a={},\x01{host}auth=Bearer {}\x01\x01", scram::escape(user), secret.as_str())
+                ["n,a=", &scram::escape(user), ",\x01", &host, "auth=Bearer ", secret, "\x01\x01"].concat()
             }
             Mechanism::External => user.clone(),
             Mechanism::ScramSha1 | Mechanism::ScramSha256 | Mechanism::ScramSha1Plus | Mechanism::ScramSha256Plus => {
@@ -164,7 +165,7 @@ impl Exchange {
         let Some(initial) = self.initial() else { return Zeroizing::new(format!("AUTH {name}")) };
         // An empty one is an equals sign.
         let initial = Zeroizing::new(if initial.is_empty() { "=".to_owned() } else { encode(&initial) });
-        let command = Zeroizing::new(format!("AUTH {name} {}", initial.as_str()));
+        let command = Zeroizing::new(["AUTH ", name, " ", &initial].concat());
         self.owes_initial = command.len() > LONGEST_COMMAND;
         if self.owes_initial { Zeroizing::new(format!("AUTH {name}")) } else { command }
     }

@@ -2,7 +2,7 @@
 
 use super::Step;
 use super::values::{Text, Values, Whole, is_like};
-use crate::protocol::{Reply, ReplyLine};
+use crate::protocol::{Code, Reply, ReplyLine};
 
 /// A line of a reply, as a dialogue has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +74,11 @@ impl CodePattern {
     }
 
     fn has(self, line: ReplyLine<'_>) -> bool {
-        let Some(code) = line.code() else { return false };
+        line.code().is_some_and(|code| self.is(code))
+    }
+
+    /// Says whether a code is this, or of this class.
+    pub(super) fn is(self, code: Code) -> bool {
         let number = code.number();
         let digits = [number / 100, number / 10 % 10, number % 10];
         self.0.iter().zip(digits).all(|(wanted, digit)| !wanted.is_ascii_digit() || u16::from(wanted - b'0') == digit)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Deed, Dialogue, Step, SyntaxError, Values, parse};
-use crate::protocol::BodyEncoder;
+use crate::protocol::{BodyEncoder, wipe};
 
 /// Why a file gives no dialogue.
 #[derive(Debug, thiserror::Error)]
@@ -122,9 +122,15 @@ pub(crate) fn deliver(step: &Step, values: &Values, sink: &mut Sink<'_>) -> Opti
     Some(match &step.deed {
         Deed::Line(text) => fill(text).and_then(|mut line| {
             line.extend_from_slice(b"\r\n");
-            sink(&line)
+            let sunk = sink(&line);
+            wipe(&mut line);
+            sunk
         }),
-        Deed::Bytes(text) => fill(text).and_then(|bytes| sink(&bytes)),
+        Deed::Bytes(text) => fill(text).and_then(|mut bytes| {
+            let sunk = sink(&bytes);
+            wipe(&mut bytes);
+            sunk
+        }),
         Deed::File(name) => values.file_name(name).and_then(|name| read(&path_of(step, &name), sink)),
         Deed::Body(Some(name)) => values.file_name(name).and_then(|name| {
             let (mut encoder, mut out) = (BodyEncoder::default(), Vec::new());

@@ -53,8 +53,6 @@ pub(crate) use load::deliver;
 #[cfg(feature = "server")]
 pub(crate) use matched::Matched;
 #[cfg(feature = "server")]
-pub(crate) use secrets::lines_hidden;
-#[cfg(feature = "server")]
 pub(crate) use values::Whole;
 
 /// One session or several, written down.
@@ -64,7 +62,8 @@ pub struct Dialogue {
 }
 
 /// One line of a dialogue. Where it stands is no part of what it is: steps are equal if they say the same.
-#[derive(Debug, Clone)]
+/// [`Debug`](std::fmt::Debug) shows it without secrets.
+#[derive(Clone)]
 pub struct Step {
     /// The file that it is from, if it is from one.
     pub file: Option<Arc<str>>,

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::{Deed, Part, Side, Step, Text};
 use crate::error::Truncation;
 use crate::observer::{Event, Observer};
-use crate::protocol::{Code, Phase, ReplyLine, Visible};
+use crate::protocol::{Code, Phase, ReplyLine, Visible, auth_mechanism};
 
 /// Writes a dialogue of a session that it observes: codes as expectations, what the server said in full beside them as
 /// comments, passwords as variables.
@@ -201,6 +201,7 @@ impl Record {
             self.sent_auth(&line);
         }
         let secret = self.secret.take();
+        let is_text = std::str::from_utf8(&line).is_ok_and(|line| !line.contains(['\r', '\n', '\0']));
         let mut parts = Vec::new();
         let deed = match (std::str::from_utf8(&line).ok().and_then(|line| line.strip_suffix("\r\n")), &secret) {
             (None, None) if line.is_empty() => return,
@@ -216,7 +217,12 @@ impl Record {
                     parts.push(Part::Literal(line));
                 }
                 parts.push(Part::Value { name: name.clone(), default: None });
-                Deed::Line(Text::from(parts))
+                if is_text {
+                    Deed::Line(Text::from(parts))
+                } else {
+                    parts.push(Part::Literal(b"\r\n".to_vec()));
+                    Deed::Bytes(Text::from(parts))
+                }
             }
         };
         self.direction(Side::Client, deed);
@@ -246,10 +252,8 @@ impl Record {
 
     /// Notes the beginning of an exchange, if the answers in it depend on challenges.
     fn sent_auth(&mut self, line: &[u8]) {
-        let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-        let (Some(verb), Some(mechanism)) = (words.next(), words.next()) else { return };
-        let is_same_again = SAME_AGAIN.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(mechanism));
-        if verb.eq_ignore_ascii_case(b"AUTH") && !is_same_again {
+        let Some(mechanism) = auth_mechanism(line).filter(|mechanism| !mechanism.is_empty()) else { return };
+        if !SAME_AGAIN.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(mechanism)) {
             self.exchange = Some(Exchange {
                 mechanism: String::from_utf8_lossy(mechanism).into_owned(),
                 start: self.text.len(),

@@ -1,81 +1,119 @@
-//! Passwords that stand in lines: they are not shown.
+//! Secrets that stand in steps: they are not shown.
+
+use std::fmt;
+use std::ops::Range;
 
 use super::{Deed, Part, Side, Step, Text};
-
-/// Gives how a line of the client's with a password in it is shown, if it is one: AUTH with an initial response, or an
-/// answer in such an exchange.
-pub(crate) fn hidden(line: &[u8], is_answer: bool) -> Option<Vec<u8>> {
-    let mut words = line.split(|byte| *byte == b' ');
-    match (words.next(), words.next(), words.next()) {
-        (Some(auth), Some(mechanism), Some(_)) if auth.eq_ignore_ascii_case(b"AUTH") => {
-            Some([b"AUTH ", mechanism, b" [hidden]"].concat())
-        }
-        _ if is_answer && line != b"*" => Some(b"[hidden]".to_vec()),
-        _ => None,
-    }
-}
-
-/// Gives lines of the client's as they are shown; the first of them, at least, is an answer if it is said to be.
-#[cfg(feature = "server")]
-pub(crate) fn lines_hidden(bytes: &[u8], mut is_answer: bool) -> Vec<u8> {
-    let mut shown = Vec::with_capacity(bytes.len());
-    for whole in bytes.split_inclusive(|byte| *byte == b'\n') {
-        let ended = whole.iter().rev().take_while(|byte| b"\r\n".contains(byte)).count();
-        let (line, end) = whole.split_at(whole.len() - ended);
-        shown.extend_from_slice(hidden(line, is_answer).as_deref().unwrap_or(line));
-        shown.extend_from_slice(end);
-        is_answer |= begins_exchange(line);
-    }
-    shown
-}
-
-/// Says whether this is an AUTH without an initial response: what goes out together with it are its answers.
-pub(crate) fn begins_exchange(line: &[u8]) -> bool {
-    line.split(|byte| *byte == b' ').count() == 2
-        && line.get(..5).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "))
-}
+use crate::protocol::{ReplyLine, Tracker};
 
 impl Step {
-    /// Writes the step as a message shows it: as a dialogue has it, but for a password that stands in it. What the client
-    /// says is one if it answers a challenge.
-    pub(crate) fn shown(&self, is_answer: bool) -> String {
+    /// Writes the step as a message shows it: as a dialogue has it, but for the secrets in it. What was sent before says
+    /// whether a line answers a challenge.
+    pub(crate) fn shown(&self, before: &Tracker) -> String {
         match &self.deed {
             Deed::Authenticate { mechanism, user, secret } => match &*secret.0 {
                 [Part::Value { default: None, .. }] => self.to_string(),
                 _ => format!("C: *authenticate {mechanism} {user} [hidden]*"),
             },
-            Deed::Line(text) | Deed::Bytes(text) if self.side == Side::Client => match hidden_in(text, is_answer) {
-                Some(line) => {
-                    let mark = if matches!(self.deed, Deed::Bytes(_)) { '>' } else { ':' };
-                    format!("C{mark} {}", String::from_utf8_lossy(&line))
+            Deed::Line(text) | Deed::Bytes(text) if self.side == Side::Client => {
+                let is_line = matches!(self.deed, Deed::Line(_));
+                let end: &[u8] = if is_line { b"\r\n" } else { b"" };
+                match Told::new(text, end).without_secrets(before.clone()) {
+                    Some(text) => {
+                        let deed = if is_line { Deed::Line(text) } else { Deed::Bytes(text) };
+                        Step { deed, ..self.clone() }.to_string()
+                    }
+                    None => self.to_string(),
                 }
-                None => self.to_string(),
-            },
+            }
             _ => self.to_string(),
         }
     }
 }
 
-/// Does the same with the text of a step. A name tells nothing, but what stands for it where it has no value does.
-fn hidden_in(text: &Text, is_answer: bool) -> Option<Vec<u8>> {
-    let told = text.0.iter().map(|part| match part {
-        Part::Literal(bytes) => bytes,
-        Part::Value { default, .. } => default.as_deref().unwrap_or_default().as_bytes(),
-    });
-    let told = told.collect::<Vec<_>>().concat();
-    let told = told.trim_ascii();
-    hidden(told, is_answer && !told.is_empty())
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Nobody knows what stands before the step: base64 may be an answer.
+        let mut before = Tracker::new();
+        before.received(ReplyLine::new(b"220 ready\r\n"));
+        before.sent(b"AUTH LOGIN\r\n");
+        before.received(ReplyLine::new(b"504 refused\r\n"));
+        write!(f, "{} {:?}", self.line, self.shown(&before))
+    }
 }
+
+/// What a text tells. A name tells nothing, but what stands for it where it has no value does.
+struct Told<'a> {
+    bytes: Vec<u8>,
+    parts: Vec<(&'a Part, Range<usize>)>,
+}
+
+impl<'a> Told<'a> {
+    fn new(text: &'a Text, end: &[u8]) -> Self {
+        let (mut bytes, mut parts) = (Vec::new(), Vec::new());
+        for part in &*text.0 {
+            let start = bytes.len();
+            bytes.extend_from_slice(match part {
+                Part::Literal(literal) => literal,
+                Part::Value { default: Some(default), .. } => default.as_bytes(),
+                Part::Value { default: None, .. } => SOME_VALUE,
+            });
+            parts.push((part, start..bytes.len()));
+        }
+        bytes.extend_from_slice(end);
+        Self { bytes, parts }
+    }
+
+    /// Writes it without the secrets in it, if they tell anything.
+    fn without_secrets(&self, mut before: Tracker) -> Option<Text> {
+        let mut secrets = before.sent_secrets(&self.bytes);
+        secrets.retain(|secret| {
+            let tells = |part: &Part| !matches!(part, Part::Value { default: None, .. });
+            self.parts.iter().any(|(part, place)| tells(part) && overlap(place, secret))
+        });
+        let (mut shown, mut at) = (Vec::new(), 0);
+        for secret in &secrets {
+            shown.extend(self.parts_in(at..secret.start));
+            shown.push(Part::Literal(b"[hidden]".to_vec()));
+            at = secret.end;
+        }
+        shown.extend(self.parts_in(at..self.bytes.len()));
+        if secrets.is_empty() { None } else { Some(Text::from(shown)) }
+    }
+
+    /// Returns what stands there; of a value only if it is there as a whole.
+    fn parts_in(&self, there: Range<usize>) -> impl Iterator<Item = Part> {
+        self.parts.iter().filter_map(move |(part, place)| {
+            let (start, end) = (place.start.max(there.start), place.end.min(there.end));
+            match part {
+                _ if start >= end => None,
+                Part::Literal(_) => Some(Part::Literal(self.bytes[start..end].to_vec())),
+                Part::Value { .. } => (*place == (start..end)).then(|| (*part).clone()),
+            }
+        })
+    }
+}
+
+fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
+    a.start < b.end && b.start < a.end
+}
+
+/// What a name may stand for: base64, in the least that there is of it.
+const SOME_VALUE: &[u8] = b"xxxx";
 
 #[cfg(test)]
 mod tests {
     use super::super::Dialogue;
+    use crate::protocol::{ReplyLine, Tracker};
 
     #[test]
     fn a_step_is_shown_without_the_password_in_it() {
         for (text, shown) in [
             ("C: AUTH PLAIN AHRpbQBwZW5jaWw=", "C: AUTH PLAIN [hidden]"),
-            ("C> AUTH PLAIN AHRpbQBwZW5jaWw=\\r\\n", "C> AUTH PLAIN [hidden]"),
+            ("C> AUTH PLAIN AHRpbQBwZW5jaWw=\\r\\n", "C> AUTH PLAIN [hidden]\\r\\n"),
+            ("C> RSET\\r\\nAUTH PLAIN dGV4dA==\\r\\nRSET", "C> RSET\\r\\nAUTH PLAIN [hidden]\\r\\n[hidden]"),
+            ("C: AUTH ${mechanism} dGV4dA==", "C: AUTH ${mechanism} [hidden]"),
+            ("C: \\*AUTH PLAIN dGV4dA==", "C: \\*AUTH PLAIN dGV4dA=="),
             ("C: AUTH PLAIN ${word:-dGV4dA==}", "C: AUTH PLAIN [hidden]"),
             ("C: AUTH PLAIN AHRpbQB${word}", "C: AUTH PLAIN [hidden]"),
             ("C: AUTH ${mechanism:-PLAIN} ${word}", "C: AUTH ${mechanism:-PLAIN} ${word}"),
@@ -86,21 +124,24 @@ mod tests {
             ("C: *authenticate PLAIN tim ${word}*", "C: *authenticate PLAIN tim ${word}*"),
             ("S: 250 AUTH PLAIN x", "S: 250 AUTH PLAIN x"),
         ] {
-            assert_eq!(Dialogue::parse(text).unwrap().steps()[0].shown(false), shown);
+            assert_eq!(Dialogue::parse(text).unwrap().steps()[0].shown(&Tracker::new()), shown);
         }
     }
 
     #[test]
     fn an_answer_to_a_challenge_is_not_shown_but_for_the_name_of_one() {
+        let mut asked = Tracker::new();
+        asked.received(ReplyLine::new(b"220 ready\r\n"));
+        asked.sent(b"AUTH LOGIN\r\n");
         for (text, shown) in [
             ("C: cGVuY2ls", "C: [hidden]"),
-            ("C> cGVuY2ls\\r\\n", "C> [hidden]"),
+            ("C> cGVuY2ls\\r\\n", "C> [hidden]\\r\\n"),
             ("C: ${word:-cGVuY2ls}", "C: [hidden]"),
             ("C: ${word}", "C: ${word}"),
             ("C: *", "C: *"),
             ("S: 235", "S: 235"),
         ] {
-            assert_eq!(Dialogue::parse(text).unwrap().steps()[0].shown(true), shown);
+            assert_eq!(Dialogue::parse(text).unwrap().steps()[0].shown(&asked), shown);
         }
     }
 }

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use memchr::memmem;
 
+use crate::protocol::wipe;
+
 /// A text with names in it: `250 queued as ${id}`. A `$${` in a dialogue is a `${` that is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text(pub Arc<[Part]>);
@@ -114,10 +116,10 @@ impl Values {
     }
 
     /// Gives the secrets that have a value, where that is not empty.
-    pub(crate) fn secrets(&self) -> impl Iterator<Item = Vec<u8>> {
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = Cow<'_, [u8]>> {
         let value = |name: &String| {
-            let environment = || std::env::var_os(name).map(|value| value.as_encoded_bytes().to_vec());
-            self.values.get(name).cloned().or_else(environment)
+            let environment = || std::env::var_os(name).map(|value| value.into_encoded_bytes().into());
+            self.get(name).map(Cow::Borrowed).or_else(environment)
         };
         self.secrets.iter().filter_map(value).filter(|secret| !secret.is_empty())
     }
@@ -185,6 +187,14 @@ impl Values {
         match part {
             Part::Literal(bytes) => Some(bytes),
             Part::Value { name, default } => self.get(name).or(default.as_deref().map(str::as_bytes)),
+        }
+    }
+}
+
+impl Drop for Values {
+    fn drop(&mut self) {
+        for name in &self.secrets {
+            self.values.get_mut(name).into_iter().for_each(|secret| wipe(secret));
         }
     }
 }

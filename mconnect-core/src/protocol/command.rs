@@ -1,9 +1,10 @@
 //! Commands on their way out: which one a line is, and where a secret in it begins.
 
+use std::ops::Range;
 use std::str;
 
 use super::phase::Request;
-use super::secret::{auth_mechanism, secret_start};
+use super::secret::{auth_mechanism, secret_start, wipe};
 
 /// The front part of some sent bytes that is of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,14 +15,28 @@ pub struct Span {
     pub is_secret: bool,
 }
 
+impl Span {
+    /// Returns where the secret stands in `bytes`, of which the span is the part that begins at `at`: without the end of
+    /// its line. A lone `*`, which cancels an exchange, is no secret.
+    pub(crate) fn secret_in(self, bytes: &[u8], at: usize) -> Option<Range<usize>> {
+        let part = &bytes[at..at + self.size];
+        let end = at + part.len() - part.iter().rev().take_while(|byte| b"\r\n".contains(byte)).count();
+        let begins_line = at == 0 || bytes[at - 1] == b'\n';
+        let cancels = begins_line && &bytes[at..end] == b"*" && part.ends_with(b"\n");
+        (self.is_secret && end > at && !cancels).then_some(at..end)
+    }
+}
+
 /// The command line under way: as much of its beginning as tells the command.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct CommandLine {
     head: Vec<u8>,
     /// Octets after the head were not kept.
     has_more: bool,
     /// It began as an answer in AUTH.
     is_answer: bool,
+    /// The secret in it has begun.
+    is_secret: bool,
 }
 
 /// A command as far as the session depends on it.
@@ -35,7 +50,7 @@ pub(super) struct Command {
 impl CommandLine {
     /// Adds a part of the line, or as much of it as stands before a secret; the secret itself is not kept.
     pub fn add(&mut self, part: &[u8]) -> Span {
-        if self.is_answer || self.secret_start().is_some() {
+        if self.is_answer || self.is_secret {
             return Span { size: part.len(), is_secret: true };
         }
         let before = self.head.len();
@@ -43,8 +58,14 @@ impl CommandLine {
         self.head.extend_from_slice(&part[..part.len().min(room)]);
         match self.secret_start() {
             Some(start) => {
+                wipe(&mut self.head[start..]);
                 self.head.truncate(start);
-                Span { size: start - before, is_secret: false }
+                self.is_secret = true;
+                // After a CR only the next octet tells whether the line ends.
+                match start - before {
+                    0 => Span { size: part.len(), is_secret: true },
+                    size => Span { size, is_secret: false },
+                }
             }
             None => {
                 self.has_more |= part.len() > room;
@@ -67,7 +88,7 @@ impl CommandLine {
 
     pub fn clear(&mut self) {
         self.head.clear();
-        (self.has_more, self.is_answer) = (false, false);
+        (self.has_more, self.is_answer, self.is_secret) = (false, false, false);
     }
 
     pub fn command(&self) -> Command {

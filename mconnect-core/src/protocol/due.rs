@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::phase::Request;
 
 /// The replies that are due, in order, in runs of the same request.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Due {
     runs: VecDeque<(Request, usize)>,
     count: usize,

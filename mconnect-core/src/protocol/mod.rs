@@ -33,5 +33,6 @@ pub use line::{LineBuffer, ReplyLine};
 pub use phase::{Phase, Request};
 pub use reply::{Flaws, LimitExceeded, Limits, Reply, ReplyBuilder, Unexpected};
 pub use secret::{auth_mechanism, is_base64_line, secret_start};
+pub(crate) use secret::{hide, wipe};
 pub use tracker::{Standing, Tracker};
 pub use visible::{Escaper, Visible};

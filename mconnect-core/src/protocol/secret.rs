@@ -1,6 +1,10 @@
 //! Where a secret begins in what a client sends: decided here, for the screen, the history, records, traces, dialogues
 //! and errors alike.
 
+use std::borrow::Cow;
+use std::hint::black_box;
+use std::ops::Range;
+
 use super::phase::Request;
 
 /// Returns where the secret in a line begins: behind the mechanism of an AUTH and the one octet after that. A verb in
@@ -40,20 +44,54 @@ pub fn auth_mechanism(line: &[u8]) -> Option<&[u8]> {
 /// ```
 pub fn is_base64_line(line: &[u8]) -> bool {
     let line = line.trim_ascii();
+    if line.is_empty() || !line.len().is_multiple_of(4) {
+        return false;
+    }
     let digits = line.iter().take_while(|byte| is_base64(**byte)).count();
     let is_padded = line.len() - digits <= 2 && line[digits..].iter().all(|byte| *byte == b'=');
-    digits > 0 && line.len().is_multiple_of(4) && is_padded && !is_verb(line)
+    digits > 0 && is_padded && !is_verb(line)
+}
+
+/// Returns bytes as they are shown: with `[hidden]` in the place of each of these secrets, which stand in order.
+pub(crate) fn hide<'a>(bytes: &'a [u8], secrets: &[Range<usize>]) -> Cow<'a, [u8]> {
+    if secrets.is_empty() {
+        return Cow::Borrowed(bytes);
+    }
+    let (mut shown, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    for secret in secrets {
+        shown.extend_from_slice(&bytes[at..secret.start]);
+        shown.extend_from_slice(HIDDEN);
+        at = secret.end;
+    }
+    shown.extend_from_slice(&bytes[at..]);
+    Cow::Owned(shown)
+}
+
+/// Overwrites a secret that has served: memory that is freed must not hold it.
+pub(crate) fn wipe(secret: &mut [u8]) {
+    secret.fill(0);
+    // Nobody reads it again; seen from outside, somebody may.
+    black_box(secret);
 }
 
 fn is_verb(word: &[u8]) -> bool {
-    Request::of_verb(word) != Request::Other || VERBS.iter().any(|verb| word.eq_ignore_ascii_case(verb.as_bytes()))
+    verbs().any(|verb| word.eq_ignore_ascii_case(verb))
 }
 
-/// Returns where the secret begins in a line, or a part of one, after the session has come out of step: what is said then
-/// may be an AUTH or an answer in it, though the server takes it for something else.
-pub(super) fn lost_secret_start(line: &[u8]) -> Option<usize> {
-    let is_part = !line.ends_with(b"\n");
-    let is_answer = is_base64_line(line) || (is_part && line.iter().all(|byte| is_base64(*byte) || *byte == b'='));
+fn begins_verb(part: &[u8]) -> bool {
+    verbs().any(|verb| verb.get(..part.len()).is_some_and(|start| part.eq_ignore_ascii_case(start)))
+}
+
+fn verbs() -> impl Iterator<Item = &'static [u8]> {
+    Request::ALL.into_iter().filter_map(Request::verb).chain(VERBS).map(str::as_bytes)
+}
+
+/// Returns where the secret begins in a line, or a part of one, that may be an AUTH or an answer in it, though the server
+/// takes it for something else. Where client and server are in step, a part that begins a command is most likely one.
+pub(super) fn lost_secret_start(line: &[u8], is_in_step: bool) -> Option<usize> {
+    let text = line.trim_ascii();
+    let is_other = line.ends_with(b"\n") || text.is_empty() || (is_in_step && begins_verb(text));
+    let is_answer = is_base64_line(line) || (!is_other && text.iter().all(|byte| is_base64(*byte) || *byte == b'='));
     if is_answer { Some(0) } else { secret_start(line) }
 }
 
@@ -85,5 +123,6 @@ fn is_of_mechanism(byte: u8) -> bool {
 }
 
 const VERB: &[u8] = b"AUTH";
+const HIDDEN: &[u8] = b"[hidden]";
 /// Verbs of commands that make no difference to a session, of a length that base64 has.
 const VERBS: [&str; 7] = ["NOOP", "HELP", "VRFY", "EXPN", "ETRN", "ATRN", "XFORWARD"];

@@ -14,9 +14,14 @@
 //!
 //! The tracker observes and never forbids. What a reply grants, [`Meaning`] says; one that shows client and server out of
 //! step is remembered as a surprise, and followed as the server means it: after a 354 it reads a body, whatever was asked.
+//! After that, lines of nothing but base64 count as secrets, in bodies too; after the end of an AUTH they do until
+//! another command comes.
 //! What depends on a reply that is not here yet is guessed in the client's
 //! favour (354 to DATA, 334 to AUTH), so that bytes sent blindly are read as the client means them; a reply to the
 //! contrary marks the tracker out of step until nothing is in flight.
+
+use std::borrow::Cow;
+use std::ops::Range;
 
 use super::code::Code;
 use super::command::{Command, CommandLine, Span};
@@ -27,7 +32,7 @@ use super::grants::{Answer, Meaning};
 use super::line::ReplyLine;
 use super::phase::{Phase, Request};
 use super::scan;
-use super::secret::lost_secret_start;
+use super::secret::{lost_secret_start, wipe};
 
 /// Where a session stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +74,7 @@ pub struct Standing {
 /// tracker.sent(b"llo");
 /// assert_eq!((tracker.phase(), tracker.outstanding()), (Phase::Command, 1));
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Tracker {
     sending: Sending,
     line: CommandLine,
@@ -93,10 +98,12 @@ pub struct Tracker {
     has_quit: bool,
     is_closed: bool,
     doubt: Doubt,
+    /// AUTH has ended, and answers to it may come all the same.
+    expects_strays: bool,
 }
 
-/// After a surprise: the line under way, whatever the server takes it for.
-#[derive(Debug, Default)]
+/// After a surprise, or an AUTH that has ended: the line under way, whatever the server takes it for.
+#[derive(Debug, Default, Clone)]
 struct Doubt {
     /// Its first octets.
     head: Vec<u8>,
@@ -146,6 +153,7 @@ impl Tracker {
             has_quit: false,
             is_closed: false,
             doubt: Doubt::default(),
+            expects_strays: false,
         }
     }
 
@@ -159,10 +167,30 @@ impl Tracker {
     /// Follows the front part of `bytes`, as much of it as is of one kind, and says what that is. `bytes` must not be
     /// empty; the span then is not.
     pub fn sent_span(&mut self, bytes: &[u8]) -> Span {
-        if self.surprise.is_some() && self.sending != Sending::Raw {
+        let is_lost = self.surprise.is_some() && self.sending != Sending::Raw;
+        if is_lost || (self.expects_strays && self.sending == Sending::Command) {
             return self.sent_in_doubt(bytes);
         }
         self.sent_part(bytes)
+    }
+
+    /// Follows bytes that are sent, and returns where the secrets in them stand, in order.
+    ///
+    /// ```
+    /// use mconnect_core::protocol::{ReplyLine, Tracker};
+    ///
+    /// let mut tracker = Tracker::new();
+    /// tracker.received(ReplyLine::new(b"220 ready\r\n"));
+    /// assert_eq!(tracker.sent_secrets(b"NOOP\r\nAUTH LOGIN dXNlcg==\r\ncGVuY2ls\r\n"), [17..25, 27..35]);
+    /// ```
+    pub fn sent_secrets(&mut self, bytes: &[u8]) -> Vec<Range<usize>> {
+        let (mut secrets, mut at) = (Vec::new(), 0);
+        while at < bytes.len() {
+            let span = self.sent_span(&bytes[at..]);
+            secrets.extend(span.secret_in(bytes, at));
+            at += span.size;
+        }
+        secrets
     }
 
     fn sent_part(&mut self, bytes: &[u8]) -> Span {
@@ -191,18 +219,27 @@ impl Tracker {
     fn sent_in_doubt(&mut self, bytes: &[u8]) -> Span {
         let line = &bytes[..scan::find(b'\n', bytes).map_or(bytes.len(), |lf| lf + 1)];
         let before = self.doubt.head.len();
-        let whole = [&self.doubt.head, line].concat();
-        let start = if self.doubt.is_hidden { Some(0) } else { lost_secret_start(&whole) };
+        let mut whole = match before {
+            0 => Cow::Borrowed(line),
+            _ => Cow::Owned([&self.doubt.head, line].concat()),
+        };
+        let start = if self.doubt.is_hidden { Some(0) } else { lost_secret_start(&whole, self.surprise.is_none()) };
         let start = start.map(|start| start.saturating_sub(before));
         let part = &line[..start.filter(|start| *start > 0).unwrap_or(line.len())];
         let is_hidden = start == Some(0);
         let span = self.sent_part(part);
         if line.ends_with(b"\n") && span.size == line.len() {
+            // Answers come one after the other, if they come.
+            self.expects_strays &= is_hidden;
             self.doubt = Doubt::default();
         } else {
-            self.doubt.head = whole[..(before + span.size).min(LONGEST_DOUBT)].to_vec();
             // The secret of an AUTH goes on to the end of its line.
             self.doubt.is_hidden = is_hidden || (start.is_some() && span.size == part.len());
+            let kept = if is_hidden { 0 } else { (before + span.size).min(LONGEST_DOUBT) };
+            self.doubt.head = whole[..kept].to_vec();
+        }
+        if let Cow::Owned(whole) = &mut whole {
+            wipe(whole);
         }
         Span { is_secret: span.is_secret || is_hidden, ..span }
     }
@@ -237,6 +274,9 @@ impl Tracker {
         self.has_quit |= request == Some(Request::Quit);
         if meaning == Meaning::OutOfStep {
             self.surprise.get_or_insert(answer);
+        }
+        if matches!(request, Some(Request::Auth | Request::AuthAnswer)) {
+            self.expects_strays = meaning != Meaning::Challenge;
         }
         match (request, code) {
             // Granted: 354 and 334 change the phase whatever was asked, unless it was guessed so already.

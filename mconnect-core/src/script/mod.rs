@@ -52,7 +52,11 @@ mod unsent;
 pub use end::{Course, End, Exchange};
 pub use unsent::Unsent;
 
-use crate::protocol::{Answer, LineInput, Meaning, Phase, Request, Standing, Taken, Tracker, is_base64_line};
+use std::fmt;
+
+use crate::protocol::{
+    Answer, LineInput, Meaning, Phase, Request, Standing, Taken, Tracker, is_base64_line, secret_start, wipe,
+};
 
 /// When the next line may go out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,8 +111,7 @@ pub enum Next {
     End,
 }
 
-/// A session given as lines.
-#[derive(Debug)]
+/// A session given as lines. [`Debug`](fmt::Debug) does not show what is to be sent: it may be a secret.
 pub struct Script {
     rules: Rules,
     lines: LineInput,
@@ -119,6 +122,8 @@ pub struct Script {
     line_start: Option<usize>,
     /// How much of `out` is to be sent.
     due: usize,
+    /// `out` may hold a secret.
+    is_secret: bool,
     /// How many octets of a body were passed over, while that is under way.
     skipped: Option<u64>,
     /// What was sent blindly has to be answered before more is sent.
@@ -139,9 +144,11 @@ impl Script {
             rules,
             lines: LineInput::default(),
             guess: (rules.pace == Pace::Blind).then(Tracker::new),
-            out: Vec::new(),
+            // A buffer that grows is moved, and what it leaves behind is not wiped.
+            out: Vec::with_capacity(LONGEST_COMMAND),
             line_start: Some(0),
             due: 0,
+            is_secret: false,
             skipped: None,
             awaits: false,
             exchange: Exchange::None,
@@ -167,8 +174,7 @@ impl Script {
         mut take: impl FnMut(&mut LineInput, Phase, &[u8], &mut Vec<u8>) -> Taken,
     ) -> Next {
         if std::mem::take(&mut self.drops) {
-            self.out.clear();
-            (self.line_start, self.due) = (Some(0), 0);
+            self.forget_line();
             self.lines = LineInput::default();
             *input = &[];
             return Next::Dropped;
@@ -245,11 +251,11 @@ impl Script {
     pub fn sent(&mut self) {
         let due = std::mem::take(&mut self.due);
         self.line_start = self.line_start.and_then(|start| start.checked_sub(due));
-        if due == self.out.len() {
-            self.out.clear();
-        } else {
-            self.out.drain(..due);
+        if std::mem::take(&mut self.is_secret) {
+            wipe(&mut self.out[..due]);
         }
+        self.out.copy_within(due.., 0);
+        self.out.truncate(self.out.len() - due);
     }
 
     /// Notes that what was to be sent could not be: it and the rest of the input count as unsent.
@@ -257,8 +263,9 @@ impl Script {
         self.give_up(rest);
     }
 
-    /// Forgets a line that is not whole: half a line is no command.
+    /// Forgets a line that is not whole: half a line is no command, but may be half a secret.
     pub fn forget_line(&mut self) {
+        wipe(&mut self.out);
         self.out.clear();
         (self.line_start, self.due) = (Some(0), 0);
     }
@@ -281,7 +288,7 @@ impl Script {
             Course::SkipBody => self.skipped = Some(0),
             Course::Cancel => {
                 self.exchange = Exchange::Cancelled;
-                self.out.clear();
+                self.forget_line();
                 self.out.extend_from_slice(b"*\r\n");
                 (self.line_start, self.due) = (Some(self.out.len()), self.out.len());
             }
@@ -369,6 +376,7 @@ impl Script {
 
     /// Notes a command that is about to be sent, whole or as much of it as there is.
     fn notice(&mut self, phase: Phase) {
+        self.is_secret |= phase == Phase::Auth;
         let Some(start) = self.line_start.take() else { return };
         if matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::Auth) {
             return;
@@ -376,6 +384,7 @@ impl Script {
         let line = &self.out[start..];
         let verb = line.split(|byte| *byte <= b' ').find(|word| !word.is_empty()).unwrap_or_default();
         let request = Request::of_verb(verb);
+        self.is_secret |= secret_start(line).is_some();
         self.exchange = Exchange::begun_by(line).unwrap_or(self.exchange);
         let ends_group = request == Request::Quit || (request == Request::StartTls && self.rules.upgrades);
         self.awaits |= ends_group && self.rules.pace == Pace::Blind;
@@ -397,11 +406,29 @@ impl Script {
     fn give_up(&mut self, rest: &[u8]) {
         self.unsent.count(&self.out);
         self.unsent.count(rest);
-        self.out.clear();
-        (self.line_start, self.due) = (Some(0), 0);
+        self.forget_line();
     }
 }
 
+impl fmt::Debug for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Script")
+            .field("rules", &self.rules)
+            .field("exchange", &self.exchange)
+            .field("end", &self.end)
+            .field("unsent", &self.unsent)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        self.forget_line();
+    }
+}
+
+/// Few commands and answers are longer.
+const LONGEST_COMMAND: usize = 4096;
 /// A line longer than this goes out in parts.
 const LONGEST_WRITE: usize = 256 * 1024;
 /// Blindly, the replies are looked for after this many octets: a server may stop reading until its replies are read.

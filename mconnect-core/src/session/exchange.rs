@@ -5,7 +5,7 @@ use std::io::Read;
 use super::Session;
 use super::shared::Deadline;
 use crate::error::{Action, Error};
-use crate::protocol::{BodyEncoder, Code, Meaning, Phase, Reply, Severity, Unexpected};
+use crate::protocol::{BodyEncoder, Code, Meaning, Phase, Reply, Severity, Unexpected, wipe};
 
 /// What came of a message: whether it was sent at all, and the replies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,6 +173,7 @@ impl Session {
 
     fn send_group(&mut self, group: &mut Vec<u8>, replies: &mut Vec<Reply>) -> Result<(), Error> {
         let mut result = self.send(group);
+        wipe(group);
         group.clear();
         while self.outstanding() > 0 && (result.is_ok() || self.phase() != Phase::Closed) {
             match self.expected_reply() {

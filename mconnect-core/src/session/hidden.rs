@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use memchr::{memchr, memmem};
 
 use crate::observer::Event;
-use crate::protocol::ReplyLine;
+use crate::protocol::{ReplyLine, wipe};
 
 /// Texts that are secret, wherever they are sent, and wherever the server repeats them.
 #[derive(Default)]
@@ -72,6 +72,12 @@ impl Hidden {
 
     fn secrets(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        self.secrets().iter_mut().for_each(|secret| wipe(secret));
     }
 }
 

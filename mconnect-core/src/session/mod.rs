@@ -13,6 +13,7 @@ mod writer;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 #[cfg(unix)]
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ pub use writer::Writer;
 use crate::closer::Closer;
 use crate::error::{Action, Error, Peer, Truncation};
 use crate::observer::Observer;
-use crate::protocol::{Extensions, Limits, Phase, Reply, ReplyLine, Standing};
+use crate::protocol::{Extensions, Limits, Phase, Reply, ReplyLine, Standing, Tracker, wipe};
 use crate::stream::{ChannelBindings, Stream};
 use shared::{Deadline, Shared};
 
@@ -109,6 +110,11 @@ impl Session {
         self.reader.is_ready()
     }
 
+    /// Takes what has arrived, without waiting, and says whether a line, or the end, is there.
+    pub(crate) fn has_arrived(&mut self) -> bool {
+        self.reader.has_arrived()
+    }
+
     /// Gives the time that the reply due next may take.
     pub fn patience(&self) -> Duration {
         self.shared().stage()
@@ -119,8 +125,10 @@ impl Session {
     /// # Errors
     /// [`Error::LineBreak`] if the line holds CR or LF, with nothing sent; otherwise as [`send`](Self::send).
     pub fn send_line(&mut self, line: impl AsRef<[u8]>) -> Result<(), Error> {
-        let line = self.writer.whole_line(line.as_ref())?;
-        self.send(&line)
+        let mut line = self.writer.whole_line(line.as_ref())?;
+        let sent = self.send(&line);
+        wipe(&mut line);
+        sent
     }
 
     /// Sends exactly these bytes. What the server says meanwhile is kept, so that a server that does not read before it
@@ -129,6 +137,11 @@ impl Session {
     /// # Errors
     /// [`Error::Timeout`] if no byte went out for the time of a block; [`Error::Io`], [`Error::Aborted`].
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.send_noting(bytes).1
+    }
+
+    /// Sends bytes as [`send`](Self::send) does, and says where the secrets in them stand, too.
+    pub(crate) fn send_noting(&mut self, bytes: &[u8]) -> (Vec<Range<usize>>, Result<(), Error>) {
         let reader = &mut self.reader;
         self.writer.send_with(bytes, Some(&mut || reader.absorb()))
     }
@@ -303,6 +316,17 @@ impl Session {
     /// Says where the session stands.
     pub fn standing(&self) -> Standing {
         self.shared().tracker().standing()
+    }
+
+    /// Returns a copy of what follows the session: for a look at what bytes would mean that are not sent yet.
+    pub(crate) fn tracker(&self) -> Tracker {
+        self.shared().tracker().clone()
+    }
+
+    /// Attaches to a reply, whose last line was the last that was read, what it answers.
+    pub(crate) fn answered(&self, reply: Reply) -> Reply {
+        let request = self.standing().last_answer.and_then(|answer| answer.request);
+        reply.in_answer_to(request, Arc::clone(&self.shared().peer_name))
     }
 
     /// Says what the next bytes sent will mean to the server.

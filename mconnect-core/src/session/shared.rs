@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -105,30 +105,32 @@ impl Shared {
         if self.closer.is_closed() { Error::Aborted { scene } } else { Error::Io { scene, source } }
     }
 
-    /// Follows bytes that are about to be sent.
-    pub fn sent(&self, mut bytes: &[u8]) {
+    /// Follows bytes that are about to be sent, and returns where the secrets in them stand.
+    pub fn sent(&self, bytes: &[u8]) -> Vec<Range<usize>> {
         let Some(observer) = &self.observer else {
             let mut state = self.tracker();
             state.has_sent = true;
-            return state.tracker.sent(bytes);
+            return state.tracker.sent_secrets(bytes);
         };
-        while !bytes.is_empty() {
+        let (mut secrets, mut at) = (Vec::new(), 0);
+        while at < bytes.len() {
             let mut state = self.tracker();
             state.has_sent = true;
             let before = state.phase();
-            let span = state.tracker.sent_span(bytes);
+            let span = state.tracker.sent_span(&bytes[at..]);
             let after = state.phase();
             drop(state);
-            let (part, rest) = bytes.split_at(span.size);
-            let at = Instant::now();
+            let now = Instant::now();
             if span.is_secret {
-                observer.observe(at, &Event::SentSecret(span.size));
+                observer.observe(now, &Event::SentSecret(span.size));
             } else {
-                self.hidden.tell(part, |event| observer.observe(at, event));
+                self.hidden.tell(&bytes[at..at + span.size], |event| observer.observe(now, event));
             }
             self.observe_phase(before, after);
-            bytes = rest;
+            secrets.extend(span.secret_in(bytes, at));
+            at += span.size;
         }
+        secrets
     }
 
     /// Follows a line that was received, and gives what it answered if it ended a reply.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use super::shared::{Deadline, Shared};
 use crate::closer::Closer;
 use crate::error::{Action, Error, Peer, Truncation};
 use crate::observer::Event;
-use crate::protocol::{Extensions, Phase, Request, Standing};
+use crate::protocol::{Extensions, Phase, Request, Standing, wipe};
 use crate::stream::{ChannelBindings, Stream};
 
 /// The half of a session that writes, and that keeps the deadlines while another thread reads.
@@ -32,8 +33,10 @@ impl Writer {
     /// # Errors
     /// [`Error::LineBreak`] if the line holds CR or LF, with nothing sent; otherwise as [`send`](Self::send).
     pub fn send_line(&mut self, line: impl AsRef<[u8]>) -> Result<(), Error> {
-        let line = self.whole_line(line.as_ref())?;
-        self.send(&line)
+        let mut line = self.whole_line(line.as_ref())?;
+        let sent = self.send(&line);
+        wipe(&mut line);
+        sent
     }
 
     /// Sends exactly these bytes.
@@ -42,7 +45,7 @@ impl Writer {
     /// [`Error::Timeout`] if no byte went out for the time of a block; [`Error::Io`], [`Error::Aborted`]. What the
     /// server said before is still there for the reading half, and may tell why.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.send_with(bytes, None)
+        self.send_with(bytes, None).1
     }
 
     /// Waits until no reply is due, or the server closed, and gives the phase then. Another thread has to be reading.
@@ -158,15 +161,24 @@ impl Writer {
         Ok([line, b"\r\n"].concat())
     }
 
-    /// Sends exactly these bytes; whenever that takes a moment, calls `on_stall` and goes on.
-    pub(super) fn send_with(&mut self, mut bytes: &[u8], mut on_stall: Option<&mut dyn FnMut()>) -> Result<(), Error> {
+    /// Sends exactly these bytes; whenever that takes a moment, calls `on_stall` and goes on. Says where the secrets in
+    /// them stand, too.
+    pub(super) fn send_with(
+        &mut self,
+        bytes: &[u8],
+        on_stall: Option<&mut dyn FnMut()>,
+    ) -> (Vec<Range<usize>>, Result<(), Error>) {
         if self.is_half_closed {
-            return Err(self.shared.io_error(Action::Write, io::ErrorKind::BrokenPipe.into()));
+            return (Vec::new(), Err(self.shared.io_error(Action::Write, io::ErrorKind::BrokenPipe.into())));
         }
+        // Recorded before the write: the reply can be here as soon as the bytes are out.
+        let secrets = self.shared.sent(bytes);
+        (secrets, self.write(bytes, on_stall))
+    }
+
+    fn write(&mut self, mut bytes: &[u8], mut on_stall: Option<&mut dyn FnMut()>) -> Result<(), Error> {
         let patience = self.shared.timeouts.block.max(Duration::from_millis(1));
         self.set_timeout(if on_stall.is_some() { patience.min(STALL) } else { patience });
-        // Recorded before the write: the reply can be here as soon as the bytes are out.
-        self.shared.sent(bytes);
         let mut progress = Instant::now();
         while !bytes.is_empty() {
             match self.stream.write(bytes) {

@@ -7,6 +7,7 @@ mod constructs;
 mod deadlines;
 mod failures;
 mod files;
+mod granted;
 mod notation;
 mod recorded;
 #[cfg(all(feature = "tls", feature = "auth"))]

@@ -4,7 +4,7 @@ use super::Verdict;
 use super::finding::Finding;
 use super::game::Game;
 use crate::auth::{Credentials, Exchange, Mechanism};
-use crate::protocol::Code;
+use crate::protocol::{Code, Meaning};
 
 /// Does a whole exchange.
 pub(super) fn authenticate(game: &mut Game<'_, '_>, mechanism: &str, user: &[u8], secret: &[u8]) -> Finding {
@@ -32,19 +32,23 @@ pub(super) fn authenticate(game: &mut Game<'_, '_>, mechanism: &str, user: &[u8]
             Err(finding) => return finding,
         };
         let got = game.shown(&reply);
-        let refused = |got: String| Finding { reply: Some(reply.clone()), ..Finding::not(Verdict::Refused, got) };
+        let not = |verdict, got: String| Finding { reply: Some(reply.clone()), ..Finding::not(verdict, got) };
         match exchange.next(reply.code(), &reply.text()) {
             Ok(Some(answer)) => line = answer,
             Ok(None) if reply.code() == Code::AUTHENTICATED => {
                 return Finding { reply: Some(reply), ..Finding::met(got) };
             }
-            Ok(None) => return refused(got),
+            Ok(None) if reply.meaning() == Meaning::OutOfStep => return not(Verdict::Other, got),
+            Ok(None) => return not(Verdict::Refused, got),
             Err(problem) => {
-                if reply.code() == Code::CHALLENGE {
-                    game.out.extend_from_slice(b"*\r\n");
-                    drop(game.flush().and_then(|()| game.read_reply(patience)));
+                let finding = not(Verdict::Refused, format!("{got}: {problem}"));
+                if reply.code() != Code::CHALLENGE {
+                    return finding;
                 }
-                return refused(format!("{got}: {problem}"));
+                game.out.extend_from_slice(b"*\r\n");
+                let cancelled = game.flush().and_then(|()| game.read_reply(patience));
+                let verdict = cancelled.map_or_else(|error| error.verdict, |_| finding.verdict);
+                return Finding { verdict, ..finding };
             }
         }
     }

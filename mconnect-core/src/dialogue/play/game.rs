@@ -6,11 +6,13 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use super::finding::{Finding, told};
+use super::passing::Passing;
 use super::{Outcome, Player, Report, Stop, Verdict, Watcher, auth, tls};
 use crate::dialogue::deadlines::{Deadlines, OVER};
 use crate::dialogue::{Deed, Dialogue, Mark, Side, Step, Values};
 use crate::error::Error;
-use crate::protocol::{Limits, Phase, Reply, ReplyBuilder, Visible};
+use crate::protocol::{Answer, BodyDecoder, Limits, Phase, Reply, ReplyBuilder, Visible, wipe};
+use crate::script::{Course, Exchange, Pace, Rules};
 use crate::session::Session;
 
 /// A dialogue that is being played.
@@ -33,6 +35,12 @@ pub(super) struct Game<'a, 'w> {
     pub(super) reply: ReplyBuilder,
     /// A reply that was read and belongs to a later step.
     pub(super) held: Option<Reply>,
+    /// How the last AUTH began.
+    pub(super) exchange: Exchange,
+    /// The handshake is what the client does next.
+    is_tls_next: bool,
+    /// What is passed over, since DATA was refused.
+    pub(super) passing: Passing,
     last_lines: VecDeque<(Side, Vec<u8>)>,
     /// Lines are missing after the first of them.
     has_gap: bool,
@@ -54,6 +62,9 @@ impl<'a, 'w> Game<'a, 'w> {
             skip: 0,
             reply: ReplyBuilder::new(Limits::default()),
             held: None,
+            exchange: Exchange::None,
+            is_tls_next: false,
+            passing: Passing::Nothing,
             last_lines: VecDeque::new(),
             has_gap: false,
         }
@@ -67,22 +78,28 @@ impl<'a, 'w> Game<'a, 'w> {
                 (Deed::Place(name), Some((place, stop))) if name == place => return self.stop_here(step, *stop),
                 _ => {}
             }
+            if self.passes_over(step) {
+                at += 1;
+                continue;
+            }
             let count = match &step.deed {
                 Deed::Reply(_) => size_of_expectation(&steps[at..]),
                 _ => 1,
             };
-            if !self.play(&steps[at..at + count]) {
+            let (these, rest) = steps[at..].split_at(count);
+            self.is_tls_next = rest.iter().find(|step| step.side == Side::Client).is_some_and(|s| s.deed == Deed::Tls);
+            if !self.play(these) {
                 return;
             }
             at += count;
         }
         if let (Some(last), false) = (steps.last(), self.out.is_empty() && self.broken.is_none()) {
-            let is_answer = self.is_answering();
             let (started, flushed) = (Instant::now(), self.flush());
             let finding = flushed.err().or_else(|| self.broken.take().map(|error| Finding::broken(&error)));
             let finding = finding.or_else(|| self.in_time().err());
             if let Some(finding) = finding {
-                self.settle(std::slice::from_ref(last), started, finding, is_answer);
+                let shown = self.step_shown(last, 0);
+                self.settle(std::slice::from_ref(last), started, finding, Some(shown));
             }
         }
     }
@@ -92,11 +109,12 @@ impl<'a, 'w> Game<'a, 'w> {
         let (step, started) = (&steps[0], Instant::now());
         let finding = match (step.side, &step.deed) {
             (Side::Client, Deed::Line(_) | Deed::Bytes(_) | Deed::Body(_) | Deed::File(_) | Deed::Octets(_)) => {
+                let pending = self.out.len();
                 return match self.send(step).and_then(|()| self.in_time()) {
                     Ok(()) => true,
                     Err(finding) => {
-                        let is_answer = self.is_answering();
-                        self.settle(steps, started, finding, is_answer)
+                        let shown = self.step_shown(step, pending);
+                        self.settle(steps, started, finding, Some(shown))
                     }
                 };
             }
@@ -117,7 +135,7 @@ impl<'a, 'w> Game<'a, 'w> {
             Verdict::Met => self.in_time().err().unwrap_or(finding),
             _ => finding,
         };
-        self.settle(steps, started, finding, false)
+        self.settle(steps, started, finding, None)
     }
 
     fn act(&mut self, steps: &[Step]) -> Finding {
@@ -159,7 +177,11 @@ impl<'a, 'w> Game<'a, 'w> {
             (side, Deed::EndTls) => self.end_tls(side),
             (Side::Client, Deed::Authenticate { mechanism, user, secret }) => {
                 match (self.values.fill(user), self.values.fill(secret)) {
-                    (Ok(user), Ok(secret)) => auth::authenticate(self, mechanism, &user, &secret),
+                    (Ok(user), Ok(mut secret)) => {
+                        let finding = auth::authenticate(self, mechanism, &user, &secret);
+                        wipe(&mut secret);
+                        finding
+                    }
                     (Err(name), _) | (_, Err(name)) => Finding::no_value(&name),
                 }
             }
@@ -216,16 +238,18 @@ impl<'a, 'w> Game<'a, 'w> {
             }
         }
         if let Err(finding) = flushed {
-            self.settle(std::slice::from_ref(place), started, finding, false);
+            self.settle(std::slice::from_ref(place), started, finding, None);
         }
         self.session = None;
     }
 
-    /// Keeps the outcome of a step, and says whether to go on.
-    fn settle(&mut self, steps: &[Step], started: Instant, finding: Finding, is_answer: bool) -> bool {
+    /// Keeps the outcome of a step, and says whether to go on; `shown` is the step as it is shown, where that depends on
+    /// what was sent before it.
+    fn settle(&mut self, steps: &[Step], started: Instant, finding: Finding, shown: Option<String>) -> bool {
         let is_met = finding.verdict == Verdict::Met;
         // A failure to write is told where what was expected did not come.
-        let got = match (is_met, self.broken.take()) {
+        let goes_on = is_met || self.goes_on(steps, &finding);
+        let mut got = match (is_met, self.broken.take()) {
             (true, broken) => {
                 self.broken = broken;
                 finding.got
@@ -233,6 +257,13 @@ impl<'a, 'w> Game<'a, 'w> {
             (false, Some(error)) => format!("{}; before that, {}", finding.got, told(&error)),
             (false, None) => finding.got,
         };
+        let lost = self.session.as_ref().map_or(0, |session| session.standing().lost);
+        if !is_met && lost > 0 {
+            let _ = write!(got, "; QUIT was answered, and replies due before it never came: {lost}");
+        }
+        if matches!(self.passing, Passing::Body(_)) {
+            got.push_str("; the steps of its body are passed over");
+        }
         let outcome = Outcome {
             step: steps[steps.len() - 1].clone(),
             before: steps[..steps.len() - 1].to_vec(),
@@ -240,12 +271,55 @@ impl<'a, 'w> Game<'a, 'w> {
             reply: finding.reply,
             took: started.elapsed(),
             verdict: finding.verdict,
-            is_answer,
+            shown,
             last_lines: if is_met { Vec::new() } else { self.last_lines() },
         };
         self.report(Report::Outcome(&outcome));
         self.outcomes.push(outcome);
-        is_met || (self.keeps_going && matches!(finding.verdict, Verdict::Other | Verdict::Refused))
+        goes_on
+    }
+
+    /// Says whether to go on after a step that was not met: as long as the connection lasts, and what follows can mean
+    /// what it was meant for.
+    fn goes_on(&mut self, steps: &[Step], finding: &Finding) -> bool {
+        let step = &steps[0];
+        if (step.side, &step.deed) == (Side::Client, &Deed::StartTls) {
+            // What was to be sent inside TLS goes to nobody.
+            self.session = None;
+        }
+        let is_reply = match &step.deed {
+            Deed::StartTls | Deed::Tls => false,
+            // Nobody knows where the next reply begins.
+            Deed::Bytes(_) | Deed::File(_) | Deed::Octets(_) => false,
+            _ => matches!(finding.verdict, Verdict::Other | Verdict::Refused),
+        };
+        let Some(session) = self.session.as_ref().filter(|_| self.keeps_going && is_reply) else { return false };
+        let standing = session.standing();
+        let said = finding.reply.as_ref().map(|reply| Answer { request: reply.request(), code: reply.code() });
+        let Some(answer) = said.or(standing.last_answer) else { return true };
+        let is_code = |step: &Step| step.wanted().is_some_and(|wanted| wanted.is_last() && wanted.code.is(answer.code));
+        if answer.request.is_some() && steps.iter().any(is_code) {
+            // Another text, but what was to follow was meant for after this code.
+            return true;
+        }
+        let exchange = match step.deed {
+            Deed::Authenticate { .. } => Exchange::Whole,
+            _ => self.exchange,
+        };
+        let rules = Rules { upgrades: self.is_tls_next, ..Rules::new(Pace::InStep) };
+        match Course::after_unexpected(answer, exchange, rules) {
+            Course::GoOn => true,
+            // A body that was sent together with DATA has gone.
+            Course::SkipBody => {
+                if standing.outstanding == 0 {
+                    self.passing = Passing::Body(BodyDecoder::default());
+                }
+                true
+            }
+            // The exchange of a step is over, whatever became of it.
+            Course::Cancel => matches!(step.deed, Deed::Authenticate { .. }),
+            Course::End(_) => false,
+        }
     }
 
     /// Gives the time that the next thing awaited may take.

@@ -29,6 +29,7 @@ impl Game<'_, '_> {
                 let grace = self.deadlines.scaled(GRACE);
                 self.deadlines.of_this_or(grace)
             }
+            false if self.has_lost() => self.patience().min(self.deadlines.scaled(LAST_WORDS)),
             false => self.patience(),
         };
         let mut count = 0;
@@ -66,6 +67,14 @@ impl Game<'_, '_> {
         }
     }
 
+    /// Says whether QUIT was answered while others were due: their replies come no more.
+    fn has_lost(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| {
+            let standing = session.standing();
+            standing.lost > 0 && standing.outstanding == 0
+        })
+    }
+
     /// Expects lines of a reply whose end is expected as exact bytes.
     fn expect_lines(&mut self, steps: &[Step]) -> Finding {
         let patience = self.patience();
@@ -98,7 +107,12 @@ impl Game<'_, '_> {
         loop {
             let line = self.read_line(left(deadline, patience), patience)?;
             match self.reply.push(ReplyLine::new(&line)) {
-                Ok(Some(reply)) => return Ok(reply),
+                Ok(Some(reply)) => {
+                    return Ok(match &self.session {
+                        Some(session) => session.answered(reply),
+                        None => reply,
+                    });
+                }
                 Ok(None) => {}
                 Err(limit) => {
                     drop(self.reply.take_partial());
@@ -272,5 +286,7 @@ fn left(deadline: Option<Instant>, patience: Duration) -> Duration {
     deadline.map_or(patience, |at| at.saturating_duration_since(Instant::now()))
 }
 
+/// How long a reply is awaited that comes no more.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How many replies "any number" is at most: a server that never ends is not listened to for ever.
 const MOST_REPLIES: usize = 10_000;

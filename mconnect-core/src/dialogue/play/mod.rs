@@ -8,6 +8,7 @@ mod auth;
 mod finding;
 mod game;
 mod hear;
+mod passing;
 mod say;
 #[cfg(feature = "tls")]
 mod tls;
@@ -19,7 +20,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{Dialogue, Step, Values};
-use crate::protocol::Reply;
+use crate::protocol::{Reply, Tracker};
 use crate::session::Session;
 use game::Game;
 
@@ -91,8 +92,8 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// If it did not: the last lines of the session until then.
     pub last_lines: Vec<String>,
-    /// What the step says answers a challenge.
-    is_answer: bool,
+    /// The step as it is shown, if that depends on what was sent before it.
+    shown: Option<String>,
 }
 
 /// Whether a step went as expected.
@@ -122,7 +123,7 @@ pub struct Played {
     pub outcomes: Vec<Outcome>,
     /// The values in the end, with those that were taken from replies.
     pub values: Values,
-    /// The session, unless the dialogue closed it.
+    /// The session, unless the dialogue closed it, or a `*starttls*` in it was not met.
     pub session: Option<Session>,
 }
 
@@ -136,7 +137,8 @@ impl Outcome {
     /// Gives what was expected, as the dialogue has it; the lines of a reply are joined by ` / `.
     pub fn expected(&self) -> String {
         let steps = self.before.iter().chain([&self.step]);
-        steps.map(|step| step.shown(self.is_answer)).collect::<Vec<_>>().join(" / ")
+        let shown = |step: &Step| step.shown(&Tracker::new());
+        self.shown.clone().unwrap_or_else(|| steps.map(shown).collect::<Vec<_>>().join(" / "))
     }
 }
 
@@ -207,7 +209,9 @@ impl<'a> Player<'a> {
         self.set(name, value)
     }
 
-    /// Goes on after a step that did not go as expected, as long as the connection lasts.
+    /// Goes on after a step that did not go as expected, as long as the connection lasts and the steps that follow can
+    /// still mean what they say: where DATA was refused, those of its body are passed over, and where TLS did not start,
+    /// an AUTH with answers to follow was refused, or client and server are out of step, it ends.
     pub fn keep_going(&mut self) -> &mut Self {
         self.keeps_going = true;
         self

@@ -2,11 +2,12 @@
 
 use super::Verdict;
 use super::finding::Finding;
-use super::game::Game;
+use super::game::{GRACE, Game};
 use crate::dialogue::load::deliver;
-use crate::dialogue::secrets::{begins_exchange, hidden};
 use crate::dialogue::{Side, Step};
-use crate::protocol::Phase;
+use crate::protocol::{Meaning, Phase, Tracker, hide, wipe};
+use crate::script::Exchange;
+use crate::session::Session;
 
 impl Game<'_, '_> {
     /// Puts what a step sends to what goes out together; where that is a lot, it goes out at once.
@@ -29,25 +30,52 @@ impl Game<'_, '_> {
         if bytes.is_empty() || self.broken.is_some() {
             return Ok(());
         }
+        self.look()?;
         let Some(session) = self.session.as_mut() else { return Err(Finding::closed_here()) };
         self.values.secrets().for_each(|secret| session.hide(secret));
-        let mut is_answer = session.phase() == Phase::Auth;
-        self.broken = session.send(&bytes).err();
-        for line in bytes.split_inclusive(|byte| *byte == b'\n').take(MOST_SHOWN) {
+        let is_text = matches!(session.phase(), Phase::Body | Phase::Chunk { .. });
+        let (secrets, sent) = session.send_noting(&bytes);
+        self.broken = sent.err();
+        let shown = hide(&bytes, &secrets);
+        for line in shown.split_inclusive(|byte| *byte == b'\n').take(MOST_SHOWN) {
             let line = line.strip_suffix(b"\n").map_or(line, |line| line.strip_suffix(b"\r").unwrap_or(line));
-            let hidden = hidden(line, is_answer);
-            is_answer |= begins_exchange(line);
-            self.note(Side::Client, hidden.as_deref().unwrap_or(line));
+            if !is_text {
+                self.exchange = Exchange::begun_by(line).unwrap_or(self.exchange);
+            }
+            self.note(Side::Client, line);
+        }
+        drop(shown);
+        if !secrets.is_empty() || self.values.secrets().next().is_some() {
+            wipe(&mut bytes);
         }
         bytes.clear();
         self.out = bytes;
         Ok(())
     }
 
-    /// Says whether what is sent next answers a challenge, or goes out together with an AUTH that will bring some.
-    pub(super) fn is_answering(&self) -> bool {
-        self.session.as_ref().is_some_and(|session| session.phase() == Phase::Auth)
-            || self.out.split(|byte| *byte == b'\n').any(begins_exchange)
+    /// Looks at what has come before anything more is said: it cannot be the reply to that.
+    fn look(&mut self) -> Result<(), Finding> {
+        let is_between_replies = self.held.is_none() && self.skip == 0 && self.reply.partial().is_empty();
+        let Some(session) = self.session.as_mut().filter(|_| is_between_replies) else { return Ok(()) };
+        let is_command_due = session.outstanding() == 0 && matches!(session.phase(), Phase::Command | Phase::Auth);
+        if !is_command_due || !session.has_arrived() || session.buffered().is_empty() {
+            return Ok(());
+        }
+        let reply = self.read_reply(GRACE)?;
+        if reply.meaning() != Meaning::OutOfStep {
+            // The server is about to close, and a later step may expect that.
+            self.held = Some(reply);
+            return Ok(());
+        }
+        let got = format!("{}, which nobody asked for; nothing more was sent", self.shown(&reply));
+        Err(Finding { reply: Some(reply), ..Finding::not(Verdict::Other, got) })
+    }
+
+    /// Gives a step as it is shown, if it comes after what is sent already, and so many octets of what goes out next.
+    pub(super) fn step_shown(&self, step: &Step, pending: usize) -> String {
+        let mut tracker = self.session.as_ref().map_or_else(Tracker::new, Session::tracker);
+        tracker.sent(&self.out[..pending.min(self.out.len())]);
+        step.shown(&tracker)
     }
 }
 

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::keywords::keywords;
 use super::{Game, LEAST, STEP_PATIENCE, is_late, no_value};
-use crate::dialogue::{Deed, Matched, OVER, Part, Side, Step, Text, Values, Whole, deliver, lines_hidden};
+use crate::dialogue::{Deed, Matched, OVER, Part, Side, Step, Text, Values, Whole, deliver};
 use crate::error::Truncation;
-use crate::protocol::{BodyDecoder, Visible};
+use crate::protocol::{BodyDecoder, Limits, LineBuffer, Tracker, Visible, auth_mechanism, hide, secret_start};
 use crate::server::input::Input;
 use crate::server::receive::LARGEST;
 use crate::server::{Message, ServerError, auth, write};
@@ -29,6 +29,7 @@ impl Game<'_> {
         };
         let deadline = Instant::now().checked_add(patience.max(LEAST));
         self.input.deadline = deadline;
+        self.before.clone_from(&self.tracker);
         let met = match &step.deed {
             Deed::Line(text) => self.expect_line(text),
             Deed::Bytes(_) => self.expect_bytes(step),
@@ -87,6 +88,7 @@ impl Game<'_> {
         self.stream = tls.accept(Arc::clone(&self.stream), patience)?;
         self.input = Input::new(Arc::clone(&self.stream));
         self.is_inside_tls = true;
+        self.forget();
         Ok(Ok(()))
     }
 
@@ -99,7 +101,14 @@ impl Game<'_> {
         self.stream = self.stream.end_tls(awaits)?;
         self.input = Input::new(Arc::clone(&self.stream));
         self.is_inside_tls = false;
+        self.forget();
         Ok(Ok(()))
+    }
+
+    /// What was said before TLS started or ended counts no more.
+    fn forget(&mut self) {
+        self.tracker.tls_started();
+        self.said = LineBuffer::new(Limits::default().line);
     }
 
     /// Expects a whole exchange of AUTH, and grants it.
@@ -112,26 +121,31 @@ impl Game<'_> {
             return Ok(Err(auth::NO_EXCHANGE.to_owned()));
         };
         let line = self.input.line()?;
-        let mut words = line.trim_ascii_end().splitn(3, |byte| *byte == b' ');
-        let (verb, named, initial) = (words.next(), words.next(), words.next());
-        let is_auth = verb.is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH"))
-            && named.is_some_and(|named| named.eq_ignore_ascii_case(mechanism.as_bytes()));
-        if !is_auth || !line.ends_with(b"\r\n") {
-            return Ok(Err(self.heard(&line)));
+        let shown = self.heard(&line);
+        let is_named = auth_mechanism(&line).is_some_and(|named| {
+            named.eq_ignore_ascii_case(mechanism.as_bytes())
+                && line.get(COMMAND.len()..).is_some_and(|rest| rest.starts_with(named))
+        });
+        if !is_named || !line.ends_with(b"\r\n") {
+            return Ok(Err(shown));
         }
-        let initial_hidden = if initial.is_some() { " [hidden]" } else { "" };
-        self.note(Side::Client, format!("AUTH {mechanism}{initial_hidden}").as_bytes());
-        let initial = initial.map(<[u8]>::to_vec);
-        let (is_granted, reply) = exchange.run(initial, |challenge| {
-            self.note(Side::Server, challenge.as_bytes());
-            write(&*self.stream, format!("{challenge}\r\n").as_bytes(), self.input.deadline)?;
+        let initial = secret_start(&line).map(|start| line[start..].trim_ascii_end().to_vec());
+        let (is_granted, reply) = exchange.run(initial.filter(|initial| !initial.is_empty()), |challenge| {
+            self.answer(challenge)?;
             let answer = self.input.line()?;
-            self.note(Side::Client, if answer == b"*\r\n" { b"*" } else { b"[hidden]" });
+            self.heard(&answer);
             Ok(answer)
         })?;
-        self.note(Side::Server, reply.as_bytes());
-        write(&*self.stream, format!("{reply}\r\n").as_bytes(), self.input.deadline)?;
+        self.answer(reply)?;
         Ok(if is_granted { Ok(()) } else { Err(format!("an exchange that ended with `{reply}`")) })
+    }
+
+    /// Says a reply in an exchange.
+    fn answer(&mut self, reply: &str) -> io::Result<()> {
+        self.note(Side::Server, reply.as_bytes());
+        let line = format!("{reply}\r\n");
+        self.follow_said(line.as_bytes());
+        write(&*self.stream, line.as_bytes(), self.input.deadline)
     }
 
     fn expect_line(&mut self, text: &Text) -> Met {
@@ -151,20 +165,21 @@ impl Game<'_> {
         }
     }
 
-    /// Notes what the client sent, and gives it as it is shown: without a password.
+    /// Follows and notes what the client sent, and gives it as it is shown: without the secrets in it.
     fn heard(&mut self, bytes: &[u8]) -> String {
         if bytes.is_empty() {
             return shown(b"");
         }
-        let told = lines_hidden(bytes, self.is_challenged);
+        let told = hide(bytes, &self.tracker.sent_secrets(bytes)).into_owned();
         let ended = told.iter().rev().take_while(|byte| b"\r\n".contains(byte)).count();
         self.note(Side::Client, &told[..told.len() - ended]);
         shown(&self.values.mask(&told))
     }
 
-    /// Gives what the client sent where nothing should come, as it is shown: without a password.
+    /// Gives what the client sent where nothing should come, as it is shown: without the secrets in it.
     fn concealed(&self, bytes: &[u8]) -> String {
-        shown(&self.values.mask(&lines_hidden(bytes, self.is_challenged)))
+        let secrets = self.tracker.clone().sent_secrets(bytes);
+        shown(&self.values.mask(&hide(bytes, &secrets)))
     }
 
     fn expect_bytes(&mut self, step: &Step) -> Met {
@@ -226,6 +241,7 @@ impl Game<'_> {
             if size == 0 {
                 return Ok(Err(format!("{} octets and the end of the stream", count - left)));
             }
+            self.tracker.sent(&some[..size]);
             self.input.take(size);
             left -= size as u64;
         }
@@ -248,7 +264,7 @@ impl Game<'_> {
     }
 
     fn expect_body(&mut self, step: &Step, is_of_file: bool) -> Met {
-        let content = match body(&mut self.input)? {
+        let content = match body(&mut self.input, &mut self.tracker)? {
             Ok(content) => content,
             Err(content) if content.len() > LARGEST => {
                 return Ok(Err(format!("more than {LARGEST} octets")));
@@ -281,7 +297,7 @@ fn is_body(content: &[u8], step: &Step, values: &Values) -> Result<bool, String>
 }
 
 /// Reads a body up to its lone dot; without one, or if it is larger than a message may be, what came instead is the error.
-fn body(input: &mut Input) -> io::Result<Result<Vec<u8>, Vec<u8>>> {
+fn body(input: &mut Input, tracker: &mut Tracker) -> io::Result<Result<Vec<u8>, Vec<u8>>> {
     let (mut decoder, mut content) = (BodyDecoder::default(), Vec::new());
     loop {
         let some = input.some()?;
@@ -290,6 +306,7 @@ fn body(input: &mut Input) -> io::Result<Result<Vec<u8>, Vec<u8>>> {
         }
         let size = some.len();
         let end = decoder.decode(some, &mut content);
+        tracker.sent(&some[..end.unwrap_or(size)]);
         input.take(end.unwrap_or(size));
         match end {
             _ if content.len() > LARGEST => return Ok(Err(content)),
@@ -302,3 +319,6 @@ fn body(input: &mut Input) -> io::Result<Result<Vec<u8>, Vec<u8>>> {
 fn shown(line: &[u8]) -> String {
     if line.is_empty() { "the end of the stream".to_owned() } else { format!("`{}`", Visible(line)) }
 }
+
+/// What stands before the mechanism of an AUTH.
+const COMMAND: &[u8] = b"AUTH ";

@@ -15,7 +15,7 @@ use super::input::Input;
 use super::setup::Setup;
 use super::{Said, ServerError, Shared, failed, write};
 use crate::dialogue::{Deadlines, Deed, Dialogue, Mark, OVER, Separator, Side, Step, Values, deliver};
-use crate::protocol::Visible;
+use crate::protocol::{Limits, LineBuffer, Tracker, Visible};
 use crate::stream::Stream;
 
 /// Plays one session to a client. Whatever comes of it, the connection is closed at the end.
@@ -44,10 +44,14 @@ struct Game<'a> {
     values: Values,
     deadlines: Deadlines,
     last_lines: VecDeque<(Side, Vec<u8>)>,
-    /// What the client says answers a challenge, until something else is said to it.
-    is_challenged: bool,
     /// What the client says is an answer or a body, and no command, until something else is said to it.
     takes_text: bool,
+    /// Follows both sides as a client's does, so that the same counts as a secret.
+    tracker: Tracker,
+    /// The same, before the step under way.
+    before: Tracker,
+    /// What was said and has not ended a line yet.
+    said: LineBuffer,
     setup: &'a Setup,
     shared: &'a Shared,
 }
@@ -71,8 +75,10 @@ impl<'a> Game<'a> {
             values: values.clone(),
             deadlines: Deadlines::new(setup.factor),
             last_lines: VecDeque::new(),
-            is_challenged: false,
             takes_text: false,
+            tracker: Tracker::new(),
+            before: Tracker::new(),
+            said: LineBuffer::new(Limits::default().line),
             setup,
             shared,
         })
@@ -179,10 +185,10 @@ impl<'a> Game<'a> {
     fn flush(&mut self, step: &Step) -> Result<(), ServerError> {
         let bytes = std::mem::take(&mut self.out);
         for line in bytes.split_inclusive(|byte| *byte == b'\n').take(MOST_SHOWN) {
-            self.is_challenged = line.starts_with(b"334");
-            self.takes_text = self.is_challenged || line.starts_with(b"354");
+            self.takes_text = line.starts_with(b"334") || line.starts_with(b"354");
             self.note(Side::Server, line.trim_ascii_end());
         }
+        self.follow_said(&bytes);
         let patience = self.deadlines.at_most(self.deadlines.scaled(STEP_PATIENCE)).max(LEAST);
         let written = self.stream.set_write_timeout(Some(patience));
         let written = written.and_then(|()| write(&*self.stream, &bytes, Instant::now().checked_add(patience)));
@@ -193,6 +199,14 @@ impl<'a> Game<'a> {
             };
             self.deviation(step, got)
         })
+    }
+
+    /// Follows what is said.
+    fn follow_said(&mut self, bytes: &[u8]) {
+        self.said.extend(bytes);
+        while let Some(line) = self.said.next_line() {
+            self.tracker.received(line);
+        }
     }
 
     /// Sees to it that the session has time left.
@@ -217,7 +231,7 @@ impl<'a> Game<'a> {
         ServerError::Deviation {
             file: step.file.clone(),
             line: step.line,
-            expected: step.shown(self.is_challenged),
+            expected: step.shown(&self.before),
             got,
             last_lines: last_lines.collect(),
         }

@@ -15,6 +15,7 @@ use super::rules::{Act, Counts, Stage, consult};
 use super::setup::Setup;
 use super::{Said, Shared, write};
 use crate::dialogue::Side;
+use crate::protocol::{hide, is_base64_line, secret_start};
 use crate::stream::Stream;
 use transaction::Envelope;
 pub(super) use transaction::LARGEST;
@@ -130,7 +131,7 @@ impl Receiver<'_> {
         let (verb, rest) = line.split_at(line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len()));
         let rest = rest.trim_ascii();
         let verb = verb.to_ascii_uppercase();
-        self.note_command(line, &verb, rest);
+        self.note_command(line);
         let reply = match (verb.as_slice(), rest) {
             (b"QUIT", []) => {
                 let goodbye = Next::Last(reply("221 2.0.0 goodbye"), End::Closed);
@@ -271,11 +272,11 @@ impl Receiver<'_> {
         write(&*self.stream, replies.as_bytes(), None)
     }
 
-    fn note_command(&self, line: &[u8], verb: &[u8], rest: &[u8]) {
-        match rest.iter().position(u8::is_ascii_whitespace) {
-            Some(end) if verb == b"AUTH" => self.note(Side::Client, &[b"AUTH ", &rest[..end], b" [hidden]"].concat()),
-            _ => self.note(Side::Client, line),
-        }
+    fn note_command(&self, line: &[u8]) {
+        // A line of base64 is no command, but may be an answer that comes after AUTH was refused.
+        let secret = if is_base64_line(line) { Some(0) } else { secret_start(line) };
+        let secret = secret.map(|start| start..line.len()).filter(|secret| !secret.is_empty());
+        self.note(Side::Client, &hide(line, secret.as_slice()));
     }
 
     fn note(&self, side: Side, line: &[u8]) {

@@ -1,0 +1,51 @@
+//! What is passed over, since DATA was refused: the steps of a body that would go out as commands.
+
+use super::game::Game;
+use crate::dialogue::load::deliver;
+use crate::dialogue::{Deed, Side, Step};
+use crate::protocol::BodyDecoder;
+
+/// What is passed over.
+pub(super) enum Passing {
+    Nothing,
+    /// What the client sends, up to and with the lone dot.
+    Body(BodyDecoder),
+    /// What would answer that.
+    Replies,
+}
+
+impl Game<'_, '_> {
+    /// Says whether a step is passed over. What a step sends behind the lone dot is sent.
+    pub(super) fn passes_over(&mut self, step: &Step) -> bool {
+        let is_said = matches!(
+            step.deed,
+            Deed::Line(_) | Deed::Reply(_) | Deed::Bytes(_) | Deed::Body(_) | Deed::File(_) | Deed::Octets(_)
+        );
+        let is_waited = matches!(step.deed, Deed::Pause(_) | Deed::Silence(_) | Deed::NoReply);
+        match (&mut self.passing, step.side) {
+            (Passing::Nothing, _) | (_, Side::Neither) => false,
+            (Passing::Body(decoder), Side::Client) if is_said => {
+                let (mut content, mut rest, mut is_over) = (Vec::new(), Vec::new(), false);
+                let delivered = deliver(step, &self.values, &mut |bytes: &[u8]| {
+                    content.clear();
+                    let end = if is_over { Some(0) } else { decoder.decode(bytes, &mut content) };
+                    is_over |= end.is_some();
+                    rest.extend_from_slice(&bytes[end.unwrap_or(bytes.len())..]);
+                    Ok(())
+                });
+                // A file that cannot be read is a body, too.
+                if is_over || (matches!(step.deed, Deed::Body(_)) && delivered.is_some_and(|it| it.is_err())) {
+                    self.passing = Passing::Replies;
+                    self.out.extend_from_slice(&rest);
+                }
+                true
+            }
+            (Passing::Body(_), _) if is_said || is_waited => true,
+            (Passing::Replies, Side::Server) if (is_said || is_waited) && self.out.is_empty() => true,
+            _ => {
+                self.passing = Passing::Nothing;
+                false
+            }
+        }
+    }
+}
