@@ -4,15 +4,15 @@
 mod common;
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::screen::{Folder, Screen};
-use common::{MCONNECT, PATIENCE, Peer, Pty};
+use common::told::Told;
+use common::{MCONNECT, PATIENCE, Pty};
 use mconnect_core::server::Server;
 use nix::sys::signal::Signal;
 
@@ -24,57 +24,6 @@ const CTRL_Z: &str = "\x1a";
 const LEFT: &str = "\x1b[D";
 const RIGHT: &str = "\x1b[C";
 const UP: &str = "\x1b[A";
-
-/// A server whose words come when the test says so.
-struct Told {
-    peer: Peer,
-    words: Sender<String>,
-    reads: Receiver<Vec<u8>>,
-}
-
-impl Told {
-    fn start() -> Self {
-        let (words, told) = channel::<String>();
-        let (read, reads) = channel();
-        let peer = Peer::start(move |stream| {
-            let mut reader = stream.try_clone().unwrap();
-            let reading = thread::spawn(move || {
-                let (mut all, mut buffer) = (Vec::new(), [0; 65536]);
-                while let Ok(count @ 1..) = reader.read(&mut buffer) {
-                    all.extend_from_slice(&buffer[..count]);
-                    let _ = read.send(all.clone());
-                }
-                all
-            });
-            say_all(stream, &told);
-            vec![reading.join().unwrap()]
-        });
-        Self { peer, words, reads }
-    }
-
-    fn say(&self, words: &str) {
-        self.words.send(words.to_owned()).unwrap();
-    }
-
-    /// Waits until the client has sent this.
-    #[track_caller]
-    fn expect(&self, sent: &str) {
-        while self.reads.recv_timeout(PATIENCE).expect(sent) != sent.as_bytes() {}
-    }
-
-    /// Closes, and gives everything that came.
-    fn received(self) -> String {
-        drop(self.words);
-        String::from_utf8(self.peer.received().concat()).unwrap()
-    }
-}
-
-fn say_all(mut stream: TcpStream, told: &Receiver<String>) {
-    while let Ok(words) = told.recv() {
-        stream.write_all(words.as_bytes()).unwrap();
-    }
-    let _ = stream.shutdown(std::net::Shutdown::Write);
-}
 
 #[test]
 fn a_session_is_typed_and_the_prompt_follows_its_phase() {
@@ -234,7 +183,7 @@ fn fg_brings_the_prompt_back_under_a_shell() {
     let state = Folder::new();
     let variables = [("TERM", "xterm"), ("XDG_STATE_HOME", state.text())];
     let pty = Pty::start_with("bash", &["--norc", "--noprofile", "--noediting", "-i"], &variables);
-    let mut screen = Screen { pty, rows: 24, columns: 80 };
+    let mut screen = Screen { pty, rows: 24, columns: 80, sizes: Vec::new() };
     let command = format!("{MCONNECT} --quiet --color never -p {} 127.0.0.1", told.peer.port);
     screen.send(format!("PS1='ready> '\rstty rows 24 cols 80; {command}; echo status $?\r"));
     told.say("220 hi\r\n");

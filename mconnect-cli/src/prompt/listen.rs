@@ -131,7 +131,7 @@ impl Talk<'_> {
         } else {
             reader
         };
-        match Inbox::listen(reader, Arc::clone(&self.setting.bell)) {
+        match Inbox::listen(reader, Arc::clone(&self.setting.waker)) {
             Ok(inbox) => {
                 self.inbox = inbox;
                 Continue(())

@@ -6,6 +6,7 @@ pub mod attack;
 pub mod folder;
 pub mod real;
 pub mod screen;
+pub mod told;
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -178,6 +179,7 @@ impl Pty {
             .env_remove("HOME")
             .env_remove("XDG_STATE_HOME")
             .env_remove("NO_COLOR")
+            .env_remove("TMUX")
             .envs(variables.iter().copied())
             .stdin(end())
             .stdout(end())

@@ -1,0 +1,64 @@
+//! A server whose words come when a test says so.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use super::{PATIENCE, Peer};
+
+/// A server whose words come when the test says so.
+pub struct Told {
+    pub peer: Peer,
+    words: Sender<String>,
+    pub reads: Receiver<Vec<u8>>,
+}
+
+impl Told {
+    pub fn start() -> Self {
+        let (words, told) = channel::<String>();
+        let (read, reads) = channel();
+        let peer = Peer::start(move |stream| {
+            let mut reader = stream.try_clone().unwrap();
+            let reading = thread::spawn(move || {
+                let (mut all, mut buffer) = (Vec::new(), [0; 65536]);
+                while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                    all.extend_from_slice(&buffer[..count]);
+                    let _ = read.send(all.clone());
+                }
+                all
+            });
+            say_all(stream, &told);
+            vec![reading.join().unwrap()]
+        });
+        Self { peer, words, reads }
+    }
+
+    pub fn say(&self, words: &str) {
+        self.words.send(words.to_owned()).unwrap();
+    }
+
+    /// Returns what says things to it from another thread.
+    pub fn words(&self) -> Sender<String> {
+        self.words.clone()
+    }
+
+    /// Waits until the client has sent this.
+    #[track_caller]
+    pub fn expect(&self, sent: &str) {
+        while self.reads.recv_timeout(PATIENCE).expect(sent) != sent.as_bytes() {}
+    }
+
+    /// Closes, and returns everything that came.
+    pub fn received(self) -> String {
+        drop(self.words);
+        String::from_utf8(self.peer.received().concat()).unwrap()
+    }
+}
+
+fn say_all(mut stream: TcpStream, told: &Receiver<String>) {
+    while let Ok(words) = told.recv() {
+        stream.write_all(words.as_bytes()).unwrap();
+    }
+    let _ = stream.shutdown(Shutdown::Write);
+}
