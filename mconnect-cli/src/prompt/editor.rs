@@ -53,6 +53,8 @@ impl Editor {
             .grapheme_cluster_mode(rows::WIDTHS)
             .completion_type(CompletionType::List)
             .completion_prompt_limit(usize::MAX)
+            // Otherwise it would wait for a second Tab, and for nothing else.
+            .completion_show_all_if_ambiguous(true)
             // The helper sees each key only where colour is on; it does its own colouring.
             .color_mode(ColorMode::Forced)
             .max_history_size(super::history::MOST_LINES)
@@ -86,7 +88,7 @@ impl Editor {
         {
             let columns = self.columns();
             let mut typing = self.keys.typing();
-            (typing.left_by, typing.columns) = (None, columns);
+            (typing.left_by, typing.is_ending, typing.columns) = (None, false, columns);
             typing.hint.clear();
             (typing.line, typing.at) = (format!("{}{}", self.left, self.right), self.left.len());
             match (is_secret, &typing.secret) {

@@ -140,8 +140,12 @@ impl Highlighter for Assistant {
         }
     }
 
-    fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
-        let typing = self.keys.typing();
+    fn highlight<'l>(&self, line: &'l str, at: usize) -> Cow<'l, str> {
+        let mut typing = self.keys.typing();
+        if !typing.is_ending {
+            // After a list of completions, the cursor goes back without a word.
+            typing.at = at;
+        }
         let mut shown = rows::shown(&typing.prompt, line, typing.columns);
         if self.waker.ends_update() {
             shown.push_str(END_UPDATE);

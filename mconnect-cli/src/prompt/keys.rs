@@ -41,6 +41,8 @@ pub struct Typing {
     inserted: Option<char>,
     /// How wide the terminal was then.
     pub columns: u16,
+    /// A key has ended it; what is drawn then has the cursor elsewhere.
+    pub is_ending: bool,
     /// Why the editor was left, if a key did it that does not simply end a line.
     pub left_by: Option<LeftBy>,
     /// What is being pasted, between the marks of a terminal's paste.
@@ -113,6 +115,7 @@ impl Keys {
 
     /// Ends the line: the editor keeps what was typed ahead only if it believes that the line is done.
     fn end(&self) -> Option<Cmd> {
+        self.typing().is_ending = true;
         self.waker.key_ends();
         Some(Cmd::AcceptLine)
     }

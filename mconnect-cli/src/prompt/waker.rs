@@ -5,7 +5,7 @@
 //! SIGINT is raised there. The editor handles it and returns. So no signal crosses threads, and none can come once the
 //! editor has ended; a wake that comes too late only waits for the next reading, where it draws a line anew for nothing.
 //! Between the bytes of one key, in a search and before the second key of a command, the editor waits for keys alone: the
-//! wake is taken after that, and no key is lost to it.
+//! wake is taken after that, and no key is lost to it. Only a signal that ends the tool interrupts it there, too.
 //!
 //! ```text
 //!             enter             drawn             wake sent              wake taken: SIGINT
@@ -20,11 +20,12 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::pthread::{Pthread, pthread_kill, pthread_self};
 use nix::sys::signal::{SigSet, Signal, raise};
 use rustyline::ExternalPrinter;
 
@@ -36,6 +37,7 @@ use crate::signals;
 pub struct Waker {
     state: Mutex<State>,
     changed: Condvar,
+    editor: OnceLock<Pthread>,
 }
 
 /// Where the editor's thread is, and what is wanted of it.
@@ -167,12 +169,13 @@ impl State {
 }
 
 impl Waker {
-    /// Starts the thread that wakes the editor whose external printer this is.
+    /// Starts the thread that wakes the editor of the calling thread, whose external printer this is.
     ///
     /// # Errors
     /// What the system says.
     pub fn start(self: &Arc<Self>, printer: impl ExternalPrinter + Send + 'static) -> io::Result<()> {
         let theirs = Arc::clone(self);
+        let _ = self.editor.set(pthread_self());
         thread::Builder::new().name("waker".to_owned()).spawn(move || theirs.watch(printer))?;
         Ok(())
     }
@@ -255,11 +258,7 @@ impl Waker {
         if is_break {
             // One from outside has to reach the first thread, and must not be taken for ours.
             signals::let_pass(Signal::SIGINT);
-            let mut interrupt = SigSet::empty();
-            interrupt.add(Signal::SIGINT);
-            let _ = interrupt.thread_unblock();
-            let _ = raise(Signal::SIGINT);
-            let _ = interrupt.thread_block();
+            interrupt();
         }
     }
 
@@ -301,13 +300,32 @@ impl Waker {
             }
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+        if matches!(state.place, Place::Reading | Place::Pasting | Place::Woken) {
+            state = self.force(state);
+        }
         self.set(&mut state, Event::Act);
-        let is_inside = state.place != Place::Away || state.is_updating;
+        let is_open = state.place != Place::Away || state.is_updating;
         drop(state);
-        if is_inside && can_print() {
+        if is_open && can_print() {
             let _ = screen::put(END_OF_EDITOR.as_bytes());
         }
         signal
+    }
+
+    /// Interrupts an editor that waits for a key alone, so that it gives the signals back. It is all over then: where it
+    /// has failed just now, SIGINT only ends the tool a little sooner.
+    fn force<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        interrupt();
+        let begun = Instant::now();
+        while state.place != Place::Away && begun.elapsed() < LONGEST_FORCE {
+            // The editor's handler has noted the interrupt; its read ends by a signal in its own thread. This one, which
+            // does nothing elsewhere, is repeated, as it may come before the read.
+            if let Some(editor) = self.editor.get() {
+                let _ = pthread_kill(*editor, Signal::SIGWINCH);
+            }
+            state = self.changed.wait_timeout(state, MISSED).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state
     }
 
     fn watch(&self, mut printer: impl ExternalPrinter) {
@@ -395,6 +413,15 @@ impl Pace {
     }
 }
 
+/// Raises SIGINT in this thread, in which it is blocked otherwise.
+fn interrupt() {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGINT);
+    let _ = signals.thread_unblock();
+    let _ = raise(Signal::SIGINT);
+    let _ = signals.thread_block();
+}
+
 /// Says whether the terminal takes something now.
 fn can_print() -> bool {
     let stdout = io::stdout();
@@ -415,6 +442,7 @@ const REST: Duration = Duration::from_secs(1);
 const MISSED: Duration = Duration::from_millis(20);
 /// An update that no drawing ends is not over for so long: it is only being shown what came.
 const LONGEST_UPDATE: Duration = Duration::from_millis(50);
+const LONGEST_FORCE: Duration = Duration::from_millis(200);
 const GAP: Duration = Duration::from_millis(45);
 const AT_ONCE: u32 = 10;
 
