@@ -15,7 +15,7 @@ use crate::help;
 use crate::input::Input;
 use crate::line::{self, Setting};
 use crate::play;
-use crate::prompt::{self, Bell};
+use crate::prompt::{self, Waker};
 use crate::raw;
 use crate::screen::Screen;
 use crate::secure::Secure;
@@ -58,20 +58,18 @@ enum Stage {
     Raw(Terminal),
     /// Lines are typed at a terminal that can have no prompt.
     Typed(Terminal),
-    Prompt(Terminal, Arc<Bell>),
+    Prompt(Terminal, Arc<Waker>),
 }
 
 /// Does it on its stage: where the terminal will be changed, that is watched over from before the first thread on.
 fn set_stage(options: &Options, act: impl FnOnce(&Stage) + Send) -> io::Result<()> {
     if takes_a_prompt(options) {
-        let (terminal, bell) = (Terminal::new(), Arc::new(Bell::default()));
-        let (watched, theirs) = (terminal.handle(), Arc::clone(&bell));
+        let (terminal, waker) = (Terminal::new(), Arc::new(Waker::default()));
+        let (watched, theirs) = (terminal.handle(), Arc::clone(&waker));
         let work = || {
-            bell.start()?;
-            act(&Stage::Prompt(terminal, bell));
-            Ok(())
+            act(&Stage::Prompt(terminal, waker));
         };
-        return signals::watch_here(watched, move |signal| theirs.sort(signal), work)?;
+        return signals::watch_here(watched, move |signal| theirs.sort(signal), work);
     }
     let is_raw = options.mode == Mode::Raw && io::stdin().is_terminal();
     let is_typed = takes_typed_lines(options);
@@ -180,11 +178,11 @@ fn hand_over(
     let terminal = match stage {
         Stage::Plain => None,
         Stage::Raw(terminal) | Stage::Typed(terminal) => Some(terminal),
-        Stage::Prompt(terminal, bell) => {
-            let bell = Arc::clone(bell);
+        Stage::Prompt(terminal, waker) => {
+            let waker = Arc::clone(waker);
             return prompt::run(
                 session,
-                &prompt::Setting { options, timeouts, terminal, bell, watch, secure, verdict, reopen },
+                &prompt::Setting { options, timeouts, terminal, waker, watch, secure, verdict, reopen },
             );
         }
     };

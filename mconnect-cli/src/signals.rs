@@ -50,15 +50,28 @@ pub fn watch_here<T: Send>(
 
 /// Returns when the first thread waits for signals, as far as the system tells: its mask lets them through then.
 fn wait_for_the_first() {
-    let (path, start) = (format!("/proc/self/task/{}/status", process::id()), Instant::now());
-    let is_blocked = || {
-        let status = fs::read_to_string(&path).unwrap_or_default();
-        let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigBlk:")?.trim(), 16).ok());
-        mask.is_some_and(|mask| mask & (1 << (Signal::SIGINT as u32 - 1)) != 0)
-    };
-    while is_blocked() && start.elapsed() < FIRST_WAIT {
+    let status = format!("/proc/self/task/{}/status", process::id());
+    wait_while(|| is_in_set(&status, "SigBlk:", Signal::SIGINT));
+}
+
+/// Returns when no such signal is on its way to the first thread, as far as the system tells. Called before another
+/// thread takes one of its own: it would take that one, too.
+pub fn let_pass(signal: Signal) {
+    wait_while(|| is_in_set("/proc/self/status", "ShdPnd:", signal));
+}
+
+fn wait_while(is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while is_so() && start.elapsed() < LONGEST_WAIT {
         thread::yield_now();
     }
+}
+
+/// Says whether a set of signals holds this one; not, if the system does not tell.
+fn is_in_set(path: &str, name: &str, signal: Signal) -> bool {
+    let status = fs::read_to_string(path).unwrap_or_default();
+    let set = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix(name)?.trim(), 16).ok());
+    set.is_some_and(|set| set & (1 << (signal as u32 - 1)) != 0)
 }
 
 /// Ends the wait for signals when it is dropped, also in a panic.
@@ -128,8 +141,8 @@ pub fn die_of_broken_pipe() {
     let _ = signal_hook::low_level::emulate_default_handler(Signal::SIGPIPE as i32);
 }
 
-/// The first thread does not take longer to begin to wait, but for a very busy machine.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
+/// The first thread does not take longer to begin to wait, or to take a signal, but for a very busy machine.
+const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
 const WATCHED: &[Signal] = &[
     Signal::SIGINT,

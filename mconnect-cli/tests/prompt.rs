@@ -185,7 +185,7 @@ fn fg_brings_the_prompt_back_under_a_shell() {
     let state = Folder::new();
     let variables = [("TERM", "xterm"), ("XDG_STATE_HOME", state.text())];
     let pty = Pty::start_with("bash", &["--norc", "--noprofile", "--noediting", "-i"], &variables);
-    let mut screen = Screen { pty, rows: 24, columns: 80 };
+    let mut screen = Screen { pty, rows: 24, columns: 80, sizes: Vec::new() };
     let command = format!("{MCONNECT} --quiet --color never -p {} 127.0.0.1", told.peer.port);
     screen.send(format!("PS1='ready> '\rstty rows 24 cols 80; {command}; echo status $?\r"));
     told.say("220 hi\r\n");

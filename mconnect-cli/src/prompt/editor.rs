@@ -3,23 +3,22 @@
 use std::io;
 use std::sync::Arc;
 
+use rustyline::config::Configurer;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
-use rustyline::{
-    ColorMode, CompletionType, Config, EditMode, Editor as Rustyline, Event, EventHandler, GraphemeClusterMode,
-};
+use rustyline::{ColorMode, CompletionType, Config, EditMode, Editor as Rustyline, Event, EventHandler};
 
-use super::bell::Bell;
 use super::helper::{Assistant, Knowledge};
 use super::history::History;
 use super::keys::{Keys, LeftBy};
-use super::rows;
+use super::waker::Waker;
+use super::{paint, rows};
 use crate::secret::Secret;
 
 /// Reads lines from the terminal.
 pub struct Editor {
     rustyline: Rustyline<Assistant, FileHistory>,
-    bell: Arc<Bell>,
+    waker: Arc<Waker>,
     keys: Keys,
     history: History,
     /// What goes before and after the cursor at the next prompt.
@@ -47,15 +46,19 @@ pub enum Typed {
 }
 
 impl Editor {
-    /// Makes an editor that `bell` breaks out of.
+    /// Makes an editor, and has `waker` break out of it.
     ///
     /// # Errors
     /// What the system says.
-    pub fn new(bell: Arc<Bell>, mode: EditMode, has_color: bool, history: History) -> io::Result<Self> {
+    pub fn new(waker: Arc<Waker>, mode: EditMode, has_color: bool, history: History) -> io::Result<Self> {
         let config = Config::builder()
             .edit_mode(mode)
+            .keyseq_timeout(Some(if mode == EditMode::Vi { LONGEST_SEQUENCE } else { LONGEST_PREFIX }))
+            .grapheme_cluster_mode(rows::WIDTHS)
             .completion_type(CompletionType::List)
             .completion_prompt_limit(usize::MAX)
+            // Otherwise it would wait for a second Tab, and for nothing else.
+            .completion_show_all_if_ambiguous(true)
             // The helper sees each key only where colour is on; it does its own colouring.
             .color_mode(ColorMode::Forced)
             .max_history_size(super::history::MOST_LINES)
@@ -63,11 +66,14 @@ impl Editor {
             .map_err(io::Error::other)?
             .build();
         let mut rustyline = Rustyline::with_config(config).map_err(io::Error::other)?;
-        let keys = Keys::new(Arc::clone(&bell));
-        rustyline.set_helper(Some(Assistant::new(keys.clone(), has_color)));
+        // One update spans more than one of the editor's drawings.
+        rustyline.enable_synchronized_output(false);
+        waker.start(rustyline.create_external_printer().map_err(io::Error::other)?)?;
+        let keys = Keys::new(Arc::clone(&waker));
+        rustyline.set_helper(Some(Assistant::new(keys.clone(), Arc::clone(&waker), has_color)));
         rustyline.bind_sequence(Event::Any, EventHandler::Conditional(Box::new(keys.clone())));
         history.load(&mut rustyline);
-        Ok(Self { rustyline, bell, keys, history, left: String::new(), right: String::new() })
+        Ok(Self { rustyline, waker, keys, history, left: String::new(), right: String::new() })
     }
 
     /// Tells what completion and hints go by.
@@ -84,8 +90,9 @@ impl Editor {
     /// What the terminal says.
     pub fn read(&mut self, prompt: &str, is_secret: bool) -> io::Result<Typed> {
         {
+            let columns = self.columns();
             let mut typing = self.keys.typing();
-            typing.left_by = None;
+            (typing.left_by, typing.is_ending, typing.columns) = (None, false, columns);
             typing.hint.clear();
             (typing.line, typing.at) = (format!("{}{}", self.left, self.right), self.left.len());
             match (is_secret, &typing.secret) {
@@ -95,11 +102,15 @@ impl Editor {
             }
         }
         let initial = (std::mem::take(&mut self.left), std::mem::take(&mut self.right));
-        self.bell.enter();
+        self.waker.enter();
         let read = self.rustyline.readline_with_initial(prompt, (&initial.0, &initial.1));
-        let is_break = self.bell.leave(matches!(read, Err(ReadlineError::Interrupted)));
+        let is_break = self.waker.left();
         let left_by = self.keys.typing().left_by.take();
-        if self.bell.ending().is_some() {
+        let is_continued = is_break && self.waker.ending().is_none();
+        if !is_continued {
+            self.waker.end_update();
+        }
+        if self.waker.ending().is_some() {
             return Ok(Typed::Interrupt);
         }
         match (read, left_by) {
@@ -113,22 +124,34 @@ impl Editor {
                 self.keep();
                 Ok(Typed::Suspend)
             }
+            (Ok(_), Some(LeftBy::Insert)) => {
+                self.keep();
+                self.erase(prompt)?;
+                Ok(Typed::Break)
+            }
             (Ok(_), Some(LeftBy::Paste(text))) => {
                 self.keep();
-                self.erase(prompt, false)?;
+                self.erase(prompt)?;
                 let goes_on = self.keys.typing().is_pasting();
-                Ok(Typed::Lines { text: self.take_lines(&text), goes_on })
+                let text = self.take_lines(&text);
+                if !goes_on && text.matches('\n').count() == 1 {
+                    // It stays on the screen as one that is typed.
+                    let mut shown = prompt.to_owned();
+                    paint::plain(&text, &mut shown);
+                    crate::screen::put(shown.as_bytes())?;
+                }
+                Ok(Typed::Lines { text, goes_on })
             }
             (Err(ReadlineError::Interrupted), _) if is_break => {
                 self.keep();
-                self.erase(prompt, true)?;
+                self.erase(prompt)?;
                 Ok(Typed::Break)
             }
             (Err(ReadlineError::Interrupted), _) => Ok(Typed::Interrupt),
             (Err(ReadlineError::Eof), _) => Ok(Typed::EndOfInput),
             (Err(ReadlineError::Io(error)), _) if error.kind() == io::ErrorKind::InvalidData => {
                 self.keep();
-                self.erase(prompt, true)?;
+                self.erase(prompt)?;
                 Err(error)
             }
             (Err(ReadlineError::Io(error)), _) => Err(error),
@@ -145,13 +168,13 @@ impl Editor {
     pub fn drop_typed(&mut self) -> io::Result<bool> {
         self.keys.typing().dropped = Some(0);
         let read = loop {
-            self.bell.ring();
-            self.bell.enter();
+            self.waker.wake();
+            self.waker.enter();
             let read = self.rustyline.readline("");
-            let is_break = self.bell.leave(matches!(read, Err(ReadlineError::Interrupted)));
+            let is_break = self.waker.left();
             self.erase_row()?;
             match read {
-                _ if self.bell.ending().is_some() || self.keys.typing().left_by.take().is_some() => {
+                _ if self.waker.ending().is_some() || self.keys.typing().left_by.take().is_some() => {
                     break Err(io::ErrorKind::Interrupted.into());
                 }
                 Err(ReadlineError::Interrupted) if is_break => break Ok(()),
@@ -196,23 +219,66 @@ impl Editor {
 
     /// Takes the whole lines of a paste at the cursor; the rest stays at the prompt.
     fn take_lines(&mut self, text: &str) -> String {
-        self.left.push_str(&text.replace("\r\n", "\n").replace('\r', "\n"));
+        let is_text = self.keys.typing().is_text;
+        let text = if is_doubled(text, is_text) { text.replace("\r\r", "\n") } else { text.replace("\r\n", "\n") };
+        self.left.push_str(&text.replace('\r', "\n"));
         let rest = self.left.rfind('\n').map_or(0, |end| end + 1);
         let rest = self.left.split_off(rest);
         std::mem::replace(&mut self.left, rest)
     }
 
     /// Erases the prompt and what was typed at it, which the editor left on the screen.
-    fn erase(&mut self, prompt: &str, has_hint: bool) -> io::Result<()> {
-        let hint = if has_hint { self.keys.typing().hint.clone() } else { String::new() };
-        let columns = self.rustyline.dimensions().map_or(80, |(columns, _)| columns);
-        let text = format!("{prompt}{}{}{hint}", self.left, self.right);
-        let rows = rows::below_first(&text, columns, GraphemeClusterMode::from_env()) + 1;
+    fn erase(&self, prompt: &str) -> io::Result<()> {
+        let typing = self.keys.typing();
+        let rows = rows::end_of(&format!("{prompt}{}{}", typing.line, typing.hint), typing.columns).row + 1;
         crate::screen::put(format!("\x1b[{rows}A\r\x1b[J").as_bytes())
     }
 
     /// Erases the row that the editor left behind where there was neither prompt nor line.
     fn erase_row(&self) -> io::Result<()> {
         crate::screen::put(b"\x1b[A\r\x1b[J")
+    }
+
+    fn columns(&self) -> u16 {
+        self.rustyline.helper().map_or(80, Assistant::columns)
+    }
+}
+
+impl Drop for Editor {
+    fn drop(&mut self) {
+        self.waker.end_update();
+    }
+}
+
+/// Says whether each CR in a paste stands for CR or for LF of one CR LF: a multiplexer pastes either as CR. In text, where
+/// an empty line has a meaning, the paste has to be of whole lines, more than one.
+fn is_doubled(paste: &str, is_text: bool) -> bool {
+    let mut ends = paste.split(|c| c != '\r').filter(|end| !end.is_empty()).peekable();
+    let is_whole = !is_text || (paste.ends_with('\r') && ends.clone().count() > 1);
+    is_whole && ends.peek().is_some() && !paste.contains('\n') && ends.all(|end| end.len() % 2 == 0)
+}
+
+/// The bytes of one key come in less than so many milliseconds; what comes later after Escape is a key of its own.
+const LONGEST_SEQUENCE: u16 = 25;
+/// With the keys of emacs, Escape is the beginning of a key for so many milliseconds.
+const LONGEST_PREFIX: u16 = 500;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cr_lf_pasted_as_cr_cr_is_told_from_empty_lines() {
+        for (paste, in_commands, in_text) in [
+            ("NOOP\r\r", true, false),
+            ("a\r\rb\r\r", true, true),
+            ("a\r\r\r\rb\r\r", true, true),
+            ("Subject: x\r\rbody", true, false),
+            ("Subject: x\r\rbody\r", false, false),
+            ("a\r\nb\r\n", false, false),
+            ("a\rb\r", false, false),
+        ] {
+            assert_eq!((is_doubled(paste, false), is_doubled(paste, true)), (in_commands, in_text), "{paste:?}");
+        }
     }
 }

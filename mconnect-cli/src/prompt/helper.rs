@@ -1,17 +1,20 @@
 //! What rustyline asks of its helper: completion, hints, colour, and being told what was typed.
 
 use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mconnect_core::protocol::Extensions;
 use rustyline::completion::Completer;
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hint, Hinter};
+use rustyline::history::MemHistory;
 use rustyline::validate::Validator;
-use rustyline::{Context, Helper};
+use rustyline::{CompletionType, Config, Context, Editor as Rustyline, Helper};
 
-use super::completion;
 use super::keys::Keys;
-use super::paint;
+use super::waker::{END_UPDATE, Waker};
+use super::{completion, paint, rows};
+use crate::screen;
 
 /// What completion and hints go by.
 #[derive(Debug, Clone, Default)]
@@ -31,7 +34,11 @@ pub struct Knowledge {
 pub struct Assistant {
     pub knowledge: Knowledge,
     keys: Keys,
+    waker: Arc<Waker>,
     has_color: bool,
+    /// Another editor, which reads nothing: it knows the terminal's size.
+    ruler: Option<Mutex<Rustyline<(), MemHistory>>>,
+    is_reflowed: bool,
 }
 
 /// A dim text after the line.
@@ -43,8 +50,35 @@ pub struct Suggestion {
 }
 
 impl Assistant {
-    pub fn new(keys: Keys, has_color: bool) -> Self {
-        Self { knowledge: Knowledge::default(), keys, has_color }
+    pub fn new(keys: Keys, waker: Arc<Waker>, has_color: bool) -> Self {
+        let ruler = Rustyline::with_history(Config::default(), MemHistory::new()).ok().map(Mutex::new);
+        Self { knowledge: Knowledge::default(), keys, waker, has_color, ruler, is_reflowed: rows::is_reflowed() }
+    }
+
+    /// Returns how many columns the terminal has.
+    pub fn columns(&self) -> u16 {
+        let ruler = self.ruler.as_ref().map(|ruler| ruler.lock().unwrap_or_else(PoisonError::into_inner));
+        ruler.and_then(|mut ruler| ruler.dimensions()).map_or(80, |(columns, _)| columns)
+    }
+
+    /// Before a drawing after the terminal has changed its width: sees to it that the cursor is where the editor believes
+    /// it to be, with nothing of the old line around it.
+    fn keep_place(&self) {
+        let columns = self.columns();
+        let mut typing = self.keys.typing();
+        let before = std::mem::replace(&mut typing.columns, columns);
+        if before == columns {
+            return;
+        }
+        let text = format!("{}{}", typing.prompt, typing.line);
+        let cursor = text.get(..typing.prompt.len() + typing.at).unwrap_or(&text);
+        let (believed, end) =
+            (rows::end_of(cursor, before).row, rows::end_of(&(text.clone() + &typing.hint), before).row);
+        let actual = if self.is_reflowed { rows::end_of(cursor, columns).row } else { believed };
+        let up = |rows: usize| if rows == 0 { String::new() } else { format!("\x1b[{rows}A") };
+        let moves = format!("{}\r\x1b[J{}{}", up(actual), "\n".repeat(end), up(end - believed));
+        // Where nothing can be written, nothing is shown at all.
+        let _ = screen::put(moves.as_bytes());
     }
 }
 
@@ -75,31 +109,83 @@ impl Hinter for Assistant {
     type Hint = Suggestion;
 
     fn hint(&self, line: &str, at: usize, _: &Context<'_>) -> Option<Suggestion> {
-        self.keys.note(line, at);
-        let is_secret = self.keys.typing().secret.is_some();
-        let hint = if at == line.len() && !is_secret { completion::hint(line, &self.knowledge) } else { None };
-        self.keys.typing().hint = hint.as_ref().map(|hint| hint.shown.clone()).unwrap_or_default();
+        self.keep_place();
+        let mut typing = self.keys.typing();
+        let is_plain = at == line.len() && typing.secret.is_none() && !typing.is_searching;
         // Without colour it could not be told from what is typed.
-        hint.filter(|_| self.has_color).or_else(|| {
-            self.keys.typing().hint.clear();
-            None
-        })
+        let hint = if is_plain && self.has_color { completion::hint(line, &self.knowledge) } else { None };
+        typing.hint = hint.as_ref().map(|hint| hint.shown.clone()).unwrap_or_default();
+        hint
     }
 }
 
 impl Highlighter for Assistant {
-    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
-        if self.has_color { Cow::Owned(paint::bold(prompt)) } else { Cow::Borrowed(prompt) }
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, is_default: bool) -> Cow<'b, str> {
+        let is_for_a_wake = {
+            let mut typing = self.keys.typing();
+            prompt.clone_into(&mut typing.prompt);
+            typing.has_other_prompt = !is_default;
+            typing.has_hint = !typing.hint.is_empty();
+            !std::mem::take(&mut typing.is_drawing)
+        };
+        if is_for_a_wake {
+            self.waker.taken();
+        }
+        match (is_for_a_wake, self.has_color) {
+            (false, false) => Cow::Borrowed(prompt),
+            (false, true) => Cow::Owned(paint::bold(prompt)),
+            // The editor has gone to the next row for it.
+            (true, false) => Cow::Owned(format!("{UP}{prompt}")),
+            (true, true) => Cow::Owned(format!("{UP}{}", paint::bold(prompt))),
+        }
+    }
+
+    fn highlight<'l>(&self, line: &'l str, at: usize) -> Cow<'l, str> {
+        let mut typing = self.keys.typing();
+        if !typing.is_ending {
+            // After a list of completions, the cursor goes back without a word.
+            typing.at = at;
+        }
+        let mut shown = rows::shown(&typing.prompt, line, typing.columns);
+        if self.waker.ends_update() {
+            shown.push_str(END_UPDATE);
+        }
+        Cow::Owned(shown)
     }
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
-        Cow::Owned(paint::dim(hint))
+        // The editor keeps it while the cursor moves, and shows it again for a wake.
+        if self.keys.typing().hint.is_empty() { Cow::Borrowed("") } else { Cow::Owned(paint::dim(hint)) }
     }
 
+    fn highlight_candidate<'c>(&self, candidate: &'c str, _: CompletionType) -> Cow<'c, str> {
+        self.keys.typing().is_drawing = true;
+        Cow::Borrowed(candidate)
+    }
+
+    /// Has the editor draw the whole line, but for a cursor that moves and a plain character at the end: what else it
+    /// would add or take away alone may be a tab, or joined to what is there. And so it is known when a drawing comes that
+    /// no key asked for.
     fn highlight_char(&self, line: &str, at: usize, kind: CmdKind) -> bool {
+        let mut typing = self.keys.typing();
+        let is_alone = match kind {
+            CmdKind::MoveCursor => true,
+            CmdKind::Other => typing.adds_alone(line),
+            _ => false,
+        };
+        // After a drawing that was asked for, the editor draws once more.
+        let was_asked = std::mem::replace(&mut typing.was_asked, !is_alone);
+        typing.is_drawing = was_asked || !is_alone;
+        if typing.is_drawing && kind != CmdKind::Other {
+            typing.hint.clear();
+        }
+        drop(typing);
         if kind != CmdKind::ForcedRefresh {
             self.keys.note(line, at);
         }
-        false
+        !is_alone
     }
 }
+
+/// One row up.
+const UP: &str = "\x1b[A";

@@ -8,14 +8,14 @@ use std::time::Instant;
 use mconnect_core::protocol::{Answer, Phase, Standing};
 use mconnect_core::{Error, Reader};
 
-use super::bell::Bell;
+use super::waker::Waker;
 
 /// A queue between the listening thread and the prompt. Its lock is held while a line is followed, so that the prompt
 /// never sees a reply as come that it cannot show yet.
 pub struct Inbox {
     content: Mutex<Content>,
     changed: Condvar,
-    bell: Arc<Bell>,
+    waker: Arc<Waker>,
     /// STARTTLS, once granted, starts TLS.
     upgrades: bool,
 }
@@ -56,8 +56,8 @@ impl Inbox {
     ///
     /// # Errors
     /// What the system says.
-    pub fn listen(reader: Reader, bell: Arc<Bell>, upgrades: bool) -> io::Result<Arc<Self>> {
-        let inbox = Arc::new(Self { content: Mutex::default(), changed: Condvar::new(), bell, upgrades });
+    pub fn listen(reader: Reader, waker: Arc<Waker>, upgrades: bool) -> io::Result<Arc<Self>> {
+        let inbox = Arc::new(Self { content: Mutex::default(), changed: Condvar::new(), waker, upgrades });
         let theirs = Arc::clone(&inbox);
         thread::Builder::new().name("listener".to_owned()).spawn(move || theirs.fill(reader))?;
         Ok(inbox)
@@ -67,7 +67,7 @@ impl Inbox {
     pub fn take(&self) -> (Vec<Heard>, Option<Ending>) {
         let mut content = self.content();
         content.size = 0;
-        self.bell.hush();
+        self.waker.settle();
         self.changed.notify_all();
         (std::mem::take(&mut content.lines), content.end.take())
     }
@@ -119,7 +119,7 @@ impl Inbox {
 
     fn tell(&self) {
         self.changed.notify_all();
-        self.bell.ring();
+        self.waker.wake();
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {

@@ -3,16 +3,17 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustyline::{
-    Cmd, ConditionalEventHandler, EditMode, Event, EventContext, KeyCode, KeyEvent, Modifiers, RepeatCount,
+    Cmd, ConditionalEventHandler, EditMode, Event, EventContext, InputMode, KeyCode, KeyEvent, Modifiers, RepeatCount,
 };
 
-use super::bell::Bell;
+use super::waker::Waker;
+use super::{rows, vi};
 use crate::secret::Secret;
 
 /// Sees every key before the editor does.
 #[derive(Clone)]
 pub struct Keys {
-    bell: Arc<Bell>,
+    waker: Arc<Waker>,
     typing: Arc<Mutex<Typing>>,
 }
 
@@ -23,12 +24,33 @@ pub struct Typing {
     pub line: String,
     /// The cursor's place in it, in bytes.
     pub at: usize,
-    /// What is drawn after it.
+    /// What is drawn before it, and after it.
+    pub prompt: String,
     pub hint: String,
+    /// The prompt is not ours: the editor searches, or counts.
+    pub has_other_prompt: bool,
+    /// The history is being searched.
+    pub is_searching: bool,
+    /// The editor has told of the line, and is about to draw it.
+    pub is_drawing: bool,
+    /// It was asked to, when it told of the line before.
+    pub was_asked: bool,
+    /// The last drawing had a hint.
+    pub has_hint: bool,
+    /// What the last key inserts, if that is all it does.
+    inserted: Option<char>,
+    /// How wide the terminal was then.
+    pub columns: u16,
+    /// A key has ended it; what is drawn then has the cursor elsewhere.
+    pub is_ending: bool,
     /// Why the editor was left, if a key did it that does not simply end a line.
     pub left_by: Option<LeftBy>,
     /// What is being pasted, between the marks of a terminal's paste.
     paste: Option<String>,
+    /// CR ended the line before: LF may belong to it.
+    is_after_cr: bool,
+    /// Escape and this key of vi came at once, and this one is looked at for the second time.
+    is_escaped: bool,
     /// An answer that is not shown, while one is asked for.
     pub secret: Option<Secret>,
     /// Tab is text.
@@ -53,20 +75,35 @@ pub enum LeftBy {
     EndOfInput,
     /// Ctrl-Z.
     Suspend,
+    /// A key that has vi go on inserting.
+    Insert,
     /// A paste of more than one line, or a part of a long one.
     Paste(String),
 }
 
+impl Typing {
+    /// Says whether a new line is the one before with a plain character at its end, which the editor writes alone.
+    pub fn adds_alone(&self, line: &str) -> bool {
+        let added =
+            line.strip_prefix(self.line.as_str()).and_then(|added| added.chars().next().filter(|_| added.len() == 1));
+        let is_key = added.is_some() && added == self.inserted;
+        let is_plain = is_key && self.hint.is_empty() && !self.has_hint && !self.has_other_prompt;
+        is_plain
+            && rows::end_of(&format!("{}{}", self.prompt, self.line), self.columns).column + 1
+                < usize::from(self.columns)
+    }
+}
+
 impl Keys {
-    pub fn new(bell: Arc<Bell>) -> Self {
-        Self { bell, typing: Arc::default() }
+    pub fn new(waker: Arc<Waker>) -> Self {
+        Self { waker, typing: Arc::default() }
     }
 
     pub fn typing(&self) -> MutexGuard<'_, Typing> {
         self.typing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Is told what the editor holds, whenever that changed.
+    /// Called with what the editor holds, whenever that changed.
     pub fn note(&self, line: &str, at: usize) {
         let mut typing = self.typing();
         if typing.line != line {
@@ -76,7 +113,7 @@ impl Keys {
         let is_pasting = typing.paste.is_some();
         drop(typing);
         if !is_pasting {
-            self.bell.arm();
+            self.waker.drawn();
         }
     }
 
@@ -87,7 +124,8 @@ impl Keys {
 
     /// Ends the line: the editor keeps what was typed ahead only if it believes that the line is done.
     fn end(&self) -> Option<Cmd> {
-        self.bell.disarm();
+        self.typing().is_ending = true;
+        self.waker.key_ends();
         Some(Cmd::AcceptLine)
     }
 
@@ -106,6 +144,7 @@ impl Keys {
         let text = std::mem::take(paste);
         if is_over {
             typing.paste = None;
+            self.waker.paste_ends();
         }
         if let Some(secret) = &mut typing.secret {
             // Enter sends it, not what was copied with it.
@@ -126,12 +165,12 @@ impl Keys {
         match (key, typing.paste.is_some()) {
             (KeyEvent(KeyCode::BracketedPasteStart, _), _) => {
                 typing.paste = Some(String::new());
-                self.bell.disarm();
+                self.waker.paste_begins();
             }
             (KeyEvent(KeyCode::BracketedPasteEnd, _), _) => {
                 typing.paste = None;
                 drop(typing);
-                self.bell.arm();
+                self.waker.paste_ends();
             }
             (KeyEvent(KeyCode::Char('C'), Modifiers::CTRL), false) => {
                 drop(typing);
@@ -159,11 +198,23 @@ impl Keys {
 impl ConditionalEventHandler for Keys {
     fn handle(&self, event: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
         let key = *event.get(0)?;
-        let (is_dropping, is_pasting, is_secret, is_text) = {
+        let is_vi = context.mode() == EditMode::Vi;
+        // A break begins again where keys insert text.
+        let is_command = is_vi && (context.input_mode() == InputMode::Command || key.0 == KeyCode::Esc);
+        self.waker.key(is_command);
+        let (is_dropping, is_pasting, is_secret, is_text, is_after_cr, is_escaped) = {
             let mut typing = self.typing();
             context.line().clone_into(&mut typing.line);
             typing.at = context.pos();
-            (typing.dropped.is_some(), typing.paste.is_some(), typing.secret.is_some(), typing.is_text)
+            typing.is_searching = is_of_search(key, typing.has_other_prompt);
+            typing.inserted = match key {
+                KeyEvent(KeyCode::Char(c @ ' '..='~'), Modifiers::NONE) if !is_command => Some(c),
+                _ => None,
+            };
+            let (is_after_cr, is_escaped) = (typing.is_after_cr, typing.is_escaped);
+            (typing.is_after_cr, typing.is_escaped) = (false, false);
+            let is_dropping = typing.dropped.is_some();
+            (is_dropping, typing.paste.is_some(), typing.secret.is_some(), typing.is_text, is_after_cr, is_escaped)
         };
         if is_dropping {
             return self.drop(key);
@@ -174,7 +225,7 @@ impl ConditionalEventHandler for Keys {
         let is_empty = context.line().is_empty();
         match key {
             KeyEvent(KeyCode::BracketedPasteStart, _) => {
-                self.bell.disarm();
+                self.waker.paste_begins();
                 self.typing().paste = Some(String::new());
                 Some(Cmd::Noop)
             }
@@ -182,18 +233,42 @@ impl ConditionalEventHandler for Keys {
             KeyEvent(KeyCode::Char('Z'), Modifiers::CTRL) => self.leave(LeftBy::Suspend),
             // The terminal's own keys, which the editor would obey: Ctrl-C is not among them here.
             KeyEvent(KeyCode::Char('@' | '\\'), Modifiers::CTRL) => Some(Cmd::Noop),
-            KeyEvent(KeyCode::Enter, _) | KeyEvent(KeyCode::Char('J' | 'M'), Modifiers::CTRL) => self.end(),
+            KeyEvent(KeyCode::Char('J'), Modifiers::CTRL) if is_after_cr && is_empty => Some(Cmd::Noop),
+            KeyEvent(KeyCode::Enter, _) => {
+                self.typing().is_after_cr = true;
+                self.end()
+            }
+            KeyEvent(KeyCode::Char('J' | 'M'), Modifiers::CTRL) => self.end(),
             KeyEvent(KeyCode::Char('D'), Modifiers::CTRL) if is_secret => {
                 let is_nothing = self.typing().secret.as_ref().is_none_or(|secret| secret.is_empty());
                 if is_nothing { self.leave(LeftBy::EndOfInput) } else { Some(Cmd::Noop) }
             }
             KeyEvent(KeyCode::Char('D'), Modifiers::CTRL) if is_empty => self.leave(LeftBy::EndOfInput),
-            KeyEvent(KeyCode::Char('D'), Modifiers::CTRL) if context.mode() == EditMode::Vi => Some(Cmd::Noop),
+            KeyEvent(KeyCode::Char('D'), Modifiers::CTRL) if is_vi => Some(Cmd::Noop),
             _ if is_secret => self.hide(key),
             KeyEvent(KeyCode::Tab, Modifiers::NONE) if is_text => Some(Cmd::Insert(1, "\t".to_owned())),
+            KeyEvent(KeyCode::Char(c), Modifiers::ALT) if is_vi => match vi::after_escape(c, context) {
+                vi::Escaped::Is(cmd) => Some(cmd),
+                vi::Escaped::Inserts { at } => {
+                    self.typing().at = at;
+                    self.leave(LeftBy::Insert)
+                }
+                vi::Escaped::IsCommand => {
+                    self.typing().is_escaped = true;
+                    None
+                }
+            },
+            KeyEvent(KeyCode::Char(c), Modifiers::NONE) if is_escaped => vi::moved(c, context.pos()),
             _ => None,
         }
     }
+}
+
+/// Says whether a key belongs to a search of the history: it begins one, or is typed in it.
+fn is_of_search(KeyEvent(code, modifiers): KeyEvent, is_under_way: bool) -> bool {
+    let begins = matches!(code, KeyCode::Char('R' | 'S')) && modifiers == Modifiers::CTRL;
+    let is_typed = matches!(code, KeyCode::Char(_) | KeyCode::Backspace) && modifiers == Modifiers::NONE;
+    begins || (is_under_way && is_typed)
 }
 
 /// Appends what a key stands for in a paste.

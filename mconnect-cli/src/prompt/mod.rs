@@ -4,7 +4,7 @@
 //!  server ─► listener (thread) ─► Inbox ─► screen        this thread, between two reads of the editor
 //!                                   │ something to show
 //!                                   ▼
-//!  keys ──► Keys ──► rustyline ◄─ Bell (thread): breaks out of the editor, which goes on afterwards
+//!  keys ──► Keys ──► rustyline ◄─ Waker (thread): breaks out of the editor, which goes on afterwards
 //!                        │ a line
 //!                        ▼
 //!                     Writer ─► server
@@ -15,7 +15,6 @@ mod auth;
 #[cfg(not(feature = "tls"))]
 #[path = "without_auth.rs"]
 mod auth;
-mod bell;
 mod completion;
 mod editor;
 mod ending;
@@ -33,6 +32,8 @@ mod rows;
 mod send;
 mod tape;
 mod tell;
+mod vi;
+mod waker;
 
 use std::env;
 use std::io::{self, IsTerminal};
@@ -45,8 +46,8 @@ use mconnect_core::{Reader, Session, Timeouts, Writer};
 use nix::sys::signal::{Signal, raise};
 use rustyline::EditMode;
 
-pub use bell::Bell;
 pub use paint::is_wanted as is_color_wanted;
+pub use waker::Waker;
 
 use crate::args::{Keys, Options};
 use crate::judge::End;
@@ -72,7 +73,7 @@ pub struct Setting<'a> {
     pub options: &'a Options,
     pub timeouts: Timeouts,
     pub terminal: &'a Terminal,
-    pub bell: Arc<Bell>,
+    pub waker: Arc<Waker>,
     pub verdict: &'a Verdict,
     pub watch: &'a Watch<'a>,
     pub secure: &'a Secure,
@@ -90,13 +91,13 @@ pub fn run(session: Session, setting: &Setting<'_>) {
         };
         let history = History::new(setting.options.prompt.has_history);
         let has_color = paint::is_wanted(setting.options.prompt.color);
-        Ok((Editor::new(Arc::clone(&setting.bell), mode, has_color, history)?, has_color))
+        Ok((Editor::new(Arc::clone(&setting.waker), mode, has_color, history)?, has_color))
     });
     let (mut editor, has_color) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return verdict.complain(status::IO, &format!("cannot set the terminal: {error}")),
     };
-    let listen = |reader| match Inbox::listen(reader, Arc::clone(&setting.bell), setting.secure.upgrades()) {
+    let listen = |reader| match Inbox::listen(reader, Arc::clone(&setting.waker), setting.secure.upgrades()) {
         Ok(inbox) => Some(inbox),
         Err(error) => {
             verdict.complain(status::IO, &format!("cannot start a thread: {error}"));
@@ -286,7 +287,7 @@ impl Talk<'_> {
     /// Closes by ending: whoever runs us sees that it was an interrupt.
     fn interrupt(&mut self) {
         tape::stop(self.setting.watch.tape());
-        signals::act(self.setting.bell.ending().unwrap_or(Signal::SIGINT), self.setting.terminal);
+        signals::act(self.setting.waker.ending().unwrap_or(Signal::SIGINT), self.setting.terminal);
     }
 }
 

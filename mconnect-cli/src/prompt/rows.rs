@@ -1,27 +1,139 @@
-//! How many rows of the terminal a text takes, as the line editor lays it out.
+//! Where on the terminal a text ends, as the line editor counts, and the text shown so that the terminal counts alike.
+
+use std::{env, iter};
 
 use rustyline::GraphemeClusterMode;
 use unicode_segmentation::UnicodeSegmentation;
 
-/// Gives how many rows below the first one `text` ends, on a terminal of so many columns.
-pub fn below_first(text: &str, columns: u16, mode: GraphemeClusterMode) -> usize {
-    let columns = usize::from(columns.max(1));
-    let (mut row, mut column) = (0, 0);
-    for cluster in text.graphemes(true) {
-        let width = match cluster {
-            "\n" => {
-                (row, column) = (row + 1, 0);
-                continue;
-            }
-            "\t" => TAB - column % TAB,
-            cluster => usize::from(mode.width(cluster)),
+/// How wide a cluster is: as wide as its characters. Not all terminals join them; the text is shown so that none does.
+pub const WIDTHS: GraphemeClusterMode = GraphemeClusterMode::WcWidth;
+
+/// A place on the screen, counted from where the prompt begins.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Place {
+    pub row: usize,
+    pub column: usize,
+}
+
+/// Follows a text over the screen.
+struct Walk {
+    at: Place,
+    columns: usize,
+    escape: Escape,
+}
+
+/// The editor gives escape sequences no width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Escape {
+    None,
+    Begun,
+    Csi,
+}
+
+/// What a cluster is on the screen.
+enum Step {
+    /// Itself, after so many columns that fill the row.
+    Text {
+        filled: usize,
+    },
+    /// So many columns, in all.
+    Blank(usize),
+    /// Nothing that a terminal should see.
+    Hidden,
+    LineEnd,
+}
+
+impl Walk {
+    fn new(columns: u16) -> Self {
+        Self { at: Place::default(), columns: usize::from(columns.max(1)), escape: Escape::None }
+    }
+
+    fn step(&mut self, cluster: &str) -> Step {
+        if cluster == "\n" {
+            self.at = Place { row: self.at.row + 1, column: 0 };
+            return Step::LineEnd;
+        }
+        if cluster == "\t" {
+            let width = TAB - self.at.column % TAB;
+            return Step::Blank(self.advance(width) + width);
+        }
+        let is_hidden = self.escape != Escape::None || cluster == "\x1b";
+        self.escape = match (self.escape, cluster) {
+            (Escape::None, "\x1b") => Escape::Begun,
+            (Escape::Begun, "[") => Escape::Csi,
+            (Escape::Csi, ";") => Escape::Csi,
+            (Escape::Csi, other) if other.starts_with(|c: char| c.is_ascii_digit()) => Escape::Csi,
+            _ => Escape::None,
         };
-        column += width;
-        if column > columns {
-            (row, column) = (row + 1, width);
+        if is_hidden {
+            return Step::Hidden;
+        }
+        let width = usize::from(WIDTHS.width(cluster));
+        Step::Text { filled: self.advance(width) }
+    }
+
+    /// Goes on by so many columns, on the next row if they do not fit; returns how many were left in the row then.
+    fn advance(&mut self, width: usize) -> usize {
+        let room = self.columns.saturating_sub(self.at.column);
+        self.at.column += width;
+        if width <= room {
+            return 0;
+        }
+        self.at = Place { row: self.at.row + 1, column: width };
+        room
+    }
+}
+
+/// Returns where a text ends on a terminal of so many columns.
+pub fn end_of(text: &str, columns: u16) -> Place {
+    let mut walk = Walk::new(columns);
+    for cluster in text.graphemes(true) {
+        walk.step(cluster);
+    }
+    let Place { row, column } = walk.at;
+    if column == walk.columns { Place { row: row + 1, column: 0 } } else { walk.at }
+}
+
+/// Returns a line as it is shown after this prompt: tabs as the spaces that they stand for, what joins characters or
+/// chooses between their shapes left out, since terminals do not agree on how wide that is, and no control characters.
+pub fn shown(prompt: &str, line: &str, columns: u16) -> String {
+    let mut walk = Walk::new(columns);
+    for cluster in prompt.graphemes(true) {
+        walk.step(cluster);
+    }
+    let mut text = String::with_capacity(line.len());
+    for cluster in line.graphemes(true) {
+        match walk.step(cluster) {
+            Step::Blank(width) => text.extend(iter::repeat_n(' ', width)),
+            Step::LineEnd => text.push('\n'),
+            Step::Hidden => {}
+            Step::Text { filled } => {
+                text.extend(iter::repeat_n(' ', filled));
+                cluster.chars().for_each(|c| push_apart(c, &mut text));
+            }
         }
     }
-    if column == columns { row + 1 } else { row }
+    text
+}
+
+fn push_apart(c: char, text: &mut String) {
+    match c {
+        '\u{200d}' | '\u{fe0e}' | '\u{fe0f}' => {}
+        c if c.is_control() => {}
+        // A colour of skin stays beside what it would colour.
+        '\u{1f3fb}'..='\u{1f3ff}' => text.extend(['\u{200b}', c]),
+        c => text.push(c),
+    }
+}
+
+/// Says whether the terminal breaks its rows anew when it changes its width, as far as it tells what it is.
+pub fn is_reflowed() -> bool {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let term = env::var("TERM").unwrap_or_default();
+    let in_tmux = is_set("TMUX") && (term.starts_with("screen") || term.starts_with("tmux"));
+    let by_name = ["xterm-kitty", "xterm-ghostty", "alacritty", "foot", "wezterm", "konsole"];
+    let marks = ["VTE_VERSION", "KONSOLE_VERSION", "WT_SESSION", "KITTY_WINDOW_ID", "WEZTERM_PANE", "ITERM_SESSION_ID"];
+    in_tmux || by_name.iter().any(|name| term.starts_with(name)) || (term != "xterm" && marks.into_iter().any(is_set))
 }
 
 /// Tabs stop after so many columns.
@@ -33,7 +145,7 @@ mod tests {
 
     #[test]
     fn wide_and_combining_characters_and_the_last_column_count_as_the_editor_counts_them() {
-        let rows = |text: &str| below_first(text, 10, GraphemeClusterMode::WcWidth);
+        let rows = |text: &str| end_of(text, 10).row;
         assert_eq!(rows("123456789"), 0);
         assert_eq!(rows("1234567890"), 1);
         assert_eq!(rows("12345678901"), 1);
@@ -41,5 +153,26 @@ mod tests {
         assert_eq!(rows("12345678世"), 1);
         assert_eq!(rows("12345678e\u{301}"), 0);
         assert_eq!(rows("1\t9\n"), 1);
+    }
+
+    #[test]
+    fn what_is_shown_ends_where_the_editor_believes_and_holds_nothing_that_terminals_disagree_on() {
+        for line in [
+            "a\tb",
+            "\t\t\t",
+            "1234567\t8",
+            "x👨\u{200d}👩\u{200d}👧y",
+            "👋🏿!",
+            "❤\u{fe0f}.",
+            "a\x1b[31mb\x07",
+            "é世\t世",
+        ] {
+            for columns in [7, 10, 16, 20, 80] {
+                let shown = shown("smtp> ", line, columns);
+                let ends = |line: &str| end_of(&format!("smtp> {line}"), columns);
+                assert_eq!(ends(&shown), ends(line), "{line:?} as {shown:?} in {columns}");
+                assert!(!shown.contains(['\t', '\x1b', '\u{200d}', '\u{fe0f}', '\x07']), "{shown:?}");
+            }
+        }
     }
 }

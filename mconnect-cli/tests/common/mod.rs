@@ -189,6 +189,7 @@ impl Pty {
             .env_remove("HOME")
             .env_remove("XDG_STATE_HOME")
             .env_remove("NO_COLOR")
+            .env_remove("TMUX")
             .envs(variables.iter().copied())
             .stdin(end())
             .stdout(end())

@@ -11,6 +11,8 @@ pub struct Screen {
     pub pty: Pty,
     pub rows: u16,
     pub columns: u16,
+    /// The sizes it had before, and how much had come when each ended.
+    pub sizes: Vec<(usize, u16, u16)>,
 }
 
 impl Screen {
@@ -38,7 +40,7 @@ impl Screen {
         let script = format!("stty rows {rows} cols {columns}; exec \"$0\" \"$@\"");
         let shell = [&["-c", &script, MCONNECT], args.as_slice()].concat();
         let variables = [&[("TERM", "xterm")], variables].concat();
-        Self { pty: Pty::start_with("sh", &shell, &variables), rows, columns }
+        Self { pty: Pty::start_with("sh", &shell, &variables), rows, columns, sizes: Vec::new() }
     }
 
     /// Types a line, and waits until the prompt after it, or another last row, is this.
@@ -54,9 +56,21 @@ impl Screen {
         self.parse(&self.pty.raw())
     }
 
+    /// Changes the size, as a terminal does that does not break its rows anew.
+    pub fn resize(&mut self, rows: u16, columns: u16) {
+        self.sizes.push((self.pty.raw().len(), self.rows, self.columns));
+        (self.rows, self.columns) = (rows, columns);
+        self.pty.resize(rows, columns);
+    }
+
     pub fn parse(&self, bytes: &[u8]) -> vt100::Parser {
-        let mut parser = vt100::Parser::new(self.rows.try_into().unwrap(), self.columns.try_into().unwrap(), 0);
-        parser.process(bytes);
+        let sizes = self.sizes.iter().copied().chain([(bytes.len(), self.rows, self.columns)]);
+        let (mut parser, mut done) = (vt100::Parser::default(), 0);
+        for (end, rows, columns) in sizes {
+            parser.screen_mut().set_size(rows.try_into().unwrap(), columns.try_into().unwrap());
+            parser.process(&bytes[done..end]);
+            done = end;
+        }
         parser
     }
 

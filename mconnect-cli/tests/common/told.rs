@@ -1,7 +1,7 @@
-//! A server whose words come when the test says so.
+//! A server whose words come when a test says so.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
@@ -38,13 +38,18 @@ impl Told {
         self.words.send(words.to_owned()).unwrap();
     }
 
+    /// Returns what says things to it from another thread.
+    pub fn words(&self) -> Sender<String> {
+        self.words.clone()
+    }
+
     /// Waits until the client has sent this.
     #[track_caller]
     pub fn expect(&self, sent: &str) {
         while self.reads.recv_timeout(PATIENCE).expect(sent) != sent.as_bytes() {}
     }
 
-    /// Closes, and gives everything that came.
+    /// Closes, and returns everything that came.
     pub fn received(self) -> String {
         drop(self.words);
         String::from_utf8(self.peer.received().concat()).unwrap()
@@ -55,5 +60,5 @@ fn say_all(mut stream: TcpStream, told: &Receiver<String>) {
     while let Ok(words) = told.recv() {
         stream.write_all(words.as_bytes()).unwrap();
     }
-    let _ = stream.shutdown(std::net::Shutdown::Write);
+    let _ = stream.shutdown(Shutdown::Write);
 }
