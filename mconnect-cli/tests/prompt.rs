@@ -118,7 +118,7 @@ fn type_ahead_is_neither_lost_nor_shown_twice() {
     let mut screen = Screen::start(told.peer.port, &[]);
     screen.expect_last("greeting, 1 due>");
     screen.send("NOOP 1\rNOOP 2\rNO");
-    screen.pty.expect("NOOP 1");
+    screen.expect_row("greeting, 1 due> NOOP 1");
     told.say("220 hi\r\n");
     told.expect("NOOP 1\r\nNOOP 2\r\n");
     told.say("250 1\r\n250 2\r\n");

@@ -287,7 +287,7 @@ fn completion_hands_nothing_of_the_server_to_the_terminal_but_names() {
         told.say(&format!("250-x\r\n250 {offered}\r\n"));
         screen.expect_last("smtp>");
         screen.send(format!("{keys}\x15~e\r"));
-        screen.pty.expect("~e");
+        screen.expect_row("smtp> ~e");
         screen.expect_last("smtp>");
         screen.send(CTRL_C);
         screen.wait();

@@ -81,14 +81,14 @@ fn a_resized_terminal_shows_the_whole_line_at_once_wherever_the_cursor_is() {
 fn a_resized_terminal_keeps_the_place_of_the_line_at_its_bottom() {
     let (told, mut screen) = at_prompt(&[], (6, 40));
     for number in 0..10 {
-        told.say(&format!("250 {number}\r\n"));
+        told.say(&format!("note {number}\r\n"));
     }
     let line = "NOOP 0123456789 0123456789";
     screen.send(line);
     screen.expect_last(&format!("smtp> {line}"));
-    screen.expect_row("250 9");
+    screen.expect_row("note 9");
     screen.resize(6, 20);
-    screen.expect(&["250 6", "250 7", "250 8", "250 9", "smtp> NOOP 012345678", "9 0123456789"]);
+    screen.expect(&["note 6", "note 7", "note 8", "note 9", "smtp> NOOP 012345678", "9 0123456789"]);
     leave(screen);
 }
 
@@ -161,14 +161,14 @@ fn a_line_of_the_server_and_the_prompt_after_it_come_in_one_update_of_the_screen
     screen.send("NOOP half");
     screen.expect(&["220 hi", "smtp> NOOP half"]);
     screen.pty.look_from_here();
-    told.say("250 unasked\r\n");
-    screen.expect(&["220 hi", "250 unasked", "smtp> NOOP half"]);
+    told.say("unasked\r\n");
+    screen.expect(&["220 hi", "unasked", "smtp> NOOP half"]);
     screen.pty.expect(END_UPDATE);
     let shown = screen.pty.screen();
     let update = &shown[shown.find(BEGIN_UPDATE).unwrap()..shown.rfind(END_UPDATE).unwrap()];
     assert_eq!(shown.matches(BEGIN_UPDATE).count(), 1, "{shown:?}");
     assert_eq!(shown.matches(END_UPDATE).count(), 1, "{shown:?}");
-    assert!(update.contains("250 unasked\r\n") && update.ends_with("smtp> NOOP half"), "{update:?}");
+    assert!(update.contains("unasked\r\n") && update.ends_with("smtp> NOOP half"), "{update:?}");
     // What came before was drawn for the keys alone.
     assert!(shown.split(BEGIN_UPDATE).next().unwrap().ends_with("half"), "{shown:?}");
     leave(screen);
@@ -214,11 +214,11 @@ fn what_the_server_says_in_a_search_is_shown_after_it_and_the_search_goes_on() {
     screen.expect_last("smtp>");
     screen.send(format!("{CTRL_R}fi"));
     screen.expect_last("(reverse-i-search)`fi': NOOP find me");
-    told.say("250 unasked\r\n");
+    told.say("unasked\r\n");
     screen.send("nd");
     screen.expect_last("(reverse-i-search)`find': NOOP find me");
     screen.send(CTRL_E);
-    screen.expect_row("250 unasked");
+    screen.expect_row("unasked");
     screen.expect_last("smtp> NOOP find me");
     leave(screen);
 }
@@ -278,7 +278,7 @@ fn no_key_is_lost_while_the_server_talks_every_50_ms() {
     let words = told.words();
     let talking = thread::spawn(move || {
         for number in 0..80 {
-            words.send(format!("250 line {number}\r\n")).unwrap();
+            words.send(format!("line {number}\r\n")).unwrap();
             thread::sleep(Duration::from_millis(50));
         }
     });
@@ -298,12 +298,12 @@ fn no_key_is_lost_while_the_server_talks_every_50_ms() {
         }
     }
     talking.join().unwrap();
-    screen.expect_row("250 line 79");
+    screen.expect_row("line 79");
     screen.send("\r");
     told.expect(&format!("{expected}\r\n"));
     let shown = screen.lines(&screen.pty.raw());
     for number in 0..80 {
-        let line = format!("250 line {number}");
+        let line = format!("line {number}");
         assert_eq!(shown.iter().filter(|row| **row == line).count(), 1, "{line}: {shown:#?}");
     }
     leave(screen);
@@ -317,8 +317,8 @@ fn the_server_is_heard_within_half_a_millisecond_at_the_median() {
     let mut times: Vec<Duration> = (0..41)
         .map(|number| {
             let begun = Instant::now();
-            told.say(&format!("250 {number}.\r\n"));
-            screen.pty.expect(&format!("250 {number}.\r\n"));
+            told.say(&format!("{number}.\r\n"));
+            screen.pty.expect(&format!("{number}.\r\n"));
             let took = begun.elapsed();
             screen.pty.expect("smtp> half");
             // One at a time: what comes faster is shown together.

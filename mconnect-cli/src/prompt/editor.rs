@@ -12,7 +12,7 @@ use super::helper::{Assistant, Knowledge};
 use super::history::History;
 use super::keys::{Keys, LeftBy};
 use super::waker::Waker;
-use super::{paint, rows};
+use super::rows;
 use crate::secret::Secret;
 
 /// Reads lines from the terminal.
@@ -133,14 +133,7 @@ impl Editor {
                 self.keep();
                 self.erase(prompt)?;
                 let goes_on = self.keys.typing().is_pasting();
-                let text = self.take_lines(&text);
-                if !goes_on && text.matches('\n').count() == 1 {
-                    // It stays on the screen as one that is typed.
-                    let mut shown = prompt.to_owned();
-                    paint::plain(&text, &mut shown);
-                    crate::screen::put(shown.as_bytes())?;
-                }
-                Ok(Typed::Lines { text, goes_on })
+                Ok(Typed::Lines { text: self.take_lines(&text), goes_on })
             }
             (Err(ReadlineError::Interrupted), _) if is_break => {
                 self.keep();
