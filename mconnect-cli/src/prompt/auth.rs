@@ -3,8 +3,8 @@
 use std::ops::ControlFlow::{self, Continue};
 
 use mconnect_core::Peer;
-use mconnect_core::auth::{Credentials, Exchange, Mechanism, encode};
-use mconnect_core::protocol::{Code, Phase};
+use mconnect_core::auth::{AuthStep, Credentials, Exchange, Mechanism, encode};
+use mconnect_core::protocol::Phase;
 use zeroize::Zeroizing;
 
 pub use mconnect_core::auth::decode;
@@ -132,23 +132,23 @@ impl Talk<'_> {
             self.send(&Zeroizing::new([line.as_bytes(), b"\r\n"].concat()))?;
             self.wait_for_replies()?;
             let Some((code, text)) = self.heard.take() else { return Continue(()) };
-            match (exchange.next(code, &text), code) {
-                (Ok(Some(answer)), _) => line = answer,
-                (Ok(None), Code::AUTHENTICATED) => {
+            match exchange.next(code, &text) {
+                AuthStep::Answer(answer) => line = answer,
+                AuthStep::Granted => {
                     self.setting.secure.note(&format!("authenticated as {user} by {mechanism}"));
                     return Continue(());
                 }
-                (Ok(None), _) => {
+                AuthStep::NotGranted => {
                     self.advance()?;
                     say(&format!("mconnect: {}", refused(user, mechanism)));
                     return Continue(());
                 }
-                (Err(problem), Code::CHALLENGE) => {
+                AuthStep::Cancel(problem) => {
                     say(&format!("mconnect: cannot authenticate with {peer}: {problem}"));
                     self.setting.secure.note("> *");
                     return self.send_bytes(b"*\r\n");
                 }
-                (Err(problem), _) => {
+                AuthStep::Unproven(problem) => {
                     say(&format!("mconnect: do not trust {peer}: {problem}"));
                     return Continue(());
                 }

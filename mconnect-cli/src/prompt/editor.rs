@@ -11,8 +11,8 @@ use rustyline::{ColorMode, CompletionType, Config, EditMode, Editor as Rustyline
 use super::helper::{Assistant, Knowledge};
 use super::history::History;
 use super::keys::{Keys, LeftBy};
-use super::waker::Waker;
 use super::rows;
+use super::waker::Waker;
 use crate::secret::Secret;
 
 /// Reads lines from the terminal.

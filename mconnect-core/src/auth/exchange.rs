@@ -22,6 +22,22 @@ pub struct Exchange {
     host: String,
 }
 
+/// What is to be done next in an exchange.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub enum AuthStep {
+    /// This line answers the challenge; it may be a secret.
+    Answer(Zeroizing<String>),
+    /// It has been granted, by 235.
+    Granted,
+    /// It has been refused, or answered by something else.
+    NotGranted,
+    /// The challenge cannot be answered: `*` cancels the exchange.
+    Cancel(AuthError),
+    /// The server has granted without having proven itself: it is not to be trusted.
+    Unproven(AuthError),
+}
+
 /// Why an exchange cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -170,25 +186,29 @@ impl Exchange {
         if self.owes_initial { Zeroizing::new(format!("AUTH {name}")) } else { command }
     }
 
-    /// Gives the line to send after a reply to the line before, from its code and its text; nothing if the exchange has
-    /// come to its end: it was granted by 235, and by nothing else.
-    ///
-    /// # Errors
-    /// [`AuthError`]: after a challenge, the exchange has to be cancelled, with `*`; after a 235, the server
-    /// has granted without having proven itself.
-    pub fn next(&mut self, code: Code, text: &[u8]) -> Result<Option<Zeroizing<String>>, AuthError> {
-        if code != Code::CHALLENGE {
-            let is_unproven = self.scram.as_ref().is_some_and(|scram| !scram.is_proven());
-            return if code == Code::AUTHENTICATED && is_unproven { Err(AuthError::Server) } else { Ok(None) };
+    /// Says what is to be done after a reply to the line before, from its code and its text.
+    pub fn next(&mut self, code: Code, text: &[u8]) -> AuthStep {
+        let is_unproven = self.scram.as_ref().is_some_and(|scram| !scram.is_proven());
+        match code {
+            Code::CHALLENGE => match self.answer_to(text) {
+                Ok(answer) => AuthStep::Answer(Zeroizing::new(encode(&answer))),
+                Err(problem) => AuthStep::Cancel(problem),
+            },
+            Code::AUTHENTICATED if is_unproven => AuthStep::Unproven(AuthError::Server),
+            Code::AUTHENTICATED => AuthStep::Granted,
+            _ => AuthStep::NotGranted,
         }
+    }
+
+    /// Returns the answer to the text of a challenge, which some mechanisms do not look at.
+    fn answer_to(&mut self, text: &[u8]) -> Result<Zeroizing<Vec<u8>>, AuthError> {
         let initial = if std::mem::take(&mut self.owes_initial) { self.initial() } else { None };
-        let answer = match (initial, decode(text)) {
-            (Some(initial), _) => initial,
-            (None, Some(challenge)) => self.answer(&challenge)?,
-            (None, None) if self.mechanism.sends_secret() => self.answer(b"")?,
-            (None, None) => return Err(AuthError::Challenge(self.mechanism)),
-        };
-        Ok(Some(Zeroizing::new(encode(&answer))))
+        match (initial, decode(text)) {
+            (Some(initial), _) => Ok(initial),
+            (None, Some(challenge)) => self.answer(&challenge),
+            (None, None) if self.mechanism.sends_secret() => self.answer(b""),
+            (None, None) => Err(AuthError::Challenge(self.mechanism)),
+        }
     }
 }
 
@@ -271,12 +291,13 @@ mod tests {
         let mut exchange = Exchange::new(Mechanism::XOAuth2, &Credentials::new("tim", &token));
         let initial = encode(&exchange.initial().unwrap());
         assert_eq!(*exchange.command(), "AUTH XOAUTH2");
-        assert_eq!(*exchange.next(Code::CHALLENGE, b"").unwrap().unwrap(), initial);
-        assert_eq!(*exchange.next(Code::CHALLENGE, b"e30=").unwrap().unwrap(), "", "the server explains its refusal");
-        assert!(exchange.next(Code::CHALLENGE, b"e30=").is_err());
+        let answer = |text: &str| AuthStep::Answer(Zeroizing::new(text.to_owned()));
+        assert_eq!(exchange.next(Code::CHALLENGE, b""), answer(&initial));
+        assert_eq!(exchange.next(Code::CHALLENGE, b"e30="), answer(""), "the server explains its refusal");
+        assert!(matches!(exchange.next(Code::CHALLENGE, b"e30="), AuthStep::Cancel(_)));
         let mut exchange = Exchange::new(Mechanism::External, &Credentials::new("", ""));
         assert_eq!(*exchange.command(), "AUTH EXTERNAL =");
-        assert_eq!(exchange.next(Code::new(235).unwrap(), b"").unwrap(), None);
+        assert_eq!(exchange.next(Code::AUTHENTICATED, b""), AuthStep::Granted);
     }
 
     #[test]

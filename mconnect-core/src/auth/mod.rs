@@ -22,11 +22,11 @@ pub(crate) use self::{
     scram::{Hash, attributes, nonce},
 };
 
-pub use exchange::{AuthError, Exchange};
+pub use exchange::{AuthError, AuthStep, Exchange};
 pub use mechanism::Mechanism;
 
 use crate::error::{Action, Error, Scene};
-use crate::protocol::{Code, Reply};
+use crate::protocol::Reply;
 use crate::session::Session;
 
 /// Who one is, and how one proves it. [`Debug`](fmt::Debug) does not show the secret, and it is wiped in the end.
@@ -96,18 +96,15 @@ impl Session {
         loop {
             let reply = self.command(line.as_bytes())?;
             see(&reply);
-            let problem = match exchange.next(reply.code(), &reply.text()) {
-                Ok(Some(answer)) => {
-                    line = answer;
-                    continue;
+            match exchange.next(reply.code(), &reply.text()) {
+                AuthStep::Answer(answer) => line = answer,
+                AuthStep::Granted | AuthStep::NotGranted => return Ok(reply),
+                AuthStep::Cancel(problem) => {
+                    see(&self.command("*")?);
+                    return Err(failed(self, problem));
                 }
-                Ok(None) => return Ok(reply),
-                Err(problem) => problem,
-            };
-            if reply.code() == Code::CHALLENGE {
-                see(&self.command("*")?);
+                AuthStep::Unproven(problem) => return Err(failed(self, problem)),
             }
-            return Err(failed(self, problem));
         }
     }
 }

@@ -3,8 +3,8 @@
 use super::Verdict;
 use super::finding::Finding;
 use super::game::Game;
-use crate::auth::{Credentials, Exchange, Mechanism};
-use crate::protocol::{Code, Meaning};
+use crate::auth::{AuthStep, Credentials, Exchange, Mechanism};
+use crate::protocol::Meaning;
 
 /// Does a whole exchange.
 pub(super) fn authenticate(game: &mut Game<'_, '_>, mechanism: &str, user: &[u8], secret: &[u8]) -> Finding {
@@ -34,21 +34,16 @@ pub(super) fn authenticate(game: &mut Game<'_, '_>, mechanism: &str, user: &[u8]
         let got = game.shown(&reply);
         let not = |verdict, got: String| Finding { reply: Some(reply.clone()), ..Finding::not(verdict, got) };
         match exchange.next(reply.code(), &reply.text()) {
-            Ok(Some(answer)) => line = answer,
-            Ok(None) if reply.code() == Code::AUTHENTICATED => {
-                return Finding { reply: Some(reply), ..Finding::met(got) };
-            }
-            Ok(None) if reply.meaning() == Meaning::OutOfStep => return not(Verdict::Other, got),
-            Ok(None) => return not(Verdict::Refused, got),
-            Err(problem) => {
-                let finding = not(Verdict::Refused, format!("{got}: {problem}"));
-                if reply.code() != Code::CHALLENGE {
-                    return finding;
-                }
+            AuthStep::Answer(answer) => line = answer,
+            AuthStep::Granted => return Finding { reply: Some(reply), ..Finding::met(got) },
+            AuthStep::NotGranted if reply.meaning() == Meaning::OutOfStep => return not(Verdict::Other, got),
+            AuthStep::NotGranted => return not(Verdict::Refused, got),
+            AuthStep::Unproven(problem) => return not(Verdict::Refused, format!("{got}: {problem}")),
+            AuthStep::Cancel(problem) => {
                 game.out.extend_from_slice(b"*\r\n");
                 let cancelled = game.flush().and_then(|()| game.read_reply(patience));
-                let verdict = cancelled.map_or_else(|error| error.verdict, |_| finding.verdict);
-                return Finding { verdict, ..finding };
+                let verdict = cancelled.map_or_else(|error| error.verdict, |_| Verdict::Refused);
+                return not(verdict, format!("{got}: {problem}"));
             }
         }
     }
