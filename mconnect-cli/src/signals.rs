@@ -1,7 +1,7 @@
 //! Signals while the terminal is changed: one thread waits for them, and restores it before they act.
 
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::panic::resume_unwind;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -69,7 +69,9 @@ fn wait_while(is_so: impl Fn() -> bool) {
 
 /// Says whether a set of signals holds this one; not, if the system does not tell.
 fn is_in_set(path: &str, name: &str, signal: Signal) -> bool {
-    let status = fs::read_to_string(path).unwrap_or_default();
+    // Room enough for all of it at once: this is part of every break.
+    let mut status = String::with_capacity(4096);
+    let _ = File::open(path).and_then(|mut file| file.read_to_string(&mut status));
     let set = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix(name)?.trim(), 16).ok());
     set.is_some_and(|set| set & (1 << (signal as u32 - 1)) != 0)
 }
