@@ -171,7 +171,7 @@ impl Highlighter for Assistant {
         let is_alone = match kind {
             CmdKind::MoveCursor => true,
             CmdKind::Other => typing.adds_alone(line),
-            _ => false,
+            CmdKind::ForcedRefresh => false,
         };
         // After a drawing that was asked for, the editor draws once more.
         let was_asked = std::mem::replace(&mut typing.was_asked, !is_alone);
