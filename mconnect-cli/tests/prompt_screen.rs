@@ -40,6 +40,15 @@ fn expect_cursor(screen: &Screen, row: u16, column: u16) {
     });
 }
 
+/// Waits until one of these came after the last one of those.
+#[track_caller]
+fn expect_after(screen: &Screen, these: &str, those: &str) {
+    screen.pty.wait_for(these, |bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        text.rfind(these) > text.rfind(those)
+    });
+}
+
 fn leave(mut screen: Screen) {
     screen.send(CTRL_C);
     assert_eq!(screen.wait(), -(Signal::SIGINT as i32));
@@ -52,12 +61,12 @@ fn paste(text: &str) -> String {
 #[test]
 fn a_resized_terminal_shows_the_whole_line_at_once_wherever_the_cursor_is() {
     let line = "NOOP 0123456789 abcdefghij 0123456789 abcdefghij";
-    for keys in ["", CTRL_A, "\x1b[D\x1b[D\x1b[D", "\x01\x1b[C\x1b[C\x1b[C"] {
+    for (keys, column) in [("", 54), (CTRL_A, 6), ("\x1b[D\x1b[D\x1b[D", 51), ("\x01\x1b[C\x1b[C\x1b[C", 9)] {
         let (_told, mut screen) = at_prompt(&[], (24, 80));
         screen.send(line);
         screen.expect(&["220 hi", &format!("smtp> {line}")]);
         screen.send(keys);
-        screen.send(RIGHT);
+        expect_cursor(&screen, 1, column);
         for (columns, rows) in [
             (40, &["smtp> NOOP 0123456789 abcdefghij 0123456", "789 abcdefghij"][..]),
             (20, &["smtp> NOOP 012345678", "9 abcdefghij 0123456", "789 abcdefghij"]),
@@ -67,8 +76,11 @@ fn a_resized_terminal_shows_the_whole_line_at_once_wherever_the_cursor_is() {
         ] {
             screen.resize(24, columns);
             screen.expect(&[&["220 hi"], rows].concat());
+            expect_cursor(&screen, 1 + column / columns, column % columns);
         }
         screen.resize(24, 20);
+        screen.expect_last("789 abcdefghij");
+        expect_cursor(&screen, 1 + column / 20, column % 20);
         screen.send(CTRL_A);
         expect_cursor(&screen, 1, 6);
         screen.send(CTRL_E);
@@ -87,6 +99,7 @@ fn a_resized_terminal_keeps_the_place_of_the_line_at_its_bottom() {
     screen.send(line);
     screen.expect_last(&format!("smtp> {line}"));
     screen.expect_row("note 9");
+    expect_cursor(&screen, 5, 32);
     screen.resize(6, 20);
     screen.expect(&["note 6", "note 7", "note 8", "note 9", "smtp> NOOP 012345678", "9 0123456789"]);
     leave(screen);
@@ -112,11 +125,8 @@ fn a_tab_in_a_line_of_a_body_takes_the_columns_up_to_the_next_stop_and_gives_the
         screen.expect_last("data, . ends>   b");
         screen.send(format!("{CTRL_E}{CTRL_U}\t\t"));
         // Four columns of the second tab are on the next row, where the rows are that short.
-        if columns == 20 {
-            expect_cursor(&screen, row + 1, 8);
-        } else {
-            expect_cursor(&screen, row, 24);
-        }
+        let (row, column) = if columns == 20 { (row + 1, 8) } else { (row, 24) };
+        expect_cursor(&screen, row, column);
         screen.send("end\r");
         screen.expect_last("data, . ends>");
         screen.send(".\rQUIT\r");
@@ -181,8 +191,7 @@ fn an_update_that_the_end_of_the_session_follows_is_ended() {
     screen.expect_last("closing>");
     told.received();
     screen.wait();
-    let shown = screen.pty.screen();
-    assert!(shown.rfind(END_UPDATE) > shown.rfind(BEGIN_UPDATE), "{shown:?}");
+    expect_after(&screen, END_UPDATE, BEGIN_UPDATE);
 }
 
 #[test]
@@ -321,7 +330,6 @@ fn a_signal_ends_it_in_a_search_and_in_a_paste_without_an_end() {
         }
         screen.pty.signal(Signal::SIGTERM);
         assert_eq!(screen.wait(), -(Signal::SIGTERM as i32), "{keys:?}");
-        let shown = screen.pty.screen();
-        assert!(shown.rfind("\x1b[?2004l") > shown.rfind("\x1b[?2004h"), "{keys:?}: {shown:?}");
+        expect_after(&screen, "\x1b[?2004l", "\x1b[?2004h");
     }
 }

@@ -264,19 +264,25 @@ impl Waker {
 
     /// Says whether an update of the screen is under way that nothing more belongs to; it counts as ended then.
     pub fn ends_update(&self) -> bool {
-        let mut state = self.state();
-        let is_over = state.is_updating && !matches!(state.place, Place::Woken | Place::Breaking);
+        let is_over = self.is_update_over();
         if is_over {
-            self.set(&mut state, Event::Updated);
+            self.on(Event::Updated);
         }
         is_over
     }
 
     /// Ends the update of the screen, if one is under way.
     pub fn end_update(&self) {
-        if self.ends_update() {
+        if self.is_update_over() {
+            // Told afterwards: until then, the tool may end, and has to see to this itself.
             let _ = screen::put(END_UPDATE.as_bytes());
+            self.on(Event::Updated);
         }
+    }
+
+    fn is_update_over(&self) -> bool {
+        let state = self.state();
+        state.is_updating && !matches!(state.place, Place::Woken | Place::Breaking)
     }
 
     /// Called when the editor has returned. Returns whether that is a break of ours, if it was interrupted.
