@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use mconnect_core::protocol::{Code, Phase};
+use mconnect_core::protocol::{Code, Phase, Severity};
 use mconnect_core::{Error, Peer};
 
 use crate::verdict::{reason, status};
@@ -21,9 +21,13 @@ pub fn status(error: &Error) -> u8 {
     }
 }
 
-/// Gives the exit status that a refusal asks for.
+/// Returns the exit status that a refusal asks for; a reply that is none is no SMTP there.
 pub fn status_of_refusal(code: Code) -> u8 {
-    if code.number() / 100 == 4 { status::TEMPORARY } else { status::UNAVAILABLE }
+    match code.severity() {
+        Severity::Transient => status::TEMPORARY,
+        Severity::Permanent => status::UNAVAILABLE,
+        _ => status::PROTOCOL,
+    }
 }
 
 /// Gives an error with its causes, and a hint where there is one, on one line.

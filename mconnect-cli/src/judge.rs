@@ -25,6 +25,8 @@ pub fn reply(answer: Answer, is_complete: bool, is_script: bool, verdict: &Verdi
         _ if is_goodbye(answer, is_complete) => {}
         (Meaning::OutOfStep, _) => verdict.fail(status::PROTOCOL),
         (Meaning::Closing, _) if code == Code::NOT_AVAILABLE => verdict.fail(status::TEMPORARY),
+        // What was asked was not granted, even if it was the last thing to be asked.
+        (Meaning::Closing, Some(_)) => verdict.fail(status::PROTOCOL),
         (meaning, Some(Request::Greeting)) if meaning.is_refusal() => verdict.fail(failure::status_of_refusal(code)),
         // One reply too many before it may have moved a message's reply here.
         (meaning, Some(Request::Data | Request::EndOfData | Request::Bdat | Request::Quit))
@@ -91,6 +93,13 @@ pub fn ending(
             standing.lost
         );
         verdict.complain(status::PROTOCOL, &message);
+    }
+}
+
+/// Judges what has just ended a script; [`script_ending`] tells it once its rest is counted.
+pub fn script_ended(end: script::End, verdict: &Verdict) {
+    if end.answer().is_some() {
+        verdict.fail(status_of(end));
     }
 }
 

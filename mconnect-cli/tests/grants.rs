@@ -8,6 +8,7 @@ mod common;
 
 use std::fs;
 use std::process::Output;
+use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Code, Meaning, Request};
 use mconnect_core::server::Server;
@@ -40,6 +41,8 @@ struct Case {
     request: Request,
     code: Code,
     mode: Mode,
+    /// The script has nothing after what is answered so.
+    is_last: bool,
 }
 
 impl Case {
@@ -63,7 +66,10 @@ impl Case {
 
     fn run(self, folder: &Folder) -> (Output, Seen) {
         let server = Scripted::start(self.request, self.code);
-        let lines = script_of(self.request);
+        let mut lines = script_of(self.request);
+        if self.is_last {
+            lines.truncate(lines_before_the_answer(self.request, &lines));
+        }
         let port = server.port.to_string();
         let name = format!("{:?}-{}-{:?}", self.request, self.code, self.mode);
         let record = folder.path().join(format!("{name}.record")).to_str().unwrap().to_owned();
@@ -133,6 +139,19 @@ impl Case {
     }
 }
 
+/// Counts the lines up to the one whose answer is the odd one.
+fn lines_before_the_answer(request: Request, lines: &[String]) -> usize {
+    let is_it = |line: &String| match request {
+        Request::EndOfData => line == ".",
+        Request::AuthAnswer => line == "dXNlcg==",
+        Request::EmptyLine => line.is_empty(),
+        Request::Other => line == "NOOP",
+        Request::Bdat => line == "body!",
+        _ => request.verb().is_some_and(|verb| line.starts_with(verb)),
+    };
+    lines.iter().position(is_it).map_or(0, |at| at + 1)
+}
+
 /// The script as a dialogue that expects what grants.
 fn dialogue_of(request: Request, lines: &[String]) -> String {
     let mut text = "S: 220\n".to_owned();
@@ -182,7 +201,7 @@ fn cases(modes: &[Mode]) -> Vec<Case> {
     let codes = || CODES.map(|number| Code::new(number).unwrap());
     let of = |request| codes().into_iter().flat_map(move |code| modes.iter().map(move |mode| (request, code, *mode)));
     let all = Request::ALL.into_iter().flat_map(of);
-    all.map(|(request, code, mode)| Case { request, code, mode }).collect()
+    all.map(|(request, code, mode)| Case { request, code, mode, is_last: false }).collect()
 }
 
 #[test]
@@ -190,6 +209,58 @@ fn a_script_goes_on_only_where_it_was_granted() {
     let folder = Folder::new();
     let cases = cases(&[Mode::Piped, Mode::Fail, Mode::Given, Mode::Blind]);
     for_each(&cases, |case| case.check(&folder));
+}
+
+/// Nothing goes wrong after it that would tell.
+#[test]
+fn what_was_not_granted_at_the_end_of_a_script_is_no_success() {
+    let folder = Folder::new();
+    let cases = cases(&[Mode::Piped, Mode::Fail, Mode::Blind]);
+    let cases: Vec<Case> = cases.into_iter().map(|case| Case { is_last: true, ..case }).collect();
+    for_each(&cases, |case| case.check(&folder));
+}
+
+#[test]
+fn a_221_that_quit_did_not_ask_for_is_a_close_and_no_refusal() {
+    for options in [&[][..], &["--fail"], &["--no-wait"]] {
+        for (dialogue, script) in [
+            ("S: 221 go away\nC: *close*", ""),
+            ("S: 220 hi\nC: MAIL FROM:<a@x>\nS: 221 bye\nC: *close*", "MAIL FROM:<a@x>\n"),
+            ("S: 220 hi\nC: DATA\nS: 354 go\nC: *body*\nS: 221 bye\nC: *close*", "DATA\nhi\n.\n"),
+        ] {
+            let server = Server::play(dialogue).unwrap();
+            let output = talk(server.port(), options, script);
+            assert_status(&output, 76);
+            assert!(!err(&output).contains("refused"), "{options:?} {dialogue}: {}", err(&output));
+            server.join().unwrap();
+        }
+    }
+}
+
+/// QUIT that is said then may be answered by anything.
+#[test]
+fn the_refusal_that_ends_a_script_is_its_first_failure() {
+    for (reply, script, status) in
+        [("454 not now", "STARTTLS\nNOOP\n", 75), ("501 no", "STARTTLS\nNOOP\n", 69), ("535 no", "AUTH LOGIN\nx\n", 77)]
+    {
+        let verb = script.lines().next().unwrap();
+        let dialogue = format!("S: 220 hi\nC: {verb}\nS: {reply}\nC: QUIT\nS: 250 what?\nC: *close*");
+        let server = Server::play(&dialogue).unwrap();
+        let output = talk(server.port(), &[], script);
+        assert_status(&output, status);
+        server.join().unwrap();
+    }
+}
+
+/// Of a server that is out of step nobody knows what it still owes.
+#[test]
+fn replies_are_not_awaited_from_a_server_that_is_out_of_step() {
+    let server = Server::play("S: 220 hi\nC: EHLO x\nC: NOOP\nS: 354 go\nC: *close*").unwrap();
+    let start = Instant::now();
+    let output = talk(server.port(), &["--no-wait", "--timeout", "15"], "EHLO x\nNOOP\nSTARTTLS\nNOOP\n");
+    assert_status(&output, 76);
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    drop(server.join());
 }
 
 /// What is done before the session is handed over: a person's script comes only after all of it was granted.
@@ -274,8 +345,8 @@ fn a_dialogue_goes_on_only_where_it_was_granted() {
 fn a_program_goes_on_only_where_it_was_granted() {
     for_each(&cases(&[Mode::Piped]), |case| {
         let server = Scripted::start(case.request, case.code);
-        let mut timeouts = Timeouts::default().replies(std::time::Duration::from_secs(5));
-        timeouts.closing = std::time::Duration::from_millis(200);
+        let mut timeouts = Timeouts::default().replies(Duration::from_secs(5));
+        timeouts.closing = Duration::from_millis(200);
         let mut session = Connect::new("127.0.0.1", server.port).timeouts(timeouts).open().unwrap();
         let greeting = session.read_reply().unwrap();
         assert!(greeting.is_granted() || case.request == Request::Greeting, "{case:?}");

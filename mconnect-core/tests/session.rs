@@ -116,6 +116,47 @@ fn an_early_552_is_the_reply_to_a_message_whose_sending_broke_off() {
 }
 
 #[test]
+fn a_reply_that_came_before_the_lone_dot_accepts_no_message() {
+    for (early, code) in [("250 queued", None), ("354 go on", None), ("221 bye", Some(221)), ("421 bye", Some(421))] {
+        let (server, mut session) = play(&format!("S: 220 hi\nC: DATA\nS> 354 go\\r\\n{early}\\r\\n\nC: *close*"));
+        session.read_reply().unwrap();
+        match (session.message(&b"Subject: hi\n"[..]), code) {
+            (Ok(MessageReply::Sent(replies)), Some(code)) => {
+                let came: Vec<u16> = replies.iter().map(|reply| reply.code().number()).collect();
+                assert_eq!(came, [code], "{early}");
+            }
+            (Err(Error::Surprise { reply, .. }), None) => assert_eq!(reply.to_string(), early),
+            (other, _) => panic!("{early}: {other:?}"),
+        }
+        drop(session);
+        server.join().unwrap();
+    }
+    let refusal = "S: 220 hi\nC: DATA\nS> 354 go\\r\\n552 full\\r\\n\nC: *body*\nC: QUIT\nS: 221 bye\nC: *close*";
+    let (server, mut session) = play(refusal);
+    session.read_reply().unwrap();
+    assert_eq!(session.message(&b"Subject: hi\n"[..]).unwrap().reply().code(), 552, "refused before its end");
+    session.quit().unwrap();
+    server.join().unwrap();
+}
+
+#[test]
+fn a_pipeline_looks_at_what_has_come_before_each_of_its_groups() {
+    let noop = format!("NOOP {}", "x".repeat(400));
+    let group = 4096 / (noop.len() + 2);
+    for (extra, expected) in [("250 extra", "Surprise"), ("421 bye", "Closed")] {
+        let replies = format!("{}{extra}\\r\\n", "250 ok\\r\\n".repeat(group));
+        let client = format!("C: {noop}\n").repeat(group);
+        let (server, mut session) = play(&format!("S: 220 hi\n{client}S> {replies}\nC: *close*"));
+        session.read_reply().unwrap();
+        let Err(Error::Pipeline { answered, source }) = session.pipeline(vec![&noop; group * 3]) else { panic!() };
+        assert!(format!("{source:?}").starts_with(expected), "{source:?}");
+        assert_eq!(answered.len(), group + usize::from(extra.starts_with('4')));
+        drop(session);
+        server.join().unwrap();
+    }
+}
+
+#[test]
 fn a_refused_data_is_not_followed_by_a_body() {
     let (server, mut session) = play("S: 220 hi\nC: DATA\nS: 503 no recipients\nC: QUIT\nS: 221 bye");
     session.read_reply().unwrap();
@@ -190,6 +231,7 @@ fn a_pipeline_of_any_length_blocks_neither_side_and_keeps_what_came() {
 
 #[test]
 fn a_server_that_does_not_read_until_it_is_read_from_does_not_block_a_message() {
+    let size = 24 << 20;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = thread::spawn(move || {
@@ -202,15 +244,16 @@ fn a_server_that_does_not_read_until_it_is_read_from_does_not_block_a_message() 
         for _ in 0..600 {
             stream.write_all(&chatter).unwrap();
         }
+        // The end of the reply answers the end of the message.
+        let mut received = vec![0; size as usize + "\r\n.\r\n".len()];
+        stream.read_exact(&mut received).unwrap();
         stream.write_all(b"250 done\r\n").unwrap();
-        let mut received = Vec::new();
         stream.read_to_end(&mut received).unwrap();
         received.len()
     });
     let limits = Limits { lines: 1_000_000, reply: 32 << 20, ..Limits::default() };
     let mut session = Connect::new("127.0.0.1", port).limits(limits).open().unwrap();
     session.read_reply().unwrap();
-    let size = 24 << 20;
     let reply = session.message(io::repeat(b'x').take(size)).unwrap();
     assert_eq!(reply.reply().lines().count(), 600_001);
     session.close().unwrap();

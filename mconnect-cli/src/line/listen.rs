@@ -4,7 +4,7 @@ use std::ops::ControlFlow::{Break, Continue};
 use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Phase, Request, Visible};
-use mconnect_core::script::Pace;
+use mconnect_core::script::{self, Pace};
 use mconnect_core::{Action, Error, Scene, Session};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -27,12 +27,12 @@ impl Talk<'_> {
         self.show_what_came(session)
     }
 
-    /// Shows what the server says until no reply is due.
+    /// Shows what the server says until no reply is due; out of step, nobody knows which ones are.
     pub(super) fn wait_for_replies(&mut self, session: &mut Session) -> Flow {
         loop {
             self.show_what_came(session)?;
             let due = session.standing();
-            if due.outstanding == 0 {
+            if due.outstanding == 0 || matches!(self.script.end(), Some(script::End::OutOfStep(_))) {
                 return Continue(());
             }
             let is_optional = due.outstanding == 1 && due.awaited == Some(Request::EmptyLine);
@@ -159,8 +159,9 @@ impl Talk<'_> {
             // Before the reply is shown: what is typed in answer to it is meant.
             self.heard.has_dropped |= terminal::drop_typed();
         }
-        if !had_ended && self.script.end().is_some() {
+        if let Some(end) = self.script.end().filter(|_| !had_ended) {
             self.heard.last_words = Some(words);
+            judge::script_ended(end, self.setting.verdict);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The steps before a session is handed over.
 
-use mconnect_core::protocol::{Meaning, Phase, Reply, Request};
+use mconnect_core::protocol::{Phase, Reply, Request};
 use mconnect_core::{Error, Session};
 
 use super::{Secure, visible};
@@ -42,11 +42,7 @@ impl Opening<'_> {
             let greeting = self.session.read_reply();
             let greeting = self.shown(greeting)?;
             if !greeting.is_granted() {
-                let status = match greeting.meaning() {
-                    Meaning::OutOfStep => status::PROTOCOL,
-                    _ => failure::status_of_refusal(greeting.code()),
-                };
-                self.verdict.complain(status, "the greeting grants no session");
+                self.verdict.complain(failure::status_of_refusal(greeting.code()), "the greeting grants no session");
                 return None;
             }
         }

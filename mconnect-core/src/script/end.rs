@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Rules;
-use crate::protocol::{Answer, Meaning, Request, auth_mechanism, secret_start};
+use crate::protocol::{Answer, Code, Meaning, Request, auth_mechanism, secret_start};
 
 /// Why a script ends before its input does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +118,8 @@ impl Course {
         let meaning = answer.meaning();
         match (answer.request, meaning) {
             (_, Meaning::OutOfStep) => Self::End(End::OutOfStep(answer)),
-            (_, Meaning::Closing) if rules.ends_at_refusal && answer.request.is_some() => {
+            // A 221 is a close, and no more.
+            (Some(_), Meaning::Closing) if rules.ends_at_refusal && answer.code == Code::NOT_AVAILABLE => {
                 Self::End(End::Refused(answer))
             }
             (_, Meaning::Closing) => Self::End(End::Closing),

@@ -13,8 +13,8 @@ use crate::protocol::{BodyEncoder, Code, Meaning, Phase, Reply, Severity, Unexpe
 pub enum MessageReply {
     /// DATA was refused, or the server is closing: nothing of the message went out.
     NotSent(Reply),
-    /// The message went out, and this was replied to it: one reply, and in LMTP one for each recipient that had been
-    /// accepted ([RFC 2033, section 4.2](https://www.rfc-editor.org/rfc/rfc2033#section-4.2)).
+    /// The message went out, all of it unless the server said meanwhile that it closes (421), and this was replied to it:
+    /// one reply, and in LMTP one for each recipient that had been accepted ([RFC 2033, section 4.2](https://www.rfc-editor.org/rfc/rfc2033#section-4.2)).
     Sent(Vec<Reply>),
 }
 
@@ -104,9 +104,7 @@ impl Session {
     pub fn pipeline<L: AsRef<[u8]>>(&mut self, lines: impl IntoIterator<Item = L>) -> Result<Vec<Reply>, Error> {
         self.require_in_step(|phase| matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::StartTls))?;
         if let Some(last_word) = self.unasked()? {
-            let scene = self.shared().scene(Action::Write);
-            let source = Box::new(Error::Closed { scene, partial: Vec::new() });
-            return Err(Error::Pipeline { answered: vec![last_word], source });
+            return Err(Error::Pipeline { answered: vec![last_word], source: Box::new(self.closed()) });
         }
         let mut group = Vec::new();
         let mut replies = Vec::new();
@@ -161,18 +159,32 @@ impl Session {
             }
         }
         encoder.finish(&mut out);
+        // The server may have refused the message before its end; it reads on up to the lone dot all the same.
+        let early = self.reader.read_arrived()?.map(|reply| self.in_step(reply)).transpose()?;
+        let mut replies = Vec::from_iter(early);
+        if replies.iter().any(|reply| reply.meaning() == Meaning::Closing) {
+            return Ok(MessageReply::Sent(replies));
+        }
         if let Err(error) = self.send(&out) {
             return self.last_words(error).map(|reply| MessageReply::Sent(vec![reply]));
         }
-        let mut replies = vec![self.expected_reply()?];
-        while self.outstanding() > 0 {
+        while replies.is_empty() || self.outstanding() > 0 {
             replies.push(self.expected_reply()?);
         }
         Ok(MessageReply::Sent(replies))
     }
 
     fn send_group(&mut self, group: &mut Vec<u8>, replies: &mut Vec<Reply>) -> Result<(), Error> {
-        let mut result = self.send(group);
+        // What comes before the first group is looked at by the caller.
+        let unasked = if replies.is_empty() { Ok(None) } else { self.unasked() };
+        let mut result = match unasked {
+            Ok(None) => self.send(group),
+            Ok(Some(last_word)) => {
+                replies.push(last_word);
+                Err(self.closed())
+            }
+            Err(error) => Err(error),
+        };
         wipe(group);
         group.clear();
         while self.outstanding() > 0 && (result.is_ok() || self.phase() != Phase::Closed) {
@@ -205,10 +217,7 @@ impl Session {
     /// Reads the reply to what was sent, which must not be one to something else.
     fn expected_reply(&mut self) -> Result<Reply, Error> {
         let reply = self.read_reply()?;
-        match reply.meaning() {
-            Meaning::OutOfStep => Err(self.surprise(reply)),
-            _ => Ok(reply),
-        }
+        self.in_step(reply)
     }
 
     /// Looks at what has come before anything else is sent: a server's last word is returned.
@@ -218,14 +227,22 @@ impl Session {
         }
         let grace = Deadline::after(self.shared().timeouts.closing);
         let reply = self.reader.read_reply_by(Some(grace))?;
-        match reply.meaning() {
-            Meaning::Closing => Ok(Some(reply)),
-            _ => Err(self.surprise(reply)),
-        }
+        self.in_step(reply).map(Some)
     }
 
-    fn surprise(&self, reply: Reply) -> Error {
-        Error::Surprise { scene: self.shared().scene(Action::ReadReply), reply: Box::new(reply) }
+    /// The server has said that it closes: nothing more is sent.
+    fn closed(&self) -> Error {
+        Error::Closed { scene: self.shared().scene(Action::Write), partial: Vec::new() }
+    }
+
+    /// Returns a reply that does not show client and server out of step.
+    fn in_step(&self, reply: Reply) -> Result<Reply, Error> {
+        match reply.meaning() {
+            Meaning::OutOfStep => {
+                Err(Error::Surprise { scene: self.shared().scene(Action::ReadReply), reply: Box::new(reply) })
+            }
+            _ => Ok(reply),
+        }
     }
 
     fn require_in_step(&self, is_wrong: impl Fn(Phase) -> bool) -> Result<(), Error> {

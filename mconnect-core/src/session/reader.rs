@@ -132,20 +132,38 @@ impl Reader {
     }
 
     pub(super) fn read_reply_by(&mut self, deadline: Option<Deadline>) -> Result<Reply, Error> {
-        while self.await_line(deadline)? {
-            let Some(line) = self.lines.finish() else { break };
-            let request = self.shared.received(line);
-            match self.reply.push(line) {
-                Ok(None) => {}
-                Ok(Some(reply)) => return Ok(reply.in_answer_to(request, Arc::clone(&self.shared.peer_name))),
-                Err(source) => {
-                    let scene = self.shared.scene(Action::ReadReply);
-                    return Err(Error::Limit { scene, partial: self.reply.take_partial(), source });
-                }
+        loop {
+            if let Some(reply) = self.read_reply_line(deadline)? {
+                return Ok(reply);
             }
         }
-        let scene = self.shared.scene(Action::ReadReply);
-        Err(Error::Closed { scene, partial: self.reply.take_partial() })
+    }
+
+    /// Reads what has arrived of a reply, without waiting, and returns it if it is whole; a later call goes on with it.
+    pub(super) fn read_arrived(&mut self) -> Result<Option<Reply>, Error> {
+        while self.has_arrived() {
+            if let Some(reply) = self.read_reply_line(None)? {
+                return Ok(Some(reply));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads a line of a reply, and returns that if it ends with it.
+    fn read_reply_line(&mut self, deadline: Option<Deadline>) -> Result<Option<Reply>, Error> {
+        let line = if self.await_line(deadline)? { self.lines.finish() } else { None };
+        let Some(line) = line else {
+            let scene = self.shared.scene(Action::ReadReply);
+            return Err(Error::Closed { scene, partial: self.reply.take_partial() });
+        };
+        let request = self.shared.received(line);
+        match self.reply.push(line) {
+            Ok(reply) => Ok(reply.map(|reply| reply.in_answer_to(request, Arc::clone(&self.shared.peer_name)))),
+            Err(source) => {
+                let scene = self.shared.scene(Action::ReadReply);
+                Err(Error::Limit { scene, partial: self.reply.take_partial(), source })
+            }
+        }
     }
 
     /// Reads until a line, or the unfinished last one, is there, and says whether it is; otherwise the server closed.

@@ -57,8 +57,8 @@ impl Game<'_, '_> {
     fn look(&mut self) -> Result<(), Finding> {
         let is_between_replies = self.held.is_none() && self.skip == 0 && self.reply.partial().is_empty();
         let Some(session) = self.session.as_mut().filter(|_| is_between_replies) else { return Ok(()) };
-        let is_command_due = session.outstanding() == 0 && matches!(session.phase(), Phase::Command | Phase::Auth);
-        if !is_command_due || !session.has_arrived() || session.buffered().is_empty() {
+        let is_smtp_due = matches!(session.phase(), Phase::Command | Phase::Auth | Phase::Body | Phase::Chunk { .. });
+        if !is_smtp_due || session.outstanding() > 0 || !session.has_arrived() || session.buffered().is_empty() {
             return Ok(());
         }
         let reply = self.read_reply(GRACE)?;
