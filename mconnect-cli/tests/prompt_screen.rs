@@ -113,9 +113,9 @@ fn a_tab_in_a_line_of_a_body_takes_the_columns_up_to_the_next_stop_and_gives_the
         screen.send(format!("{CTRL_E}{CTRL_U}\t\t"));
         // Four columns of the second tab are on the next row, where the rows are that short.
         if columns == 20 {
-            expect_cursor(&screen, row + 1, 8)
+            expect_cursor(&screen, row + 1, 8);
         } else {
-            expect_cursor(&screen, row, 24)
+            expect_cursor(&screen, row, 24);
         }
         screen.send("end\r");
         screen.expect_last("data, . ends>");
