@@ -82,15 +82,15 @@ pub enum LeftBy {
 }
 
 impl Typing {
-    /// Says whether a new line is the one before with a plain character at its end, which the editor writes alone.
+    /// Says whether a new line is the one before with a character at its end that stands for itself: the editor writes that
+    /// alone.
     pub fn adds_alone(&self, line: &str) -> bool {
-        let added =
-            line.strip_prefix(self.line.as_str()).and_then(|added| added.chars().next().filter(|_| added.len() == 1));
-        let is_key = added.is_some() && added == self.inserted;
-        let is_plain = is_key && self.hint.is_empty() && !self.has_hint && !self.has_other_prompt;
-        is_plain
-            && rows::end_of(&format!("{}{}", self.prompt, self.line), self.columns).column + 1
-                < usize::from(self.columns)
+        let added = line.strip_prefix(self.line.as_str()).filter(|added| added.chars().eq(self.inserted));
+        let is_after_all = self.hint.is_empty() && !self.has_hint && !self.has_other_prompt;
+        added.filter(|_| is_after_all).and_then(|added| rows::width_apart(line, added)).is_some_and(|width| {
+            let end = rows::end_of(&format!("{}{}", self.prompt, self.line), self.columns);
+            end.column + width < usize::from(self.columns)
+        })
     }
 }
 
@@ -208,7 +208,7 @@ impl ConditionalEventHandler for Keys {
             typing.at = context.pos();
             typing.is_searching = is_of_search(key, typing.has_other_prompt);
             typing.inserted = match key {
-                KeyEvent(KeyCode::Char(c @ ' '..='~'), Modifiers::NONE) if !is_command => Some(c),
+                KeyEvent(KeyCode::Char(c), Modifiers::NONE) if !is_command => Some(c),
                 _ => None,
             };
             let (is_after_cr, is_escaped) = (typing.is_after_cr, typing.is_escaped);

@@ -116,6 +116,14 @@ pub fn shown(prompt: &str, line: &str, columns: u16) -> String {
     text
 }
 
+/// Returns how wide the last character of a line is, if it joins nothing before it and is shown as it is.
+pub fn width_apart(line: &str, last: &str) -> Option<usize> {
+    let mut shown = String::new();
+    last.chars().for_each(|c| push_apart(c, &mut shown));
+    let is_apart = line.graphemes(true).next_back() == Some(last) && shown == last;
+    Some(usize::from(WIDTHS.width(last))).filter(|width| is_apart && *width > 0)
+}
+
 fn push_apart(c: char, text: &mut String) {
     match c {
         '\u{200d}' | '\u{fe0e}' | '\u{fe0f}' => {}
@@ -153,6 +161,20 @@ mod tests {
         assert_eq!(rows("12345678世"), 1);
         assert_eq!(rows("12345678e\u{301}"), 0);
         assert_eq!(rows("1\t9\n"), 1);
+    }
+
+    #[test]
+    fn only_what_joins_nothing_and_is_shown_as_it_is_stands_apart() {
+        for (line, last, width) in [
+            ("ab", "b", Some(1)),
+            ("a世", "世", Some(2)),
+            ("e\u{301}", "\u{301}", None),
+            ("👋🏿", "🏿", None),
+            ("👨\u{200d}👩", "👩", None),
+            ("a\t", "\t", None),
+        ] {
+            assert_eq!(width_apart(line, last), width, "{line:?}");
+        }
     }
 
     #[test]
