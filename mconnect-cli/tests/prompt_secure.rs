@@ -333,7 +333,7 @@ fn an_exchange_waits_until_nothing_else_is_due() {
 }
 
 #[test]
-fn a_server_that_closes_while_an_answer_is_typed_ends_the_tool_and_the_answer_is_not_kept() {
+fn what_is_typed_of_an_answer_when_the_server_closes_is_dropped_up_to_enter() {
     for (line, question) in [("~a", "user:"), ("~a user", "password of user:")] {
         let (late, is_late) = channel();
         let peer = Peer::start(move |mut stream| {
@@ -352,9 +352,12 @@ fn a_server_that_closes_while_an_answer_is_typed_ends_the_tool_and_the_answer_is
         screen.enter(line, question);
         screen.send("penc");
         late.send(()).unwrap();
-        assert_eq!(screen.wait(), 75);
         screen.expect_row("421 too late");
+        screen.expect_last("closed>");
+        screen.send("il-box\rQUIT\r");
+        assert_eq!(screen.wait(), 75);
         assert!(!folder.history().contains("penc"), "{}", folder.history());
+        assert!(!screen.pty.screen().contains("il-box") && !folder.history().contains("il-box"));
         assert_eq!(peer.received(), [b"EHLO x\r\n"]);
     }
 }

@@ -171,7 +171,7 @@ impl Talk<'_> {
                 Ok(Typed::EndOfInput) => return Continue(None),
                 Ok(Typed::Break) => continue,
                 Ok(Typed::Suspend) => {
-                    self.suspend();
+                    self.setting.suspend();
                     continue;
                 }
                 Ok(Typed::Interrupt) => {

@@ -1,13 +1,14 @@
 //! The end of a session, whoever ends it.
 
 use std::ops::ControlFlow::{Break, Continue};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::Phase;
 
 use super::listen::PATIENCE;
 use super::{Flow, Leave, Setting, Talk};
 use crate::judge::{self, End};
+use crate::progress;
 use crate::verdict::status;
 
 impl Talk<'_> {
@@ -22,7 +23,15 @@ impl Talk<'_> {
         let patience = self.setting.timeouts.command;
         loop {
             self.show_what_came()?;
-            if !self.inbox.wait(Some(Instant::now() + patience), || false) {
+            let deadline = Instant::now() + patience;
+            let mut is_over = false;
+            while !is_over && !self.inbox.wait(Some(deadline.min(Instant::now() + TICK)), || false) {
+                let standing = self.writer.standing();
+                progress::draw(&self.above(&standing).trim_end().replace('\n', " "));
+                is_over = deadline <= Instant::now();
+            }
+            if is_over {
+                progress::clear();
                 let message = format!(
                     "{} said nothing for {} s after the end of the input, and did not close",
                     self.writer.peer(),
@@ -38,7 +47,9 @@ impl Talk<'_> {
     /// In a body no reply but its own is due, and that one never comes.
     fn wait_for_replies_at_end(&mut self) -> Flow {
         match self.writer.standing().phase {
-            Phase::Command | Phase::Greeting => self.wait(Some(Instant::now() + PATIENCE)).map_continue(drop),
+            // As typed lines do.
+            Phase::Greeting => self.wait_for_replies(),
+            Phase::Command => self.wait(Some(Instant::now() + PATIENCE)).map_continue(drop),
             _ => Continue(()),
         }
     }
@@ -80,3 +91,6 @@ impl Talk<'_> {
         self.writer.standing().has_quit
     }
 }
+
+/// A clock is looked at so often.
+const TICK: Duration = Duration::from_secs(1);

@@ -141,7 +141,7 @@ impl Talk<'_> {
             match self.lines.next(&standing) {
                 Next::Send => self.send_next(&standing)?,
                 // Nothing waits for it: a line can be typed.
-                Next::Replies if self.lines.is_done() && (!standing.is_turning || is_unasked(&standing)) => break,
+                Next::Replies if self.lines.is_done() && (!standing.is_turning || self.is_open_early()) => break,
                 Next::Replies => self.wait_for_reply()?,
                 Next::Input => break,
                 Next::StartTls => drop(self.inbox.wait(None, || false)),
@@ -157,6 +157,12 @@ impl Talk<'_> {
             self.end_paste()?;
         }
         if self.is_surprised && !is_dropped { self.drop_ahead(false) } else { Continue(()) }
+    }
+
+    /// Says whether only the greeting is what decides: then the prompt is open, and a line that is typed waits.
+    fn is_open_early(&self) -> bool {
+        let is_other = |request: Request| request.is_turn() && request != Request::Greeting;
+        self.writer.standing().phase == Phase::Greeting && !self.writer.owes(is_other)
     }
 
     fn send_next(&mut self, standing: &Standing) -> Flow {
@@ -244,6 +250,9 @@ impl Talk<'_> {
 
     pub(super) fn send(&mut self, bytes: &[u8]) -> Flow {
         self.sent += bytes.len() as u64;
+        if self.writer.standing().outstanding == 0 {
+            self.overdue.restart();
+        }
         match self.writer.send(bytes) {
             Ok(()) => Continue(()),
             Err(error) => self.writing_failed(&error),
@@ -252,12 +261,13 @@ impl Talk<'_> {
 
     /// A failed write is only the symptom: what the server still says tells why. One that takes nothing is another thing.
     fn writing_failed(&mut self, error: &Error) -> Flow {
+        let leave = self.broken_off();
         if error.is_timeout() {
             self.setting.verdict.complain(failure::status(error), &failure::describe(error));
             self.writer.closer().close();
             self.end = Some(End::Given);
         }
-        Break(Leave::End)
+        Break(leave)
     }
 
     /// Shows what a paste held, as if it had been typed.
@@ -286,11 +296,6 @@ impl Talk<'_> {
             self.addresses.push(address.to_owned());
         }
     }
-}
-
-/// Says whether only the greeting is due: then the prompt is open, and a line that is typed waits.
-fn is_unasked(standing: &Standing) -> bool {
-    standing.outstanding == 1 && standing.phase == Phase::Greeting
 }
 
 fn tell_skipped(octets: u64, up_to: &str) {

@@ -30,8 +30,15 @@ pub fn extensions(extensions: Option<&Extensions>) {
     say(&if list.is_empty() { "no extensions".to_owned() } else { list.join("\n") });
 }
 
-/// Prints where the session stands.
-pub fn state(writer: &Writer, mark: &str, open: Duration, sent: u64, received: u64) {
+/// What was counted of a session.
+pub struct Counts {
+    pub open: Duration,
+    pub sent: u64,
+    pub received: u64,
+}
+
+/// Says where the session stands.
+pub fn state(writer: &Writer, mark: &str, counts: &Counts) -> String {
     let standing = writer.standing();
     let local = writer.local_address().map_or_else(|| "unknown".to_owned(), |local| local.to_string());
     let tls = match mark {
@@ -39,13 +46,15 @@ pub fn state(writer: &Writer, mark: &str, open: Duration, sent: u64, received: u
         mark => mark.trim_start_matches(", "),
     };
     let step = if standing.is_in_step && standing.surprise.is_none() { "" } else { ", out of step" };
-    say(&format!(
-        "peer      {}\nlocal     {local}\ntls       {tls}\nphase     {}\nreplies   {} due{step}\nsent      {sent} octets\nreceived  {received} octets\nopen      {:.1} s",
+    format!(
+        "peer      {}\nlocal     {local}\ntls       {tls}\nphase     {}\nreplies   {} due{step}\nsent      {} octets\nreceived  {} octets\nopen      {:.1} s",
         writer.peer(),
         standing.phase,
         standing.outstanding,
-        open.as_secs_f64()
-    ));
+        counts.sent,
+        counts.received,
+        counts.open.as_secs_f64()
+    )
 }
 
 /// Appends a line with what a challenge says, if it says something.
