@@ -4,18 +4,21 @@ use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Phase, Request, Standing};
 
+use crate::progress;
+
 /// Knows since when the reply that is due next has been due.
 #[derive(Debug, Clone, Copy)]
 pub struct Overdue {
     since: Instant,
 }
 
-impl Overdue {
-    /// Begins to wait now.
-    pub fn new() -> Self {
+impl Default for Overdue {
+    fn default() -> Self {
         Self { since: Instant::now() }
     }
+}
 
+impl Overdue {
     /// Begins again: another reply is due next.
     pub fn restart(&mut self) {
         self.since = Instant::now();
@@ -31,6 +34,12 @@ impl Overdue {
         awaited(standing)?;
         let whole = self.since.elapsed().as_secs() + 1;
         self.after(GRACE.max(Duration::from_secs(whole)))
+    }
+
+    /// Returns how long to wait before the words change, where they are shown; otherwise there is nothing to wait for.
+    pub fn tick(&self, standing: &Standing) -> Duration {
+        let next = self.next_tick(standing).filter(|_| progress::is_shown());
+        next.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
     }
 
     /// Says what is waited for, and how long already, once that is more than two seconds.
@@ -62,7 +71,7 @@ mod tests {
     #[test]
     fn what_is_late_is_named_by_whole_seconds() {
         let mut tracker = Tracker::new();
-        let mut overdue = Overdue::new();
+        let mut overdue = Overdue::default();
         assert_eq!(overdue.words(&tracker.standing()), None, "it is not late yet");
         overdue.since = Instant::now().checked_sub(Duration::from_millis(14_200)).unwrap();
         assert_eq!(overdue.words(&tracker.standing()).unwrap(), "waiting for the greeting, 14 s");
@@ -70,7 +79,7 @@ mod tests {
         assert_eq!(tick, overdue.since + Duration::from_secs(15));
         for (sent, reply, words) in [
             ("", "220 hi", None),
-            ("NOOP\r\n", "", Some("the reply to NOOP")),
+            ("RSET\r\n", "", Some("the reply to RSET")),
             ("", "250 ok", None),
             ("DATA\r\n", "354 go", None),
             (".\r\n", "", Some("the reply to the message")),

@@ -6,14 +6,27 @@ use std::time::{Duration, Instant};
 
 use crate::verdict::say;
 
-/// The line as it is drawn: the process has one last row.
-static DRAWN: Mutex<String> = Mutex::new(String::new());
+/// Said of a message whose reply is not here.
+pub const WHOLE_MESSAGE: &str = "the whole message went out: it may have been taken";
+
+/// The line as it is drawn, and what is told below it if the process is interrupted: it has one last row.
+static LAST_ROW: Mutex<LastRow> = Mutex::new(LastRow { drawn: String::new(), at_interrupt: None });
+
+struct LastRow {
+    drawn: String,
+    at_interrupt: Option<String>,
+}
+
+/// Says whether somebody sees it.
+pub fn is_shown() -> bool {
+    io::stderr().is_terminal()
+}
 
 /// Draws the line anew, cut to what any terminal shows in one row; only where standard error is a terminal.
 pub fn draw(text: &str) {
-    let mut drawn = drawn();
+    let drawn = &mut row().drawn;
     let text: String = text.chars().take(WIDTH).collect();
-    if text == *drawn || !io::stderr().is_terminal() {
+    if text == *drawn || !is_shown() {
         return;
     }
     let gone = drawn.chars().count().saturating_sub(text.chars().count());
@@ -23,7 +36,7 @@ pub fn draw(text: &str) {
 
 /// Takes it away.
 pub fn clear() {
-    let mut drawn = drawn();
+    let drawn = &mut row().drawn;
     if !drawn.is_empty() {
         put(&format!("\r{}\r", " ".repeat(drawn.chars().count())));
         drawn.clear();
@@ -32,15 +45,25 @@ pub fn clear() {
 
 /// Leaves it as it is, and goes on below: the process is about to end.
 pub fn leave() {
-    let mut drawn = drawn();
+    let (drawn, words) = {
+        let mut row = row();
+        (std::mem::take(&mut row.drawn), row.at_interrupt.take())
+    };
     if !drawn.is_empty() {
         put("\r\n");
-        drawn.clear();
+    }
+    if let Some(words) = words {
+        say(&format!("mconnect: interrupted: {words}"));
     }
 }
 
-fn drawn() -> MutexGuard<'static, String> {
-    DRAWN.lock().unwrap_or_else(PoisonError::into_inner)
+/// Sets what is told if the process is interrupted from now on.
+pub fn at_interrupt(words: Option<String>) {
+    row().at_interrupt = words;
+}
+
+fn row() -> MutexGuard<'static, LastRow> {
+    LAST_ROW.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Octets on their way out.
@@ -62,28 +85,44 @@ impl Work {
         Self { name: name.to_owned(), total, done: 0, begun: now, drawn: now, is_drawn: false }
     }
 
-    /// Notes that so many octets more went out.
-    pub fn add(&mut self, octets: usize) {
+    /// Notes that so many octets more went out; `is_inside` says whether a message is under way after that.
+    pub fn add(&mut self, octets: usize, is_inside: bool) {
         self.done += octets as u64;
-        if self.begun.elapsed() >= GRACE && (!self.is_drawn || self.drawn.elapsed() >= GAP) {
+        let is_lost = if is_inside { ", and not the end of the message: it cannot have been taken" } else { "" };
+        at_interrupt(Some(format!("{} of {} went out{is_lost}", amount(self.done), self.name)));
+        if self.is_long() && (!self.is_drawn || self.drawn.elapsed() >= GAP) {
             (self.drawn, self.is_drawn) = (Instant::now(), true);
             let words = words(&self.name, self.done, self.total, self.begun.elapsed());
             draw(&words);
         }
     }
 
-    /// Returns how many octets went out.
-    pub fn done(&self) -> u64 {
-        self.done
-    }
-
     /// Ends it: if that took long enough to be drawn, the line is replaced by one with what went out.
     pub fn finish(self, is_quiet: bool) {
         clear();
-        if self.begun.elapsed() >= GRACE && io::stderr().is_terminal() && !is_quiet {
+        if self.is_long() && is_shown() && !is_quiet {
             let seconds = self.begun.elapsed().as_secs_f64();
             say(&format!("{}: {} sent in {seconds:.1} s", self.name, amount(self.done)));
         }
+    }
+
+    /// Says how much went out of what the end of the session has cut off.
+    pub fn break_off(self) {
+        let words = row().at_interrupt.take();
+        if let Some(words) = words.filter(|_| self.is_long()) {
+            say(&format!("mconnect: {words}"));
+        }
+    }
+
+    fn is_long(&self) -> bool {
+        self.begun.elapsed() >= GRACE && self.done >= LEAST
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        clear();
+        at_interrupt(None);
     }
 }
 
@@ -116,6 +155,8 @@ fn put(text: &str) {
 
 /// What is over before this is not shown.
 const GRACE: Duration = Duration::from_secs(2);
+/// Nor is what is less than this, in octets: that is slow because of the replies.
+const LEAST: u64 = 64 * 1024;
 /// The line is drawn again so often.
 const GAP: Duration = Duration::from_millis(200);
 /// In columns; a line that wraps cannot be taken away.

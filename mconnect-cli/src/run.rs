@@ -15,6 +15,7 @@ use crate::help;
 use crate::input::Input;
 use crate::line::{self, Setting};
 use crate::play;
+use crate::progress;
 use crate::prompt::{self, Waker};
 use crate::raw;
 use crate::screen::Screen;
@@ -73,8 +74,8 @@ fn set_stage(options: &Options, act: impl FnOnce(&Stage) + Send) -> io::Result<(
     }
     let is_raw = options.mode == Mode::Raw && io::stdin().is_terminal();
     let is_typed = takes_typed_lines(options);
-    // A password may be asked for, without echo.
-    if !is_raw && !is_typed && options.security.auth.is_none() {
+    // A password may be asked for, without echo; and who sees how far it went sees it at an interrupt, too.
+    if !is_raw && !is_typed && options.security.auth.is_none() && !progress::is_shown() {
         act(&Stage::Plain);
         return Ok(());
     }

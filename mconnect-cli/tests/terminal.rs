@@ -255,6 +255,10 @@ fn the_terminal_is_restored_also_where_it_controls_nothing() {
                 Some(signal) => pty.signal(signal),
                 None => end.send(()).unwrap(),
             }
+            if signal.is_none() && options == ["--quiet"] {
+                pty.expect("closed> ");
+                pty.send("\x04");
+            }
             let status = pty.wait();
             assert_eq!(status, signal.map_or(if options == ["-r"] { 0 } else { 76 }, |signal| -(signal as i32)));
             assert_eq!(pty.settings(), pty.before, "{options:?} at {terminal} after {signal:?}");

@@ -86,6 +86,12 @@ impl Talk<'_> {
 
     /// Ends the session in an orderly way, and says what was wrong with it, if anything.
     pub(super) fn finish(mut self, session: &mut Session) {
+        if let Some(work) = self.work.take() {
+            match self.rest.is_over || session.standing().has_quit {
+                true => work.finish(self.setting.secure.is_quiet()),
+                false => work.break_off(),
+            }
+        }
         let deadline = Instant::now() + self.setting.timeouts.closing;
         let _ = session.half_close();
         while self.end.is_none() {

@@ -21,6 +21,8 @@ use zeroize::Zeroize as _;
 
 use crate::input::{Block, Input};
 use crate::judge::End;
+use crate::overdue::Overdue;
+use crate::progress::Work;
 use crate::screen::{self, Screen};
 use crate::secure::Secure;
 use crate::terminal::Terminal;
@@ -41,8 +43,9 @@ pub struct Setting<'a> {
 /// Hands a session over, until its end.
 pub fn run(mut session: Session, setting: Setting<'_>) {
     let script = Script::new(setting.rules);
+    let work = (setting.rules.pace != Pace::Typed).then(|| Work::new("the input", setting.input.size()));
     let mut talk =
-        Talk { setting, script, rest: Rest::default(), is_hidden: false, heard: Heard::default(), end: None };
+        Talk { setting, script, work, rest: Rest::default(), is_hidden: false, heard: Heard::default(), end: None };
     while let Break(Stop::StartTls) = talk.converse(&mut session) {
         let is_typed = talk.setting.rules.pace == Pace::Typed;
         match talk.setting.secure.upgrade(session, is_typed, talk.setting.verdict) {
@@ -70,6 +73,8 @@ type Flow = ControlFlow<Stop>;
 struct Talk<'a> {
     setting: Setting<'a>,
     script: Script,
+    /// What goes out, if that is not typed.
+    work: Option<Work>,
     rest: Rest,
     /// What is typed is not shown.
     is_hidden: bool,
@@ -96,6 +101,10 @@ struct Rest {
 struct Heard {
     /// What is to be shown next.
     shown: Vec<u8>,
+    /// How much of the line that has not ended was shown.
+    ahead: usize,
+    /// Since when the reply that is due next has been due.
+    overdue: Overdue,
     /// The last line of the reply that ended the script.
     last_words: Option<String>,
     /// Something that was typed ahead was dropped.
@@ -221,8 +230,15 @@ impl Talk<'_> {
     }
 
     fn send(&mut self, session: &mut Session) -> Flow {
+        if session.outstanding() == 0 {
+            self.heard.overdue.restart();
+        }
         match session.send(self.script.out()) {
             Ok(()) => {
+                if let Some(work) = &mut self.work {
+                    let is_inside = matches!(session.phase(), Phase::Body | Phase::Chunk { .. });
+                    work.add(self.script.out().len(), is_inside);
+                }
                 self.script.sent();
                 Continue(())
             }

@@ -3,13 +3,13 @@
 use std::ops::ControlFlow::{Break, Continue};
 use std::time::{Duration, Instant};
 
-use mconnect_core::protocol::Phase;
+use mconnect_core::protocol::{Phase, Request};
 
 use super::listen::PATIENCE;
 use super::{Flow, Leave, Setting, Talk};
 use crate::judge::{self, End};
 use crate::progress;
-use crate::verdict::status;
+use crate::verdict::{say, status};
 
 impl Talk<'_> {
     /// Ends the sending side, and shows what the server says until it closes.
@@ -56,6 +56,9 @@ impl Talk<'_> {
 
     /// Ends the session in an orderly way, and says what was wrong with it, if anything.
     pub(super) fn finish(&mut self) {
+        if let Some(work) = self.work.take() {
+            work.break_off();
+        }
         let deadline = Instant::now() + self.setting.timeouts.closing;
         let _ = self.writer.half_close();
         while self.end.is_none() {
@@ -83,6 +86,21 @@ impl Talk<'_> {
             if ending.is_some() {
                 break;
             }
+        }
+    }
+
+    /// Says what is lost with a session that is closed at once.
+    pub(super) fn tell_lost(&self) {
+        let sent = progress::amount(self.sent_of_message);
+        if self.writer.owes(|request| matches!(request, Request::EndOfData | Request::Bdat)) {
+            say("mconnect: the reply to the message had not come: it may have been taken");
+        }
+        match self.writer.standing().phase {
+            Phase::Body => say(&format!("mconnect: the message is lost: {sent} of it went out, and not its end")),
+            Phase::Chunk { left } => {
+                say(&format!("mconnect: the message is lost: {left} octets of the chunk had still to go out"));
+            }
+            _ => {}
         }
     }
 

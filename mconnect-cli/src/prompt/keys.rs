@@ -257,7 +257,10 @@ impl ConditionalEventHandler for Keys {
             KeyEvent(KeyCode::Char('D'), Modifiers::CTRL) if is_empty => self.leave(LeftBy::EndOfInput),
             KeyEvent(KeyCode::Char('D'), Modifiers::CTRL) if is_vi => Some(Cmd::Noop),
             _ if is_secret => self.hide(key),
-            KeyEvent(KeyCode::Tab, Modifiers::NONE) if is_text => Some(Cmd::Insert(1, "\t".to_owned())),
+            // What begins with a tilde is completed there, too.
+            KeyEvent(KeyCode::Tab, Modifiers::NONE) if is_text && !context.line().starts_with('~') => {
+                Some(Cmd::Insert(1, "\t".to_owned()))
+            }
             KeyEvent(KeyCode::Char(c), Modifiers::ALT) if is_vi => match vi::after_escape(c, context) {
                 vi::Escaped::Is(cmd) => Some(cmd),
                 vi::Escaped::Inserts { at } => {

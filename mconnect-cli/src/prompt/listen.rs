@@ -45,6 +45,9 @@ impl Talk<'_> {
         let patience = self.writer.patience();
         let patience = if is_optional { patience.min(EMPTY_LINE_PATIENCE) } else { patience };
         let deadline = self.deadline(&standing).unwrap_or_else(|| Instant::now() + patience);
+        if matches!(standing.awaited, Some(Request::EndOfData | Request::Bdat)) {
+            progress::at_interrupt(Some(progress::WHOLE_MESSAGE.to_owned()));
+        }
         while due > 0 && self.writer.standing().outstanding >= due {
             let tick = self.overdue.next_tick(&self.writer.standing()).unwrap_or(deadline);
             let tick = tick.min(Instant::now() + Duration::from_secs(1));
@@ -61,6 +64,7 @@ impl Talk<'_> {
             }
         }
         progress::clear();
+        progress::at_interrupt(None);
         Continue(())
     }
 

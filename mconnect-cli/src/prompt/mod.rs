@@ -11,6 +11,7 @@
 //! ```
 
 mod alarm;
+mod ask;
 #[cfg(feature = "tls")]
 mod auth;
 #[cfg(not(feature = "tls"))]
@@ -54,6 +55,7 @@ pub use waker::Waker;
 use crate::args::{Keys, Options};
 use crate::judge::End;
 use crate::overdue::Overdue;
+use crate::progress::Work;
 use crate::secure::Secure;
 use crate::signals;
 use crate::terminal::{Manner, Terminal};
@@ -117,13 +119,15 @@ pub fn run(session: Session, setting: &Setting<'_>) {
             has_color,
             writer,
             inbox,
-            overdue: Overdue::new(),
+            overdue: Overdue::default(),
             opened: Instant::now(),
             sent: 0,
+            sent_of_message: 0,
             received: 0,
             before: before.take(),
             addresses: Vec::new(),
             lines: Lines::typed(setting.secure),
+            work: None,
             is_surprised: false,
             is_shown: false,
             is_input_over: false,
@@ -194,12 +198,16 @@ struct Talk<'a> {
     overdue: Overdue,
     opened: Instant,
     sent: u64,
+    /// How much of it is of the message under way.
+    sent_of_message: u64,
     received: u64,
     /// How the session before this one ended.
     before: Option<String>,
     addresses: Vec<String>,
     /// What was entered and is on its way out.
     lines: Lines,
+    /// What of it takes long.
+    work: Option<Work>,
     /// It was told that client and server are out of step.
     is_surprised: bool,
     /// The next answer to a 334 is shown while it is typed.
@@ -266,6 +274,7 @@ impl Talk<'_> {
             let standing = self.writer.standing();
             let is_secret = standing.phase == Phase::Auth && !self.is_shown;
             if self.asked == Phase::Auth && standing.phase != Phase::Auth {
+                self.is_shown = false;
                 // Half an answer must not become a command.
                 self.editor.clear();
             }
@@ -276,11 +285,12 @@ impl Talk<'_> {
             if self.inbox.unfinished().size > 0 {
                 self.alarm.hasten(Instant::now() + UNFINISHED_GAP);
             }
-            self.is_shown &= standing.phase == Phase::Auth;
             match self.editor.read(&prompt, is_secret) {
                 Ok(Typed::Line(line)) => self.enter(&line, standing.phase)?,
                 Ok(Typed::Secret(line)) => self.enter_secret(&line)?,
-                Ok(Typed::Lines { text, goes_on }) => self.send_paste(text.replace('\n', "\r\n").into(), goes_on)?,
+                Ok(Typed::Lines { text, goes_on }) => {
+                    self.send_paste("the paste", text.replace('\n', "\r\n").into(), goes_on)?;
+                }
                 Ok(Typed::Break) => {}
                 Ok(Typed::Suspend) => self.setting.suspend(),
                 Ok(Typed::Interrupt) => self.interrupt(),
@@ -311,6 +321,10 @@ impl Talk<'_> {
                     self.editor.remember(line);
                 }
                 self.obey(escape)
+            }
+            _ if phase == Phase::Auth => {
+                self.is_shown = false;
+                self.send_answer(line)
             }
             _ if line.trim().eq_ignore_ascii_case("QUIT") && self.writer.standing().is_closing => Break(Leave::End),
             _ => self.send_line(line, is_command(phase).then(|| line.to_owned())),
@@ -345,6 +359,7 @@ impl Talk<'_> {
             Escape::Chunk(name) => return self.send_chunk(&name),
             Escape::Reopen => return Break(Leave::Reopen),
             Escape::Close => {
+                self.tell_lost();
                 self.writer.closer().close();
                 self.end = Some(End::Given);
                 return Break(Leave::End);
