@@ -13,7 +13,7 @@ use crate::args::{self, Mode, Options, Request, Target};
 use crate::failure;
 use crate::help;
 use crate::input::Input;
-use crate::line::{self, Setting};
+use crate::line::{self, Setting, Typed};
 use crate::play;
 use crate::progress;
 use crate::prompt::{self, Waker};
@@ -204,7 +204,11 @@ fn hand_over(
     rules.ends_at_refusal = options.ends_at_refusal;
     rules.upgrades = secure.upgrades();
     rules.is_in_tls = secure.is_in_tls();
-    line::run(session, Setting { input, screen, terminal, timeouts, rules, secure, verdict });
+    let typed = (pace == Pace::Typed).then_some(Typed { prompt: &options.prompt, reopen });
+    if typed.is_some() && options.prompt.has_escapes && !options.is_quiet {
+        say("a line that begins with a tilde is an escape: ~? lists them");
+    }
+    line::run(session, Setting { input, screen, terminal, timeouts, rules, secure, verdict, typed });
 }
 
 fn help_smtp(topic: Option<&str>, file: Option<&Path>) -> u8 {

@@ -160,11 +160,12 @@ impl Talk<'_> {
     }
 
     /// Where an answer to a 334 is typed, it is not shown: it may be a password.
-    fn hide_answers(&mut self, phase: Phase) {
+    pub(super) fn hide_answers(&mut self, phase: Phase) {
         let Some(terminal) = self.setting.terminal else { return };
-        match (self.is_hidden, phase == Phase::Auth) {
+        match (self.is_hidden, phase == Phase::Auth && !self.shows_answer) {
             (false, true) => self.is_hidden = terminal.enter(Manner::Hidden).is_ok(),
-            (true, false) => {
+            // What is typed on after the end is still the answer.
+            (true, false) if phase != Phase::Closed => {
                 terminal.leave();
                 self.is_hidden = false;
             }

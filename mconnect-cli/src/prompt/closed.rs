@@ -104,4 +104,5 @@ pub fn how(end: Option<&crate::judge::End>, standing: &Standing) -> String {
     }
 }
 
-const CLOSED: &str = "mconnect: the connection is closed: ~o opens the session again, QUIT leaves";
+/// Said of a line that can go nowhere.
+pub const CLOSED: &str = "mconnect: the connection is closed: ~o opens the session again, QUIT leaves";

@@ -21,7 +21,7 @@ mod closed;
 mod completion;
 mod editor;
 mod ending;
-mod escapes;
+pub mod escapes;
 mod files;
 mod helper;
 mod history;
@@ -34,7 +34,7 @@ mod paint;
 mod rows;
 mod send;
 mod tape;
-mod tell;
+pub mod tell;
 mod vi;
 mod waker;
 
@@ -49,6 +49,8 @@ use mconnect_core::{Reader, Session, Timeouts, Writer};
 use nix::sys::signal::{Signal, raise};
 use rustyline::EditMode;
 
+pub use closed::CLOSED;
+pub use files::expand;
 pub use paint::is_wanted as is_color_wanted;
 pub use waker::Waker;
 
