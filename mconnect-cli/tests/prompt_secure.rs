@@ -515,3 +515,22 @@ fn only_a_235_grants_an_exchange() {
         assert!(!screen.pty.screen().contains("authenticated as"), "{}", screen.pty.screen());
     }
 }
+
+#[test]
+fn a_session_that_is_opened_again_has_the_tls_and_the_auth_that_were_asked_for() {
+    let server = Setup::new().tls(&Identity::self_signed(["127.0.0.1"])).auth([("user", "pencil")]).start().unwrap();
+    let folder = Folder::new();
+    let file = folder.path().join("password");
+    fs::write(&file, "pencil\n").unwrap();
+    let options = ["--starttls", "-k", "--auth", "user", "--password-file", file.to_str().unwrap()];
+    let mut screen = Screen::start_with(server.port(), &options, &[], (60, 120));
+    for _ in 0..2 {
+        screen.expect_last("smtp, tls unverified>");
+        screen.pty.look_from_here();
+        screen.send("~o\r");
+        screen.pty.expect("235 2.7.0 welcome");
+    }
+    screen.expect_last("smtp, tls unverified>");
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+}
