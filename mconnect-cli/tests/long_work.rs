@@ -60,7 +60,7 @@ fn a_long_file_shows_how_far_it_is_and_what_went_out() {
     screen.expect_last("smtp>");
     screen.enter("DATA", "data, . ends>");
     screen.send(format!("~r {file}\r"));
-    screen.pty.expect("~r ");
+    screen.pty.expect("mail.eml");
     // The system takes some of it by itself.
     std::thread::sleep(std::time::Duration::from_millis(2200));
     go.send(()).unwrap();
@@ -94,7 +94,7 @@ fn interrupted_it_says_how_much_went_out_and_whether_the_message_can_have_been_t
             // The clock of the reply runs.
             screen.pty.expect("waiting for the reply to the message, 2 s");
         } else {
-            screen.pty.expect("~r ");
+            screen.pty.expect("mail.eml");
             std::thread::sleep(std::time::Duration::from_millis(1000));
         }
         screen.send(CTRL_C);

@@ -357,7 +357,7 @@ fn what_is_typed_of_an_answer_when_the_server_closes_is_dropped_up_to_enter() {
         screen.send("il-box\rQUIT\r");
         assert_eq!(screen.wait(), 75);
         assert!(!folder.history().contains("penc"), "{}", folder.history());
-        assert!(!screen.pty.screen().contains("il-box") && !folder.history().contains("il-box"));
+        assert!(!screen.seen().contains("il-box") && !folder.history().contains("il-box"));
         assert_eq!(peer.received(), [b"EHLO x\r\n"]);
     }
 }

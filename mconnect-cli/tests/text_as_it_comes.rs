@@ -60,6 +60,8 @@ fn on_a_terminal_without_a_prompt_half_a_line_is_shown_and_what_is_said_next_has
     told.say("220 ha\x1b[2J");
     pty.expect("220 ha\\x1b[2J");
     pty.expect("\r\nmconnect: ");
+    pty.expect("closed> ");
+    pty.send("QUIT\n");
     assert_eq!(pty.wait(), 75);
     told.received();
 }

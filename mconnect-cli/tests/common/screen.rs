@@ -86,6 +86,11 @@ impl Screen {
         rows.map(|row| row.trim_end().to_owned()).filter(|row| !row.is_empty()).collect()
     }
 
+    /// Everything that came, as it came and as it is shown: what is typed may be drawn key by key.
+    pub fn seen(&self) -> String {
+        self.pty.screen() + "\n" + &self.lines(&self.pty.raw()).join("\n")
+    }
+
     /// Waits until the rows shown are these.
     #[track_caller]
     pub fn expect(&self, lines: &[&str]) {
