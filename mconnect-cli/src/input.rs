@@ -5,7 +5,7 @@ mod ahead;
 mod ready;
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, IsTerminal, Stdin};
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -67,13 +67,23 @@ impl Input {
     /// Says whether there is something to [`take`](Self::take), so that nobody has to be waited for; a file never keeps
     /// anybody waiting, and what is read ahead has a moment to come.
     pub fn is_at_hand(&self) -> bool {
-        let is_file = || {
-            let file = self.stdin.as_fd().try_clone_to_owned().map(File::from);
-            file.and_then(|file| file.metadata()).is_ok_and(|data| data.is_file())
-        };
+        let is_file = || self.metadata().is_some_and(|data| data.is_file());
         let patience = if self.is_read_ahead() { AHEAD_PATIENCE } else { 0 };
         let mut fds = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
         poll(&mut fds, patience).is_ok_and(|count| count > 0) || (self.is_read_ahead() && is_file())
+    }
+
+    /// Returns how many octets there are of it, if that can be told beforehand.
+    pub fn size(&self) -> Option<u64> {
+        match &self.given {
+            Some(given) => Some(given.len() as u64),
+            None => self.metadata().filter(Metadata::is_file).map(|data| data.len()),
+        }
+    }
+
+    fn metadata(&self) -> Option<Metadata> {
+        let file = File::from(self.stdin.as_fd().try_clone_to_owned().ok()?);
+        file.metadata().ok()
     }
 
     /// Gives the descriptor that is readable when there is something to [`take`](Self::take).

@@ -13,8 +13,9 @@ use crate::args::{self, Mode, Options, Request, Target};
 use crate::failure;
 use crate::help;
 use crate::input::Input;
-use crate::line::{self, Setting};
+use crate::line::{self, Setting, Typed};
 use crate::play;
+use crate::progress;
 use crate::prompt::{self, Waker};
 use crate::raw;
 use crate::screen::Screen;
@@ -73,8 +74,8 @@ fn set_stage(options: &Options, act: impl FnOnce(&Stage) + Send) -> io::Result<(
     }
     let is_raw = options.mode == Mode::Raw && io::stdin().is_terminal();
     let is_typed = takes_typed_lines(options);
-    // A password may be asked for, without echo.
-    if !is_raw && !is_typed && options.security.auth.is_none() {
+    // A password may be asked for, without echo; and who sees how far it went sees it at an interrupt, too.
+    if !is_raw && !is_typed && options.security.auth.is_none() && !progress::is_shown() {
         act(&Stage::Plain);
         return Ok(());
     }
@@ -203,7 +204,11 @@ fn hand_over(
     rules.ends_at_refusal = options.ends_at_refusal;
     rules.upgrades = secure.upgrades();
     rules.is_in_tls = secure.is_in_tls();
-    line::run(session, Setting { input, screen, terminal, timeouts, rules, secure, verdict });
+    let typed = (pace == Pace::Typed).then_some(Typed { prompt: &options.prompt, reopen });
+    if typed.is_some() && options.prompt.has_escapes && !options.is_quiet {
+        say("a line that begins with a tilde is an escape: ~? lists them");
+    }
+    line::run(session, Setting { input, screen, terminal, timeouts, rules, secure, verdict, typed });
 }
 
 fn help_smtp(topic: Option<&str>, file: Option<&Path>) -> u8 {

@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::args::Output;
+use crate::progress;
 use crate::stamp::Stamper;
 
 /// Where the server's words go.
@@ -21,13 +22,22 @@ pub struct Screen {
     /// On a terminal, control characters are made visible.
     escaper: Option<Escaper>,
     text: String,
+    /// What was shown last has not ended its line.
+    is_mid_line: bool,
     is_shut: bool,
 }
 
 impl Screen {
     pub fn new() -> Self {
         let escaper = io::stdout().is_terminal().then(Escaper::default);
-        Self { is_hidden: false, stamper: Stamper::default(), escaper, text: String::new(), is_shut: false }
+        Self {
+            is_hidden: false,
+            stamper: Stamper::default(),
+            escaper,
+            text: String::new(),
+            is_mid_line: false,
+            is_shut: false,
+        }
     }
 
     /// Makes the one that the options ask for: JSON takes its place.
@@ -60,6 +70,14 @@ impl Screen {
         self.write_text()
     }
 
+    /// Ends a line that was shown as far as it came, so that what is said next stands in one of its own; in a pipe nothing
+    /// is added.
+    pub fn end_line(&mut self) {
+        if self.escaper.is_some() && self.is_mid_line {
+            let _ = self.finish().and_then(|()| self.write(b"\n"));
+        }
+    }
+
     /// Says whether nothing is shown any more.
     pub fn is_shut(&self) -> bool {
         self.is_shut || has_lost_reader()
@@ -77,6 +95,7 @@ impl Screen {
         if self.is_hidden || self.is_shut {
             return Ok(());
         }
+        self.is_mid_line = bytes.last().map_or(self.is_mid_line, |last| *last != b'\n');
         let stamped = self.stamper.stamp(bytes);
         put(stamped.as_deref().unwrap_or(bytes)).inspect_err(|_| self.is_shut = true)
     }
@@ -87,6 +106,9 @@ impl Screen {
 /// # Errors
 /// What the system says.
 pub fn put(mut bytes: &[u8]) -> io::Result<()> {
+    if !bytes.is_empty() {
+        progress::clear();
+    }
     let stdout = io::stdout();
     while !bytes.is_empty() {
         match nix::unistd::write(&stdout, bytes) {

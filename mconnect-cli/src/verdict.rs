@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::sync::OnceLock;
 
+use crate::progress;
 use crate::stamp;
 
 /// The exit statuses, after sysexits.h.
@@ -77,5 +78,6 @@ pub fn reason(text: &str) -> String {
 
 /// Writes a line to standard error. Where nobody can read it, there is nobody to tell.
 pub fn say(line: &str) {
+    progress::clear();
     let _ = io::stderr().write_all(stamp::lines(&format!("{line}\n")).as_bytes());
 }

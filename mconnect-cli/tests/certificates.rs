@@ -168,8 +168,10 @@ fn a_certificate_of_ones_own_goes_to_nobody_who_is_not_proven_and_the_chain_is_s
                         pty.send("STARTTLS\n");
                         if !trust.is_empty() {
                             pty.expect("key SHA-256");
-                            pty.send("QUIT\n");
+                        } else {
+                            pty.expect("closed> ");
                         }
+                        pty.send("QUIT\n");
                         (pty.wait(), pty.screen())
                     }
                     _ => {

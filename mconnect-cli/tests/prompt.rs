@@ -66,11 +66,13 @@ fn what_the_server_says_appears_above_a_half_typed_line_with_the_cursor_where_it
     told.say("421 closing\r\n");
     screen.expect_last("closing>");
     assert_eq!(told.received(), "NOOP haXlf\r\n");
+    screen.expect_last("closed>");
+    screen.send(CTRL_D);
     assert_eq!(screen.wait(), 75);
 }
 
 #[test]
-fn when_the_server_closes_its_last_words_are_shown_and_the_line_is_kept() {
+fn when_the_server_closes_its_last_words_are_shown_and_the_line_stays_at_the_prompt() {
     for (words, status) in [("421 too long\r\n", 75), ("", 76)] {
         let (told, state) = (Told::start(), Folder::new());
         let variables = [("XDG_STATE_HOME", state.text())];
@@ -83,10 +85,14 @@ fn when_the_server_closes_its_last_words_are_shown_and_the_line_is_kept() {
             told.say(words);
         }
         told.received();
-        assert_eq!(screen.wait(), status);
+        screen.expect_last("closed> MAIL FROM:<half");
         if !words.is_empty() {
             screen.expect_row(words.trim_end());
         }
+        screen.send("\r");
+        screen.expect_row("mconnect: the connection is closed: ~o opens the session again, QUIT leaves");
+        screen.send(CTRL_C);
+        assert_eq!(screen.wait(), status);
         let rows = screen.lines(&screen.pty.raw());
         assert_eq!(rows.iter().filter(|row| row.as_str() == words.trim_end()).count(), usize::from(!words.is_empty()));
         assert!(state.history().contains("MAIL FROM:<half\n"), "{:?}", state.history());
@@ -312,7 +318,12 @@ fn half_an_answer_is_neither_sent_as_a_command_nor_kept() {
             screen.expect_row("mconnect: the server is closing: ~o opens the session again");
         }
         assert_eq!(told.received(), "AUTH LOGIN\r\n");
+        screen.expect_last("closed>");
+        // What is typed on is still the answer.
+        screen.send("cmV0\r");
+        screen.enter("QUIT", "closed> QUIT");
         assert_eq!(screen.wait(), status);
+        assert!(!screen.seen().contains("cmV0"));
         assert_eq!(state.history(), "#V2\nAUTH LOGIN\n");
     }
 }

@@ -90,7 +90,7 @@ fn what_was_meant_for_after_a_grant_goes_out_by_that_grant_alone() {
                 }
                 screen.wait();
                 let received = told.received();
-                let (seen, kept) = (screen.pty.screen(), state.history());
+                let (seen, kept) = (screen.seen(), state.history());
                 assert!(sent.starts_with(&received), "{what}: {received:?}");
                 assert!(!received.contains(SECRET) || (is_challenged && !is_pasted), "{what}: {received:?}");
                 assert!(!seen.contains(SECRET), "{what}: {seen}");
@@ -137,7 +137,7 @@ fn what_was_typed_ahead_of_a_surprise_is_dropped() {
     told.expect("EHLO x\r\nNOOP\r\n");
     screen.send(CTRL_C);
     screen.wait();
-    assert!(!screen.pty.screen().contains(SECRET) && !state.history().contains(SECRET));
+    assert!(!screen.seen().contains(SECRET) && !state.history().contains(SECRET));
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn a_paste_that_ends_early_says_why_counts_what_was_left_and_sets_the_status() {
             .pty
             .expect(&format!("mconnect: {words}, which ends the paste: {reply}; not sent: 2 lines of the input ("));
         screen.pty.expect("> ");
-        assert!(!screen.pty.screen().contains("half"), "{}", screen.pty.screen());
+        assert!(!screen.seen().contains("half"), "{}", screen.seen());
         screen.send(CTRL_D);
         assert_eq!(told.received(), format!("{request}\r\n"));
         assert_eq!(screen.wait(), status, "{request} {reply}");
@@ -236,7 +236,7 @@ fn a_paste_that_was_typed_ahead_is_dropped_whole() {
     told.expect("STARTTLS\r\nNOOP\r\n");
     screen.send(CTRL_C);
     screen.wait();
-    assert!(!screen.pty.screen().contains(SECRET) && !state.history().contains(SECRET));
+    assert!(!screen.seen().contains(SECRET) && !state.history().contains(SECRET));
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn the_refusal_of_the_last_line_of_a_paste_drops_what_was_typed_ahead_of_it() {
     told.expect("NOOP\r\nDATA\r\nNOOP\r\n");
     screen.send(CTRL_C);
     screen.wait();
-    assert!(!screen.pty.screen().contains(SECRET) && !state.history().contains(SECRET));
+    assert!(!screen.seen().contains(SECRET) && !state.history().contains(SECRET));
 }
 
 #[test]

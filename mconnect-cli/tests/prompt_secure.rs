@@ -333,7 +333,7 @@ fn an_exchange_waits_until_nothing_else_is_due() {
 }
 
 #[test]
-fn a_server_that_closes_while_an_answer_is_typed_ends_the_tool_and_the_answer_is_not_kept() {
+fn what_is_typed_of_an_answer_when_the_server_closes_is_dropped_up_to_enter() {
     for (line, question) in [("~a", "user:"), ("~a user", "password of user:")] {
         let (late, is_late) = channel();
         let peer = Peer::start(move |mut stream| {
@@ -352,9 +352,12 @@ fn a_server_that_closes_while_an_answer_is_typed_ends_the_tool_and_the_answer_is
         screen.enter(line, question);
         screen.send("penc");
         late.send(()).unwrap();
-        assert_eq!(screen.wait(), 75);
         screen.expect_row("421 too late");
+        screen.expect_last("closed>");
+        screen.send("il-box\rQUIT\r");
+        assert_eq!(screen.wait(), 75);
         assert!(!folder.history().contains("penc"), "{}", folder.history());
+        assert!(!screen.seen().contains("il-box") && !folder.history().contains("il-box"));
         assert_eq!(peer.received(), [b"EHLO x\r\n"]);
     }
 }
@@ -511,4 +514,23 @@ fn only_a_235_grants_an_exchange() {
         server.join().unwrap();
         assert!(!screen.pty.screen().contains("authenticated as"), "{}", screen.pty.screen());
     }
+}
+
+#[test]
+fn a_session_that_is_opened_again_has_the_tls_and_the_auth_that_were_asked_for() {
+    let server = Setup::new().tls(&Identity::self_signed(["127.0.0.1"])).auth([("user", "pencil")]).start().unwrap();
+    let folder = Folder::new();
+    let file = folder.path().join("password");
+    fs::write(&file, "pencil\n").unwrap();
+    let options = ["--starttls", "-k", "--auth", "user", "--password-file", file.to_str().unwrap()];
+    let mut screen = Screen::start_with(server.port(), &options, &[], (60, 120));
+    for _ in 0..2 {
+        screen.expect_last("smtp, tls unverified>");
+        screen.pty.look_from_here();
+        screen.send("~o\r");
+        screen.pty.expect("235 2.7.0 welcome");
+    }
+    screen.expect_last("smtp, tls unverified>");
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
 }

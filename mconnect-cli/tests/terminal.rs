@@ -4,9 +4,12 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpListener};
 use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 
+use common::folder::Folder;
+use common::told::Told;
 use common::{MCONNECT, PATIENCE, Peer, Pty, read_once};
 use mconnect_core::server::Server;
 use nix::sys::signal::Signal;
@@ -87,6 +90,8 @@ fn the_server_is_heard_while_a_line_is_half_typed() {
     pty.expect("nobody asked for a reply that came");
     pty.send("NOOP\r");
     pty.expect("421 closing");
+    pty.expect("closed> ");
+    pty.send("QUIT\r");
     assert_eq!(pty.wait(), 76);
     assert_eq!(peer.received_text(), ["NOOP\\r\\n"]);
 }
@@ -106,6 +111,11 @@ fn what_is_half_typed_when_the_server_closes_does_not_reach_the_shell() {
     pty.send("half typed");
     pty.expect("half typed");
     speak.send(()).unwrap();
+    pty.expect("closed> ");
+    pty.send(" and on\r");
+    pty.expect("mconnect: the connection is closed: ~o opens the session again, QUIT leaves");
+    pty.expect("closed> ");
+    pty.send("quit\r");
     pty.expect("status 75");
     pty.expect("ready> ");
     pty.send("echo and on\r");
@@ -255,6 +265,10 @@ fn the_terminal_is_restored_also_where_it_controls_nothing() {
                 Some(signal) => pty.signal(signal),
                 None => end.send(()).unwrap(),
             }
+            if signal.is_none() && options == ["--quiet"] {
+                pty.expect("closed> ");
+                pty.send("\x04");
+            }
             let status = pty.wait();
             assert_eq!(status, signal.map_or(if options == ["-r"] { 0 } else { 76 }, |signal| -(signal as i32)));
             assert_eq!(pty.settings(), pty.before, "{options:?} at {terminal} after {signal:?}");
@@ -336,4 +350,94 @@ fn an_answer_to_a_334_is_typed_unseen_and_the_rest_is_not() {
     let screen = pty.screen();
     assert!(["dXNlcg", "cGVuY2ls", "never"].iter().all(|answer| !screen.contains(answer)), "{screen}");
     drop(server.join());
+}
+
+/// A server whose sessions are played one after the other.
+fn sessions(words: &'static [&'static [&'static str]]) -> (u16, thread::JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let thread = thread::spawn(move || {
+        let mut reads = Vec::new();
+        for session in words {
+            let (mut stream, _) = listener.accept().unwrap();
+            for (index, word) in session.iter().enumerate() {
+                stream.write_all(word.as_bytes()).unwrap();
+                if index + 1 < session.len() {
+                    reads.push(read_once(&mut stream).escape_ascii().to_string());
+                }
+            }
+        }
+        reads
+    });
+    (port, thread)
+}
+
+#[test]
+fn without_a_prompt_the_tool_stays_too_and_opens_the_session_again() {
+    let (port, thread) = sessions(&[&["421 busy\r\n"], &["220 again\r\n", "221 bye\r\n"]]);
+    let mut pty = Pty::mconnect(port, &[]);
+    pty.expect("a line that begins with a tilde is an escape: ~? lists them");
+    pty.expect("closed> ");
+    pty.send("rm -rf x\r");
+    pty.expect("mconnect: the connection is closed: ~o opens the session again, QUIT leaves");
+    pty.expect("closed> ");
+    pty.send("~o\r");
+    pty.expect("220 again");
+    pty.send("QUIT\r");
+    assert_eq!(pty.wait(), 75, "the first that happened counts");
+    assert_eq!(thread.join().unwrap(), ["QUIT\\r\\n"]);
+}
+
+#[test]
+fn without_a_prompt_an_answer_that_was_being_typed_is_dropped_unseen() {
+    let told = Told::start();
+    let mut pty = Pty::mconnect(told.peer.port, &["--quiet"]);
+    told.say("220 hi\r\n");
+    pty.expect("220 hi");
+    pty.send("AUTH LOGIN\r");
+    told.expect("AUTH LOGIN\r\n");
+    told.say("334 UGFzc3dvcmQ6\r\n");
+    pty.expect("334 ");
+    pty.send("cGFz");
+    told.say("421 too late\r\n");
+    told.received();
+    pty.expect("closed> ");
+    pty.send("c2VjcmV0\r");
+    pty.expect("closed> ");
+    pty.send("~.\r");
+    assert_eq!(pty.wait(), 75);
+    assert_eq!(pty.settings(), pty.before);
+    assert!(!pty.screen().contains("c2VjcmV0") && !pty.screen().contains("cGFz"), "{}", pty.screen());
+}
+
+#[test]
+fn without_a_prompt_the_escapes_work() {
+    let folder = Folder::new("escapes");
+    let file = folder.write("mail.eml", "Subject: x\n\n.dot\n");
+    let server = Server::start().unwrap();
+    let mut pty = Pty::mconnect(server.port(), &["--quiet"]);
+    pty.expect("220 ");
+    for (line, shown) in [
+        ("~?", "~.          close at once"),
+        ("~h RCPT", "RCPT TO:<recipient>"),
+        ("~e", "nothing is advertised: EHLO asks for it"),
+        ("EHLO x", "250 HELP"),
+        ("~e", "HELP"),
+        ("~s", "phase     command"),
+        ("~q", "mconnect: ~q is no escape: ~? lists them, ~~ sends a tilde"),
+        ("~~x", "500 "),
+        ("~x NOOP\\r\\n", "250 "),
+        ("MAIL FROM:<a@b.example>", "250 2.1.0"),
+        ("RCPT TO:<c@d.example>", "250 2.1.5"),
+        ("DATA", "354 "),
+        ("~z is text", "z is text"),
+        (&format!("~r {file}"), "250 2.0.0"),
+    ] {
+        pty.send(format!("{line}\r"));
+        pty.expect(&line[..1]);
+        pty.expect(shown);
+    }
+    pty.send("~.\r");
+    assert_eq!(pty.wait(), 0);
+    assert_eq!(server.messages()[0].content, b"~z is text\r\nSubject: x\r\n\r\n.dot\r\n");
 }

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow::{Break, Continue};
 use std::time::{Duration, Instant};
 
-use mconnect_core::protocol::Phase;
+use mconnect_core::protocol::{Phase, Request};
 use mconnect_core::script::{self, Pace};
 use mconnect_core::{Error, Session};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -85,7 +85,13 @@ impl Talk<'_> {
     }
 
     /// Ends the session in an orderly way, and says what was wrong with it, if anything.
-    pub(super) fn finish(mut self, session: &mut Session) {
+    pub(super) fn finish(&mut self, session: &mut Session, stays: bool) {
+        if let Some(work) = self.work.take() {
+            match self.rest.is_over || session.standing().has_quit {
+                true => work.finish(self.setting.secure.is_quiet()),
+                false => work.break_off(),
+            }
+        }
         let deadline = Instant::now() + self.setting.timeouts.closing;
         let _ = session.half_close();
         while self.end.is_none() {
@@ -102,7 +108,7 @@ impl Talk<'_> {
         }
         session.forgo_empty_line();
         let standing = session.standing();
-        self.count_unsent(!standing.has_quit);
+        self.count_unsent(!standing.has_quit, stays && !self.is_hidden);
         if let Some(phase) = self.rest.ended_in {
             judge::end_of_input(phase, &standing, self.setting.verdict);
         }
@@ -114,11 +120,11 @@ impl Talk<'_> {
     }
 
     /// Says what was not sent, after a session that could not go on.
-    pub(super) fn tell_unsent(mut self) {
+    pub(super) fn tell_unsent(&mut self, stays: bool) {
         if let Err(error) = self.setting.screen.finish() {
             self.setting.verdict.output_failed(&error);
         }
-        self.count_unsent(true);
+        self.count_unsent(true, stays);
         self.tell_end();
     }
 
@@ -136,12 +142,12 @@ impl Talk<'_> {
     }
 
     /// Counts what is left of the input, as far as it is there; `is_awaited` says whether a moment is waited for more.
-    fn count_unsent(&mut self, is_awaited: bool) {
+    fn count_unsent(&mut self, is_awaited: bool, stays: bool) {
         self.script.not_sent(self.rest.bytes());
         let input = &mut self.setting.input;
         self.rest.drop_block(input);
         if self.setting.rules.pace == Pace::Typed {
-            if !self.rest.is_over {
+            if !self.rest.is_over && !stays {
                 // What was half typed must not end up as a command of the shell.
                 terminal::drop_typed();
             }
@@ -165,6 +171,12 @@ impl Talk<'_> {
                 _ => self.rest.is_over = true,
             }
         }
+    }
+
+    /// Says whether a session of typed lines ends though nobody had ended it.
+    pub(super) fn is_broken_off(&self, session: &Session) -> bool {
+        let is_ending = session.standing().has_quit || session.owes(|request| request == Request::Quit);
+        self.setting.typed.is_some() && !self.rest.is_over && !is_ending && !self.setting.screen.is_shut()
     }
 
     /// Says whether the server may close now without anything missing.

@@ -11,6 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::{Flow, Stop, Talk};
 use crate::failure;
 use crate::judge::{self, End};
+use crate::progress;
 use crate::terminal::{self, Manner};
 
 impl Talk<'_> {
@@ -33,16 +34,22 @@ impl Talk<'_> {
             self.show_what_came(session)?;
             let due = session.standing();
             if due.outstanding == 0 || matches!(self.script.end(), Some(script::End::OutOfStep(_))) {
+                progress::at_interrupt(None);
                 return Continue(());
             }
             let is_optional = due.outstanding == 1 && due.awaited == Some(Request::EmptyLine);
             let patience = session.patience();
             let patience = if is_optional { patience.min(EMPTY_LINE_PATIENCE) } else { patience };
             let deadline = Instant::now() + patience;
+            if matches!(due.awaited, Some(Request::EndOfData | Request::Bdat)) {
+                progress::at_interrupt(Some(progress::WHOLE_MESSAGE.to_owned()));
+            }
             while session.standing().outstanding == due.outstanding {
                 let left = deadline.saturating_duration_since(Instant::now());
-                match session.receive(left) {
+                let tick = self.heard.overdue.tick(&session.standing());
+                match session.receive(left.min(tick)) {
                     Ok(()) => self.show_what_came(session)?,
+                    Err(Error::Timeout { .. }) if tick < left => self.tell_overdue(session),
                     Err(_) if is_optional => session.forgo_empty_line(),
                     Err(Error::Timeout { .. }) => return self.give_up_waiting(session, patience),
                     Err(error) => return self.give_up(session, &error),
@@ -52,6 +59,14 @@ impl Talk<'_> {
                     return self.give_up_waiting(session, patience);
                 }
             }
+        }
+    }
+
+    /// Says what is waited for, where a person sees it.
+    fn tell_overdue(&self, session: &Session) {
+        // It would stand in the middle of a line that has not ended.
+        if let Some(words) = self.heard.overdue.words(&session.standing()).filter(|_| self.heard.ahead == 0) {
+            progress::draw(&words);
         }
     }
 
@@ -95,7 +110,8 @@ impl Talk<'_> {
         while self.end.is_none() && !self.is_tls_due(session) && session.is_ready() {
             match session.read_line() {
                 Ok(Some(line)) => {
-                    self.heard.shown.extend_from_slice(line.raw());
+                    let ahead = std::mem::take(&mut self.heard.ahead);
+                    self.heard.shown.extend_from_slice(line.raw().get(ahead..).unwrap_or_default());
                     if line.ends_reply() {
                         let words = Visible(line.content()).to_string();
                         self.judge_reply(session, words);
@@ -108,6 +124,9 @@ impl Talk<'_> {
                 Err(error) => self.end = Some(End::Broken(error)),
             }
         }
+        if self.end.is_none() && !self.is_tls_due(session) {
+            self.take_unfinished(session);
+        }
         self.show(session);
         self.unless_ended()
     }
@@ -119,8 +138,16 @@ impl Talk<'_> {
 
     /// Shows what came of a line that is not waited for any longer.
     pub(super) fn show_unfinished(&mut self, session: &Session) {
-        self.heard.shown.extend_from_slice(session.buffered());
+        self.take_unfinished(session);
         self.show(session);
+        self.setting.screen.end_line();
+    }
+
+    /// Takes what came of a line that has not ended, as far as it is not shown yet: it is shown as it comes.
+    fn take_unfinished(&mut self, session: &Session) {
+        let unfinished = session.buffered();
+        self.heard.shown.extend_from_slice(unfinished.get(self.heard.ahead..).unwrap_or_default());
+        self.heard.ahead = unfinished.len();
     }
 
     /// Shows what is there to be shown, once the terminal is ready for what it may ask for.
@@ -133,11 +160,12 @@ impl Talk<'_> {
     }
 
     /// Where an answer to a 334 is typed, it is not shown: it may be a password.
-    fn hide_answers(&mut self, phase: Phase) {
+    pub(super) fn hide_answers(&mut self, phase: Phase) {
         let Some(terminal) = self.setting.terminal else { return };
-        match (self.is_hidden, phase == Phase::Auth) {
+        match (self.is_hidden, phase == Phase::Auth && !self.shows_answer) {
             (false, true) => self.is_hidden = terminal.enter(Manner::Hidden).is_ok(),
-            (true, false) => {
+            // What is typed on after the end is still the answer.
+            (true, false) if phase != Phase::Closed => {
                 terminal.leave();
                 self.is_hidden = false;
             }
@@ -148,6 +176,7 @@ impl Talk<'_> {
     /// Says what a reply that has just come means for the exit status, and for the script; `words` are its last line.
     fn judge_reply(&mut self, session: &Session, words: String) {
         let Some(answer) = session.standing().last_answer else { return };
+        self.heard.overdue.restart();
         let is_complete = self.is_complete(session);
         judge::reply(answer, is_complete, self.setting.rules.pace != Pace::Typed, self.setting.verdict);
         if judge::is_goodbye(answer, is_complete) {

@@ -6,6 +6,7 @@
 
 mod close;
 mod listen;
+mod typed;
 mod unheard;
 
 use std::io;
@@ -21,10 +22,13 @@ use zeroize::Zeroize as _;
 
 use crate::input::{Block, Input};
 use crate::judge::End;
+use crate::overdue::Overdue;
+use crate::progress::Work;
 use crate::screen::{self, Screen};
 use crate::secure::Secure;
 use crate::terminal::Terminal;
 use crate::verdict::{Verdict, say};
+pub use typed::Typed;
 
 /// What a session is given beside its server.
 pub struct Setting<'a> {
@@ -36,24 +40,80 @@ pub struct Setting<'a> {
     pub rules: Rules,
     pub secure: &'a Secure,
     pub verdict: &'a Verdict,
+    /// What typed lines are given beside, if the lines are.
+    pub typed: Option<Typed<'a>>,
 }
 
-/// Hands a session over, until its end.
-pub fn run(mut session: Session, setting: Setting<'_>) {
+/// Hands a session over, until its end, and each one opened after it.
+pub fn run(session: Session, mut setting: Setting<'_>) {
+    let mut next = Some(session);
+    while let Some(session) = next.take() {
+        let (back, over) = live(session, setting);
+        setting = back;
+        setting.rules.is_in_tls = false;
+        next = match over {
+            Over::Left => None,
+            Over::Closed { is_hidden } => typed::stay(&mut setting, is_hidden),
+            Over::Reopen => {
+                let opened = setting.typed.as_ref().and_then(|typed| (typed.reopen)());
+                opened.or_else(|| typed::stay(&mut setting, false))
+            }
+        };
+        setting.rules.is_in_tls = setting.secure.is_in_tls();
+    }
+}
+
+/// What came of a session.
+enum Over {
+    Left,
+    /// It ended, and nobody had ended it; `is_hidden` says whether an answer was being typed.
+    Closed {
+        is_hidden: bool,
+    },
+    Reopen,
+}
+
+fn live(mut session: Session, setting: Setting<'_>) -> (Setting<'_>, Over) {
     let script = Script::new(setting.rules);
-    let mut talk =
-        Talk { setting, script, rest: Rest::default(), is_hidden: false, heard: Heard::default(), end: None };
-    while let Break(Stop::StartTls) = talk.converse(&mut session) {
-        let is_typed = talk.setting.rules.pace == Pace::Typed;
+    let work = (setting.rules.pace != Pace::Typed).then(|| Work::new("the input", setting.input.size()));
+    let mut talk = Talk {
+        setting,
+        script,
+        work,
+        rest: Rest::default(),
+        is_hidden: false,
+        shows_answer: false,
+        heard: Heard::default(),
+        end: None,
+    };
+    let stop = loop {
+        match talk.converse(&mut session) {
+            Break(Stop::StartTls) => {}
+            Break(stop) => break stop,
+            Continue(()) => break Stop::End,
+        }
+        let is_typed = talk.is_typed();
         match talk.setting.secure.upgrade(session, is_typed, talk.setting.verdict) {
             Some(upgraded) => session = upgraded,
             // Nothing more is sent in the clear.
-            None => return talk.tell_unsent(),
+            None => {
+                talk.tell_unsent(is_typed);
+                return (talk.setting, if is_typed { Over::Closed { is_hidden: false } } else { Over::Left });
+            }
         }
         talk.script.tls_started();
+    };
+    if stop == Stop::Reopen {
+        session.closer().close();
+        return (talk.setting, Over::Reopen);
     }
     talk.take_leave(&mut session);
-    talk.finish(&mut session);
+    let over = match talk.is_broken_off(&session) && stop == Stop::End {
+        true => Over::Closed { is_hidden: talk.is_hidden },
+        false => Over::Left,
+    };
+    talk.finish(&mut session, matches!(over, Over::Closed { .. }));
+    (talk.setting, over)
 }
 
 /// Why the session is left for a moment, or for good.
@@ -63,6 +123,10 @@ enum Stop {
     StartTls,
     /// It has ended, or is to be ended.
     End,
+    /// It is closed at once.
+    Close,
+    /// It is left, to be opened again.
+    Reopen,
 }
 
 type Flow = ControlFlow<Stop>;
@@ -70,9 +134,13 @@ type Flow = ControlFlow<Stop>;
 struct Talk<'a> {
     setting: Setting<'a>,
     script: Script,
+    /// What goes out, if that is not typed.
+    work: Option<Work>,
     rest: Rest,
     /// What is typed is not shown.
     is_hidden: bool,
+    /// The next answer to a 334 is shown while it is typed.
+    shows_answer: bool,
     heard: Heard,
     /// How the connection ended, once it has.
     end: Option<End>,
@@ -96,6 +164,10 @@ struct Rest {
 struct Heard {
     /// What is to be shown next.
     shown: Vec<u8>,
+    /// How much of the line that has not ended was shown.
+    ahead: usize,
+    /// Since when the reply that is due next has been due.
+    overdue: Overdue,
     /// The last line of the reply that ended the script.
     last_words: Option<String>,
     /// Something that was typed ahead was dropped.
@@ -141,7 +213,7 @@ impl Talk<'_> {
         input.expect(self.script.phase(&session.standing()));
         if self.wait_for_either(session)? {
             match self.setting.input.take() {
-                Ok(block) if !block.is_empty() => return self.take(block),
+                Ok(block) if !block.is_empty() => return self.take(session, block),
                 Ok(_) => {}
                 Err(error) => self.setting.verdict.input_failed(&error),
             }
@@ -151,8 +223,13 @@ impl Talk<'_> {
         Continue(())
     }
 
-    fn take(&mut self, block: Block) -> Flow {
-        if self.setting.rules.pace == Pace::Typed {
+    fn take(&mut self, session: &mut Session, block: Block) -> Flow {
+        if self.is_typed() {
+            if let Some(flow) = self.obey_line(session, &block) {
+                self.rest.block = Some(block);
+                return flow;
+            }
+            self.shows_answer &= session.phase() != Phase::Auth;
             if block.len() == LONGEST_TYPED && block.ends_with(b"\n") {
                 say("mconnect: this terminal cuts a line at 4095 octets, and may have cut that one");
             }
@@ -204,6 +281,10 @@ impl Talk<'_> {
         }
     }
 
+    fn is_typed(&self) -> bool {
+        self.setting.rules.pace == Pace::Typed
+    }
+
     /// Says what was dropped of what was typed, and why; the terminal has been emptied when the reply came.
     fn tell_dropped(&mut self, session: &Session) {
         let had_more = !self.rest.bytes().is_empty();
@@ -221,8 +302,15 @@ impl Talk<'_> {
     }
 
     fn send(&mut self, session: &mut Session) -> Flow {
+        if session.outstanding() == 0 {
+            self.heard.overdue.restart();
+        }
         match session.send(self.script.out()) {
             Ok(()) => {
+                if let Some(work) = &mut self.work {
+                    let is_inside = matches!(session.phase(), Phase::Body | Phase::Chunk { .. });
+                    work.add(self.script.out().len(), is_inside);
+                }
                 self.script.sent();
                 Continue(())
             }

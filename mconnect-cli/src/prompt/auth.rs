@@ -1,6 +1,6 @@
 //! AUTH at the prompt: the exchange that `~a` does, and base64 for one by hand.
 
-use std::ops::ControlFlow::{self, Continue};
+use std::ops::ControlFlow::Continue;
 
 use mconnect_core::Peer;
 use mconnect_core::auth::{AuthStep, Credentials, Exchange, Mechanism, encode};
@@ -9,16 +9,12 @@ use zeroize::Zeroizing;
 
 pub use mconnect_core::auth::decode;
 
-use super::editor::Typed;
-use super::helper::Knowledge;
-use super::{Flow, Leave, Talk};
+use super::ask::Asked;
+use super::{Flow, Talk};
 use crate::secret::Secret;
 use crate::secure::refused;
 use crate::terminal::Manner;
 use crate::verdict::say;
-
-/// What was asked for, or why there is nothing: `None` was said already, or needs no word.
-type Asked<T> = ControlFlow<Leave, Option<T>>;
 
 impl Talk<'_> {
     /// Authenticates; the words are a mechanism and a user, both of which may be missing. What hinders it is told, and
@@ -93,8 +89,7 @@ impl Talk<'_> {
         }
         if let Some(doubt) = self.setting.secure.doubt() {
             say(&format!("mconnect: the server is not proven: {doubt}"));
-            let is_meant = self.ask("authenticate all the same? [y/N] ", false)?;
-            if !is_meant.is_some_and(|word| ["y", "yes"].contains(&word.trim().to_ascii_lowercase().as_str())) {
+            if !self.is_meant("authenticate all the same?")? {
                 return Continue(None);
             }
         }
@@ -153,34 +148,6 @@ impl Talk<'_> {
                     return Continue(());
                 }
             }
-        }
-    }
-
-    /// Asks the user; nothing is an answer of `*`, or Ctrl-D. What the server says meanwhile is shown.
-    fn ask(&mut self, question: &str, is_secret: bool) -> Asked<Secret> {
-        // What is half typed when the server closes is no command to keep.
-        self.asked = Phase::Auth;
-        self.editor.inform(Knowledge { is_text: true, ..Knowledge::default() });
-        loop {
-            self.show_what_came()?;
-            let answer = match self.editor.read(question, is_secret) {
-                Ok(Typed::Line(line)) => Secret::new(line),
-                Ok(Typed::Secret(line)) => line,
-                // Of a paste, what goes on after its first line is not for here.
-                Ok(Typed::Lines { text, .. }) => Secret::new(text.lines().next().unwrap_or_default().to_owned()),
-                Ok(Typed::EndOfInput) => return Continue(None),
-                Ok(Typed::Break) => continue,
-                Ok(Typed::Suspend) => {
-                    self.suspend();
-                    continue;
-                }
-                Ok(Typed::Interrupt) => {
-                    self.interrupt();
-                    continue;
-                }
-                Err(error) => return self.cannot_type(&error).map_continue(|()| None),
-            };
-            return Continue(Some(answer).filter(|answer| answer.as_str() != "*"));
         }
     }
 

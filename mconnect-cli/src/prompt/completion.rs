@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::escapes;
 use super::helper::{Knowledge, Suggestion};
 
 /// Gives where the word at the end of `line` begins, and what may stand there, in order.
@@ -141,6 +142,10 @@ fn parameters(offered: &[(&str, &[&str])], knowledge: &Knowledge) -> Vec<String>
 
 fn complete_escape(line: &str, escape: &str, knowledge: &Knowledge) -> (usize, Vec<String>) {
     let start = line.rfind(' ').map_or(line.len(), |space| space + 1);
+    if !escape.contains(' ') {
+        let names = escapes::NAMES.iter().filter(|name| name.starts_with(line));
+        return (0, names.map(|name| (*name).to_owned()).collect());
+    }
     match escape.split_once(' ') {
         Some(("r" | "b" | "w", name)) => (line.len() - name.len(), files(name)),
         Some(("a", typed)) if !typed.contains(' ') => {
@@ -172,7 +177,7 @@ fn files(typed: &str) -> Vec<String> {
         ("", _) => ".",
         (folder, _) => folder,
     };
-    let entries = fs::read_dir(place).into_iter().flatten().flatten();
+    let entries = fs::read_dir(super::files::expand(place)).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
         .filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;

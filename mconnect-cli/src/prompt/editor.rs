@@ -76,6 +76,11 @@ impl Editor {
         Ok(Self { rustyline, waker, keys, history, left: String::new(), right: String::new() })
     }
 
+    /// Returns what sees every key.
+    pub fn keys(&self) -> Keys {
+        self.keys.clone()
+    }
+
     /// Tells what completion and hints go by.
     pub fn inform(&mut self, knowledge: Knowledge) {
         self.keys.typing().is_text = knowledge.is_text;
@@ -232,7 +237,8 @@ impl Editor {
         crate::screen::put(b"\x1b[A\r\x1b[J")
     }
 
-    fn columns(&self) -> u16 {
+    /// Returns how many columns the terminal has.
+    pub fn columns(&self) -> u16 {
         self.rustyline.helper().map_or(80, Assistant::columns)
     }
 }

@@ -1,14 +1,15 @@
 //! The end of a session, whoever ends it.
 
 use std::ops::ControlFlow::{Break, Continue};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use mconnect_core::protocol::Phase;
+use mconnect_core::protocol::{Phase, Request};
 
 use super::listen::PATIENCE;
 use super::{Flow, Leave, Setting, Talk};
 use crate::judge::{self, End};
-use crate::verdict::status;
+use crate::progress;
+use crate::verdict::{say, status};
 
 impl Talk<'_> {
     /// Ends the sending side, and shows what the server says until it closes.
@@ -22,7 +23,15 @@ impl Talk<'_> {
         let patience = self.setting.timeouts.command;
         loop {
             self.show_what_came()?;
-            if !self.inbox.wait(Some(Instant::now() + patience), || false) {
+            let deadline = Instant::now() + patience;
+            let mut is_over = false;
+            while !is_over && !self.inbox.wait(Some(deadline.min(Instant::now() + TICK)), || false) {
+                let standing = self.writer.standing();
+                progress::draw(&self.above(&standing).trim_end().replace('\n', " "));
+                is_over = deadline <= Instant::now();
+            }
+            if is_over {
+                progress::clear();
                 let message = format!(
                     "{} said nothing for {} s after the end of the input, and did not close",
                     self.writer.peer(),
@@ -38,13 +47,18 @@ impl Talk<'_> {
     /// In a body no reply but its own is due, and that one never comes.
     fn wait_for_replies_at_end(&mut self) -> Flow {
         match self.writer.standing().phase {
-            Phase::Command | Phase::Greeting => self.wait(Some(Instant::now() + PATIENCE)).map_continue(drop),
+            // As typed lines do.
+            Phase::Greeting => self.wait_for_replies(),
+            Phase::Command => self.wait(Some(Instant::now() + PATIENCE)).map_continue(drop),
             _ => Continue(()),
         }
     }
 
     /// Ends the session in an orderly way, and says what was wrong with it, if anything.
     pub(super) fn finish(&mut self) {
+        if let Some(work) = self.work.take() {
+            work.break_off();
+        }
         let deadline = Instant::now() + self.setting.timeouts.closing;
         let _ = self.writer.half_close();
         while self.end.is_none() {
@@ -75,8 +89,26 @@ impl Talk<'_> {
         }
     }
 
+    /// Says what is lost with a session that is closed at once.
+    pub(super) fn tell_lost(&self) {
+        let sent = progress::amount(self.sent_of_message);
+        if self.writer.owes(|request| matches!(request, Request::EndOfData | Request::Bdat)) {
+            say("mconnect: the reply to the message had not come: it may have been taken");
+        }
+        match self.writer.standing().phase {
+            Phase::Body => say(&format!("mconnect: the message is lost: {sent} of it went out, and not its end")),
+            Phase::Chunk { left } => {
+                say(&format!("mconnect: the message is lost: {left} octets of the chunk had still to go out"));
+            }
+            _ => {}
+        }
+    }
+
     /// Says whether the server said goodbye to QUIT, and nothing more is to come.
     pub(super) fn has_quit(&self) -> bool {
         self.writer.standing().has_quit
     }
 }
+
+/// A clock is looked at so often.
+const TICK: Duration = Duration::from_secs(1);

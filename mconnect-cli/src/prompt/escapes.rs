@@ -53,6 +53,10 @@ pub const LIST: &str = "\
 ~~LINE      send a line that begins with a tilde
 ";
 
+/// What begins each of them, as Tab completes it.
+pub const NAMES: [&str; 15] =
+    ["~64 ", "~?", "~a ", "~b ", "~e", "~h ", "~o", "~r ", "~s", "~t", "~v", "~w ", "~x ", "~.", "~~"];
+
 /// Reads a line that begins with a tilde.
 pub fn parse(line: &str) -> Option<Escape> {
     let rest = line.strip_prefix('~')?;
@@ -153,6 +157,8 @@ mod tests {
         for line in LIST.lines().filter(|line| line.starts_with('~')) {
             assert!(line.len() <= 80, "{line}");
             let word = line.split_whitespace().next().unwrap();
+            let start = if word == "~~LINE" { "~~" } else { word };
+            assert!(NAMES.iter().any(|name| name.trim_end() == start), "{word}");
             let example = if word == "~~LINE" { "~~x".to_owned() } else { format!("{word} ") };
             assert!(is_known(&example), "{line}");
             let is_needed = [" FILE", " BYTES", " TEXT"].iter().any(|argument| line.contains(argument));

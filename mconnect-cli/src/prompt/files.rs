@@ -1,24 +1,33 @@
 //! Files on their way out.
 
+use std::env;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::ControlFlow::Continue;
+use std::path::PathBuf;
 
 use mconnect_core::protocol::{BodyEncoder, CrlfEncoder, Phase};
 
 use super::{Flow, Talk};
+use crate::progress::Work;
 use crate::verdict::{reason, say};
 
 impl Talk<'_> {
     /// Sends a file: as the body, with its dots doubled and its end; into a chunk as it is; otherwise as typed lines.
     pub(super) fn send_file(&mut self, name: &str) -> Flow {
-        let mut file = match open(name) {
-            Ok(file) => file,
+        let opened = open(name).and_then(|file| Ok((file.metadata()?, file)));
+        let (metadata, mut file) = match opened {
+            Ok(opened) => opened,
             Err(error) => return cannot_read(name, &error),
         };
+        let total = Some(metadata.len()).filter(|_| metadata.is_file());
         match self.writer.standing().phase {
-            Phase::Body => self.send_body(name, &mut file),
+            Phase::Body => {
+                self.work = Some(Work::new(name, total));
+                self.send_body(name, &mut file)
+            }
             Phase::Chunk { left } => {
+                self.work = Some(Work::new(name, total.map(|total| total.min(left))));
                 self.send_octets(name, &mut file.take(left))?;
                 self.settle()
             }
@@ -30,9 +39,16 @@ impl Talk<'_> {
                 if !text.ends_with(b"\n") {
                     text.push(b'\n');
                 }
+                if !begins_with_command(&text)
+                    && !self
+                        .is_meant(&format!("{name} does not begin with an SMTP command: send its lines as commands?"))?
+                {
+                    say("mconnect: nothing was sent");
+                    return Continue(());
+                }
                 let mut lines = Vec::new();
                 CrlfEncoder::default().encode(&text, &mut lines);
-                self.send_paste(lines, false)
+                self.send_paste(name, lines, false)
             }
         }
     }
@@ -52,6 +68,7 @@ impl Talk<'_> {
             say("mconnect: a chunk begins where a command is due");
             return Continue(());
         }
+        self.work = Some(Work::new(name, Some(size)));
         self.send(format!("BDAT {size} LAST\r\n").as_bytes())?;
         self.send_octets(name, &mut file.take(size))?;
         self.settle()
@@ -69,11 +86,17 @@ impl Talk<'_> {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // Half a message must not be delivered: the body stays open.
-                Err(error) => return cannot_read(name, &error),
+                Err(error) => {
+                    self.end_work();
+                    return cannot_read(name, &error);
+                }
             }
         }
         encoder.finish(&mut out);
-        self.send_bytes(&out)
+        self.send(&out)?;
+        self.end_work();
+        self.advance()?;
+        self.settle()
     }
 
     fn send_octets(&mut self, name: &str, input: &mut impl Read) -> Flow {
@@ -83,17 +106,35 @@ impl Talk<'_> {
                 Ok(0) => break,
                 Ok(count) => self.send(&block[..count])?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return cannot_read(name, &error),
+                Err(error) => {
+                    self.end_work();
+                    return cannot_read(name, &error);
+                }
             }
         }
+        self.end_work();
         Continue(())
     }
 }
 
+/// Says whether the first line is one of SMTP's.
+fn begins_with_command(text: &[u8]) -> bool {
+    let verb = text.split(|byte| *byte <= b' ').next().unwrap_or_default();
+    VERBS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(verb))
+}
+
 /// Opens a file; a folder is none.
 fn open(name: &str) -> io::Result<File> {
-    let file = File::open(name)?;
+    let file = File::open(expand(name))?;
     if file.metadata()?.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(file) }
+}
+
+/// Returns the path that a name stands for: `~/` is the user's own folder.
+pub fn expand(name: &str) -> PathBuf {
+    match (name.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/')), env::var_os("HOME")) {
+        (Some(rest), Some(home)) if !home.is_empty() => PathBuf::from(home).join(rest.trim_start_matches('/')),
+        _ => name.into(),
+    }
 }
 
 fn cannot_read(name: &str, error: &io::Error) -> Flow {
@@ -103,3 +144,8 @@ fn cannot_read(name: &str, error: &io::Error) -> Flow {
 
 /// How much is read at once, in octets.
 const BLOCK: usize = 64 * 1024;
+/// The verbs of SMTP, LMTP and their extensions.
+const VERBS: [&str; 22] = [
+    "EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "BURL", "RSET", "NOOP", "QUIT", "VRFY", "EXPN", "HELP",
+    "STARTTLS", "AUTH", "ETRN", "ATRN", "TURN", "SEND", "XCLIENT", "XFORWARD",
+];

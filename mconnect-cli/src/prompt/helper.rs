@@ -105,6 +105,12 @@ impl Hint for Suggestion {
     }
 }
 
+/// Makes a prompt bold, but not what stands above it.
+fn bold_last(prompt: &str) -> String {
+    let start = prompt.rfind('\n').map_or(0, |end| end + 1);
+    format!("{}{}", &prompt[..start], paint::bold(&prompt[start..]))
+}
+
 impl Hinter for Assistant {
     type Hint = Suggestion;
 
@@ -133,10 +139,10 @@ impl Highlighter for Assistant {
         }
         match (is_for_a_wake, self.has_color) {
             (false, false) => Cow::Borrowed(prompt),
-            (false, true) => Cow::Owned(paint::bold(prompt)),
+            (false, true) => Cow::Owned(bold_last(prompt)),
             // The editor has gone to the next row for it.
             (true, false) => Cow::Owned(format!("{UP}{prompt}")),
-            (true, true) => Cow::Owned(format!("{UP}{}", paint::bold(prompt))),
+            (true, true) => Cow::Owned(format!("{UP}{}", bold_last(prompt))),
         }
     }
 

@@ -3,11 +3,12 @@
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Answer, Phase, Standing};
 use mconnect_core::{Error, Reader};
 
+use super::alarm::Alarm;
 use super::waker::Waker;
 
 /// A queue between the listening thread and the prompt. Its lock is held while a line is followed, so that the prompt
@@ -16,6 +17,7 @@ pub struct Inbox {
     content: Mutex<Content>,
     changed: Condvar,
     waker: Arc<Waker>,
+    alarm: Arc<Alarm>,
     /// STARTTLS, once granted, starts TLS.
     upgrades: bool,
 }
@@ -25,6 +27,36 @@ struct Content {
     lines: Vec<Heard>,
     size: usize,
     end: Option<Ending>,
+    unfinished: Unfinished,
+}
+
+/// What came of a line that has not ended.
+#[derive(Debug, Default, Clone)]
+pub struct Unfinished {
+    /// The last of it.
+    pub tail: Vec<u8>,
+    /// All of it, in octets.
+    pub size: usize,
+    /// When its first octet came.
+    since: Option<Instant>,
+}
+
+impl Unfinished {
+    /// Says whether it is so old that it is shown before it ends.
+    pub fn is_old(&self) -> bool {
+        self.since.is_some_and(|since| since.elapsed() >= PAUSE)
+    }
+
+    fn follow(&mut self, buffered: &[u8], is_another: bool) {
+        if is_another || buffered.is_empty() {
+            self.since = None;
+        }
+        self.tail = buffered[buffered.len().saturating_sub(LONGEST_TAIL)..].to_vec();
+        self.size = buffered.len();
+        if self.size > 0 {
+            self.since.get_or_insert_with(Instant::now);
+        }
+    }
 }
 
 /// A line that was received, and where the session stood then.
@@ -56,8 +88,8 @@ impl Inbox {
     ///
     /// # Errors
     /// What the system says.
-    pub fn listen(reader: Reader, waker: Arc<Waker>, upgrades: bool) -> io::Result<Arc<Self>> {
-        let inbox = Arc::new(Self { content: Mutex::default(), changed: Condvar::new(), waker, upgrades });
+    pub fn listen(reader: Reader, waker: Arc<Waker>, alarm: Arc<Alarm>, upgrades: bool) -> io::Result<Arc<Self>> {
+        let inbox = Arc::new(Self { content: Mutex::default(), changed: Condvar::new(), waker, alarm, upgrades });
         let theirs = Arc::clone(&inbox);
         thread::Builder::new().name("listener".to_owned()).spawn(move || theirs.fill(reader))?;
         Ok(inbox)
@@ -70,6 +102,11 @@ impl Inbox {
         self.waker.settle();
         self.changed.notify_all();
         (std::mem::take(&mut content.lines), content.end.take())
+    }
+
+    /// Returns what came of a line that has not ended.
+    pub fn unfinished(&self) -> Unfinished {
+        self.content().unfinished.clone()
     }
 
     /// Waits until there is something to take, or until `is_over`, or the deadline, and says whether it was not the
@@ -89,9 +126,14 @@ impl Inbox {
     fn fill(&self, mut reader: Reader) {
         let mut before = reader.standing().phase;
         loop {
-            reader.wait_line();
+            if !reader.is_ready() {
+                reader.receive();
+            }
             let mut content = self.content();
+            let had_lines = !content.lines.is_empty();
+            let mut is_another = false;
             while reader.is_ready() {
+                is_another = true;
                 let heard = match reader.read_line() {
                     Ok(Some(line)) => (line.raw().to_vec(), line.ends_reply()),
                     Ok(None) => return self.end(content, Ending::Closed),
@@ -105,7 +147,13 @@ impl Inbox {
                 }
                 before = standing.phase;
             }
-            self.tell();
+            content.unfinished.follow(reader.buffered(), is_another);
+            if content.unfinished.size > 0 {
+                self.alarm.hasten(Instant::now() + PAUSE);
+            }
+            if had_lines || !content.lines.is_empty() {
+                self.tell();
+            }
             while content.size > MOST_HELD {
                 content = self.changed.wait(content).unwrap_or_else(PoisonError::into_inner);
             }
@@ -113,6 +161,7 @@ impl Inbox {
     }
 
     fn end(&self, mut content: MutexGuard<'_, Content>, ending: Ending) {
+        content.unfinished = Unfinished::default();
         content.end = Some(ending);
         self.tell();
     }
@@ -127,5 +176,9 @@ impl Inbox {
     }
 }
 
+/// A line that has not ended after this is shown as far as it came.
+const PAUSE: Duration = Duration::from_millis(500);
+/// This much of it is kept to be shown, in octets.
+const LONGEST_TAIL: usize = 400;
 /// When so many octets wait to be shown, no more are read.
 const MOST_HELD: usize = 1024 * 1024;

@@ -1,6 +1,7 @@
 //! What is typed, key by key: what ends a line, what a paste is, and answers that are not shown.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustyline::{
     Cmd, ConditionalEventHandler, EditMode, Event, EventContext, InputMode, KeyCode, KeyEvent, Modifiers, RepeatCount,
@@ -55,6 +56,8 @@ pub struct Typing {
     pub secret: Option<Secret>,
     /// Tab is text.
     pub is_text: bool,
+    /// When the last key came.
+    last: Option<Instant>,
     /// How many keys were dropped, while they are.
     pub dropped: Option<usize>,
 }
@@ -115,6 +118,13 @@ impl Keys {
         if !is_pasting {
             self.waker.drawn();
         }
+    }
+
+    /// Says whether nobody is in the middle of a line, as far as that can be told.
+    pub fn is_idle(&self) -> bool {
+        let typing = self.typing();
+        let is_empty = typing.line.is_empty() && typing.secret.as_ref().is_none_or(|secret| secret.is_empty());
+        !typing.is_pasting() && (is_empty || typing.last.is_none_or(|last| last.elapsed() >= IDLE))
     }
 
     fn leave(&self, by: LeftBy) -> Option<Cmd> {
@@ -213,6 +223,7 @@ impl ConditionalEventHandler for Keys {
             };
             let (is_after_cr, is_escaped) = (typing.is_after_cr, typing.is_escaped);
             (typing.is_after_cr, typing.is_escaped) = (false, false);
+            typing.last = Some(Instant::now());
             let is_dropping = typing.dropped.is_some();
             (is_dropping, typing.paste.is_some(), typing.secret.is_some(), typing.is_text, is_after_cr, is_escaped)
         };
@@ -246,7 +257,10 @@ impl ConditionalEventHandler for Keys {
             KeyEvent(KeyCode::Char('D'), Modifiers::CTRL) if is_empty => self.leave(LeftBy::EndOfInput),
             KeyEvent(KeyCode::Char('D'), Modifiers::CTRL) if is_vi => Some(Cmd::Noop),
             _ if is_secret => self.hide(key),
-            KeyEvent(KeyCode::Tab, Modifiers::NONE) if is_text => Some(Cmd::Insert(1, "\t".to_owned())),
+            // What begins with a tilde is completed there, too.
+            KeyEvent(KeyCode::Tab, Modifiers::NONE) if is_text && !context.line().starts_with('~') => {
+                Some(Cmd::Insert(1, "\t".to_owned()))
+            }
             KeyEvent(KeyCode::Char(c), Modifiers::ALT) if is_vi => match vi::after_escape(c, context) {
                 vi::Escaped::Is(cmd) => Some(cmd),
                 vi::Escaped::Inserts { at } => {
@@ -289,5 +303,7 @@ fn push(KeyEvent(code, modifiers): KeyEvent, text: &mut String) {
     }
 }
 
+/// Who has not touched a key for so long is not typing.
+const IDLE: Duration = Duration::from_secs(5);
 /// A paste is taken in parts of about this many octets.
 const LARGEST_PART: usize = 64 * 1024;

@@ -3,12 +3,13 @@
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::{Duration, Instant};
 
-use mconnect_core::protocol::{Code, Phase, ReplyLine, Request};
+use mconnect_core::protocol::{Code, Phase, ReplyLine, Request, Standing, Visible};
 use mconnect_core::script;
 
 use super::inbox::{Ending, Heard};
-use super::{Flow, Leave, Talk, is_command, paint, tell};
+use super::{Flow, Leave, Talk, paint, tell};
 use crate::judge::{self, End};
+use crate::progress;
 use crate::screen;
 use crate::verdict::{say, status};
 
@@ -36,30 +37,98 @@ impl Talk<'_> {
         self.show_what_came()
     }
 
-    /// Waits for the reply that is due next, as long as it may take.
+    /// Waits for the reply that is due next, as long as it may take; a clock says how long already.
     pub(super) fn wait_for_reply(&mut self) -> Flow {
         let standing = self.writer.standing();
         let due = standing.outstanding;
         let is_optional = due == 1 && standing.awaited == Some(Request::EmptyLine);
         let patience = self.writer.patience();
         let patience = if is_optional { patience.min(EMPTY_LINE_PATIENCE) } else { patience };
-        let deadline = Instant::now() + patience;
+        let deadline = self.deadline(&standing).unwrap_or_else(|| Instant::now() + patience);
+        if matches!(standing.awaited, Some(Request::EndOfData | Request::Bdat)) {
+            progress::at_interrupt(Some(progress::WHOLE_MESSAGE.to_owned()));
+        }
         while due > 0 && self.writer.standing().outstanding >= due {
-            let is_here = self.inbox.wait(Some(deadline), || self.writer.standing().outstanding < due);
+            let tick = self.overdue.next_tick(&self.writer.standing()).unwrap_or(deadline);
+            let tick = tick.min(Instant::now() + Duration::from_secs(1));
+            self.inbox.wait(Some(deadline.min(tick)), || self.writer.standing().outstanding < due);
             self.show_what_came()?;
-            if (!is_here || deadline <= Instant::now()) && self.writer.standing().outstanding >= due {
-                if is_optional {
-                    self.writer.forgo_empty_line();
-                    continue;
+            let standing = self.writer.standing();
+            if deadline <= Instant::now() && standing.outstanding >= due {
+                if !is_optional {
+                    return self.give_up(patience);
                 }
-                let message = format!("{} did not reply in {} s", self.writer.peer(), patience.as_secs_f64());
-                self.setting.verdict.complain(status::TEMPORARY, &message);
-                self.writer.closer().close();
-                self.end = Some(End::Given);
-                return Break(Leave::End);
+                self.writer.forgo_empty_line();
+            } else if standing.outstanding >= due {
+                progress::draw(&self.above(&standing).trim_end().replace('\n', " "));
             }
         }
+        progress::clear();
+        progress::at_interrupt(None);
         Continue(())
+    }
+
+    /// Returns when the reply that is due next is no longer waited for, if that was said.
+    pub(super) fn deadline(&self, standing: &Standing) -> Option<Instant> {
+        let is_due = standing.awaited.is_some() && !matches!(standing.phase, Phase::Chunk { .. } | Phase::Closed);
+        self.overdue.after(self.writer.patience()).filter(|_| is_due && self.setting.options.timeout.is_some())
+    }
+
+    /// Ends the session if the reply that is due next has not come in the time that was said.
+    pub(super) fn keep_deadline(&mut self) -> Flow {
+        match self.deadline(&self.writer.standing()) {
+            Some(deadline) if deadline <= Instant::now() => self.give_up(self.writer.patience()),
+            _ => Continue(()),
+        }
+    }
+
+    fn give_up(&mut self, patience: Duration) -> Flow {
+        progress::clear();
+        self.show_unfinished();
+        let message = format!("{} did not reply in {} s", self.writer.peer(), patience.as_secs_f64());
+        self.setting.verdict.complain(status::TEMPORARY, &message);
+        let leave = self.broken_off();
+        self.writer.closer().close();
+        self.end = Some(End::Given);
+        Break(leave)
+    }
+
+    /// Says whether the prompt stays after the session: not if it was to end.
+    pub(super) fn broken_off(&self) -> Leave {
+        let is_meant = self.is_input_over || self.has_quit() || self.writer.owes(|request| request == Request::Quit);
+        if is_meant { Leave::End } else { Leave::Closed }
+    }
+
+    /// Returns what is shown above the prompt: a line of the server's that does not end, and what is waited for.
+    pub(super) fn above(&self, standing: &Standing) -> String {
+        let mut text = String::new();
+        let unfinished = self.inbox.unfinished();
+        if unfinished.is_old() {
+            let dots = if unfinished.size > unfinished.tail.len() { "..." } else { "" };
+            let shown = format!("{dots}{}", Visible(&unfinished.tail));
+            // It has to fit the screen, with the prompt.
+            let most = (usize::from(self.editor.columns()) * 4).min(shown.chars().count());
+            text.extend(shown.chars().skip(shown.chars().count() - most));
+            text.push('\n');
+        }
+        if let Some(words) = self.overdue.words(standing) {
+            text.push_str(&words);
+            if standing.phase == Phase::Greeting && self.setting.options.prompt.has_escapes {
+                text.push_str("; --no-wait and ~x send at once");
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    /// Shows what came of a line that is not waited for any longer.
+    pub(super) fn show_unfinished(&mut self) {
+        let unfinished = self.inbox.unfinished();
+        if unfinished.size > 0 {
+            let mut text = String::new();
+            paint::line(&unfinished.tail, self.has_color, &mut text);
+            let _ = screen::put(text.as_bytes());
+        }
     }
 
     /// Shows what comes until no reply is due, and says whether it came to that before the deadline.
@@ -90,20 +159,21 @@ impl Talk<'_> {
             Some(Ending::Closed) => self.end = Some(End::Closed),
             Some(Ending::Broken(error)) => self.end = Some(End::Broken(error)),
         }
-        let unfinished = self.editor.unfinished();
-        if !unfinished.is_empty() && is_command(self.asked) {
-            self.editor.remember(&unfinished);
-        }
-        Break(Leave::End)
+        progress::clear();
+        Break(self.broken_off())
     }
 
     pub(super) fn show(&mut self, lines: &[Heard]) {
         let explains = self.setting.options.prompt.explains && !self.setting.options.is_quiet;
         let (mut text, mut surprise) = (String::new(), None);
+        if !lines.is_empty() {
+            progress::clear();
+        }
         for heard in lines {
             self.received += heard.raw.len() as u64;
             paint::line(&heard.raw, self.has_color, &mut text);
             let Some(answer) = heard.answer() else { continue };
+            self.overdue.restart();
             if matches!(answer.request, Some(Request::Auth | Request::AuthAnswer)) {
                 self.heard = Some((answer.code, ReplyLine::new(&heard.raw).text().to_vec()));
             }

@@ -10,15 +10,18 @@
 //!                     Writer ─► server
 //! ```
 
+mod alarm;
+mod ask;
 #[cfg(feature = "tls")]
 mod auth;
 #[cfg(not(feature = "tls"))]
 #[path = "without_auth.rs"]
 mod auth;
+mod closed;
 mod completion;
 mod editor;
 mod ending;
-mod escapes;
+pub mod escapes;
 mod files;
 mod helper;
 mod history;
@@ -31,7 +34,7 @@ mod paint;
 mod rows;
 mod send;
 mod tape;
-mod tell;
+pub mod tell;
 mod vi;
 mod waker;
 
@@ -39,23 +42,29 @@ use std::env;
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Code, Phase};
 use mconnect_core::{Reader, Session, Timeouts, Writer};
 use nix::sys::signal::{Signal, raise};
 use rustyline::EditMode;
 
+pub use closed::CLOSED;
+pub use files::expand;
 pub use paint::is_wanted as is_color_wanted;
 pub use waker::Waker;
 
 use crate::args::{Keys, Options};
 use crate::judge::End;
+use crate::overdue::Overdue;
+use crate::progress::Work;
 use crate::secure::Secure;
 use crate::signals;
 use crate::terminal::{Manner, Terminal};
 use crate::verdict::{Verdict, reason, say, status};
 use crate::watch::Watch;
+use alarm::Alarm;
+use closed::Past;
 use editor::{Editor, Typed};
 use escapes::Escape;
 use history::History;
@@ -97,28 +106,30 @@ pub fn run(session: Session, setting: &Setting<'_>) {
         Ok(prepared) => prepared,
         Err(error) => return verdict.complain(status::IO, &format!("cannot set the terminal: {error}")),
     };
-    let listen = |reader| match Inbox::listen(reader, Arc::clone(&setting.waker), setting.secure.upgrades()) {
-        Ok(inbox) => Some(inbox),
-        Err(error) => {
-            verdict.complain(status::IO, &format!("cannot start a thread: {error}"));
-            None
-        }
+    let alarm = match Alarm::start(Arc::clone(&setting.waker), editor.keys()) {
+        Ok(alarm) => alarm,
+        Err(error) => return verdict.complain(status::IO, &format!("cannot start a thread: {error}")),
     };
-    let mut next = Some(session);
+    let (mut next, mut before) = (Some(session), None);
     while let Some(session) = next.take() {
         let (reader, writer) = session.split();
-        let Some(inbox) = listen(reader) else { return };
-        let mut talk = Talk {
+        let Some(inbox) = setting.listen(reader, &alarm) else { return };
+        let talk = Talk {
             setting,
             editor: &mut editor,
+            alarm: Arc::clone(&alarm),
             has_color,
             writer,
             inbox,
+            overdue: Overdue::default(),
             opened: Instant::now(),
             sent: 0,
+            sent_of_message: 0,
             received: 0,
+            before: before.take(),
             addresses: Vec::new(),
             lines: Lines::typed(setting.secure),
+            work: None,
             is_surprised: false,
             is_shown: false,
             is_input_over: false,
@@ -126,37 +137,52 @@ pub fn run(session: Session, setting: &Setting<'_>) {
             heard: None,
             end: None,
         };
-        loop {
-            match talk.converse() {
-                Break(Leave::StartTls(reader)) => {
-                    let session = Session::unsplit(*reader, talk.writer);
-                    // Without TLS the session is over: nothing more is sent in the clear.
-                    let Some(session) = setting.secure.upgrade(session, true, verdict) else { break };
-                    let (reader, writer) = session.split();
-                    let Some(inbox) = listen(reader) else { break };
-                    talk = Talk { inbox, writer, ..talk };
-                    talk.lines.tls_started();
-                }
-                Break(Leave::Reopen) => {
-                    talk.writer.closer().close();
-                    tape::stop(setting.watch.tape());
-                    next = (setting.reopen)();
-                    break;
-                }
-                Break(Leave::End) | Continue(()) => {
-                    talk.finish();
-                    break;
-                }
+        let over = talk.live();
+        tape::stop(setting.watch.tape());
+        let (past, opened) = match over {
+            Over::Left => return,
+            Over::Closed(past) => (past, None),
+            Over::Reopen(past) => (past, (setting.reopen)()),
+        };
+        next = opened.or_else(|| closed::converse(&mut editor, &past, setting));
+        before = Some(past.how);
+    }
+}
+
+impl Setting<'_> {
+    /// Starts to listen; what keeps it from that has been told.
+    fn listen(&self, reader: Reader, alarm: &Arc<Alarm>) -> Option<Arc<Inbox>> {
+        match Inbox::listen(reader, Arc::clone(&self.waker), Arc::clone(alarm), self.secure.upgrades()) {
+            Ok(inbox) => Some(inbox),
+            Err(error) => {
+                self.verdict.complain(status::IO, &format!("cannot start a thread: {error}"));
+                None
             }
         }
-        tape::stop(setting.watch.tape());
     }
+
+    fn suspend(&self) {
+        self.terminal.restore();
+        let _ = raise(Signal::SIGSTOP);
+        let _ = self.terminal.enter(Manner::Prompt);
+    }
+}
+
+/// What came of a session.
+enum Over {
+    /// The prompt is left with it.
+    Left,
+    /// It ended, and nobody had ended it.
+    Closed(Past),
+    Reopen(Past),
 }
 
 /// Why a session is left, for a moment or for good.
 #[derive(Debug)]
 enum Leave {
     End,
+    /// It has ended, and nobody had ended it: the prompt stays.
+    Closed,
     Reopen,
     /// TLS is to be started with it.
     StartTls(Box<Reader>),
@@ -167,15 +193,23 @@ type Flow = ControlFlow<Leave>;
 struct Talk<'a> {
     setting: &'a Setting<'a>,
     editor: &'a mut Editor,
+    alarm: Arc<Alarm>,
     has_color: bool,
     writer: Writer,
     inbox: Arc<Inbox>,
+    overdue: Overdue,
     opened: Instant,
     sent: u64,
+    /// How much of it is of the message under way.
+    sent_of_message: u64,
     received: u64,
+    /// How the session before this one ended.
+    before: Option<String>,
     addresses: Vec<String>,
     /// What was entered and is on its way out.
     lines: Lines,
+    /// What of it takes long.
+    work: Option<Work>,
     /// It was told that client and server are out of step.
     is_surprised: bool,
     /// The next answer to a 334 is shown while it is typed.
@@ -189,26 +223,78 @@ struct Talk<'a> {
 }
 
 impl Talk<'_> {
+    fn live(mut self) -> Over {
+        loop {
+            match self.converse() {
+                Break(Leave::StartTls(reader)) => {
+                    let past = self.past("TLS could not be started".to_owned());
+                    let session = Session::unsplit(*reader, self.writer);
+                    // Without TLS the session is over: nothing more is sent in the clear.
+                    let Some(session) = self.setting.secure.upgrade(session, true, self.setting.verdict) else {
+                        return Over::Closed(past);
+                    };
+                    let (reader, writer) = session.split();
+                    let Some(inbox) = self.setting.listen(reader, &self.alarm) else { return Over::Left };
+                    self = Self { inbox, writer, ..self };
+                    self.lines.tls_started();
+                }
+                Break(Leave::Reopen) => {
+                    self.writer.closer().close();
+                    return Over::Reopen(self.past("it was left, to be opened again".to_owned()));
+                }
+                Break(Leave::Closed) => {
+                    let how = closed::how(self.end.as_ref(), &self.writer.standing());
+                    let past = self.past(how);
+                    self.finish();
+                    return Over::Closed(past);
+                }
+                Break(Leave::End) | Continue(()) => {
+                    self.finish();
+                    return Over::Left;
+                }
+            }
+        }
+    }
+
+    /// Keeps what is to be known of the session after its end.
+    fn past(&self, how: String) -> Past {
+        Past { how, state: self.state(), extensions: self.writer.extensions(), asked: self.asked }
+    }
+
+    /// Says where the session stands.
+    fn state(&self) -> String {
+        let received = self.received + self.inbox.unfinished().size as u64;
+        let counts = tell::Counts { open: self.opened.elapsed(), sent: self.sent, received };
+        tell::state(&self.writer, self.setting.secure.mark(), &counts)
+    }
+
     fn converse(&mut self) -> Flow {
         self.settle()?;
         loop {
             self.advance()?;
+            self.keep_deadline()?;
             let standing = self.writer.standing();
             let is_secret = standing.phase == Phase::Auth && !self.is_shown;
             if self.asked == Phase::Auth && standing.phase != Phase::Auth {
+                self.is_shown = false;
                 // Half an answer must not become a command.
                 self.editor.clear();
             }
             self.asked = standing.phase;
             self.editor.inform(self.knowledge(&standing));
-            let prompt = label::of(&standing, self.setting.secure.mark(), is_secret);
-            self.is_shown &= standing.phase == Phase::Auth;
+            let prompt = self.above(&standing) + &label::of(&standing, self.setting.secure.mark(), is_secret);
+            self.alarm.set(self.overdue.next_tick(&standing), self.deadline(&standing));
+            if self.inbox.unfinished().size > 0 {
+                self.alarm.hasten(Instant::now() + UNFINISHED_GAP);
+            }
             match self.editor.read(&prompt, is_secret) {
                 Ok(Typed::Line(line)) => self.enter(&line, standing.phase)?,
                 Ok(Typed::Secret(line)) => self.enter_secret(&line)?,
-                Ok(Typed::Lines { text, goes_on }) => self.send_paste(text.replace('\n', "\r\n").into(), goes_on)?,
+                Ok(Typed::Lines { text, goes_on }) => {
+                    self.send_paste("the paste", text.replace('\n', "\r\n").into(), goes_on)?;
+                }
                 Ok(Typed::Break) => {}
-                Ok(Typed::Suspend) => self.suspend(),
+                Ok(Typed::Suspend) => self.setting.suspend(),
                 Ok(Typed::Interrupt) => self.interrupt(),
                 Ok(Typed::EndOfInput) => return self.end_input(),
                 Err(error) => self.cannot_type(&error)?,
@@ -219,7 +305,7 @@ impl Talk<'_> {
     /// What was typed cannot be taken, or nothing more can be typed.
     fn cannot_type(&mut self, error: &io::Error) -> Flow {
         if error.kind() == io::ErrorKind::InvalidData {
-            say("mconnect: what was typed is not UTF-8, and was dropped: ~r sends such a file");
+            say(NOT_UTF8);
             return Continue(());
         }
         let reason = reason(&error.to_string());
@@ -237,6 +323,10 @@ impl Talk<'_> {
                     self.editor.remember(line);
                 }
                 self.obey(escape)
+            }
+            _ if phase == Phase::Auth => {
+                self.is_shown = false;
+                self.send_answer(line)
             }
             _ if line.trim().eq_ignore_ascii_case("QUIT") && self.writer.standing().is_closing => Break(Leave::End),
             _ => self.send_line(line, is_command(phase).then(|| line.to_owned())),
@@ -256,13 +346,14 @@ impl Talk<'_> {
             Escape::Topic(topic) => tell::help(topic.as_deref(), self.setting.options.prompt.help_file.as_deref()),
             Escape::Extensions => tell::extensions(self.writer.extensions().as_ref()),
             Escape::State => {
-                tell::state(&self.writer, self.setting.secure.mark(), self.opened.elapsed(), self.sent, self.received);
+                let before = self.before.as_ref().map(|how| format!("\nbefore    {how}")).unwrap_or_default();
+                say(&(self.state() + &before));
             }
             Escape::Chain => say(&self.setting.secure.chain()),
             Escape::Authenticate(words) => return self.authenticate(&words),
             Escape::Encode(bytes) => return self.encode(&bytes),
             Escape::Visible => self.is_shown = true,
-            Escape::Record(name) => return self.record(&name),
+            Escape::Record(name) => tape::record(self.setting.watch.tape(), &name),
             Escape::Wrong(what) => say(&format!("mconnect: {what}")),
             Escape::Line(line) => return self.send_line(&line, None),
             Escape::Bytes(bytes) => return self.send_bytes(&bytes),
@@ -270,6 +361,7 @@ impl Talk<'_> {
             Escape::Chunk(name) => return self.send_chunk(&name),
             Escape::Reopen => return Break(Leave::Reopen),
             Escape::Close => {
+                self.tell_lost();
                 self.writer.closer().close();
                 self.end = Some(End::Given);
                 return Break(Leave::End);
@@ -278,18 +370,18 @@ impl Talk<'_> {
         Continue(())
     }
 
-    fn suspend(&mut self) {
-        self.setting.terminal.restore();
-        let _ = raise(Signal::SIGSTOP);
-        let _ = self.setting.terminal.enter(Manner::Prompt);
-    }
-
     /// Closes by ending: whoever runs us sees that it was an interrupt.
     fn interrupt(&mut self) {
+        self.show_unfinished();
         tape::stop(self.setting.watch.tape());
         signals::act(self.setting.waker.ending().unwrap_or(Signal::SIGINT), self.setting.terminal);
     }
 }
+
+/// Says that something typed is no text.
+const NOT_UTF8: &str = "mconnect: what was typed is not UTF-8, and was dropped: ~r sends such a file";
+/// A line of the server's that does not end is shown again so often.
+const UNFINISHED_GAP: Duration = Duration::from_secs(1);
 
 fn is_command(phase: Phase) -> bool {
     matches!(phase, Phase::Command | Phase::Greeting | Phase::StartTls)

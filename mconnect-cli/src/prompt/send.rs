@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::{End, Flow, Leave, Talk, is_command, label, paint};
 use crate::failure;
 use crate::judge;
+use crate::progress::Work;
 use crate::screen;
 use crate::secure::Secure;
 use crate::verdict::say;
@@ -117,9 +118,11 @@ impl Talk<'_> {
     }
 
     /// Sends lines in step with their replies, each with its CR LF; `goes_on` says whether more of the same paste come.
-    pub(super) fn send_paste(&mut self, lines: Vec<u8>, goes_on: bool) -> Flow {
+    /// `name` is what they are of.
+    pub(super) fn send_paste(&mut self, name: &str, lines: Vec<u8>, goes_on: bool) -> Flow {
         if !self.lines.is_paste() {
             self.lines = Lines::pasted(self.setting.secure);
+            self.work = Some(Work::new(name, None));
         }
         (self.lines.rest, self.lines.goes_on) = (lines, goes_on);
         self.advance()?;
@@ -141,7 +144,7 @@ impl Talk<'_> {
             match self.lines.next(&standing) {
                 Next::Send => self.send_next(&standing)?,
                 // Nothing waits for it: a line can be typed.
-                Next::Replies if self.lines.is_done() && (!standing.is_turning || is_unasked(&standing)) => break,
+                Next::Replies if self.lines.is_done() && (!standing.is_turning || self.is_open_early()) => break,
                 Next::Replies => self.wait_for_reply()?,
                 Next::Input => break,
                 Next::StartTls => drop(self.inbox.wait(None, || false)),
@@ -157,6 +160,12 @@ impl Talk<'_> {
             self.end_paste()?;
         }
         if self.is_surprised && !is_dropped { self.drop_ahead(false) } else { Continue(()) }
+    }
+
+    /// Says whether only the greeting is what decides: then the prompt is open, and a line that is typed waits.
+    fn is_open_early(&self) -> bool {
+        let is_other = |request: Request| request.is_turn() && request != Request::Greeting;
+        self.writer.standing().phase == Phase::Greeting && !self.writer.owes(is_other)
     }
 
     fn send_next(&mut self, standing: &Standing) -> Flow {
@@ -182,6 +191,7 @@ impl Talk<'_> {
             if self.lines.goes_on {
                 return Continue(());
             }
+            self.end_work();
             let rest = self.editor.unfinished();
             self.lines.script.count_unsent(rest.as_bytes());
             self.editor.clear();
@@ -192,7 +202,7 @@ impl Talk<'_> {
             judge::script_ending(end, "paste", words.as_deref(), unsent, true, self.setting.verdict);
             self.lines = Lines::typed(self.setting.secure);
         } else if had_lines && end == Some(script::End::Closing) {
-            say("mconnect: the server is closing: ~o opens the session again");
+            say(CLOSING);
         }
         if self.has_quit() { Break(Leave::End) } else { Continue(()) }
     }
@@ -204,6 +214,7 @@ impl Talk<'_> {
         if let Some(octets) = self.lines.script.end_skipped() {
             tell_skipped(octets, "which has no lone dot");
         }
+        self.end_work();
         self.lines = Lines::typed(self.setting.secure);
         if is_skipping { self.drop_ahead(false) } else { Continue(()) }
     }
@@ -228,7 +239,12 @@ impl Talk<'_> {
     /// Sends an answer that was not shown, and leaves no copy of it behind.
     pub(super) fn send_answer(&mut self, answer: &str) -> Flow {
         self.show_what_came()?;
-        if self.writer.standing().phase != Phase::Auth {
+        let standing = self.writer.standing();
+        if standing.is_closing {
+            say(CLOSING);
+            return Continue(());
+        }
+        if standing.phase != Phase::Auth {
             say("mconnect: that is no longer asked for, and was not sent");
             return Continue(());
         }
@@ -244,20 +260,40 @@ impl Talk<'_> {
 
     pub(super) fn send(&mut self, bytes: &[u8]) -> Flow {
         self.sent += bytes.len() as u64;
+        self.sent_of_message = match self.writer.standing().phase {
+            Phase::Body | Phase::Chunk { .. } => self.sent_of_message + bytes.len() as u64,
+            _ => 0,
+        };
+        if self.writer.standing().outstanding == 0 {
+            self.overdue.restart();
+        }
         match self.writer.send(bytes) {
-            Ok(()) => Continue(()),
+            Ok(()) => {
+                if let Some(work) = &mut self.work {
+                    work.add(bytes.len(), matches!(self.writer.standing().phase, Phase::Body | Phase::Chunk { .. }));
+                }
+                Continue(())
+            }
             Err(error) => self.writing_failed(&error),
+        }
+    }
+
+    /// All that takes long has gone out.
+    pub(super) fn end_work(&mut self) {
+        if let Some(work) = self.work.take() {
+            work.finish(self.setting.options.is_quiet);
         }
     }
 
     /// A failed write is only the symptom: what the server still says tells why. One that takes nothing is another thing.
     fn writing_failed(&mut self, error: &Error) -> Flow {
+        let leave = self.broken_off();
         if error.is_timeout() {
             self.setting.verdict.complain(failure::status(error), &failure::describe(error));
             self.writer.closer().close();
             self.end = Some(End::Given);
         }
-        Break(Leave::End)
+        Break(leave)
     }
 
     /// Shows what a paste held, as if it had been typed.
@@ -288,10 +324,7 @@ impl Talk<'_> {
     }
 }
 
-/// Says whether only the greeting is due: then the prompt is open, and a line that is typed waits.
-fn is_unasked(standing: &Standing) -> bool {
-    standing.outstanding == 1 && standing.phase == Phase::Greeting
-}
+const CLOSING: &str = "mconnect: the server is closing: ~o opens the session again";
 
 fn tell_skipped(octets: u64, up_to: &str) {
     say(&format!("mconnect: DATA was refused: {octets} octets of the paste, {up_to}, were not sent"));

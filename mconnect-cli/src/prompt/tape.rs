@@ -1,30 +1,25 @@
 //! Writing the session down, from the prompt.
 
-use std::ops::ControlFlow::Continue;
 use std::path::Path;
 
-use super::{Flow, Talk};
 use crate::record::Tape;
 use crate::verdict::say;
 
-impl Talk<'_> {
-    /// Starts writing the session down, or stops; a file other than the one that is written is started after it.
-    pub(super) fn record(&mut self, name: &str) -> Flow {
-        let written = stop(self.setting.watch.tape());
-        let is_same = written.as_deref().is_some_and(|written| written == name);
-        match name {
-            "" if written.is_none() => say("nothing is written down: ~w FILE starts that"),
-            "" => {}
-            _ if is_same => {}
-            name => match self.setting.watch.tape().start(Path::new(name)) {
-                Ok(true) => say(&format!("the session is written down in {name}, from its beginning: ~w stops that")),
-                Ok(false) => say(&format!(
-                    "the session is written down in {name}, from here on: it was too long to be kept: ~w stops that"
-                )),
-                Err(message) => say(&format!("mconnect: {message}")),
-            },
-        }
-        Continue(())
+/// Starts writing the session down, or stops; a file other than the one that is written is started after it.
+pub(super) fn record(tape: &Tape, name: &str) {
+    let written = stop(tape);
+    let is_same = written.as_deref().is_some_and(|written| written == name);
+    match name {
+        "" if written.is_none() => say("nothing is written down: ~w FILE starts that"),
+        "" => {}
+        _ if is_same => {}
+        name => match tape.start(Path::new(name)) {
+            Ok(true) => say(&format!("the session is written down in {name}, from its beginning: ~w stops that")),
+            Ok(false) => say(&format!(
+                "the session is written down in {name}, from here on: it was too long to be kept: ~w stops that"
+            )),
+            Err(message) => say(&format!("mconnect: {message}")),
+        },
     }
 }
 

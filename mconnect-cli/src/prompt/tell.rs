@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use mconnect_core::Writer;
-use mconnect_core::protocol::{Extensions, ReplyLine, Visible};
+use mconnect_core::protocol::{Extensions, ReplyLine, Standing, Visible};
+use mconnect_core::{Peer, Writer};
 
 use super::{auth, paint};
 use crate::help;
@@ -30,22 +30,36 @@ pub fn extensions(extensions: Option<&Extensions>) {
     say(&if list.is_empty() { "no extensions".to_owned() } else { list.join("\n") });
 }
 
-/// Prints where the session stands.
-pub fn state(writer: &Writer, mark: &str, open: Duration, sent: u64, received: u64) {
-    let standing = writer.standing();
+/// What was counted of a session.
+pub struct Counts {
+    pub open: Duration,
+    pub sent: u64,
+    pub received: u64,
+}
+
+/// Says where the session stands.
+pub fn state(writer: &Writer, mark: &str, counts: &Counts) -> String {
     let local = writer.local_address().map_or_else(|| "unknown".to_owned(), |local| local.to_string());
+    format!(
+        "{}\nlocal     {local}\nsent      {} octets\nreceived  {} octets\nopen      {:.1} s",
+        standing(writer.peer(), mark, &writer.standing()),
+        counts.sent,
+        counts.received,
+        counts.open.as_secs_f64()
+    )
+}
+
+/// Says where the session stands, without what was counted.
+pub fn standing(peer: &Peer, mark: &str, standing: &Standing) -> String {
     let tls = match mark {
         "" => "no",
         mark => mark.trim_start_matches(", "),
     };
     let step = if standing.is_in_step && standing.surprise.is_none() { "" } else { ", out of step" };
-    say(&format!(
-        "peer      {}\nlocal     {local}\ntls       {tls}\nphase     {}\nreplies   {} due{step}\nsent      {sent} octets\nreceived  {received} octets\nopen      {:.1} s",
-        writer.peer(),
-        standing.phase,
-        standing.outstanding,
-        open.as_secs_f64()
-    ));
+    format!(
+        "peer      {peer}\ntls       {tls}\nphase     {}\nreplies   {} due{step}",
+        standing.phase, standing.outstanding
+    )
 }
 
 /// Appends a line with what a challenge says, if it says something.

@@ -189,6 +189,11 @@ impl Secure {
         }
     }
 
+    /// Says whether nothing but errors is told.
+    pub fn is_quiet(&self) -> bool {
+        self.is_quiet
+    }
+
     /// Says something that is no error.
     pub fn note(&self, message: &str) {
         if !self.is_quiet {

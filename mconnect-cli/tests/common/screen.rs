@@ -34,6 +34,11 @@ impl Screen {
         Self::launch("127.0.0.1", port, options, &[], (24, 80))
     }
 
+    /// Starts it so that it tells what it does, on a screen where nothing wraps.
+    pub fn launch_plain(port: u16) -> Self {
+        Self::launch("127.0.0.1", port, &["--no-explain"], &[], (40, 200))
+    }
+
     fn launch(host: &str, port: u16, options: &[&str], variables: &[(&str, &str)], size: (u16, u16)) -> Self {
         let (port, (rows, columns)) = (port.to_string(), size);
         let args = [&["--color", "never"], options, &["-p", &port, host]].concat();
@@ -79,6 +84,11 @@ impl Screen {
         let parser = self.parse(bytes);
         let rows = parser.screen().rows(0, self.columns);
         rows.map(|row| row.trim_end().to_owned()).filter(|row| !row.is_empty()).collect()
+    }
+
+    /// Everything that came, as it came and as it is shown: what is typed may be drawn key by key.
+    pub fn seen(&self) -> String {
+        self.pty.screen() + "\n" + &self.lines(&self.pty.raw()).join("\n")
     }
 
     /// Waits until the rows shown are these.

@@ -28,7 +28,7 @@ pub use writer::Writer;
 use crate::closer::Closer;
 use crate::error::{Action, Error, Peer, Truncation};
 use crate::observer::Observer;
-use crate::protocol::{Extensions, Limits, Phase, Reply, ReplyLine, Standing, Tracker, wipe};
+use crate::protocol::{Extensions, Limits, Phase, Reply, ReplyLine, Request, Standing, Tracker, wipe};
 use crate::stream::{ChannelBindings, Stream};
 use shared::{Deadline, Shared};
 
@@ -327,6 +327,11 @@ impl Session {
     pub(crate) fn answered(&self, reply: Reply) -> Reply {
         let request = self.standing().last_answer.and_then(|answer| answer.request);
         reply.in_answer_to(request, Arc::clone(&self.shared().peer_name))
+    }
+
+    /// Says whether a reply is due, not only as the next one, to a request of such a kind.
+    pub fn owes(&self, is_it: impl Fn(Request) -> bool) -> bool {
+        self.shared().tracker().owes(is_it)
     }
 
     /// Says what the next bytes sent will mean to the server.

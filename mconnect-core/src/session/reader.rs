@@ -61,13 +61,19 @@ impl Reader {
         self.lines.has_line()
     }
 
-    /// Waits until [`read_line`](Self::read_line) gives a line, or the end, without waiting. Nothing is followed before
-    /// that call: who makes it under a lock of their own sees the session and what they have read of it go together.
-    pub fn wait_line(&mut self) {
-        while !self.is_ready() {
+    /// Waits until something was received, whether or not a line ends with it, or the end came. Nothing is followed before
+    /// [`read_line`](Self::read_line): who calls that under a lock of their own, while it [is
+    /// ready](Self::is_ready), sees the session and what they have read of it go together.
+    pub fn receive(&mut self) {
+        if matches!(self.end, End::Open) {
             // A failure is kept, and told by read_line.
             let _ = self.fill(None);
         }
+    }
+
+    /// Returns what was received and not read yet: what came of a line that has not ended.
+    pub fn buffered(&self) -> &[u8] {
+        self.lines.buffered()
     }
 
     /// Says where the session stands.
@@ -186,10 +192,6 @@ impl Reader {
                 break;
             }
         }
-    }
-
-    pub(super) fn buffered(&self) -> &[u8] {
-        self.lines.buffered()
     }
 
     #[cfg(unix)]

@@ -1,0 +1,133 @@
+//! Lines typed at a terminal that can have no prompt: the escapes in them, and what is typed after the session.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::ControlFlow::{Break, Continue};
+
+use mconnect_core::Session;
+use mconnect_core::protocol::{BodyEncoder, CrlfEncoder, Phase};
+
+use super::{Flow, Setting, Stop, Talk};
+use crate::args::Prompt;
+use crate::judge::End;
+use crate::prompt::escapes::{self, Escape};
+use crate::prompt::{expand, tell};
+use crate::screen;
+use crate::verdict::{reason, say};
+
+/// What typed lines are given beside.
+pub struct Typed<'a> {
+    pub prompt: &'a Prompt,
+    /// Opens a session like the first one; what keeps it from that has been told.
+    pub reopen: &'a dyn Fn() -> Option<Session>,
+}
+
+impl Talk<'_> {
+    /// Says whether a line is an escape where the session stands; if so, what it asks for is done.
+    pub(super) fn obey_line(&mut self, session: &mut Session, line: &[u8]) -> Option<Flow> {
+        let typed = self.setting.typed.as_ref().filter(|typed| typed.prompt.has_escapes)?;
+        let line = str::from_utf8(line).ok()?.trim_end_matches(['\r', '\n']);
+        let is_text = matches!(session.phase(), Phase::Body | Phase::Chunk { .. });
+        let escape = escapes::parse(line).filter(|_| !is_text || escapes::is_known(line))?;
+        let help_file = typed.prompt.help_file.as_deref();
+        match escape {
+            Escape::List => say(escapes::LIST.trim_end()),
+            Escape::Topic(topic) => tell::help(topic.as_deref(), help_file),
+            Escape::Extensions => tell::extensions(session.extensions().as_ref()),
+            Escape::State => say(&tell::standing(session.peer(), self.setting.secure.mark(), &session.standing())),
+            Escape::Chain => say(&self.setting.secure.chain()),
+            Escape::Wrong(what) => say(&format!("mconnect: {what}")),
+            Escape::Line(line) => self.rest.typed.extend_from_slice(format!("{line}\r\n").as_bytes()),
+            Escape::Bytes(bytes) => return Some(self.send_octets(session, &bytes)),
+            Escape::File(name) => return Some(self.send_file(session, &name)),
+            Escape::Visible => {
+                self.shows_answer = true;
+                self.hide_answers(session.phase());
+            }
+            Escape::Reopen => return Some(Break(Stop::Reopen)),
+            Escape::Close => {
+                self.end = Some(End::Given);
+                return Some(Break(Stop::Close));
+            }
+            Escape::Chunk(_) | Escape::Authenticate(_) | Escape::Encode(_) | Escape::Record(_) => {
+                say("mconnect: this one needs the prompt, which this terminal cannot have");
+            }
+        }
+        Some(Continue(()))
+    }
+
+    fn send_octets(&mut self, session: &mut Session, octets: &[u8]) -> Flow {
+        match session.send(octets) {
+            Ok(()) => self.show_what_came(session),
+            Err(error) => self.writing_failed(session, error),
+        }
+    }
+
+    /// Sends a file: as the body, with its dots doubled and its end; into a chunk as it is; otherwise as typed lines.
+    fn send_file(&mut self, session: &mut Session, name: &str) -> Flow {
+        let text = match read(name) {
+            Ok(text) => text,
+            Err(error) => {
+                say(&format!("mconnect: cannot read {name}: {}", reason(&error.to_string())));
+                return Continue(());
+            }
+        };
+        let mut out = Vec::new();
+        match session.phase() {
+            Phase::Body => {
+                let mut encoder = BodyEncoder::default();
+                encoder.encode(&text, &mut out);
+                encoder.finish(&mut out);
+            }
+            Phase::Chunk { left } => {
+                let count = usize::try_from(left).unwrap_or(usize::MAX).min(text.len());
+                out.extend_from_slice(&text[..count]);
+            }
+            _ => {
+                CrlfEncoder::default().encode(&text, &mut self.rest.typed);
+                if !self.rest.typed.ends_with(b"\n") {
+                    self.rest.typed.extend_from_slice(b"\r\n");
+                }
+                return Continue(());
+            }
+        }
+        self.send_octets(session, &out)
+    }
+}
+
+/// Takes what is typed after a session that nobody had ended, until it is opened again, and returns that; nothing if that
+/// is not wanted. With `is_hidden`, the first line is the rest of an answer, and dropped unseen.
+pub fn stay(setting: &mut Setting<'_>, mut is_hidden: bool) -> Option<Session> {
+    loop {
+        let _ = screen::put(b"closed> ");
+        let block = setting.input.take().ok().filter(|block| !block.is_empty())?;
+        if std::mem::take(&mut is_hidden) {
+            if let Some(terminal) = setting.terminal {
+                terminal.leave();
+            }
+            continue;
+        }
+        let line = String::from_utf8_lossy(&block).trim_end().to_owned();
+        let typed = setting.typed.as_ref()?;
+        match escapes::parse(&line).filter(|_| typed.prompt.has_escapes) {
+            Some(Escape::Reopen) => {
+                if let Some(session) = (typed.reopen)() {
+                    return Some(session);
+                }
+            }
+            Some(Escape::Close) => return None,
+            Some(Escape::List) => say(escapes::LIST.trim_end()),
+            Some(Escape::Topic(topic)) => tell::help(topic.as_deref(), typed.prompt.help_file.as_deref()),
+            Some(Escape::Chain) => say(&setting.secure.chain()),
+            None if line.eq_ignore_ascii_case("QUIT") => return None,
+            None if line.is_empty() => {}
+            _ => say(crate::prompt::CLOSED),
+        }
+    }
+}
+
+fn read(name: &str) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::open(expand(name))?.read_to_end(&mut text)?;
+    Ok(text)
+}

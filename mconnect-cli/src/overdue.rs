@@ -1,0 +1,97 @@
+//! The clock of a reply that does not come.
+
+use std::time::{Duration, Instant};
+
+use mconnect_core::protocol::{Phase, Request, Standing};
+
+use crate::progress;
+
+/// Knows since when the reply that is due next has been due.
+#[derive(Debug, Clone, Copy)]
+pub struct Overdue {
+    since: Instant,
+}
+
+impl Default for Overdue {
+    fn default() -> Self {
+        Self { since: Instant::now() }
+    }
+}
+
+impl Overdue {
+    /// Begins again: another reply is due next.
+    pub fn restart(&mut self) {
+        self.since = Instant::now();
+    }
+
+    /// Returns when what is due has been due for so long.
+    pub fn after(&self, patience: Duration) -> Option<Instant> {
+        self.since.checked_add(patience)
+    }
+
+    /// Returns when the words change next, if a reply is due.
+    pub fn next_tick(&self, standing: &Standing) -> Option<Instant> {
+        awaited(standing)?;
+        let whole = self.since.elapsed().as_secs() + 1;
+        self.after(GRACE.max(Duration::from_secs(whole)))
+    }
+
+    /// Returns how long to wait before the words change, where they are shown; otherwise there is nothing to wait for.
+    pub fn tick(&self, standing: &Standing) -> Duration {
+        let next = self.next_tick(standing).filter(|_| progress::is_shown());
+        next.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
+    }
+
+    /// Says what is waited for, and how long already, once that is more than two seconds.
+    pub fn words(&self, standing: &Standing) -> Option<String> {
+        let waited = Some(self.since.elapsed()).filter(|waited| *waited >= GRACE)?;
+        Some(format!("waiting for {}, {} s", awaited(standing)?, waited.as_secs()))
+    }
+}
+
+/// Names the reply that is due next, if one is.
+fn awaited(standing: &Standing) -> Option<String> {
+    let request = standing.awaited.filter(|_| !matches!(standing.phase, Phase::Chunk { .. } | Phase::Closed))?;
+    Some(match request {
+        Request::Greeting => "the greeting".to_owned(),
+        Request::EndOfData | Request::Bdat => "the reply to the message".to_owned(),
+        Request::AuthAnswer => "the reply to the answer".to_owned(),
+        request => format!("the reply to {request}"),
+    })
+}
+
+/// A reply that takes no longer is not late.
+const GRACE: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mconnect_core::protocol::{ReplyLine, Tracker};
+
+    #[test]
+    fn what_is_late_is_named_by_whole_seconds() {
+        let mut tracker = Tracker::new();
+        let mut overdue = Overdue::default();
+        assert_eq!(overdue.words(&tracker.standing()), None, "it is not late yet");
+        overdue.since = Instant::now().checked_sub(Duration::from_millis(14_200)).unwrap();
+        assert_eq!(overdue.words(&tracker.standing()).unwrap(), "waiting for the greeting, 14 s");
+        let tick = overdue.next_tick(&tracker.standing()).unwrap();
+        assert_eq!(tick, overdue.since + Duration::from_secs(15));
+        for (sent, reply, words) in [
+            ("", "220 hi", None),
+            ("RSET\r\n", "", Some("the reply to RSET")),
+            ("", "250 ok", None),
+            ("DATA\r\n", "354 go", None),
+            (".\r\n", "", Some("the reply to the message")),
+            ("", "250 ok", None),
+            ("\r\n", "", Some("the reply to an empty line")),
+        ] {
+            tracker.sent(sent.as_bytes());
+            if !reply.is_empty() {
+                tracker.received(ReplyLine::new(format!("{reply}\r\n").as_bytes()));
+            }
+            let expected = words.map(|words| format!("waiting for {words}, 14 s"));
+            assert_eq!(overdue.words(&tracker.standing()), expected, "{sent}{reply}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! A line that is drawn again while something takes long, and is gone afterwards.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::verdict::say;
+
+/// Said of a message whose reply is not here.
+pub const WHOLE_MESSAGE: &str = "the whole message went out: it may have been taken";
+
+/// The line as it is drawn, and what is told below it if the process is interrupted: it has one last row.
+static LAST_ROW: Mutex<LastRow> = Mutex::new(LastRow { drawn: String::new(), at_interrupt: None });
+
+struct LastRow {
+    drawn: String,
+    at_interrupt: Option<String>,
+}
+
+/// Says whether somebody sees it.
+pub fn is_shown() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Draws the line anew, cut to what any terminal shows in one row; only where standard error is a terminal.
+pub fn draw(text: &str) {
+    let drawn = &mut row().drawn;
+    let text: String = text.chars().take(WIDTH).collect();
+    if text == *drawn || !is_shown() {
+        return;
+    }
+    let gone = drawn.chars().count().saturating_sub(text.chars().count());
+    put(&format!("\r{text}{}{}", " ".repeat(gone), "\x08".repeat(gone)));
+    *drawn = text;
+}
+
+/// Takes it away.
+pub fn clear() {
+    let drawn = &mut row().drawn;
+    if !drawn.is_empty() {
+        put(&format!("\r{}\r", " ".repeat(drawn.chars().count())));
+        drawn.clear();
+    }
+}
+
+/// Leaves it as it is, and goes on below: the process is about to end.
+pub fn leave() {
+    let (drawn, words) = {
+        let mut row = row();
+        (std::mem::take(&mut row.drawn), row.at_interrupt.take())
+    };
+    if !drawn.is_empty() {
+        put("\r\n");
+    }
+    if let Some(words) = words {
+        say(&format!("mconnect: interrupted: {words}"));
+    }
+}
+
+/// Sets what is told if the process is interrupted from now on.
+pub fn at_interrupt(words: Option<String>) {
+    row().at_interrupt = words;
+}
+
+fn row() -> MutexGuard<'static, LastRow> {
+    LAST_ROW.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Octets on their way out.
+#[derive(Debug)]
+pub struct Work {
+    /// What goes out, such as the name of a file.
+    name: String,
+    total: Option<u64>,
+    done: u64,
+    begun: Instant,
+    drawn: Instant,
+    is_drawn: bool,
+}
+
+impl Work {
+    /// Begins.
+    pub fn new(name: &str, total: Option<u64>) -> Self {
+        let now = Instant::now();
+        Self { name: name.to_owned(), total, done: 0, begun: now, drawn: now, is_drawn: false }
+    }
+
+    /// Notes that so many octets more went out; `is_inside` says whether a message is under way after that.
+    pub fn add(&mut self, octets: usize, is_inside: bool) {
+        self.done += octets as u64;
+        let is_lost = if is_inside { ", and not the end of the message: it cannot have been taken" } else { "" };
+        at_interrupt(Some(format!("{} of {} went out{is_lost}", amount(self.done), self.name)));
+        if self.is_long() && (!self.is_drawn || self.drawn.elapsed() >= GAP) {
+            (self.drawn, self.is_drawn) = (Instant::now(), true);
+            let words = words(&self.name, self.done, self.total, self.begun.elapsed());
+            draw(&words);
+        }
+    }
+
+    /// Ends it: if that took long enough to be drawn, the line is replaced by one with what went out.
+    pub fn finish(self, is_quiet: bool) {
+        clear();
+        if self.is_long() && is_shown() && !is_quiet {
+            let seconds = self.begun.elapsed().as_secs_f64();
+            say(&format!("{}: {} sent in {seconds:.1} s", self.name, amount(self.done)));
+        }
+    }
+
+    /// Says how much went out of what the end of the session has cut off.
+    pub fn break_off(self) {
+        let words = row().at_interrupt.take();
+        if let Some(words) = words.filter(|_| self.is_long()) {
+            say(&format!("mconnect: {words}"));
+        }
+    }
+
+    fn is_long(&self) -> bool {
+        self.begun.elapsed() >= GRACE && self.done >= LEAST
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        clear();
+        at_interrupt(None);
+    }
+}
+
+/// Shows `mail.eml: 12.0 of 40.0 MB, 6.0 MB/s, 4 s left`.
+fn words(name: &str, done: u64, total: Option<u64>, took: Duration) -> String {
+    let rate = done as f64 / took.as_secs_f64().max(f64::EPSILON);
+    let rated = amount(rate as u64);
+    match total.filter(|total| *total >= done) {
+        None => format!("{name}: {}, {rated}/s", amount(done)),
+        Some(total) => {
+            let left = ((total - done) as f64 / rate.max(1.0)).ceil();
+            format!("{name}: {} of {}, {rated}/s, {left} s left", amount(done), amount(total))
+        }
+    }
+}
+
+/// Shows an amount of octets in the unit that suits it.
+pub fn amount(octets: u64) -> String {
+    match octets {
+        0..10_000 => format!("{octets} octets"),
+        10_000..1_000_000 => format!("{:.1} kB", octets as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", octets as f64 / 1e6),
+        _ => format!("{:.2} GB", octets as f64 / 1e9),
+    }
+}
+
+fn put(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// What is over before this is not shown.
+const GRACE: Duration = Duration::from_secs(2);
+/// Nor is what is less than this, in octets: that is slow because of the replies.
+const LEAST: u64 = 64 * 1024;
+/// The line is drawn again so often.
+const GAP: Duration = Duration::from_millis(200);
+/// In columns; a line that wraps cannot be taken away.
+const WIDTH: usize = 78;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amount_rate_and_what_is_left_are_told() {
+        let two = Duration::from_secs(2);
+        assert_eq!(words("x", 12_000_000, Some(40_000_000), two), "x: 12.0 MB of 40.0 MB, 6.0 MB/s, 5 s left");
+        assert_eq!(words("x", 5_000, None, two), "x: 5000 octets, 2500 octets/s");
+        // A file that grew meanwhile has no end in sight.
+        assert_eq!(words("x", 50_000, Some(40_000), two), "x: 50.0 kB, 25.0 kB/s");
+        assert_eq!(words("x", 0, Some(10), two), "x: 0 octets of 10 octets, 0 octets/s, 10 s left");
+    }
+}

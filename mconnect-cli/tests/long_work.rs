@@ -1,0 +1,145 @@
+//! What takes long shows itself, and says at an interrupt what became of it.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::sync::mpsc::{Sender, channel};
+
+use common::screen::{Folder, Screen};
+use common::{MCONNECT, Peer, Pty, read_once};
+use nix::sys::signal::Signal;
+
+const CTRL_C: &str = "\x03";
+const SIZE: usize = 24 << 20;
+
+/// A server that takes one message once it is told to, and answers it once it is told again.
+fn slow() -> (Peer, Sender<()>) {
+    let (go, is_time) = channel();
+    let peer = Peer::start(move |mut stream| {
+        stream.write_all(b"220 hi\r\n").unwrap();
+        assert_eq!(read_once(&mut stream), b"DATA\r\n");
+        stream.write_all(b"354 go\r\n").unwrap();
+        let (mut count, mut end) = (0, Vec::new());
+        if is_time.recv().is_err() {
+            return Vec::new();
+        }
+        let mut buffer = vec![0; 1 << 20];
+        while !end.ends_with(b"\r\n.\r\n") {
+            match stream.read(&mut buffer) {
+                Ok(read @ 1..) => {
+                    count += read;
+                    end.extend_from_slice(&buffer[read.saturating_sub(5)..read]);
+                    end.drain(..end.len().saturating_sub(5));
+                }
+                _ => return Vec::new(),
+            }
+        }
+        if is_time.recv().is_ok() {
+            stream.write_all(b"250 taken\r\n").unwrap();
+            let _ = stream.read(&mut buffer);
+            let _ = stream.write_all(b"221 bye\r\n");
+        }
+        vec![count.to_string().into_bytes()]
+    });
+    (peer, go)
+}
+
+fn message(folder: &Folder) -> String {
+    let path = folder.path().join("mail.eml");
+    std::fs::write(&path, ("x".repeat(62) + "\r\n").repeat(SIZE / 64)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_long_file_shows_how_far_it_is_and_what_went_out() {
+    let folder = Folder::new();
+    let file = message(&folder);
+    let (peer, go) = slow();
+    let mut screen = Screen::launch_plain(peer.port);
+    screen.expect_last("smtp>");
+    screen.enter("DATA", "data, . ends>");
+    screen.send(format!("~r {file}\r"));
+    screen.pty.expect("mail.eml");
+    // The system takes some of it by itself.
+    std::thread::sleep(std::time::Duration::from_millis(2200));
+    go.send(()).unwrap();
+    screen.pty.expect(&format!("{file}: "));
+    screen.pty.expect(" MB of 25.2 MB, ");
+    screen.pty.expect("MB/s, ");
+    screen.pty.expect(" s left");
+    screen.pty.expect(&format!("\r{file}: 25.2 MB sent in "));
+    go.send(()).unwrap();
+    screen.expect_row("250 taken");
+    screen.expect_last("smtp>");
+    let rows = screen.lines(&screen.pty.raw());
+    assert!(!rows.iter().any(|row| row.contains("s left")), "{rows:?}");
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+    assert_eq!(peer.received(), [(SIZE + 3).to_string().as_bytes()]);
+}
+
+#[test]
+fn interrupted_it_says_how_much_went_out_and_whether_the_message_can_have_been_taken() {
+    let folder = Folder::new();
+    let file = message(&folder);
+    for is_whole in [false, true] {
+        let (peer, go) = slow();
+        let mut screen = Screen::launch_plain(peer.port);
+        screen.expect_last("smtp>");
+        screen.enter("DATA", "data, . ends>");
+        screen.send(format!("~r {file}\r"));
+        if is_whole {
+            go.send(()).unwrap();
+            // The clock of the reply runs.
+            screen.pty.expect("waiting for the reply to the message, 2 s");
+        } else {
+            screen.pty.expect("mail.eml");
+            std::thread::sleep(std::time::Duration::from_millis(1000));
+        }
+        screen.send(CTRL_C);
+        if is_whole {
+            // At the open prompt that is known from the screen.
+            assert_eq!(screen.wait(), -(Signal::SIGINT as i32));
+        } else {
+            assert_eq!(screen.wait(), -(Signal::SIGINT as i32));
+            screen.pty.expect("mconnect: interrupted: ");
+            screen.pty.expect(" went out, and not the end of the message: it cannot have been taken");
+        }
+        drop(go);
+        peer.received();
+    }
+}
+
+#[test]
+fn a_file_that_is_piped_shows_it_where_standard_error_is_a_terminal() {
+    let folder = Folder::new();
+    let file = message(&folder);
+    let script = folder.path().join("script");
+    std::fs::write(&script, [b"DATA\n", std::fs::read(&file).unwrap().as_slice(), b".\nQUIT\n"].concat()).unwrap();
+    for is_interrupted in [false, true] {
+        let (peer, go) = slow();
+        let command = format!("{MCONNECT} -p {} 127.0.0.1 < {}", peer.port, script.display());
+        let mut pty = Pty::start_with("sh", &["-c", &format!("{command}; echo status $?")], &[("TERM", "xterm")]);
+        pty.expect("354 go");
+        if is_interrupted {
+            std::thread::sleep(std::time::Duration::from_millis(1000));
+            pty.send(CTRL_C);
+            pty.expect("mconnect: interrupted: ");
+            pty.expect(" of the input went out, and not the end of the message: it cannot have been taken");
+            drop(go);
+        } else {
+            std::thread::sleep(std::time::Duration::from_millis(2200));
+            go.send(()).unwrap();
+            pty.expect("the input: ");
+            pty.expect(" MB of 25.2 MB, ");
+            pty.expect("waiting for the reply to the message, 2 s");
+            go.send(()).unwrap();
+            pty.expect("250 taken");
+            pty.expect("the input: 25.2 MB sent in ");
+            pty.expect("status 0");
+        }
+        pty.wait();
+        peer.received();
+    }
+}
