@@ -113,8 +113,9 @@ impl Talk<'_> {
                     let ahead = std::mem::take(&mut self.heard.ahead);
                     self.heard.shown.extend_from_slice(line.raw().get(ahead..).unwrap_or_default());
                     if line.ends_reply() {
-                        let words = Visible(line.content()).to_string();
-                        self.judge_reply(session, words);
+                        self.heard.last_line.clear();
+                        self.heard.last_line.extend_from_slice(line.content());
+                        self.judge_reply(session);
                     }
                     if self.heard.shown.len() >= LARGEST_SHOW {
                         self.show(session);
@@ -173,8 +174,8 @@ impl Talk<'_> {
         }
     }
 
-    /// Says what a reply that has just come means for the exit status, and for the script; `words` are its last line.
-    fn judge_reply(&mut self, session: &Session, words: String) {
+    /// Says what a reply that has just come means for the exit status, and for the script.
+    fn judge_reply(&mut self, session: &Session) {
         let Some(answer) = session.standing().last_answer else { return };
         self.heard.overdue.restart();
         let is_complete = self.is_complete(session);
@@ -189,7 +190,7 @@ impl Talk<'_> {
             self.heard.has_dropped |= terminal::drop_typed();
         }
         if let Some(end) = self.script.end().filter(|_| !had_ended) {
-            self.heard.last_words = Some(words);
+            self.heard.last_words = Some(Visible(&self.heard.last_line).to_string());
             judge::script_ended(end, self.setting.verdict);
         }
     }

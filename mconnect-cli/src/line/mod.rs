@@ -168,6 +168,8 @@ struct Heard {
     ahead: usize,
     /// Since when the reply that is due next has been due.
     overdue: Overdue,
+    /// The last line of the last reply.
+    last_line: Vec<u8>,
     /// The last line of the reply that ended the script.
     last_words: Option<String>,
     /// Something that was typed ahead was dropped.

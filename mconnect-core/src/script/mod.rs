@@ -54,9 +54,7 @@ pub use unsent::Unsent;
 
 use std::fmt;
 
-use crate::protocol::{
-    Answer, LineInput, Meaning, Phase, Request, Standing, Taken, Tracker, is_base64_line, secret_start, wipe,
-};
+use crate::protocol::{Answer, LineInput, Meaning, Phase, Request, Standing, Taken, Tracker, is_base64_line, wipe};
 
 /// When the next line may go out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -382,12 +380,17 @@ impl Script {
             return;
         }
         let line = &self.out[start..];
-        let verb = line.split(|byte| *byte <= b' ').find(|word| !word.is_empty()).unwrap_or_default();
-        let request = Request::of_verb(verb);
-        self.is_secret |= secret_start(line).is_some();
-        self.exchange = Exchange::begun_by(line).unwrap_or(self.exchange);
-        let ends_group = request == Request::Quit || (request == Request::StartTls && self.rules.upgrades);
-        self.awaits |= ends_group && self.rules.pace == Pace::Blind;
+        if let Some(exchange) = Exchange::begun_by(line) {
+            (self.exchange, self.is_secret) = (exchange, true);
+        }
+        if self.rules.pace == Pace::Blind {
+            let verb = line.split(|byte| *byte <= b' ').find(|word| !word.is_empty()).unwrap_or_default();
+            self.awaits |= match Request::of_verb(verb) {
+                Request::Quit => true,
+                Request::StartTls => self.rules.upgrades,
+                _ => false,
+            };
+        }
     }
 
     /// Says whether a line, or as much of it as there is, would be an answer in AUTH, which has been granted already: the
