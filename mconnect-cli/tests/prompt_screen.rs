@@ -190,6 +190,8 @@ fn an_update_that_the_end_of_the_session_follows_is_ended() {
     told.say("421 so long\r\n");
     screen.expect_last("closing>");
     told.received();
+    screen.expect_last("closed>");
+    screen.send("QUIT\r");
     screen.wait();
     expect_after(&screen, END_UPDATE, BEGIN_UPDATE);
 }
