@@ -7,6 +7,7 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::sync::mpsc::{Receiver, channel};
 
+use common::told::Told;
 use common::{MCONNECT, PATIENCE, Peer, Pty, read_once};
 use mconnect_core::server::Server;
 use nix::sys::signal::Signal;
@@ -336,4 +337,25 @@ fn an_answer_to_a_334_is_typed_unseen_and_the_rest_is_not() {
     let screen = pty.screen();
     assert!(["dXNlcg", "cGVuY2ls", "never"].iter().all(|answer| !screen.contains(answer)), "{screen}");
     drop(server.join());
+}
+
+#[test]
+fn what_is_typed_ahead_of_tls_is_unseen_and_goes_with_it() {
+    for reply in ["454 no", "250 what?", "334 no"] {
+        let told = Told::start();
+        let mut pty = Pty::mconnect(told.peer.port, &[]);
+        told.say("220 hi\r\n");
+        pty.expect("220 hi");
+        pty.send("STARTTLS\n");
+        told.expect("STARTTLS\r\n");
+        pty.expect_settings(|settings| !settings.local_flags.contains(LocalFlags::ECHO));
+        pty.send("AUTH PLAIN c2VjcmV0\n");
+        told.say(&format!("{reply}\r\n"));
+        pty.expect("what was typed ahead was dropped");
+        pty.send(CTRL_C);
+        assert_eq!(pty.wait(), -2);
+        assert_eq!(pty.settings(), pty.before);
+        assert!(!pty.screen().contains("c2VjcmV0"), "{}", pty.screen());
+        assert_eq!(told.received(), "STARTTLS\r\n", "{reply}");
+    }
 }

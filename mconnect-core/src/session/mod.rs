@@ -28,7 +28,7 @@ pub use writer::Writer;
 use crate::closer::Closer;
 use crate::error::{Action, Error, Peer, Truncation};
 use crate::observer::Observer;
-use crate::protocol::{Extensions, Limits, Phase, Reply, ReplyLine, Standing, Tracker, wipe};
+use crate::protocol::{Extensions, Limits, Phase, Reply, ReplyLine, Request, Standing, Tracker, wipe};
 use crate::stream::{ChannelBindings, Stream};
 use shared::{Deadline, Shared};
 
@@ -316,6 +316,11 @@ impl Session {
     /// Says where the session stands.
     pub fn standing(&self) -> Standing {
         self.shared().tracker().standing()
+    }
+
+    /// Says whether a reply is due, not only as the next one, to a request of such a kind.
+    pub fn owes(&self, is_it: impl Fn(Request) -> bool) -> bool {
+        self.writer.owes(is_it)
     }
 
     /// Returns a copy of what follows the session: for a look at what bytes would mean that are not sent yet.
