@@ -441,3 +441,24 @@ fn without_a_prompt_the_escapes_work() {
     assert_eq!(pty.wait(), 0);
     assert_eq!(server.messages()[0].content, b"~z is text\r\nSubject: x\r\n\r\n.dot\r\n");
 }
+
+#[test]
+fn what_is_typed_ahead_of_tls_is_unseen_and_goes_with_it() {
+    for reply in ["454 no", "250 what?", "334 no"] {
+        let told = Told::start();
+        let mut pty = Pty::mconnect(told.peer.port, &[]);
+        told.say("220 hi\r\n");
+        pty.expect("220 hi");
+        pty.send("STARTTLS\n");
+        told.expect("STARTTLS\r\n");
+        pty.expect_settings(|settings| !settings.local_flags.contains(LocalFlags::ECHO));
+        pty.send("AUTH PLAIN c2VjcmV0\n");
+        told.say(&format!("{reply}\r\n"));
+        pty.expect("what was typed ahead was dropped");
+        pty.send(CTRL_C);
+        assert_eq!(pty.wait(), -2);
+        assert_eq!(pty.settings(), pty.before);
+        assert!(!pty.screen().contains("c2VjcmV0"), "{}", pty.screen());
+        assert_eq!(told.received(), "STARTTLS\r\n", "{reply}");
+    }
+}

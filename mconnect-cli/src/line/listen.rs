@@ -153,17 +153,21 @@ impl Talk<'_> {
 
     /// Shows what is there to be shown, once the terminal is ready for what it may ask for.
     fn show(&mut self, session: &Session) {
-        self.hide_answers(session.phase());
+        self.hide_typing(session);
         if let Err(error) = self.setting.screen.show(&self.heard.shown) {
             self.setting.verdict.output_failed(&error);
         }
         self.heard.shown.clear();
     }
 
-    /// Where an answer to a 334 is typed, it is not shown: it may be a password.
-    pub(super) fn hide_answers(&mut self, phase: Phase) {
+    /// What may be a password is not shown as it is typed: an answer to a 334, and what is typed ahead of a TLS that may
+    /// not come.
+    pub(super) fn hide_typing(&mut self, session: &Session) {
         let Some(terminal) = self.setting.terminal else { return };
-        match (self.is_hidden, phase == Phase::Auth && !self.shows_answer) {
+        let phase = session.phase();
+        let is_tls_asked = session.owes(|request| request == Request::StartTls) || phase == Phase::StartTls;
+        let is_answer = phase == Phase::Auth && !self.shows_answer;
+        match (self.is_hidden, is_answer || (self.setting.rules.upgrades && is_tls_asked)) {
             (false, true) => self.is_hidden = terminal.enter(Manner::Hidden).is_ok(),
             // What is typed on after the end is still the answer.
             (true, false) if phase != Phase::Closed => {

@@ -42,7 +42,7 @@ impl Talk<'_> {
             Escape::File(name) => return Some(self.send_file(session, &name)),
             Escape::Visible => {
                 self.shows_answer = true;
-                self.hide_answers(session.phase());
+                self.hide_typing(session);
             }
             Escape::Reopen => return Some(Break(Stop::Reopen)),
             Escape::Close => {
