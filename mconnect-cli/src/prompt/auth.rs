@@ -4,7 +4,7 @@ use std::ops::ControlFlow::{self, Continue};
 
 use mconnect_core::Peer;
 use mconnect_core::auth::{Credentials, Exchange, Mechanism, encode};
-use mconnect_core::protocol::{Code, Phase};
+use mconnect_core::protocol::{Code, Phase, Visible};
 use zeroize::Zeroizing;
 
 pub use mconnect_core::auth::decode;
@@ -98,7 +98,7 @@ impl Talk<'_> {
         };
         let secret = match self.setting.secure.password() {
             Ok(Some(secret)) => Some(secret),
-            Ok(None) => self.ask(&format!("password of {user}: "), true)?,
+            Ok(None) => self.ask(&format!("password of {}: ", Visible(user.as_bytes())), true)?,
             Err((_, message)) => {
                 say(&format!("mconnect: {message}"));
                 None

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use rustyline::config::BellStyle;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{
@@ -52,6 +53,7 @@ impl Editor {
             .edit_mode(mode)
             .completion_type(CompletionType::List)
             .completion_prompt_limit(usize::MAX)
+            .bell_style(BellStyle::None)
             // The helper sees each key only where colour is on; it does its own colouring.
             .color_mode(ColorMode::Forced)
             .max_history_size(super::history::MOST_LINES)

@@ -1,6 +1,7 @@
 //! Passwords that stand in lines: they are not shown.
 
 use super::{Deed, Part, Side, Step, Text};
+use crate::protocol::Visible;
 
 /// Gives how a line of the client's with a password in it is shown, if it is one: AUTH with an initial response, or an
 /// answer in such an exchange.
@@ -36,10 +37,10 @@ pub(crate) fn begins_exchange(line: &[u8]) -> bool {
 }
 
 impl Step {
-    /// Writes the step as a message shows it: as a dialogue has it, but for a password that stands in it. What the client
-    /// says is one if it answers a challenge.
+    /// Writes the step as a message shows it: as a dialogue has it, made visible, but for a password that stands in it.
+    /// What the client says is one if it answers a challenge.
     pub(crate) fn shown(&self, is_answer: bool) -> String {
-        match &self.deed {
+        let text = match &self.deed {
             Deed::Authenticate { mechanism, user, secret } => match &*secret.0 {
                 [Part::Value { default: None, .. }] => self.to_string(),
                 _ => format!("C: *authenticate {mechanism} {user} [hidden]*"),
@@ -52,7 +53,8 @@ impl Step {
                 None => self.to_string(),
             },
             _ => self.to_string(),
-        }
+        };
+        Visible(text.as_bytes()).to_string()
     }
 }
 

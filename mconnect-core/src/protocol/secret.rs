@@ -66,7 +66,7 @@ fn is_base64(byte: u8) -> bool {
 fn mechanism_start(line: &[u8]) -> Option<usize> {
     let verb = line.iter().position(|byte| !is_blank(*byte))?;
     let rest = line[verb..].split_at_checked(VERB.len()).filter(|(verb, _)| verb.eq_ignore_ascii_case(VERB))?.1;
-    if rest.first().is_none_or(|byte| byte.is_ascii_alphanumeric()) {
+    if rest.first().is_none_or(u8::is_ascii_alphanumeric) {
         return None;
     }
     let gap = rest.iter().position(|byte| is_of_mechanism(*byte)).unwrap_or(rest.len());

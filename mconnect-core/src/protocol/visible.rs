@@ -3,18 +3,19 @@
 use std::fmt::{self, Write as _};
 use std::str;
 
-/// Bytes shown on one line: printable UTF-8 as it is; control characters, line ends included, bidirectional controls
-/// and bytes that are not UTF-8 as `\r`, `\n`, `\x1b` or `\u{202e}`.
+/// Bytes shown on one line: printable UTF-8 as it is; control characters, line ends included, what [`Escaper`] escapes
+/// beside them and bytes that are not UTF-8 as `\r`, `\n`, `\x1b` or `\u{202e}`.
 #[derive(Debug, Clone, Copy)]
 pub struct Visible<'a>(pub &'a [u8]);
 
 impl fmt::Display for Visible<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut marks = Marks::default();
         for chunk in self.0.utf8_chunks() {
             if chunk.valid().bytes().all(|byte| matches!(byte, b' '..=b'~')) {
                 f.write_str(chunk.valid())?;
             } else {
-                show(chunk.valid(), f)?;
+                show(chunk.valid(), &mut marks, f)?;
             }
             for byte in chunk.invalid() {
                 write!(f, "\\x{byte:02x}")?;
@@ -24,13 +25,12 @@ impl fmt::Display for Visible<'_> {
     }
 }
 
-fn show(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn show(text: &str, marks: &mut Marks, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for c in text.chars() {
         match c {
             '\n' => f.write_str("\\n")?,
             '\r' => f.write_str("\\r")?,
-            '\t' => f.write_char(c)?,
-            c if is_hazardous(c) => escape_char(c, f)?,
+            c if marks.is_hazardous(c) => escape_char(c, f)?,
             c => f.write_char(c)?,
         }
     }
@@ -41,10 +41,12 @@ fn show(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 /// are cut.
 ///
 /// LF and CR LF are line ends and stay LF; tabs stay; any other C0 control, DEL, C1 (as U+0080 to U+009F or as lone
-/// bytes), the bidirectional controls of Unicode and bytes that are not UTF-8 become escapes.
+/// bytes), what Unicode uses to reorder text, to annotate it or to hide in it (the default-ignorable characters), the
+/// ninth and further ones of a row of combining marks, and bytes that are not UTF-8 become escapes.
 #[derive(Debug, Default)]
 pub struct Escaper {
     held: Vec<u8>,
+    marks: Marks,
 }
 
 impl Escaper {
@@ -52,12 +54,12 @@ impl Escaper {
     /// until what follows is known.
     pub fn push(&mut self, bytes: &[u8], out: &mut String) {
         if self.held.is_empty() {
-            let kept = escape(bytes, out);
+            let kept = escape(bytes, &mut self.marks, out);
             self.held.extend_from_slice(&bytes[kept..]);
         } else {
             self.held.extend_from_slice(bytes);
             let held = std::mem::take(&mut self.held);
-            let kept = escape(&held, out);
+            let kept = escape(&held, &mut self.marks, out);
             self.held.extend_from_slice(&held[kept..]);
         }
     }
@@ -74,12 +76,12 @@ impl Escaper {
 }
 
 /// Escapes all of `bytes` but an end that may go on, and gives the index where that end begins.
-fn escape(bytes: &[u8], out: &mut String) -> usize {
+fn escape(bytes: &[u8], marks: &mut Marks, out: &mut String) -> usize {
     out.reserve(bytes.len());
     let mut at = 0;
     for chunk in bytes.utf8_chunks() {
         let mut rest = chunk.valid();
-        while let Some(stop) = rest.find(|c| c != '\n' && is_hazardous(c)) {
+        while let Some(stop) = rest.find(|c| marks.is_hazardous(c) && c != '\n') {
             out.push_str(&rest[..stop]);
             let tail = &rest[stop..];
             let Some(c) = tail.chars().next() else { break };
@@ -111,11 +113,41 @@ fn is_beginning(bytes: &[u8]) -> bool {
     !bytes.is_empty() && str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }
 
-/// Says whether showing this character could move a cursor, hide text or reorder it. LF is among them; tab is not.
-fn is_hazardous(c: char) -> bool {
+/// How many combining marks came in a row, with nothing but escapes between them.
+#[derive(Debug, Default)]
+struct Marks(usize);
+
+impl Marks {
+    /// Says whether showing this character, the next one, could move a cursor, hide text, reorder it, or write over the
+    /// lines around it. LF is among them; tab is not.
+    fn is_hazardous(&mut self, c: char) -> bool {
+        if c.is_ascii() {
+            self.0 = 0;
+            return c.is_ascii_control() && c != '\t';
+        }
+        self.0 = if is_mark(c) { self.0 + 1 } else { 0 };
+        self.0 > MOST_MARKS || is_invisible(c)
+    }
+}
+
+/// Says whether a character is drawn onto the one before it. The standard library's own escapes know which ones are
+/// ([UAX #29](https://www.unicode.org/reports/tr29/), Grapheme_Extend), and those that nobody has a shape for.
+fn is_mark(c: char) -> bool {
+    c >= FIRST_MARK && !c.is_whitespace() && !is_private(c) && c.escape_debug().len() > 1
+}
+
+fn is_private(c: char) -> bool {
+    matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..)
+}
+
+/// C1, the separators of lines and paragraphs, annotations, and the default-ignorable characters
+/// ([UAX #44](https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point)), bidirectional controls among them.
+fn is_invisible(c: char) -> bool {
     matches!(c,
-        '\0'..='\x08' | '\x0a'..='\x1f' | '\x7f'..='\u{9f}'
-        | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        '\u{80}'..='\u{9f}' | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 fn escape_char(c: char, out: &mut impl fmt::Write) -> fmt::Result {
@@ -128,6 +160,10 @@ fn escape_char(c: char, out: &mut impl fmt::Write) -> fmt::Result {
 fn escape_byte(byte: u8, out: &mut String) {
     write!(out, "\\x{byte:02x}").expect("writing to a string does not fail");
 }
+
+const FIRST_MARK: char = '\u{300}';
+/// More of them on one letter reach into the lines around it, and no language has so many.
+const MOST_MARKS: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -142,6 +178,11 @@ mod tests {
         ("\u{202e}evil\u{2066}\u{200f}".as_bytes(), "\\u{202e}evil\\u{2066}\\u{200f}"),
         (b"latin \xe9t\xe9, cut \xf0\x9f\xa6", "latin \\xe9t\\xe9, cut \\xf0\\x9f\\xa6"),
         (b"\xe2\x82\r\n\xe2\x82\xac\r", "\\xe2\\x82\n\u{20ac}\\r"),
+        (
+            "a\u{ad}b\u{200b}\u{2060}\u{3164}\u{feff}\u{fff9}".as_bytes(),
+            "a\\u{ad}b\\u{200b}\\u{2060}\\u{3164}\\u{feff}\\u{fff9}",
+        ),
+        ("\u{e0041}\u{fe0f}\u{e000}\u{fffd}".as_bytes(), "\\u{e0041}\\u{fe0f}\u{e000}\u{fffd}"),
     ];
 
     #[test]
@@ -158,6 +199,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_pile_of_combining_marks_ends_after_eight() {
+        // A mark that is invisible is one of them, and an escape is none to start again on.
+        let pile = format!("e{}\u{34f}{}x\u{301}", "\u{301}".repeat(7), "\u{20dd}".repeat(2));
+        let shown = format!("e{}\\u{{34f}}{}x\u{301}", "\u{301}".repeat(7), "\\u{20dd}".repeat(2));
+        assert_eq!(Visible(pile.as_bytes()).to_string(), shown);
+        for at in 0..pile.len() {
+            let (mut escaper, mut out) = (Escaper::default(), String::new());
+            escaper.push(&pile.as_bytes()[..at], &mut out);
+            escaper.push(&pile.as_bytes()[at..], &mut out);
+            assert_eq!(out, shown, "cut at {at}");
+        }
+        for mark in ["\u{345}", "\u{e34}", "\u{fe20}", "\u{1d167}"] {
+            assert_eq!(Visible(mark.repeat(99).as_bytes()).to_string().matches(mark).count(), MOST_MARKS, "{mark:?}");
+        }
+        let words = "กำลังดำเนินการ নমস্কার हिन्दी שָׁלוֹם العَرَبِيَّة \u{3000}\u{3000}\u{3000}\u{3000}\u{3000}\u{3000}\u{3000}\u{3000}\u{3000}\u{3000}";
+        assert_eq!(Visible(words.as_bytes()).to_string(), words);
     }
 
     #[test]

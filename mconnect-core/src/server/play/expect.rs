@@ -220,7 +220,12 @@ impl Game<'_> {
                 let path = path_of(step, &name);
                 match fs::read(&path) {
                     Ok(file) => Some(file),
-                    Err(error) => return Ok(Err(format!("cannot read {}: {error}", path.display()))),
+                    Err(error) => {
+                        return Ok(Err(format!(
+                            "cannot read {}: {error}",
+                            Visible(path.as_os_str().as_encoded_bytes())
+                        )));
+                    }
                 }
             }
         };
