@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::sync::OnceLock;
 
+use mconnect_core::protocol::Escaper;
+
 use crate::progress;
 use crate::stamp;
 
@@ -76,8 +78,11 @@ pub fn reason(text: &str) -> String {
     words.strip_prefix("failed to lookup address information: ").unwrap_or(words).to_owned()
 }
 
-/// Writes a line to standard error. Where nobody can read it, there is nobody to tell.
+/// Writes a line, or several, to standard error, made visible: whatever is quoted in them steers no terminal. Where nobody
+/// can read it, there is nobody to tell.
 pub fn say(line: &str) {
     progress::clear();
-    let _ = io::stderr().write_all(stamp::lines(&format!("{line}\n")).as_bytes());
+    let mut text = String::new();
+    Escaper::default().push(format!("{line}\n").as_bytes(), &mut text);
+    let _ = io::stderr().write_all(stamp::lines(&text).as_bytes());
 }

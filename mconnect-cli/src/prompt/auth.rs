@@ -4,7 +4,7 @@ use std::ops::ControlFlow::Continue;
 
 use mconnect_core::Peer;
 use mconnect_core::auth::{AuthStep, Credentials, Exchange, Mechanism, encode};
-use mconnect_core::protocol::Phase;
+use mconnect_core::protocol::{Phase, Visible};
 use zeroize::Zeroizing;
 
 pub use mconnect_core::auth::decode;
@@ -110,7 +110,7 @@ impl Talk<'_> {
         }
         let secret = match given {
             Ok(Some(secret)) => Some(secret),
-            Ok(None) => self.ask(&format!("password of {user}: "), true)?,
+            Ok(None) => self.ask(&format!("password of {}: ", Visible(user.as_bytes())), true)?,
             Err((_, message)) => {
                 say(&format!("mconnect: {message}"));
                 None

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use rustyline::config::Configurer;
+use rustyline::config::{BellStyle, Configurer};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{ColorMode, CompletionType, Config, EditMode, Editor as Rustyline, Event, EventHandler};
@@ -59,6 +59,7 @@ impl Editor {
             .completion_prompt_limit(usize::MAX)
             // Otherwise it would wait for a second Tab, and for nothing else.
             .completion_show_all_if_ambiguous(true)
+            .bell_style(BellStyle::None)
             // The helper sees each key only where colour is on; it does its own colouring.
             .color_mode(ColorMode::Forced)
             .max_history_size(super::history::MOST_LINES)

@@ -1,7 +1,7 @@
 //! The history of typed lines: a file in the state folder of the user, without secrets.
 
 use std::env;
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 
@@ -10,6 +10,7 @@ use rustyline::history::FileHistory;
 use rustyline::{Editor, Helper};
 
 use super::auth;
+use crate::verdict::say;
 
 /// Where lines are kept, if they are kept.
 pub struct History {
@@ -31,6 +32,10 @@ impl History {
             let _ = DirBuilder::new().recursive(true).mode(0o700).create(folder);
         }
         let _ = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+        // The editor draws lines as they are. None that is kept here has such a character: somebody else wrote that one.
+        if fs::read(path).is_ok_and(|text| String::from_utf8_lossy(&text).lines().any(has_control)) {
+            return say(&format!("mconnect: {} holds control characters, and was not read", path.display()));
+        }
         // Without a history one can do.
         let _ = editor.load_history(path);
     }
@@ -38,13 +43,17 @@ impl History {
     /// Adds a line, and appends it to what all sessions keep.
     pub fn add<H: Helper>(&self, editor: &mut Editor<H, FileHistory>, line: &str) {
         let line = without_secrets(line);
-        if line.trim().is_empty() || line.contains(char::is_control) {
+        if line.trim().is_empty() || has_control(&line) {
             return;
         }
         if let (Ok(true), Some(path)) = (editor.add_history_entry(line), &self.path) {
             let _ = editor.append_history(path);
         }
     }
+}
+
+fn has_control(line: &str) -> bool {
+    line.contains(char::is_control)
 }
 
 /// Gives a command line without what may be a password in it: the initial response of AUTH, or an answer that came too

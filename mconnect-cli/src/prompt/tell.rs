@@ -14,11 +14,7 @@ use crate::verdict::say;
 /// Prints help on a topic.
 pub fn help(topic: Option<&str>, file: Option<&Path>) {
     match help::on(topic, file) {
-        Ok(text) => {
-            let mut shown = String::new();
-            paint::plain(&text, &mut shown);
-            say(shown.trim_end());
-        }
+        Ok(text) => say(text.trim_end()),
         Err(message) => say(&format!("mconnect: {message}")),
     }
 }

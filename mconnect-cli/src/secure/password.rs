@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use mconnect_core::protocol::Visible;
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 use zeroize::Zeroizing;
@@ -99,7 +100,7 @@ fn ask_keys(user: &str) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut terminal = File::options().read(true).write(true).open("/dev/tty")?;
     let hidden = Hidden::begin(&terminal)?;
     let _held = Held::begin();
-    let asked = write!(terminal, "password of {user}: ").and_then(|()| read_keys(&mut terminal));
+    let asked = write!(terminal, "password of {}: ", Visible(user.as_bytes())).and_then(|()| read_keys(&mut terminal));
     drop(hidden);
     terminal.write_all(b"\n")?;
     match asked? {

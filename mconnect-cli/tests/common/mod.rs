@@ -7,6 +7,7 @@ pub mod folder;
 pub mod real;
 pub mod screen;
 pub mod scripted;
+pub mod steer;
 pub mod told;
 
 use std::fs::{self, File};
@@ -244,6 +245,18 @@ impl Pty {
         self.screen.0.lock().unwrap().clone()
     }
 
+    /// Waits for the end of the program, and returns everything that came.
+    #[track_caller]
+    pub fn finish(mut self) -> Vec<u8> {
+        self.wait();
+        // What is written behind the last of it comes behind it.
+        self.slave.write_all(END).unwrap();
+        self.wait_for("the end", |bytes| bytes.ends_with(END));
+        let mut came = self.raw();
+        came.truncate(came.len() - END.len());
+        came
+    }
+
     /// Waits until what came, whole, is as it should be.
     #[track_caller]
     pub fn wait_for(&self, what: &str, is_so: impl Fn(&[u8]) -> bool) {
@@ -303,6 +316,8 @@ impl Pty {
         }
     }
 }
+
+const END: &[u8] = b"[end of the screen]";
 
 impl Drop for Pty {
     fn drop(&mut self) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Deed, Dialogue, Step, SyntaxError, Values, parse};
-use crate::protocol::{BodyEncoder, wipe};
+use crate::protocol::{BodyEncoder, Visible, wipe};
 
 /// Why a file gives no dialogue.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +16,7 @@ pub enum LoadError {
     #[error(transparent)]
     Syntax(#[from] SyntaxError),
     /// It cannot be read.
-    #[error("cannot read {}", file.display())]
+    #[error("cannot read {}", Visible(file.as_os_str().as_encoded_bytes()))]
     Read {
         /// The file.
         file: PathBuf,
@@ -24,7 +24,7 @@ pub enum LoadError {
         source: io::Error,
     },
     /// Files include each other, more than 16 deep.
-    #[error("{}: files include each other without end", file.display())]
+    #[error("{}: files include each other without end", Visible(file.as_os_str().as_encoded_bytes()))]
     Endless {
         /// The file where that was noticed.
         file: PathBuf,
@@ -161,7 +161,7 @@ pub(crate) fn deliver(step: &Step, values: &Values, sink: &mut Sink<'_>) -> Opti
 
 /// Reads a file in blocks.
 fn read(path: &Path, sink: &mut Sink<'_>) -> Result<(), String> {
-    let cannot = |error: io::Error| format!("cannot read {}: {error}", path.display());
+    let cannot = |error: io::Error| format!("cannot read {}: {error}", Visible(path.as_os_str().as_encoded_bytes()));
     let (mut file, mut block) = (File::open(path).map_err(cannot)?, vec![0; BLOCK]);
     loop {
         match file.read(&mut block) {

@@ -251,7 +251,7 @@ struct In<'a>(&'a Option<Arc<str>>);
 impl std::fmt::Display for In<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
-            Some(file) => write!(f, "{file}: "),
+            Some(file) => write!(f, "{}: ", Visible(file.as_bytes())),
             None => Ok(()),
         }
     }

@@ -4,13 +4,13 @@ use std::fmt;
 use std::ops::Range;
 
 use super::{Deed, Part, Side, Step, Text};
-use crate::protocol::{ReplyLine, Tracker};
+use crate::protocol::{ReplyLine, Tracker, Visible};
 
 impl Step {
-    /// Writes the step as a message shows it: as a dialogue has it, but for the secrets in it. What was sent before says
-    /// whether a line answers a challenge.
+    /// Writes the step as a message shows it: as a dialogue has it, made visible, but for the secrets in it. What was sent
+    /// before says whether a line answers a challenge.
     pub(crate) fn shown(&self, before: &Tracker) -> String {
-        match &self.deed {
+        let text = match &self.deed {
             Deed::Authenticate { mechanism, user, secret } => match &*secret.0 {
                 [Part::Value { default: None, .. }] => self.to_string(),
                 _ => format!("C: *authenticate {mechanism} {user} [hidden]*"),
@@ -27,7 +27,8 @@ impl Step {
                 }
             }
             _ => self.to_string(),
-        }
+        };
+        Visible(text.as_bytes()).to_string()
     }
 }
 

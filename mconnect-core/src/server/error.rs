@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dialogue::SyntaxError;
+use crate::protocol::Visible;
 
 /// Why a server that played a dialogue did not come to its end. [`Debug`](fmt::Debug) tells the same as
 /// [`Display`](fmt::Display), with the causes, so that a test that unwraps it tells what happened.
@@ -56,7 +57,7 @@ struct InFile<'a>(&'a Option<Arc<str>>);
 
 impl fmt::Display for InFile<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_ref().map_or(Ok(()), |file| write!(f, "{file}: "))
+        self.0.as_ref().map_or(Ok(()), |file| write!(f, "{}: ", Visible(file.as_bytes())))
     }
 }
 

@@ -318,11 +318,6 @@ impl Session {
         self.shared().tracker().standing()
     }
 
-    /// Says whether a reply is due, not only as the next one, to a request of such a kind.
-    pub fn owes(&self, is_it: impl Fn(Request) -> bool) -> bool {
-        self.writer.owes(is_it)
-    }
-
     /// Returns a copy of what follows the session: for a look at what bytes would mean that are not sent yet.
     pub(crate) fn tracker(&self) -> Tracker {
         self.shared().tracker().clone()

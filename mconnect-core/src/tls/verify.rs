@@ -78,16 +78,16 @@ impl fmt::Display for Problem {
                 write!(f, "the certificate of {} is not valid before {}", shown(subject), date(*from))
             }
             Self::WrongName { asked, names } if names.is_empty() => {
-                write!(f, "the certificate is not for {asked}, and names no host")
+                write!(f, "the certificate is not for {}, and names no host", shown(asked))
             }
             Self::WrongName { asked, names } => {
-                write!(f, "the certificate is not for {asked} but for {}", shown(&names.join(", ")))
+                write!(f, "the certificate is not for {} but for {}", shown(asked), shown(&names.join(", ")))
             }
             Self::SelfSigned => f.write_str("the certificate is self-signed"),
             Self::UnknownIssuer { issuer } => write!(f, "its issuer is unknown here: {}", shown(issuer)),
             Self::OtherKey { key } => write!(f, "its public key is another than the pinned one: {key}"),
-            Self::NoTrustStore { reason } => write!(f, "there is no trust store to verify it with: {reason}"),
-            Self::Other { reason } => f.write_str(reason),
+            Self::NoTrustStore { reason } => write!(f, "there is no trust store to verify it with: {}", shown(reason)),
+            Self::Other { reason } => f.write_str(&shown(reason)),
         }
     }
 }

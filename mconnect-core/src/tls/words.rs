@@ -45,7 +45,9 @@ impl fmt::Display for Failure {
             ) => write!(f, "the server offers only TLS before {}", self.least),
             Error::PeerIncompatible(error) => write!(f, "the server offers only what is not spoken here: {error:?}"),
             Error::InvalidMessage(_) => f.write_str("what the server sent is no TLS"),
-            Error::InvalidCertificate(error) => write!(f, "the server's certificate cannot be read: {error}"),
+            Error::InvalidCertificate(error) => {
+                write!(f, "the server's certificate cannot be read: {}", visible(error))
+            }
             Error::PeerMisbehaved(PeerMisbehaved::TooManyRenegotiationRequests) => {
                 f.write_str("the server asks to renegotiate again and again, which is not done here")
             }
@@ -53,10 +55,15 @@ impl fmt::Display for Failure {
                 f.write_str("the server changes its keys without end")
             }
             Error::PeerMisbehaved(how) => write!(f, "the server breaks the rules of TLS ({how:?})"),
-            Error::General(words) => f.write_str(words),
-            error => write!(f, "{error}"),
+            Error::General(words) => f.write_str(&visible(words)),
+            error => f.write_str(&visible(error)),
         }
     }
+}
+
+/// Makes words of others visible: they may quote the server.
+fn visible(words: &impl fmt::Display) -> String {
+    Visible(words.to_string().as_bytes()).to_string()
 }
 
 impl std::error::Error for Failure {}

@@ -20,7 +20,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{Dialogue, Step, Values};
-use crate::protocol::{Reply, Tracker};
+use crate::protocol::{Reply, Tracker, Visible};
 use crate::session::Session;
 use game::Game;
 
@@ -266,7 +266,7 @@ impl fmt::Display for Outcome {
     /// Tells the whole story, in lines.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.step.file {
-            Some(file) => write!(f, "{file}:{}: ", self.step.line)?,
+            Some(file) => write!(f, "{}:{}: ", Visible(file.as_bytes()), self.step.line)?,
             None => write!(f, "line {}: ", self.step.line)?,
         }
         write!(f, "expected `{}`, got {}, after {:.3} s", self.expected(), self.got, self.took.as_secs_f64())?;
