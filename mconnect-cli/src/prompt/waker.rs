@@ -354,8 +354,8 @@ impl Waker {
                 let timeout;
                 (state, timeout) = self.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner);
                 match (task, timeout.timed_out()) {
-                    (Task::SendAgain, true) if state.task() == Task::SendAgain => {}
-                    (Task::SendLater, true) => {
+                    (Task::SendAgain, true) if state.task() == task => {}
+                    (Task::SendLater, true) if state.task() == task => {
                         self.set(&mut state, Event::Release);
                         continue;
                     }
@@ -387,9 +387,11 @@ impl Waker {
     }
 
     fn set(&self, state: &mut State, event: Event) {
-        let after = state.after(event);
-        if after != *state {
-            *state = after;
+        let before = std::mem::replace(state, state.after(event));
+        let concerns_end = state.ending.is_some() || before.ending.is_some();
+        // Where the waker's thread waits for a time, it looks after that anyway.
+        let is_task = matches!(state.task(), Task::Send | Task::SendLater) || before.task() == Task::Nothing;
+        if *state != before && (concerns_end || (is_task && state.task() != Task::Nothing)) {
             self.changed.notify_all();
         }
     }
