@@ -299,6 +299,32 @@ fn an_opening_goes_on_only_where_it_was_granted() {
     });
 }
 
+#[test]
+fn an_opening_takes_leave_of_a_server_that_refuses_and_of_none_that_closes() {
+    for (request, number, takes_leave) in [
+        (Request::Greeting, 554, true),
+        (Request::Greeting, 450, true),
+        (Request::Greeting, 421, false),
+        (Request::Greeting, 221, false),
+        (Request::Greeting, 250, false),
+        (Request::Ehlo, 550, true),
+        (Request::Ehlo, 421, false),
+        (Request::Auth, 535, true),
+        (Request::Auth, 221, false),
+    ] {
+        let server = Scripted::start(request, Code::new(number).unwrap());
+        let mut child = tool(&["--auth", "user:plain", "-p", &server.port.to_string(), "127.0.0.1"])
+            .env("MCONNECT_PASSWORD", "s3cr3t-pass")
+            .spawn()
+            .unwrap();
+        feed(&mut child, b"NOOP\nQUIT\n".to_vec());
+        let output = child.wait_with_output().unwrap();
+        let has_quit = server.seen().commands.iter().any(|line| line == "QUIT");
+        assert_eq!(has_quit, takes_leave, "{request:?} {number}: {}", err(&output));
+        assert_ne!(output.status.code(), Some(0), "{request:?} {number}");
+    }
+}
+
 /// A reply too many, or one too few, in the middle of a message.
 #[test]
 fn a_reply_too_many_and_one_too_few_are_found() {

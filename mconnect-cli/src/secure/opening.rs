@@ -43,7 +43,7 @@ impl Opening<'_> {
             let greeting = self.shown(greeting)?;
             if !greeting.is_granted() {
                 self.verdict.complain(failure::status_of_refusal(greeting.code()), "the greeting grants no session");
-                return None;
+                return if greeting.meaning().is_refusal() { self.leave() } else { None };
             }
         }
         if self.session.extensions().is_none() {
@@ -91,9 +91,10 @@ impl Opening<'_> {
         }
     }
 
-    /// Takes leave of the server.
+    /// Takes leave of the server, where that waits for a command.
     pub fn leave<T>(&mut self) -> Option<T> {
-        if self.session.phase() == Phase::Command {
+        let standing = self.session.standing();
+        if standing.phase == Phase::Command && !standing.is_closing {
             let _ = self.command("QUIT");
         }
         None

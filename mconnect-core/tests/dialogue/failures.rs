@@ -267,6 +267,25 @@ fn a_server_tells_what_a_client_did_instead() {
 }
 
 #[test]
+fn what_a_server_takes_out_of_a_password_is_a_secret() {
+    for dialogue in [
+        "S: 220\nC: AUTH ${mechanism} ${word}\nS: 235 ${mechanism} ${word}\nC: QUIT\nS: 221",
+        "S: 220\nC: AUTH ${mechanism} a${word}\nS: 334 x\nC: ${word}\nS: 235 ${mechanism} ${word}\nC: QUIT\nS: 221",
+    ] {
+        let server = Server::play(dialogue).unwrap();
+        let mut session = open(&server);
+        session.read_reply().unwrap();
+        if session.command("AUTH PLAIN acGVuY2ls").unwrap().code() == 334 {
+            session.command("cGVuY2ls").unwrap();
+        }
+        session.send_line("NOOP acGVuY2ls").unwrap();
+        drop(session);
+        let told = server.join().unwrap_err().to_string();
+        assert!(told.contains("S: 235 PLAIN [hidden]") && !told.contains("GVu"), "{told}");
+    }
+}
+
+#[test]
 fn a_client_that_deviates_is_not_left_waiting() {
     let server = Server::play("S: 220 hi\nC: A\nS: 250 a\n*next session*\nS: 220 hi").unwrap();
     let played = open(&server).play(&"S: 220\nC: B\nS: 250".parse().unwrap());

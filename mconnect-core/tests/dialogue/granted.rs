@@ -265,3 +265,11 @@ fn a_reply_that_came_before_the_lone_dot_accepts_no_message() {
         assert!(failures.len() == 1 && failures[0].contains("`250 queued`, which nobody asked for"), "{failures:?}");
     }
 }
+
+#[test]
+fn a_221_that_came_before_quit_does_not_answer_it() {
+    let (played, came) = played(&[("RSET", "250 ok\r\n221 bye")], "S: 220\nC: RSET\nS: 250\nC: QUIT\nS: 221", false);
+    assert_eq!(came, ["RSET"]);
+    let failures = failures(&played);
+    assert!(failures.len() == 1 && failures[0].contains("`221 bye`, which nobody asked for"), "{failures:?}");
+}

@@ -5,7 +5,7 @@ use super::finding::Finding;
 use super::game::{GRACE, Game};
 use crate::dialogue::load::deliver;
 use crate::dialogue::{Side, Step};
-use crate::protocol::{Meaning, Phase, Tracker, hide, wipe};
+use crate::protocol::{Code, Meaning, Phase, Tracker, hide, wipe};
 use crate::script::Exchange;
 use crate::session::Session;
 
@@ -62,8 +62,9 @@ impl Game<'_, '_> {
             return Ok(());
         }
         let reply = self.read_reply(GRACE)?;
-        if reply.meaning() != Meaning::OutOfStep {
-            // The server is about to close, and a later step may expect that.
+        // What comes next may be QUIT, which a 221 that was there before does not answer.
+        if reply.meaning() != Meaning::OutOfStep && reply.code() != Code::CLOSING {
+            // The server is about to close, or has refused a message early, and a later step may expect that.
             self.held = Some(reply);
             return Ok(());
         }

@@ -6,7 +6,7 @@ use super::finding::{Finding, told};
 use super::game::Game;
 use super::{Player, Report, Verdict};
 use crate::error::Error;
-use crate::protocol::Code;
+use crate::protocol::Request;
 
 impl Player<'_> {
     /// Says how TLS is to be, and whom to trust: by default, the system's trust store and the name that was connected
@@ -61,13 +61,13 @@ pub(super) fn start(game: &mut Game<'_, '_>, sends_command: bool) -> Finding {
     }
 }
 
-/// Sends STARTTLS, and reads the 220 to it.
+/// Sends STARTTLS, and reads the reply that grants it.
 fn request(game: &mut Game<'_, '_>) -> Result<(), Finding> {
     game.out.extend_from_slice(b"STARTTLS\r\n");
     game.flush()?;
     let patience = game.patience();
     let reply = game.read_reply(patience)?;
-    if reply.code() == Code::READY {
+    if reply.request() == Some(Request::StartTls) && reply.is_granted() {
         return Ok(());
     }
     let got = game.shown(&reply);

@@ -158,6 +158,10 @@ impl Game<'_> {
         let shown = self.heard(&line);
         match met {
             Some(taken) => {
+                if !taken.is_empty() {
+                    let secrets = self.before.clone().sent_secrets(&line);
+                    self.values.hide_taken(&taken, secrets.into_iter().map(|place| &line[place]));
+                }
                 self.values.capture(taken);
                 Ok(Ok(()))
             }
