@@ -33,7 +33,8 @@ impl Talk<'_> {
         loop {
             self.show_what_came(session)?;
             let due = session.standing();
-            if due.outstanding == 0 || matches!(self.script.end(), Some(script::End::OutOfStep(_))) {
+            let is_over = matches!(self.script.end(), Some(script::End::OutOfStep(_))) || self.script.drops_typed();
+            if due.outstanding == 0 || is_over {
                 progress::at_interrupt(None);
                 return Continue(());
             }

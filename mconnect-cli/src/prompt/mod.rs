@@ -231,6 +231,10 @@ impl Talk<'_> {
                     let session = Session::unsplit(*reader, self.writer);
                     // Without TLS the session is over: nothing more is sent in the clear.
                     let Some(session) = self.setting.secure.upgrade(session, true, self.setting.verdict) else {
+                        // What was typed ahead was meant for inside. Where that cannot be read, the next prompt tells.
+                        if self.editor.drop_typed().unwrap_or_default() {
+                            say("mconnect: what was typed ahead was dropped");
+                        }
                         return Over::Closed(past);
                     };
                     let (reader, writer) = session.split();
