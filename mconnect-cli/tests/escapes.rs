@@ -475,7 +475,6 @@ fn what_is_typed_and_kept_steers_no_terminal() {
 
 /// The mechanisms that a server offers, completed, and what a file had in its paths.
 #[test]
-#[ignore = "completion hands the server's words to the editor as they are"]
 fn completion_and_hints_steer_no_terminal() {
     let folder = Folder::new();
     let lines = folder.path().join("lines").to_str().unwrap().to_owned();

@@ -1,6 +1,6 @@
 //! What usually comes next, and what else completion and hints go by.
 
-use mconnect_core::protocol::{Phase, Request, Standing};
+use mconnect_core::protocol::{Phase, Request, Standing, Visible};
 
 use super::helper::Knowledge;
 use super::{Talk, is_command};
@@ -13,7 +13,7 @@ impl Talk<'_> {
             has_escapes: self.setting.options.prompt.has_escapes,
             extensions: self.writer.extensions(),
             addresses: self.addresses.clone(),
-            next: self.next(standing),
+            next: self.next(standing).filter(|next| is_harmless(next)),
         }
     }
 
@@ -45,4 +45,9 @@ impl Talk<'_> {
             _ => return None,
         })
     }
+}
+
+/// Says whether a text that the editor would draw as it is steers no terminal.
+pub(super) fn is_harmless(text: &str) -> bool {
+    Visible(text.as_bytes()).to_string() == text
 }

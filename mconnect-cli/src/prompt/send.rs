@@ -8,6 +8,7 @@ use mconnect_core::protocol::{Answer, Meaning, Phase, Request, Standing, Visible
 use mconnect_core::script::{self, Next, Pace, Rules, Script};
 use zeroize::Zeroizing;
 
+use super::next::is_harmless;
 use super::{End, Flow, Leave, Talk, is_command, label, paint};
 use crate::failure;
 use crate::judge;
@@ -317,6 +318,7 @@ impl Talk<'_> {
         let address = line.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(address, _)| address);
         if let (true, Some(address)) = (is_path, address)
             && !address.is_empty()
+            && is_harmless(address)
             && !self.addresses.iter().any(|known| known == address)
         {
             self.addresses.push(address.to_owned());
