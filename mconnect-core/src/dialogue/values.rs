@@ -124,14 +124,6 @@ impl Values {
         self.secrets.iter().filter_map(value).filter(|secret| !secret.is_empty())
     }
 
-    /// Marks the names of what was taken out of one of these secrets: it is one from now on.
-    pub(crate) fn hide_taken<'a>(&mut self, taken: &[(String, Vec<u8>)], secrets: impl Iterator<Item = &'a [u8]>) {
-        for secret in secrets {
-            let names = taken.iter().filter(|(_, value)| memmem::find(secret, value).is_some());
-            self.secrets.extend(names.map(|(name, _)| name.clone()));
-        }
-    }
-
     /// Gives bytes with every secret in them hidden.
     pub fn mask<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let mut masked = Cow::Borrowed(bytes);

@@ -4,6 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use memchr::memmem;
+
 use super::keywords::keywords;
 use super::{Game, LEAST, STEP_PATIENCE, is_late, no_value};
 use crate::dialogue::{Deed, Matched, OVER, Part, Side, Step, Text, Values, Whole, deliver};
@@ -158,14 +160,23 @@ impl Game<'_> {
         let shown = self.heard(&line);
         match met {
             Some(taken) => {
-                if !taken.is_empty() {
-                    let secrets = self.before.clone().sent_secrets(&line);
-                    self.values.hide_taken(&taken, secrets.into_iter().map(|place| &line[place]));
-                }
+                self.hide_secrets(&line, &taken);
                 self.values.capture(taken);
                 Ok(Ok(()))
             }
             None => Ok(Err(shown)),
+        }
+    }
+
+    /// Sees to it that what was taken out of a secret is one from now on.
+    fn hide_secrets(&mut self, line: &[u8], taken: &[(String, Vec<u8>)]) {
+        if taken.is_empty() {
+            return;
+        }
+        let secrets = self.before.clone().sent_secrets(line);
+        let is_secret = |value: &[u8]| secrets.iter().any(|at| memmem::find(&line[at.clone()], value).is_some());
+        for (name, _) in taken.iter().filter(|(_, value)| is_secret(value)) {
+            self.values.hide(name.clone());
         }
     }
 
