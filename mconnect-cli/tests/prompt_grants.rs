@@ -271,6 +271,27 @@ fn the_refusal_of_the_last_line_of_a_paste_drops_what_was_typed_ahead_of_it() {
 }
 
 #[test]
+fn a_password_is_not_sent_by_the_tools_own_exchange_once_the_server_says_something_else() {
+    for odd in ["235 ok", "250 ok", "354 go", "535 no"] {
+        let state = Folder::new();
+        let (told, mut screen) = at_prompt(&state, &[]);
+        screen.send("EHLO x\r");
+        told.expect("EHLO x\r\n");
+        told.say("250-x\r\n250 AUTH LOGIN\r\n");
+        screen.expect_last("smtp>");
+        screen.send("~a LOGIN user\r");
+        screen.expect_last("password of user:");
+        screen.send("s3cr3t-pass\r");
+        told.expect("EHLO x\r\nAUTH LOGIN\r\n");
+        told.say(&format!("334 Username:\r\n{odd}\r\n"));
+        screen.expect_row("mconnect: nothing more of the exchange was sent: the server has said something else since");
+        screen.send(CTRL_C);
+        screen.wait();
+        assert_eq!(told.received(), "EHLO x\r\nAUTH LOGIN\r\n", "{odd}");
+    }
+}
+
+#[test]
 fn completion_hands_nothing_of_the_server_to_the_terminal_but_names() {
     const EVIL: &str = "\x1b]0;owned\x07\x1b]52;c;cm0=\x07\x1b[31mRED";
     for (offered, keys) in [

@@ -389,7 +389,7 @@ fn a_refused_starttls_leaves_the_session_and_one_that_is_left_plain_starts_nothi
 }
 
 #[test]
-fn a_starttls_under_attack_ends_the_tool_and_nothing_more_is_sent() {
+fn a_starttls_under_attack_ends_the_session_and_nothing_more_is_sent() {
     for (answer, words) in [
         ("220 go\r\n250 injected\r\n", "(response injection)"),
         ("220 go\r\n", "the server closed instead of shaking hands"),
@@ -406,6 +406,9 @@ fn a_starttls_under_attack_ends_the_tool_and_nothing_more_is_sent() {
         let mut screen = Screen::start_with(peer.port, &[], &[], (24, 200));
         screen.expect_last("smtp>");
         screen.send("STARTTLS\rMAIL FROM:<>\rQUIT\r");
+        screen.expect_row("mconnect: what was typed ahead was dropped");
+        screen.expect_last("closed>");
+        screen.send("QUIT\r");
         assert_eq!(screen.wait(), 76);
         screen.pty.wait_for(words, |bytes| String::from_utf8_lossy(bytes).contains(words));
         assert!(!screen.pty.screen().contains("injected"), "{}", screen.pty.screen());

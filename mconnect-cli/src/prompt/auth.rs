@@ -4,7 +4,7 @@ use std::ops::ControlFlow::Continue;
 
 use mconnect_core::Peer;
 use mconnect_core::auth::{AuthStep, Credentials, Exchange, Mechanism, encode};
-use mconnect_core::protocol::{Phase, Visible};
+use mconnect_core::protocol::{Phase, Request, Visible};
 use zeroize::Zeroizing;
 
 pub use mconnect_core::auth::decode;
@@ -122,7 +122,15 @@ impl Talk<'_> {
     fn exchange(&mut self, mut exchange: Exchange, user: &str, peer: &Peer) -> Flow {
         let mechanism = exchange.mechanism();
         let mut line = exchange.command();
+        let mut is_first = true;
         loop {
+            // What has come already is looked at before a password goes out.
+            self.show_what_came()?;
+            let is_asked = if std::mem::take(&mut is_first) { self.is_free() } else { self.is_challenged() };
+            if !is_asked {
+                say("mconnect: nothing more of the exchange was sent: the server has said something else since");
+                return Continue(());
+            }
             self.heard = None;
             self.send(&Zeroizing::new([line.as_bytes(), b"\r\n"].concat()))?;
             self.wait_for_replies()?;
@@ -149,6 +157,14 @@ impl Talk<'_> {
                 }
             }
         }
+    }
+
+    /// Says whether the last that was said is a challenge.
+    fn is_challenged(&self) -> bool {
+        let standing = self.writer.standing();
+        let is_of_auth = |request| matches!(request, Some(Request::Auth | Request::AuthAnswer));
+        let was_asked = standing.last_answer.is_some_and(|answer| is_of_auth(answer.request));
+        standing.phase == Phase::Auth && standing.outstanding == 0 && was_asked
     }
 
     /// Says whether a command can be given, and nothing that comes is the answer to something else.
