@@ -92,7 +92,7 @@ impl Work {
         at_interrupt(Some(format!("{} of {} went out{is_lost}", amount(self.done), self.name)));
         if self.is_long() && (!self.is_drawn || self.drawn.elapsed() >= GAP) {
             (self.drawn, self.is_drawn) = (Instant::now(), true);
-            let words = words(&self.name, self.done, self.total, self.begun.elapsed());
+            let words = words(&end_of(&self.name), self.done, self.total, self.begun.elapsed());
             draw(&words);
         }
     }
@@ -123,6 +123,14 @@ impl Drop for Work {
     fn drop(&mut self) {
         clear();
         at_interrupt(None);
+    }
+}
+
+/// Returns the end of a long name, so that the figures behind it have their place in one row.
+fn end_of(name: &str) -> String {
+    match name.char_indices().rev().nth(LONGEST_NAME - 1) {
+        Some((at, _)) if at > 0 => format!("...{}", &name[at..]),
+        _ => name.to_owned(),
     }
 }
 
@@ -161,10 +169,21 @@ const LEAST: u64 = 64 * 1024;
 const GAP: Duration = Duration::from_millis(200);
 /// In columns; a line that wraps cannot be taken away.
 const WIDTH: usize = 78;
+/// What a name has of them, but for three dots.
+const LONGEST_NAME: usize = 24;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_name_leaves_the_figures_their_place() {
+        assert_eq!(end_of("mail.eml"), "mail.eml");
+        assert_eq!(end_of(&"x".repeat(24)), "x".repeat(24));
+        assert_eq!(end_of("/var/spool/a/very/long/path/to/mail.eml"), "...ery/long/path/to/mail.eml");
+        let widest = words(&end_of(&"ä".repeat(200)), 9_999_999, Some(999_999_999), Duration::from_secs(99_999));
+        assert!(widest.chars().count() < WIDTH, "{widest}");
+    }
 
     #[test]
     fn amount_rate_and_what_is_left_are_told() {

@@ -64,7 +64,7 @@ fn a_long_file_shows_how_far_it_is_and_what_went_out() {
     // The system takes some of it by itself.
     std::thread::sleep(std::time::Duration::from_millis(2200));
     go.send(()).unwrap();
-    screen.pty.expect(&format!("{file}: "));
+    screen.pty.expect("mail.eml: ");
     screen.pty.expect(" MB of 25.2 MB, ");
     screen.pty.expect("MB/s, ");
     screen.pty.expect(" s left");
