@@ -180,7 +180,7 @@ mod tests {
     fn a_long_name_leaves_the_figures_their_place() {
         assert_eq!(end_of("mail.eml"), "mail.eml");
         assert_eq!(end_of(&"x".repeat(24)), "x".repeat(24));
-        assert_eq!(end_of("/var/spool/a/very/long/path/to/mail.eml"), "...ery/long/path/to/mail.eml");
+        assert_eq!(end_of("/var/spool/a/very/long/path/to/mail.eml"), "...ry/long/path/to/mail.eml");
         let widest = words(&end_of(&"ä".repeat(200)), 9_999_999, Some(999_999_999), Duration::from_secs(99_999));
         assert!(widest.chars().count() < WIDTH, "{widest}");
     }
