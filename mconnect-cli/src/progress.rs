@@ -170,7 +170,7 @@ const GAP: Duration = Duration::from_millis(200);
 /// In columns; a line that wraps cannot be taken away.
 const WIDTH: usize = 78;
 /// What a name has of them, but for three dots.
-const LONGEST_NAME: usize = 24;
+const LONGEST_NAME: usize = 20;
 
 #[cfg(test)]
 mod tests {
@@ -179,8 +179,8 @@ mod tests {
     #[test]
     fn a_long_name_leaves_the_figures_their_place() {
         assert_eq!(end_of("mail.eml"), "mail.eml");
-        assert_eq!(end_of(&"x".repeat(24)), "x".repeat(24));
-        assert_eq!(end_of("/var/spool/a/very/long/path/to/mail.eml"), "...ry/long/path/to/mail.eml");
+        assert_eq!(end_of(&"x".repeat(20)), "x".repeat(20));
+        assert_eq!(end_of("/var/spool/a/very/long/path/to/mail.eml"), "...ong/path/to/mail.eml");
         let widest = words(&end_of(&"ä".repeat(200)), 9_999_999, Some(999_999_999), Duration::from_secs(99_999));
         assert!(widest.chars().count() < WIDTH, "{widest}");
     }
