@@ -48,6 +48,7 @@ use mconnect_core::protocol::{Code, Phase};
 use mconnect_core::{Reader, Session, Timeouts, Writer};
 use nix::sys::signal::{Signal, raise};
 use rustyline::EditMode;
+use zeroize::Zeroizing;
 
 pub use closed::CLOSED;
 pub use files::expand;
@@ -292,9 +293,10 @@ impl Talk<'_> {
                 self.alarm.hasten(Instant::now() + UNFINISHED_GAP);
             }
             match self.editor.read(&prompt, is_secret) {
-                Ok(Typed::Line(line)) => self.enter(&line, standing.phase)?,
+                Ok(Typed::Line(line)) => self.enter(&Zeroizing::new(line), standing.phase)?,
                 Ok(Typed::Secret(line)) => self.enter_secret(&line)?,
                 Ok(Typed::Lines { text, goes_on }) => {
+                    let text = Zeroizing::new(text);
                     self.send_paste("the paste", text.replace('\n', "\r\n").into(), goes_on)?;
                 }
                 Ok(Typed::Break) => {}

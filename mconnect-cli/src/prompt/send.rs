@@ -22,7 +22,7 @@ pub struct Lines {
     script: Script,
     pace: Pace,
     /// What was entered and not taken by the script.
-    rest: Vec<u8>,
+    rest: Zeroizing<Vec<u8>>,
     /// What of it is kept in the history once it goes out.
     kept: Option<String>,
     /// More of the paste is to come.
@@ -53,7 +53,7 @@ impl Lines {
         Self {
             script,
             pace,
-            rest: Vec::new(),
+            rest: Zeroizing::default(),
             kept: None,
             goes_on: false,
             last_words: None,
@@ -88,8 +88,8 @@ impl Lines {
     fn next(&mut self, standing: &Standing) -> Next {
         let mut input = self.rest.as_slice();
         let next = self.script.next(standing, &mut input);
-        let left = input.len();
-        self.rest.drain(..self.rest.len() - left);
+        let taken = self.rest.len() - input.len();
+        self.rest.drain(..taken);
         next
     }
 
@@ -113,7 +113,7 @@ impl Talk<'_> {
             }
             self.editor.put(&line[rest..]);
         }
-        (self.lines.rest, self.lines.kept) = (octets, kept);
+        (self.lines.rest, self.lines.kept) = (Zeroizing::new(octets), kept);
         self.advance()?;
         self.settle()
     }
@@ -125,7 +125,7 @@ impl Talk<'_> {
             self.lines = Lines::pasted(self.setting.secure);
             self.work = Some(Work::new(name, None));
         }
-        (self.lines.rest, self.lines.goes_on) = (lines, goes_on);
+        (self.lines.rest, self.lines.goes_on) = (Zeroizing::new(lines), goes_on);
         self.advance()?;
         self.settle()
     }
