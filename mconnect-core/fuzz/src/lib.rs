@@ -25,11 +25,12 @@ mod cli {
     pub mod help {
         pub mod file;
     }
+    pub mod progress;
     pub mod stamp;
     pub mod trace;
     pub mod verdict;
 }
-use cli::{args, stamp, trace, verdict};
+use cli::{args, progress, stamp, trace, verdict};
 
 /// A property, by the name of its target.
 pub type Target = (&'static str, fn(&[u8]));
