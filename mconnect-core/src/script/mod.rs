@@ -11,7 +11,7 @@
 //! ```
 //!
 //! There is no socket here and no clock: whoever drives a script keeps its waiting and its screen. What comes next in
-//! the session is the [`Tracker`]'s to say, what a reply grants [`Meaning`](crate::protocol::Meaning)'s; here it is
+//! the session is the [`Tracker`]'s to say, what a reply grants [`Meaning`]'s; here it is
 //! decided what becomes of the lines that were to follow. A script, be it piped, given or pasted, ends where they can no
 //! longer mean what they were meant for:
 //!
