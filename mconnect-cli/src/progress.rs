@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use mconnect_core::protocol::Visible;
+
 use crate::verdict::say;
 
 /// Said of a message whose reply is not here.
@@ -82,7 +84,7 @@ impl Work {
     /// Begins.
     pub fn new(name: &str, total: Option<u64>) -> Self {
         let now = Instant::now();
-        Self { name: name.to_owned(), total, done: 0, begun: now, drawn: now, is_drawn: false }
+        Self { name: Visible(name.as_bytes()).to_string(), total, done: 0, begun: now, drawn: now, is_drawn: false }
     }
 
     /// Notes that so many octets more went out; `is_inside` says whether a message is under way after that.
