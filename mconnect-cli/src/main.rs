@@ -2,7 +2,6 @@
 //!
 //! [`run`] is the one place where the modules meet; `docs/architecture.md` has the picture.
 
-mod args;
 mod atomic_file;
 mod failure;
 mod helo;
@@ -12,6 +11,7 @@ mod json;
 mod judge;
 mod line;
 mod narrator;
+mod options;
 mod overdue;
 mod play;
 mod progress;

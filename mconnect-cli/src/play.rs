@@ -12,9 +12,9 @@ use mconnect_core::dialogue::{self, Dialogue, LoadError, Outcome, Player, Report
 use mconnect_core::protocol::Visible;
 use mconnect_core::{Connect, Session};
 
-use crate::args::{Options, Play};
 use crate::atomic_file;
 use crate::failure;
+use crate::options::Options;
 use crate::report::{Case, junit, tap};
 use crate::run::make_ready;
 use crate::screen::Screen;
@@ -23,15 +23,15 @@ use crate::verdict::{Verdict, reason, status};
 use crate::watch::Watch;
 
 /// Plays every dialogue as often as is asked for, tells how each went, and gives the exit status.
-pub fn run(options: &Options, play: &Play) -> u8 {
+pub fn run(options: &Options) -> u8 {
     let verdict = Verdict::default();
-    if let Err(message) = files::check(options.record.as_deref(), play) {
+    if let Err(message) = files::check(options.record.as_deref(), &options.play) {
         verdict.complain(status::USAGE, &message);
         return verdict.status();
     }
     match Watch::begin(options, false) {
         Ok(watch) => {
-            play_all(options, play, &watch, &verdict);
+            play_all(options, &watch, &verdict);
             watch.end(&verdict);
         }
         Err(message) => verdict.complain(status::IO, &message),
@@ -39,7 +39,8 @@ pub fn run(options: &Options, play: &Play) -> u8 {
     verdict.status()
 }
 
-fn play_all(options: &Options, play: &Play, watch: &Watch<'_>, verdict: &Verdict) {
+fn play_all(options: &Options, watch: &Watch<'_>, verdict: &Verdict) {
+    let play = &options.play;
     let dialogues: Vec<(String, Dialogue)> = match play.files.iter().map(|file| read(file)).collect() {
         Ok(dialogues) => dialogues,
         Err((status, message)) => return verdict.complain(status, &message),
@@ -51,7 +52,7 @@ fn play_all(options: &Options, play: &Play, watch: &Watch<'_>, verdict: &Verdict
     let screen = RefCell::new(Screen::of(options.output));
     let sessions: usize = dialogues.iter().map(|(_, dialogue)| dialogue.sessions().len()).sum();
     let is_one_of_many = play.repeat > 1 || sessions > 1;
-    let stage = Stage { connect, options, play, secure, watch, screen, verdict, is_one_of_many };
+    let stage = Stage { connect, options, secure, watch, screen, verdict, is_one_of_many };
     let mut cases = Vec::new();
     for round in 0..play.repeat {
         for (name, dialogue) in &dialogues {
@@ -74,7 +75,6 @@ fn play_all(options: &Options, play: &Play, watch: &Watch<'_>, verdict: &Verdict
 struct Stage<'a> {
     connect: Connect,
     options: &'a Options,
-    play: &'a Play,
     secure: Secure,
     watch: &'a Watch<'a>,
     screen: RefCell<Screen>,
@@ -100,7 +100,7 @@ impl Stage<'_> {
             json.close();
         }
         match &failure {
-            Some((status, failure)) if self.play.is_tap => self.verdict.fail_because(*status, failure),
+            Some((status, failure)) if self.options.play.is_tap => self.verdict.fail_because(*status, failure),
             Some((status, failure)) => self.verdict.complain(*status, failure),
             None => {}
         }
@@ -112,22 +112,22 @@ impl Stage<'_> {
             Ok(session) => session,
             Err(failure) => return Some(failure),
         };
-        let mut player = Player::new();
-        player.scale(self.play.scale);
+        let (mut player, play) = (Player::new(), &self.options.play);
+        player.scale(play.scale);
         self.secure.prepare_player(&mut player);
-        for (name, value) in &self.play.values {
+        for (name, value) in &play.values {
             player.set(name, value.as_str());
         }
-        if self.play.keeps_going {
+        if play.keeps_going {
             player.keep_going();
         }
-        if let Some(place) = &self.play.quit_at {
+        if let Some(place) = &play.quit_at {
             player.quit_at(place);
         }
-        if let Some(place) = &self.play.drop_at {
+        if let Some(place) = &play.drop_at {
             player.drop_at(place);
         }
-        let is_shown = !self.options.is_quiet && !self.play.is_tap;
+        let is_shown = !self.options.is_quiet && !play.is_tap;
         if is_shown || self.watch.json().is_some() {
             player.watch(move |report| match (report, self.watch.json()) {
                 (Report::Outcome(outcome), Some(json)) => json.expectation(outcome),
@@ -158,10 +158,10 @@ impl Stage<'_> {
             let failed = cases.iter().filter(|case| case.failure.is_some()).count();
             self.secure.note(&format!("played {} sessions, {failed} of them not as expected", cases.len()));
         }
-        if self.play.is_tap {
+        if self.options.play.is_tap {
             let _ = self.screen.borrow_mut().show(tap(cases).as_bytes());
         }
-        if let Some(file) = &self.play.junit
+        if let Some(file) = &self.options.play.junit
             && let Err(error) = atomic_file::write(file, &junit(cases))
         {
             self.verdict

@@ -9,11 +9,11 @@ use mconnect_core::script::{Pace, Rules};
 use mconnect_core::server::Server;
 use mconnect_core::{Connect, Session, Timeouts};
 
-use crate::args::{self, Mode, Options, Request, Target};
 use crate::failure;
 use crate::help;
 use crate::input::Input;
 use crate::line::{self, Setting, Typed};
+use crate::options::{self, Mode, Options, Request, Target};
 use crate::play;
 use crate::progress;
 use crate::prompt::{self, Waker};
@@ -28,16 +28,16 @@ use crate::watch::Watch;
 
 /// Does what the arguments ask for, and returns the exit status.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
-    let options = match args::parse(args) {
+    let options = match options::parse(args) {
         Ok(Request::Session(options)) => options,
-        Ok(Request::Play(options, play)) => return play::run(&options, &play),
-        Ok(Request::Serve(options)) => return serve::run(&options),
+        Ok(Request::Play(options)) => return play::run(&options),
+        Ok(Request::Serve(file, options)) => return serve::run(&file, &options),
         Ok(Request::HelpSmtp { topic, file }) => return help_smtp(topic.as_deref(), file.as_deref()),
-        Ok(Request::Help) => return show(&args::help(false)),
-        Ok(Request::LongHelp) => return show(&args::help(true)),
+        Ok(Request::Help) => return show(&options::help(false)),
+        Ok(Request::LongHelp) => return show(&options::help(true)),
         Ok(Request::Version) => return show(concat!("mconnect ", env!("CARGO_PKG_VERSION"), "\n")),
         Err(message) => {
-            say(&format!("mconnect: {message}; mconnect -h lists the options"));
+            say(&format!("mconnect: {message}; mconnect --help lists the options"));
             return status::USAGE;
         }
     };
@@ -135,7 +135,7 @@ pub fn make_ready(options: &Options) -> Result<(Secure, Connect, Option<Server>)
     let mut secure = Secure::prepare(options)?;
     let (connect, server) = match &options.target {
         Target::Host(host) => {
-            let connect = Connect::new(&host.name, options.port);
+            let connect = Connect::new(&host.name, options.port());
             (host.written.iter().fold(connect, |connect, written| connect.known_as(written)), None)
         }
         Target::Demo => {
@@ -246,7 +246,7 @@ mod tests {
             (&["--connect-timeout", "500"], 500, 500),
             (&["--timeout", "5", "--connect-timeout", "50"], 50, 120),
         ] {
-            let request = args::parse(args.iter().map(OsString::from)).unwrap();
+            let request = options::parse(args.iter().map(OsString::from)).unwrap();
             let Request::Session(options) = request else { panic!("{request:?}") };
             let timeouts = timeouts(&options);
             let expected = (Duration::from_secs(attempt), Duration::from_secs(connect));

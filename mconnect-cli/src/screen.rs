@@ -10,7 +10,7 @@ use mconnect_core::protocol::Escaper;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::args::Output;
+use crate::options::Output;
 use crate::progress;
 use crate::stamp::Stamper;
 

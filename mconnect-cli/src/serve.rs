@@ -1,14 +1,15 @@
 //! Serving a dialogue: a client is judged by what it does.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::time::Duration;
 
 use mconnect_core::dialogue::Values;
 use mconnect_core::server::ServerError;
 
-use crate::args::Serve;
 use crate::atomic_file;
+use crate::options::Options;
 use crate::play;
 use crate::screen::Screen;
 use crate::secure;
@@ -16,9 +17,9 @@ use crate::verdict::reason;
 use crate::verdict::{Verdict, status};
 
 /// Serves the sessions of a dialogue, once or again and again, and gives the exit status.
-pub fn run(options: &Serve) -> u8 {
+pub fn run(file: &Path, options: &Options) -> u8 {
     let verdict = Verdict::default();
-    let (_, dialogue) = match play::read(&options.file) {
+    let (_, dialogue) = match play::read(file) {
         Ok(read) => read,
         Err((status, message)) => {
             verdict.complain(status, &message);
@@ -26,14 +27,14 @@ pub fn run(options: &Serve) -> u8 {
         }
     };
     let setup = match secure::serving(&options.security) {
-        Ok(setup) => setup.scale(options.scale),
+        Ok(setup) => setup.scale(options.play.scale),
         Err((status, message)) => {
             verdict.complain(status, &message);
             return verdict.status();
         }
     };
     let mut values = Values::default();
-    for (name, value) in &options.values {
+    for (name, value) in &options.play.values {
         values.set(name, value.as_str());
     }
     let listener = match listen(options) {
@@ -49,9 +50,9 @@ pub fn run(options: &Serve) -> u8 {
             .try_clone()
             .map_err(|source| ServerError::Io { action: "listen", source })
             .and_then(|listener| setup.clone().play_on(listener, &dialogue, &values))
-            .and_then(|server| server.join_within(options.patience.unwrap_or(A_YEAR)));
+            .and_then(|server| server.join_within(options.timeout.unwrap_or(A_YEAR)));
         let Err(error) = played else {
-            if options.is_once {
+            if options.serve.is_once {
                 return verdict.status();
             }
             continue;
@@ -63,7 +64,7 @@ pub fn run(options: &Serve) -> u8 {
             _ => status::PROTOCOL,
         };
         verdict.complain(status, &describe(&error));
-        if options.is_once || status != status::UNMET {
+        if options.serve.is_once || status != status::UNMET {
             return verdict.status();
         }
     }
@@ -73,12 +74,13 @@ pub fn run(options: &Serve) -> u8 {
 ///
 /// # Errors
 /// An exit status and what is wrong.
-fn listen(options: &Serve) -> Result<TcpListener, (u8, String)> {
+fn listen(options: &Options) -> Result<TcpListener, (u8, String)> {
     let cannot = |status: u8, what: &str, error: io::Error| (status, format!("cannot {what}: {}", words(&error)));
-    let serve = |error| cannot(status::UNAVAILABLE, &format!("serve at {}", options.address), error);
-    let listener = TcpListener::bind(options.address).map_err(serve)?;
+    let asked = SocketAddr::new(options.serve.address, options.port.unwrap_or_default());
+    let serve = |error| cannot(status::UNAVAILABLE, &format!("serve at {asked}"), error);
+    let listener = TcpListener::bind(asked).map_err(serve)?;
     let address = listener.local_addr().map_err(serve)?;
-    if let Some(file) = &options.port_file {
+    if let Some(file) = &options.serve.port_file {
         let written = atomic_file::write(file, &format!("{}\n", address.port()));
         written.map_err(|error| cannot(status::IO, &format!("write {}", file.display()), error))?;
     }

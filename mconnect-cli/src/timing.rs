@@ -8,7 +8,7 @@ use mconnect_core::protocol::Severity;
 use rustyline::history::DefaultHistory;
 use rustyline::{Behavior, Config, Editor};
 
-use crate::args::Color;
+use crate::options::Color;
 use crate::prompt::is_color_wanted;
 
 /// Says on standard error where the time went: as wide as a terminal there is, and in colour if it is wanted.

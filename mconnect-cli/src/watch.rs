@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use mconnect_core::{Connect, Event, Observer, Timings};
 
-use crate::args::Options;
 use crate::json::Json;
 use crate::narrator::Narrator;
+use crate::options::Options;
 use crate::record::{Record, Tape};
 use crate::stamp;
 use crate::timing;

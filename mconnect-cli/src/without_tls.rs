@@ -4,7 +4,7 @@ use mconnect_core::Session;
 use mconnect_core::dialogue::Player;
 use mconnect_core::server::{Server, ServerError, Setup};
 
-use crate::args::{Options, Security, Start};
+use crate::options::{Options, Security, Start};
 use crate::verdict::{Verdict, say, status};
 
 pub struct Secure {

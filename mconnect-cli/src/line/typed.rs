@@ -8,8 +8,8 @@ use mconnect_core::Session;
 use mconnect_core::protocol::{BodyEncoder, CrlfEncoder, Phase};
 
 use super::{Flow, Setting, Stop, Talk};
-use crate::args::Prompt;
 use crate::judge::End;
+use crate::options::Prompt;
 use crate::prompt::escapes::{self, Escape};
 use crate::prompt::{expand, tell};
 use crate::screen;

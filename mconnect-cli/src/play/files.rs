@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::args::Play;
+use crate::options::Play;
 
 /// Looks whether a file that will be written is one that is played, or is to be written twice.
 ///

@@ -55,8 +55,8 @@ pub use files::expand;
 pub use paint::is_wanted as is_color_wanted;
 pub use waker::Waker;
 
-use crate::args::{Keys, Options};
 use crate::judge::End;
+use crate::options::{Keys, Options};
 use crate::overdue::Overdue;
 use crate::progress::Work;
 use crate::secure::Secure;

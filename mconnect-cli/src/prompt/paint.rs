@@ -4,7 +4,7 @@ use std::env;
 
 use mconnect_core::protocol::{Escaper, ReplyLine, Severity};
 
-use crate::args::Color;
+use crate::options::Color;
 use crate::stamp;
 
 /// Says whether to colour.

@@ -6,8 +6,8 @@ use mconnect_core::{ChannelBindings, Peer};
 
 use super::opening::Opening;
 use super::{Secure, password};
-use crate::args::{Auth, Security};
 use crate::failure;
+use crate::options::{Auth, Security};
 use crate::verdict::status;
 
 /// Looks whether there is such a mechanism, before anything is connected to.

@@ -15,9 +15,9 @@ use mconnect_core::server::{Identity, Server, ServerError, Setup};
 use mconnect_core::tls::{Config, ConfigError, Fingerprint, Info};
 use mconnect_core::{Error, Session};
 
-use crate::args::{Options, Output, Security, Start};
 use crate::atomic_file;
 use crate::failure;
+use crate::options::{Options, Output, Security, Start};
 use crate::screen::Screen;
 use crate::verdict::{Verdict, reason, say, status};
 pub use auth::refused;

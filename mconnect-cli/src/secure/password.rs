@@ -12,8 +12,8 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 use zeroize::Zeroizing;
 
-use crate::args::Security;
 use crate::input::without_mark;
+use crate::options::Security;
 use crate::secret::Held;
 pub use crate::secret::Secret;
 use crate::terminal::Hidden;
