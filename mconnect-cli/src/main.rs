@@ -30,6 +30,7 @@ mod secure;
 mod serve;
 mod signals;
 mod stamp;
+mod stderr;
 mod terminal;
 mod timing;
 mod trace;

@@ -6,7 +6,8 @@ use std::time::Instant;
 use mconnect_core::protocol::Visible;
 use mconnect_core::{Event, Observer, Peer};
 
-use crate::verdict::{reason, say};
+use crate::failure::words;
+use crate::verdict::say;
 
 /// Tells every attempt and its outcome on standard error.
 pub struct Narrator;
@@ -16,7 +17,7 @@ impl Observer for Narrator {
         match event {
             Event::Connecting { peer } => say(&connecting(peer)),
             Event::ConnectFailed { error, has_next: true, .. } => {
-                say(&format!("connect failed ({}), next address ...", reason(&error.to_string())));
+                say(&format!("connect failed ({}), next address ...", words(error)));
             }
             Event::Connected { .. } => say("connection open"),
             _ => {}

@@ -3,7 +3,6 @@
 mod files;
 
 use std::cell::RefCell;
-use std::error::Error as _;
 use std::io::{self, Read};
 use std::path::Path;
 use std::time::Instant;
@@ -13,20 +12,20 @@ use mconnect_core::protocol::Visible;
 use mconnect_core::{Connect, Session};
 
 use crate::atomic_file;
-use crate::failure;
+use crate::failure::{Failure, Status};
 use crate::options::Options;
 use crate::report::{Case, junit, tap};
 use crate::run::make_ready;
 use crate::screen::Screen;
 use crate::secure::Secure;
-use crate::verdict::{Verdict, reason, status};
+use crate::verdict::Verdict;
 use crate::watch::Watch;
 
 /// Plays every dialogue as often as is asked for, tells how each went, and gives the exit status.
 pub fn run(options: &Options) -> u8 {
     let verdict = Verdict::default();
-    if let Err(message) = files::check(options.record.as_deref(), &options.play) {
-        verdict.complain(status::USAGE, &message);
+    if let Err(failure) = files::check(options.record.as_deref(), &options.play) {
+        verdict.complain(failure);
         return verdict.status();
     }
     match Watch::begin(options, false) {
@@ -34,7 +33,7 @@ pub fn run(options: &Options) -> u8 {
             play_all(options, &watch, &verdict);
             watch.end(&verdict);
         }
-        Err(message) => verdict.complain(status::IO, &message),
+        Err(failure) => verdict.complain(failure),
     }
     verdict.status()
 }
@@ -43,11 +42,11 @@ fn play_all(options: &Options, watch: &Watch<'_>, verdict: &Verdict) {
     let play = &options.play;
     let dialogues: Vec<(String, Dialogue)> = match play.files.iter().map(|file| read(file)).collect() {
         Ok(dialogues) => dialogues,
-        Err((status, message)) => return verdict.complain(status, &message),
+        Err(failure) => return verdict.complain(failure),
     };
     let (secure, connect, _server) = match make_ready(options) {
         Ok(ready) => ready,
-        Err((status, message)) => return verdict.complain(status, &message),
+        Err(failure) => return verdict.complain(failure),
     };
     let screen = RefCell::new(Screen::of(options.output));
     let sessions: usize = dialogues.iter().map(|(_, dialogue)| dialogue.sessions().len()).sum();
@@ -91,23 +90,20 @@ impl Stage<'_> {
         let started = Instant::now();
         let failure = match self.watch.over(self.connect.clone()).open() {
             Ok(session) => self.converse(session, dialogue),
-            Err(error) => {
-                let told = failure::describe(&error);
-                Some((failure::status(&error), told))
-            }
+            Err(error) => Some(Failure::from(&error)),
         };
         if let Some(json) = self.watch.json() {
             json.close();
         }
         match &failure {
-            Some((status, failure)) if self.options.play.is_tap => self.verdict.fail_because(*status, failure),
-            Some((status, failure)) => self.verdict.complain(*status, failure),
+            Some(failure) if self.options.play.is_tap => self.verdict.fail_for(failure),
+            Some(failure) => self.verdict.complain(failure.clone()),
             None => {}
         }
-        Case { name, took: started.elapsed(), failure: failure.map(|(_, failure)| failure) }
+        Case { name, took: started.elapsed(), failure: failure.as_ref().map(Failure::to_string) }
     }
 
-    fn converse(&self, session: Session, dialogue: &Dialogue) -> Option<(u8, String)> {
+    fn converse(&self, session: Session, dialogue: &Dialogue) -> Option<Failure> {
         let session = match self.secure.begin_to_play(session) {
             Ok(session) => session,
             Err(failure) => return Some(failure),
@@ -143,7 +139,7 @@ impl Stage<'_> {
         if failures.is_empty() {
             return None;
         }
-        Some((played.failure().map_or(status::UNMET, status_of), failures.join("\n")))
+        Some(Failure::new(played.failure().map_or(Status::Unmet, status_of), failures.join("\n")))
     }
 
     fn show(&self, side: &str, line: &str) {
@@ -164,8 +160,7 @@ impl Stage<'_> {
         if let Some(file) = &self.options.play.junit
             && let Err(error) = atomic_file::write(file, &junit(cases))
         {
-            self.verdict
-                .complain(status::IO, &format!("cannot write {}: {}", file.display(), reason(&error.to_string())));
+            self.verdict.complain(Failure::cannot_write(file, &error));
         }
     }
 }
@@ -174,20 +169,20 @@ fn is_met(outcome: &Outcome) -> bool {
     outcome.verdict == dialogue::Verdict::Met
 }
 
-/// Gives the exit status that a step which was not met comes to.
-fn status_of(outcome: &Outcome) -> u8 {
+/// Returns the exit status that a step which was not met comes to.
+fn status_of(outcome: &Outcome) -> Status {
     let is_temporary = outcome.reply.as_ref().is_some_and(|reply| reply.code().number() / 100 == 4);
     match outcome.verdict {
-        dialogue::Verdict::Impossible => status::DATA,
-        dialogue::Verdict::Insecure => status::PROTOCOL,
-        dialogue::Verdict::Refused if is_temporary => status::TEMPORARY,
-        dialogue::Verdict::Refused => status::AUTH,
-        _ => status::UNMET,
+        dialogue::Verdict::Impossible => Status::Data,
+        dialogue::Verdict::Insecure => Status::Protocol,
+        dialogue::Verdict::Refused if is_temporary => Status::Temporary,
+        dialogue::Verdict::Refused => Status::Auth,
+        _ => Status::Unmet,
     }
 }
 
-/// Reads a dialogue, and names it; otherwise gives the exit status, and why.
-pub fn read(file: &Path) -> Result<(String, Dialogue), (u8, String)> {
+/// Reads a dialogue, and names it.
+pub fn read(file: &Path) -> Result<(String, Dialogue), Failure> {
     let name = if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() };
     let dialogue = if file == Path::new("-") {
         let mut text = String::new();
@@ -198,14 +193,10 @@ pub fn read(file: &Path) -> Result<(String, Dialogue), (u8, String)> {
     } else {
         Dialogue::load(file)
     };
-    match dialogue {
+    let dialogue = dialogue.map_err(|error| Failure::from(&error))?;
+    if dialogue.steps().is_empty() {
         // It would pass, and prove nothing.
-        Ok(dialogue) if dialogue.steps().is_empty() => Err((status::DATA, format!("{name} holds no dialogue"))),
-        Ok(dialogue) => Ok((name, dialogue)),
-        Err(error @ LoadError::Read { .. }) => {
-            let reason = error.source().map(|source| reason(&source.to_string())).unwrap_or_default();
-            Err((status::NO_INPUT, format!("{error}: {reason}")))
-        }
-        Err(error) => Err((status::DATA, error.to_string())),
+        return Err(Failure::new(Status::Data, format!("{name} holds no dialogue")));
     }
+    Ok((name, dialogue))
 }

@@ -9,7 +9,7 @@ use mconnect_core::script::{Pace, Rules};
 use mconnect_core::server::Server;
 use mconnect_core::{Connect, Session, Timeouts};
 
-use crate::failure;
+use crate::failure::{Failure, Status};
 use crate::help;
 use crate::input::Input;
 use crate::line::{self, Setting, Typed};
@@ -23,7 +23,7 @@ use crate::secure::Secure;
 use crate::serve;
 use crate::signals;
 use crate::terminal::Terminal;
-use crate::verdict::{Verdict, say, status};
+use crate::verdict::{Verdict, say};
 use crate::watch::Watch;
 
 /// Does what the arguments ask for, and returns the exit status.
@@ -37,17 +37,17 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(Request::LongHelp) => return show(&options::help(true)),
         Ok(Request::Version) => return show(concat!("mconnect ", env!("CARGO_PKG_VERSION"), "\n")),
         Err(message) => {
-            say(&format!("mconnect: {message}; mconnect --help lists the options"));
-            return status::USAGE;
+            return fail(Failure::new(Status::Usage, message).hint("; mconnect --help lists the options"));
         }
     };
     let verdict = Arc::new(Verdict::default());
     if options.ends_at_refusal && takes_a_prompt(&options) {
-        verdict.complain(status::USAGE, "--fail is for piped input and -c: at the prompt a person decides");
+        let message = "--fail is for piped input and -c: at the prompt a person decides";
+        verdict.complain(Failure::new(Status::Usage, message));
         return verdict.status();
     }
     if let Err(error) = set_stage(&options, |stage| watch_session(&options, stage, &verdict)) {
-        verdict.complain(status::IO, &format!("cannot wait for signals: {error}"));
+        verdict.complain(Failure::cannot("wait for signals", &error));
     }
     verdict.status()
 }
@@ -103,14 +103,14 @@ fn watch_session(options: &Options, stage: &Stage, verdict: &Arc<Verdict>) {
             open_and_hand_over(options, stage, &watch, verdict);
             watch.end(verdict);
         }
-        Err(message) => verdict.complain(status::IO, &message),
+        Err(failure) => verdict.complain(failure),
     }
 }
 
 fn open_and_hand_over(options: &Options, stage: &Stage, watch: &Watch<'_>, verdict: &Arc<Verdict>) {
     let (secure, connect, _server) = match make_ready(options) {
         Ok(ready) => ready,
-        Err((status, message)) => return verdict.complain(status, &message),
+        Err(failure) => return verdict.complain(failure),
     };
     if options.target == Target::Demo && !options.is_quiet {
         say("a loopback server of mconnect's own: HELP lists its commands, mail goes nowhere");
@@ -118,7 +118,7 @@ fn open_and_hand_over(options: &Options, stage: &Stage, watch: &Watch<'_>, verdi
     let open = || match watch.over(connect.clone()).open() {
         Ok(session) => secure.begin(session, verdict),
         Err(error) => {
-            verdict.complain(failure::status(&error), &failure::describe(&error));
+            verdict.complain(&error);
             None
         }
     };
@@ -127,11 +127,11 @@ fn open_and_hand_over(options: &Options, stage: &Stage, watch: &Watch<'_>, verdi
     }
 }
 
-/// Gives what secures the sessions, the way to the host, and the demo's server, which has to live as long as they do.
+/// Returns what secures the sessions, the way to the host, and the demo's server, which has to live as long as they do.
 ///
 /// # Errors
-/// An exit status and what is wrong.
-pub fn make_ready(options: &Options) -> Result<(Secure, Connect, Option<Server>), (u8, String)> {
+/// A failure that says what is wrong.
+pub fn make_ready(options: &Options) -> Result<(Secure, Connect, Option<Server>), Failure> {
     let mut secure = Secure::prepare(options)?;
     let (connect, server) = match &options.target {
         Target::Host(host) => {
@@ -139,7 +139,7 @@ pub fn make_ready(options: &Options) -> Result<(Secure, Connect, Option<Server>)
             (host.written.iter().fold(connect, |connect, written| connect.known_as(written)), None)
         }
         Target::Demo => {
-            let failed = |error| (status::UNAVAILABLE, format!("cannot start the demo: {error}"));
+            let failed = |error| Failure::because(Status::Unavailable, "cannot start the demo", &error);
             let server = secure.demo().map_err(failed)?;
             (Connect::new("127.0.0.1", server.port()), Some(server))
         }
@@ -214,11 +214,14 @@ fn hand_over(
 fn help_smtp(topic: Option<&str>, file: Option<&Path>) -> u8 {
     match help::on(topic, file) {
         Ok(text) => show(&text),
-        Err(message) => {
-            say(&format!("mconnect: {message}"));
-            status::NO_INPUT
-        }
+        Err(failure) => fail(failure),
     }
+}
+
+fn fail(failure: Failure) -> u8 {
+    let verdict = Verdict::default();
+    verdict.complain(failure);
+    verdict.status()
 }
 
 fn show(text: &str) -> u8 {

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use mconnect_core::{Connect, Event, Observer, Timings};
 
+use crate::failure::Failure;
 use crate::json::Json;
 use crate::narrator::Narrator;
 use crate::options::Options;
@@ -11,7 +12,7 @@ use crate::record::{Record, Tape};
 use crate::stamp;
 use crate::timing;
 use crate::trace::Trace;
-use crate::verdict::{Verdict, status};
+use crate::verdict::Verdict;
 
 /// Everything that is told of a session beside what the server says.
 pub struct Watch<'a> {
@@ -29,8 +30,8 @@ impl<'a> Watch<'a> {
     /// Makes ready what the options ask for, and what a prompt may.
     ///
     /// # Errors
-    /// A sentence on what file cannot be written.
-    pub fn begin(options: &'a Options, has_prompt: bool) -> Result<Self, String> {
+    /// A failure that says what file cannot be written.
+    pub fn begin(options: &'a Options, has_prompt: bool) -> Result<Self, Failure> {
         if options.output.has_stamps {
             stamp::begin();
         }
@@ -77,8 +78,8 @@ impl<'a> Watch<'a> {
 
     /// Writes what is written at the end.
     pub fn end(self, verdict: &Verdict) {
-        if let Some(Err(message)) = self.record.as_ref().map(Record::finish) {
-            verdict.complain(status::IO, &message);
+        if let Some(Err(failure)) = self.record.as_ref().map(Record::finish) {
+            verdict.complain(failure);
         }
         if let Some(timings) = self.timings {
             timing::tell(&timings.all(), self.start.elapsed(), self.options.prompt.color);

@@ -9,7 +9,6 @@ use mconnect_core::{Action, Error, Scene, Session};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{Flow, Stop, Talk};
-use crate::failure;
 use crate::judge::{self, End};
 use crate::progress;
 use crate::terminal::{self, Manner};
@@ -101,7 +100,7 @@ impl Talk<'_> {
 
     pub(super) fn give_up(&mut self, session: &mut Session, error: &Error) -> Flow {
         self.show_unfinished(session);
-        self.setting.verdict.complain(failure::status(error), &failure::describe(error));
+        self.setting.verdict.complain(error);
         self.end = Some(End::Given);
         Break(Stop::End)
     }

@@ -8,12 +8,13 @@ use mconnect_core::Session;
 use mconnect_core::protocol::{BodyEncoder, CrlfEncoder, Phase};
 
 use super::{Flow, Setting, Stop, Talk};
+use crate::failure::Failure;
 use crate::judge::End;
 use crate::options::Prompt;
 use crate::prompt::escapes::{self, Escape};
 use crate::prompt::{expand, tell};
 use crate::screen;
-use crate::verdict::{reason, say};
+use crate::verdict::say;
 
 /// What typed lines are given beside.
 pub struct Typed<'a> {
@@ -68,7 +69,7 @@ impl Talk<'_> {
         let text = match read(name) {
             Ok(text) => text,
             Err(error) => {
-                say(&format!("mconnect: cannot read {name}: {}", reason(&error.to_string())));
+                Failure::cannot_read(name, &error).tell();
                 return Continue(());
             }
         };

@@ -149,7 +149,7 @@ const OUTPUT: &[Opt] = &[
     .first(),
     Opt::new(
         "--trace[=hex]",
-        "tell every byte both ways, or --trace=hex",
+        "tell every byte both ways, with escapes or in hex",
         Act::Optional(|options, value| put(&mut options.trace, form(value).map(Some))),
     )
     .first(),

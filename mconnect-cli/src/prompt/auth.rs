@@ -111,8 +111,8 @@ impl Talk<'_> {
         let secret = match given {
             Ok(Some(secret)) => Some(secret),
             Ok(None) => self.ask(&format!("password of {}: ", Visible(user.as_bytes())), true)?,
-            Err((_, message)) => {
-                say(&format!("mconnect: {message}"));
+            Err(failure) => {
+                failure.tell();
                 None
             }
         };

@@ -7,8 +7,9 @@ use super::editor::{Editor, Typed};
 use super::escapes::{self, Escape};
 use super::helper::Knowledge;
 use super::{Setting, is_command, tape, tell};
+use crate::failure::Failure;
 use crate::signals;
-use crate::verdict::{reason, say, status};
+use crate::verdict::say;
 
 /// What is known of a session that has ended.
 pub struct Past {
@@ -62,8 +63,7 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
                 continue;
             }
             Err(error) => {
-                let message = format!("cannot read the terminal: {}", reason(&error.to_string()));
-                setting.verdict.complain(status::IO, &message);
+                setting.verdict.complain(Failure::cannot("read the terminal", &error));
                 return None;
             }
         };
@@ -99,7 +99,7 @@ pub fn how(end: Option<&crate::judge::End>, standing: &Standing) -> String {
     match (end, standing.last_answer.filter(|_| standing.is_closing)) {
         (Some(End::Closed), Some(answer)) => format!("the server closed after {}", answer.code),
         (Some(End::Closed), None) => "the server closed".to_owned(),
-        (Some(End::Broken(error)), _) => crate::failure::describe(error),
+        (Some(End::Broken(error)), _) => Failure::from(error).to_string(),
         (Some(End::Given) | None, _) => "the server did not reply in time".to_owned(),
     }
 }

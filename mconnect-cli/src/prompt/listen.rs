@@ -8,10 +8,11 @@ use mconnect_core::script;
 
 use super::inbox::{Ending, Heard};
 use super::{Flow, Leave, Talk, paint, tell};
+use crate::failure::{Failure, Status};
 use crate::judge::{self, End};
 use crate::progress;
 use crate::screen;
-use crate::verdict::{say, status};
+use crate::verdict::say;
 
 impl Talk<'_> {
     /// Shows what the server says for as long as that is worth waiting for: a prompt follows a reply where it can.
@@ -86,7 +87,7 @@ impl Talk<'_> {
         progress::clear();
         self.show_unfinished();
         let message = format!("{} did not reply in {} s", self.writer.peer(), patience.as_secs_f64());
-        self.setting.verdict.complain(status::TEMPORARY, &message);
+        self.setting.verdict.complain(Failure::new(Status::Temporary, message));
         let leave = self.broken_off();
         self.writer.closer().close();
         self.end = Some(End::Given);

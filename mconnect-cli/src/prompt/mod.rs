@@ -55,6 +55,7 @@ pub use files::expand;
 pub use paint::is_wanted as is_color_wanted;
 pub use waker::Waker;
 
+use crate::failure::Failure;
 use crate::judge::End;
 use crate::options::{Keys, Options};
 use crate::overdue::Overdue;
@@ -62,7 +63,7 @@ use crate::progress::Work;
 use crate::secure::Secure;
 use crate::signals;
 use crate::terminal::{Manner, Terminal};
-use crate::verdict::{Verdict, reason, say, status};
+use crate::verdict::{Verdict, say};
 use crate::watch::Watch;
 use alarm::Alarm;
 use closed::Past;
@@ -105,11 +106,11 @@ pub fn run(session: Session, setting: &Setting<'_>) {
     });
     let (mut editor, has_color) = match prepared {
         Ok(prepared) => prepared,
-        Err(error) => return verdict.complain(status::IO, &format!("cannot set the terminal: {error}")),
+        Err(error) => return verdict.complain(Failure::cannot("set the terminal", &error)),
     };
     let alarm = match Alarm::start(Arc::clone(&setting.waker), editor.keys()) {
         Ok(alarm) => alarm,
-        Err(error) => return verdict.complain(status::IO, &format!("cannot start a thread: {error}")),
+        Err(error) => return verdict.complain(Failure::cannot("start a thread", &error)),
     };
     let (mut next, mut before) = (Some(session), None);
     while let Some(session) = next.take() {
@@ -156,7 +157,7 @@ impl Setting<'_> {
         match Inbox::listen(reader, Arc::clone(&self.waker), Arc::clone(alarm), self.secure.upgrades()) {
             Ok(inbox) => Some(inbox),
             Err(error) => {
-                self.verdict.complain(status::IO, &format!("cannot start a thread: {error}"));
+                self.verdict.complain(Failure::cannot("start a thread", &error));
                 None
             }
         }
@@ -314,8 +315,7 @@ impl Talk<'_> {
             say(NOT_UTF8);
             return Continue(());
         }
-        let reason = reason(&error.to_string());
-        self.setting.verdict.complain(status::IO, &format!("cannot read the terminal: {reason}"));
+        self.setting.verdict.complain(Failure::cannot("read the terminal", error));
         self.end_input()
     }
 

@@ -10,7 +10,6 @@ use zeroize::Zeroizing;
 
 use super::next::is_harmless;
 use super::{End, Flow, Leave, Talk, is_command, label, paint};
-use crate::failure;
 use crate::judge;
 use crate::progress::Work;
 use crate::screen;
@@ -290,7 +289,7 @@ impl Talk<'_> {
     fn writing_failed(&mut self, error: &Error) -> Flow {
         let leave = self.broken_off();
         if error.is_timeout() {
-            self.setting.verdict.complain(failure::status(error), &failure::describe(error));
+            self.setting.verdict.complain(error);
             self.writer.closer().close();
             self.end = Some(End::Given);
         }

@@ -18,7 +18,7 @@ pub(super) fn record(tape: &Tape, name: &str) {
             Ok(false) => say(&format!(
                 "the session is written down in {name}, from here on: it was too long to be kept: ~w stops that"
             )),
-            Err(message) => say(&format!("mconnect: {message}")),
+            Err(failure) => failure.tell(),
         },
     }
 }
@@ -31,8 +31,8 @@ pub(super) fn stop(tape: &Tape) -> Option<String> {
             say(&format!("written: {file}"));
             Some(file)
         }
-        Err(message) => {
-            say(&format!("mconnect: {message}"));
+        Err(failure) => {
+            failure.tell();
             None
         }
     }

@@ -15,7 +15,7 @@ use crate::verdict::say;
 pub fn help(topic: Option<&str>, file: Option<&Path>) {
     match help::on(topic, file) {
         Ok(text) => say(text.trim_end()),
-        Err(message) => say(&format!("mconnect: {message}")),
+        Err(failure) => failure.tell(),
     }
 }
 

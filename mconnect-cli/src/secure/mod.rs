@@ -16,10 +16,10 @@ use mconnect_core::tls::{Config, ConfigError, Fingerprint, Info};
 use mconnect_core::{Error, Session};
 
 use crate::atomic_file;
-use crate::failure;
+use crate::failure::{Failure, Status};
 use crate::options::{Options, Output, Security, Start};
 use crate::screen::Screen;
-use crate::verdict::{Verdict, reason, say, status};
+use crate::verdict::{Verdict, say};
 pub use auth::refused;
 use opening::Opening;
 
@@ -40,8 +40,8 @@ impl Secure {
     /// Reads the files that the options name, before anything is connected to.
     ///
     /// # Errors
-    /// An exit status and what is wrong.
-    pub fn prepare(options: &Options) -> Result<Self, (u8, String)> {
+    /// A failure that says what is wrong.
+    pub fn prepare(options: &Options) -> Result<Self, Failure> {
         let security = options.security.clone();
         let mut config = Config::new().log_keys();
         if let Some(name) = &security.name {
@@ -51,18 +51,19 @@ impl Secure {
             config = config.only_13();
         }
         if let Some(pin) = &security.pin {
-            let pin = Fingerprint::parse(pin).ok_or_else(|| (status::USAGE, format!("{pin:?} is no fingerprint")))?;
+            let pin = Fingerprint::parse(pin)
+                .ok_or_else(|| Failure::new(Status::Usage, format!("{pin:?} is no fingerprint")))?;
             config = config.pin(pin);
         }
         if let Some(path) = &security.authorities {
-            config = config.authorities(&read(path)?).map_err(|error| wrong(path, &error.to_string()))?;
+            config = config.authorities(&read(path)?).map_err(|error| wrong(path, &error))?;
         }
         if let Some(path) = &security.certificate {
             let key_path = security.key.as_ref().unwrap_or(path);
             let (chain, key) = (read(path)?, read(key_path)?);
             config = config.identity(&chain, &key).map_err(|error| match error {
-                ConfigError::Pem("certificate") => wrong(path, &error.to_string()),
-                error => wrong(key_path, &error.to_string()),
+                ConfigError::Pem("certificate") => wrong(path, &error),
+                error => wrong(key_path, &error),
             })?;
         }
         auth::check(&security)?;
@@ -111,13 +112,12 @@ impl Secure {
     /// Starts TLS before a dialogue is played, if it is to start with the first byte.
     ///
     /// # Errors
-    /// An exit status and what is wrong.
-    pub fn begin_to_play(&self, session: Session) -> Result<Session, (u8, String)> {
+    /// A failure that says what is wrong.
+    pub fn begin_to_play(&self, session: Session) -> Result<Session, Failure> {
         if self.security.start != Start::First {
             return Ok(session);
         }
-        let (session, info) =
-            session.upgrade(self.firm()).map_err(|error| (failure::status(&error), failure::describe(&error)))?;
+        let (session, info) = session.upgrade(self.firm()).map_err(|error| Failure::from(&error))?;
         self.note(&visible(&info.to_string()));
         Ok(session)
     }
@@ -127,7 +127,7 @@ impl Secure {
         player.tls(self.firm());
     }
 
-    /// Gives the configuration with which a server that is not proven is a failure, unless the options say otherwise.
+    /// Returns the configuration with which a server that is not proven is a failure, unless the options say otherwise.
     fn firm(&self) -> &Config {
         if self.security.is_insecure { &self.lenient } else { &self.strict }
     }
@@ -169,13 +169,14 @@ impl Secure {
                 Some(session)
             }
             Err(error) => {
-                let mut message = failure::describe(&error);
+                let mut failure = Failure::from(&error);
                 if let Error::Untrusted { info, .. } = &error {
                     self.tell(info, verdict);
-                    message = self.told_in_full(message);
-                    message.push_str("; -k goes on in spite of it");
+                    failure.message = self.told_in_full(failure.message);
+                    failure.cause = failure.cause.map(|cause| self.told_in_full(cause));
+                    failure = failure.hint("; -k goes on in spite of it");
                 }
-                verdict.complain(failure::status(&error), &message);
+                verdict.complain(failure);
                 None
             }
         }
@@ -205,13 +206,13 @@ impl Secure {
 /// Sets up a server that plays: with the certificate that the options name, or one that is made for it.
 ///
 /// # Errors
-/// An exit status and what is wrong.
-pub fn serving(security: &Security) -> Result<Setup, (u8, String)> {
+/// A failure that says what is wrong.
+pub fn serving(security: &Security) -> Result<Setup, Failure> {
     let (setup, pem) = match &security.certificate {
         Some(path) => {
             let key_path = security.key.as_ref().unwrap_or(path);
             let (chain, key) = (read(path)?, read(key_path)?);
-            let setup = Setup::new().tls_pem(&chain, &key).map_err(|error| wrong(key_path, &error.to_string()))?;
+            let setup = Setup::new().tls_pem(&chain, &key).map_err(|error| wrong(key_path, &error))?;
             (setup, String::from_utf8_lossy(&chain).into_owned())
         }
         None => {
@@ -220,20 +221,17 @@ pub fn serving(security: &Security) -> Result<Setup, (u8, String)> {
         }
     };
     if let Some(path) = &security.save_chain {
-        atomic_file::write(path, &pem).map_err(|error| {
-            (status::IO, format!("cannot write {}: {}", path.display(), reason(&error.to_string())))
-        })?;
+        atomic_file::write(path, &pem).map_err(|error| Failure::cannot_write(path, &error))?;
     }
     Ok(if security.start == Start::First { setup.tls_first() } else { setup })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, (u8, String)> {
-    fs::read(path)
-        .map_err(|error| (status::NO_INPUT, format!("cannot read {}: {}", path.display(), reason(&error.to_string()))))
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| Failure::cannot_read(path, &error))
 }
 
-fn wrong(path: &Path, reason: &str) -> (u8, String) {
-    (status::USAGE, format!("cannot use {}: {reason}", path.display()))
+fn wrong(path: &Path, error: &ConfigError) -> Failure {
+    Failure::because(Status::Usage, format!("cannot use {}", path.display()), error)
 }
 
 /// What comes from the server must not steer the terminal.
