@@ -3,6 +3,7 @@
 //! [`run`] is the one place where the modules meet; `docs/architecture.md` has the picture.
 
 mod atomic_file;
+mod connection;
 mod failure;
 mod helo;
 mod help;

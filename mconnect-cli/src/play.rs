@@ -12,10 +12,10 @@ use mconnect_core::protocol::Visible;
 use mconnect_core::{Connect, Session};
 
 use crate::atomic_file;
+use crate::connection;
 use crate::failure::{Failure, Status};
 use crate::options::Options;
 use crate::report::{Case, junit, tap};
-use crate::run::make_ready;
 use crate::screen::Screen;
 use crate::secure::Secure;
 use crate::verdict::Verdict;
@@ -44,7 +44,7 @@ fn play_all(options: &Options, watch: &Watch<'_>, verdict: &Verdict) {
         Ok(dialogues) => dialogues,
         Err(failure) => return verdict.complain(failure),
     };
-    let (secure, connect, _server) = match make_ready(options) {
+    let (secure, connect, _server) = match connection::prepare(options) {
         Ok(ready) => ready,
         Err(failure) => return verdict.complain(failure),
     };

@@ -82,4 +82,12 @@ pub fn serving(security: &Security) -> Result<Setup, Failure> {
     }
 }
 
+pub fn decode(_: &[u8]) -> Option<Vec<u8>> {
+    None
+}
+
+pub fn is_mechanism(_: &str) -> bool {
+    false
+}
+
 pub const WITHOUT: &str = "this mconnect was built without TLS and AUTH (the feature tls)";

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::GROUPS;
-use super::table::{Opt, all};
+use super::option::Opt;
+use super::table::GROUPS;
+use super::table::all;
 
 /// Returns the help: the options to begin with, or all of them and how a session goes.
 pub fn help(is_whole: bool) -> String {

@@ -1,11 +1,12 @@
 //! What the arguments ask for: from words to plain data, which touches nothing.
 //!
-//! An option is one row of one table, [`GROUPS`]: its flags and value, what it sets, its line of help, and the options that
+//! An option is one row of one table: its flags and value, what it sets, its line of help, and the options that
 //! it does not go with, or goes with alone. The parser, the help and the check of the manual page all read that row.
 
 mod help;
 mod host;
 mod nearest;
+mod option;
 mod parse;
 mod security;
 mod table;
@@ -23,7 +24,6 @@ pub use host::Host;
 pub use parse::parse;
 #[cfg_attr(not(feature = "tls"), allow(unused_imports, reason = "the options are read all the same"))]
 pub use security::{Auth, Security, Start};
-use table::GROUPS;
 
 /// What the arguments ask for.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use lexopt::prelude::*;
 
 use super::nearest::nearest;
-use super::table::{Act, Opt, all};
+use super::option::{Act, Opt};
+use super::table::all;
 use super::value::{shown, string};
 use super::{Host, Options, Request, Target};
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Host;
-use super::table::Opt;
+use super::option::Opt;
 use super::value::put;
 
 /// How a session is to be secured.

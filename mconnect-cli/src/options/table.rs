@@ -1,38 +1,10 @@
-//! The table of options, in groups: a row has all that there is to be said of an option.
-
-use std::ffi::OsString;
+//! The table of options, in groups, each option a row.
 
 use mconnect_core::Family;
 
+use super::option::{Act, Opt};
 use super::value::{address, count, factor, form, one_of, port, put, seconds, value};
-use super::{Color, Keys, Mode, Options, Request, Target, security};
-
-/// An option.
-pub struct Opt {
-    /// Its flags, and its value if it takes one, as help shows them: `-p, --port PORT`.
-    pub head: &'static str,
-    /// What it does, in one line.
-    pub help: &'static str,
-    /// It is one of the dozen to begin with.
-    pub is_first: bool,
-    pub act: Act,
-    /// Options that it does not go with, and why.
-    pub apart: &'static [(&'static [&'static str], &'static str)],
-    /// If there are any: it goes with one of these alone.
-    pub with: &'static [&'static str],
-}
-
-/// What an option does to what is asked for.
-pub enum Act {
-    Flag(fn(&mut Options)),
-    Text(fn(&mut Options, String) -> Result<(), String>),
-    /// The value need not be UTF-8.
-    Raw(fn(&mut Options, OsString)),
-    /// The value may be left out, and otherwise follows `=`.
-    Optional(fn(&mut Options, Option<OsString>) -> Result<(), String>),
-    /// Something else is asked for than a session, whatever comes after it.
-    Ask(fn() -> Request),
-}
+use super::{Color, Keys, Mode, Request, Target, security};
 
 /// Options that have to do with the same thing, which `name` says.
 pub struct Group {
@@ -43,49 +15,6 @@ pub struct Group {
 /// Returns every option, as ordered in the help and in the manual page.
 pub fn all() -> impl Iterator<Item = &'static Opt> {
     GROUPS.iter().flat_map(|group| group.options)
-}
-
-impl Opt {
-    pub const fn flag(head: &'static str, help: &'static str, act: fn(&mut Options)) -> Self {
-        Self::new(head, help, Act::Flag(act))
-    }
-
-    pub const fn text(
-        head: &'static str,
-        help: &'static str,
-        act: fn(&mut Options, String) -> Result<(), String>,
-    ) -> Self {
-        Self::new(head, help, Act::Text(act))
-    }
-
-    pub const fn raw(head: &'static str, help: &'static str, act: fn(&mut Options, OsString)) -> Self {
-        Self::new(head, help, Act::Raw(act))
-    }
-
-    pub const fn new(head: &'static str, help: &'static str, act: Act) -> Self {
-        Self { head, help, is_first: false, act, apart: &[], with: &[] }
-    }
-
-    pub const fn first(self) -> Self {
-        Self { is_first: true, ..self }
-    }
-
-    pub const fn apart(self, apart: &'static [(&'static [&'static str], &'static str)]) -> Self {
-        Self { apart, ..self }
-    }
-
-    pub const fn with(self, with: &'static [&'static str]) -> Self {
-        Self { with, ..self }
-    }
-
-    pub fn flags(&self) -> impl Iterator<Item = &'static str> {
-        self.head.split([',', ' ', '[']).filter(|word| word.starts_with('-'))
-    }
-
-    /// Returns the flag that errors name it by: the last one, which is long if there is a long one.
-    pub fn name(&self) -> &'static str {
-        self.flags().last().unwrap_or_default()
-    }
 }
 
 pub const GROUPS: &[Group] = &[

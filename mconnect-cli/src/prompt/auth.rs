@@ -7,12 +7,10 @@ use mconnect_core::auth::{AuthStep, Credentials, Exchange, Mechanism, encode};
 use mconnect_core::protocol::{Phase, Request, Visible};
 use zeroize::Zeroizing;
 
-pub use mconnect_core::auth::decode;
-
 use super::ask::Asked;
 use super::{Flow, Talk};
 use crate::secret::Secret;
-use crate::secure::refused;
+use crate::secure::{is_mechanism, refused};
 use crate::terminal::Manner;
 use crate::verdict::say;
 
@@ -172,9 +170,4 @@ impl Talk<'_> {
         let standing = self.writer.standing();
         standing.phase == Phase::Command && standing.outstanding == 0 && !standing.is_closing
     }
-}
-
-/// Says whether a word names a mechanism.
-pub fn is_mechanism(word: &str) -> bool {
-    Mechanism::from_name(word.as_bytes()).is_some()
 }

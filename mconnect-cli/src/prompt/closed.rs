@@ -3,9 +3,9 @@
 use mconnect_core::Session;
 use mconnect_core::protocol::{Extensions, Phase, Standing};
 
+use super::completion::Knowledge;
 use super::editor::{Editor, Typed};
 use super::escapes::{self, Escape};
-use super::helper::Knowledge;
 use super::{Setting, is_command, tape, tell};
 use crate::failure::Failure;
 use crate::signals;

@@ -52,7 +52,6 @@ use zeroize::Zeroizing;
 
 pub use closed::CLOSED;
 pub use files::expand;
-pub use paint::is_wanted as is_color_wanted;
 pub use waker::Waker;
 
 use crate::failure::Failure;
@@ -62,7 +61,7 @@ use crate::overdue::Overdue;
 use crate::progress::Work;
 use crate::secure::Secure;
 use crate::signals;
-use crate::terminal::{Manner, Terminal};
+use crate::terminal::{Manner, Terminal, is_color_wanted};
 use crate::verdict::{Verdict, say};
 use crate::watch::Watch;
 use alarm::Alarm;
@@ -101,7 +100,7 @@ pub fn run(session: Session, setting: &Setting<'_>) {
             Keys::Vi => EditMode::Vi,
         };
         let history = History::new(setting.options.prompt.has_history);
-        let has_color = paint::is_wanted(setting.options.prompt.color);
+        let has_color = is_color_wanted(setting.options.prompt.color);
         Ok((Editor::new(Arc::clone(&setting.waker), mode, has_color, history)?, has_color))
     });
     let (mut editor, has_color) = match prepared {

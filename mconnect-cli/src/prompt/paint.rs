@@ -1,20 +1,8 @@
 //! Colour, and writing what is made of it.
 
-use std::env;
-
 use mconnect_core::protocol::{Escaper, ReplyLine, Severity};
 
-use crate::options::Color;
 use crate::stamp;
-
-/// Says whether to colour.
-pub fn is_wanted(color: Color) -> bool {
-    match color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-    }
-}
 
 /// Makes a received line safe to show, in the colour of its reply's severity.
 pub fn line(raw: &[u8], has_color: bool, out: &mut String) {

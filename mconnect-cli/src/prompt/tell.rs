@@ -6,8 +6,9 @@ use std::time::Duration;
 use mconnect_core::protocol::{Extensions, ReplyLine, Standing, Visible};
 use mconnect_core::{Peer, Writer};
 
-use super::{auth, paint};
+use super::paint;
 use crate::help;
+use crate::secure::decode;
 use crate::stamp;
 use crate::verdict::say;
 
@@ -60,7 +61,7 @@ pub fn standing(peer: &Peer, mark: &str, standing: &Standing) -> String {
 
 /// Appends a line with what a challenge says, if it says something.
 pub fn challenge(raw: &[u8], has_color: bool, out: &mut String) {
-    if let Some(challenge) = auth::decode(ReplyLine::new(raw).text()).filter(|challenge| !challenge.is_empty()) {
+    if let Some(challenge) = decode(ReplyLine::new(raw).text()).filter(|challenge| !challenge.is_empty()) {
         let text = format!("  that is: {}", Visible(&challenge));
         out.push_str(&stamp::of_now().unwrap_or_default());
         out.push_str(&if has_color { paint::dim(&text) } else { text });

@@ -17,11 +17,3 @@ impl Talk<'_> {
         Continue(())
     }
 }
-
-pub fn decode(_: &[u8]) -> Option<Vec<u8>> {
-    None
-}
-
-pub fn is_mechanism(_: &str) -> bool {
-    false
-}

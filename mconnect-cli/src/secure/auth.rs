@@ -104,6 +104,11 @@ impl Secure {
     }
 }
 
+/// Returns whether a word names a mechanism.
+pub fn is_mechanism(word: &str) -> bool {
+    Mechanism::from_name(word.as_bytes()).is_some()
+}
+
 /// Says that an exchange was refused, and by which mechanism it is not for want of a bond to the TLS connection.
 pub fn refused(user: &str, mechanism: Mechanism) -> String {
     let refused = format!("authentication as {user} by {mechanism} was refused");

@@ -15,12 +15,14 @@ use mconnect_core::server::{Identity, Server, ServerError, Setup};
 use mconnect_core::tls::{Config, ConfigError, Fingerprint, Info};
 use mconnect_core::{Error, Session};
 
+pub use mconnect_core::auth::decode;
+
 use crate::atomic_file;
 use crate::failure::{Failure, Status};
 use crate::options::{Options, Output, Security, Start};
 use crate::screen::Screen;
 use crate::verdict::{Verdict, say};
-pub use auth::refused;
+pub use auth::{is_mechanism, refused};
 use opening::Opening;
 
 /// What was asked for, made ready.
