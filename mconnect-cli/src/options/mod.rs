@@ -44,7 +44,7 @@ pub enum Request {
 }
 
 /// How a session is to be, or many of them.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Options {
     pub target: Target,
     /// The port, if one was asked for; 0 is one that the system chooses, for a server.
@@ -69,31 +69,6 @@ pub struct Options {
     pub serve: Serve,
     /// Help on SMTP is asked for, and no session.
     pub is_help: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            target: Target::Host(Host { name: "localhost".to_owned(), written: None }),
-            port: None,
-            family: Family::Any,
-            source: None,
-            timeout: None,
-            connect_timeout: None,
-            mode: Mode::Line,
-            commands: Vec::new(),
-            ends_at_refusal: false,
-            is_quiet: false,
-            output: Output::default(),
-            record: None,
-            trace: None,
-            security: Security::default(),
-            prompt: Prompt::default(),
-            play: Play::default(),
-            serve: Serve::default(),
-            is_help: false,
-        }
-    }
 }
 
 impl Options {
@@ -184,28 +159,24 @@ pub struct Prompt {
 
 impl Default for Prompt {
     fn default() -> Self {
-        Self {
-            keys: Keys::Emacs,
-            color: Color::Auto,
-            has_history: true,
-            has_escapes: true,
-            explains: true,
-            help_file: None,
-        }
+        let (keys, color) = Default::default();
+        Self { keys, color, has_history: true, has_escapes: true, explains: true, help_file: None }
     }
 }
 
 /// Whose keys edit a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Keys {
+    #[default]
     Emacs,
     Vi,
 }
 
 /// When the prompt is coloured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Color {
     /// Unless `NO_COLOR` is set.
+    #[default]
     Auto,
     Always,
     Never,
@@ -219,10 +190,17 @@ pub enum Target {
     Demo,
 }
 
+impl Default for Target {
+    fn default() -> Self {
+        Self::Host(Host { name: "localhost".to_owned(), written: None })
+    }
+}
+
 /// How input is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Mode {
     /// By the line; from a pipe, in step with the replies.
+    #[default]
     Line,
     /// By the line, without waiting for replies.
     Blind,

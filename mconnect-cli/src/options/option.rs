@@ -14,7 +14,7 @@ pub struct Opt {
     pub is_first: bool,
     pub act: Act,
     /// Options that it does not go with, and why.
-    pub apart: &'static [(&'static [&'static str], &'static str)],
+    pub apart: &'static [Apart],
     /// If there are any: it goes with one of these alone.
     pub with: &'static [&'static str],
 }
@@ -31,35 +31,37 @@ pub enum Act {
     Ask(fn() -> Request),
 }
 
+/// What an option excludes: other options, by one flag of each, and why.
+type Apart = (&'static [&'static str], &'static str);
+
+pub const fn option(head: &'static str, help: &'static str, act: Act) -> Opt {
+    Opt { head, help, is_first: false, act, apart: &[], with: &[] }
+}
+
+pub const fn flag(head: &'static str, help: &'static str, set: fn(&mut Options)) -> Opt {
+    option(head, help, Act::Flag(set))
+}
+
+pub const fn text(head: &'static str, help: &'static str, set: fn(&mut Options, String) -> Result<(), String>) -> Opt {
+    option(head, help, Act::Text(set))
+}
+
+pub const fn raw(head: &'static str, help: &'static str, set: fn(&mut Options, OsString)) -> Opt {
+    option(head, help, Act::Raw(set))
+}
+
 impl Opt {
-    pub const fn flag(head: &'static str, help: &'static str, act: fn(&mut Options)) -> Self {
-        Self::new(head, help, Act::Flag(act))
-    }
-
-    pub const fn text(
-        head: &'static str,
-        help: &'static str,
-        act: fn(&mut Options, String) -> Result<(), String>,
-    ) -> Self {
-        Self::new(head, help, Act::Text(act))
-    }
-
-    pub const fn raw(head: &'static str, help: &'static str, act: fn(&mut Options, OsString)) -> Self {
-        Self::new(head, help, Act::Raw(act))
-    }
-
-    pub const fn new(head: &'static str, help: &'static str, act: Act) -> Self {
-        Self { head, help, is_first: false, act, apart: &[], with: &[] }
-    }
-
+    /// It is one of the dozen to begin with.
     pub const fn first(self) -> Self {
         Self { is_first: true, ..self }
     }
 
-    pub const fn apart(self, apart: &'static [(&'static [&'static str], &'static str)]) -> Self {
+    /// It does not go with others.
+    pub const fn apart(self, apart: &'static [Apart]) -> Self {
         Self { apart, ..self }
     }
 
+    /// It goes with one of these alone.
     pub const fn with(self, with: &'static [&'static str]) -> Self {
         Self { with, ..self }
     }

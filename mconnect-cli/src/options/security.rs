@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Host;
-use super::option::Opt;
+use super::option::{Opt, flag, raw, text};
 use super::value::put;
 
 /// How a session is to be secured.
@@ -58,80 +58,66 @@ impl Security {
 }
 
 pub const TLS: &[Opt] = &[
-    Opt::flag("--starttls", "do EHLO, STARTTLS and TLS before handing over", |options| {
-        options.security.start = Start::Upgrade;
-    })
-    .first()
-    .apart(&[(&["--no-upgrade"], "--starttls and --no-upgrade are opposites")]),
-    Opt::flag("--tls", "TLS from the first byte (implied by port 465)", |options| {
-        options.security.start = Start::First;
-    })
-    .first()
-    .apart(&[
-        (&["--starttls"], "--tls and --starttls exclude each other: TLS starts with the first byte, or by a command"),
-        (&["--no-tls"], "--tls and --no-tls are opposites"),
-    ]),
-    Opt::flag("--no-tls", "no TLS from the first byte, on port 465 either", |options| options.security.is_plain = true),
-    Opt::flag("--no-upgrade", "send STARTTLS as any command, without starting TLS", |options| {
-        options.security.is_left_plain = true;
+    flag("--starttls", "do EHLO, STARTTLS and TLS before handing over", |o| o.security.start = Start::Upgrade)
+        .first()
+        .apart(&[(&["--no-upgrade"], "--starttls and --no-upgrade are opposites")]),
+    flag("--tls", "TLS from the first byte (implied by port 465)", |o| o.security.start = Start::First).first().apart(
+        &[
+            (
+                &["--starttls"],
+                "--tls and --starttls exclude each other: TLS starts with the first byte, or by a command",
+            ),
+            (&["--no-tls"], "--tls and --no-tls are opposites"),
+        ],
+    ),
+    flag("--no-tls", "no TLS from the first byte, on port 465 either", |o| o.security.is_plain = true),
+    flag("--no-upgrade", "send STARTTLS as any command, without starting TLS", |o| o.security.is_left_plain = true),
+    text("--helo NAME", "the name in EHLO (default: this machine's)", |o, name| {
+        put(&mut o.security.helo, filled("--helo", name).and_then(line))
     }),
-    Opt::text("--helo NAME", "the name in EHLO (default: this machine's)", |options, name| {
-        put(&mut options.security.helo, filled("--helo", name).and_then(line).map(Some))
-    }),
-    Opt::flag("-k, --insecure", "go on whatever is wrong with the certificate", |options| {
-        options.security.is_insecure = true;
-    })
-    .first(),
-    Opt::text("--tls-name NAME", "ask for, and require, a certificate for NAME", |options, name| {
+    flag("-k, --insecure", "go on whatever is wrong with the certificate", |o| o.security.is_insecure = true).first(),
+    text("--tls-name NAME", "ask for, and require, a certificate for NAME", |o, name| {
         let name = filled("--tls-name", name)?;
         let host = Host::from_name(&name).map_err(|why| format!("{name:?} is not the name of a host: {why}"));
-        put(&mut options.security.name, host.map(Some))
+        put(&mut o.security.name, host)
     }),
-    Opt::raw("--cafile FILE", "trust these authorities instead of the system's", |options, file| {
-        options.security.authorities = Some(file.into());
+    raw("--cafile FILE", "trust these authorities instead of the system's", |o, file| {
+        o.security.authorities = Some(file.into());
     }),
-    Opt::text("--pin SHA256", "trust this public key and no other", |options, text| {
-        put(&mut options.security.pin, fingerprint(text).map(Some))
+    text("--pin SHA256", "trust this public key and no other", |o, text| put(&mut o.security.pin, fingerprint(text))),
+    raw("--cert FILE", "client certificate and its chain, in PEM", |o, file| {
+        o.security.certificate = Some(file.into());
     }),
-    Opt::raw("--cert FILE", "client certificate and its chain, in PEM", |options, file| {
-        options.security.certificate = Some(file.into());
-    }),
-    Opt::raw("--key FILE", "its key (default: in the same file)", |options, file| {
-        options.security.key = Some(file.into());
-    })
-    .with(&["--cert"]),
-    Opt::text("--tls-min VERSION", "least version of TLS: 1.2 (default) or 1.3", |options, text| {
-        options.security.is_13_only = match text.as_str() {
+    raw("--key FILE", "its key (default: in the same file)", |o, file| o.security.key = Some(file.into()))
+        .with(&["--cert"]),
+    text("--tls-min VERSION", "least version of TLS: 1.2 (default) or 1.3", |o, text| {
+        o.security.is_13_only = match text.as_str() {
             "1.2" => false,
             "1.3" => true,
             _ => return Err(format!("{text:?} is no version of TLS that is spoken here: 1.2 or 1.3")),
         };
         Ok(())
     }),
-    Opt::flag("--tls-verbose", "show the chain of certificates", |options| options.security.is_verbose = true),
-    Opt::raw("--save-chain FILE", "write the chain to a file, in PEM", |options, file| {
-        options.security.save_chain = Some(file.into());
-    }),
+    flag("--tls-verbose", "show the chain of certificates", |o| o.security.is_verbose = true),
+    raw("--save-chain FILE", "write the chain to a file, in PEM", |o, file| o.security.save_chain = Some(file.into())),
 ];
 
 pub const AUTHENTICATION: &[Opt] = &[
-    Opt::text("--auth USER[:MECHANISM]", "authenticate before handing over", |options, text| {
-        put(&mut options.security.auth, filled("--auth", text).map(|text| Some(Auth::from(text.as_str()))))
+    text("--auth USER[:MECHANISM]", "authenticate before handing over", |o, text| {
+        put(&mut o.security.auth, filled("--auth", text).map(|text| Auth::from(text.as_str())))
     })
     .first(),
-    Opt::raw("--password-file FILE", "take the password from its first line", |options, file| {
-        options.security.password_file = Some(file.into());
+    raw("--password-file FILE", "take the password from its first line", |o, file| {
+        o.security.password_file = Some(file.into());
     })
     .apart(&[(
         &["--password-command"],
         "--password-file and --password-command exclude each other: there is one password",
     )]),
-    Opt::text("--password-command COMMAND", "take the password from what it prints", |options, command| {
-        put(&mut options.security.password_command, Ok(Some(command)))
+    text("--password-command COMMAND", "take the password from what it prints", |o, command| {
+        put(&mut o.security.password_command, Ok(command))
     }),
-    Opt::flag("--allow-plaintext-auth", "let a password out without TLS", |options| {
-        options.security.allows_plaintext_auth = true;
-    }),
+    flag("--allow-plaintext-auth", "let a password out without TLS", |o| o.security.allows_plaintext_auth = true),
 ];
 
 /// What a server has no use for.

@@ -2,7 +2,7 @@
 
 use mconnect_core::Family;
 
-use super::option::{Act, Opt};
+use super::option::{Act, Opt, flag, option, raw, text};
 use super::value::{address, count, factor, form, one_of, port, put, seconds, value};
 use super::{Color, Keys, Mode, Request, Target, security};
 
@@ -30,130 +30,103 @@ pub const GROUPS: &[Group] = &[
 ];
 
 const CONNECTION: &[Opt] = &[
-    Opt::text("-p, --port PORT", "port number or service name (default: 25)", |options, text| {
-        put(&mut options.port, port(&text).map(Some))
-    })
-    .first(),
-    Opt::flag("-4", "use IPv4 addresses only", |options| options.family = Family::V4)
+    text("-p, --port PORT", "port number or service name (default: 25)", |o, text| put(&mut o.port, port(&text)))
+        .first(),
+    flag("-4", "use IPv4 addresses only", |o| o.family = Family::V4)
         .apart(&[(&["-6"], "-4 and -6 exclude each other")]),
-    Opt::flag("-6", "use IPv6 addresses only", |options| options.family = Family::V6),
-    Opt::text("--source ADDRESS", "connect from this address", |options, text| {
-        put(&mut options.source, address(&text).map(Some))
+    flag("-6", "use IPv6 addresses only", |o| o.family = Family::V6),
+    text("--source ADDRESS", "connect from this address", |o, text| put(&mut o.source, address(&text))),
+    text("--timeout SECONDS", "longest wait for a reply, and to connect", |o, text| {
+        put(&mut o.timeout, seconds(&text))
     }),
-    Opt::text("--timeout SECONDS", "longest wait for a reply, and to connect", |options, text| {
-        put(&mut options.timeout, seconds(&text).map(Some))
+    text("--connect-timeout SECONDS", "longest attempt at one address (default: 30)", |o, text| {
+        put(&mut o.connect_timeout, seconds(&text))
     }),
-    Opt::text("--connect-timeout SECONDS", "longest attempt at one address (default: 30)", |options, text| {
-        put(&mut options.connect_timeout, seconds(&text).map(Some))
-    }),
-    Opt::flag("--demo", "open the session with a built-in loopback server", |options| options.target = Target::Demo)
+    flag("--demo", "open the session with a built-in loopback server", |o| o.target = Target::Demo)
         .first()
         .apart(&[(&["-p", "-4", "-6", "--source"], "--demo brings its own address and port")]),
 ];
 
 const SESSION: &[Opt] = &[
-    Opt::flag("-r, --raw", "raw mode: send every byte as it is, at once", |options| options.mode = Mode::Raw)
-        .first()
-        .apart(&[
-            (&["--no-wait"], "-r and --no-wait exclude each other: raw mode never waits"),
-            (
-                &["-c", "--fail", "--json", "--timestamps", "--timing", "--record"],
-                "-r goes with none of -c, --fail, --json, --timestamps, --timing and --record: raw mode knows no lines \
+    flag("-r, --raw", "raw mode: send every byte as it is, at once", |o| o.mode = Mode::Raw).first().apart(&[
+        (&["--no-wait"], "-r and --no-wait exclude each other: raw mode never waits"),
+        (
+            &["-c", "--fail", "--json", "--timestamps", "--timing", "--record"],
+            "-r goes with none of -c, --fail, --json, --timestamps, --timing and --record: raw mode knows no lines \
                  and no replies",
-            ),
-        ]),
-    Opt::flag("--no-wait", "send piped lines without waiting for replies", |options| options.mode = Mode::Blind),
-    Opt::raw("-c, --command LINE", "a line of the session, instead of the input", |options, line| {
-        options.commands.push(line);
-    })
-    .first(),
-    Opt::flag("--fail", "end at the first negative reply, with 69 or 75", |options| options.ends_at_refusal = true),
+        ),
+    ]),
+    flag("--no-wait", "send piped lines without waiting for replies", |o| o.mode = Mode::Blind),
+    raw("-c, --command LINE", "a line of the session, instead of the input", |o, line| o.commands.push(line)).first(),
+    flag("--fail", "end at the first negative reply, with 69 or 75", |o| o.ends_at_refusal = true),
 ];
 
 const OUTPUT: &[Opt] = &[
-    Opt::flag("--quiet", "say nothing but what the server says, and errors", |options| options.is_quiet = true),
-    Opt::raw("--record FILE", "write the session down as a dialogue", |options, file| {
-        options.record = Some(file.into());
-    })
-    .first(),
-    Opt::new(
+    flag("--quiet", "say nothing but what the server says, and errors", |o| o.is_quiet = true),
+    raw("--record FILE", "write the session down as a dialogue", |o, file| o.record = Some(file.into())).first(),
+    option(
         "--trace[=hex]",
         "tell every byte both ways, with escapes or in hex",
-        Act::Optional(|options, value| put(&mut options.trace, form(value).map(Some))),
+        Act::Optional(|o, value| put(&mut o.trace, form(value))),
     )
     .first(),
-    Opt::flag("--json", "tell what happens as JSON, an object a line", |options| options.output.is_json = true)
+    flag("--json", "tell what happens as JSON, an object a line", |o| o.output.is_json = true)
         .apart(&[(&["--tap"], "--json and --tap exclude each other: both are for standard output")]),
-    Opt::flag("--timestamps", "show the time since the start before each line", |options| {
-        options.output.has_stamps = true;
-    })
-    .apart(&[(&["--json", "--tap"], "--timestamps goes with neither --json nor --tap: both have the time already")]),
-    Opt::flag("--timing", "tell where the time went, at the end", |options| options.output.has_timing = true),
+    flag("--timestamps", "show the time since the start before each line", |o| o.output.has_stamps = true).apart(&[(
+        &["--json", "--tap"],
+        "--timestamps goes with neither --json nor --tap: both have the time already",
+    )]),
+    flag("--timing", "tell where the time went, at the end", |o| o.output.has_timing = true),
 ];
 
 const PROMPT: &[Opt] = &[
-    Opt::text("--edit-mode KEYS", "edit with the keys of emacs (default) or vi", |options, text| {
-        put(&mut options.prompt.keys, one_of(&text, &[("emacs", Keys::Emacs), ("vi", Keys::Vi)]))
+    text("--edit-mode KEYS", "edit with the keys of emacs (default) or vi", |o, text| {
+        put(&mut o.prompt.keys, one_of(&text, &[("emacs", Keys::Emacs), ("vi", Keys::Vi)]))
     }),
-    Opt::flag("--no-history", "neither read nor write the history of typed lines", |options| {
-        options.prompt.has_history = false;
-    }),
-    Opt::flag("--no-escapes", "send lines that begin with a tilde like any other", |options| {
-        options.prompt.has_escapes = false;
-    }),
-    Opt::flag("--no-explain", "do not explain negative replies", |options| options.prompt.explains = false),
-    Opt::text("--color WHEN", "colour: auto (default), always or never", |options, text| {
+    flag("--no-history", "neither read nor write the history of typed lines", |o| o.prompt.has_history = false),
+    flag("--no-escapes", "send lines that begin with a tilde like any other", |o| o.prompt.has_escapes = false),
+    flag("--no-explain", "do not explain negative replies", |o| o.prompt.explains = false),
+    text("--color WHEN", "colour: auto (default), always or never", |o, text| {
         let known = [("auto", Color::Auto), ("always", Color::Always), ("never", Color::Never)];
-        put(&mut options.prompt.color, one_of(&text, &known))
+        put(&mut o.prompt.color, one_of(&text, &known))
     }),
 ];
 
 const PLAY: &[Opt] = &[
-    Opt::raw("--play FILE", "play a dialogue; - is standard input", |options, file| {
-        options.play.files.push(file.into());
-    })
-    .first()
-    .apart(&[
-        (
-            &["-c", "--fail", "-r", "--no-wait"],
-            "--play takes its lines from a dialogue: -c, --fail, -r and --no-wait go without it",
-        ),
-        (
-            &["--starttls", "--auth"],
-            "--play takes no --starttls and no --auth: a dialogue says so itself, *starttls* and *authenticate*",
-        ),
-    ]),
-    Opt::text("--set NAME=VALUE", "give a name in a dialogue a value", |options, text| {
-        options.play.values.push(value(&text)?);
+    raw("--play FILE", "play a dialogue; - is standard input", |o, file| o.play.files.push(file.into())).first().apart(
+        &[
+            (
+                &["-c", "--fail", "-r", "--no-wait"],
+                "--play takes its lines from a dialogue: -c, --fail, -r and --no-wait go without it",
+            ),
+            (
+                &["--starttls", "--auth"],
+                "--play takes no --starttls and no --auth: a dialogue says so itself, *starttls* and *authenticate*",
+            ),
+        ],
+    ),
+    text("--set NAME=VALUE", "give a name in a dialogue a value", |o, text| {
+        o.play.values.push(value(&text)?);
         Ok(())
     })
     .with(&["--play", "--serve"]),
-    Opt::text("--scale FACTOR", "multiply the deadlines of dialogues by this", |options, text| {
-        put(&mut options.play.scale, factor(&text))
+    text("--scale FACTOR", "multiply the deadlines of dialogues by this", |o, text| {
+        put(&mut o.play.scale, factor(&text))
     })
     .with(&["--play", "--serve"]),
-    Opt::flag("--keep-going", "go on after what was not as expected", |options| options.play.keeps_going = true)
+    flag("--keep-going", "go on after what was not as expected", |o| o.play.keeps_going = true).with(&["--play"]),
+    text("--repeat COUNT", "play so many times", |o, text| put(&mut o.play.repeat, count(&text))).with(&["--play"]),
+    text("--quit-at PLACE", "stop at a *place* with QUIT", |o, place| put(&mut o.play.quit_at, Ok(place)))
+        .with(&["--play"])
+        .apart(&[(&["--drop-at"], "--quit-at and --drop-at exclude each other: a session ends once")]),
+    text("--drop-at PLACE", "stop at a *place* without QUIT", |o, place| put(&mut o.play.drop_at, Ok(place)))
         .with(&["--play"]),
-    Opt::text("--repeat COUNT", "play so many times", |options, text| put(&mut options.play.repeat, count(&text)))
-        .with(&["--play"]),
-    Opt::text("--quit-at PLACE", "stop at a *place* with QUIT", |options, place| {
-        put(&mut options.play.quit_at, Ok(Some(place)))
-    })
-    .with(&["--play"])
-    .apart(&[(&["--drop-at"], "--quit-at and --drop-at exclude each other: a session ends once")]),
-    Opt::text("--drop-at PLACE", "stop at a *place* without QUIT", |options, place| {
-        put(&mut options.play.drop_at, Ok(Some(place)))
-    })
-    .with(&["--play"]),
-    Opt::flag("--tap", "tell the outcome as TAP", |options| options.play.is_tap = true).with(&["--play"]),
-    Opt::raw("--junit FILE", "write the outcome as JUnit XML", |options, file| options.play.junit = Some(file.into()))
-        .with(&["--play"]),
+    flag("--tap", "tell the outcome as TAP", |o| o.play.is_tap = true).with(&["--play"]),
+    raw("--junit FILE", "write the outcome as JUnit XML", |o, file| o.play.junit = Some(file.into())).with(&["--play"]),
 ];
 
 const SERVE: &[Opt] = &[
-    Opt::raw("--serve FILE", "play the server's side of a dialogue", |options, file| {
-        options.serve.file = Some(file.into());
-    })
+    raw("--serve FILE", "play the server's side of a dialogue", |o, file| o.serve.file = Some(file.into()))
     .apart(&[
         (&["--play", "--record", "--demo"], "--serve takes no host and nothing to play or record"),
         (&["-c", "--fail"], "--serve takes its lines from its dialogue: -c and --fail are for a session"),
@@ -170,26 +143,22 @@ const SERVE: &[Opt] = &[
             "--serve is the server: of the options on TLS and AUTH it takes --tls, --cert, --key and --save-chain",
         ),
     ]),
-    Opt::text("--bind ADDRESS", "serve at this address (default: 127.0.0.1)", |options, text| {
-        put(&mut options.serve.address, address(&text))
-    })
+    text("--bind ADDRESS", "serve at this address (default: 127.0.0.1)", |o, text| put(&mut o.serve.address, address(&text)))
     .with(&["--serve"]),
-    Opt::raw("--port-file FILE", "write the port that is served to FILE", |options, file| {
-        options.serve.port_file = Some(file.into());
-    })
+    raw("--port-file FILE", "write the port that is served to FILE", |o, file| o.serve.port_file = Some(file.into()))
     .with(&["--serve"]),
-    Opt::flag("--once", "end after the dialogue was served once", |options| options.serve.is_once = true)
+    flag("--once", "end after the dialogue was served once", |o| o.serve.is_once = true)
         .with(&["--serve"]),
 ];
 
 const HELP: &[Opt] = &[
-    Opt::flag("--help-smtp", "show help on SMTP, or on a TOPIC after it", |options| options.is_help = true).first(),
-    Opt::raw("--helpfile FILE", "take that help from a sendmail help file", |options, file| {
-        options.prompt.help_file = Some(file.into());
+    flag("--help-smtp", "show help on SMTP, or on a TOPIC after it", |o| o.is_help = true).first(),
+    raw("--helpfile FILE", "take that help from a sendmail help file", |o, file| {
+        o.prompt.help_file = Some(file.into());
     }),
-    Opt::new("-h", "show the options to begin with", Act::Ask(|| Request::Help)),
-    Opt::new("--help", "show all options and how a session goes", Act::Ask(|| Request::LongHelp)),
-    Opt::new("-V, --version", "show the version", Act::Ask(|| Request::Version)),
+    option("-h", "show the options to begin with", Act::Ask(|| Request::Help)),
+    option("--help", "show all options and how a session goes", Act::Ask(|| Request::LongHelp)),
+    option("-V, --version", "show the version", Act::Ask(|| Request::Version)),
 ];
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ pub fn shown(error: lexopt::Error) -> String {
 }
 
 /// Puts a value where an option has it, unless there was something wrong with it.
-pub fn put<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
-    value.map(|value| *place = value)
+pub fn put<P: From<T>, T>(place: &mut P, value: Result<T, String>) -> Result<(), String> {
+    value.map(|value| *place = value.into())
 }
 
 /// Reads a port. A server may leave the choice to the system, by 0.
