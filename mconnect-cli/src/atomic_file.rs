@@ -47,7 +47,7 @@ impl AtomicFile {
         &self.path
     }
 
-    /// Says whether a text can take the place of the one before.
+    /// Returns whether a text can take the place of the one before.
     pub fn is_regular(&self) -> bool {
         self.place.is_some()
     }
@@ -123,7 +123,7 @@ fn successor(name: &Path, old: Option<&Metadata>) -> io::Result<File> {
     Err(io::ErrorKind::PermissionDenied.into())
 }
 
-/// Says whether it is a file that no other name leads to, and no link to one.
+/// Returns whether it is a file that no other name leads to, and no link to one.
 fn is_by_itself(metadata: &Metadata) -> bool {
     metadata.is_file() && metadata.nlink() == 1
 }

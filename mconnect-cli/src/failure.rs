@@ -122,22 +122,22 @@ impl From<&Error> for Failure {
     }
 }
 
-impl From<&ServerError> for Failure {
-    fn from(error: &ServerError) -> Self {
+impl From<ServerError> for Failure {
+    fn from(error: ServerError) -> Self {
         let status = match error {
             ServerError::Syntax(_) => Status::Data,
             ServerError::NoClient(_) => Status::Temporary,
             ServerError::Deviation { .. } => Status::Unmet,
             _ => Status::Protocol,
         };
-        Self { cause: causes(error), ..Self::new(status, error.to_string()) }
+        Self { cause: causes(&error), ..Self::new(status, error.to_string()) }
     }
 }
 
-impl From<&LoadError> for Failure {
-    fn from(error: &LoadError) -> Self {
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
         let status = if matches!(error, LoadError::Read { .. }) { Status::NoInput } else { Status::Data };
-        Self { cause: causes(error), ..Self::new(status, error.to_string()) }
+        Self { cause: causes(&error), ..Self::new(status, error.to_string()) }
     }
 }
 

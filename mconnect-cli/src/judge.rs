@@ -38,12 +38,12 @@ pub fn reply(answer: Answer, is_complete: bool, is_script: bool, verdict: &Verdi
     }
 }
 
-/// Says whether a reply is no more than how some servers say goodbye: a 421 after the end of the input.
+/// Returns whether a reply is no more than how some servers say goodbye: a 421 after the end of the input.
 pub fn is_goodbye(answer: Answer, is_complete: bool) -> bool {
     answer.request.is_none() && answer.code == Code::NOT_AVAILABLE && is_complete
 }
 
-/// Says whether the server may close now without anything missing; `is_all_sent` says whether the input ended and went
+/// Returns whether the server may close now without anything missing; `is_all_sent` says whether the input ended and went
 /// out.
 pub fn is_complete(standing: &Standing, is_all_sent: bool) -> bool {
     standing.outstanding == 0 && (standing.has_quit || is_all_sent)

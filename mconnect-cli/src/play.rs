@@ -19,39 +19,26 @@ use crate::report::{Case, junit, tap};
 use crate::screen::Screen;
 use crate::secure::Secure;
 use crate::verdict::Verdict;
-use crate::watch::Watch;
+use crate::watch::{self, Watch};
 
-/// Plays every dialogue as often as is asked for, tells how each went, and gives the exit status.
-pub fn run(options: &Options) -> u8 {
-    let verdict = Verdict::default();
-    if let Err(failure) = files::check(options.record.as_deref(), &options.play) {
-        verdict.complain(failure);
-        return verdict.status();
-    }
-    match Watch::begin(options, false) {
-        Ok(watch) => {
-            play_all(options, &watch, &verdict);
-            watch.end(&verdict);
-        }
-        Err(failure) => verdict.complain(failure),
-    }
-    verdict.status()
+/// Plays every dialogue as often as is asked for, and tells how each went.
+///
+/// # Errors
+/// Nothing is played: options or files are wrong.
+pub fn run(options: &Options, verdict: &Verdict) -> Result<(), Failure> {
+    files::check(options.record.as_deref(), &options.play)?;
+    watch::watched(options, false, verdict, |watch| play_all(options, watch, verdict));
+    Ok(())
 }
 
-fn play_all(options: &Options, watch: &Watch<'_>, verdict: &Verdict) {
+fn play_all(options: &Options, watch: &Watch<'_>, verdict: &Verdict) -> Result<(), Failure> {
     let play = &options.play;
-    let dialogues: Vec<(String, Dialogue)> = match play.files.iter().map(|file| read(file)).collect() {
-        Ok(dialogues) => dialogues,
-        Err(failure) => return verdict.complain(failure),
-    };
-    let (secure, connect, _server) = match connection::prepare(options) {
-        Ok(ready) => ready,
-        Err(failure) => return verdict.complain(failure),
-    };
+    let dialogues: Vec<(String, Dialogue)> = play.files.iter().map(|file| read(file)).collect::<Result<_, _>>()?;
+    let (secure, connect, _server) = connection::prepare(options)?;
     let screen = RefCell::new(Screen::of(options.output));
     let sessions: usize = dialogues.iter().map(|(_, dialogue)| dialogue.sessions().len()).sum();
     let is_one_of_many = play.repeat > 1 || sessions > 1;
-    let stage = Stage { connect, options, secure, watch, screen, verdict, is_one_of_many };
+    let runner = Runner { connect, options, secure, watch, screen, verdict, is_one_of_many };
     let mut cases = Vec::new();
     for round in 0..play.repeat {
         for (name, dialogue) in &dialogues {
@@ -64,14 +51,16 @@ fn play_all(options: &Options, watch: &Watch<'_>, verdict: &Verdict) {
                 if play.repeat > 1 {
                     name.push_str(&format!(", round {}", round + 1));
                 }
-                cases.push(stage.play(name, session));
+                cases.push(runner.play(name, session));
             }
         }
     }
-    stage.tell(&cases);
+    runner.tell(&cases);
+    Ok(())
 }
 
-struct Stage<'a> {
+/// What plays session after session, and knows what they have in common.
+struct Runner<'a> {
     connect: Connect,
     options: &'a Options,
     secure: Secure,
@@ -81,17 +70,15 @@ struct Stage<'a> {
     is_one_of_many: bool,
 }
 
-impl Stage<'_> {
+impl Runner<'_> {
     /// Plays one session, and says how it went.
     fn play(&self, name: String, dialogue: &Dialogue) -> Case {
         if self.is_one_of_many {
             self.secure.note(&format!("playing {name}"));
         }
         let started = Instant::now();
-        let failure = match self.watch.over(self.connect.clone()).open() {
-            Ok(session) => self.converse(session, dialogue),
-            Err(error) => Some(Failure::from(&error)),
-        };
+        let opened = self.watch.over(self.connect.clone()).open().map_err(|error| Failure::from(&error));
+        let failure = opened.and_then(|session| self.converse(session, dialogue)).err();
         if let Some(json) = self.watch.json() {
             json.close();
         }
@@ -103,11 +90,8 @@ impl Stage<'_> {
         Case { name, took: started.elapsed(), failure: failure.as_ref().map(Failure::to_string) }
     }
 
-    fn converse(&self, session: Session, dialogue: &Dialogue) -> Option<Failure> {
-        let session = match self.secure.begin_to_play(session) {
-            Ok(session) => session,
-            Err(failure) => return Some(failure),
-        };
+    fn converse(&self, session: Session, dialogue: &Dialogue) -> Result<(), Failure> {
+        let session = self.secure.begin_to_play(session)?;
         let (mut player, play) = (Player::new(), &self.options.play);
         player.scale(play.scale);
         self.secure.prepare_player(&mut player);
@@ -137,9 +121,9 @@ impl Stage<'_> {
         let failures: Vec<String> =
             played.outcomes.iter().filter(|outcome| !is_met(outcome)).map(ToString::to_string).collect();
         if failures.is_empty() {
-            return None;
+            return Ok(());
         }
-        Some(Failure::new(played.failure().map_or(Status::Unmet, status_of), failures.join("\n")))
+        Err(Failure::new(played.failure().map_or(Status::Unmet, status_of), failures.join("\n")))
     }
 
     fn show(&self, side: &str, line: &str) {
@@ -193,7 +177,7 @@ pub fn read(file: &Path) -> Result<(String, Dialogue), Failure> {
     } else {
         Dialogue::load(file)
     };
-    let dialogue = dialogue.map_err(|error| Failure::from(&error))?;
+    let dialogue = dialogue?;
     if dialogue.steps().is_empty() {
         // It would pass, and prove nothing.
         return Err(Failure::new(Status::Data, format!("{name} holds no dialogue")));

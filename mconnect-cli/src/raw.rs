@@ -122,7 +122,7 @@ pub fn run(session: Session, screen: Screen, timeouts: Timeouts, terminal: Optio
     }
 }
 
-/// Gives what happens next; nothing if the input is over and the server has said nothing for this long since, or has not
+/// Returns what happens next; nothing if the input is over and the server has said nothing for this long since, or has not
 /// closed where nobody reads what it says.
 fn next(told: &Receiver<Event>, state: &State, input_over: Option<Instant>, patience: Duration) -> Option<Event> {
     let Some(over) = input_over else { return told.recv().ok() };

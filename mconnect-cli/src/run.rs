@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
-use std::path::Path;
 use std::sync::Arc;
 
 use mconnect_core::Session;
@@ -24,32 +23,42 @@ use crate::serve;
 use crate::signals;
 use crate::terminal::Terminal;
 use crate::verdict::{Verdict, say};
-use crate::watch::Watch;
+use crate::watch::{self, Watch};
 
 /// Does what the arguments ask for, and returns the exit status.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
-    let options = match options::parse(args) {
-        Ok(Request::Session(options)) => options,
-        Ok(Request::Play(options)) => return play::run(&options),
-        Ok(Request::Serve(file, options)) => return serve::run(&file, &options),
-        Ok(Request::HelpSmtp { topic, file }) => return help_smtp(topic.as_deref(), file.as_deref()),
-        Ok(Request::Help) => return show(&options::help(false)),
-        Ok(Request::LongHelp) => return show(&options::help(true)),
-        Ok(Request::Version) => return show(concat!("mconnect ", env!("CARGO_PKG_VERSION"), "\n")),
-        Err(message) => {
-            return fail(Failure::new(Status::Usage, message).hint("; mconnect --help lists the options"));
-        }
-    };
     let verdict = Arc::new(Verdict::default());
-    if options.ends_at_refusal && takes_a_prompt(&options) {
-        let message = "--fail is for piped input and -c: at the prompt a person decides";
-        verdict.complain(Failure::new(Status::Usage, message));
-        return verdict.status();
-    }
-    if let Err(error) = set_stage(&options, |stage| watch_session(&options, stage, &verdict)) {
-        verdict.complain(Failure::cannot("wait for signals", &error));
-    }
+    verdict.check(answer(args, &verdict));
     verdict.status()
+}
+
+fn answer(args: impl IntoIterator<Item = OsString>, verdict: &Arc<Verdict>) -> Result<(), Failure> {
+    let usage = |message: String| Failure::new(Status::Usage, message).hint("; mconnect --help lists the options");
+    let text = match options::parse(args).map_err(usage)? {
+        Request::Session(options) => return converse(&options, verdict),
+        Request::Play(options) => return play::run(&options, verdict),
+        Request::Serve(file, options) => return serve::run(&file, &options, verdict),
+        Request::HelpSmtp { topic, file } => help::on(topic.as_deref(), file.as_deref())?,
+        Request::Help => options::help(false),
+        Request::LongHelp => options::help(true),
+        Request::Version => concat!("mconnect ", env!("CARGO_PKG_VERSION"), "\n").to_owned(),
+    };
+    if let Err(error) = Screen::new().show(text.as_bytes()) {
+        verdict.output_failed(&error);
+    }
+    Ok(())
+}
+
+fn converse(options: &Options, verdict: &Arc<Verdict>) -> Result<(), Failure> {
+    let has_prompt = takes_a_prompt(options);
+    if options.ends_at_refusal && has_prompt {
+        let message = "--fail is for piped input and -c: at the prompt a person decides";
+        return Err(Failure::new(Status::Usage, message));
+    }
+    let act = |stage: &Stage| {
+        watch::watched(options, has_prompt, verdict, |watch| open_and_hand_over(options, stage, watch, verdict));
+    };
+    set_stage(options, act).map_err(|error| Failure::cannot("wait for signals", &error))
 }
 
 /// What stands between the user and the session.
@@ -97,34 +106,24 @@ fn takes_typed_lines(options: &Options) -> bool {
     options.mode == Mode::Line && options.commands.is_empty() && io::stdin().is_terminal()
 }
 
-fn watch_session(options: &Options, stage: &Stage, verdict: &Arc<Verdict>) {
-    match Watch::begin(options, takes_a_prompt(options)) {
-        Ok(watch) => {
-            open_and_hand_over(options, stage, &watch, verdict);
-            watch.end(verdict);
-        }
-        Err(failure) => verdict.complain(failure),
-    }
-}
-
-fn open_and_hand_over(options: &Options, stage: &Stage, watch: &Watch<'_>, verdict: &Arc<Verdict>) {
-    let (secure, connect, _server) = match connection::prepare(options) {
-        Ok(ready) => ready,
-        Err(failure) => return verdict.complain(failure),
-    };
+fn open_and_hand_over(
+    options: &Options,
+    stage: &Stage,
+    watch: &Watch<'_>,
+    verdict: &Arc<Verdict>,
+) -> Result<(), Failure> {
+    let (secure, connect, _server) = connection::prepare(options)?;
     if options.target == Target::Demo && !options.is_quiet {
         say("a loopback server of mconnect's own: HELP lists its commands, mail goes nowhere");
     }
-    let open = || match watch.over(connect.clone()).open() {
-        Ok(session) => secure.begin(session, verdict),
-        Err(error) => {
-            verdict.complain(&error);
-            None
-        }
+    let open = || {
+        let session = verdict.check(watch.over(connect.clone()).open().map_err(|error| Failure::from(&error)))?;
+        secure.begin(session, verdict)
     };
     if let Some(session) = open() {
         hand_over(session, options, stage, watch, &secure, verdict, &open);
     }
+    Ok(())
 }
 
 fn hand_over(
@@ -170,25 +169,4 @@ fn hand_over(
         say("a line that begins with a tilde is an escape: ~? lists them");
     }
     line::run(session, Setting { input, screen, terminal, timeouts, rules, secure, verdict, typed });
-}
-
-fn help_smtp(topic: Option<&str>, file: Option<&Path>) -> u8 {
-    match help::on(topic, file) {
-        Ok(text) => show(&text),
-        Err(failure) => fail(failure),
-    }
-}
-
-fn fail(failure: Failure) -> u8 {
-    let verdict = Verdict::default();
-    verdict.complain(failure);
-    verdict.status()
-}
-
-fn show(text: &str) -> u8 {
-    let verdict = Verdict::default();
-    if let Err(error) = Screen::new().show(text.as_bytes()) {
-        verdict.output_failed(&error);
-    }
-    verdict.status()
 }

@@ -78,7 +78,7 @@ impl Screen {
         }
     }
 
-    /// Says whether nothing is shown any more.
+    /// Returns whether nothing is shown any more.
     pub fn is_shut(&self) -> bool {
         self.is_shut || has_lost_reader()
     }
@@ -127,7 +127,7 @@ pub fn put(mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Says whether whoever read standard output has gone, as far as that was noticed.
+/// Returns whether whoever read standard output has gone, as far as that was noticed.
 pub fn has_lost_reader() -> bool {
     LOST_READER.load(Ordering::Relaxed)
 }

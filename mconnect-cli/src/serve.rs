@@ -15,17 +15,11 @@ use crate::screen::Screen;
 use crate::secure;
 use crate::verdict::Verdict;
 
-/// Serves the sessions of a dialogue, once or again and again, and returns the exit status.
-pub fn run(file: &Path, options: &Options) -> u8 {
-    let verdict = Verdict::default();
-    if let Err(failure) = serve(file, options, &verdict) {
-        verdict.complain(failure);
-    }
-    verdict.status()
-}
-
-/// Serves until the dialogue was served once, if that is asked for; a client that does something else is told of.
-fn serve(file: &Path, options: &Options, verdict: &Verdict) -> Result<(), Failure> {
+/// Serves the sessions of a dialogue, once or again and again; a client that does something else is told of.
+///
+/// # Errors
+/// Nothing can be served, or no longer.
+pub fn run(file: &Path, options: &Options, verdict: &Verdict) -> Result<(), Failure> {
     let (_, dialogue) = play::read(file)?;
     let setup = secure::serving(&options.security)?.scale(options.play.scale);
     let mut values = Values::default();
@@ -40,7 +34,7 @@ fn serve(file: &Path, options: &Options, verdict: &Verdict) -> Result<(), Failur
             .map_err(|source| ServerError::Io { action: "listen", source })
             .and_then(|listener| setup.clone().play_on(listener, &dialogue, &values))
             .and_then(|server| server.join_within(options.timeout.unwrap_or(A_YEAR)));
-        match played.map_err(|error| Failure::from(&error)) {
+        match played.map_err(Failure::from) {
             Ok(()) => {}
             Err(failure) if failure.status == Status::Unmet => verdict.complain(failure),
             Err(failure) => return Err(failure),

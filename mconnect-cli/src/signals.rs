@@ -68,7 +68,7 @@ fn wait_while(is_so: impl Fn() -> bool) {
     }
 }
 
-/// Says whether a set of signals holds this one; not, if the system does not tell.
+/// Returns whether a set of signals holds this one; not, if the system does not tell.
 fn is_in_set(path: &str, name: &str, signal: Signal) -> bool {
     // Room enough for all of it at once: this is part of every break.
     let mut status = String::with_capacity(4096);

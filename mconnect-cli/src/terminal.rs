@@ -194,7 +194,7 @@ impl Drop for Hidden {
     }
 }
 
-/// Says whether the terminal may be set: from the background of one's own session that would stop the process. One that
+/// Returns whether the terminal may be set: from the background of one's own session that would stop the process. One that
 /// controls another session, or none, tells no group, and stops nobody.
 fn is_ours(terminal: impl AsFd) -> bool {
     tcgetpgrp(terminal).map_or(true, |group| group == getpgrp())

@@ -26,6 +26,11 @@ impl Verdict {
         self.fail_for(&failure);
     }
 
+    /// Tells a failure, if it is one, and otherwise returns what came of it.
+    pub fn check<T>(&self, result: Result<T, Failure>) -> Option<T> {
+        result.map_err(|failure| self.complain(failure)).ok()
+    }
+
     /// Fails the session for a failure that is told elsewhere.
     pub fn fail_for(&self, failure: &Failure) {
         let _ = self.complaint.set(failure.to_string());

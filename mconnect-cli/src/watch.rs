@@ -26,12 +26,24 @@ pub struct Watch<'a> {
     timings: Option<Timings>,
 }
 
+/// Does something that is watched as the options ask for; what is written at the end is written after a failure, too.
+pub fn watched(
+    options: &Options,
+    has_prompt: bool,
+    verdict: &Verdict,
+    act: impl FnOnce(&Watch<'_>) -> Result<(), Failure>,
+) {
+    let Some(watch) = verdict.check(Watch::begin(options, has_prompt)) else { return };
+    verdict.check(act(&watch));
+    watch.end(verdict);
+}
+
 impl<'a> Watch<'a> {
     /// Makes ready what the options ask for, and what a prompt may.
     ///
     /// # Errors
     /// A failure that says what file cannot be written.
-    pub fn begin(options: &'a Options, has_prompt: bool) -> Result<Self, Failure> {
+    fn begin(options: &'a Options, has_prompt: bool) -> Result<Self, Failure> {
         if options.output.has_stamps {
             stamp::begin();
         }
@@ -77,7 +89,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Writes what is written at the end.
-    pub fn end(self, verdict: &Verdict) {
+    fn end(self, verdict: &Verdict) {
         if let Some(Err(failure)) = self.record.as_ref().map(Record::finish) {
             verdict.complain(failure);
         }

@@ -31,7 +31,7 @@ pub fn check(record: Option<&Path>, play: &Play) -> Result<(), Failure> {
     }
 }
 
-/// Says whether what is at the first path, or on standard input, would be lost by writing to the second.
+/// Returns whether what is at the first path, or on standard input, would be lost by writing to the second.
 fn is_same(one: &Path, written: &Path) -> bool {
     match (look(one), fs::metadata(written)) {
         (Ok(one), Ok(written)) => one.is_file() && (one.dev(), one.ino()) == (written.dev(), written.ino()),

@@ -90,7 +90,7 @@ impl Secure {
         Some(self.told_in_full(info.reason()))
     }
 
-    /// Says whether a command gives the password: it may ask for something at the terminal.
+    /// Returns whether a command gives the password: it may ask for something at the terminal.
     pub fn has_password_command(&self) -> bool {
         self.security.password_command.is_some()
     }

@@ -143,12 +143,12 @@ impl Secure {
         }
     }
 
-    /// Says whether the session is inside TLS.
+    /// Returns whether the session is inside TLS.
     pub fn is_in_tls(&self) -> bool {
         self.agreed.borrow().is_some()
     }
 
-    /// Says whether STARTTLS starts TLS.
+    /// Returns whether STARTTLS starts TLS.
     pub fn upgrades(&self) -> bool {
         !self.security.is_left_plain
     }
@@ -192,7 +192,7 @@ impl Secure {
         }
     }
 
-    /// Says whether nothing but errors is told.
+    /// Returns whether nothing but errors is told.
     pub fn is_quiet(&self) -> bool {
         self.is_quiet
     }
