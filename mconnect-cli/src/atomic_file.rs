@@ -11,9 +11,15 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::unistd::Uid;
 
+use crate::failure::Failure;
+
 /// Writes a text to a file. Whatever ends the process meanwhile, what was there before or this is there.
-pub fn write(path: &Path, text: &str) -> io::Result<()> {
-    AtomicFile::open(path)?.write(text)
+///
+/// # Errors
+/// A failure that says why the file cannot be written.
+pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let written = AtomicFile::open(path).and_then(|mut file| file.write(text));
+    written.map_err(|error| Failure::cannot_write(path, &error))
 }
 
 /// A file whose text can be written again and again, and grow.

@@ -141,10 +141,8 @@ impl Runner<'_> {
         if self.options.play.is_tap {
             let _ = self.screen.borrow_mut().show(tap(cases).as_bytes());
         }
-        if let Some(file) = &self.options.play.junit
-            && let Err(error) = atomic_file::write(file, &junit(cases))
-        {
-            self.verdict.complain(Failure::cannot_write(file, &error));
+        if let Some(file) = &self.options.play.junit {
+            self.verdict.check(atomic_file::write(file, &junit(cases)));
         }
     }
 }

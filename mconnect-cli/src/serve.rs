@@ -52,8 +52,7 @@ fn listen(options: &Options) -> Result<TcpListener, Failure> {
     let listener = TcpListener::bind(asked).map_err(serve)?;
     let address = listener.local_addr().map_err(serve)?;
     if let Some(file) = &options.serve.port_file {
-        let written = atomic_file::write(file, &format!("{}\n", address.port()));
-        written.map_err(|error| Failure::cannot_write(file, &error))?;
+        atomic_file::write(file, &format!("{}\n", address.port()))?;
     }
     let shown = Screen::new().show(format!("listening on {address}\n").as_bytes());
     shown.map_err(|error| Failure::cannot("write to standard output", &error))?;

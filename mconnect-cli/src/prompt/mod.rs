@@ -103,14 +103,11 @@ pub fn run(session: Session, setting: &Setting<'_>) {
         let has_color = is_color_wanted(setting.options.prompt.color);
         Ok((Editor::new(Arc::clone(&setting.waker), mode, has_color, history)?, has_color))
     });
-    let (mut editor, has_color) = match prepared {
-        Ok(prepared) => prepared,
-        Err(error) => return verdict.complain(Failure::cannot("set the terminal", &error)),
-    };
-    let alarm = match Alarm::start(Arc::clone(&setting.waker), editor.keys()) {
-        Ok(alarm) => alarm,
-        Err(error) => return verdict.complain(Failure::cannot("start a thread", &error)),
-    };
+    let prepared = prepared.map_err(|error| Failure::cannot("set the terminal", &error));
+    let Some((mut editor, has_color)) = verdict.check(prepared) else { return };
+    let alarm = Alarm::start(Arc::clone(&setting.waker), editor.keys());
+    let alarm = alarm.map_err(|error| Failure::cannot("start a thread", &error));
+    let Some(alarm) = verdict.check(alarm) else { return };
     let (mut next, mut before) = (Some(session), None);
     while let Some(session) = next.take() {
         let (reader, writer) = session.split();
@@ -153,13 +150,8 @@ pub fn run(session: Session, setting: &Setting<'_>) {
 impl Setting<'_> {
     /// Starts to listen; what keeps it from that has been told.
     fn listen(&self, reader: Reader, alarm: &Arc<Alarm>) -> Option<Arc<Inbox>> {
-        match Inbox::listen(reader, Arc::clone(&self.waker), Arc::clone(alarm), self.secure.upgrades()) {
-            Ok(inbox) => Some(inbox),
-            Err(error) => {
-                self.verdict.complain(Failure::cannot("start a thread", &error));
-                None
-            }
-        }
+        let inbox = Inbox::listen(reader, Arc::clone(&self.waker), Arc::clone(alarm), self.secure.upgrades());
+        self.verdict.check(inbox.map_err(|error| Failure::cannot("start a thread", &error)))
     }
 
     fn suspend(&self) {

@@ -6,7 +6,6 @@ use mconnect_core::tls::{Certificate, Info, date};
 
 use super::{Secure, visible};
 use crate::atomic_file;
-use crate::failure::Failure;
 use crate::verdict::{Verdict, say};
 
 impl Secure {
@@ -18,9 +17,7 @@ impl Secure {
         }
         if let Some(path) = &self.security.save_chain {
             let pem: String = info.certificates.iter().map(Certificate::to_pem).collect();
-            if let Err(error) = atomic_file::write(path, &pem) {
-                verdict.complain(Failure::cannot_write(path, &error));
-            }
+            verdict.check(atomic_file::write(path, &pem));
         }
     }
 

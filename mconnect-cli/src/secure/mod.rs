@@ -223,7 +223,7 @@ pub fn serving(security: &Security) -> Result<Setup, Failure> {
         }
     };
     if let Some(path) = &security.save_chain {
-        atomic_file::write(path, &pem).map_err(|error| Failure::cannot_write(path, &error))?;
+        atomic_file::write(path, &pem)?;
     }
     Ok(if security.start == Start::First { setup.tls_first() } else { setup })
 }
