@@ -5,7 +5,8 @@ use mconnect_core::script::{self, Unsent};
 use mconnect_core::{Error, Peer};
 
 use crate::failure::{Failure, Status, late_break};
-use crate::verdict::{Verdict, say};
+use crate::stderr::say;
+use crate::verdict::Verdict;
 
 /// How a session ended.
 pub enum End {

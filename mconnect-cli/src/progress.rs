@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::Visible;
 
-use crate::stderr::say;
-pub use crate::stderr::{at_interrupt, clear, draw, is_shown, leave};
+use crate::stderr::{at_interrupt, clear, draw, is_shown, say};
 
 /// Said of a message whose reply is not here.
 pub const WHOLE_MESSAGE: &str = "the whole message went out: it may have been taken";

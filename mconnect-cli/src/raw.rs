@@ -15,8 +15,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::failure::{Failure, NO_QUIT, Status};
 use crate::input;
 use crate::screen::{self, Screen};
+use crate::stderr::say;
 use crate::terminal::{Manner, Terminal};
-use crate::verdict::{Verdict, say};
+use crate::verdict::Verdict;
 
 /// What the two directions know of each other.
 #[derive(Debug, Default)]

@@ -12,18 +12,18 @@ use crate::failure::{Failure, Status};
 use crate::help;
 use crate::input::Input;
 use crate::line::{self, Setting, Typed};
+use crate::observers::{self, Observers};
 use crate::options::{self, Mode, Options, Request, Target};
 use crate::play;
-use crate::progress;
 use crate::prompt::{self, Waker};
 use crate::raw;
 use crate::screen::Screen;
 use crate::secure::Secure;
 use crate::serve;
 use crate::signals;
+use crate::stderr::{self, say};
 use crate::terminal::Terminal;
-use crate::verdict::{Verdict, say};
-use crate::watch::{self, Watch};
+use crate::verdict::Verdict;
 
 /// Does what the arguments ask for, and returns the exit status.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
@@ -56,7 +56,7 @@ fn converse(options: &Options, verdict: &Arc<Verdict>) -> Result<(), Failure> {
         return Err(Failure::new(Status::Usage, message));
     }
     let act = |stage: &Stage| {
-        watch::watched(options, has_prompt, verdict, |watch| open_and_hand_over(options, stage, watch, verdict));
+        observers::watched(options, has_prompt, verdict, |watch| open_and_hand_over(options, stage, watch, verdict));
     };
     set_stage(options, act).map_err(|error| Failure::cannot("wait for signals", &error))
 }
@@ -84,7 +84,7 @@ fn set_stage(options: &Options, act: impl FnOnce(&Stage) + Send) -> io::Result<(
     let is_raw = options.mode == Mode::Raw && io::stdin().is_terminal();
     let is_typed = takes_typed_lines(options);
     // A password may be asked for, without echo; and who sees how far it went sees it at an interrupt, too.
-    if !is_raw && !is_typed && options.security.auth.is_none() && !progress::is_shown() {
+    if !is_raw && !is_typed && options.security.auth.is_none() && !stderr::is_shown() {
         act(&Stage::Plain);
         return Ok(());
     }
@@ -109,7 +109,7 @@ fn takes_typed_lines(options: &Options) -> bool {
 fn open_and_hand_over(
     options: &Options,
     stage: &Stage,
-    watch: &Watch<'_>,
+    watch: &Observers<'_>,
     verdict: &Arc<Verdict>,
 ) -> Result<(), Failure> {
     let (secure, connect, _server) = connection::prepare(options)?;
@@ -130,7 +130,7 @@ fn hand_over(
     session: Session,
     options: &Options,
     stage: &Stage,
-    watch: &Watch<'_>,
+    watch: &Observers<'_>,
     secure: &Secure,
     verdict: &Arc<Verdict>,
     reopen: &dyn Fn() -> Option<Session>,

@@ -11,8 +11,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::options::Output;
-use crate::progress;
-use crate::stamp::Stamper;
+use crate::stderr;
+use crate::timestamps::Stamper;
 
 /// Where the server's words go.
 pub struct Screen {
@@ -107,7 +107,7 @@ impl Screen {
 /// What the system says.
 pub fn put(mut bytes: &[u8]) -> io::Result<()> {
     if !bytes.is_empty() {
-        progress::clear();
+        stderr::clear();
     }
     let stdout = io::stdout();
     while !bytes.is_empty() {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::pthread::{Pthread, pthread_kill, pthread_self};
 use nix::sys::signal::{SigSet, Signal, raise};
 
-use crate::progress;
+use crate::stderr;
 use crate::terminal::Terminal;
 
 /// Blocks the signals that end or stop a process, in this thread and all that it starts from now on, and starts the
@@ -124,7 +124,7 @@ fn wait(
 
 /// Lets a signal do what it does, with the terminal as it was; the connection ends with the process.
 pub fn act(signal: Signal, terminal: &Terminal) {
-    progress::leave();
+    stderr::leave();
     terminal.hold();
     let mut only = SigSet::empty();
     only.add(signal);

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mconnect_core::protocol::Escaper;
 
-use crate::stamp;
+use crate::timestamps;
 
 /// The row as it is drawn, and what is told below it if the process is interrupted.
 static LAST_ROW: Mutex<LastRow> = Mutex::new(LastRow { drawn: String::new(), at_interrupt: None });
@@ -23,7 +23,7 @@ pub fn say(line: &str) {
     clear();
     let mut text = String::new();
     Escaper::default().push(format!("{line}\n").as_bytes(), &mut text);
-    put(&stamp::lines(&text));
+    put(&timestamps::lines(&text));
 }
 
 /// Returns whether somebody sees the last row.

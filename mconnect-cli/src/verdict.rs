@@ -4,7 +4,6 @@ use std::io;
 use std::sync::OnceLock;
 
 use crate::failure::{Failure, Status};
-pub use crate::stderr::say;
 
 /// Remembers the first failure.
 #[derive(Debug, Default)]

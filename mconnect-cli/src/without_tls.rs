@@ -6,7 +6,8 @@ use mconnect_core::server::{Server, ServerError, Setup};
 
 use crate::failure::{Failure, Status};
 use crate::options::{Options, Security, Start};
-use crate::verdict::{Verdict, say};
+use crate::stderr::say;
+use crate::verdict::Verdict;
 
 pub struct Secure {
     is_left_plain: bool,

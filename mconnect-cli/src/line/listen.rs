@@ -11,6 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::{Flow, Stop, Talk};
 use crate::judge::{self, End};
 use crate::progress;
+use crate::stderr;
 use crate::terminal::{self, Manner};
 
 impl Talk<'_> {
@@ -34,7 +35,7 @@ impl Talk<'_> {
             let due = session.standing();
             let is_over = matches!(self.script.end(), Some(script::End::OutOfStep(_))) || self.script.drops_typed();
             if due.outstanding == 0 || is_over {
-                progress::at_interrupt(None);
+                stderr::at_interrupt(None);
                 return Continue(());
             }
             let is_optional = due.outstanding == 1 && due.awaited == Some(Request::EmptyLine);
@@ -42,7 +43,7 @@ impl Talk<'_> {
             let patience = if is_optional { patience.min(EMPTY_LINE_PATIENCE) } else { patience };
             let deadline = Instant::now() + patience;
             if matches!(due.awaited, Some(Request::EndOfData | Request::Bdat)) {
-                progress::at_interrupt(Some(progress::WHOLE_MESSAGE.to_owned()));
+                stderr::at_interrupt(Some(progress::WHOLE_MESSAGE.to_owned()));
             }
             while session.standing().outstanding == due.outstanding {
                 let left = deadline.saturating_duration_since(Instant::now());
@@ -66,7 +67,7 @@ impl Talk<'_> {
     fn tell_overdue(&self, session: &Session) {
         // It would stand in the middle of a line that has not ended.
         if let Some(words) = self.heard.overdue.words(&session.standing()).filter(|_| self.heard.ahead == 0) {
-            progress::draw(&words);
+            stderr::draw(&words);
         }
     }
 

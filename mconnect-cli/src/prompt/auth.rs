@@ -11,8 +11,8 @@ use super::ask::Asked;
 use super::{Flow, Talk};
 use crate::secret::Secret;
 use crate::secure::{is_mechanism, refused};
+use crate::stderr::say;
 use crate::terminal::Manner;
-use crate::verdict::say;
 
 impl Talk<'_> {
     /// Authenticates; the words are a mechanism and a user, both of which may be missing. What hinders it is told, and

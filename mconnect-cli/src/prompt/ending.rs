@@ -10,7 +10,7 @@ use super::{Flow, Leave, Setting, Talk};
 use crate::failure::Failure;
 use crate::judge::{self, End};
 use crate::progress;
-use crate::verdict::say;
+use crate::stderr::{self, say};
 
 impl Talk<'_> {
     /// Ends the sending side, and shows what the server says until it closes.
@@ -28,11 +28,11 @@ impl Talk<'_> {
             let mut is_over = false;
             while !is_over && !self.inbox.wait(Some(deadline.min(Instant::now() + TICK)), || false) {
                 let standing = self.writer.standing();
-                progress::draw(&self.above(&standing).trim_end().replace('\n', " "));
+                stderr::draw(&self.above(&standing).trim_end().replace('\n', " "));
                 is_over = deadline <= Instant::now();
             }
             if is_over {
-                progress::clear();
+                stderr::clear();
                 self.setting.verdict.complain(Failure::silence(self.writer.peer(), patience));
                 self.end = Some(End::Given);
                 return Break(Leave::End);

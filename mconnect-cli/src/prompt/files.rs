@@ -11,7 +11,7 @@ use mconnect_core::protocol::{BodyEncoder, CrlfEncoder, Phase};
 use super::{Flow, Talk};
 use crate::failure::Failure;
 use crate::progress::Work;
-use crate::verdict::say;
+use crate::stderr::say;
 
 impl Talk<'_> {
     /// Sends a file: as the body, with its dots doubled and its end; into a chunk as it is; otherwise as typed lines.

@@ -10,7 +10,7 @@ use rustyline::history::FileHistory;
 use rustyline::{Editor, Helper};
 
 use crate::secure::is_mechanism;
-use crate::verdict::say;
+use crate::stderr::say;
 
 /// Where lines are kept, if they are kept.
 pub struct History {

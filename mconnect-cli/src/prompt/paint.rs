@@ -2,7 +2,7 @@
 
 use mconnect_core::protocol::{Escaper, ReplyLine, Severity};
 
-use crate::stamp;
+use crate::timestamps;
 
 /// Makes a received line safe to show, in the colour of its reply's severity.
 pub fn line(raw: &[u8], has_color: bool, out: &mut String) {
@@ -17,7 +17,7 @@ pub fn line(raw: &[u8], has_color: bool, out: &mut String) {
     let (mut escaper, mut text) = (Escaper::default(), String::new());
     escaper.push(raw, &mut text);
     escaper.finish(&mut text);
-    out.push_str(&stamp::of_now().unwrap_or_default());
+    out.push_str(&timestamps::of_now().unwrap_or_default());
     out.push_str(color);
     out.push_str(text.strip_suffix('\n').unwrap_or(&text));
     if !color.is_empty() {

@@ -4,7 +4,7 @@ use std::ops::ControlFlow::Continue;
 
 use super::{Flow, Talk};
 use crate::secure::WITHOUT;
-use crate::verdict::say;
+use crate::stderr::say;
 
 impl Talk<'_> {
     pub(super) fn authenticate(&mut self, _: &str) -> Flow {

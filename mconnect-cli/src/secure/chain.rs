@@ -6,7 +6,8 @@ use mconnect_core::tls::{Certificate, Info, date};
 
 use super::{Secure, visible};
 use crate::atomic_file;
-use crate::verdict::{Verdict, say};
+use crate::stderr::say;
+use crate::verdict::Verdict;
 
 impl Secure {
     /// Tells what was agreed, as far as the options ask for it.

@@ -21,7 +21,8 @@ use crate::atomic_file;
 use crate::failure::{Failure, Status};
 use crate::options::{Options, Output, Security, Start};
 use crate::screen::Screen;
-use crate::verdict::{Verdict, say};
+use crate::stderr::say;
+use crate::verdict::Verdict;
 pub use auth::{is_mechanism, refused};
 use opening::Opening;
 

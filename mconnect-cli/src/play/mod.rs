@@ -14,12 +14,12 @@ use mconnect_core::{Connect, Session};
 use crate::atomic_file;
 use crate::connection;
 use crate::failure::{Failure, Status};
+use crate::observers::{self, Observers};
 use crate::options::Options;
 use crate::report::{Case, junit, tap};
 use crate::screen::Screen;
 use crate::secure::Secure;
 use crate::verdict::Verdict;
-use crate::watch::{self, Watch};
 
 /// Plays every dialogue as often as is asked for, and tells how each went.
 ///
@@ -27,11 +27,11 @@ use crate::watch::{self, Watch};
 /// Nothing is played: options or files are wrong.
 pub fn run(options: &Options, verdict: &Verdict) -> Result<(), Failure> {
     files::check(options.record.as_deref(), &options.play)?;
-    watch::watched(options, false, verdict, |watch| play_all(options, watch, verdict));
+    observers::watched(options, false, verdict, |watch| play_all(options, watch, verdict));
     Ok(())
 }
 
-fn play_all(options: &Options, watch: &Watch<'_>, verdict: &Verdict) -> Result<(), Failure> {
+fn play_all(options: &Options, watch: &Observers<'_>, verdict: &Verdict) -> Result<(), Failure> {
     let play = &options.play;
     let dialogues: Vec<(String, Dialogue)> = play.files.iter().map(|file| read(file)).collect::<Result<_, _>>()?;
     let (secure, connect, _server) = connection::prepare(options)?;
@@ -64,7 +64,7 @@ struct Runner<'a> {
     connect: Connect,
     options: &'a Options,
     secure: Secure,
-    watch: &'a Watch<'a>,
+    watch: &'a Observers<'a>,
     screen: RefCell<Screen>,
     verdict: &'a Verdict,
     is_one_of_many: bool,

@@ -47,7 +47,7 @@ impl Record {
 ///
 /// Only so much is kept of a session that nobody has asked to be written.
 #[derive(Default)]
-pub struct Tape {
+pub struct SessionLog {
     session: RefCell<Arc<Mutex<State>>>,
 }
 
@@ -59,7 +59,7 @@ struct State {
     written: Option<Written>,
 }
 
-impl Tape {
+impl SessionLog {
     /// Returns what observes the next session; the one before is forgotten.
     pub fn head(&self) -> impl Observer + use<> {
         let state = Arc::<Mutex<State>>::default();

@@ -1,26 +1,31 @@
 //! What watches the sessions, as the options ask for it: made ready before they begin, and ended after them.
 
+mod attempts;
+mod json;
+pub mod record;
+mod timing;
+mod trace;
+
 use std::time::Instant;
 
 use mconnect_core::{Connect, Event, Observer, Timings};
 
 use crate::failure::Failure;
-use crate::json::Json;
-use crate::narrator::Narrator;
 use crate::options::Options;
-use crate::record::{Record, Tape};
-use crate::stamp;
-use crate::timing;
-use crate::trace::Trace;
+use crate::timestamps;
 use crate::verdict::Verdict;
+use attempts::Attempts;
+use json::Json;
+use record::{Record, SessionLog};
+use trace::Trace;
 
 /// Everything that is told of a session beside what the server says.
-pub struct Watch<'a> {
+pub struct Observers<'a> {
     options: &'a Options,
     start: Instant,
     record: Option<Record>,
     /// What is kept for whoever asks for a record at the prompt.
-    tape: Tape,
+    session_log: SessionLog,
     has_prompt: bool,
     json: Option<Json>,
     timings: Option<Timings>,
@@ -31,21 +36,21 @@ pub fn watched(
     options: &Options,
     has_prompt: bool,
     verdict: &Verdict,
-    act: impl FnOnce(&Watch<'_>) -> Result<(), Failure>,
+    act: impl FnOnce(&Observers<'_>) -> Result<(), Failure>,
 ) {
-    let Some(watch) = verdict.check(Watch::begin(options, has_prompt)) else { return };
+    let Some(watch) = verdict.check(Observers::begin(options, has_prompt)) else { return };
     verdict.check(act(&watch));
     watch.end(verdict);
 }
 
-impl<'a> Watch<'a> {
+impl<'a> Observers<'a> {
     /// Makes ready what the options ask for, and what a prompt may.
     ///
     /// # Errors
     /// A failure that says what file cannot be written.
     fn begin(options: &'a Options, has_prompt: bool) -> Result<Self, Failure> {
         if options.output.has_stamps {
-            stamp::begin();
+            timestamps::begin();
         }
         let record = options.record.as_deref().map(Record::begin).transpose()?;
         let json = options.output.is_json.then(Json::begin);
@@ -54,14 +59,22 @@ impl<'a> Watch<'a> {
             Some(json) => Some(json.timings()),
             None => Some(Timings::new()),
         };
-        Ok(Self { options, start: Instant::now(), record, tape: Tape::default(), has_prompt, json, timings })
+        Ok(Self {
+            options,
+            start: Instant::now(),
+            record,
+            session_log: SessionLog::default(),
+            has_prompt,
+            json,
+            timings,
+        })
     }
 
     /// Has the next session watched, if it is opened so.
     pub fn over(&self, connect: Connect) -> Connect {
         let mut observers: Vec<Box<dyn Observer>> = Vec::new();
         if !self.options.is_quiet {
-            observers.push(Box::new(Narrator));
+            observers.push(Box::new(Attempts));
         }
         if let Some(form) = self.options.trace {
             observers.push(Box::new(Trace::new(form)));
@@ -70,7 +83,7 @@ impl<'a> Watch<'a> {
             observers.push(Box::new(record.recorder()));
         }
         if self.has_prompt {
-            observers.push(Box::new(self.tape.head()));
+            observers.push(Box::new(self.session_log.head()));
         }
         match (&self.json, &self.timings) {
             (Some(json), _) => observers.push(Box::new(json.observer())),
@@ -80,8 +93,8 @@ impl<'a> Watch<'a> {
         if observers.is_empty() { connect } else { connect.observer(Tee(observers)) }
     }
 
-    pub fn tape(&self) -> &Tape {
-        &self.tape
+    pub fn session_log(&self) -> &SessionLog {
+        &self.session_log
     }
 
     pub fn json(&self) -> Option<&Json> {

@@ -8,7 +8,7 @@ use mconnect_core::protocol::Visible;
 use mconnect_core::{Event, Observer};
 
 use crate::options::Form;
-use crate::verdict::say;
+use crate::stderr::say;
 
 /// Tells on standard error what passes, with the seconds since the first event; passwords are left out.
 #[derive(Debug)]

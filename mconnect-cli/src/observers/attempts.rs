@@ -7,12 +7,12 @@ use mconnect_core::protocol::Visible;
 use mconnect_core::{Event, Observer, Peer};
 
 use crate::failure::words;
-use crate::verdict::say;
+use crate::stderr::say;
 
 /// Tells every attempt and its outcome on standard error.
-pub struct Narrator;
+pub struct Attempts;
 
-impl Observer for Narrator {
+impl Observer for Attempts {
     fn observe(&self, _: Instant, event: &Event<'_>) {
         match event {
             Event::Connecting { peer } => say(&connecting(peer)),
