@@ -11,9 +11,15 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::unistd::Uid;
 
+use crate::failure::Failure;
+
 /// Writes a text to a file. Whatever ends the process meanwhile, what was there before or this is there.
-pub fn write(path: &Path, text: &str) -> io::Result<()> {
-    AtomicFile::open(path)?.write(text)
+///
+/// # Errors
+/// A failure that says why the file cannot be written.
+pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let written = AtomicFile::open(path).and_then(|mut file| file.write(text));
+    written.map_err(|error| Failure::cannot_write(path, &error))
 }
 
 /// A file whose text can be written again and again, and grow.
@@ -47,7 +53,7 @@ impl AtomicFile {
         &self.path
     }
 
-    /// Says whether a text can take the place of the one before.
+    /// Returns whether a text can take the place of the one before.
     pub fn is_regular(&self) -> bool {
         self.place.is_some()
     }
@@ -123,7 +129,7 @@ fn successor(name: &Path, old: Option<&Metadata>) -> io::Result<File> {
     Err(io::ErrorKind::PermissionDenied.into())
 }
 
-/// Says whether it is a file that no other name leads to, and no link to one.
+/// Returns whether it is a file that no other name leads to, and no link to one.
 fn is_by_itself(metadata: &Metadata) -> bool {
     metadata.is_file() && metadata.nlink() == 1
 }

@@ -1,63 +1,166 @@
-//! Errors of the library in words, with a hint and an exit status.
+//! Failures: what is told of them, in one line, and the exit status that they ask for.
 
-use std::error::Error as _;
-use std::io::ErrorKind;
+use std::error::Error as StdError;
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::time::Duration;
 
+use mconnect_core::dialogue::LoadError;
 use mconnect_core::protocol::{Code, Phase, Severity};
+use mconnect_core::server::ServerError;
 use mconnect_core::{Error, Peer};
 
-use crate::verdict::{reason, status};
+use crate::stderr::say;
 
-/// Gives the exit status that an error asks for.
-pub fn status(error: &Error) -> u8 {
-    match error {
-        Error::Address { .. } => status::USAGE,
-        Error::Resolve { is_temporary: true, .. } => status::TEMPORARY,
-        Error::Resolve { .. } => status::NO_HOST,
-        Error::Connect { .. } => status::UNAVAILABLE,
-        Error::Timeout { .. } => status::TEMPORARY,
-        _ => status::PROTOCOL,
+/// The exit statuses, after sysexits.h.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Status {
+    /// An expectation of a dialogue was not met.
+    Unmet = 1,
+    Usage = 64,
+    Data = 65,
+    NoInput = 66,
+    NoHost = 68,
+    Unavailable = 69,
+    Io = 74,
+    Temporary = 75,
+    Protocol = 76,
+    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "the status is the same in every build"))]
+    Auth = 77,
+}
+
+/// What keeps a session from its end, or makes that a bad one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub status: Status,
+    pub message: String,
+    /// What lies beneath it.
+    pub cause: Option<String>,
+    /// What to do about it, with the sign that it is joined by.
+    pub hint: String,
+}
+
+impl Status {
+    /// Returns the status that a refusal asks for; a reply that is none is no SMTP there.
+    pub fn of_refusal(code: Code) -> Self {
+        match code.severity() {
+            Severity::Transient => Self::Temporary,
+            Severity::Permanent => Self::Unavailable,
+            _ => Self::Protocol,
+        }
     }
 }
 
-/// Returns the exit status that a refusal asks for; a reply that is none is no SMTP there.
-pub fn status_of_refusal(code: Code) -> u8 {
-    match code.severity() {
-        Severity::Transient => status::TEMPORARY,
-        Severity::Permanent => status::UNAVAILABLE,
-        _ => status::PROTOCOL,
+impl Failure {
+    pub fn new(status: Status, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), cause: None, hint: String::new() }
+    }
+
+    /// A failure that an error is the cause of.
+    pub fn because(status: Status, message: impl Into<String>, error: &dyn StdError) -> Self {
+        Self { cause: Some(words(error)), ..Self::new(status, message) }
+    }
+
+    /// The system does not do something for us.
+    pub fn cannot(act: &str, error: &dyn StdError) -> Self {
+        Self::because(Status::Io, format!("cannot {act}"), error)
+    }
+
+    pub fn cannot_read(file: impl AsRef<Path>, error: &io::Error) -> Self {
+        Self::because(Status::NoInput, format!("cannot read {}", file.as_ref().display()), error)
+    }
+
+    pub fn cannot_write(file: impl AsRef<Path>, error: &io::Error) -> Self {
+        Self::cannot(&format!("write {}", file.as_ref().display()), error)
+    }
+
+    /// A server neither says anything nor closes after the end of the input.
+    pub fn silence(peer: &Peer, after: Duration) -> Self {
+        let seconds = after.as_secs_f64();
+        let message = format!("{peer} said nothing for {seconds} s after the end of the input, and did not close");
+        Self::new(Status::Temporary, message)
+    }
+
+    /// Adds a hint, which begins with the sign that it is joined by.
+    pub fn hint(mut self, hint: &str) -> Self {
+        self.hint.push_str(hint);
+        self
+    }
+
+    /// Tells it on standard error.
+    pub fn tell(&self) {
+        say(&format!("mconnect: {self}"));
     }
 }
 
-/// Gives an error with its causes, and a hint where there is one, on one line.
-pub fn describe(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&reason(&error.to_string()));
-        cause = error.source();
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(cause) = &self.cause {
+            write!(f, ": {cause}")?;
+        }
+        f.write_str(&self.hint)
     }
-    if let Some(hint) = hint(error) {
-        text.push_str(": ");
-        text.push_str(hint);
-    }
-    text
 }
 
-/// Says that a server neither says anything nor closes after the end of the input.
-pub fn silence(peer: &Peer, after: Duration) -> String {
-    let seconds = after.as_secs_f64();
-    format!(
-        "{peer} said nothing for {seconds} s after the end of the input, and did not close: does the input end with QUIT?"
-    )
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        let status = match error {
+            Error::Address { .. } => Status::Usage,
+            Error::Resolve { is_temporary: false, .. } => Status::NoHost,
+            Error::Connect { .. } => Status::Unavailable,
+            Error::Resolve { .. } | Error::Timeout { .. } => Status::Temporary,
+            _ => Status::Protocol,
+        };
+        let failure = Self { cause: causes(error), ..Self::new(status, error.to_string()) };
+        match hint(error) {
+            Some(hint) => failure.hint(": ").hint(hint),
+            None => failure,
+        }
+    }
 }
 
-/// Says that the connection broke when all had come that was to come; nothing if there is nothing to say.
+impl From<ServerError> for Failure {
+    fn from(error: ServerError) -> Self {
+        let status = match error {
+            ServerError::Syntax(_) => Status::Data,
+            ServerError::NoClient(_) => Status::Temporary,
+            ServerError::Deviation { .. } => Status::Unmet,
+            _ => Status::Protocol,
+        };
+        Self { cause: causes(&error), ..Self::new(status, error.to_string()) }
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        let status = if matches!(error, LoadError::Read { .. }) { Status::NoInput } else { Status::Data };
+        Self { cause: causes(&error), ..Self::new(status, error.to_string()) }
+    }
+}
+
+/// Returns that the connection broke when all had come that was to come; nothing if there is nothing to tell.
 pub fn late_break(peer: &Peer, error: &Error) -> Option<String> {
     let cause = error.source().filter(|_| error.is_truncation())?;
-    Some(format!("{peer}: {}; every reply had come", reason(&cause.to_string())))
+    Some(format!("{peer}: {}; every reply had come", words(cause)))
+}
+
+/// Returns an error in words; those of the system without its number for them.
+pub fn words(error: &dyn StdError) -> String {
+    let text = error.to_string();
+    let words = text.split(" (os error").next().unwrap_or(&text);
+    words.strip_prefix("failed to lookup address information: ").unwrap_or(words).to_owned()
+}
+
+fn causes(error: &dyn StdError) -> Option<String> {
+    let cause = error.source()?;
+    let words = words(cause);
+    Some(match causes(cause) {
+        Some(deeper) => format!("{words}: {deeper}"),
+        None => words,
+    })
 }
 
 fn hint(error: &Error) -> Option<&'static str> {
@@ -85,5 +188,30 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::Resolve { is_temporary: true, .. } => Some("does the name server answer?"),
         Error::Resolve { .. } => Some("is it spelt right? a domain's mail servers are in its MX records"),
         _ => None,
+    }
+}
+
+/// What is wrong with most scripts whose server falls silent.
+pub const NO_QUIT: &str = ": does the input end with QUIT?";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_with_its_cause_and_what_to_do_about_it() {
+        let source = io::Error::from_raw_os_error(nix::errno::Errno::ECONNREFUSED as i32);
+        let failure = Failure::cannot_read("a.txt", &source);
+        assert_eq!(failure.to_string(), "cannot read a.txt: Connection refused");
+        assert_eq!(failure.status, Status::NoInput);
+        let peer = Peer::new("mx.example", None);
+        let error = Error::Connect { peer, port: 25, attempts: Vec::new(), source };
+        let failure = Failure::from(&error);
+        assert_eq!((failure.status as u8, failure.cause.as_deref()), (69, Some("Connection refused")));
+        assert_eq!(
+            failure.hint("; more").to_string(),
+            "cannot connect to mx.example, port 25: Connection refused: is a server listening? submission is usually on \
+             port 587 (-p submission); more"
+        );
     }
 }

@@ -4,8 +4,9 @@ use mconnect_core::protocol::{Answer, Code, Meaning, Phase, Request, Standing};
 use mconnect_core::script::{self, Unsent};
 use mconnect_core::{Error, Peer};
 
-use crate::failure;
-use crate::verdict::{Verdict, say, status};
+use crate::failure::{Failure, Status, late_break};
+use crate::stderr::say;
+use crate::verdict::Verdict;
 
 /// How a session ended.
 pub enum End {
@@ -23,27 +24,27 @@ pub fn reply(answer: Answer, is_complete: bool, is_script: bool, verdict: &Verdi
     let Answer { request, code } = answer;
     match (answer.meaning(), request) {
         _ if is_goodbye(answer, is_complete) => {}
-        (Meaning::OutOfStep, _) => verdict.fail(status::PROTOCOL),
-        (Meaning::Closing, _) if code == Code::NOT_AVAILABLE => verdict.fail(status::TEMPORARY),
+        (Meaning::OutOfStep, _) => verdict.fail(Status::Protocol),
+        (Meaning::Closing, _) if code == Code::NOT_AVAILABLE => verdict.fail(Status::Temporary),
         // What was asked was not granted, even if it was the last thing to be asked.
-        (Meaning::Closing, Some(_)) => verdict.fail(status::PROTOCOL),
-        (meaning, Some(Request::Greeting)) if meaning.is_refusal() => verdict.fail(failure::status_of_refusal(code)),
+        (Meaning::Closing, Some(_)) => verdict.fail(Status::Protocol),
+        (meaning, Some(Request::Greeting)) if meaning.is_refusal() => verdict.fail(Status::of_refusal(code)),
         // One reply too many before it may have moved a message's reply here.
         (meaning, Some(Request::Data | Request::EndOfData | Request::Bdat | Request::Quit))
             if is_script && meaning.is_refusal() =>
         {
-            verdict.fail(failure::status_of_refusal(code));
+            verdict.fail(Status::of_refusal(code));
         }
         _ => {}
     }
 }
 
-/// Says whether a reply is no more than how some servers say goodbye: a 421 after the end of the input.
+/// Returns whether a reply is no more than how some servers say goodbye: a 421 after the end of the input.
 pub fn is_goodbye(answer: Answer, is_complete: bool) -> bool {
     answer.request.is_none() && answer.code == Code::NOT_AVAILABLE && is_complete
 }
 
-/// Says whether the server may close now without anything missing; `is_all_sent` says whether the input ended and went
+/// Returns whether the server may close now without anything missing; `is_all_sent` says whether the input ended and went
 /// out.
 pub fn is_complete(standing: &Standing, is_all_sent: bool) -> bool {
     standing.outstanding == 0 && (standing.has_quit || is_all_sent)
@@ -58,11 +59,12 @@ pub fn end_of_input(phase: Phase, standing: &Standing, verdict: &Verdict) {
     match phase {
         _ if was_refused || standing.outstanding > 0 => {}
         Phase::Body => {
-            verdict.complain(status::DATA, "the input ended inside a message: without a lone dot it is not delivered");
+            let message = "the input ended inside a message: without a lone dot it is not delivered";
+            verdict.complain(Failure::new(Status::Data, message));
         }
         Phase::Chunk { left } => {
             let message = format!("the input ended inside a chunk: {left} octets of it are missing");
-            verdict.complain(status::DATA, &message);
+            verdict.complain(Failure::new(Status::Data, message));
         }
         _ => {}
     }
@@ -79,9 +81,9 @@ pub fn ending(
 ) {
     match end {
         Some(End::Broken(error)) if !is_complete => {
-            verdict.complain(failure::status(&error), &failure::describe(&error));
+            verdict.complain(&error);
         }
-        Some(End::Broken(error)) => drop(failure::late_break(peer, &error).map(|words| note(&words))),
+        Some(End::Broken(error)) => drop(late_break(peer, &error).map(|words| note(&words))),
         Some(End::Closed) if !is_complete => early_close(peer, standing.outstanding, verdict),
         Some(End::Closed | End::Given) | None => {}
     }
@@ -92,7 +94,7 @@ pub fn ending(
             "{peer} answered QUIT with {} {replies} still due, which can come no more{may_be_taken}",
             standing.lost
         );
-        verdict.complain(status::PROTOCOL, &message);
+        verdict.complain(Failure::new(Status::Protocol, message));
     }
 }
 
@@ -119,7 +121,8 @@ pub fn script_ending(
         Some(end) if end.answer().is_some() => {
             let words = words.map(|words| format!(": {words}")).unwrap_or_default();
             let unsent = if unsent.is_empty() { unsent } else { format!("; {unsent}") };
-            verdict.complain(status_of(end), &format!("{end}, which ends the {what}{words}{unsent}"));
+            let message = format!("{end}, which ends the {what}{words}{unsent}");
+            verdict.complain(Failure::new(status_of(end), message));
         }
         _ if unsent.is_empty() => {}
         Some(end) => say(&format!("mconnect: {unsent}: {end}")),
@@ -128,14 +131,14 @@ pub fn script_ending(
 }
 
 /// Returns the exit status that the end of a script asks for.
-fn status_of(end: script::End) -> u8 {
+fn status_of(end: script::End) -> Status {
     match end {
-        script::End::Auth(answer) if answer.meaning() == Meaning::Deferred => status::TEMPORARY,
-        script::End::Auth(_) => status::AUTH,
+        script::End::Auth(answer) if answer.meaning() == Meaning::Deferred => Status::Temporary,
+        script::End::Auth(_) => Status::Auth,
         script::End::Greeting(answer) | script::End::StartTls(answer) | script::End::Refused(answer) => {
-            failure::status_of_refusal(answer.code)
+            Status::of_refusal(answer.code)
         }
-        _ => status::PROTOCOL,
+        _ => Status::Protocol,
     }
 }
 
@@ -146,5 +149,5 @@ fn early_close(peer: &Peer, outstanding: usize, verdict: &Verdict) {
         1 => " with a reply still due".to_owned(),
         due => format!(" with {due} replies still due"),
     };
-    verdict.complain(status::PROTOCOL, &format!("{peer} closed the connection{due}"));
+    verdict.complain(Failure::new(Status::Protocol, format!("{peer} closed the connection{due}")));
 }

@@ -2,22 +2,21 @@
 //!
 //! [`run`] is the one place where the modules meet; `docs/architecture.md` has the picture.
 
-mod args;
 mod atomic_file;
+mod connection;
 mod failure;
 mod helo;
 mod help;
 mod input;
-mod json;
 mod judge;
 mod line;
-mod narrator;
+mod observers;
+mod options;
 mod overdue;
 mod play;
 mod progress;
 mod prompt;
 mod raw;
-mod record;
 mod report;
 mod run;
 mod screen;
@@ -29,12 +28,10 @@ mod secure;
 mod secure;
 mod serve;
 mod signals;
-mod stamp;
+mod stderr;
 mod terminal;
-mod timing;
-mod trace;
+mod timestamps;
 mod verdict;
-mod watch;
 
 use std::process::ExitCode;
 

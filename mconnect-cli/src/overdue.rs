@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Phase, Request, Standing};
 
-use crate::progress;
+use crate::stderr;
 
 /// Knows since when the reply that is due next has been due.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +38,7 @@ impl Overdue {
 
     /// Returns how long to wait before the words change, where they are shown; otherwise there is nothing to wait for.
     pub fn tick(&self, standing: &Standing) -> Duration {
-        let next = self.next_tick(standing).filter(|_| progress::is_shown());
+        let next = self.next_tick(standing).filter(|_| stderr::is_shown());
         next.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
     }
 

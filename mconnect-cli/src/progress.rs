@@ -1,72 +1,13 @@
-//! A line that is drawn again while something takes long, and is gone afterwards.
+//! Work that takes long: how much of it is done is drawn in the last row, and gone afterwards.
 
-use std::io::{self, IsTerminal, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::Visible;
 
-use crate::verdict::say;
+use crate::stderr::{at_interrupt, clear, draw, is_shown, say};
 
 /// Said of a message whose reply is not here.
 pub const WHOLE_MESSAGE: &str = "the whole message went out: it may have been taken";
-
-/// The line as it is drawn, and what is told below it if the process is interrupted: it has one last row.
-static LAST_ROW: Mutex<LastRow> = Mutex::new(LastRow { drawn: String::new(), at_interrupt: None });
-
-struct LastRow {
-    drawn: String,
-    at_interrupt: Option<String>,
-}
-
-/// Says whether somebody sees it.
-pub fn is_shown() -> bool {
-    io::stderr().is_terminal()
-}
-
-/// Draws the line anew, cut to what any terminal shows in one row; only where standard error is a terminal.
-pub fn draw(text: &str) {
-    let drawn = &mut row().drawn;
-    let text: String = text.chars().take(WIDTH).collect();
-    if text == *drawn || !is_shown() {
-        return;
-    }
-    let gone = drawn.chars().count().saturating_sub(text.chars().count());
-    put(&format!("\r{text}{}{}", " ".repeat(gone), "\x08".repeat(gone)));
-    *drawn = text;
-}
-
-/// Takes it away.
-pub fn clear() {
-    let drawn = &mut row().drawn;
-    if !drawn.is_empty() {
-        put(&format!("\r{}\r", " ".repeat(drawn.chars().count())));
-        drawn.clear();
-    }
-}
-
-/// Leaves it as it is, and goes on below: the process is about to end.
-pub fn leave() {
-    let (drawn, words) = {
-        let mut row = row();
-        (std::mem::take(&mut row.drawn), row.at_interrupt.take())
-    };
-    if !drawn.is_empty() {
-        put("\r\n");
-    }
-    if let Some(words) = words {
-        say(&format!("mconnect: interrupted: {words}"));
-    }
-}
-
-/// Sets what is told if the process is interrupted from now on.
-pub fn at_interrupt(words: Option<String>) {
-    row().at_interrupt = words;
-}
-
-fn row() -> MutexGuard<'static, LastRow> {
-    LAST_ROW.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Octets on their way out.
 #[derive(Debug)]
@@ -110,7 +51,7 @@ impl Work {
 
     /// Says how much went out of what the end of the session has cut off.
     pub fn break_off(self) {
-        let words = row().at_interrupt.take();
+        let words = at_interrupt(None);
         if let Some(words) = words.filter(|_| self.is_long()) {
             say(&format!("mconnect: {words}"));
         }
@@ -159,24 +100,19 @@ pub fn amount(octets: u64) -> String {
     }
 }
 
-fn put(text: &str) {
-    let _ = io::stderr().write_all(text.as_bytes());
-}
-
 /// What is over before this is not shown.
 const GRACE: Duration = Duration::from_secs(2);
 /// Nor is what is less than this, in octets: that is slow because of the replies.
 const LEAST: u64 = 64 * 1024;
 /// The line is drawn again so often.
 const GAP: Duration = Duration::from_millis(200);
-/// In columns; a line that wraps cannot be taken away.
-const WIDTH: usize = 78;
 /// What a name has of them, but for three dots.
 const LONGEST_NAME: usize = 20;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stderr::WIDTH;
 
     #[test]
     fn a_long_name_leaves_the_figures_their_place() {

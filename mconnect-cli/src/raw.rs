@@ -12,11 +12,12 @@ use mconnect_core::{Error, RawReader, RawWriter, Session, Timeouts};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::failure;
+use crate::failure::{Failure, NO_QUIT, Status};
 use crate::input;
 use crate::screen::{self, Screen};
+use crate::stderr::say;
 use crate::terminal::{Manner, Terminal};
-use crate::verdict::{Verdict, say, status};
+use crate::verdict::Verdict;
 
 /// What the two directions know of each other.
 #[derive(Debug, Default)]
@@ -58,7 +59,7 @@ pub fn run(session: Session, screen: Screen, timeouts: Timeouts, terminal: Optio
     let peer = session.peer().clone();
     let (reader, writer) = session.into_raw();
     if let Some(Err(error)) = terminal.map(|terminal| terminal.enter(Manner::Raw)) {
-        return verdict.complain(status::IO, &format!("cannot set the terminal: {error}"));
+        return verdict.complain(Failure::cannot("set the terminal", &error));
     }
     let (events, told) = channel();
     let sent = events.clone();
@@ -69,13 +70,13 @@ pub fn run(session: Session, screen: Screen, timeouts: Timeouts, terminal: Optio
         .spawn(move || drop(events.send(Event::Received(receive(reader, screen, &theirs, &receiving)))))
         .and_then(|_| thread::Builder::new().name("input".to_owned()).spawn(move || transmit(writer, &sent, &sending)));
     if let Err(error) = started {
-        return verdict.complain(status::IO, &format!("cannot start a thread: {error}"));
+        return verdict.complain(Failure::cannot("start a thread", &error));
     }
     let (mut input_over, mut patience) = (None, timeouts.command);
     loop {
         let Some(event) = next(&told, &state, input_over, patience) else {
             if !state.is_unheard() {
-                verdict.complain(status::TEMPORARY, &failure::silence(&peer, patience));
+                verdict.complain(Failure::silence(&peer, patience).hint(NO_QUIT));
             }
             return closer.close();
         };
@@ -88,15 +89,16 @@ pub fn run(session: Session, screen: Screen, timeouts: Timeouts, terminal: Optio
                     Err(_) => state.is_sending.load(Ordering::SeqCst),
                 };
                 if is_lost && !state.is_input_over.load(Ordering::SeqCst) {
-                    verdict.complain(status::PROTOCOL, &format!("{peer} closed before all of the input was sent"));
+                    let message = format!("{peer} closed before all of the input was sent");
+                    verdict.complain(Failure::new(Status::Protocol, message));
                 }
                 return;
             }
             Event::Received(Err(error)) => {
-                return verdict.complain(failure::status(&error), &failure::describe(&error));
+                return verdict.complain(&error);
             }
             Event::Unsent(error) if error.is_timeout() => {
-                verdict.complain(failure::status(&error), &failure::describe(&error));
+                verdict.complain(&error);
                 return closer.close();
             }
             // A failed write is only the symptom: receiving tells why.
@@ -121,7 +123,7 @@ pub fn run(session: Session, screen: Screen, timeouts: Timeouts, terminal: Optio
     }
 }
 
-/// Gives what happens next; nothing if the input is over and the server has said nothing for this long since, or has not
+/// Returns what happens next; nothing if the input is over and the server has said nothing for this long since, or has not
 /// closed where nobody reads what it says.
 fn next(told: &Receiver<Event>, state: &State, input_over: Option<Instant>, patience: Duration) -> Option<Event> {
     let Some(over) = input_over else { return told.recv().ok() };

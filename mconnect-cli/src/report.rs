@@ -12,7 +12,7 @@ pub struct Case {
     pub failure: Option<String>,
 }
 
-/// Gives the outcomes in the Test Anything Protocol, version 13, which every consumer knows.
+/// Returns the outcomes in the Test Anything Protocol, version 13, which every consumer knows.
 pub fn tap(cases: &[Case]) -> String {
     let mut text = format!("TAP version 13\n1..{}\n", cases.len());
     for (index, case) in cases.iter().enumerate() {
@@ -31,7 +31,7 @@ pub fn tap(cases: &[Case]) -> String {
     text
 }
 
-/// Gives the outcomes as JUnit's XML.
+/// Returns the outcomes as JUnit's XML.
 pub fn junit(cases: &[Case]) -> String {
     let failures = cases.iter().filter(|case| case.failure.is_some()).count();
     let time: Duration = cases.iter().map(|case| case.took).sum();
@@ -69,7 +69,7 @@ fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     text.write_fmt(arguments).expect("writing to a string does not fail");
 }
 
-/// Gives a text as XML has it; control characters, which it cannot have, are shown as escapes before.
+/// Returns a text as XML has it; control characters, which it cannot have, are shown as escapes before.
 fn escaped(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {

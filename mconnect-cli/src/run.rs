@@ -2,54 +2,63 @@
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
-use std::path::Path;
 use std::sync::Arc;
 
+use mconnect_core::Session;
 use mconnect_core::script::{Pace, Rules};
-use mconnect_core::server::Server;
-use mconnect_core::{Connect, Session, Timeouts};
 
-use crate::args::{self, Mode, Options, Request, Target};
-use crate::failure;
+use crate::connection;
+use crate::failure::{Failure, Status};
 use crate::help;
 use crate::input::Input;
 use crate::line::{self, Setting, Typed};
+use crate::observers::{self, Observers};
+use crate::options::{self, Mode, Options, Request, Target};
 use crate::play;
-use crate::progress;
 use crate::prompt::{self, Waker};
 use crate::raw;
 use crate::screen::Screen;
 use crate::secure::Secure;
 use crate::serve;
 use crate::signals;
+use crate::stderr::{self, say};
 use crate::terminal::Terminal;
-use crate::verdict::{Verdict, say, status};
-use crate::watch::Watch;
+use crate::verdict::Verdict;
 
 /// Does what the arguments ask for, and returns the exit status.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
-    let options = match args::parse(args) {
-        Ok(Request::Session(options)) => options,
-        Ok(Request::Play(options, play)) => return play::run(&options, &play),
-        Ok(Request::Serve(options)) => return serve::run(&options),
-        Ok(Request::HelpSmtp { topic, file }) => return help_smtp(topic.as_deref(), file.as_deref()),
-        Ok(Request::Help) => return show(&args::help(false)),
-        Ok(Request::LongHelp) => return show(&args::help(true)),
-        Ok(Request::Version) => return show(concat!("mconnect ", env!("CARGO_PKG_VERSION"), "\n")),
-        Err(message) => {
-            say(&format!("mconnect: {message}; mconnect -h lists the options"));
-            return status::USAGE;
-        }
-    };
     let verdict = Arc::new(Verdict::default());
-    if options.ends_at_refusal && takes_a_prompt(&options) {
-        verdict.complain(status::USAGE, "--fail is for piped input and -c: at the prompt a person decides");
-        return verdict.status();
-    }
-    if let Err(error) = set_stage(&options, |stage| watch_session(&options, stage, &verdict)) {
-        verdict.complain(status::IO, &format!("cannot wait for signals: {error}"));
-    }
+    verdict.check(answer(args, &verdict));
     verdict.status()
+}
+
+fn answer(args: impl IntoIterator<Item = OsString>, verdict: &Arc<Verdict>) -> Result<(), Failure> {
+    let usage = |message: String| Failure::new(Status::Usage, message).hint("; mconnect --help lists the options");
+    let text = match options::parse(args).map_err(usage)? {
+        Request::Session(options) => return converse(&options, verdict),
+        Request::Play(options) => return play::run(&options, verdict),
+        Request::Serve(file, options) => return serve::run(&file, &options, verdict),
+        Request::HelpSmtp { topic, file } => help::on(topic.as_deref(), file.as_deref())?,
+        Request::Help => options::help(false),
+        Request::LongHelp => options::help(true),
+        Request::Version => concat!("mconnect ", env!("CARGO_PKG_VERSION"), "\n").to_owned(),
+    };
+    if let Err(error) = Screen::new().show(text.as_bytes()) {
+        verdict.output_failed(&error);
+    }
+    Ok(())
+}
+
+fn converse(options: &Options, verdict: &Arc<Verdict>) -> Result<(), Failure> {
+    let has_prompt = takes_a_prompt(options);
+    if options.ends_at_refusal && has_prompt {
+        let message = "--fail is for piped input and -c: at the prompt a person decides";
+        return Err(Failure::new(Status::Usage, message));
+    }
+    let act = |stage: &Stage| {
+        observers::watched(options, has_prompt, verdict, |watch| open_and_hand_over(options, stage, watch, verdict));
+    };
+    set_stage(options, act).map_err(|error| Failure::cannot("wait for signals", &error))
 }
 
 /// What stands between the user and the session.
@@ -75,7 +84,7 @@ fn set_stage(options: &Options, act: impl FnOnce(&Stage) + Send) -> io::Result<(
     let is_raw = options.mode == Mode::Raw && io::stdin().is_terminal();
     let is_typed = takes_typed_lines(options);
     // A password may be asked for, without echo; and who sees how far it went sees it at an interrupt, too.
-    if !is_raw && !is_typed && options.security.auth.is_none() && !progress::is_shown() {
+    if !is_raw && !is_typed && options.security.auth.is_none() && !stderr::is_shown() {
         act(&Stage::Plain);
         return Ok(());
     }
@@ -97,85 +106,36 @@ fn takes_typed_lines(options: &Options) -> bool {
     options.mode == Mode::Line && options.commands.is_empty() && io::stdin().is_terminal()
 }
 
-fn watch_session(options: &Options, stage: &Stage, verdict: &Arc<Verdict>) {
-    match Watch::begin(options, takes_a_prompt(options)) {
-        Ok(watch) => {
-            open_and_hand_over(options, stage, &watch, verdict);
-            watch.end(verdict);
-        }
-        Err(message) => verdict.complain(status::IO, &message),
-    }
-}
-
-fn open_and_hand_over(options: &Options, stage: &Stage, watch: &Watch<'_>, verdict: &Arc<Verdict>) {
-    let (secure, connect, _server) = match make_ready(options) {
-        Ok(ready) => ready,
-        Err((status, message)) => return verdict.complain(status, &message),
-    };
+fn open_and_hand_over(
+    options: &Options,
+    stage: &Stage,
+    watch: &Observers<'_>,
+    verdict: &Arc<Verdict>,
+) -> Result<(), Failure> {
+    let (secure, connect, _server) = connection::prepare(options)?;
     if options.target == Target::Demo && !options.is_quiet {
         say("a loopback server of mconnect's own: HELP lists its commands, mail goes nowhere");
     }
-    let open = || match watch.over(connect.clone()).open() {
-        Ok(session) => secure.begin(session, verdict),
-        Err(error) => {
-            verdict.complain(failure::status(&error), &failure::describe(&error));
-            None
-        }
+    let open = || {
+        let session = verdict.check(watch.over(connect.clone()).open().map_err(|error| Failure::from(&error)))?;
+        secure.begin(session, verdict)
     };
     if let Some(session) = open() {
         hand_over(session, options, stage, watch, &secure, verdict, &open);
     }
-}
-
-/// Gives what secures the sessions, the way to the host, and the demo's server, which has to live as long as they do.
-///
-/// # Errors
-/// An exit status and what is wrong.
-pub fn make_ready(options: &Options) -> Result<(Secure, Connect, Option<Server>), (u8, String)> {
-    let mut secure = Secure::prepare(options)?;
-    let (connect, server) = match &options.target {
-        Target::Host(host) => {
-            let connect = Connect::new(&host.name, options.port);
-            (host.written.iter().fold(connect, |connect, written| connect.known_as(written)), None)
-        }
-        Target::Demo => {
-            let failed = |error| (status::UNAVAILABLE, format!("cannot start the demo: {error}"));
-            let server = secure.demo().map_err(failed)?;
-            (Connect::new("127.0.0.1", server.port()), Some(server))
-        }
-    };
-    let mut connect = connect.family(options.family).timeouts(timeouts(options));
-    if let Some(source) = options.source {
-        connect = connect.source(source);
-    }
-    Ok((secure, connect, server))
-}
-
-/// The deadline of a reply bounds connecting, too, unless that has its own.
-fn timeouts(options: &Options) -> Timeouts {
-    let mut timeouts = Timeouts::default();
-    if let Some(timeout) = options.timeout {
-        timeouts = timeouts.replies(timeout);
-        timeouts.attempt = timeouts.attempt.min(timeout);
-        timeouts.connect = timeouts.connect.min(timeout);
-    }
-    if let Some(attempt) = options.connect_timeout {
-        timeouts.attempt = attempt;
-        timeouts.connect = Timeouts::default().connect.max(attempt);
-    }
-    timeouts
+    Ok(())
 }
 
 fn hand_over(
     session: Session,
     options: &Options,
     stage: &Stage,
-    watch: &Watch<'_>,
+    watch: &Observers<'_>,
     secure: &Secure,
     verdict: &Arc<Verdict>,
     reopen: &dyn Fn() -> Option<Session>,
 ) {
-    let timeouts = timeouts(options);
+    let timeouts = connection::timeouts(options);
     let terminal = match stage {
         Stage::Plain => None,
         Stage::Raw(terminal) | Stage::Typed(terminal) => Some(terminal),
@@ -209,48 +169,4 @@ fn hand_over(
         say("a line that begins with a tilde is an escape: ~? lists them");
     }
     line::run(session, Setting { input, screen, terminal, timeouts, rules, secure, verdict, typed });
-}
-
-fn help_smtp(topic: Option<&str>, file: Option<&Path>) -> u8 {
-    match help::on(topic, file) {
-        Ok(text) => show(&text),
-        Err(message) => {
-            say(&format!("mconnect: {message}"));
-            status::NO_INPUT
-        }
-    }
-}
-
-fn show(text: &str) -> u8 {
-    let verdict = Verdict::default();
-    if let Err(error) = Screen::new().show(text.as_bytes()) {
-        verdict.output_failed(&error);
-    }
-    verdict.status()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn the_deadline_of_replies_bounds_connecting_unless_that_has_its_own() {
-        for (args, attempt, connect) in [
-            (&[][..], 30, 120),
-            (&["--timeout", "5"], 5, 5),
-            (&["--timeout", "60"], 30, 60),
-            (&["--timeout", "600"], 30, 120),
-            (&["--connect-timeout", "50"], 50, 120),
-            (&["--connect-timeout", "500"], 500, 500),
-            (&["--timeout", "5", "--connect-timeout", "50"], 50, 120),
-        ] {
-            let request = args::parse(args.iter().map(OsString::from)).unwrap();
-            let Request::Session(options) = request else { panic!("{request:?}") };
-            let timeouts = timeouts(&options);
-            let expected = (Duration::from_secs(attempt), Duration::from_secs(connect));
-            assert_eq!((timeouts.attempt, timeouts.connect), expected, "{args:?}");
-        }
-    }
 }

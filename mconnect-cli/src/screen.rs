@@ -10,9 +10,9 @@ use mconnect_core::protocol::Escaper;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::args::Output;
-use crate::progress;
-use crate::stamp::Stamper;
+use crate::options::Output;
+use crate::stderr;
+use crate::timestamps::Stamper;
 
 /// Where the server's words go.
 pub struct Screen {
@@ -78,7 +78,7 @@ impl Screen {
         }
     }
 
-    /// Says whether nothing is shown any more.
+    /// Returns whether nothing is shown any more.
     pub fn is_shut(&self) -> bool {
         self.is_shut || has_lost_reader()
     }
@@ -107,7 +107,7 @@ impl Screen {
 /// What the system says.
 pub fn put(mut bytes: &[u8]) -> io::Result<()> {
     if !bytes.is_empty() {
-        progress::clear();
+        stderr::clear();
     }
     let stdout = io::stdout();
     while !bytes.is_empty() {
@@ -127,7 +127,7 @@ pub fn put(mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Says whether whoever read standard output has gone, as far as that was noticed.
+/// Returns whether whoever read standard output has gone, as far as that was noticed.
 pub fn has_lost_reader() -> bool {
     LOST_READER.load(Ordering::Relaxed)
 }

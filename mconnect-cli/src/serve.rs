@@ -1,101 +1,62 @@
 //! Serving a dialogue: a client is judged by what it does.
 
-use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::time::Duration;
 
 use mconnect_core::dialogue::Values;
 use mconnect_core::server::ServerError;
 
-use crate::args::Serve;
 use crate::atomic_file;
+use crate::failure::{Failure, Status};
+use crate::options::Options;
 use crate::play;
 use crate::screen::Screen;
 use crate::secure;
-use crate::verdict::reason;
-use crate::verdict::{Verdict, status};
+use crate::verdict::Verdict;
 
-/// Serves the sessions of a dialogue, once or again and again, and gives the exit status.
-pub fn run(options: &Serve) -> u8 {
-    let verdict = Verdict::default();
-    let (_, dialogue) = match play::read(&options.file) {
-        Ok(read) => read,
-        Err((status, message)) => {
-            verdict.complain(status, &message);
-            return verdict.status();
-        }
-    };
-    let setup = match secure::serving(&options.security) {
-        Ok(setup) => setup.scale(options.scale),
-        Err((status, message)) => {
-            verdict.complain(status, &message);
-            return verdict.status();
-        }
-    };
+/// Serves the sessions of a dialogue, once or again and again; a client that does something else is told of.
+///
+/// # Errors
+/// Nothing can be served, or no longer.
+pub fn run(file: &Path, options: &Options, verdict: &Verdict) -> Result<(), Failure> {
+    let (_, dialogue) = play::read(file)?;
+    let setup = secure::serving(&options.security)?.scale(options.play.scale);
     let mut values = Values::default();
-    for (name, value) in &options.values {
+    for (name, value) in &options.play.values {
         values.set(name, value.as_str());
     }
-    let listener = match listen(options) {
-        Ok(listener) => listener,
-        Err((status, message)) => {
-            verdict.complain(status, &message);
-            return verdict.status();
-        }
-    };
+    let listener = listen(options)?;
     loop {
         // The socket goes on listening between one round and the next.
         let played = listener
             .try_clone()
             .map_err(|source| ServerError::Io { action: "listen", source })
             .and_then(|listener| setup.clone().play_on(listener, &dialogue, &values))
-            .and_then(|server| server.join_within(options.patience.unwrap_or(A_YEAR)));
-        let Err(error) = played else {
-            if options.is_once {
-                return verdict.status();
-            }
-            continue;
-        };
-        let status = match error {
-            ServerError::Syntax(_) => status::DATA,
-            ServerError::NoClient(_) => status::TEMPORARY,
-            ServerError::Deviation { .. } => status::UNMET,
-            _ => status::PROTOCOL,
-        };
-        verdict.complain(status, &describe(&error));
-        if options.is_once || status != status::UNMET {
-            return verdict.status();
+            .and_then(|server| server.join_within(options.timeout.unwrap_or(A_YEAR)));
+        match played.map_err(Failure::from) {
+            Ok(()) => {}
+            Err(failure) if failure.status == Status::Unmet => verdict.complain(failure),
+            Err(failure) => return Err(failure),
+        }
+        if options.serve.is_once {
+            return Ok(());
         }
     }
 }
 
 /// Listens, and says where, on one line for programs: `listening on 127.0.0.1:2525`.
-///
-/// # Errors
-/// An exit status and what is wrong.
-fn listen(options: &Serve) -> Result<TcpListener, (u8, String)> {
-    let cannot = |status: u8, what: &str, error: io::Error| (status, format!("cannot {what}: {}", words(&error)));
-    let serve = |error| cannot(status::UNAVAILABLE, &format!("serve at {}", options.address), error);
-    let listener = TcpListener::bind(options.address).map_err(serve)?;
+fn listen(options: &Options) -> Result<TcpListener, Failure> {
+    let asked = SocketAddr::new(options.serve.address, options.port.unwrap_or_default());
+    let serve = |error| Failure::because(Status::Unavailable, format!("cannot serve at {asked}"), &error);
+    let listener = TcpListener::bind(asked).map_err(serve)?;
     let address = listener.local_addr().map_err(serve)?;
-    if let Some(file) = &options.port_file {
-        let written = atomic_file::write(file, &format!("{}\n", address.port()));
-        written.map_err(|error| cannot(status::IO, &format!("write {}", file.display()), error))?;
+    if let Some(file) = &options.serve.port_file {
+        atomic_file::write(file, &format!("{}\n", address.port()))?;
     }
     let shown = Screen::new().show(format!("listening on {address}\n").as_bytes());
-    shown.map_err(|error| cannot(status::IO, "write to standard output", error))?;
+    shown.map_err(|error| Failure::cannot("write to standard output", &error))?;
     Ok(listener)
-}
-
-fn words(error: &io::Error) -> String {
-    reason(&error.to_string())
-}
-
-fn describe(error: &ServerError) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {}", reason(&cause.to_string())),
-        None => error.to_string(),
-    }
 }
 
 const A_YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);

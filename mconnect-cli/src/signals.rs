@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::pthread::{Pthread, pthread_kill, pthread_self};
 use nix::sys::signal::{SigSet, Signal, raise};
 
-use crate::progress;
+use crate::stderr;
 use crate::terminal::Terminal;
 
 /// Blocks the signals that end or stop a process, in this thread and all that it starts from now on, and starts the
@@ -68,7 +68,7 @@ fn wait_while(is_so: impl Fn() -> bool) {
     }
 }
 
-/// Says whether a set of signals holds this one; not, if the system does not tell.
+/// Returns whether a set of signals holds this one; not, if the system does not tell.
 fn is_in_set(path: &str, name: &str, signal: Signal) -> bool {
     // Room enough for all of it at once: this is part of every break.
     let mut status = String::with_capacity(4096);
@@ -124,7 +124,7 @@ fn wait(
 
 /// Lets a signal do what it does, with the terminal as it was; the connection ends with the process.
 pub fn act(signal: Signal, terminal: &Terminal) {
-    progress::leave();
+    stderr::leave();
     terminal.hold();
     let mut only = SigSet::empty();
     only.add(signal);

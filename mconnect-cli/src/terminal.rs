@@ -1,5 +1,7 @@
-//! The terminal's settings: changed for raw mode, for the prompt and for secrets, restored on every way out.
+//! The terminal: its settings, changed for raw mode, for the prompt and for secrets, and restored on every way out; its width
+//! and its colours.
 
+use std::env;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -12,6 +14,10 @@ use nix::sys::termios::{
     tcsetattr,
 };
 use nix::unistd::{getpgrp, tcgetpgrp};
+use rustyline::history::MemHistory;
+use rustyline::{Behavior, Config, Editor};
+
+use crate::options::Color;
 
 /// The terminal on standard input. Dropping any handle restores it.
 pub struct Terminal {
@@ -55,7 +61,7 @@ impl Terminal {
         terminal
     }
 
-    /// Gives another handle on the same terminal.
+    /// Returns another handle on the same terminal.
     pub fn handle(&self) -> Self {
         Self { state: Arc::clone(&self.state) }
     }
@@ -188,10 +194,35 @@ impl Drop for Hidden {
     }
 }
 
-/// Says whether the terminal may be set: from the background of one's own session that would stop the process. One that
+/// Returns whether the terminal may be set: from the background of one's own session that would stop the process. One that
 /// controls another session, or none, tells no group, and stops nobody.
 fn is_ours(terminal: impl AsFd) -> bool {
     tcgetpgrp(terminal).map_or(true, |group| group == getpgrp())
+}
+
+/// Knows how wide the terminal is: by an editor that reads nothing, since the system is asked there already.
+pub struct Ruler(Option<Mutex<Editor<(), MemHistory>>>);
+
+impl Ruler {
+    /// Measures the terminal that an editor of this behaviour would use.
+    pub fn new(behavior: Behavior) -> Self {
+        let config = Config::builder().behavior(behavior).build();
+        Self(Editor::with_history(config, MemHistory::new()).ok().map(Mutex::new))
+    }
+
+    pub fn columns(&self) -> Option<u16> {
+        let mut editor = self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        editor.dimensions().map(|(columns, _)| columns)
+    }
+}
+
+/// Returns whether what is shown is to be coloured.
+pub fn is_color_wanted(color: Color) -> bool {
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    }
 }
 
 /// Drops what was typed and not yet read, and says whether there was anything.
@@ -236,7 +267,6 @@ impl Drop for Terminal {
 
 #[cfg(test)]
 mod tests {
-    use std::env;
     use std::fs::File;
     use std::process::{Command, Stdio};
 

@@ -1,88 +1,60 @@
-//! What is said of a session at its end: error lines as they happen, and an exit status, which the first of them sets.
+//! What is said of a session at its end: failures as they happen, and an exit status, which the first of them sets.
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::OnceLock;
 
-use mconnect_core::protocol::Escaper;
-
-use crate::progress;
-use crate::stamp;
-
-/// The exit statuses, after sysexits.h.
-pub mod status {
-    /// An expectation of a dialogue was not met.
-    pub const UNMET: u8 = 1;
-    pub const USAGE: u8 = 64;
-    pub const DATA: u8 = 65;
-    pub const NO_INPUT: u8 = 66;
-    pub const NO_HOST: u8 = 68;
-    pub const UNAVAILABLE: u8 = 69;
-    pub const IO: u8 = 74;
-    pub const TEMPORARY: u8 = 75;
-    pub const PROTOCOL: u8 = 76;
-    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "the status is the same in every build"))]
-    pub const AUTH: u8 = 77;
-}
+use crate::failure::{Failure, Status};
 
 /// Remembers the first failure.
 #[derive(Debug, Default)]
 pub struct Verdict {
-    status: OnceLock<u8>,
+    status: OnceLock<Status>,
     complaint: OnceLock<String>,
 }
 
 impl Verdict {
     /// Fails the session with this status, unless it has failed before.
-    pub fn fail(&self, status: u8) {
+    pub fn fail(&self, status: Status) {
         let _ = self.status.set(status);
     }
 
-    /// Says an error, and fails the session.
-    pub fn complain(&self, status: u8, message: &str) {
-        say(&format!("mconnect: {message}"));
-        self.fail_because(status, message);
+    /// Tells a failure, and fails the session with its status.
+    pub fn complain(&self, failure: impl Into<Failure>) {
+        let failure = failure.into();
+        failure.tell();
+        self.fail_for(&failure);
     }
 
-    /// Fails the session for an error that is told elsewhere.
-    pub fn fail_because(&self, status: u8, message: &str) {
-        let _ = self.complaint.set(message.to_owned());
-        self.fail(status);
+    /// Tells a failure, if it is one, and otherwise returns what came of it.
+    pub fn check<T>(&self, result: Result<T, Failure>) -> Option<T> {
+        result.map_err(|failure| self.complain(failure)).ok()
     }
 
-    /// Gives the first error that was said.
+    /// Fails the session for a failure that is told elsewhere.
+    pub fn fail_for(&self, failure: &Failure) {
+        let _ = self.complaint.set(failure.to_string());
+        self.fail(failure.status);
+    }
+
+    /// Returns the first failure that was told.
     pub fn complaint(&self) -> Option<&str> {
         self.complaint.get().map(String::as_str)
     }
 
-    /// Says that standard input cannot be read.
+    /// Tells that standard input cannot be read.
     pub fn input_failed(&self, error: &io::Error) {
-        self.complain(status::IO, &format!("cannot read standard input: {}", reason(&error.to_string())));
+        self.complain(Failure::cannot("read standard input", error));
     }
 
-    /// Says that standard output cannot be written. A reader that has seen enough is no failure.
+    /// Tells that standard output cannot be written. A reader that has seen enough is no failure.
     pub fn output_failed(&self, error: &io::Error) {
         if error.kind() != io::ErrorKind::BrokenPipe {
-            self.complain(status::IO, &format!("cannot write to standard output: {}", reason(&error.to_string())));
+            self.complain(Failure::cannot("write to standard output", error));
         }
     }
 
-    /// Gives the exit status.
+    /// Returns the exit status.
     pub fn status(&self) -> u8 {
-        self.status.get().copied().unwrap_or(0)
+        self.status.get().map_or(0, |status| *status as u8)
     }
-}
-
-/// Gives the system's words without its number for them.
-pub fn reason(text: &str) -> String {
-    let words = text.split(" (os error").next().unwrap_or(text);
-    words.strip_prefix("failed to lookup address information: ").unwrap_or(words).to_owned()
-}
-
-/// Writes a line, or several, to standard error, made visible: whatever is quoted in them steers no terminal. Where nobody
-/// can read it, there is nobody to tell.
-pub fn say(line: &str) {
-    progress::clear();
-    let mut text = String::new();
-    Escaper::default().push(format!("{line}\n").as_bytes(), &mut text);
-    let _ = io::stderr().write_all(stamp::lines(&text).as_bytes());
 }

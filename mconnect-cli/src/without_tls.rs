@@ -4,8 +4,10 @@ use mconnect_core::Session;
 use mconnect_core::dialogue::Player;
 use mconnect_core::server::{Server, ServerError, Setup};
 
-use crate::args::{Options, Security, Start};
-use crate::verdict::{Verdict, say, status};
+use crate::failure::{Failure, Status};
+use crate::options::{Options, Security, Start};
+use crate::stderr::say;
+use crate::verdict::Verdict;
 
 pub struct Secure {
     is_left_plain: bool,
@@ -15,11 +17,11 @@ pub struct Secure {
 impl Secure {
     /// # Errors
     /// The options ask for TLS or AUTH.
-    pub fn prepare(options: &Options) -> Result<Self, (u8, String)> {
+    pub fn prepare(options: &Options) -> Result<Self, Failure> {
         let security = &options.security;
         match security.start {
-            Start::First | Start::Upgrade => Err((status::USAGE, WITHOUT.to_owned())),
-            Start::ByHand if security.auth.is_some() => Err((status::USAGE, WITHOUT.to_owned())),
+            Start::First | Start::Upgrade => Err(Failure::new(Status::Usage, WITHOUT)),
+            Start::ByHand if security.auth.is_some() => Err(Failure::new(Status::Usage, WITHOUT)),
             Start::ByHand => Ok(Self { is_left_plain: security.is_left_plain, is_quiet: options.is_quiet }),
         }
     }
@@ -34,7 +36,7 @@ impl Secure {
 
     /// # Errors
     /// None: the options ask for no TLS.
-    pub fn begin_to_play(&self, session: Session) -> Result<Session, (u8, String)> {
+    pub fn begin_to_play(&self, session: Session) -> Result<Session, Failure> {
         Ok(session)
     }
 
@@ -53,7 +55,7 @@ impl Secure {
     }
 
     pub fn upgrade(&self, _: Session, _: bool, verdict: &Verdict) -> Option<Session> {
-        verdict.complain(status::PROTOCOL, WITHOUT);
+        verdict.complain(Failure::new(Status::Protocol, WITHOUT));
         None
     }
 
@@ -74,11 +76,19 @@ impl Secure {
 
 /// # Errors
 /// The options ask for TLS.
-pub fn serving(security: &Security) -> Result<Setup, (u8, String)> {
+pub fn serving(security: &Security) -> Result<Setup, Failure> {
     match security.start {
-        Start::First => Err((status::USAGE, WITHOUT.to_owned())),
+        Start::First => Err(Failure::new(Status::Usage, WITHOUT)),
         Start::Upgrade | Start::ByHand => Ok(Setup::new()),
     }
+}
+
+pub fn decode(_: &[u8]) -> Option<Vec<u8>> {
+    None
+}
+
+pub fn is_mechanism(_: &str) -> bool {
+    false
 }
 
 pub const WITHOUT: &str = "this mconnect was built without TLS and AUTH (the feature tls)";

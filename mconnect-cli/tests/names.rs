@@ -37,7 +37,7 @@ fn what_cannot_be_the_name_of_a_host_is_a_usage_error_that_says_why() {
     ] {
         let output = run(args, "");
         assert_status(&output, 64);
-        assert_eq!(complaints(&output), format!("mconnect: {message}; mconnect -h lists the options"));
+        assert_eq!(complaints(&output), format!("mconnect: {message}; mconnect --help lists the options"));
     }
 }
 

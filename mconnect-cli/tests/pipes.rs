@@ -591,12 +591,18 @@ fn what_cannot_be_reached_or_understood_is_told_with_a_status() {
 }
 
 #[test]
-fn help_and_version_are_results() {
+fn help_and_version_are_results_and_a_mistyped_option_is_not() {
     for (args, text) in [("-h", "usage: mconnect [-p PORT] [-r]"), ("--help", "examples:"), ("-V", "mconnect 0.")] {
         let output = run(&[args], "");
         assert_status(&output, 0);
         assert!(out(&output).contains(text) && err(&output).is_empty());
     }
+    let output = run(&["--strattls", "127.0.0.1"], "");
+    assert_status(&output, 64);
+    assert_eq!(
+        complaints(&output),
+        "mconnect: invalid option '--strattls': is --starttls meant?; mconnect --help lists the options"
+    );
 }
 
 #[test]

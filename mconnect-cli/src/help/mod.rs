@@ -4,40 +4,39 @@ mod codes;
 mod file;
 
 use std::fs;
-use std::io;
 use std::path::Path;
 
-use crate::verdict::reason;
+use crate::failure::{Failure, Status};
 use file::HelpFile;
 
-/// Gives help on a topic: a command or parameter, a reply code or an enhanced status code; without a topic, the list.
+/// Returns help on a topic: a command or parameter, a reply code or an enhanced status code; without a topic, the list.
 ///
 /// # Errors
-/// A sentence that says why there is none.
-pub fn on(topic: Option<&str>, path: Option<&Path>) -> Result<String, String> {
+/// A failure that says why there is none.
+pub fn on(topic: Option<&str>, path: Option<&Path>) -> Result<String, Failure> {
+    let none = |message: String| Failure::new(Status::NoInput, message);
     let file = open(path)?;
     match topic {
         Some(topic) if topic.starts_with(|first: char| first.is_ascii_digit()) => {
-            let meaning = codes::explain(topic).ok_or_else(|| format!("{topic} is no reply code of SMTP"))?;
+            let meaning = codes::explain(topic).ok_or_else(|| none(format!("{topic} is no reply code of SMTP")))?;
             Ok(format!("{topic}\t{meaning}\n"))
         }
         topic => {
             let topic = topic.unwrap_or("smtp").to_lowercase();
-            file.topic(&topic).or_else(|| own().topic(&topic)).ok_or_else(|| format!("no help on {topic:?}"))
+            file.topic(&topic).or_else(|| own().topic(&topic)).ok_or_else(|| none(format!("no help on {topic:?}")))
         }
     }
 }
 
-/// Gives the meaning of a code, written `550` or `5.7.1`, in plain words.
+/// Returns the meaning of a code, written `550` or `5.7.1`, in plain words.
 pub fn meaning(code: &str) -> Option<&'static str> {
     codes::explain(code)
 }
 
 /// Opens the help file that was named, or the first installed one that is not empty, or our own.
-fn open(path: Option<&Path>) -> Result<HelpFile, String> {
+fn open(path: Option<&Path>) -> Result<HelpFile, Failure> {
     if let Some(path) = path {
-        let cannot = |error: io::Error| format!("cannot read {}: {}", path.display(), reason(&error.to_string()));
-        let text = fs::read(path).map_err(cannot)?;
+        let text = fs::read(path).map_err(|error| Failure::cannot_read(path, &error))?;
         return Ok(HelpFile::parse(&String::from_utf8_lossy(&text)));
     }
     let installed = INSTALLED.iter().filter_map(|path| fs::read(path).ok());
@@ -68,14 +67,14 @@ mod tests {
         assert!(on(Some("RCPT"), None).unwrap().starts_with("RCPT TO:<recipient>"));
         assert!(on(Some("550"), None).unwrap().starts_with("550\t"));
         assert!(on(Some("5.7.1"), None).unwrap().contains("not authorized"));
-        assert_eq!(on(Some("nonsense"), None).unwrap_err(), "no help on \"nonsense\"");
-        assert_eq!(on(Some("999"), None).unwrap_err(), "999 is no reply code of SMTP");
+        assert_eq!(on(Some("nonsense"), None).unwrap_err().to_string(), "no help on \"nonsense\"");
+        assert_eq!(on(Some("999"), None).unwrap_err().to_string(), "999 is no reply code of SMTP");
     }
 
     #[test]
     fn a_named_file_that_cannot_be_read_is_an_error() {
         let error = on(None, Some(Path::new("/nonexistent/help"))).unwrap_err();
-        assert_eq!(error, "cannot read /nonexistent/help: No such file or directory");
+        assert_eq!(error.to_string(), "cannot read /nonexistent/help: No such file or directory");
     }
 
     #[test]

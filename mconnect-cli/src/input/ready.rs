@@ -44,7 +44,7 @@ impl Ready {
     }
 }
 
-/// Gives where a body stands after a block, which only its last line says.
+/// Returns where a body stands after a block, which only its last line says.
 pub(super) fn after(block: &[u8], before: LineInput) -> LineInput {
     let (mut lines, last) = match block.iter().rposition(|byte| *byte == b'\n') {
         Some(lf) => (LineInput::default(), &block[lf + 1..]),

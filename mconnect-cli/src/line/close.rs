@@ -9,10 +9,9 @@ use mconnect_core::{Error, Session};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{Flow, Stop, Talk, tell_skipped};
-use crate::failure;
+use crate::failure::{Failure, NO_QUIT};
 use crate::judge::{self, End};
 use crate::terminal;
-use crate::verdict::status;
 
 impl Talk<'_> {
     /// Ends the sending side, and shows what the server says until it closes.
@@ -62,7 +61,7 @@ impl Talk<'_> {
     /// After the end of the input, a server that neither says anything nor closes.
     fn give_up_silence(&mut self, session: &mut Session, after: Duration) -> Flow {
         self.show_unfinished(session);
-        self.setting.verdict.complain(status::TEMPORARY, &failure::silence(session.peer(), after));
+        self.setting.verdict.complain(Failure::silence(session.peer(), after).hint(NO_QUIT));
         self.end = Some(End::Given);
         Break(Stop::End)
     }

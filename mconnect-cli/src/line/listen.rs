@@ -9,9 +9,9 @@ use mconnect_core::{Action, Error, Scene, Session};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{Flow, Stop, Talk};
-use crate::failure;
 use crate::judge::{self, End};
 use crate::progress;
+use crate::stderr;
 use crate::terminal::{self, Manner};
 
 impl Talk<'_> {
@@ -35,7 +35,7 @@ impl Talk<'_> {
             let due = session.standing();
             let is_over = matches!(self.script.end(), Some(script::End::OutOfStep(_))) || self.script.drops_typed();
             if due.outstanding == 0 || is_over {
-                progress::at_interrupt(None);
+                stderr::at_interrupt(None);
                 return Continue(());
             }
             let is_optional = due.outstanding == 1 && due.awaited == Some(Request::EmptyLine);
@@ -43,7 +43,7 @@ impl Talk<'_> {
             let patience = if is_optional { patience.min(EMPTY_LINE_PATIENCE) } else { patience };
             let deadline = Instant::now() + patience;
             if matches!(due.awaited, Some(Request::EndOfData | Request::Bdat)) {
-                progress::at_interrupt(Some(progress::WHOLE_MESSAGE.to_owned()));
+                stderr::at_interrupt(Some(progress::WHOLE_MESSAGE.to_owned()));
             }
             while session.standing().outstanding == due.outstanding {
                 let left = deadline.saturating_duration_since(Instant::now());
@@ -67,7 +67,7 @@ impl Talk<'_> {
     fn tell_overdue(&self, session: &Session) {
         // It would stand in the middle of a line that has not ended.
         if let Some(words) = self.heard.overdue.words(&session.standing()).filter(|_| self.heard.ahead == 0) {
-            progress::draw(&words);
+            stderr::draw(&words);
         }
     }
 
@@ -101,7 +101,7 @@ impl Talk<'_> {
 
     pub(super) fn give_up(&mut self, session: &mut Session, error: &Error) -> Flow {
         self.show_unfinished(session);
-        self.setting.verdict.complain(failure::status(error), &failure::describe(error));
+        self.setting.verdict.complain(error);
         self.end = Some(End::Given);
         Break(Stop::End)
     }

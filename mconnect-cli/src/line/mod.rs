@@ -26,8 +26,9 @@ use crate::overdue::Overdue;
 use crate::progress::Work;
 use crate::screen::{self, Screen};
 use crate::secure::Secure;
+use crate::stderr::say;
 use crate::terminal::Terminal;
-use crate::verdict::{Verdict, say};
+use crate::verdict::Verdict;
 pub use typed::Typed;
 
 /// What a session is given beside its server.

@@ -8,12 +8,13 @@ use mconnect_core::Session;
 use mconnect_core::protocol::{BodyEncoder, CrlfEncoder, Phase};
 
 use super::{Flow, Setting, Stop, Talk};
-use crate::args::Prompt;
+use crate::failure::Failure;
 use crate::judge::End;
+use crate::options::Prompt;
 use crate::prompt::escapes::{self, Escape};
-use crate::prompt::{expand, tell};
+use crate::prompt::{expand, explain};
 use crate::screen;
-use crate::verdict::{reason, say};
+use crate::stderr::say;
 
 /// What typed lines are given beside.
 pub struct Typed<'a> {
@@ -32,9 +33,9 @@ impl Talk<'_> {
         let help_file = typed.prompt.help_file.as_deref();
         match escape {
             Escape::List => say(escapes::LIST.trim_end()),
-            Escape::Topic(topic) => tell::help(topic.as_deref(), help_file),
-            Escape::Extensions => tell::extensions(session.extensions().as_ref()),
-            Escape::State => say(&tell::standing(session.peer(), self.setting.secure.mark(), &session.standing())),
+            Escape::Topic(topic) => explain::help(topic.as_deref(), help_file),
+            Escape::Extensions => explain::extensions(session.extensions().as_ref()),
+            Escape::State => say(&explain::standing(session.peer(), self.setting.secure.mark(), &session.standing())),
             Escape::Chain => say(&self.setting.secure.chain()),
             Escape::Wrong(what) => say(&format!("mconnect: {what}")),
             Escape::Line(line) => self.rest.typed.extend_from_slice(format!("{line}\r\n").as_bytes()),
@@ -68,7 +69,7 @@ impl Talk<'_> {
         let text = match read(name) {
             Ok(text) => text,
             Err(error) => {
-                say(&format!("mconnect: cannot read {name}: {}", reason(&error.to_string())));
+                Failure::cannot_read(name, &error).tell();
                 return Continue(());
             }
         };
@@ -117,7 +118,7 @@ pub fn stay(setting: &mut Setting<'_>, mut is_hidden: bool) -> Option<Session> {
             }
             Some(Escape::Close) => return None,
             Some(Escape::List) => say(escapes::LIST.trim_end()),
-            Some(Escape::Topic(topic)) => tell::help(topic.as_deref(), typed.prompt.help_file.as_deref()),
+            Some(Escape::Topic(topic)) => explain::help(topic.as_deref(), typed.prompt.help_file.as_deref()),
             Some(Escape::Chain) => say(&setting.secure.chain()),
             None if line.eq_ignore_ascii_case("QUIT") => return None,
             None if line.is_empty() => {}

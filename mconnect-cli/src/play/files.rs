@@ -6,29 +6,32 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::args::Play;
+use crate::failure::{Failure, Status};
+use crate::options::Play;
 
 /// Looks whether a file that will be written is one that is played, or is to be written twice.
 ///
 /// # Errors
-/// A sentence that names the file.
-pub fn check(record: Option<&Path>, play: &Play) -> Result<(), String> {
+/// A failure that names the file.
+pub fn check(record: Option<&Path>, play: &Play) -> Result<(), Failure> {
     let junit = play.junit.as_deref();
     for (option, written) in [("--record", record), ("--junit", junit)] {
         let Some(written) = written else { continue };
         if play.files.iter().any(|played| is_same(played, written)) {
-            return Err(format!("{} is played: {option} would write over it", written.display()));
+            let message = format!("{} is played: {option} would write over it", written.display());
+            return Err(Failure::new(Status::Usage, message));
         }
     }
     match (record, junit) {
         (Some(record), Some(junit)) if is_same(junit, record) => {
-            Err(format!("--record and --junit would both write {}", record.display()))
+            let message = format!("--record and --junit would both write {}", record.display());
+            Err(Failure::new(Status::Usage, message))
         }
         _ => Ok(()),
     }
 }
 
-/// Says whether what is at the first path, or on standard input, would be lost by writing to the second.
+/// Returns whether what is at the first path, or on standard input, would be lost by writing to the second.
 fn is_same(one: &Path, written: &Path) -> bool {
     match (look(one), fs::metadata(written)) {
         (Ok(one), Ok(written)) => one.is_file() && (one.dev(), one.ino()) == (written.dev(), written.ino()),

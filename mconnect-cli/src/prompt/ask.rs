@@ -4,8 +4,8 @@ use std::ops::ControlFlow::{self, Continue};
 
 use mconnect_core::protocol::Phase;
 
+use super::completion::Knowledge;
 use super::editor::Typed;
-use super::helper::Knowledge;
 use super::{Leave, Talk};
 use crate::secret::Secret;
 

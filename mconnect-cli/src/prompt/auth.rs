@@ -7,14 +7,12 @@ use mconnect_core::auth::{AuthStep, Credentials, Exchange, Mechanism, encode};
 use mconnect_core::protocol::{Phase, Request, Visible};
 use zeroize::Zeroizing;
 
-pub use mconnect_core::auth::decode;
-
 use super::ask::Asked;
 use super::{Flow, Talk};
 use crate::secret::Secret;
-use crate::secure::refused;
+use crate::secure::{is_mechanism, refused};
+use crate::stderr::say;
 use crate::terminal::Manner;
-use crate::verdict::say;
 
 impl Talk<'_> {
     /// Authenticates; the words are a mechanism and a user, both of which may be missing. What hinders it is told, and
@@ -111,8 +109,8 @@ impl Talk<'_> {
         let secret = match given {
             Ok(Some(secret)) => Some(secret),
             Ok(None) => self.ask(&format!("password of {}: ", Visible(user.as_bytes())), true)?,
-            Err((_, message)) => {
-                say(&format!("mconnect: {message}"));
+            Err(failure) => {
+                failure.tell();
                 None
             }
         };
@@ -172,9 +170,4 @@ impl Talk<'_> {
         let standing = self.writer.standing();
         standing.phase == Phase::Command && standing.outstanding == 0 && !standing.is_closing
     }
-}
-
-/// Says whether a word names a mechanism.
-pub fn is_mechanism(word: &str) -> bool {
-    Mechanism::from_name(word.as_bytes()).is_some()
 }

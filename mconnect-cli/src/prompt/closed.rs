@@ -3,12 +3,13 @@
 use mconnect_core::Session;
 use mconnect_core::protocol::{Extensions, Phase, Standing};
 
+use super::completion::Knowledge;
 use super::editor::{Editor, Typed};
 use super::escapes::{self, Escape};
-use super::helper::Knowledge;
-use super::{Setting, is_command, tape, tell};
+use super::{Setting, explain, is_command, session_log};
+use crate::failure::Failure;
 use crate::signals;
-use crate::verdict::{reason, say, status};
+use crate::stderr::say;
 
 /// What is known of a session that has ended.
 pub struct Past {
@@ -51,7 +52,7 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
             }
             Ok(Typed::Interrupt) => {
                 if let Some(signal) = setting.waker.ending() {
-                    tape::stop(setting.watch.tape());
+                    session_log::stop(setting.watch.session_log());
                     signals::act(signal, setting.terminal);
                 }
                 return None;
@@ -62,8 +63,7 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
                 continue;
             }
             Err(error) => {
-                let message = format!("cannot read the terminal: {}", reason(&error.to_string()));
-                setting.verdict.complain(status::IO, &message);
+                setting.verdict.complain(Failure::cannot("read the terminal", &error));
                 return None;
             }
         };
@@ -81,11 +81,11 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
             },
             Some(Escape::Close) => return None,
             Some(Escape::List) => say(escapes::LIST.trim_end()),
-            Some(Escape::Topic(topic)) => tell::help(topic.as_deref(), setting.options.prompt.help_file.as_deref()),
-            Some(Escape::Extensions) => tell::extensions(past.extensions.as_ref()),
+            Some(Escape::Topic(topic)) => explain::help(topic.as_deref(), setting.options.prompt.help_file.as_deref()),
+            Some(Escape::Extensions) => explain::extensions(past.extensions.as_ref()),
             Some(Escape::State) => say(&format!("{}\nended     {}", past.state, past.how)),
             Some(Escape::Chain) => say(&setting.secure.chain()),
-            Some(Escape::Record(name)) => tape::record(setting.watch.tape(), &name),
+            Some(Escape::Record(name)) => session_log::record(setting.watch.session_log(), &name),
             Some(Escape::Wrong(what)) => say(&format!("mconnect: {what}")),
             None if line.trim().is_empty() => {}
             _ => say(CLOSED),
@@ -99,7 +99,7 @@ pub fn how(end: Option<&crate::judge::End>, standing: &Standing) -> String {
     match (end, standing.last_answer.filter(|_| standing.is_closing)) {
         (Some(End::Closed), Some(answer)) => format!("the server closed after {}", answer.code),
         (Some(End::Closed), None) => "the server closed".to_owned(),
-        (Some(End::Broken(error)), _) => crate::failure::describe(error),
+        (Some(End::Broken(error)), _) => Failure::from(error).to_string(),
         (Some(End::Given) | None, _) => "the server did not reply in time".to_owned(),
     }
 }

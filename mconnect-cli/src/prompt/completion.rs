@@ -2,10 +2,33 @@
 
 use std::fs;
 
-use super::escapes;
-use super::helper::{Knowledge, Suggestion};
+use mconnect_core::protocol::Extensions;
 
-/// Gives where the word at the end of `line` begins, and what may stand there, in order.
+use super::escapes;
+
+/// What completion and hints go by.
+#[derive(Debug, Clone, Default)]
+pub struct Knowledge {
+    /// The line is text: nothing is completed, and Tab is a tab.
+    pub is_text: bool,
+    pub has_escapes: bool,
+    /// What the server advertised.
+    pub extensions: Option<Extensions>,
+    /// The addresses used in this session.
+    pub addresses: Vec<String>,
+    /// What usually comes next.
+    pub next: Option<String>,
+}
+
+/// A dim text after the line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suggestion {
+    pub shown: String,
+    /// What the right arrow key inserts.
+    pub inserted: Option<String>,
+}
+
+/// Returns where the word at the end of `line` begins, and what may stand there, in order.
 pub fn complete(line: &str, knowledge: &Knowledge) -> (usize, Vec<String>) {
     if let Some(escape) = line.strip_prefix('~').filter(|_| knowledge.has_escapes) {
         return complete_escape(line, escape, knowledge);

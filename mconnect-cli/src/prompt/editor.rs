@@ -8,7 +8,8 @@ use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{ColorMode, CompletionType, Config, EditMode, Editor as Rustyline, Event, EventHandler};
 
-use super::helper::{Assistant, Knowledge};
+use super::completion::Knowledge;
+use super::helper::Assistant;
 use super::history::History;
 use super::keys::{Keys, LeftBy};
 use super::rows;

@@ -7,9 +7,10 @@ use mconnect_core::protocol::{Phase, Request};
 
 use super::listen::PATIENCE;
 use super::{Flow, Leave, Setting, Talk};
+use crate::failure::Failure;
 use crate::judge::{self, End};
 use crate::progress;
-use crate::verdict::{say, status};
+use crate::stderr::{self, say};
 
 impl Talk<'_> {
     /// Ends the sending side, and shows what the server says until it closes.
@@ -27,17 +28,12 @@ impl Talk<'_> {
             let mut is_over = false;
             while !is_over && !self.inbox.wait(Some(deadline.min(Instant::now() + TICK)), || false) {
                 let standing = self.writer.standing();
-                progress::draw(&self.above(&standing).trim_end().replace('\n', " "));
+                stderr::draw(&self.above(&standing).trim_end().replace('\n', " "));
                 is_over = deadline <= Instant::now();
             }
             if is_over {
-                progress::clear();
-                let message = format!(
-                    "{} said nothing for {} s after the end of the input, and did not close",
-                    self.writer.peer(),
-                    patience.as_secs_f64()
-                );
-                self.setting.verdict.complain(status::TEMPORARY, &message);
+                stderr::clear();
+                self.setting.verdict.complain(Failure::silence(self.writer.peer(), patience));
                 self.end = Some(End::Given);
                 return Break(Leave::End);
             }

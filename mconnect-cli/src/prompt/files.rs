@@ -9,8 +9,9 @@ use std::path::PathBuf;
 use mconnect_core::protocol::{BodyEncoder, CrlfEncoder, Phase};
 
 use super::{Flow, Talk};
+use crate::failure::Failure;
 use crate::progress::Work;
-use crate::verdict::{reason, say};
+use crate::stderr::say;
 
 impl Talk<'_> {
     /// Sends a file: as the body, with its dots doubled and its end; into a chunk as it is; otherwise as typed lines.
@@ -138,7 +139,7 @@ pub fn expand(name: &str) -> PathBuf {
 }
 
 fn cannot_read(name: &str, error: &io::Error) -> Flow {
-    say(&format!("mconnect: cannot read {name}: {}", reason(&error.to_string())));
+    Failure::cannot_read(name, error).tell();
     Continue(())
 }
 

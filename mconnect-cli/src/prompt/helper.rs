@@ -1,34 +1,20 @@
 //! What rustyline asks of its helper: completion, hints, colour, and being told what was typed.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use mconnect_core::protocol::Extensions;
 use rustyline::completion::Completer;
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hint, Hinter};
-use rustyline::history::MemHistory;
 use rustyline::validate::Validator;
-use rustyline::{CompletionType, Config, Context, Editor as Rustyline, Helper};
+use rustyline::{Behavior, CompletionType, Context, Helper};
 
+use super::completion::{Knowledge, Suggestion};
 use super::keys::Keys;
 use super::waker::{END_UPDATE, Waker};
 use super::{completion, paint, rows};
 use crate::screen;
-
-/// What completion and hints go by.
-#[derive(Debug, Clone, Default)]
-pub struct Knowledge {
-    /// The line is text: nothing is completed, and Tab is a tab.
-    pub is_text: bool,
-    pub has_escapes: bool,
-    /// What the server advertised.
-    pub extensions: Option<Extensions>,
-    /// The addresses used in this session.
-    pub addresses: Vec<String>,
-    /// What usually comes next.
-    pub next: Option<String>,
-}
+use crate::terminal::Ruler;
 
 /// Helps the editor.
 pub struct Assistant {
@@ -36,29 +22,19 @@ pub struct Assistant {
     keys: Keys,
     waker: Arc<Waker>,
     has_color: bool,
-    /// Another editor, which reads nothing: it knows the terminal's size.
-    ruler: Option<Mutex<Rustyline<(), MemHistory>>>,
+    ruler: Ruler,
     is_reflowed: bool,
-}
-
-/// A dim text after the line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Suggestion {
-    pub shown: String,
-    /// What the right arrow key inserts.
-    pub inserted: Option<String>,
 }
 
 impl Assistant {
     pub fn new(keys: Keys, waker: Arc<Waker>, has_color: bool) -> Self {
-        let ruler = Rustyline::with_history(Config::default(), MemHistory::new()).ok().map(Mutex::new);
+        let ruler = Ruler::new(Behavior::Stdio);
         Self { knowledge: Knowledge::default(), keys, waker, has_color, ruler, is_reflowed: rows::is_reflowed() }
     }
 
     /// Returns how many columns the terminal has.
     pub fn columns(&self) -> u16 {
-        let ruler = self.ruler.as_ref().map(|ruler| ruler.lock().unwrap_or_else(PoisonError::into_inner));
-        ruler.and_then(|mut ruler| ruler.dimensions()).map_or(80, |(columns, _)| columns)
+        self.ruler.columns().unwrap_or(80)
     }
 
     /// Before a drawing after the terminal has changed its width: sees to it that the cursor is where the editor believes

@@ -9,8 +9,8 @@ use mconnect_core::protocol::{is_base64_line, secret_start};
 use rustyline::history::FileHistory;
 use rustyline::{Editor, Helper};
 
-use super::auth;
-use crate::verdict::say;
+use crate::secure::is_mechanism;
+use crate::stderr::say;
 
 /// Where lines are kept, if they are kept.
 pub struct History {
@@ -67,7 +67,7 @@ fn without_secrets(line: &str) -> String {
         _ if is_base64_line(line.as_bytes()) => String::new(),
         (Some("~64"), _) => String::new(),
         // A password has no place there, but may have been put there.
-        (Some("~a"), Some(first)) => match words.next().filter(|_| auth::is_mechanism(first)) {
+        (Some("~a"), Some(first)) => match words.next().filter(|_| is_mechanism(first)) {
             Some(user) => format!("~a {first} {user}"),
             None => format!("~a {first}"),
         },

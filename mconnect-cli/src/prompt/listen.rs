@@ -7,11 +7,12 @@ use mconnect_core::protocol::{Code, Phase, ReplyLine, Request, Standing, Visible
 use mconnect_core::script;
 
 use super::inbox::{Ending, Heard};
-use super::{Flow, Leave, Talk, paint, tell};
+use super::{Flow, Leave, Talk, explain, paint};
+use crate::failure::{Failure, Status};
 use crate::judge::{self, End};
 use crate::progress;
 use crate::screen;
-use crate::verdict::{say, status};
+use crate::stderr::{self, say};
 
 impl Talk<'_> {
     /// Shows what the server says for as long as that is worth waiting for: a prompt follows a reply where it can.
@@ -46,7 +47,7 @@ impl Talk<'_> {
         let patience = if is_optional { patience.min(EMPTY_LINE_PATIENCE) } else { patience };
         let deadline = self.deadline(&standing).unwrap_or_else(|| Instant::now() + patience);
         if matches!(standing.awaited, Some(Request::EndOfData | Request::Bdat)) {
-            progress::at_interrupt(Some(progress::WHOLE_MESSAGE.to_owned()));
+            stderr::at_interrupt(Some(progress::WHOLE_MESSAGE.to_owned()));
         }
         while due > 0 && self.writer.standing().outstanding >= due {
             let tick = self.overdue.next_tick(&self.writer.standing()).unwrap_or(deadline);
@@ -60,11 +61,11 @@ impl Talk<'_> {
                 }
                 self.writer.forgo_empty_line();
             } else if standing.outstanding >= due {
-                progress::draw(&self.above(&standing).trim_end().replace('\n', " "));
+                stderr::draw(&self.above(&standing).trim_end().replace('\n', " "));
             }
         }
-        progress::clear();
-        progress::at_interrupt(None);
+        stderr::clear();
+        stderr::at_interrupt(None);
         Continue(())
     }
 
@@ -83,10 +84,10 @@ impl Talk<'_> {
     }
 
     fn give_up(&mut self, patience: Duration) -> Flow {
-        progress::clear();
+        stderr::clear();
         self.show_unfinished();
         let message = format!("{} did not reply in {} s", self.writer.peer(), patience.as_secs_f64());
-        self.setting.verdict.complain(status::TEMPORARY, &message);
+        self.setting.verdict.complain(Failure::new(Status::Temporary, message));
         let leave = self.broken_off();
         self.writer.closer().close();
         self.end = Some(End::Given);
@@ -159,7 +160,7 @@ impl Talk<'_> {
             Some(Ending::Closed) => self.end = Some(End::Closed),
             Some(Ending::Broken(error)) => self.end = Some(End::Broken(error)),
         }
-        progress::clear();
+        stderr::clear();
         Break(self.broken_off())
     }
 
@@ -167,7 +168,7 @@ impl Talk<'_> {
         let explains = self.setting.options.prompt.explains && !self.setting.options.is_quiet;
         let (mut text, mut surprise) = (String::new(), None);
         if !lines.is_empty() {
-            progress::clear();
+            stderr::clear();
         }
         for heard in lines {
             self.received += heard.raw.len() as u64;
@@ -187,9 +188,9 @@ impl Talk<'_> {
                 surprise = Some(answer);
             }
             if answer.code == Code::CHALLENGE && !self.setting.options.is_quiet {
-                tell::challenge(&heard.raw, self.has_color, &mut text);
+                explain::challenge(&heard.raw, self.has_color, &mut text);
             } else if answer.meaning().is_refusal() && explains {
-                tell::explain(&heard.raw, self.has_color, &mut text);
+                explain::explain(&heard.raw, self.has_color, &mut text);
             }
         }
         if let Err(error) = screen::put(text.as_bytes()) {

@@ -22,19 +22,19 @@ mod completion;
 mod editor;
 mod ending;
 pub mod escapes;
+pub mod explain;
 mod files;
 mod helper;
 mod history;
 mod inbox;
 mod keys;
-mod label;
 mod listen;
-mod next;
 mod paint;
+mod prompt_text;
 mod rows;
 mod send;
-mod tape;
-pub mod tell;
+mod session_log;
+mod suggestion;
 mod vi;
 mod waker;
 
@@ -52,18 +52,19 @@ use zeroize::Zeroizing;
 
 pub use closed::CLOSED;
 pub use files::expand;
-pub use paint::is_wanted as is_color_wanted;
 pub use waker::Waker;
 
-use crate::args::{Keys, Options};
+use crate::failure::Failure;
 use crate::judge::End;
+use crate::observers::Observers;
+use crate::options::{Keys, Options};
 use crate::overdue::Overdue;
 use crate::progress::Work;
 use crate::secure::Secure;
 use crate::signals;
-use crate::terminal::{Manner, Terminal};
-use crate::verdict::{Verdict, reason, say, status};
-use crate::watch::Watch;
+use crate::stderr::say;
+use crate::terminal::{Manner, Terminal, is_color_wanted};
+use crate::verdict::Verdict;
 use alarm::Alarm;
 use closed::Past;
 use editor::{Editor, Typed};
@@ -85,7 +86,7 @@ pub struct Setting<'a> {
     pub terminal: &'a Terminal,
     pub waker: Arc<Waker>,
     pub verdict: &'a Verdict,
-    pub watch: &'a Watch<'a>,
+    pub watch: &'a Observers<'a>,
     pub secure: &'a Secure,
     /// Opens a session like the first one; what keeps it from that has been told.
     pub reopen: &'a dyn Fn() -> Option<Session>,
@@ -100,17 +101,14 @@ pub fn run(session: Session, setting: &Setting<'_>) {
             Keys::Vi => EditMode::Vi,
         };
         let history = History::new(setting.options.prompt.has_history);
-        let has_color = paint::is_wanted(setting.options.prompt.color);
+        let has_color = is_color_wanted(setting.options.prompt.color);
         Ok((Editor::new(Arc::clone(&setting.waker), mode, has_color, history)?, has_color))
     });
-    let (mut editor, has_color) = match prepared {
-        Ok(prepared) => prepared,
-        Err(error) => return verdict.complain(status::IO, &format!("cannot set the terminal: {error}")),
-    };
-    let alarm = match Alarm::start(Arc::clone(&setting.waker), editor.keys()) {
-        Ok(alarm) => alarm,
-        Err(error) => return verdict.complain(status::IO, &format!("cannot start a thread: {error}")),
-    };
+    let prepared = prepared.map_err(|error| Failure::cannot("set the terminal", &error));
+    let Some((mut editor, has_color)) = verdict.check(prepared) else { return };
+    let alarm = Alarm::start(Arc::clone(&setting.waker), editor.keys());
+    let alarm = alarm.map_err(|error| Failure::cannot("start a thread", &error));
+    let Some(alarm) = verdict.check(alarm) else { return };
     let (mut next, mut before) = (Some(session), None);
     while let Some(session) = next.take() {
         let (reader, writer) = session.split();
@@ -139,7 +137,7 @@ pub fn run(session: Session, setting: &Setting<'_>) {
             end: None,
         };
         let over = talk.live();
-        tape::stop(setting.watch.tape());
+        session_log::stop(setting.watch.session_log());
         let (past, opened) = match over {
             Over::Left => return,
             Over::Closed(past) => (past, None),
@@ -153,13 +151,8 @@ pub fn run(session: Session, setting: &Setting<'_>) {
 impl Setting<'_> {
     /// Starts to listen; what keeps it from that has been told.
     fn listen(&self, reader: Reader, alarm: &Arc<Alarm>) -> Option<Arc<Inbox>> {
-        match Inbox::listen(reader, Arc::clone(&self.waker), Arc::clone(alarm), self.secure.upgrades()) {
-            Ok(inbox) => Some(inbox),
-            Err(error) => {
-                self.verdict.complain(status::IO, &format!("cannot start a thread: {error}"));
-                None
-            }
-        }
+        let inbox = Inbox::listen(reader, Arc::clone(&self.waker), Arc::clone(alarm), self.secure.upgrades());
+        self.verdict.check(inbox.map_err(|error| Failure::cannot("start a thread", &error)))
     }
 
     fn suspend(&self) {
@@ -269,8 +262,8 @@ impl Talk<'_> {
     /// Says where the session stands.
     fn state(&self) -> String {
         let received = self.received + self.inbox.unfinished().size as u64;
-        let counts = tell::Counts { open: self.opened.elapsed(), sent: self.sent, received };
-        tell::state(&self.writer, self.setting.secure.mark(), &counts)
+        let counts = explain::Counts { open: self.opened.elapsed(), sent: self.sent, received };
+        explain::state(&self.writer, self.setting.secure.mark(), &counts)
     }
 
     fn converse(&mut self) -> Flow {
@@ -287,7 +280,7 @@ impl Talk<'_> {
             }
             self.asked = standing.phase;
             self.editor.inform(self.knowledge(&standing));
-            let prompt = self.above(&standing) + &label::of(&standing, self.setting.secure.mark(), is_secret);
+            let prompt = self.above(&standing) + &prompt_text::of(&standing, self.setting.secure.mark(), is_secret);
             self.alarm.set(self.overdue.next_tick(&standing), self.deadline(&standing));
             if self.inbox.unfinished().size > 0 {
                 self.alarm.hasten(Instant::now() + UNFINISHED_GAP);
@@ -314,8 +307,7 @@ impl Talk<'_> {
             say(NOT_UTF8);
             return Continue(());
         }
-        let reason = reason(&error.to_string());
-        self.setting.verdict.complain(status::IO, &format!("cannot read the terminal: {reason}"));
+        self.setting.verdict.complain(Failure::cannot("read the terminal", error));
         self.end_input()
     }
 
@@ -349,8 +341,8 @@ impl Talk<'_> {
     fn obey(&mut self, escape: Escape) -> Flow {
         match escape {
             Escape::List => say(escapes::LIST.trim_end()),
-            Escape::Topic(topic) => tell::help(topic.as_deref(), self.setting.options.prompt.help_file.as_deref()),
-            Escape::Extensions => tell::extensions(self.writer.extensions().as_ref()),
+            Escape::Topic(topic) => explain::help(topic.as_deref(), self.setting.options.prompt.help_file.as_deref()),
+            Escape::Extensions => explain::extensions(self.writer.extensions().as_ref()),
             Escape::State => {
                 let before = self.before.as_ref().map(|how| format!("\nbefore    {how}")).unwrap_or_default();
                 say(&(self.state() + &before));
@@ -359,7 +351,7 @@ impl Talk<'_> {
             Escape::Authenticate(words) => return self.authenticate(&words),
             Escape::Encode(bytes) => return self.encode(&bytes),
             Escape::Visible => self.is_shown = true,
-            Escape::Record(name) => tape::record(self.setting.watch.tape(), &name),
+            Escape::Record(name) => session_log::record(self.setting.watch.session_log(), &name),
             Escape::Wrong(what) => say(&format!("mconnect: {what}")),
             Escape::Line(line) => return self.send_line(&line, None),
             Escape::Bytes(bytes) => return self.send_bytes(&bytes),
@@ -379,7 +371,7 @@ impl Talk<'_> {
     /// Closes by ending: whoever runs us sees that it was an interrupt.
     fn interrupt(&mut self) {
         self.show_unfinished();
-        tape::stop(self.setting.watch.tape());
+        session_log::stop(self.setting.watch.session_log());
         signals::act(self.setting.waker.ending().unwrap_or(Signal::SIGINT), self.setting.terminal);
     }
 }

@@ -1,20 +1,8 @@
 //! Colour, and writing what is made of it.
 
-use std::env;
-
 use mconnect_core::protocol::{Escaper, ReplyLine, Severity};
 
-use crate::args::Color;
-use crate::stamp;
-
-/// Says whether to colour.
-pub fn is_wanted(color: Color) -> bool {
-    match color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-    }
-}
+use crate::timestamps;
 
 /// Makes a received line safe to show, in the colour of its reply's severity.
 pub fn line(raw: &[u8], has_color: bool, out: &mut String) {
@@ -29,7 +17,7 @@ pub fn line(raw: &[u8], has_color: bool, out: &mut String) {
     let (mut escaper, mut text) = (Escaper::default(), String::new());
     escaper.push(raw, &mut text);
     escaper.finish(&mut text);
-    out.push_str(&stamp::of_now().unwrap_or_default());
+    out.push_str(&timestamps::of_now().unwrap_or_default());
     out.push_str(color);
     out.push_str(text.strip_suffix('\n').unwrap_or(&text));
     if !color.is_empty() {

@@ -8,14 +8,13 @@ use mconnect_core::protocol::{Answer, Meaning, Phase, Request, Standing, Visible
 use mconnect_core::script::{self, Next, Pace, Rules, Script};
 use zeroize::Zeroizing;
 
-use super::next::is_harmless;
-use super::{End, Flow, Leave, Talk, is_command, label, paint};
-use crate::failure;
+use super::suggestion::is_harmless;
+use super::{End, Flow, Leave, Talk, is_command, paint, prompt_text};
 use crate::judge;
 use crate::progress::Work;
 use crate::screen;
 use crate::secure::Secure;
-use crate::verdict::say;
+use crate::stderr::say;
 
 /// Lines on their way out.
 pub struct Lines {
@@ -290,7 +289,7 @@ impl Talk<'_> {
     fn writing_failed(&mut self, error: &Error) -> Flow {
         let leave = self.broken_off();
         if error.is_timeout() {
-            self.setting.verdict.complain(failure::status(error), &failure::describe(error));
+            self.setting.verdict.complain(error);
             self.writer.closer().close();
             self.end = Some(End::Given);
         }
@@ -305,7 +304,7 @@ impl Talk<'_> {
             Phase::Body | Phase::Chunk { .. } => paint::plain(&text, &mut shown),
             phase => {
                 let line = if phase == Phase::Auth { "\n" } else { &text };
-                paint::plain(&(label::of(standing, self.setting.secure.mark(), true) + line), &mut shown);
+                paint::plain(&(prompt_text::of(standing, self.setting.secure.mark(), true) + line), &mut shown);
             }
         }
         let _ = screen::put(shown.as_bytes());

@@ -4,7 +4,7 @@ use std::ops::ControlFlow::Continue;
 
 use super::{Flow, Talk};
 use crate::secure::WITHOUT;
-use crate::verdict::say;
+use crate::stderr::say;
 
 impl Talk<'_> {
     pub(super) fn authenticate(&mut self, _: &str) -> Flow {
@@ -16,12 +16,4 @@ impl Talk<'_> {
         say(&format!("mconnect: {WITHOUT}"));
         Continue(())
     }
-}
-
-pub fn decode(_: &[u8]) -> Option<Vec<u8>> {
-    None
-}
-
-pub fn is_mechanism(_: &str) -> bool {
-    false
 }

@@ -6,17 +6,16 @@ use mconnect_core::{ChannelBindings, Peer};
 
 use super::opening::Opening;
 use super::{Secure, password};
-use crate::args::{Auth, Security};
-use crate::failure;
-use crate::verdict::status;
+use crate::failure::{Failure, Status};
+use crate::options::{Auth, Security};
 
 /// Looks whether there is such a mechanism, before anything is connected to.
 ///
 /// # Errors
-/// An exit status and what is wrong.
-pub fn check(security: &Security) -> Result<(), (u8, String)> {
+/// A failure that says what is wrong.
+pub fn check(security: &Security) -> Result<(), Failure> {
     match security.auth.as_ref().and_then(|auth| auth.mechanism.as_ref()) {
-        Some(name) => named(name).map(drop).map_err(|message| (status::USAGE, message)),
+        Some(name) => named(name).map(drop).map_err(|message| Failure::new(Status::Usage, message)),
         None => Ok(()),
     }
 }
@@ -91,18 +90,23 @@ impl Secure {
         Some(self.told_in_full(info.reason()))
     }
 
-    /// Says whether a command gives the password: it may ask for something at the terminal.
+    /// Returns whether a command gives the password: it may ask for something at the terminal.
     pub fn has_password_command(&self) -> bool {
         self.security.password_command.is_some()
     }
 
-    /// Gives the password, if an option or the environment has it.
+    /// Returns the password, if an option or the environment has it.
     ///
     /// # Errors
-    /// An exit status and what is wrong.
-    pub fn password(&self) -> Result<Option<password::Secret>, (u8, String)> {
+    /// A failure that says what is wrong.
+    pub fn password(&self) -> Result<Option<password::Secret>, Failure> {
         password::given(&self.security)
     }
+}
+
+/// Returns whether a word names a mechanism.
+pub fn is_mechanism(word: &str) -> bool {
+    Mechanism::from_name(word.as_bytes()).is_some()
 }
 
 /// Says that an exchange was refused, and by which mechanism it is not for want of a bond to the TLS connection.
@@ -126,7 +130,7 @@ impl Opening<'_> {
         let mechanism = secure
             .mechanism(auth.mechanism.as_deref(), &offered, &self.session.channel_bindings(), &peer)
             .and_then(|mechanism| secure.require_hidden(mechanism, &peer).map(|()| mechanism))
-            .map_err(|message| (status::AUTH, message));
+            .map_err(|message| Failure::new(Status::Auth, message));
         let prepared = mechanism.and_then(|mechanism| {
             let secret = match mechanism {
                 Mechanism::External => password::Secret::default(),
@@ -139,8 +143,8 @@ impl Opening<'_> {
         });
         let (mechanism, secret) = match prepared {
             Ok(prepared) => prepared,
-            Err((status, message)) => {
-                self.verdict.complain(status, &message);
+            Err(failure) => {
+                self.verdict.complain(failure);
                 return self.leave();
             }
         };
@@ -159,20 +163,19 @@ impl Opening<'_> {
             Ok(reply) if reply.is_granted() => Some(()),
             Ok(reply) => {
                 let is_temporary = reply.code().number() / 100 == 4;
-                let status = if is_temporary { status::TEMPORARY } else { status::AUTH };
-                self.verdict.complain(status, &refused(&auth.user, mechanism));
+                let status = if is_temporary { Status::Temporary } else { Status::Auth };
+                self.verdict.complain(Failure::new(status, refused(&auth.user, mechanism)));
                 self.leave()
             }
             // The session goes on after an exchange that was cancelled, but nobody is there to go on with it.
             Err(error @ mconnect_core::Error::Auth { .. }) => {
-                self.verdict.complain(status::AUTH, &failure::describe(&error));
+                self.verdict.complain(Failure { status: Status::Auth, ..Failure::from(&error) });
                 self.leave()
             }
             // Some servers drop the connection when they are to bind to what they do not know.
             Err(error) => {
                 let hint = mechanism.unbound().map(|unbound| format!("; {unbound} is not bound to the connection"));
-                self.verdict
-                    .complain(failure::status(&error), &(failure::describe(&error) + &hint.unwrap_or_default()));
+                self.verdict.complain(Failure::from(&error).hint(&hint.unwrap_or_default()));
                 None
             }
         }

@@ -6,7 +6,8 @@ use mconnect_core::tls::{Certificate, Info, date};
 
 use super::{Secure, visible};
 use crate::atomic_file;
-use crate::verdict::{Verdict, reason, say, status};
+use crate::stderr::say;
+use crate::verdict::Verdict;
 
 impl Secure {
     /// Tells what was agreed, as far as the options ask for it.
@@ -17,10 +18,7 @@ impl Secure {
         }
         if let Some(path) = &self.security.save_chain {
             let pem: String = info.certificates.iter().map(Certificate::to_pem).collect();
-            if let Err(error) = atomic_file::write(path, &pem) {
-                let reason = reason(&error.to_string());
-                verdict.complain(status::IO, &format!("cannot write {}: {reason}", path.display()));
-            }
+            verdict.check(atomic_file::write(path, &pem));
         }
     }
 

@@ -15,12 +15,15 @@ use mconnect_core::server::{Identity, Server, ServerError, Setup};
 use mconnect_core::tls::{Config, ConfigError, Fingerprint, Info};
 use mconnect_core::{Error, Session};
 
-use crate::args::{Options, Output, Security, Start};
+pub use mconnect_core::auth::decode;
+
 use crate::atomic_file;
-use crate::failure;
+use crate::failure::{Failure, Status};
+use crate::options::{Options, Output, Security, Start};
 use crate::screen::Screen;
-use crate::verdict::{Verdict, reason, say, status};
-pub use auth::refused;
+use crate::stderr::say;
+use crate::verdict::Verdict;
+pub use auth::{is_mechanism, refused};
 use opening::Opening;
 
 /// What was asked for, made ready.
@@ -40,8 +43,8 @@ impl Secure {
     /// Reads the files that the options name, before anything is connected to.
     ///
     /// # Errors
-    /// An exit status and what is wrong.
-    pub fn prepare(options: &Options) -> Result<Self, (u8, String)> {
+    /// A failure that says what is wrong.
+    pub fn prepare(options: &Options) -> Result<Self, Failure> {
         let security = options.security.clone();
         let mut config = Config::new().log_keys();
         if let Some(name) = &security.name {
@@ -51,18 +54,19 @@ impl Secure {
             config = config.only_13();
         }
         if let Some(pin) = &security.pin {
-            let pin = Fingerprint::parse(pin).ok_or_else(|| (status::USAGE, format!("{pin:?} is no fingerprint")))?;
+            let pin = Fingerprint::parse(pin)
+                .ok_or_else(|| Failure::new(Status::Usage, format!("{pin:?} is no fingerprint")))?;
             config = config.pin(pin);
         }
         if let Some(path) = &security.authorities {
-            config = config.authorities(&read(path)?).map_err(|error| wrong(path, &error.to_string()))?;
+            config = config.authorities(&read(path)?).map_err(|error| wrong(path, &error))?;
         }
         if let Some(path) = &security.certificate {
             let key_path = security.key.as_ref().unwrap_or(path);
             let (chain, key) = (read(path)?, read(key_path)?);
             config = config.identity(&chain, &key).map_err(|error| match error {
-                ConfigError::Pem("certificate") => wrong(path, &error.to_string()),
-                error => wrong(key_path, &error.to_string()),
+                ConfigError::Pem("certificate") => wrong(path, &error),
+                error => wrong(key_path, &error),
             })?;
         }
         auth::check(&security)?;
@@ -111,13 +115,12 @@ impl Secure {
     /// Starts TLS before a dialogue is played, if it is to start with the first byte.
     ///
     /// # Errors
-    /// An exit status and what is wrong.
-    pub fn begin_to_play(&self, session: Session) -> Result<Session, (u8, String)> {
+    /// A failure that says what is wrong.
+    pub fn begin_to_play(&self, session: Session) -> Result<Session, Failure> {
         if self.security.start != Start::First {
             return Ok(session);
         }
-        let (session, info) =
-            session.upgrade(self.firm()).map_err(|error| (failure::status(&error), failure::describe(&error)))?;
+        let (session, info) = session.upgrade(self.firm()).map_err(|error| Failure::from(&error))?;
         self.note(&visible(&info.to_string()));
         Ok(session)
     }
@@ -127,7 +130,7 @@ impl Secure {
         player.tls(self.firm());
     }
 
-    /// Gives the configuration with which a server that is not proven is a failure, unless the options say otherwise.
+    /// Returns the configuration with which a server that is not proven is a failure, unless the options say otherwise.
     fn firm(&self) -> &Config {
         if self.security.is_insecure { &self.lenient } else { &self.strict }
     }
@@ -141,12 +144,12 @@ impl Secure {
         }
     }
 
-    /// Says whether the session is inside TLS.
+    /// Returns whether the session is inside TLS.
     pub fn is_in_tls(&self) -> bool {
         self.agreed.borrow().is_some()
     }
 
-    /// Says whether STARTTLS starts TLS.
+    /// Returns whether STARTTLS starts TLS.
     pub fn upgrades(&self) -> bool {
         !self.security.is_left_plain
     }
@@ -169,13 +172,14 @@ impl Secure {
                 Some(session)
             }
             Err(error) => {
-                let mut message = failure::describe(&error);
+                let mut failure = Failure::from(&error);
                 if let Error::Untrusted { info, .. } = &error {
                     self.tell(info, verdict);
-                    message = self.told_in_full(message);
-                    message.push_str("; -k goes on in spite of it");
+                    failure.message = self.told_in_full(failure.message);
+                    failure.cause = failure.cause.map(|cause| self.told_in_full(cause));
+                    failure = failure.hint("; -k goes on in spite of it");
                 }
-                verdict.complain(failure::status(&error), &message);
+                verdict.complain(failure);
                 None
             }
         }
@@ -189,7 +193,7 @@ impl Secure {
         }
     }
 
-    /// Says whether nothing but errors is told.
+    /// Returns whether nothing but errors is told.
     pub fn is_quiet(&self) -> bool {
         self.is_quiet
     }
@@ -205,13 +209,13 @@ impl Secure {
 /// Sets up a server that plays: with the certificate that the options name, or one that is made for it.
 ///
 /// # Errors
-/// An exit status and what is wrong.
-pub fn serving(security: &Security) -> Result<Setup, (u8, String)> {
+/// A failure that says what is wrong.
+pub fn serving(security: &Security) -> Result<Setup, Failure> {
     let (setup, pem) = match &security.certificate {
         Some(path) => {
             let key_path = security.key.as_ref().unwrap_or(path);
             let (chain, key) = (read(path)?, read(key_path)?);
-            let setup = Setup::new().tls_pem(&chain, &key).map_err(|error| wrong(key_path, &error.to_string()))?;
+            let setup = Setup::new().tls_pem(&chain, &key).map_err(|error| wrong(key_path, &error))?;
             (setup, String::from_utf8_lossy(&chain).into_owned())
         }
         None => {
@@ -220,20 +224,17 @@ pub fn serving(security: &Security) -> Result<Setup, (u8, String)> {
         }
     };
     if let Some(path) = &security.save_chain {
-        atomic_file::write(path, &pem).map_err(|error| {
-            (status::IO, format!("cannot write {}: {}", path.display(), reason(&error.to_string())))
-        })?;
+        atomic_file::write(path, &pem)?;
     }
     Ok(if security.start == Start::First { setup.tls_first() } else { setup })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, (u8, String)> {
-    fs::read(path)
-        .map_err(|error| (status::NO_INPUT, format!("cannot read {}: {}", path.display(), reason(&error.to_string()))))
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| Failure::cannot_read(path, &error))
 }
 
-fn wrong(path: &Path, reason: &str) -> (u8, String) {
-    (status::USAGE, format!("cannot use {}: {reason}", path.display()))
+fn wrong(path: &Path, error: &ConfigError) -> Failure {
+    Failure::because(Status::Usage, format!("cannot use {}", path.display()), error)
 }
 
 /// What comes from the server must not steer the terminal.

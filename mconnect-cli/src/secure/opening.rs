@@ -4,10 +4,10 @@ use mconnect_core::protocol::{Phase, Reply, Request};
 use mconnect_core::{Error, Session};
 
 use super::{Secure, visible};
-use crate::failure;
+use crate::failure::{Failure, Status};
 use crate::helo;
 use crate::screen::Screen;
-use crate::verdict::{Verdict, status};
+use crate::verdict::Verdict;
 
 /// The steps before a session is handed over.
 pub struct Opening<'a> {
@@ -24,12 +24,12 @@ impl Opening<'_> {
         if !extensions.has("STARTTLS") {
             let peer = self.session.peer();
             let message = format!("{peer} does not offer STARTTLS: somebody between may have taken it out");
-            self.verdict.complain(status::PROTOCOL, &message);
+            self.verdict.complain(Failure::new(Status::Protocol, message));
             return self.leave();
         }
         let reply = self.command("STARTTLS")?;
         if self.session.phase() != Phase::StartTls {
-            self.verdict.complain(failure::status_of_refusal(reply.code()), "STARTTLS was refused");
+            self.verdict.complain(Failure::new(Status::of_refusal(reply.code()), "STARTTLS was refused"));
             return self.leave();
         }
         let session = self.secure.upgrade(self.session, false, self.verdict)?;
@@ -42,7 +42,8 @@ impl Opening<'_> {
             let greeting = self.session.read_reply();
             let greeting = self.shown(greeting)?;
             if !greeting.is_granted() {
-                self.verdict.complain(failure::status_of_refusal(greeting.code()), "the greeting grants no session");
+                let status = Status::of_refusal(greeting.code());
+                self.verdict.complain(Failure::new(status, "the greeting grants no session"));
                 return if greeting.meaning().is_refusal() { self.leave() } else { None };
             }
         }
@@ -53,7 +54,8 @@ impl Opening<'_> {
             if !reply.is_granted() {
                 let is_blamed = asked.is_none() && helo::is_blamed(reply.code());
                 let hint = if is_blamed { ": --helo gives another name" } else { "" };
-                self.verdict.complain(failure::status_of_refusal(reply.code()), &format!("EHLO was refused{hint}"));
+                let status = Status::of_refusal(reply.code());
+                self.verdict.complain(Failure::new(status, "EHLO was refused").hint(hint));
                 return self.leave();
             }
         }
@@ -77,7 +79,7 @@ impl Opening<'_> {
                 if let Error::Timeout { partial, .. } | Error::Closed { partial, .. } = &error {
                     let _ = self.screen.show(partial);
                 }
-                self.verdict.complain(failure::status(&error), &failure::describe(&error));
+                self.verdict.complain(&error);
                 None
             }
         }
@@ -87,7 +89,7 @@ impl Opening<'_> {
     fn show(&mut self, reply: &Reply) {
         let _ = self.screen.show(reply.raw());
         if reply.code().number() == 421 && reply.request() != Some(Request::Quit) {
-            self.verdict.fail(status::TEMPORARY);
+            self.verdict.fail(Status::Temporary);
         }
     }
 

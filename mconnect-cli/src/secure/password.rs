@@ -12,32 +12,32 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 use zeroize::Zeroizing;
 
-use crate::args::Security;
+use crate::failure::{Failure, Status};
 use crate::input::without_mark;
+use crate::options::Security;
 use crate::secret::Held;
 pub use crate::secret::Secret;
 use crate::terminal::Hidden;
-use crate::verdict::{reason, status};
 
-/// Gives the password, if a file, a command or the environment has it.
+/// Returns the password, if a file, a command or the environment has it.
 ///
 /// # Errors
-/// An exit status and what is wrong.
-pub fn given(security: &Security) -> Result<Option<Secret>, (u8, String)> {
+/// A failure that says what is wrong.
+pub fn given(security: &Security) -> Result<Option<Secret>, Failure> {
     // What is opened under /proc, as /dev/stdin is, has to be open before the process may not be looked into.
     let (found, _held) = if let Some(path) = &security.password_file {
-        let cannot = |error| (status::NO_INPUT, format!("cannot read {}: {}", path.display(), words(&error)));
+        let cannot = |error| Failure::cannot_read(path, &error);
         let file = File::open(path).map_err(cannot)?;
         let held = Held::begin();
         (read_all(file).map_err(cannot)?, held)
     } else if let Some(command) = &security.password_command {
-        let cannot = |error| (status::NO_INPUT, format!("cannot run sh: {}", words(&error)));
+        let cannot = |error| Failure::because(Status::NoInput, "cannot run sh", &error);
         let mut child = begin(command).map_err(cannot)?;
         let held = Held::begin();
         let text = child.stdout.take().map(read_all).transpose().map_err(cannot)?.unwrap_or_default();
         let ended = child.wait().map_err(cannot)?;
         if !ended.success() {
-            return Err((status::NO_INPUT, format!("the password command failed: {ended}")));
+            return Err(no_password(format!("the password command failed: {ended}")));
         }
         (text, held)
     } else if let Some(password) = env::var_os(VARIABLE) {
@@ -72,27 +72,27 @@ fn read_all(mut from: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
 /// Asks for the password at the terminal.
 ///
 /// # Errors
-/// An exit status and what is wrong.
-pub fn ask(user: &str) -> Result<Secret, (u8, String)> {
+/// A failure that says what is wrong.
+pub fn ask(user: &str) -> Result<Secret, Failure> {
     let keys = ask_keys(user).map_err(|error| {
-        let sources = format!("--password-file, --password-command, and the variable {VARIABLE}");
-        (status::NO_INPUT, format!("no password: cannot ask at the terminal: {}: {sources}", words(&error)))
+        let sources = format!(": --password-file, --password-command, and the variable {VARIABLE}");
+        Failure::because(Status::NoInput, "no password: cannot ask at the terminal", &error).hint(&sources)
     })?;
     first_line(&keys)
 }
 
-fn first_line(text: &[u8]) -> Result<Secret, (u8, String)> {
+fn first_line(text: &[u8]) -> Result<Secret, Failure> {
     let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let line = str::from_utf8(line).map_err(|_| (status::NO_INPUT, "the password is not UTF-8".to_owned()))?;
+    let line = str::from_utf8(line).map_err(|_| no_password("the password is not UTF-8"))?;
     if line.is_empty() {
-        return Err((status::NO_INPUT, "no password: it is empty".to_owned()));
+        return Err(no_password("no password: it is empty"));
     }
     Ok(Secret::new(line.to_owned()))
 }
 
-fn words(error: &io::Error) -> String {
-    reason(&error.to_string())
+fn no_password(message: impl Into<String>) -> Failure {
+    Failure::new(Status::NoInput, message)
 }
 
 /// Asks at the terminal, without echo. Ctrl-C interrupts, with the terminal as it was.

@@ -6,16 +6,16 @@ use std::os::unix::ffi::OsStringExt as _;
 
 use mconnect_core::Connect;
 
-use crate::args::{Request, Target, parse};
+use crate::cli::options::{Request, Target, parse};
 
 /// Each line of `data` is an argument.
 pub fn holds(data: &[u8]) {
     let args = data.split(|byte| *byte == b'\n').map(|arg| OsString::from_vec(arg.to_vec()));
     match parse(args) {
-        Ok(Request::Session(options) | Request::Play(options, _)) => {
-            assert_ne!(options.port, 0);
+        Ok(Request::Session(options) | Request::Play(options)) => {
+            assert_ne!(options.port(), 0);
             if let Target::Host(host) = &options.target {
-                let connect = Connect::new(&host.name, options.port).family(options.family);
+                let connect = Connect::new(&host.name, options.port()).family(options.family);
                 assert!(!format!("{connect:?}").is_empty());
                 assert!(host.written.is_none() || host.name.is_ascii(), "{host:?}");
             }
@@ -48,7 +48,7 @@ fn check_port(text: &str) {
     }
     let asked = parse(["-p", text].map(OsString::from));
     match asked {
-        Ok(Request::Session(options)) => assert_eq!(Some(options.port), given.ok()),
+        Ok(Request::Session(options)) => assert_eq!(Some(options.port()), given.ok()),
         _ => assert!(given.is_err(), "{text:?}"),
     }
 }

@@ -16,21 +16,15 @@ pub mod script;
 pub mod server;
 pub mod tracker;
 
-// The tool's parsers, from their files: a binary has no interface to take them from. What they name of their crate is
-// named here, too.
+// The tool's parsers, from their files: a binary has no interface to take them from.
 #[allow(dead_code, unused_imports, reason = "the properties use their part")]
 #[path = "../../../mconnect-cli/src"]
 mod cli {
-    pub mod args;
     pub mod help {
         pub mod file;
     }
-    pub mod progress;
-    pub mod stamp;
-    pub mod trace;
-    pub mod verdict;
+    pub mod options;
 }
-use cli::{args, progress, stamp, trace, verdict};
 
 /// A property, by the name of its target.
 pub type Target = (&'static str, fn(&[u8]));

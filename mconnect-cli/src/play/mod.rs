@@ -3,7 +3,6 @@
 mod files;
 
 use std::cell::RefCell;
-use std::error::Error as _;
 use std::io::{self, Read};
 use std::path::Path;
 use std::time::Instant;
@@ -12,46 +11,34 @@ use mconnect_core::dialogue::{self, Dialogue, LoadError, Outcome, Player, Report
 use mconnect_core::protocol::Visible;
 use mconnect_core::{Connect, Session};
 
-use crate::args::{Options, Play};
 use crate::atomic_file;
-use crate::failure;
+use crate::connection;
+use crate::failure::{Failure, Status};
+use crate::observers::{self, Observers};
+use crate::options::Options;
 use crate::report::{Case, junit, tap};
-use crate::run::make_ready;
 use crate::screen::Screen;
 use crate::secure::Secure;
-use crate::verdict::{Verdict, reason, status};
-use crate::watch::Watch;
+use crate::verdict::Verdict;
 
-/// Plays every dialogue as often as is asked for, tells how each went, and gives the exit status.
-pub fn run(options: &Options, play: &Play) -> u8 {
-    let verdict = Verdict::default();
-    if let Err(message) = files::check(options.record.as_deref(), play) {
-        verdict.complain(status::USAGE, &message);
-        return verdict.status();
-    }
-    match Watch::begin(options, false) {
-        Ok(watch) => {
-            play_all(options, play, &watch, &verdict);
-            watch.end(&verdict);
-        }
-        Err(message) => verdict.complain(status::IO, &message),
-    }
-    verdict.status()
+/// Plays every dialogue as often as is asked for, and tells how each went.
+///
+/// # Errors
+/// Nothing is played: options or files are wrong.
+pub fn run(options: &Options, verdict: &Verdict) -> Result<(), Failure> {
+    files::check(options.record.as_deref(), &options.play)?;
+    observers::watched(options, false, verdict, |watch| play_all(options, watch, verdict));
+    Ok(())
 }
 
-fn play_all(options: &Options, play: &Play, watch: &Watch<'_>, verdict: &Verdict) {
-    let dialogues: Vec<(String, Dialogue)> = match play.files.iter().map(|file| read(file)).collect() {
-        Ok(dialogues) => dialogues,
-        Err((status, message)) => return verdict.complain(status, &message),
-    };
-    let (secure, connect, _server) = match make_ready(options) {
-        Ok(ready) => ready,
-        Err((status, message)) => return verdict.complain(status, &message),
-    };
+fn play_all(options: &Options, watch: &Observers<'_>, verdict: &Verdict) -> Result<(), Failure> {
+    let play = &options.play;
+    let dialogues: Vec<(String, Dialogue)> = play.files.iter().map(|file| read(file)).collect::<Result<_, _>>()?;
+    let (secure, connect, _server) = connection::prepare(options)?;
     let screen = RefCell::new(Screen::of(options.output));
     let sessions: usize = dialogues.iter().map(|(_, dialogue)| dialogue.sessions().len()).sum();
     let is_one_of_many = play.repeat > 1 || sessions > 1;
-    let stage = Stage { connect, options, play, secure, watch, screen, verdict, is_one_of_many };
+    let runner = Runner { connect, options, secure, watch, screen, verdict, is_one_of_many };
     let mut cases = Vec::new();
     for round in 0..play.repeat {
         for (name, dialogue) in &dialogues {
@@ -64,70 +51,63 @@ fn play_all(options: &Options, play: &Play, watch: &Watch<'_>, verdict: &Verdict
                 if play.repeat > 1 {
                     name.push_str(&format!(", round {}", round + 1));
                 }
-                cases.push(stage.play(name, session));
+                cases.push(runner.play(name, session));
             }
         }
     }
-    stage.tell(&cases);
+    runner.tell(&cases);
+    Ok(())
 }
 
-struct Stage<'a> {
+/// What plays session after session, and knows what they have in common.
+struct Runner<'a> {
     connect: Connect,
     options: &'a Options,
-    play: &'a Play,
     secure: Secure,
-    watch: &'a Watch<'a>,
+    watch: &'a Observers<'a>,
     screen: RefCell<Screen>,
     verdict: &'a Verdict,
     is_one_of_many: bool,
 }
 
-impl Stage<'_> {
+impl Runner<'_> {
     /// Plays one session, and says how it went.
     fn play(&self, name: String, dialogue: &Dialogue) -> Case {
         if self.is_one_of_many {
             self.secure.note(&format!("playing {name}"));
         }
         let started = Instant::now();
-        let failure = match self.watch.over(self.connect.clone()).open() {
-            Ok(session) => self.converse(session, dialogue),
-            Err(error) => {
-                let told = failure::describe(&error);
-                Some((failure::status(&error), told))
-            }
-        };
+        let opened = self.watch.over(self.connect.clone()).open().map_err(|error| Failure::from(&error));
+        let failure = opened.and_then(|session| self.converse(session, dialogue)).err();
         if let Some(json) = self.watch.json() {
             json.close();
         }
         match &failure {
-            Some((status, failure)) if self.play.is_tap => self.verdict.fail_because(*status, failure),
-            Some((status, failure)) => self.verdict.complain(*status, failure),
+            Some(failure) if self.options.play.is_tap => self.verdict.fail_for(failure),
+            Some(failure) => self.verdict.complain(failure.clone()),
             None => {}
         }
-        Case { name, took: started.elapsed(), failure: failure.map(|(_, failure)| failure) }
+        Case { name, took: started.elapsed(), failure: failure.as_ref().map(Failure::to_string) }
     }
 
-    fn converse(&self, session: Session, dialogue: &Dialogue) -> Option<(u8, String)> {
-        let session = match self.secure.begin_to_play(session) {
-            Ok(session) => session,
-            Err(failure) => return Some(failure),
-        };
-        let mut player = Player::new();
-        player.scale(self.play.scale);
+    fn converse(&self, session: Session, dialogue: &Dialogue) -> Result<(), Failure> {
+        let session = self.secure.begin_to_play(session)?;
+        let (mut player, play) = (Player::new(), &self.options.play);
+        player.scale(play.scale);
         self.secure.prepare_player(&mut player);
-        for (name, value) in &self.play.values {
+        for (name, value) in &play.values {
             player.set(name, value.as_str());
         }
-        if self.play.keeps_going {
+        if play.keeps_going {
             player.keep_going();
         }
-        if let Some(place) = &self.play.quit_at {
+        if let Some(place) = &play.quit_at {
             player.quit_at(place);
         }
-        if let Some(place) = &self.play.drop_at {
+        if let Some(place) = &play.drop_at {
             player.drop_at(place);
         }
-        let is_shown = !self.options.is_quiet && !self.play.is_tap;
+        let is_shown = !self.options.is_quiet && !play.is_tap;
         if is_shown || self.watch.json().is_some() {
             player.watch(move |report| match (report, self.watch.json()) {
                 (Report::Outcome(outcome), Some(json)) => json.expectation(outcome),
@@ -141,9 +121,9 @@ impl Stage<'_> {
         let failures: Vec<String> =
             played.outcomes.iter().filter(|outcome| !is_met(outcome)).map(ToString::to_string).collect();
         if failures.is_empty() {
-            return None;
+            return Ok(());
         }
-        Some((played.failure().map_or(status::UNMET, status_of), failures.join("\n")))
+        Err(Failure::new(played.failure().map_or(Status::Unmet, status_of), failures.join("\n")))
     }
 
     fn show(&self, side: &str, line: &str) {
@@ -158,14 +138,11 @@ impl Stage<'_> {
             let failed = cases.iter().filter(|case| case.failure.is_some()).count();
             self.secure.note(&format!("played {} sessions, {failed} of them not as expected", cases.len()));
         }
-        if self.play.is_tap {
+        if self.options.play.is_tap {
             let _ = self.screen.borrow_mut().show(tap(cases).as_bytes());
         }
-        if let Some(file) = &self.play.junit
-            && let Err(error) = atomic_file::write(file, &junit(cases))
-        {
-            self.verdict
-                .complain(status::IO, &format!("cannot write {}: {}", file.display(), reason(&error.to_string())));
+        if let Some(file) = &self.options.play.junit {
+            self.verdict.check(atomic_file::write(file, &junit(cases)));
         }
     }
 }
@@ -174,20 +151,20 @@ fn is_met(outcome: &Outcome) -> bool {
     outcome.verdict == dialogue::Verdict::Met
 }
 
-/// Gives the exit status that a step which was not met comes to.
-fn status_of(outcome: &Outcome) -> u8 {
+/// Returns the exit status that a step which was not met comes to.
+fn status_of(outcome: &Outcome) -> Status {
     let is_temporary = outcome.reply.as_ref().is_some_and(|reply| reply.code().number() / 100 == 4);
     match outcome.verdict {
-        dialogue::Verdict::Impossible => status::DATA,
-        dialogue::Verdict::Insecure => status::PROTOCOL,
-        dialogue::Verdict::Refused if is_temporary => status::TEMPORARY,
-        dialogue::Verdict::Refused => status::AUTH,
-        _ => status::UNMET,
+        dialogue::Verdict::Impossible => Status::Data,
+        dialogue::Verdict::Insecure => Status::Protocol,
+        dialogue::Verdict::Refused if is_temporary => Status::Temporary,
+        dialogue::Verdict::Refused => Status::Auth,
+        _ => Status::Unmet,
     }
 }
 
-/// Reads a dialogue, and names it; otherwise gives the exit status, and why.
-pub fn read(file: &Path) -> Result<(String, Dialogue), (u8, String)> {
+/// Reads a dialogue, and names it.
+pub fn read(file: &Path) -> Result<(String, Dialogue), Failure> {
     let name = if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() };
     let dialogue = if file == Path::new("-") {
         let mut text = String::new();
@@ -198,14 +175,10 @@ pub fn read(file: &Path) -> Result<(String, Dialogue), (u8, String)> {
     } else {
         Dialogue::load(file)
     };
-    match dialogue {
+    let dialogue = dialogue?;
+    if dialogue.steps().is_empty() {
         // It would pass, and prove nothing.
-        Ok(dialogue) if dialogue.steps().is_empty() => Err((status::DATA, format!("{name} holds no dialogue"))),
-        Ok(dialogue) => Ok((name, dialogue)),
-        Err(error @ LoadError::Read { .. }) => {
-            let reason = error.source().map(|source| reason(&source.to_string())).unwrap_or_default();
-            Err((status::NO_INPUT, format!("{error}: {reason}")))
-        }
-        Err(error) => Err((status::DATA, error.to_string())),
+        return Err(Failure::new(Status::Data, format!("{name} holds no dialogue")));
     }
+    Ok((name, dialogue))
 }

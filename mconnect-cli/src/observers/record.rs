@@ -10,7 +10,7 @@ use mconnect_core::dialogue::Recorder;
 use mconnect_core::{Event, Observer};
 
 use crate::atomic_file::AtomicFile;
-use crate::verdict::reason;
+use crate::failure::Failure;
 
 /// The record of all sessions, and where it goes.
 #[derive(Clone)]
@@ -20,12 +20,12 @@ impl Record {
     /// Begins a record; its file is made now, so that what is wrong with it is known before the session begins.
     ///
     /// # Errors
-    /// A sentence on why the file cannot be written.
-    pub fn begin(file: &Path) -> Result<Self, String> {
+    /// A failure that says why the file cannot be written.
+    pub fn begin(file: &Path) -> Result<Self, Failure> {
         Ok(Self(Arc::new(Mutex::new(Written::begin(file, Recorder::new())?))))
     }
 
-    /// Gives what observes the next session.
+    /// Returns what observes the next session.
     pub fn recorder(&self) -> impl Observer + use<> {
         let (recorder, written) = (locked(&self.0).next_session(), Arc::clone(&self.0));
         move |at: Instant, event: &Event<'_>| {
@@ -37,8 +37,8 @@ impl Record {
     /// Writes the dialogue to its end.
     ///
     /// # Errors
-    /// A sentence on why the file cannot be written.
-    pub fn finish(&self) -> Result<(), String> {
+    /// A failure that says why the file cannot be written.
+    pub fn finish(&self) -> Result<(), Failure> {
         locked(&self.0).finish()
     }
 }
@@ -47,7 +47,7 @@ impl Record {
 ///
 /// Only so much is kept of a session that nobody has asked to be written.
 #[derive(Default)]
-pub struct Tape {
+pub struct SessionLog {
     session: RefCell<Arc<Mutex<State>>>,
 }
 
@@ -59,8 +59,8 @@ struct State {
     written: Option<Written>,
 }
 
-impl Tape {
-    /// Gives what observes the next session; the one before is forgotten.
+impl SessionLog {
+    /// Returns what observes the next session; the one before is forgotten.
     pub fn head(&self) -> impl Observer + use<> {
         let state = Arc::<Mutex<State>>::default();
         self.session.replace(Arc::clone(&state));
@@ -70,8 +70,8 @@ impl Tape {
     /// Starts writing down to a file, and says whether all of the session will be there.
     ///
     /// # Errors
-    /// A sentence on why the file cannot be written.
-    pub fn start(&self, file: &Path) -> Result<bool, String> {
+    /// A failure that says why the file cannot be written.
+    pub fn start(&self, file: &Path) -> Result<bool, Failure> {
         let session = self.session.borrow();
         let mut state = locked(&session);
         state.written = Some(Written::begin(file, state.recorder.clone())?);
@@ -81,8 +81,8 @@ impl Tape {
     /// Stops, writes the file, and names it; if nothing was started, there is none.
     ///
     /// # Errors
-    /// A sentence on why the file cannot be written.
-    pub fn stop(&self) -> Result<Option<PathBuf>, String> {
+    /// A failure that says why the file cannot be written.
+    pub fn stop(&self) -> Result<Option<PathBuf>, Failure> {
         let session = self.session.borrow();
         let mut state = locked(&session);
         let Some(mut written) = state.written.take() else { return Ok(None) };
@@ -126,15 +126,15 @@ struct Written {
 }
 
 impl Written {
-    fn begin(path: &Path, session: Recorder) -> Result<Self, String> {
+    fn begin(path: &Path, session: Recorder) -> Result<Self, Failure> {
         let file = AtomicFile::open(path).and_then(|mut file| file.write("").map(|()| file));
-        let file = file.map_err(|error| cannot(path, &error))?;
+        let file = file.map_err(|error| Failure::cannot_write(path, &error))?;
         let grows = !file.is_regular();
         let (before, at) = (String::new(), Instant::now());
         Ok(Self { file, before, session, grows, follows: false, has_begun: false, at, failure: None })
     }
 
-    /// Gives the recorder of the next session; the one before says nothing more.
+    /// Returns the recorder of the next session; the one before says nothing more.
     fn next_session(&mut self) -> Recorder {
         let text = self.session.text();
         if self.grows {
@@ -190,7 +190,7 @@ impl Written {
         }
     }
 
-    /// Gives a text of this session as it comes after what there is already.
+    /// Returns a text of this session as it comes after what there is already.
     fn separated(&self, text: String) -> String {
         match self.follows && !self.has_begun && !text.is_empty() {
             true => format!("*next session*\n{text}"),
@@ -198,14 +198,14 @@ impl Written {
         }
     }
 
-    fn finish(&mut self) -> Result<(), String> {
+    fn finish(&mut self) -> Result<(), Failure> {
         self.write();
         if self.grows {
             let rest = self.session.text();
             self.append(rest);
         }
         match &self.failure {
-            Some(error) => Err(cannot(self.file.path(), error)),
+            Some(error) => Err(Failure::cannot_write(self.file.path(), error)),
             None => Ok(()),
         }
     }
@@ -213,10 +213,6 @@ impl Written {
 
 fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
     value.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn cannot(file: &Path, error: &io::Error) -> String {
-    format!("cannot write {}: {}", file.display(), reason(&error.to_string()))
 }
 
 /// A record of fewer octets is short, and is written at each reply; a longer one now and then.

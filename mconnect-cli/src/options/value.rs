@@ -4,20 +4,25 @@
 
 use std::ffi::OsString;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use mconnect_core::protocol::Visible;
 
-use crate::trace::Form;
+use super::Form;
 
-/// Gives the words of an error, which may quote an argument, safe for a terminal.
+/// Returns the words of an error, which may quote an argument, safe for a terminal.
 pub fn shown(error: lexopt::Error) -> String {
     Visible(error.to_string().as_bytes()).to_string()
 }
 
-pub fn text(parser: &mut lexopt::Parser) -> Result<String, String> {
-    string(parser.value().map_err(shown)?)
+/// Puts a value where an option has it, unless there was something wrong with it.
+pub fn put<P: From<T>, T>(place: &mut P, value: Result<T, String>) -> Result<(), String> {
+    value.map(|value| *place = value.into())
+}
+
+/// Reads a port. A server may leave the choice to the system, by 0.
+pub fn port(text: &str) -> Result<u16, String> {
+    if text == "0" { Ok(0) } else { mconnect_core::port(text).map_err(|error| error.to_string()) }
 }
 
 pub fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
@@ -28,10 +33,6 @@ pub fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
 
 pub fn string(value: OsString) -> Result<String, String> {
     value.into_string().map_err(|value| format!("{:?} is not UTF-8", value.to_string_lossy()))
-}
-
-pub fn file(parser: &mut lexopt::Parser) -> Result<PathBuf, String> {
-    Ok(parser.value().map_err(shown)?.into())
 }
 
 pub fn form(value: Option<OsString>) -> Result<Form, String> {

@@ -36,7 +36,7 @@ impl Json {
         Self { journal: Journal::new(Box::new(write)), failure }
     }
 
-    /// Gives what observes the sessions.
+    /// Returns what observes the sessions.
     pub fn observer(&self) -> Journal<Box<Write>> {
         self.journal.clone()
     }

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use mconnect_core::Timing;
 use mconnect_core::protocol::Severity;
-use rustyline::history::DefaultHistory;
-use rustyline::{Behavior, Config, Editor};
+use rustyline::Behavior;
 
-use crate::args::Color;
-use crate::prompt::is_color_wanted;
+use crate::options::Color;
+use crate::terminal::{Ruler, is_color_wanted};
 
 /// Says on standard error where the time went: as wide as a terminal there is, and in colour if it is wanted.
 pub fn tell(timings: &[Timing], whole: Duration, color: Color) {
     let is_terminal = io::stderr().is_terminal();
-    let width = if is_terminal { columns() } else { None }.unwrap_or(WIDTH);
+    let width = if is_terminal { Ruler::new(Behavior::PreferTerm).columns() } else { None };
+    let width = width.map_or(WIDTH, usize::from);
     let chart = chart(timings, whole, width, is_terminal && is_color_wanted(color));
     // Where nobody can read it, there is nobody to tell.
     let _ = io::stderr().write_all(chart.as_bytes());
@@ -64,13 +64,6 @@ fn color_of(timing: &Timing) -> &'static str {
         Some(Severity::Permanent) => "\x1b[31m",
         _ => "\x1b[32m",
     }
-}
-
-/// Gives the columns of the terminal, which the editor knows how to ask for.
-fn columns() -> Option<usize> {
-    let config = Config::builder().behavior(Behavior::PreferTerm).build();
-    let mut editor = Editor::<(), DefaultHistory>::with_config(config).ok()?;
-    editor.dimensions().map(|(columns, _)| usize::from(columns))
 }
 
 const ELAPSED: &str = "elapsed";

@@ -1,14 +1,19 @@
-//! Arguments: from words to plain data, which touches nothing.
+//! What the arguments ask for: from words to plain data, which touches nothing.
+//!
+//! An option is one row of one table: its flags and value, what it sets, its line of help, and the options that
+//! it does not go with, or goes with alone. The parser, the help and the check of the manual page all read that row.
 
 mod help;
 mod host;
+mod nearest;
+mod option;
 mod parse;
 mod security;
-mod together;
+mod table;
 mod value;
 
 use std::ffi::OsString;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,16 +25,14 @@ pub use parse::parse;
 #[cfg_attr(not(feature = "tls"), allow(unused_imports, reason = "the options are read all the same"))]
 pub use security::{Auth, Security, Start};
 
-use crate::trace::Form;
-
 /// What the arguments ask for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
     Session(Box<Options>),
     /// Dialogues, played to the host.
-    Play(Box<Options>, Play),
-    /// A dialogue, played by a server.
-    Serve(Box<Serve>),
+    Play(Box<Options>),
+    /// A dialogue from a file, played by a server.
+    Serve(PathBuf, Box<Options>),
     /// Help on an SMTP topic, from this help file or the installed one.
     HelpSmtp {
         topic: Option<String>,
@@ -40,11 +43,12 @@ pub enum Request {
     Version,
 }
 
-/// How a session is to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How a session is to be, or many of them.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Options {
     pub target: Target,
-    pub port: u16,
+    /// The port, if one was asked for; 0 is one that the system chooses, for a server.
+    pub port: Option<u16>,
     pub family: Family,
     pub source: Option<IpAddr>,
     pub timeout: Option<Duration>,
@@ -61,6 +65,17 @@ pub struct Options {
     pub trace: Option<Form>,
     pub security: Security,
     pub prompt: Prompt,
+    pub play: Play,
+    pub serve: Serve,
+    /// Help on SMTP is asked for, and no session.
+    pub is_help: bool,
+}
+
+impl Options {
+    /// Returns the port to connect to.
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(SMTP)
+    }
 }
 
 /// What is shown of a session beside what the server says, or instead of it.
@@ -74,7 +89,16 @@ pub struct Output {
     pub has_timing: bool,
 }
 
-/// How dialogues are played.
+/// How `--trace` tells bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// With escapes, a line at a time.
+    Escaped,
+    /// As hexadecimal digits and characters, 16 at a time.
+    Hex,
+}
+
+/// How dialogues are played; the values and the scale are those of served ones, too.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Play {
     /// The files; `-` is standard input.
@@ -90,19 +114,36 @@ pub struct Play {
     pub junit: Option<PathBuf>,
 }
 
+impl Default for Play {
+    fn default() -> Self {
+        Self {
+            files: Vec::new(),
+            values: Vec::new(),
+            scale: 1.0,
+            repeat: 1,
+            keeps_going: false,
+            quit_at: None,
+            drop_at: None,
+            is_tap: false,
+            junit: None,
+        }
+    }
+}
+
 /// How a dialogue is served.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Serve {
-    pub file: PathBuf,
-    pub values: Vec<(String, String)>,
-    /// What the deadlines of the dialogue are multiplied by.
-    pub scale: f64,
-    pub security: Security,
-    pub address: SocketAddr,
+    /// The dialogue; without one, nothing is served.
+    pub file: Option<PathBuf>,
+    pub address: IpAddr,
     pub port_file: Option<PathBuf>,
     pub is_once: bool,
-    pub patience: Option<Duration>,
-    pub is_quiet: bool,
+}
+
+impl Default for Serve {
+    fn default() -> Self {
+        Self { file: None, address: Ipv4Addr::LOCALHOST.into(), port_file: None, is_once: false }
+    }
 }
 
 /// How the prompt is to be.
@@ -116,17 +157,26 @@ pub struct Prompt {
     pub help_file: Option<PathBuf>,
 }
 
+impl Default for Prompt {
+    fn default() -> Self {
+        let (keys, color) = Default::default();
+        Self { keys, color, has_history: true, has_escapes: true, explains: true, help_file: None }
+    }
+}
+
 /// Whose keys edit a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Keys {
+    #[default]
     Emacs,
     Vi,
 }
 
 /// When the prompt is coloured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Color {
     /// Unless `NO_COLOR` is set.
+    #[default]
     Auto,
     Always,
     Never,
@@ -140,13 +190,23 @@ pub enum Target {
     Demo,
 }
 
+impl Default for Target {
+    fn default() -> Self {
+        Self::Host(Host { name: "localhost".to_owned(), written: None })
+    }
+}
+
 /// How input is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Mode {
     /// By the line; from a pipe, in step with the replies.
+    #[default]
     Line,
     /// By the line, without waiting for replies.
     Blind,
     /// Every byte as it comes.
     Raw,
 }
+
+/// The port of SMTP ([RFC 5321, section 4.5.4.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.4.2)).
+const SMTP: u16 = 25;

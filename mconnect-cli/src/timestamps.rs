@@ -12,7 +12,7 @@ pub fn begin() {
     let _ = START.set(Instant::now());
 }
 
-/// Gives what a line begins with.
+/// Returns what a line begins with.
 pub fn of_now() -> Option<String> {
     START.get().map(|start| format!("{:9.6} ", start.elapsed().as_secs_f64()))
 }
@@ -30,7 +30,7 @@ pub struct Stamper {
 }
 
 impl Stamper {
-    /// Gives the bytes with stamps, unless there are to be none.
+    /// Returns the bytes with stamps, unless there are to be none.
     pub fn stamp(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         let stamp = of_now()?;
         Some(self.stamp_with(&stamp, bytes))

@@ -53,18 +53,18 @@ impl Input {
         Self { given: Some(without_mark(&given).to_vec()), ..Self::new() }
     }
 
-    /// Says whether there is something to [`take`](Self::take) without waiting, as far as that is known. If not, the
+    /// Returns whether there is something to [`take`](Self::take) without waiting, as far as that is known. If not, the
     /// descriptor tells.
     pub fn is_ready(&mut self) -> bool {
         self.given.is_some() || self.ahead.as_mut().is_some_and(Ahead::is_ready)
     }
 
-    /// Says whether the input has turned out to be long, so that some of it is on its way here already.
+    /// Returns whether the input has turned out to be long, so that some of it is on its way here already.
     pub fn is_read_ahead(&self) -> bool {
         self.ahead.is_some()
     }
 
-    /// Says whether there is something to [`take`](Self::take), so that nobody has to be waited for; a file never keeps
+    /// Returns whether there is something to [`take`](Self::take), so that nobody has to be waited for; a file never keeps
     /// anybody waiting, and what is read ahead has a moment to come.
     pub fn is_at_hand(&self) -> bool {
         let is_file = || self.metadata().is_some_and(|data| data.is_file());
@@ -86,7 +86,7 @@ impl Input {
         file.metadata().ok()
     }
 
-    /// Gives the descriptor that is readable when there is something to [`take`](Self::take).
+    /// Returns the descriptor that is readable when there is something to [`take`](Self::take).
     pub fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.ahead {
             Some(ahead) => ahead.as_fd(),
@@ -130,7 +130,7 @@ impl Input {
         Ok(block)
     }
 
-    /// Gives back a block that was taken.
+    /// Returns back a block that was taken.
     pub fn reuse(&mut self, block: Block) {
         match &self.ahead {
             Some(ahead) => ahead.reuse(block),
@@ -179,7 +179,7 @@ impl Block {
         self.bytes[..self.count].zeroize();
     }
 
-    /// Gives its bytes, and what was made of them ahead.
+    /// Returns its bytes, and what was made of them ahead.
     pub fn parts(&mut self) -> (&[u8], &mut Ready) {
         (&self.bytes[..self.count], &mut self.ready)
     }

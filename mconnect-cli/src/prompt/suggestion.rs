@@ -2,7 +2,7 @@
 
 use mconnect_core::protocol::{Phase, Request, Standing, Visible};
 
-use super::helper::Knowledge;
+use super::completion::Knowledge;
 use super::{Talk, is_command};
 use crate::helo;
 

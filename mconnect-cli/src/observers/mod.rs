@@ -1,38 +1,56 @@
 //! What watches the sessions, as the options ask for it: made ready before they begin, and ended after them.
 
+mod attempts;
+mod json;
+pub mod record;
+mod timing;
+mod trace;
+
 use std::time::Instant;
 
 use mconnect_core::{Connect, Event, Observer, Timings};
 
-use crate::args::Options;
-use crate::json::Json;
-use crate::narrator::Narrator;
-use crate::record::{Record, Tape};
-use crate::stamp;
-use crate::timing;
-use crate::trace::Trace;
-use crate::verdict::{Verdict, status};
+use crate::failure::Failure;
+use crate::options::Options;
+use crate::timestamps;
+use crate::verdict::Verdict;
+use attempts::Attempts;
+use json::Json;
+use record::{Record, SessionLog};
+use trace::Trace;
 
 /// Everything that is told of a session beside what the server says.
-pub struct Watch<'a> {
+pub struct Observers<'a> {
     options: &'a Options,
     start: Instant,
     record: Option<Record>,
     /// What is kept for whoever asks for a record at the prompt.
-    tape: Tape,
+    session_log: SessionLog,
     has_prompt: bool,
     json: Option<Json>,
     timings: Option<Timings>,
 }
 
-impl<'a> Watch<'a> {
+/// Does something that is watched as the options ask for; what is written at the end is written after a failure, too.
+pub fn watched(
+    options: &Options,
+    has_prompt: bool,
+    verdict: &Verdict,
+    act: impl FnOnce(&Observers<'_>) -> Result<(), Failure>,
+) {
+    let Some(watch) = verdict.check(Observers::begin(options, has_prompt)) else { return };
+    verdict.check(act(&watch));
+    watch.end(verdict);
+}
+
+impl<'a> Observers<'a> {
     /// Makes ready what the options ask for, and what a prompt may.
     ///
     /// # Errors
-    /// A sentence on what file cannot be written.
-    pub fn begin(options: &'a Options, has_prompt: bool) -> Result<Self, String> {
+    /// A failure that says what file cannot be written.
+    fn begin(options: &'a Options, has_prompt: bool) -> Result<Self, Failure> {
         if options.output.has_stamps {
-            stamp::begin();
+            timestamps::begin();
         }
         let record = options.record.as_deref().map(Record::begin).transpose()?;
         let json = options.output.is_json.then(Json::begin);
@@ -41,14 +59,22 @@ impl<'a> Watch<'a> {
             Some(json) => Some(json.timings()),
             None => Some(Timings::new()),
         };
-        Ok(Self { options, start: Instant::now(), record, tape: Tape::default(), has_prompt, json, timings })
+        Ok(Self {
+            options,
+            start: Instant::now(),
+            record,
+            session_log: SessionLog::default(),
+            has_prompt,
+            json,
+            timings,
+        })
     }
 
     /// Has the next session watched, if it is opened so.
     pub fn over(&self, connect: Connect) -> Connect {
         let mut observers: Vec<Box<dyn Observer>> = Vec::new();
         if !self.options.is_quiet {
-            observers.push(Box::new(Narrator));
+            observers.push(Box::new(Attempts));
         }
         if let Some(form) = self.options.trace {
             observers.push(Box::new(Trace::new(form)));
@@ -57,7 +83,7 @@ impl<'a> Watch<'a> {
             observers.push(Box::new(record.recorder()));
         }
         if self.has_prompt {
-            observers.push(Box::new(self.tape.head()));
+            observers.push(Box::new(self.session_log.head()));
         }
         match (&self.json, &self.timings) {
             (Some(json), _) => observers.push(Box::new(json.observer())),
@@ -67,8 +93,8 @@ impl<'a> Watch<'a> {
         if observers.is_empty() { connect } else { connect.observer(Tee(observers)) }
     }
 
-    pub fn tape(&self) -> &Tape {
-        &self.tape
+    pub fn session_log(&self) -> &SessionLog {
+        &self.session_log
     }
 
     pub fn json(&self) -> Option<&Json> {
@@ -76,9 +102,9 @@ impl<'a> Watch<'a> {
     }
 
     /// Writes what is written at the end.
-    pub fn end(self, verdict: &Verdict) {
-        if let Some(Err(message)) = self.record.as_ref().map(Record::finish) {
-            verdict.complain(status::IO, &message);
+    fn end(self, verdict: &Verdict) {
+        if let Some(Err(failure)) = self.record.as_ref().map(Record::finish) {
+            verdict.complain(failure);
         }
         if let Some(timings) = self.timings {
             timing::tell(&timings.all(), self.start.elapsed(), self.options.prompt.color);

@@ -7,16 +7,8 @@ use std::time::Instant;
 use mconnect_core::protocol::Visible;
 use mconnect_core::{Event, Observer};
 
-use crate::verdict::say;
-
-/// How bytes are told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// With escapes, a line at a time.
-    Escaped,
-    /// As hexadecimal digits and characters, 16 at a time.
-    Hex,
-}
+use crate::options::Form;
+use crate::stderr::say;
 
 /// Tells on standard error what passes, with the seconds since the first event; passwords are left out.
 #[derive(Debug)]

@@ -6,17 +6,18 @@ use std::time::Instant;
 use mconnect_core::protocol::Visible;
 use mconnect_core::{Event, Observer, Peer};
 
-use crate::verdict::{reason, say};
+use crate::failure::words;
+use crate::stderr::say;
 
 /// Tells every attempt and its outcome on standard error.
-pub struct Narrator;
+pub struct Attempts;
 
-impl Observer for Narrator {
+impl Observer for Attempts {
     fn observe(&self, _: Instant, event: &Event<'_>) {
         match event {
             Event::Connecting { peer } => say(&connecting(peer)),
             Event::ConnectFailed { error, has_next: true, .. } => {
-                say(&format!("connect failed ({}), next address ...", reason(&error.to_string())));
+                say(&format!("connect failed ({}), next address ...", words(error)));
             }
             Event::Connected { .. } => say("connection open"),
             _ => {}

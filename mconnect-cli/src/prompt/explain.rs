@@ -6,16 +6,17 @@ use std::time::Duration;
 use mconnect_core::protocol::{Extensions, ReplyLine, Standing, Visible};
 use mconnect_core::{Peer, Writer};
 
-use super::{auth, paint};
+use super::paint;
 use crate::help;
-use crate::stamp;
-use crate::verdict::say;
+use crate::secure::decode;
+use crate::stderr::say;
+use crate::timestamps;
 
 /// Prints help on a topic.
 pub fn help(topic: Option<&str>, file: Option<&Path>) {
     match help::on(topic, file) {
         Ok(text) => say(text.trim_end()),
-        Err(message) => say(&format!("mconnect: {message}")),
+        Err(failure) => failure.tell(),
     }
 }
 
@@ -60,9 +61,9 @@ pub fn standing(peer: &Peer, mark: &str, standing: &Standing) -> String {
 
 /// Appends a line with what a challenge says, if it says something.
 pub fn challenge(raw: &[u8], has_color: bool, out: &mut String) {
-    if let Some(challenge) = auth::decode(ReplyLine::new(raw).text()).filter(|challenge| !challenge.is_empty()) {
+    if let Some(challenge) = decode(ReplyLine::new(raw).text()).filter(|challenge| !challenge.is_empty()) {
         let text = format!("  that is: {}", Visible(&challenge));
-        out.push_str(&stamp::of_now().unwrap_or_default());
+        out.push_str(&timestamps::of_now().unwrap_or_default());
         out.push_str(&if has_color { paint::dim(&text) } else { text });
         out.push('\n');
     }
@@ -77,7 +78,7 @@ pub fn explain(raw: &[u8], has_color: bool, out: &mut String) {
     let codes = enhanced.filter(|code| !code.ends_with(".0.0")).into_iter().chain(plain);
     let known = codes.filter_map(|code| help::meaning(&code).map(|meaning| format!("  {code}: {meaning}")));
     if let Some(text) = known.into_iter().next() {
-        out.push_str(&stamp::of_now().unwrap_or_default());
+        out.push_str(&timestamps::of_now().unwrap_or_default());
         out.push_str(&if has_color { paint::dim(&text) } else { text });
         out.push('\n');
     }

@@ -1,0 +1,250 @@
+//! From words to data.
+
+use std::ffi::OsString;
+
+use lexopt::prelude::*;
+
+use super::nearest::nearest;
+use super::option::{Act, Opt};
+use super::table::all;
+use super::value::{shown, string};
+use super::{Host, Options, Request, Target};
+
+/// Reads the arguments.
+///
+/// # Errors
+/// A sentence that says what is wrong with them.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String> {
+    let mut parser = lexopt::Parser::from_args(args);
+    let (mut options, mut host, mut given) = (Options::default(), None, Vec::new());
+    while let Some(arg) = parser.next().map_err(shown)? {
+        let flag = match arg {
+            Short(letter) => format!("-{letter}"),
+            Long(name) => format!("--{name}"),
+            Value(value) if host.is_none() => {
+                host = Some(string(value)?);
+                continue;
+            }
+            Value(value) => {
+                let hint = if value.to_string_lossy().parse::<u16>().is_ok() { ": a port goes with -p" } else { "" };
+                return Err(format!("one host is enough: {:?} is one too many{hint}", value.to_string_lossy()));
+            }
+        };
+        let option = find(&flag).ok_or_else(|| unknown(flag))?;
+        given.push(option.name());
+        match option.act {
+            Act::Flag(set) => set(&mut options),
+            Act::Text(set) => set(&mut options, string(parser.value().map_err(shown)?)?)?,
+            Act::Raw(set) => set(&mut options, parser.value().map_err(shown)?),
+            Act::Optional(set) => set(&mut options, parser.optional_value())?,
+            Act::Ask(request) => return Ok(request()),
+        }
+    }
+    if options.is_help {
+        return Ok(Request::HelpSmtp { topic: host, file: options.prompt.help_file });
+    }
+    check(&given)?;
+    if let Some(file) = options.serve.file.take() {
+        return match host {
+            None => Ok(Request::Serve(file, Box::new(options))),
+            Some(_) => Err("--serve takes no host and nothing to play or record".to_owned()),
+        };
+    }
+    if options.port == Some(0) {
+        // There is no such port to connect to, which is told in the words of all others.
+        options.port = Some(mconnect_core::port("0").map_err(|error| error.to_string())?);
+    }
+    match (host, &options.target) {
+        (Some(_), Target::Demo) => return Err("--demo takes no host: it brings its own".to_owned()),
+        (Some(host), Target::Host(_)) => options.target = Target::Host(Host::parse(host)?),
+        (None, _) => {}
+    }
+    options.security.settle(options.port());
+    let options = Box::new(options);
+    Ok(if options.play.files.is_empty() { Request::Session(options) } else { Request::Play(options) })
+}
+
+fn find(flag: &str) -> Option<&'static Opt> {
+    all().find(|option| option.flags().any(|known| known == flag))
+}
+
+/// Says that there is no such option, and which one may have been meant.
+fn unknown(flag: String) -> String {
+    let meant = nearest(&flag, all().flat_map(Opt::flags));
+    let hint = meant.map(|meant| format!(": is {meant} meant?")).unwrap_or_default();
+    shown(lexopt::Error::UnexpectedOption(flag)) + &hint
+}
+
+/// Looks whether the options that were given, each by its name, go together.
+///
+/// # Errors
+/// A sentence that says which of them do not, or go with another alone.
+fn check(given: &[&str]) -> Result<(), String> {
+    let is_given = |flag: &&str| find(flag).is_some_and(|option| given.contains(&option.name()));
+    let options = || all().filter(|option| given.contains(&option.name()));
+    for (others, why) in options().flat_map(|option| option.apart) {
+        if others.iter().any(is_given) {
+            return Err((*why).to_owned());
+        }
+    }
+    match options().find(|option| !option.with.is_empty() && !option.with.iter().any(is_given)) {
+        Some(option) => Err(format!("{} goes with {}", option.name(), option.with.join(" or "))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::Mode;
+    use super::*;
+
+    fn of(args: &[&str]) -> Result<Request, String> {
+        parse(args.iter().map(OsString::from))
+    }
+
+    fn host(name: &str) -> Target {
+        Target::Host(Host { name: name.to_owned(), written: None })
+    }
+
+    fn options(args: &[&str]) -> Options {
+        match of(args).unwrap() {
+            Request::Session(options) => *options,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn no_argument_is_the_local_host_and_the_port_of_smtp() {
+        let options = options(&[]);
+        assert_eq!((&options.target, options.port(), options.mode), (&host("localhost"), 25, Mode::Line));
+    }
+
+    #[test]
+    fn the_classic_forms_and_ours() {
+        for args in
+            [["-p2525", "mx"].as_slice(), &["-p", "2525", "mx"], &["mx", "--port=2525"], &["-p=2525", "--", "mx"]]
+        {
+            let options = options(args);
+            assert_eq!((&options.target, options.port()), (&host("mx"), 2525));
+        }
+        assert_eq!(options(&["-rp", "submission"]).port(), 587);
+        assert_eq!(options(&["--no-wait"]).mode, Mode::Blind);
+        assert_eq!(options(&["--source", "[::1]", "-6"]).source, Some("::1".parse().unwrap()));
+        assert_eq!(options(&["--timeout", "1.5"]).timeout, Some(Duration::from_millis(1500)));
+        assert_eq!(options(&["--", "-h"]).target, host("-h"));
+        assert_eq!(options(&["--demo"]).target, Target::Demo);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let cases: &[(&[&str], &str)] = &[
+            (&["a", "b"], "one host is enough: \"b\" is one too many"),
+            (&["a", "25"], "one host is enough: \"25\" is one too many: a port goes with -p"),
+            (&["2525"], "\"2525\" is not a host: a port goes with -p"),
+            (&["mx:25"], "\"mx:25\" is not a host: a port goes with -p"),
+            (&["[::1]:25"], "\"[::1]:25\" is not a host: a port goes with -p"),
+            (&["-4", "-6"], "-4 and -6 exclude each other"),
+            (&["-r", "--no-wait"], "-r and --no-wait exclude each other: raw mode never waits"),
+            (&["--demo", "-p", "25"], "--demo brings its own address and port"),
+            (&["-p"], "missing argument for option '-p'"),
+            (&["-p", "0"], "\"0\" is not a port: a number from 1 to 65535, or a service name"),
+            (&["-x"], "invalid option '-x'"),
+            (&["--strattls"], "invalid option '--strattls': is --starttls meant?"),
+            (&["--x\x1b[31m"], "invalid option '--x\\x1b[31m'"),
+            (&["--raw=yes"], "unexpected argument for option '--raw': \"yes\""),
+            (&["--timeout", "0"], "\"0\" is not a number of seconds above 0"),
+            (&["--timeout", "nan"], "\"nan\" is not a number of seconds above 0"),
+            (&["--source", "mx"], "\"mx\" is not an IPv4 or IPv6 address"),
+            (&["--set", "a"], "\"a\" is not NAME=VALUE"),
+            (
+                &["--starttls", "--tls"],
+                "--tls and --starttls exclude each other: TLS starts with the first byte, or by a command",
+            ),
+            (
+                &["--password-command", "a", "--password-file", "b"],
+                "--password-file and --password-command exclude each other: there is one password",
+            ),
+            (
+                &["--play", "a", "--drop-at", "1", "--quit-at", "2"],
+                "--quit-at and --drop-at exclude each other: a session ends once",
+            ),
+            (&["--auth", ""], "--auth is empty"),
+            (&["--helo="], "--helo is empty"),
+            (&["--tls-name", ""], "--tls-name is empty"),
+            (&["--trace=x"], "\"x\" is not a form of --trace: hex"),
+            (&["--scale", "0"], "\"0\" is not a number above 0"),
+            (
+                &["--play", "a", "--starttls"],
+                "--play takes no --starttls and no --auth: a dialogue says so itself, *starttls* and *authenticate*",
+            ),
+            (&["--repeat", "0"], "\"0\" is not a count above 0"),
+            (&["--serve", "a", "mx"], "--serve takes no host and nothing to play or record"),
+            (
+                &["-r", "-c", "QUIT"],
+                "-r goes with none of -c, --fail, --json, --timestamps, --timing and --record: raw mode knows no lines and no replies",
+            ),
+            (
+                &["-r", "--fail"],
+                "-r goes with none of -c, --fail, --json, --timestamps, --timing and --record: raw mode knows no lines and no replies",
+            ),
+            (
+                &["--play", "a", "-c", "b"],
+                "--play takes its lines from a dialogue: -c, --fail, -r and --no-wait go without it",
+            ),
+            (&["--serve", "a", "--fail"], "--serve takes its lines from its dialogue: -c and --fail are for a session"),
+            (
+                &["-r", "--json"],
+                "-r goes with none of -c, --fail, --json, --timestamps, --timing and --record: raw mode knows no lines and no replies",
+            ),
+            (&["--tap"], "--tap goes with --play"),
+            (&["--port-file", "a", "--play", "b"], "--port-file goes with --serve"),
+            (&["--set", "a=b"], "--set goes with --play or --serve"),
+            (&["--json", "--tap"], "--json and --tap exclude each other: both are for standard output"),
+            (
+                &["--json", "--timestamps"],
+                "--timestamps goes with neither --json nor --tap: both have the time already",
+            ),
+            (
+                &["--serve", "a", "--timing"],
+                "--serve has no session of its own for --json, --timestamps or --timing to tell of",
+            ),
+            (
+                &["--serve", "a", "-k"],
+                "--serve is the server: of the options on TLS and AUTH it takes --tls, --cert, --key and --save-chain",
+            ),
+            (&["--key", "a"], "--key goes with --cert"),
+            (&["--serve", "a", "--key", "b"], "--key goes with --cert"),
+            (&["-c"], "missing argument for option '-c'"),
+            (&["--color", "blue"], "\"blue\" is none of: auto, always, never"),
+            (&["--demo", "mx"], "--demo takes no host: it brings its own"),
+        ];
+        for (args, message) in cases {
+            assert_eq!(of(args).unwrap_err(), *message);
+        }
+    }
+
+    #[test]
+    fn every_option_is_taken_and_sets_something() {
+        for option in all() {
+            let value = option.head.split(' ').find(|word| !word.starts_with('-')).map(|value| match value {
+                "ADDRESS" => "::1",
+                "NAME=VALUE" => "a=b",
+                "VERSION" => "1.3",
+                "SHA256" => "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+                "KEYS" => "vi",
+                "WHEN" => "never",
+                _ => "26",
+            });
+            for flag in option.flags() {
+                let args: Vec<&str> = Some(flag).into_iter().chain(value).collect();
+                // Some go with one of these alone.
+                let with = [&[][..], &["--play", "a"], &["--serve", "a"], &["--cert", "a"]];
+                let taken = with.iter().find(|with| of(&[&args, **with].concat()).is_ok());
+                let with = taken.unwrap_or_else(|| panic!("{args:?}"));
+                assert_ne!(of(&[&args, *with].concat()), of(with), "{args:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Standard error: the lines that are told, and a last row below them that is drawn again while something takes long.
+//!
+//! It is the process's, and so is what is known of it.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use mconnect_core::protocol::Escaper;
+
+use crate::timestamps;
+
+/// The row as it is drawn, and what is told below it if the process is interrupted.
+static LAST_ROW: Mutex<LastRow> = Mutex::new(LastRow { drawn: String::new(), at_interrupt: None });
+
+struct LastRow {
+    drawn: String,
+    at_interrupt: Option<String>,
+}
+
+/// Writes a line, or several, made visible: whatever is quoted in them steers no terminal. Where nobody can read it, there
+/// is nobody to tell.
+pub fn say(line: &str) {
+    clear();
+    let mut text = String::new();
+    Escaper::default().push(format!("{line}\n").as_bytes(), &mut text);
+    put(&timestamps::lines(&text));
+}
+
+/// Returns whether somebody sees the last row.
+pub fn is_shown() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Draws the last row anew, cut to what any terminal shows in one row; only where standard error is a terminal.
+pub fn draw(text: &str) {
+    let drawn = &mut row().drawn;
+    let text: String = text.chars().take(WIDTH).collect();
+    if text == *drawn || !is_shown() {
+        return;
+    }
+    let gone = drawn.chars().count().saturating_sub(text.chars().count());
+    put(&format!("\r{text}{}{}", " ".repeat(gone), "\x08".repeat(gone)));
+    *drawn = text;
+}
+
+/// Takes the last row away.
+pub fn clear() {
+    let drawn = &mut row().drawn;
+    if !drawn.is_empty() {
+        put(&format!("\r{}\r", " ".repeat(drawn.chars().count())));
+        drawn.clear();
+    }
+}
+
+/// Leaves the last row as it is, and goes on below: the process is about to end.
+pub fn leave() {
+    let (drawn, words) = {
+        let mut row = row();
+        (std::mem::take(&mut row.drawn), row.at_interrupt.take())
+    };
+    if !drawn.is_empty() {
+        put("\r\n");
+    }
+    if let Some(words) = words {
+        say(&format!("mconnect: interrupted: {words}"));
+    }
+}
+
+/// Sets what is told if the process is interrupted from now on, and returns what would have been told until now.
+pub fn at_interrupt(words: Option<String>) -> Option<String> {
+    std::mem::replace(&mut row().at_interrupt, words)
+}
+
+fn row() -> MutexGuard<'static, LastRow> {
+    LAST_ROW.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn put(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// In columns; a line that wraps cannot be taken away.
+pub const WIDTH: usize = 78;
