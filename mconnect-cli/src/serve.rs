@@ -15,7 +15,7 @@ use crate::secure;
 use crate::verdict::reason;
 use crate::verdict::{Verdict, status};
 
-/// Serves the sessions of a dialogue, once or again and again, and gives the exit status.
+/// Serves the sessions of a dialogue, once or again and again, and returns the exit status.
 pub fn run(options: &Serve) -> u8 {
     let verdict = Verdict::default();
     let (_, dialogue) = match play::read(&options.file) {
@@ -43,30 +43,34 @@ pub fn run(options: &Serve) -> u8 {
             return verdict.status();
         }
     };
-    loop {
-        // The socket goes on listening between one round and the next.
-        let played = listener
-            .try_clone()
-            .map_err(|source| ServerError::Io { action: "listen", source })
-            .and_then(|listener| setup.clone().play_on(listener, &dialogue, &values))
-            .and_then(|server| server.join_within(options.patience.unwrap_or(A_YEAR)));
-        let Err(error) = played else {
-            if options.is_once {
-                return verdict.status();
+    let setup = setup.listener(listener);
+    let (setup, patience) = match options.is_once {
+        true => (setup, options.patience.unwrap_or(A_YEAR)),
+        false => (setup.again_and_again(), A_YEAR),
+    };
+    let served = setup.play(&dialogue, &values).and_then(|server| {
+        while let Some(error) = server.wait_for_failure(patience) {
+            match error {
+                ServerError::Deviation { .. } => complain(&verdict, &error),
+                other => return Err(other),
             }
-            continue;
-        };
-        let status = match error {
-            ServerError::Syntax(_) => status::DATA,
-            ServerError::NoClient(_) => status::TEMPORARY,
-            ServerError::Deviation { .. } => status::UNMET,
-            _ => status::PROTOCOL,
-        };
-        verdict.complain(status, &describe(&error));
-        if options.is_once || status != status::UNMET {
-            return verdict.status();
         }
+        server.join_within(patience)
+    });
+    if let Err(error) = served {
+        complain(&verdict, &error);
     }
+    verdict.status()
+}
+
+fn complain(verdict: &Verdict, error: &ServerError) {
+    let status = match error {
+        ServerError::Syntax(_) => status::DATA,
+        ServerError::NoClient(_) => status::TEMPORARY,
+        ServerError::Deviation { .. } => status::UNMET,
+        _ => status::PROTOCOL,
+    };
+    verdict.complain(status, &describe(error));
 }
 
 /// Listens, and says where, on one line for programs: `listening on 127.0.0.1:2525`.
