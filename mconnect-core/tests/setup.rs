@@ -138,7 +138,7 @@ mod secure {
     #[test]
     fn tls_and_a_user_are_demanded_before_all_else() {
         let server = Setup::new().auth([("tim", "pencil")]).require_tls().require_auth().start().unwrap();
-        let inside = "C: *starttls*\nC: EHLO x\nS~ 250-AUTH *\nS: 250\n";
+        let inside = "C: *starttls*\nC: EHLO x\nS: 250-AUTH PLAIN LOGIN\nS: 250\n";
         let mail = "C: MAIL FROM:<> AUTH=<>\nS: 250\nC: RCPT TO:<a@x>\nS: 250\nC: DATA\nS: 354\nC: *body*\nS: 250\n";
         plays(
             &server,

@@ -49,7 +49,6 @@ use shared::{Shared, State};
 /// Dropping one that plays a dialogue waits for its end and panics if the client deviated, so that no test forgets to
 /// look; [`join`](Self::join) gives the error instead. If the test has failed already, it is told on standard error.
 #[derive(Debug)]
-#[must_use = "a server is gone when it is dropped"]
 pub struct Server {
     address: SocketAddr,
     /// How long a client may take to come, once the server is joined.

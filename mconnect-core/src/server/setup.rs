@@ -28,7 +28,7 @@ use crate::stream::{ChannelBindings, Stream};
 /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
 /// session.read_reply()?.require(220)?;
 /// let hello = session.command("EHLO client.example")?;
-/// assert_eq!(hello.to_string(), "250-mx.example.org\n250-PIPELINING\n250-SIZE 1000\n250 DSN");
+/// assert_eq!(hello.to_string(), "250-mx.example.org / 250-PIPELINING / 250-SIZE 1000 / 250 DSN");
 /// assert_eq!(session.command("MAIL FROM:<> SIZE=1001")?.code(), 552);
 /// session.command("MAIL FROM:<> RET=HDRS")?.require(250)?;
 /// assert_eq!(session.command("RCPT TO:<anybody@example.net>")?.code(), 550);
