@@ -8,6 +8,7 @@ use std::process::{Child, Command};
 
 use common::folder::{Folder, serve};
 use common::{MCONNECT, assert_status, complaints, err, feed, out, run, talk, tool};
+use mconnect_core::Connect;
 use mconnect_core::server::Server;
 
 const GOOD: &str = "S: 220\nC: NOOP\nS: 250\nC: QUIT\nS: 221\nS: *close*\n";
@@ -268,6 +269,27 @@ fn a_dialogue_is_served_again_and_again() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[test]
+fn clients_are_served_side_by_side_and_after_the_last_session_comes_the_first() {
+    let folder = Folder::new("side-by-side");
+    let file = folder.write("a.txt", "S: 220 one\nC: QUIT\nS: 221\n*next session*\nS: 220 two\nC: QUIT\nS: 221\n");
+    let (mut child, port, _out) = serve(&["--serve", &file]);
+    let open = || Connect::new("127.0.0.1", port.parse().unwrap()).open().unwrap();
+    let mut sessions = [open(), open(), open(), open()];
+    // Each is served while those before it are still there; the last one deviates.
+    for (session, greeting) in sessions.iter_mut().zip(["220 one", "220 two", "220 one", "220 two"]).rev() {
+        assert_eq!(session.read_reply().unwrap().to_string(), greeting);
+    }
+    sessions[3].send_line("NOOP").unwrap();
+    assert!(sessions[3].read_reply().is_err());
+    for session in &mut sessions[..3] {
+        session.command("QUIT").unwrap().require(221).unwrap();
+    }
+    child.kill().unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(err(&output).matches("line 6 of the dialogue: expected `C: QUIT`, got `NOOP").count(), 1, "{}", err(&output));
 }
 
 #[test]
