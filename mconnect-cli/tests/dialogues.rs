@@ -289,7 +289,12 @@ fn clients_are_served_side_by_side_and_after_the_last_session_comes_the_first() 
     }
     child.kill().unwrap();
     let output = child.wait_with_output().unwrap();
-    assert_eq!(err(&output).matches("line 6 of the dialogue: expected `C: QUIT`, got `NOOP").count(), 1, "{}", err(&output));
+    assert_eq!(
+        err(&output).matches("line 6 of the dialogue: expected `C: QUIT`, got `NOOP").count(),
+        1,
+        "{}",
+        err(&output)
+    );
 }
 
 #[test]

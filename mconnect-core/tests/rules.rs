@@ -165,16 +165,28 @@ fn what_a_rule_grants_is_done_and_not_only_said() {
     let message = "C: RCPT TO:<a@x>\nS: 250\nC: DATA\nS: 354\nC: *body*\nS: 250\n";
     let welcome = "250 2.0.0 welcome";
     for (stage, words, dialogue, recipients) in [
-        (Stage::Hello, welcome, format!("S: 220\nC: EHLO x\nS= 250 2.0.0 welcome\nC: MAIL FROM:<>\nS: 250\n{message}"), 1),
+        (
+            Stage::Hello,
+            welcome,
+            format!("S: 220\nC: EHLO x\nS= 250 2.0.0 welcome\nC: MAIL FROM:<>\nS: 250\n{message}"),
+            1,
+        ),
         (Stage::Mail, welcome, format!("{HELLO}C: MAIL FROM:<> X=Y\nS= 250 2.0.0 welcome\n{message}"), 1),
         (Stage::Mail, welcome, format!("S: 220\nC: MAIL FROM:<>\nS: 250\n{message}"), 1),
         (Stage::Recipient, welcome, format!("{start}C: RCPT TO:<refused@x> X=Y\nS= 250 2.0.0 welcome\n{message}"), 2),
-        (Stage::Recipient, "251 2.1.5 forwarded", format!("{HELLO}C: RCPT TO:<later@x>\nS: 251\n{message}").replace("S: 250\nC: DATA", "S: 251\nC: DATA"), 2),
+        (
+            Stage::Recipient,
+            "251 2.1.5 forwarded",
+            format!("{HELLO}C: RCPT TO:<later@x>\nS: 251\n{message}").replace("S: 250\nC: DATA", "S: 251\nC: DATA"),
+            2,
+        ),
         (Stage::Data, "354 send it", format!("{start}{}", message.replace("S: 354", "S= 354 send it")), 1),
         (
             Stage::Data,
             "250 2.0.0 the first, or all of it",
-            format!("{start}C: RCPT TO:<a@x>\nS: 250\nC: BDAT 2\nC> hi\nS: 250 2.0.0 the first\nC: BDAT 2 LAST\nC> \\r\\n\nS: 250 2.0.0 message"),
+            format!(
+                "{start}C: RCPT TO:<a@x>\nS: 250\nC: BDAT 2\nC> hi\nS: 250 2.0.0 the first\nC: BDAT 2 LAST\nC> \\r\\n\nS: 250 2.0.0 message"
+            ),
             1,
         ),
         (
@@ -186,12 +198,19 @@ fn what_a_rule_grants_is_done_and_not_only_said() {
         (
             Stage::Body,
             welcome,
-            format!("{start}C: RCPT TO:<a@x>\nS: 250\nC: DATA\nS: 354\nC: first\nS= 250 2.0.0 welcome\nC: .\nC: NOOP\nS: 250 2.0.0 nothing"),
+            format!(
+                "{start}C: RCPT TO:<a@x>\nS: 250\nC: DATA\nS: 354\nC: first\nS= 250 2.0.0 welcome\nC: .\nC: NOOP\nS: 250 2.0.0 nothing"
+            ),
             1,
         ),
         (Stage::Quit, "221 2.0.0 bye", format!("{start}{message}C: QUIT\nS= 221 2.0.0 bye\nS: *close*"), 1),
         // A code that does not grant is said, and no more.
-        (Stage::Data, "250 no body", format!("{start}C: RCPT TO:<a@x>\nS: 250\nC: DATA\nS= 250 no body\nC: NOOP\nS: 250 2.0.0 nothing"), 0),
+        (
+            Stage::Data,
+            "250 no body",
+            format!("{start}C: RCPT TO:<a@x>\nS: 250\nC: DATA\nS= 250 no body\nC: NOOP\nS: 250 2.0.0 nothing"),
+            0,
+        ),
         (Stage::Message, "221 bye", format!("{start}{}", message.replace("*body*\nS: 250", "*body*\nS: 221")), 0),
         (Stage::Recipient, "220 what?", format!("{start}C: RCPT TO:<a@x>\nS: 220\nC: DATA\nS: 554"), 0),
     ] {
@@ -204,8 +223,10 @@ fn what_a_rule_grants_is_done_and_not_only_said() {
 
 #[test]
 fn a_message_over_the_limit_is_accepted_where_a_rule_says_so() {
-    let session = format!("{HELLO}C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<a@x>\nS: 250\nC: DATA\nS: 354\nC: *octets 640*\nC: .\n");
-    for (rule, reply, count) in [(None, "552 5.3.4", 0), (Some(Rule::at(Stage::Message).reply("250 ok")), "250 ok", 1)] {
+    let session =
+        format!("{HELLO}C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<a@x>\nS: 250\nC: DATA\nS: 354\nC: *octets 640*\nC: .\n");
+    for (rule, reply, count) in [(None, "552 5.3.4", 0), (Some(Rule::at(Stage::Message).reply("250 ok")), "250 ok", 1)]
+    {
         let server = rule.into_iter().fold(Setup::new().size_limit(100), Setup::rule).start().unwrap();
         let dialogue = format!("{session}S: {reply}").parse().unwrap();
         drop(Connect::new("127.0.0.1", server.port()).open().unwrap().play(&dialogue).require().unwrap());
@@ -255,10 +276,18 @@ fn starttls_and_auth_that_a_rule_grants_are_granted() {
         .unwrap();
     let mail = "C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<a@x>\nS: 250\nC: DATA\nS: 354\nC: *body*\nS: 250\nC: QUIT\nS: 221";
     for (dialogue, user, tls) in [
-        ("C: STARTTLS\nS= 220 by all means\nC: *tls*\nC: EHLO x\nS: 250\nC: *authenticate PLAIN tim wrong*", "tim", true),
+        (
+            "C: STARTTLS\nS= 220 by all means\nC: *tls*\nC: EHLO x\nS: 250\nC: *authenticate PLAIN tim wrong*",
+            "tim",
+            true,
+        ),
         // The answer to a challenge of the rule's is the first one of the exchange.
         ("C: AUTH LOGIN\nS= 334 VXNlcg==\nC: dGlt\nS: 334\nC: cGVuY2ls\nS: 235 2.7.0", "tim", false),
-        ("C: AUTH LOGIN\nS: 334\nC: *\nS: 501\nC: AUTH PLAIN\nS: 334\nC: *\nS: 501\nC: AUTH EXTERNAL eA==\nS= 235 come in", "", false),
+        (
+            "C: AUTH LOGIN\nS: 334\nC: *\nS: 501\nC: AUTH PLAIN\nS: 334\nC: *\nS: 501\nC: AUTH EXTERNAL eA==\nS= 235 come in",
+            "",
+            false,
+        ),
     ] {
         let mut player = Player::new();
         player.tls(&mconnect_core::tls::Config::new().insecure());

@@ -154,7 +154,10 @@ mod secure {
         let message = &server.messages()[0];
         assert_eq!((message.user.as_deref(), message.tls.as_deref()), (Some("tim"), Some("TLS 1.3")));
         let told = format!("{message:?}");
-        assert!(told.starts_with("# TLS 1.3\n# authenticated as tim\nMAIL FROM:<> AUTH=<>\nRCPT TO:<a@x>\n\n"), "{told}");
+        assert!(
+            told.starts_with("# TLS 1.3\n# authenticated as tim\nMAIL FROM:<> AUTH=<>\nRCPT TO:<a@x>\n\n"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -277,5 +277,4 @@ impl std::fmt::Debug for Setup {
 
 const NAME: &str = "loopback.mconnect.test";
 /// What is offered unless it is said otherwise.
-const EXTENSIONS: [&str; 7] =
-    ["PIPELINING", "SIZE", "8BITMIME", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES", "HELP"];
+const EXTENSIONS: [&str; 7] = ["PIPELINING", "SIZE", "8BITMIME", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES", "HELP"];
