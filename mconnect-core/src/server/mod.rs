@@ -171,8 +171,8 @@ impl Server {
         self.shared.state().messages.clone()
     }
 
-    /// Returns what was said so far, session by session, in the order in which the clients came; of sessions without end,
-    /// the first 16 MiB.
+    /// Returns what was said so far, session by session, in the order in which the clients came: the first 4 MiB, so that
+    /// a server that runs for long does not fill the memory with it.
     pub fn sessions(&self) -> Vec<Transcript> {
         self.shared.state().sessions.clone()
     }

@@ -128,6 +128,6 @@ impl Shared {
 }
 
 /// How many octets of sessions are kept: a server that runs for long does not fill the memory with them.
-const MOST_KEPT: usize = 16 * 1024 * 1024;
+const MOST_KEPT: usize = 4 * 1024 * 1024;
 const MOST_FAILURES: usize = 1000;
 const WAKING: Duration = Duration::from_secs(1);
