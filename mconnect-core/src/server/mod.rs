@@ -1,9 +1,35 @@
 //! A loopback SMTP server, for tests and for practice.
 //!
-//! [`Server::start`] is a proper little ESMTP receiver that keeps what it accepts, [`Setup`] one that does more;
-//! [`Server::play`] says what a
-//! [`Dialogue`] says. Both listen on 127.0.0.1, on a port that the system chooses, with a
-//! thread for each connection, and are gone when they are dropped.
+//! [`Server::start`] is a proper little ESMTP receiver that keeps what it accepts, [`Setup`] one as a test wants it;
+//! [`Server::play`] says what a [`Dialogue`] says. They listen on 127.0.0.1, on a port that the system chooses, with a
+//! thread for each connection, and are gone when they are dropped. What came is there as values: [`Message`],
+//! [`Transcript`].
+//!
+//! ```
+//! use mconnect_core::Connect;
+//! use mconnect_core::server::{Rule, Setup, Stage};
+//!
+//! // Greylisting: the first attempt for each recipient at example.org is put off.
+//! let later = Rule::at(Stage::Recipient).of("*@example.org").first(1).reply("451 4.7.1 try again later");
+//! let server = Setup::new().name("mx.example.org").rule(later).start()?;
+//!
+//! // The client under test; yours is another one.
+//! let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+//! session.read_reply()?.require(220)?;
+//! session.command("EHLO client.example")?.require(250)?;
+//! session.command("MAIL FROM:<a@example.org>")?.require(250)?;
+//! while session.command("RCPT TO:<b@example.org>")?.code() == 451 {}
+//! session.message("Subject: hello\n\nIt works.\n".as_bytes())?.require(250)?;
+//! session.quit()?;
+//!
+//! assert_eq!(server.messages()[0].recipients, ["b@example.org"]);
+//! let commands = server.sessions()[0].commands().join(", ");
+//! assert_eq!(
+//!     commands,
+//!     "EHLO client.example, MAIL FROM:<a@example.org>, RCPT TO:<b@example.org>, RCPT TO:<b@example.org>, DATA, QUIT"
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #[cfg(feature = "auth")]
 mod auth;
@@ -47,7 +73,7 @@ use shared::{Shared, State};
 /// A server that listens on this machine.
 ///
 /// Dropping one that plays a dialogue waits for its end and panics if the client deviated, so that no test forgets to
-/// look; [`join`](Self::join) gives the error instead. If the test has failed already, it is told on standard error.
+/// look; [`join`](Self::join) returns the error instead. If the test has failed already, it is told on standard error.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,

@@ -205,6 +205,23 @@ impl Setup {
 
     /// Plays a dialogue again and again, until the server is joined or dropped: after its last session comes the first.
     /// Of what the clients say nothing is kept but where they deviate: [`Server::wait_for_failure`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use mconnect_core::{Connect, server::Setup};
+    ///
+    /// let dialogue = "S: 220 hello\nC: QUIT\nS: 221 bye".parse()?;
+    /// let server = Setup::new().again_and_again().play(&dialogue, &Default::default())?;
+    /// for command in ["QUIT", "NOOP"] {
+    ///     let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    ///     session.read_reply()?.require(220)?;
+    ///     session.send_line(command)?;
+    /// }
+    /// let failure = server.wait_for_failure(Duration::from_secs(10)).expect("NOOP is not QUIT");
+    /// assert!(failure.to_string().starts_with("line 2 of the dialogue: expected `C: QUIT`, got `NOOP"));
+    /// server.join()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn again_and_again(mut self) -> Self {
         self.goes_on = true;
         self

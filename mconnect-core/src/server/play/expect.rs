@@ -189,7 +189,7 @@ impl Game<'_> {
         }
     }
 
-    /// Follows and notes what the client sent, and gives it as it is shown: without the secrets in it.
+    /// Follows and notes what the client sent, and returns it as it is shown: without the secrets in it.
     fn heard(&mut self, bytes: &[u8]) -> String {
         if bytes.is_empty() {
             return shown(b"");
@@ -200,7 +200,7 @@ impl Game<'_> {
         shown(&self.values.mask(&told))
     }
 
-    /// Gives what the client sent where nothing should come, as it is shown: without the secrets in it.
+    /// Returns what the client sent where nothing should come, as it is shown: without the secrets in it.
     fn concealed(&self, bytes: &[u8]) -> String {
         let secrets = self.tracker.clone().sent_secrets(bytes);
         shown(&self.values.mask(&hide(bytes, &secrets)))
