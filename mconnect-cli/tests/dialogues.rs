@@ -7,11 +7,12 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command};
 use std::sync::mpsc::channel;
 use std::thread;
+use std::time::Duration;
 
 use common::folder::{Folder, serve};
 use common::{MCONNECT, PATIENCE, assert_status, complaints, err, feed, out, run, talk, tool};
-use mconnect_core::Connect;
 use mconnect_core::server::Server;
+use mconnect_core::{Connect, Timeouts};
 
 const GOOD: &str = "S: 220\nC: NOOP\nS: 250\nC: QUIT\nS: 221\nS: *close*\n";
 const BAD: &str = "S: 220\nC: NOOP\nS: 550\nC: QUIT\nS: 252\n";
@@ -296,6 +297,27 @@ fn clients_are_served_side_by_side_and_after_the_last_session_comes_the_first() 
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(told.iter().all(|line| !line.starts_with("mconnect: ")));
+}
+
+#[test]
+fn no_more_than_two_hundred_clients_are_served_at_once_and_the_others_wait() {
+    let folder = Folder::new("crowd");
+    let file = folder.write("a.txt", "S: 220 hi\nC: QUIT\nS: 221 bye\n");
+    let (mut child, port, _out) = serve(&["--serve", &file, "--scale", "6"]);
+    let connect = || Connect::new("127.0.0.1", port.parse().unwrap());
+    let greeted = || {
+        let mut session = connect().open().unwrap();
+        session.read_reply().unwrap().require(220).unwrap();
+        session
+    };
+    let mut sessions: Vec<_> = (0..200).map(|_| greeted()).collect();
+    let hurried = Timeouts::default().replies(Duration::from_millis(50));
+    let error = connect().timeouts(hurried).open().unwrap().read_reply().unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    sessions.pop().unwrap().quit().unwrap();
+    greeted().quit().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]
