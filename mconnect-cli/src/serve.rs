@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use mconnect_core::dialogue::Values;
-use mconnect_core::server::ServerError;
 
 use crate::atomic_file;
 use crate::failure::{Failure, Status};
@@ -21,28 +20,24 @@ use crate::verdict::Verdict;
 /// Nothing can be served, or no longer.
 pub fn run(file: &Path, options: &Options, verdict: &Verdict) -> Result<(), Failure> {
     let (_, dialogue) = play::read(file)?;
-    let setup = secure::serving(&options.security)?.scale(options.play.scale);
     let mut values = Values::default();
     for (name, value) in &options.play.values {
         values.set(name, value.as_str());
     }
-    let listener = listen(options)?;
-    loop {
-        // The socket goes on listening between one round and the next.
-        let played = listener
-            .try_clone()
-            .map_err(|source| ServerError::Io { action: "listen", source })
-            .and_then(|listener| setup.clone().play_on(listener, &dialogue, &values))
-            .and_then(|server| server.join_within(options.timeout.unwrap_or(A_YEAR)));
-        match played.map_err(Failure::from) {
-            Ok(()) => {}
-            Err(failure) if failure.status == Status::Unmet => verdict.complain(failure),
-            Err(failure) => return Err(failure),
-        }
-        if options.serve.is_once {
-            return Ok(());
+    let setup = secure::serving(&options.security)?.scale(options.play.scale).listener(listen(options)?);
+    let (setup, patience) = match options.serve.is_once {
+        true => (setup, options.timeout.unwrap_or(A_YEAR)),
+        false => (setup.again_and_again(), A_YEAR),
+    };
+    let server = setup.play(&dialogue, &values)?;
+    while let Some(error) = server.wait_for_failure(patience) {
+        match Failure::from(error) {
+            failure if failure.status == Status::Unmet => verdict.complain(failure),
+            failure => return Err(failure),
         }
     }
+    server.join_within(patience)?;
+    Ok(())
 }
 
 /// Listens, and says where, on one line for programs: `listening on 127.0.0.1:2525`.

@@ -143,7 +143,7 @@ fn challenges_are_told_decoded_and_secrets_by_nothing() {
             _ => "> AUTH PLAIN (answers not shown)\n",
         };
         assert!(err(&output).contains(words), "{}", err(&output));
-        let all = out(&output) + &err(&output) + &std::fs::read_to_string(&record.0).unwrap();
+        let all = out(&output) + &err(&output) + &std::fs::read_to_string(record.path()).unwrap();
         for secret in ["pencil", &encode(b"pencil"), &encode(b"\0user\0pencil")] {
             assert!(!all.contains(secret), "{mechanism}: {secret}: {all}");
         }

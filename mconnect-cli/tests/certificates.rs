@@ -42,7 +42,7 @@ fn the_chain_is_shown_and_saved_names_and_pins_hold() {
         "{}",
         err(&output)
     );
-    assert_eq!(fs::read_to_string(&saved.0).unwrap(), identity.pem());
+    assert_eq!(fs::read_to_string(saved.path()).unwrap(), identity.pem());
 
     let output = talk(server.port(), &["--starttls", "--cafile", ca.path()], "QUIT\n");
     assert_status(&output, 76);
@@ -157,7 +157,7 @@ fn a_certificate_of_ones_own_goes_to_nobody_who_is_not_proven_and_the_chain_is_s
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         for trust in [&[][..], &["-k"], &["--cafile", ca.path()]] {
             for way in [Way::Typed, Way::Piped, Way::Option, Way::First] {
-                fs::write(&saved.0, "").unwrap();
+                fs::write(saved.path(), "").unwrap();
                 let config = taking(&clients, &identity, version);
                 let peer = Peer::start(move |stream| meet(stream, config, way));
                 let options = [&options[..], trust].concat();
@@ -187,7 +187,7 @@ fn a_certificate_of_ones_own_goes_to_nobody_who_is_not_proven_and_the_chain_is_s
                 let which = format!("{way:?} {trust:?} {version:?}: {told}");
                 assert_eq!(status, if trust.is_empty() { 76 } else { 0 }, "{which}");
                 assert!(told.contains("certificate 0: CN=127.0.0.1"), "{which}");
-                assert_eq!(fs::read_to_string(&saved.0).unwrap(), identity.pem(), "{which}");
+                assert_eq!(fs::read_to_string(saved.path()).unwrap(), identity.pem(), "{which}");
                 let refused = "the certificate is self-signed; -k goes on in spite of it";
                 assert_eq!(told.replace(['\r', '\n'], "").contains(refused), trust.is_empty(), "{which}");
                 let shown = if trust.is_empty() { "no certificate" } else { "a certificate" };

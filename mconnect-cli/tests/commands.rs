@@ -162,8 +162,13 @@ fn bytes_of_an_argument_are_sent_as_they_are() {
 
 #[test]
 fn what_does_not_go_together_is_said() {
-    for args in [["-r", "-c", "QUIT"], ["--play", "-", "--fail"], ["--serve", "x", "-cNOOP"]] {
+    for (args, told) in [
+        (["-r", "-c", "QUIT"], "mconnect: -r goes with none of -c, --fail, "),
+        (["--play", "-", "--fail"], "mconnect: --play takes its lines from a dialogue: "),
+        (["--serve", "x", "-cNOOP"], "mconnect: --serve takes its lines from its dialogue: "),
+    ] {
         let output = run(&args, "");
         assert_status(&output, 64);
+        assert!(complaints(&output).starts_with(told), "{}", complaints(&output));
     }
 }

@@ -5,10 +5,14 @@ mod common;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
 use common::folder::{Folder, serve};
-use common::{MCONNECT, assert_status, complaints, err, feed, out, run, talk, tool};
+use common::{MCONNECT, PATIENCE, assert_status, complaints, err, feed, out, run, talk, tool};
 use mconnect_core::server::Server;
+use mconnect_core::{Connect, Timeouts};
 
 const GOOD: &str = "S: 220\nC: NOOP\nS: 250\nC: QUIT\nS: 221\nS: *close*\n";
 const BAD: &str = "S: 220\nC: NOOP\nS: 550\nC: QUIT\nS: 252\n";
@@ -266,6 +270,52 @@ fn a_dialogue_is_served_again_and_again() {
         let output = run(&["--play", &file, "-p", &port, "127.0.0.1"], "");
         assert_status(&output, 0);
     }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn clients_are_served_side_by_side_and_after_the_last_session_comes_the_first() {
+    let folder = Folder::new("side-by-side");
+    let file = folder.write("a.txt", "S: 220 one\nC: QUIT\nS: 221\n*next session*\nS: 220 two\nC: QUIT\nS: 221\n");
+    let (mut child, port, _out) = serve(&["--serve", &file]);
+    let open = || Connect::new("127.0.0.1", port.parse().unwrap()).open().unwrap();
+    let mut sessions = [open(), open(), open(), open()];
+    // Each is served while those before it are still there; the last one deviates.
+    for (session, greeting) in sessions.iter_mut().zip(["220 one", "220 two", "220 one", "220 two"]).rev() {
+        assert_eq!(session.read_reply().unwrap().to_string(), greeting);
+    }
+    let complaints = BufReader::new(child.stderr.take().unwrap());
+    let (sender, told) = channel();
+    thread::spawn(move || complaints.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    sessions[3].send_line("NOOP").unwrap();
+    let line = told.recv_timeout(PATIENCE).unwrap();
+    assert!(line.contains("line 6 of the dialogue: expected `C: QUIT`, got `NOOP"), "{line}");
+    for session in &mut sessions[..3] {
+        session.command("QUIT").unwrap().require(221).unwrap();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(told.iter().all(|line| !line.starts_with("mconnect: ")));
+}
+
+#[test]
+fn no_more_than_two_hundred_clients_are_served_at_once_and_the_others_wait() {
+    let folder = Folder::new("crowd");
+    let file = folder.write("a.txt", "S: 220 hi\nC: QUIT\nS: 221 bye\n");
+    let (mut child, port, _out) = serve(&["--serve", &file, "--scale", "6"]);
+    let connect = || Connect::new("127.0.0.1", port.parse().unwrap());
+    let greeted = || {
+        let mut session = connect().open().unwrap();
+        session.read_reply().unwrap().require(220).unwrap();
+        session
+    };
+    let mut sessions: Vec<_> = (0..200).map(|_| greeted()).collect();
+    let hurried = Timeouts::default().replies(Duration::from_millis(50));
+    let error = connect().timeouts(hurried).open().unwrap().read_reply().unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    sessions.pop().unwrap().quit().unwrap();
+    greeted().quit().unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
 }

@@ -3,38 +3,14 @@
 
 mod common;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Read, Write};
-use std::path::PathBuf;
 use std::process::{Child, Output, Stdio};
 
 use common::{Peer, Scrap, assert_status, complaints, err, out, talk, tool};
 use mconnect_core::server::Server;
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
-
-/// A script of some mebioctets, gone after the test.
-struct Script(PathBuf);
-
-impl Script {
-    fn new(name: &str, content: &[u8]) -> Self {
-        let path = std::env::temp_dir().join(format!("mconnect-{}-{name}", std::process::id()));
-        fs::write(&path, content).unwrap();
-        Self(path)
-    }
-
-    fn run(&self, port: u16, options: &[&str]) -> Output {
-        let port = port.to_string();
-        let args = [options, &["-p", &port, "127.0.0.1"]].concat();
-        tool(&args).stdin(File::open(&self.0).unwrap()).output().unwrap()
-    }
-}
-
-impl Drop for Script {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
 
 /// Lines that tell where they are from.
 fn body(lines: usize) -> Vec<u8> {
@@ -49,10 +25,10 @@ const BEFORE: &[u8] = b"EHLO x\nMAIL FROM:<a@x>\nRCPT TO:<b@x>\nDATA\n";
 fn a_long_script_arrives_whole_in_step_and_blindly() {
     let server = Server::start().unwrap();
     let body = body(60_000);
-    let script = Script::new("long", &[BEFORE, &body, b".\nNOOP\nQUIT\n"].concat());
+    let script = Scrap::new("long", &[BEFORE, &body, b".\nNOOP\nQUIT\n"].concat());
     let sent = String::from_utf8(body).unwrap().replace('\n', "\r\n");
     for (number, options) in [&[][..], &["--no-wait"], &["--no-wait", "--quiet"]].iter().enumerate() {
-        let output = script.run(server.port(), options);
+        let output = talk_from(&script, server.port(), options);
         assert_status(&output, 0);
         assert!(out(&output).ends_with("250 2.0.0 nothing done\r\n221 2.0.0 goodbye\r\n"), "{}", out(&output));
         assert!(server.messages()[number].content == sent.as_bytes());
@@ -74,8 +50,8 @@ fn what_was_read_ahead_and_not_sent_is_counted() {
         let _ = stream.read_to_end(&mut Vec::new());
         Vec::new()
     });
-    let script = Script::new("cut", &[BEFORE, &body(400_000), b".\nQUIT\n"].concat());
-    let output = script.run(peer.port, &[]);
+    let script = Scrap::new("cut", &[BEFORE, &body(400_000), b".\nQUIT\n"].concat());
+    let output = talk_from(&script, peer.port, &[]);
     assert_status(&output, 75);
     assert!(out(&output).ends_with("354 go\r\n421 enough\r\n"), "{}", out(&output));
     assert!(complaints(&output).contains("mconnect: not sent: "), "{}", complaints(&output));
@@ -90,8 +66,7 @@ fn a_byte_order_mark_before_a_script_is_skipped_wherever_it_is_cut() {
     let file = Scrap::new("marked", script);
     for pace in [&[][..], &["--no-wait"], &["--json"]] {
         let server = Server::play(transcript).unwrap();
-        let output =
-            start(server.port(), pace, Stdio::from(File::open(file.path()).unwrap())).wait_with_output().unwrap();
+        let output = talk_from(&file, server.port(), pace);
         server.join().unwrap_or_else(|error| panic!("{error} {}", err(&output)));
     }
     let server = Server::play(transcript).unwrap();
@@ -112,6 +87,11 @@ fn a_byte_order_mark_before_a_script_is_skipped_wherever_it_is_cut() {
     let server = Server::play("S: 220 hi\nC> \\xef\\xbb\\r\\n\nS: 250 ok\nS: *close*").unwrap();
     drop(talk(server.port(), &[], b"\xef\xbb"));
     server.join().unwrap();
+}
+
+/// Reads the lines from a file.
+fn talk_from(script: &Scrap, port: u16, options: &[&str]) -> Output {
+    start(port, options, Stdio::from(File::open(script.path()).unwrap())).wait_with_output().unwrap()
 }
 
 fn start(port: u16, options: &[&str], input: Stdio) -> Child {

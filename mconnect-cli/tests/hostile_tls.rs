@@ -10,7 +10,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 
 use common::attack::{assert_outcome, attack, end_of, for_each, start, until_gone};
-use common::{complaints, err, out};
+use common::{Scrap, complaints, err, out};
 use mconnect_core::server::{Identity, Server, Setup};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -114,19 +114,15 @@ struct Openssl {
 impl Openssl {
     /// Starts `openssl s_server`, which says what is written to it and shows what it hears; `None` where there is none.
     fn start(options: &[&str]) -> Option<Self> {
-        let path = |end: &str| std::env::temp_dir().join(format!("mconnect-hostile-{}.{end}", std::process::id()));
-        let (key, cert) = (path("key"), path("crt"));
+        let (key, cert) = (Scrap::new("key", ""), Scrap::new("crt", ""));
         let curve = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "5"];
         let mut made = Command::new("openssl");
-        made.args(curve).args(["-subj", "/CN=localhost", "-keyout"]).arg(&key).arg("-out").arg(&cert);
+        made.args(curve).args(["-subj", "/CN=localhost", "-keyout", key.path(), "-out", cert.path()]);
         if !made.stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
             return None;
         }
         let mut child = Command::new("timeout")
-            .args(["20", "openssl", "s_server", "-accept", "127.0.0.1:0", "-key"])
-            .arg(&key)
-            .arg("-cert")
-            .arg(&cert)
+            .args(["20", "openssl", "s_server", "-accept", "127.0.0.1:0", "-key", key.path(), "-cert", cert.path()])
             .args(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -136,7 +132,6 @@ impl Openssl {
         let words = BufReader::new(child.stdout.take().unwrap());
         let mut server = Self { child, words, port: 0 };
         let line = server.hear("ACCEPT");
-        drop((std::fs::remove_file(key), std::fs::remove_file(cert)));
         server.port = line.trim().rsplit(':').next().unwrap().parse().unwrap();
         Some(server)
     }

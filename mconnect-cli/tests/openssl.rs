@@ -182,12 +182,12 @@ fn a_certificate_is_hashed_for_channel_binding_by_the_hash_of_its_signature() {
         ("ed25519", &[], None),
     ] {
         let (cert, key) = certificate_with(kind, more);
-        let [chain, key] = [cert, key].map(|file| std::fs::read(&file.0).unwrap());
+        let [chain, key] = [cert, key].map(|file| std::fs::read(file.path()).unwrap());
         let server = Setup::new().tls_pem(&chain, &key).unwrap().tls_first().start().unwrap();
         let session = Connect::new("127.0.0.1", server.port()).open().unwrap();
         let (session, info) = session.upgrade(&Config::new().insecure()).unwrap();
         let der = Scrap::new("hashed.der", "");
-        std::fs::write(&der.0, &info.certificates[0].der).unwrap();
+        std::fs::write(der.path(), &info.certificates[0].der).unwrap();
         let expected = hash.map(|hash| {
             let digest = Command::new("openssl").args(["dgst", &format!("-{hash}"), "-binary", der.path()]).output();
             digest.unwrap().stdout

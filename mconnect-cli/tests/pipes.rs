@@ -3,8 +3,7 @@
 
 mod common;
 
-use std::env;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
@@ -13,7 +12,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{PATIENCE, Peer, assert_status, complaints, err, feed, out, read_once, run, talk, tool};
+use common::{PATIENCE, Peer, Scrap, assert_status, complaints, err, feed, out, read_once, run, talk, tool};
 use mconnect_core::server::Server;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -218,10 +217,7 @@ fn what_is_read_ahead_is_sent_as_the_phase_of_its_turn_asks() {
     }
     script.extend_from_slice(b"QUIT\n");
     // A file is read ahead, a pipe is not.
-    let path = env::temp_dir().join(format!("mconnect-read-ahead-{}", std::process::id()));
-    fs::write(&path, &script).unwrap();
-    let file = File::open(&path).unwrap();
-    fs::remove_file(&path).unwrap();
+    let file = File::open(Scrap::new("read-ahead", &script).path()).unwrap();
     let child = tool(&["-p", &server.port().to_string(), "127.0.0.1"]).stdin(file).spawn().unwrap();
     assert_status(&child.wait_with_output().unwrap(), 0);
     let received: Vec<Vec<u8>> = server.messages().into_iter().map(|message| message.content).collect();
@@ -615,10 +611,8 @@ fn help_on_smtp_needs_no_connection() {
     assert_status(&output, 66);
     assert_eq!(complaints(&output), "mconnect: no help on \"nonsense\"");
 
-    let file = env::temp_dir().join(format!("mconnect-help-{}", std::process::id()));
-    fs::write(&file, "#vers\t2\nsmtp\tof this site\nrcpt\tASK ME FIRST\n").unwrap();
-    let output = run(&["--helpfile", file.to_str().unwrap(), "--help-smtp", "RCPT"], "");
-    fs::remove_file(&file).unwrap();
+    let file = Scrap::new("help", "#vers\t2\nsmtp\tof this site\nrcpt\tASK ME FIRST\n");
+    let output = run(&["--helpfile", file.path(), "--help-smtp", "RCPT"], "");
     assert_eq!(out(&output), "ASK ME FIRST\n");
 }
 

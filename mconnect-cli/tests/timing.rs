@@ -6,7 +6,7 @@ mod common;
 use std::io::Write;
 use std::sync::mpsc::channel;
 
-use common::{MCONNECT, Peer, Pty, assert_status, err, out, read_once, run, talk};
+use common::{MCONNECT, Peer, Pty, assert_status, complaints, err, out, read_once, run, talk};
 use mconnect_core::server::Server;
 
 /// Takes the stamp from a line, and gives the seconds and the rest.
@@ -145,7 +145,14 @@ fn the_handshake_has_its_time() {
 
 #[test]
 fn what_does_not_go_together_is_said() {
-    for args in [["--timestamps", "-r"], ["--timestamps", "--tap"], ["--timestamps", "--json"]] {
-        assert_status(&run(&args, ""), 64);
+    let told = "mconnect: --timestamps goes with neither --json nor --tap: both have the time already";
+    for (args, told) in [
+        (&["--timestamps", "-r"][..], "mconnect: -r goes with none of -c, --fail, --json, --timestamps, "),
+        (&["--timestamps", "--tap", "--play", "-"], told),
+        (&["--timestamps", "--json"], told),
+    ] {
+        let output = run(args, "");
+        assert_status(&output, 64);
+        assert!(complaints(&output).starts_with(told), "{}", complaints(&output));
     }
 }

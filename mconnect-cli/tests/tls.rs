@@ -175,7 +175,7 @@ fn the_secrets_of_a_session_are_written_where_the_environment_says() {
         tool(&["--starttls", "-k", "-p", &port, "127.0.0.1"]).env("SSLKEYLOGFILE", log.path()).spawn().unwrap();
     feed(&mut child, b"QUIT\n".to_vec());
     assert_status(&child.wait_with_output().unwrap(), 0);
-    assert!(fs::read_to_string(&log.0).unwrap().contains("CLIENT_TRAFFIC_SECRET_0 "));
+    assert!(fs::read_to_string(log.path()).unwrap().contains("CLIENT_TRAFFIC_SECRET_0 "));
 }
 
 #[test]

@@ -6,8 +6,7 @@
 use std::error::Error;
 
 use lettre::{Message, SmtpTransport, Transport as _};
-use mconnect_core::dialogue::Side;
-use mconnect_core::server::{Rule, Server, Setup, Stage};
+use mconnect_core::server::{Rule, Server, Setup, Stage, Transcript};
 
 type Test = fn() -> Result<(), Box<dyn Error>>;
 
@@ -49,9 +48,8 @@ fn a_client_that_is_put_off_tries_again() -> Result<(), Box<dyn Error>> {
     notify(server.port(), "new@example.org")?;
     let messages = server.messages();
     assert_eq!(messages.len(), 1);
-    assert_eq!(messages[0].recipients, [b"new@example.org"]);
-    let content = String::from_utf8_lossy(&messages[0].content);
-    assert!(content.ends_with("It is done.\r\n.\r\nReally.\r\n"), "{content:?}");
+    assert_eq!(messages[0].recipients, ["new@example.org"]);
+    assert!(messages[0].text().ends_with("It is done.\r\n.\r\nReally.\r\n"), "{messages:?}");
     assert_eq!(asked(&server, "RCPT"), 3);
     Ok(())
 }
@@ -101,6 +99,6 @@ fn every_word_of_the_client_is_as_it_should_be() -> Result<(), Box<dyn Error>> {
 
 /// Counts the commands of the client that begin so.
 fn asked(server: &Server, verb: &str) -> usize {
-    let said = server.said();
-    said.iter().filter(|said| said.side == Side::Client && said.line.starts_with(verb.as_bytes())).count()
+    let sessions = server.sessions();
+    sessions.iter().flat_map(Transcript::commands).filter(|command| command.starts_with(verb)).count()
 }

@@ -37,8 +37,8 @@
 //! session.quit()?;
 //!
 //! let message = &server.messages()[0];
-//! assert_eq!(message.recipients, [b"b@example.org"]);
-//! assert_eq!(message.content, b"Subject: hello\r\n\r\n.a line that begins with a dot\r\n");
+//! assert_eq!(message.recipients, ["b@example.org"]);
+//! assert_eq!(message.text(), "Subject: hello\r\n\r\n.a line that begins with a dot\r\n");
 //! # Ok(()) }
 //! # main().unwrap();
 //! # }

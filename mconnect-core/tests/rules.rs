@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use mconnect_core::Connect;
-use mconnect_core::dialogue::{Dialogue, Side};
+use mconnect_core::dialogue::Dialogue;
 use mconnect_core::server::{Rule, Server, Setup, Stage};
 
 /// Plays each session of a dialogue to a server with these rules.
@@ -63,9 +63,10 @@ fn starttls_and_auth_can_be_refused() {
     let dialogue = "S: 220\nC: STARTTLS\nS: 454\nC: AUTH PLAIN AHRpbQBwZW5jaWw=\nS: 534\n\
         C: *authenticate CRAM-MD5 tim pencil*\nC: QUIT\nS: 221";
     drop(Connect::new("127.0.0.1", server.port()).open().unwrap().play(&dialogue.parse().unwrap()).require().unwrap());
-    let said: Vec<String> = server.said().into_iter().map(|said| String::from_utf8(said.line).unwrap()).collect();
-    assert!(said.contains(&"AUTH PLAIN [hidden]".to_owned()) && said.contains(&"[hidden]".to_owned()), "{said:?}");
-    assert!(!said.iter().any(|line| line.contains("AHRpbQ")), "{said:?}");
+    let session = &server.sessions()[0];
+    let commands = ["STARTTLS", "AUTH PLAIN [hidden]", "AUTH CRAM-MD5", "[hidden]", "QUIT"];
+    assert_eq!(session.commands(), commands);
+    assert!(!format!("{session:?}").contains("AHRpbQ"), "{session:?}");
 }
 
 #[test]
@@ -133,7 +134,7 @@ fn lmtp_replies_are_of_each_recipient() {
         C: RCPT TO:<b@x>\nS: 250\nS: 250\nS: 250\nS: 250\nS: 250\nC: DATA\nS: 354\nC: *body*\n\
         S: 250\nS: 552 5.2.2\nS: 450-4.2.0 busy\nS: 450 4.2.0 really\nS: 250\nC: QUIT\nS: 221";
     let server = meets(&rules, dialogue);
-    assert_eq!(server.messages()[0].recipients, [b"a@x", b"b@x"]);
+    assert_eq!(server.messages()[0].recipients, ["a@x", "b@x"]);
     // In SMTP it is one reply for all of them.
     let dialogue = format!(
         "{HELLO}C: MAIL FROM:<>\nC: RCPT TO:<a@x>\nC: RCPT TO:<full@x>\nC: DATA\nS: 250\nS: 250\nS: 250\nS: 354\n\
@@ -148,24 +149,152 @@ fn every_line_of_every_session_is_data_afterwards() {
         &[Rule::at(Stage::Mail).nth(1).reply("450 4.3.0 no")],
         "S: 220\nC: HELO x\nS: 250\nC: MAIL FROM:<a@x>\nS: 450\nC: QUIT\nS: 221\nS: *close*\n*next session*\nS: 220",
     );
-    let said: Vec<(usize, Side, String)> = server
-        .said()
-        .into_iter()
-        .map(|said| (said.session, said.side, String::from_utf8(said.line).unwrap()))
-        .collect();
-    let line = |session, side, line: &str| (session, side, line.to_owned());
-    let greeting = "220 loopback.mconnect.test ESMTP mconnect loopback server";
-    assert_eq!(
-        said,
-        [
-            line(0, Side::Server, greeting),
-            line(0, Side::Client, "HELO x"),
-            line(0, Side::Server, "250 loopback.mconnect.test"),
-            line(0, Side::Client, "MAIL FROM:<a@x>"),
-            line(0, Side::Server, "450 4.3.0 no"),
-            line(0, Side::Client, "QUIT"),
-            line(0, Side::Server, "221 2.0.0 goodbye"),
-            line(1, Side::Server, greeting),
-        ]
+    let greeting = "S: 220 loopback.mconnect.test ESMTP mconnect loopback server\n";
+    let first = format!(
+        "{greeting}C: HELO x\nS: 250 loopback.mconnect.test\nC: MAIL FROM:<a@x>\nS: 450 4.3.0 no\nC: QUIT\n\
+         S: 221 2.0.0 goodbye\n"
     );
+    let sessions = server.sessions();
+    assert_eq!(sessions.iter().map(|session| format!("{session:?}")).collect::<Vec<_>>(), [&*first, greeting]);
+    assert_eq!(sessions[0].commands(), ["HELO x", "MAIL FROM:<a@x>", "QUIT"]);
+}
+
+#[test]
+fn what_a_rule_grants_is_done_and_not_only_said() {
+    let start = format!("{HELLO}C: MAIL FROM:<>\nS: 250\n");
+    let message = "C: RCPT TO:<a@x>\nS: 250\nC: DATA\nS: 354\nC: *body*\nS: 250\n";
+    let welcome = "250 2.0.0 welcome";
+    for (stage, words, dialogue, recipients) in [
+        (
+            Stage::Hello,
+            welcome,
+            format!("S: 220\nC: EHLO x\nS= 250 2.0.0 welcome\nC: MAIL FROM:<>\nS: 250\n{message}"),
+            1,
+        ),
+        (Stage::Mail, welcome, format!("{HELLO}C: MAIL FROM:<> X=Y\nS= 250 2.0.0 welcome\n{message}"), 1),
+        (Stage::Mail, welcome, format!("S: 220\nC: MAIL FROM:<>\nS: 250\n{message}"), 1),
+        (Stage::Recipient, welcome, format!("{start}C: RCPT TO:<refused@x> X=Y\nS= 250 2.0.0 welcome\n{message}"), 2),
+        (
+            Stage::Recipient,
+            "251 2.1.5 forwarded",
+            format!("{HELLO}C: RCPT TO:<later@x>\nS: 251\n{message}").replace("S: 250\nC: DATA", "S: 251\nC: DATA"),
+            2,
+        ),
+        (Stage::Data, "354 send it", format!("{start}{}", message.replace("S: 354", "S= 354 send it")), 1),
+        (
+            Stage::Data,
+            "250 2.0.0 the first, or all of it",
+            format!(
+                "{start}C: RCPT TO:<a@x>\nS: 250\nC: BDAT 2\nC> hi\nS: 250 2.0.0 the first\nC: BDAT 2 LAST\nC> \\r\\n\nS: 250 2.0.0 message"
+            ),
+            1,
+        ),
+        (
+            Stage::Data,
+            "250 2.0.0 the first, or all of it",
+            format!("{start}C: RCPT TO:<a@x>\nS: 250\nC: BDAT 4 LAST\nC> hi\\r\\n\nS: 250 2.0.0 the first, or all"),
+            1,
+        ),
+        (
+            Stage::Body,
+            welcome,
+            format!(
+                "{start}C: RCPT TO:<a@x>\nS: 250\nC: DATA\nS: 354\nC: first\nS= 250 2.0.0 welcome\nC: .\nC: NOOP\nS: 250 2.0.0 nothing"
+            ),
+            1,
+        ),
+        (Stage::Quit, "221 2.0.0 bye", format!("{start}{message}C: QUIT\nS= 221 2.0.0 bye\nS: *close*"), 1),
+        // A code that does not grant is said, and no more.
+        (
+            Stage::Data,
+            "250 no body",
+            format!("{start}C: RCPT TO:<a@x>\nS: 250\nC: DATA\nS= 250 no body\nC: NOOP\nS: 250 2.0.0 nothing"),
+            0,
+        ),
+        (Stage::Message, "221 bye", format!("{start}{}", message.replace("*body*\nS: 250", "*body*\nS: 221")), 0),
+        (Stage::Recipient, "220 what?", format!("{start}C: RCPT TO:<a@x>\nS: 220\nC: DATA\nS: 554"), 0),
+    ] {
+        let server = meets(&[Rule::at(stage).reply(words)], &dialogue);
+        let messages = server.messages();
+        assert_eq!(messages.iter().map(|message| message.recipients.len()).sum::<usize>(), recipients, "{dialogue}");
+        assert!(messages.iter().all(|message| !message.content.is_empty()), "{messages:?}");
+    }
+}
+
+#[test]
+fn a_message_over_the_limit_is_accepted_where_a_rule_says_so() {
+    let session =
+        format!("{HELLO}C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<a@x>\nS: 250\nC: DATA\nS: 354\nC: *octets 640*\nC: .\n");
+    for (rule, reply, count) in [(None, "552 5.3.4", 0), (Some(Rule::at(Stage::Message).reply("250 ok")), "250 ok", 1)]
+    {
+        let server = rule.into_iter().fold(Setup::new().size_limit(100), Setup::rule).start().unwrap();
+        let dialogue = format!("{session}S: {reply}").parse().unwrap();
+        drop(Connect::new("127.0.0.1", server.port()).open().unwrap().play(&dialogue).require().unwrap());
+        let messages = server.messages();
+        assert_eq!(messages.len(), count);
+        assert!(messages.iter().all(|message| message.content.len() == 640), "{messages:?}");
+    }
+}
+
+#[test]
+fn recipients_are_refused_deferred_and_let_in_by_pattern() {
+    let sessions = |attempts: &[(&str, u16)]| {
+        let rcpt = |(to, code): &(&str, u16)| format!("C: RCPT TO:<{to}>\nS: {code}\n");
+        format!("{HELLO}C: MAIL FROM:<>\nS: 250\n{}", attempts.iter().map(rcpt).collect::<String>()).parse().unwrap()
+    };
+    let server = Setup::new().refuse("*@gone.example").defer("new*@x").defer("exact@x").start().unwrap();
+    let dialogue = sessions(&[
+        ("a@gone.example", 550),
+        ("B@GONE.EXAMPLE", 550),
+        ("a@gone.example.org", 250),
+        ("newest@x", 450),
+        ("a.new@x", 250),
+        ("exact@x", 450),
+        ("exact@xy", 250),
+    ]);
+    drop(Connect::new("127.0.0.1", server.port()).open().unwrap().play(&dialogue).require().unwrap());
+
+    let only = [Rule::at(Stage::Recipient).of("*@x").reply("250 ok"), Rule::at(Stage::Recipient).reply("550 not here")];
+    let server = only.into_iter().fold(Setup::new(), Setup::rule).start().unwrap();
+    let dialogue = sessions(&[("refused@x", 250), ("a@y", 550)]);
+    drop(Connect::new("127.0.0.1", server.port()).open().unwrap().play(&dialogue).require().unwrap());
+}
+
+#[cfg(all(feature = "tls", feature = "auth"))]
+#[test]
+fn starttls_and_auth_that_a_rule_grants_are_granted() {
+    use mconnect_core::dialogue::Player;
+    let server = Setup::new()
+        .tls(&mconnect_core::server::Identity::self_signed(["localhost"]))
+        .auth([("tim", "pencil")])
+        .require_auth()
+        .rule(Rule::at(Stage::StartTls).reply("220 by all means"))
+        .rule(Rule::at(Stage::Auth).of("LOGIN").reply("334 VXNlcg=="))
+        .rule(Rule::at(Stage::Auth).of("EXTERNAL").reply("235 come in"))
+        .rule(Rule::at(Stage::Auth).reply("235 whoever you are"))
+        .start()
+        .unwrap();
+    let mail = "C: MAIL FROM:<>\nS: 250\nC: RCPT TO:<a@x>\nS: 250\nC: DATA\nS: 354\nC: *body*\nS: 250\nC: QUIT\nS: 221";
+    for (dialogue, user, tls) in [
+        (
+            "C: STARTTLS\nS= 220 by all means\nC: *tls*\nC: EHLO x\nS: 250\nC: *authenticate PLAIN tim wrong*",
+            "tim",
+            true,
+        ),
+        // The answer to a challenge of the rule's is the first one of the exchange.
+        ("C: AUTH LOGIN\nS= 334 VXNlcg==\nC: dGlt\nS: 334\nC: cGVuY2ls\nS: 235 2.7.0", "tim", false),
+        (
+            "C: AUTH LOGIN\nS: 334\nC: *\nS: 501\nC: AUTH PLAIN\nS: 334\nC: *\nS: 501\nC: AUTH EXTERNAL eA==\nS= 235 come in",
+            "",
+            false,
+        ),
+    ] {
+        let mut player = Player::new();
+        player.tls(&mconnect_core::tls::Config::new().insecure());
+        let dialogue = format!("{HELLO}{dialogue}\n{mail}").parse().unwrap();
+        let session = Connect::new("127.0.0.1", server.port()).open().unwrap();
+        drop(player.play(session, &dialogue).require().unwrap_or_else(|failure| panic!("{failure}")));
+        let message = server.messages().pop().unwrap();
+        assert_eq!((message.user.as_deref(), message.tls.is_some()), (Some(user), tls), "{message:?}");
+    }
 }

@@ -1,13 +1,14 @@
 //! The tracker follows every transcript in `transcripts/`, whole and cut at every position.
 //!
-//! A transcript's `C:` and `S:` lines are sent and received with CR LF; `C>` and `S>` lines are exact bytes with
-//! escapes. A line `= PHASE DUE [closing] [out-of-step] [surprise]` is what must be true there; `! REQUEST CODE` is the last
-//! reply that must have been seen, `-` standing for nothing asked; `~` lists the octets sent that are no secret since
-//! the last `~`.
+//! A transcript is a dialogue. Its comments say what must be true there: `# = PHASE DUE [closing] [out-of-step]
+//! [surprise]`; `# ! REQUEST CODE` is the last reply that must have been seen, `-` standing for nothing asked; `# ~` lists
+//! the octets sent that are no secret since the last `# ~`.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
 use std::path::Path;
 
+use mconnect_core::dialogue::{Deed, Dialogue, Separator, Side, Values};
 use mconnect_core::protocol::{LineBuffer, Tracker};
 
 #[derive(Debug)]
@@ -20,41 +21,50 @@ enum Step {
 }
 
 fn steps(text: &str) -> Vec<(usize, Step)> {
-    let mut steps = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        let (mark, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let marked = text.lines().enumerate().filter_map(|(index, line)| {
+        let (mark, rest) = line.strip_prefix("# ")?.split_at_checked(1)?;
+        let rest = rest.strip_prefix(' ').unwrap_or(rest).to_owned();
         let step = match mark {
-            "C:" => Step::Client(format!("{rest}\r\n").into_bytes()),
-            "S:" => Step::Server(format!("{rest}\r\n").into_bytes()),
-            "C>" => Step::Client(unescape(rest)),
-            "S>" => Step::Server(unescape(rest)),
-            "=" => Step::State(rest.to_owned()),
-            "!" => Step::Answer(rest.to_owned()),
-            "~" => Step::Shown(rest.to_owned()),
-            "" | "#" => continue,
-            _ => panic!("line {}: {line}", index + 1),
+            "=" => Step::State(rest),
+            "!" => Step::Answer(rest),
+            "~" => Step::Shown(rest),
+            _ => return None,
         };
+        Some((index + 1, step))
+    });
+    let dialogue = Dialogue::parse(text).unwrap();
+    let said = dialogue.steps().iter().map(|step| match step.side {
+        Side::Client => (step.line, Step::Client(octets(&step.deed))),
+        _ => (step.line, Step::Server(octets(&step.deed))),
+    });
+    let mut all: Vec<(usize, Step)> = said.chain(marked).collect();
+    all.sort_by_key(|(line, _)| *line);
+    let mut steps: Vec<(usize, Step)> = Vec::new();
+    for (line, step) in all {
         match (steps.last_mut(), step) {
             (Some((_, Step::Client(before))), Step::Client(more)) => before.extend(more),
             (Some((_, Step::Server(before))), Step::Server(more)) => before.extend(more),
-            (_, step) => steps.push((index + 1, step)),
+            (_, step) => steps.push((line, step)),
         }
     }
     steps
 }
 
-fn unescape(text: &str) -> Vec<u8> {
-    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
-    while let [byte, more @ ..] = rest {
-        rest = match (byte, more) {
-            (b'\\', [b'r', more @ ..]) => (bytes.push(b'\r'), more).1,
-            (b'\\', [b'n', more @ ..]) => (bytes.push(b'\n'), more).1,
-            (b'\\', [b'0', more @ ..]) => (bytes.push(0), more).1,
-            (b'\\', [b't', more @ ..]) => (bytes.push(b'\t'), more).1,
-            _ => (bytes.push(*byte), more).1,
-        };
+fn octets(deed: &Deed) -> Vec<u8> {
+    let fill = |text| Values::default().fill(text).unwrap();
+    match deed {
+        Deed::Bytes(text) => fill(text),
+        Deed::Line(text) => [&fill(text)[..], b"\r\n"].concat(),
+        Deed::Reply(line) => {
+            let separator: &[u8] = match line.separator {
+                Separator::Nothing => b"",
+                Separator::Space => b" ",
+                Separator::Hyphen => b"-",
+            };
+            [line.code.as_str().as_bytes(), separator, &fill(&line.text), b"\r\n"].concat()
+        }
+        deed => panic!("{deed:?} in a transcript"),
     }
-    bytes
 }
 
 /// Follows the transcript; `cut` says into which parts bytes are cut.

@@ -10,13 +10,11 @@ pub mod scripted;
 pub mod steer;
 pub mod told;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,6 +23,7 @@ use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{Termios, tcgetattr};
 use nix::unistd::Pid;
+use tempfile::NamedTempFile;
 
 pub const MCONNECT: &str = env!("CARGO_BIN_EXE_mconnect");
 /// Nothing here takes this long, unless it hangs.
@@ -77,25 +76,17 @@ pub fn assert_status(output: &Output, status: i32) {
 }
 
 /// A file for one test, gone after it.
-pub struct Scrap(pub PathBuf);
+pub struct Scrap(NamedTempFile);
 
 impl Scrap {
-    pub fn new(name: &str, content: &str) -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("mconnect-{}-{number}-{name}", std::process::id()));
-        fs::write(&path, content).unwrap();
-        Self(path)
+    pub fn new(name: &str, content: &(impl AsRef<[u8]> + ?Sized)) -> Self {
+        let mut file = NamedTempFile::with_suffix(name).unwrap();
+        file.write_all(content.as_ref()).unwrap();
+        Self(file)
     }
 
     pub fn path(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-}
-
-impl Drop for Scrap {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        self.0.path().to_str().unwrap()
     }
 }
 

@@ -1,8 +1,9 @@
 //! The prompt on a pseudo-terminal, as a terminal emulator shows it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::Path;
+
+use tempfile::TempDir;
 
 use super::{MCONNECT, Pty};
 
@@ -122,32 +123,22 @@ impl Screen {
 }
 
 /// A folder of its own, gone when dropped.
-pub struct Folder(PathBuf);
+pub struct Folder(TempDir);
 
 impl Folder {
     pub fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("mconnect-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
+        Self(TempDir::new().unwrap())
     }
 
     pub fn path(&self) -> &Path {
-        &self.0
+        self.0.path()
     }
 
     pub fn text(&self) -> &str {
-        self.0.to_str().unwrap()
+        self.path().to_str().unwrap()
     }
 
     pub fn history(&self) -> String {
-        fs::read_to_string(self.0.join("mconnect/history")).unwrap_or_default()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        fs::read_to_string(self.path().join("mconnect/history")).unwrap_or_default()
     }
 }

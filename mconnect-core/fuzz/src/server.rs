@@ -65,7 +65,8 @@ fn talk(parts: &[&[u8]]) -> (Vec<u8>, Vec<Message>) {
         }
     });
     let messages = server.messages();
-    let new = messages[*known..].to_vec();
+    let mut new = messages[*known..].to_vec();
+    new.iter_mut().for_each(|message| message.session = 0);
     *known = messages.len();
     (replies, new)
 }

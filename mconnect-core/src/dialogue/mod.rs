@@ -53,7 +53,7 @@ pub(crate) use load::deliver;
 #[cfg(feature = "server")]
 pub(crate) use matched::Matched;
 #[cfg(feature = "server")]
-pub(crate) use values::Whole;
+pub(crate) use values::{Whole, is_like};
 
 /// One session or several, written down.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -222,7 +222,7 @@ fn stands_at(came: &[u8], at: usize, bytes: &[u8], keywords: &[Range<usize>]) ->
 const HIDDEN: &[u8] = b"[hidden]";
 
 /// Says whether a pattern, in which `*` is any bytes and `?` one, is the whole of what came; case does not matter.
-pub(super) fn is_like(pattern: &[u8], came: &[u8]) -> bool {
+pub(crate) fn is_like(pattern: &[u8], came: &[u8]) -> bool {
     let (mut p, mut c, mut retry) = (0, 0, None);
     while c < came.len() {
         match pattern.get(p) {

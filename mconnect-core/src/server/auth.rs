@@ -3,21 +3,19 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use super::setup::{Exchange, Gate, Setup, Step};
+use super::setup::{Exchange, Gate, Setup, Step, Verdict};
 use crate::auth::{Hash, Mechanism, attributes, cram_md5, decode, encode, nonce};
 use crate::stream::ChannelBindings;
 
 impl Setup {
     /// Offers AUTH to these users, with their passwords: PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1 and SCRAM-SHA-256, and inside
     /// TLS SCRAM-SHA-1-PLUS and SCRAM-SHA-256-PLUS.
-    #[must_use]
     pub fn auth<'a>(self, users: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         self.auth_by(users, &USUAL)
     }
 
     /// Offers AUTH with these mechanisms only, and of them those that are bound to TLS inside it only; those with a token take
     /// it as a password.
-    #[must_use]
     pub fn auth_by<'a>(
         mut self,
         users: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -27,6 +25,27 @@ impl Setup {
         self.auth = Some(Arc::new(Users { users: Arc::new(users), mechanisms: mechanisms.to_vec() }));
         self
     }
+
+    /// Takes no mail from who has not authenticated: says 530 to every command but EHLO, HELO, LHLO, AUTH, STARTTLS, NOOP,
+    /// RSET and QUIT ([RFC 4954, section 6](https://www.rfc-editor.org/rfc/rfc4954#section-6)).
+    ///
+    /// ```
+    /// use mconnect_core::{Connect, server::Setup};
+    ///
+    /// let server = Setup::new().auth([("tim", "pencil")]).require_auth().start()?;
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.read_reply()?.require(220)?;
+    /// session.command("EHLO client.example")?.require(250)?;
+    /// assert_eq!(session.command("MAIL FROM:<>")?.code(), 530);
+    /// session.command("AUTH PLAIN AHRpbQBwZW5jaWw=")?.require(235)?;
+    /// session.command("MAIL FROM:<>")?.require(250)?;
+    /// session.quit()?;
+    /// assert_eq!(server.sessions()[0].user.as_deref(), Some("tim"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn require_auth(self) -> Self {
+        Self { needs_auth: true, ..self }
+    }
 }
 
 struct Users {
@@ -34,7 +53,7 @@ struct Users {
     mechanisms: Vec<Mechanism>,
 }
 
-/// Gives the exchange that one user is expected to make by this mechanism over this channel; nothing if there is no such
+/// Returns the exchange that one user is expected to make by this mechanism over this channel; nothing if there is no such
 /// mechanism.
 pub(super) fn exchange(
     mechanism: &str,
@@ -76,12 +95,14 @@ impl Gate for Users {
                 }
             }
         };
-        Some(Box::new(Proof { users: Arc::clone(&self.users), state }))
+        Some(Box::new(Proof { users: Arc::clone(&self.users), user: String::new(), state }))
     }
 }
 
 struct Proof {
     users: Arc<Vec<(String, String)>>,
+    /// Who the client says it is, once it has.
+    user: String,
     state: State,
 }
 
@@ -89,9 +110,7 @@ enum State {
     Plain,
     Token(Mechanism),
     LoginUser,
-    LoginPassword {
-        user: String,
-    },
+    LoginPassword,
     CramMd5(Option<String>),
     ScramFirst {
         hash: Hash,
@@ -101,7 +120,6 @@ enum State {
     },
     ScramLast {
         hash: Hash,
-        user: String,
         messages: String,
         begin: String,
         salt: Vec<u8>,
@@ -117,7 +135,7 @@ impl Proof {
     }
 
     fn verdict(is_granted: bool) -> Option<Step> {
-        Some(if is_granted { Step::Granted } else { Step::Refused })
+        Some(Step::Over(if is_granted { Verdict::Granted } else { Verdict::Refused }))
     }
 
     /// Goes on; nothing if the answer is malformed.
@@ -127,10 +145,17 @@ impl Proof {
             (State::Plain, Some(answer)) => {
                 let mut parts = answer.split('\0').skip(1);
                 let (user, password) = (parts.next()?, parts.next()?);
+                user.clone_into(&mut self.user);
                 Self::verdict(self.is_password(user, password))
             }
             (State::Token(mechanism), Some(answer)) => {
                 let mechanism = *mechanism;
+                let claimed = match mechanism {
+                    Mechanism::External => answer,
+                    Mechanism::OAuthBearer => answer.split(',').find_map(|part| part.strip_prefix("a=")).unwrap_or(""),
+                    _ => answer.split('\x01').find_map(|part| part.strip_prefix("user=")).unwrap_or(""),
+                };
+                self.user = claimed.replace("=2C", ",").replace("=3D", "=");
                 let is_proof = |(user, token): &(String, String)| match mechanism {
                     Mechanism::External => answer == user,
                     Mechanism::OAuthBearer => {
@@ -143,10 +168,11 @@ impl Proof {
             }
             (State::LoginUser, None) => Some(Step::Challenge(encode(b"Username:"))),
             (State::LoginUser, Some(user)) => {
-                self.state = State::LoginPassword { user: user.to_owned() };
+                user.clone_into(&mut self.user);
+                self.state = State::LoginPassword;
                 Some(Step::Challenge(encode(b"Password:")))
             }
-            (State::LoginPassword { user }, password) => Self::verdict(self.is_password(user, password?)),
+            (State::LoginPassword, password) => Self::verdict(self.is_password(&self.user, password?)),
             (State::CramMd5(None), None) => {
                 let challenge = format!("<{}@loopback.mconnect.test>", nonce());
                 let step = Step::Challenge(encode(challenge.as_bytes()));
@@ -155,8 +181,9 @@ impl Proof {
             }
             (State::CramMd5(challenge), answer) => {
                 let (challenge, answer) = (challenge.as_ref()?, answer?);
-                let is_proof = |known: &(String, String)| cram_md5(&known.0, &known.1, challenge.as_bytes()) == answer;
-                Self::verdict(self.users.iter().any(is_proof))
+                let challenge = challenge.as_bytes();
+                answer.rsplit_once(' ').map_or("", |(user, _)| user).clone_into(&mut self.user);
+                Self::verdict(self.users.iter().any(|known| cram_md5(&known.0, &known.1, challenge) == answer))
             }
             (State::ScramFirst { hash, channel, offers_binding }, Some(first)) => {
                 // No other identity than the user's is spoken.
@@ -165,7 +192,7 @@ impl Proof {
                     (Some(name), Some(channel)) => channel.iter().find(|(known, _)| *known == name)?.1,
                     (None, None) if flag == "n" => &[],
                     // The client has not seen what was offered: somebody took it out.
-                    (None, None) if flag == "y" && *offers_binding => return Some(Step::Refused),
+                    (None, None) if flag == "y" && *offers_binding => return Some(Step::Over(Verdict::Refused)),
                     (None, None) if flag == "y" => &[],
                     _ => return None,
                 };
@@ -175,20 +202,21 @@ impl Proof {
                 let own = format!("r={nonce},s={},i={ROUNDS}", encode(&salt));
                 let messages = format!("{bare},{own}");
                 let begin = format!("c={},r={nonce}", encode(&[flag.as_bytes(), b",,", binding].concat()));
-                self.state = State::ScramLast { hash: *hash, user, messages, begin, salt };
+                self.user = user;
+                self.state = State::ScramLast { hash: *hash, messages, begin, salt };
                 Some(Step::Challenge(encode(own.as_bytes())))
             }
-            (State::ScramLast { hash, user, messages, begin, salt }, answer) => {
+            (State::ScramLast { hash, messages, begin, salt }, answer) => {
                 let answer = answer?;
                 let [_, _, proof] = attributes(answer, ['c', 'r', 'p'])?;
-                let password = self.users.iter().find(|known| known.0 == *user).map(|known| known.1.as_str());
+                let password = self.users.iter().find(|known| known.0 == self.user).map(|known| known.1.as_str());
                 let salted = hash.salted(password.unwrap_or_default(), salt, ROUNDS);
                 let message = format!("{messages},{begin}");
                 let is_proven = decode(proof.as_bytes())? == hash.proof(&salted, &message);
                 let is_granted = password.is_some() && is_proven && answer.starts_with(&format!("{begin},p="));
                 let last = match is_granted {
                     true => format!("v={}", encode(&hash.server_signature(&salted, &message))),
-                    false => return Some(Step::Refused),
+                    false => return Some(Step::Over(Verdict::Refused)),
                 };
                 self.state = State::Done { is_granted };
                 Some(Step::Challenge(encode(last.as_bytes())))
@@ -206,7 +234,11 @@ impl Exchange for Proof {
             Some(None) => None,
             Some(Some(answer)) => self.advance(Some(&answer)),
         };
-        next.unwrap_or(Step::Malformed)
+        next.unwrap_or(Step::Over(Verdict::Malformed))
+    }
+
+    fn user(&self) -> &str {
+        &self.user
     }
 }
 

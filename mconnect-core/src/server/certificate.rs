@@ -20,6 +20,21 @@ pub struct Identity {
 }
 
 /// An authority that issues certificates.
+///
+/// ```
+/// use mconnect_core::server::{Authority, Setup};
+/// use mconnect_core::{Connect, tls};
+///
+/// let authority = Authority::new("A Root of Ours");
+/// let expired = authority.issue_for(["localhost"], -30, -3);
+/// let server = Setup::new().tls(&expired).tls_first().start()?;
+///
+/// let config = tls::Config::new().name("localhost").insecure().authorities(authority.pem().as_bytes())?;
+/// let (session, info) = Connect::new("127.0.0.1", server.port()).open()?.upgrade(&config)?;
+/// assert_eq!(info.problems.len(), 1, "it is expired, and nothing else: {:?}", info.problems);
+/// # drop(session);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Authority {
     name: String,
@@ -44,27 +59,27 @@ impl Identity {
         Self { chain: vec![request.sign(&key)], key }
     }
 
-    /// Gives its certificates in PEM, its own first.
+    /// Returns its certificates in PEM, its own first.
     pub fn pem(&self) -> String {
         self.chain.iter().map(|der| Certificate::read(der).to_pem()).collect()
     }
 
-    /// Gives its key, in PKCS #8.
+    /// Returns its key, in PKCS #8.
     pub fn key(&self) -> &[u8] {
         &self.key.pkcs8
     }
 
-    /// Gives its key in PEM.
+    /// Returns its key in PEM.
     pub fn key_pem(&self) -> String {
         crate::tls::pem("PRIVATE KEY", &self.key.pkcs8)
     }
 
-    /// Gives the fingerprint of its public key.
+    /// Returns the fingerprint of its public key.
     pub fn key_fingerprint(&self) -> Fingerprint {
         Certificate::read(&self.chain[0]).key_fingerprint
     }
 
-    /// Gives a configuration of rustls for a server that shows it.
+    /// Returns a configuration of rustls for a server that shows it.
     pub fn config(&self) -> Arc<ServerConfig> {
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.pkcs8.clone()));
         let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
@@ -108,7 +123,7 @@ impl Authority {
         Identity { chain, key }
     }
 
-    /// Gives its certificate in PEM.
+    /// Returns its certificate in PEM.
     pub fn pem(&self) -> String {
         Certificate::read(&self.certificate).to_pem()
     }

@@ -21,12 +21,12 @@ impl Input {
         Self { stream, bytes: Vec::new(), start: 0, deadline: None }
     }
 
-    /// Gives what has come and was not taken.
+    /// Returns what has come and was not taken.
     pub fn rest(&self) -> &[u8] {
         &self.bytes[self.start..]
     }
 
-    /// Gives the next line with its LF, a piece of one that is too long, or at the end what is left; nothing after that.
+    /// Returns the next line with its LF, a piece of one that is too long, or at the end what is left; nothing after that.
     pub fn line(&mut self) -> io::Result<Vec<u8>> {
         loop {
             let rest = &self.bytes[self.start..];
@@ -47,7 +47,7 @@ impl Input {
         memchr(b'\n', &self.bytes[self.start..]).is_some()
     }
 
-    /// Gives the bytes that are there, at least one unless the client ended its sending side; [`take`](Self::take) then
+    /// Returns the bytes that are there, at least one unless the client ended its sending side; [`take`](Self::take) then
     /// says how many were used.
     pub fn some(&mut self) -> io::Result<&[u8]> {
         if self.start == self.bytes.len() {

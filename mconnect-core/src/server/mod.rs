@@ -1,9 +1,35 @@
 //! A loopback SMTP server, for tests and for practice.
 //!
-//! [`Server::start`] is a proper little ESMTP receiver that keeps what it accepts, [`Setup`] one that does more;
-//! [`Server::play`] says what a
-//! [`Dialogue`] says. Both listen on 127.0.0.1, on a port that the system chooses, with a
-//! thread for each connection, and are gone when they are dropped.
+//! [`Server::start`] is a proper little ESMTP receiver that keeps what it accepts, [`Setup`] one as a test wants it;
+//! [`Server::play`] says what a [`Dialogue`] says. They listen on 127.0.0.1, on a port that the system chooses, with a
+//! thread for each connection, and are gone when they are dropped. What came is there as values: [`Message`],
+//! [`Transcript`].
+//!
+//! ```
+//! use mconnect_core::Connect;
+//! use mconnect_core::server::{Rule, Setup, Stage};
+//!
+//! // Greylisting: the first attempt for each recipient at example.org is put off.
+//! let later = Rule::at(Stage::Recipient).of("*@example.org").first(1).reply("451 4.7.1 try again later");
+//! let server = Setup::new().name("mx.example.org").rule(later).start()?;
+//!
+//! // The client under test; yours is another one.
+//! let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+//! session.read_reply()?.require(220)?;
+//! session.command("EHLO client.example")?.require(250)?;
+//! session.command("MAIL FROM:<a@example.org>")?.require(250)?;
+//! while session.command("RCPT TO:<b@example.org>")?.code() == 451 {}
+//! session.message("Subject: hello\n\nIt works.\n".as_bytes())?.require(250)?;
+//! session.quit()?;
+//!
+//! assert_eq!(server.messages()[0].recipients, ["b@example.org"]);
+//! let commands = server.sessions()[0].commands().join(", ");
+//! assert_eq!(
+//!     commands,
+//!     "EHLO client.example, MAIL FROM:<a@example.org>, RCPT TO:<b@example.org>, RCPT TO:<b@example.org>, DATA, QUIT"
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #[cfg(feature = "auth")]
 mod auth;
@@ -16,6 +42,7 @@ mod error;
 mod input;
 mod play;
 mod receive;
+mod received;
 mod rules;
 mod setup;
 mod shared;
@@ -26,7 +53,7 @@ mod tls;
 mod tls;
 
 use std::io;
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::panic::resume_unwind;
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -35,9 +62,9 @@ use std::time::{Duration, Instant};
 #[cfg(feature = "tls")]
 pub use certificate::{Authority, Identity};
 pub use error::ServerError;
+pub use received::{Message, Path, Said, Transcript};
 pub use rules::{Rule, Stage};
 pub use setup::Setup;
-pub use shared::{Message, Said};
 
 use crate::dialogue::{Dialogue, Values};
 use crate::stream::{Stream, left};
@@ -46,13 +73,13 @@ use shared::{Shared, State};
 /// A server that listens on this machine.
 ///
 /// Dropping one that plays a dialogue waits for its end and panics if the client deviated, so that no test forgets to
-/// look; [`join`](Self::join) gives the error instead. If the test has failed already, it is told on standard error.
+/// look; [`join`](Self::join) returns the error instead. If the test has failed already, it is told on standard error.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
     /// How long a client may take to come, once the server is joined.
     patience: Duration,
-    /// How many clients there have to be.
+    /// How many clients there have to be; with none, it is stopped when it is joined.
     sessions: usize,
     certificate: Option<String>,
     shared: Arc<Shared>,
@@ -70,16 +97,17 @@ impl Server {
         Self::receive(Setup::new())
     }
 
-    fn receive(setup: Setup) -> Result<Self, ServerError> {
-        let certificate = setup.certificate.clone();
-        Self::listen_on(bind()?, 0, certificate, move |listener, shared| {
-            while let Some((stream, number)) = shared.accept(&listener)? {
-                let (shared, setup) = (Arc::clone(&shared), setup.clone());
+    fn receive(mut setup: Setup) -> Result<Self, ServerError> {
+        let (listener, certificate) = (setup.take_listener()?, setup.certificate.clone());
+        let setup = Arc::new(setup);
+        Self::listen_on(listener, 0, certificate, false, move |listener, shared| {
+            while let Some((stream, number)) = shared.accept(listener, usize::MAX)? {
+                let (shared, setup) = (Arc::clone(shared), Arc::clone(&setup));
                 let thread = thread::Builder::new().name("receiver".to_owned());
                 let spawned = thread.spawn(move || {
                     // A client that breaks off is no fault of the receiver's.
                     drop(receive::serve(&stream, number, &shared, &setup));
-                    shared.forget(&stream);
+                    shared.forget(number);
                 });
                 spawned.map_err(failed("start a thread"))?;
             }
@@ -116,45 +144,63 @@ impl Server {
         Setup::new().play(dialogue, values)
     }
 
-    fn play_on(listener: TcpListener, setup: Setup, dialogue: &Dialogue, values: &Values) -> Result<Self, ServerError> {
+    fn play_as(setup: Setup, dialogue: &Dialogue, values: &Values) -> Result<Self, ServerError> {
         dialogue.require_servable()?;
         let (sessions, values) = (dialogue.sessions(), values.clone());
-        let setup = if dialogue.starts_tls() { setup.with_some_tls() } else { setup };
-        let certificate = setup.certificate.clone();
-        Self::listen_on(listener, sessions.len(), certificate, move |listener, shared| {
-            for session in &sessions {
-                match shared.accept(&listener)? {
-                    Some((stream, number)) => play::serve(session, number, stream, &values, &setup, &shared)?,
-                    None => return Err(ServerError::NoClient(CLIENT_PATIENCE)),
+        let mut setup = if dialogue.starts_tls() { setup.with_some_tls() } else { setup };
+        let (listener, certificate, goes_on) = (setup.take_listener()?, setup.certificate.clone(), setup.goes_on);
+        let awaited = if goes_on { 0 } else { sessions.len() };
+        Self::listen_on(listener, awaited, certificate, goes_on, move |listener, shared| {
+            let (setup, values) = (&setup, &values);
+            let play = |session: &Dialogue, number, stream| {
+                if let Err(error) = play::serve(session, number, stream, values, setup, shared) {
+                    shared.fail(error);
                 }
+            };
+            let accepted = thread::scope(|scope| {
+                for session in sessions.iter().cycle().take(if goes_on { usize::MAX } else { sessions.len() }) {
+                    let (stream, number) = match shared.accept(listener, MOST_AT_ONCE)? {
+                        Some(accepted) => accepted,
+                        None if goes_on => break,
+                        None => return Err(ServerError::NoClient(CLIENT_PATIENCE)),
+                    };
+                    let thread = thread::Builder::new().name("player".to_owned());
+                    let spawned = thread.spawn_scoped(scope, move || play(session, number, stream));
+                    spawned.map_err(failed("start a thread"))?;
+                }
+                Ok(())
+            });
+            match shared.state().failures.pop_front() {
+                Some(failure) if !goes_on => Err(failure),
+                _ => accepted,
             }
-            Ok(())
         })
     }
 
-    /// Gives the address it listens on.
+    /// Returns the address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Gives the port it listens on.
+    /// Returns the port it listens on.
     pub fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// Gives the certificate that it shows with TLS, in PEM, if there is TLS and that is known.
+    /// Returns the certificate that it shows with TLS, in PEM, if there is TLS and that is known.
     pub fn certificate(&self) -> Option<&str> {
         self.certificate.as_deref()
     }
 
-    /// Gives every message accepted so far.
+    /// Returns every message accepted so far.
     pub fn messages(&self) -> Vec<Message> {
         self.shared.state().messages.clone()
     }
 
-    /// Gives every line of the sessions so far, in order.
-    pub fn said(&self) -> Vec<Said> {
-        self.shared.state().said.clone()
+    /// Returns what was said so far, session by session, in the order in which the clients came: the first 4 MiB, so that
+    /// a server that runs for long does not fill the memory with it.
+    pub fn sessions(&self) -> Vec<Transcript> {
+        self.shared.state().sessions.clone()
     }
 
     /// Waits for the next message that this call has not given yet; `None` if none came in time.
@@ -168,7 +214,19 @@ impl Server {
         Some(message)
     }
 
-    /// Waits for the end of the dialogue, or stops a receiver.
+    /// Waits for the next session that goes wrong, of a dialogue that is played [again and again](Setup::again_and_again);
+    /// `None` if none did in time, or the server is at its end. Of others, [`join`](Self::join) says what went wrong.
+    pub fn wait_for_failure(&self, patience: Duration) -> Option<ServerError> {
+        if self.sessions > 0 {
+            return None;
+        }
+        let is_awaited = |state: &mut State| state.failures.is_empty() && !state.is_over;
+        let waited = self.shared.changed.wait_timeout_while(self.shared.state(), patience, is_awaited);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.failures.pop_front()
+    }
+
+    /// Waits for the end of the dialogue, or stops a receiver, or a dialogue that is played again and again.
     ///
     /// # Errors
     /// Why the dialogue did not come to its end.
@@ -186,17 +244,18 @@ impl Server {
     }
 
     fn listen_on(
-        listener: TcpListener,
+        listener: Arc<TcpListener>,
         sessions: usize,
         certificate: Option<String>,
-        run: impl FnOnce(TcpListener, Arc<Shared>) -> Result<(), ServerError> + Send + 'static,
+        goes_on: bool,
+        run: impl FnOnce(&TcpListener, &Arc<Shared>) -> Result<(), ServerError> + Send + 'static,
     ) -> Result<Self, ServerError> {
         let listening = failed("listen");
         let address = listener.local_addr().map_err(listening)?;
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::new(Shared::new(address, goes_on));
         let theirs = Arc::clone(&shared);
         let thread = thread::Builder::new().name("server".to_owned()).spawn(move || {
-            let result = run(listener, Arc::clone(&theirs));
+            let result = run(&listener, &theirs);
             theirs.state().is_over = true;
             theirs.changed.notify_all();
             result
@@ -216,17 +275,14 @@ impl Server {
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let is_cut_short = is_failing && !state.is_over;
         if self.sessions == 0 || is_cut_short {
-            for connection in state.connections.drain(..) {
+            for (_, connection) in state.connections.drain(..) {
                 drop(connection.shutdown(Shutdown::Both));
             }
         }
-        if state.clients < self.sessions || self.sessions == 0 {
-            state.is_stopping = true;
-            drop(state);
-            // This wakes the acceptor.
-            drop(TcpStream::connect(self.address));
-        } else {
-            drop(state);
+        let is_awaiting = state.clients < self.sessions || self.sessions == 0;
+        drop(state);
+        if is_awaiting {
+            self.shared.stop();
         }
         match acceptor.join() {
             Err(panic) if !thread::panicking() => resume_unwind(panic),
@@ -248,11 +304,6 @@ impl Drop for Server {
             _ => {}
         }
     }
-}
-
-/// Listens on this machine, on a port that the system chooses.
-fn bind() -> Result<TcpListener, ServerError> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed("listen"))
 }
 
 fn failed(action: &'static str) -> impl Fn(io::Error) -> ServerError + Copy {
@@ -278,3 +329,5 @@ fn write(stream: &dyn Stream, mut bytes: &[u8], deadline: Option<Instant>) -> io
 const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How long a client may take to come once a server that plays a dialogue is joined.
 const CLIENT_PATIENCE: Duration = Duration::from_secs(10);
+/// How many clients a dialogue is played to at once.
+const MOST_AT_ONCE: usize = 200;

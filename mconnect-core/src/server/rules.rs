@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::Setup;
+use crate::dialogue::is_like;
+use crate::protocol::{Meaning, ReplyLine, Request};
 
 /// A stage of a session, at which a [`Rule`] can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +32,28 @@ pub enum Stage {
     Quit,
 }
 
+impl Stage {
+    /// Returns what is asked at this stage, to which a rule's reply is the answer.
+    pub(super) fn request(self) -> Request {
+        match self {
+            Self::Greeting => Request::Greeting,
+            Self::Hello => Request::Ehlo,
+            Self::StartTls => Request::StartTls,
+            Self::Auth => Request::Auth,
+            Self::Mail => Request::Mail,
+            Self::Recipient => Request::Rcpt,
+            Self::Data => Request::Data,
+            Self::Body | Self::Message => Request::EndOfData,
+            Self::Quit => Request::Quit,
+        }
+    }
+}
+
 /// What a receiver does at a stage other than usual. All the rules that hold count: their times add up, and the first that
 /// says more than to wait decides.
+///
+/// What a rule grants is done, whatever is usual: a recipient is accepted after a 250, a body is taken after a 354, and TLS
+/// starts after a 220 to STARTTLS.
 ///
 /// ```
 /// use std::time::Duration;
@@ -51,6 +73,7 @@ pub enum Stage {
 /// # Ok::<(), mconnect_core::server::ServerError>(())
 /// ```
 #[derive(Debug, Clone)]
+#[must_use = "a rule holds once a setup has it"]
 pub struct Rule {
     stage: Stage,
     of: Option<String>,
@@ -77,83 +100,96 @@ impl Rule {
         Self { stage, of: None, from: 1, to: usize::MAX, is_of_session: false, wait: Duration::ZERO, act: Act::AsUsual }
     }
 
-    /// Holds only for this name, mechanism, sender or recipient; at [`Stage::Message`], for messages to this recipient. Case
-    /// does not matter.
-    #[must_use]
-    pub fn of(mut self, what: &str) -> Self {
-        self.of = Some(what.to_owned());
+    /// Holds only for a name, a mechanism, a sender or a recipient like this; at [`Stage::Message`], for messages to such a
+    /// recipient. `*` is anything and `?` one character: `*@example.org`. Case does not matter.
+    pub fn of(mut self, pattern: &str) -> Self {
+        self.of = Some(pattern.to_owned());
         self
     }
 
     /// Holds the first times only.
-    #[must_use]
     pub fn first(mut self, times: usize) -> Self {
         self.to = times;
         self
     }
 
     /// Holds this time only, counted from 1.
-    #[must_use]
     pub fn nth(mut self, time: usize) -> Self {
         (self.from, self.to) = (time, time);
         self
     }
 
     /// Holds after so many times that were as usual.
-    #[must_use]
     pub fn after(mut self, times: usize) -> Self {
         self.from = times.saturating_add(1);
         self
     }
 
     /// Counts in each session from the beginning, and not over all the sessions of the server.
-    #[must_use]
     pub fn in_each_session(mut self) -> Self {
         self.is_of_session = true;
         self
     }
 
     /// Waits for so long first.
-    #[must_use]
     pub fn wait(mut self, time: Duration) -> Self {
         self.wait = time;
         self
     }
 
-    /// Says this instead of what is usual; a reply of several lines has LF between them. After a reply 421 the server
-    /// closes. At [`Stage::Body`], it is said before the message has come.
-    #[must_use]
+    /// Says this instead of what is usual; a reply of several lines has LF between them. What it grants is done: a sender, a
+    /// recipient, a chunk or a message is accepted (250), a body is taken (354), TLS starts (220), QUIT ends the session
+    /// (221). A 235 at [`Stage::Auth`] ends the exchange, whatever the client has proven in it, and a 334 is the challenge that
+    /// it begins with. After a reply 421 the server closes. At [`Stage::Body`], it is said before the message has come.
+    ///
+    /// ```
+    /// use mconnect_core::server::{Rule, Setup, Stage};
+    ///
+    /// // Nobody but those at example.org.
+    /// let server = Setup::new()
+    ///     .rule(Rule::at(Stage::Recipient).of("*@example.org").reply("250 2.1.5 welcome"))
+    ///     .rule(Rule::at(Stage::Recipient).reply("550 5.7.1 not here"))
+    ///     .start()?;
+    /// # Ok::<(), mconnect_core::server::ServerError>(())
+    /// ```
     pub fn reply(mut self, reply: &str) -> Self {
         self.act = Act::Reply(reply.lines().map(|line| format!("{line}\r\n")).collect());
         self
     }
 
     /// Closes without a word.
-    #[must_use]
     pub fn close(mut self) -> Self {
         self.act = Act::Close;
         self
     }
 
     /// Tears the connection down, so that the client sees a reset.
-    #[must_use]
     pub fn reset(mut self) -> Self {
         self.act = Act::Reset;
         self
     }
 
     fn is_for(&self, stage: Stage, what: &[&[u8]]) -> bool {
-        let is_of = |of: &String| what.iter().any(|what| of.as_bytes().eq_ignore_ascii_case(what));
+        let is_of = |of: &String| what.iter().any(|what| is_like(of.as_bytes(), what));
         self.stage == stage && self.of.as_ref().is_none_or(is_of)
     }
 }
 
 impl Setup {
     /// Adds a rule for a receiver; a dialogue that is played says itself what is done.
-    #[must_use]
     pub fn rule(mut self, rule: Rule) -> Self {
         self.rules.push(rule);
         self
+    }
+
+    /// Refuses recipients like this for good: `*@example.org`, in which `*` is anything.
+    pub fn refuse(self, recipients: &str) -> Self {
+        self.rule(Rule::at(Stage::Recipient).of(recipients).reply(REFUSED))
+    }
+
+    /// Refuses recipients like this for now; [`Rule::first`] does so a number of times.
+    pub fn defer(self, recipients: &str) -> Self {
+        self.rule(Rule::at(Stage::Recipient).of(recipients).reply(DEFERRED))
     }
 }
 
@@ -169,7 +205,7 @@ impl Counts {
     }
 }
 
-/// Gives how long to wait, and what to do then.
+/// Returns how long to wait, and what to do then.
 pub(super) fn consult(
     rules: &[Rule],
     stage: Stage,
@@ -189,3 +225,12 @@ pub(super) fn consult(
     }
     (wait, act)
 }
+
+/// Returns what a rule's reply means to what is asked.
+pub(super) fn meaning(reply: &str, request: Request) -> Option<Meaning> {
+    let last = ReplyLine::new(reply.lines().next_back()?.as_bytes());
+    Some(Meaning::of(Some(request), last.code()?))
+}
+
+pub(super) const REFUSED: &str = "550 5.1.1 no such mailbox here";
+pub(super) const DEFERRED: &str = "450 4.2.1 the mailbox is busy, try again later";

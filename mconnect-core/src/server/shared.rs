@@ -1,37 +1,19 @@
 //! What the threads of a server share.
 
-use std::net::{TcpListener, TcpStream};
+use std::collections::VecDeque;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use super::received::{Message, Said, Transcript};
 use super::rules::Counts;
 use super::{ServerError, failed};
-use crate::dialogue::Side;
 
-/// A message that the server accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
-    /// What stood between the angle brackets of MAIL.
-    pub sender: Vec<u8>,
-    /// What stood between the angle brackets of each RCPT that was accepted.
-    pub recipients: Vec<Vec<u8>>,
-    /// The content, dots unstuffed, line ends as they were sent.
-    pub content: Vec<u8>,
-}
-
-/// A line of a session, without its end. Of what a body holds, and of octets that `*octets*` stands for, there is none;
-/// passwords are `[hidden]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
-    /// The session, counted from 0.
-    pub session: usize,
-    /// Who said it.
-    pub side: Side,
-    /// The line.
-    pub line: Vec<u8>,
-}
-
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Shared {
+    address: SocketAddr,
+    /// The server goes on for as long as it is let, so that nothing of its sessions is kept but what went wrong.
+    goes_on: bool,
     state: Mutex<State>,
     pub changed: Condvar,
 }
@@ -39,10 +21,15 @@ pub(super) struct Shared {
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub messages: Vec<Message>,
-    pub said: Vec<Said>,
+    pub sessions: Vec<Transcript>,
+    /// What went wrong in sessions of a dialogue.
+    pub failures: VecDeque<ServerError>,
+    /// The octets that are kept in `sessions`.
+    kept: usize,
     pub taken: usize,
     pub counts: Counts,
-    pub connections: Vec<TcpStream>,
+    /// The connections that are open, with the numbers of their sessions.
+    pub connections: Vec<(usize, TcpStream)>,
     pub clients: usize,
     /// The acceptor is done.
     pub is_over: bool,
@@ -50,26 +37,56 @@ pub(super) struct State {
 }
 
 impl Shared {
+    pub fn new(address: SocketAddr, goes_on: bool) -> Self {
+        Self { address, goes_on, state: Mutex::default(), changed: Condvar::new() }
+    }
+
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn keep(&self, message: Message) {
-        self.state().messages.push(message);
-        self.changed.notify_all();
-    }
-
-    /// Keeps a line of a session, unless there are very many already.
-    pub fn note(&self, said: Said) {
-        let mut state = self.state();
-        if state.said.len() < MOST_SAID {
-            state.said.push(said);
+        if !self.goes_on {
+            self.state().messages.push(message);
+            self.changed.notify_all();
         }
     }
 
-    /// Accepts a client, and numbers it, counted from 0; `None` once the server is stopping.
-    pub fn accept(&self, listener: &TcpListener) -> Result<Option<(TcpStream, usize)>, ServerError> {
+    /// Keeps a line of a session, unless there is very much already.
+    pub fn note(&self, session: usize, said: Said) {
+        let size = said.line.len() + size_of::<Said>();
+        self.in_session(session, size, |transcript| transcript.lines.push(said));
+    }
+
+    /// Keeps that TLS was started.
+    pub fn note_tls(&self, session: usize, version: &str) {
+        self.in_session(session, 0, |transcript| transcript.tls = Some(version.to_owned()));
+    }
+
+    /// Keeps who has authenticated.
+    pub fn note_user(&self, session: usize, user: &str) {
+        self.in_session(session, user.len(), |transcript| transcript.user = Some(user.to_owned()));
+    }
+
+    fn in_session(&self, session: usize, size: usize, keep: impl FnOnce(&mut Transcript)) {
+        let mut state = self.state();
+        let size = size + (session + 1).saturating_sub(state.sessions.len()) * size_of::<Transcript>();
+        if self.goes_on || state.kept + size > MOST_KEPT {
+            return;
+        }
+        state.kept += size;
+        if state.sessions.len() <= session {
+            state.sessions.resize_with(session + 1, Transcript::default);
+        }
+        keep(&mut state.sessions[session]);
+    }
+
+    /// Accepts a client, and numbers it, counted from 0; `None` once the server is stopping. With as many clients at once
+    /// as this, waits until one has gone.
+    pub fn accept(&self, listener: &TcpListener, most: usize) -> Result<Option<(TcpStream, usize)>, ServerError> {
         let failed = failed("accept a connection");
+        let is_full = |state: &mut State| state.connections.len() >= most && !state.is_stopping;
+        drop(self.changed.wait_while(self.state(), is_full));
         let (stream, _) = listener.accept().map_err(failed)?;
         stream.set_nodelay(true).map_err(failed)?;
         let mut state = self.state();
@@ -78,16 +95,39 @@ impl Shared {
         }
         let number = state.clients;
         state.clients += 1;
-        state.connections.push(stream.try_clone().map_err(failed)?);
+        state.connections.push((number, stream.try_clone().map_err(failed)?));
         self.changed.notify_all();
         Ok(Some((stream, number)))
     }
 
-    pub fn forget(&self, stream: &TcpStream) {
-        let gone = stream.peer_addr().ok();
-        self.state().connections.retain(|connection| connection.peer_addr().ok() != gone);
+    pub fn forget(&self, session: usize) {
+        self.state().connections.retain(|(number, _)| *number != session);
+        self.changed.notify_all();
+    }
+
+    /// Keeps what went wrong in a session; a server that does not go on accepts no more clients then.
+    pub fn fail(&self, error: ServerError) {
+        let mut state = self.state();
+        if state.failures.len() < MOST_FAILURES {
+            state.failures.push_back(error);
+        }
+        drop(state);
+        self.changed.notify_all();
+        if !self.goes_on {
+            self.stop();
+        }
+    }
+
+    /// Has the acceptor accept no more clients.
+    pub fn stop(&self) {
+        self.state().is_stopping = true;
+        self.changed.notify_all();
+        // This wakes the acceptor.
+        drop(TcpStream::connect_timeout(&self.address, WAKING));
     }
 }
 
-/// How many lines are kept: a server that runs for long does not fill the memory with them.
-const MOST_SAID: usize = 100_000;
+/// How many octets of sessions are kept: a server that runs for long does not fill the memory with them.
+const MOST_KEPT: usize = 4 * 1024 * 1024;
+const MOST_FAILURES: usize = 1000;
+const WAKING: Duration = Duration::from_secs(1);

@@ -33,7 +33,6 @@ impl Setup {
     /// # session.quit()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[must_use]
     pub fn tls(self, identity: &Identity) -> Self {
         self.showing(identity.pem(), identity.config(), false)
     }
@@ -52,14 +51,12 @@ impl Setup {
     }
 
     /// Offers STARTTLS, with one's own configuration of rustls.
-    #[must_use]
     pub fn tls_with(mut self, config: Arc<ServerConfig>) -> Self {
         self.tls = Some(Arc::new(Acceptor { config, certificate: None, truncates: false }));
         self
     }
 
     /// Offers STARTTLS, and ends each connection without the close_notify that belongs to it.
-    #[must_use]
     pub fn tls_that_truncates(self, identity: &Identity) -> Self {
         self.showing(identity.pem(), identity.config(), true)
     }
@@ -79,11 +76,29 @@ impl Setup {
         }
     }
 
-    /// Speaks TLS from the first byte on, instead of offering STARTTLS.
-    #[must_use]
-    pub fn tls_first(mut self) -> Self {
-        self.is_tls_first = true;
-        self
+    /// Speaks TLS from the first byte on, instead of offering STARTTLS; with a certificate that is made for it if none was
+    /// given.
+    pub fn tls_first(self) -> Self {
+        Self { is_tls_first: true, ..self.with_some_tls() }
+    }
+
+    /// Takes no command but EHLO, STARTTLS, NOOP and QUIT outside TLS, and says 530 to others
+    /// ([RFC 3207, section 4](https://www.rfc-editor.org/rfc/rfc3207#section-4)); with a certificate that is made for it if
+    /// none was given.
+    ///
+    /// ```
+    /// use mconnect_core::{Connect, server::Setup};
+    ///
+    /// let server = Setup::new().require_tls().start()?;
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.read_reply()?.require(220)?;
+    /// session.command("EHLO client.example")?.require(250)?;
+    /// assert_eq!(session.command("MAIL FROM:<>")?.code(), 530);
+    /// # session.quit()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn require_tls(self) -> Self {
+        Self { needs_tls: true, ..self.with_some_tls() }
     }
 }
 
@@ -95,12 +110,13 @@ struct Acceptor {
 }
 
 impl Accept for Acceptor {
-    fn accept(&self, stream: Arc<dyn Stream>, patience: Duration) -> io::Result<Arc<dyn Stream>> {
+    fn accept(&self, stream: Arc<dyn Stream>, patience: Duration) -> io::Result<(Arc<dyn Stream>, String)> {
         let connection = ServerConnection::new(Arc::clone(&self.config)).map_err(io::Error::other)?;
         let stream = TlsStream::handshake(stream, connection, patience)?;
+        let version = tls::version(stream.with(|connection| connection.protocol_version()));
         Ok(match &self.certificate {
-            Some(certificate) => Arc::new(stream.shown(certificate.clone())),
-            None => Arc::new(stream),
+            Some(certificate) => (Arc::new(stream.shown(certificate.clone())), version),
+            None => (Arc::new(stream), version),
         })
     }
 

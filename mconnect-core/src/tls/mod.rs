@@ -245,11 +245,7 @@ impl Config {
             None => Found { certificates: Vec::new(), problems: vec![Problem::NoCertificate] },
         });
         Info {
-            version: match connection.protocol_version() {
-                Some(ProtocolVersion::TLSv1_3) => "TLS 1.3".to_owned(),
-                Some(ProtocolVersion::TLSv1_2) => "TLS 1.2".to_owned(),
-                other => format!("{other:?}"),
-            },
+            version: version(connection.protocol_version()),
             suite: connection
                 .negotiated_cipher_suite()
                 .map(|suite| format!("{:?}", suite.suite()).replace("TLS13_", "TLS_"))
@@ -259,6 +255,15 @@ impl Config {
             certificates: found.certificates,
             problems: found.problems,
         }
+    }
+}
+
+/// Names a version of the protocol: `TLS 1.3`.
+pub(crate) fn version(version: Option<ProtocolVersion>) -> String {
+    match version {
+        Some(ProtocolVersion::TLSv1_3) => "TLS 1.3".to_owned(),
+        Some(ProtocolVersion::TLSv1_2) => "TLS 1.2".to_owned(),
+        other => format!("{other:?}"),
     }
 }
 

@@ -2,41 +2,34 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use mconnect_core::dialogue::{Dialogue, LoadError, Player, Verdict};
 use mconnect_core::protocol::Limits;
 use mconnect_core::server::{Server, Setup};
 use mconnect_core::{Connect, Timeouts};
+use tempfile::TempDir;
 
 use crate::open;
 
 /// A folder that is gone after the test.
-struct Folder(PathBuf);
+struct Folder(TempDir);
 
 impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("mconnect-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
+    fn new() -> Self {
+        Self(TempDir::new().unwrap())
     }
 
     fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
-        fs::write(self.0.join(name), content).unwrap();
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        let path = self.0.path().join(name);
+        fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
     }
 }
 
 #[test]
 fn includes_are_bounded_in_depth_in_count_and_in_octets() {
-    let folder = Folder::new("includes");
+    let folder = Folder::new();
     folder.write("step.txt", "C: A\n");
     let thousand = folder.write("thousand.txt", "*include step.txt*\n".repeat(1000));
     assert_eq!(Dialogue::load(&thousand).unwrap().steps().len(), 1000);
@@ -47,7 +40,7 @@ fn includes_are_bounded_in_depth_in_count_and_in_octets() {
         folder.write(&format!("{depth}.txt"), format!("*include {}.txt*\n", depth + 1).repeat(10));
     }
     let endless = folder.write("endless.txt", "*include /dev/zero*\n");
-    for file in [more, folder.0.join("0.txt").to_str().unwrap().to_owned(), endless] {
+    for file in [more, folder.0.path().join("0.txt").to_str().unwrap().to_owned(), endless] {
         let error = Dialogue::load(&file).unwrap_err();
         assert!(matches!(error, LoadError::TooMuch { .. }), "{error}");
         assert!(error.to_string().ends_with(": more than 1,000 files or 64 MiB are included"), "{error}");
@@ -56,7 +49,7 @@ fn includes_are_bounded_in_depth_in_count_and_in_octets() {
 
 #[test]
 fn what_the_other_side_said_names_no_file() {
-    let folder = Folder::new("captured");
+    let folder = Folder::new();
     let file = folder.write("a.txt", "250 secret\r\n");
     for step in ["C: *file ${name}*", "C: *body ${name}*", "S: *file ${name}*", "C: *file /tmp/${name:-x}*"] {
         let server = Server::play(&format!("S: 220 {file}\nC: *close*")).unwrap();
@@ -83,7 +76,7 @@ fn what_the_other_side_said_names_no_file() {
 
 #[test]
 fn a_long_file_is_compared_as_it_comes_and_where_it_differs_is_told() {
-    let folder = Folder::new("compared");
+    let folder = Folder::new();
     let lines: String = (0..20_000).map(|line| format!("this is line {line} of them\r\n")).collect();
     let file = folder.write("a", &lines);
     let changed = folder.write("b", lines.replace("line 19999 ", "line 29999 "));
@@ -115,7 +108,7 @@ fn a_long_file_is_compared_as_it_comes_and_where_it_differs_is_told() {
 fn a_reply_of_many_lines_is_read_in_a_time_that_grows_with_its_size() {
     // Close to the limits of a reply: read with what was before copied for each line, 40 GiB would be moved.
     let line = format!("250-{}\r\n", "x".repeat(400));
-    let folder = Folder::new("lines");
+    let folder = Folder::new();
     let file = folder.write("reply", [line.repeat(9_999).as_bytes(), b"250 end\r\n"].concat());
     let took = |text: &str| {
         let server = Server::play(&format!("S: *file {file}*\nC: *close*")).unwrap();
@@ -151,8 +144,8 @@ fn the_widest_limits_and_the_longest_times_are_as_good_as_none() {
 
 #[test]
 fn a_file_that_has_no_end_is_compared_until_the_other_side_ends() {
-    let folder = Folder::new("sparse");
-    let path = folder.0.join("sparse");
+    let folder = Folder::new();
+    let path = folder.0.path().join("sparse");
     let file = File::create(&path).unwrap();
     file.set_len(1 << 40).unwrap();
     (&file).write_all(b"220 hi\r\n").unwrap();

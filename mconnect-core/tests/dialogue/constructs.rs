@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mconnect_core::Connect;
 use mconnect_core::dialogue::{Dialogue, Player};
-use mconnect_core::server::{Said, Server};
+use mconnect_core::server::Server;
 
 use crate::{folder, open};
 
@@ -132,10 +132,8 @@ fn several_sessions_are_played_in_order_and_said_as_data() {
     for session in dialogue.sessions() {
         open(&server).play(&session).require().unwrap();
     }
-    let said: Vec<(usize, Vec<u8>)> =
-        server.said().into_iter().map(|Said { session, line, .. }| (session, line)).collect();
-    let lines: [(usize, &str); 4] = [(0, "421 later"), (1, "220 now"), (1, "QUIT"), (1, "221 bye")];
-    assert_eq!(said, lines.map(|(session, line)| (session, line.as_bytes().to_vec())));
+    let said: Vec<String> = server.sessions().iter().map(|session| format!("{session:?}")).collect();
+    assert_eq!(said, ["S: 421 later\n", "S: 220 now\nC: QUIT\nS: 221 bye\n"]);
     server.join().unwrap();
 }
 

@@ -9,8 +9,9 @@ use crate::open;
 
 #[test]
 fn files_include_others_with_a_byte_order_mark_too_and_name_themselves_in_errors() {
-    let folder = std::env::temp_dir().join(format!("mconnect-include-{}", std::process::id()));
-    fs::create_dir_all(folder.join("parts")).unwrap();
+    let scrap = tempfile::tempdir().unwrap();
+    let folder = scrap.path();
+    fs::create_dir(folder.join("parts")).unwrap();
     let write = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
     // As editors on some systems write it.
     write("main.txt", "\u{feff}*include parts/hello.txt*\nC: *body parts/a.eml*\n");
@@ -29,5 +30,4 @@ fn files_include_others_with_a_byte_order_mark_too_and_name_themselves_in_errors
     assert!(matches!(Dialogue::load(folder.join("none.txt")), Err(LoadError::Read { .. })));
     let told = Dialogue::load(folder.join("bad.txt")).unwrap_err().to_string();
     assert!(told.contains("bad.txt: line 2, column 1: expected S: S>"), "{told}");
-    fs::remove_dir_all(folder).unwrap();
 }

@@ -13,7 +13,8 @@ use crate::error::Truncation;
 use crate::protocol::{BodyDecoder, Limits, LineBuffer, Tracker, Visible, auth_mechanism, hide, secret_start};
 use crate::server::input::Input;
 use crate::server::receive::LARGEST;
-use crate::server::{Message, ServerError, auth, write};
+use crate::server::setup::Verdict;
+use crate::server::{Message, Path, ServerError, auth, write};
 use crate::stream::left;
 
 /// What came, if it was not what was expected.
@@ -87,9 +88,11 @@ impl Game<'_> {
         if !self.input.rest().is_empty() {
             return Ok(Err(format!("{} before the handshake", self.concealed(self.input.rest()))));
         }
-        self.stream = tls.accept(Arc::clone(&self.stream), patience)?;
+        let (stream, version) = tls.accept(Arc::clone(&self.stream), patience)?;
+        self.stream = stream;
         self.input = Input::new(Arc::clone(&self.stream));
-        self.is_inside_tls = true;
+        self.shared.note_tls(self.session, &version);
+        self.tls = Some(version);
         self.forget();
         Ok(Ok(()))
     }
@@ -102,7 +105,7 @@ impl Game<'_> {
         self.stream.set_read_timeout(Some(patience.max(LEAST)))?;
         self.stream = self.stream.end_tls(awaits)?;
         self.input = Input::new(Arc::clone(&self.stream));
-        self.is_inside_tls = false;
+        self.tls = None;
         self.forget();
         Ok(Ok(()))
     }
@@ -132,14 +135,20 @@ impl Game<'_> {
             return Ok(Err(shown));
         }
         let initial = secret_start(&line).map(|start| line[start..].trim_ascii_end().to_vec());
-        let (is_granted, reply) = exchange.run(initial.filter(|initial| !initial.is_empty()), |challenge| {
+        let verdict = exchange.run(initial.filter(|initial| !initial.is_empty()), |challenge| {
             self.answer(challenge)?;
             let answer = self.input.line()?;
             self.heard(&answer);
             Ok(answer)
         })?;
+        let reply = verdict.reply();
         self.answer(reply)?;
-        Ok(if is_granted { Ok(()) } else { Err(format!("an exchange that ended with `{reply}`")) })
+        if verdict != Verdict::Granted {
+            return Ok(Err(format!("an exchange that ended with `{reply}`")));
+        }
+        self.shared.note_user(self.session, exchange.user());
+        self.user = Some(exchange.user().to_owned());
+        Ok(Ok(()))
     }
 
     /// Says a reply in an exchange.
@@ -180,7 +189,7 @@ impl Game<'_> {
         }
     }
 
-    /// Follows and notes what the client sent, and gives it as it is shown: without the secrets in it.
+    /// Follows and notes what the client sent, and returns it as it is shown: without the secrets in it.
     fn heard(&mut self, bytes: &[u8]) -> String {
         if bytes.is_empty() {
             return shown(b"");
@@ -191,7 +200,7 @@ impl Game<'_> {
         shown(&self.values.mask(&told))
     }
 
-    /// Gives what the client sent where nothing should come, as it is shown: without the secrets in it.
+    /// Returns what the client sent where nothing should come, as it is shown: without the secrets in it.
     fn concealed(&self, bytes: &[u8]) -> String {
         let secrets = self.tracker.clone().sent_secrets(bytes);
         shown(&self.values.mask(&hide(bytes, &secrets)))
@@ -288,7 +297,8 @@ impl Game<'_> {
         };
         let is_same = if is_of_file { is_body(&content, step, &self.values) } else { Ok(true) };
         let size = content.len();
-        self.shared.keep(Message { sender: Vec::new(), recipients: Vec::new(), content });
+        let (session, user, tls) = (self.session, self.user.clone(), self.tls.clone());
+        self.shared.keep(Message { session, sender: Path::default(), recipients: Vec::new(), content, user, tls });
         Ok(is_same.and_then(|is_same| if is_same { Ok(()) } else { Err(format!("another message, of {size} octets")) }))
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn serve(
     shared: &Shared,
 ) -> Result<(), ServerError> {
     let result = Game::begin(session, &socket, values, setup, shared).and_then(|mut game| game.run(dialogue.steps()));
-    shared.forget(&socket);
+    shared.forget(session);
     result
 }
 
@@ -37,7 +37,10 @@ struct Game<'a> {
     socket: &'a TcpStream,
     /// The socket, or TLS over it.
     stream: Arc<dyn Stream>,
-    is_inside_tls: bool,
+    /// The version of TLS, inside it.
+    tls: Option<String>,
+    /// Who has proven who it is.
+    user: Option<String>,
     input: Input,
     /// What is to be said next, together.
     out: Vec<u8>,
@@ -70,7 +73,8 @@ impl<'a> Game<'a> {
             socket,
             input: Input::new(Arc::clone(&stream)),
             stream,
-            is_inside_tls: false,
+            tls: None,
+            user: None,
             out: Vec::new(),
             values: values.clone(),
             deadlines: Deadlines::new(setup.factor),
@@ -117,7 +121,7 @@ impl<'a> Game<'a> {
                 (Side::Server, Deed::Truncate(how)) => {
                     let ended = self.stream.truncate(*how);
                     self.judge(step, ended.map(Ok), Duration::ZERO)?;
-                    self.shared.forget(self.socket);
+                    self.shared.forget(self.session);
                     drop(self.input.drain());
                     return Ok(());
                 }
@@ -220,7 +224,7 @@ impl<'a> Game<'a> {
             self.last_lines.pop_front();
         }
         self.last_lines.push_back((side, line.clone()));
-        self.shared.note(Said { session: self.session, side, line });
+        self.shared.note(self.session, Said { side, line });
     }
 
     fn deviation(&self, step: &Step, got: String) -> ServerError {
@@ -238,9 +242,9 @@ impl<'a> Game<'a> {
     }
 
     fn close(&mut self) -> Result<(), ServerError> {
-        self.shared.forget(self.socket);
+        self.shared.forget(self.session);
         // What a client does after that is its own affair.
-        drop(self.setup.close(&*self.stream, &mut self.input, self.is_inside_tls));
+        drop(self.setup.close(&*self.stream, &mut self.input, self.tls.is_some()));
         Ok(())
     }
 }

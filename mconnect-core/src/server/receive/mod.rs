@@ -1,5 +1,6 @@
 //! The receiver: one client's session, from the greeting to the end.
 
+mod authentication;
 mod transaction;
 
 use std::io;
@@ -11,11 +12,11 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::input::Input;
-use super::rules::{Act, Counts, Stage, consult};
+use super::rules::{Act, Counts, Stage, consult, meaning};
 use super::setup::Setup;
 use super::{Said, Shared, write};
 use crate::dialogue::Side;
-use crate::protocol::{hide, is_base64_line, secret_start};
+use crate::protocol::{Meaning, hide, is_base64_line, secret_start};
 use crate::stream::Stream;
 use transaction::Envelope;
 pub(super) use transaction::LARGEST;
@@ -33,8 +34,8 @@ pub(super) fn serve(socket: &TcpStream, session: usize, shared: &Shared, setup: 
         stream,
         counts: Counts::default(),
         replies: String::new(),
-        is_inside_tls: false,
-        is_authenticated: false,
+        tls: None,
+        user: None,
         hello: None,
         envelope: None,
         chunks: None,
@@ -43,10 +44,10 @@ pub(super) fn serve(socket: &TcpStream, session: usize, shared: &Shared, setup: 
         receiver.start_tls()?;
     }
     let end = receiver.converse()?;
-    let Receiver { stream, mut input, is_inside_tls, .. } = receiver;
+    let Receiver { stream, mut input, tls, .. } = receiver;
     match end {
         End::Reset => SockRef::from(socket).set_linger(Some(Duration::ZERO)),
-        End::Closed => setup.close(&*stream, &mut input, is_inside_tls),
+        End::Closed => setup.close(&*stream, &mut input, tls.is_some()),
     }
 }
 
@@ -61,8 +62,10 @@ struct Receiver<'a> {
     counts: Counts,
     /// What is to be said next, together.
     replies: String,
-    is_inside_tls: bool,
-    is_authenticated: bool,
+    /// The version of TLS, inside it.
+    tls: Option<String>,
+    /// Who has authenticated.
+    user: Option<String>,
     hello: Option<Hello>,
     envelope: Option<Envelope>,
     /// The content so far, when it comes in chunks.
@@ -90,8 +93,9 @@ enum Next {
 
 impl Receiver<'_> {
     fn converse(&mut self) -> io::Result<End> {
-        let greeting = reply(&format!("220 {NAME} ESMTP mconnect loopback server"));
-        let mut next = self.unless_ruled(Stage::Greeting, &[], |_| Ok(Next::Reply(greeting)))?;
+        let greeting = format!("220 {} ESMTP mconnect loopback server", self.setup.name);
+        let mut next =
+            self.unless_ruled(Stage::Greeting, &[], |_, words| Ok(Next::Reply(words.unwrap_or(reply(&greeting)))))?;
         loop {
             match next {
                 Next::Reply(reply) => self.replies.push_str(&reply),
@@ -132,28 +136,32 @@ impl Receiver<'_> {
         let rest = rest.trim_ascii();
         let verb = verb.to_ascii_uppercase();
         self.note_command(line);
+        if let Some(refusal) = self.demand(&verb) {
+            return Ok(Next::Reply(refusal));
+        }
         let reply = match (verb.as_slice(), rest) {
             (b"QUIT", []) => {
-                let goodbye = Next::Last(reply("221 2.0.0 goodbye"), End::Closed);
-                return self.unless_ruled(Stage::Quit, &[], |_| Ok(goodbye));
+                return self.unless_ruled(Stage::Quit, &[], |_, words| {
+                    Ok(Next::Last(words.unwrap_or(reply("221 2.0.0 goodbye")), End::Closed))
+                });
             }
             (b"STARTTLS", []) if self.offers_tls() => {
-                return self.unless_ruled(Stage::StartTls, &[], |receiver| {
-                    receiver.replies.push_str("220 2.0.0 go ahead\r\n");
+                return self.unless_ruled(Stage::StartTls, &[], |receiver, words| {
+                    receiver.replies.push_str(&words.unwrap_or(reply("220 2.0.0 go ahead")));
                     receiver.start_tls().map(|()| Next::Reply(String::new()))
                 });
             }
-            (b"STARTTLS", _) if self.is_inside_tls => reply("503 5.5.1 this is TLS already"),
+            (b"STARTTLS", _) if self.tls.is_some() => reply("503 5.5.1 this is TLS already"),
             (b"STARTTLS", _) if self.offers_tls() => reply("501 5.5.4 no parameters, please"),
-            (b"AUTH", _) if self.setup.auth.is_some() => return self.authenticate(rest),
+            (b"AUTH", _) if self.offers_auth() => return self.authenticate(rest),
             (b"DATA", []) => return self.data(),
-            (b"BDAT", _) => {
+            (b"BDAT", _) if self.setup.offers("CHUNKING") => {
                 self.flush()?;
                 return self.chunk(rest);
             }
             (b"EHLO" | b"LHLO" | b"HELO", []) => reply("501 5.5.4 a name or an address literal is missing"),
             (b"EHLO" | b"LHLO" | b"HELO", _) => {
-                return self.unless_ruled(Stage::Hello, &[rest], |receiver| Ok(receiver.hello(&verb)));
+                return self.unless_ruled(Stage::Hello, &[rest], |receiver, words| Ok(receiver.hello(&verb, words)));
             }
             (b"MAIL", _) => return self.mail(rest),
             (b"RCPT", _) => return self.recipient(rest),
@@ -171,15 +179,31 @@ impl Receiver<'_> {
         Ok(Next::Reply(reply))
     }
 
-    /// Does what the rules say at this stage, or what is usual.
+    /// Returns the refusal of a command before which something else has to come
+    /// ([RFC 3207, section 4](https://www.rfc-editor.org/rfc/rfc3207#section-4),
+    /// [RFC 4954, section 6](https://www.rfc-editor.org/rfc/rfc4954#section-6)). The octets behind a BDAT come all the same.
+    fn demand(&self, verb: &[u8]) -> Option<String> {
+        let is_open = matches!(verb, b"EHLO" | b"LHLO" | b"NOOP" | b"QUIT" | b"STARTTLS" | b"BDAT");
+        let needs_no_user = is_open || matches!(verb, b"HELO" | b"AUTH" | b"RSET");
+        if self.setup.needs_tls && self.tls.is_none() && !is_open {
+            return Some(reply("530 5.7.0 STARTTLS first"));
+        }
+        let is_missing = self.setup.needs_auth && self.user.is_none() && !needs_no_user;
+        is_missing.then(|| reply("530 5.7.0 AUTH first"))
+    }
+
+    /// Does what the rules say at this stage, or what is usual; that gets the words of a rule that grants.
     fn unless_ruled(
         &mut self,
         stage: Stage,
         what: &[&[u8]],
-        usual: impl FnOnce(&mut Self) -> io::Result<Next>,
+        usual: impl FnOnce(&mut Self, Option<String>) -> io::Result<Next>,
     ) -> io::Result<Next> {
         match self.consult(stage, what)? {
-            Act::AsUsual => usual(self),
+            Act::AsUsual => usual(self, None),
+            Act::Reply(words) if meaning(&words, stage.request()).is_some_and(Meaning::lets_go_on) => {
+                usual(self, Some(words))
+            }
             act => Ok(ruled(act)),
         }
     }
@@ -199,68 +223,47 @@ impl Receiver<'_> {
     }
 
     fn offers_tls(&self) -> bool {
-        self.setup.tls.is_some() && !self.is_inside_tls
+        self.setup.tls.is_some() && self.tls.is_none()
+    }
+
+    fn offers_auth(&self) -> bool {
+        self.setup.auth.is_some() && (self.tls.is_some() || !self.setup.needs_tls)
     }
 
     /// Shakes hands; what was sent behind STARTTLS is dropped with the input (RFC 3207, section 4.2).
     fn start_tls(&mut self) -> io::Result<()> {
         self.flush()?;
         let Some(tls) = &self.setup.tls else { return Ok(()) };
-        self.stream = tls.accept(Arc::clone(&self.stream), PATIENCE)?;
+        let (stream, version) = tls.accept(Arc::clone(&self.stream), PATIENCE)?;
+        self.stream = stream;
         // A handshake leaves none.
         self.stream.set_read_timeout(Some(PATIENCE))?;
         self.stream.set_write_timeout(Some(PATIENCE))?;
         self.input = Input::new(Arc::clone(&self.stream));
-        (self.is_inside_tls, self.is_authenticated) = (true, false);
+        self.shared.note_tls(self.session, &version);
+        (self.tls, self.user) = (Some(version), None);
         (self.hello, self.envelope, self.chunks) = (None, None, None);
         Ok(())
     }
 
-    fn hello(&mut self, verb: &[u8]) -> Next {
+    fn hello(&mut self, verb: &[u8], words: Option<String>) -> Next {
         let hello = if verb == b"LHLO" { Hello::Lmtp } else { Hello::Smtp };
         (self.hello, self.envelope, self.chunks) = (Some(hello), None, None);
-        Next::Reply(if verb == b"HELO" { reply(&format!("250 {NAME}")) } else { self.extensions() })
+        Next::Reply(words.unwrap_or_else(|| match verb {
+            b"HELO" => reply(&format!("250 {}", self.setup.name)),
+            _ => self.extensions(),
+        }))
     }
 
     fn extensions(&self) -> String {
-        let size = format!("SIZE {LARGEST}");
-        let mut keywords =
-            vec![NAME, "PIPELINING", &size, "8BITMIME", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES", "HELP"];
+        let mut lines: Vec<String> = [self.setup.name.clone()].into_iter().chain(self.setup.offered()).collect();
         if self.offers_tls() {
-            keywords.push("STARTTLS");
+            lines.push("STARTTLS".to_owned());
         }
         let channel = self.stream.channel_bindings();
-        let auth = self.setup.auth.as_ref().map(|gate| format!("AUTH {}", gate.mechanisms(&channel)));
-        keywords.extend(auth.as_deref());
-        multi_line("250", "", &keywords)
-    }
-
-    fn authenticate(&mut self, rest: &[u8]) -> io::Result<Next> {
-        let mut words = rest.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-        let (mechanism, initial) = (words.next().unwrap_or_default(), words.next());
-        self.unless_ruled(Stage::Auth, &[mechanism], |receiver| {
-            let channel = receiver.stream.channel_bindings();
-            let exchange = receiver.setup.auth.as_ref().and_then(|gate| gate.begin(mechanism, &channel));
-            let mut exchange = match exchange {
-                _ if receiver.is_authenticated => {
-                    return Ok(Next::Reply(reply("503 5.5.1 you have proven who you are already")));
-                }
-                _ if receiver.envelope.is_some() => {
-                    return Ok(Next::Reply(reply("503 5.5.1 not during a transaction")));
-                }
-                None => return Ok(Next::Reply(reply("504 5.5.4 no such mechanism here"))),
-                Some(exchange) => exchange,
-            };
-            let (is_granted, last) = exchange.run(initial.map(<[u8]>::to_vec), |challenge| {
-                receiver.replies.push_str(&reply(challenge));
-                receiver.flush()?;
-                let answer = receiver.input.line()?;
-                receiver.note(Side::Client, if answer.trim_ascii() == b"*" { b"*" } else { b"[hidden]" });
-                Ok(answer)
-            })?;
-            receiver.is_authenticated = is_granted;
-            Ok(Next::Reply(reply(last)))
-        })
+        let gate = self.setup.auth.as_ref().filter(|_| self.offers_auth());
+        lines.extend(gate.map(|gate| format!("AUTH {}", gate.mechanisms(&channel))));
+        multi_line("250", "", &lines.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// Says what is to be said.
@@ -280,11 +283,11 @@ impl Receiver<'_> {
     }
 
     fn note(&self, side: Side, line: &[u8]) {
-        self.shared.note(Said { session: self.session, side, line: line.to_vec() });
+        self.shared.note(self.session, Said { side, line: line.to_vec() });
     }
 }
 
-/// Gives what comes of a rule that says more than to wait.
+/// Returns what comes of a rule that says more than to wait.
 fn ruled(act: Act) -> Next {
     match act {
         Act::Reply(reply) if reply.starts_with("421") => Next::Last(reply, End::Closed),
@@ -319,7 +322,6 @@ fn multi_line(code: &str, enhanced: &str, lines: &[&str]) -> String {
     reply
 }
 
-const NAME: &str = "loopback.mconnect.test";
 /// How long a client may be idle ([RFC 5321, section 4.5.3.2.7](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2.7)).
 const PATIENCE: Duration = Duration::from_secs(5 * 60);
 
@@ -336,11 +338,11 @@ mod tests {
     struct Handshake(Mutex<Option<Arc<dyn Stream>>>);
 
     impl Accept for Handshake {
-        fn accept(&self, stream: Arc<dyn Stream>, _: Duration) -> io::Result<Arc<dyn Stream>> {
+        fn accept(&self, stream: Arc<dyn Stream>, _: Duration) -> io::Result<(Arc<dyn Stream>, String)> {
             stream.set_read_timeout(None)?;
             stream.set_write_timeout(None)?;
             *self.0.lock().expect("nobody panics with it") = Some(Arc::clone(&stream));
-            Ok(stream)
+            Ok((stream, String::new()))
         }
 
         fn end(&self, stream: &dyn Stream) -> io::Result<()> {

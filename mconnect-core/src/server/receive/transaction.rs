@@ -4,73 +4,95 @@ use std::io;
 use std::str::FromStr;
 
 use super::{Act, Hello, Next, Receiver, Stage, reply, ruled};
-use crate::protocol::BodyDecoder;
-use crate::server::Message;
+use crate::protocol::{BodyDecoder, Meaning, Request};
+use crate::server::rules::{DEFERRED, REFUSED, meaning};
+use crate::server::{Message, Path};
 
 #[derive(Default)]
 pub(super) struct Envelope {
-    sender: Vec<u8>,
-    recipients: Vec<Vec<u8>>,
+    sender: Path,
+    recipients: Vec<Path>,
 }
 
 impl Receiver<'_> {
     pub(super) fn mail(&mut self, rest: &[u8]) -> io::Result<Next> {
-        let Some((sender, params)) = path(rest, b"FROM:") else {
+        let Some(sender) = path(rest, b"FROM:") else {
             return Ok(Next::Reply(reply("501 5.5.4 the syntax is MAIL FROM:<address>")));
         };
-        self.unless_ruled(Stage::Mail, &[sender], |receiver| Ok(Next::Reply(receiver.begin(sender, params))))
+        self.unless_ruled(Stage::Mail, &[&sender.address.clone()], |receiver, words| {
+            let refusal = if words.is_some() { None } else { receiver.refusal_of_mail(&sender) };
+            Ok(Next::Reply(refusal.unwrap_or_else(|| {
+                receiver.envelope = Some(Envelope { sender, recipients: Vec::new() });
+                words.unwrap_or(reply("250 2.1.0 sender noted"))
+            })))
+        })
     }
 
-    fn begin(&mut self, sender: &[u8], params: &[u8]) -> String {
+    fn refusal_of_mail(&self, sender: &Path) -> Option<String> {
         if self.hello.is_none() {
-            return reply("503 5.5.1 EHLO first");
+            return Some(reply("503 5.5.1 EHLO first"));
         }
         if self.envelope.is_some() {
-            return reply("503 5.5.1 one sender at a time; RSET begins anew");
+            return Some(reply("503 5.5.1 one sender at a time; RSET begins anew"));
         }
-        for param in params.split(u8::is_ascii_whitespace).filter(|param| !param.is_empty()) {
-            let (name, value) = param.split_at(param.iter().position(|byte| *byte == b'=').unwrap_or(param.len()));
-            match (name.to_ascii_uppercase().as_slice(), value.get(1..).unwrap_or_default()) {
-                (b"SIZE", size) => match number::<u64>(size) {
-                    Some(size) if size > LARGEST as u64 => return reply("552 5.3.4 the message is too large"),
-                    Some(_) => {}
-                    None => return reply("501 5.5.4 SIZE takes a number"),
-                },
-                (b"BODY", kind) if kind.eq_ignore_ascii_case(b"7BIT") || kind.eq_ignore_ascii_case(b"8BITMIME") => {}
-                (b"SMTPUTF8", []) => {}
-                _ => return reply("555 5.5.4 no such parameter"),
+        self.refusal_of_parameters(sender)
+    }
+
+    /// Returns the refusal of a parameter whose extension is not offered, or of a value that it cannot have.
+    fn refusal_of_parameters(&self, path: &Path) -> Option<String> {
+        path.parameters.iter().find_map(|parameter| {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            let name = name.to_ascii_uppercase();
+            let extension = PARAMETERS.iter().find(|(parameter, _)| *parameter == name);
+            let is_offered = match (name.as_str(), value.to_ascii_uppercase().as_str()) {
+                ("AUTH", _) => self.offers_auth(),
+                ("BODY", kind @ ("8BITMIME" | "BINARYMIME")) => self.setup.offers(kind),
+                ("BODY", kind) => kind == "7BIT" && self.setup.offers("8BITMIME"),
+                _ => self.setup.offers(extension.map_or(&name, |(_, extension)| extension)),
+            };
+            match (name.as_str(), number::<u64>(value.as_bytes())) {
+                _ if !is_offered => Some(reply("555 5.5.4 no such parameter")),
+                ("SIZE", None) => Some(reply("501 5.5.4 SIZE takes a number")),
+                ("SIZE", Some(size)) if size > self.setup.size_limit as u64 => {
+                    Some(reply("552 5.3.4 the message is too large"))
+                }
+                _ => None,
             }
-        }
-        self.envelope = Some(Envelope { sender: sender.to_vec(), recipients: Vec::new() });
-        reply("250 2.1.0 sender noted")
+        })
     }
 
     pub(super) fn recipient(&mut self, rest: &[u8]) -> io::Result<Next> {
-        let Some((recipient, params)) = path(rest, b"TO:").filter(|(recipient, _)| !recipient.is_empty()) else {
+        let Some(recipient) = path(rest, b"TO:").filter(|recipient| !recipient.address.is_empty()) else {
             return Ok(Next::Reply(reply("501 5.5.4 the syntax is RCPT TO:<address>")));
         };
-        self.unless_ruled(Stage::Recipient, &[recipient], |receiver| Ok(Next::Reply(receiver.add(recipient, params))))
+        self.unless_ruled(Stage::Recipient, &[&recipient.address.clone()], |receiver, words| {
+            let refusal = match &receiver.envelope {
+                Some(full) if full.recipients.len() >= MOST_RECIPIENTS => Some(reply("452 4.5.3 too many recipients")),
+                _ if words.is_some() => None,
+                _ => receiver.refusal_of_recipient(&recipient),
+            };
+            Ok(Next::Reply(refusal.unwrap_or_else(|| {
+                receiver.envelope.get_or_insert_default().recipients.push(recipient);
+                words.unwrap_or(reply("250 2.1.5 recipient noted"))
+            })))
+        })
     }
 
-    fn add(&mut self, recipient: &[u8], params: &[u8]) -> String {
-        let Some(envelope) = &mut self.envelope else { return reply("503 5.5.1 MAIL first") };
-        if !params.is_empty() {
-            return reply("555 5.5.4 no such parameter");
+    fn refusal_of_recipient(&self, recipient: &Path) -> Option<String> {
+        if self.envelope.is_none() {
+            return Some(reply("503 5.5.1 MAIL first"));
         }
-        match recipient.split(|byte| *byte == b'@').next().unwrap_or_default().to_ascii_lowercase().as_slice() {
-            b"refused" => reply("550 5.1.1 no such mailbox here"),
-            b"later" => reply("450 4.2.1 the mailbox is busy, try again later"),
-            _ if envelope.recipients.len() >= MOST_RECIPIENTS => reply("452 4.5.3 too many recipients"),
-            _ => {
-                envelope.recipients.push(recipient.to_vec());
-                reply("250 2.1.5 recipient noted")
-            }
-        }
+        let local_part = recipient.address.split(|byte| *byte == b'@').next().unwrap_or_default();
+        self.refusal_of_parameters(recipient).or_else(|| match local_part.to_ascii_lowercase().as_slice() {
+            b"refused" => Some(reply(REFUSED)),
+            b"later" => Some(reply(DEFERRED)),
+            _ => None,
+        })
     }
 
     fn may_send(&self) -> Result<(), String> {
         match &self.envelope {
-            None => Err(reply("503 5.5.1 MAIL first")),
+            None => Err(self.demand(b"DATA").unwrap_or(reply("503 5.5.1 MAIL first"))),
             Some(envelope) if envelope.recipients.is_empty() => Err(reply("554 5.5.1 no valid recipients")),
             Some(_) => Ok(()),
         }
@@ -79,8 +101,8 @@ impl Receiver<'_> {
     pub(super) fn data(&mut self) -> io::Result<Next> {
         match self.may_send() {
             Ok(()) if self.chunks.is_some() => Ok(Next::Reply(reply("503 5.5.1 BDAT has begun already"))),
-            Ok(()) => self.unless_ruled(Stage::Data, &[], |receiver| {
-                receiver.replies.push_str("354 end the message with a lone dot\r\n");
+            Ok(()) => self.unless_ruled(Stage::Data, &[], |receiver, words| {
+                receiver.replies.push_str(&words.unwrap_or(reply("354 end the message with a lone dot")));
                 receiver.flush()?;
                 receiver.body()
             }),
@@ -103,7 +125,7 @@ impl Receiver<'_> {
                     Act::Reply(reply) if !reply.starts_with("421") => {
                         self.replies.push_str(&reply);
                         self.flush()?;
-                        early = Some(Next::Reply(String::new()));
+                        early = Some(is_granted(&reply, Request::EndOfData));
                     }
                     act => return Ok(ruled(act)),
                 }
@@ -113,13 +135,20 @@ impl Receiver<'_> {
             let end = decoder.decode(some, &mut content);
             self.input.take(end.unwrap_or(count));
             size += end.unwrap_or(count);
-            if size > LARGEST || early.is_some() {
+            if size > LARGEST || early == Some(false) {
                 content.clear();
             }
-            if end.is_some() {
-                self.envelope = self.envelope.take().filter(|_| early.is_none());
-                return early.map_or_else(|| self.accept(content, size), Ok);
+            if end.is_none() {
+                continue;
             }
+            if early.is_none() {
+                return self.accept(content, size, None);
+            }
+            let envelope = self.envelope.take().unwrap_or_default();
+            if early == Some(true) && size <= LARGEST {
+                self.keep(envelope, content);
+            }
+            return Ok(Next::Reply(String::new()));
         }
     }
 
@@ -134,10 +163,12 @@ impl Receiver<'_> {
             _ => return Ok(Next::Reply(reply("501 5.5.4 the syntax is BDAT size [LAST]"))),
         };
         let Some(size) = size else { return Ok(Next::Reply(reply("501 5.5.4 the syntax is BDAT size [LAST]"))) };
-        let mut permission = self.may_send().map_err(Next::Reply);
+        // With the words of a rule that grants.
+        let mut permission = self.may_send().map(|()| None).map_err(Next::Reply);
         if permission.is_ok() && self.chunks.is_none() {
             permission = match self.consult(Stage::Data, &[])? {
-                Act::AsUsual => Ok(()),
+                Act::AsUsual => Ok(None),
+                Act::Reply(words) if is_granted(&words, Request::Bdat) => Ok(Some(words)),
                 act => Err(ruled(act)),
             };
         }
@@ -158,47 +189,61 @@ impl Receiver<'_> {
         }
         match permission {
             Err(refusal) => Ok(refusal),
-            Ok(()) if is_last => {
+            Ok(words) if is_last => {
                 let total = content.len();
-                self.accept(content, total)
+                self.accept(content, total, words)
             }
-            Ok(()) => {
+            Ok(words) => {
                 self.chunks = Some(content);
-                Ok(Next::Reply(reply(&format!("250 2.0.0 {size} octets noted"))))
+                Ok(Next::Reply(words.unwrap_or_else(|| reply(&format!("250 2.0.0 {size} octets noted")))))
             }
         }
     }
 
-    /// Ends the transaction: keeps the message, for those recipients for whom it is accepted.
-    fn accept(&mut self, content: Vec<u8>, size: usize) -> io::Result<Next> {
+    /// Ends the transaction: keeps the message, for those recipients for whom it is accepted. `words` are said of a message
+    /// that is not too large.
+    fn accept(&mut self, content: Vec<u8>, size: usize, words: Option<String>) -> io::Result<Next> {
         let Envelope { sender, mut recipients } = self.envelope.take().unwrap_or_default();
-        let usual = match size > LARGEST {
-            true => reply("552 5.3.4 the message is too large"),
-            false => reply(&format!("250 2.0.0 message of {} octets accepted", content.len())),
+        let too_large = reply("552 5.3.4 the message is too large");
+        let usual = match words {
+            _ if size > self.setup.size_limit => too_large.clone(),
+            Some(words) => words,
+            None => reply(&format!("250 2.0.0 message of {} octets accepted", content.len())),
         };
-        let groups: Vec<Vec<Vec<u8>>> = match self.hello {
+        let groups: Vec<Vec<Path>> = match self.hello {
             // One reply for each recipient (RFC 2033, section 4.2).
             Some(Hello::Lmtp) => recipients.drain(..).map(|recipient| vec![recipient]).collect(),
             _ => vec![recipients],
         };
         let mut accepted = Vec::new();
         for group in groups {
-            let what: Vec<&[u8]> = group.iter().map(Vec::as_slice).collect();
+            let what: Vec<&[u8]> = group.iter().map(|recipient| &*recipient.address).collect();
             let reply = match self.consult(Stage::Message, &what)? {
-                Act::AsUsual => usual.clone(),
-                Act::Reply(reply) if !reply.starts_with("421") => reply,
+                Act::AsUsual => &usual,
+                // Of a larger one, nothing was kept.
+                Act::Reply(reply) if size > LARGEST && is_granted(&reply, Request::EndOfData) => &too_large,
+                Act::Reply(reply) if !reply.starts_with("421") => &reply.clone(),
                 act => return Ok(ruled(act)),
             };
-            if reply.starts_with('2') {
+            if is_granted(reply, Request::EndOfData) {
                 accepted.extend(group);
             }
-            self.replies.push_str(&reply);
+            self.replies.push_str(reply);
         }
         if !accepted.is_empty() {
-            self.shared.keep(Message { sender, recipients: accepted, content });
+            self.keep(Envelope { sender, recipients: accepted }, content);
         }
         Ok(Next::Reply(String::new()))
     }
+
+    fn keep(&self, Envelope { sender, recipients }: Envelope, content: Vec<u8>) {
+        let (session, user, tls) = (self.session, self.user.clone(), self.tls.clone());
+        self.shared.keep(Message { session, sender, recipients, content, user, tls });
+    }
+}
+
+fn is_granted(reply: &str, request: Request) -> bool {
+    meaning(reply, request).is_some_and(Meaning::is_granted)
 }
 
 /// Reads digits alone: the standard library would take a sign, too.
@@ -207,15 +252,27 @@ fn number<T: FromStr>(digits: &[u8]) -> Option<T> {
 }
 
 /// Takes `FROM:<address> params` apart.
-fn path<'a>(rest: &'a [u8], keyword: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+fn path(rest: &[u8], keyword: &[u8]) -> Option<Path> {
     let (start, rest) = rest.split_at_checked(keyword.len())?;
     let inner = rest.trim_ascii_start().strip_prefix(b"<")?;
     let end = memchr::memchr(b'>', inner)?;
-    let (address, params) = (&inner[..end], &inner[end + 1..]);
+    let (address, params) = (inner[..end].to_vec(), &inner[end + 1..]);
     let is_apart = params.is_empty() || params.starts_with(b" ");
-    (start.eq_ignore_ascii_case(keyword) && is_apart).then_some((address, params.trim_ascii()))
+    let params = params.split(u8::is_ascii_whitespace).filter(|param| !param.is_empty());
+    let parameters = params.map(|param| String::from_utf8_lossy(param).into_owned()).collect();
+    (start.eq_ignore_ascii_case(keyword) && is_apart).then_some(Path { address, parameters })
 }
 
+/// Parameters of MAIL and RCPT, and the extensions that have them; others are of an extension of the same name.
+const PARAMETERS: [(&str, &str); 7] = [
+    ("RET", "DSN"),
+    ("ENVID", "DSN"),
+    ("NOTIFY", "DSN"),
+    ("ORCPT", "DSN"),
+    ("BY", "DELIVERBY"),
+    ("HOLDFOR", "FUTURERELEASE"),
+    ("HOLDUNTIL", "FUTURERELEASE"),
+];
 /// The largest message that is taken, in octets.
 pub(in crate::server) const LARGEST: usize = 100 * 1024 * 1024;
 const MOST_RECIPIENTS: usize = 1000;
