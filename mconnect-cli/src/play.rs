@@ -18,6 +18,7 @@ use crate::failure;
 use crate::report::{Case, junit, tap};
 use crate::run::make_ready;
 use crate::screen::Screen;
+use crate::secret::Secret;
 use crate::secure::Secure;
 use crate::verdict::{Verdict, reason, status};
 use crate::watch::Watch;
@@ -48,10 +49,14 @@ fn play_all(options: &Options, play: &Play, watch: &Watch<'_>, verdict: &Verdict
         Ok(ready) => ready,
         Err((status, message)) => return verdict.complain(status, &message),
     };
+    let passwords = match secure.passwords(dialogues.iter().map(|(_, dialogue)| dialogue), &play.values) {
+        Ok(passwords) => passwords,
+        Err((status, message)) => return verdict.complain(status, &message),
+    };
     let screen = RefCell::new(Screen::of(options.output));
     let sessions: usize = dialogues.iter().map(|(_, dialogue)| dialogue.sessions().len()).sum();
     let is_one_of_many = play.repeat > 1 || sessions > 1;
-    let stage = Stage { connect, options, play, secure, watch, screen, verdict, is_one_of_many };
+    let stage = Stage { connect, options, play, secure, passwords, watch, screen, verdict, is_one_of_many };
     let mut cases = Vec::new();
     for round in 0..play.repeat {
         for (name, dialogue) in &dialogues {
@@ -76,6 +81,8 @@ struct Stage<'a> {
     options: &'a Options,
     play: &'a Play,
     secure: Secure,
+    /// Those of its exchanges that nobody has set, by name.
+    passwords: Vec<(String, Secret)>,
     watch: &'a Watch<'a>,
     screen: RefCell<Screen>,
     verdict: &'a Verdict,
@@ -117,6 +124,9 @@ impl Stage<'_> {
         self.secure.prepare_player(&mut player);
         for (name, value) in &self.play.values {
             player.set(name, value.as_str());
+        }
+        for (name, password) in &self.passwords {
+            player.set_secret(name, password.as_bytes());
         }
         if self.play.keeps_going {
             player.keep_going();

@@ -1,10 +1,11 @@
 //! The place of TLS and AUTH in a tool that was built without them.
 
 use mconnect_core::Session;
-use mconnect_core::dialogue::Player;
+use mconnect_core::dialogue::{Dialogue, Player};
 use mconnect_core::server::{Server, ServerError, Setup};
 
 use crate::args::{Options, Security, Start};
+use crate::secret::Secret;
 use crate::verdict::{Verdict, say, status};
 
 pub struct Secure {
@@ -36,6 +37,16 @@ impl Secure {
     /// None: the options ask for no TLS.
     pub fn begin_to_play(&self, session: Session) -> Result<Session, (u8, String)> {
         Ok(session)
+    }
+
+    /// # Errors
+    /// None: no password is taken from anywhere.
+    pub fn passwords<'a>(
+        &self,
+        _: impl IntoIterator<Item = &'a Dialogue>,
+        _: &[(String, String)],
+    ) -> Result<Vec<(String, Secret)>, (u8, String)> {
+        Ok(Vec::new())
     }
 
     pub fn prepare_player(&self, _: &mut Player<'_>) {}

@@ -4,6 +4,7 @@ mod auth;
 mod chain;
 mod opening;
 mod password;
+mod played;
 
 use std::cell::RefCell;
 use std::fs;
