@@ -23,7 +23,7 @@ use zeroize::Zeroize as _;
 use crate::input::{Block, Input};
 use crate::judge::End;
 use crate::overdue::Overdue;
-use crate::progress::Work;
+use crate::progress::{self, Work};
 use crate::screen::{self, Screen};
 use crate::secure::Secure;
 use crate::terminal::Terminal;
@@ -307,7 +307,7 @@ impl Talk<'_> {
         if session.outstanding() == 0 {
             self.heard.overdue.restart();
         }
-        match session.send(self.script.out()) {
+        match progress::during(self.work.as_ref(), || session.send(self.script.out())) {
             Ok(()) => {
                 if let Some(work) = &mut self.work {
                     let is_inside = matches!(session.phase(), Phase::Body | Phase::Chunk { .. });
