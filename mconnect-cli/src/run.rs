@@ -98,7 +98,7 @@ fn takes_typed_lines(options: &Options) -> bool {
 }
 
 fn watch_session(options: &Options, stage: &Stage, verdict: &Arc<Verdict>) {
-    match Watch::begin(options, takes_a_prompt(options)) {
+    match Watch::begin(options, takes_typed_lines(options)) {
         Ok(watch) => {
             open_and_hand_over(options, stage, &watch, verdict);
             watch.end(verdict);
@@ -204,7 +204,12 @@ fn hand_over(
     rules.ends_at_refusal = options.ends_at_refusal;
     rules.upgrades = secure.upgrades();
     rules.is_in_tls = secure.is_in_tls();
-    let typed = (pace == Pace::Typed).then_some(Typed { prompt: &options.prompt, reopen });
+    let typed = (pace == Pace::Typed).then_some(Typed {
+        prompt: &options.prompt,
+        tape: watch.tape(),
+        has_timeout: options.timeout.is_some(),
+        reopen,
+    });
     if typed.is_some() && options.prompt.has_escapes && !options.is_quiet {
         say("a line that begins with a tilde is an escape: ~? lists them");
     }

@@ -13,10 +13,10 @@
 mod alarm;
 mod ask;
 #[cfg(feature = "tls")]
-mod auth;
+pub mod auth;
 #[cfg(not(feature = "tls"))]
 #[path = "without_auth.rs"]
-mod auth;
+pub mod auth;
 mod closed;
 mod completion;
 mod editor;
@@ -33,7 +33,7 @@ mod next;
 mod paint;
 mod rows;
 mod send;
-mod tape;
+pub mod tape;
 pub mod tell;
 mod vi;
 mod waker;

@@ -6,7 +6,7 @@ use crate::record::Tape;
 use crate::verdict::say;
 
 /// Starts writing the session down, or stops; a file other than the one that is written is started after it.
-pub(super) fn record(tape: &Tape, name: &str) {
+pub fn record(tape: &Tape, name: &str) {
     let written = stop(tape);
     let is_same = written.as_deref().is_some_and(|written| written == name);
     match name {
@@ -24,7 +24,7 @@ pub(super) fn record(tape: &Tape, name: &str) {
 }
 
 /// Writes the file that was asked for, if one was, tells that, and names it.
-pub(super) fn stop(tape: &Tape) -> Option<String> {
+pub fn stop(tape: &Tape) -> Option<String> {
     match tape.stop() {
         Ok(file) => {
             let file = file?.display().to_string();

@@ -23,6 +23,7 @@ use crate::screen::Screen;
 use crate::verdict::{Verdict, reason, say, status};
 pub use auth::refused;
 use opening::Opening;
+pub use password::ask as ask_password;
 
 /// What was asked for, made ready.
 pub struct Secure {
