@@ -10,18 +10,20 @@ use crate::stderr;
 #[derive(Debug, Clone, Copy)]
 pub struct Overdue {
     since: Instant,
+    /// How long it had been due when that was told.
+    told: Duration,
 }
 
 impl Default for Overdue {
     fn default() -> Self {
-        Self { since: Instant::now() }
+        Self { since: Instant::now(), told: Duration::ZERO }
     }
 }
 
 impl Overdue {
     /// Begins again: another reply is due next.
     pub fn restart(&mut self) {
-        self.since = Instant::now();
+        *self = Self::default();
     }
 
     /// Returns when what is due has been due for so long.
@@ -40,6 +42,20 @@ impl Overdue {
     pub fn tick(&self, standing: &Standing) -> Duration {
         let next = self.next_tick(standing).filter(|_| stderr::is_shown());
         next.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
+    }
+
+    /// Returns when it is told next, if a reply is due: where each telling is a line, twice as late as before.
+    pub fn next_telling(&self, standing: &Standing) -> Option<Instant> {
+        awaited(standing)?;
+        self.after(GRACE.max(self.told * 2))
+    }
+
+    /// Tells it, if it is time for that.
+    pub fn tell(&mut self, standing: &Standing) -> Option<String> {
+        let is_time = self.next_telling(standing)? <= Instant::now();
+        let words = self.words(standing).filter(|_| is_time)?;
+        self.told = Duration::from_secs(self.since.elapsed().as_secs());
+        Some(words)
     }
 
     /// Says what is waited for, and how long already, once that is more than two seconds.

@@ -1,5 +1,7 @@
 //! Work that takes long: how much of it is done is drawn in the last row, and gone afterwards.
 
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::Visible;
@@ -10,42 +12,62 @@ use crate::stderr::{at_interrupt, clear, draw, is_shown, say};
 pub const WHOLE_MESSAGE: &str = "the whole message went out: it may have been taken";
 
 /// Octets on their way out.
-#[derive(Debug)]
 pub struct Work {
+    figures: Arc<Figures>,
+}
+
+struct Figures {
     /// What goes out, such as the name of a file.
     name: String,
     total: Option<u64>,
-    done: u64,
     begun: Instant,
-    drawn: Instant,
-    is_drawn: bool,
+    way: Mutex<Way>,
+    has_ended: Condvar,
+}
+
+/// How far it is.
+struct Way {
+    done: u64,
+    drawn: Option<Instant>,
+    /// A write is under way, which may take long: nothing else is shown meanwhile.
+    is_writing: bool,
+    is_over: bool,
 }
 
 impl Work {
     /// Begins.
     pub fn new(name: &str, total: Option<u64>) -> Self {
-        let now = Instant::now();
-        Self { name: Visible(name.as_bytes()).to_string(), total, done: 0, begun: now, drawn: now, is_drawn: false }
+        let way = Way { done: 0, drawn: None, is_writing: false, is_over: false };
+        let figures = Arc::new(Figures {
+            name: Visible(name.as_bytes()).to_string(),
+            total,
+            begun: Instant::now(),
+            way: Mutex::new(way),
+            has_ended: Condvar::new(),
+        });
+        if is_shown() {
+            let theirs = Arc::clone(&figures);
+            // Without it, the line stands still while a write blocks.
+            let _ = thread::Builder::new().name("progress".to_owned()).spawn(move || theirs.keep_drawing());
+        }
+        Self { figures }
     }
 
     /// Notes that so many octets more went out; `is_inside` says whether a message is under way after that.
     pub fn add(&mut self, octets: usize, is_inside: bool) {
-        self.done += octets as u64;
+        let mut way = self.figures.way();
+        way.done += octets as u64;
         let is_lost = if is_inside { ", and not the end of the message: it cannot have been taken" } else { "" };
-        at_interrupt(Some(format!("{} of {} went out{is_lost}", amount(self.done), self.name)));
-        if self.is_long() && (!self.is_drawn || self.drawn.elapsed() >= GAP) {
-            (self.drawn, self.is_drawn) = (Instant::now(), true);
-            let words = words(&end_of(&self.name), self.done, self.total, self.begun.elapsed());
-            draw(&words);
-        }
+        at_interrupt(Some(format!("{} of {} went out{is_lost}", amount(way.done), self.figures.name)));
+        self.figures.draw(&mut way);
     }
 
     /// Ends it: if that took long enough to be drawn, the line is replaced by one with what went out.
     pub fn finish(self, is_quiet: bool) {
         clear();
         if self.is_long() && is_shown() && !is_quiet {
-            let seconds = self.begun.elapsed().as_secs_f64();
-            say(&format!("{}: {} sent in {seconds:.1} s", self.name, amount(self.done)));
+            let seconds = self.figures.begun.elapsed().as_secs_f64();
+            say(&format!("{}: {} sent in {seconds:.1} s", self.figures.name, amount(self.figures.way().done)));
         }
     }
 
@@ -58,12 +80,53 @@ impl Work {
     }
 
     fn is_long(&self) -> bool {
-        self.begun.elapsed() >= GRACE && self.done >= LEAST
+        self.figures.is_long(self.figures.way().done)
+    }
+}
+
+/// Does a write that is a part of this work, if it is of any: while it takes long, the line is drawn all the same.
+pub fn during<T>(work: Option<&Work>, write: impl FnOnce() -> T) -> T {
+    if let Some(work) = work {
+        work.figures.way().is_writing = true;
+    }
+    let written = write();
+    if let Some(work) = work {
+        work.figures.way().is_writing = false;
+    }
+    written
+}
+
+impl Figures {
+    fn keep_drawing(&self) {
+        let mut way = self.way();
+        while !way.is_over {
+            if way.is_writing {
+                self.draw(&mut way);
+            }
+            way = self.has_ended.wait_timeout(way, GAP).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn draw(&self, way: &mut Way) {
+        if self.is_long(way.done) && way.drawn.is_none_or(|drawn| drawn.elapsed() >= GAP) {
+            way.drawn = Some(Instant::now());
+            draw(&words(&end_of(&self.name), way.done, self.total, self.begun.elapsed()));
+        }
+    }
+
+    fn is_long(&self, done: u64) -> bool {
+        self.begun.elapsed() >= GRACE && done >= LEAST
+    }
+
+    fn way(&self) -> MutexGuard<'_, Way> {
+        self.way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Work {
     fn drop(&mut self) {
+        self.figures.way().is_over = true;
+        self.figures.has_ended.notify_all();
         clear();
         at_interrupt(None);
     }

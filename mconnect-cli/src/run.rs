@@ -56,7 +56,9 @@ fn converse(options: &Options, verdict: &Arc<Verdict>) -> Result<(), Failure> {
         return Err(Failure::new(Status::Usage, message));
     }
     let act = |stage: &Stage| {
-        observers::watched(options, has_prompt, verdict, |watch| open_and_hand_over(options, stage, watch, verdict));
+        observers::watched(options, takes_typed_lines(options), verdict, |watch| {
+            open_and_hand_over(options, stage, watch, verdict)
+        });
     };
     set_stage(options, act).map_err(|error| Failure::cannot("wait for signals", &error))
 }
@@ -164,7 +166,12 @@ fn hand_over(
     rules.ends_at_refusal = options.ends_at_refusal;
     rules.upgrades = secure.upgrades();
     rules.is_in_tls = secure.is_in_tls();
-    let typed = (pace == Pace::Typed).then_some(Typed { prompt: &options.prompt, reopen });
+    let typed = (pace == Pace::Typed).then_some(Typed {
+        prompt: &options.prompt,
+        log: watch.session_log(),
+        has_timeout: options.timeout.is_some(),
+        reopen,
+    });
     if typed.is_some() && options.prompt.has_escapes && !options.is_quiet {
         say("a line that begins with a tilde is an escape: ~? lists them");
     }

@@ -136,6 +136,7 @@ pub fn act(signal: Signal, terminal: &Terminal) {
         process::exit(128 + signal as i32);
     }
     // Still here: continued after a stop, or whoever started us had the signal ignored.
+    stderr::resume();
     let _ = only.thread_block();
     terminal.resume();
 }

@@ -10,11 +10,13 @@ use mconnect_core::protocol::Escaper;
 use crate::timestamps;
 
 /// The row as it is drawn, and what is told below it if the process is interrupted.
-static LAST_ROW: Mutex<LastRow> = Mutex::new(LastRow { drawn: String::new(), at_interrupt: None });
+static LAST_ROW: Mutex<LastRow> = Mutex::new(LastRow { drawn: String::new(), at_interrupt: None, is_left: false });
 
 struct LastRow {
     drawn: String,
     at_interrupt: Option<String>,
+    /// The process is about to end, and nothing more is drawn.
+    is_left: bool,
 }
 
 /// Writes a line, or several, made visible: whatever is quoted in them steers no terminal. Where nobody can read it, there
@@ -33,11 +35,12 @@ pub fn is_shown() -> bool {
 
 /// Draws the last row anew, cut to what any terminal shows in one row; only where standard error is a terminal.
 pub fn draw(text: &str) {
-    let drawn = &mut row().drawn;
+    let mut row = row();
     let text: String = text.chars().take(WIDTH).collect();
-    if text == *drawn || !is_shown() {
+    if row.is_left || text == row.drawn || !is_shown() {
         return;
     }
+    let drawn = &mut row.drawn;
     let gone = drawn.chars().count().saturating_sub(text.chars().count());
     put(&format!("\r{text}{}{}", " ".repeat(gone), "\x08".repeat(gone)));
     *drawn = text;
@@ -56,6 +59,7 @@ pub fn clear() {
 pub fn leave() {
     let (drawn, words) = {
         let mut row = row();
+        row.is_left = true;
         (std::mem::take(&mut row.drawn), row.at_interrupt.take())
     };
     if !drawn.is_empty() {
@@ -64,6 +68,11 @@ pub fn leave() {
     if let Some(words) = words {
         say(&format!("mconnect: interrupted: {words}"));
     }
+}
+
+/// Draws again: the process goes on after all.
+pub fn resume() {
+    row().is_left = false;
 }
 
 /// Sets what is told if the process is interrupted from now on, and returns what would have been told until now.

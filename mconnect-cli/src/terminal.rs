@@ -47,6 +47,8 @@ pub enum Manner {
     Prompt,
     /// Lines as ever, but what is typed is not shown.
     Hidden,
+    /// Lines as ever, or unseen, and Ctrl-C ends one as Enter does, with itself at its end.
+    Closed { is_hidden: bool },
 }
 
 impl Terminal {
@@ -237,9 +239,15 @@ pub fn drop_typed() -> bool {
 impl Manner {
     fn settings(self, original: &Termios) -> Termios {
         let mut settings = original.clone();
-        if self == Self::Hidden {
+        if matches!(self, Self::Hidden | Self::Closed { is_hidden: true }) {
             settings.local_flags.remove(LocalFlags::ECHO);
             settings.local_flags.insert(LocalFlags::ECHONL);
+        }
+        if let Self::Closed { .. } = self {
+            settings.control_chars[SpecialCharacterIndices::VINTR as usize] = _POSIX_VDISABLE;
+            settings.control_chars[SpecialCharacterIndices::VEOL as usize] = CTRL_C;
+        }
+        if matches!(self, Self::Hidden | Self::Closed { .. }) {
             return settings;
         }
         settings
@@ -257,7 +265,8 @@ impl Manner {
     }
 }
 
-const CTRL_C: u8 = 3;
+/// What Ctrl-C types where it sends no signal.
+pub const CTRL_C: u8 = 3;
 
 impl Drop for Terminal {
     fn drop(&mut self) {

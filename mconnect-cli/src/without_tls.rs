@@ -1,11 +1,12 @@
 //! The place of TLS and AUTH in a tool that was built without them.
 
 use mconnect_core::Session;
-use mconnect_core::dialogue::Player;
+use mconnect_core::dialogue::{Dialogue, Player};
 use mconnect_core::server::{Server, ServerError, Setup};
 
 use crate::failure::{Failure, Status};
 use crate::options::{Options, Security, Start};
+use crate::secret::Secret;
 use crate::stderr::say;
 use crate::verdict::Verdict;
 
@@ -38,6 +39,16 @@ impl Secure {
     /// None: the options ask for no TLS.
     pub fn begin_to_play(&self, session: Session) -> Result<Session, Failure> {
         Ok(session)
+    }
+
+    /// # Errors
+    /// None: no password is taken from anywhere.
+    pub fn passwords<'a>(
+        &self,
+        _: impl IntoIterator<Item = &'a Dialogue>,
+        _: &[(String, String)],
+    ) -> Result<Vec<(String, Secret)>, Failure> {
+        Ok(Vec::new())
     }
 
     pub fn prepare_player(&self, _: &mut Player<'_>) {}

@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::screen::{Folder, Screen};
+use common::screen::{Folder, Screen, paste};
 use common::told::Told;
 use common::{MCONNECT, PATIENCE, Pty};
 use mconnect_core::server::Server;
@@ -444,11 +444,6 @@ fn a_line_of_the_server_is_on_the_screen_within_50_ms() {
     assert!(times[4] < Duration::from_millis(50), "{times:?}");
     screen.send(CTRL_C);
     screen.wait();
-}
-
-/// Lines as a terminal pastes them.
-fn paste(text: &str) -> String {
-    format!("\x1b[200~{}\x1b[201~", text.replace('\n', "\r"))
 }
 
 #[test]

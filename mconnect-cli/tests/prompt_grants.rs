@@ -3,18 +3,13 @@
 
 mod common;
 
-use common::screen::{Folder, Screen};
+use common::screen::{Folder, Screen, paste};
 use common::told::Told;
 
 const CTRL_C: &str = "\x03";
 const CTRL_D: &str = "\x04";
 const SECRET: &str = "c2VjcmV0";
 const DROPPED: &str = "mconnect: what was typed ahead was dropped";
-
-/// Lines as a terminal pastes them.
-fn paste(text: &str) -> String {
-    format!("\x1b[200~{}\x1b[201~", text.replace('\n', "\r"))
-}
 
 fn at_prompt(state: &Folder, options: &[&str]) -> (Told, Screen) {
     let told = Told::start();

@@ -139,7 +139,7 @@ fn an_exchange_asks_for_what_it_needs_and_shows_no_password() {
     let seen = screen.pty.screen();
     let kept = folder.history();
     let recorded = fs::read_to_string(&record).unwrap();
-    assert!(kept.contains("~a login user") && recorded.contains("AUTH LOGIN"), "{kept}\n{recorded}");
+    assert!(kept.contains("~a login user") && recorded.contains("*authenticate LOGIN "), "{kept}\n{recorded}");
     for secret in ["penci", &encode(b"pencil"), &encode(b"\0user\0pencil")] {
         for text in [&seen, &kept, &recorded] {
             assert!(!text.contains(secret), "{secret} is in:\n{text}");

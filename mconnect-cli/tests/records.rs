@@ -8,8 +8,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 
 use common::screen::{Folder, Screen};
-use common::{assert_status, err, out, talk, tool};
-use mconnect_core::server::Server;
+use common::{MCONNECT, Pty, assert_status, err, out, talk, tool};
+use mconnect_core::server::{Server, Setup};
 
 fn path(folder: &Folder, name: &str) -> String {
     folder.path().join(name).to_str().unwrap().to_owned()
@@ -219,4 +219,38 @@ fn a_record_behind_a_link_stays_there() {
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     let text = fs::read_to_string(&file).unwrap();
     assert!(text.contains("C: QUIT\n") && !text.contains("longer"), "{text}");
+}
+
+#[test]
+fn an_exchange_by_a_password_replays_with_a_password_and_not_with_what_it_was_made_into() {
+    let (folder, server) = (Folder::new(), Setup::new().auth([("tim", "pencil")]).start().unwrap());
+    for mechanism in ["PLAIN", "LOGIN", "CRAM-MD5"] {
+        let file = path(&folder, mechanism);
+        let mut screen = Screen::start(server.port(), &[]);
+        screen.expect_last("smtp>");
+        screen.enter("EHLO x", "smtp>");
+        screen.enter(&format!("~a {mechanism} tim"), "password of tim:");
+        screen.enter("pencil", "smtp>");
+        screen.send(format!("~w {file}\r"));
+        screen.pty.expect("from its beginning");
+        screen.send("QUIT\r");
+        assert_eq!(screen.wait(), 0);
+        let text = fs::read_to_string(&file).unwrap();
+        let step = "*secret password1*\n# 220 ";
+        assert!(text.starts_with(step) && !text.contains("secret1"), "{text}");
+        assert!(text.contains(&format!("\nC: *authenticate {mechanism} ${{user1}} ${{password1}}*\n")), "{text}");
+        let port = server.port().to_string();
+        let args = ["--set", "user1=tim", "--play", &file, "-p", &port, "127.0.0.1"];
+        for (password, status) in [("pencil", 0), ("crayon", 77)] {
+            let output = tool(&args).env("MCONNECT_PASSWORD", password).output().unwrap();
+            assert_status(&output, status);
+            assert!(!(out(&output) + &err(&output)).contains(password), "{}{}", out(&output), err(&output));
+        }
+        // A person is asked for it, unseen.
+        let mut pty = Pty::start(MCONNECT, &args);
+        pty.expect("password of tim: ");
+        pty.send("pencil\r");
+        assert_eq!(pty.wait(), 0, "{}", pty.screen());
+        assert!(!pty.screen().contains("pencil"), "{}", pty.screen());
+    }
 }

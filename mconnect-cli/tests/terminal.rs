@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
 use std::sync::mpsc::{Receiver, channel};
@@ -11,7 +12,7 @@ use std::thread;
 use common::folder::Folder;
 use common::told::Told;
 use common::{MCONNECT, PATIENCE, Peer, Pty, read_once};
-use mconnect_core::server::Server;
+use mconnect_core::server::{Server, Setup};
 use nix::sys::signal::Signal;
 use nix::sys::termios::LocalFlags;
 
@@ -440,6 +441,78 @@ fn without_a_prompt_the_escapes_work() {
     pty.send("~.\r");
     assert_eq!(pty.wait(), 0);
     assert_eq!(server.messages()[0].content, b"~z is text\r\nSubject: x\r\n\r\n.dot\r\n");
+}
+
+#[test]
+fn without_a_prompt_escapes_authenticate_encode_send_a_chunk_and_write_the_session_down() {
+    let folder = Folder::new("escapes-auth");
+    let (file, record) = (folder.write("mail.eml", "Subject: x\r\n"), folder.path("record"));
+    let server = Setup::new().auth([("tim", "pencil")]).start().unwrap();
+    let mut pty = Pty::mconnect(server.port(), &["--quiet"]);
+    pty.expect("220 ");
+    for (line, shown) in [
+        ("~a PLAIN tim now", "mconnect: ~a takes a mechanism and a user; the password is asked for"),
+        ("EHLO x", "SCRAM-SHA-256"),
+        ("~64 \\0tim\\0x", "AHRpbQB4"),
+        ("~a CRAM-MD5", "user: "),
+        ("tim", "password of tim: "),
+        ("crayon", "mconnect: authentication as tim by CRAM-MD5 was refused"),
+        ("~a PLAIN tim", "password of tim: "),
+        ("*", "mconnect: nothing was sent"),
+        ("~a tim", "password of tim: "),
+        ("pencil", "235 "),
+        (&format!("~w {record}"), "from its beginning: ~w stops that"),
+        ("MAIL FROM:<a@b.example>", "250 2.1.0"),
+        ("RCPT TO:<c@d.example>", "250 2.1.5"),
+        (&format!("~b {file}"), "250 2.0.0"),
+        ("~w", "written: "),
+    ] {
+        pty.send(format!("{line}\r"));
+        pty.expect(shown);
+    }
+    pty.send("QUIT\r");
+    assert_eq!(pty.wait(), 0, "{}", pty.screen());
+    assert_eq!(pty.settings(), pty.before);
+    let text = fs::read_to_string(&record).unwrap();
+    assert!(text.contains("\nC: *authenticate SCRAM-SHA-256 ${user1} ${password1}*\n"), "{text}");
+    assert!(text.contains("BDAT 12 LAST") && !text.contains("QUIT"), "{text}");
+    for secret in ["pencil", "crayon"] {
+        assert!(!pty.screen().contains(secret) && !text.contains(secret), "{}{text}", pty.screen());
+    }
+    assert_eq!(server.messages()[0].content, b"Subject: x\r\n");
+}
+
+#[test]
+fn without_a_prompt_what_leaves_has_the_status_of_the_first_failure() {
+    for keys in ["QUIT\r", "~.\r", "half a line\x03", CTRL_C, CTRL_D] {
+        let (port, thread) = sessions(&[&["421 busy\r\n"]]);
+        let mut pty = Pty::mconnect(port, &["--quiet"]);
+        pty.expect("closed> ");
+        pty.send(keys);
+        assert_eq!(pty.wait(), 75, "{keys:?}");
+        assert_eq!(pty.settings(), pty.before);
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn without_a_prompt_a_late_reply_is_told_beside_open_input_and_a_deadline_holds() {
+    let told = Told::start();
+    let mut pty = Pty::mconnect(told.peer.port, &["--quiet", "--timeout", "5"]);
+    told.say("220 hi\r\n");
+    pty.expect("220 hi");
+    pty.send("RSET\r");
+    told.expect("RSET\r\n");
+    pty.expect("waiting for the reply to RSET, 2 s");
+    // What is typed meanwhile goes out.
+    pty.send("NOOP\r");
+    told.expect("RSET\r\nNOOP\r\n");
+    pty.expect("waiting for the reply to RSET, 4 s");
+    pty.expect("timed out after 5 s");
+    pty.expect("closed> ");
+    pty.send("QUIT\r");
+    assert_eq!(pty.wait(), 75);
+    told.received();
 }
 
 #[test]

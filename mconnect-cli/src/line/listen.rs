@@ -12,6 +12,7 @@ use super::{Flow, Stop, Talk};
 use crate::judge::{self, End};
 use crate::progress;
 use crate::stderr;
+use crate::stderr::say;
 use crate::terminal::{self, Manner};
 
 impl Talk<'_> {
@@ -68,6 +69,35 @@ impl Talk<'_> {
         // It would stand in the middle of a line that has not ended.
         if let Some(words) = self.heard.overdue.words(&session.standing()).filter(|_| self.heard.ahead == 0) {
             stderr::draw(&words);
+        }
+    }
+
+    /// Returns how long to wait for the server where it may be the input that comes first. A person waits as long as it
+    /// takes, unless a time was said.
+    pub(super) fn patience_beside_input(&self, session: &Session) -> Duration {
+        let standing = session.standing();
+        match &self.setting.typed {
+            _ if standing.outstanding == 0 => Duration::MAX,
+            None => session.patience(),
+            Some(typed) => {
+                let is_due = standing.awaited.is_some() && !matches!(standing.phase, Phase::Chunk { .. });
+                let deadline = self.heard.overdue.after(session.patience()).filter(|_| is_due && typed.has_timeout);
+                deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
+            }
+        }
+    }
+
+    /// Returns how long it is until a person who may type is told what is late.
+    pub(super) fn until_telling(&self, session: &Session) -> Duration {
+        let next = self.heard.overdue.next_telling(&session.standing()).filter(|_| self.is_typed());
+        next.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
+    }
+
+    /// Tells it, on a line of its own: a half-typed one must not be drawn over.
+    pub(super) fn tell_late(&mut self, session: &Session) {
+        if let Some(words) = self.heard.overdue.tell(&session.standing()) {
+            self.setting.screen.end_line();
+            say(&words);
         }
     }
 

@@ -4,6 +4,11 @@
 //! `poll` for whichever of server and input has something. What may go out when, and where it ends, is the
 //! [`Script`]'s to say.
 
+#[cfg(feature = "tls")]
+mod auth;
+#[cfg(not(feature = "tls"))]
+#[path = "without_auth.rs"]
+mod auth;
 mod close;
 mod listen;
 mod typed;
@@ -11,7 +16,6 @@ mod unheard;
 
 use std::io;
 use std::ops::ControlFlow::{self, Break, Continue};
-use std::time::Duration;
 
 use mconnect_core::protocol::{CrlfEncoder, Phase};
 use mconnect_core::script::{self, Next, Pace, Rules, Script};
@@ -23,7 +27,8 @@ use zeroize::Zeroize as _;
 use crate::input::{Block, Input};
 use crate::judge::End;
 use crate::overdue::Overdue;
-use crate::progress::Work;
+use crate::progress::{self, Work};
+use crate::prompt::session_log;
 use crate::screen::{self, Screen};
 use crate::secure::Secure;
 use crate::stderr::say;
@@ -51,6 +56,9 @@ pub fn run(session: Session, mut setting: Setting<'_>) {
     while let Some(session) = next.take() {
         let (back, over) = live(session, setting);
         setting = back;
+        if let Some(typed) = &setting.typed {
+            session_log::stop(typed.log);
+        }
         setting.rules.is_in_tls = false;
         next = match over {
             Over::Left => None,
@@ -261,10 +269,9 @@ impl Talk<'_> {
             let (server, stdout) = (session.as_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN)), io::stdout());
             let mut fds = vec![PollFd::new(self.setting.input.as_fd(), PollFlags::POLLIN), screen::reader(&stdout)];
             fds.extend(server);
-            // Only a person at a terminal waits as long as it takes for a reply.
-            let is_due = self.setting.rules.pace != Pace::Typed && session.outstanding() > 0;
-            let patience = if is_due { session.patience() } else { Duration::MAX };
-            let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::NONE);
+            let patience = self.patience_beside_input(session);
+            let tick = self.until_telling(session);
+            let timeout = PollTimeout::try_from(patience.min(tick)).unwrap_or(PollTimeout::NONE);
             let polled = poll(&mut fds, timeout);
             let (is_input, is_said) = (is_ready(&fds[0]), fds.get(2).is_some_and(is_ready));
             if screen::is_without_reader(&fds[1]) {
@@ -272,7 +279,8 @@ impl Talk<'_> {
             }
             match (polled, is_input, is_said) {
                 (Err(Errno::EINTR), ..) => {}
-                (Ok(0), ..) => return self.give_up_waiting(session, patience).map_continue(|()| false),
+                (Ok(0), ..) if tick < patience => self.tell_late(session),
+                (Ok(0), ..) => return self.give_up_waiting(session, session.patience()).map_continue(|()| false),
                 (Ok(_), is_input, true) => {
                     self.receive(session, patience)?;
                     self.show_what_came(session)?;
@@ -308,7 +316,7 @@ impl Talk<'_> {
         if session.outstanding() == 0 {
             self.heard.overdue.restart();
         }
-        match session.send(self.script.out()) {
+        match progress::during(self.work.as_ref(), || session.send(self.script.out())) {
             Ok(()) => {
                 if let Some(work) = &mut self.work {
                     let is_inside = matches!(session.phase(), Phase::Body | Phase::Chunk { .. });

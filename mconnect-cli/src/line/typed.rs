@@ -10,15 +10,20 @@ use mconnect_core::protocol::{BodyEncoder, CrlfEncoder, Phase};
 use super::{Flow, Setting, Stop, Talk};
 use crate::failure::Failure;
 use crate::judge::End;
+use crate::observers::record::SessionLog;
 use crate::options::Prompt;
 use crate::prompt::escapes::{self, Escape};
-use crate::prompt::{expand, explain};
+use crate::prompt::{expand, explain, session_log};
 use crate::screen;
 use crate::stderr::say;
+use crate::terminal::{CTRL_C, Manner};
 
 /// What typed lines are given beside.
 pub struct Typed<'a> {
     pub prompt: &'a Prompt,
+    pub log: &'a SessionLog,
+    /// The time that a reply has was said.
+    pub has_timeout: bool,
     /// Opens a session like the first one; what keeps it from that has been told.
     pub reopen: &'a dyn Fn() -> Option<Session>,
 }
@@ -50,17 +55,36 @@ impl Talk<'_> {
                 self.end = Some(End::Given);
                 return Some(Break(Stop::Close));
             }
-            Escape::Chunk(_) | Escape::Authenticate(_) | Escape::Encode(_) | Escape::Record(_) => {
-                say("mconnect: this one needs the prompt, which this terminal cannot have");
-            }
+            Escape::Record(name) => session_log::record(typed.log, &name),
+            Escape::Chunk(name) => return Some(self.send_chunk(session, &name)),
+            Escape::Encode(bytes) => self.encode(session, &bytes),
+            Escape::Authenticate(words) => return Some(self.authenticate(session, &words)),
         }
         Some(Continue(()))
     }
 
-    fn send_octets(&mut self, session: &mut Session, octets: &[u8]) -> Flow {
+    pub(super) fn send_octets(&mut self, session: &mut Session, octets: &[u8]) -> Flow {
         match session.send(octets) {
             Ok(()) => self.show_what_came(session),
             Err(error) => self.writing_failed(session, error),
+        }
+    }
+
+    /// Sends a file as one chunk, the last one of a message ([RFC 3030](https://www.rfc-editor.org/rfc/rfc3030)).
+    fn send_chunk(&mut self, session: &mut Session, name: &str) -> Flow {
+        if session.phase() != Phase::Command {
+            say("mconnect: a chunk begins where a command is due");
+            return Continue(());
+        }
+        match read(name) {
+            Ok(octets) => {
+                let command = format!("BDAT {} LAST\r\n", octets.len());
+                self.send_octets(session, &[command.as_bytes(), &octets].concat())
+            }
+            Err(error) => {
+                Failure::cannot_read(&name, &error).tell();
+                Continue(())
+            }
         }
     }
 
@@ -100,12 +124,16 @@ impl Talk<'_> {
 /// is not wanted. With `is_hidden`, the first line is the rest of an answer, and dropped unseen.
 pub fn stay(setting: &mut Setting<'_>, mut is_hidden: bool) -> Option<Session> {
     loop {
+        if let Some(terminal) = setting.terminal {
+            let _ = terminal.enter(Manner::Closed { is_hidden });
+        }
         let _ = screen::put(b"closed> ");
-        let block = setting.input.take().ok().filter(|block| !block.is_empty())?;
+        let taken = setting.input.take().ok();
+        if let Some(terminal) = setting.terminal {
+            terminal.leave();
+        }
+        let block = taken.filter(|block| !block.is_empty() && !block.ends_with(&[CTRL_C]))?;
         if std::mem::take(&mut is_hidden) {
-            if let Some(terminal) = setting.terminal {
-                terminal.leave();
-            }
             continue;
         }
         let line = String::from_utf8_lossy(&block).trim_end().to_owned();
@@ -120,6 +148,7 @@ pub fn stay(setting: &mut Setting<'_>, mut is_hidden: bool) -> Option<Session> {
             Some(Escape::List) => say(escapes::LIST.trim_end()),
             Some(Escape::Topic(topic)) => explain::help(topic.as_deref(), typed.prompt.help_file.as_deref()),
             Some(Escape::Chain) => say(&setting.secure.chain()),
+            Some(Escape::Record(name)) => session_log::record(typed.log, &name),
             None if line.eq_ignore_ascii_case("QUIT") => return None,
             None if line.is_empty() => {}
             _ => say(crate::prompt::CLOSED),

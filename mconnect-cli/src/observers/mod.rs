@@ -26,7 +26,7 @@ pub struct Observers<'a> {
     record: Option<Record>,
     /// What is kept for whoever asks for a record at the prompt.
     session_log: SessionLog,
-    has_prompt: bool,
+    is_typed: bool,
     json: Option<Json>,
     timings: Option<Timings>,
 }
@@ -34,11 +34,11 @@ pub struct Observers<'a> {
 /// Does something that is watched as the options ask for; what is written at the end is written after a failure, too.
 pub fn watched(
     options: &Options,
-    has_prompt: bool,
+    is_typed: bool,
     verdict: &Verdict,
     act: impl FnOnce(&Observers<'_>) -> Result<(), Failure>,
 ) {
-    let Some(watch) = verdict.check(Observers::begin(options, has_prompt)) else { return };
+    let Some(watch) = verdict.check(Observers::begin(options, is_typed)) else { return };
     verdict.check(act(&watch));
     watch.end(verdict);
 }
@@ -48,7 +48,7 @@ impl<'a> Observers<'a> {
     ///
     /// # Errors
     /// A failure that says what file cannot be written.
-    fn begin(options: &'a Options, has_prompt: bool) -> Result<Self, Failure> {
+    fn begin(options: &'a Options, is_typed: bool) -> Result<Self, Failure> {
         if options.output.has_stamps {
             timestamps::begin();
         }
@@ -59,15 +59,7 @@ impl<'a> Observers<'a> {
             Some(json) => Some(json.timings()),
             None => Some(Timings::new()),
         };
-        Ok(Self {
-            options,
-            start: Instant::now(),
-            record,
-            session_log: SessionLog::default(),
-            has_prompt,
-            json,
-            timings,
-        })
+        Ok(Self { options, start: Instant::now(), record, session_log: SessionLog::default(), is_typed, json, timings })
     }
 
     /// Has the next session watched, if it is opened so.
@@ -82,7 +74,7 @@ impl<'a> Observers<'a> {
         if let Some(record) = &self.record {
             observers.push(Box::new(record.recorder()));
         }
-        if self.has_prompt {
+        if self.is_typed {
             observers.push(Box::new(self.session_log.head()));
         }
         match (&self.json, &self.timings) {

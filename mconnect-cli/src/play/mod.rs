@@ -18,6 +18,7 @@ use crate::observers::{self, Observers};
 use crate::options::Options;
 use crate::report::{Case, junit, tap};
 use crate::screen::Screen;
+use crate::secret::Secret;
 use crate::secure::Secure;
 use crate::verdict::Verdict;
 
@@ -35,10 +36,11 @@ fn play_all(options: &Options, watch: &Observers<'_>, verdict: &Verdict) -> Resu
     let play = &options.play;
     let dialogues: Vec<(String, Dialogue)> = play.files.iter().map(|file| read(file)).collect::<Result<_, _>>()?;
     let (secure, connect, _server) = connection::prepare(options)?;
+    let passwords = secure.passwords(dialogues.iter().map(|(_, dialogue)| dialogue), &play.values)?;
     let screen = RefCell::new(Screen::of(options.output));
     let sessions: usize = dialogues.iter().map(|(_, dialogue)| dialogue.sessions().len()).sum();
     let is_one_of_many = play.repeat > 1 || sessions > 1;
-    let runner = Runner { connect, options, secure, watch, screen, verdict, is_one_of_many };
+    let runner = Runner { connect, options, secure, passwords, watch, screen, verdict, is_one_of_many };
     let mut cases = Vec::new();
     for round in 0..play.repeat {
         for (name, dialogue) in &dialogues {
@@ -64,6 +66,8 @@ struct Runner<'a> {
     connect: Connect,
     options: &'a Options,
     secure: Secure,
+    /// Those of its exchanges that nobody has set, by name.
+    passwords: Vec<(String, Secret)>,
     watch: &'a Observers<'a>,
     screen: RefCell<Screen>,
     verdict: &'a Verdict,
@@ -97,6 +101,9 @@ impl Runner<'_> {
         self.secure.prepare_player(&mut player);
         for (name, value) in &play.values {
             player.set(name, value.as_str());
+        }
+        for (name, password) in &self.passwords {
+            player.set_secret(name, password.as_bytes());
         }
         if play.keeps_going {
             player.keep_going();

@@ -2,15 +2,15 @@
 
 use std::ops::ControlFlow::Continue;
 
-use mconnect_core::Peer;
 use mconnect_core::auth::{AuthStep, Credentials, Exchange, Mechanism, encode};
-use mconnect_core::protocol::{Phase, Request, Visible};
+use mconnect_core::protocol::{Extensions, Phase, Request, Standing, Visible};
+use mconnect_core::{ChannelBindings, Peer};
 use zeroize::Zeroizing;
 
 use super::ask::Asked;
 use super::{Flow, Talk};
 use crate::secret::Secret;
-use crate::secure::{is_mechanism, refused};
+use crate::secure::{Secure, is_mechanism, refused};
 use crate::stderr::say;
 use crate::terminal::Manner;
 
@@ -19,7 +19,10 @@ impl Talk<'_> {
     /// the session goes on.
     pub(super) fn authenticate(&mut self, words: &str) -> Flow {
         let peer = self.writer.peer().clone();
-        let (mechanism, is_named, user) = match self.choose(words, &peer) {
+        let (extensions, channel) = (self.writer.extensions(), self.writer.channel_bindings());
+        let chosen = require_free(&self.writer.standing())
+            .and_then(|()| choose(words, extensions, &channel, &peer, self.setting.secure));
+        let (mechanism, is_named, user) = match chosen {
             Ok(chosen) => chosen,
             Err(message) => {
                 say(&format!("mconnect: {message}"));
@@ -32,7 +35,7 @@ impl Talk<'_> {
         };
         self.show_what_came()?;
         // The server has had time to say something else.
-        if !self.is_free() {
+        if !is_free(&self.writer.standing()) {
             say("mconnect: the server no longer waits for a command: nothing was sent");
             return Continue(());
         }
@@ -54,30 +57,6 @@ impl Talk<'_> {
         }
         say(&text);
         Continue(())
-    }
-
-    /// Gives the mechanism, whether it was named, and the user if one is named.
-    fn choose(&self, words: &str, peer: &Peer) -> Result<(Mechanism, bool, Option<String>), String> {
-        if !self.is_free() {
-            return Err("~a goes where a command can be given and no reply is due".to_owned());
-        }
-        let mut words = words.split_whitespace();
-        let (asked, user) = match (words.next(), words.next()) {
-            (Some(user), None) if !is_mechanism(user) => (None, Some(user)),
-            words => words,
-        };
-        if words.next().is_some() {
-            return Err("~a takes a mechanism and a user; the password is asked for".to_owned());
-        }
-        let extensions = self.writer.extensions();
-        if asked.is_none() && extensions.is_none() {
-            return Err("EHLO comes first: its reply says by which mechanisms".to_owned());
-        }
-        let secure = self.setting.secure;
-        let channel = self.writer.channel_bindings();
-        let mechanism = secure.mechanism(asked, &extensions.unwrap_or_default(), &channel, peer)?;
-        secure.require_hidden(mechanism, peer)?;
-        Ok((mechanism, asked.is_some(), user.map(str::to_owned)))
     }
 
     /// Gives who the user is, and the password, asking for what is not known.
@@ -124,7 +103,8 @@ impl Talk<'_> {
         loop {
             // What has come already is looked at before a password goes out.
             self.show_what_came()?;
-            let is_asked = if std::mem::take(&mut is_first) { self.is_free() } else { self.is_challenged() };
+            let standing = self.writer.standing();
+            let is_asked = if std::mem::take(&mut is_first) { is_free(&standing) } else { is_challenged(&standing) };
             if !is_asked {
                 say("mconnect: nothing more of the exchange was sent: the server has said something else since");
                 return Continue(());
@@ -156,18 +136,51 @@ impl Talk<'_> {
             }
         }
     }
+}
 
-    /// Says whether the last that was said is a challenge.
-    fn is_challenged(&self) -> bool {
-        let standing = self.writer.standing();
-        let is_of_auth = |request| matches!(request, Some(Request::Auth | Request::AuthAnswer));
-        let was_asked = standing.last_answer.is_some_and(|answer| is_of_auth(answer.request));
-        standing.phase == Phase::Auth && standing.outstanding == 0 && was_asked
+/// Returns the mechanism, whether it was named, and the user if one is named.
+///
+/// # Errors
+/// A sentence on what is wrong with the words, or hinders it.
+pub fn choose(
+    words: &str,
+    extensions: Option<Extensions>,
+    channel: &ChannelBindings,
+    peer: &Peer,
+    secure: &Secure,
+) -> Result<(Mechanism, bool, Option<String>), String> {
+    let mut words = words.split_whitespace();
+    let (asked, user) = match (words.next(), words.next()) {
+        (Some(user), None) if !is_mechanism(user) => (None, Some(user)),
+        words => words,
+    };
+    if words.next().is_some() {
+        return Err("~a takes a mechanism and a user; the password is asked for".to_owned());
     }
+    if asked.is_none() && extensions.is_none() {
+        return Err("EHLO comes first: its reply says by which mechanisms".to_owned());
+    }
+    let mechanism = secure.mechanism(asked, &extensions.unwrap_or_default(), channel, peer)?;
+    secure.require_hidden(mechanism, peer)?;
+    Ok((mechanism, asked.is_some(), user.map(str::to_owned)))
+}
 
-    /// Says whether a command can be given, and nothing that comes is the answer to something else.
-    fn is_free(&self) -> bool {
-        let standing = self.writer.standing();
-        standing.phase == Phase::Command && standing.outstanding == 0 && !standing.is_closing
-    }
+/// Looks whether an exchange can begin.
+///
+/// # Errors
+/// A sentence that says where one goes.
+pub fn require_free(standing: &Standing) -> Result<(), String> {
+    if is_free(standing) { Ok(()) } else { Err("~a goes where a command can be given and no reply is due".to_owned()) }
+}
+
+/// Says whether a command can be given, and nothing that comes is the answer to something else.
+pub fn is_free(standing: &Standing) -> bool {
+    standing.phase == Phase::Command && standing.outstanding == 0 && !standing.is_closing
+}
+
+/// Says whether the last that was said is a challenge.
+pub fn is_challenged(standing: &Standing) -> bool {
+    let is_of_auth = |request| matches!(request, Some(Request::Auth | Request::AuthAnswer));
+    let was_asked = standing.last_answer.is_some_and(|answer| is_of_auth(answer.request));
+    standing.phase == Phase::Auth && standing.outstanding == 0 && was_asked
 }

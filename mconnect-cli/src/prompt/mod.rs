@@ -13,10 +13,10 @@
 mod alarm;
 mod ask;
 #[cfg(feature = "tls")]
-mod auth;
+pub mod auth;
 #[cfg(not(feature = "tls"))]
 #[path = "without_auth.rs"]
-mod auth;
+pub mod auth;
 mod closed;
 mod completion;
 mod editor;
@@ -33,7 +33,7 @@ mod paint;
 mod prompt_text;
 mod rows;
 mod send;
-mod session_log;
+pub mod session_log;
 mod suggestion;
 mod vi;
 mod waker;

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::suggestion::is_harmless;
 use super::{End, Flow, Leave, Talk, is_command, paint, prompt_text};
 use crate::judge;
-use crate::progress::Work;
+use crate::progress::{self, Work};
 use crate::screen;
 use crate::secure::Secure;
 use crate::stderr::say;
@@ -267,7 +267,7 @@ impl Talk<'_> {
         if self.writer.standing().outstanding == 0 {
             self.overdue.restart();
         }
-        match self.writer.send(bytes) {
+        match progress::during(self.work.as_ref(), || self.writer.send(bytes)) {
             Ok(()) => {
                 if let Some(work) = &mut self.work {
                     work.add(bytes.len(), matches!(self.writer.standing().phase, Phase::Body | Phase::Chunk { .. }));

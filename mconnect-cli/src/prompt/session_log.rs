@@ -6,7 +6,7 @@ use crate::observers::record::SessionLog;
 use crate::stderr::say;
 
 /// Starts writing the session down, or stops; a file other than the one that is written is started after it.
-pub(super) fn record(log: &SessionLog, name: &str) {
+pub fn record(log: &SessionLog, name: &str) {
     let written = stop(log);
     let is_same = written.as_deref().is_some_and(|written| written == name);
     match name {
@@ -24,7 +24,7 @@ pub(super) fn record(log: &SessionLog, name: &str) {
 }
 
 /// Writes the file that was asked for, if one was, tells that, and names it.
-pub(super) fn stop(log: &SessionLog) -> Option<String> {
+pub fn stop(log: &SessionLog) -> Option<String> {
     match log.stop() {
         Ok(file) => {
             let file = file?.display().to_string();

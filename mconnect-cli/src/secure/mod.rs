@@ -4,6 +4,7 @@ mod auth;
 mod chain;
 mod opening;
 mod password;
+mod played;
 
 use std::cell::RefCell;
 use std::fs;
@@ -25,6 +26,7 @@ use crate::stderr::say;
 use crate::verdict::Verdict;
 pub use auth::{is_mechanism, refused};
 use opening::Opening;
+pub use password::ask as ask_password;
 
 /// What was asked for, made ready.
 pub struct Secure {

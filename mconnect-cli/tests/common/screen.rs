@@ -122,6 +122,11 @@ impl Screen {
     }
 }
 
+/// Lines as a terminal pastes them.
+pub fn paste(text: &str) -> String {
+    format!("\x1b[200~{}\x1b[201~", text.replace('\n', "\r"))
+}
+
 /// A folder of its own, gone when dropped.
 pub struct Folder(TempDir);
 

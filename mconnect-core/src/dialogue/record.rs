@@ -60,7 +60,7 @@ struct Record {
     has_ended: bool,
 }
 
-/// An exchange of AUTH whose answers depend on challenges: line by line it would not be granted again.
+/// An exchange of AUTH by a password: line by line it would ask for what nobody knows, or not be granted again.
 #[derive(Debug, Clone)]
 struct Exchange {
     mechanism: String,
@@ -250,10 +250,10 @@ impl Record {
         }
     }
 
-    /// Notes the beginning of an exchange, if the answers in it depend on challenges.
+    /// Notes the beginning of an exchange by a password.
     fn sent_auth(&mut self, line: &[u8]) {
         let Some(mechanism) = auth_mechanism(line).filter(|mechanism| !mechanism.is_empty()) else { return };
-        if !SAME_AGAIN.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(mechanism)) {
+        if !WITHOUT_PASSWORD.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(mechanism)) {
             self.exchange = Some(Exchange {
                 mechanism: String::from_utf8_lossy(mechanism).into_owned(),
                 start: self.text.len(),
@@ -284,5 +284,5 @@ const LONGEST_EXCHANGE: usize = 64 * 1024;
 /// What has no end after so many octets is written in pieces.
 const LONGEST_LINE: usize = 64 * 1024;
 
-/// Mechanisms by which one says the same thing every time.
-const SAME_AGAIN: [&str; 6] = ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER", "EXTERNAL", "ANONYMOUS"];
+/// Mechanisms without a password.
+const WITHOUT_PASSWORD: [&str; 2] = ["EXTERNAL", "ANONYMOUS"];
