@@ -32,13 +32,7 @@ pub fn status_of_refusal(code: Code) -> u8 {
 
 /// Gives an error with its causes, and a hint where there is one, on one line.
 pub fn describe(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&reason(&error.to_string()));
-        cause = error.source();
-    }
+    let mut text = error.chain();
     if let Some(hint) = hint(error) {
         text.push_str(": ");
         text.push_str(hint);

@@ -5,7 +5,6 @@
 mod args;
 mod atomic_file;
 mod failure;
-mod helo;
 mod help;
 mod input;
 mod json;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use mconnect_core::{Connect, Event, Observer, Timings};
+use mconnect_core::{Connect, Timings};
 
 use crate::args::Options;
 use crate::json::Json;
@@ -46,25 +46,24 @@ impl<'a> Watch<'a> {
 
     /// Has the next session watched, if it is opened so.
     pub fn over(&self, connect: Connect) -> Connect {
-        let mut observers: Vec<Box<dyn Observer>> = Vec::new();
+        let mut connect = connect;
         if !self.options.is_quiet {
-            observers.push(Box::new(Narrator));
+            connect = connect.observer(Narrator);
         }
         if let Some(form) = self.options.trace {
-            observers.push(Box::new(Trace::new(form)));
+            connect = connect.observer(Trace::new(form));
         }
         if let Some(record) = &self.record {
-            observers.push(Box::new(record.recorder()));
+            connect = connect.observer(record.recorder());
         }
         if self.has_prompt {
-            observers.push(Box::new(self.tape.head()));
+            connect = connect.observer(self.tape.head());
         }
         match (&self.json, &self.timings) {
-            (Some(json), _) => observers.push(Box::new(json.observer())),
-            (None, Some(timings)) => observers.push(Box::new(timings.clone())),
-            (None, None) => {}
+            (Some(json), _) => connect.observer(json.observer()),
+            (None, Some(timings)) => connect.observer(timings.clone()),
+            (None, None) => connect,
         }
-        if observers.is_empty() { connect } else { connect.observer(Tee(observers)) }
     }
 
     pub fn tape(&self) -> &Tape {
@@ -85,17 +84,6 @@ impl<'a> Watch<'a> {
         }
         if let Some(json) = self.json {
             json.end(verdict);
-        }
-    }
-}
-
-/// Tells several observers.
-struct Tee(Vec<Box<dyn Observer>>);
-
-impl Observer for Tee {
-    fn observe(&self, at: Instant, event: &Event<'_>) {
-        for observer in &self.0 {
-            observer.observe(at, event);
         }
     }
 }

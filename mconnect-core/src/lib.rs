@@ -60,6 +60,9 @@
 
 #[cfg(feature = "auth")]
 pub mod auth;
+#[cfg(not(feature = "auth"))]
+#[path = "without_auth.rs"]
+mod auth;
 #[cfg(any(feature = "serde", feature = "tls"))]
 mod calendar;
 mod closer;
@@ -69,6 +72,7 @@ mod error;
 #[cfg(feature = "serde")]
 pub mod json;
 mod observer;
+mod own_name;
 pub mod protocol;
 pub mod script;
 #[cfg(feature = "server")]
@@ -84,8 +88,9 @@ mod tls;
 
 pub use closer::Closer;
 pub use connect::{Connect, Family, port};
-pub use error::{Action, Attempt, Error, Peer, Scene, Truncation};
-pub use observer::{Event, Observer};
-pub use session::{MessageReply, RawReader, RawWriter, Reader, Session, Timeouts, Writer};
+pub use error::{Action, Attempt, Awaited, DeadlinePassed, Error, Peer, Scene, Truncation};
+pub use observer::{Event, Observer, observer_fn};
+pub use own_name::{address_literal, is_name_blamed, own_name};
+pub use session::{Hello, MessageReply, RawReader, RawWriter, Reader, Session, Timeouts, Writer};
 pub use stream::{ChannelBindings, Pair, Stream};
 pub use timings::{Stage, Timing, Timings};

@@ -2,12 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 use mconnect_core::auth::{Credentials, Exchange, Mechanism, encode};
 use mconnect_core::protocol::Phase;
 use mconnect_core::server::{Server, Setup};
-use mconnect_core::{Connect, Error, Event, Session};
+use mconnect_core::{Connect, Error, Event, Session, observer_fn};
 
 const MECHANISMS: [Mechanism; 5] =
     [Mechanism::Plain, Mechanism::Login, Mechanism::CramMd5, Mechanism::ScramSha1, Mechanism::ScramSha256];
@@ -60,7 +59,7 @@ fn a_challenge_that_is_none_is_cancelled() {
         "cannot authenticate with 127.0.0.1:{} (command phase): the server's challenge is none of CRAM-MD5",
         server.port()
     );
-    assert_eq!(error.to_string(), words);
+    assert_eq!(error.chain(), words);
     session.quit().unwrap();
     server.join().unwrap();
 }
@@ -128,11 +127,11 @@ fn no_observer_sees_a_secret() {
     let server = Setup::new().auth([("user", "pencil")]).start().unwrap();
     for mechanism in MECHANISMS {
         let theirs = Arc::clone(&theirs);
-        let observer = move |_: Instant, event: &Event<'_>| {
+        let observer = observer_fn(move |_, event| {
             if let Event::Sent(bytes) = event {
                 theirs.lock().unwrap().push_str(&String::from_utf8_lossy(bytes));
             }
-        };
+        });
         let mut session = Connect::new("127.0.0.1", server.port()).observer(observer).open().unwrap();
         session.read_reply().unwrap();
         session

@@ -18,17 +18,17 @@ fn open(dialogue: &str) -> (Server, Session) {
 fn a_pipeline_that_breaks_off_is_what_broke_it_off() {
     let (server, mut session) = open("S: 220 hi\nC: A\nC: B\nS: 250 a\nS: *close*");
     session.read_reply().unwrap();
-    let error = session.pipeline(["A", "B"]).unwrap_err();
+    let error = session.pipeline_anyway(["A", "B"]).unwrap_err();
     let Error::Pipeline { answered, .. } = &error else { panic!("{error}") };
     assert_eq!((answered.len(), error.to_string().as_str()), (1, "a pipeline broke off after 1 reply"));
     assert!(!error.is_timeout() && !error.is_temporary() && error.has_sent());
     let scene = error.scene().unwrap();
-    assert_eq!((scene.action, scene.phase), (Action::ReadReply, Phase::Closed));
+    assert_eq!((scene.action, scene.phase), (Action::ReadReply, Phase::Command));
     server.join().unwrap();
 
     let (server, mut session) = open("S: 220 hi\nC: A\nC: *silence 1 s*");
     session.read_reply().unwrap();
-    let error = session.pipeline(["A"]).unwrap_err();
+    let error = session.pipeline_anyway(["A"]).unwrap_err();
     assert!(error.is_timeout() && error.is_temporary() && error.has_sent(), "{error}");
     drop(session);
     drop(server.join());

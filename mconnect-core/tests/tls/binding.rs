@@ -170,10 +170,10 @@ fn a_server_that_asks_for_few_rounds_gets_no_answer_unless_the_caller_allows_tha
         let ended = session.authenticate(if allows { exchange.allow_few_rounds() } else { exchange });
         match ended {
             Ok(reply) => assert!(allows && reply.code() == 501),
-            Err(Error::Auth { reason, .. }) => {
+            Err(Error::Auth { source, .. }) => {
                 assert!(!allows);
                 assert_eq!(
-                    reason,
+                    source.to_string(),
                     "the server asks for too few rounds, 1: below 4096 they hardly protect the password"
                 );
             }
