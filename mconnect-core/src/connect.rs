@@ -240,12 +240,7 @@ impl Connect {
     }
 
     /// Resolves in a thread of its own, which is left behind at the deadline: the system's resolver has none.
-    fn resolve(
-        &self,
-        timeout: Duration,
-        overall: Option<Instant>,
-        closer: &Closer,
-    ) -> Result<Vec<SocketAddr>, Error> {
+    fn resolve(&self, timeout: Duration, overall: Option<Instant>, closer: &Closer) -> Result<Vec<SocketAddr>, Error> {
         if let Some(literal) = self.literal() {
             return Ok(vec![literal]);
         }

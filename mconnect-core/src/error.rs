@@ -383,7 +383,9 @@ impl Error {
         match self {
             Self::OutOfStep { scene, outstanding } => Some(match (scene.phase, outstanding) {
                 (Phase::Greeting, 1..) => "read the greeting first (Session::greeting)",
-                (_, 1..) => "read the replies that are due first (Session::read_reply), or send a group (Session::pipeline)",
+                (_, 1..) => {
+                    "read the replies that are due first (Session::read_reply), or send a group (Session::pipeline)"
+                }
                 (Phase::Body, 0) => "the server waits for a message (Session::message)",
                 (Phase::Chunk { .. }, 0) => "the server waits for the rest of a chunk (Session::send)",
                 (Phase::StartTls, 0) => "the server waits for a handshake (Session::upgrade)",
@@ -393,7 +395,9 @@ impl Error {
             Self::Injection { scene, .. } if scene.phase != Phase::StartTls => {
                 Some("TLS from the first byte begins before anything else is read")
             }
-            Self::LineBreak { .. } => Some("a line ends by itself: send several one by one, or in a group (Session::pipeline)"),
+            Self::LineBreak { .. } => {
+                Some("a line ends by itself: send several one by one, or in a group (Session::pipeline)")
+            }
             Self::Message { .. } => Some("close the session, so that half a message is not delivered (Session::reset)"),
             Self::Tls { source, .. } if source.kind() == io::ErrorKind::Unsupported => {
                 Some("only a session inside TLS can end it")

@@ -115,7 +115,11 @@ fn a_server_that_grants_scram_without_having_proven_itself_is_not_believed() {
     let mut session = greeted(&server);
     let exchange = Exchange::new(Mechanism::ScramSha256, &Credentials::new("user", "pencil"));
     let error = session.authenticate(exchange).unwrap_err();
-    assert!(error.to_string().ends_with("the server has not proven that it knows the password, too"), "{error}");
+    assert!(
+        error.chain().ends_with(": the server has not proven that it knows the password, too"),
+        "{}",
+        error.chain()
+    );
     drop(session);
     server.join().unwrap();
 }

@@ -148,7 +148,9 @@ fn a_pipeline_looks_at_what_has_come_before_each_of_its_groups() {
         let client = format!("C: {noop}\n").repeat(group);
         let (server, mut session) = play(&format!("S: 220 hi\n{client}S> {replies}\nC: *close*"));
         session.read_reply().unwrap();
-        let Err(Error::Pipeline { answered, source }) = session.pipeline_anyway(vec![&noop; group * 3]) else { panic!() };
+        let Err(Error::Pipeline { answered, source }) = session.pipeline_anyway(vec![&noop; group * 3]) else {
+            panic!()
+        };
         assert!(format!("{source:?}").starts_with(expected), "{source:?}");
         assert_eq!(answered.len(), group + usize::from(extra.starts_with('4')));
         drop(session);
@@ -680,7 +682,9 @@ fn the_receiver_answers_as_smtp_asks() {
 
     let mut session = connect(&server).open().unwrap();
     session.read_reply().unwrap();
-    session.pipeline_anyway(["LHLO x", "MAIL FROM:<a@x>", "RCPT TO:<b@x>", "RCPT TO:<refused@x>", "RCPT TO:<c@x>"]).unwrap();
+    session
+        .pipeline_anyway(["LHLO x", "MAIL FROM:<a@x>", "RCPT TO:<b@x>", "RCPT TO:<refused@x>", "RCPT TO:<c@x>"])
+        .unwrap();
     let answer = session.message(&b"hi"[..]).unwrap();
     let MessageReply::Sent(replies) = &answer else { panic!("{answer:?}") };
     assert_eq!((replies.len(), session.outstanding()), (2, 0), "one for each recipient that was accepted");

@@ -1,7 +1,7 @@
 //! What usually comes next, and what else completion and hints go by.
 
-use mconnect_core::{address_literal, is_name_blamed, own_name};
 use mconnect_core::protocol::{Phase, Request, Standing, Visible};
+use mconnect_core::{address_literal, is_name_blamed, own_name};
 
 use super::helper::Knowledge;
 use super::{Talk, is_command};

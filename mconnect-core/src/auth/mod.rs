@@ -85,8 +85,9 @@ impl Session {
     /// # Errors
     /// As [`authenticate`](Self::authenticate).
     pub fn authenticate_with(&mut self, mut exchange: Exchange, mut see: impl FnMut(&Reply)) -> Result<Reply, Error> {
-        let failed = |session: &Self, problem: AuthError| {
-            Error::Auth { scene: session.scene(Action::Authenticate), source: problem }
+        let failed = |session: &Self, problem: AuthError| Error::Auth {
+            scene: session.scene(Action::Authenticate),
+            source: problem,
         };
         let offered = self.extensions();
         exchange.bind(&self.channel_bindings(), offered.as_ref()).map_err(|problem| failed(self, problem))?;

@@ -112,10 +112,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`pipeline`](Self::pipeline).
-    pub fn pipeline_anyway<L: AsRef<[u8]>>(
-        &mut self,
-        lines: impl IntoIterator<Item = L>,
-    ) -> Result<Vec<Reply>, Error> {
+    pub fn pipeline_anyway<L: AsRef<[u8]>>(&mut self, lines: impl IntoIterator<Item = L>) -> Result<Vec<Reply>, Error> {
         self.send_groups(lines, MOST_UNANSWERED)
     }
 

@@ -345,7 +345,10 @@ impl Session {
     }
 
     /// Says what is being done, for an error.
-    #[cfg_attr(not(any(feature = "tls", feature = "auth")), allow(dead_code, reason = "those make errors of their own"))]
+    #[cfg_attr(
+        not(any(feature = "tls", feature = "auth")),
+        allow(dead_code, reason = "those make errors of their own")
+    )]
     pub(crate) fn scene(&self, action: Action) -> Scene {
         self.shared().scene(action)
     }
