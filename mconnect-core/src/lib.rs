@@ -12,8 +12,10 @@
 //! * A negative reply is a value ([`Reply`](protocol::Reply)); it becomes an error only where
 //!   [`require`](protocol::Reply::require) is called.
 //! * Every byte is kept: replies are bytes, odd ones too, and their oddities are marks on them.
-//! * Every wait has a deadline ([`Timeouts`]), for the whole of what is waited for.
-//! * Errors ([`Error`]) say what was being done, with whom, in which phase of the session, and why.
+//! * Every wait has a deadline ([`Timeouts`]), for the whole of what is waited for; and all of it can have one
+//!   ([`Connect::deadline`]).
+//! * Errors ([`Error`]) say which reply did not come or what was being done, with whom, in which phase of the session,
+//!   and why; [`Error::is_temporary`] whether to try again, [`Error::hint`] what to do instead.
 //! * A session can be written down, played, served and recorded: [`dialogue`].
 //! * [`protocol`] holds all that is SMTP, without I/O; [`Session`] drives it over any [`Stream`].
 //!
@@ -27,8 +29,8 @@
 //! let server = Server::start()?;
 //!
 //! let mut session = Connect::new("127.0.0.1", server.port()).open()?;
-//! session.read_reply()?.require(220)?;
-//! session.command("EHLO client.example")?.require(250)?;
+//! session.greeting()?.require(220)?;
+//! session.hello("client.example")?.require()?;
 //! assert!(session.extensions().is_some_and(|extensions| extensions.has("PIPELINING")));
 //!
 //! let replies = session.pipeline(["MAIL FROM:<a@example.org>", "RCPT TO:<refused@example.org>", "RCPT TO:<b@example.org>"])?;
