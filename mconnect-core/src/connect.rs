@@ -346,10 +346,11 @@ fn late(error: io::Error, overall: Option<Instant>) -> io::Error {
 
 /// Makes the same error once more: the system's by its number, ours by its type.
 fn again(error: &io::Error) -> io::Error {
-    match (error.raw_os_error(), error.get_ref().is_some_and(|inner| inner.is::<DeadlinePassed>())) {
+    let overall = error.get_ref().and_then(|inner| inner.downcast_ref::<DeadlinePassed>());
+    match (error.raw_os_error(), overall) {
         (Some(number), _) => io::Error::from_raw_os_error(number),
-        (None, true) => io::Error::new(error.kind(), DeadlinePassed),
-        (None, false) => io::Error::new(error.kind(), error.to_string()),
+        (None, Some(passed)) => io::Error::new(error.kind(), *passed),
+        (None, None) => io::Error::new(error.kind(), error.to_string()),
     }
 }
 

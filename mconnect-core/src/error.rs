@@ -227,7 +227,7 @@ pub struct Scene {
     /// Something had been sent to the server before.
     pub has_sent: bool,
     /// The reply that was due next, if one was.
-    pub awaited: Option<Awaited>,
+    pub awaited: Option<Box<Awaited>>,
 }
 
 /// A reply that is due: `greeting`, `reply to the message`, `reply to RCPT TO:<x@example.org>`.
@@ -506,7 +506,7 @@ impl fmt::Display for Scene {
 impl Scene {
     /// Returns the reply that was being read.
     fn unread(&self) -> Option<&Awaited> {
-        self.awaited.as_ref().filter(|_| matches!(self.action, Action::Read | Action::ReadReply))
+        self.awaited.as_deref().filter(|_| matches!(self.action, Action::Read | Action::ReadReply))
     }
 }
 

@@ -145,7 +145,8 @@ impl Shared {
         let state = self.tracker();
         let (phase, is_only) = (state.phase(), state.outstanding() == 1);
         let command = state.last_command.clone().filter(|_| is_only);
-        let awaited = state.awaited().filter(|_| phase != Phase::Raw).map(|request| Awaited::new(request, command));
+        let awaited =
+            state.awaited().filter(|_| phase != Phase::Raw).map(|request| Box::new(Awaited::new(request, command)));
         let phase = match (&awaited, action) {
             // What was sent since may be a body, and is none before it is granted.
             (Some(awaited), Action::Read | Action::ReadReply) => awaited.asked_in(),
