@@ -1,6 +1,6 @@
 //! STARTTLS as one call, and what rustls says when it fails.
 
-use super::{Config, Info, words};
+use super::{Config, Info, Problem, words};
 use crate::error::Error;
 use crate::session::Session;
 
@@ -45,6 +45,14 @@ impl Error {
             Self::Tls { source, .. } | Self::Io { source, .. } => words::rustls_error(source),
             Self::Pipeline { source, .. } => source.rustls(),
             _ => None,
+        }
+    }
+
+    /// Returns what is wrong with the server's certificates, if that is the cause.
+    pub fn problems(&self) -> &[Problem] {
+        match self {
+            Self::Untrusted { info, .. } => &info.problems,
+            _ => &[],
         }
     }
 }

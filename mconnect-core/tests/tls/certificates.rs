@@ -48,7 +48,10 @@ fn each_thing_wrong_with_a_certificate_has_its_own_words() {
     ];
     for (identity, words) in cases {
         let error = upgrade(&identity, &trusting(&authority)).unwrap_err();
-        assert!(matches!(error, Error::Untrusted { .. }), "{error}");
+        assert!(
+            matches!(error, Error::Untrusted { .. }) && error.problems().len() == 1 && error.is_temporary(),
+            "{error}"
+        );
         let text = error.to_string();
         assert!(text.starts_with("cannot trust 127.0.0.1:"), "{text}");
         assert!(text.split(": ").skip(1).collect::<Vec<_>>().join(": ").starts_with(words), "{text}\n{words}");
