@@ -168,6 +168,15 @@ fn an_error_says_which_reply_did_not_come_and_in_which_phase_it_was_asked_for() 
 }
 
 #[test]
+fn a_server_that_closed_before_a_command_is_told_in_the_phase_of_the_command() {
+    let (server, mut session) = greeted("S: 220 hi\nS: *close*");
+    server.join().unwrap();
+    let error = session.command("NOOP").unwrap_err();
+    assert!(matches!(error, Error::Closed { .. }), "{error:?}");
+    assert_eq!(error.scene().unwrap().phase, Phase::Command, "{error}");
+}
+
+#[test]
 fn a_command_in_an_error_is_visible_and_not_longer_than_a_line() {
     let (server, mut session) = greeted("S: 220 hi\nC: *close*");
     let error = session.command(format!("NOOP \x1b[2J{}", "x".repeat(500))).unwrap_err().to_string();

@@ -251,11 +251,12 @@ impl Session {
 
     /// Looks at what has come before anything else is sent: a server's last word is returned.
     fn unasked(&mut self) -> Result<Option<Reply>, Error> {
+        let phase = self.phase();
         if !self.reader.has_arrived() && self.reader.buffered().is_empty() {
             return Ok(None);
         }
         let grace = self.shared().within(self.shared().timeouts.closing);
-        let reply = self.reader.read_reply_by(Some(grace))?;
+        let reply = self.reader.read_reply_by(Some(grace)).map_err(|error| error.in_phase(phase))?;
         self.in_step(reply).map(Some)
     }
 
