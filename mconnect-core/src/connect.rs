@@ -152,14 +152,15 @@ impl Connect {
     pub fn open_with(&self, closer: &Closer) -> Result<Session, Error> {
         let settings = self.settings();
         let connect = Instant::now().checked_add(settings.timeouts.connect);
-        let overall = settings.deadline.map(|(at, _)| at);
-        let left = || match connect.into_iter().chain(overall).min() {
-            Some(deadline) => deadline.saturating_duration_since(Instant::now()),
-            None => Duration::MAX,
+        let until = |at: Instant| at.saturating_duration_since(Instant::now());
+        // What is left for connecting, and whether it is the deadline of the whole session that ends it.
+        let left = || match (connect.map(until), settings.deadline.map(|(at, _)| until(at))) {
+            (stage, Some(whole)) if stage.is_none_or(|stage| whole <= stage) => (whole, true),
+            (stage, _) => (stage.unwrap_or(Duration::MAX), false),
         };
         let mut addresses = match &self.addresses {
             Some(addresses) => addresses.clone(),
-            None => self.resolve(left(), overall, closer)?,
+            None => self.resolve(left(), closer)?,
         };
         addresses.retain(|address| self.is_wanted(address.ip()));
 
@@ -169,8 +170,10 @@ impl Connect {
             let peer = self.peer(Some(*address));
             self.observe(&Event::Connecting { peer: &peer });
             let start = Instant::now();
-            let attempt = self.attempt(*address, left().min(settings.timeouts.attempt), closer);
-            match attempt.map_err(|error| late(error, overall)) {
+            let (left_for_it, is_overall) = left();
+            let patience = left_for_it.min(settings.timeouts.attempt);
+            let attempt = self.attempt(*address, patience, closer);
+            match attempt.map_err(|error| late(error, is_overall && patience == left_for_it)) {
                 Ok(stream) => {
                     self.observe(&Event::Connected { peer: &peer });
                     let local = stream.local_addr().ok();
@@ -178,7 +181,7 @@ impl Connect {
                 }
                 Err(error) => {
                     let is_closed = closer.is_closed();
-                    let has_next = rest.peek().is_some() && !is_closed && !left().is_zero();
+                    let has_next = rest.peek().is_some() && !is_closed && !left().0.is_zero();
                     self.observe(&Event::ConnectFailed { peer: &peer, error: &error, has_next });
                     attempts.push(Attempt { address: *address, error, took: start.elapsed() });
                     if !has_next {
@@ -240,7 +243,8 @@ impl Connect {
     }
 
     /// Resolves in a thread of its own, which is left behind at the deadline: the system's resolver has none.
-    fn resolve(&self, timeout: Duration, overall: Option<Instant>, closer: &Closer) -> Result<Vec<SocketAddr>, Error> {
+    fn resolve(&self, left: (Duration, bool), closer: &Closer) -> Result<Vec<SocketAddr>, Error> {
+        let (timeout, is_overall) = left;
         if let Some(literal) = self.literal() {
             return Ok(vec![literal]);
         }
@@ -260,7 +264,7 @@ impl Connect {
             }
             Err(error) => Err(error),
         };
-        let resolved = resolved.map_err(|error| late(error, overall));
+        let resolved = resolved.map_err(|error| late(error, is_overall));
         let result = resolved.as_deref();
         self.observe(&Event::Resolved { host: &self.host, result });
         resolved.map_err(|source| Error::Resolve { peer: self.peer(None), is_temporary: is_temporary(&source), source })
@@ -335,13 +339,15 @@ pub fn port(text: &str) -> Result<u16, Error> {
     }
 }
 
-/// Says that a time-out was that of the whole session, if it was.
-fn late(error: io::Error, overall: Option<Instant>) -> io::Error {
-    let is_over = || overall.is_some_and(|at| at <= Instant::now());
-    if error.kind() == io::ErrorKind::TimedOut && is_over() {
-        return io::Error::new(io::ErrorKind::TimedOut, DeadlinePassed);
+/// Says that a time-out was that of the whole session, if that ended the wait.
+fn late(error: io::Error, is_overall: bool) -> io::Error {
+    match error.kind() {
+        // The system has such errors of its own: those have a number.
+        io::ErrorKind::TimedOut if is_overall && error.raw_os_error().is_none() => {
+            io::Error::new(io::ErrorKind::TimedOut, DeadlinePassed)
+        }
+        _ => error,
     }
-    error
 }
 
 /// Makes the same error once more: the system's by its number, ours by its type.

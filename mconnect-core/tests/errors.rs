@@ -86,7 +86,7 @@ fn greeted(dialogue: &str) -> (Server, Session) {
 
 #[test]
 fn an_error_says_which_reply_did_not_come_and_in_which_phase_it_was_asked_for() {
-    let cases: [(&str, Act, &str, Phase); 9] = [
+    let cases: [(&str, Act, &str, Phase); 10] = [
         ("C: x", |session| session.greeting().unwrap_err(), "no greeting from", Phase::Greeting),
         (
             "S: 220 hi\nC: RCPT TO:<x@example.org>\nS: *close*",
@@ -137,6 +137,16 @@ fn an_error_says_which_reply_did_not_come_and_in_which_phase_it_was_asked_for() 
                 session.command("XLOGIN me hush").unwrap_err()
             },
             "no reply to a command from",
+            Phase::Command,
+        ),
+        (
+            "S: 220 hi\nC: AUTH PLAIN AHVzZXIAcGVuY2ls\nS: *close*",
+            |session| {
+                session.send(b"AUTH PLA").unwrap();
+                session.send(b"IN AHVzZXIAcGVuY2ls\r\n").unwrap();
+                session.read_reply().unwrap_err()
+            },
+            "no reply to AUTH from",
             Phase::Command,
         ),
         (

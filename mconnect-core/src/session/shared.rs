@@ -36,6 +36,8 @@ pub(super) struct State {
     waiters: usize,
     /// The command that was sent last, without secrets, if nothing else was due then.
     last_command: Option<Arc<str>>,
+    /// What was sent has not come to the end of a line.
+    is_in_line: bool,
     /// When all of the session is to be over.
     overall: Option<Deadline>,
 }
@@ -96,6 +98,7 @@ impl Shared {
             has_sent: false,
             waiters: 0,
             last_command: None,
+            is_in_line: false,
             overall: settings.deadline.map(|(at, after)| Deadline { at: Some(at), after, is_overall: true }),
         };
         Self {
@@ -169,11 +172,17 @@ impl Shared {
 
     /// Follows bytes that are about to be sent, and returns where the secrets in them stand.
     pub fn sent(&self, bytes: &[u8]) -> Vec<Range<usize>> {
-        let is_command = matches!(self.tracker().phase(), Phase::Command | Phase::Greeting);
+        let is_command = {
+            let state = self.tracker();
+            matches!(state.phase(), Phase::Command | Phase::Greeting) && !state.is_in_line
+        };
         let secrets = self.follow(bytes);
         let is_one_line = memchr::memchr(b'\n', bytes).is_some_and(|lf| lf + 1 == bytes.len());
         let command = if is_command && is_one_line { self.command_of(bytes, &secrets, 0) } else { None };
-        self.tracker().last_command = command;
+        let mut state = self.tracker();
+        state.last_command = command;
+        state.is_in_line = !bytes.ends_with(b"\n");
+        drop(state);
         secrets
     }
 
