@@ -5,7 +5,6 @@
 mod atomic_file;
 mod connection;
 mod failure;
-mod helo;
 mod help;
 mod input;
 mod judge;

@@ -422,7 +422,7 @@ fn a_reset_loses_nothing_of_what_was_said_before() {
     let output = talk(port, &[], "NOOP\nQUIT\n");
     assert_status(&output, 76);
     assert_eq!(out(&output), "220 hi\r\n250-last\r\nwords");
-    let told = format!("mconnect: cannot read from 127.0.0.1:{port} (command phase): Connection reset by peer");
+    let told = format!("mconnect: no reply to NOOP from 127.0.0.1:{port} (command phase): Connection reset by peer");
     assert!(complaints(&output).starts_with(&told), "{}", err(&output));
 }
 
@@ -438,7 +438,7 @@ fn a_reply_that_does_not_come_in_time_is_told_and_what_was_said_is_shown() {
     let output = talk(port, &["--timeout", "0.3"], "NOOP\nQUIT\n");
     assert_status(&output, 75);
     assert_eq!(out(&output), "220 hi\r\n250-unfini");
-    let told = format!("mconnect: cannot read a reply from 127.0.0.1:{port} (command phase): timed out after 0.3 s");
+    let told = format!("mconnect: no reply to NOOP from 127.0.0.1:{port} (command phase): timed out after 0.3 s");
     assert!(complaints(&output).starts_with(&told), "{}", err(&output));
     peer.received();
 }

@@ -64,7 +64,7 @@ fn the_prompt_stays_however_the_session_ends_and_opens_it_again() {
     let cases: [Case; 4] = [
         (greet, "", "ended     the server closed", 76),
         (refuse, "", "ended     the server closed after 421", 75),
-        (reset, "NOOP\r", "ended     cannot read from", 76),
+        (reset, "NOOP\r", "ended     no reply to NOOP from", 76),
         (spoil_tls, "STARTTLS\r", "ended     TLS could not be started", 76),
     ];
     for (act, typed, ended, status) in cases {

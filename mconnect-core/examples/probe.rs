@@ -23,22 +23,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         match probe(&host, port, &recipient) {
             Ok(verdict) => println!("{target}: {verdict}"),
-            Err(error) => println!("{target}: {error}{}", cause(&error)),
+            Err(error) => println!("{target}: {}", error.chain()),
         }
     }
     Ok(())
-}
-
-fn cause(error: &dyn Error) -> String {
-    error.source().map_or(String::new(), |source| format!(": {source}{}", cause(source)))
 }
 
 /// Says what the server thinks of the recipient. A refusal is an answer; only what keeps it from answering is an error.
 fn probe(host: &str, port: u16, recipient: &str) -> Result<String, mconnect_core::Error> {
     let timeouts = Timeouts::default().replies(Duration::from_secs(20));
     let mut session = Connect::new(host, port).timeouts(timeouts).open()?;
-    session.read_reply()?.require(220)?;
-    session.command("EHLO probe.example")?.require(250)?;
+    session.greeting()?.require(220)?;
+    session.hello("probe.example")?.require()?;
     let size = session.extensions().and_then(|extensions| extensions.size_limit());
 
     let replies = session.pipeline(["MAIL FROM:<>", &format!("RCPT TO:<{recipient}>")])?;

@@ -33,11 +33,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn session(host: &str, port: u16, config: &Config) -> Result<Info, mconnect_core::Error> {
     let mut session = Connect::new(host, port).open()?;
-    session.read_reply()?.require(220)?;
-    session.command("EHLO client.example")?.require(250)?;
-    session.command("STARTTLS")?.require(220)?;
-    let (mut session, info) = session.upgrade(config)?;
-    session.command("EHLO client.example")?.require(250)?;
+    session.greeting()?.require(220)?;
+    session.hello("client.example")?.require()?;
+    let (mut session, info) = session.starttls(config)?;
+    session.hello("client.example")?.require()?;
     session.quit()?.require(221)?;
     Ok(info)
 }

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::closer::Closer;
-use crate::error::{Attempt, Error, Peer};
-use crate::observer::{Event, Observer};
+use crate::error::{Attempt, DeadlinePassed, Error, Peer};
+use crate::observer::{Both, Event, Observer};
 use crate::protocol::Limits;
 use crate::session::{Session, Settings, Timeouts};
 use crate::stream::Stream;
@@ -33,6 +33,7 @@ pub struct Connect {
     addresses: Option<Vec<SocketAddr>>,
     family: Family,
     source: Option<IpAddr>,
+    deadline: Option<Duration>,
     settings: Settings,
 }
 
@@ -60,6 +61,7 @@ impl Connect {
             addresses: None,
             family: Family::Any,
             source: None,
+            deadline: None,
             settings: Settings::default(),
         }
     }
@@ -100,6 +102,24 @@ impl Connect {
         self
     }
 
+    /// Sets how long all of it may take, beside what the stages may: resolving, connecting, every exchange, the handshake
+    /// of TLS, closing. It counts from [`open`](Self::open) on; what waits then fails, and says that it was this
+    /// ([`Error::Timeout`], [`DeadlinePassed`]). See [`Session::set_deadline`] for another one later.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use mconnect_core::Connect;
+    /// let mut session = Connect::new("mx.example.org", 25).deadline(Duration::from_secs(5)).open()?;
+    /// session.greeting()?;
+    /// session.quit()?;
+    /// # Ok::<(), mconnect_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn deadline(mut self, all_of_it: Duration) -> Self {
+        self.deadline = Some(all_of_it);
+        self
+    }
+
     /// Sets how much the server may send.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -107,10 +127,13 @@ impl Connect {
         self
     }
 
-    /// Shows everything that happens, from resolving on, to this observer.
+    /// Shows everything that happens, from resolving on, to this observer, too: the ones before are told first.
     #[must_use]
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
-        self.settings.observer = Some(Arc::new(observer));
+        self.settings.observer = Some(match self.settings.observer.take() {
+            Some(first) => Arc::new(Both(first, observer)),
+            None => Arc::new(observer),
+        });
         self
     }
 
@@ -127,10 +150,13 @@ impl Connect {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_with(&self, closer: &Closer) -> Result<Session, Error> {
-        let deadline = Instant::now().checked_add(self.settings.timeouts.connect);
-        let left = || match deadline {
-            Some(deadline) => deadline.saturating_duration_since(Instant::now()),
-            None => Duration::MAX,
+        let settings = self.settings();
+        let connect = Instant::now().checked_add(settings.timeouts.connect);
+        let until = |at: Instant| at.saturating_duration_since(Instant::now());
+        // What is left for connecting, and whether it is the deadline of the whole session that ends it.
+        let left = || match (connect.map(until), settings.deadline.map(|(at, _)| until(at))) {
+            (stage, Some(whole)) if stage.is_none_or(|stage| whole <= stage) => (whole, true),
+            (stage, _) => (stage.unwrap_or(Duration::MAX), false),
         };
         let mut addresses = match &self.addresses {
             Some(addresses) => addresses.clone(),
@@ -144,15 +170,18 @@ impl Connect {
             let peer = self.peer(Some(*address));
             self.observe(&Event::Connecting { peer: &peer });
             let start = Instant::now();
-            match self.attempt(*address, left().min(self.settings.timeouts.attempt), closer) {
+            let (left_for_it, is_overall) = left();
+            let patience = left_for_it.min(settings.timeouts.attempt);
+            let attempt = self.attempt(*address, patience, closer);
+            match attempt.map_err(|error| late(error, is_overall && patience == left_for_it)) {
                 Ok(stream) => {
                     self.observe(&Event::Connected { peer: &peer });
                     let local = stream.local_addr().ok();
-                    return Ok(Session::new(Arc::new(stream), peer, local, self.settings.clone(), closer.clone()));
+                    return Ok(Session::new(Arc::new(stream), peer, local, settings, closer.clone()));
                 }
                 Err(error) => {
                     let is_closed = closer.is_closed();
-                    let has_next = rest.peek().is_some() && !is_closed && !left().is_zero();
+                    let has_next = rest.peek().is_some() && !is_closed && !left().0.is_zero();
                     self.observe(&Event::ConnectFailed { peer: &peer, error: &error, has_next });
                     attempts.push(Attempt { address: *address, error, took: start.elapsed() });
                     if !has_next {
@@ -167,7 +196,13 @@ impl Connect {
     /// Begins a session over a stream that is open already, with the settings of this; the host is its name in errors.
     pub fn over(&self, stream: impl Stream + 'static) -> Session {
         let peer = self.peer(None);
-        Session::new(Arc::new(stream), peer, None, self.settings.clone(), Closer::new())
+        Session::new(Arc::new(stream), peer, None, self.settings(), Closer::new())
+    }
+
+    /// Returns what a session is opened with from now on.
+    fn settings(&self) -> Settings {
+        let deadline = self.deadline.and_then(|after| Some((Instant::now().checked_add(after)?, after)));
+        Settings { deadline, ..self.settings.clone() }
     }
 
     fn is_wanted(&self, address: IpAddr) -> bool {
@@ -208,7 +243,8 @@ impl Connect {
     }
 
     /// Resolves in a thread of its own, which is left behind at the deadline: the system's resolver has none.
-    fn resolve(&self, timeout: Duration, closer: &Closer) -> Result<Vec<SocketAddr>, Error> {
+    fn resolve(&self, left: (Duration, bool), closer: &Closer) -> Result<Vec<SocketAddr>, Error> {
+        let (timeout, is_overall) = left;
         if let Some(literal) = self.literal() {
             return Ok(vec![literal]);
         }
@@ -228,6 +264,7 @@ impl Connect {
             }
             Err(error) => Err(error),
         };
+        let resolved = resolved.map_err(|error| late(error, is_overall));
         let result = resolved.as_deref();
         self.observe(&Event::Resolved { host: &self.host, result });
         resolved.map_err(|source| Error::Resolve { peer: self.peer(None), is_temporary: is_temporary(&source), source })
@@ -243,7 +280,7 @@ impl Connect {
 
     fn failed(&self, attempts: Vec<Attempt>) -> Error {
         let source = match attempts.last() {
-            Some(last) => io::Error::new(last.error.kind(), last.error.to_string()),
+            Some(last) => again(&last.error),
             None => {
                 let family = match (self.family, self.source) {
                     (Family::V4, _) | (Family::Any, Some(IpAddr::V4(_))) => "IPv4",
@@ -276,6 +313,7 @@ impl fmt::Debug for Connect {
             .field("addresses", &self.addresses)
             .field("family", &self.family)
             .field("source", &self.source)
+            .field("deadline", &self.deadline)
             .field("timeouts", &self.settings.timeouts)
             .field("limits", &self.settings.limits)
             .finish_non_exhaustive()
@@ -298,6 +336,27 @@ pub fn port(text: &str) -> Result<u16, Error> {
             Some((_, port)) => Ok(*port),
             None => port_in(&fs::read_to_string("/etc/services").unwrap_or_default(), text).ok_or_else(unknown),
         },
+    }
+}
+
+/// Says that a time-out was that of the whole session, if that ended the wait.
+fn late(error: io::Error, is_overall: bool) -> io::Error {
+    match error.kind() {
+        // The system has such errors of its own: those have a number.
+        io::ErrorKind::TimedOut if is_overall && error.raw_os_error().is_none() => {
+            io::Error::new(io::ErrorKind::TimedOut, DeadlinePassed)
+        }
+        _ => error,
+    }
+}
+
+/// Makes the same error once more: the system's by its number, ours by its type.
+fn again(error: &io::Error) -> io::Error {
+    let overall = error.get_ref().and_then(|inner| inner.downcast_ref::<DeadlinePassed>());
+    match (error.raw_os_error(), overall) {
+        (Some(number), _) => io::Error::from_raw_os_error(number),
+        (None, Some(passed)) => io::Error::new(error.kind(), *passed),
+        (None, None) => io::Error::new(error.kind(), error.to_string()),
     }
 }
 

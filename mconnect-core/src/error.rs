@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::{LimitExceeded, Phase, Reply, Unexpected, Visible};
+use crate::auth::AuthError;
+use crate::protocol::{LimitExceeded, Phase, Reply, Request, Severity, Unexpected, Visible};
 use crate::tls::Info;
 
 /// Why a session could not be opened, or could not go on.
@@ -47,7 +48,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Reading or writing failed.
-    #[error("cannot {scene}")]
+    #[error("{}", Failed(scene))]
     Io {
         /// What was being done.
         scene: Scene,
@@ -55,17 +56,23 @@ pub enum Error {
         source: io::Error,
     },
     /// A deadline passed.
-    #[error("cannot {scene}: timed out after {}", Seconds(*after))]
+    #[error(
+        "{}: timed out after {}{}",
+        Failed(scene), Seconds(*after), if *is_overall { ", the deadline of the whole session" } else { "" }
+    )]
     Timeout {
         /// What was being done.
         scene: Scene,
-        /// How long was waited.
+        /// How long the deadline was.
         after: Duration,
         /// What was read of the reply under way.
         partial: Vec<u8>,
+        /// It was the deadline of the whole session ([`Connect::deadline`](crate::Connect::deadline),
+        /// [`Session::set_deadline`](crate::Session::set_deadline)) and not that of a stage.
+        is_overall: bool,
     },
     /// The server closed the connection before it had replied.
-    #[error("cannot {scene}: the server closed the connection")]
+    #[error("{}: the server closed the connection", Failed(scene))]
     Closed {
         /// What was being done.
         scene: Scene,
@@ -73,7 +80,7 @@ pub enum Error {
         partial: Vec<u8>,
     },
     /// The connection was closed from this side: by a [`Closer`](crate::Closer), or because a deadline had passed.
-    #[error("cannot {scene}: the connection was closed from this side")]
+    #[error("{}: the connection was closed from this side", Failed(scene))]
     Aborted {
         /// What was being done.
         scene: Scene,
@@ -90,7 +97,7 @@ pub enum Error {
     },
     /// A command would be answered by the reply to an earlier one, or be taken for something else in this phase: nothing
     /// was sent.
-    #[error("will not {scene}: {}", Obstacle(*outstanding))]
+    #[error("will not {scene}: {}", Obstacle(scene.action, *outstanding))]
     OutOfStep {
         /// What was to be done.
         scene: Scene,
@@ -139,7 +146,7 @@ pub enum Error {
     Tls {
         /// What was being done.
         scene: Scene,
-        /// What the connection says, in words.
+        /// What the connection says, in words; with the feature `tls`, `Error::rustls` returns what rustls says.
         source: io::Error,
     },
     /// TLS was not started, because the server had sent plain text already that would be taken for its answers inside
@@ -167,12 +174,12 @@ pub enum Error {
         info: Box<Info>,
     },
     /// An exchange of AUTH was cancelled, or the server granted it without having proven itself.
-    #[error("cannot {scene}: {reason}")]
+    #[error("cannot {scene}")]
     Auth {
         /// What was being done.
         scene: Scene,
         /// Why.
-        reason: String,
+        source: AuthError,
     },
     /// A reply was not the one that was required.
     #[error(transparent)]
@@ -202,6 +209,12 @@ pub struct Attempt {
     pub took: Duration,
 }
 
+/// The deadline of the whole session passed before there was one: the cause in [`Error::Connect`] and [`Error::Resolve`]
+/// then, of kind [`TimedOut`](io::ErrorKind::TimedOut).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("timed out at the deadline of the whole session")]
+pub struct DeadlinePassed;
+
 /// What was being done, with whom, in which phase.
 #[derive(Debug, Clone)]
 pub struct Scene {
@@ -209,10 +222,23 @@ pub struct Scene {
     pub action: Action,
     /// With whom.
     pub peer: Peer,
-    /// The phase of the session then.
+    /// The phase in which it happened: of a reply that was awaited, the one in which it was asked for.
     pub phase: Phase,
     /// Something had been sent to the server before.
     pub has_sent: bool,
+    /// The reply that was due next, if one was.
+    pub awaited: Option<Box<Awaited>>,
+}
+
+/// A reply that is due: `greeting`, `reply to the message`, `reply to RCPT TO:<x@example.org>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Awaited {
+    /// What it answers.
+    pub request: Request,
+    /// The command as it was sent, if it is known, made visible. A secret in it is left out: of AUTH, verb and mechanism
+    /// are here.
+    pub command: Option<Arc<str>>,
 }
 
 /// What a session does.
@@ -274,6 +300,32 @@ impl Peer {
     }
 }
 
+impl Awaited {
+    /// Says what is due by the command that was sent, from which the secrets have been cut.
+    pub(crate) fn new(request: Request, command: Option<Arc<str>>) -> Self {
+        Self { request, command }
+    }
+
+    /// Makes a command fit for an error: on one line, visible, and not longer than a line of the screen.
+    pub(crate) fn shown(command: &[u8]) -> Arc<str> {
+        let command = command.trim_ascii_end();
+        match command.get(..MOST_SHOWN) {
+            Some(start) => format!("{}...", Visible(start)).into(),
+            None => Visible(command).to_string().into(),
+        }
+    }
+
+    /// Returns the phase in which it was asked for.
+    pub(crate) fn asked_in(&self) -> Phase {
+        match self.request {
+            Request::Greeting => Phase::Greeting,
+            Request::EndOfData => Phase::Body,
+            Request::AuthAnswer => Phase::Auth,
+            _ => Phase::Command,
+        }
+    }
+}
+
 impl Truncation {
     /// Returns how the connection ended, if this error says it.
     pub fn of(error: &io::Error) -> Option<Self> {
@@ -298,14 +350,76 @@ impl Error {
         }
     }
 
-    /// Says whether trying again later may help: a deadline passed, the resolver says so, or a reply was 4yz.
+    /// Says whether trying again later may help, as a queue would ([RFC 5321, section 4.2.1 and
+    /// 4.5.4.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.2.1)): whatever keeps a server from answering may pass, and
+    /// so may a 4yz; a 5yz does not, nor what the caller has to mend. A 552 to RCPT is a 452 in older words
+    /// ([section 4.5.3.1.10](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.10)).
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Resolve { is_temporary, .. } => *is_temporary,
-            Self::Unexpected(unexpected) => unexpected.reply.code().number() / 100 == 4,
+            Self::Connect { attempts, .. } => !attempts.is_empty(),
+            Self::Unexpected(Unexpected { reply, .. }) => match reply.code().severity() {
+                Severity::Transient => true,
+                Severity::Permanent => reply.code() == 552 && reply.request() == Some(Request::Rcpt),
+                _ => !reply.is_granted(),
+            },
             Self::Pipeline { source, .. } => source.is_temporary(),
-            _ => self.is_timeout(),
+            Self::Tls { source, .. } => source.kind() != io::ErrorKind::InvalidInput,
+            Self::Io { .. }
+            | Self::Timeout { .. }
+            | Self::Closed { .. }
+            | Self::Aborted { .. }
+            | Self::Limit { .. }
+            | Self::Surprise { .. }
+            | Self::Injection { .. }
+            | Self::Untrusted { .. }
+            | Self::Message { .. } => true,
+            Self::Address { .. } | Self::OutOfStep { .. } | Self::LineBreak { .. } | Self::Auth { .. } => false,
         }
+    }
+
+    /// Says what to do instead, where the mistake is the caller's.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::OutOfStep { scene, outstanding } => Some(match (scene.phase, outstanding) {
+                (Phase::Greeting, 1..) => "read the greeting first (Session::greeting)",
+                (_, 1..) => {
+                    "read the replies that are due first (Session::read_reply), or send a group (Session::pipeline)"
+                }
+                (Phase::Body, 0) => "the server waits for a message (Session::message)",
+                (Phase::Chunk { .. }, 0) => "the server waits for the rest of a chunk (Session::send)",
+                (Phase::StartTls, 0) => "the server waits for a handshake (Session::upgrade)",
+                (_, 0) if scene.action == Action::ReadReply => "the greeting is the first reply, and comes once",
+                _ => return None,
+            }),
+            Self::Injection { scene, .. } if scene.phase != Phase::StartTls => {
+                Some("TLS from the first byte begins before anything else is read")
+            }
+            Self::LineBreak { .. } => {
+                Some("a line ends by itself: send several one by one, or in a group (Session::pipeline)")
+            }
+            Self::Message { .. } => Some("close the session, so that half a message is not delivered (Session::reset)"),
+            Self::Tls { source, .. } if source.kind() == io::ErrorKind::Unsupported => {
+                Some("only a session inside TLS can end it")
+            }
+            Self::Pipeline { source, .. } => source.hint(),
+            _ => None,
+        }
+    }
+
+    /// Returns the error and its causes on one line, `a: b: c`, without the numbers that systems have for theirs.
+    pub fn chain(&self) -> String {
+        let mut chain = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let words = error.to_string();
+            let words = words.split(" (os error").next().unwrap_or_default();
+            let words = words.strip_prefix("failed to lookup address information: ").unwrap_or(words);
+            chain.push_str(": ");
+            chain.push_str(words);
+            cause = error.source();
+        }
+        chain
     }
 
     /// Returns how the connection ended, if that was inside TLS and without the farewell that TLS has.
@@ -351,9 +465,71 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Says in which phase it happened, where sending has led to another one since.
+    pub(crate) fn in_phase(mut self, phase: Phase) -> Self {
+        if let Some(scene) = self.scene_mut() {
+            scene.phase = phase;
+        }
+        self
+    }
+
+    /// Says to which command a reply was awaited.
+    pub(crate) fn awaiting(mut self, command: Arc<str>) -> Self {
+        if let Some(awaited) = self.scene_mut().and_then(|scene| scene.awaited.as_mut()) {
+            awaited.command = Some(command);
+        }
+        self
+    }
+
+    fn scene_mut(&mut self) -> Option<&mut Scene> {
+        match self {
+            Self::Io { scene, .. }
+            | Self::Timeout { scene, .. }
+            | Self::Closed { scene, .. }
+            | Self::Aborted { scene }
+            | Self::Limit { scene, .. } => Some(scene),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Scene {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} ({} phase)", self.action, self.peer, self.phase)
+        match self.unread() {
+            Some(awaited) => write!(f, "read the {awaited} from {} ({} phase)", self.peer, self.phase),
+            None => write!(f, "{} {} ({} phase)", self.action, self.peer, self.phase),
+        }
+    }
+}
+
+impl Scene {
+    /// Returns the reply that was being read.
+    fn unread(&self) -> Option<&Awaited> {
+        self.awaited.as_deref().filter(|_| matches!(self.action, Action::Read | Action::ReadReply))
+    }
+}
+
+/// What failed: that a reply did not come, or what was being done.
+struct Failed<'a>(&'a Scene);
+
+impl fmt::Display for Failed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.unread() {
+            Some(awaited) => write!(f, "no {awaited} from {} ({} phase)", self.0.peer, self.0.phase),
+            None => write!(f, "cannot {}", self.0),
+        }
+    }
+}
+
+impl fmt::Display for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.request, &self.command) {
+            (Request::Greeting, _) => f.write_str("greeting"),
+            (Request::EndOfData, _) => f.write_str("reply to the message"),
+            (_, Some(command)) => write!(f, "reply to {command}"),
+            (request, None) => write!(f, "reply to {request}"),
+        }
     }
 }
 
@@ -386,14 +562,15 @@ impl fmt::Display for Peer {
     }
 }
 
-struct Obstacle(usize);
+struct Obstacle(Action, usize);
 
 impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            0 => f.write_str("the server does not wait for a command"),
-            1 => f.write_str("1 earlier reply is still due"),
-            due => write!(f, "{due} earlier replies are still due"),
+        match (self.0, self.1) {
+            (Action::ReadReply, 0) => f.write_str("the greeting has been read"),
+            (_, 0) => f.write_str("the server does not wait for a command"),
+            (_, 1) => f.write_str("1 earlier reply is still due"),
+            (_, due) => write!(f, "{due} earlier replies are still due"),
         }
     }
 }
@@ -419,3 +596,6 @@ impl fmt::Display for Seconds {
         }
     }
 }
+
+/// Of a command, at most this many octets are told.
+const MOST_SHOWN: usize = 120;

@@ -12,8 +12,10 @@
 //! * A negative reply is a value ([`Reply`](protocol::Reply)); it becomes an error only where
 //!   [`require`](protocol::Reply::require) is called.
 //! * Every byte is kept: replies are bytes, odd ones too, and their oddities are marks on them.
-//! * Every wait has a deadline ([`Timeouts`]), for the whole of what is waited for.
-//! * Errors ([`Error`]) say what was being done, with whom, in which phase of the session, and why.
+//! * Every wait has a deadline ([`Timeouts`]), for the whole of what is waited for; and all of it can have one
+//!   ([`Connect::deadline`]).
+//! * Errors ([`Error`]) say which reply did not come or what was being done, with whom, in which phase of the session,
+//!   and why; [`Error::is_temporary`] whether to try again, [`Error::hint`] what to do instead.
 //! * A session can be written down, played, served and recorded: [`dialogue`].
 //! * [`protocol`] holds all that is SMTP, without I/O; [`Session`] drives it over any [`Stream`].
 //!
@@ -27,8 +29,8 @@
 //! let server = Server::start()?;
 //!
 //! let mut session = Connect::new("127.0.0.1", server.port()).open()?;
-//! session.read_reply()?.require(220)?;
-//! session.command("EHLO client.example")?.require(250)?;
+//! session.greeting()?.require(220)?;
+//! session.hello("client.example")?.require()?;
 //! assert!(session.extensions().is_some_and(|extensions| extensions.has("PIPELINING")));
 //!
 //! let replies = session.pipeline(["MAIL FROM:<a@example.org>", "RCPT TO:<refused@example.org>", "RCPT TO:<b@example.org>"])?;
@@ -60,6 +62,9 @@
 
 #[cfg(feature = "auth")]
 pub mod auth;
+#[cfg(not(feature = "auth"))]
+#[path = "without_auth.rs"]
+mod auth;
 #[cfg(any(feature = "serde", feature = "tls"))]
 mod calendar;
 mod closer;
@@ -69,6 +74,7 @@ mod error;
 #[cfg(feature = "serde")]
 pub mod json;
 mod observer;
+mod own_name;
 pub mod protocol;
 pub mod script;
 #[cfg(feature = "server")]
@@ -84,8 +90,9 @@ mod tls;
 
 pub use closer::Closer;
 pub use connect::{Connect, Family, port};
-pub use error::{Action, Attempt, Error, Peer, Scene, Truncation};
-pub use observer::{Event, Observer};
-pub use session::{MessageReply, RawReader, RawWriter, Reader, Session, Timeouts, Writer};
+pub use error::{Action, Attempt, Awaited, DeadlinePassed, Error, Peer, Scene, Truncation};
+pub use observer::{Event, Observer, observer_fn};
+pub use own_name::{address_literal, is_name_blamed, own_name};
+pub use session::{Hello, MessageReply, RawReader, RawWriter, Reader, Session, Timeouts, Writer};
 pub use stream::{ChannelBindings, Pair, Stream};
 pub use timings::{Stage, Timing, Timings};

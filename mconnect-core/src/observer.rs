@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::error::{Peer, Truncation};
@@ -9,15 +10,48 @@ use crate::protocol::{Answer, Phase, ReplyLine};
 use crate::tls::Info;
 
 /// Sees everything that happens to a session, as it happens, in the threads in which it happens. No lock is held
-/// meanwhile; what takes long delays the session.
+/// meanwhile; what takes long delays the session. [`observer_fn`] makes one of a function; an `Arc` of one is one.
 pub trait Observer: Send + Sync {
     /// Is told what happened, and when.
     fn observe(&self, at: Instant, event: &Event<'_>);
 }
 
-impl<F: Fn(Instant, &Event<'_>) + Send + Sync> Observer for F {
+impl<O: Observer + ?Sized> Observer for Arc<O> {
     fn observe(&self, at: Instant, event: &Event<'_>) {
-        self(at, event);
+        (**self).observe(at, event);
+    }
+}
+
+/// Makes an observer of a function.
+///
+/// ```
+/// use mconnect_core::{Connect, Event, observer_fn};
+///
+/// let connect = Connect::new("mx.example.org", 25).observer(observer_fn(|_, event| {
+///     if let Event::Received(line) = event {
+///         eprintln!("{line}");
+///     }
+/// }));
+/// ```
+pub fn observer_fn(observe: impl Fn(Instant, &Event<'_>) + Send + Sync) -> impl Observer {
+    ByFn(observe)
+}
+
+struct ByFn<F>(F);
+
+impl<F: Fn(Instant, &Event<'_>) + Send + Sync> Observer for ByFn<F> {
+    fn observe(&self, at: Instant, event: &Event<'_>) {
+        (self.0)(at, event);
+    }
+}
+
+/// Two observers, told in this order.
+pub(crate) struct Both<A, B>(pub A, pub B);
+
+impl<A: Observer, B: Observer> Observer for Both<A, B> {
+    fn observe(&self, at: Instant, event: &Event<'_>) {
+        self.0.observe(at, event);
+        self.1.observe(at, event);
     }
 }
 

@@ -161,7 +161,31 @@ socket!(std::os::unix::net::UnixStream);
 
 /// Any reader and any writer as a stream: the pipes of a child process, or memory.
 ///
-/// It has no deadlines: a read or write that waits goes on waiting, also after [`shutdown`](Stream::shutdown).
+/// It has no deadlines, neither those of the stages nor that of a whole session: a read or write that waits goes on
+/// waiting, also after [`shutdown`](Stream::shutdown). The way out is a socket in the place of the pipes. A child
+/// process reads and writes one as it does a pipe, and all deadlines hold:
+///
+/// ```
+/// # #[cfg(unix)] {
+/// use std::os::fd::OwnedFd;
+/// use std::os::unix::net::UnixStream;
+/// use std::process::Command;
+/// use std::time::Duration;
+///
+/// use mconnect_core::Connect;
+///
+/// let (ours, theirs) = UnixStream::pair()?;
+/// let theirs = OwnedFd::from(theirs);
+/// let server = "echo 220 hi; read quit; echo 221 bye";
+/// let mut child = Command::new("sh").args(["-c", server]).stdin(theirs.try_clone()?).stdout(theirs).spawn()?;
+///
+/// let mut session = Connect::new("the child", 25).deadline(Duration::from_secs(5)).over(ours);
+/// session.greeting()?.require(220)?;
+/// session.quit()?.require(221)?;
+/// child.wait()?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Pair<R, W> {
     // Each is used by one thread only; the locks are never waited for.
     reader: Mutex<R>,

@@ -2,12 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 use mconnect_core::auth::{Credentials, Exchange, Mechanism, encode};
 use mconnect_core::protocol::Phase;
 use mconnect_core::server::{Server, Setup};
-use mconnect_core::{Connect, Error, Event, Session};
+use mconnect_core::{Connect, Error, Event, Session, observer_fn};
 
 const MECHANISMS: [Mechanism; 5] =
     [Mechanism::Plain, Mechanism::Login, Mechanism::CramMd5, Mechanism::ScramSha1, Mechanism::ScramSha256];
@@ -60,7 +59,7 @@ fn a_challenge_that_is_none_is_cancelled() {
         "cannot authenticate with 127.0.0.1:{} (command phase): the server's challenge is none of CRAM-MD5",
         server.port()
     );
-    assert_eq!(error.to_string(), words);
+    assert_eq!(error.chain(), words);
     session.quit().unwrap();
     server.join().unwrap();
 }
@@ -116,7 +115,11 @@ fn a_server_that_grants_scram_without_having_proven_itself_is_not_believed() {
     let mut session = greeted(&server);
     let exchange = Exchange::new(Mechanism::ScramSha256, &Credentials::new("user", "pencil"));
     let error = session.authenticate(exchange).unwrap_err();
-    assert!(error.to_string().ends_with("the server has not proven that it knows the password, too"), "{error}");
+    assert!(
+        error.chain().ends_with(": the server has not proven that it knows the password, too"),
+        "{}",
+        error.chain()
+    );
     drop(session);
     server.join().unwrap();
 }
@@ -128,11 +131,11 @@ fn no_observer_sees_a_secret() {
     let server = Setup::new().auth([("user", "pencil")]).start().unwrap();
     for mechanism in MECHANISMS {
         let theirs = Arc::clone(&theirs);
-        let observer = move |_: Instant, event: &Event<'_>| {
+        let observer = observer_fn(move |_, event| {
             if let Event::Sent(bytes) = event {
                 theirs.lock().unwrap().push_str(&String::from_utf8_lossy(bytes));
             }
-        };
+        });
         let mut session = Connect::new("127.0.0.1", server.port()).observer(observer).open().unwrap();
         session.read_reply().unwrap();
         session

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use mconnect_core::server::Server;
-use mconnect_core::{Connect, Event, Stage, Timings};
+use mconnect_core::{Connect, Event, Observer, Stage, Timings, observer_fn};
 
 /// What an observer noted, in words.
 type Notes = Arc<Mutex<Vec<String>>>;
@@ -17,7 +17,7 @@ fn noting(
 ) -> (Connect, Notes) {
     let notes = Notes::default();
     let theirs = Arc::clone(&notes);
-    let observer = move |_: Instant, event: &Event<'_>| theirs.lock().unwrap().extend(note(event));
+    let observer = observer_fn(move |_, event| theirs.lock().unwrap().extend(note(event)));
     (Connect::new(host, port).observer(observer), notes)
 }
 
@@ -58,7 +58,7 @@ fn what_is_hidden_is_not_shown() {
     let mut session = connect.open().unwrap();
     session.hide("hush");
     session.read_reply().unwrap();
-    session.pipeline(["NOOP", "XLOGIN me hush!", "RSET"]).unwrap();
+    session.pipeline_anyway(["NOOP", "XLOGIN me hush!", "RSET"]).unwrap();
     assert_eq!(*notes.lock().unwrap(), ["NOOP\\r\\n", "XLOGIN me ", "[7]", "RSET\\r\\n"]);
 }
 
@@ -97,4 +97,24 @@ fn timings_of_a_session_add_up() {
     assert!(all.windows(2).all(|pair| pair[0].start + pair[0].took <= pair[1].start), "{all:?}");
     let sum: std::time::Duration = all.iter().map(|timing| timing.took).sum();
     assert!(sum <= elapsed && sum.as_millis() >= 45, "{all:?}");
+}
+
+#[test]
+fn a_second_observer_is_told_too_and_an_arc_of_one_is_one() {
+    let server = Server::play("S: 220 hi").unwrap();
+    let told = Notes::default();
+    let noting = |name: &'static str| {
+        let told = Arc::clone(&told);
+        observer_fn(move |_, event| {
+            if let Event::Received(line) = event {
+                told.lock().unwrap().push(format!("{name} {line}"));
+            }
+        })
+    };
+    let shared = Arc::new(noting("shared"));
+    let connect = Connect::new("127.0.0.1", server.port()).observer(noting("first")).observer(Arc::clone(&shared));
+    let erased: Arc<dyn Observer> = shared;
+    connect.observer(erased).open().unwrap().greeting().unwrap();
+    assert_eq!(*told.lock().unwrap(), ["first 220 hi", "shared 220 hi", "shared 220 hi"]);
+    server.join().unwrap();
 }

@@ -1,10 +1,11 @@
 //! Local help: SMTP commands from the installed help file or our own, and what reply codes mean.
 
-mod codes;
 mod file;
 
 use std::fs;
 use std::path::Path;
+
+use mconnect_core::protocol::explain;
 
 use crate::failure::{Failure, Status};
 use file::HelpFile;
@@ -18,7 +19,7 @@ pub fn on(topic: Option<&str>, path: Option<&Path>) -> Result<String, Failure> {
     let file = open(path)?;
     match topic {
         Some(topic) if topic.starts_with(|first: char| first.is_ascii_digit()) => {
-            let meaning = codes::explain(topic).ok_or_else(|| none(format!("{topic} is no reply code of SMTP")))?;
+            let meaning = explain(topic).ok_or_else(|| none(format!("{topic} is no reply code of SMTP")))?;
             Ok(format!("{topic}\t{meaning}\n"))
         }
         topic => {
@@ -26,11 +27,6 @@ pub fn on(topic: Option<&str>, path: Option<&Path>) -> Result<String, Failure> {
             file.topic(&topic).or_else(|| own().topic(&topic)).ok_or_else(|| none(format!("no help on {topic:?}")))
         }
     }
-}
-
-/// Returns the meaning of a code, written `550` or `5.7.1`, in plain words.
-pub fn meaning(code: &str) -> Option<&'static str> {
-    codes::explain(code)
 }
 
 /// Opens the help file that was named, or the first installed one that is not empty, or our own.

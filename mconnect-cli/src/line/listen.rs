@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Phase, Request, Visible};
 use mconnect_core::script::{self, Pace};
-use mconnect_core::{Action, Error, Scene, Session};
+use mconnect_core::{Error, Session};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{Flow, Stop, Talk};
@@ -104,19 +104,11 @@ impl Talk<'_> {
     /// Gives up a reply that did not come in time.
     pub(super) fn give_up_waiting(&mut self, session: &mut Session, after: Duration) -> Flow {
         match session.receive(Duration::ZERO) {
-            Err(Error::Timeout { scene, partial, .. }) => {
-                self.give_up(session, &Error::Timeout { scene, after, partial })
-            }
+            Err(Error::Timeout { .. }) => self.give_up(session, &session.overdue(after)),
             Err(error) => self.give_up(session, &error),
             Ok(()) => {
                 self.show_what_came(session)?;
-                let scene = Scene {
-                    action: Action::ReadReply,
-                    peer: session.peer().clone(),
-                    phase: session.phase(),
-                    has_sent: true,
-                };
-                self.give_up(session, &Error::Timeout { scene, after, partial: Vec::new() })
+                self.give_up(session, &session.overdue(after))
             }
         }
     }

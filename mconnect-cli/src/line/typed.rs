@@ -82,7 +82,7 @@ impl Talk<'_> {
                 self.send_octets(session, &[command.as_bytes(), &octets].concat())
             }
             Err(error) => {
-                Failure::cannot_read(&name, &error).tell();
+                Failure::cannot_read(name, &error).tell();
                 Continue(())
             }
         }

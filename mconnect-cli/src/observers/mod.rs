@@ -8,7 +8,7 @@ mod trace;
 
 use std::time::Instant;
 
-use mconnect_core::{Connect, Event, Observer, Timings};
+use mconnect_core::{Connect, Timings};
 
 use crate::failure::Failure;
 use crate::options::Options;
@@ -64,25 +64,24 @@ impl<'a> Observers<'a> {
 
     /// Has the next session watched, if it is opened so.
     pub fn over(&self, connect: Connect) -> Connect {
-        let mut observers: Vec<Box<dyn Observer>> = Vec::new();
+        let mut connect = connect;
         if !self.options.is_quiet {
-            observers.push(Box::new(Attempts));
+            connect = connect.observer(Attempts);
         }
         if let Some(form) = self.options.trace {
-            observers.push(Box::new(Trace::new(form)));
+            connect = connect.observer(Trace::new(form));
         }
         if let Some(record) = &self.record {
-            observers.push(Box::new(record.recorder()));
+            connect = connect.observer(record.recorder());
         }
         if self.is_typed {
-            observers.push(Box::new(self.session_log.head()));
+            connect = connect.observer(self.session_log.head());
         }
         match (&self.json, &self.timings) {
-            (Some(json), _) => observers.push(Box::new(json.observer())),
-            (None, Some(timings)) => observers.push(Box::new(timings.clone())),
-            (None, None) => {}
+            (Some(json), _) => connect.observer(json.observer()),
+            (None, Some(timings)) => connect.observer(timings.clone()),
+            (None, None) => connect,
         }
-        if observers.is_empty() { connect } else { connect.observer(Tee(observers)) }
     }
 
     pub fn session_log(&self) -> &SessionLog {
@@ -103,17 +102,6 @@ impl<'a> Observers<'a> {
         }
         if let Some(json) = self.json {
             json.end(verdict);
-        }
-    }
-}
-
-/// Tells several observers.
-struct Tee(Vec<Box<dyn Observer>>);
-
-impl Observer for Tee {
-    fn observe(&self, at: Instant, event: &Event<'_>) {
-        for observer in &self.0 {
-            observer.observe(at, event);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use mconnect_core::dialogue::Recorder;
-use mconnect_core::{Event, Observer};
+use mconnect_core::{Event, Observer, observer_fn};
 
 use crate::atomic_file::AtomicFile;
 use crate::failure::Failure;
@@ -28,10 +28,10 @@ impl Record {
     /// Returns what observes the next session.
     pub fn recorder(&self) -> impl Observer + use<> {
         let (recorder, written) = (locked(&self.0).next_session(), Arc::clone(&self.0));
-        move |at: Instant, event: &Event<'_>| {
+        observer_fn(move |at, event| {
             recorder.observe(at, event);
             locked(&written).observe(&recorder, at, event);
-        }
+        })
     }
 
     /// Writes the dialogue to its end.
@@ -64,7 +64,7 @@ impl SessionLog {
     pub fn head(&self) -> impl Observer + use<> {
         let state = Arc::<Mutex<State>>::default();
         self.session.replace(Arc::clone(&state));
-        move |at: Instant, event: &Event<'_>| locked(&state).observe(at, event)
+        observer_fn(move |at, event| locked(&state).observe(at, event))
     }
 
     /// Starts writing down to a file, and says whether all of the session will be there.

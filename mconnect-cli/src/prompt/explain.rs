@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use mconnect_core::protocol::{Extensions, ReplyLine, Standing, Visible};
+use mconnect_core::protocol::{self, Extensions, ReplyLine, Standing, Visible};
 use mconnect_core::{Peer, Writer};
 
 use super::paint;
@@ -76,7 +76,7 @@ pub fn explain(raw: &[u8], has_color: bool, out: &mut String) {
     let plain = line.code().map(|code| format!("{:03}", code.number()));
     // A detail of 0 says less than the reply code does.
     let codes = enhanced.filter(|code| !code.ends_with(".0.0")).into_iter().chain(plain);
-    let known = codes.filter_map(|code| help::meaning(&code).map(|meaning| format!("  {code}: {meaning}")));
+    let known = codes.filter_map(|code| protocol::explain(&code).map(|meaning| format!("  {code}: {meaning}")));
     if let Some(text) = known.into_iter().next() {
         out.push_str(&timestamps::of_now().unwrap_or_default());
         out.push_str(&if has_color { paint::dim(&text) } else { text });

@@ -1,10 +1,10 @@
 //! What usually comes next, and what else completion and hints go by.
 
 use mconnect_core::protocol::{Phase, Request, Standing, Visible};
+use mconnect_core::{address_literal, is_name_blamed, own_name};
 
 use super::completion::Knowledge;
 use super::{Talk, is_command};
-use crate::helo;
 
 impl Talk<'_> {
     pub(super) fn knowledge(&self, standing: &Standing) -> Knowledge {
@@ -30,13 +30,13 @@ impl Talk<'_> {
             Request::Greeting | Request::StartTls | Request::XClient
                 if is_granted && standing.phase == Phase::Command =>
             {
-                let asked = self.setting.options.security.helo.as_deref();
-                format!("EHLO {}", helo::name(asked, self.writer.local_address()))
+                let asked = self.setting.options.security.helo.clone();
+                format!("EHLO {}", asked.unwrap_or_else(|| own_name(self.writer.local_address())))
             }
             Request::Ehlo | Request::Helo | Request::Lhlo | Request::Rset if is_granted => "MAIL FROM:<".to_owned(),
             Request::Auth | Request::AuthAnswer if is_granted => "MAIL FROM:<".to_owned(),
-            Request::Ehlo if helo::is_blamed(answer.code) => {
-                format!("EHLO {}", helo::literal(self.writer.local_address()))
+            Request::Ehlo if is_name_blamed(answer.code) => {
+                format!("EHLO {}", address_literal(self.writer.local_address()))
             }
             Request::Ehlo => "HELO ".to_owned(),
             Request::Mail if is_granted => "RCPT TO:<".to_owned(),

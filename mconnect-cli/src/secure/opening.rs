@@ -1,11 +1,10 @@
 //! The steps before a session is handed over.
 
 use mconnect_core::protocol::{Phase, Reply, Request};
-use mconnect_core::{Error, Session};
+use mconnect_core::{Error, Session, is_name_blamed, own_name};
 
 use super::{Secure, visible};
 use crate::failure::{Failure, Status};
-use crate::helo;
 use crate::screen::Screen;
 use crate::verdict::Verdict;
 
@@ -49,10 +48,10 @@ impl Opening<'_> {
         }
         if self.session.extensions().is_none() {
             let asked = self.secure.security.helo.as_deref();
-            let name = helo::name(asked, self.session.local_address());
+            let name = asked.map_or_else(|| own_name(self.session.local_address()), str::to_owned);
             let reply = self.command(&format!("EHLO {name}"))?;
             if !reply.is_granted() {
-                let is_blamed = asked.is_none() && helo::is_blamed(reply.code());
+                let is_blamed = asked.is_none() && is_name_blamed(reply.code());
                 let hint = if is_blamed { ": --helo gives another name" } else { "" };
                 let status = Status::of_refusal(reply.code());
                 self.verdict.complain(Failure::new(status, "EHLO was refused").hint(hint));

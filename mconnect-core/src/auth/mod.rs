@@ -25,7 +25,7 @@ pub(crate) use self::{
 pub use exchange::{AuthError, AuthStep, Exchange};
 pub use mechanism::Mechanism;
 
-use crate::error::{Action, Error, Scene};
+use crate::error::{Action, Error};
 use crate::protocol::Reply;
 use crate::session::Session;
 
@@ -74,8 +74,8 @@ impl Session {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Auth`] if there is nothing to bind the exchange to, if a challenge cannot be answered, after cancelling, or if the server granted without having
-    /// proven itself; otherwise as [`command`](Self::command).
+    /// [`Error::Auth`] if there is nothing to bind the exchange to, if a challenge cannot be answered, after cancelling, or
+    /// if the server granted without having proven itself; otherwise as [`command`](Self::command).
     pub fn authenticate(&mut self, exchange: Exchange) -> Result<Reply, Error> {
         self.authenticate_with(exchange, |_| {})
     }
@@ -85,10 +85,9 @@ impl Session {
     /// # Errors
     /// As [`authenticate`](Self::authenticate).
     pub fn authenticate_with(&mut self, mut exchange: Exchange, mut see: impl FnMut(&Reply)) -> Result<Reply, Error> {
-        let failed = |session: &Self, problem: AuthError| {
-            let (peer, phase) = (session.peer().clone(), session.phase());
-            let scene = Scene { action: Action::Authenticate, peer, phase, has_sent: true };
-            Error::Auth { scene, reason: problem.to_string() }
+        let failed = |session: &Self, problem: AuthError| Error::Auth {
+            scene: session.scene(Action::Authenticate),
+            source: problem,
         };
         let offered = self.extensions();
         exchange.bind(&self.channel_bindings(), offered.as_ref()).map_err(|problem| failed(self, problem))?;

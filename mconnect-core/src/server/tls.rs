@@ -40,7 +40,7 @@ impl Setup {
     /// Offers STARTTLS, with a certificate, its chain, and its key, in PEM.
     ///
     /// # Errors
-    /// [`ConfigError::Pem`]; [`ConfigError::Identity`] if the key is not the certificate's.
+    /// [`ConfigError::Pem`]; [`ConfigError::OtherKey`] if the key is not the certificate's.
     pub fn tls_pem(self, chain: &[u8], key: &[u8]) -> Result<Self, ConfigError> {
         let certificate = String::from_utf8_lossy(chain).into_owned();
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| ConfigError::Pem("private key"))?;

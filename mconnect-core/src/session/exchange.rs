@@ -3,7 +3,6 @@
 use std::io::Read;
 
 use super::Session;
-use super::shared::Deadline;
 use crate::error::{Action, Error};
 use crate::protocol::{BodyEncoder, Code, Meaning, Phase, Reply, Severity, Unexpected, wipe};
 
@@ -55,8 +54,8 @@ impl Session {
     /// [`Error::Timeout`] at the deadline of the stage, counted for the whole reply; a later call goes on with the same
     /// reply. [`Error::Closed`] if the server closed first; [`Error::Limit`], [`Error::Io`], [`Error::Aborted`].
     pub fn read_reply(&mut self) -> Result<Reply, Error> {
-        let timeout = self.shared().stage();
-        self.reader.read_reply_by(Some(Deadline::after(timeout)))
+        let deadline = self.shared().deadline();
+        self.reader.read_reply_by(Some(deadline))
     }
 
     /// Sends a command and reads its reply. A server that has said already that it closes (421) is not sent anything: that
@@ -83,7 +82,9 @@ impl Session {
     }
 
     /// Sends commands without waiting for each reply ([RFC 2920](https://www.rfc-editor.org/rfc/rfc2920)) and reads all
-    /// the replies. Only some thousand octets are unanswered at any time, so that neither side blocks the other.
+    /// the replies. Only some thousand octets are unanswered at any time, so that neither side blocks the other. To a
+    /// server that has not offered PIPELINING they go one by one
+    /// ([section 3.1](https://www.rfc-editor.org/rfc/rfc2920#section-3.1)).
     ///
     /// ```
     /// # #[cfg(feature = "server")] {
@@ -102,6 +103,25 @@ impl Session {
     /// [`Error::OutOfStep`] and [`Error::Surprise`] as [`command`](Self::command), with nothing sent; [`Error::LineBreak`]
     /// at the first line, with nothing sent; [`Error::Pipeline`], which keeps the replies that came, for everything else.
     pub fn pipeline<L: AsRef<[u8]>>(&mut self, lines: impl IntoIterator<Item = L>) -> Result<Vec<Reply>, Error> {
+        let is_offered = self.shared().tracker().extensions().is_some_and(|offered| offered.has("PIPELINING"));
+        self.send_groups(lines, if is_offered { MOST_UNANSWERED } else { 0 })
+    }
+
+    /// Does as [`pipeline`](Self::pipeline), and does not wait between the commands whether or not the server has offered
+    /// PIPELINING: to test servers.
+    ///
+    /// # Errors
+    /// As [`pipeline`](Self::pipeline).
+    pub fn pipeline_anyway<L: AsRef<[u8]>>(&mut self, lines: impl IntoIterator<Item = L>) -> Result<Vec<Reply>, Error> {
+        self.send_groups(lines, MOST_UNANSWERED)
+    }
+
+    /// Sends commands in groups of so many octets, or of one command.
+    fn send_groups<L: AsRef<[u8]>>(
+        &mut self,
+        lines: impl IntoIterator<Item = L>,
+        most: usize,
+    ) -> Result<Vec<Reply>, Error> {
         self.require_in_step(|phase| matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::StartTls))?;
         if let Some(last_word) = self.unasked()? {
             return Err(Error::Pipeline { answered: vec![last_word], source: Box::new(self.closed()) });
@@ -117,7 +137,7 @@ impl Session {
                     return Err(Error::Pipeline { answered: replies, source: Box::new(error) });
                 }
             }
-            if !group.is_empty() && group.len() + line.as_ref().len() > MOST_UNANSWERED {
+            if !group.is_empty() && group.len() + line.as_ref().len() > most {
                 self.send_group(&mut group, &mut replies)?;
             }
             group.extend_from_slice(line.as_ref());
@@ -177,32 +197,41 @@ impl Session {
     fn send_group(&mut self, group: &mut Vec<u8>, replies: &mut Vec<Reply>) -> Result<(), Error> {
         // What comes before the first group is looked at by the caller.
         let unasked = if replies.is_empty() { Ok(None) } else { self.unasked() };
+        let (mut secrets, answered) = (Vec::new(), replies.len());
         let mut result = match unasked {
-            Ok(None) => self.send(group),
+            Ok(None) => {
+                let (found, sent) = self.send_noting(group);
+                secrets = found;
+                sent
+            }
             Ok(Some(last_word)) => {
                 replies.push(last_word);
                 Err(self.closed())
             }
             Err(error) => Err(error),
         };
-        wipe(group);
-        group.clear();
         while self.outstanding() > 0 && (result.is_ok() || self.phase() != Phase::Closed) {
             match self.expected_reply() {
                 Ok(reply) => replies.push(reply),
                 Err(error) => {
-                    result = result.and(Err(error));
+                    let command = self.shared().command_of(group, &secrets, replies.len() - answered);
+                    result = result.and(Err(match command {
+                        Some(command) => error.awaiting(command),
+                        None => error,
+                    }));
                     break;
                 }
             }
         }
+        wipe(group);
+        group.clear();
         result.map_err(|source| Error::Pipeline { answered: std::mem::take(replies), source: Box::new(source) })
     }
 
     /// After a failed write: the reply that tells why, if the server sent one before it closed.
     fn last_words(&mut self, error: Error) -> Result<Reply, Error> {
         if matches!(error, Error::Io { .. } | Error::Timeout { .. }) {
-            let grace = Deadline::after(self.shared().timeouts.closing);
+            let grace = self.shared().within(self.shared().timeouts.closing);
             while let Ok(reply) = self.reader.read_reply_by(Some(grace)) {
                 // What could not be sent whole cannot have been granted.
                 let is_refusal = matches!(reply.code().severity(), Severity::Transient | Severity::Permanent);
@@ -215,18 +244,19 @@ impl Session {
     }
 
     /// Reads the reply to what was sent, which must not be one to something else.
-    fn expected_reply(&mut self) -> Result<Reply, Error> {
+    pub(super) fn expected_reply(&mut self) -> Result<Reply, Error> {
         let reply = self.read_reply()?;
         self.in_step(reply)
     }
 
     /// Looks at what has come before anything else is sent: a server's last word is returned.
     fn unasked(&mut self) -> Result<Option<Reply>, Error> {
+        let phase = self.phase();
         if !self.reader.has_arrived() && self.reader.buffered().is_empty() {
             return Ok(None);
         }
-        let grace = Deadline::after(self.shared().timeouts.closing);
-        let reply = self.reader.read_reply_by(Some(grace))?;
+        let grace = self.shared().within(self.shared().timeouts.closing);
+        let reply = self.reader.read_reply_by(Some(grace)).map_err(|error| error.in_phase(phase))?;
         self.in_step(reply).map(Some)
     }
 

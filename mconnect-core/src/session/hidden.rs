@@ -63,6 +63,11 @@ impl Hidden {
         Some(masked)
     }
 
+    /// Says whether one of the secrets is in some bytes.
+    pub fn is_in(&self, bytes: &[u8]) -> bool {
+        self.find(bytes).is_some()
+    }
+
     /// Gives where the first secret stands.
     fn find(&self, bytes: &[u8]) -> Option<Range<usize>> {
         let secrets = self.secrets();

@@ -3,6 +3,7 @@
 //! These files alone drive the protocol's I/O.
 
 mod exchange;
+mod hello;
 mod hidden;
 mod raw;
 mod reader;
@@ -17,16 +18,17 @@ use std::ops::Range;
 #[cfg(unix)]
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use exchange::MessageReply;
+pub use hello::Hello;
 pub use raw::{RawReader, RawWriter};
 pub use reader::Reader;
 pub use timeouts::Timeouts;
 pub use writer::Writer;
 
 use crate::closer::Closer;
-use crate::error::{Action, Error, Peer, Truncation};
+use crate::error::{Action, Error, Peer, Scene, Truncation};
 use crate::observer::Observer;
 use crate::protocol::{Extensions, Limits, Phase, Reply, ReplyLine, Request, Standing, Tracker, wipe};
 use crate::stream::{ChannelBindings, Stream};
@@ -46,6 +48,8 @@ pub(crate) struct Settings {
     pub timeouts: Timeouts,
     pub limits: Limits,
     pub observer: Option<Arc<dyn Observer>>,
+    /// When the whole session is to be over, and how far away that was.
+    pub deadline: Option<(Instant, Duration)>,
 }
 
 impl Session {
@@ -81,13 +85,14 @@ impl Session {
     /// # Errors
     /// As [`read_reply`](Self::read_reply), but for the limits and the end.
     pub fn read_line(&mut self) -> Result<Option<ReplyLine<'_>>, Error> {
-        let timeout = self.shared().stage();
-        self.reader.read_line_by(Some(Deadline::after(timeout)))
+        let deadline = self.shared().deadline();
+        self.reader.read_line_by(Some(deadline))
     }
 
     /// Reads the next line as [`read_line`](Self::read_line) does, in this time.
     pub(crate) fn read_line_within(&mut self, patience: Duration) -> Result<Option<ReplyLine<'_>>, Error> {
-        self.reader.read_line_by(Some(Deadline::after(patience)))
+        let deadline = self.shared().within(patience);
+        self.reader.read_line_by(Some(deadline))
     }
 
     /// Gives what was received and not read yet: what came of an unfinished line, when a deadline has passed.
@@ -102,7 +107,8 @@ impl Session {
     /// # Errors
     /// [`Error::Timeout`].
     pub fn receive(&mut self, patience: Duration) -> Result<(), Error> {
-        self.reader.receive_by(Deadline::after(patience))
+        let deadline = self.shared().within(patience);
+        self.reader.receive_by(deadline)
     }
 
     /// Says whether [`read_line`](Self::read_line) has something to give, be it the end, without waiting.
@@ -117,7 +123,22 @@ impl Session {
 
     /// Gives the time that the reply due next may take.
     pub fn patience(&self) -> Duration {
-        self.shared().stage()
+        self.shared().deadline().patience()
+    }
+
+    /// Sets when all of the session is to be over, beside what its stages may take ([`Timeouts`]): every exchange, the
+    /// handshake of TLS, and closing. [`Connect::deadline`](crate::Connect::deadline) bounds connecting, too. What waits
+    /// then fails with an [`Error::Timeout`] that says that it was this one. It binds a split session where
+    /// [`Writer::wait`] waits, and none in raw mode; a stream without timeouts, such as a [`Pair`](crate::Pair), keeps no
+    /// deadline at all.
+    pub fn set_deadline(&mut self, at: Option<Instant>) {
+        self.shared().set_overall(at);
+    }
+
+    /// Makes the error of the reply due next that did not come in this time: for whoever waits by
+    /// [`receive`](Self::receive).
+    pub fn overdue(&self, after: Duration) -> Error {
+        self.shared().late(Action::ReadReply, Deadline::after(after), self.buffered().to_vec())
     }
 
     /// Sends one line and its CR LF, in one write.
@@ -181,7 +202,7 @@ impl Session {
         }
         // Unread data at closing would make the system send a reset, which can destroy our last bytes on their way.
         if self.half_close().is_ok() {
-            let grace = Deadline::after(self.shared().timeouts.closing);
+            let grace = self.shared().within(self.shared().timeouts.closing);
             while grace.left().is_none_or(|left| !left.is_zero())
                 && let Ok(Some(_)) = self.reader.read_line_by(Some(grace))
             {}
@@ -249,7 +270,7 @@ impl Session {
         self,
         wrap: impl FnOnce(Arc<dyn Stream>) -> io::Result<(Arc<dyn Stream>, T)>,
     ) -> Result<(Self, T), Error> {
-        let patience = self.patience();
+        let deadline = self.shared().deadline();
         let (is_fresh, scene) = (self.phase() == Phase::Greeting, self.shared().scene(Action::Handshake));
         let refusal = match (self.reader.buffered().len(), self.outstanding()) {
             (octets @ 1.., _) => Some(Error::Injection { scene, octets }),
@@ -265,7 +286,7 @@ impl Session {
                 match source.kind() {
                     _ if shared.closer.is_closed() => Error::Aborted { scene },
                     io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
-                        Error::Timeout { scene, after: patience, partial: Vec::new() }
+                        shared.late(Action::Handshake, deadline, Vec::new())
                     }
                     _ => Error::Tls { scene, source },
                 }
@@ -286,7 +307,7 @@ impl Session {
                 let scene = shared.scene(Action::EndTls);
                 match source.kind() {
                     io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
-                        Error::Timeout { scene, after: patience, partial: Vec::new() }
+                        shared.late(Action::EndTls, Deadline::after(patience), Vec::new())
                     }
                     _ => Error::Tls { scene, source },
                 }
@@ -321,6 +342,15 @@ impl Session {
     /// Returns a copy of what follows the session: for a look at what bytes would mean that are not sent yet.
     pub(crate) fn tracker(&self) -> Tracker {
         self.shared().tracker().clone()
+    }
+
+    /// Says what is being done, for an error.
+    #[cfg_attr(
+        not(any(feature = "tls", feature = "auth")),
+        allow(dead_code, reason = "those make errors of their own")
+    )]
+    pub(crate) fn scene(&self, action: Action) -> Scene {
+        self.shared().scene(action)
     }
 
     /// Attaches to a reply, whose last line was the last that was read, what it answers.

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::shared::Shared;
+use super::shared::{Deadline, Shared};
 use super::{Reader, Writer};
 use crate::closer::Closer;
 use crate::error::{Action, Error};
@@ -79,8 +79,8 @@ impl RawWriter {
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => {}
                     io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                        let (scene, after) = (self.shared.scene(Action::Write), self.shared.timeouts.block);
-                        return Err(Error::Timeout { scene, after, partial: Vec::new() });
+                        let deadline = Deadline::after(self.shared.timeouts.block);
+                        return Err(self.shared.late(Action::Write, deadline, Vec::new()));
                     }
                     _ => return Err(self.shared.io_error(Action::Write, error)),
                 },

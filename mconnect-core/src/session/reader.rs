@@ -225,8 +225,7 @@ impl Reader {
                 // After a stop of the process, what was awaited may be here: one look is taken, and no more.
                 if self.overtime == deadline.at {
                     let partial = [self.reply.partial(), self.lines.buffered()].concat();
-                    let scene = self.shared.scene(Action::ReadReply);
-                    return Err(Error::Timeout { scene, after: deadline.after, partial });
+                    return Err(self.shared.late(Action::ReadReply, deadline, partial));
                 }
                 self.overtime = deadline.at;
                 left = Some(LEAST_TIMEOUT);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::hidden::Hidden;
 use super::{Settings, Timeouts};
 use crate::closer::Closer;
-use crate::error::{Action, Error, Peer, Scene};
+use crate::error::{Action, Awaited, Error, Peer, Scene};
 use crate::observer::{Event, Observer};
 use crate::protocol::{Limits, Phase, ReplyLine, Request, Tracker};
 
@@ -34,6 +34,12 @@ pub(super) struct State {
     last_received: Instant,
     has_sent: bool,
     waiters: usize,
+    /// The command that was sent last, without secrets, if nothing else was due then.
+    last_command: Option<Arc<str>>,
+    /// What was sent has not come to the end of a line.
+    is_in_line: bool,
+    /// When all of the session is to be over.
+    overall: Option<Deadline>,
 }
 
 impl Deref for State {
@@ -49,12 +55,33 @@ impl Deref for State {
 pub(super) struct Deadline {
     pub at: Option<Instant>,
     pub after: Duration,
+    /// It is that of the whole session.
+    pub is_overall: bool,
 }
 
 impl Deadline {
     /// Sets a deadline; one too far away to be told is none.
     pub fn after(after: Duration) -> Self {
-        Self { at: Instant::now().checked_add(after), after }
+        Self { at: Instant::now().checked_add(after), after, is_overall: false }
+    }
+
+    /// Sets the deadline of a whole session.
+    pub fn overall(at: Instant) -> Self {
+        Self { at: Some(at), after: at.saturating_duration_since(Instant::now()), is_overall: true }
+    }
+
+    /// Returns the one of two that comes first.
+    fn or(self, other: Option<Self>) -> Self {
+        match (self.at, other) {
+            (None, Some(other)) => other,
+            (Some(at), Some(other)) if other.at.is_some_and(|then| then < at) => other,
+            _ => self,
+        }
+    }
+
+    /// Returns how long may be waited from now on.
+    pub fn patience(self) -> Duration {
+        if self.is_overall { self.left().unwrap_or(self.after) } else { self.after }
     }
 
     /// Gives the time left; `None` if there is no end to it.
@@ -65,7 +92,15 @@ impl Deadline {
 
 impl Shared {
     pub fn new(peer: Peer, local: Option<SocketAddr>, settings: Settings, closer: Closer) -> Self {
-        let state = State { tracker: Tracker::new(), last_received: Instant::now(), has_sent: false, waiters: 0 };
+        let state = State {
+            tracker: Tracker::new(),
+            last_received: Instant::now(),
+            has_sent: false,
+            waiters: 0,
+            last_command: None,
+            is_in_line: false,
+            overall: settings.deadline.map(|(at, after)| Deadline { at: Some(at), after, is_overall: true }),
+        };
         Self {
             peer_name: peer.to_string().into(),
             peer,
@@ -84,6 +119,21 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Sets the deadline of the whole session.
+    pub fn set_overall(&self, at: Option<Instant>) {
+        self.tracker().overall = at.map(Deadline::overall);
+    }
+
+    /// Returns a deadline this far away, or that of the whole session if it comes first.
+    pub fn within(&self, patience: Duration) -> Deadline {
+        Deadline::after(patience).or(self.tracker().overall)
+    }
+
+    /// Returns the deadline of the reply due next.
+    pub fn deadline(&self) -> Deadline {
+        self.within(self.stage())
+    }
+
     /// Gives the time of the stage that the session is in.
     pub fn stage(&self) -> Duration {
         match self.tracker().awaited() {
@@ -96,7 +146,22 @@ impl Shared {
 
     pub fn scene(&self, action: Action) -> Scene {
         let state = self.tracker();
-        Scene { action, peer: self.peer.clone(), phase: state.phase(), has_sent: state.has_sent }
+        let (phase, is_only) = (state.phase(), state.outstanding() == 1);
+        let command = state.last_command.clone().filter(|_| is_only);
+        let awaited =
+            state.awaited().filter(|_| phase != Phase::Raw).map(|request| Box::new(Awaited::new(request, command)));
+        let phase = match (&awaited, action) {
+            // What was sent since may be a body, and is none before it is granted.
+            (Some(awaited), Action::Read | Action::ReadReply) => awaited.asked_in(),
+            _ => phase,
+        };
+        Scene { action, peer: self.peer.clone(), phase, has_sent: state.has_sent, awaited }
+    }
+
+    /// Makes the error of a deadline that has passed.
+    pub fn late(&self, action: Action, deadline: Deadline, partial: Vec<u8>) -> Error {
+        let Deadline { after, is_overall, .. } = deadline;
+        Error::Timeout { scene: self.scene(action), after, partial, is_overall }
     }
 
     /// Makes the error of a failed system call; if the connection was closed from this side, that is the error.
@@ -107,6 +172,31 @@ impl Shared {
 
     /// Follows bytes that are about to be sent, and returns where the secrets in them stand.
     pub fn sent(&self, bytes: &[u8]) -> Vec<Range<usize>> {
+        let is_command = {
+            let state = self.tracker();
+            matches!(state.phase(), Phase::Command | Phase::Greeting) && !state.is_in_line
+        };
+        let secrets = self.follow(bytes);
+        let is_one_line = memchr::memchr(b'\n', bytes).is_some_and(|lf| lf + 1 == bytes.len());
+        let command = if is_command && is_one_line { self.command_of(bytes, &secrets, 0) } else { None };
+        let mut state = self.tracker();
+        state.last_command = command;
+        state.is_in_line = !bytes.ends_with(b"\n");
+        drop(state);
+        secrets
+    }
+
+    /// Returns one of the commands in a group as it may be told: up to a secret.
+    pub fn command_of(&self, group: &[u8], secrets: &[Range<usize>], index: usize) -> Option<Arc<str>> {
+        let mut start = 0;
+        let mut lines = memchr::memchr_iter(b'\n', group).map(|lf| std::mem::replace(&mut start, lf + 1)..lf);
+        let line = lines.nth(index)?;
+        let secret = secrets.iter().map(|secret| secret.start).find(|start| line.contains(start));
+        let shown = &group[line.start..secret.unwrap_or(line.end)];
+        (!shown.trim_ascii().is_empty() && !self.hidden.is_in(&group[line])).then(|| Awaited::shown(shown))
+    }
+
+    fn follow(&self, bytes: &[u8]) -> Vec<Range<usize>> {
         let Some(observer) = &self.observer else {
             let mut state = self.tracker();
             state.has_sent = true;
@@ -228,9 +318,10 @@ impl Shared {
         let start = Instant::now();
         loop {
             let heard = self.tracker().last_received;
-            let deadline = Deadline { at: heard.max(start).checked_add(patience), after: patience };
+            let deadline = Deadline { at: heard.max(start).checked_add(patience), after: patience, is_overall: false };
+            let deadline = deadline.or(self.tracker().overall);
             let state = self.wait_until(deadline, |_| false);
-            if state.phase() == Phase::Closed || state.last_received == heard {
+            if state.phase() == Phase::Closed || state.last_received == heard || deadline.is_overall {
                 return state.phase() == Phase::Closed;
             }
         }

@@ -5,9 +5,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::shared::{Deadline, Shared};
+use super::shared::Shared;
 use crate::closer::Closer;
 use crate::error::{Action, Error, Peer, Truncation};
 use crate::observer::Event;
@@ -56,7 +56,7 @@ impl Writer {
     pub fn wait(&mut self) -> Result<Phase, Error> {
         loop {
             let due = self.shared.tracker().outstanding();
-            let deadline = Deadline::after(self.shared.stage());
+            let deadline = self.shared.deadline();
             let state = self.shared.wait_until(deadline, |state| state.outstanding() < due || state.outstanding() == 0);
             if state.outstanding() == 0 || state.phase() == Phase::Closed {
                 return Ok(state.phase());
@@ -65,9 +65,9 @@ impl Writer {
                 continue;
             }
             drop(state);
-            let scene = self.shared.scene(Action::ReadReply);
+            let late = self.shared.late(Action::ReadReply, deadline, Vec::new());
             self.shared.closer.close();
-            return Err(Error::Timeout { scene, after: deadline.after, partial: Vec::new() });
+            return Err(late);
         }
     }
 
@@ -128,7 +128,7 @@ impl Writer {
 
     /// Gives the time that the reply due next may take.
     pub fn patience(&self) -> Duration {
-        self.shared.stage()
+        self.shared.deadline().patience()
     }
 
     /// Gives the other end.
@@ -171,29 +171,30 @@ impl Writer {
         if self.is_half_closed {
             return (Vec::new(), Err(self.shared.io_error(Action::Write, io::ErrorKind::BrokenPipe.into())));
         }
+        let phase = self.shared.tracker().phase();
         // Recorded before the write: the reply can be here as soon as the bytes are out.
         let secrets = self.shared.sent(bytes);
-        (secrets, self.write(bytes, on_stall))
+        (secrets, self.write(bytes, on_stall).map_err(|error| error.in_phase(phase)))
     }
 
     fn write(&mut self, mut bytes: &[u8], mut on_stall: Option<&mut dyn FnMut()>) -> Result<(), Error> {
-        let patience = self.shared.timeouts.block.max(Duration::from_millis(1));
+        let block = self.shared.timeouts.block.max(LEAST_TIMEOUT);
+        let mut deadline = self.shared.within(block);
+        let patience = deadline.left().unwrap_or(block).max(LEAST_TIMEOUT);
         self.set_timeout(if on_stall.is_some() { patience.min(STALL) } else { patience });
-        let mut progress = Instant::now();
         while !bytes.is_empty() {
             match self.stream.write(bytes) {
                 Ok(0) => return Err(self.shared.io_error(Action::Write, io::ErrorKind::WriteZero.into())),
                 Ok(count) => {
                     bytes = &bytes[count..];
                     if !bytes.is_empty() {
-                        progress = Instant::now();
+                        deadline = self.shared.within(block);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                    if progress.elapsed() >= patience {
-                        let scene = self.shared.scene(Action::Write);
-                        return Err(Error::Timeout { scene, after: patience, partial: Vec::new() });
+                    if deadline.left().is_some_and(|left| left.is_zero()) {
+                        return Err(self.shared.late(Action::Write, deadline, Vec::new()));
                     }
                     if let Some(on_stall) = on_stall.as_mut() {
                         on_stall();
@@ -224,3 +225,5 @@ impl fmt::Debug for Writer {
 
 /// A write that takes longer than this lets the session look whether the server has something to say.
 const STALL: Duration = Duration::from_millis(50);
+/// A timeout of zero would be none at all.
+const LEAST_TIMEOUT: Duration = Duration::from_millis(1);

@@ -77,7 +77,11 @@ impl fmt::Debug for Fingerprint {
 }
 
 impl Certificate {
-    /// Reads a certificate; one that cannot be read keeps its bytes and says so as its subject.
+    /// Reads a certificate in DER; one that cannot be read keeps its bytes and says so as its subject.
+    pub fn from_der(der: &[u8]) -> Self {
+        Self::read(&CertificateDer::from(der))
+    }
+
     pub(crate) fn read(der: &CertificateDer<'_>) -> Self {
         Self::parse(der).unwrap_or_else(|| Self {
             der: der.to_vec(),

@@ -15,7 +15,9 @@ mod certificate;
 #[cfg(feature = "serde")]
 mod json;
 mod name;
+mod own;
 mod received;
+mod starttls;
 mod state;
 mod stream;
 mod verifier;
@@ -29,7 +31,7 @@ use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, ClientConnection, Connection, KeyLogFile, ProtocolVersion, RootCertStore};
+use rustls::{ClientConfig, ClientConnection, CommonState, KeyLogFile, ProtocolVersion, RootCertStore};
 
 pub use crate::calendar::date;
 #[cfg_attr(not(feature = "server"), allow(unused_imports, reason = "a server's key is written so, too"))]
@@ -39,7 +41,7 @@ pub use rustls;
 pub use stream::TlsStream;
 pub use verify::Problem;
 
-use crate::error::{Action, Error, Scene};
+use crate::error::{Action, Error};
 use crate::observer::Event;
 use crate::protocol::Visible;
 use crate::session::Session;
@@ -69,9 +71,15 @@ pub enum ConfigError {
     /// A text holds no certificate, or no key, in PEM.
     #[error("there is no {0} in it (PEM)")]
     Pem(&'static str),
-    /// A certificate and its key do not go together, or a key is of no kind that is known.
-    #[error("{0}")]
-    Identity(String),
+    /// The private key needs a password.
+    #[error("the private key is encrypted, and cannot be read")]
+    EncryptedKey,
+    /// A certificate and its key do not go together.
+    #[error("the key does not fit the certificate")]
+    OtherKey,
+    /// A key is of no kind that is known, or something else is wrong for rustls.
+    #[error(transparent)]
+    Rustls(rustls::Error),
 }
 
 /// What a handshake agreed on, and what the server showed.
@@ -190,10 +198,10 @@ impl Config {
     /// proven gets nothing of it, unless the configuration is [`insecure`](Self::insecure): the handshake ends before.
     ///
     /// # Errors
-    /// [`ConfigError::Pem`]; [`ConfigError::Identity`] if the key is not the certificate's.
+    /// [`ConfigError::Pem`], [`ConfigError::EncryptedKey`]; [`ConfigError::OtherKey`] if the key is not the certificate's.
     pub fn identity(mut self, chain: &[u8], key: &[u8]) -> Result<Self, ConfigError> {
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| match is_encrypted(key) {
-            true => ConfigError::Identity("the private key is encrypted, and cannot be read".to_owned()),
+            true => ConfigError::EncryptedKey,
             false => ConfigError::Pem("private key"),
         })?;
         self.identity = Some((certificates(chain)?, Arc::new(key)));
@@ -235,7 +243,7 @@ impl Config {
         self.identity.is_some() && !self.is_insecure
     }
 
-    fn inspect(&self, connection: &Connection, name: &str, verifier: &Verifier) -> Info {
+    fn inspect(&self, connection: &CommonState, name: &str, verifier: &Verifier) -> Info {
         let found = verifier.found().cloned().unwrap_or_else(|| match self.own {
             // One's own verifier let it pass.
             Some(_) => {
@@ -244,7 +252,13 @@ impl Config {
             }
             None => Found { certificates: Vec::new(), problems: vec![Problem::NoCertificate] },
         });
-        Info {
+        Info::new(connection, name, found)
+    }
+}
+
+impl Info {
+    fn new(connection: &CommonState, name: &str, found: Found) -> Self {
+        Self {
             version: version(connection.protocol_version()),
             suite: connection
                 .negotiated_cipher_suite()
@@ -323,7 +337,7 @@ impl Session {
         if info.is_verified() || config.is_insecure {
             return Ok((session, info));
         }
-        let scene = Scene { action: Action::Handshake, peer, phase: session.phase(), has_sent: true };
+        let scene = session.scene(Action::Handshake);
         // The farewell is sent inside TLS; nothing is waited for.
         drop(session.half_close());
         session.closer().close();
@@ -333,8 +347,8 @@ impl Session {
 
 pub(crate) fn wrong(error: rustls::Error) -> ConfigError {
     match error {
-        rustls::Error::InconsistentKeys(_) => ConfigError::Identity("the key does not fit the certificate".to_owned()),
-        error => ConfigError::Identity(error.to_string()),
+        rustls::Error::InconsistentKeys(_) => ConfigError::OtherKey,
+        error => ConfigError::Rustls(error),
     }
 }
 

@@ -48,6 +48,15 @@ impl Verifier {
         self.name.clone().unwrap_or(ServerName::IpAddress(std::net::Ipv4Addr::UNSPECIFIED.into()))
     }
 
+    /// Returns what certificates say, and everything that is wrong with them.
+    pub fn look_at(&self, shown: &[CertificateDer<'static>]) -> Found {
+        let certificates: Vec<Certificate> = shown.iter().map(Certificate::read).collect();
+        let config = &self.config;
+        let trust = Trust { name: self.name.as_ref(), asked: &self.asked, pins: &config.pins, known: &config.known };
+        let problems = problems(&trust, shown, &certificates, SystemTime::now(), || config.roots());
+        Found { certificates, problems }
+    }
+
     /// Returns what the server has shown so far.
     pub fn found(&self) -> Option<&Found> {
         self.found.get()
@@ -69,11 +78,7 @@ impl ServerCertVerifier for Verifier {
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let shown: Vec<_> = std::iter::once(leaf).chain(chain).map(|der| der.clone().into_owned()).collect();
-        let certificates: Vec<Certificate> = shown.iter().map(Certificate::read).collect();
-        let config = &self.config;
-        let trust = Trust { name: self.name.as_ref(), asked: &self.asked, pins: &config.pins, known: &config.known };
-        let problems = problems(&trust, &shown, &certificates, SystemTime::now(), || config.roots());
-        let found = self.found.get_or_init(|| Found { certificates, problems });
+        let found = self.found.get_or_init(|| self.look_at(&shown));
         if self.has_refused() { Err(alert(found.problems.first()).into()) } else { Ok(ServerCertVerified::assertion()) }
     }
 

@@ -13,6 +13,12 @@ pub(super) fn failure(error: Error, least: &'static str, stage: Stage) -> io::Er
     io::Error::new(io::ErrorKind::InvalidData, Failure { error, least, stage })
 }
 
+/// Returns what rustls says, if an error is of its making.
+pub(super) fn rustls_error(error: &io::Error) -> Option<&Error> {
+    let inner = error.get_ref()?;
+    inner.downcast_ref().or_else(|| Some(&inner.downcast_ref::<Failure>()?.error))
+}
+
 /// How far a handshake has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {

@@ -71,7 +71,7 @@ fn what_is_bound_to_tls_is_offered_inside_it_alone_and_is_the_best() {
     assert_eq!(Mechanism::best(&offered, &session.channel_bindings()), Some(Mechanism::ScramSha256));
     assert_eq!(session.command("AUTH SCRAM-SHA-256-PLUS").unwrap().code(), 504);
     let error = session.authenticate(exchange(Mechanism::ScramSha256Plus)).unwrap_err();
-    assert!(error.to_string().ends_with("there is nothing here to bind SCRAM-SHA-256-PLUS to"), "{error}");
+    assert!(error.chain().ends_with(": there is nothing here to bind SCRAM-SHA-256-PLUS to"), "{}", error.chain());
     session.quit().unwrap();
 
     for mechanism in BOUND.into_iter().chain(UNBOUND) {
@@ -170,10 +170,10 @@ fn a_server_that_asks_for_few_rounds_gets_no_answer_unless_the_caller_allows_tha
         let ended = session.authenticate(if allows { exchange.allow_few_rounds() } else { exchange });
         match ended {
             Ok(reply) => assert!(allows && reply.code() == 501),
-            Err(Error::Auth { reason, .. }) => {
+            Err(Error::Auth { source, .. }) => {
                 assert!(!allows);
                 assert_eq!(
-                    reason,
+                    source.to_string(),
                     "the server asks for too few rounds, 1: below 4096 they hardly protect the password"
                 );
             }

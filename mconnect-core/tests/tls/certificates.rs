@@ -6,7 +6,7 @@ use mconnect_core::Error;
 use mconnect_core::server::{Authority, Identity, Setup};
 use mconnect_core::tls::rustls::pki_types::pem::PemObject as _;
 use mconnect_core::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use mconnect_core::tls::{Config, Fingerprint, Problem, date, rustls};
+use mconnect_core::tls::{Certificate, Config, Fingerprint, Problem, date, rustls};
 
 use super::{due, trusting, upgrade};
 
@@ -48,7 +48,10 @@ fn each_thing_wrong_with_a_certificate_has_its_own_words() {
     ];
     for (identity, words) in cases {
         let error = upgrade(&identity, &trusting(&authority)).unwrap_err();
-        assert!(matches!(error, Error::Untrusted { .. }), "{error}");
+        assert!(
+            matches!(error, Error::Untrusted { .. }) && error.problems().len() == 1 && error.is_temporary(),
+            "{error}"
+        );
         let text = error.to_string();
         assert!(text.starts_with("cannot trust 127.0.0.1:"), "{text}");
         assert!(text.split(": ").skip(1).collect::<Vec<_>>().join(": ").starts_with(words), "{text}\n{words}");
@@ -191,4 +194,79 @@ fn nothing_in_a_certificate_steers_a_terminal() {
     }
     // As data, it is what the server said.
     assert!(info.certificates[0].issuer.contains("31mRoot"), "{info:?}");
+}
+
+#[test]
+fn certificates_of_a_connection_of_ones_own_are_judged_as_those_of_ours() {
+    let (authority, other) = (Authority::new("Our Root"), Authority::new("Their Root"));
+    for (identity, is_good) in [(authority.issue(["mx.example.org"]), true), (other.issue(["mx.example.org"]), false)] {
+        let config = trusting(&authority).insecure();
+        let (_, ours) = upgrade(&identity, &config).unwrap();
+        let chain: Vec<_> = ours.certificates.iter().map(|one| CertificateDer::from(one.der.clone())).collect();
+        assert_eq!(config.problems("mx.example.org", &chain), ours.problems);
+        assert_eq!(ours.problems.is_empty(), is_good);
+        assert!(matches!(config.problems("mx.example.net", &chain)[0], Problem::WrongName { .. }));
+        assert_eq!(Certificate::from_der(&chain[0]), ours.certificates[0]);
+        assert_eq!(config.problems("mx.example.org", &[]), [Problem::NoCertificate]);
+
+        // A connection whose own verifier lets anything pass.
+        let server = Setup::new().tls(&identity).tls_first().start().unwrap();
+        let mut socket = std::net::TcpStream::connect(server.address()).unwrap();
+        let pin = Config::new().pin(ours.certificates[0].key_fingerprint);
+        assert_eq!(pin.problems("any", &chain), []);
+        let roots = rustls::RootCertStore { roots: Vec::new() };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut client = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        client.dangerous().set_certificate_verifier(Arc::new(Lenient(provider)));
+        let name = "mx.example.org".try_into().unwrap();
+        let mut connection = rustls::ClientConnection::new(Arc::new(client), name).unwrap();
+        connection.complete_io(&mut socket).unwrap();
+        let theirs = config.inspected("mx.example.org", &connection);
+        assert_eq!((theirs.version.as_str(), &theirs.problems), ("TLS 1.3", &ours.problems));
+        assert_eq!(theirs.certificates, ours.certificates);
+    }
+}
+
+#[derive(Debug)]
+struct Lenient(Arc<rustls::crypto::CryptoProvider>);
+
+impl rustls::client::danger::ServerCertVerifier for Lenient {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &rustls::pki_types::ServerName<'_>,
+        _: &[u8],
+        _: rustls::pki_types::UnixTime,
+    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
+        Ok(rustls::client::danger::ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
 }

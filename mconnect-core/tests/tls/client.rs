@@ -2,15 +2,16 @@
 
 use std::io::{Read, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
-use mconnect_core::Connect;
 use mconnect_core::auth::{Credentials, Exchange, Mechanism, encode};
-use mconnect_core::server::{Authority, Identity, Setup};
+use mconnect_core::server::{Authority, Identity, Server, Setup};
 use mconnect_core::tls::rustls::pki_types::CertificateDer;
 use mconnect_core::tls::rustls::pki_types::pem::PemObject as _;
 use mconnect_core::tls::{Config, ConfigError, rustls};
+use mconnect_core::{Connect, Error};
 
-use super::{due, messages, peer};
+use super::{due, greeted, messages, peer, trusting};
 
 #[test]
 fn a_key_of_another_certificate_is_told_before_connecting() {
@@ -143,4 +144,51 @@ fn external_lets_the_certificate_speak() {
         session.authenticate(exchange).unwrap().require(235).unwrap();
         assert_eq!(thread.join().unwrap(), command);
     }
+}
+
+#[test]
+fn starttls_is_one_call_that_220_alone_grants() {
+    let authority = Authority::new("Our Root");
+    let server = Setup::new().tls(&authority.issue(["mx.example.org"])).start().unwrap();
+    let (mut session, info) = greeted(server.port()).starttls(&trusting(&authority)).unwrap();
+    assert!(info.is_verified() && session.extensions().is_none());
+    session.hello("x").unwrap().require().unwrap();
+    session.quit().unwrap();
+
+    for (reply, code) in [("454 not now", Some(454)), ("502 what?", Some(502)), ("250 ok", None)] {
+        let server = Server::play(&format!("S: 220 hi\nC: STARTTLS\nS: {reply}\nC: *close*")).unwrap();
+        match greeted(server.port()).starttls(&trusting(&authority)).unwrap_err() {
+            Error::Unexpected(refused) => assert_eq!(code, Some(refused.reply.code().number())),
+            error => assert!(code.is_none() && matches!(error, Error::Surprise { .. }), "{error}"),
+        }
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn a_handshake_that_fails_holds_what_rustls_says_and_one_that_takes_too_long_the_deadline() {
+    let (port, thread) = peer(|mut stream| {
+        stream.write_all(b"220 hi\r\n").unwrap();
+        super::read_some(&mut stream);
+        stream.write_all(b"220 go\r\n").unwrap();
+        super::read_some(&mut stream);
+        // A fatal alert, handshake_failure.
+        stream.write_all(&[21, 3, 3, 0, 2, 2, 40]).unwrap();
+    });
+    let error = greeted(port).starttls(&Config::new()).unwrap_err();
+    let alert = rustls::Error::AlertReceived(rustls::AlertDescription::HandshakeFailure);
+    assert_eq!(error.rustls(), Some(&alert), "{error:?}");
+    thread.join().unwrap();
+
+    let (port, thread) = peer(|mut stream| {
+        stream.write_all(b"220 hi\r\n").unwrap();
+        super::read_some(&mut stream);
+        stream.write_all(b"220 go\r\n").unwrap();
+        while stream.read(&mut [0; 1000]).is_ok_and(|count| count > 0) {}
+    });
+    let mut session = Connect::new("127.0.0.1", port).deadline(Duration::from_millis(300)).open().unwrap();
+    session.greeting().unwrap();
+    let error = session.starttls(&Config::new()).unwrap_err();
+    assert!(matches!(error, Error::Timeout { is_overall: true, .. }), "{error:?}");
+    thread.join().unwrap();
 }

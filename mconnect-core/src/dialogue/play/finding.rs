@@ -24,7 +24,7 @@ impl Finding {
 
     /// The connection broke, or could not go on.
     pub fn broken(error: &Error) -> Self {
-        Self::not(Verdict::Closed, format!("an error: {}", told(error)))
+        Self::not(Verdict::Closed, format!("an error: {}", error.chain()))
     }
 
     /// The deadline passed, after some bytes of what was awaited.
@@ -62,17 +62,6 @@ impl Finding {
     pub fn no_value(name: &str) -> Self {
         Self::not(Verdict::Impossible, format!("${{{name}}} has no value"))
     }
-}
-
-/// Gives an error with its causes.
-pub(super) fn told(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }
 
 pub(super) fn is_reset(error: &io::Error) -> bool {

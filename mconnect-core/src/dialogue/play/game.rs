@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use super::finding::{Finding, told};
+use super::finding::Finding;
 use super::passing::Passing;
 use super::{Outcome, Player, Report, Stop, Verdict, Watcher, auth, tls};
 use crate::dialogue::deadlines::{Deadlines, OVER};
@@ -254,7 +254,7 @@ impl<'a, 'w> Game<'a, 'w> {
                 self.broken = broken;
                 finding.got
             }
-            (false, Some(error)) => format!("{}; before that, {}", finding.got, told(&error)),
+            (false, Some(error)) => format!("{}; before that, {}", finding.got, error.chain()),
             (false, None) => finding.got,
         };
         let lost = self.session.as_ref().map_or(0, |session| session.standing().lost);

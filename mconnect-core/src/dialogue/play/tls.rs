@@ -2,7 +2,7 @@
 
 pub(super) use crate::tls::Config;
 
-use super::finding::{Finding, told};
+use super::finding::Finding;
 use super::game::Game;
 use super::{Player, Report, Verdict};
 use crate::error::Error;
@@ -54,9 +54,9 @@ pub(super) fn start(game: &mut Game<'_, '_>, sends_command: bool) -> Finding {
         }
         Err(Error::Timeout { .. }) => Finding::late(b"", patience),
         Err(error @ (Error::Tls { .. } | Error::Untrusted { .. } | Error::Injection { .. })) => {
-            Finding::not(Verdict::Insecure, told(&error))
+            Finding::not(Verdict::Insecure, error.chain())
         }
-        Err(error @ Error::OutOfStep { .. }) => Finding::not(Verdict::Impossible, told(&error)),
+        Err(error @ Error::OutOfStep { .. }) => Finding::not(Verdict::Impossible, error.chain()),
         Err(error) => Finding::broken(&error),
     }
 }

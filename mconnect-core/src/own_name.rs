@@ -1,19 +1,23 @@
-//! What this machine calls itself.
+//! What this machine calls itself, as EHLO wants it.
 
+use std::fs;
 use std::net::{IpAddr, SocketAddr};
 
-use mconnect_core::protocol::Code;
+use crate::protocol::Code;
 
-/// Returns the name for EHLO: the one that was asked for, the name of this machine if that is a whole domain, and
-/// otherwise the address of this end ([RFC 5321, section 4.1.4](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.4)).
-pub fn name(asked: Option<&str>, local: Option<SocketAddr>) -> String {
-    let own = || nix::unistd::gethostname().ok()?.into_string().ok().filter(|name| is_domain(name));
-    asked.map(str::to_owned).or_else(own).unwrap_or_else(|| literal(local))
+/// Returns this machine's name for EHLO: its own if that is a domain of more than one label, and otherwise the
+/// [`address_literal`] of this end of a session
+/// ([RFC 5321, section 4.1.4](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.4)). Where the system has its name in no
+/// file, it is the address, too.
+pub fn own_name(local: Option<SocketAddr>) -> String {
+    let own = FILES.iter().find_map(|file| fs::read_to_string(file).ok());
+    let own = own.as_deref().map(str::trim).filter(|name| is_domain(name));
+    own.map_or_else(|| address_literal(local), str::to_owned)
 }
 
-/// Returns the address literal of this end
-/// ([RFC 5321, section 4.1.3](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.3)).
-pub fn literal(local: Option<SocketAddr>) -> String {
+/// Returns the address of this end of a session as EHLO wants it, `[192.0.2.1]` or `[IPv6:2001:db8::1]`
+/// ([RFC 5321, section 4.1.3](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.3)); `localhost` if it has none.
+pub fn address_literal(local: Option<SocketAddr>) -> String {
     match local.map(|local| local.ip().to_canonical()) {
         Some(IpAddr::V4(ip)) => format!("[{ip}]"),
         Some(IpAddr::V6(ip)) => format!("[IPv6:{ip}]"),
@@ -22,7 +26,7 @@ pub fn literal(local: Option<SocketAddr>) -> String {
 }
 
 /// Says whether a negative reply to EHLO may be about the name in it, and not about EHLO or the server's own state.
-pub fn is_blamed(code: Code) -> bool {
+pub fn is_name_blamed(code: Code) -> bool {
     ![421, 500, 502].contains(&code.number())
 }
 
@@ -45,14 +49,16 @@ const LONGEST_LABEL: usize = 63;
 /// In octets: two less than on the wire of the DNS, where the first label has its length before it and the last an end.
 const LONGEST_DOMAIN: usize = 253;
 
+/// Where systems keep the name of the machine: Linux what it is now, illumos, OpenBSD and others what it is at their start.
+const FILES: &[&str] = &["/proc/sys/kernel/hostname", "/etc/nodename", "/etc/myname", "/etc/hostname"];
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_machine_without_a_whole_name_is_called_by_its_address() {
-        assert_eq!(name(Some("not checked_"), None), "not checked_");
-        let own = nix::unistd::gethostname().unwrap().into_string().unwrap();
+        let own = own_name(None);
         for (local, expected) in [
             (Some("192.0.2.1:25"), "[192.0.2.1]"),
             (Some("[::ffff:127.0.0.1]:25"), "[127.0.0.1]"),
@@ -61,8 +67,8 @@ mod tests {
             (None, "localhost"),
         ] {
             let local = local.map(|local| local.parse().unwrap());
-            assert_eq!(literal(local), expected);
-            assert_eq!(name(None, local), if is_domain(&own) { &own } else { expected });
+            assert_eq!(address_literal(local), expected);
+            assert_eq!(own_name(local), if is_domain(&own) { &own } else { expected });
         }
     }
 

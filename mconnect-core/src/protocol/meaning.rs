@@ -3,7 +3,14 @@
 //! Reply codes: RFC 5321, section 4.2.3, and the RFCs of the extensions. Enhanced status codes: RFC 3463 and the
 //! registry of SMTP enhanced status codes.
 
-/// Gives the meaning of a code, written `550` or `5.7.1`.
+/// Returns the meaning of a reply code or an enhanced status code, written `550` or `5.7.1`, in plain words.
+///
+/// ```
+/// use mconnect_core::protocol::explain;
+///
+/// assert_eq!(explain("5.2.2"), Some("the mailbox is full"));
+/// assert_eq!(explain("999"), None);
+/// ```
 pub fn explain(code: &str) -> Option<&'static str> {
     match code.split_once('.') {
         None => find(REPLY_CODES, code),

@@ -1,0 +1,58 @@
+//! STARTTLS as one call, and what rustls says when it fails.
+
+use super::{Config, Info, Problem, words};
+use crate::error::Error;
+use crate::session::Session;
+
+impl Session {
+    /// Sends STARTTLS ([RFC 3207](https://www.rfc-editor.org/rfc/rfc3207)) and, after a 220 and nothing else, starts TLS.
+    /// What the server offered before counts no more: EHLO comes again.
+    ///
+    /// To go on in the clear with a server that refuses, use [`command`](Self::command) and [`upgrade`](Self::upgrade).
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # use mconnect_core::server::{Identity, Setup};
+    /// # let identity = Identity::self_signed(["127.0.0.1"]);
+    /// # let server = Setup::new().tls(&identity).start()?;
+    /// # let pem = identity.pem();
+    /// use mconnect_core::{Connect, tls::Config};
+    ///
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.greeting()?.require(220)?;
+    /// session.hello("client.example")?.require()?;
+    /// let (mut session, info) = session.starttls(&Config::new().authorities(pem.as_bytes())?)?;
+    /// assert!(info.is_verified());
+    /// session.hello("client.example")?.require()?;
+    /// session.quit()?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Unexpected`] holds the reply that refuses; otherwise as [`command`](Self::command) and
+    /// [`upgrade`](Self::upgrade). The connection is closed then.
+    pub fn starttls(mut self, config: &Config) -> Result<(Self, Info), Error> {
+        self.command("STARTTLS")?.require(220)?;
+        self.upgrade(config)
+    }
+}
+
+impl Error {
+    /// Returns what rustls says, if that is the cause.
+    pub fn rustls(&self) -> Option<&rustls::Error> {
+        match self {
+            Self::Tls { source, .. } | Self::Io { source, .. } => words::rustls_error(source),
+            Self::Pipeline { source, .. } => source.rustls(),
+            _ => None,
+        }
+    }
+
+    /// Returns what is wrong with the server's certificates, if that is the cause.
+    pub fn problems(&self) -> &[Problem] {
+        match self {
+            Self::Untrusted { info, .. } => &info.problems,
+            _ => &[],
+        }
+    }
+}
