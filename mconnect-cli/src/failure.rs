@@ -30,6 +30,11 @@ pub fn status_of_refusal(code: Code) -> u8 {
     }
 }
 
+/// Returns the exit status that an AUTH asks for which was not granted.
+pub fn status_of_refused_auth(code: Code) -> u8 {
+    if code.is_temporary() { status::TEMPORARY } else { status::AUTH }
+}
+
 /// Gives an error with its causes, and a hint where there is one, on one line.
 pub fn describe(error: &Error) -> String {
     let mut text = error.to_string();

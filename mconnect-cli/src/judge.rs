@@ -130,8 +130,7 @@ pub fn script_ending(
 /// Returns the exit status that the end of a script asks for.
 fn status_of(end: script::End) -> u8 {
     match end {
-        script::End::Auth(answer) if answer.meaning() == Meaning::Deferred => status::TEMPORARY,
-        script::End::Auth(_) => status::AUTH,
+        script::End::Auth(answer) => failure::status_of_refused_auth(answer.code),
         script::End::Greeting(answer) | script::End::StartTls(answer) | script::End::Refused(answer) => {
             failure::status_of_refusal(answer.code)
         }

@@ -176,12 +176,12 @@ fn is_met(outcome: &Outcome) -> bool {
 
 /// Gives the exit status that a step which was not met comes to.
 fn status_of(outcome: &Outcome) -> u8 {
-    let is_temporary = outcome.reply.as_ref().is_some_and(|reply| reply.code().number() / 100 == 4);
     match outcome.verdict {
         dialogue::Verdict::Impossible => status::DATA,
         dialogue::Verdict::Insecure => status::PROTOCOL,
-        dialogue::Verdict::Refused if is_temporary => status::TEMPORARY,
-        dialogue::Verdict::Refused => status::AUTH,
+        dialogue::Verdict::Refused => {
+            outcome.reply.as_ref().map_or(status::AUTH, |reply| failure::status_of_refused_auth(reply.code()))
+        }
         _ => status::UNMET,
     }
 }

@@ -302,7 +302,7 @@ impl Error {
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Resolve { is_temporary, .. } => *is_temporary,
-            Self::Unexpected(unexpected) => unexpected.reply.code().number() / 100 == 4,
+            Self::Unexpected(unexpected) => unexpected.reply.code().is_temporary(),
             Self::Pipeline { source, .. } => source.is_temporary(),
             _ => self.is_timeout(),
         }

@@ -158,8 +158,7 @@ impl Opening<'_> {
         match ended {
             Ok(reply) if reply.is_granted() => Some(()),
             Ok(reply) => {
-                let is_temporary = reply.code().number() / 100 == 4;
-                let status = if is_temporary { status::TEMPORARY } else { status::AUTH };
+                let status = failure::status_of_refused_auth(reply.code());
                 self.verdict.complain(status, &refused(&auth.user, mechanism));
                 self.leave()
             }
