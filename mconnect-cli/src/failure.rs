@@ -51,6 +51,11 @@ impl Status {
             _ => Self::Protocol,
         }
     }
+
+    /// Returns the status that an AUTH asks for which was not granted.
+    pub fn of_refused_auth(code: Code) -> Self {
+        if code.is_temporary() { Self::Temporary } else { Self::Auth }
+    }
 }
 
 impl Failure {

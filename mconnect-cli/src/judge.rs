@@ -133,8 +133,7 @@ pub fn script_ending(
 /// Returns the exit status that the end of a script asks for.
 fn status_of(end: script::End) -> Status {
     match end {
-        script::End::Auth(answer) if answer.meaning() == Meaning::Deferred => Status::Temporary,
-        script::End::Auth(_) => Status::Auth,
+        script::End::Auth(answer) => Status::of_refused_auth(answer.code),
         script::End::Greeting(answer) | script::End::StartTls(answer) | script::End::Refused(answer) => {
             Status::of_refusal(answer.code)
         }

@@ -443,6 +443,7 @@ fn without_a_prompt_the_escapes_work() {
     assert_eq!(server.messages()[0].content, b"~z is text\r\nSubject: x\r\n\r\n.dot\r\n");
 }
 
+#[cfg(feature = "tls")]
 #[test]
 fn without_a_prompt_escapes_authenticate_encode_send_a_chunk_and_write_the_session_down() {
     let folder = Folder::new("escapes-auth");

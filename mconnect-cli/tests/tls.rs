@@ -97,6 +97,22 @@ fn a_starttls_that_was_taken_out_of_ehlo_or_refused_is_not_gone_without() {
 }
 
 #[test]
+fn a_server_that_closes_at_starttls_is_not_said_to_refuse_it_and_hears_no_quit() {
+    for (reply, status) in [("421 later", 75), ("221 bye", 76)] {
+        let server = Server::play(&format!(
+            "S: 220 hi\nC: EHLO x\nS: 250-hi\nS: 250 STARTTLS\nC: STARTTLS\nS: {reply}\nC: *close*"
+        ));
+        let server = server.unwrap();
+        let output = talk(server.port(), &["--starttls", "--helo", "x"], "MAIL FROM:<>\n");
+        assert_status(&output, status);
+        let told = complaints(&output);
+        assert!(told.contains("the server closes instead of granting STARTTLS"), "{told}");
+        assert!(!told.contains("refused"), "{told}");
+        server.join().unwrap();
+    }
+}
+
+#[test]
 fn injected_plaintext_ends_the_session_and_is_named() {
     let server = Server::play("S: 220 hi\nC: STARTTLS\nS: 220 go\nS: 250 injected\nC: *close*").unwrap();
     let output = talk(server.port(), &["-k"], "STARTTLS\nQUIT\n");

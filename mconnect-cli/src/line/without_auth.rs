@@ -6,7 +6,7 @@ use mconnect_core::Session;
 
 use super::{Flow, Talk};
 use crate::secure::WITHOUT;
-use crate::verdict::say;
+use crate::stderr::say;
 
 impl Talk<'_> {
     pub(super) fn authenticate(&mut self, _: &mut Session, _: &str) -> Flow {

@@ -160,12 +160,12 @@ fn is_met(outcome: &Outcome) -> bool {
 
 /// Returns the exit status that a step which was not met comes to.
 fn status_of(outcome: &Outcome) -> Status {
-    let is_temporary = outcome.reply.as_ref().is_some_and(|reply| reply.code().number() / 100 == 4);
     match outcome.verdict {
         dialogue::Verdict::Impossible => Status::Data,
         dialogue::Verdict::Insecure => Status::Protocol,
-        dialogue::Verdict::Refused if is_temporary => Status::Temporary,
-        dialogue::Verdict::Refused => Status::Auth,
+        dialogue::Verdict::Refused => {
+            outcome.reply.as_ref().map_or(Status::Auth, |reply| Status::of_refused_auth(reply.code()))
+        }
         _ => Status::Unmet,
     }
 }

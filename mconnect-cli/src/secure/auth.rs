@@ -162,8 +162,7 @@ impl Opening<'_> {
         match ended {
             Ok(reply) if reply.is_granted() => Some(()),
             Ok(reply) => {
-                let is_temporary = reply.code().number() / 100 == 4;
-                let status = if is_temporary { Status::Temporary } else { Status::Auth };
+                let status = Status::of_refused_auth(reply.code());
                 self.verdict.complain(Failure::new(status, refused(&auth.user, mechanism)));
                 self.leave()
             }

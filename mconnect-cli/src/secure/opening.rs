@@ -1,6 +1,6 @@
 //! The steps before a session is handed over.
 
-use mconnect_core::protocol::{Phase, Reply, Request};
+use mconnect_core::protocol::{Meaning, Phase, Reply, Request};
 use mconnect_core::{Error, Session, is_name_blamed, own_name};
 
 use super::{Secure, visible};
@@ -28,8 +28,7 @@ impl Opening<'_> {
         }
         let reply = self.command("STARTTLS")?;
         if self.session.phase() != Phase::StartTls {
-            self.verdict.complain(Failure::new(Status::of_refusal(reply.code()), "STARTTLS was refused"));
-            return self.leave();
+            return self.refused("STARTTLS", &reply, "");
         }
         let session = self.secure.upgrade(self.session, false, self.verdict)?;
         Some(Self { session, ..self })
@@ -53,12 +52,20 @@ impl Opening<'_> {
             if !reply.is_granted() {
                 let is_blamed = asked.is_none() && is_name_blamed(reply.code());
                 let hint = if is_blamed { ": --helo gives another name" } else { "" };
-                let status = Status::of_refusal(reply.code());
-                self.verdict.complain(Failure::new(status, "EHLO was refused").hint(hint));
-                return self.leave();
+                return self.refused("EHLO", &reply, hint);
             }
         }
         Some(())
+    }
+
+    /// Tells that a command was not granted, and takes leave.
+    fn refused<T>(&mut self, command: &str, reply: &Reply, hint: &str) -> Option<T> {
+        let told = match reply.meaning() {
+            Meaning::Closing => format!("the server closes instead of granting {command}"),
+            _ => format!("{command} was refused{hint}"),
+        };
+        self.verdict.complain(Failure::new(Status::of_refusal(reply.code()), told));
+        self.leave()
     }
 
     /// Sends a command, and shows it and its reply.

@@ -31,6 +31,11 @@ impl Code {
         self.0
     }
 
+    /// Says whether it is a 4yz: not now, but trying again later may help.
+    pub const fn is_temporary(self) -> bool {
+        matches!(self.severity(), Severity::Transient)
+    }
+
     /// Gives what the first digit says.
     pub const fn severity(self) -> Severity {
         match self.0 / 100 {

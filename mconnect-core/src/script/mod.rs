@@ -207,16 +207,14 @@ impl Script {
             if let Some(guess) = &mut self.guess {
                 guess.sent(&self.out[start..]);
             }
-            if self.is_lost_answer(phase) {
-                self.out.truncate(start);
-                *input = before;
-                match self.rules.pace {
-                    Pace::Typed => self.drops = true,
-                    _ => self.end = self.granted_auth.map(End::OutOfStep),
-                }
-                return self.next_with(standing, input, take);
-            }
+            // Before that, nothing of the line goes out: what it is does not depend on where the input is cut.
             if taken.is_complete || self.out.len() >= LONGEST_WRITE {
+                if self.is_lost_answer(phase, taken.is_complete) {
+                    self.out.truncate(start);
+                    *input = before;
+                    self.end_at_lost_answer();
+                    return self.next_with(standing, input, take);
+                }
                 self.notice(phase);
             }
             if taken.is_complete {
@@ -300,6 +298,9 @@ impl Script {
         self.is_over = true;
         if self.skipped.is_none() {
             let phase = self.phase(standing);
+            if self.is_lost_answer(phase, true) {
+                return self.end_at_lost_answer();
+            }
             let start = self.out.len();
             self.lines.finish(phase, &mut self.out);
             if let Some(guess) = &mut self.guess {
@@ -393,11 +394,22 @@ impl Script {
         }
     }
 
-    /// Says whether a line, or as much of it as there is, would be an answer in AUTH, which has been granted already: the
-    /// server would read a password as a command.
-    fn is_lost_answer(&self, phase: Phase) -> bool {
-        let line = self.line_start.filter(|_| self.granted_auth.is_some() && phase == Phase::Command);
-        line.is_some_and(|start| is_base64_line(&self.out[start..]))
+    /// Says whether a line, or the beginning of one that is long, would be an answer in AUTH, which has been granted
+    /// already: the server would read a password as a command.
+    fn is_lost_answer(&self, phase: Phase, is_whole: bool) -> bool {
+        let start = self.line_start.filter(|_| self.granted_auth.is_some() && phase == Phase::Command);
+        start.is_some_and(|start| {
+            let line = &self.out[start..];
+            let size = line.len().min(LONGEST_WRITE);
+            is_base64_line(&line[..if is_whole { size } else { size - size % 4 }])
+        })
+    }
+
+    fn end_at_lost_answer(&mut self) {
+        match self.rules.pace {
+            Pace::Typed => self.drops = true,
+            _ => self.end = self.granted_auth.map(End::OutOfStep),
+        }
     }
 
     fn end_skipping(&mut self) -> Next {
