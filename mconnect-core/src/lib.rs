@@ -60,13 +60,13 @@
 
 #[cfg(feature = "auth")]
 pub mod auth;
-#[cfg(any(feature = "serde", feature = "tls"))]
+#[cfg(any(feature = "json", feature = "tls"))]
 mod calendar;
 mod closer;
 mod connect;
 pub mod dialogue;
 mod error;
-#[cfg(feature = "serde")]
+#[cfg(feature = "json")]
 pub mod json;
 mod observer;
 pub mod protocol;

@@ -182,9 +182,8 @@ impl Session {
         // Unread data at closing would make the system send a reset, which can destroy our last bytes on their way.
         if self.half_close().is_ok() {
             let grace = Deadline::after(self.shared().timeouts.closing);
-            while grace.left().is_none_or(|left| !left.is_zero())
-                && let Ok(Some(_)) = self.reader.read_line_by(Some(grace))
-            {}
+            let is_left = || grace.left().is_none_or(|left| !left.is_zero());
+            while is_left() && matches!(self.reader.read_line_by(Some(grace)), Ok(Some(_))) {}
         }
         Ok(replies)
     }

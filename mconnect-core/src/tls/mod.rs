@@ -12,7 +12,7 @@
 
 mod after;
 mod certificate;
-#[cfg(feature = "serde")]
+#[cfg(feature = "json")]
 mod json;
 mod name;
 mod received;

@@ -208,9 +208,10 @@ fn when_all_are_valid(path: &[&Certificate], now: SystemTime) -> SystemTime {
 /// Follows the issuers from the leaf on, as far as their certificates were shown.
 fn path(certificates: &[Certificate]) -> Vec<&Certificate> {
     let mut path = vec![&certificates[0]];
-    while let Some(last) = path.last().filter(|last| !last.is_self_issued() && path.len() < certificates.len())
-        && let Some(next) = certificates.iter().find(|next| next.subject == last.issuer)
-    {
+    while path.len() < certificates.len() {
+        let last = path[path.len() - 1];
+        let issued = |next: &&Certificate| !last.is_self_issued() && next.subject == last.issuer;
+        let Some(next) = certificates.iter().find(issued) else { break };
         path.push(next);
     }
     path
