@@ -88,4 +88,4 @@ pub use error::{Action, Attempt, Error, Peer, Scene, Truncation};
 pub use observer::{Event, Observer};
 pub use session::{MessageReply, RawReader, RawWriter, Reader, Session, Timeouts, Writer};
 pub use stream::{ChannelBindings, Pair, Stream};
-pub use timings::{Stage, Timing, Timings};
+pub use timings::{TimedStage, Timing, Timings};

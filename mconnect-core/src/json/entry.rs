@@ -55,7 +55,7 @@ pub enum Happening<'a> {
         #[serde(skip_serializing_if = "is_zero")]
         hidden_octets: u64,
         #[serde(flatten)]
-        text: Text,
+        text: LossyText,
     },
     /// A whole reply came.
     Reply {
@@ -63,7 +63,7 @@ pub enum Happening<'a> {
         to: Option<&'static str>,
         code: u16,
         enhanced_code: Option<String>,
-        lines: Vec<Text>,
+        lines: Vec<LossyText>,
         /// The text was too long to be kept whole.
         is_cut: bool,
         flaws: Vec<Flaw>,
@@ -73,7 +73,7 @@ pub enum Happening<'a> {
     Received {
         octets: u64,
         #[serde(flatten)]
-        text: Text,
+        text: LossyText,
     },
     /// The session went to another phase.
     Phase {
@@ -103,7 +103,7 @@ pub enum Happening<'a> {
     Closed {
         by: &'static str,
         /// Lines of a reply that never came to its end.
-        unfinished: Vec<Text>,
+        unfinished: Vec<LossyText>,
     },
     /// Everything is over.
     Summary {
@@ -120,7 +120,7 @@ pub enum Happening<'a> {
 
 /// Some octets as text, and in base64 if they are not UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Text {
+pub struct LossyText {
     /// The text; U+FFFD stands for what is not UTF-8.
     pub text: String,
     /// All octets, if they are not UTF-8.
@@ -150,7 +150,7 @@ pub struct Spent {
     pub count: u64,
 }
 
-impl Text {
+impl LossyText {
     /// Makes text of octets.
     pub fn new(octets: &[u8]) -> Self {
         match std::str::from_utf8(octets) {

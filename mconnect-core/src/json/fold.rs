@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::entry::{Flaw, Happening, Text, micros};
+use super::entry::{Flaw, Happening, LossyText, micros};
 use crate::error::Peer;
 use crate::observer::Event;
 use crate::protocol::{Answer, Code, EnhancedCode, Phase, ReplyLine, Request};
@@ -123,7 +123,7 @@ impl Fold {
             }
             Event::ReceivedRaw(bytes) => {
                 self.octets_received += bytes.len() as u64;
-                vec![Happening::Received { octets: bytes.len() as u64, text: Text::new(bytes) }]
+                vec![Happening::Received { octets: bytes.len() as u64, text: LossyText::new(bytes) }]
             }
             Event::Phase(phase) if self.octets > 0 => {
                 self.next_phase = Some(phase);
@@ -151,7 +151,7 @@ impl Fold {
         let mut told = self.flush();
         if std::mem::take(&mut self.is_open) {
             let reply = std::mem::take(&mut self.reply);
-            let unfinished = reply.lines.iter().map(|line| Text::new(line)).collect();
+            let unfinished = reply.lines.iter().map(|line| LossyText::new(line)).collect();
             told.push(Happening::Closed { by, unfinished });
         }
         self.is_under_way = false;
@@ -204,7 +204,7 @@ impl Fold {
             phase: name_of(self.phase),
             octets: std::mem::take(&mut self.octets),
             hidden_octets: std::mem::take(&mut self.hidden),
-            text: Text::new(&line),
+            text: LossyText::new(&line),
         };
         let next = self.next_phase.take().map(|phase| self.enter(phase));
         Some(sent).into_iter().chain(next).collect()
@@ -250,7 +250,7 @@ impl Received {
             to: answer.request.map(request_of),
             code: answer.code.number(),
             enhanced_code: self.enhanced.map(|code| code.to_string()),
-            lines: self.lines.iter().map(|line| Text::new(line)).collect(),
+            lines: self.lines.iter().map(|line| LossyText::new(line)).collect(),
             is_cut: self.is_cut,
             flaws: self.flaws,
             took_us: answer.request.and(took).map(micros),

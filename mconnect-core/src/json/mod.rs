@@ -28,7 +28,7 @@ mod fold;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
-pub use entry::{Entry, Flaw, Happening, Spent, Text};
+pub use entry::{Entry, Flaw, Happening, LossyText, Spent};
 
 use crate::calendar::timestamp;
 use crate::dialogue::{Outcome, Verdict};

@@ -49,7 +49,7 @@
 mod end;
 mod unsent;
 
-pub use end::{Course, End, Exchange};
+pub use end::{Course, End, LastAuth};
 pub use unsent::Unsent;
 
 use std::fmt;
@@ -126,7 +126,7 @@ pub struct Script {
     skipped: Option<u64>,
     /// What was sent blindly has to be answered before more is sent.
     awaits: bool,
-    exchange: Exchange,
+    exchange: LastAuth,
     /// AUTH was granted after a beginning that answers may follow.
     granted_auth: Option<Answer>,
     drops: bool,
@@ -149,7 +149,7 @@ impl Script {
             is_secret: false,
             skipped: None,
             awaits: false,
-            exchange: Exchange::None,
+            exchange: LastAuth::None,
             granted_auth: None,
             drops: false,
             is_over: false,
@@ -271,7 +271,7 @@ impl Script {
     /// Notes an answer that came: what it means for what was to follow.
     pub fn replied(&mut self, answer: Answer) {
         let is_auth = matches!(answer.request, Some(Request::Auth | Request::AuthAnswer));
-        if is_auth && self.exchange == Exchange::Open && answer.meaning().is_granted() {
+        if is_auth && self.exchange == LastAuth::Open && answer.meaning().is_granted() {
             self.granted_auth = Some(answer);
         }
         if self.rules.pace == Pace::Typed {
@@ -285,7 +285,7 @@ impl Script {
             Course::SkipBody if self.rules.pace == Pace::Blind => {}
             Course::SkipBody => self.skipped = Some(0),
             Course::Cancel => {
-                self.exchange = Exchange::Cancelled;
+                self.exchange = LastAuth::Cancelled;
                 self.forget_line();
                 self.out.extend_from_slice(b"*\r\n");
                 (self.line_start, self.due) = (Some(self.out.len()), self.out.len());
@@ -380,7 +380,7 @@ impl Script {
             return;
         }
         let line = &self.out[start..];
-        if let Some(exchange) = Exchange::begun_by(line) {
+        if let Some(exchange) = LastAuth::begun_by(line) {
             (self.exchange, self.is_secret) = (exchange, true);
         }
         if self.rules.pace == Pace::Blind {

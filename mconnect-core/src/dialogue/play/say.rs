@@ -6,7 +6,7 @@ use super::game::{GRACE, Game};
 use crate::dialogue::load::deliver;
 use crate::dialogue::{Side, Step};
 use crate::protocol::{Code, Meaning, Phase, Tracker, hide, wipe};
-use crate::script::Exchange;
+use crate::script::LastAuth;
 use crate::session::Session;
 
 impl Game<'_, '_> {
@@ -40,7 +40,7 @@ impl Game<'_, '_> {
         for line in shown.split_inclusive(|byte| *byte == b'\n').take(MOST_SHOWN) {
             let line = line.strip_suffix(b"\n").map_or(line, |line| line.strip_suffix(b"\r").unwrap_or(line));
             if !is_text {
-                self.exchange = Exchange::begun_by(line).unwrap_or(self.exchange);
+                self.exchange = LastAuth::begun_by(line).unwrap_or(self.exchange);
             }
             self.note(Side::Client, line);
         }
