@@ -193,6 +193,7 @@ pub enum Truncation {
 
 /// An attempt to connect that failed.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Attempt {
     /// The address.
     pub address: SocketAddr,
@@ -204,6 +205,7 @@ pub struct Attempt {
 
 /// What was being done, with whom, in which phase.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Scene {
     /// What was being done.
     pub action: Action,
@@ -246,6 +248,13 @@ pub struct Peer {
 struct Names {
     asked: Arc<str>,
     known_as: Option<Arc<str>>,
+}
+
+impl Scene {
+    /// Says what was being done, with whom, in which phase, and whether anything had been sent to the server before.
+    pub fn new(action: Action, peer: Peer, phase: Phase, has_sent: bool) -> Self {
+        Self { action, peer, phase, has_sent }
+    }
 }
 
 impl Peer {

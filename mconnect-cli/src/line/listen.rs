@@ -80,12 +80,7 @@ impl Talk<'_> {
             Err(error) => self.give_up(session, &error),
             Ok(()) => {
                 self.show_what_came(session)?;
-                let scene = Scene {
-                    action: Action::ReadReply,
-                    peer: session.peer().clone(),
-                    phase: session.phase(),
-                    has_sent: true,
-                };
+                let scene = Scene::new(Action::ReadReply, session.peer().clone(), session.phase(), true);
                 self.give_up(session, &Error::Timeout { scene, after, partial: Vec::new() })
             }
         }

@@ -6,6 +6,7 @@ use crate::protocol::{Code, Reply, ReplyLine};
 
 /// A line of a reply, as a dialogue has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Wanted {
     /// How it is meant.
     pub mark: Mark,
@@ -19,6 +20,7 @@ pub struct Wanted {
 
 /// How a line of a reply is meant, by the mark after its `S`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Mark {
     /// `S:` the reply has a line whose text begins so.
     Begins,

@@ -64,6 +64,7 @@ pub struct Dialogue {
 /// One line of a dialogue. Where it stands is no part of what it is: steps are equal if they say the same.
 /// [`Debug`](std::fmt::Debug) shows it without secrets.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Step {
     /// The file that it is from, if it is from one.
     pub file: Option<Arc<str>>,
@@ -150,6 +151,7 @@ pub enum Deed {
 /// Where and why a text is no dialogue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}line {line}, column {column}: expected {expected}\n  {}\n  {}^", In(file), Visible(text.as_bytes()), Under(text, *column))]
+#[non_exhaustive]
 pub struct SyntaxError {
     /// The file, if it is from one.
     pub file: Option<Arc<str>>,

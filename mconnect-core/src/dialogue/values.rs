@@ -16,6 +16,7 @@ pub struct Text(pub Arc<[Part]>);
 
 /// A part of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Part {
     /// Bytes.
     Literal(Vec<u8>),

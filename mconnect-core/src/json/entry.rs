@@ -120,6 +120,7 @@ pub enum Happening<'a> {
 
 /// Some octets as text, and in base64 if they are not UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct LossyText {
     /// The text; U+FFFD stands for what is not UTF-8.
     pub text: String,
@@ -132,6 +133,7 @@ pub struct LossyText {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "they are those of Flaws")]
+#[non_exhaustive]
 pub enum Flaw {
     CodesDiffer,
     LineWithoutCode,
@@ -142,6 +144,7 @@ pub enum Flaw {
 /// Where time was spent; see [`Timing`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "docs/json.md has every field")]
+#[non_exhaustive]
 pub struct Spent {
     pub stage: String,
     pub start_us: u64,

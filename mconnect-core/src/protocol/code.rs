@@ -75,6 +75,7 @@ pub enum Severity {
 /// ([RFC 2034, section 4](https://www.rfc-editor.org/rfc/rfc2034#section-4),
 /// [RFC 3463, section 2](https://www.rfc-editor.org/rfc/rfc3463#section-2)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub struct EnhancedCode {
     /// 2, 4 or 5: success, persistent transient failure, permanent failure.
     pub class: u8,
@@ -85,6 +86,14 @@ pub struct EnhancedCode {
 }
 
 impl EnhancedCode {
+    /// Returns the code of these numbers; none if the class is not 2, 4 or 5, or one of the others is above 999.
+    pub const fn new(class: u8, subject: u16, detail: u16) -> Option<Self> {
+        match (class, subject, detail) {
+            (2 | 4 | 5, ..=999, ..=999) => Some(Self { class, subject, detail }),
+            _ => None,
+        }
+    }
+
     /// Reads the code that `text` begins with, if it is followed by white space or the end.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let word = text.split(u8::is_ascii_whitespace).next()?;

@@ -186,6 +186,7 @@ pub struct LineInput {
 
 /// What [`LineInput::take`] took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Taken {
     /// How many bytes of the input.
     pub count: usize,

@@ -24,6 +24,7 @@ use super::phase::Request;
 
 /// A reply that came, and what it answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Answer {
     /// What was asked; `None` if nothing was.
     pub request: Option<Request>,
@@ -90,6 +91,11 @@ impl Meaning {
 }
 
 impl Answer {
+    /// Makes one of a reply with this code, to this request or to nothing.
+    pub fn new(request: Option<Request>, code: Code) -> Self {
+        Self { request, code }
+    }
+
     /// Returns what the reply means to what it answers.
     pub fn meaning(self) -> Meaning {
         Meaning::of(self.request, self.code)

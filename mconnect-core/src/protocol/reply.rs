@@ -153,6 +153,7 @@ impl fmt::Debug for Reply {
 /// A reply other than the one that was required.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("expected {expected} {}, got \"{reply}\"", Situation(reply))]
+#[non_exhaustive]
 pub struct Unexpected {
     /// What was required: a code such as `250` or a class such as `2yz`.
     pub expected: String,
@@ -177,7 +178,15 @@ impl fmt::Display for Situation<'_> {
 ///
 /// The defaults are far above what [RFC 5321, section 4.5.3.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1)
 /// asks for (512 octets a line), and small enough that a hostile server cannot fill the memory.
+///
+/// ```
+/// use mconnect_core::protocol::Limits;
+///
+/// let limits = Limits::default().lines(100).reply(64 * 1024);
+/// assert_eq!(limits.line, 65_536);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Octets in a line, its end included; 65,536 by default. A longer line comes in pieces of this size.
     pub line: usize,
@@ -190,6 +199,26 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { line: 64 * 1024, lines: 10_000, reply: 4 * 1024 * 1024 }
+    }
+}
+
+impl Limits {
+    /// Sets how many octets a line may have, its end included.
+    #[must_use]
+    pub fn line(self, octets: usize) -> Self {
+        Self { line: octets, ..self }
+    }
+
+    /// Sets how many lines a reply may have.
+    #[must_use]
+    pub fn lines(self, lines: usize) -> Self {
+        Self { lines, ..self }
+    }
+
+    /// Sets how many octets a reply may have.
+    #[must_use]
+    pub fn reply(self, octets: usize) -> Self {
+        Self { reply: octets, ..self }
     }
 }
 

@@ -86,6 +86,24 @@ impl Rules {
     pub fn new(pace: Pace) -> Self {
         Self { pace, ends_at_refusal: false, upgrades: true, is_in_tls: false }
     }
+
+    /// Sets whether the first refusal ends it.
+    #[must_use]
+    pub fn ends_at_refusal(self, ends: bool) -> Self {
+        Self { ends_at_refusal: ends, ..self }
+    }
+
+    /// Sets whether STARTTLS, once granted, starts TLS.
+    #[must_use]
+    pub fn upgrades(self, upgrades: bool) -> Self {
+        Self { upgrades, ..self }
+    }
+
+    /// Sets whether the session is inside TLS already.
+    #[must_use]
+    pub fn is_in_tls(self, is_in_tls: bool) -> Self {
+        Self { is_in_tls, ..self }
+    }
 }
 
 /// What is to be done next.

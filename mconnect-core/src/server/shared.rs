@@ -9,6 +9,7 @@ use crate::dialogue::Side;
 
 /// A message that the server accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Message {
     /// What stood between the angle brackets of MAIL.
     pub sender: Vec<u8>,
@@ -21,6 +22,7 @@ pub struct Message {
 /// A line of a session, without its end. Of what a body holds, and of octets that `*octets*` stands for, there is none;
 /// passwords are `[hidden]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Said {
     /// The session, counted from 0.
     pub session: usize,

@@ -203,7 +203,7 @@ fn a_handshake_has_a_deadline_and_can_be_closed() {
         stream.write_all(b"220 go\r\n").unwrap();
         drop(stream.read_to_end(&mut Vec::new()));
     });
-    let timeouts = Timeouts { command: Duration::from_millis(100), ..Timeouts::default() };
+    let timeouts = Timeouts::default().command(Duration::from_millis(100));
     let mut session = Connect::new("127.0.0.1", port).timeouts(timeouts).open().unwrap();
     session.read_reply().unwrap();
     session.command("STARTTLS").unwrap();
@@ -303,7 +303,7 @@ fn a_handshake_that_drips_meets_its_deadline_as_well() {
         }
     });
     // Before the greeting, the handshake has the greeting's time.
-    let timeouts = Timeouts { greeting: Duration::from_millis(200), ..Timeouts::default() };
+    let timeouts = Timeouts::default().greeting(Duration::from_millis(200));
     let session = Connect::new("127.0.0.1", port).timeouts(timeouts).open().unwrap();
     let began = Instant::now();
     let error = session.upgrade(&Config::new()).unwrap_err();

@@ -118,6 +118,7 @@ pub enum Verdict {
 
 /// How a dialogue went.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Played {
     /// Every step that had an outcome, in order.
     pub outcomes: Vec<Outcome>,
