@@ -37,6 +37,7 @@ impl Closer {
     }
 
     /// Says whether the connection was closed from this side.
+    #[must_use]
     pub fn is_closed(&self) -> bool {
         self.slot().is_closed
     }

@@ -298,6 +298,7 @@ impl From<Truncation> for io::Error {
 
 impl Error {
     /// Says whether a deadline passed.
+    #[must_use]
     pub fn is_timeout(&self) -> bool {
         match self {
             Self::Timeout { .. } => true,
@@ -308,6 +309,7 @@ impl Error {
     }
 
     /// Says whether trying again later may help: a deadline passed, the resolver says so, or a reply was 4yz.
+    #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Resolve { is_temporary, .. } => *is_temporary,
@@ -326,11 +328,13 @@ impl Error {
     }
 
     /// Says whether the connection ended without the farewell that TLS has: what came before may have been cut short.
+    #[must_use]
     pub fn is_truncation(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::UnexpectedEof)
     }
 
     /// Says whether anything had been sent to the server before.
+    #[must_use]
     pub fn has_sent(&self) -> bool {
         match self {
             Self::Pipeline { .. } | Self::Unexpected(_) => true,

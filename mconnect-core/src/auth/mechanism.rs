@@ -93,11 +93,13 @@ impl Mechanism {
     }
 
     /// Says whether the secret is a password: neither a token nor nothing.
+    #[must_use]
     pub fn takes_password(self) -> bool {
         !matches!(self, Self::XOAuth2 | Self::OAuthBearer | Self::External)
     }
 
     /// Says whether the secret itself goes over the wire.
+    #[must_use]
     pub fn sends_secret(self) -> bool {
         matches!(self, Self::Plain | Self::Login | Self::XOAuth2 | Self::OAuthBearer)
     }

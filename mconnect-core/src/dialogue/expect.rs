@@ -71,6 +71,7 @@ impl CodePattern {
     }
 
     /// Says whether all three digits are known.
+    #[must_use]
     pub fn is_whole(self) -> bool {
         self.0.iter().all(u8::is_ascii_digit)
     }
@@ -100,6 +101,7 @@ pub enum Separator {
 
 impl Wanted {
     /// Says whether the reply ends with this line.
+    #[must_use]
     pub fn is_last(&self) -> bool {
         self.separator != Separator::Hyphen
     }

@@ -58,6 +58,7 @@ impl PartialEq<u16> for Code {
 /// What the first digit of a reply code says
 /// ([RFC 5321, section 4.2.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.2.1)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[must_use]
 pub enum Severity {
     /// 2yz, positive completion: done.
     Completion,

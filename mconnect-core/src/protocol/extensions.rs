@@ -56,6 +56,7 @@ impl Extensions {
     }
 
     /// Says whether there is an extension of this keyword, in whatever case.
+    #[must_use]
     pub fn has(&self, keyword: &str) -> bool {
         self.get(keyword).is_some()
     }

@@ -24,6 +24,7 @@ use super::phase::Request;
 
 /// A reply that came, and what it answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
 #[non_exhaustive]
 pub struct Answer {
     /// What was asked; `None` if nothing was.
@@ -34,6 +35,7 @@ pub struct Answer {
 
 /// What a reply means to what it answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[must_use]
 #[non_exhaustive]
 pub enum Meaning {
     /// It was granted.
@@ -75,16 +77,19 @@ impl Meaning {
     }
 
     /// Says whether what was asked may be taken as done.
+    #[must_use]
     pub fn is_granted(self) -> bool {
         matches!(self, Self::Granted | Self::Unusual)
     }
 
     /// Says whether what was asked was granted, or is still being asked for: what was to follow may follow.
+    #[must_use]
     pub fn lets_go_on(self) -> bool {
         self.is_granted() || self == Self::Challenge
     }
 
     /// Says whether what was asked was refused, for now or for good.
+    #[must_use]
     pub fn is_refusal(self) -> bool {
         matches!(self, Self::Deferred | Self::Refused)
     }
@@ -122,6 +127,7 @@ impl Request {
 
     /// Says whether the reply decides what the octets after it mean, so that one code alone grants it: nothing that was
     /// meant for after the grant may go out before.
+    #[must_use]
     pub fn is_turn(self) -> bool {
         matches!(self.grant(), Grant::By(_))
     }

@@ -91,28 +91,33 @@ impl<'a> ReplyLine<'a> {
     }
 
     /// Says whether a reply ends with this line: it is finished, and its code is not followed by a hyphen.
+    #[must_use]
     pub fn ends_reply(self) -> bool {
         self.is_finished() && self.lead.is_some_and(|lead| lead.separator != Separator::Hyphen)
     }
 
     /// Says whether it begins at the beginning of a line; otherwise it is a further piece of a line longer than the
     /// limit.
+    #[must_use]
     pub fn is_start(self) -> bool {
         self.is_start
     }
 
     /// Says whether it ends with a line end; otherwise another piece of the line follows, or the stream ended here.
+    #[must_use]
     pub fn is_finished(self) -> bool {
         self.raw.ends_with(b"\n")
     }
 
     /// Says whether the line ended with LF alone, against
     /// [RFC 5321, section 2.3.8](https://www.rfc-editor.org/rfc/rfc5321#section-2.3.8).
+    #[must_use]
     pub fn has_bare_lf(self) -> bool {
         self.is_finished() && !self.raw.ends_with(b"\r\n")
     }
 
     /// Says whether text follows the code without a separator, as in `250OK`.
+    #[must_use]
     pub fn lacks_separator(self) -> bool {
         self.lead.is_some_and(|lead| lead.separator == Separator::Missing)
     }
@@ -192,6 +197,7 @@ impl LineBuffer {
     }
 
     /// Says whether a line, or a piece of one, is there.
+    #[must_use]
     pub fn has_line(&mut self) -> bool {
         self.find().is_some()
     }

@@ -27,6 +27,7 @@ pub struct Reply {
 /// What a reply has against the rules
 /// ([RFC 5321, section 4.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.2)).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[must_use]
 #[non_exhaustive]
 pub struct Flaws {
     /// Its lines have different codes.
@@ -51,6 +52,7 @@ impl Reply {
     }
 
     /// Says whether it grants what it answers, by a code that does so: 354 DATA, 220 STARTTLS, 235 AUTH.
+    #[must_use]
     pub fn is_granted(&self) -> bool {
         self.meaning().is_granted()
     }

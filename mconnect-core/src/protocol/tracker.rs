@@ -36,6 +36,7 @@ use super::secret::{lost_secret_start, wipe};
 
 /// Where a session stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
 #[non_exhaustive]
 pub struct Standing {
     /// What the next bytes sent will mean to the server.
@@ -373,6 +374,7 @@ impl Tracker {
     }
 
     /// Says whether a reply is due, not only as the next one, to a request of such a kind.
+    #[must_use]
     pub fn owes(&self, is_it: impl Fn(Request) -> bool) -> bool {
         self.due.holds(is_it)
     }

@@ -7,6 +7,7 @@ use crate::protocol::{Answer, Code, Meaning, Request, auth_mechanism, secret_sta
 
 /// Why a script ends before its input does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
 #[non_exhaustive]
 pub enum End {
     /// The server has replied to QUIT.
@@ -27,6 +28,7 @@ pub enum End {
 
 impl End {
     /// Says whether QUIT is said, where the server waits for a command: not to one that is out of step.
+    #[must_use]
     pub fn says_quit(self) -> bool {
         matches!(self, Self::Greeting(_) | Self::StartTls(_) | Self::Auth(_) | Self::Refused(_))
     }
@@ -87,6 +89,7 @@ impl LastAuth {
 
 /// What becomes of the lines after an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
 #[non_exhaustive]
 pub enum Course {
     /// They go on.

@@ -108,6 +108,7 @@ impl Rules {
 
 /// What is to be done next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
 pub enum Next {
     /// What [`out`](Script::out) holds is to be sent, and that to be told ([`sent`](Script::sent),
     /// [`not_sent`](Script::not_sent)). In step, what the server has said meanwhile is to be looked at before.
@@ -343,6 +344,7 @@ impl Script {
     }
 
     /// Says whether what was typed ahead is to be dropped, which [`next`](Self::next) asks for then.
+    #[must_use]
     pub fn drops_typed(&self) -> bool {
         self.drops
     }

@@ -43,6 +43,7 @@ impl MessageReply {
     }
 
     /// Says whether the message was taken, for every recipient that had been accepted.
+    #[must_use]
     pub fn is_taken(&self) -> bool {
         matches!(self, Self::Sent(replies) if replies.iter().all(Reply::is_granted))
     }

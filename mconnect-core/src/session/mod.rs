@@ -106,6 +106,7 @@ impl Session {
     }
 
     /// Says whether [`read_line`](Self::read_line) has something to give, be it the end, without waiting.
+    #[must_use]
     pub fn is_ready(&mut self) -> bool {
         self.reader.is_ready()
     }
@@ -329,6 +330,7 @@ impl Session {
     }
 
     /// Says whether a reply is due, not only as the next one, to a request of such a kind.
+    #[must_use]
     pub fn owes(&self, is_it: impl Fn(Request) -> bool) -> bool {
         self.shared().tracker().owes(is_it)
     }

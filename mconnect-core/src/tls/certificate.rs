@@ -114,6 +114,7 @@ impl Certificate {
     }
 
     /// Says whether it names itself as its issuer.
+    #[must_use]
     pub fn is_self_issued(&self) -> bool {
         self.subject == self.issuer
     }

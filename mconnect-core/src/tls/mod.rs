@@ -76,6 +76,7 @@ pub enum ConfigError {
 
 /// What a handshake agreed on, and what the server showed.
 #[derive(Debug, Clone)]
+#[must_use]
 #[non_exhaustive]
 pub struct Info {
     /// The protocol: `TLS 1.3`.
@@ -94,6 +95,7 @@ pub struct Info {
 
 impl Info {
     /// Says whether the server is the one that was asked for.
+    #[must_use]
     pub fn is_verified(&self) -> bool {
         self.problems.is_empty()
     }

@@ -16,6 +16,7 @@ use crate::protocol::Visible;
 
 /// Something that is wrong with a server's certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
 #[non_exhaustive]
 pub enum Problem {
     /// The server showed none.

@@ -77,6 +77,7 @@ pub enum Report<'a> {
 
 /// How a step went.
 #[derive(Debug, Clone)]
+#[must_use]
 pub struct Outcome {
     /// The step; the last line of the reply, where it is one.
     pub step: Step,
@@ -98,6 +99,7 @@ pub struct Outcome {
 
 /// Whether a step went as expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
 #[non_exhaustive]
 pub enum Verdict {
     /// It did.
@@ -173,6 +175,7 @@ impl Session {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[must_use = "`require` makes an error of what did not go as expected"]
     pub fn play(self, dialogue: &Dialogue) -> Played {
         Player::new().play(self, dialogue)
     }
@@ -244,6 +247,7 @@ impl<'a> Player<'a> {
     }
 
     /// Plays the client's side of the first session of a dialogue.
+    #[must_use = "`require` makes an error of what did not go as expected"]
     pub fn play(&mut self, session: Session, dialogue: &Dialogue) -> Played {
         let mut game = Game::new(self, session);
         game.run(dialogue.steps());
