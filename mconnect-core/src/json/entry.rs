@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64ct::{Base64, Encoding};
 use serde::Serialize;
 
-use crate::protocol::Code;
+use crate::protocol::{Code, EnhancedCode, Flaws, Phase, Request};
 use crate::timings::Timing;
 use crate::tls::Info;
 
@@ -50,7 +50,7 @@ pub enum Happening<'a> {
     Connected { host: &'a str, address: Option<IpAddr>, port: Option<u16> },
     /// A line of a command was sent, or a part of a body.
     Sent {
-        phase: &'static str,
+        phase: Phase,
         octets: u64,
         #[serde(skip_serializing_if = "is_zero")]
         hidden_octets: u64,
@@ -59,14 +59,8 @@ pub enum Happening<'a> {
     },
     /// A whole reply came.
     Reply {
-        /// What it answers, if it answers something.
-        to: Option<&'static str>,
-        code: u16,
-        enhanced_code: Option<String>,
-        lines: Vec<LossyText>,
-        /// The text was too long to be kept whole.
-        is_cut: bool,
-        flaws: Vec<Flaw>,
+        #[serde(flatten)]
+        reply: KeptReply,
         took_us: Option<u64>,
     },
     /// Bytes came in raw mode.
@@ -77,7 +71,7 @@ pub enum Happening<'a> {
     },
     /// The session went to another phase.
     Phase {
-        phase: &'static str,
+        phase: Phase,
         /// Of a chunk: how many octets are to come.
         #[serde(skip_serializing_if = "Option::is_none")]
         left: Option<u64>,
@@ -114,7 +108,7 @@ pub enum Happening<'a> {
         octets_received: u64,
         replies: u64,
         took_us: u64,
-        timings: Vec<Spent>,
+        timings: Vec<Timing>,
     },
 }
 
@@ -129,28 +123,25 @@ pub struct LossyText {
     pub base64: Option<String>,
 }
 
-/// What a reply has against the rules; see [`Flaws`](crate::protocol::Flaws).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "they are those of Flaws")]
-#[non_exhaustive]
-pub enum Flaw {
-    CodesDiffer,
-    LineWithoutCode,
-    BareLf,
-    MissingSeparator,
-}
-
-/// Where time was spent; see [`Timing`].
+/// A whole reply, as far as it was kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[allow(missing_docs, reason = "docs/json.md has every field")]
 #[non_exhaustive]
-pub struct Spent {
-    pub stage: String,
-    pub start_us: u64,
-    pub took_us: u64,
-    pub code: Option<u16>,
-    pub count: u64,
+pub struct KeptReply {
+    /// What it answers, if it answers something.
+    pub to: Option<Request>,
+    /// The code of its last line.
+    pub code: Code,
+    /// The enhanced status code of the last line that has one.
+    pub enhanced_code: Option<EnhancedCode>,
+    /// The texts of the lines with a code.
+    pub lines: Vec<LossyText>,
+    /// The lines without one, which stood before or among them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub noise: Vec<LossyText>,
+    /// It was too long to be kept whole.
+    pub is_cut: bool,
+    /// What it has against the rules.
+    pub flaws: Flaws,
 }
 
 impl LossyText {
@@ -162,18 +153,6 @@ impl LossyText {
                 let text = String::from_utf8_lossy(octets).into_owned();
                 Self { text, base64: Some(Base64::encode_string(octets)) }
             }
-        }
-    }
-}
-
-impl Spent {
-    pub(super) fn of(timing: &Timing) -> Self {
-        Self {
-            stage: timing.stage.to_string(),
-            start_us: micros(timing.start),
-            took_us: micros(timing.took),
-            code: timing.code.map(Code::number),
-            count: timing.count,
         }
     }
 }

@@ -10,7 +10,7 @@ use super::visible::Visible;
 /// ([RFC 5321, section 4.1.1.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.1)), in the server's order, known
 /// or not. At most 1,000 lines and 64 KiB are kept of a reply, so that no server fills the memory; a line that does not
 /// fit is left out whole.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Extensions {
     greeting: Vec<u8>,
     list: Vec<Extension>,
@@ -19,7 +19,7 @@ pub struct Extensions {
 }
 
 /// One service extension: a keyword and its parameters, as the server wrote them.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Extension {
     line: Vec<u8>,
     keyword_size: usize,
@@ -105,7 +105,12 @@ impl Extension {
         Self { line: text.to_vec(), keyword_size }
     }
 
-    /// Gives the keyword as the server wrote it.
+    /// Returns the keyword and its parameters as the server wrote them, without white space around them.
+    pub fn raw(&self) -> &[u8] {
+        &self.line
+    }
+
+    /// Returns the keyword as the server wrote it.
     pub fn keyword(&self) -> &[u8] {
         &self.line[..self.keyword_size]
     }

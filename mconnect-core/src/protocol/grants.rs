@@ -23,7 +23,7 @@ use super::code::{Code, Severity};
 use super::phase::Request;
 
 /// A reply that came, and what it answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[must_use]
 #[non_exhaustive]
 pub struct Answer {

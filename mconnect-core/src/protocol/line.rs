@@ -1,5 +1,6 @@
 //! Lines out of bytes, and what a line of a reply says by itself.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::code::{Code, EnhancedCode};
@@ -77,7 +78,12 @@ impl<'a> ReplyLine<'a> {
         }
     }
 
-    /// Gives the reply code, if the line begins with one. The pieces of a long line all have the code of the first.
+    /// Returns the text as one; U+FFFD stands for what is not UTF-8.
+    pub fn text_lossy(self) -> Cow<'a, str> {
+        String::from_utf8_lossy(self.text())
+    }
+
+    /// Returns the reply code, if the line begins with one. The pieces of a long line all have the code of the first.
     pub fn code(self) -> Option<Code> {
         self.lead.map(|lead| lead.code)
     }

@@ -15,7 +15,7 @@ use super::visible::Visible;
 ///
 /// A negative reply is a value like any other; [`require`](Self::require) makes an error of it where the caller wants
 /// one.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Reply {
     raw: Vec<u8>,
     code: Code,
@@ -26,7 +26,7 @@ pub struct Reply {
 
 /// What a reply has against the rules
 /// ([RFC 5321, section 4.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.2)).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[must_use]
 #[non_exhaustive]
 pub struct Flaws {
@@ -73,7 +73,35 @@ impl Reply {
         })
     }
 
-    /// Gives the text of its lines, without codes, joined by LF.
+    /// Returns the lines with a code: those of the reply itself.
+    pub fn own_lines(&self) -> impl Iterator<Item = ReplyLine<'_>> {
+        self.lines().filter(|line| line.code().is_some())
+    }
+
+    /// Returns the lines without a code, which stood before its own lines or among them.
+    pub fn noise(&self) -> impl Iterator<Item = ReplyLine<'_>> {
+        self.lines().filter(|line| line.code().is_none())
+    }
+
+    /// Returns the text of the lines with a code, without the codes, joined by LF; U+FFFD stands for what is not UTF-8.
+    ///
+    /// ```
+    /// use mconnect_core::protocol::{Limits, ReplyBuilder, ReplyLine};
+    ///
+    /// let mut builder = ReplyBuilder::new(Limits::default());
+    /// builder.push(ReplyLine::new(b"warning: disk full\r\n"))?;
+    /// builder.push(ReplyLine::new(b"550-5.1.1 no such\r\n"))?;
+    /// let reply = builder.push(ReplyLine::new(b"550 5.1.1 mailb\xf6x\r\n"))?.unwrap();
+    /// assert_eq!(reply.text_lossy(), "5.1.1 no such\n5.1.1 mailb\u{fffd}x");
+    /// assert_eq!(reply.noise().next().unwrap().text_lossy(), "warning: disk full");
+    /// # Ok::<(), mconnect_core::protocol::LimitExceeded>(())
+    /// ```
+    pub fn text_lossy(&self) -> String {
+        let lines: Vec<&[u8]> = self.own_lines().map(ReplyLine::text).collect();
+        String::from_utf8_lossy(&lines.join(&b'\n')).into_owned()
+    }
+
+    /// Returns the text of all its lines, without codes, joined by LF.
     pub fn text(&self) -> Vec<u8> {
         let lines: Vec<&[u8]> = self.lines().map(ReplyLine::text).collect();
         lines.join(&b'\n')
