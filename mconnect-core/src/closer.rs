@@ -8,6 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// What was waiting fails: with [`Error::Aborted`](crate::Error::Aborted) once the session is open, and before that with
 /// the error of resolving or connecting, whose kind is then
 /// [`ConnectionAborted`](std::io::ErrorKind::ConnectionAborted). A closer is for one session, and does not keep it open.
+#[doc(alias = "cancel")]
+#[doc(alias = "abort")]
+#[doc(alias = "shutdown")]
 #[derive(Clone, Default)]
 pub struct Closer(Arc<Mutex<Slot>>);
 

@@ -26,6 +26,8 @@ use crate::protocol::{Answer, Code, Phase, Request};
 /// # main().unwrap();
 /// # }
 /// ```
+#[doc(alias = "latency")]
+#[doc(alias = "stopwatch")]
 #[derive(Debug, Clone, Default)]
 pub struct Timings(Arc<Mutex<State>>);
 

@@ -56,6 +56,9 @@ pub(crate) use matched::Matched;
 pub(crate) use values::Whole;
 
 /// One session or several, written down.
+#[doc(alias = "transcript")]
+#[doc(alias = "script")]
+#[doc(alias = "expect")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dialogue {
     steps: Arc<Vec<Step>>,

@@ -35,6 +35,8 @@ use crate::protocol::{Code, Phase, ReplyLine, Visible, auth_mechanism};
 /// # main().unwrap();
 /// # }
 /// ```
+#[doc(alias = "transcript")]
+#[doc(alias = "session log")]
 #[derive(Debug, Clone, Default)]
 pub struct Recorder(Arc<Mutex<Record>>);
 

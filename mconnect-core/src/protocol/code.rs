@@ -17,6 +17,8 @@ use std::str::FromStr;
 /// assert!(code < Code::try_from(550)? && "45".parse::<Code>().is_err() && Code::try_from(1000).is_err());
 /// # Ok::<(), mconnect_core::protocol::InvalidCode>(())
 /// ```
+#[doc(alias = "status code")]
+#[doc(alias = "reply code")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code(u16);
 
@@ -134,6 +136,8 @@ pub enum Severity {
 /// assert_eq!(EnhancedCode::parse(b"5.1.1 no such mailbox"), Some(code));
 /// # Ok::<(), mconnect_core::protocol::InvalidCode>(())
 /// ```
+#[doc(alias = "DSN")]
+#[doc(alias = "enhanced status code")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct EnhancedCode {
@@ -203,7 +207,9 @@ mod tests {
         for number in 0..=999 {
             let code = Code::try_from(number).unwrap();
             assert_eq!(code.to_string().parse(), Ok(code));
-            assert!(code == number && number == code && u16::from(code) == number);
+            assert_eq!(u16::from(code), number);
+            assert_eq!(code, number);
+            assert_eq!(number, code);
         }
         for text in ["", "25", "2500", "+25", "2 0", "25z", "٢٥٠", "250 "] {
             assert!(text.parse::<Code>().is_err(), "{text:?}");

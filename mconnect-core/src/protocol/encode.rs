@@ -66,6 +66,8 @@ const USUAL_LINE: usize = 80;
 /// encoder.finish(&mut out);
 /// assert_eq!(out, b"one\r\n..two\r\n.\r\n");
 /// ```
+#[doc(alias = "dot-stuffing")]
+#[doc(alias = "dot_stuff")]
 #[derive(Debug, Clone)]
 pub struct BodyEncoder {
     crlf: CrlfEncoder,

@@ -10,6 +10,9 @@ use super::visible::Visible;
 /// ([RFC 5321, section 4.1.1.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.1)), in the server's order, known
 /// or not. At most 1,000 lines and 64 KiB are kept of a reply, so that no server fills the memory; a line that does not
 /// fit is left out whole.
+#[doc(alias = "capabilities")]
+#[doc(alias = "EHLO")]
+#[doc(alias = "ESMTP")]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Extensions {
     greeting: Vec<u8>,

@@ -15,6 +15,8 @@ use super::visible::Visible;
 ///
 /// A negative reply is a value like any other; [`require`](Self::require) makes an error of it where the caller wants
 /// one.
+#[doc(alias = "response")]
+#[doc(alias = "status")]
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Reply {
     raw: Vec<u8>,
@@ -126,6 +128,8 @@ impl Reply {
     ///
     /// # Errors
     /// [`Unexpected`] holds the reply if the code is another.
+#[doc(alias = "expect")]
+#[doc(alias = "assert")]
     pub fn require(self, code: u16) -> Result<Self, Unexpected> {
         let is_met = self.code == code;
         self.require_that(is_met, || format!("{code:03}"))

@@ -35,6 +35,9 @@ use shared::{Deadline, Shared};
 /// A session with an SMTP server, used by one thread; [`split`](Self::split) makes two of it.
 ///
 /// Every wait has a deadline, from [`Timeouts`]. A negative reply is a value; see [`Reply::require`].
+#[doc(alias = "client")]
+#[doc(alias = "smtp")]
+#[doc(alias = "telnet")]
 pub struct Session {
     reader: Reader,
     writer: Writer,
@@ -51,6 +54,8 @@ pub(crate) struct Settings {
 impl Session {
     /// Begins a session over a stream that is open already; [`Connect::over`](crate::Connect::over) does so with other
     /// settings than the defaults. `name` is the other end's name in errors.
+#[doc(alias = "child process")]
+#[doc(alias = "pipe")]
     pub fn from_stream(stream: impl Stream + 'static, name: &str) -> Self {
         Self::new(Arc::new(stream), Peer::new(name, None), None, Settings::default(), Closer::new())
     }

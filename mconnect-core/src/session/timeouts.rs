@@ -12,6 +12,7 @@ use std::time::Duration;
 /// let timeouts = Timeouts::default().replies(Duration::from_secs(20)).end_of_data(Duration::from_secs(60));
 /// assert_eq!(timeouts.greeting, Duration::from_secs(20));
 /// ```
+#[doc(alias = "deadline")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {

@@ -16,6 +16,9 @@ use x509_cert::ext::pkix::name::GeneralName;
 use super::name::in_words;
 
 /// A certificate that a server showed: what it says, and its bytes.
+#[doc(alias = "X.509")]
+#[doc(alias = "x509")]
+#[doc(alias = "pem")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Certificate {
@@ -42,6 +45,8 @@ pub struct Certificate {
 }
 
 /// A SHA-256 fingerprint.
+#[doc(alias = "sha256")]
+#[doc(alias = "TLSA")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint(pub [u8; 32]);
 

@@ -98,6 +98,18 @@ fn after_starttls_the_session_goes_on_inside_tls_and_has_forgotten_what_it_learn
     assert_eq!(server.messages()[0].content, b"Subject: secret\r\n\r\nhello\r\n");
 }
 
+/// What another part of the program has made of it, or has not, decides nothing here.
+#[test]
+fn no_provider_of_cryptography_is_made_the_default_of_the_process_or_asked_for() {
+    let identity = Identity::self_signed(["127.0.0.1"]);
+    for config in [Config::new().insecure(), Config::new().authorities(identity.pem().as_bytes()).unwrap()] {
+        let (_, info) = upgrade(&identity, &config.name("127.0.0.1")).unwrap();
+        assert_eq!(info.certificates.len(), 1);
+    }
+    // Whoever asks without having installed one would have installed it by that.
+    assert!(rustls::crypto::CryptoProvider::get_default().is_none());
+}
+
 #[test]
 fn tls_from_the_first_byte_on_comes_before_the_greeting() {
     let identity = Identity::self_signed(["127.0.0.1"]);

@@ -46,6 +46,9 @@ type Watcher<'a> = dyn FnMut(Report<'_>) + 'a;
 /// # main().unwrap();
 /// # }
 /// ```
+#[doc(alias = "expect")]
+#[doc(alias = "replay")]
+#[doc(alias = "test")]
 pub struct Player<'a> {
     values: Values,
     tls: tls::Config,
