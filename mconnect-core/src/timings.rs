@@ -100,12 +100,12 @@ impl Timings {
         Self(Arc::new(Mutex::new(State { start: Some(start), ..State::default() })))
     }
 
-    /// Gives what was measured so far, in order.
+    /// Returns what was measured so far, in order.
     pub fn all(&self) -> Vec<Timing> {
         self.state().timings.clone()
     }
 
-    /// Gives how long the last reply took.
+    /// Returns how long the last reply took.
     pub fn last_reply(&self) -> Option<Duration> {
         self.state().last
     }

@@ -65,7 +65,7 @@ impl CodePattern {
         }
     }
 
-    /// Gives it as it is written.
+    /// Returns it as it is written.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("digits and letters are UTF-8")
     }
@@ -106,7 +106,7 @@ impl Wanted {
         self.separator != Separator::Hyphen
     }
 
-    /// Gives the name in a pattern that has no value: none can be taken there.
+    /// Returns the name in a pattern that has no value: none can be taken there.
     pub(super) fn lacks(&self, values: &Values) -> Option<String> {
         if self.mark == Mark::Pattern { values.fill(&self.text).err() } else { None }
     }
@@ -124,7 +124,7 @@ impl Wanted {
     }
 }
 
-/// Says whether the reply has the lines of these steps, in this order, and ends with the code of the last; gives what
+/// Says whether the reply has the lines of these steps, in this order, and ends with the code of the last; returns what
 /// their names took.
 pub(super) fn is_met(steps: &[Step], reply: &Reply, values: &Values) -> Option<Vec<(String, Vec<u8>)>> {
     let wanted = || steps.iter().filter_map(Step::wanted);

@@ -177,12 +177,12 @@ impl Dialogue {
         Ok(Self { steps: Arc::new(parse::steps(text, None)?) })
     }
 
-    /// Gives its steps, in order.
+    /// Returns its steps, in order.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// Gives each of its sessions as a dialogue: what stands between `*next session*` lines.
+    /// Returns each of its sessions as a dialogue: what stands between `*next session*` lines.
     pub fn sessions(&self) -> Vec<Self> {
         if !self.steps.iter().any(|step| step.deed == Deed::NextSession) {
             return vec![self.clone()];
@@ -233,7 +233,7 @@ impl FromStr for Dialogue {
 }
 
 impl Step {
-    /// Gives the line of a reply, if it is one.
+    /// Returns the line of a reply, if it is one.
     fn wanted(&self) -> Option<&Wanted> {
         match &self.deed {
             Deed::Reply(wanted) => Some(wanted),

@@ -113,7 +113,7 @@ impl<F: Fn(&Entry<'_>)> Journal<F> {
         self.tell(now, session, told);
     }
 
-    /// Gives where the time went so far.
+    /// Returns where the time went so far.
     pub fn timings(&self) -> Timings {
         self.0.timings.clone()
     }

@@ -132,7 +132,7 @@ impl Default for BodyDecoder {
 }
 
 impl BodyDecoder {
-    /// Appends to `out` the message that `input` holds. Gives the count of bytes up to the end of the lone dot's line
+    /// Appends to `out` the message that `input` holds. Returns the count of bytes up to the end of the lone dot's line
     /// if that came, otherwise `None`: all of `input` was taken.
     pub fn decode(&mut self, input: &[u8], out: &mut Vec<u8>) -> Option<usize> {
         let mut at = 0;
@@ -289,7 +289,7 @@ impl Default for LoneDot {
 impl LoneDot {
     const PATTERN: &'static [u8] = b"\r\n.\r\n";
 
-    /// Gives how many of `bytes` belong to the body, if it ends in them.
+    /// Returns how many of `bytes` belong to the body, if it ends in them.
     pub fn find(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;
         while self.matched > 0 && at < bytes.len() {

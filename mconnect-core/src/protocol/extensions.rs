@@ -53,7 +53,7 @@ impl Extensions {
         }
     }
 
-    /// Gives the text of the first line: the server's name, and perhaps a greeting.
+    /// Returns the text of the first line: the server's name, and perhaps a greeting.
     pub fn greeting(&self) -> &[u8] {
         &self.greeting
     }
@@ -64,17 +64,17 @@ impl Extensions {
         self.get(keyword).is_some()
     }
 
-    /// Gives the first extension of this keyword, in whatever case.
+    /// Returns the first extension of this keyword, in whatever case.
     pub fn get(&self, keyword: &str) -> Option<&Extension> {
         self.iter().find(|extension| extension.keyword().eq_ignore_ascii_case(keyword.as_bytes()))
     }
 
-    /// Gives every extension, in the server's order.
+    /// Returns every extension, in the server's order.
     pub fn iter(&self) -> impl Iterator<Item = &Extension> {
         self.list.iter()
     }
 
-    /// Gives the largest message that the server takes, in octets, if it names a size other than 0
+    /// Returns the largest message that the server takes, in octets, if it names a size other than 0
     /// ([RFC 1870, section 3](https://www.rfc-editor.org/rfc/rfc1870#section-3)).
     pub fn size_limit(&self) -> Option<u64> {
         // Digits alone: a number may be parsed with a sign.
@@ -82,7 +82,7 @@ impl Extensions {
         std::str::from_utf8(size).ok()?.parse().ok().filter(|size| *size > 0)
     }
 
-    /// Gives the mechanisms of AUTH, each once
+    /// Returns the mechanisms of AUTH, each once
     /// ([RFC 4954, section 3](https://www.rfc-editor.org/rfc/rfc4954#section-3)), also of the older form `AUTH=`.
     pub fn auth_mechanisms(&self) -> Vec<&[u8]> {
         let mut mechanisms: Vec<&[u8]> = Vec::new();
@@ -118,7 +118,7 @@ impl Extension {
         &self.line[..self.keyword_size]
     }
 
-    /// Gives the words after the keyword.
+    /// Returns the words after the keyword.
     pub fn params(&self) -> impl Iterator<Item = &[u8]> {
         self.line[self.keyword_size..].split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
     }

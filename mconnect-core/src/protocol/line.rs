@@ -58,17 +58,17 @@ impl<'a> ReplyLine<'a> {
         Self { raw, lead: Lead::parse(without_line_end(raw)), is_start: true }
     }
 
-    /// Gives every byte of it, the line end included.
+    /// Returns every byte of it, the line end included.
     pub fn raw(self) -> &'a [u8] {
         self.raw
     }
 
-    /// Gives the bytes without the line end.
+    /// Returns the bytes without the line end.
     pub fn content(self) -> &'a [u8] {
         without_line_end(self.raw)
     }
 
-    /// Gives the bytes after the code and its separator, without the line end.
+    /// Returns the bytes after the code and its separator, without the line end.
     pub fn text(self) -> &'a [u8] {
         let content = self.content();
         match self.lead {
@@ -88,7 +88,7 @@ impl<'a> ReplyLine<'a> {
         self.lead.map(|lead| lead.code)
     }
 
-    /// Gives the enhanced status code that the text begins with
+    /// Returns the enhanced status code that the text begins with
     /// ([RFC 2034](https://www.rfc-editor.org/rfc/rfc2034)), if there is one of the code's own class.
     pub fn enhanced_code(self) -> Option<EnhancedCode> {
         let enhanced = EnhancedCode::parse(self.text())?;
@@ -166,7 +166,7 @@ impl LineBuffer {
         Self { bytes: Vec::new(), start: 0, end: 0, searched: 0, limit: limit.max(8), piece_of: None }
     }
 
-    /// Gives room for received bytes, never empty; [`filled`](Self::filled) says how many were put there.
+    /// Returns room for received bytes, never empty; [`filled`](Self::filled) says how many were put there.
     pub fn space(&mut self) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end, self.searched) = (0, 0, 0);
@@ -222,7 +222,7 @@ impl LineBuffer {
         }
     }
 
-    /// Gives the bytes received and not yet taken.
+    /// Returns the bytes received and not yet taken.
     pub fn buffered(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }

@@ -43,7 +43,7 @@ pub struct Flaws {
 }
 
 impl Reply {
-    /// Gives the code of the last line.
+    /// Returns the code of the last line.
     pub fn code(&self) -> Code {
         self.code
     }
@@ -59,13 +59,13 @@ impl Reply {
         self.meaning().is_granted()
     }
 
-    /// Gives the enhanced status code of the last line that has one
+    /// Returns the enhanced status code of the last line that has one
     /// ([RFC 2034](https://www.rfc-editor.org/rfc/rfc2034)).
     pub fn enhanced_code(&self) -> Option<EnhancedCode> {
         self.lines().filter_map(ReplyLine::enhanced_code).last()
     }
 
-    /// Gives its lines, in order.
+    /// Returns its lines, in order.
     pub fn lines(&self) -> impl Iterator<Item = ReplyLine<'_>> {
         let mut start = 0;
         memchr_iter(b'\n', &self.raw).map(move |lf| {
@@ -109,7 +109,7 @@ impl Reply {
         lines.join(&b'\n')
     }
 
-    /// Gives every byte of it as it was received.
+    /// Returns every byte of it as it was received.
     pub fn raw(&self) -> &[u8] {
         &self.raw
     }
@@ -124,7 +124,7 @@ impl Reply {
         self.request
     }
 
-    /// Gives the reply back if it has this code.
+    /// Returns the reply itself if it has this code.
     ///
     /// # Errors
     /// [`Unexpected`] holds the reply if the code is another.
@@ -135,7 +135,7 @@ impl Reply {
         self.require_that(is_met, || format!("{code:03}"))
     }
 
-    /// Gives the reply back if its code's first digit says this.
+    /// Returns the reply itself if its code's first digit says this.
     ///
     /// # Errors
     /// [`Unexpected`] holds the reply if the first digit says something else.
@@ -287,12 +287,12 @@ impl ReplyBuilder {
         Self { limits, raw: Vec::new(), lines: 0, code: None, flaws: Flaws::default() }
     }
 
-    /// Adds a line, and gives the reply that ends with it, if one does.
+    /// Adds a line, and returns the reply that ends with it, if one does.
     ///
     /// Lines without a code belong to the reply under way, or else to the next.
     ///
     /// # Errors
-    /// [`LimitExceeded`], when the line or the reply is over a limit; [`take_partial`](Self::take_partial) then gives
+    /// [`LimitExceeded`], when the line or the reply is over a limit; [`take_partial`](Self::take_partial) then returns
     /// what was read.
     pub fn push(&mut self, line: ReplyLine<'_>) -> Result<Option<Reply>, LimitExceeded> {
         if self.raw.len() + line.raw().len() > self.limits.reply {
@@ -327,7 +327,7 @@ impl ReplyBuilder {
         }
     }
 
-    /// Gives the bytes of the reply under way.
+    /// Returns the bytes of the reply under way.
     pub fn partial(&self) -> &[u8] {
         &self.raw
     }

@@ -245,7 +245,7 @@ impl Tracker {
         Span { is_secret: span.is_secret || is_hidden, ..span }
     }
 
-    /// Follows a line that was received, or a piece of one, and gives the answer that ended with it, if one did.
+    /// Follows a line that was received, or a piece of one, and returns the answer that ended with it, if one did.
     pub fn received(&mut self, line: ReplyLine<'_>) -> Option<Answer> {
         let (Some(code), true) = (line.code(), line.ends_reply()) else {
             self.learn(line);
@@ -393,7 +393,7 @@ impl Tracker {
         }
     }
 
-    /// Gives how many replies are due; while the tracker is out of step, the server may send more.
+    /// Returns how many replies are due; while the tracker is out of step, the server may send more.
     pub fn outstanding(&self) -> usize {
         self.due.count()
     }
@@ -403,7 +403,7 @@ impl Tracker {
         self.due.front()
     }
 
-    /// Gives what the server advertised when it last granted EHLO or LHLO.
+    /// Returns what the server advertised when it last granted EHLO or LHLO.
     pub fn extensions(&self) -> Option<&Extensions> {
         self.extensions.as_ref()
     }
@@ -458,7 +458,7 @@ impl Tracker {
         }
     }
 
-    /// Gives how many replies follow a message: in LMTP one for each accepted recipient
+    /// Returns how many replies follow a message: in LMTP one for each accepted recipient
     /// ([RFC 2033, section 4.2](https://www.rfc-editor.org/rfc/rfc2033#section-4.2)).
     fn final_replies(&self) -> usize {
         if !self.is_lmtp {

@@ -77,7 +77,7 @@ impl Escaper {
     }
 }
 
-/// Escapes all of `bytes` but an end that may go on, and gives the index where that end begins.
+/// Escapes all of `bytes` but an end that may go on, and returns the index where that end begins.
 fn escape(bytes: &[u8], marks: &mut Marks, out: &mut String) -> usize {
     out.reserve(bytes.len());
     let mut at = 0;

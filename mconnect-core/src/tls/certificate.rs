@@ -137,7 +137,7 @@ impl Certificate {
         }
     }
 
-    /// Gives how many days are left of its validity; below zero if it has expired.
+    /// Returns how many days are left of its validity; below zero if it has expired.
     pub fn days_left(&self, now: SystemTime) -> i64 {
         match self.not_after.duration_since(now) {
             Ok(left) => i64::try_from(left.as_secs() / DAY).unwrap_or(i64::MAX),
@@ -212,7 +212,7 @@ fn key(info: &x509_cert::spki::SubjectPublicKeyInfoOwned) -> String {
     }
 }
 
-/// Gives the bits of the modulus of an RSAPublicKey.
+/// Returns the bits of the modulus of an RSAPublicKey.
 fn rsa_size(bytes: &[u8]) -> Option<usize> {
     let keys = Vec::<x509_cert::der::asn1::Int>::from_der(bytes).ok()?;
     let modulus: Vec<u8> = keys.first()?.as_bytes().iter().copied().skip_while(|byte| *byte == 0).collect();

@@ -137,7 +137,7 @@ impl Info {
         self.problems.is_empty()
     }
 
-    /// Gives what is wrong, in words.
+    /// Returns what is wrong, in words.
     pub fn reason(&self) -> String {
         self.problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
     }

@@ -103,7 +103,7 @@ pub(super) struct Trust<'a> {
     pub known: &'a [CertificateDer<'static>],
 }
 
-/// Gives everything that is wrong; `roots` is asked only if that is what it depends on.
+/// Returns everything that is wrong; `roots` is asked only if that is what it depends on.
 pub(super) fn problems(
     trust: &Trust<'_>,
     shown: &[CertificateDer<'static>],
@@ -199,7 +199,7 @@ fn is_rooted(
     verify_server_cert_signed_by_trust_anchor(parsed, roots, &shown[1..], at, algorithms)
 }
 
-/// Gives a time at which none is too old or too young, or the leaf at least: their times have been looked at.
+/// Returns a time at which none is too old or too young, or the leaf at least: their times have been looked at.
 fn when_all_are_valid(path: &[&Certificate], now: SystemTime) -> SystemTime {
     let latest_start = path.iter().map(|certificate| certificate.not_before).max().unwrap_or(now);
     let earliest_end = path.iter().map(|certificate| certificate.not_after).min().unwrap_or(now);

@@ -64,7 +64,7 @@ impl Finding {
     }
 }
 
-/// Gives an error with its causes.
+/// Returns an error with its causes.
 pub(super) fn told(error: &Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);

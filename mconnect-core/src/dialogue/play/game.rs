@@ -322,13 +322,13 @@ impl<'a, 'w> Game<'a, 'w> {
         }
     }
 
-    /// Gives the time that the next thing awaited may take.
+    /// Returns the time that the next thing awaited may take.
     pub(super) fn patience(&mut self) -> Duration {
         let usual = self.session.as_ref().map_or(GRACE, Session::patience);
         self.deadlines.next_or(usual)
     }
 
-    /// Gives a reply as it is shown.
+    /// Returns a reply as it is shown.
     pub(super) fn shown(&self, reply: &Reply) -> String {
         let mut shown = String::with_capacity(reply.raw().len() + 8);
         write!(shown, "`{reply}`").expect("writing to a string does not fail");

@@ -140,7 +140,7 @@ pub struct Played {
 pub struct Failure(pub Box<Outcome>);
 
 impl Outcome {
-    /// Gives what was expected, as the dialogue has it; the lines of a reply are joined by ` / `.
+    /// Returns what was expected, as the dialogue has it; the lines of a reply are joined by ` / `.
     pub fn expected(&self) -> String {
         let steps = self.before.iter().chain([&self.step]);
         let shown = |step: &Step| step.shown(&Tracker::new());
@@ -149,7 +149,7 @@ impl Outcome {
 }
 
 impl Played {
-    /// Gives what was played back if every step went as expected.
+    /// Returns what was played back if every step went as expected.
     ///
     /// # Errors
     /// The first step that did not.
@@ -160,7 +160,7 @@ impl Played {
         }
     }
 
-    /// Gives the first outcome that was not as expected.
+    /// Returns the first outcome that was not as expected.
     pub fn failure(&self) -> Option<&Outcome> {
         self.outcomes.iter().find(|outcome| outcome.verdict != Verdict::Met)
     }
@@ -203,13 +203,13 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// Gives a name a value.
+    /// Sets the value of a name.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> &mut Self {
         self.values.set(name, value);
         self
     }
 
-    /// Gives a name a value that is shown as `[hidden]`.
+    /// Sets the value of a name, which is shown as `[hidden]`.
     pub fn set_secret(&mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> &mut Self {
         let name = name.into();
         self.values.hide(name.clone());

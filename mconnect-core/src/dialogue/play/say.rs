@@ -72,7 +72,7 @@ impl Game<'_, '_> {
         Err(Finding { reply: Some(reply), ..Finding::not(Verdict::Other, got) })
     }
 
-    /// Gives a step as it is shown, if it comes after what is sent already, and so many octets of what goes out next.
+    /// Returns a step as it is shown, if it comes after what is sent already, and so many octets of what goes out next.
     pub(super) fn step_shown(&self, step: &Step, pending: usize) -> String {
         let mut tracker = self.session.as_ref().map_or_else(Tracker::new, Session::tracker);
         tracker.sent(&self.out[..pending.min(self.out.len())]);
