@@ -194,9 +194,9 @@ impl Connect {
     /// # main().unwrap();
     /// # }
     /// ```
-#[doc(alias = "socketpair")]
-#[doc(alias = "unix")]
-#[doc(alias = "lmtp")]
+    #[doc(alias = "socketpair")]
+    #[doc(alias = "unix")]
+    #[doc(alias = "lmtp")]
     pub fn over(&self, stream: impl Stream + 'static) -> Session {
         let peer = self.peer(None);
         Session::new(Arc::new(stream), peer, None, self.settings.clone(), Closer::new())

@@ -10,6 +10,22 @@ use super::visible::Visible;
 /// ([RFC 5321, section 4.1.1.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.1)), in the server's order, known
 /// or not. At most 1,000 lines and 64 KiB are kept of a reply, so that no server fills the memory; a line that does not
 /// fit is left out whole.
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// # let server = mconnect_core::server::Server::start()?;
+/// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+/// # session.read_reply()?;
+/// session.command("EHLO client.example")?.require(250)?;
+/// let extensions = session.extensions().unwrap_or_default();
+/// assert!(extensions.has("pipelining"));
+/// println!("messages of up to {:?} octets", extensions.size_limit());
+/// for extension in extensions.iter() {
+///     println!("{extension}");
+/// }
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[doc(alias = "capabilities")]
 #[doc(alias = "EHLO")]
 #[doc(alias = "ESMTP")]

@@ -34,6 +34,15 @@ pub struct Answer {
 }
 
 /// What a reply means to what it answers.
+///
+/// ```
+/// use mconnect_core::protocol::{Code, Meaning, Request};
+///
+/// let code = Code::new(250).unwrap();
+/// assert_eq!(Meaning::of(Some(Request::Mail), code), Meaning::Granted);
+/// // "Positive" is not "granted": what follows would not be taken for a body.
+/// assert_eq!(Meaning::of(Some(Request::Data), code), Meaning::OutOfStep);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[must_use]
 #[non_exhaustive]

@@ -12,6 +12,16 @@ use super::visible::Visible;
 /// A line ends at LF; one CR before that belongs to the end. Three digits and then the end, a space or a tab make it
 /// the last line of a reply, a hyphen one with more to come. Three digits and then a letter (`250OK`) are a last line
 /// with its separator missing. An end of the stream never completes a line.
+///
+/// ```
+/// use mconnect_core::protocol::ReplyLine;
+///
+/// let line = ReplyLine::new(b"550-5.1.1 no such mailbox\n");
+/// assert_eq!(line.code().unwrap(), 550);
+/// assert_eq!(line.enhanced_code().unwrap().to_string(), "5.1.1");
+/// assert!(!line.ends_reply() && line.has_bare_lf());
+/// assert_eq!(ReplyLine::new(b"warning: disk full\r\n").code(), None);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ReplyLine<'a> {
     raw: &'a [u8],
@@ -148,6 +158,23 @@ impl fmt::Display for ReplyLine<'_> {
 /// Cuts received bytes into lines, however they arrive, in memory bounded by the limit.
 ///
 /// A line longer than the limit (in octets, its end included) comes in pieces of the limit's size.
+///
+/// ```
+/// use mconnect_core::protocol::{LineBuffer, Limits, ReplyBuilder};
+///
+/// let limits = Limits::default();
+/// let (mut lines, mut builder) = (LineBuffer::new(limits.line), ReplyBuilder::new(limits));
+/// let mut replies = Vec::new();
+/// for received in ["250-mx.example.org\r\n250 SI", "ZE 1000\r\n221 bye\r\n250"] {
+///     lines.extend(received.as_bytes());
+///     while let Some(line) = lines.next_line() {
+///         replies.extend(builder.push(line)?);
+///     }
+/// }
+/// assert_eq!(replies[0].to_string(), "250-mx.example.org / 250 SIZE 1000");
+/// assert_eq!((replies.len(), lines.buffered()), (2, &b"250"[..]));
+/// # Ok::<(), mconnect_core::protocol::LimitExceeded>(())
+/// ```
 #[derive(Debug)]
 pub struct LineBuffer {
     bytes: Vec<u8>,

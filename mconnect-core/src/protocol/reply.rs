@@ -128,8 +128,8 @@ impl Reply {
     ///
     /// # Errors
     /// [`Unexpected`] holds the reply if the code is another.
-#[doc(alias = "expect")]
-#[doc(alias = "assert")]
+    #[doc(alias = "expect")]
+    #[doc(alias = "assert")]
     pub fn require(self, code: u16) -> Result<Self, Unexpected> {
         let is_met = self.code == code;
         self.require_that(is_met, || format!("{code:03}"))

@@ -71,11 +71,11 @@ impl Session {
     /// [`Error::LineBreak`] if the line holds one. Otherwise as [`send_line`](Self::send_line) and
     /// [`read_reply`](Self::read_reply); if writing fails because the server has had its last word, that word is the
     /// reply.
-#[doc(alias = "EHLO")]
-#[doc(alias = "HELO")]
-#[doc(alias = "MAIL")]
-#[doc(alias = "RCPT")]
-#[doc(alias = "VRFY")]
+    #[doc(alias = "EHLO")]
+    #[doc(alias = "HELO")]
+    #[doc(alias = "MAIL")]
+    #[doc(alias = "RCPT")]
+    #[doc(alias = "VRFY")]
     pub fn command(&mut self, line: impl AsRef<[u8]>) -> Result<Reply, Error> {
         self.writer.require_one_line(line.as_ref())?;
         self.require_in_step(|phase| matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::StartTls))?;
@@ -163,9 +163,9 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Message`] if `message` cannot be read. Otherwise as [`command`](Self::command).
-#[doc(alias = "DATA")]
-#[doc(alias = "send_mail")]
-#[doc(alias = "sendmail")]
+    #[doc(alias = "DATA")]
+    #[doc(alias = "send_mail")]
+    #[doc(alias = "sendmail")]
     pub fn message(&mut self, mut message: impl Read) -> Result<MessageReply, Error> {
         self.require_in_step(|phase| matches!(phase, Phase::Chunk { .. } | Phase::StartTls))?;
         if self.phase() != Phase::Body {

@@ -54,8 +54,8 @@ pub(crate) struct Settings {
 impl Session {
     /// Begins a session over a stream that is open already; [`Connect::over`](crate::Connect::over) does so with other
     /// settings than the defaults. `name` is the other end's name in errors.
-#[doc(alias = "child process")]
-#[doc(alias = "pipe")]
+    #[doc(alias = "child process")]
+    #[doc(alias = "pipe")]
     pub fn from_stream(stream: impl Stream + 'static, name: &str) -> Self {
         Self::new(Arc::new(stream), Peer::new(name, None), None, Settings::default(), Closer::new())
     }

@@ -63,7 +63,7 @@ use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, ClientConnection, Connection, KeyLogFile, ProtocolVersion, RootCertStore};
+use rustls::{ClientConfig, ClientConnection, CommonState, KeyLogFile, ProtocolVersion, RootCertStore};
 
 pub use crate::calendar::date;
 #[cfg_attr(not(feature = "server"), allow(unused_imports, reason = "a server's key is written so, too"))]
@@ -198,8 +198,8 @@ impl Config {
 
     /// Trusts the server with this public key, and no other: the certificate's name, time and issuer do not matter then.
     /// Of several pins, one has to fit.
-#[doc(alias = "DANE")]
-#[doc(alias = "TLSA")]
+    #[doc(alias = "DANE")]
+    #[doc(alias = "TLSA")]
     #[must_use]
     pub fn pin(mut self, key: Fingerprint) -> Self {
         self.pins.push(key);
@@ -207,7 +207,7 @@ impl Config {
     }
 
     /// Goes on whatever is wrong with the server's certificates; [`Info::problems`] says what.
-#[doc(alias = "danger_accept_invalid_certs")]
+    #[doc(alias = "danger_accept_invalid_certs")]
     #[must_use]
     pub fn insecure(mut self) -> Self {
         self.is_insecure = true;
@@ -222,8 +222,8 @@ impl Config {
     }
 
     /// Writes the session's secrets to the file that the environment variable `SSLKEYLOGFILE` names, if it does.
-#[doc(alias = "SSLKEYLOGFILE")]
-#[doc(alias = "wireshark")]
+    #[doc(alias = "SSLKEYLOGFILE")]
+    #[doc(alias = "wireshark")]
     #[must_use]
     pub fn log_keys(mut self) -> Self {
         self.logs_keys = true;
@@ -279,7 +279,18 @@ impl Config {
         self.identity.is_some() && !self.is_insecure
     }
 
-    fn inspect(&self, connection: &Connection, name: &str, verifier: &Verifier) -> Info {
+    /// Says what the handshake of a connection of one's own came to, and everything that is wrong with the certificates
+    /// that the server showed, for whoever brings a connection of rustls ([`Session::upgrade_with`]). `name` is the name
+    /// that was asked for. That the server holds the key of its certificate is the connection's to verify.
+    pub fn examine(&self, connection: &CommonState, name: &str) -> Info {
+        let verifier = Verifier::new(self, name);
+        if let Some((leaf, chain)) = connection.peer_certificates().and_then(<[_]>::split_first) {
+            verifier.look(leaf, chain);
+        }
+        self.inspect(connection, name, &verifier)
+    }
+
+    fn inspect(&self, connection: &CommonState, name: &str, verifier: &Verifier) -> Info {
         let found = verifier.found().cloned().unwrap_or_else(|| match self.own {
             // One's own verifier let it pass.
             Some(_) => {
@@ -348,9 +359,9 @@ impl Session {
     /// [`Error::Untrusted`] if the server's certificates do not prove who it is, unless the configuration is
     /// [`insecure`](Config::insecure); [`Error::Tls`] if the handshake fails; otherwise as
     /// [`upgrade_with`](Self::upgrade_with). The connection is closed then, and nothing more is sent in the clear.
-#[doc(alias = "starttls")]
-#[doc(alias = "ssl")]
-#[doc(alias = "smtps")]
+    #[doc(alias = "starttls")]
+    #[doc(alias = "ssl")]
+    #[doc(alias = "smtps")]
     pub fn upgrade(self, config: &Config) -> Result<(Self, Info), Error> {
         let patience = self.patience();
         self.upgrade_within(config, patience)
