@@ -163,35 +163,7 @@ socket!(std::os::unix::net::UnixStream);
 
 /// Any reader and any writer as a stream: the pipes of a child process, or memory.
 ///
-/// It has no deadlines: a read or write that waits goes on waiting, also after [`shutdown`](Stream::shutdown). A child
-/// process has them where it is given a socket instead of pipes:
-///
-/// ```
-/// # #[cfg(unix)] {
-/// use std::os::fd::OwnedFd;
-/// use std::os::unix::net::UnixStream;
-/// use std::process::Command;
-///
-/// use mconnect_core::Session;
-///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let (ours, theirs) = UnixStream::pair()?;
-/// // A server that speaks on standard input and output, such as `sendmail -bs`.
-/// let serves = "printf '220 ready\\r\\n'; read line; printf '221 bye\\r\\n'";
-/// let mut child = Command::new("sh")
-///     .args(["-c", serves])
-///     .stdin(OwnedFd::from(theirs.try_clone()?))
-///     .stdout(OwnedFd::from(theirs))
-///     .spawn()?;
-///
-/// let mut session = Session::from_stream(ours, "sh");
-/// session.read_reply()?.require(220)?;
-/// session.quit()?.require(221)?;
-/// assert!(child.wait()?.success());
-/// # Ok(()) }
-/// # main().unwrap();
-/// # }
-/// ```
+/// It has no deadlines: a read or write that waits goes on waiting, also after [`shutdown`](Stream::shutdown).
 pub struct Pair<R, W> {
     // Each is used by one thread only; the locks are never waited for.
     reader: Mutex<R>,

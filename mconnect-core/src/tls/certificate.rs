@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64ct::{Base64, Encoding as _};
@@ -44,10 +45,19 @@ pub struct Certificate {
     pub key_fingerprint: Fingerprint,
 }
 
-/// A SHA-256 fingerprint.
+/// A SHA-256 fingerprint, written as 64 hexadecimal digits, and read with or without colons between.
+///
+/// ```
+/// use mconnect_core::tls::Fingerprint;
+///
+/// let colons = ["a0"; 32].join(":");
+/// let fingerprint: Fingerprint = colons.parse()?;
+/// assert_eq!(fingerprint.to_string(), "a0".repeat(32));
+/// # Ok::<(), mconnect_core::tls::InvalidFingerprint>(())
+/// ```
 #[doc(alias = "sha256")]
 #[doc(alias = "TLSA")]
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(pub [u8; 32]);
 
 impl Fingerprint {
@@ -68,6 +78,19 @@ impl Fingerprint {
         Self(print)
     }
 }
+
+impl FromStr for Fingerprint {
+    type Err = InvalidFingerprint;
+
+    fn from_str(text: &str) -> Result<Self, InvalidFingerprint> {
+        Self::parse(text).ok_or(InvalidFingerprint(()))
+    }
+}
+
+/// A text is no [`Fingerprint`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a SHA-256 fingerprint has 64 hexadecimal digits")]
+pub struct InvalidFingerprint(());
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

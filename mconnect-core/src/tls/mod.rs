@@ -63,12 +63,12 @@ use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, ClientConnection, CommonState, KeyLogFile, ProtocolVersion, RootCertStore};
+use rustls::{ClientConfig, ClientConnection, Connection, KeyLogFile, ProtocolVersion, RootCertStore};
 
 pub use crate::calendar::date;
 #[cfg_attr(not(feature = "server"), allow(unused_imports, reason = "a server's key is written so, too"))]
 pub(crate) use certificate::pem;
-pub use certificate::{Certificate, Fingerprint};
+pub use certificate::{Certificate, Fingerprint, InvalidFingerprint};
 pub use rustls;
 pub use stream::TlsStream;
 pub use verify::Problem;
@@ -113,7 +113,6 @@ pub enum ConfigError {
 
 /// What a handshake agreed on, and what the server showed.
 #[derive(Debug, Clone)]
-#[must_use]
 #[non_exhaustive]
 pub struct Info {
     /// The protocol: `TLS 1.3`.
@@ -279,18 +278,7 @@ impl Config {
         self.identity.is_some() && !self.is_insecure
     }
 
-    /// Says what the handshake of a connection of one's own came to, and everything that is wrong with the certificates
-    /// that the server showed, for whoever brings a connection of rustls ([`Session::upgrade_with`]). `name` is the name
-    /// that was asked for. That the server holds the key of its certificate is the connection's to verify.
-    pub fn examine(&self, connection: &CommonState, name: &str) -> Info {
-        let verifier = Verifier::new(self, name);
-        if let Some((leaf, chain)) = connection.peer_certificates().and_then(<[_]>::split_first) {
-            verifier.look(leaf, chain);
-        }
-        self.inspect(connection, name, &verifier)
-    }
-
-    fn inspect(&self, connection: &CommonState, name: &str, verifier: &Verifier) -> Info {
+    fn inspect(&self, connection: &Connection, name: &str, verifier: &Verifier) -> Info {
         let found = verifier.found().cloned().unwrap_or_else(|| match self.own {
             // One's own verifier let it pass.
             Some(_) => {

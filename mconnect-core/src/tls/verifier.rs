@@ -48,16 +48,6 @@ impl Verifier {
         self.name.clone().unwrap_or(ServerName::IpAddress(std::net::Ipv4Addr::UNSPECIFIED.into()))
     }
 
-    /// Looks at what the server shows, once.
-    pub fn look(&self, leaf: &CertificateDer<'_>, chain: &[CertificateDer<'_>]) -> &Found {
-        let shown: Vec<_> = std::iter::once(leaf).chain(chain).map(|der| der.clone().into_owned()).collect();
-        let certificates: Vec<Certificate> = shown.iter().map(Certificate::read).collect();
-        let config = &self.config;
-        let trust = Trust { name: self.name.as_ref(), asked: &self.asked, pins: &config.pins, known: &config.known };
-        let problems = problems(&trust, &shown, &certificates, SystemTime::now(), || config.roots());
-        self.found.get_or_init(|| Found { certificates, problems })
-    }
-
     /// Returns what the server has shown so far.
     pub fn found(&self) -> Option<&Found> {
         self.found.get()
@@ -78,7 +68,12 @@ impl ServerCertVerifier for Verifier {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let found = self.look(leaf, chain);
+        let shown: Vec<_> = std::iter::once(leaf).chain(chain).map(|der| der.clone().into_owned()).collect();
+        let certificates: Vec<Certificate> = shown.iter().map(Certificate::read).collect();
+        let config = &self.config;
+        let trust = Trust { name: self.name.as_ref(), asked: &self.asked, pins: &config.pins, known: &config.known };
+        let problems = problems(&trust, &shown, &certificates, SystemTime::now(), || config.roots());
+        let found = self.found.get_or_init(|| Found { certificates, problems });
         if self.has_refused() { Err(alert(found.problems.first()).into()) } else { Ok(ServerCertVerified::assertion()) }
     }
 

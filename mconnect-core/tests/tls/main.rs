@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::Phase;
 use mconnect_core::server::{Authority, Identity, Server, Setup};
-use mconnect_core::tls::{Config, Info, Problem, rustls};
+use mconnect_core::tls::{Config, Info, rustls};
 use mconnect_core::{Connect, Error, Session, Stream, Timeouts};
 
 fn greeted(port: u16) -> Session {
@@ -164,30 +164,6 @@ fn ones_own_configuration_of_rustls_decides_by_itself() {
     assert!(info.is_verified());
     let error = upgrade(&authority.issue(["other.example"]), &config.name("mx.example.org")).unwrap_err();
     assert!(matches!(error, Error::Tls { .. }), "{error}");
-}
-
-#[test]
-fn what_a_connection_of_ones_own_was_shown_is_examined_as_here() {
-    let authority = Authority::new("Our Root");
-    let server = Setup::new().tls(&authority.issue(["mx.example.org"])).tls_first().start().unwrap();
-    let mut roots = rustls::RootCertStore::empty();
-    let pem = authority.pem();
-    let shown = rustls::pki_types::pem::PemObject::pem_slice_iter(pem.as_bytes());
-    roots.add_parsable_certificates(shown.map(Result::<rustls::pki_types::CertificateDer<'_>, _>::unwrap));
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = Arc::new(builder.with_root_certificates(roots).with_no_client_auth());
-    let mut connection = rustls::ClientConnection::new(config, "mx.example.org".try_into().unwrap()).unwrap();
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port())).unwrap();
-    connection.complete_io(&mut stream).unwrap();
-
-    let info = trusting(&authority).examine(&connection, "mx.example.org");
-    assert_eq!((info.version.as_str(), info.is_verified(), info.certificates.len()), ("TLS 1.3", true, 1));
-    assert_eq!(info.certificates[0].names, ["mx.example.org"]);
-    let info = trusting(&authority).examine(&connection, "other.example");
-    assert!(matches!(&info.problems[..], [Problem::WrongName { .. }]), "{:?}", info.problems);
-    let info = trusting(&Authority::new("Another Root")).examine(&connection, "mx.example.org");
-    assert!(matches!(&info.problems[..], [Problem::UnknownIssuer { .. }]), "{:?}", info.problems);
 }
 
 #[test]
