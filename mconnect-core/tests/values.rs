@@ -1,6 +1,7 @@
 //! What a session hands out is written as `docs/json.md` has it.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use mconnect_core::protocol::{Extensions, Limits, Phase, Reply, ReplyBuilder, ReplyLine, Request};
@@ -95,6 +96,38 @@ fn phases_and_timings_are_those_of_the_journal() {
     let told = to_value(&timings).unwrap();
     assert_eq!((&told[1]["stage"], &told[1]["code"], &told[1]["count"]), (&json!("greeting"), &json!(220), &json!(1)));
     assert!(told[1]["start_us"].is_u64() && told[1]["took_us"].is_u64());
+}
+
+/// Returns the fields that a table of `docs/json.md` has, and those of them that are always there; none where a published
+/// crate comes without the project's documentation.
+fn described(section: &str) -> Option<(BTreeSet<String>, BTreeSet<String>)> {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/json.md")).ok()?;
+    let rows = text.lines().skip_while(|line| *line != section).skip(1).take_while(|line| !line.starts_with('#'));
+    let field =
+        |row: &str| Some((row.strip_prefix("| `")?.split('`').next()?.to_owned(), row.contains(", optional |")));
+    let fields: Vec<(String, bool)> = rows.filter_map(field).collect();
+    assert!(!fields.is_empty(), "{section} is not described");
+    let always = fields.iter().filter(|(_, is_optional)| !is_optional).map(|(name, _)| name.clone()).collect();
+    Some((fields.into_iter().map(|(name, _)| name).collect(), always))
+}
+
+#[test]
+fn every_field_is_described() {
+    let reply = reply(b"noise\r\n250-mx\r\n250 X-\xff\r\n");
+    let extensions = to_value(Extensions::from_reply(&reply)).unwrap();
+    let error = to_value(mconnect_core::Error::from(reply.clone().require(220).unwrap_err())).unwrap();
+    for (section, value) in [
+        ("### `reply`", &to_value(&reply).unwrap()),
+        ("### `Extensions`", &extensions),
+        ("### extension", &extensions["extensions"][0]),
+        ("### `Error`", &error),
+    ] {
+        let Some((mut all, mut always)) = described(section) else { return };
+        // Of the event alone.
+        (all.remove("took_us"), always.remove("took_us"));
+        let there: BTreeSet<String> = value.as_object().unwrap().keys().cloned().collect();
+        assert!(there.is_subset(&all) && always.is_subset(&there), "{section}: {there:?}, described {all:?}");
+    }
 }
 
 /// What a prober reports can be a field of its own report.
