@@ -46,7 +46,7 @@ impl Mechanism {
         Self::External,
     ];
 
-    /// Gives its name, as AUTH has it.
+    /// Returns its name, as AUTH has it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Plain => "PLAIN",
