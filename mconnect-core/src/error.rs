@@ -200,6 +200,7 @@ pub enum Truncation {
 
 /// An attempt to connect that failed.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Attempt {
     /// The address.
     pub address: SocketAddr,
@@ -217,6 +218,7 @@ pub struct DeadlinePassed;
 
 /// What was being done, with whom, in which phase.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Scene {
     /// What was being done.
     pub action: Action,
@@ -341,6 +343,7 @@ impl From<Truncation> for io::Error {
 
 impl Error {
     /// Says whether a deadline passed.
+    #[must_use]
     pub fn is_timeout(&self) -> bool {
         match self {
             Self::Timeout { .. } => true,
@@ -354,6 +357,7 @@ impl Error {
     /// 4.5.4.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.2.1)): whatever keeps a server from answering may pass, and
     /// so may a 4yz; a 5yz does not, nor what the caller has to mend. A 552 to RCPT is a 452 in older words
     /// ([section 4.5.3.1.10](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.10)).
+    #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Resolve { is_temporary, .. } => *is_temporary,
@@ -431,11 +435,13 @@ impl Error {
     }
 
     /// Says whether the connection ended without the farewell that TLS has: what came before may have been cut short.
+    #[must_use]
     pub fn is_truncation(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::UnexpectedEof)
     }
 
     /// Says whether anything had been sent to the server before.
+    #[must_use]
     pub fn has_sent(&self) -> bool {
         match self {
             Self::Pipeline { .. } | Self::Unexpected(_) => true,

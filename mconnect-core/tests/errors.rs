@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{LimitExceeded, Limits, Phase, Reply, ReplyBuilder, ReplyLine, Request};
 use mconnect_core::server::Server;
-use mconnect_core::{Action, Attempt, Connect, DeadlinePassed, Error, Session, Timeouts};
+use mconnect_core::{Action, Connect, DeadlinePassed, Error, Session, Timeouts};
 
 fn open(dialogue: &str) -> (Server, Session) {
     let server = Server::play(dialogue).unwrap();
@@ -206,15 +206,10 @@ fn what_is_temporary_is_what_a_queue_tries_again() {
     let (scene, peer) = (|| scene.clone(), session.peer().clone());
     let io = |kind: io::ErrorKind| io::Error::from(kind);
     let unexpected = |line, request| Error::from(reply(line, request).require(100).unwrap_err());
-    let attempt = || Attempt {
-        address: ([127, 0, 0, 1], 25).into(),
-        error: io(io::ErrorKind::ConnectionRefused),
-        took: Duration::ZERO,
-    };
-    let connect = |attempts| {
-        let source = io(io::ErrorKind::ConnectionRefused);
-        Error::Connect { peer: peer.clone(), port: 25, attempts, source }
-    };
+    // Nobody listens where nobody has listened yet.
+    let refused =
+        || Connect::new("127.0.0.1", TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port());
+    let no_address = || refused().addresses([]).open().unwrap_err();
     let resolve =
         |is_temporary| Error::Resolve { peer: peer.clone(), is_temporary, source: io(io::ErrorKind::NotFound) };
     let timeout =
@@ -226,9 +221,9 @@ fn what_is_temporary_is_what_a_queue_tries_again() {
         (Error::Address { what: "x".to_owned(), kind: "host name" }, false),
         (resolve(true), true),
         (resolve(false), false),
-        (connect(vec![attempt()]), true),
+        (refused().open().unwrap_err(), true),
         // No address of the family that was asked for.
-        (connect(Vec::new()), false),
+        (no_address(), false),
         (Error::Io { scene: scene(), source: io(io::ErrorKind::ConnectionReset) }, true),
         (timeout(false), true),
         (timeout(true), true),

@@ -53,6 +53,7 @@ fn literal(text: &Text) -> String {
     let part = |part: &Part| match part {
         Part::Literal(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         Part::Value { name, .. } => format!("${{{name}}}"),
+        _ => String::new(),
     };
     text.0.iter().map(part).collect()
 }

@@ -30,24 +30,24 @@ impl Deadlines {
         }
     }
 
-    /// Gives the time that the next thing awaited may take: that of the dialogue, or else this.
+    /// Returns the time that the next thing awaited may take: that of the dialogue, or else this.
     pub fn next_or(&mut self, usual: Duration) -> Duration {
         let each = self.each.unwrap_or(usual);
         self.of_this_or(each)
     }
 
-    /// Gives the time of a `*within*` just before, or else this.
+    /// Returns the time of a `*within*` just before, or else this.
     pub fn of_this_or(&mut self, usual: Duration) -> Duration {
         let patience = self.whole_or(usual);
         self.at_most(patience)
     }
 
-    /// Gives the same, whatever is left of that of the whole session.
+    /// Returns the same, whatever is left of that of the whole session.
     pub fn whole_or(&mut self, usual: Duration) -> Duration {
         self.next.take().unwrap_or(usual)
     }
 
-    /// Gives this time, or what is left of that of the whole session.
+    /// Returns this time, or what is left of that of the whole session.
     pub fn at_most(&self, patience: Duration) -> Duration {
         match self.end {
             Some(end) => patience.min(end.saturating_duration_since(Instant::now())),

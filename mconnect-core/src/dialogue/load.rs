@@ -101,7 +101,7 @@ impl Reading {
     }
 }
 
-/// Gives the path of a file that a step names.
+/// Returns the path of a file that a step names.
 fn path_of(step: &Step, name: &[u8]) -> PathBuf {
     let name = PathBuf::from(String::from_utf8_lossy(name).into_owned());
     match step.file.as_deref().and_then(|file| Path::new(file).parent()) {
@@ -113,7 +113,7 @@ fn path_of(step: &Step, name: &[u8]) -> PathBuf {
 /// Takes what a step sends, a block at a time.
 pub(crate) type Sink<'a> = dyn FnMut(&[u8]) -> Result<(), String> + 'a;
 
-/// Gives what a step sends to `sink`, in blocks; `None` if it sends nothing.
+/// Returns what a step sends to `sink`, in blocks; `None` if it sends nothing.
 ///
 /// # Errors
 /// A sentence on the value or the file that is missing, or what `sink` says.

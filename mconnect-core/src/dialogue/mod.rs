@@ -56,6 +56,9 @@ pub(crate) use matched::Matched;
 pub(crate) use values::{Whole, is_like};
 
 /// One session or several, written down.
+#[doc(alias = "transcript")]
+#[doc(alias = "script")]
+#[doc(alias = "expect")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dialogue {
     steps: Arc<Vec<Step>>,
@@ -64,6 +67,7 @@ pub struct Dialogue {
 /// One line of a dialogue. Where it stands is no part of what it is: steps are equal if they say the same.
 /// [`Debug`](std::fmt::Debug) shows it without secrets.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Step {
     /// The file that it is from, if it is from one.
     pub file: Option<Arc<str>>,
@@ -150,6 +154,7 @@ pub enum Deed {
 /// Where and why a text is no dialogue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}line {line}, column {column}: expected {expected}\n  {}\n  {}^", In(file), Visible(text.as_bytes()), Under(text, *column))]
+#[non_exhaustive]
 pub struct SyntaxError {
     /// The file, if it is from one.
     pub file: Option<Arc<str>>,
@@ -172,12 +177,12 @@ impl Dialogue {
         Ok(Self { steps: Arc::new(parse::steps(text, None)?) })
     }
 
-    /// Gives its steps, in order.
+    /// Returns its steps, in order.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// Gives each of its sessions as a dialogue: what stands between `*next session*` lines.
+    /// Returns each of its sessions as a dialogue: what stands between `*next session*` lines.
     pub fn sessions(&self) -> Vec<Self> {
         if !self.steps.iter().any(|step| step.deed == Deed::NextSession) {
             return vec![self.clone()];
@@ -228,7 +233,7 @@ impl FromStr for Dialogue {
 }
 
 impl Step {
-    /// Gives the line of a reply, if it is one.
+    /// Returns the line of a reply, if it is one.
     fn wanted(&self) -> Option<&Wanted> {
         match &self.deed {
             Deed::Reply(wanted) => Some(wanted),

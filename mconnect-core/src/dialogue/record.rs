@@ -35,6 +35,8 @@ use crate::protocol::{Code, Phase, ReplyLine, Visible, auth_mechanism};
 /// # main().unwrap();
 /// # }
 /// ```
+#[doc(alias = "transcript")]
+#[doc(alias = "session log")]
 #[derive(Debug, Clone, Default)]
 pub struct Recorder(Arc<Mutex<Record>>);
 
@@ -239,10 +241,8 @@ impl Record {
             Some(code) if line.ends_reply() => {
                 self.is_closing = matches!(code.number(), 221 | 421);
                 let _ = writeln!(self.text, "S: {:03}", code.number());
-                if code != Code::CHALLENGE
-                    && let Some(exchange) = self.exchange.take()
-                    && code == Code::AUTHENTICATED
-                {
+                let ended = if code == Code::CHALLENGE { None } else { self.exchange.take() };
+                if let Some(exchange) = ended.filter(|_| code == Code::AUTHENTICATED) {
                     self.authenticated(exchange);
                 }
             }

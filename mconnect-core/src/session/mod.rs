@@ -37,6 +37,9 @@ use shared::{Deadline, Shared};
 /// A session with an SMTP server, used by one thread; [`split`](Self::split) makes two of it.
 ///
 /// Every wait has a deadline, from [`Timeouts`]. A negative reply is a value; see [`Reply::require`].
+#[doc(alias = "client")]
+#[doc(alias = "smtp")]
+#[doc(alias = "telnet")]
 pub struct Session {
     reader: Reader,
     writer: Writer,
@@ -55,6 +58,8 @@ pub(crate) struct Settings {
 impl Session {
     /// Begins a session over a stream that is open already; [`Connect::over`](crate::Connect::over) does so with other
     /// settings than the defaults. `name` is the other end's name in errors.
+    #[doc(alias = "child process")]
+    #[doc(alias = "pipe")]
     pub fn from_stream(stream: impl Stream + 'static, name: &str) -> Self {
         Self::new(Arc::new(stream), Peer::new(name, None), None, Settings::default(), Closer::new())
     }
@@ -112,6 +117,7 @@ impl Session {
     }
 
     /// Says whether [`read_line`](Self::read_line) has something to give, be it the end, without waiting.
+    #[must_use]
     pub fn is_ready(&mut self) -> bool {
         self.reader.is_ready()
     }
@@ -203,9 +209,8 @@ impl Session {
         // Unread data at closing would make the system send a reset, which can destroy our last bytes on their way.
         if self.half_close().is_ok() {
             let grace = self.shared().within(self.shared().timeouts.closing);
-            while grace.left().is_none_or(|left| !left.is_zero())
-                && let Ok(Some(_)) = self.reader.read_line_by(Some(grace))
-            {}
+            let is_left = || grace.left().is_none_or(|left| !left.is_zero());
+            while is_left() && matches!(self.reader.read_line_by(Some(grace)), Ok(Some(_))) {}
         }
         Ok(replies)
     }
@@ -360,6 +365,7 @@ impl Session {
     }
 
     /// Says whether a reply is due, not only as the next one, to a request of such a kind.
+    #[must_use]
     pub fn owes(&self, is_it: impl Fn(Request) -> bool) -> bool {
         self.shared().tracker().owes(is_it)
     }

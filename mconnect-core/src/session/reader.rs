@@ -57,6 +57,7 @@ impl Reader {
     }
 
     /// Says whether the next line can be had without waiting.
+    #[must_use]
     pub fn has_line(&mut self) -> bool {
         self.lines.has_line()
     }
@@ -95,6 +96,7 @@ impl Reader {
     }
 
     /// Says whether reading a line, or the end, takes no waiting.
+    #[must_use]
     pub fn is_ready(&mut self) -> bool {
         while !self.lines.has_line() && matches!(self.end, End::Open) && self.stream.has_received() {
             if self.fill(Some(Deadline::after(Duration::from_millis(1)))).is_err() {

@@ -73,6 +73,7 @@ impl Writer {
 
     /// Waits until the server closed, or has said nothing for this long, and says whether it closed. Another thread
     /// has to be reading.
+    #[must_use]
     pub fn wait_end(&mut self, patience: Duration) -> bool {
         self.shared.wait_end(patience)
     }
@@ -107,6 +108,7 @@ impl Writer {
     }
 
     /// Says whether a reply is due, not only as the next one, to a request of such a kind.
+    #[must_use]
     pub fn owes(&self, is_it: impl Fn(Request) -> bool) -> bool {
         self.shared.tracker().owes(is_it)
     }

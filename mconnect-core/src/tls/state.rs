@@ -61,7 +61,7 @@ impl State {
         }
     }
 
-    /// Decrypts what was received, until there is plaintext, and gives how much.
+    /// Decrypts what was received, until there is plaintext, and returns how much.
     pub fn process(&mut self) -> io::Result<usize> {
         loop {
             let io = match self.connection.process_new_packets() {

@@ -1,5 +1,7 @@
 //! Proving who one is.
 
+use std::str;
+
 use super::Verdict;
 use super::finding::Finding;
 use super::game::Game;

@@ -12,7 +12,7 @@ use crate::dialogue::deadlines::{Deadlines, OVER};
 use crate::dialogue::{Deed, Dialogue, Mark, Side, Step, Values};
 use crate::error::Error;
 use crate::protocol::{Answer, BodyDecoder, Limits, Phase, Reply, ReplyBuilder, Visible, wipe};
-use crate::script::{Course, Exchange, Pace, Rules};
+use crate::script::{Course, LastAuth, Pace, Rules};
 use crate::session::Session;
 
 /// A dialogue that is being played.
@@ -36,7 +36,7 @@ pub(super) struct Game<'a, 'w> {
     /// A reply that was read and belongs to a later step.
     pub(super) held: Option<Reply>,
     /// How the last AUTH began.
-    pub(super) exchange: Exchange,
+    pub(super) exchange: LastAuth,
     /// The handshake is what the client does next.
     is_tls_next: bool,
     /// What is passed over, since DATA was refused.
@@ -62,7 +62,7 @@ impl<'a, 'w> Game<'a, 'w> {
             skip: 0,
             reply: ReplyBuilder::new(Limits::default()),
             held: None,
-            exchange: Exchange::None,
+            exchange: LastAuth::None,
             is_tls_next: false,
             passing: Passing::Nothing,
             last_lines: VecDeque::new(),
@@ -303,7 +303,7 @@ impl<'a, 'w> Game<'a, 'w> {
             return true;
         }
         let exchange = match step.deed {
-            Deed::Authenticate { .. } => Exchange::Whole,
+            Deed::Authenticate { .. } => LastAuth::Whole,
             _ => self.exchange,
         };
         let rules = Rules { upgrades: self.is_tls_next, ..Rules::new(Pace::InStep) };
@@ -322,13 +322,13 @@ impl<'a, 'w> Game<'a, 'w> {
         }
     }
 
-    /// Gives the time that the next thing awaited may take.
+    /// Returns the time that the next thing awaited may take.
     pub(super) fn patience(&mut self) -> Duration {
         let usual = self.session.as_ref().map_or(GRACE, Session::patience);
         self.deadlines.next_or(usual)
     }
 
-    /// Gives a reply as it is shown.
+    /// Returns a reply as it is shown.
     pub(super) fn shown(&self, reply: &Reply) -> String {
         let mut shown = String::with_capacity(reply.raw().len() + 8);
         write!(shown, "`{reply}`").expect("writing to a string does not fail");

@@ -281,7 +281,7 @@ impl Game<'_, '_> {
     }
 }
 
-/// Gives the time until a deadline; one that is too far away is as good as the whole time.
+/// Returns the time until a deadline; one that is too far away is as good as the whole time.
 fn left(deadline: Option<Instant>, patience: Duration) -> Duration {
     deadline.map_or(patience, |at| at.saturating_duration_since(Instant::now()))
 }

@@ -6,7 +6,7 @@ use super::game::{GRACE, Game};
 use crate::dialogue::load::deliver;
 use crate::dialogue::{Side, Step};
 use crate::protocol::{Code, Meaning, Phase, Tracker, hide, wipe};
-use crate::script::Exchange;
+use crate::script::LastAuth;
 use crate::session::Session;
 
 impl Game<'_, '_> {
@@ -40,7 +40,7 @@ impl Game<'_, '_> {
         for line in shown.split_inclusive(|byte| *byte == b'\n').take(MOST_SHOWN) {
             let line = line.strip_suffix(b"\n").map_or(line, |line| line.strip_suffix(b"\r").unwrap_or(line));
             if !is_text {
-                self.exchange = Exchange::begun_by(line).unwrap_or(self.exchange);
+                self.exchange = LastAuth::begun_by(line).unwrap_or(self.exchange);
             }
             self.note(Side::Client, line);
         }
@@ -72,7 +72,7 @@ impl Game<'_, '_> {
         Err(Finding { reply: Some(reply), ..Finding::not(Verdict::Other, got) })
     }
 
-    /// Gives a step as it is shown, if it comes after what is sent already, and so many octets of what goes out next.
+    /// Returns a step as it is shown, if it comes after what is sent already, and so many octets of what goes out next.
     pub(super) fn step_shown(&self, step: &Step, pending: usize) -> String {
         let mut tracker = self.session.as_ref().map_or_else(Tracker::new, Session::tracker);
         tracker.sent(&self.out[..pending.min(self.out.len())]);

@@ -37,8 +37,10 @@ impl Player<'_> {
 
 /// Sends STARTTLS if it is to, and shakes hands.
 pub(super) fn start(game: &mut Game<'_, '_>, sends_command: bool) -> Finding {
-    if sends_command && let Err(finding) = request(game) {
-        return finding;
+    if sends_command {
+        if let Err(finding) = request(game) {
+            return finding;
+        }
     }
     if let Some(reply) = game.held.take() {
         return Finding::not(Verdict::Other, game.shown(&reply));

@@ -89,9 +89,7 @@ impl<'a> Game<'a> {
     }
 
     fn run(&mut self, steps: &[Step]) -> Result<(), ServerError> {
-        if self.setup.is_tls_first
-            && let Some(first) = steps.first()
-        {
+        if let (true, Some(first)) = (self.setup.is_tls_first, steps.first()) {
             let patience = self.deadlines.scaled(STEP_PATIENCE);
             let met = self.start_tls(patience);
             self.judge(first, met, patience)?;
