@@ -111,7 +111,7 @@ mod tls;
 
 pub use closer::Closer;
 pub use connect::{Connect, Family, port};
-pub use error::{Action, Attempt, Awaited, DeadlinePassed, Error, Peer, Scene, Truncation};
+pub use error::{Action, Attempt, Awaited, Context, DeadlinePassed, Error, Peer, Truncation};
 pub use observer::{Event, Observer, observer_fn};
 pub use own_name::{address_literal, is_name_blamed, own_name};
 pub use session::{Hello, MessageReply, RawReader, RawWriter, Reader, Session, Timeouts, Writer};

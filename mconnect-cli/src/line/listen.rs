@@ -40,7 +40,7 @@ impl Talk<'_> {
                 return Continue(());
             }
             let is_optional = due.outstanding == 1 && due.awaited == Some(Request::EmptyLine);
-            let patience = session.patience();
+            let patience = session.reply_timeout();
             let patience = if is_optional { patience.min(EMPTY_LINE_PATIENCE) } else { patience };
             let deadline = Instant::now() + patience;
             if matches!(due.awaited, Some(Request::EndOfData | Request::Bdat)) {
@@ -78,10 +78,11 @@ impl Talk<'_> {
         let standing = session.standing();
         match &self.setting.typed {
             _ if standing.outstanding == 0 => Duration::MAX,
-            None => session.patience(),
+            None => session.reply_timeout(),
             Some(typed) => {
                 let is_due = standing.awaited.is_some() && !matches!(standing.phase, Phase::Chunk { .. });
-                let deadline = self.heard.overdue.after(session.patience()).filter(|_| is_due && typed.has_timeout);
+                let deadline =
+                    self.heard.overdue.after(session.reply_timeout()).filter(|_| is_due && typed.has_timeout);
                 deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
             }
         }

@@ -280,7 +280,7 @@ impl Talk<'_> {
             match (polled, is_input, is_said) {
                 (Err(Errno::EINTR), ..) => {}
                 (Ok(0), ..) if tick < patience => self.tell_late(session),
-                (Ok(0), ..) => return self.give_up_waiting(session, session.patience()).map_continue(|()| false),
+                (Ok(0), ..) => return self.give_up_waiting(session, session.reply_timeout()).map_continue(|()| false),
                 (Ok(_), is_input, true) => {
                     self.receive(session, patience)?;
                     self.show_what_came(session)?;

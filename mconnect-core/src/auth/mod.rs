@@ -89,7 +89,7 @@ impl Session {
     /// As [`authenticate`](Self::authenticate).
     pub fn authenticate_with(&mut self, mut exchange: Exchange, mut see: impl FnMut(&Reply)) -> Result<Reply, Error> {
         let failed = |session: &Self, problem: AuthError| Error::Auth {
-            scene: session.scene(Action::Authenticate),
+            context: session.context(Action::Authenticate),
             source: problem,
         };
         let offered = self.extensions();

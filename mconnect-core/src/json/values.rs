@@ -173,7 +173,7 @@ impl Serialize for Error {
             reason,
             is_temporary: self.is_temporary(),
             is_timeout: self.is_timeout(),
-            phase: self.scene().map(|scene| scene.phase),
+            phase: self.context().map(|context| context.phase),
             reply: match self {
                 Self::Unexpected(unexpected) => Some(&unexpected.reply),
                 Self::Surprise { reply, .. } => Some(reply),

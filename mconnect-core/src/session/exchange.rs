@@ -201,7 +201,7 @@ impl Session {
             match message.by_ref().take(BLOCK).read_to_end(&mut input) {
                 Ok(0) => break,
                 Ok(_) => encoder.encode(&input, &mut out),
-                Err(source) => return Err(Error::Message { scene: self.shared().scene(Action::Write), source }),
+                Err(source) => return Err(Error::Message { context: self.shared().context(Action::Write), source }),
             }
             if out.len() as u64 >= BLOCK {
                 if let Err(error) = self.send(&out) {
@@ -294,14 +294,14 @@ impl Session {
 
     /// The server has said that it closes: nothing more is sent.
     fn closed(&self) -> Error {
-        Error::Closed { scene: self.shared().scene(Action::Write), partial: Vec::new() }
+        Error::Closed { context: self.shared().context(Action::Write), partial: Vec::new() }
     }
 
     /// Returns a reply that does not show client and server out of step.
     fn in_step(&self, reply: Reply) -> Result<Reply, Error> {
         match reply.meaning() {
             Meaning::OutOfStep => {
-                Err(Error::Surprise { scene: self.shared().scene(Action::ReadReply), reply: Box::new(reply) })
+                Err(Error::Surprise { context: self.shared().context(Action::ReadReply), reply: Box::new(reply) })
             }
             _ => Ok(reply),
         }
@@ -312,7 +312,7 @@ impl Session {
         if standing.outstanding == 0 && !is_wrong(standing.phase) {
             return Ok(());
         }
-        Err(Error::OutOfStep { scene: self.shared().scene(Action::Write), outstanding: standing.outstanding })
+        Err(Error::OutOfStep { context: self.shared().context(Action::Write), outstanding: standing.outstanding })
     }
 }
 

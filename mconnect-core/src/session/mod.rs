@@ -28,7 +28,7 @@ pub use timeouts::Timeouts;
 pub use writer::Writer;
 
 use crate::closer::Closer;
-use crate::error::{Action, Error, Peer, Scene, Truncation};
+use crate::error::{Action, Context, Error, Peer, Truncation};
 use crate::observer::Observer;
 use crate::protocol::{Extensions, Limits, Phase, Reply, ReplyLine, Request, Standing, Tracker, wipe};
 use crate::stream::{ChannelBindings, Stream};
@@ -128,8 +128,8 @@ impl Session {
     }
 
     /// Gives the time that the reply due next may take.
-    pub fn patience(&self) -> Duration {
-        self.shared().deadline().patience()
+    pub fn reply_timeout(&self) -> Duration {
+        self.shared().deadline().reply_timeout()
     }
 
     /// Sets when all of the session is to be over, beside what its stages may take ([`Timeouts`]): every exchange, the
@@ -265,7 +265,7 @@ impl Session {
 
     /// Goes on over another stream, which `wrap` makes of this one: anybody's TLS, after the 220 to STARTTLS or before
     /// anything else. What the server said before is forgotten ([`extensions`](Self::extensions) too). `wrap` keeps its
-    /// own deadline, best that of [`patience`](Self::patience), and may give something besides the stream.
+    /// own deadline, best that of [`reply_timeout`](Self::patience), and may give something besides the stream.
     ///
     /// # Errors
     /// [`Error::OutOfStep`] if replies are due, other than to what was sent together with STARTTLS;
@@ -276,24 +276,26 @@ impl Session {
         wrap: impl FnOnce(Arc<dyn Stream>) -> io::Result<(Arc<dyn Stream>, T)>,
     ) -> Result<(Self, T), Error> {
         let deadline = self.shared().deadline();
-        let (is_fresh, scene) = (self.phase() == Phase::Greeting, self.shared().scene(Action::Handshake));
+        let (is_fresh, context) = (self.phase() == Phase::Greeting, self.shared().context(Action::Handshake));
         let refusal = match (self.reader.buffered().len(), self.outstanding()) {
-            (octets @ 1.., _) => Some(Error::Injection { scene, octets }),
-            (0, 1..) if is_fresh && !scene.has_sent => None,
-            (0, outstanding @ 1..) if scene.phase != Phase::StartTls => Some(Error::OutOfStep { scene, outstanding }),
+            (octets @ 1.., _) => Some(Error::Injection { context, octets }),
+            (0, 1..) if is_fresh && !context.has_sent => None,
+            (0, outstanding @ 1..) if context.phase != Phase::StartTls => {
+                Some(Error::OutOfStep { context, outstanding })
+            }
             _ => None,
         };
         let (shared, stream) = self.writer.into_parts();
         let wrapped = match refusal {
             Some(error) => Err(error),
             None => wrap(Arc::clone(&stream)).map_err(|source| {
-                let scene = shared.scene(Action::Handshake);
+                let context = shared.context(Action::Handshake);
                 match source.kind() {
-                    _ if shared.closer.is_closed() => Error::Aborted { scene },
+                    _ if shared.closer.is_closed() => Error::Aborted { context },
                     io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
                         shared.late(Action::Handshake, deadline, Vec::new())
                     }
-                    _ => Error::Tls { scene, source },
+                    _ => Error::Tls { context, source },
                 }
             }),
         };
@@ -309,12 +311,12 @@ impl Session {
             .set_read_timeout(Some(patience.max(Duration::from_millis(1))))
             .and_then(|()| stream.end_tls(awaits))
             .map_err(|source| {
-                let scene = shared.scene(Action::EndTls);
+                let context = shared.context(Action::EndTls);
                 match source.kind() {
                     io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
                         shared.late(Action::EndTls, Deadline::after(patience), Vec::new())
                     }
-                    _ => Error::Tls { scene, source },
+                    _ => Error::Tls { context, source },
                 }
             });
         let stream = ended.inspect_err(|_| drop(stream.shutdown()))?;
@@ -354,8 +356,8 @@ impl Session {
         not(any(feature = "tls", feature = "auth")),
         allow(dead_code, reason = "those make errors of their own")
     )]
-    pub(crate) fn scene(&self, action: Action) -> Scene {
-        self.shared().scene(action)
+    pub(crate) fn context(&self, action: Action) -> Context {
+        self.shared().context(action)
     }
 
     /// Attaches to a reply, whose last line was the last that was read, what it answers.

@@ -129,8 +129,8 @@ impl Writer {
     }
 
     /// Gives the time that the reply due next may take.
-    pub fn patience(&self) -> Duration {
-        self.shared.deadline().patience()
+    pub fn reply_timeout(&self) -> Duration {
+        self.shared.deadline().reply_timeout()
     }
 
     /// Gives the other end.
@@ -154,7 +154,7 @@ impl Writer {
     pub(super) fn require_one_line(&self, line: &[u8]) -> Result<(), Error> {
         match memchr::memchr2(b'\r', b'\n', line) {
             None => Ok(()),
-            Some(_) => Err(Error::LineBreak { scene: self.shared.scene(Action::Write) }),
+            Some(_) => Err(Error::LineBreak { context: self.shared.context(Action::Write) }),
         }
     }
 

@@ -46,6 +46,7 @@
 
 mod after;
 mod certificate;
+mod errors;
 #[cfg(feature = "json")]
 mod json;
 mod name;
@@ -56,7 +57,6 @@ mod state;
 mod stream;
 mod verifier;
 mod verify;
-mod words;
 
 use std::fmt;
 use std::io;
@@ -370,7 +370,7 @@ impl Session {
     #[doc(alias = "ssl")]
     #[doc(alias = "smtps")]
     pub fn upgrade(self, config: &Config) -> Result<(Self, Info), Error> {
-        let patience = self.patience();
+        let patience = self.reply_timeout();
         self.upgrade_within(config, patience)
     }
 
@@ -398,9 +398,9 @@ impl Session {
         });
         let (mut session, info) = match (upgraded, refused) {
             (Ok(upgraded), _) => upgraded,
-            (Err(Error::Tls { scene, .. }), Some(info)) => {
+            (Err(Error::Tls { context, .. }), Some(info)) => {
                 tell(&Event::Tls(&info));
-                return Err(Error::Untrusted { scene, info: Box::new(info) });
+                return Err(Error::Untrusted { context, info: Box::new(info) });
             }
             (Err(error), _) => return Err(error),
         };
@@ -408,11 +408,11 @@ impl Session {
         if info.is_verified() || config.is_insecure {
             return Ok((session, info));
         }
-        let scene = session.scene(Action::Handshake);
+        let context = session.context(Action::Handshake);
         // The farewell is sent inside TLS; nothing is waited for.
         drop(session.half_close());
         session.closer().close();
-        Err(Error::Untrusted { scene, info: Box::new(info) })
+        Err(Error::Untrusted { context, info: Box::new(info) })
     }
 }
 

@@ -5,11 +5,11 @@ mod auth;
 #[cfg(not(feature = "auth"))]
 #[path = "without_auth.rs"]
 mod auth;
-mod finding;
 mod game;
 mod hear;
 mod passing;
 mod say;
+mod step_result;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(not(feature = "tls"))]
