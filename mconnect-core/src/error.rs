@@ -133,6 +133,13 @@ pub enum Error {
         /// What its reader says.
         source: io::Error,
     },
+    /// Part of a command or of a message has been sent, and the rest of it never will be: the future that sent it was
+    /// dropped before its end, or the message could not be read on. The server waits for the rest: close the session.
+    #[error("will not {context}: what was sent before was given up on its way")]
+    Unfinished {
+        /// What was to be done.
+        context: Context,
+    },
     /// A pipeline broke off.
     #[error("a pipeline broke off after {} {}", answered.len(), if answered.len() == 1 { "reply" } else { "replies" })]
     Pipeline {
@@ -377,7 +384,8 @@ impl Error {
             | Self::Surprise { .. }
             | Self::Injection { .. }
             | Self::Untrusted { .. }
-            | Self::Message { .. } => true,
+            | Self::Message { .. }
+            | Self::Unfinished { .. } => true,
             Self::Address { .. } | Self::OutOfStep { .. } | Self::LineBreak { .. } | Self::Auth { .. } => false,
         }
     }
@@ -402,7 +410,7 @@ impl Error {
             Self::LineBreak { .. } => {
                 Some("a line ends by itself: send several one by one, or in a group (Session::pipeline)")
             }
-            Self::Message { .. } => Some("close the session, so that half a message is not delivered (Session::reset)"),
+            Self::Message { .. } | Self::Unfinished { .. } => Some("close the session, so that half a message is not delivered (Session::reset)"),
             Self::Tls { source, .. } if source.kind() == io::ErrorKind::Unsupported => {
                 Some("only a session inside TLS can end it")
             }
@@ -464,7 +472,8 @@ impl Error {
             | Self::Injection { context, .. }
             | Self::Untrusted { context, .. }
             | Self::Auth { context, .. }
-            | Self::Message { context, .. } => Some(context),
+            | Self::Message { context, .. }
+            | Self::Unfinished { context } => Some(context),
             Self::Pipeline { source, .. } => source.context(),
             Self::Address { .. } | Self::Resolve { .. } | Self::Connect { .. } | Self::Unexpected(_) => None,
         }

@@ -199,6 +199,7 @@ fn name_of(error: &Error) -> &'static str {
         Error::Surprise { .. } => "surprise",
         Error::LineBreak { .. } => "line_break",
         Error::Message { .. } => "message",
+        Error::Unfinished { .. } => "unfinished",
         Error::Pipeline { .. } => "pipeline",
         Error::Tls { .. } => "tls",
         Error::Injection { .. } => "injection",

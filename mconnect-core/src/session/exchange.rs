@@ -1,8 +1,11 @@
-//! Commands and their replies, one at a time, in groups, and around a message.
+//! Commands and their replies, one at a time, in groups, and around a message. Written once, for sessions that block and
+//! for those that are awaited.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use super::Session;
+use super::drive::{Blocking, Drive, ready};
+use super::writer::Wiped;
 use crate::error::{Action, Error};
 use crate::protocol::{BodyEncoder, Code, Meaning, Phase, Reply, Severity, Unexpected, wipe};
 
@@ -55,8 +58,7 @@ impl Session {
     /// [`Error::Timeout`] at the deadline of the stage, counted for the whole reply; a later call goes on with the same
     /// reply. [`Error::Closed`] if the server closed first; [`Error::Limit`], [`Error::Io`], [`Error::Aborted`].
     pub fn read_reply(&mut self) -> Result<Reply, Error> {
-        let deadline = self.shared().deadline();
-        self.reader.read_reply_by(Some(deadline))
+        ready(self.read_reply_by(&Blocking))
     }
 
     /// Sends a command and reads its reply. A server that has said already that it closes (421) is not sent anything: that
@@ -76,15 +78,7 @@ impl Session {
     #[doc(alias = "RCPT")]
     #[doc(alias = "VRFY")]
     pub fn command(&mut self, line: impl AsRef<[u8]>) -> Result<Reply, Error> {
-        self.writer.require_one_line(line.as_ref())?;
-        self.require_in_step(|phase| matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::StartTls))?;
-        if let Some(last_word) = self.unasked()? {
-            return Ok(last_word);
-        }
-        match self.send_line(line) {
-            Ok(()) => self.expected_reply(),
-            Err(error) => self.last_words(error),
-        }
+        ready(self.command_by(&Blocking, line.as_ref()))
     }
 
     /// Sends commands without waiting for each reply ([RFC 2920](https://www.rfc-editor.org/rfc/rfc2920)) and reads all
@@ -109,8 +103,7 @@ impl Session {
     /// [`Error::OutOfStep`] and [`Error::Surprise`] as [`command`](Self::command), with nothing sent; [`Error::LineBreak`]
     /// at the first line, with nothing sent; [`Error::Pipeline`], which keeps the replies that came, for everything else.
     pub fn pipeline<L: AsRef<[u8]>>(&mut self, lines: impl IntoIterator<Item = L>) -> Result<Vec<Reply>, Error> {
-        let is_offered = self.shared().tracker().extensions().is_some_and(|offered| offered.has("PIPELINING"));
-        self.send_groups(lines, if is_offered { MOST_UNANSWERED } else { 0 })
+        ready(self.pipeline_by(&Blocking, lines))
     }
 
     /// Does as [`pipeline`](Self::pipeline), and does not wait between the commands whether or not the server has offered
@@ -119,38 +112,7 @@ impl Session {
     /// # Errors
     /// As [`pipeline`](Self::pipeline).
     pub fn pipeline_anyway<L: AsRef<[u8]>>(&mut self, lines: impl IntoIterator<Item = L>) -> Result<Vec<Reply>, Error> {
-        self.send_groups(lines, MOST_UNANSWERED)
-    }
-
-    /// Sends commands in groups of so many octets, or of one command.
-    fn send_groups<L: AsRef<[u8]>>(
-        &mut self,
-        lines: impl IntoIterator<Item = L>,
-        most: usize,
-    ) -> Result<Vec<Reply>, Error> {
-        self.require_in_step(|phase| matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::StartTls))?;
-        if let Some(last_word) = self.unasked()? {
-            return Err(Error::Pipeline { answered: vec![last_word], source: Box::new(self.closed()) });
-        }
-        let mut group = Vec::new();
-        let mut replies = Vec::new();
-        for line in lines {
-            match self.writer.require_one_line(line.as_ref()) {
-                Ok(()) => {}
-                Err(error) if group.is_empty() && replies.is_empty() => return Err(error),
-                Err(error) => {
-                    self.send_group(&mut group, &mut replies)?;
-                    return Err(Error::Pipeline { answered: replies, source: Box::new(error) });
-                }
-            }
-            if !group.is_empty() && group.len() + line.as_ref().len() > most {
-                self.send_group(&mut group, &mut replies)?;
-            }
-            group.extend_from_slice(line.as_ref());
-            group.extend_from_slice(b"\r\n");
-        }
-        self.send_group(&mut group, &mut replies)?;
-        Ok(replies)
+        ready(self.send_groups(&Blocking, lines, MOST_UNANSWERED))
     }
 
     /// Sends a message: DATA, unless the server waits for a body already, and after its 354 the body, with CR LF line
@@ -186,10 +148,81 @@ impl Session {
     #[doc(alias = "DATA")]
     #[doc(alias = "send_mail")]
     #[doc(alias = "sendmail")]
-    pub fn message(&mut self, mut message: impl Read) -> Result<MessageReply, Error> {
+    pub fn message(&mut self, message: impl Read) -> Result<MessageReply, Error> {
+        ready(self.message_by(&Blocking, &mut Reading(message)))
+    }
+}
+
+impl Session {
+    pub(super) async fn read_reply_by(&mut self, drive: &impl Drive) -> Result<Reply, Error> {
+        self.shared().require_whole()?;
+        let deadline = self.shared().deadline();
+        self.reader.read_reply_by(drive, Some(deadline)).await
+    }
+
+    pub(crate) async fn command_by(&mut self, drive: &impl Drive, line: &[u8]) -> Result<Reply, Error> {
+        let line = self.writer.whole_line(line)?;
+        self.require_in_step(|phase| matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::StartTls))?;
+        if let Some(last_word) = self.unasked(drive).await? {
+            return Ok(last_word);
+        }
+        match self.send_by(drive, &line).await.1 {
+            Ok(()) => self.expected_reply(drive).await,
+            Err(error) => self.last_words(drive, error).await,
+        }
+    }
+
+    pub(super) async fn pipeline_by<L: AsRef<[u8]>>(
+        &mut self,
+        drive: &impl Drive,
+        lines: impl IntoIterator<Item = L>,
+    ) -> Result<Vec<Reply>, Error> {
+        let is_offered = self.shared().tracker().extensions().is_some_and(|offered| offered.has("PIPELINING"));
+        self.send_groups(drive, lines, if is_offered { MOST_UNANSWERED } else { 0 }).await
+    }
+
+    /// Sends commands in groups of so many octets, or of one command.
+    pub(super) async fn send_groups<L: AsRef<[u8]>>(
+        &mut self,
+        drive: &impl Drive,
+        lines: impl IntoIterator<Item = L>,
+        most: usize,
+    ) -> Result<Vec<Reply>, Error> {
+        self.require_in_step(|phase| matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::StartTls))?;
+        if let Some(last_word) = self.unasked(drive).await? {
+            return Err(Error::Pipeline { answered: vec![last_word], source: Box::new(self.closed()) });
+        }
+        let mut group = Wiped(Vec::new());
+        let mut replies = Vec::new();
+        for line in lines {
+            match self.writer.require_one_line(line.as_ref()) {
+                Ok(()) => {}
+                Err(error) if group.is_empty() && replies.is_empty() => return Err(error),
+                Err(error) => {
+                    self.send_group(drive, &mut group, &mut replies).await?;
+                    return Err(Error::Pipeline { answered: replies, source: Box::new(error) });
+                }
+            }
+            if !group.is_empty() && group.len() + line.as_ref().len() > most {
+                self.send_group(drive, &mut group, &mut replies).await?;
+            }
+            group.extend_from_slice(line.as_ref());
+            group.extend_from_slice(b"\r\n");
+        }
+        self.send_group(drive, &mut group, &mut replies).await?;
+        Ok(replies)
+    }
+
+    pub(super) async fn message_by(
+        &mut self,
+        drive: &impl Drive,
+        message: &mut impl Source,
+    ) -> Result<MessageReply, Error> {
         self.require_in_step(|phase| matches!(phase, Phase::Chunk { .. } | Phase::StartTls))?;
-        if self.phase() != Phase::Body {
-            let reply = self.command("DATA")?;
+        if self.phase() == Phase::Body {
+            self.shared().require_no_message()?;
+        } else {
+            let reply = self.command_by(drive, b"DATA").await?;
             if !reply.is_granted() {
                 return Ok(MessageReply::NotSent(reply));
             }
@@ -197,42 +230,47 @@ impl Session {
         let (mut encoder, mut input, mut out) = (BodyEncoder::default(), Vec::new(), Vec::new());
         loop {
             input.clear();
-            // A small message takes little memory.
-            match message.by_ref().take(BLOCK).read_to_end(&mut input) {
+            match message.read_block(&mut input).await {
                 Ok(0) => break,
                 Ok(_) => encoder.encode(&input, &mut out),
                 Err(source) => return Err(Error::Message { context: self.shared().context(Action::Write), source }),
             }
             if out.len() as u64 >= BLOCK {
-                if let Err(error) = self.send(&out) {
-                    return self.last_words(error).map(|reply| MessageReply::Sent(vec![reply]));
+                self.shared().begin_message();
+                if let Err(error) = self.send_by(drive, &out).await.1 {
+                    return self.last_words(drive, error).await.map(|reply| MessageReply::Sent(vec![reply]));
                 }
                 out.clear();
             }
         }
         encoder.finish(&mut out);
         // The server may have refused the message before its end; it reads on up to the lone dot all the same.
-        let early = self.reader.read_arrived()?.map(|reply| self.in_step(reply)).transpose()?;
+        let early = self.reader.read_arrived(drive).await?.map(|reply| self.in_step(reply)).transpose()?;
         let mut replies = Vec::from_iter(early);
         if replies.iter().any(|reply| reply.meaning() == Meaning::Closing) {
             return Ok(MessageReply::Sent(replies));
         }
-        if let Err(error) = self.send(&out) {
-            return self.last_words(error).map(|reply| MessageReply::Sent(vec![reply]));
+        if let Err(error) = self.send_by(drive, &out).await.1 {
+            return self.last_words(drive, error).await.map(|reply| MessageReply::Sent(vec![reply]));
         }
         while replies.is_empty() || self.outstanding() > 0 {
-            replies.push(self.expected_reply()?);
+            replies.push(self.expected_reply(drive).await?);
         }
         Ok(MessageReply::Sent(replies))
     }
 
-    fn send_group(&mut self, group: &mut Vec<u8>, replies: &mut Vec<Reply>) -> Result<(), Error> {
+    async fn send_group(
+        &mut self,
+        drive: &impl Drive,
+        group: &mut Vec<u8>,
+        replies: &mut Vec<Reply>,
+    ) -> Result<(), Error> {
         // What comes before the first group is looked at by the caller.
-        let unasked = if replies.is_empty() { Ok(None) } else { self.unasked() };
+        let unasked = if replies.is_empty() { Ok(None) } else { self.unasked(drive).await };
         let (mut secrets, answered) = (Vec::new(), replies.len());
         let mut result = match unasked {
             Ok(None) => {
-                let (found, sent) = self.send_noting(group);
+                let (found, sent) = self.send_by(drive, group).await;
                 secrets = found;
                 sent
             }
@@ -243,7 +281,7 @@ impl Session {
             Err(error) => Err(error),
         };
         while self.outstanding() > 0 && (result.is_ok() || self.phase() != Phase::Closed) {
-            match self.expected_reply() {
+            match self.expected_reply(drive).await {
                 Ok(reply) => replies.push(reply),
                 Err(error) => {
                     let command = self.shared().command_of(group, &secrets, replies.len() - answered);
@@ -261,10 +299,10 @@ impl Session {
     }
 
     /// After a failed write: the reply that tells why, if the server sent one before it closed.
-    fn last_words(&mut self, error: Error) -> Result<Reply, Error> {
+    async fn last_words(&mut self, drive: &impl Drive, error: Error) -> Result<Reply, Error> {
         if matches!(error, Error::Io { .. } | Error::Timeout { .. }) {
             let grace = self.shared().within(self.shared().timeouts.closing);
-            while let Ok(reply) = self.reader.read_reply_by(Some(grace)) {
+            while let Ok(reply) = self.reader.read_reply_by(drive, Some(grace)).await {
                 // What could not be sent whole cannot have been granted.
                 let is_refusal = matches!(reply.code().severity(), Severity::Transient | Severity::Permanent);
                 if is_refusal || reply.code() == Code::CLOSING {
@@ -276,19 +314,19 @@ impl Session {
     }
 
     /// Reads the reply to what was sent, which must not be one to something else.
-    pub(super) fn expected_reply(&mut self) -> Result<Reply, Error> {
-        let reply = self.read_reply()?;
+    pub(super) async fn expected_reply(&mut self, drive: &impl Drive) -> Result<Reply, Error> {
+        let reply = self.read_reply_by(drive).await?;
         self.in_step(reply)
     }
 
     /// Looks at what has come before anything else is sent: a server's last word is returned.
-    fn unasked(&mut self) -> Result<Option<Reply>, Error> {
+    async fn unasked(&mut self, drive: &impl Drive) -> Result<Option<Reply>, Error> {
         let phase = self.phase();
-        if !self.reader.has_arrived() && self.reader.buffered().is_empty() {
+        if !self.reader.has_arrived(drive).await && self.reader.buffered().is_empty() {
             return Ok(None);
         }
         let grace = self.shared().within(self.shared().timeouts.closing);
-        let reply = self.reader.read_reply_by(Some(grace)).map_err(|error| error.in_phase(phase))?;
+        let reply = self.reader.read_reply_by(drive, Some(grace)).await.map_err(|error| error.in_phase(phase))?;
         self.in_step(reply).map(Some)
     }
 
@@ -308,6 +346,7 @@ impl Session {
     }
 
     fn require_in_step(&self, is_wrong: impl Fn(Phase) -> bool) -> Result<(), Error> {
+        self.shared().require_whole()?;
         let standing = self.standing();
         if standing.outstanding == 0 && !is_wrong(standing.phase) {
             return Ok(());
@@ -316,7 +355,22 @@ impl Session {
     }
 }
 
+/// Where a message comes from.
+pub(super) trait Source {
+    /// Reads about a block, up to the end of the message if that comes first, and returns how much it was.
+    async fn read_block(&mut self, into: &mut Vec<u8>) -> io::Result<usize>;
+}
+
+struct Reading<R>(R);
+
+impl<R: Read> Source for Reading<R> {
+    async fn read_block(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
+        // A small message takes little memory.
+        self.0.by_ref().take(BLOCK).read_to_end(into)
+    }
+}
+
 /// A pipeline has at most this many octets unanswered, far below what any system's buffers hold.
-const MOST_UNANSWERED: usize = 4096;
+pub(super) const MOST_UNANSWERED: usize = 4096;
 /// A message is read and sent in blocks of about this many octets.
-const BLOCK: u64 = 64 * 1024;
+pub(super) const BLOCK: u64 = 64 * 1024;

@@ -1,6 +1,7 @@
 //! How a session begins: the greeting, and EHLO or HELO.
 
 use super::Session;
+use super::drive::{Blocking, Drive, ready};
 use crate::error::{Action, Error};
 use crate::protocol::{Meaning, Phase, Reply, Unexpected};
 
@@ -62,12 +63,16 @@ impl Session {
     /// [`Error::OutOfStep`] if it has been read; [`Error::Surprise`] if what comes is no greeting; otherwise as
     /// [`read_reply`](Self::read_reply).
     pub fn greeting(&mut self) -> Result<Reply, Error> {
+        ready(self.greeting_by(&Blocking))
+    }
+
+    pub(super) async fn greeting_by(&mut self, drive: &impl Drive) -> Result<Reply, Error> {
         let standing = self.standing();
         if standing.phase != Phase::Greeting {
             let context = self.shared().context(Action::ReadReply);
             return Err(Error::OutOfStep { context, outstanding: standing.outstanding });
         }
-        self.expected_reply()
+        self.expected_reply(drive).await
     }
 
     /// Says EHLO with this name and, to a server that refuses it for good, HELO
@@ -77,13 +82,17 @@ impl Session {
     /// # Errors
     /// As [`command`](Self::command).
     pub fn hello(&mut self, name: &str) -> Result<Hello, Error> {
-        let extended = self.command(format!("EHLO {name}"))?;
+        ready(self.hello_by(&Blocking, name))
+    }
+
+    pub(super) async fn hello_by(&mut self, drive: &impl Drive, name: &str) -> Result<Hello, Error> {
+        let extended = self.command_by(drive, format!("EHLO {name}").as_bytes()).await?;
         match extended.meaning() {
             meaning if meaning.is_granted() => return Ok(Hello::Extended(extended)),
             Meaning::Refused => {}
             _ => return Ok(Hello::Refused(extended)),
         }
-        let plain = self.command(format!("HELO {name}"))?;
+        let plain = self.command_by(drive, format!("HELO {name}").as_bytes()).await?;
         Ok(match plain.meaning() {
             meaning if meaning.is_granted() => Hello::Plain(plain),
             Meaning::Closing => Hello::Refused(plain),

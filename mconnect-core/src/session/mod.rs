@@ -2,6 +2,7 @@
 //!
 //! These files alone drive the protocol's I/O.
 
+mod drive;
 mod exchange;
 mod hello;
 mod hidden;
@@ -9,6 +10,7 @@ mod raw;
 mod reader;
 mod shared;
 mod timeouts;
+mod upgrade;
 mod writer;
 
 use std::fmt;
@@ -20,6 +22,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub(crate) use drive::{Blocking, Drive, ready};
 pub use exchange::MessageReply;
 pub use hello::Hello;
 pub use raw::{RawReader, RawWriter};
@@ -30,7 +33,7 @@ pub use writer::Writer;
 use crate::closer::Closer;
 use crate::error::{Action, Context, Error, Peer, Truncation};
 use crate::observer::Observer;
-use crate::protocol::{Extensions, Limits, Phase, Reply, ReplyLine, Request, Standing, Tracker, wipe};
+use crate::protocol::{Extensions, Limits, Phase, Reply, ReplyLine, Request, Standing, Tracker};
 use crate::stream::{ChannelBindings, Stream};
 use shared::{Deadline, Shared};
 
@@ -90,14 +93,13 @@ impl Session {
     /// # Errors
     /// As [`read_reply`](Self::read_reply), but for the limits and the end.
     pub fn read_line(&mut self) -> Result<Option<ReplyLine<'_>>, Error> {
-        let deadline = self.shared().deadline();
-        self.reader.read_line_by(Some(deadline))
+        ready(self.read_line_by(&Blocking))
     }
 
     /// Reads the next line as [`read_line`](Self::read_line) does, in this time.
     pub(crate) fn read_line_within(&mut self, patience: Duration) -> Result<Option<ReplyLine<'_>>, Error> {
         let deadline = self.shared().within(patience);
-        self.reader.read_line_by(Some(deadline))
+        ready(self.reader.read_line_by(&Blocking, Some(deadline)))
     }
 
     /// Gives what was received and not read yet: what came of an unfinished line, when a deadline has passed.
@@ -113,7 +115,7 @@ impl Session {
     /// [`Error::Timeout`].
     pub fn receive(&mut self, patience: Duration) -> Result<(), Error> {
         let deadline = self.shared().within(patience);
-        self.reader.receive_by(deadline)
+        ready(self.reader.receive_by(&Blocking, deadline))
     }
 
     /// Says whether [`read_line`](Self::read_line) has something to give, be it the end, without waiting.
@@ -124,7 +126,7 @@ impl Session {
 
     /// Takes what has arrived, without waiting, and says whether a line, or the end, is there.
     pub(crate) fn has_arrived(&mut self) -> bool {
-        self.reader.has_arrived()
+        ready(self.reader.has_arrived(&Blocking))
     }
 
     /// Gives the time that the reply due next may take.
@@ -152,10 +154,8 @@ impl Session {
     /// # Errors
     /// [`Error::LineBreak`] if the line holds CR or LF, with nothing sent; otherwise as [`send`](Self::send).
     pub fn send_line(&mut self, line: impl AsRef<[u8]>) -> Result<(), Error> {
-        let mut line = self.writer.whole_line(line.as_ref())?;
-        let sent = self.send(&line);
-        wipe(&mut line);
-        sent
+        let line = self.writer.whole_line(line.as_ref())?;
+        self.send(&line)
     }
 
     /// Sends exactly these bytes. What the server says meanwhile is kept, so that a server that does not read before it
@@ -169,18 +169,15 @@ impl Session {
 
     /// Sends bytes as [`send`](Self::send) does, and says where the secrets in them stand, too.
     pub(crate) fn send_noting(&mut self, bytes: &[u8]) -> (Vec<Range<usize>>, Result<(), Error>) {
-        let reader = &mut self.reader;
-        self.writer.send_with(bytes, Some(&mut || reader.absorb()))
+        ready(self.send_by(&Blocking, bytes))
     }
 
     /// Sends QUIT, reads its reply, and closes.
     ///
     /// # Errors
     /// As [`command`](Self::command).
-    pub fn quit(mut self) -> Result<Reply, Error> {
-        let reply = self.command("QUIT")?;
-        self.close()?;
-        Ok(reply)
+    pub fn quit(self) -> Result<Reply, Error> {
+        ready(self.quit_by(&Blocking))
     }
 
     /// Ends the sending side: the server reads everything sent, and then the end of the stream.
@@ -201,18 +198,8 @@ impl Session {
     ///
     /// # Errors
     /// Of the replies that are due: as [`read_reply`](Self::read_reply). The connection is closed all the same.
-    pub fn close(mut self) -> Result<Vec<Reply>, Error> {
-        let mut replies = Vec::new();
-        while self.outstanding() > 0 && self.phase() != Phase::Closed {
-            replies.push(self.read_reply()?);
-        }
-        // Unread data at closing would make the system send a reset, which can destroy our last bytes on their way.
-        if self.half_close().is_ok() {
-            let grace = self.shared().within(self.shared().timeouts.closing);
-            let is_left = || grace.left().is_none_or(|left| !left.is_zero());
-            while is_left() && matches!(self.reader.read_line_by(Some(grace)), Ok(Some(_))) {}
-        }
-        Ok(replies)
+    pub fn close(self) -> Result<Vec<Reply>, Error> {
+        ready(self.close_by(&Blocking))
     }
 
     /// Tears the connection down, so that the server sees a reset.
@@ -261,67 +248,6 @@ impl Session {
     pub fn unsplit(reader: Reader, writer: Writer) -> Self {
         assert!(reader.is_of(&writer), "the halves are of one session");
         Self { reader, writer }
-    }
-
-    /// Goes on over another stream, which `wrap` makes of this one: anybody's TLS, after the 220 to STARTTLS or before
-    /// anything else. What the server said before is forgotten ([`extensions`](Self::extensions) too). `wrap` keeps its
-    /// own deadline, best that of [`reply_timeout`](Self::patience), and may give something besides the stream.
-    ///
-    /// # Errors
-    /// [`Error::OutOfStep`] if replies are due, other than to what was sent together with STARTTLS;
-    /// [`Error::Injection`] if the server has sent plain text already; [`Error::Timeout`], [`Error::Aborted`] and
-    /// [`Error::Tls`] if `wrap` failed. The connection is closed then, and nothing more is sent in the clear.
-    pub fn upgrade_with<T>(
-        self,
-        wrap: impl FnOnce(Arc<dyn Stream>) -> io::Result<(Arc<dyn Stream>, T)>,
-    ) -> Result<(Self, T), Error> {
-        let deadline = self.shared().deadline();
-        let (is_fresh, context) = (self.phase() == Phase::Greeting, self.shared().context(Action::Handshake));
-        let refusal = match (self.reader.buffered().len(), self.outstanding()) {
-            (octets @ 1.., _) => Some(Error::Injection { context, octets }),
-            (0, 1..) if is_fresh && !context.has_sent => None,
-            (0, outstanding @ 1..) if context.phase != Phase::StartTls => {
-                Some(Error::OutOfStep { context, outstanding })
-            }
-            _ => None,
-        };
-        let (shared, stream) = self.writer.into_parts();
-        let wrapped = match refusal {
-            Some(error) => Err(error),
-            None => wrap(Arc::clone(&stream)).map_err(|source| {
-                let context = shared.context(Action::Handshake);
-                match source.kind() {
-                    _ if shared.closer.is_closed() => Error::Aborted { context },
-                    io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
-                        shared.late(Action::Handshake, deadline, Vec::new())
-                    }
-                    _ => Error::Tls { context, source },
-                }
-            }),
-        };
-        let (stream, extra) = wrapped.inspect_err(|_| drop(stream.shutdown()))?;
-        shared.tls_started();
-        Ok((Self::of(shared, stream), extra))
-    }
-
-    /// Ends TLS, or waits until the server does, and goes on in the clear. What the server said before is forgotten.
-    pub(crate) fn end_tls(self, awaits: bool, patience: Duration) -> Result<Self, Error> {
-        let (shared, stream) = self.writer.into_parts();
-        let ended = stream
-            .set_read_timeout(Some(patience.max(Duration::from_millis(1))))
-            .and_then(|()| stream.end_tls(awaits))
-            .map_err(|source| {
-                let context = shared.context(Action::EndTls);
-                match source.kind() {
-                    io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
-                        shared.late(Action::EndTls, Deadline::after(patience), Vec::new())
-                    }
-                    _ => Error::Tls { context, source },
-                }
-            });
-        let stream = ended.inspect_err(|_| drop(stream.shutdown()))?;
-        shared.tls_ended();
-        Ok(Self::of(shared, stream))
     }
 
     /// Gives the bare streams; what was received and not yet read comes first from the reader.
@@ -412,6 +338,37 @@ impl Session {
     pub(crate) fn teller(&self) -> impl Fn(&crate::observer::Event<'_>) + use<> {
         let shared = self.writer.share();
         move |event| shared.observe(event)
+    }
+
+    async fn read_line_by(&mut self, drive: &impl Drive) -> Result<Option<ReplyLine<'_>>, Error> {
+        self.shared().require_whole()?;
+        let deadline = self.shared().deadline();
+        self.reader.read_line_by(drive, Some(deadline)).await
+    }
+
+    /// Sends bytes, keeps what the server says meanwhile, and says where the secrets in them stand.
+    async fn send_by(&mut self, drive: &impl Drive, bytes: &[u8]) -> (Vec<Range<usize>>, Result<(), Error>) {
+        self.writer.send_by(drive, bytes, Some(&mut self.reader)).await
+    }
+
+    async fn quit_by(mut self, drive: &impl Drive) -> Result<Reply, Error> {
+        let reply = self.command_by(drive, b"QUIT").await?;
+        self.close_by(drive).await?;
+        Ok(reply)
+    }
+
+    async fn close_by(mut self, drive: &impl Drive) -> Result<Vec<Reply>, Error> {
+        let mut replies = Vec::new();
+        while self.outstanding() > 0 && self.phase() != Phase::Closed {
+            replies.push(self.read_reply_by(drive).await?);
+        }
+        // Unread data at closing would make the system send a reset, which can destroy our last bytes on their way.
+        if self.writer.half_close_by(drive).await.is_ok() {
+            let grace = self.shared().within(self.shared().timeouts.closing);
+            let is_left = || grace.left().is_none_or(|left| !left.is_zero());
+            while is_left() && matches!(self.reader.read_line_by(drive, Some(grace)).await, Ok(Some(_))) {}
+        }
+        Ok(replies)
     }
 
     fn shared(&self) -> &Shared {

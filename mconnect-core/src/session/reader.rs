@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Writer;
+use super::drive::{Blocking, Drive, ready};
 use super::shared::{Deadline, Shared};
 use crate::closer::Closer;
 use crate::error::{Action, Error, Truncation};
@@ -45,7 +46,7 @@ impl Reader {
     /// # Errors
     /// [`Error::Io`], [`Error::Aborted`], after everything that was received has been given.
     pub fn read_line(&mut self) -> Result<Option<ReplyLine<'_>>, Error> {
-        self.read_line_by(None)
+        ready(self.read_line_by(&Blocking, None))
     }
 
     /// Reads the next reply, whole.
@@ -53,7 +54,7 @@ impl Reader {
     /// # Errors
     /// [`Error::Closed`], [`Error::Limit`], [`Error::Io`], [`Error::Aborted`].
     pub fn read_reply(&mut self) -> Result<Reply, Error> {
-        self.read_reply_by(None)
+        ready(self.read_reply_by(&Blocking, None))
     }
 
     /// Says whether the next line can be had without waiting.
@@ -68,7 +69,7 @@ impl Reader {
     pub fn receive(&mut self) {
         if matches!(self.end, End::Open) {
             // A failure is kept, and told by read_line.
-            let _ = self.fill(None);
+            let _ = ready(self.fill(&Blocking, None));
         }
     }
 
@@ -88,9 +89,9 @@ impl Reader {
     }
 
     /// Reads once, whether or not a line ends with that. After the end it does nothing.
-    pub(super) fn receive_by(&mut self, deadline: Deadline) -> Result<(), Error> {
+    pub(super) async fn receive_by(&mut self, drive: &impl Drive, deadline: Deadline) -> Result<(), Error> {
         match self.end {
-            End::Open => self.fill_or_be_interrupted(Some(deadline)).map(drop),
+            End::Open => self.fill_or_be_interrupted(drive, Some(deadline)).await.map(drop),
             End::Closed | End::Failed(_) => Ok(()),
         }
     }
@@ -99,7 +100,7 @@ impl Reader {
     #[must_use]
     pub fn is_ready(&mut self) -> bool {
         while !self.lines.has_line() && matches!(self.end, End::Open) && self.stream.has_received() {
-            if self.fill(Some(Deadline::after(Duration::from_millis(1)))).is_err() {
+            if ready(self.fill(&Blocking, Some(Deadline::after(LEAST_TIMEOUT)))).is_err() {
                 break;
             }
         }
@@ -107,29 +108,21 @@ impl Reader {
     }
 
     /// Takes what has arrived, without waiting, and says whether a line, or the end, is there.
-    pub(super) fn has_arrived(&mut self) -> bool {
-        while !self.is_ready() && self.is_readable() {
-            if self.fill_or_be_interrupted(Some(Deadline::after(LEAST_TIMEOUT))).is_err() {
+    pub(super) async fn has_arrived(&mut self, drive: &impl Drive) -> bool {
+        while !self.is_ready() && drive.is_readable(&*self.stream) {
+            if self.fill_or_be_interrupted(drive, Some(Deadline::after(LEAST_TIMEOUT))).await.is_err() {
                 break;
             }
         }
         self.is_ready()
     }
 
-    /// Says whether the system has something for the socket.
-    fn is_readable(&self) -> bool {
-        #[cfg(unix)]
-        if let Some(fd) = self.stream.as_fd() {
-            let socket = socket2::SockRef::from(&fd);
-            let has_something =
-                socket.set_nonblocking(true).is_ok() && socket.peek(&mut [std::mem::MaybeUninit::uninit()]).is_ok();
-            return socket.set_nonblocking(false).is_ok() && has_something;
-        }
-        false
-    }
-
-    pub(super) fn read_line_by(&mut self, deadline: Option<Deadline>) -> Result<Option<ReplyLine<'_>>, Error> {
-        if !self.await_line(deadline)? {
+    pub(super) async fn read_line_by(
+        &mut self,
+        drive: &impl Drive,
+        deadline: Option<Deadline>,
+    ) -> Result<Option<ReplyLine<'_>>, Error> {
+        if !self.await_line(drive, deadline).await? {
             return Ok(None);
         }
         let line = self.lines.finish();
@@ -139,18 +132,18 @@ impl Reader {
         Ok(line)
     }
 
-    pub(super) fn read_reply_by(&mut self, deadline: Option<Deadline>) -> Result<Reply, Error> {
+    pub(super) async fn read_reply_by(&mut self, drive: &impl Drive, deadline: Option<Deadline>) -> Result<Reply, Error> {
         loop {
-            if let Some(reply) = self.read_reply_line(deadline)? {
+            if let Some(reply) = self.read_reply_line(drive, deadline).await? {
                 return Ok(reply);
             }
         }
     }
 
     /// Reads what has arrived of a reply, without waiting, and returns it if it is whole; a later call goes on with it.
-    pub(super) fn read_arrived(&mut self) -> Result<Option<Reply>, Error> {
-        while self.has_arrived() {
-            if let Some(reply) = self.read_reply_line(None)? {
+    pub(super) async fn read_arrived(&mut self, drive: &impl Drive) -> Result<Option<Reply>, Error> {
+        while self.has_arrived(drive).await {
+            if let Some(reply) = self.read_reply_line(drive, None).await? {
                 return Ok(Some(reply));
             }
         }
@@ -158,8 +151,12 @@ impl Reader {
     }
 
     /// Reads a line of a reply, and returns that if it ends with it.
-    fn read_reply_line(&mut self, deadline: Option<Deadline>) -> Result<Option<Reply>, Error> {
-        let line = if self.await_line(deadline)? { self.lines.finish() } else { None };
+    async fn read_reply_line(
+        &mut self,
+        drive: &impl Drive,
+        deadline: Option<Deadline>,
+    ) -> Result<Option<Reply>, Error> {
+        let line = if self.await_line(drive, deadline).await? { self.lines.finish() } else { None };
         let Some(line) = line else {
             let context = self.shared.context(Action::ReadReply);
             return Err(Error::Closed { context, partial: self.reply.take_partial() });
@@ -175,9 +172,9 @@ impl Reader {
     }
 
     /// Reads until a line, or the unfinished last one, is there, and says whether it is; otherwise the server closed.
-    fn await_line(&mut self, deadline: Option<Deadline>) -> Result<bool, Error> {
+    async fn await_line(&mut self, drive: &impl Drive, deadline: Option<Deadline>) -> Result<bool, Error> {
         while !self.lines.has_line() && matches!(self.end, End::Open) {
-            self.fill(deadline)?;
+            self.fill(drive, deadline).await?;
         }
         match &mut self.end {
             End::Open => Ok(true),
@@ -187,13 +184,18 @@ impl Reader {
         }
     }
 
-    /// Keeps what the server says while it does not read, if there is something and room for it.
-    pub(super) fn absorb(&mut self) {
-        while matches!(self.end, End::Open) && self.lines.buffered().len() < self.shared.limits.reply {
-            if self.fill(Some(Deadline::after(Duration::from_millis(1)))).is_err() {
+    /// Keeps what the server has said while it does not read, if there is something and room for it.
+    pub(super) async fn absorb(&mut self, drive: &impl Drive) {
+        while self.has_room() {
+            if self.fill(drive, Some(Deadline::after(Duration::ZERO))).await.is_err() {
                 break;
             }
         }
+    }
+
+    /// Says whether more may be received before what there is has been read.
+    pub(super) fn has_room(&self) -> bool {
+        matches!(self.end, End::Open) && self.lines.buffered().len() < self.shared.limits.reply
     }
 
     #[cfg(unix)]
@@ -214,13 +216,17 @@ impl Reader {
     }
 
     /// Reads once. Failures but the deadline's end the stream and are kept until what was received has been given.
-    fn fill(&mut self, deadline: Option<Deadline>) -> Result<(), Error> {
-        while self.fill_or_be_interrupted(deadline)?.is_none() {}
+    async fn fill(&mut self, drive: &impl Drive, deadline: Option<Deadline>) -> Result<(), Error> {
+        while self.fill_or_be_interrupted(drive, deadline).await?.is_none() {}
         Ok(())
     }
 
     /// Does the same; nothing if that was interrupted, be it by something that TLS keeps to itself.
-    fn fill_or_be_interrupted(&mut self, deadline: Option<Deadline>) -> Result<Option<()>, Error> {
+    async fn fill_or_be_interrupted(
+        &mut self,
+        drive: &impl Drive,
+        deadline: Option<Deadline>,
+    ) -> Result<Option<()>, Error> {
         loop {
             let mut left = deadline.and_then(Deadline::left);
             if let (Some(Duration::ZERO), Some(deadline)) = (left, deadline) {
@@ -247,18 +253,20 @@ impl Reader {
                 }
                 Err(error) => error,
             };
-            match error.kind() {
-                io::ErrorKind::Interrupted => return Ok(None),
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut if self.timeout.is_some() => {}
-                _ => {
-                    if let Some(how) = Truncation::of(&error).filter(|_| !self.shared.closer.is_closed()) {
-                        self.shared.observe(&Event::Truncated(how));
-                    }
-                    self.end = End::Failed(Some(self.shared.io_error(Action::Read, error)));
-                    self.shared.ended();
-                    return Ok(Some(()));
-                }
+            let is_nothing_yet = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
+            if is_nothing_yet && (drive.readable(deadline.and_then(|deadline| deadline.at)).await || self.timeout.is_some())
+            {
+                continue;
             }
+            if error.kind() == io::ErrorKind::Interrupted {
+                return Ok(None);
+            }
+            if let Some(how) = Truncation::of(&error).filter(|_| !self.shared.closer.is_closed()) {
+                self.shared.observe(&Event::Truncated(how));
+            }
+            self.end = End::Failed(Some(self.shared.io_error(Action::Read, error)));
+            self.shared.ended();
+            return Ok(Some(()));
         }
     }
 

@@ -38,6 +38,10 @@ pub(super) struct State {
     last_command: Option<Arc<str>>,
     /// What was sent has not come to the end of a line.
     is_in_line: bool,
+    /// What is being sent is not out yet: for good, if whoever sent it went away.
+    is_unfinished: bool,
+    /// Part of a message's body is out, and its end is not.
+    has_begun_message: bool,
     /// When all of the session is to be over.
     overall: Option<Deadline>,
 }
@@ -99,6 +103,8 @@ impl Shared {
             waiters: 0,
             last_command: None,
             is_in_line: false,
+            is_unfinished: false,
+            has_begun_message: false,
             overall: settings.deadline.map(|(at, after)| Deadline { at: Some(at), after, is_overall: true }),
         };
         Self {
@@ -182,8 +188,35 @@ impl Shared {
         let mut state = self.tracker();
         state.last_command = command;
         state.is_in_line = !bytes.ends_with(b"\n");
+        state.has_begun_message &= state.phase() == Phase::Body;
         drop(state);
         secrets
+    }
+
+    /// Marks the beginning and the end of a send.
+    pub fn set_unfinished(&self, is_unfinished: bool) {
+        self.tracker().is_unfinished = is_unfinished;
+    }
+
+    /// Returns an error if a send was given up on its way.
+    pub fn require_whole(&self) -> Result<(), Error> {
+        if self.tracker().is_unfinished {
+            return Err(Error::Unfinished { context: self.context(Action::Write) });
+        }
+        Ok(())
+    }
+
+    /// Marks that more of a message is to follow what is sent of it now.
+    pub fn begin_message(&self) {
+        self.tracker().has_begun_message = true;
+    }
+
+    /// Returns an error if what is sent now would go on with another message.
+    pub fn require_no_message(&self) -> Result<(), Error> {
+        if self.tracker().has_begun_message {
+            return Err(Error::Unfinished { context: self.context(Action::Write) });
+        }
+        Ok(())
     }
 
     /// Returns one of the commands in a group as it may be told: up to a secret.

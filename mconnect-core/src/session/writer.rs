@@ -3,10 +3,12 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::ops::Range;
+use std::ops::{Deref, DerefMut, Range};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Reader;
+use super::drive::{Blocking, Drive, ready};
 use super::shared::Shared;
 use crate::closer::Closer;
 use crate::error::{Action, Error, Peer, Truncation};
@@ -33,10 +35,8 @@ impl Writer {
     /// # Errors
     /// [`Error::LineBreak`] if the line holds CR or LF, with nothing sent; otherwise as [`send`](Self::send).
     pub fn send_line(&mut self, line: impl AsRef<[u8]>) -> Result<(), Error> {
-        let mut line = self.whole_line(line.as_ref())?;
-        let sent = self.send(&line);
-        wipe(&mut line);
-        sent
+        let line = self.whole_line(line.as_ref())?;
+        self.send(&line)
     }
 
     /// Sends exactly these bytes.
@@ -45,7 +45,7 @@ impl Writer {
     /// [`Error::Timeout`] if no byte went out for the time of a block; [`Error::Io`], [`Error::Aborted`]. What the
     /// server said before is still there for the reading half, and may tell why.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.send_with(bytes, None).1
+        ready(self.send_by(&Blocking, bytes, None)).1
     }
 
     /// Waits until no reply is due, or the server closed, and gives the phase then. Another thread has to be reading.
@@ -83,10 +83,21 @@ impl Writer {
     /// # Errors
     /// [`Error::Io`], [`Error::Aborted`].
     pub fn half_close(&mut self) -> Result<(), Error> {
-        if !self.is_half_closed {
-            self.stream.half_close().map_err(|error| self.shared.io_error(Action::HalfClose, error))?;
-            self.is_half_closed = true;
-            self.shared.observe(&Event::HalfClosed);
+        ready(self.half_close_by(&Blocking))
+    }
+
+    pub(super) async fn half_close_by(&mut self, drive: &impl Drive) -> Result<(), Error> {
+        let patience = self.shared.within(self.shared.timeouts.closing);
+        while !self.is_half_closed {
+            match self.stream.half_close() {
+                Ok(()) => {
+                    self.is_half_closed = true;
+                    self.shared.observe(&Event::HalfClosed);
+                }
+                // TLS has something to send before.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && drive.writable(false, patience.at).await => {}
+                Err(error) => return Err(self.shared.io_error(Action::HalfClose, error)),
+            }
         }
         Ok(())
     }
@@ -158,32 +169,45 @@ impl Writer {
         }
     }
 
-    pub(super) fn whole_line(&self, line: &[u8]) -> Result<Vec<u8>, Error> {
+    pub(super) fn whole_line(&self, line: &[u8]) -> Result<Wiped, Error> {
         self.require_one_line(line)?;
-        Ok([line, b"\r\n"].concat())
+        Ok(Wiped([line, b"\r\n"].concat()))
     }
 
-    /// Sends exactly these bytes; whenever that takes a moment, calls `on_stall` and goes on. Says where the secrets in
-    /// them stand, too.
-    pub(super) fn send_with(
+    /// Sends exactly these bytes; whenever that takes a moment, `listening` keeps what the server says meanwhile. Says
+    /// where the secrets in them stand, too.
+    pub(super) async fn send_by(
         &mut self,
+        drive: &impl Drive,
         bytes: &[u8],
-        on_stall: Option<&mut dyn FnMut()>,
+        listening: Option<&mut Reader>,
     ) -> (Vec<Range<usize>>, Result<(), Error>) {
         if self.is_half_closed {
             return (Vec::new(), Err(self.shared.io_error(Action::Write, io::ErrorKind::BrokenPipe.into())));
         }
+        if let Err(error) = self.shared.require_whole() {
+            return (Vec::new(), Err(error));
+        }
         let phase = self.shared.tracker().phase();
         // Recorded before the write: the reply can be here as soon as the bytes are out.
         let secrets = self.shared.sent(bytes);
-        (secrets, self.write(bytes, on_stall).map_err(|error| error.in_phase(phase)))
+        // Whoever drops this future before its end leaves the mark behind.
+        self.shared.set_unfinished(true);
+        let written = self.write(drive, bytes, listening).await;
+        self.shared.set_unfinished(false);
+        (secrets, written.map_err(|error| error.in_phase(phase)))
     }
 
-    fn write(&mut self, mut bytes: &[u8], mut on_stall: Option<&mut dyn FnMut()>) -> Result<(), Error> {
+    async fn write(
+        &mut self,
+        drive: &impl Drive,
+        mut bytes: &[u8],
+        mut listening: Option<&mut Reader>,
+    ) -> Result<(), Error> {
         let block = self.shared.timeouts.block.max(LEAST_TIMEOUT);
         let mut deadline = self.shared.within(block);
         let patience = deadline.left().unwrap_or(block).max(LEAST_TIMEOUT);
-        self.set_timeout(if on_stall.is_some() { patience.min(STALL) } else { patience });
+        self.set_timeout(if listening.is_some() { patience.min(STALL) } else { patience });
         while !bytes.is_empty() {
             match self.stream.write(bytes) {
                 Ok(0) => return Err(self.shared.io_error(Action::Write, io::ErrorKind::WriteZero.into())),
@@ -198,9 +222,10 @@ impl Writer {
                     if deadline.left().is_some_and(|left| left.is_zero()) {
                         return Err(self.shared.late(Action::Write, deadline, Vec::new()));
                     }
-                    if let Some(on_stall) = on_stall.as_mut() {
-                        on_stall();
+                    if let Some(reader) = listening.as_mut() {
+                        reader.absorb(drive).await;
                     }
+                    drive.writable(listening.as_ref().is_some_and(|reader| reader.has_room()), deadline.at).await;
                 }
                 Err(error) => return Err(self.shared.io_error(Action::Write, error)),
             }
@@ -216,6 +241,29 @@ impl Writer {
         if self.timeout != Some(timeout) && self.stream.set_write_timeout(Some(timeout)).is_ok() {
             self.timeout = Some(timeout);
         }
+    }
+}
+
+/// What is to be sent, and overwritten once it has served: it may be a secret.
+pub(super) struct Wiped(pub Vec<u8>);
+
+impl Deref for Wiped {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        &self.0
+    }
+}
+
+impl DerefMut for Wiped {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
     }
 }
 

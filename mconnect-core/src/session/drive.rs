@@ -1,0 +1,56 @@
+//! How a session waits. What it does is written once, as futures that wait for the stream in these calls alone: a session
+//! that blocks waits inside the calls of its stream instead, and so its futures never suspend.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use crate::stream::Stream;
+
+/// Waits for a stream that had nothing to give, or took nothing.
+pub(crate) trait Drive {
+    /// Says whether the system has something for the stream's socket.
+    fn is_readable(&self, stream: &dyn Stream) -> bool;
+
+    /// Waits until the stream may have something, or until this time, and says whether it is to be asked again.
+    async fn readable(&self, until: Option<Instant>) -> bool;
+
+    /// Waits until the stream may take something, or have something if that is wanted, too, or until this time, and says
+    /// whether it is to be asked again.
+    async fn writable(&self, or_readable: bool, until: Option<Instant>) -> bool;
+}
+
+/// The stream has waited itself, as long as its timeouts let it.
+pub(crate) struct Blocking;
+
+impl Drive for Blocking {
+    fn is_readable(&self, stream: &dyn Stream) -> bool {
+        #[cfg(unix)]
+        if let Some(fd) = stream.as_fd() {
+            let socket = socket2::SockRef::from(&fd);
+            let has_something =
+                socket.set_nonblocking(true).is_ok() && socket.peek(&mut [std::mem::MaybeUninit::uninit()]).is_ok();
+            return socket.set_nonblocking(false).is_ok() && has_something;
+        }
+        #[cfg(not(unix))]
+        let _ = stream;
+        false
+    }
+
+    async fn readable(&self, _: Option<Instant>) -> bool {
+        false
+    }
+
+    async fn writable(&self, _: bool, _: Option<Instant>) -> bool {
+        false
+    }
+}
+
+/// Runs what a session that blocks does.
+pub(crate) fn ready<T>(work: impl Future<Output = T>) -> T {
+    match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => unreachable!("what blocks does not suspend"),
+    }
+}
