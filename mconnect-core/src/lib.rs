@@ -114,6 +114,8 @@ pub use connect::{Connect, Family, port};
 pub use error::{Action, Attempt, Awaited, Context, DeadlinePassed, Error, Peer, Truncation};
 pub use observer::{Event, Observer, observer_fn};
 pub use own_name::{address_literal, is_name_blamed, own_name};
+#[cfg(feature = "tokio")]
+pub use session::{AsyncSession, AsyncStream};
 pub use session::{Hello, MessageReply, RawReader, RawWriter, Reader, Session, Timeouts, Writer};
 pub use stream::{ChannelBindings, Pair, Stream};
 pub use timings::{TimedStage, Timing, Timings};

@@ -10,6 +10,8 @@
 mod exchange;
 mod mechanism;
 mod scram;
+#[cfg(feature = "tokio")]
+mod tokio;
 
 use std::fmt;
 
@@ -27,7 +29,7 @@ pub use mechanism::Mechanism;
 
 use crate::error::{Action, Error};
 use crate::protocol::Reply;
-use crate::session::Session;
+use crate::session::{Blocking, Drive, Session, ready};
 
 /// Who one is, and how one proves it. [`Debug`](fmt::Debug) does not show the secret, and it is wiped in the end.
 #[derive(Clone)]
@@ -87,7 +89,16 @@ impl Session {
     ///
     /// # Errors
     /// As [`authenticate`](Self::authenticate).
-    pub fn authenticate_with(&mut self, mut exchange: Exchange, mut see: impl FnMut(&Reply)) -> Result<Reply, Error> {
+    pub fn authenticate_with(&mut self, exchange: Exchange, see: impl FnMut(&Reply)) -> Result<Reply, Error> {
+        ready(self.authenticate_by(&Blocking, exchange, see))
+    }
+
+    async fn authenticate_by(
+        &mut self,
+        drive: &impl Drive,
+        mut exchange: Exchange,
+        mut see: impl FnMut(&Reply),
+    ) -> Result<Reply, Error> {
         let failed = |session: &Self, problem: AuthError| Error::Auth {
             context: session.context(Action::Authenticate),
             source: problem,
@@ -96,13 +107,13 @@ impl Session {
         exchange.bind(&self.channel_bindings(), offered.as_ref()).map_err(|problem| failed(self, problem))?;
         let mut line = exchange.command();
         loop {
-            let reply = self.command(line.as_bytes())?;
+            let reply = self.command_by(drive, line.as_bytes()).await?;
             see(&reply);
             match exchange.next(reply.code(), &reply.text()) {
                 AuthStep::Answer(answer) => line = answer,
                 AuthStep::Granted | AuthStep::NotGranted => return Ok(reply),
                 AuthStep::Cancel(problem) => {
-                    see(&self.command("*")?);
+                    see(&self.command_by(drive, b"*").await?);
                     return Err(failed(self, problem));
                 }
                 AuthStep::Unproven(problem) => return Err(failed(self, problem)),

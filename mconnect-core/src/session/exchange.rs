@@ -2,6 +2,7 @@
 //! for those that are awaited.
 
 use std::io::{self, Read};
+use std::time::Duration;
 
 use super::Session;
 use super::drive::{Blocking, Drive, ready};
@@ -233,7 +234,15 @@ impl Session {
             match message.read_block(&mut input).await {
                 Ok(0) => break,
                 Ok(_) => encoder.encode(&input, &mut out),
-                Err(source) => return Err(Error::Message { context: self.shared().context(Action::Write), source }),
+                Err(source) => {
+                    let overall = self.shared().overall().filter(|overall| overall.left() == Some(Duration::ZERO));
+                    return Err(match overall {
+                        Some(overall) if source.kind() == io::ErrorKind::TimedOut => {
+                            self.shared().late(Action::Write, overall, Vec::new())
+                        }
+                        _ => Error::Message { context: self.shared().context(Action::Write), source },
+                    });
+                }
             }
             if out.len() as u64 >= BLOCK {
                 self.shared().begin_message();

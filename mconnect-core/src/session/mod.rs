@@ -10,6 +10,8 @@ mod raw;
 mod reader;
 mod shared;
 mod timeouts;
+#[cfg(feature = "tokio")]
+mod tokio;
 mod upgrade;
 mod writer;
 
@@ -28,6 +30,8 @@ pub use hello::Hello;
 pub use raw::{RawReader, RawWriter};
 pub use reader::Reader;
 pub use timeouts::Timeouts;
+#[cfg(feature = "tokio")]
+pub use tokio::{AsyncSession, AsyncStream};
 pub use writer::Writer;
 
 use crate::closer::Closer;
@@ -338,6 +342,11 @@ impl Session {
     pub(crate) fn teller(&self) -> impl Fn(&crate::observer::Event<'_>) + use<> {
         let shared = self.writer.share();
         move |event| shared.observe(event)
+    }
+
+    #[cfg_attr(not(feature = "tokio"), allow(dead_code, reason = "a source that blocks waits as it likes"))]
+    fn overall(&self) -> Option<Instant> {
+        self.shared().overall().and_then(|deadline| deadline.at)
     }
 
     async fn read_line_by(&mut self, drive: &impl Drive) -> Result<Option<ReplyLine<'_>>, Error> {

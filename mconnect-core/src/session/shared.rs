@@ -130,6 +130,11 @@ impl Shared {
         self.tracker().overall = at.map(Deadline::overall);
     }
 
+    /// Returns the deadline of the whole session, if it has one.
+    pub fn overall(&self) -> Option<Deadline> {
+        self.tracker().overall
+    }
+
     /// Returns a deadline this far away, or that of the whole session if it comes first.
     pub fn within(&self, patience: Duration) -> Deadline {
         Deadline::after(patience).or(self.tracker().overall)

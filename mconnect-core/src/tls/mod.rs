@@ -55,6 +55,8 @@ mod received;
 mod starttls;
 mod state;
 mod stream;
+#[cfg(feature = "tokio")]
+mod tokio;
 mod verifier;
 mod verify;
 
@@ -78,7 +80,7 @@ pub use verify::Problem;
 use crate::error::{Action, Error};
 use crate::observer::Event;
 use crate::protocol::Visible;
-use crate::session::Session;
+use crate::session::{Blocking, Drive, Session, ready};
 use crate::stream::Stream;
 use verifier::{Found, Verifier, provider};
 
@@ -371,15 +373,26 @@ impl Session {
     #[doc(alias = "smtps")]
     pub fn upgrade(self, config: &Config) -> Result<(Self, Info), Error> {
         let patience = self.reply_timeout();
-        self.upgrade_within(config, patience)
+        ready(self.upgrade_by(&Blocking, config, patience))
     }
 
     /// Does the same, in this time.
     pub(crate) fn upgrade_within(self, config: &Config, patience: Duration) -> Result<(Self, Info), Error> {
+        ready(self.upgrade_by(&Blocking, config, patience))
+    }
+
+    async fn upgrade_by(
+        self,
+        drive: &impl Drive,
+        config: &Config,
+        patience: Duration,
+    ) -> Result<(Self, Info), Error> {
         let (peer, tell) = (self.peer().clone(), self.teller());
         let name = config.name.as_deref().unwrap_or(peer.name()).trim_end_matches('.').to_owned();
         let mut refused = None;
-        let upgraded = self.upgrade_with(|under| {
+        let upgrade = self.begin_upgrade()?;
+        let under = upgrade.stream();
+        let wrapped = async {
             let invalid = |error: rustls::Error| io::Error::new(io::ErrorKind::InvalidInput, error);
             let verifier = Arc::new(Verifier::new(config, &name));
             let client =
@@ -387,7 +400,7 @@ impl Session {
             let connection = ClientConnection::new(client, verifier.server_name()).map_err(invalid)?;
             let least = if config.is_13_only { "1.3" } else { "1.2" };
             let stream = TlsStream::new(under, connection, least);
-            let shaken = stream.shake_within(patience);
+            let shaken = stream.shake_within(drive, patience).await;
             let inspect = || stream.with(|connection| config.inspect(connection, &name, &verifier));
             if verifier.has_refused() {
                 refused = Some(inspect());
@@ -395,8 +408,9 @@ impl Session {
             shaken?;
             let info = inspect();
             Ok((Arc::new(stream) as Arc<dyn Stream>, info))
-        });
-        let (mut session, info) = match (upgraded, refused) {
+        };
+        let wrapped = wrapped.await;
+        let (mut session, info) = match (upgrade.finish(wrapped), refused) {
             (Ok(upgraded), _) => upgraded,
             (Err(Error::Tls { context, .. }), Some(info)) => {
                 tell(&Event::Tls(&info));

@@ -2,7 +2,7 @@
 
 use super::{Config, Info, Problem, errors};
 use crate::error::Error;
-use crate::session::Session;
+use crate::session::{Blocking, Drive, Session, ready};
 
 impl Session {
     /// Sends STARTTLS ([RFC 3207](https://www.rfc-editor.org/rfc/rfc3207)) and, after a 220 and nothing else, starts TLS.
@@ -32,9 +32,14 @@ impl Session {
     /// # Errors
     /// [`Error::Unexpected`] holds the reply that refuses; otherwise as [`command`](Self::command) and
     /// [`upgrade`](Self::upgrade). The connection is closed then.
-    pub fn starttls(mut self, config: &Config) -> Result<(Self, Info), Error> {
-        self.command("STARTTLS")?.require(220)?;
-        self.upgrade(config)
+    pub fn starttls(self, config: &Config) -> Result<(Self, Info), Error> {
+        ready(self.starttls_by(&Blocking, config))
+    }
+
+    pub(super) async fn starttls_by(mut self, drive: &impl Drive, config: &Config) -> Result<(Self, Info), Error> {
+        self.command_by(drive, b"STARTTLS").await?.require(220)?;
+        let patience = self.reply_timeout();
+        self.upgrade_by(drive, config, patience).await
     }
 }
 

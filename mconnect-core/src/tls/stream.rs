@@ -18,6 +18,7 @@ use super::certificate::end_point;
 use super::errors;
 use super::state::State;
 use crate::error::Truncation;
+use crate::session::{Blocking, Drive, ready};
 use crate::stream::{ChannelBindings, Stream, left};
 
 /// A TLS connection over another stream.
@@ -50,7 +51,7 @@ impl TlsStream {
         patience: Duration,
     ) -> io::Result<Self> {
         let stream = Self::new(under, connection, "1.2");
-        stream.shake_within(patience)?;
+        ready(stream.shake_within(&Blocking, patience))?;
         Ok(stream)
     }
 
@@ -68,8 +69,8 @@ impl TlsStream {
     }
 
     /// Shakes hands, at most this long.
-    pub(super) fn shake_within(&self, patience: Duration) -> io::Result<()> {
-        self.shake(Instant::now().checked_add(patience))?;
+    pub(super) async fn shake_within(&self, drive: &impl Drive, patience: Duration) -> io::Result<()> {
+        self.shake(drive, Instant::now().checked_add(patience)).await?;
         drop(self.under.set_read_timeout(None));
         drop(self.under.set_write_timeout(None));
         Ok(())
@@ -80,45 +81,45 @@ impl TlsStream {
         look(&self.state().connection)
     }
 
-    fn shake(&self, deadline: Option<Instant>) -> io::Result<()> {
+    async fn shake(&self, drive: &impl Drive, deadline: Option<Instant>) -> io::Result<()> {
         let mut is_first = true;
         loop {
             // A peer that refuses may close before it reads: its alert is there to be read all the same.
-            let sent = self.send_all(deadline);
+            let sent = self.send_all(drive, deadline).await;
             if !self.state().connection.is_handshaking() {
                 return sent;
             }
             self.under.set_read_timeout(left(deadline)?)?;
             let mut received = std::mem::take(&mut self.state().received);
-            match received.fill(&*self.under) {
+            let filled = received.fill(&*self.under);
+            let plain = received.plain().to_vec();
+            self.state().received = received;
+            match filled {
                 Ok(0) => {
                     let how = if is_first { "instead of shaking hands" } else { "during the handshake" };
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("the server closed {how}")));
                 }
-                Ok(_) if is_first && !received.plain().is_empty() => {
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, errors::NotTls::new(received.plain())));
+                Ok(_) if is_first && !plain.is_empty() => {
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, errors::NotTls::new(&plain)));
                 }
                 Ok(_) => is_first = false,
-                Err(error) if is_to_repeat(&error) => {}
+                Err(error) if is_to_repeat(&error) => drop(drive.readable(deadline).await),
                 Err(error) => return Err(error),
             }
-            let mut state = self.state();
-            state.received = received;
-            let processed = state.process();
-            drop(state);
+            let processed = self.state().process();
             if let Err(error) = processed {
                 // The alert that says why, if it can be sent at once.
-                drop(self.send_all(Some(Instant::now() + ALERT_PATIENCE)));
+                drop(self.send_all(drive, Some(Instant::now() + ALERT_PATIENCE)).await);
                 return Err(error);
             }
         }
     }
 
-    fn send_all(&self, deadline: Option<Instant>) -> io::Result<()> {
+    async fn send_all(&self, drive: &impl Drive, deadline: Option<Instant>) -> io::Result<()> {
         loop {
             self.under.set_write_timeout(left(deadline)?)?;
             match self.flush() {
-                Err(error) if is_to_repeat(&error) => {}
+                Err(error) if is_to_repeat(&error) => drop(drive.writable(false, deadline).await),
                 result => return result,
             }
         }

@@ -1,9 +1,12 @@
 //! Opening a connection: a name, its addresses in turn, every attempt reported.
 
+#[cfg(feature = "tokio")]
+mod tokio;
+
 use std::fmt;
 use std::fs;
 use std::io;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Shutdown, SocketAddr, SocketAddrV6, TcpStream, ToSocketAddrs};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,7 +17,7 @@ use crate::closer::Closer;
 use crate::error::{Attempt, DeadlinePassed, Error, Peer};
 use crate::observer::{Both, Event, Observer};
 use crate::protocol::Limits;
-use crate::session::{Session, Settings, Timeouts};
+use crate::session::{Blocking, Session, Settings, Timeouts, ready};
 use crate::stream::Stream;
 
 /// How to reach a server.
@@ -155,6 +158,13 @@ impl Connect {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_with(&self, closer: &Closer) -> Result<Session, Error> {
+        let Opened { stream, peer, settings } = ready(self.open_by(&Blocking, closer))?;
+        let local = stream.local_addr().ok();
+        Ok(Session::new(Arc::new(stream), peer, local, settings, closer.clone()))
+    }
+
+    /// Resolves and connects to the first address that answers, whoever waits for that.
+    async fn open_by<D: Dial>(&self, dial: &D, closer: &Closer) -> Result<Opened<D::Stream>, Error> {
         let settings = self.settings();
         let connect = Instant::now().checked_add(settings.timeouts.connect);
         let until = |at: Instant| at.saturating_duration_since(Instant::now());
@@ -165,7 +175,7 @@ impl Connect {
         };
         let mut addresses = match &self.addresses {
             Some(addresses) => addresses.clone(),
-            None => self.resolve(left(), closer)?,
+            None => self.resolve(dial, left(), closer).await?,
         };
         addresses.retain(|address| self.is_wanted(address.ip()));
 
@@ -177,12 +187,11 @@ impl Connect {
             let start = Instant::now();
             let (left_for_it, is_overall) = left();
             let patience = left_for_it.min(settings.timeouts.attempt);
-            let attempt = self.attempt(*address, patience, closer);
+            let attempt = self.attempt(dial, *address, patience, closer).await;
             match attempt.map_err(|error| late(error, is_overall && patience == left_for_it)) {
                 Ok(stream) => {
                     self.observe(&Event::Connected { peer: &peer });
-                    let local = stream.local_addr().ok();
-                    return Ok(Session::new(Arc::new(stream), peer, local, settings, closer.clone()));
+                    return Ok(Opened { stream, peer, settings });
                 }
                 Err(error) => {
                     let is_closed = closer.is_closed();
@@ -246,36 +255,23 @@ impl Connect {
         is_of_family && self.source.is_none_or(|source| source.is_ipv4() == address.is_ipv4())
     }
 
-    fn attempt(&self, address: SocketAddr, timeout: Duration, closer: &Closer) -> io::Result<TcpStream> {
-        let socket = Arc::new(Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?);
+    async fn attempt<D: Dial>(
+        &self,
+        dial: &D,
+        address: SocketAddr,
+        timeout: Duration,
+        closer: &Closer,
+    ) -> io::Result<D::Stream> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_keepalive(true)?;
         socket.set_tcp_nodelay(true)?;
         if let Some(source) = self.source {
             socket.bind(&SocketAddr::new(source, 0).into())?;
         }
-        let closed = Arc::downgrade(&socket);
-        closer.arm(move || {
-            if let Some(socket) = closed.upgrade() {
-                drop(socket.shutdown(std::net::Shutdown::Both));
-            }
-        });
-        let connected = socket.connect_timeout(&address.into(), timeout.clamp(LEAST_TIMEOUT, MOST_TIMEOUT));
-        if closer.is_closed() {
-            return Err(closed_here());
-        }
-        match connected {
-            // Only a connection that was open can be reset: the server may have spoken before.
-            Err(error) if error.kind() != io::ErrorKind::ConnectionReset => return Err(error),
-            _ => {}
-        }
-        match Arc::try_unwrap(socket) {
-            Ok(socket) => Ok(socket.into()),
-            Err(_) => Err(closed_here()),
-        }
+        dial.connect(socket, address, timeout.clamp(LEAST_TIMEOUT, MOST_TIMEOUT), closer).await
     }
 
-    /// Resolves in a thread of its own, which is left behind at the deadline: the system's resolver has none.
-    fn resolve(&self, left: (Duration, bool), closer: &Closer) -> Result<Vec<SocketAddr>, Error> {
+    async fn resolve(&self, dial: &impl Dial, left: (Duration, bool), closer: &Closer) -> Result<Vec<SocketAddr>, Error> {
         let (timeout, is_overall) = left;
         if let Some(literal) = self.literal() {
             return Ok(vec![literal]);
@@ -284,18 +280,7 @@ impl Connect {
             return Err(Error::Address { what: format!("{:?}", self.host), kind: "host name" });
         }
         self.observe(&Event::Resolving { host: &self.host });
-        let (answer, answers) = mpsc::channel();
-        let aborted = answer.clone();
-        closer.arm(move || drop(aborted.send(Err(closed_here()))));
-        let target = (self.host.clone(), self.port);
-        let resolver = thread::Builder::new().name("resolver".to_owned());
-        let spawned = resolver.spawn(move || drop(answer.send(target.to_socket_addrs().map(Vec::from_iter))));
-        let resolved = match spawned {
-            Ok(_) => {
-                answers.recv_timeout(timeout.min(MOST_TIMEOUT)).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-            }
-            Err(error) => Err(error),
-        };
+        let resolved = dial.resolve(&self.host, self.port, timeout.min(MOST_TIMEOUT), closer).await;
         let resolved = resolved.map_err(|error| late(error, is_overall));
         let result = resolved.as_deref();
         self.observe(&Event::Resolved { host: &self.host, result });
@@ -350,6 +335,73 @@ impl fmt::Debug for Connect {
             .field("limits", &self.settings.limits)
             .finish_non_exhaustive()
     }
+}
+
+/// What opening waits for.
+pub(crate) trait Dial {
+    type Stream;
+
+    async fn resolve(&self, host: &str, port: u16, timeout: Duration, closer: &Closer) -> io::Result<Vec<SocketAddr>>;
+
+    async fn connect(
+        &self,
+        socket: Socket,
+        address: SocketAddr,
+        timeout: Duration,
+        closer: &Closer,
+    ) -> io::Result<Self::Stream>;
+}
+
+/// A stream to one of the server's addresses, and what the session over it is opened with.
+struct Opened<S> {
+    stream: S,
+    peer: Peer,
+    settings: Settings,
+}
+
+impl Dial for Blocking {
+    type Stream = TcpStream;
+
+    /// Resolves in a thread of its own, which is left behind at the deadline: the system's resolver has none.
+    async fn resolve(&self, host: &str, port: u16, timeout: Duration, closer: &Closer) -> io::Result<Vec<SocketAddr>> {
+        let (answer, answers) = mpsc::channel();
+        let aborted = answer.clone();
+        closer.arm(move || drop(aborted.send(Err(closed_here()))));
+        let target = (host.to_owned(), port);
+        let resolver = thread::Builder::new().name("resolver".to_owned());
+        resolver.spawn(move || drop(answer.send(target.to_socket_addrs().map(Vec::from_iter))))?;
+        answers.recv_timeout(timeout).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    async fn connect(
+        &self,
+        socket: Socket,
+        address: SocketAddr,
+        timeout: Duration,
+        closer: &Closer,
+    ) -> io::Result<TcpStream> {
+        let socket = Arc::new(socket);
+        let closed = Arc::downgrade(&socket);
+        closer.arm(move || {
+            if let Some(socket) = closed.upgrade() {
+                drop(socket.shutdown(Shutdown::Both));
+            }
+        });
+        let connected = socket.connect_timeout(&address.into(), timeout);
+        if closer.is_closed() {
+            return Err(closed_here());
+        }
+        or_reset(connected)?;
+        match Arc::try_unwrap(socket) {
+            Ok(socket) => Ok(socket.into()),
+            Err(_) => Err(closed_here()),
+        }
+    }
+}
+
+/// Only a connection that was open can be reset: the server may have spoken before.
+fn or_reset(connected: io::Result<()>) -> io::Result<()> {
+    connected.or_else(|error| if error.kind() == io::ErrorKind::ConnectionReset { Ok(()) } else { Err(error) })
 }
 
 /// Reads a port: a number from 1 to 65535, or a service name, of mail or of `/etc/services`.

@@ -1,0 +1,112 @@
+//! Opening, awaited.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use socket2::Socket;
+use tokio::io::Interest;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+
+use super::{Connect, Dial, Opened, closed_here, or_reset};
+use crate::closer::Closer;
+use crate::error::Error;
+use crate::session::{AsyncSession, AsyncStream};
+
+/// Waits by tokio.
+struct Awaiting;
+
+impl Connect {
+    /// Opens as [`open`](Self::open) does, awaited: dropping the future is the end of it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    ///
+    /// # Panics
+    /// Outside of a runtime of tokio's, or in one without its drivers for I/O and time.
+    pub async fn open_async(&self) -> Result<AsyncSession, Error> {
+        self.open_async_with(&Closer::new()).await
+    }
+
+    /// Opens as [`open_with`](Self::open_with) does, awaited.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    ///
+    /// # Panics
+    /// As [`open_async`](Self::open_async).
+    pub async fn open_async_with(&self, closer: &Closer) -> Result<AsyncSession, Error> {
+        let Opened { stream, peer, settings } = self.open_by(&Awaiting, closer).await?;
+        Ok(AsyncSession::new(stream, peer, settings, closer.clone()))
+    }
+
+    /// Begins a session over a socket that is open already, as [`over`](Self::over) does.
+    pub fn over_async(&self, stream: impl Into<AsyncStream>) -> AsyncSession {
+        AsyncSession::new(Arc::new(stream.into()), self.peer(None), self.settings(), Closer::new())
+    }
+}
+
+impl Dial for Awaiting {
+    type Stream = Arc<AsyncStream>;
+
+    /// Resolves in one of the runtime's threads, which is left behind at the deadline: the system's resolver has none.
+    async fn resolve(&self, host: &str, port: u16, patience: Duration, closer: &Closer) -> io::Result<Vec<SocketAddr>> {
+        let resolved = timeout(patience, lookup_host((host, port)));
+        let resolved = unless_closed(closer, async { resolved.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) });
+        resolved.await.map(Vec::from_iter)
+    }
+
+    async fn connect(
+        &self,
+        socket: Socket,
+        address: SocketAddr,
+        patience: Duration,
+        closer: &Closer,
+    ) -> io::Result<Self::Stream> {
+        let until = Instant::now().checked_add(patience);
+        socket.set_nonblocking(true)?;
+        if let Err(error) = socket.connect(&address.into()).or_else(or_under_way) {
+            return Err(error);
+        }
+        let stream = Arc::new(AsyncStream::from(TcpStream::from_std(socket.into())?));
+        unless_closed(closer, async {
+            if !stream.ready(Interest::WRITABLE, until).await {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            or_reset(stream.system().take_error()?.map_or(Ok(()), Err))
+        })
+        .await?;
+        Ok(stream)
+    }
+}
+
+/// A socket that does not block connects while something else is done: no error. The standard library's kind for it
+/// (EINPROGRESS) is not stable yet.
+fn or_under_way(error: io::Error) -> io::Result<()> {
+    match format!("{:?}", error.kind()).as_str() {
+        "WouldBlock" | "InProgress" | "Uncategorized" => Ok(()),
+        _ => Err(error),
+    }
+}
+
+/// Does this, unless the closer ends it.
+async fn unless_closed<T>(closer: &Closer, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        if let Poll::Ready(result) = work.as_mut().poll(context) {
+            return Poll::Ready(result);
+        }
+        if closer.is_closed() {
+            return Poll::Ready(Err(closed_here()));
+        }
+        let waker = context.waker().clone();
+        closer.arm(move || waker.wake_by_ref());
+        Poll::Pending
+    })
+    .await
+}

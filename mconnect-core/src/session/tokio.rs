@@ -1,0 +1,351 @@
+//! Sessions that are awaited: the same exchanges, over sockets that tokio waits for.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+#[cfg(unix)]
+use std::os::fd::{AsFd, BorrowedFd};
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::ready;
+use std::time::{Duration, Instant};
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, Interest, ReadBuf};
+#[cfg(unix)]
+use tokio::net::UnixStream;
+use tokio::net::TcpStream;
+use tokio::time::timeout_at;
+
+use super::drive::Drive;
+use super::exchange::{BLOCK, MOST_UNANSWERED, Source};
+use super::{Hello, MessageReply, Session, Settings};
+use crate::closer::Closer;
+use crate::error::{Error, Peer};
+use crate::protocol::{Reply, ReplyLine};
+use crate::stream::Stream;
+
+/// A session with an SMTP server that is awaited, in a runtime of [tokio](https://docs.rs/tokio)
+/// ([`Connect::open_async`](crate::Connect::open_async)). Its methods do what those of [`Session`] do, with the same
+/// values, errors and deadlines; what takes no waiting is asked of that itself:
+/// [`extensions`](Session::extensions), [`standing`](Session::standing), [`closer`](Session::closer).
+///
+/// A future that is dropped before its end leaves a session that knows it. One that had sent all and awaited a reply leaves
+/// that reply due: the next command is [out of step](Error::OutOfStep), and [`read_reply`](Self::read_reply) goes on. One
+/// that had sent a part leaves a session whose every further call fails with [`Error::Unfinished`].
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// # let server = mconnect_core::server::Server::start()?;
+/// use mconnect_core::Connect;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let mut session = Connect::new("127.0.0.1", server.port()).open_async().await?;
+/// session.greeting().await?.require(220)?;
+/// session.hello("client.example").await?.require()?;
+/// assert!(session.extensions().is_some_and(|extensions| extensions.has("PIPELINING")));
+/// session.quit().await?.require(221)?;
+/// # Ok::<(), mconnect_core::Error>(())
+/// # })?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Panics
+/// Whatever waits panics outside of a runtime with its drivers for I/O and time
+/// ([`enable_all`](https://docs.rs/tokio/1/tokio/runtime/struct.Builder.html#method.enable_all)).
+pub struct AsyncSession {
+    pub(crate) session: Session,
+    pub(crate) socket: Arc<AsyncStream>,
+}
+
+/// A socket of tokio's, to begin a session over ([`Connect::over_async`](crate::Connect::over_async)).
+#[derive(Debug)]
+pub struct AsyncStream(Socket);
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+impl AsyncSession {
+    pub(crate) fn new(stream: Arc<AsyncStream>, peer: Peer, settings: Settings, closer: Closer) -> Self {
+        let local = stream.local_address();
+        let session = Session::new(Arc::<AsyncStream>::clone(&stream), peer, local, settings, closer);
+        Self { session, socket: stream }
+    }
+
+    /// Reads the greeting, as [`Session::greeting`] does.
+    ///
+    /// # Errors
+    /// As [`Session::greeting`].
+    pub async fn greeting(&mut self) -> Result<Reply, Error> {
+        self.session.greeting_by(&*self.socket).await
+    }
+
+    /// Says EHLO and, if need be, HELO, as [`Session::hello`] does.
+    ///
+    /// # Errors
+    /// As [`Session::hello`].
+    pub async fn hello(&mut self, name: &str) -> Result<Hello, Error> {
+        self.session.hello_by(&*self.socket, name).await
+    }
+
+    /// Reads the next reply, whole, as [`Session::read_reply`] does.
+    ///
+    /// # Errors
+    /// As [`Session::read_reply`].
+    pub async fn read_reply(&mut self) -> Result<Reply, Error> {
+        self.session.read_reply_by(&*self.socket).await
+    }
+
+    /// Reads the next line, as [`Session::read_line`] does.
+    ///
+    /// # Errors
+    /// As [`Session::read_line`].
+    pub async fn read_line(&mut self) -> Result<Option<ReplyLine<'_>>, Error> {
+        self.session.read_line_by(&*self.socket).await
+    }
+
+    /// Sends a command and reads its reply, as [`Session::command`] does.
+    ///
+    /// # Errors
+    /// As [`Session::command`].
+    pub async fn command(&mut self, line: impl AsRef<[u8]>) -> Result<Reply, Error> {
+        self.session.command_by(&*self.socket, line.as_ref()).await
+    }
+
+    /// Sends commands without waiting for each reply, as [`Session::pipeline`] does.
+    ///
+    /// # Errors
+    /// As [`Session::pipeline`].
+    pub async fn pipeline<L: AsRef<[u8]>>(&mut self, lines: impl IntoIterator<Item = L>) -> Result<Vec<Reply>, Error> {
+        self.session.pipeline_by(&*self.socket, lines).await
+    }
+
+    /// Does as [`Session::pipeline_anyway`] does.
+    ///
+    /// # Errors
+    /// As [`Session::pipeline_anyway`].
+    pub async fn pipeline_anyway<L: AsRef<[u8]>>(
+        &mut self,
+        lines: impl IntoIterator<Item = L>,
+    ) -> Result<Vec<Reply>, Error> {
+        self.session.send_groups(&*self.socket, lines, MOST_UNANSWERED).await
+    }
+
+    /// Sends a message, as [`Session::message`] does. While its source has nothing to give, the runtime does something
+    /// else; the deadline of the whole session bounds that, too.
+    ///
+    /// # Errors
+    /// As [`Session::message`].
+    pub async fn message(&mut self, message: impl AsyncRead + Unpin) -> Result<MessageReply, Error> {
+        let until = self.session.overall();
+        self.session.message_by(&*self.socket, &mut Awaited { message, until }).await
+    }
+
+    /// Sends one line and its CR LF, as [`Session::send_line`] does.
+    ///
+    /// # Errors
+    /// As [`Session::send_line`].
+    pub async fn send_line(&mut self, line: impl AsRef<[u8]>) -> Result<(), Error> {
+        let line = self.session.writer.whole_line(line.as_ref())?;
+        self.send(&line).await
+    }
+
+    /// Sends exactly these bytes, as [`Session::send`] does.
+    ///
+    /// # Errors
+    /// As [`Session::send`].
+    pub async fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.session.send_by(&*self.socket, bytes).await.1
+    }
+
+    /// Ends the sending side, as [`Session::half_close`] does.
+    ///
+    /// # Errors
+    /// As [`Session::half_close`].
+    pub async fn half_close(&mut self) -> Result<(), Error> {
+        self.session.writer.half_close_by(&*self.socket).await
+    }
+
+    /// Sends QUIT, reads its reply, and closes, as [`Session::quit`] does.
+    ///
+    /// # Errors
+    /// As [`Session::quit`].
+    pub async fn quit(self) -> Result<Reply, Error> {
+        self.session.quit_by(&*self.socket).await
+    }
+
+    /// Closes in an orderly way, as [`Session::close`] does.
+    ///
+    /// # Errors
+    /// As [`Session::close`].
+    pub async fn close(self) -> Result<Vec<Reply>, Error> {
+        self.session.close_by(&*self.socket).await
+    }
+
+    /// Sets when all of the session is to be over, as [`Session::set_deadline`] does.
+    pub fn set_deadline(&mut self, at: Option<Instant>) {
+        self.session.set_deadline(at);
+    }
+}
+
+/// What takes no waiting is asked of the session itself.
+impl Deref for AsyncSession {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl AsyncStream {
+    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+        match &self.0 {
+            Socket::Tcp(socket) => socket.local_addr().ok(),
+            #[cfg(unix)]
+            Socket::Unix(_) => None,
+        }
+    }
+
+    pub(crate) fn system(&self) -> SockRef<'_> {
+        match &self.0 {
+            Socket::Tcp(socket) => SockRef::from(socket),
+            #[cfg(unix)]
+            Socket::Unix(socket) => SockRef::from(socket),
+        }
+    }
+
+    pub(crate) async fn ready(&self, interest: Interest, until: Option<Instant>) -> bool {
+        let ready = async {
+            match &self.0 {
+                Socket::Tcp(socket) => socket.ready(interest).await,
+                #[cfg(unix)]
+                Socket::Unix(socket) => socket.ready(interest).await,
+            }
+        };
+        match until {
+            None => ready.await.is_ok(),
+            Some(until) => matches!(timeout_at(until.into(), ready).await, Ok(Ok(_))),
+        }
+    }
+}
+
+impl From<TcpStream> for AsyncStream {
+    fn from(socket: TcpStream) -> Self {
+        Self(Socket::Tcp(socket))
+    }
+}
+
+#[cfg(unix)]
+impl From<UnixStream> for AsyncStream {
+    fn from(socket: UnixStream) -> Self {
+        Self(Socket::Unix(socket))
+    }
+}
+
+impl Drive for AsyncStream {
+    fn is_readable(&self, _: &dyn Stream) -> bool {
+        self.system().peek(&mut [std::mem::MaybeUninit::uninit()]).is_ok()
+    }
+
+    async fn readable(&self, until: Option<Instant>) -> bool {
+        self.ready(Interest::READABLE, until).await
+    }
+
+    async fn writable(&self, or_readable: bool, until: Option<Instant>) -> bool {
+        let interest = if or_readable { Interest::READABLE | Interest::WRITABLE } else { Interest::WRITABLE };
+        self.ready(interest, until).await
+    }
+}
+
+/// Nothing here waits: what would is told, and is waited for by the session.
+impl Stream for AsyncStream {
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &self.0 {
+            Socket::Tcp(socket) => socket.try_read(buffer),
+            #[cfg(unix)]
+            Socket::Unix(socket) => socket.try_read(buffer),
+        }
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match &self.0 {
+            Socket::Tcp(socket) => socket.try_write(bytes),
+            #[cfg(unix)]
+            Socket::Unix(socket) => socket.try_write(bytes),
+        }
+    }
+
+    fn set_read_timeout(&self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_write_timeout(&self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn half_close(&self) -> io::Result<()> {
+        self.system().shutdown(std::net::Shutdown::Write)
+    }
+
+    fn shutdown(&self) -> io::Result<()> {
+        self.system().shutdown(std::net::Shutdown::Both)
+    }
+
+    #[cfg(unix)]
+    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        Some(match &self.0 {
+            Socket::Tcp(socket) => socket.as_fd(),
+            Socket::Unix(socket) => socket.as_fd(),
+        })
+    }
+}
+
+/// A message that is awaited, at most until the whole session is to be over.
+struct Awaited<R> {
+    message: R,
+    until: Option<Instant>,
+}
+
+impl<R: AsyncRead + Unpin> Source for Awaited<R> {
+    async fn read_block(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
+        let message = &mut self.message;
+        let block = poll_fn(|context| {
+            loop {
+                let had = into.len();
+                if had as u64 >= BLOCK {
+                    return Ok(had).into();
+                }
+                // A small message takes little memory.
+                into.resize((2 * had).clamp(PIECE, BLOCK as usize), 0);
+                let mut buffer = ReadBuf::new(&mut into[had..]);
+                let polled = Pin::new(&mut *message).poll_read(context, &mut buffer);
+                let count = buffer.filled().len();
+                into.truncate(had + count);
+                ready!(polled)?;
+                if count == 0 {
+                    return Ok(had).into();
+                }
+            }
+        });
+        match self.until {
+            None => block.await,
+            Some(until) => timeout_at(until.into(), block).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+        }
+    }
+}
+
+impl fmt::Debug for AsyncSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.session.shared().fmt(f, "AsyncSession")
+    }
+}
+
+/// How much of a message is read at first, in octets.
+const PIECE: usize = 4 * 1024;
