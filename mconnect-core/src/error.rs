@@ -410,7 +410,9 @@ impl Error {
             Self::LineBreak { .. } => {
                 Some("a line ends by itself: send several one by one, or in a group (Session::pipeline)")
             }
-            Self::Message { .. } | Self::Unfinished { .. } => Some("close the session, so that half a message is not delivered (Session::reset)"),
+            Self::Message { .. } | Self::Unfinished { .. } => {
+                Some("close the session, so that half a message is not delivered (Session::reset)")
+            }
             Self::Tls { source, .. } if source.kind() == io::ErrorKind::Unsupported => {
                 Some("only a session inside TLS can end it")
             }

@@ -2,12 +2,15 @@
 //! not.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod driven;
+
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use driven::{DRIVERS, Driven, Driver};
 use mconnect_core::protocol::Limits;
 use mconnect_core::server::Server;
 use mconnect_core::{Connect, Error, Session, Timeouts};
@@ -17,17 +20,18 @@ const SHORT: Duration = Duration::from_millis(300);
 
 /// A session with a server that behaves so, until the receiver fails.
 struct Foe {
-    session: Session,
+    session: Driven,
     here: std::sync::mpsc::Sender<()>,
     thread: JoinHandle<()>,
 }
 
 impl Foe {
-    fn new(act: impl FnOnce(&mut TcpStream, &Receiver<()>) -> io::Result<()> + Send + 'static) -> Self {
-        Self::limited(Limits::default(), act)
+    fn new(driver: Driver, act: impl FnOnce(&mut TcpStream, &Receiver<()>) -> io::Result<()> + Send + 'static) -> Self {
+        Self::limited(driver, Limits::default(), act)
     }
 
     fn limited(
+        driver: Driver,
         limits: Limits,
         act: impl FnOnce(&mut TcpStream, &Receiver<()>) -> io::Result<()> + Send + 'static,
     ) -> Self {
@@ -40,8 +44,12 @@ impl Foe {
             let _ = act(&mut stream, &gone);
         });
         let timeouts = Timeouts::default().replies(SHORT).closing(SHORT);
-        let session = Connect::new("127.0.0.1", port).timeouts(timeouts).limits(limits).open().unwrap();
+        let session = driver.open(&Connect::new("127.0.0.1", port).timeouts(timeouts).limits(limits)).unwrap();
         Self { session, here, thread }
+    }
+
+    fn blocking(self) -> (Session, std::sync::mpsc::Sender<()>, JoinHandle<()>) {
+        (self.session.blocking(), self.here, self.thread)
     }
 
     fn end(self) {
@@ -80,70 +88,78 @@ impl Hang {
 
 #[test]
 fn forty_addresses_that_all_hang_take_no_longer_than_the_deadline_of_all() {
-    let hang = Hang::new();
-    let timeouts = Timeouts::default().attempt(Duration::from_millis(50)).connect(Duration::from_secs(1));
-    let connect = Connect::new("mx.example.org", 25).timeouts(timeouts);
-    let start = Instant::now();
-    let error = connect.clone().addresses([hang.address; 40]).open().unwrap_err();
-    let took = start.elapsed();
-    assert!(took >= Duration::from_millis(900) && took < Duration::from_secs(5), "{took:?}");
-    let Error::Connect { attempts, source, .. } = error else { panic!("{error}") };
-    assert!((2..40).contains(&attempts.len()), "{}", attempts.len());
-    assert_eq!(source.kind(), io::ErrorKind::TimedOut);
+    for driver in DRIVERS {
+        let hang = Hang::new();
+        let timeouts = Timeouts::default().attempt(Duration::from_millis(50)).connect(Duration::from_secs(1));
+        let connect = Connect::new("mx.example.org", 25).timeouts(timeouts);
+        let start = Instant::now();
+        let error = connect.clone().addresses([hang.address; 40]).open().unwrap_err();
+        let took = start.elapsed();
+        assert!(took >= Duration::from_millis(900) && took < Duration::from_secs(5), "{took:?}");
+        let Error::Connect { attempts, source, .. } = error else { panic!("{error}") };
+        assert!((2..40).contains(&attempts.len()), "{}", attempts.len());
+        assert_eq!(source.kind(), io::ErrorKind::TimedOut);
 
-    // With time enough, the one after them is reached.
-    let server = Server::start().unwrap();
-    let mut addresses = vec![hang.address; 40];
-    addresses.push(server.address());
-    let timeouts = Timeouts::default().attempt(Duration::from_millis(20));
-    let mut session = connect.timeouts(timeouts).addresses(addresses).open().unwrap();
-    assert_eq!(session.read_reply().unwrap().code(), 220);
+        // With time enough, the one after them is reached.
+        let server = Server::start().unwrap();
+        let mut addresses = vec![hang.address; 40];
+        addresses.push(server.address());
+        let timeouts = Timeouts::default().attempt(Duration::from_millis(20));
+        let mut session = driver.open(&connect.timeouts(timeouts).addresses(addresses)).unwrap();
+        assert_eq!(session.read_reply().unwrap().code(), 220);
+    }
 }
 
 #[test]
 fn a_reset_right_after_connecting_loses_nothing_that_was_said() {
-    for _ in 0..20 {
-        let mut foe = Foe::new(|stream, _| {
-            stream.write_all(b"554 go away\r\n")?;
-            socket2::SockRef::from(&*stream).set_linger(Some(Duration::ZERO))
-        });
-        assert_eq!(foe.session.read_reply().unwrap().code(), 554);
-        foe.end();
+    for driver in DRIVERS {
+        for _ in 0..20 {
+            let mut foe = Foe::new(driver, |stream, _| {
+                stream.write_all(b"554 go away\r\n")?;
+                socket2::SockRef::from(&*stream).set_linger(Some(Duration::ZERO))
+            });
+            assert_eq!(foe.session.read_reply().unwrap().code(), 554);
+            foe.end();
+        }
     }
 }
 
 #[test]
 fn what_never_ends_meets_a_limit_or_the_deadline() {
-    for words in [&b"250-x\r\n"[..], b"x", b"250-", b"\r\n", b"\0"] {
-        let mut foe = Foe::new(move |stream, _| flood(stream, words));
-        let start = Instant::now();
-        let error = foe.session.read_reply().unwrap_err();
-        assert!(matches!(error, Error::Limit { .. }) || error.is_timeout(), "{error}");
-        assert!(start.elapsed() < Duration::from_secs(5));
-        foe.end();
+    for driver in DRIVERS {
+        for words in [&b"250-x\r\n"[..], b"x", b"250-", b"\r\n", b"\0"] {
+            let mut foe = Foe::new(driver, move |stream, _| flood(stream, words));
+            let start = Instant::now();
+            let error = foe.session.read_reply().unwrap_err();
+            assert!(matches!(error, Error::Limit { .. }) || error.is_timeout(), "{error}");
+            assert!(start.elapsed() < Duration::from_secs(5));
+            foe.end();
+        }
     }
 }
 
 #[test]
 fn a_server_that_neither_reads_nor_stops_writing_is_given_up_and_a_250_from_it_accepts_nothing() {
-    for (words, code) in [(&b"250 fine\r\n"[..], None), (b"250-more\r\n", None), (b"552 full\r\n", Some(552))] {
-        let limits = Limits::default().reply(64 * 1024);
-        let mut foe = Foe::limited(limits, move |stream, _| {
-            stream.write_all(b"220 hi\r\n")?;
-            stream.read_exact(&mut [0; 6])?;
-            stream.write_all(b"354 go\r\n")?;
-            flood(stream, words)
-        });
-        foe.session.read_reply().unwrap();
-        let start = Instant::now();
-        let answer = foe.session.message(io::repeat(b'x').take(1 << 30));
-        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
-        match (answer, code) {
-            (Ok(reply), Some(code)) => assert_eq!(reply.reply().code(), code),
-            (Err(error), None) => assert!(error.is_timeout(), "{error}"),
-            (answer, _) => panic!("{words:?}: {answer:?}"),
+    for driver in DRIVERS {
+        for (words, code) in [(&b"250 fine\r\n"[..], None), (b"250-more\r\n", None), (b"552 full\r\n", Some(552))] {
+            let limits = Limits::default().reply(64 * 1024);
+            let mut foe = Foe::limited(driver, limits, move |stream, _| {
+                stream.write_all(b"220 hi\r\n")?;
+                stream.read_exact(&mut [0; 6])?;
+                stream.write_all(b"354 go\r\n")?;
+                flood(stream, words)
+            });
+            foe.session.read_reply().unwrap();
+            let start = Instant::now();
+            let answer = foe.session.message(io::repeat(b'x').take(1 << 30));
+            assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+            match (answer, code) {
+                (Ok(reply), Some(code)) => assert_eq!(reply.reply().code(), code),
+                (Err(error), None) => assert!(error.is_timeout(), "{error}"),
+                (answer, _) => panic!("{words:?}: {answer:?}"),
+            }
+            foe.end();
         }
-        foe.end();
     }
 }
 
@@ -155,7 +171,7 @@ fn halves_and_raw_streams_give_up_a_server_that_never_reads() {
         Ok(())
     };
     let block = vec![b'x'; 64 << 20];
-    let Foe { session, here, thread } = Foe::new(silent);
+    let (session, here, thread) = Foe::new(Driver::Blocking, silent).blocking();
     let (mut reader, mut writer) = session.split();
     let reading = thread::spawn(move || while let Ok(Some(_)) = reader.read_line() {});
     let error = writer.send(&block).unwrap_err();
@@ -165,7 +181,7 @@ fn halves_and_raw_streams_give_up_a_server_that_never_reads() {
     drop((writer, here));
     thread.join().unwrap();
 
-    let Foe { session, here, thread } = Foe::new(silent);
+    let (session, here, thread) = Foe::new(Driver::Blocking, silent).blocking();
     let (_reader, mut writer) = session.into_raw();
     let error = writer.send(&block).unwrap_err();
     assert!(error.is_timeout(), "{error}");
@@ -175,11 +191,12 @@ fn halves_and_raw_streams_give_up_a_server_that_never_reads() {
 
 #[test]
 fn silence_counts_from_when_it_is_waited_for() {
-    let Foe { session, here, thread } = Foe::new(|stream, gone| {
+    let foe = Foe::new(Driver::Blocking, |stream, gone| {
         stream.write_all(b"220 hi\r\n")?;
         let _ = gone.recv();
         Ok(())
     });
+    let (session, here, thread) = foe.blocking();
     let (mut reader, mut writer) = session.into_raw();
     let reading = thread::spawn(move || while reader.read(&mut [0; 100]).is_ok_and(|count| count > 0) {});
     for _ in 0..2 {

@@ -1,12 +1,15 @@
 //! Sessions over real loopback sockets, with a server that plays what a transcript says.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod driven;
+
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use driven::{DRIVERS, Driven, Driver};
 use mconnect_core::protocol::{Limits, Phase, Request};
 use mconnect_core::server::{Server, ServerError};
 use mconnect_core::{Closer, Connect, Error, Event, Family, MessageReply, Pair, Session, Timeouts, observer_fn};
@@ -14,6 +17,12 @@ use mconnect_core::{Closer, Connect, Error, Event, Family, MessageReply, Pair, S
 fn play(dialogue: &str) -> (Server, Session) {
     let server = Server::play(dialogue).unwrap();
     let session = connect(&server).open().unwrap();
+    (server, session)
+}
+
+fn play_by(driver: Driver, dialogue: &str) -> (Server, Driven) {
+    let server = Server::play(dialogue).unwrap();
+    let session = driver.open(&connect(&server)).unwrap();
     (server, session)
 }
 
@@ -27,22 +36,25 @@ fn short() -> Timeouts {
 
 #[test]
 fn a_whole_session_is_replies_as_values() {
-    let (server, mut session) = play(
-        "S: 220 mx.example.org\nC: EHLO client.example\nS: 250-mx.example.org\nS: 250-SIZE 1000\nS: 250 X-ODD a b\n\
+    for driver in DRIVERS {
+        let (server, mut session) = play_by(
+            driver,
+            "S: 220 mx.example.org\nC: EHLO client.example\nS: 250-mx.example.org\nS: 250-SIZE 1000\nS: 250 X-ODD a b\n\
          C: MAIL FROM:<>\nS: 250 ok\nC: RCPT TO:<nobody@example.org>\nS: 550 5.1.1 no\nC: QUIT\nS: 221 bye\nS: *close*",
-    );
-    assert_eq!(session.phase(), Phase::Greeting);
-    assert_eq!(session.read_reply().unwrap().request(), Some(Request::Greeting));
-    session.command("EHLO client.example").unwrap().require(250).unwrap();
-    assert_eq!(session.extensions().unwrap().size_limit(), Some(1000));
-    session.command("MAIL FROM:<>").unwrap().require(250).unwrap();
-    let error = session.command("RCPT TO:<nobody@example.org>").unwrap().require(250).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        format!("expected 250 in reply to RCPT from 127.0.0.1:{}, got \"550 5.1.1 no\"", server.port())
-    );
-    assert_eq!(session.quit().unwrap().code(), 221);
-    server.join().unwrap();
+        );
+        assert_eq!(session.phase(), Phase::Greeting);
+        assert_eq!(session.read_reply().unwrap().request(), Some(Request::Greeting));
+        session.command("EHLO client.example").unwrap().require(250).unwrap();
+        assert_eq!(session.extensions().unwrap().size_limit(), Some(1000));
+        session.command("MAIL FROM:<>").unwrap().require(250).unwrap();
+        let error = session.command("RCPT TO:<nobody@example.org>").unwrap().require(250).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("expected 250 in reply to RCPT from 127.0.0.1:{}, got \"550 5.1.1 no\"", server.port())
+        );
+        assert_eq!(session.quit().unwrap().code(), 221);
+        server.join().unwrap();
+    }
 }
 
 #[test]
@@ -67,212 +79,239 @@ fn replies_cut_at_every_byte_are_the_same_replies() {
 
 #[test]
 fn a_server_that_drips_a_byte_at_a_time_meets_the_deadline_of_the_whole_reply() {
-    let drip = "S> 2\nS: *pause 40 ms*\n".repeat(50);
-    let server = Server::play(&drip).unwrap();
-    let mut session = connect(&server).timeouts(short()).open().unwrap();
-    let error = session.read_reply().unwrap_err();
-    assert!(error.is_timeout() && error.is_temporary() && !error.has_sent());
-    assert_eq!(
-        error.to_string(),
-        format!("no greeting from 127.0.0.1:{} (greeting phase): timed out after 0.1 s", server.port())
-    );
-    let Error::Timeout { partial, .. } = error else { panic!("{error}") };
-    assert!(partial.iter().all(|byte| *byte == b'2') && !partial.is_empty());
-    session.closer().close();
-    drop(server.join());
+    for driver in DRIVERS {
+        let drip = "S> 2\nS: *pause 40 ms*\n".repeat(50);
+        let server = Server::play(&drip).unwrap();
+        let mut session = driver.open(&connect(&server).timeouts(short())).unwrap();
+        let error = session.read_reply().unwrap_err();
+        assert!(error.is_timeout() && error.is_temporary() && !error.has_sent());
+        assert_eq!(
+            error.to_string(),
+            format!("no greeting from 127.0.0.1:{} (greeting phase): timed out after 0.1 s", server.port())
+        );
+        let Error::Timeout { partial, .. } = error else { panic!("{error}") };
+        assert!(partial.iter().all(|byte| *byte == b'2') && !partial.is_empty());
+        session.closer().close();
+        drop(server.join());
+    }
 }
 
 #[test]
 fn after_a_deadline_no_late_reply_is_taken_for_the_next_commands() {
-    let server = Server::play("S: 220 hi\nC: NOOP\nC: *close*\nS: 250 late\n").unwrap();
-    let mut session = connect(&server).timeouts(short()).open().unwrap();
-    session.read_reply().unwrap();
-    assert!(session.command("NOOP").unwrap_err().is_timeout());
-    match session.command("MAIL FROM:<>").unwrap_err() {
-        Error::OutOfStep { outstanding: 1, .. } => {}
-        error => panic!("{error}"),
+    for driver in DRIVERS {
+        let server = Server::play("S: 220 hi\nC: NOOP\nC: *close*\nS: 250 late\n").unwrap();
+        let mut session = driver.open(&connect(&server).timeouts(short())).unwrap();
+        session.read_reply().unwrap();
+        assert!(session.command("NOOP").unwrap_err().is_timeout());
+        match session.command("MAIL FROM:<>").unwrap_err() {
+            Error::OutOfStep { outstanding: 1, .. } => {}
+            error => panic!("{error}"),
+        }
+        session.half_close().unwrap();
+        assert_eq!(session.read_reply().unwrap().text(), b"late");
+        server.join().unwrap();
     }
-    session.half_close().unwrap();
-    assert_eq!(session.read_reply().unwrap().text(), b"late");
-    server.join().unwrap();
 }
 
 #[test]
 fn what_the_server_said_before_it_closed_is_the_reply_even_if_writing_failed() {
-    let (server, mut session) = play("S: 220 hi\nS: 421 no more\nS: *close*");
-    session.read_reply().unwrap();
-    assert_eq!(session.command("EHLO x").unwrap().code(), 421);
-    assert!(matches!(session.command("NOOP").unwrap_err(), Error::Closed { .. } | Error::Io { .. }));
-    server.join().unwrap();
+    for driver in DRIVERS {
+        let (server, mut session) = play_by(driver, "S: 220 hi\nS: 421 no more\nS: *close*");
+        session.read_reply().unwrap();
+        assert_eq!(session.command("EHLO x").unwrap().code(), 421);
+        assert!(matches!(session.command("NOOP").unwrap_err(), Error::Closed { .. } | Error::Io { .. }));
+        server.join().unwrap();
+    }
 }
 
 #[test]
 fn an_early_552_is_the_reply_to_a_message_whose_sending_broke_off() {
-    let (server, mut session) = play("S: 220 hi\nC: DATA\nS: 354 go\nS: 552 too much\nS: *pause 20 ms*\nS: *reset*");
-    session.read_reply().unwrap();
-    let endless = io::repeat(b'x').take(1 << 30);
-    assert_eq!(session.message(endless).unwrap().reply().code(), 552);
-    server.join().unwrap();
+    for driver in DRIVERS {
+        let (server, mut session) =
+            play_by(driver, "S: 220 hi\nC: DATA\nS: 354 go\nS: 552 too much\nS: *pause 20 ms*\nS: *reset*");
+        session.read_reply().unwrap();
+        let endless = io::repeat(b'x').take(1 << 30);
+        assert_eq!(session.message(endless).unwrap().reply().code(), 552);
+        server.join().unwrap();
+    }
 }
 
 #[test]
 fn a_reply_that_came_before_the_lone_dot_accepts_no_message() {
-    for (early, code) in [("250 queued", None), ("354 go on", None), ("221 bye", Some(221)), ("421 bye", Some(421))] {
-        let (server, mut session) = play(&format!("S: 220 hi\nC: DATA\nS> 354 go\\r\\n{early}\\r\\n\nC: *close*"));
-        session.read_reply().unwrap();
-        match (session.message(&b"Subject: hi\n"[..]), code) {
-            (Ok(MessageReply::Sent(replies)), Some(code)) => {
-                let came: Vec<u16> = replies.iter().map(|reply| reply.code().number()).collect();
-                assert_eq!(came, [code], "{early}");
+    for driver in DRIVERS {
+        for (early, code) in [("250 queued", None), ("354 go on", None), ("221 bye", Some(221)), ("421 bye", Some(421))]
+        {
+            let (server, mut session) =
+                play_by(driver, &format!("S: 220 hi\nC: DATA\nS> 354 go\\r\\n{early}\\r\\n\nC: *close*"));
+            session.read_reply().unwrap();
+            match (session.message(&b"Subject: hi\n"[..]), code) {
+                (Ok(MessageReply::Sent(replies)), Some(code)) => {
+                    let came: Vec<u16> = replies.iter().map(|reply| reply.code().number()).collect();
+                    assert_eq!(came, [code], "{early}");
+                }
+                (Err(Error::Surprise { reply, .. }), None) => assert_eq!(reply.to_string(), early),
+                (other, _) => panic!("{early}: {other:?}"),
             }
-            (Err(Error::Surprise { reply, .. }), None) => assert_eq!(reply.to_string(), early),
-            (other, _) => panic!("{early}: {other:?}"),
+            drop(session);
+            server.join().unwrap();
         }
-        drop(session);
+        let refusal = "S: 220 hi\nC: DATA\nS> 354 go\\r\\n552 full\\r\\n\nC: *body*\nC: QUIT\nS: 221 bye\nC: *close*";
+        let (server, mut session) = play_by(driver, refusal);
+        session.read_reply().unwrap();
+        assert_eq!(session.message(&b"Subject: hi\n"[..]).unwrap().reply().code(), 552, "refused before its end");
+        session.quit().unwrap();
         server.join().unwrap();
     }
-    let refusal = "S: 220 hi\nC: DATA\nS> 354 go\\r\\n552 full\\r\\n\nC: *body*\nC: QUIT\nS: 221 bye\nC: *close*";
-    let (server, mut session) = play(refusal);
-    session.read_reply().unwrap();
-    assert_eq!(session.message(&b"Subject: hi\n"[..]).unwrap().reply().code(), 552, "refused before its end");
-    session.quit().unwrap();
-    server.join().unwrap();
 }
 
 #[test]
 fn a_pipeline_looks_at_what_has_come_before_each_of_its_groups() {
-    let noop = format!("NOOP {}", "x".repeat(400));
-    let group = 4096 / (noop.len() + 2);
-    for (extra, expected) in [("250 extra", "Surprise"), ("421 bye", "Closed")] {
-        let replies = format!("{}{extra}\\r\\n", "250 ok\\r\\n".repeat(group));
-        let client = format!("C: {noop}\n").repeat(group);
-        let (server, mut session) = play(&format!("S: 220 hi\n{client}S> {replies}\nC: *close*"));
-        session.read_reply().unwrap();
-        let Err(Error::Pipeline { answered, source }) = session.pipeline_anyway(vec![&noop; group * 3]) else {
-            panic!()
-        };
-        assert!(format!("{source:?}").starts_with(expected), "{source:?}");
-        assert_eq!(answered.len(), group + usize::from(extra.starts_with('4')));
-        drop(session);
-        server.join().unwrap();
+    for driver in DRIVERS {
+        let noop = format!("NOOP {}", "x".repeat(400));
+        let group = 4096 / (noop.len() + 2);
+        for (extra, expected) in [("250 extra", "Surprise"), ("421 bye", "Closed")] {
+            let replies = format!("{}{extra}\\r\\n", "250 ok\\r\\n".repeat(group));
+            let client = format!("C: {noop}\n").repeat(group);
+            let (server, mut session) = play_by(driver, &format!("S: 220 hi\n{client}S> {replies}\nC: *close*"));
+            session.read_reply().unwrap();
+            let Err(Error::Pipeline { answered, source }) = session.pipeline_anyway(vec![&noop; group * 3]) else {
+                panic!()
+            };
+            assert!(format!("{source:?}").starts_with(expected), "{source:?}");
+            assert_eq!(answered.len(), group + usize::from(extra.starts_with('4')));
+            drop(session);
+            server.join().unwrap();
+        }
     }
 }
 
 #[test]
 fn a_refused_data_is_not_followed_by_a_body() {
-    let (server, mut session) = play("S: 220 hi\nC: DATA\nS: 503 no recipients\nC: QUIT\nS: 221 bye");
-    session.read_reply().unwrap();
-    assert_eq!(session.message(&b"half a thought"[..]).unwrap().reply().code(), 503);
-    assert_eq!(session.phase(), Phase::Command);
-    session.quit().unwrap();
-    server.join().unwrap();
+    for driver in DRIVERS {
+        let (server, mut session) = play_by(driver, "S: 220 hi\nC: DATA\nS: 503 no recipients\nC: QUIT\nS: 221 bye");
+        session.read_reply().unwrap();
+        assert_eq!(session.message(&b"half a thought"[..]).unwrap().reply().code(), 503);
+        assert_eq!(session.phase(), Phase::Command);
+        session.quit().unwrap();
+        server.join().unwrap();
+    }
 }
 
 #[test]
 fn a_message_that_cannot_be_read_is_never_ended_by_a_dot() {
-    struct Broken;
-    impl Read for Broken {
-        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-            Err(io::Error::other("disk gone"))
+    for driver in DRIVERS {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("disk gone"))
+            }
         }
+        let (server, mut session) = play_by(driver, "S: 220 hi\nC: DATA\nS: 354 go\nC: *close*");
+        session.read_reply().unwrap();
+        let error = session.message(b"some\n".chain(Broken)).unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot read the message for 127.0.0.1:{}", server.port()));
+        session.close().unwrap();
+        server.join().unwrap();
     }
-    let (server, mut session) = play("S: 220 hi\nC: DATA\nS: 354 go\nC: *close*");
-    session.read_reply().unwrap();
-    let error = session.message(b"some\n".chain(Broken)).unwrap_err();
-    assert_eq!(error.to_string(), format!("cannot read the message for 127.0.0.1:{}", server.port()));
-    session.close().unwrap();
-    server.join().unwrap();
 }
 
 #[test]
 fn messages_arrive_as_they_were_sent() {
-    let server = Server::start().unwrap();
-    let mut session = connect(&server).open().unwrap();
-    session.read_reply().unwrap();
-    session.command("EHLO x").unwrap();
-    let mut content: Vec<u8> =
-        (0..100_000u32).flat_map(|number| format!(".{number}\r\n\r.\r\n").into_bytes()).collect();
-    content.extend_from_slice(b"\0\xff\xfe.\r\n..\r\n");
-    let envelope =
-        ["MAIL FROM:<a@example.org> SIZE=2000000 BODY=8BITMIME", "RCPT TO:<b@example.org>", "RCPT TO:<later@x>"];
-    let codes: Vec<u16> = session.pipeline(envelope).unwrap().iter().map(|reply| reply.code().number()).collect();
-    assert_eq!(codes, [250, 250, 450]);
-    session.message(content.as_slice()).unwrap().require(250).unwrap();
-    let message = server.wait_for_message(Duration::from_secs(5)).unwrap();
-    assert!(message.content == content);
-    assert_eq!(message.sender, "a@example.org");
-    assert_eq!(message.recipients, ["b@example.org"]);
+    for driver in DRIVERS {
+        let server = Server::start().unwrap();
+        let mut session = driver.open(&connect(&server)).unwrap();
+        session.read_reply().unwrap();
+        session.command("EHLO x").unwrap();
+        let mut content: Vec<u8> =
+            (0..100_000u32).flat_map(|number| format!(".{number}\r\n\r.\r\n").into_bytes()).collect();
+        content.extend_from_slice(b"\0\xff\xfe.\r\n..\r\n");
+        let envelope =
+            ["MAIL FROM:<a@example.org> SIZE=2000000 BODY=8BITMIME", "RCPT TO:<b@example.org>", "RCPT TO:<later@x>"];
+        let codes: Vec<u16> = session.pipeline(envelope).unwrap().iter().map(|reply| reply.code().number()).collect();
+        assert_eq!(codes, [250, 250, 450]);
+        session.message(content.as_slice()).unwrap().require(250).unwrap();
+        let message = server.wait_for_message(Duration::from_secs(5)).unwrap();
+        assert!(message.content == content);
+        assert_eq!(message.sender, "a@example.org");
+        assert_eq!(message.recipients, ["b@example.org"]);
 
-    session.pipeline(["MAIL FROM:<>", "RCPT TO:<b@x>"]).unwrap();
-    session.send(b"BDAT 7\r\nQUIT\r\n.BDAT 4 LAST\r\n\r\n.\n").unwrap();
-    assert_eq!((session.phase(), session.outstanding()), (Phase::Command, 2));
-    assert_eq!(session.close().unwrap().len(), 2);
-    assert_eq!(server.wait_for_message(Duration::from_secs(5)).unwrap().content, b"QUIT\r\n.\r\n.\n");
-    server.join().unwrap();
+        session.pipeline(["MAIL FROM:<>", "RCPT TO:<b@x>"]).unwrap();
+        session.send(b"BDAT 7\r\nQUIT\r\n.BDAT 4 LAST\r\n\r\n.\n").unwrap();
+        assert_eq!((session.phase(), session.outstanding()), (Phase::Command, 2));
+        assert_eq!(session.close().unwrap().len(), 2);
+        assert_eq!(server.wait_for_message(Duration::from_secs(5)).unwrap().content, b"QUIT\r\n.\r\n.\n");
+        server.join().unwrap();
+    }
 }
 
 #[test]
 fn a_pipeline_of_any_length_blocks_neither_side_and_keeps_what_came() {
-    let server = Server::start().unwrap();
-    let mut session = connect(&server).open().unwrap();
-    session.read_reply().unwrap();
-    let lines: Vec<String> = (0..20_000).map(|number| format!("VRFY {number:0100}")).collect();
-    let replies = session.pipeline_anyway(&lines).unwrap();
-    assert!(replies.len() == lines.len() && replies.iter().all(|reply| reply.code() == 252));
+    for driver in DRIVERS {
+        let server = Server::start().unwrap();
+        let mut session = driver.open(&connect(&server)).unwrap();
+        session.read_reply().unwrap();
+        let lines: Vec<String> = (0..20_000).map(|number| format!("VRFY {number:0100}")).collect();
+        let replies = session.pipeline_anyway(&lines).unwrap();
+        assert!(replies.len() == lines.len() && replies.iter().all(|reply| reply.code() == 252));
 
-    let (played, mut session) = play("S: 220 hi\nC: A\nC: B\nS: 250 a\nS: *close*");
-    session.read_reply().unwrap();
-    match session.pipeline_anyway(["A", "B"]).unwrap_err() {
-        Error::Pipeline { answered, source } => {
-            assert_eq!(answered.len(), 1);
-            assert!(matches!(*source, Error::Closed { .. }));
+        let (played, mut session) = play_by(driver, "S: 220 hi\nC: A\nC: B\nS: 250 a\nS: *close*");
+        session.read_reply().unwrap();
+        match session.pipeline_anyway(["A", "B"]).unwrap_err() {
+            Error::Pipeline { answered, source } => {
+                assert_eq!(answered.len(), 1);
+                assert!(matches!(*source, Error::Closed { .. }));
+            }
+            error => panic!("{error}"),
         }
-        error => panic!("{error}"),
+        played.join().unwrap();
     }
-    played.join().unwrap();
 }
 
 #[test]
 fn a_server_that_does_not_read_until_it_is_read_from_does_not_block_a_message() {
-    let size = 24 << 20;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let server = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        stream.write_all(b"220 hi\r\n").unwrap();
-        stream.read_exact(&mut [0; 6]).unwrap();
-        stream.write_all(b"354 go\r\n").unwrap();
-        // More than the buffers of the system hold, before the first byte is read.
-        let chatter = b"250-still there\r\n".repeat(1000);
-        for _ in 0..600 {
-            stream.write_all(&chatter).unwrap();
-        }
-        // The end of the reply answers the end of the message.
-        let mut received = vec![0; size as usize + "\r\n.\r\n".len()];
-        stream.read_exact(&mut received).unwrap();
-        stream.write_all(b"250 done\r\n").unwrap();
-        stream.read_to_end(&mut received).unwrap();
-        received.len()
-    });
-    let limits = Limits::default().lines(1_000_000).reply(32 << 20);
-    let mut session = Connect::new("127.0.0.1", port).limits(limits).open().unwrap();
-    session.read_reply().unwrap();
-    let reply = session.message(io::repeat(b'x').take(size)).unwrap();
-    assert_eq!(reply.reply().lines().count(), 600_001);
-    session.close().unwrap();
-    assert_eq!(server.join().unwrap() as u64, size + "\r\n.\r\n".len() as u64);
+    for driver in DRIVERS {
+        let size = 24 << 20;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(b"220 hi\r\n").unwrap();
+            stream.read_exact(&mut [0; 6]).unwrap();
+            stream.write_all(b"354 go\r\n").unwrap();
+            // More than the buffers of the system hold, before the first byte is read.
+            let chatter = b"250-still there\r\n".repeat(1000);
+            for _ in 0..600 {
+                stream.write_all(&chatter).unwrap();
+            }
+            // The end of the reply answers the end of the message.
+            let mut received = vec![0; size as usize + "\r\n.\r\n".len()];
+            stream.read_exact(&mut received).unwrap();
+            stream.write_all(b"250 done\r\n").unwrap();
+            stream.read_to_end(&mut received).unwrap();
+            received.len()
+        });
+        let limits = Limits::default().lines(1_000_000).reply(32 << 20);
+        let mut session = driver.open(&Connect::new("127.0.0.1", port).limits(limits)).unwrap();
+        session.read_reply().unwrap();
+        let reply = session.message(io::repeat(b'x').take(size)).unwrap();
+        assert_eq!(reply.reply().lines().count(), 600_001);
+        session.close().unwrap();
+        assert_eq!(server.join().unwrap() as u64, size + "\r\n.\r\n".len() as u64);
+    }
 }
 
 #[test]
 fn a_line_break_in_a_command_is_refused_and_nothing_is_sent() {
-    let (server, mut session) = play("S: 220 hi\nC: QUIT\nS: 221 bye");
-    session.read_reply().unwrap();
-    for line in ["RCPT TO:<a>\r\nDATA", "NOOP\n", "NOOP\rNOOP"] {
-        assert!(matches!(session.command(line), Err(Error::LineBreak { .. })));
-        assert!(matches!(session.pipeline([line]), Err(Error::LineBreak { .. })));
+    for driver in DRIVERS {
+        let (server, mut session) = play_by(driver, "S: 220 hi\nC: QUIT\nS: 221 bye");
+        session.read_reply().unwrap();
+        for line in ["RCPT TO:<a>\r\nDATA", "NOOP\n", "NOOP\rNOOP"] {
+            assert!(matches!(session.command(line), Err(Error::LineBreak { .. })));
+            assert!(matches!(session.pipeline([line]), Err(Error::LineBreak { .. })));
+        }
+        session.quit().unwrap();
+        server.join().unwrap();
     }
-    session.quit().unwrap();
-    server.join().unwrap();
 }
 
 #[test]
@@ -297,31 +336,33 @@ fn a_line_goes_out_in_one_write() {
 
 #[test]
 fn limits_end_in_errors_that_keep_what_was_read_and_long_lines_can_be_read_in_pieces() {
-    let limits = Limits::default().line(100).lines(10).reply(500);
-    let long = format!("220 {}", "x".repeat(1000));
-    let server = Server::play(&format!("S: {long}\n")).unwrap();
-    let mut session = connect(&server).limits(limits).open().unwrap();
-    match session.read_reply().unwrap_err() {
-        error @ Error::Limit { .. } => {
-            assert!(error.to_string().ends_with("(greeting phase)"), "{error}");
-            let Error::Limit { partial, source, .. } = error else { unreachable!() };
-            assert_eq!((partial.len(), source.to_string().as_str()), (100, "a line is longer than 100 octets"));
+    for driver in DRIVERS {
+        let limits = Limits::default().line(100).lines(10).reply(500);
+        let long = format!("220 {}", "x".repeat(1000));
+        let server = Server::play(&format!("S: {long}\n")).unwrap();
+        let mut session = driver.open(&connect(&server).limits(limits)).unwrap();
+        match session.read_reply().unwrap_err() {
+            error @ Error::Limit { .. } => {
+                assert!(error.to_string().ends_with("(greeting phase)"), "{error}");
+                let Error::Limit { partial, source, .. } = error else { unreachable!() };
+                assert_eq!((partial.len(), source.to_string().as_str()), (100, "a line is longer than 100 octets"));
+            }
+            error => panic!("{error}"),
         }
-        error => panic!("{error}"),
-    }
-    drop(session);
-    server.join().unwrap();
+        drop(session);
+        server.join().unwrap();
 
-    let server = Server::play(&format!("S: {long}\nS> 250 unfini\n")).unwrap();
-    let mut session = connect(&server).limits(limits).open().unwrap();
-    let (mut all, mut pieces) = (Vec::new(), 0);
-    while let Some(line) = session.read_line().unwrap() {
-        all.extend_from_slice(line.raw());
-        pieces += 1;
+        let server = Server::play(&format!("S: {long}\nS> 250 unfini\n")).unwrap();
+        let mut session = driver.open(&connect(&server).limits(limits)).unwrap();
+        let (mut all, mut pieces) = (Vec::new(), 0);
+        while let Some(line) = session.read_line().unwrap() {
+            all.extend_from_slice(&line);
+            pieces += 1;
+        }
+        assert_eq!((all, pieces), (format!("{long}\r\n250 unfini").into_bytes(), 12));
+        drop(session);
+        server.join().unwrap();
     }
-    assert_eq!((all, pieces), (format!("{long}\r\n250 unfini").into_bytes(), 12));
-    drop(session);
-    server.join().unwrap();
 }
 
 #[test]
@@ -407,16 +448,20 @@ fn a_closer_closes_its_own_session_alone_and_keeps_none_open() {
 
 #[test]
 fn a_command_is_not_sent_into_a_body() {
-    let (server, mut session) = play("S: 220 hi\nC: DATA\nS: 354 go\nC: *close*");
-    session.read_reply().unwrap();
-    session.command("DATA").unwrap().require(354).unwrap();
-    let error = session.command("NOOP").unwrap_err();
-    let told =
-        format!("will not write to 127.0.0.1:{} (DATA phase): the server does not wait for a command", server.port());
-    assert_eq!(error.to_string(), told);
-    assert!(session.pipeline(["NOOP"]).is_err());
-    session.close().unwrap();
-    server.join().unwrap();
+    for driver in DRIVERS {
+        let (server, mut session) = play_by(driver, "S: 220 hi\nC: DATA\nS: 354 go\nC: *close*");
+        session.read_reply().unwrap();
+        session.command("DATA").unwrap().require(354).unwrap();
+        let error = session.command("NOOP").unwrap_err();
+        let told = format!(
+            "will not write to 127.0.0.1:{} (DATA phase): the server does not wait for a command",
+            server.port()
+        );
+        assert_eq!(error.to_string(), told);
+        assert!(session.pipeline(["NOOP"]).is_err());
+        session.close().unwrap();
+        server.join().unwrap();
+    }
 }
 
 #[test]
@@ -482,130 +527,143 @@ fn raw_mode_hands_over_what_was_read_already() {
 
 #[test]
 fn half_close_lets_the_server_finish() {
-    let (server, mut session) = play("S: 220 hi\nC: NOOP\nC: *close*\nS: 250 ok\nS: 421 bye\nS: *close*");
-    session.read_reply().unwrap();
-    session.send_line("NOOP").unwrap();
-    session.half_close().unwrap();
-    assert_eq!(session.read_reply().unwrap().code(), 250);
-    assert_eq!(session.read_reply().unwrap().code(), 421);
-    assert!(matches!(session.read_reply(), Err(Error::Closed { .. })));
-    assert!(matches!(session.send(b"x"), Err(Error::Io { .. })));
-    server.join().unwrap();
+    for driver in DRIVERS {
+        let (server, mut session) =
+            play_by(driver, "S: 220 hi\nC: NOOP\nC: *close*\nS: 250 ok\nS: 421 bye\nS: *close*");
+        session.read_reply().unwrap();
+        session.send_line("NOOP").unwrap();
+        session.half_close().unwrap();
+        assert_eq!(session.read_reply().unwrap().code(), 250);
+        assert_eq!(session.read_reply().unwrap().code(), 421);
+        assert!(matches!(session.read_reply(), Err(Error::Closed { .. })));
+        assert!(matches!(session.send(b"x"), Err(Error::Io { .. })));
+        server.join().unwrap();
+    }
 }
 
 #[test]
 fn a_reset_is_an_error_after_everything_that_came_before_it() {
-    let (server, mut session) = play("S: 220 hi\nS> 250-half\nS: *pause 20 ms*\nS: *reset*");
-    assert_eq!(session.read_reply().unwrap().code(), 220);
-    let mut said = Vec::new();
-    let error = loop {
-        match session.read_line() {
-            Ok(Some(line)) => said.extend_from_slice(line.raw()),
-            Ok(None) => panic!("the end was no reset"),
-            Err(error) => break error,
-        }
-    };
-    assert_eq!(said, b"250-half");
-    assert_eq!(error.to_string(), format!("cannot read from 127.0.0.1:{} (command phase)", server.port()));
-    assert!(matches!(error, Error::Io { source, .. } if source.kind() == io::ErrorKind::ConnectionReset));
-    server.join().unwrap();
+    for driver in DRIVERS {
+        let (server, mut session) = play_by(driver, "S: 220 hi\nS> 250-half\nS: *pause 20 ms*\nS: *reset*");
+        assert_eq!(session.read_reply().unwrap().code(), 220);
+        let mut said = Vec::new();
+        let error = loop {
+            match session.read_line() {
+                Ok(Some(line)) => said.extend_from_slice(&line),
+                Ok(None) => panic!("the end was no reset"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(said, b"250-half");
+        assert_eq!(error.to_string(), format!("cannot read from 127.0.0.1:{} (command phase)", server.port()));
+        assert!(matches!(error, Error::Io { source, .. } if source.kind() == io::ErrorKind::ConnectionReset));
+        server.join().unwrap();
+    }
 }
 
 #[test]
 fn addresses_are_tried_in_turn_and_each_attempt_is_told() {
-    let server = Server::start().unwrap();
-    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-    let closed_v6: SocketAddr = (Ipv6Addr::LOCALHOST, closed.port()).into();
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let notes = Arc::clone(&told);
-    let connect = Connect::new("mx.example.org", server.port()).observer(observer_fn(move |_, event| {
-        notes.lock().unwrap().push(match event {
-            Event::Connecting { peer } => format!("to {}", peer.address().unwrap()),
-            Event::ConnectFailed { error, has_next, .. } => format!("{:?} {has_next}", error.kind()),
-            Event::Connected { peer } => peer.to_string(),
-            other => format!("{other:?}"),
-        });
-    }));
-    let session = connect.clone().addresses([closed, closed_v6, server.address()]).open().unwrap();
-    assert_eq!(session.peer().address(), Some(server.address()));
-    assert_eq!(session.local_address().unwrap().ip(), Ipv4Addr::LOCALHOST);
-    let (open, refused) = (server.address(), "ConnectionRefused true");
-    assert_eq!(
-        told.lock().unwrap().as_slice(),
-        [
-            format!("to {closed}"),
-            refused.into(),
-            format!("to {closed_v6}"),
-            refused.into(),
-            format!("to {open}"),
-            format!("mx.example.org ({open})"),
-        ]
-    );
-    drop(session);
+    for driver in DRIVERS {
+        let server = Server::start().unwrap();
+        let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let closed_v6: SocketAddr = (Ipv6Addr::LOCALHOST, closed.port()).into();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let notes = Arc::clone(&told);
+        let connect = Connect::new("mx.example.org", server.port()).observer(observer_fn(move |_, event| {
+            notes.lock().unwrap().push(match event {
+                Event::Connecting { peer } => format!("to {}", peer.address().unwrap()),
+                Event::ConnectFailed { error, has_next, .. } => format!("{:?} {has_next}", error.kind()),
+                Event::Connected { peer } => peer.to_string(),
+                other => format!("{other:?}"),
+            });
+        }));
+        let session = driver.open(&connect.clone().addresses([closed, closed_v6, server.address()])).unwrap();
+        assert_eq!(session.peer().address(), Some(server.address()));
+        assert_eq!(session.local_address().unwrap().ip(), Ipv4Addr::LOCALHOST);
+        let (open, refused) = (server.address(), "ConnectionRefused true");
+        assert_eq!(
+            told.lock().unwrap().as_slice(),
+            [
+                format!("to {closed}"),
+                refused.into(),
+                format!("to {closed_v6}"),
+                refused.into(),
+                format!("to {open}"),
+                format!("mx.example.org ({open})"),
+            ]
+        );
+        drop(session);
 
-    match connect.clone().addresses([closed, closed_v6]).open().unwrap_err() {
-        error @ Error::Connect { .. } => {
-            let port = server.port();
-            assert_eq!(
-                error.to_string(),
-                format!("cannot connect to mx.example.org, port {port}, at any of its 2 addresses")
-            );
-            let Error::Connect { attempts, .. } = error else { unreachable!() };
-            assert_eq!(attempts.iter().map(|attempt| attempt.address).collect::<Vec<_>>(), [closed, closed_v6]);
+        match driver.open(&connect.clone().addresses([closed, closed_v6])).unwrap_err() {
+            error @ Error::Connect { .. } => {
+                let port = server.port();
+                assert_eq!(
+                    error.to_string(),
+                    format!("cannot connect to mx.example.org, port {port}, at any of its 2 addresses")
+                );
+                let Error::Connect { attempts, .. } = error else { unreachable!() };
+                assert_eq!(attempts.iter().map(|attempt| attempt.address).collect::<Vec<_>>(), [closed, closed_v6]);
+            }
+            error => panic!("{error}"),
         }
-        error => panic!("{error}"),
-    }
-    let session = connect.clone().family(Family::V4).addresses([closed_v6, open]).open().unwrap();
-    assert_eq!(session.peer().address(), Some(open));
-    match connect.family(Family::V6).addresses([open]).open().unwrap_err() {
-        Error::Connect { attempts, source, .. } => {
-            assert_eq!((attempts.len(), source.to_string().as_str()), (0, "it has no IPv6 address"));
+        let session = driver.open(&connect.clone().family(Family::V4).addresses([closed_v6, open])).unwrap();
+        assert_eq!(session.peer().address(), Some(open));
+        match driver.open(&connect.family(Family::V6).addresses([open])).unwrap_err() {
+            Error::Connect { attempts, source, .. } => {
+                assert_eq!((attempts.len(), source.to_string().as_str()), (0, "it has no IPv6 address"));
+            }
+            error => panic!("{error}"),
         }
-        error => panic!("{error}"),
     }
 }
 
 #[test]
 fn ipv6_and_a_source_address() {
-    let listener = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let session = Connect::new("[::1]", port).source(Ipv6Addr::LOCALHOST.into()).open().unwrap();
-    assert_eq!(session.peer().to_string(), format!("[::1]:{port}"));
+    for driver in DRIVERS {
+        let listener = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let session = driver.open(&Connect::new("[::1]", port).source(Ipv6Addr::LOCALHOST.into())).unwrap();
+        assert_eq!(session.peer().to_string(), format!("[::1]:{port}"));
 
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let source = Ipv4Addr::new(127, 0, 0, 9);
-    // Not every system takes all of 127.0.0.0/8 as its own, as Linux does.
-    let Ok(session) = Connect::new("127.0.0.1", port).source(source.into()).open() else { return };
-    assert_eq!(listener.accept().unwrap().1.ip(), source);
-    drop(session);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let source = Ipv4Addr::new(127, 0, 0, 9);
+        // Not every system takes all of 127.0.0.0/8 as its own, as Linux does.
+        let Ok(session) = driver.open(&Connect::new("127.0.0.1", port).source(source.into())) else { return };
+        assert_eq!(listener.accept().unwrap().1.ip(), source);
+        drop(session);
+    }
 }
 
 #[test]
 fn a_name_that_cannot_be_is_an_error_of_resolving() {
-    match Connect::new("no host name", 25).open().unwrap_err() {
-        error @ Error::Resolve { .. } => assert_eq!(error.to_string(), "cannot resolve no host name"),
-        error => panic!("{error}"),
+    for driver in DRIVERS {
+        match driver.open(&Connect::new("no host name", 25)).unwrap_err() {
+            error @ Error::Resolve { .. } => assert_eq!(error.to_string(), "cannot resolve no host name"),
+            error => panic!("{error}"),
+        }
+        assert!(matches!(driver.open(&Connect::new("", 25)), Err(Error::Address { .. })));
     }
-    assert!(matches!(Connect::new("", 25).open(), Err(Error::Address { .. })));
 }
 
 #[test]
 fn a_server_that_never_closes_holds_nobody_longer_than_the_grace() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let (done, told) = std::sync::mpsc::channel::<()>();
-    let server = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut endless = || stream.write_all(b"250-and another line\r\n");
-        while endless().is_ok() {}
-        told.recv().unwrap();
-    });
-    let mut session = Connect::new("127.0.0.1", port).timeouts(short()).open().unwrap();
-    session.read_line().unwrap();
-    assert!(session.close().is_err());
-    done.send(()).unwrap();
-    server.join().unwrap();
+    for driver in DRIVERS {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (done, told) = std::sync::mpsc::channel::<()>();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut endless = || stream.write_all(b"250-and another line\r\n");
+            while endless().is_ok() {}
+            told.recv().unwrap();
+        });
+        let mut session = driver.open(&Connect::new("127.0.0.1", port).timeouts(short())).unwrap();
+        session.read_line().unwrap();
+        assert!(session.close().is_err());
+        done.send(()).unwrap();
+        server.join().unwrap();
+    }
 }
 
 #[cfg(unix)]

@@ -271,7 +271,12 @@ impl Connect {
         dial.connect(socket, address, timeout.clamp(LEAST_TIMEOUT, MOST_TIMEOUT), closer).await
     }
 
-    async fn resolve(&self, dial: &impl Dial, left: (Duration, bool), closer: &Closer) -> Result<Vec<SocketAddr>, Error> {
+    async fn resolve(
+        &self,
+        dial: &impl Dial,
+        left: (Duration, bool),
+        closer: &Closer,
+    ) -> Result<Vec<SocketAddr>, Error> {
         let (timeout, is_overall) = left;
         if let Some(literal) = self.literal() {
             return Ok(vec![literal]);

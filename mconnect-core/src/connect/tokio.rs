@@ -57,7 +57,8 @@ impl Dial for Awaiting {
     /// Resolves in one of the runtime's threads, which is left behind at the deadline: the system's resolver has none.
     async fn resolve(&self, host: &str, port: u16, patience: Duration, closer: &Closer) -> io::Result<Vec<SocketAddr>> {
         let resolved = timeout(patience, lookup_host((host, port)));
-        let resolved = unless_closed(closer, async { resolved.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) });
+        let resolved =
+            unless_closed(closer, async { resolved.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) });
         resolved.await.map(Vec::from_iter)
     }
 

@@ -132,7 +132,11 @@ impl Reader {
         Ok(line)
     }
 
-    pub(super) async fn read_reply_by(&mut self, drive: &impl Drive, deadline: Option<Deadline>) -> Result<Reply, Error> {
+    pub(super) async fn read_reply_by(
+        &mut self,
+        drive: &impl Drive,
+        deadline: Option<Deadline>,
+    ) -> Result<Reply, Error> {
         loop {
             if let Some(reply) = self.read_reply_line(drive, deadline).await? {
                 return Ok(reply);
@@ -254,7 +258,8 @@ impl Reader {
                 Err(error) => error,
             };
             let is_nothing_yet = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
-            if is_nothing_yet && (drive.readable(deadline.and_then(|deadline| deadline.at)).await || self.timeout.is_some())
+            if is_nothing_yet
+                && (drive.readable(deadline.and_then(|deadline| deadline.at)).await || self.timeout.is_some())
             {
                 continue;
             }

@@ -4,9 +4,9 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Deref;
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
-use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::ready;
@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, Interest, ReadBuf};
+use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
-use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 
 use super::drive::Drive;
@@ -336,7 +336,9 @@ impl<R: AsyncRead + Unpin> Source for Awaited<R> {
         });
         match self.until {
             None => block.await,
-            Some(until) => timeout_at(until.into(), block).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+            Some(until) => {
+                timeout_at(until.into(), block).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            }
         }
     }
 }

@@ -95,7 +95,8 @@ impl Writer {
                     self.shared.observe(&Event::HalfClosed);
                 }
                 // TLS has something to send before.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && drive.writable(false, patience.at).await => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && drive.writable(false, patience.at).await => {
+                }
                 Err(error) => return Err(self.shared.io_error(Action::HalfClose, error)),
             }
         }

@@ -381,12 +381,7 @@ impl Session {
         ready(self.upgrade_by(&Blocking, config, patience))
     }
 
-    async fn upgrade_by(
-        self,
-        drive: &impl Drive,
-        config: &Config,
-        patience: Duration,
-    ) -> Result<(Self, Info), Error> {
+    async fn upgrade_by(self, drive: &impl Drive, config: &Config, patience: Duration) -> Result<(Self, Info), Error> {
         let (peer, tell) = (self.peer().clone(), self.teller());
         let name = config.name.as_deref().unwrap_or(peer.name()).trim_end_matches('.').to_owned();
         let mut refused = None;

@@ -11,6 +11,7 @@ use mconnect_core::tls::rustls::pki_types::pem::PemObject as _;
 use mconnect_core::tls::{Config, ConfigError, rustls};
 use mconnect_core::{Connect, Error};
 
+use super::driven::DRIVERS;
 use super::{due, greeted, messages, peer, trusting};
 
 #[test]
@@ -23,13 +24,13 @@ fn a_key_of_another_certificate_is_told_before_connecting() {
     let error = Config::new().identity(b"nothing", key(&one).as_bytes()).unwrap_err();
     assert!(matches!(error, ConfigError::Pem("certificate")), "{error}");
     for encrypted in [
-        pem("ENCRYPTED PRIVATE KEY", b"hidden"),
-        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\naGlkZGVu\n-----END RSA PRIVATE KEY-----\n"
-            .to_owned(),
-    ] {
-        let error = Config::new().identity(one.pem().as_bytes(), encrypted.as_bytes()).unwrap_err();
-        assert_eq!(error.to_string(), "the private key is encrypted, and cannot be read");
-    }
+    pem("ENCRYPTED PRIVATE KEY", b"hidden"),
+    "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\naGlkZGVu\n-----END RSA PRIVATE KEY-----\n"
+        .to_owned(),
+] {
+    let error = Config::new().identity(one.pem().as_bytes(), encrypted.as_bytes()).unwrap_err();
+    assert_eq!(error.to_string(), "the private key is encrypted, and cannot be read");
+}
     assert_eq!(Config::new().authorities(b"").unwrap_err().to_string(), "there is no certificate in it (PEM)");
 }
 
@@ -48,25 +49,27 @@ fn pem(kind: &str, der: &[u8]) -> String {
 
 #[test]
 fn the_name_that_is_asked_for_is_told_to_the_server_and_no_application_protocol() {
-    for (name, sent) in [("mx.example.org", Some("mx.example.org")), ("MX.example.org.", Some("mx.example.org"))]
-        .into_iter()
-        .chain([("192.0.2.1", None), ("not a name", None)])
-    {
-        let (port, thread) = peer(|mut stream| {
-            let mut acceptor = rustls::server::Acceptor::default();
-            let accepted = loop {
-                acceptor.read_tls(&mut stream).unwrap();
-                if let Some(accepted) = acceptor.accept().map_err(|(error, _)| error).unwrap() {
-                    break accepted;
-                }
-            };
-            let hello = accepted.client_hello();
-            assert!(hello.alpn().is_none());
-            hello.server_name().map(str::to_ascii_lowercase)
-        });
-        let session = Connect::new("127.0.0.1", port).open().unwrap();
-        assert!(session.upgrade(&Config::new().name(name)).is_err());
-        assert_eq!(thread.join().unwrap().as_deref(), sent, "{name}");
+    for driver in DRIVERS {
+        for (name, sent) in [("mx.example.org", Some("mx.example.org")), ("MX.example.org.", Some("mx.example.org"))]
+            .into_iter()
+            .chain([("192.0.2.1", None), ("not a name", None)])
+        {
+            let (port, thread) = peer(|mut stream| {
+                let mut acceptor = rustls::server::Acceptor::default();
+                let accepted = loop {
+                    acceptor.read_tls(&mut stream).unwrap();
+                    if let Some(accepted) = acceptor.accept().map_err(|(error, _)| error).unwrap() {
+                        break accepted;
+                    }
+                };
+                let hello = accepted.client_hello();
+                assert!(hello.alpn().is_none());
+                hello.server_name().map(str::to_ascii_lowercase)
+            });
+            let session = driver.open(&Connect::new("127.0.0.1", port)).unwrap();
+            assert!(session.upgrade(&Config::new().name(name)).is_err());
+            assert_eq!(thread.join().unwrap().as_deref(), sent, "{name}");
+        }
     }
 }
 
@@ -94,101 +97,109 @@ fn showing(identity: &Identity) -> Config {
 
 #[test]
 fn a_server_that_demands_a_certificate_takes_the_one_that_is_shown_and_says_why_it_takes_no_other() {
-    let clients = Authority::new("Clients");
-    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
-        let server = Setup::new().tls_with(demanding(&clients, version)).start().unwrap();
-        // With its whole chain.
-        let identity = clients.intermediate("Some Clients").issue(["client.example"]);
-        let (mut session, _) = due(server.port()).upgrade(&showing(&identity)).unwrap();
-        session.command("NOOP").unwrap().require(250).unwrap();
-        session.quit().unwrap();
+    for driver in DRIVERS {
+        let clients = Authority::new("Clients");
+        for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+            let server = Setup::new().tls_with(demanding(&clients, version)).start().unwrap();
+            // With its whole chain.
+            let identity = clients.intermediate("Some Clients").issue(["client.example"]);
+            let (mut session, _) = due(driver, server.port()).upgrade(&showing(&identity)).unwrap();
+            session.command("NOOP").unwrap().require(250).unwrap();
+            session.quit().unwrap();
 
-        let stranger = showing(&Authority::new("Strangers").issue(["client.example"]));
-        for (config, words) in [
-            (&Config::new().insecure(), ": it asks for a client certificate"),
-            (&stranger, "the server sent the alert unknown_ca: it does not accept the client certificate"),
-        ] {
-            // In TLS 1.3 the client is done with the handshake before the server has looked.
-            let error = match due(server.port()).upgrade(config) {
-                Ok((mut session, _)) => session.command("NOOP").unwrap_err(),
-                Err(error) => error,
-            };
-            assert!(messages(&error).contains(words), "{}", messages(&error));
+            let stranger = showing(&Authority::new("Strangers").issue(["client.example"]));
+            for (config, words) in [
+                (&Config::new().insecure(), ": it asks for a client certificate"),
+                (&stranger, "the server sent the alert unknown_ca: it does not accept the client certificate"),
+            ] {
+                // In TLS 1.3 the client is done with the handshake before the server has looked.
+                let error = match due(driver, server.port()).upgrade(config) {
+                    Ok((mut session, _)) => session.command("NOOP").unwrap_err(),
+                    Err(error) => error,
+                };
+                assert!(messages(&error).contains(words), "{}", messages(&error));
+            }
         }
     }
 }
 
 #[test]
 fn external_lets_the_certificate_speak() {
-    let clients = Authority::new("Clients");
-    let config = demanding(&clients, &rustls::version::TLS13);
-    for (user, command) in
-        [("", "AUTH EXTERNAL =\r\n".to_owned()), ("me", format!("AUTH EXTERNAL {}\r\n", encode(b"me")))]
-    {
-        let config = Arc::clone(&config);
-        let (port, thread) = peer(move |mut stream| {
-            let mut connection = rustls::ServerConnection::new(config).unwrap();
-            let mut tls = rustls::Stream::new(&mut connection, &mut stream);
-            tls.write_all(b"220 hi\r\n").unwrap();
-            let mut line = vec![0; 100];
-            let count = tls.read(&mut line).unwrap();
-            line.truncate(count);
-            tls.write_all(b"235 welcome\r\n").unwrap();
-            assert!(tls.conn.peer_certificates().is_some());
-            String::from_utf8(line).unwrap()
-        });
-        let session = Connect::new("127.0.0.1", port).open().unwrap();
-        let (mut session, _) = session.upgrade(&showing(&clients.issue(["client.example"]))).unwrap();
-        session.read_reply().unwrap().require(220).unwrap();
-        let exchange = Exchange::new(Mechanism::External, &Credentials::new(user, ""));
-        session.authenticate(exchange).unwrap().require(235).unwrap();
-        assert_eq!(thread.join().unwrap(), command);
+    for driver in DRIVERS {
+        let clients = Authority::new("Clients");
+        let config = demanding(&clients, &rustls::version::TLS13);
+        for (user, command) in
+            [("", "AUTH EXTERNAL =\r\n".to_owned()), ("me", format!("AUTH EXTERNAL {}\r\n", encode(b"me")))]
+        {
+            let config = Arc::clone(&config);
+            let (port, thread) = peer(move |mut stream| {
+                let mut connection = rustls::ServerConnection::new(config).unwrap();
+                let mut tls = rustls::Stream::new(&mut connection, &mut stream);
+                tls.write_all(b"220 hi\r\n").unwrap();
+                let mut line = vec![0; 100];
+                let count = tls.read(&mut line).unwrap();
+                line.truncate(count);
+                tls.write_all(b"235 welcome\r\n").unwrap();
+                assert!(tls.conn.peer_certificates().is_some());
+                String::from_utf8(line).unwrap()
+            });
+            let session = driver.open(&Connect::new("127.0.0.1", port)).unwrap();
+            let (mut session, _) = session.upgrade(&showing(&clients.issue(["client.example"]))).unwrap();
+            session.read_reply().unwrap().require(220).unwrap();
+            let exchange = Exchange::new(Mechanism::External, &Credentials::new(user, ""));
+            session.authenticate(exchange).unwrap().require(235).unwrap();
+            assert_eq!(thread.join().unwrap(), command);
+        }
     }
 }
 
 #[test]
 fn starttls_is_one_call_that_220_alone_grants() {
-    let authority = Authority::new("Our Root");
-    let server = Setup::new().tls(&authority.issue(["mx.example.org"])).start().unwrap();
-    let (mut session, info) = greeted(server.port()).starttls(&trusting(&authority)).unwrap();
-    assert!(info.is_verified() && session.extensions().is_none());
-    session.hello("x").unwrap().require().unwrap();
-    session.quit().unwrap();
+    for driver in DRIVERS {
+        let authority = Authority::new("Our Root");
+        let server = Setup::new().tls(&authority.issue(["mx.example.org"])).start().unwrap();
+        let (mut session, info) = greeted(driver, server.port()).starttls(&trusting(&authority)).unwrap();
+        assert!(info.is_verified() && session.extensions().is_none());
+        session.hello("x").unwrap().require().unwrap();
+        session.quit().unwrap();
 
-    for (reply, code) in [("454 not now", Some(454)), ("502 what?", Some(502)), ("250 ok", None)] {
-        let server = Server::play(&format!("S: 220 hi\nC: STARTTLS\nS: {reply}\nC: *close*")).unwrap();
-        match greeted(server.port()).starttls(&trusting(&authority)).unwrap_err() {
-            Error::Unexpected(refused) => assert_eq!(code, Some(refused.reply.code().number())),
-            error => assert!(code.is_none() && matches!(error, Error::Surprise { .. }), "{error}"),
+        for (reply, code) in [("454 not now", Some(454)), ("502 what?", Some(502)), ("250 ok", None)] {
+            let server = Server::play(&format!("S: 220 hi\nC: STARTTLS\nS: {reply}\nC: *close*")).unwrap();
+            match greeted(driver, server.port()).starttls(&trusting(&authority)).unwrap_err() {
+                Error::Unexpected(refused) => assert_eq!(code, Some(refused.reply.code().number())),
+                error => assert!(code.is_none() && matches!(error, Error::Surprise { .. }), "{error}"),
+            }
+            server.join().unwrap();
         }
-        server.join().unwrap();
     }
 }
 
 #[test]
 fn a_handshake_that_fails_holds_what_rustls_says_and_one_that_takes_too_long_the_deadline() {
-    let (port, thread) = peer(|mut stream| {
-        stream.write_all(b"220 hi\r\n").unwrap();
-        super::read_some(&mut stream);
-        stream.write_all(b"220 go\r\n").unwrap();
-        super::read_some(&mut stream);
-        // A fatal alert, handshake_failure.
-        stream.write_all(&[21, 3, 3, 0, 2, 2, 40]).unwrap();
-    });
-    let error = greeted(port).starttls(&Config::new()).unwrap_err();
-    let alert = rustls::Error::AlertReceived(rustls::AlertDescription::HandshakeFailure);
-    assert_eq!(error.rustls(), Some(&alert), "{error:?}");
-    thread.join().unwrap();
+    for driver in DRIVERS {
+        let (port, thread) = peer(|mut stream| {
+            stream.write_all(b"220 hi\r\n").unwrap();
+            super::read_some(&mut stream);
+            stream.write_all(b"220 go\r\n").unwrap();
+            super::read_some(&mut stream);
+            // A fatal alert, handshake_failure.
+            stream.write_all(&[21, 3, 3, 0, 2, 2, 40]).unwrap();
+        });
+        let error = greeted(driver, port).starttls(&Config::new()).unwrap_err();
+        let alert = rustls::Error::AlertReceived(rustls::AlertDescription::HandshakeFailure);
+        assert_eq!(error.rustls(), Some(&alert), "{error:?}");
+        thread.join().unwrap();
 
-    let (port, thread) = peer(|mut stream| {
-        stream.write_all(b"220 hi\r\n").unwrap();
-        super::read_some(&mut stream);
-        stream.write_all(b"220 go\r\n").unwrap();
-        while stream.read(&mut [0; 1000]).is_ok_and(|count| count > 0) {}
-    });
-    let mut session = Connect::new("127.0.0.1", port).deadline(Duration::from_millis(300)).open().unwrap();
-    session.greeting().unwrap();
-    let error = session.starttls(&Config::new()).unwrap_err();
-    assert!(matches!(error, Error::Timeout { is_overall: true, .. }), "{error:?}");
-    thread.join().unwrap();
+        let (port, thread) = peer(|mut stream| {
+            stream.write_all(b"220 hi\r\n").unwrap();
+            super::read_some(&mut stream);
+            stream.write_all(b"220 go\r\n").unwrap();
+            while stream.read(&mut [0; 1000]).is_ok_and(|count| count > 0) {}
+        });
+        let mut session = driver.open(&Connect::new("127.0.0.1", port).deadline(Duration::from_millis(300))).unwrap();
+        session.greeting().unwrap();
+        let error = session.starttls(&Config::new()).unwrap_err();
+        assert!(matches!(error, Error::Timeout { is_overall: true, .. }), "{error:?}");
+        thread.join().unwrap();
+    }
 }
