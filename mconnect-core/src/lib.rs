@@ -53,6 +53,7 @@
 //! | for | there is |
 //! |---|---|
 //! | a session with a server | [`Connect::open`], then [`Session::command`], [`pipeline`](Session::pipeline), [`message`](Session::message) |
+//! | many sessions at once, awaited | `Connect::open_async`, `AsyncSession` (feature `tokio`) |
 //! | TLS after STARTTLS, or from the first byte on | `Session::upgrade` (feature `tls`); [`Session::upgrade_with`] for anybody else's TLS |
 //! | AUTH | `Session::authenticate` (feature `auth`) |
 //! | a UNIX socket, a child process, any other stream | [`Connect::over`], [`Session::from_stream`], [`Pair`], [`Stream`] |
@@ -71,6 +72,7 @@
 //! | none | sessions, dialogues, timings, and the state machine under them | 9 | 11 s |
 //! | `server` | a loopback server for tests and for practice: it receives mail, breaks every rule on demand, plays dialogues | 9 | 12 s |
 //! | `json` | what happens to a session, and what it hands out, as values for [serde](https://serde.rs) | 13 | 17 s |
+//! | `tokio` | sessions that are awaited, over tokio's sockets and timers: the same exchanges, errors and deadlines | TOKIO_CRATES | TOKIO_TIME |
 //! | `auth` | AUTH: PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1, SCRAM-SHA-256, XOAUTH2, OAUTHBEARER, EXTERNAL; inside TLS the two SCRAM-…-PLUS, with channel binding | 24 | 22 s |
 //! | `tls` | STARTTLS and TLS from the first byte on, with rustls and ring; certificates, and what is wrong with them, as data | 32 | 42 s |
 //! | all of them | | 41 | 47 s |

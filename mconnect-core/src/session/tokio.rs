@@ -53,6 +53,26 @@ use crate::stream::Stream;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// A dialogue blocks, and goes to a thread for such work
+/// ([`spawn_blocking`](https://docs.rs/tokio/1/tokio/task/fn.spawn_blocking.html)), with a session of its own:
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// # let server = mconnect_core::server::Server::start()?;
+/// use mconnect_core::Connect;
+/// use mconnect_core::dialogue::Dialogue;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let dialogue: Dialogue = "S: 220\nC: NOOP\nS: 250\nC: QUIT\nS: 221".parse()?;
+/// let connect = Connect::new("127.0.0.1", server.port());
+/// let played = tokio::task::spawn_blocking(move || connect.open().map(|session| session.play(&dialogue))).await??;
+/// assert!(played.failure().is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Panics
 /// Whatever waits panics outside of a runtime with its drivers for I/O and time
 /// ([`enable_all`](https://docs.rs/tokio/1/tokio/runtime/struct.Builder.html#method.enable_all)).
