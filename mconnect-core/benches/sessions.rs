@@ -1,54 +1,145 @@
-//! Many sessions in one process, a thread for each that is under way, as Postfix's smtp-source has them in one loop:
-//! `sessions HOST:PORT SESSIONS AT_ONCE`. A session greets, sends a small message and quits, waiting for every reply.
+//! Many sessions in one process, as Postfix's smtp-source has them in one loop: `sessions HOST:PORT SESSIONS AT_ONCE
+//! [threads|tokio] [tls]`. A session greets, sends a small message and quits, waiting for every reply. As many as are to be
+//! open at once are, before the first goes on after its greeting. `sessions serve` is a server with TLS, and prints its port.
 
 use std::env;
 use std::error::Error;
 use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::rc::Rc;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use mconnect_core::server::{Identity, Setup};
+use mconnect_core::tls::Config;
 use mconnect_core::{Connect, Timeouts};
+use tokio::task::LocalSet;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
+/// What every session needs to know.
+struct Plan {
+    connect: Connect,
+    /// What TLS is spoken by, if it is.
+    tls: Option<Config>,
+    sessions: usize,
+    at_once: usize,
+    begun: AtomicUsize,
+}
+
 fn main() -> Outcome<()> {
     let args: Vec<String> = env::args().skip(1).collect();
-    let [server, sessions, at_once] = args.as_slice() else {
-        return Err("usage: sessions HOST:PORT SESSIONS AT_ONCE".into());
+    let (server, sessions, at_once, more) = match args.as_slice() {
+        [serve] if serve == "serve" => return serve_tls(),
+        [server, sessions, at_once, more @ ..] => (server, sessions, at_once, more),
+        _ => return Err("usage: sessions HOST:PORT SESSIONS AT_ONCE [threads|tokio] [tls] | sessions serve".into()),
     };
-    let server = server.to_socket_addrs()?.next().ok_or("the host has no address")?;
-    let (sessions, at_once): (usize, usize) = (sessions.parse()?, at_once.parse()?);
-    let (idle, begun) = (peak_memory()?, AtomicUsize::new(0));
-    thread::scope(|scope| -> Outcome<()> {
-        let mut workers = Vec::new();
-        for _ in 0..at_once {
-            let work = || {
-                while begun.fetch_add(1, Ordering::Relaxed) < sessions {
-                    deliver(server)?;
-                }
-                Ok(())
-            };
-            workers.push(thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work)?);
-        }
-        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|_| Err("a session panicked".into())))
-    })?;
-    let each = (peak_memory()? - idle) / at_once as f64;
+    let server: SocketAddr = server.to_socket_addrs()?.next().ok_or("the host has no address")?;
+    let timeouts = Timeouts::default().replies(PATIENCE).connect(PATIENCE).attempt(PATIENCE);
+    let has = |word: &str| more.iter().any(|one| one == word);
+    let plan = Plan {
+        connect: Connect::new("sink", server.port()).addresses([server]).timeouts(timeouts),
+        tls: has("tls").then(|| Config::new().insecure()),
+        sessions: sessions.parse()?,
+        at_once: at_once.parse()?,
+        begun: AtomicUsize::new(0),
+    };
+    let idle = peak_memory()?;
+    if has("tokio") { in_one_thread(&Rc::new(plan)) } else { in_threads(&plan) }?;
+    let each = (peak_memory()? - idle) / at_once.parse::<f64>()?;
     println!("{sessions} sessions delivered, {at_once} at once, {each:.1} KiB of memory for each of these");
     Ok(())
 }
 
-fn deliver(server: SocketAddr) -> Outcome<()> {
-    let timeouts = Timeouts::default().replies(PATIENCE);
-    let mut session = Connect::new("sink", server.port()).addresses([server]).timeouts(timeouts).open()?;
+impl Plan {
+    fn is_one_more(&self) -> bool {
+        self.begun.fetch_add(1, Ordering::Relaxed) < self.sessions
+    }
+}
+
+fn in_threads(plan: &Plan) -> Outcome<()> {
+    let all_here = Barrier::new(plan.at_once);
+    thread::scope(|scope| -> Outcome<()> {
+        let mut workers = Vec::new();
+        for _ in 0..plan.at_once {
+            let work = || {
+                let mut is_first = true;
+                while plan.is_one_more() {
+                    deliver(plan, || drop(std::mem::take(&mut is_first).then(|| all_here.wait())))?;
+                }
+                Ok(())
+            };
+            let stack = if plan.tls.is_some() { 4 * STACK } else { STACK };
+            workers.push(thread::Builder::new().stack_size(stack).spawn_scoped(scope, work)?);
+        }
+        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|_| Err("a session panicked".into())))
+    })
+}
+
+fn deliver(plan: &Plan, meet: impl FnOnce()) -> Outcome<()> {
+    let mut session = plan.connect.open()?;
     session.read_reply()?.require(220)?;
+    if let Some(tls) = &plan.tls {
+        session = session.starttls(tls)?.0;
+    }
     session.command("HELO client.example")?.require(250)?;
+    meet();
     session.command("MAIL FROM:<sender@client.example>")?.require(250)?;
     session.command("RCPT TO:<recipient@client.example>")?.require(250)?;
     session.message(MESSAGE)?.require(250)?;
     session.quit()?.require(221)?;
     Ok(())
+}
+
+fn in_one_thread(plan: &Rc<Plan>) -> Outcome<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let all_here = Rc::new(tokio::sync::Barrier::new(plan.at_once));
+    LocalSet::new().block_on(&runtime, async {
+        let mut workers = Vec::new();
+        for _ in 0..plan.at_once {
+            let (plan, all_here) = (Rc::clone(plan), Rc::clone(&all_here));
+            workers.push(tokio::task::spawn_local(async move {
+                let mut is_first = true;
+                while plan.is_one_more() {
+                    deliver_awaited(&plan, std::mem::take(&mut is_first).then_some(&*all_here)).await?;
+                }
+                Outcome::Ok(())
+            }));
+        }
+        for worker in workers {
+            worker.await??;
+        }
+        Ok(())
+    })
+}
+
+async fn deliver_awaited(plan: &Plan, meet: Option<&tokio::sync::Barrier>) -> Outcome<()> {
+    let mut session = plan.connect.open_async().await?;
+    session.read_reply().await?.require(220)?;
+    if let Some(tls) = &plan.tls {
+        // The handshake is over before most of the session is, and what it took need not stay with its future.
+        session = Box::pin(session.starttls(tls)).await?.0;
+    }
+    session.command("HELO client.example").await?.require(250)?;
+    if let Some(all_here) = meet {
+        all_here.wait().await;
+    }
+    session.command("MAIL FROM:<sender@client.example>").await?.require(250)?;
+    session.command("RCPT TO:<recipient@client.example>").await?.require(250)?;
+    session.message(MESSAGE).await?.require(250)?;
+    session.quit().await?.require(221)?;
+    Ok(())
+}
+
+/// Serves until it is ended.
+fn serve_tls() -> Outcome<()> {
+    let server = Setup::new().tls(&Identity::self_signed(["sink"])).start()?;
+    println!("{}", server.port());
+    loop {
+        thread::park();
+    }
 }
 
 /// Gives the most memory that the process has had so far, in KiB.
@@ -67,5 +158,5 @@ const MESSAGE: &[u8] =
 
 /// As long as smtp-source waits for each reply.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// More than a session needs, in octets.
+/// More than a session needs, in octets; inside TLS it is four times as much.
 const STACK: usize = 64 * 1024;

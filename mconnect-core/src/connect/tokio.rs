@@ -71,9 +71,7 @@ impl Dial for Awaiting {
     ) -> io::Result<Self::Stream> {
         let until = Instant::now().checked_add(patience);
         socket.set_nonblocking(true)?;
-        if let Err(error) = socket.connect(&address.into()).or_else(or_under_way) {
-            return Err(error);
-        }
+        socket.connect(&address.into()).or_else(or_under_way)?;
         let stream = Arc::new(AsyncStream::from(TcpStream::from_std(socket.into())?));
         unless_closed(closer, async {
             if !stream.ready(Interest::WRITABLE, until).await {
