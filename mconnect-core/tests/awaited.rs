@@ -43,7 +43,8 @@ async fn begin(work: &mut Pin<&mut impl Future>, times: usize) -> bool {
     true
 }
 
-/// A server that says this, reads so much, and then no more until the sender is gone; it returns what it has read.
+/// A server that says this, reads so much, says more when it is told to, and reads on when the sender is gone; it returns
+/// what it has read.
 fn stubborn(says: &'static [u8], reads: usize, then: &'static [u8]) -> (u16, Sender<()>, JoinHandle<Vec<u8>>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -53,7 +54,8 @@ fn stubborn(says: &'static [u8], reads: usize, then: &'static [u8]) -> (u16, Sen
         stream.write_all(says).unwrap();
         let mut came = vec![0; reads];
         stream.read_exact(&mut came).unwrap();
-        stream.write_all(then).unwrap();
+        let _ = gone.recv();
+        let _ = stream.write_all(then);
         let _ = gone.recv();
         let _ = stream.read_to_end(&mut came);
         came
@@ -123,11 +125,11 @@ fn a_future_dropped_while_a_reply_is_awaited_leaves_it_due() {
         let mut session = open(port).await;
         {
             let mut command = pin!(session.command("NOOP"));
-            // The reply may be here by the second time.
-            begin(&mut command, 1).await;
+            assert!(begin(&mut command, 3).await, "the server says nothing yet");
         }
         let error = session.command("RSET").await.unwrap_err();
         assert!(matches!(error, Error::OutOfStep { outstanding: 1, .. }), "{error}");
+        here.send(()).unwrap();
         assert_eq!(session.read_reply().await.unwrap().text_lossy(), "so\nfar");
         assert_eq!(session.outstanding(), 0);
     });
@@ -138,6 +140,7 @@ fn a_future_dropped_while_a_reply_is_awaited_leaves_it_due() {
 #[test]
 fn a_message_dropped_between_its_blocks_is_never_gone_on_with() {
     let (port, here, thread) = stubborn(b"220 hi\r\n", 6, b"354 go\r\n");
+    here.send(()).unwrap();
     run(async {
         let mut session = open(port).await;
         let is_over = Arc::new(AtomicBool::new(false));
@@ -158,6 +161,7 @@ fn a_message_dropped_between_its_blocks_is_never_gone_on_with() {
 #[test]
 fn a_blocking_message_that_could_not_be_read_on_is_never_gone_on_with_either() {
     let (port, here, thread) = stubborn(b"220 hi\r\n", 6, b"354 go\r\n");
+    here.send(()).unwrap();
     let mut session = Connect::new("127.0.0.1", port).open().unwrap();
     session.greeting().unwrap();
     struct Broken;

@@ -1,7 +1,7 @@
 //! Sessions that are awaited: the same exchanges, over sockets that tokio waits for.
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -249,10 +249,14 @@ impl AsyncStream {
                 Socket::Unix(socket) => socket.ready(interest).await,
             }
         };
-        match until {
-            None => ready.await.is_ok(),
-            Some(until) => matches!(timeout_at(until.into(), ready).await, Ok(Ok(_))),
-        }
+        let Some(until) = until else { return ready.await.is_ok() };
+        let ready = async {
+            if ready.await.is_err() {
+                // The runtime that the socket was made in is no more: nothing will ever be told.
+                pending::<()>().await;
+            }
+        };
+        timeout_at(until.into(), ready).await.is_ok()
     }
 }
 
