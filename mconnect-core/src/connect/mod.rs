@@ -1,14 +1,14 @@
 //! Opening a connection: a name, its addresses in turn, every attempt reported.
 
+mod blocking;
 #[cfg(feature = "tokio")]
 mod tokio;
 
 use std::fmt;
 use std::fs;
 use std::io;
-use std::net::{IpAddr, Shutdown, SocketAddr, SocketAddrV6, TcpStream, ToSocketAddrs};
-use std::sync::{Arc, mpsc};
-use std::thread;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -343,7 +343,7 @@ impl fmt::Debug for Connect {
 }
 
 /// What opening waits for.
-pub(crate) trait Dial {
+trait Dial {
     type Stream;
 
     async fn resolve(&self, host: &str, port: u16, timeout: Duration, closer: &Closer) -> io::Result<Vec<SocketAddr>>;
@@ -362,46 +362,6 @@ struct Opened<S> {
     stream: S,
     peer: Peer,
     settings: Settings,
-}
-
-impl Dial for Blocking {
-    type Stream = TcpStream;
-
-    /// Resolves in a thread of its own, which is left behind at the deadline: the system's resolver has none.
-    async fn resolve(&self, host: &str, port: u16, timeout: Duration, closer: &Closer) -> io::Result<Vec<SocketAddr>> {
-        let (answer, answers) = mpsc::channel();
-        let aborted = answer.clone();
-        closer.arm(move || drop(aborted.send(Err(closed_here()))));
-        let target = (host.to_owned(), port);
-        let resolver = thread::Builder::new().name("resolver".to_owned());
-        resolver.spawn(move || drop(answer.send(target.to_socket_addrs().map(Vec::from_iter))))?;
-        answers.recv_timeout(timeout).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-    }
-
-    async fn connect(
-        &self,
-        socket: Socket,
-        address: SocketAddr,
-        timeout: Duration,
-        closer: &Closer,
-    ) -> io::Result<TcpStream> {
-        let socket = Arc::new(socket);
-        let closed = Arc::downgrade(&socket);
-        closer.arm(move || {
-            if let Some(socket) = closed.upgrade() {
-                drop(socket.shutdown(Shutdown::Both));
-            }
-        });
-        let connected = socket.connect_timeout(&address.into(), timeout);
-        if closer.is_closed() {
-            return Err(closed_here());
-        }
-        or_reset(connected)?;
-        match Arc::try_unwrap(socket) {
-            Ok(socket) => Ok(socket.into()),
-            Err(_) => Err(closed_here()),
-        }
-    }
 }
 
 /// Only a connection that was open can be reset: the server may have spoken before.

@@ -1,31 +1,26 @@
 //! Sessions that are awaited: the same exchanges, over sockets that tokio waits for.
 
+mod stream;
+
 use std::fmt;
-use std::future::{pending, poll_fn};
+use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::ops::Deref;
-#[cfg(unix)]
-use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::ready;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use socket2::SockRef;
-use tokio::io::{AsyncRead, Interest, ReadBuf};
-use tokio::net::TcpStream;
-#[cfg(unix)]
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::timeout_at;
 
-use super::drive::Drive;
+pub use self::stream::AsyncStream;
+
 use super::exchange::{BLOCK, MOST_UNANSWERED, Source};
 use super::{Hello, MessageReply, Session, Settings};
 use crate::closer::Closer;
 use crate::error::{Error, Peer};
 use crate::protocol::{Reply, ReplyLine};
-use crate::stream::Stream;
 
 /// A session with an SMTP server that is awaited, in a runtime of [tokio](https://docs.rs/tokio)
 /// ([`Connect::open_async`](crate::Connect::open_async)). Its methods do what those of [`Session`] do, with the same
@@ -79,17 +74,6 @@ use crate::stream::Stream;
 pub struct AsyncSession {
     pub(crate) session: Session,
     pub(crate) socket: Arc<AsyncStream>,
-}
-
-/// A socket of tokio's, to begin a session over ([`Connect::over_async`](crate::Connect::over_async)).
-#[derive(Debug)]
-pub struct AsyncStream(Socket);
-
-#[derive(Debug)]
-enum Socket {
-    Tcp(TcpStream),
-    #[cfg(unix)]
-    Unix(UnixStream),
 }
 
 impl AsyncSession {
@@ -221,113 +205,6 @@ impl Deref for AsyncSession {
 
     fn deref(&self) -> &Session {
         &self.session
-    }
-}
-
-impl AsyncStream {
-    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
-        match &self.0 {
-            Socket::Tcp(socket) => socket.local_addr().ok(),
-            #[cfg(unix)]
-            Socket::Unix(_) => None,
-        }
-    }
-
-    pub(crate) fn system(&self) -> SockRef<'_> {
-        match &self.0 {
-            Socket::Tcp(socket) => SockRef::from(socket),
-            #[cfg(unix)]
-            Socket::Unix(socket) => SockRef::from(socket),
-        }
-    }
-
-    pub(crate) async fn ready(&self, interest: Interest, until: Option<Instant>) -> bool {
-        let ready = async {
-            match &self.0 {
-                Socket::Tcp(socket) => socket.ready(interest).await,
-                #[cfg(unix)]
-                Socket::Unix(socket) => socket.ready(interest).await,
-            }
-        };
-        let Some(until) = until else { return ready.await.is_ok() };
-        let ready = async {
-            if ready.await.is_err() {
-                // The runtime that the socket was made in is no more: nothing will ever be told.
-                pending::<()>().await;
-            }
-        };
-        timeout_at(until.into(), ready).await.is_ok()
-    }
-}
-
-impl From<TcpStream> for AsyncStream {
-    fn from(socket: TcpStream) -> Self {
-        Self(Socket::Tcp(socket))
-    }
-}
-
-#[cfg(unix)]
-impl From<UnixStream> for AsyncStream {
-    fn from(socket: UnixStream) -> Self {
-        Self(Socket::Unix(socket))
-    }
-}
-
-impl Drive for AsyncStream {
-    fn is_readable(&self, _: &dyn Stream) -> bool {
-        self.system().peek(&mut [std::mem::MaybeUninit::uninit()]).is_ok()
-    }
-
-    async fn readable(&self, until: Option<Instant>) -> bool {
-        self.ready(Interest::READABLE, until).await
-    }
-
-    async fn writable(&self, or_readable: bool, until: Option<Instant>) -> bool {
-        let interest = if or_readable { Interest::READABLE | Interest::WRITABLE } else { Interest::WRITABLE };
-        self.ready(interest, until).await
-    }
-}
-
-/// Nothing here waits: what would is told, and is waited for by the session.
-impl Stream for AsyncStream {
-    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &self.0 {
-            Socket::Tcp(socket) => socket.try_read(buffer),
-            #[cfg(unix)]
-            Socket::Unix(socket) => socket.try_read(buffer),
-        }
-    }
-
-    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match &self.0 {
-            Socket::Tcp(socket) => socket.try_write(bytes),
-            #[cfg(unix)]
-            Socket::Unix(socket) => socket.try_write(bytes),
-        }
-    }
-
-    fn set_read_timeout(&self, _: Option<Duration>) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn set_write_timeout(&self, _: Option<Duration>) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn half_close(&self) -> io::Result<()> {
-        self.system().shutdown(std::net::Shutdown::Write)
-    }
-
-    fn shutdown(&self) -> io::Result<()> {
-        self.system().shutdown(std::net::Shutdown::Both)
-    }
-
-    #[cfg(unix)]
-    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
-        Some(match &self.0 {
-            Socket::Tcp(socket) => socket.as_fd(),
-            Socket::Unix(socket) => socket.as_fd(),
-        })
     }
 }
 

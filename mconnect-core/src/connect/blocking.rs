@@ -1,0 +1,53 @@
+//! Opening, by calls that block.
+
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use socket2::Socket;
+
+use super::{Dial, closed_here, or_reset};
+use crate::closer::Closer;
+use crate::session::Blocking;
+
+impl Dial for Blocking {
+    type Stream = TcpStream;
+
+    /// Resolves in a thread of its own, which is left behind at the deadline: the system's resolver has none.
+    async fn resolve(&self, host: &str, port: u16, timeout: Duration, closer: &Closer) -> io::Result<Vec<SocketAddr>> {
+        let (answer, answers) = mpsc::channel();
+        let aborted = answer.clone();
+        closer.arm(move || drop(aborted.send(Err(closed_here()))));
+        let target = (host.to_owned(), port);
+        let resolver = thread::Builder::new().name("resolver".to_owned());
+        resolver.spawn(move || drop(answer.send(target.to_socket_addrs().map(Vec::from_iter))))?;
+        answers.recv_timeout(timeout).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    async fn connect(
+        &self,
+        socket: Socket,
+        address: SocketAddr,
+        timeout: Duration,
+        closer: &Closer,
+    ) -> io::Result<TcpStream> {
+        let socket = Arc::new(socket);
+        let closed = Arc::downgrade(&socket);
+        closer.arm(move || {
+            if let Some(socket) = closed.upgrade() {
+                drop(socket.shutdown(Shutdown::Both));
+            }
+        });
+        let connected = socket.connect_timeout(&address.into(), timeout);
+        if closer.is_closed() {
+            return Err(closed_here());
+        }
+        or_reset(connected)?;
+        match Arc::try_unwrap(socket) {
+            Ok(socket) => Ok(socket.into()),
+            Err(_) => Err(closed_here()),
+        }
+    }
+}
