@@ -1,6 +1,6 @@
 //! Raw mode: every byte as it is, both ways at once.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -8,15 +8,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mconnect_core::{Error, RawReader, RawWriter, Session, Timeouts};
+use mconnect_core::{Error, RawReader, RawWriter, Session};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::connection::Setting;
 use crate::failure::{Failure, NO_QUIT, Status};
 use crate::input;
 use crate::screen::{self, Screen};
 use crate::stderr::say;
-use crate::terminal::{Manner, Terminal};
+use crate::terminal::Manner;
 use crate::verdict::Verdict;
 
 /// What the two directions know of each other.
@@ -54,16 +55,22 @@ enum Event {
 }
 
 /// Hands a session over, until its end. On a terminal, that is set to give every key at once.
-pub fn run(session: Session, screen: Screen, timeouts: Timeouts, terminal: Option<&Terminal>, verdict: &Arc<Verdict>) {
+pub fn run(session: Session, setting: &Setting<'_>) {
+    let Setting { options, timeouts, terminal, verdict, .. } = setting;
+    let is_typed = io::stdin().is_terminal();
+    if is_typed && !options.is_quiet {
+        say("raw mode: Enter sends CR, Ctrl-J sends LF, Ctrl-C closes");
+    }
     let closer = session.closer();
     let peer = session.peer().clone();
     let (reader, writer) = session.into_raw();
-    if let Some(Err(error)) = terminal.map(|terminal| terminal.enter(Manner::Raw)) {
+    if let Some(Err(error)) = is_typed.then(|| terminal.enter(Manner::Raw)) {
         return verdict.complain(Failure::cannot("set the terminal", &error));
     }
     let (events, told) = channel();
     let sent = events.clone();
     let state = Arc::<State>::default();
+    let screen = Screen::of(options.output);
     let (theirs, receiving, sending) = (Arc::clone(verdict), Arc::clone(&state), Arc::clone(&state));
     let started = thread::Builder::new()
         .name("listener".to_owned())
@@ -142,11 +149,6 @@ fn next(told: &Receiver<Event>, state: &State, input_over: Option<Instant>, pati
         left = state.listening().map_or(patience, |since| patience.saturating_sub(since.max(over).elapsed()));
     }
     None
-}
-
-/// Says how raw mode is left, where a person types.
-pub fn tell_keys() {
-    say("raw mode: Enter sends CR, Ctrl-J sends LF, Ctrl-C closes");
 }
 
 fn transmit(mut writer: RawWriter, events: &Sender<Event>, state: &State) {

@@ -76,7 +76,7 @@ impl Talk<'_> {
     /// Asks for a line; nothing if it is empty, or a star.
     fn ask(&mut self, question: &str) -> Option<String> {
         let _ = screen::put(question.as_bytes());
-        let block = self.setting.input.take().ok()?;
+        let block = self.input.take().ok()?;
         let line = String::from_utf8_lossy(&block).trim().to_owned();
         Some(line).filter(|line| !line.is_empty() && line != "*")
     }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow::{Break, Continue};
 use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Phase, Request};
-use mconnect_core::script::{self, Pace};
+use mconnect_core::script;
 use mconnect_core::{Error, Session};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -20,7 +20,7 @@ impl Talk<'_> {
             tell_skipped(skipped, "which has no lone dot");
         }
         // After a refusal QUIT is said, so that the sending side is needed until then.
-        if self.setting.rules.ends_at_refusal {
+        if self.rules.ends_at_refusal {
             self.wait_for_replies(session)?;
         }
         self.show_what_came(session)?;
@@ -30,7 +30,7 @@ impl Talk<'_> {
         self.rest.ended_in = Some(session.phase());
         // If this fails the connection has ended, which reading tells.
         let _ = session.half_close();
-        while !(self.setting.screen.is_shut() && self.is_complete(session)) {
+        while !(self.screen.is_shut() && self.is_complete(session)) {
             self.show_what_came(session)?;
             match session.receive(self.setting.timeouts.command) {
                 Ok(()) => {}
@@ -87,7 +87,7 @@ impl Talk<'_> {
     pub(super) fn finish(&mut self, session: &mut Session, stays: bool) {
         if let Some(work) = self.work.take() {
             match self.rest.is_over || session.standing().has_quit {
-                true => work.finish(self.setting.secure.is_quiet()),
+                true => work.finish(self.setting.options.is_quiet),
                 false => work.break_off(),
             }
         }
@@ -102,7 +102,7 @@ impl Talk<'_> {
                 self.end = Some(End::Given);
             }
         }
-        if let Err(error) = self.setting.screen.finish() {
+        if let Err(error) = self.screen.finish() {
             self.setting.verdict.output_failed(&error);
         }
         session.forgo_empty_line();
@@ -120,7 +120,7 @@ impl Talk<'_> {
 
     /// Says what was not sent, after a session that could not go on.
     pub(super) fn tell_unsent(&mut self, stays: bool) {
-        if let Err(error) = self.setting.screen.finish() {
+        if let Err(error) = self.screen.finish() {
             self.setting.verdict.output_failed(&error);
         }
         self.count_unsent(true, stays);
@@ -129,7 +129,7 @@ impl Talk<'_> {
 
     /// Says why the script ended before its input, if it did, and what was not sent.
     fn tell_end(&self) {
-        let is_all = self.rest.is_over || self.setting.rules.pace == Pace::Typed;
+        let is_all = self.rest.is_over || self.is_typed();
         judge::script_ending(
             self.script.end(),
             "session",
@@ -143,15 +143,15 @@ impl Talk<'_> {
     /// Counts what is left of the input, as far as it is there; `is_awaited` says whether a moment is waited for more.
     fn count_unsent(&mut self, is_awaited: bool, stays: bool) {
         self.script.not_sent(self.rest.bytes());
-        let input = &mut self.setting.input;
-        self.rest.drop_block(input);
-        if self.setting.rules.pace == Pace::Typed {
+        self.rest.drop_block(self.input);
+        if self.is_typed() {
             if !self.rest.is_over && !stays {
                 // What was half typed must not end up as a command of the shell.
                 terminal::drop_typed();
             }
             return;
         }
+        let input = &mut *self.input;
         let is_awaited = is_awaited || input.is_read_ahead();
         let deadline = Instant::now() + if is_awaited { INPUT_PATIENCE } else { Duration::ZERO };
         while !self.rest.is_over && self.script.unsent().total() < MOST_COUNTED {
@@ -175,7 +175,7 @@ impl Talk<'_> {
     /// Says whether a session of typed lines ends though nobody had ended it.
     pub(super) fn is_broken_off(&self, session: &Session) -> bool {
         let is_ending = session.standing().has_quit || session.owes(|request| request == Request::Quit);
-        self.setting.typed.is_some() && !self.rest.is_over && !is_ending && !self.setting.screen.is_shut()
+        self.is_typed() && !self.rest.is_over && !is_ending && !self.screen.is_shut()
     }
 
     /// Says whether the server may close now without anything missing.

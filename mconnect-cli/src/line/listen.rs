@@ -4,12 +4,13 @@ use std::ops::ControlFlow::{Break, Continue};
 use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Phase, Request, Visible};
-use mconnect_core::script::{self, Pace};
+use mconnect_core::script;
 use mconnect_core::{Error, Session};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{Flow, Stop, Talk};
 use crate::judge::{self, End};
+use crate::overdue::until;
 use crate::progress;
 use crate::stderr;
 use crate::stderr::say;
@@ -76,27 +77,24 @@ impl Talk<'_> {
     /// takes, unless a time was said.
     pub(super) fn patience_beside_input(&self, session: &Session) -> Duration {
         let standing = session.standing();
-        match &self.setting.typed {
+        match self.setting.options.timeout {
             _ if standing.outstanding == 0 => Duration::MAX,
-            None => session.patience(),
-            Some(typed) => {
-                let is_due = standing.awaited.is_some() && !matches!(standing.phase, Phase::Chunk { .. });
-                let deadline = self.heard.overdue.after(session.patience()).filter(|_| is_due && typed.has_timeout);
-                deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
-            }
+            _ if !self.is_typed() => session.patience(),
+            None => Duration::MAX,
+            Some(_) => until(self.heard.overdue.deadline(&standing, session.patience())),
         }
     }
 
     /// Returns how long it is until a person who may type is told what is late.
     pub(super) fn until_telling(&self, session: &Session) -> Duration {
         let next = self.heard.overdue.next_telling(&session.standing()).filter(|_| self.is_typed());
-        next.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
+        until(next)
     }
 
     /// Tells it, on a line of its own: a half-typed one must not be drawn over.
     pub(super) fn tell_late(&mut self, session: &Session) {
         if let Some(words) = self.heard.overdue.tell(&session.standing()) {
-            self.setting.screen.end_line();
+            self.screen.end_line();
             say(&words);
         }
     }
@@ -157,14 +155,14 @@ impl Talk<'_> {
 
     /// Says whether what comes next is no SMTP.
     fn is_tls_due(&self, session: &Session) -> bool {
-        self.setting.rules.upgrades && session.phase() == Phase::StartTls
+        self.rules.upgrades && session.phase() == Phase::StartTls
     }
 
     /// Shows what came of a line that is not waited for any longer.
     pub(super) fn show_unfinished(&mut self, session: &Session) {
         self.take_unfinished(session);
         self.show(session);
-        self.setting.screen.end_line();
+        self.screen.end_line();
     }
 
     /// Takes what came of a line that has not ended, as far as it is not shown yet: it is shown as it comes.
@@ -177,7 +175,7 @@ impl Talk<'_> {
     /// Shows what is there to be shown, once the terminal is ready for what it may ask for.
     fn show(&mut self, session: &Session) {
         self.hide_typing(session);
-        if let Err(error) = self.setting.screen.show(&self.heard.shown) {
+        if let Err(error) = self.screen.show(&self.heard.shown) {
             self.setting.verdict.output_failed(&error);
         }
         self.heard.shown.clear();
@@ -186,11 +184,14 @@ impl Talk<'_> {
     /// What may be a password is not shown as it is typed: an answer to a 334, and what is typed ahead of a TLS that may
     /// not come.
     pub(super) fn hide_typing(&mut self, session: &Session) {
-        let Some(terminal) = self.setting.terminal else { return };
+        if !self.is_typed() {
+            return;
+        }
+        let terminal = self.setting.terminal;
         let phase = session.phase();
         let is_tls_asked = session.owes(|request| request == Request::StartTls) || phase == Phase::StartTls;
         let is_answer = phase == Phase::Auth && !self.shows_answer;
-        match (self.is_hidden, is_answer || (self.setting.rules.upgrades && is_tls_asked)) {
+        match (self.is_hidden, is_answer || (self.rules.upgrades && is_tls_asked)) {
             (false, true) => self.is_hidden = terminal.enter(Manner::Hidden).is_ok(),
             // What is typed on after the end is still the answer.
             (true, false) if phase != Phase::Closed => {
@@ -206,7 +207,7 @@ impl Talk<'_> {
         let Some(answer) = session.standing().last_answer else { return };
         self.heard.overdue.restart();
         let is_complete = self.is_complete(session);
-        judge::reply(answer, is_complete, self.setting.rules.pace != Pace::Typed, self.setting.verdict);
+        judge::reply(answer, is_complete, !self.is_typed(), self.setting.verdict);
         if judge::is_goodbye(answer, is_complete) {
             return;
         }

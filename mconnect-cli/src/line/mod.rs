@@ -17,58 +17,40 @@ mod unheard;
 use std::io;
 use std::ops::ControlFlow::{self, Break, Continue};
 
+use mconnect_core::Session;
 use mconnect_core::protocol::{CrlfEncoder, Phase};
 use mconnect_core::script::{self, Next, Pace, Rules, Script};
-use mconnect_core::{Session, Timeouts};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use zeroize::Zeroize as _;
 
+use crate::connection::Setting;
 use crate::input::{Block, Input};
 use crate::judge::End;
+use crate::options::Options;
 use crate::overdue::Overdue;
 use crate::progress::{self, Work};
 use crate::prompt::session_log;
 use crate::screen::{self, Screen};
-use crate::secure::Secure;
 use crate::stderr::say;
-use crate::terminal::Terminal;
-use crate::verdict::Verdict;
-pub use typed::Typed;
-
-/// What a session is given beside its server.
-pub struct Setting<'a> {
-    pub input: Input,
-    pub screen: Screen,
-    /// Where lines are typed.
-    pub terminal: Option<&'a Terminal>,
-    pub timeouts: Timeouts,
-    pub rules: Rules,
-    pub secure: &'a Secure,
-    pub verdict: &'a Verdict,
-    /// What typed lines are given beside, if the lines are.
-    pub typed: Option<Typed<'a>>,
-}
 
 /// Hands a session over, until its end, and each one opened after it.
-pub fn run(session: Session, mut setting: Setting<'_>) {
+pub fn run(session: Session, setting: &Setting<'_>, pace: Pace) {
+    let Options { commands, prompt, output, is_quiet, .. } = setting.options;
+    let mut input = if commands.is_empty() { Input::new() } else { Input::given(commands) };
+    let mut screen = Screen::of(*output);
+    if pace == Pace::Typed && prompt.has_escapes && !is_quiet {
+        say("a line that begins with a tilde is an escape: ~? lists them");
+    }
     let mut next = Some(session);
     while let Some(session) = next.take() {
-        let (back, over) = live(session, setting);
-        setting = back;
-        if let Some(typed) = &setting.typed {
-            session_log::stop(typed.log);
-        }
-        setting.rules.is_in_tls = false;
+        let over = live(session, setting, pace, &mut input, &mut screen);
+        session_log::stop(&setting.watch.session_log);
         next = match over {
             Over::Left => None,
-            Over::Closed { is_hidden } => typed::stay(&mut setting, is_hidden),
-            Over::Reopen => {
-                let opened = setting.typed.as_ref().and_then(|typed| (typed.reopen)());
-                opened.or_else(|| typed::stay(&mut setting, false))
-            }
+            Over::Closed { is_hidden } => typed::stay(setting, &mut input, is_hidden),
+            Over::Reopen => (setting.reopen)().or_else(|| typed::stay(setting, &mut input, false)),
         };
-        setting.rules.is_in_tls = setting.secure.is_in_tls();
     }
 }
 
@@ -82,12 +64,17 @@ enum Over {
     Reopen,
 }
 
-fn live(mut session: Session, setting: Setting<'_>) -> (Setting<'_>, Over) {
-    let script = Script::new(setting.rules);
-    let work = (setting.rules.pace != Pace::Typed).then(|| Work::new("the input", setting.input.size()));
+fn live(mut session: Session, setting: &Setting<'_>, pace: Pace, input: &mut Input, screen: &mut Screen) -> Over {
+    let mut rules = Rules::new(pace);
+    rules.ends_at_refusal = setting.options.ends_at_refusal;
+    (rules.upgrades, rules.is_in_tls) = (setting.secure.upgrades(), setting.secure.is_in_tls());
+    let work = (pace != Pace::Typed).then(|| Work::new("the input", input.size()));
     let mut talk = Talk {
         setting,
-        script,
+        input,
+        screen,
+        rules,
+        script: Script::new(rules),
         work,
         rest: Rest::default(),
         is_hidden: false,
@@ -107,14 +94,14 @@ fn live(mut session: Session, setting: Setting<'_>) -> (Setting<'_>, Over) {
             // Nothing more is sent in the clear.
             None => {
                 talk.tell_unsent(is_typed);
-                return (talk.setting, if is_typed { Over::Closed { is_hidden: false } } else { Over::Left });
+                return if is_typed { Over::Closed { is_hidden: false } } else { Over::Left };
             }
         }
         talk.script.tls_started();
     };
     if stop == Stop::Reopen {
         session.closer().close();
-        return (talk.setting, Over::Reopen);
+        return Over::Reopen;
     }
     talk.take_leave(&mut session);
     let over = match talk.is_broken_off(&session) && stop == Stop::End {
@@ -122,7 +109,7 @@ fn live(mut session: Session, setting: Setting<'_>) -> (Setting<'_>, Over) {
         false => Over::Left,
     };
     talk.finish(&mut session, matches!(over, Over::Closed { .. }));
-    (talk.setting, over)
+    over
 }
 
 /// Why the session is left for a moment, or for good.
@@ -141,7 +128,10 @@ enum Stop {
 type Flow = ControlFlow<Stop>;
 
 struct Talk<'a> {
-    setting: Setting<'a>,
+    setting: &'a Setting<'a>,
+    input: &'a mut Input,
+    screen: &'a mut Screen,
+    rules: Rules,
     script: Script,
     /// What goes out, if that is not typed.
     work: Option<Work>,
@@ -205,10 +195,11 @@ impl Talk<'_> {
     }
 
     fn next(&mut self, session: &Session) -> Next {
-        let (standing, Rest { block, typed, taken, .. }) = (session.standing(), &mut self.rest);
+        let (standing, is_typed) = (session.standing(), self.is_typed());
+        let Rest { block, typed, taken, .. } = &mut self.rest;
         let Some(block) = block else { return self.script.next(&standing, &mut &[][..]) };
         let (bytes, ready) = block.parts();
-        let whole = if self.setting.rules.pace == Pace::Typed { typed.as_slice() } else { bytes };
+        let whole = if is_typed { typed.as_slice() } else { bytes };
         let mut input = &whole[*taken..];
         let next = self
             .script
@@ -219,11 +210,10 @@ impl Talk<'_> {
 
     /// Reads the next block of input, once there is one; what the server says meanwhile is shown.
     fn read_on(&mut self, session: &mut Session) -> Flow {
-        let input = &mut self.setting.input;
-        self.rest.drop_block(input);
-        input.expect(self.script.phase(&session.standing()));
+        self.rest.drop_block(self.input);
+        self.input.expect(self.script.phase(&session.standing()));
         if self.wait_for_either(session)? {
-            match self.setting.input.take() {
+            match self.input.take() {
                 Ok(block) if !block.is_empty() => return self.take(session, block),
                 Ok(_) => {}
                 Err(error) => self.setting.verdict.input_failed(&error),
@@ -260,14 +250,14 @@ impl Talk<'_> {
             if standing.is_closing || standing.has_quit || standing.last_answer != answers {
                 return Continue(false);
             }
-            if self.setting.input.is_ready() {
+            if self.input.is_ready() {
                 return Continue(true);
             }
             if screen::has_lost_reader() {
                 return self.go_on_unheard(session);
             }
             let (server, stdout) = (session.as_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN)), io::stdout());
-            let mut fds = vec![PollFd::new(self.setting.input.as_fd(), PollFlags::POLLIN), screen::reader(&stdout)];
+            let mut fds = vec![PollFd::new(self.input.as_fd(), PollFlags::POLLIN), screen::reader(&stdout)];
             fds.extend(server);
             let patience = self.patience_beside_input(session);
             let tick = self.until_telling(session);
@@ -293,13 +283,13 @@ impl Talk<'_> {
     }
 
     fn is_typed(&self) -> bool {
-        self.setting.rules.pace == Pace::Typed
+        self.rules.pace == Pace::Typed
     }
 
     /// Says what was dropped of what was typed, and why; the terminal has been emptied when the reply came.
     fn tell_dropped(&mut self, session: &Session) {
         let had_more = !self.rest.bytes().is_empty();
-        self.rest.drop_block(&mut self.setting.input);
+        self.rest.drop_block(self.input);
         let has_dropped = std::mem::take(&mut self.heard.has_dropped) || had_more;
         let surprise = session.standing().surprise.map(script::End::OutOfStep).filter(|_| !self.heard.is_surprise_told);
         self.heard.is_surprise_told |= surprise.is_some();

@@ -7,10 +7,11 @@ use std::ops::ControlFlow::{Break, Continue};
 use mconnect_core::Session;
 use mconnect_core::protocol::{BodyEncoder, CrlfEncoder, Phase};
 
-use super::{Flow, Setting, Stop, Talk};
+use super::{Flow, Stop, Talk};
+use crate::connection::Setting;
 use crate::failure::Failure;
+use crate::input::Input;
 use crate::judge::End;
-use crate::observers::record::SessionLog;
 use crate::options::Prompt;
 use crate::prompt::escapes::{self, Escape};
 use crate::prompt::{expand, explain, session_log};
@@ -18,27 +19,16 @@ use crate::screen;
 use crate::stderr::say;
 use crate::terminal::{CTRL_C, Manner};
 
-/// What typed lines are given beside.
-pub struct Typed<'a> {
-    pub prompt: &'a Prompt,
-    pub log: &'a SessionLog,
-    /// The time that a reply has was said.
-    pub has_timeout: bool,
-    /// Opens a session like the first one; what keeps it from that has been told.
-    pub reopen: &'a dyn Fn() -> Option<Session>,
-}
-
 impl Talk<'_> {
     /// Says whether a line is an escape where the session stands; if so, what it asks for is done.
     pub(super) fn obey_line(&mut self, session: &mut Session, line: &[u8]) -> Option<Flow> {
-        let typed = self.setting.typed.as_ref().filter(|typed| typed.prompt.has_escapes)?;
-        let line = str::from_utf8(line).ok()?.trim_end_matches(['\r', '\n']);
+        let Prompt { has_escapes, help_file, .. } = &self.setting.options.prompt;
+        let line = str::from_utf8(line).ok().filter(|_| *has_escapes)?.trim_end_matches(['\r', '\n']);
         let is_text = matches!(session.phase(), Phase::Body | Phase::Chunk { .. });
         let escape = escapes::parse(line).filter(|_| !is_text || escapes::is_known(line))?;
-        let help_file = typed.prompt.help_file.as_deref();
         match escape {
             Escape::List => say(escapes::LIST.trim_end()),
-            Escape::Topic(topic) => explain::help(topic.as_deref(), help_file),
+            Escape::Topic(topic) => explain::help(topic.as_deref(), help_file.as_deref()),
             Escape::Extensions => explain::extensions(session.extensions().as_ref()),
             Escape::State => say(&explain::standing(session.peer(), self.setting.secure.mark(), &session.standing())),
             Escape::Chain => say(&self.setting.secure.chain()),
@@ -55,7 +45,7 @@ impl Talk<'_> {
                 self.end = Some(End::Given);
                 return Some(Break(Stop::Close));
             }
-            Escape::Record(name) => session_log::record(typed.log, &name),
+            Escape::Record(name) => session_log::record(&self.setting.watch.session_log, &name),
             Escape::Chunk(name) => return Some(self.send_chunk(session, &name)),
             Escape::Encode(bytes) => self.encode(session, &bytes),
             Escape::Authenticate(words) => return Some(self.authenticate(session, &words)),
@@ -122,33 +112,29 @@ impl Talk<'_> {
 
 /// Takes what is typed after a session that nobody had ended, until it is opened again, and returns that; nothing if that
 /// is not wanted. With `is_hidden`, the first line is the rest of an answer, and dropped unseen.
-pub fn stay(setting: &mut Setting<'_>, mut is_hidden: bool) -> Option<Session> {
+pub fn stay(setting: &Setting<'_>, input: &mut Input, mut is_hidden: bool) -> Option<Session> {
     loop {
-        if let Some(terminal) = setting.terminal {
-            let _ = terminal.enter(Manner::Closed { is_hidden });
-        }
+        let _ = setting.terminal.enter(Manner::Closed { is_hidden });
         let _ = screen::put(b"closed> ");
-        let taken = setting.input.take().ok();
-        if let Some(terminal) = setting.terminal {
-            terminal.leave();
-        }
+        let taken = input.take().ok();
+        setting.terminal.leave();
         let block = taken.filter(|block| !block.is_empty() && !block.ends_with(&[CTRL_C]))?;
         if std::mem::take(&mut is_hidden) {
             continue;
         }
         let line = String::from_utf8_lossy(&block).trim_end().to_owned();
-        let typed = setting.typed.as_ref()?;
-        match escapes::parse(&line).filter(|_| typed.prompt.has_escapes) {
+        let prompt = &setting.options.prompt;
+        match escapes::parse(&line).filter(|_| prompt.has_escapes) {
             Some(Escape::Reopen) => {
-                if let Some(session) = (typed.reopen)() {
+                if let Some(session) = (setting.reopen)() {
                     return Some(session);
                 }
             }
             Some(Escape::Close) => return None,
             Some(Escape::List) => say(escapes::LIST.trim_end()),
-            Some(Escape::Topic(topic)) => explain::help(topic.as_deref(), typed.prompt.help_file.as_deref()),
+            Some(Escape::Topic(topic)) => explain::help(topic.as_deref(), prompt.help_file.as_deref()),
             Some(Escape::Chain) => say(&setting.secure.chain()),
-            Some(Escape::Record(name)) => session_log::record(typed.log, &name),
+            Some(Escape::Record(name)) => session_log::record(&setting.watch.session_log, &name),
             None if line.eq_ignore_ascii_case("QUIT") => return None,
             None if line.is_empty() => {}
             _ => say(crate::prompt::CLOSED),

@@ -4,7 +4,6 @@ use std::ops::ControlFlow::{self, Break, Continue};
 
 use mconnect_core::Session;
 use mconnect_core::protocol::Phase;
-use mconnect_core::script::Pace;
 
 use super::{Stop, Talk};
 use crate::terminal;
@@ -13,7 +12,7 @@ impl Talk<'_> {
     /// Goes on with the input that is at hand. Where more would have to be waited for, the session ends: with QUIT if a
     /// command is due, and without a word.
     pub(super) fn go_on_unheard(&mut self, session: &mut Session) -> ControlFlow<Stop, bool> {
-        if self.setting.input.is_at_hand() {
+        if self.input.is_at_hand() {
             return Continue(true);
         }
         self.script.forget_line();
@@ -22,7 +21,7 @@ impl Talk<'_> {
         if session.phase() == Phase::Command && self.script.end().is_none() && session.send(b"QUIT\r\n").is_ok() {
             self.wait_for_replies(session)?;
         }
-        if self.setting.rules.pace == Pace::Typed {
+        if self.is_typed() {
             // What was half typed must not end up as a command of the shell.
             terminal::drop_typed();
         }

@@ -25,7 +25,7 @@ pub struct Observers<'a> {
     start: Instant,
     record: Option<Record>,
     /// What is kept for whoever asks for a record at the prompt.
-    session_log: SessionLog,
+    pub session_log: SessionLog,
     is_typed: bool,
     json: Option<Json>,
     timings: Option<Timings>,
@@ -82,10 +82,6 @@ impl<'a> Observers<'a> {
             (None, Some(timings)) => connect.observer(timings.clone()),
             (None, None) => connect,
         }
-    }
-
-    pub fn session_log(&self) -> &SessionLog {
-        &self.session_log
     }
 
     pub fn json(&self) -> Option<&Json> {

@@ -27,10 +27,6 @@ impl Talk<'_> {
                 Ok(Typed::Lines { text, .. }) => Secret::new(text.lines().next().unwrap_or_default().to_owned()),
                 Ok(Typed::EndOfInput) => return Continue(None),
                 Ok(Typed::Break) => continue,
-                Ok(Typed::Suspend) => {
-                    self.setting.suspend();
-                    continue;
-                }
                 Ok(Typed::Interrupt) => {
                     self.interrupt();
                     continue;

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use nix::sys::signal::{Signal, raise};
 use rustyline::config::{BellStyle, Configurer};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
@@ -15,11 +16,14 @@ use super::keys::{Keys, LeftBy};
 use super::rows;
 use super::waker::Waker;
 use crate::secret::Secret;
+use crate::stderr::say;
+use crate::terminal::{Manner, Terminal};
 
 /// Reads lines from the terminal.
 pub struct Editor {
     rustyline: Rustyline<Assistant, FileHistory>,
-    waker: Arc<Waker>,
+    pub waker: Arc<Waker>,
+    terminal: Terminal,
     keys: Keys,
     history: History,
     /// What goes before and after the cursor at the next prompt.
@@ -42,7 +46,6 @@ pub enum Typed {
     /// There is something to show first.
     Break,
     EndOfInput,
-    Suspend,
     Interrupt,
 }
 
@@ -51,7 +54,13 @@ impl Editor {
     ///
     /// # Errors
     /// What the system says.
-    pub fn new(waker: Arc<Waker>, mode: EditMode, has_color: bool, history: History) -> io::Result<Self> {
+    pub fn new(
+        waker: Arc<Waker>,
+        terminal: Terminal,
+        mode: EditMode,
+        has_color: bool,
+        history: History,
+    ) -> io::Result<Self> {
         let config = Config::builder()
             .edit_mode(mode)
             .keyseq_timeout(Some(if mode == EditMode::Vi { LONGEST_SEQUENCE } else { LONGEST_PREFIX }))
@@ -75,7 +84,7 @@ impl Editor {
         rustyline.set_helper(Some(Assistant::new(keys.clone(), Arc::clone(&waker), has_color)));
         rustyline.bind_sequence(Event::Any, EventHandler::Conditional(Box::new(keys.clone())));
         history.load(&mut rustyline);
-        Ok(Self { rustyline, waker, keys, history, left: String::new(), right: String::new() })
+        Ok(Self { rustyline, waker, terminal, keys, history, left: String::new(), right: String::new() })
     }
 
     /// Returns what sees every key.
@@ -129,7 +138,8 @@ impl Editor {
             (Ok(_), Some(LeftBy::EndOfInput)) => Ok(Typed::EndOfInput),
             (Ok(_), Some(LeftBy::Suspend)) => {
                 self.keep();
-                Ok(Typed::Suspend)
+                self.suspend();
+                Ok(Typed::Break)
             }
             (Ok(_), Some(LeftBy::Insert)) => {
                 self.keep();
@@ -152,7 +162,8 @@ impl Editor {
             (Err(ReadlineError::Io(error)), _) if error.kind() == io::ErrorKind::InvalidData => {
                 self.keep();
                 self.erase(prompt)?;
-                Err(error)
+                say("mconnect: what was typed is not UTF-8, and was dropped: ~r sends such a file");
+                Ok(Typed::Break)
             }
             (Err(ReadlineError::Io(error)), _) => Err(error),
             (Err(ReadlineError::Errno(errno)), _) => Err(errno.into()),
@@ -208,6 +219,12 @@ impl Editor {
     /// Gives what is typed and not entered.
     pub fn unfinished(&self) -> String {
         format!("{}{}", self.left, self.right)
+    }
+
+    fn suspend(&self) {
+        self.terminal.restore();
+        let _ = raise(Signal::SIGSTOP);
+        let _ = self.terminal.enter(Manner::Prompt);
     }
 
     /// Keeps what was typed for the next prompt.

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use mconnect_core::protocol::{Phase, Request};
 
 use super::listen::PATIENCE;
-use super::{Flow, Leave, Setting, Talk};
+use super::{Flow, Leave, Talk};
+use crate::connection::Setting;
 use crate::failure::Failure;
 use crate::judge::{self, End};
 use crate::progress;

@@ -71,8 +71,7 @@ impl Talk<'_> {
 
     /// Returns when the reply that is due next is no longer waited for, if that was said.
     pub(super) fn deadline(&self, standing: &Standing) -> Option<Instant> {
-        let is_due = standing.awaited.is_some() && !matches!(standing.phase, Phase::Chunk { .. } | Phase::Closed);
-        self.overdue.after(self.writer.patience()).filter(|_| is_due && self.setting.options.timeout.is_some())
+        self.setting.options.timeout.and_then(|_| self.overdue.deadline(standing, self.writer.patience()))
     }
 
     /// Ends the session if the reply that is due next has not come in the time that was said.

@@ -45,8 +45,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Code, Phase};
-use mconnect_core::{Reader, Session, Timeouts, Writer};
-use nix::sys::signal::{Signal, raise};
+use mconnect_core::{Reader, Session, Writer};
+use nix::sys::signal::Signal;
 use rustyline::EditMode;
 use zeroize::Zeroizing;
 
@@ -54,17 +54,15 @@ pub use closed::CLOSED;
 pub use files::expand;
 pub use waker::Waker;
 
+use crate::connection::Setting;
 use crate::failure::Failure;
 use crate::judge::End;
-use crate::observers::Observers;
-use crate::options::{Keys, Options};
+use crate::options::Keys;
 use crate::overdue::Overdue;
 use crate::progress::Work;
-use crate::secure::Secure;
 use crate::signals;
 use crate::stderr::say;
-use crate::terminal::{Manner, Terminal, is_color_wanted};
-use crate::verdict::Verdict;
+use crate::terminal::{Manner, is_color_wanted};
 use alarm::Alarm;
 use closed::Past;
 use editor::{Editor, Typed};
@@ -79,21 +77,8 @@ pub fn is_possible() -> bool {
     can_edit && io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
-/// What a prompt is given beside the session.
-pub struct Setting<'a> {
-    pub options: &'a Options,
-    pub timeouts: Timeouts,
-    pub terminal: &'a Terminal,
-    pub waker: Arc<Waker>,
-    pub verdict: &'a Verdict,
-    pub watch: &'a Observers<'a>,
-    pub secure: &'a Secure,
-    /// Opens a session like the first one; what keeps it from that has been told.
-    pub reopen: &'a dyn Fn() -> Option<Session>,
-}
-
 /// Hands a session over, until its end, and each one opened after it.
-pub fn run(session: Session, setting: &Setting<'_>) {
+pub fn run(session: Session, setting: &Setting<'_>, waker: &Arc<Waker>) {
     let verdict = setting.verdict;
     let prepared = setting.terminal.enter(Manner::Prompt).map_err(io::Error::from).and_then(|()| {
         let mode = match setting.options.prompt.keys {
@@ -102,17 +87,17 @@ pub fn run(session: Session, setting: &Setting<'_>) {
         };
         let history = History::new(setting.options.prompt.has_history);
         let has_color = is_color_wanted(setting.options.prompt.color);
-        Ok((Editor::new(Arc::clone(&setting.waker), mode, has_color, history)?, has_color))
+        Ok((Editor::new(Arc::clone(waker), setting.terminal.handle(), mode, has_color, history)?, has_color))
     });
     let prepared = prepared.map_err(|error| Failure::cannot("set the terminal", &error));
     let Some((mut editor, has_color)) = verdict.check(prepared) else { return };
-    let alarm = Alarm::start(Arc::clone(&setting.waker), editor.keys());
+    let alarm = Alarm::start(Arc::clone(waker), editor.keys());
     let alarm = alarm.map_err(|error| Failure::cannot("start a thread", &error));
     let Some(alarm) = verdict.check(alarm) else { return };
     let (mut next, mut before) = (Some(session), None);
     while let Some(session) = next.take() {
         let (reader, writer) = session.split();
-        let Some(inbox) = setting.listen(reader, &alarm) else { return };
+        let Some(inbox) = listen_to(reader, &editor, &alarm, setting) else { return };
         let talk = Talk {
             setting,
             editor: &mut editor,
@@ -137,7 +122,7 @@ pub fn run(session: Session, setting: &Setting<'_>) {
             end: None,
         };
         let over = talk.live();
-        session_log::stop(setting.watch.session_log());
+        session_log::stop(&setting.watch.session_log);
         let (past, opened) = match over {
             Over::Left => return,
             Over::Closed(past) => (past, None),
@@ -148,18 +133,10 @@ pub fn run(session: Session, setting: &Setting<'_>) {
     }
 }
 
-impl Setting<'_> {
-    /// Starts to listen; what keeps it from that has been told.
-    fn listen(&self, reader: Reader, alarm: &Arc<Alarm>) -> Option<Arc<Inbox>> {
-        let inbox = Inbox::listen(reader, Arc::clone(&self.waker), Arc::clone(alarm), self.secure.upgrades());
-        self.verdict.check(inbox.map_err(|error| Failure::cannot("start a thread", &error)))
-    }
-
-    fn suspend(&self) {
-        self.terminal.restore();
-        let _ = raise(Signal::SIGSTOP);
-        let _ = self.terminal.enter(Manner::Prompt);
-    }
+/// Starts to listen; what keeps it from that has been told.
+fn listen_to(reader: Reader, editor: &Editor, alarm: &Arc<Alarm>, setting: &Setting<'_>) -> Option<Arc<Inbox>> {
+    let inbox = Inbox::listen(reader, Arc::clone(&editor.waker), Arc::clone(alarm), setting.secure.upgrades());
+    setting.verdict.check(inbox.map_err(|error| Failure::cannot("start a thread", &error)))
 }
 
 /// What came of a session.
@@ -232,7 +209,8 @@ impl Talk<'_> {
                         return Over::Closed(past);
                     };
                     let (reader, writer) = session.split();
-                    let Some(inbox) = self.setting.listen(reader, &self.alarm) else { return Over::Left };
+                    let inbox = listen_to(reader, self.editor, &self.alarm, self.setting);
+                    let Some(inbox) = inbox else { return Over::Left };
                     self = Self { inbox, writer, ..self };
                     self.lines.tls_started();
                 }
@@ -293,7 +271,6 @@ impl Talk<'_> {
                     self.send_paste("the paste", text.replace('\n', "\r\n").into(), goes_on)?;
                 }
                 Ok(Typed::Break) => {}
-                Ok(Typed::Suspend) => self.setting.suspend(),
                 Ok(Typed::Interrupt) => self.interrupt(),
                 Ok(Typed::EndOfInput) => return self.end_input(),
                 Err(error) => self.cannot_type(&error)?,
@@ -301,12 +278,8 @@ impl Talk<'_> {
         }
     }
 
-    /// What was typed cannot be taken, or nothing more can be typed.
+    /// Nothing more can be typed.
     fn cannot_type(&mut self, error: &io::Error) -> Flow {
-        if error.kind() == io::ErrorKind::InvalidData {
-            say(NOT_UTF8);
-            return Continue(());
-        }
         self.setting.verdict.complain(Failure::cannot("read the terminal", error));
         self.end_input()
     }
@@ -351,7 +324,7 @@ impl Talk<'_> {
             Escape::Authenticate(words) => return self.authenticate(&words),
             Escape::Encode(bytes) => return self.encode(&bytes),
             Escape::Visible => self.is_shown = true,
-            Escape::Record(name) => session_log::record(self.setting.watch.session_log(), &name),
+            Escape::Record(name) => session_log::record(&self.setting.watch.session_log, &name),
             Escape::Wrong(what) => say(&format!("mconnect: {what}")),
             Escape::Line(line) => return self.send_line(&line, None),
             Escape::Bytes(bytes) => return self.send_bytes(&bytes),
@@ -371,13 +344,11 @@ impl Talk<'_> {
     /// Closes by ending: whoever runs us sees that it was an interrupt.
     fn interrupt(&mut self) {
         self.show_unfinished();
-        session_log::stop(self.setting.watch.session_log());
-        signals::act(self.setting.waker.ending().unwrap_or(Signal::SIGINT), self.setting.terminal);
+        session_log::stop(&self.setting.watch.session_log);
+        signals::act(self.editor.waker.ending().unwrap_or(Signal::SIGINT), self.setting.terminal);
     }
 }
 
-/// Says that something typed is no text.
-const NOT_UTF8: &str = "mconnect: what was typed is not UTF-8, and was dropped: ~r sends such a file";
 /// A line of the server's that does not end is shown again so often.
 const UNFINISHED_GAP: Duration = Duration::from_secs(1);
 

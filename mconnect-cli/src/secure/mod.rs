@@ -195,11 +195,6 @@ impl Secure {
         }
     }
 
-    /// Returns whether nothing but errors is told.
-    pub fn is_quiet(&self) -> bool {
-        self.is_quiet
-    }
-
     /// Says something that is no error.
     pub fn note(&self, message: &str) {
         if !self.is_quiet {
