@@ -12,9 +12,8 @@ use crate::connection::Setting;
 use crate::failure::Failure;
 use crate::input::Input;
 use crate::judge::End;
-use crate::options::Prompt;
 use crate::prompt::escapes::{self, Escape};
-use crate::prompt::{expand, explain, session_log};
+use crate::prompt::{expand, explain};
 use crate::screen;
 use crate::stderr::say;
 use crate::terminal::{CTRL_C, Manner};
@@ -22,17 +21,14 @@ use crate::terminal::{CTRL_C, Manner};
 impl Talk<'_> {
     /// Says whether a line is an escape where the session stands; if so, what it asks for is done.
     pub(super) fn obey_line(&mut self, session: &mut Session, line: &[u8]) -> Option<Flow> {
-        let Prompt { has_escapes, help_file, .. } = &self.setting.options.prompt;
-        let line = str::from_utf8(line).ok().filter(|_| *has_escapes)?.trim_end_matches(['\r', '\n']);
+        let has_escapes = self.setting.options.prompt.has_escapes;
+        let line = str::from_utf8(line).ok().filter(|_| has_escapes)?.trim_end_matches(['\r', '\n']);
         let is_text = matches!(session.phase(), Phase::Body | Phase::Chunk { .. });
         let escape = escapes::parse(line).filter(|_| !is_text || escapes::is_known(line))?;
         match escape {
-            Escape::List => say(escapes::LIST.trim_end()),
-            Escape::Topic(topic) => explain::help(topic.as_deref(), help_file.as_deref()),
+            Escape::Aside(aside) => explain::aside(aside, self.setting),
             Escape::Extensions => explain::extensions(session.extensions().as_ref()),
             Escape::State => say(&explain::standing(session.peer(), self.setting.secure.mark(), &session.standing())),
-            Escape::Chain => say(&self.setting.secure.chain()),
-            Escape::Wrong(what) => say(&format!("mconnect: {what}")),
             Escape::Line(line) => self.rest.typed.extend_from_slice(format!("{line}\r\n").as_bytes()),
             Escape::Bytes(bytes) => return Some(self.send_octets(session, &bytes)),
             Escape::File(name) => return Some(self.send_file(session, &name)),
@@ -45,7 +41,6 @@ impl Talk<'_> {
                 self.end = Some(End::Given);
                 return Some(Break(Stop::Close));
             }
-            Escape::Record(name) => session_log::record(&self.setting.watch.session_log, &name),
             Escape::Chunk(name) => return Some(self.send_chunk(session, &name)),
             Escape::Encode(bytes) => self.encode(session, &bytes),
             Escape::Authenticate(words) => return Some(self.authenticate(session, &words)),
@@ -123,18 +118,14 @@ pub fn stay(setting: &Setting<'_>, input: &mut Input, mut is_hidden: bool) -> Op
             continue;
         }
         let line = String::from_utf8_lossy(&block).trim_end().to_owned();
-        let prompt = &setting.options.prompt;
-        match escapes::parse(&line).filter(|_| prompt.has_escapes) {
+        match escapes::parse(&line).filter(|_| setting.options.prompt.has_escapes) {
             Some(Escape::Reopen) => {
                 if let Some(session) = (setting.reopen)() {
                     return Some(session);
                 }
             }
             Some(Escape::Close) => return None,
-            Some(Escape::List) => say(escapes::LIST.trim_end()),
-            Some(Escape::Topic(topic)) => explain::help(topic.as_deref(), prompt.help_file.as_deref()),
-            Some(Escape::Chain) => say(&setting.secure.chain()),
-            Some(Escape::Record(name)) => session_log::record(&setting.watch.session_log, &name),
+            Some(Escape::Aside(aside)) => explain::aside(aside, setting),
             None if line.eq_ignore_ascii_case("QUIT") => return None,
             None if line.is_empty() => {}
             _ => say(crate::prompt::CLOSED),

@@ -73,13 +73,9 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
                 None => continue,
             },
             Some(Escape::Close) => return None,
-            Some(Escape::List) => say(escapes::LIST.trim_end()),
-            Some(Escape::Topic(topic)) => explain::help(topic.as_deref(), setting.options.prompt.help_file.as_deref()),
+            Some(Escape::Aside(aside)) => explain::aside(aside, setting),
             Some(Escape::Extensions) => explain::extensions(past.extensions.as_ref()),
             Some(Escape::State) => say(&format!("{}\nended     {}", past.state, past.how)),
-            Some(Escape::Chain) => say(&setting.secure.chain()),
-            Some(Escape::Record(name)) => session_log::record(&setting.watch.session_log, &name),
-            Some(Escape::Wrong(what)) => say(&format!("mconnect: {what}")),
             None if line.trim().is_empty() => {}
             _ => say(CLOSED),
         }

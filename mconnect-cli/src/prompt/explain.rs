@@ -1,22 +1,29 @@
 //! What the escapes print, and what a negative reply means.
 
-use std::path::Path;
 use std::time::Duration;
 
 use mconnect_core::protocol::{self, Extensions, ReplyLine, Standing, Visible};
 use mconnect_core::{Peer, Writer};
 
-use super::paint;
+use super::escapes::{self, Aside};
+use super::{paint, session_log};
+use crate::connection::Setting;
 use crate::help;
 use crate::secure::decode;
 use crate::stderr::say;
 use crate::timestamps;
 
-/// Prints help on a topic.
-pub fn help(topic: Option<&str>, file: Option<&Path>) {
-    match help::on(topic, file) {
-        Ok(text) => say(text.trim_end()),
-        Err(failure) => failure.tell(),
+/// Tells or does what has nothing to do with where the session stands.
+pub fn aside(aside: Aside, setting: &Setting<'_>) {
+    match aside {
+        Aside::List => say(escapes::LIST.trim_end()),
+        Aside::Topic(topic) => match help::on(topic.as_deref(), setting.options.prompt.help_file.as_deref()) {
+            Ok(text) => say(text.trim_end()),
+            Err(failure) => failure.tell(),
+        },
+        Aside::Chain => say(&setting.secure.chain()),
+        Aside::Record(name) => session_log::record(&setting.watch.session_log, &name),
+        Aside::Wrong(what) => say(&format!("mconnect: {what}")),
     }
 }
 

@@ -313,19 +313,15 @@ impl Talk<'_> {
 
     fn obey(&mut self, escape: Escape) -> Flow {
         match escape {
-            Escape::List => say(escapes::LIST.trim_end()),
-            Escape::Topic(topic) => explain::help(topic.as_deref(), self.setting.options.prompt.help_file.as_deref()),
+            Escape::Aside(aside) => explain::aside(aside, self.setting),
             Escape::Extensions => explain::extensions(self.writer.extensions().as_ref()),
             Escape::State => {
                 let before = self.before.as_ref().map(|how| format!("\nbefore    {how}")).unwrap_or_default();
                 say(&(self.state() + &before));
             }
-            Escape::Chain => say(&self.setting.secure.chain()),
             Escape::Authenticate(words) => return self.authenticate(&words),
             Escape::Encode(bytes) => return self.encode(&bytes),
             Escape::Visible => self.is_shown = true,
-            Escape::Record(name) => session_log::record(&self.setting.watch.session_log, &name),
-            Escape::Wrong(what) => say(&format!("mconnect: {what}")),
             Escape::Line(line) => return self.send_line(&line, None),
             Escape::Bytes(bytes) => return self.send_bytes(&bytes),
             Escape::File(name) => return self.send_file(&name),
