@@ -6,9 +6,6 @@
 
 #[cfg(feature = "tls")]
 mod auth;
-#[cfg(not(feature = "tls"))]
-#[path = "without_auth.rs"]
-mod auth;
 mod close;
 mod listen;
 mod typed;

@@ -6,6 +6,7 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use mconnect_core::Session;
 use mconnect_core::protocol::{BodyEncoder, CrlfEncoder, Phase};
+use zeroize::Zeroizing;
 
 use super::{Flow, Stop, Talk};
 use crate::connection::Setting;
@@ -15,6 +16,7 @@ use crate::judge::End;
 use crate::prompt::escapes::{self, Escape};
 use crate::prompt::{expand, explain};
 use crate::screen;
+use crate::secure;
 use crate::stderr::say;
 use crate::terminal::{CTRL_C, Manner};
 
@@ -42,8 +44,13 @@ impl Talk<'_> {
                 return Some(Break(Stop::Close));
             }
             Escape::Chunk(name) => return Some(self.send_chunk(session, &name)),
-            Escape::Encode(bytes) => self.encode(session, &bytes),
-            Escape::Authenticate(words) => return Some(self.authenticate(session, &words)),
+            Escape::Authenticate(words) => return Some(secure::authenticate(&mut (self, session), &words)),
+            Escape::Encode(bytes) => match secure::encode(&bytes) {
+                Ok(text) if session.phase() == Phase::Auth => {
+                    self.rest.typed.extend_from_slice(Zeroizing::new(text + "\r\n").as_bytes());
+                }
+                Ok(words) | Err(words) => say(&words),
+            },
         }
         Some(Continue(()))
     }

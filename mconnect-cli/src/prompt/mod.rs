@@ -13,10 +13,7 @@
 mod alarm;
 mod ask;
 #[cfg(feature = "tls")]
-pub mod auth;
-#[cfg(not(feature = "tls"))]
-#[path = "without_auth.rs"]
-pub mod auth;
+mod auth;
 mod closed;
 mod completion;
 mod editor;
@@ -60,6 +57,7 @@ use crate::judge::End;
 use crate::options::Keys;
 use crate::overdue::Overdue;
 use crate::progress::Work;
+use crate::secure;
 use crate::signals;
 use crate::stderr::say;
 use crate::terminal::{Manner, is_color_wanted};
@@ -319,8 +317,11 @@ impl Talk<'_> {
                 let before = self.before.as_ref().map(|how| format!("\nbefore    {how}")).unwrap_or_default();
                 say(&(self.state() + &before));
             }
-            Escape::Authenticate(words) => return self.authenticate(&words),
-            Escape::Encode(bytes) => return self.encode(&bytes),
+            Escape::Authenticate(words) => return secure::authenticate(self, &words),
+            Escape::Encode(bytes) => match secure::encode(&bytes) {
+                Ok(text) if self.writer.standing().phase == Phase::Auth => return self.send_answer(&text),
+                Ok(words) | Err(words) => say(&words),
+            },
             Escape::Visible => self.is_shown = true,
             Escape::Line(line) => return self.send_line(&line, None),
             Escape::Bytes(bytes) => return self.send_bytes(&bytes),

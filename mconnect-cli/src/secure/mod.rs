@@ -5,6 +5,7 @@ mod chain;
 mod opening;
 mod password;
 mod played;
+mod typed;
 
 use std::cell::RefCell;
 use std::fs;
@@ -24,9 +25,11 @@ use crate::options::{Options, Output, Security, Start};
 use crate::screen::Screen;
 use crate::stderr::say;
 use crate::verdict::Verdict;
-pub use auth::{is_mechanism, refused};
+pub use auth::is_mechanism;
+use auth::refused;
 use opening::Opening;
 pub use password::ask as ask_password;
+pub use typed::{Between, Place, authenticate};
 
 /// What was asked for, made ready.
 pub struct Secure {
@@ -201,6 +204,11 @@ impl Secure {
             say(message);
         }
     }
+}
+
+/// Returns bytes in base64.
+pub fn encode(bytes: &[u8]) -> Result<String, String> {
+    Ok(mconnect_core::auth::encode(bytes))
 }
 
 /// Sets up a server that plays: with the certificate that the options name, or one that is made for it.
