@@ -31,6 +31,7 @@ mod stderr;
 mod terminal;
 mod timestamps;
 mod verdict;
+mod waiting;
 
 use std::process::ExitCode;
 

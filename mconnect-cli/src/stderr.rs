@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mconnect_core::protocol::Escaper;
 
-use crate::timestamps;
+use crate::timestamps::Stamper;
 
 /// The row as it is drawn, and what is told below it if the process is interrupted.
 static LAST_ROW: Mutex<LastRow> = Mutex::new(LastRow { drawn: String::new(), at_interrupt: None, is_left: false });
@@ -25,7 +25,7 @@ pub fn say(line: &str) {
     clear();
     let mut text = String::new();
     Escaper::default().push(format!("{line}\n").as_bytes(), &mut text);
-    put(&timestamps::lines(&text));
+    put(&Stamper::default().stamp(text.as_bytes()).unwrap_or(text.into_bytes()));
 }
 
 /// Returns whether somebody sees the last row.
@@ -84,8 +84,8 @@ fn row() -> MutexGuard<'static, LastRow> {
     LAST_ROW.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn put(text: &str) {
-    let _ = io::stderr().write_all(text.as_bytes());
+fn put(text: impl AsRef<[u8]>) {
+    let _ = io::stderr().write_all(text.as_ref());
 }
 
 /// In columns; a line that wraps cannot be taken away.

@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::panic;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollTimeout;
 use nix::sys::termios::{
     _POSIX_VDISABLE, FlushArg, InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcflush, tcgetattr,
     tcsetattr,
@@ -18,6 +18,7 @@ use rustyline::history::MemHistory;
 use rustyline::{Behavior, Config, Editor};
 
 use crate::options::Color;
+use crate::waiting;
 
 /// The terminal on standard input. Dropping any handle restores it.
 pub struct Terminal {
@@ -230,8 +231,7 @@ pub fn is_color_wanted(color: Color) -> bool {
 /// Drops what was typed and not yet read, and says whether there was anything.
 pub fn drop_typed() -> bool {
     let stdin = io::stdin();
-    let is_there =
-        poll(&mut [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO).is_ok_and(|count| count > 0);
+    let is_there = waiting::is_readable(&stdin, PollTimeout::ZERO);
     let _ = tcflush(&stdin, FlushArg::TCIFLUSH);
     is_there
 }

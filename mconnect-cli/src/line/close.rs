@@ -6,18 +6,19 @@ use std::time::{Duration, Instant};
 use mconnect_core::protocol::{Phase, Request};
 use mconnect_core::script;
 use mconnect_core::{Error, Session};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollTimeout;
 
-use super::{Flow, Stop, Talk, tell_skipped};
+use super::{Flow, Stop, Talk};
 use crate::failure::{Failure, NO_QUIT};
 use crate::judge::{self, End};
 use crate::terminal;
+use crate::waiting;
 
 impl Talk<'_> {
     /// Ends the sending side, and shows what the server says until it closes.
     pub(super) fn drain(&mut self, session: &mut Session) -> Flow {
         if let Some(skipped) = self.script.end_skipped() {
-            tell_skipped(skipped, "which has no lone dot");
+            judge::skipped(skipped, "input", "which has no lone dot");
         }
         // After a refusal QUIT is said, so that the sending side is needed until then.
         if self.rules.ends_at_refusal {
@@ -156,9 +157,8 @@ impl Talk<'_> {
         let deadline = Instant::now() + if is_awaited { INPUT_PATIENCE } else { Duration::ZERO };
         while !self.rest.is_over && self.script.unsent().total() < MOST_COUNTED {
             if !input.is_ready() {
-                let mut fds = [PollFd::new(input.as_fd(), PollFlags::POLLIN)];
                 let left = deadline.saturating_duration_since(Instant::now());
-                if poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO)) == Ok(0) {
+                if !waiting::is_readable(input.as_fd(), PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO)) {
                     break;
                 }
             }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use mconnect_core::protocol::{Phase, Request, Visible};
 use mconnect_core::script;
 use mconnect_core::{Error, Session};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollTimeout;
 
 use super::{Flow, Stop, Talk};
 use crate::judge::{self, End};
@@ -15,6 +15,7 @@ use crate::progress;
 use crate::stderr;
 use crate::stderr::say;
 use crate::terminal::{self, Manner};
+use crate::waiting;
 
 impl Talk<'_> {
     /// Shows what the server has said, if it has, and does not wait.
@@ -22,9 +23,7 @@ impl Talk<'_> {
         if self.is_tls_due(session) {
             return Continue(());
         }
-        let mut server = session.as_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-        let count = poll(server.as_mut_slice(), PollTimeout::ZERO);
-        if count.is_ok_and(|count| count > 0) {
+        if session.as_fd().is_some_and(|fd| waiting::is_readable(fd, PollTimeout::ZERO)) {
             self.receive(session, self.setting.timeouts.command)?;
         }
         self.show_what_came(session)

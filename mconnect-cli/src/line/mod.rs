@@ -23,7 +23,7 @@ use zeroize::Zeroize as _;
 
 use crate::connection::Setting;
 use crate::input::{Block, Input};
-use crate::judge::End;
+use crate::judge::{self, End};
 use crate::options::Options;
 use crate::overdue::Overdue;
 use crate::progress::{self, Work};
@@ -184,7 +184,7 @@ impl Talk<'_> {
                 Next::Input if self.rest.is_over => return self.drain(session),
                 Next::Input => self.read_on(session)?,
                 Next::StartTls => return Break(Stop::StartTls),
-                Next::Skipped(octets) => tell_skipped(octets, "up to the lone dot"),
+                Next::Skipped(octets) => judge::skipped(octets, "input", "up to the lone dot"),
                 Next::Dropped => self.tell_dropped(session),
                 Next::End => return Break(Stop::End),
             }
@@ -338,10 +338,6 @@ impl Rest {
         self.typed.zeroize();
         self.taken = 0;
     }
-}
-
-fn tell_skipped(octets: u64, up_to: &str) {
-    say(&format!("mconnect: DATA was refused: {octets} octets of input, {up_to}, were not sent"));
 }
 
 fn is_ready(fd: &PollFd<'_>) -> bool {

@@ -27,7 +27,7 @@ pub struct Observers<'a> {
     /// What is kept for whoever asks for a record at the prompt.
     pub session_log: SessionLog,
     is_typed: bool,
-    json: Option<Json>,
+    pub json: Option<Json>,
     timings: Option<Timings>,
 }
 
@@ -56,7 +56,7 @@ impl<'a> Observers<'a> {
         let json = options.output.is_json.then(Json::begin);
         let timings = match &json {
             _ if !options.output.has_timing => None,
-            Some(json) => Some(json.timings()),
+            Some(json) => Some(json.journal.timings()),
             None => Some(Timings::new()),
         };
         Ok(Self { options, start: Instant::now(), record, session_log: SessionLog::default(), is_typed, json, timings })
@@ -78,14 +78,10 @@ impl<'a> Observers<'a> {
             connect = connect.observer(self.session_log.head());
         }
         match (&self.json, &self.timings) {
-            (Some(json), _) => connect.observer(json.observer()),
+            (Some(json), _) => connect.observer(json.journal.clone()),
             (None, Some(timings)) => connect.observer(timings.clone()),
             (None, None) => connect,
         }
-    }
-
-    pub fn json(&self) -> Option<&Json> {
-        self.json.as_ref()
     }
 
     /// Writes what is written at the end.

@@ -83,8 +83,8 @@ impl Runner<'_> {
         let started = Instant::now();
         let opened = self.watch.over(self.connect.clone()).open().map_err(|error| Failure::from(&error));
         let failure = opened.and_then(|session| self.converse(session, dialogue)).err();
-        if let Some(json) = self.watch.json() {
-            json.close();
+        if let Some(json) = &self.watch.json {
+            json.journal.close();
         }
         match &failure {
             Some(failure) if self.options.play.is_tap => self.verdict.fail_for(failure),
@@ -115,9 +115,9 @@ impl Runner<'_> {
             player.drop_at(place);
         }
         let is_shown = !self.options.is_quiet && !play.is_tap;
-        if is_shown || self.watch.json().is_some() {
-            player.watch(move |report| match (report, self.watch.json()) {
-                (Report::Outcome(outcome), Some(json)) => json.expectation(outcome),
+        if is_shown || self.watch.json.is_some() {
+            player.watch(move |report| match (report, &self.watch.json) {
+                (Report::Outcome(outcome), Some(json)) => json.journal.expectation(outcome),
                 (Report::Sent(line), None) => self.show("C", line),
                 (Report::Received(line), None) => self.show("S", line),
                 (Report::TlsStarted(agreed), _) => self.secure.note(&Visible(agreed.as_bytes()).to_string()),

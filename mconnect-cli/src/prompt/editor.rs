@@ -216,7 +216,7 @@ impl Editor {
         self.history.add(&mut self.rustyline, line);
     }
 
-    /// Gives what is typed and not entered.
+    /// Returns what is typed and not entered.
     pub fn unfinished(&self) -> String {
         format!("{}{}", self.left, self.right)
     }

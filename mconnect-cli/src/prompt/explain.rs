@@ -11,7 +11,6 @@ use crate::connection::Setting;
 use crate::help;
 use crate::secure::decode;
 use crate::stderr::say;
-use crate::timestamps;
 
 /// Tells or does what has nothing to do with where the session stands.
 pub fn aside(aside: Aside, setting: &Setting<'_>) {
@@ -69,10 +68,7 @@ pub fn standing(peer: &Peer, mark: &str, standing: &Standing) -> String {
 /// Appends a line with what a challenge says, if it says something.
 pub fn challenge(raw: &[u8], has_color: bool, out: &mut String) {
     if let Some(challenge) = decode(ReplyLine::new(raw).text()).filter(|challenge| !challenge.is_empty()) {
-        let text = format!("  that is: {}", Visible(&challenge));
-        out.push_str(&timestamps::of_now().unwrap_or_default());
-        out.push_str(&if has_color { paint::dim(&text) } else { text });
-        out.push('\n');
+        paint::note(&format!("  that is: {}", Visible(&challenge)), has_color, out);
     }
 }
 
@@ -84,9 +80,5 @@ pub fn explain(raw: &[u8], has_color: bool, out: &mut String) {
     // A detail of 0 says less than the reply code does.
     let codes = enhanced.filter(|code| !code.ends_with(".0.0")).into_iter().chain(plain);
     let known = codes.filter_map(|code| protocol::explain(&code).map(|meaning| format!("  {code}: {meaning}")));
-    if let Some(text) = known.into_iter().next() {
-        out.push_str(&timestamps::of_now().unwrap_or_default());
-        out.push_str(&if has_color { paint::dim(&text) } else { text });
-        out.push('\n');
-    }
+    known.take(1).for_each(|text| paint::note(&text, has_color, out));
 }

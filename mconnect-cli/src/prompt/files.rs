@@ -1,14 +1,14 @@
 //! Files on their way out.
 
 use std::env;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::ops::ControlFlow::Continue;
+use std::ops::ControlFlow::{self, Continue};
 use std::path::PathBuf;
 
 use mconnect_core::protocol::{BodyEncoder, CrlfEncoder, Phase};
 
-use super::{Flow, Talk};
+use super::{Flow, Leave, Talk};
 use crate::failure::Failure;
 use crate::progress::Work;
 use crate::stderr::say;
@@ -16,8 +16,7 @@ use crate::stderr::say;
 impl Talk<'_> {
     /// Sends a file: as the body, with its dots doubled and its end; into a chunk as it is; otherwise as typed lines.
     pub(super) fn send_file(&mut self, name: &str) -> Flow {
-        let opened = open(name).and_then(|file| Ok((file.metadata()?, file)));
-        let (metadata, mut file) = match opened {
+        let (metadata, mut file) = match open(name) {
             Ok(opened) => opened,
             Err(error) => return cannot_read(name, &error),
         };
@@ -56,8 +55,7 @@ impl Talk<'_> {
 
     /// Sends a file as one chunk, the last one of a message ([RFC 3030](https://www.rfc-editor.org/rfc/rfc3030)).
     pub(super) fn send_chunk(&mut self, name: &str) -> Flow {
-        let opened = open(name).and_then(|file| Ok((file.metadata()?, file)));
-        let (size, file) = match opened {
+        let (size, file) = match open(name) {
             Ok((metadata, file)) if metadata.is_file() => (metadata.len(), file),
             Ok(_) => {
                 say(&format!("mconnect: {name} has no size: only a file can be a chunk"));
@@ -76,45 +74,43 @@ impl Talk<'_> {
     }
 
     fn send_body(&mut self, name: &str, file: &mut File) -> Flow {
-        let (mut encoder, mut block, mut out) = (BodyEncoder::default(), vec![0; BLOCK], Vec::new());
-        loop {
-            match file.read(&mut block) {
-                Ok(0) => break,
-                Ok(count) => {
-                    encoder.encode(&block[..count], &mut out);
-                    self.send(&out)?;
-                    out.clear();
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // Half a message must not be delivered: the body stays open.
-                Err(error) => {
-                    self.end_work();
-                    return cannot_read(name, &error);
-                }
-            }
+        let (mut encoder, mut end) = (BodyEncoder::default(), Vec::new());
+        // Half a message must not be delivered: where not all of it was read, the body stays open.
+        if self.send_blocks(name, file, |block, out| encoder.encode(block, out))? {
+            encoder.finish(&mut end);
+            self.send(&end)?;
         }
-        encoder.finish(&mut out);
-        self.send(&out)?;
         self.end_work();
         self.advance()?;
         self.settle()
     }
 
     fn send_octets(&mut self, name: &str, input: &mut impl Read) -> Flow {
-        let mut block = vec![0; BLOCK];
-        loop {
-            match input.read(&mut block) {
-                Ok(0) => break,
-                Ok(count) => self.send(&block[..count])?,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.end_work();
-                    return cannot_read(name, &error);
-                }
-            }
-        }
+        self.send_blocks(name, input, |block, out| out.extend_from_slice(block))?;
         self.end_work();
         Continue(())
+    }
+
+    /// Sends what is read, as it is encoded, and says whether that was all.
+    fn send_blocks(
+        &mut self,
+        name: &str,
+        input: &mut impl Read,
+        mut encode: impl FnMut(&[u8], &mut Vec<u8>),
+    ) -> ControlFlow<Leave, bool> {
+        let (mut block, mut out) = (vec![0; BLOCK], Vec::new());
+        loop {
+            match input.read(&mut block) {
+                Ok(0) => return Continue(true),
+                Ok(count) => {
+                    out.clear();
+                    encode(&block[..count], &mut out);
+                    self.send(&out)?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return cannot_read(name, &error).map_continue(|()| false),
+            }
+        }
     }
 }
 
@@ -125,9 +121,10 @@ fn begins_with_command(text: &[u8]) -> bool {
 }
 
 /// Opens a file; a folder is none.
-fn open(name: &str) -> io::Result<File> {
+fn open(name: &str) -> io::Result<(Metadata, File)> {
     let file = File::open(expand(name))?;
-    if file.metadata()?.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(file) }
+    let metadata = file.metadata()?;
+    if metadata.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok((metadata, file)) }
 }
 
 /// Returns the path that a name stands for: `~/` is the user's own folder.

@@ -77,7 +77,7 @@ pub enum Ending {
 }
 
 impl Heard {
-    /// Gives what this line's reply answers, if it ends one.
+    /// Returns what this line's reply answers, if it ends one.
     pub fn answer(&self) -> Option<Answer> {
         self.standing.last_answer.filter(|_| self.ends_reply)
     }

@@ -152,7 +152,7 @@ impl Talk<'_> {
                     (self.lines.kept, is_dropped) = (None, true);
                     self.drop_ahead(had_lines)?;
                 }
-                Next::Skipped(octets) => tell_skipped(octets, "up to the lone dot"),
+                Next::Skipped(octets) => judge::skipped(octets, "the paste", "up to the lone dot"),
                 Next::End => return self.end_lines(had_lines),
             }
         }
@@ -212,7 +212,7 @@ impl Talk<'_> {
         let standing = self.writer.standing();
         let is_skipping = self.lines.script.phase(&standing) != standing.phase;
         if let Some(octets) = self.lines.script.end_skipped() {
-            tell_skipped(octets, "which has no lone dot");
+            judge::skipped(octets, "the paste", "which has no lone dot");
         }
         self.end_work();
         self.lines = Lines::typed(self.setting.secure);
@@ -326,7 +326,3 @@ impl Talk<'_> {
 }
 
 const CLOSING: &str = "mconnect: the server is closing: ~o opens the session again";
-
-fn tell_skipped(octets: u64, up_to: &str) {
-    say(&format!("mconnect: DATA was refused: {octets} octets of the paste, {up_to}, were not sent"));
-}

@@ -19,18 +19,18 @@
 //! ```
 
 use std::io;
-use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollTimeout;
 use nix::sys::pthread::{Pthread, pthread_kill, pthread_self};
 use nix::sys::signal::{SigSet, Signal, raise};
 use rustyline::ExternalPrinter;
 
 use crate::screen;
 use crate::signals;
+use crate::waiting;
 
 /// Wakes the editor when there is something to show, or the tool is to end.
 #[derive(Default)]
@@ -432,9 +432,7 @@ fn interrupt() {
 
 /// Says whether the terminal takes something now.
 fn can_print() -> bool {
-    let stdout = io::stdout();
-    let mut fds = [PollFd::new(stdout.as_fd(), PollFlags::POLLOUT)];
-    poll(&mut fds, PollTimeout::ZERO).is_ok_and(|count| count > 0)
+    waiting::is_writable(io::stdout(), PollTimeout::ZERO)
 }
 
 /// What follows is to be shown at once, up to the end of the update.
