@@ -1,5 +1,5 @@
 //! What was sent and was a secret is in the tool's memory no more; while one is held, nobody may look there.
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", feature = "tls"))]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
@@ -153,7 +153,6 @@ fn a_piped_answer_is_gone_once_it_was_sent() {
     tool.end();
 }
 
-#[cfg(feature = "tls")]
 #[test]
 fn a_password_of_a_command_or_of_the_environment_is_gone_after_authentication() {
     let folder = Folder::new("wiped");
@@ -201,7 +200,6 @@ fn an_answer_that_was_typed_unseen_is_gone_once_it_was_sent() {
     drop(server.received());
 }
 
-#[cfg(feature = "tls")]
 #[test]
 fn while_a_password_is_held_nobody_may_look_into_the_process() {
     // The system says so by whose the files of the process are.
