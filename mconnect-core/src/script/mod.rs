@@ -262,6 +262,11 @@ impl Script {
         &self.out[..self.due]
     }
 
+    /// Says whether what it holds, to be sent or not yet whole, may be a secret: where it was read from, it is to be wiped.
+    pub fn holds_secret(&self) -> bool {
+        self.is_secret || self.due < self.out.len()
+    }
+
     /// Notes that what was to be sent was sent.
     pub fn sent(&mut self) {
         let due = std::mem::take(&mut self.due);
