@@ -191,7 +191,7 @@ fn hint(error: &Error) -> Option<&'static str> {
             ErrorKind::PermissionDenied => Some("a firewall of this machine forbids it"),
             _ => None,
         },
-        Error::Timeout { scene, .. } if scene.phase == Phase::Greeting => {
+        Error::Timeout { context, .. } if context.phase == Phase::Greeting => {
             Some("does the server speak SMTP there? port 465 expects TLS from the first byte")
         }
         error if error.is_truncation() => Some("what came before may have been cut short"),

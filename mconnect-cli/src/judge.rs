@@ -21,7 +21,7 @@ pub enum End {
 /// Judges a reply that ended; `is_complete` says whether the server may close now without anything missing. A script
 /// whose message is refused has failed; a person sees it.
 pub fn reply(answer: Answer, is_complete: bool, is_script: bool, verdict: &Verdict) {
-    let Answer { request, code } = answer;
+    let Answer { request, code, .. } = answer;
     match (answer.meaning(), request) {
         _ if is_goodbye(answer, is_complete) => {}
         (Meaning::OutOfStep, _) => verdict.fail(Status::Protocol),

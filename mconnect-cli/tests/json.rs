@@ -32,7 +32,9 @@ impl Schema {
 
     /// The events that are described.
     fn events(&self) -> BTreeSet<String> {
+        let library = ["Values of the library", "Extensions", "extension", "Error"];
         let others = ["Every object", "Events", "Objects in them", "text", "problem", "certificate", "timing"];
+        let others = [others.as_slice(), &library].concat();
         self.0.keys().filter(|name| !others.contains(&name.as_str())).cloned().collect()
     }
 

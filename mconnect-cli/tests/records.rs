@@ -1,4 +1,5 @@
 //! Sessions written down, from the arguments and from the prompt, and played again.
+#![cfg(feature = "tls")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;

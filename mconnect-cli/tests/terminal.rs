@@ -1,4 +1,5 @@
 //! The tool on a real pseudo-terminal.
+#![cfg(feature = "tls")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;

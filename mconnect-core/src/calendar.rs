@@ -16,7 +16,7 @@ pub fn date(time: SystemTime) -> String {
 }
 
 /// Writes a time as `2026-11-23T03:05:13.000042Z` ([RFC 3339](https://www.rfc-editor.org/rfc/rfc3339)).
-#[cfg_attr(not(feature = "serde"), allow(dead_code, reason = "without JSON, nobody writes times"))]
+#[cfg_attr(not(feature = "json"), allow(dead_code, reason = "without JSON, nobody writes times"))]
 pub(crate) fn timestamp(time: SystemTime) -> String {
     let since = since_epoch(time);
     let (seconds, micros) = (since.as_secs() % DAY, since.subsec_micros());

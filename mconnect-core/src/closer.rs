@@ -8,6 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// What was waiting fails: with [`Error::Aborted`](crate::Error::Aborted) once the session is open, and before that with
 /// the error of resolving or connecting, whose kind is then
 /// [`ConnectionAborted`](std::io::ErrorKind::ConnectionAborted). A closer is for one session, and does not keep it open.
+#[doc(alias = "cancel")]
+#[doc(alias = "abort")]
+#[doc(alias = "shutdown")]
 #[derive(Clone, Default)]
 pub struct Closer(Arc<Mutex<Slot>>);
 
@@ -37,6 +40,7 @@ impl Closer {
     }
 
     /// Says whether the connection was closed from this side.
+    #[must_use]
     pub fn is_closed(&self) -> bool {
         self.slot().is_closed
     }

@@ -25,6 +25,11 @@ use crate::stream::Stream;
 /// let session = Connect::new("mx.example.org", 25).family(Family::V6).open()?;
 /// # Ok::<(), mconnect_core::Error>(())
 /// ```
+#[doc(alias = "client")]
+#[doc(alias = "dial")]
+#[doc(alias = "netcat")]
+#[doc(alias = "swaks")]
+#[doc(alias = "telnet")]
 #[derive(Clone)]
 pub struct Connect {
     host: String,
@@ -194,6 +199,33 @@ impl Connect {
     }
 
     /// Begins a session over a stream that is open already, with the settings of this; the host is its name in errors.
+    /// Nothing is resolved or connected to. LMTP over a UNIX socket, say
+    /// ([RFC 2033](https://www.rfc-editor.org/rfc/rfc2033)):
+    ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use std::os::unix::net::UnixStream;
+    /// # use std::io::Write as _;
+    /// use std::time::Duration;
+    ///
+    /// use mconnect_core::{Connect, Timeouts};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let path = std::env::temp_dir().join(format!("mconnect-doc-{}", std::process::id()));
+    /// # let listener = std::os::unix::net::UnixListener::bind(&path)?;
+    /// # let server = std::thread::spawn(move || listener.accept().unwrap().0.write_all(b"220 lmtp ready\r\n"));
+    /// let timeouts = Timeouts::default().replies(Duration::from_secs(20));
+    /// let mut session = Connect::new("lmtp.sock", 24).timeouts(timeouts).over(UnixStream::connect(&path)?);
+    /// assert_eq!(session.read_reply()?.require(220)?.text_lossy(), "lmtp ready");
+    /// # server.join().unwrap()?;
+    /// # std::fs::remove_file(path)?;
+    /// # Ok(()) }
+    /// # main().unwrap();
+    /// # }
+    /// ```
+    #[doc(alias = "socketpair")]
+    #[doc(alias = "unix")]
+    #[doc(alias = "lmtp")]
     pub fn over(&self, stream: impl Stream + 'static) -> Session {
         let peer = self.peer(None);
         Session::new(Arc::new(stream), peer, None, self.settings(), Closer::new())

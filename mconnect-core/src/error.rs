@@ -48,21 +48,21 @@ pub enum Error {
         source: io::Error,
     },
     /// Reading or writing failed.
-    #[error("{}", Failed(scene))]
+    #[error("{}", Failed(context))]
     Io {
         /// What was being done.
-        scene: Scene,
+        context: Context,
         /// What the system says.
         source: io::Error,
     },
     /// A deadline passed.
     #[error(
         "{}: timed out after {}{}",
-        Failed(scene), Seconds(*after), if *is_overall { ", the deadline of the whole session" } else { "" }
+        Failed(context), Seconds(*after), if *is_overall { ", the deadline of the whole session" } else { "" }
     )]
     Timeout {
         /// What was being done.
-        scene: Scene,
+        context: Context,
         /// How long the deadline was.
         after: Duration,
         /// What was read of the reply under way.
@@ -72,24 +72,24 @@ pub enum Error {
         is_overall: bool,
     },
     /// The server closed the connection before it had replied.
-    #[error("{}: the server closed the connection", Failed(scene))]
+    #[error("{}: the server closed the connection", Failed(context))]
     Closed {
         /// What was being done.
-        scene: Scene,
+        context: Context,
         /// What was read of the reply under way.
         partial: Vec<u8>,
     },
     /// The connection was closed from this side: by a [`Closer`](crate::Closer), or because a deadline had passed.
-    #[error("{}: the connection was closed from this side", Failed(scene))]
+    #[error("{}: the connection was closed from this side", Failed(context))]
     Aborted {
         /// What was being done.
-        scene: Scene,
+        context: Context,
     },
     /// The server sent more than the [`Limits`](crate::protocol::Limits) allow.
-    #[error("cannot {scene}")]
+    #[error("cannot {context}")]
     Limit {
         /// What was being done.
-        scene: Scene,
+        context: Context,
         /// What was read of the reply.
         partial: Vec<u8>,
         /// The limit.
@@ -97,10 +97,10 @@ pub enum Error {
     },
     /// A command would be answered by the reply to an earlier one, or be taken for something else in this phase: nothing
     /// was sent.
-    #[error("will not {scene}: {}", Obstacle(scene.action, *outstanding))]
+    #[error("will not {context}: {}", Obstacle(context.action, *outstanding))]
     OutOfStep {
         /// What was to be done.
-        scene: Scene,
+        context: Context,
         /// How many replies are due.
         outstanding: usize,
     },
@@ -109,27 +109,27 @@ pub enum Error {
     /// ([`Meaning::OutOfStep`](crate::protocol::Meaning::OutOfStep)).
     #[error(
         "out of step with {} ({} phase): {} \"{reply}\"",
-        scene.peer, scene.phase,
+        context.peer, context.phase,
         reply.request().map_or("nobody asked for".to_owned(), |request| format!("{request} was answered by"))
     )]
     Surprise {
         /// What was being done.
-        scene: Scene,
+        context: Context,
         /// The reply, and what it answers.
         reply: Box<Reply>,
     },
     /// A line to be sent holds a line break, and would be two: nothing was sent.
-    #[error("will not {scene}: the line holds a line break")]
+    #[error("will not {context}: the line holds a line break")]
     LineBreak {
         /// What was to be done.
-        scene: Scene,
+        context: Context,
     },
     /// The message to be sent could not be read. It is unfinished, and the server is still waiting for the rest of
     /// it: close the session, so that half a message is not delivered.
-    #[error("cannot read the message for {}", scene.peer)]
+    #[error("cannot read the message for {}", context.peer)]
     Message {
         /// What was being done.
-        scene: Scene,
+        context: Context,
         /// What its reader says.
         source: io::Error,
     },
@@ -142,18 +142,18 @@ pub enum Error {
         source: Box<Error>,
     },
     /// TLS could not be started. Nothing more can be sent: not in the clear either.
-    #[error("cannot {scene}")]
+    #[error("cannot {context}")]
     Tls {
         /// What was being done.
-        scene: Scene,
+        context: Context,
         /// What the connection says, in words; with the feature `tls`, `Error::rustls` returns what rustls says.
         source: io::Error,
     },
     /// TLS was not started, because the server had sent plain text already that would be taken for its answers inside
     /// TLS. Behind the reply to STARTTLS this is an attack: response injection.
     #[error(
-        "will not {scene}: {octets} octets of plain text came {}",
-        if scene.phase == Phase::StartTls {
+        "will not {context}: {octets} octets of plain text came {}",
+        if context.phase == Phase::StartTls {
             "behind the reply to STARTTLS, and would be taken for answers inside TLS (response injection)"
         } else {
             "before the handshake"
@@ -161,23 +161,23 @@ pub enum Error {
     )]
     Injection {
         /// What was to be done.
-        scene: Scene,
+        context: Context,
         /// How much there was.
         octets: usize,
     },
     /// The server showed certificates that do not prove it to be the one that was asked for. The connection is closed.
-    #[error("cannot trust {}: {}", scene.peer, info.reason())]
+    #[error("cannot trust {}: {}", context.peer, info.reason())]
     Untrusted {
         /// What was being done.
-        scene: Scene,
+        context: Context,
         /// What the handshake came to, with what the server showed, and everything that is wrong with it.
         info: Box<Info>,
     },
     /// An exchange of AUTH was cancelled, or the server granted it without having proven itself.
-    #[error("cannot {scene}")]
+    #[error("cannot {context}")]
     Auth {
         /// What was being done.
-        scene: Scene,
+        context: Context,
         /// Why.
         source: AuthError,
     },
@@ -200,6 +200,7 @@ pub enum Truncation {
 
 /// An attempt to connect that failed.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Attempt {
     /// The address.
     pub address: SocketAddr,
@@ -217,7 +218,8 @@ pub struct DeadlinePassed;
 
 /// What was being done, with whom, in which phase.
 #[derive(Debug, Clone)]
-pub struct Scene {
+#[non_exhaustive]
+pub struct Context {
     /// What was being done.
     pub action: Action,
     /// With whom.
@@ -341,6 +343,7 @@ impl From<Truncation> for io::Error {
 
 impl Error {
     /// Says whether a deadline passed.
+    #[must_use]
     pub fn is_timeout(&self) -> bool {
         match self {
             Self::Timeout { .. } => true,
@@ -354,6 +357,7 @@ impl Error {
     /// 4.5.4.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.2.1)): whatever keeps a server from answering may pass, and
     /// so may a 4yz; a 5yz does not, nor what the caller has to mend. A 552 to RCPT is a 452 in older words
     /// ([section 4.5.3.1.10](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.10)).
+    #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Resolve { is_temporary, .. } => *is_temporary,
@@ -381,7 +385,7 @@ impl Error {
     /// Says what to do instead, where the mistake is the caller's.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::OutOfStep { scene, outstanding } => Some(match (scene.phase, outstanding) {
+            Self::OutOfStep { context, outstanding } => Some(match (context.phase, outstanding) {
                 (Phase::Greeting, 1..) => "read the greeting first (Session::greeting)",
                 (_, 1..) => {
                     "read the replies that are due first (Session::read_reply), or send a group (Session::pipeline)"
@@ -389,10 +393,10 @@ impl Error {
                 (Phase::Body, 0) => "the server waits for a message (Session::message)",
                 (Phase::Chunk { .. }, 0) => "the server waits for the rest of a chunk (Session::send)",
                 (Phase::StartTls, 0) => "the server waits for a handshake (Session::upgrade)",
-                (_, 0) if scene.action == Action::ReadReply => "the greeting is the first reply, and comes once",
+                (_, 0) if context.action == Action::ReadReply => "the greeting is the first reply, and comes once",
                 _ => return None,
             }),
-            Self::Injection { scene, .. } if scene.phase != Phase::StartTls => {
+            Self::Injection { context, .. } if context.phase != Phase::StartTls => {
                 Some("TLS from the first byte begins before anything else is read")
             }
             Self::LineBreak { .. } => {
@@ -431,35 +435,37 @@ impl Error {
     }
 
     /// Says whether the connection ended without the farewell that TLS has: what came before may have been cut short.
+    #[must_use]
     pub fn is_truncation(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::UnexpectedEof)
     }
 
     /// Says whether anything had been sent to the server before.
+    #[must_use]
     pub fn has_sent(&self) -> bool {
         match self {
             Self::Pipeline { .. } | Self::Unexpected(_) => true,
-            _ => self.scene().is_some_and(|scene| scene.has_sent),
+            _ => self.context().is_some_and(|context| context.has_sent),
         }
     }
 
     /// Says what was being done, if there was a session.
-    pub fn scene(&self) -> Option<&Scene> {
+    pub fn context(&self) -> Option<&Context> {
         match self {
-            Self::Io { scene, .. }
-            | Self::Timeout { scene, .. }
-            | Self::Closed { scene, .. }
-            | Self::Aborted { scene }
-            | Self::Limit { scene, .. }
-            | Self::OutOfStep { scene, .. }
-            | Self::Surprise { scene, .. }
-            | Self::LineBreak { scene }
-            | Self::Tls { scene, .. }
-            | Self::Injection { scene, .. }
-            | Self::Untrusted { scene, .. }
-            | Self::Auth { scene, .. }
-            | Self::Message { scene, .. } => Some(scene),
-            Self::Pipeline { source, .. } => source.scene(),
+            Self::Io { context, .. }
+            | Self::Timeout { context, .. }
+            | Self::Closed { context, .. }
+            | Self::Aborted { context }
+            | Self::Limit { context, .. }
+            | Self::OutOfStep { context, .. }
+            | Self::Surprise { context, .. }
+            | Self::LineBreak { context }
+            | Self::Tls { context, .. }
+            | Self::Injection { context, .. }
+            | Self::Untrusted { context, .. }
+            | Self::Auth { context, .. }
+            | Self::Message { context, .. } => Some(context),
+            Self::Pipeline { source, .. } => source.context(),
             Self::Address { .. } | Self::Resolve { .. } | Self::Connect { .. } | Self::Unexpected(_) => None,
         }
     }
@@ -468,33 +474,33 @@ impl Error {
 impl Error {
     /// Says in which phase it happened, where sending has led to another one since.
     pub(crate) fn in_phase(mut self, phase: Phase) -> Self {
-        if let Some(scene) = self.scene_mut() {
-            scene.phase = phase;
+        if let Some(context) = self.scene_mut() {
+            context.phase = phase;
         }
         self
     }
 
     /// Says to which command a reply was awaited.
     pub(crate) fn awaiting(mut self, command: Arc<str>) -> Self {
-        if let Some(awaited) = self.scene_mut().and_then(|scene| scene.awaited.as_mut()) {
+        if let Some(awaited) = self.scene_mut().and_then(|context| context.awaited.as_mut()) {
             awaited.command = Some(command);
         }
         self
     }
 
-    fn scene_mut(&mut self) -> Option<&mut Scene> {
+    fn scene_mut(&mut self) -> Option<&mut Context> {
         match self {
-            Self::Io { scene, .. }
-            | Self::Timeout { scene, .. }
-            | Self::Closed { scene, .. }
-            | Self::Aborted { scene }
-            | Self::Limit { scene, .. } => Some(scene),
+            Self::Io { context, .. }
+            | Self::Timeout { context, .. }
+            | Self::Closed { context, .. }
+            | Self::Aborted { context }
+            | Self::Limit { context, .. } => Some(context),
             _ => None,
         }
     }
 }
 
-impl fmt::Display for Scene {
+impl fmt::Display for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.unread() {
             Some(awaited) => write!(f, "read the {awaited} from {} ({} phase)", self.peer, self.phase),
@@ -503,7 +509,7 @@ impl fmt::Display for Scene {
     }
 }
 
-impl Scene {
+impl Context {
     /// Returns the reply that was being read.
     fn unread(&self) -> Option<&Awaited> {
         self.awaited.as_deref().filter(|_| matches!(self.action, Action::Read | Action::ReadReply))
@@ -511,7 +517,7 @@ impl Scene {
 }
 
 /// What failed: that a reply did not come, or what was being done.
-struct Failed<'a>(&'a Scene);
+struct Failed<'a>(&'a Context);
 
 impl fmt::Display for Failed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -48,30 +48,51 @@
 //!
 //! Out of scope: composing messages (MIME, headers), queueing and retrying, looking up MX records.
 //!
+//! # Where to begin
+//!
+//! | for | there is |
+//! |---|---|
+//! | a session with a server | [`Connect::open`], then [`Session::command`], [`pipeline`](Session::pipeline), [`message`](Session::message) |
+//! | TLS after STARTTLS, or from the first byte on | `Session::upgrade` (feature `tls`); [`Session::upgrade_with`] for anybody else's TLS |
+//! | AUTH | `Session::authenticate` (feature `auth`) |
+//! | a UNIX socket, a child process, any other stream | [`Connect::over`], [`Session::from_stream`], [`Pair`], [`Stream`] |
+//! | one thread that reads and one that writes | [`Session::split`] |
+//! | a log, the time that everything took | [`Observer`], [`Timings`] |
+//! | the same as values that serde writes | the module `json` (feature `json`) |
+//! | a session that is written down, and compared | [`dialogue::Player`], [`dialogue::Recorder`] |
+//! | the test of a client | `server::Setup` (feature `server`) |
+//! | SMTP without I/O, for a loop of one's own | [`protocol`], [`script`] |
+//!
 //! # Features
-//! `server`: a loopback SMTP server for tests and for practice, without a dependency more.
+//! None is on by default. A feature adds, and never changes what is there without it.
 //!
-//! `tls`: STARTTLS and TLS from the first byte, with rustls and ring; see [`Session::upgrade_with`] for anybody else's.
+//! | feature | gives | crates | build |
+//! |---|---|---|---|
+//! | none | sessions, dialogues, timings, and the state machine under them | 9 | 11 s |
+//! | `server` | a loopback server for tests and for practice: it receives mail, breaks every rule on demand, plays dialogues | 9 | 12 s |
+//! | `json` | what happens to a session, and what it hands out, as values for [serde](https://serde.rs) | 13 | 17 s |
+//! | `auth` | AUTH: PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1, SCRAM-SHA-256, XOAUTH2, OAUTHBEARER, EXTERNAL; inside TLS the two SCRAM-…-PLUS, with channel binding | 24 | 22 s |
+//! | `tls` | STARTTLS and TLS from the first byte on, with rustls and ring; certificates, and what is wrong with them, as data | 32 | 42 s |
+//! | all of them | | 41 | 47 s |
 //!
-//! `auth`: AUTH, with PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1, SCRAM-SHA-256, XOAUTH2, OAUTHBEARER and EXTERNAL; inside TLS
-//! SCRAM-SHA-1-PLUS and SCRAM-SHA-256-PLUS, too, with channel binding.
-//!
-//! `serde`: what happens to a session as values that can be written, as JSON for one (the module `json`).
+//! *Crates* counts all that are built, procedural macros with them, as `cargo tree -e normal,build` lists them on Linux;
+//! *build* is the processor's time for `cargo build` from nothing. ring, which `auth` and `tls` share, needs a C compiler.
 
 #![warn(missing_docs)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "auth")]
 pub mod auth;
 #[cfg(not(feature = "auth"))]
 #[path = "without_auth.rs"]
 mod auth;
-#[cfg(any(feature = "serde", feature = "tls"))]
+#[cfg(any(feature = "json", feature = "tls"))]
 mod calendar;
 mod closer;
 mod connect;
 pub mod dialogue;
 mod error;
-#[cfg(feature = "serde")]
+#[cfg(feature = "json")]
 pub mod json;
 mod observer;
 mod own_name;
@@ -90,9 +111,14 @@ mod tls;
 
 pub use closer::Closer;
 pub use connect::{Connect, Family, port};
-pub use error::{Action, Attempt, Awaited, DeadlinePassed, Error, Peer, Scene, Truncation};
+pub use error::{Action, Attempt, Awaited, Context, DeadlinePassed, Error, Peer, Truncation};
 pub use observer::{Event, Observer, observer_fn};
 pub use own_name::{address_literal, is_name_blamed, own_name};
 pub use session::{Hello, MessageReply, RawReader, RawWriter, Reader, Session, Timeouts, Writer};
 pub use stream::{ChannelBindings, Pair, Stream};
-pub use timings::{Stage, Timing, Timings};
+pub use timings::{TimedStage, Timing, Timings};
+
+/// The examples of the crate's README are compiled, too.
+#[cfg(all(doctest, feature = "server"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

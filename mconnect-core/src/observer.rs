@@ -11,6 +11,40 @@ use crate::tls::Info;
 
 /// Sees everything that happens to a session, as it happens, in the threads in which it happens. No lock is held
 /// meanwhile; what takes long delays the session. [`observer_fn`] makes one of a function; an `Arc` of one is one.
+///
+/// This one logs both sides, secrets left out, with the time since it began:
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// use std::time::Instant;
+///
+/// use mconnect_core::protocol::Visible;
+/// use mconnect_core::{Connect, Event, observer_fn, server::Server};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = Server::start()?;
+/// let start = Instant::now();
+/// let log = observer_fn(move |at, event| {
+///     let since = at.saturating_duration_since(start).as_millis();
+///     match event {
+///         Event::Connected { peer } => eprintln!("{since} ms: connected to {peer}"),
+///         Event::Sent(bytes) => eprintln!("{since} ms: C: {}", Visible(bytes.trim_ascii_end())),
+///         Event::SentSecret(octets) => eprintln!("{since} ms: C: {octets} secret octets"),
+///         Event::Received(line) => eprintln!("{since} ms: S: {line}"),
+///         // Events may come that are not known yet.
+///         _ => {}
+///     }
+/// });
+/// let mut session = Connect::new("127.0.0.1", server.port()).observer(log).open()?;
+/// session.read_reply()?.require(220)?;
+/// session.quit()?;
+/// # Ok(()) }
+/// # main().unwrap();
+/// # }
+/// ```
+#[doc(alias = "log")]
+#[doc(alias = "trace")]
+#[doc(alias = "hook")]
 pub trait Observer: Send + Sync {
     /// Is told what happened, and when.
     fn observe(&self, at: Instant, event: &Event<'_>);

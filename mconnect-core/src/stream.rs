@@ -17,6 +17,8 @@ use crate::error::Truncation;
 /// It blocks: a socket set to be non-blocking would be asked again and again. Reads and writes that take longer than their
 /// timeout fail with [`WouldBlock`](io::ErrorKind::WouldBlock) or
 /// [`TimedOut`](io::ErrorKind::TimedOut).
+#[doc(alias = "transport")]
+#[doc(alias = "socket")]
 pub trait Stream: Send + Sync {
     /// Reads some bytes; none at the end of the stream.
     ///
@@ -24,7 +26,7 @@ pub trait Stream: Send + Sync {
     /// What the transport says, or that the timeout passed.
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Writes some of the bytes and gives how many.
+    /// Writes some of the bytes and returns how many.
     ///
     /// # Errors
     /// What the transport says, or that the timeout passed.
@@ -54,7 +56,7 @@ pub trait Stream: Send + Sync {
     /// What the transport says.
     fn shutdown(&self) -> io::Result<()>;
 
-    /// Ends TLS, if this is TLS, and gives a stream that goes on in the clear. The farewell is sent or, if `awaits`, read
+    /// Ends TLS, if this is TLS, and returns a stream that goes on in the clear. The farewell is sent or, if `awaits`, read
     /// and answered, with what timeouts there are; after what else was sent.
     ///
     /// # Errors
@@ -86,7 +88,7 @@ pub trait Stream: Send + Sync {
         false
     }
 
-    /// Gives the descriptor that is readable when [`read`](Self::read) may have something, if there is one.
+    /// Returns the descriptor that is readable when [`read`](Self::read) may have something, if there is one.
     #[cfg(unix)]
     fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         None
@@ -239,7 +241,7 @@ impl<R, W> fmt::Debug for Pair<R, W> {
     }
 }
 
-/// Gives the time left, at least a millisecond of it: the system takes no timeout of zero.
+/// Returns the time left, at least a millisecond of it: the system takes no timeout of zero.
 #[cfg(any(feature = "tls", feature = "server"))]
 pub(crate) fn left(deadline: Option<Instant>) -> io::Result<Option<Duration>> {
     let Some(deadline) = deadline else { return Ok(None) };

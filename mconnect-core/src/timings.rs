@@ -26,13 +26,15 @@ use crate::protocol::{Answer, Code, Phase, Request};
 /// # main().unwrap();
 /// # }
 /// ```
+#[doc(alias = "latency")]
+#[doc(alias = "stopwatch")]
 #[derive(Debug, Clone, Default)]
 pub struct Timings(Arc<Mutex<State>>);
 
 /// What takes time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Stage {
+pub enum TimedStage {
     /// Finding the addresses of a name.
     Resolve,
     /// Connecting to an address, whether or not that succeeded.
@@ -57,7 +59,7 @@ pub enum Stage {
 #[non_exhaustive]
 pub struct Timing {
     /// What.
-    pub stage: Stage,
+    pub stage: TimedStage,
     /// When it began, counted from the first event or from what was said instead; of several, when the first did.
     pub start: Duration,
     /// How long it took; of several, all together.
@@ -98,12 +100,12 @@ impl Timings {
         Self(Arc::new(Mutex::new(State { start: Some(start), ..State::default() })))
     }
 
-    /// Gives what was measured so far, in order.
+    /// Returns what was measured so far, in order.
     pub fn all(&self) -> Vec<Timing> {
         self.state().timings.clone()
     }
 
-    /// Gives how long the last reply took.
+    /// Returns how long the last reply took.
     pub fn last_reply(&self) -> Option<Duration> {
         self.state().last
     }
@@ -119,16 +121,16 @@ impl Observer for Timings {
         state.start.get_or_insert(at);
         match event {
             Event::Resolving { .. } | Event::Connecting { .. } => state.mark = Some(at),
-            Event::Resolved { .. } => state.end(Stage::Resolve, None, at, None),
-            Event::ConnectFailed { .. } => state.end(Stage::Connect, None, at, None),
+            Event::Resolved { .. } => state.end(TimedStage::Resolve, None, at, None),
+            Event::ConnectFailed { .. } => state.end(TimedStage::Connect, None, at, None),
             Event::Connected { .. } => {
-                state.end(Stage::Connect, None, at, Some(at));
+                state.end(TimedStage::Connect, None, at, Some(at));
                 state.phase = Some(Phase::Greeting);
             }
             Event::TlsStarted => {
                 state.mark = state.before;
                 let next = (state.phase == Some(Phase::Greeting)).then_some(at);
-                state.end(Stage::Tls, None, at, next);
+                state.end(TimedStage::Tls, None, at, next);
             }
             Event::Sent(bytes) => state.sent(at, bytes),
             Event::SentSecret(_) => {
@@ -185,20 +187,20 @@ impl State {
         let code = Some(answer.code);
         let next = (outstanding > 0).then_some(at);
         let stage = match answer.request {
-            None => Stage::Unasked,
-            Some(Request::Greeting) => Stage::Greeting,
+            None => TimedStage::Unasked,
+            Some(Request::Greeting) => TimedStage::Greeting,
             Some(Request::EndOfData) => {
                 if let Some((first, last)) = self.body.take() {
                     self.mark = Some(first);
-                    self.end(Stage::Body, None, last, Some(last));
+                    self.end(TimedStage::Body, None, last, Some(last));
                 }
-                Stage::EndOfData
+                TimedStage::EndOfData
             }
-            Some(Request::Other) => Stage::Command(self.words.pop_front().unwrap_or_else(|| "other".to_owned())),
-            Some(Request::AuthAnswer) => Stage::Command("AUTH".to_owned()),
-            Some(request) => Stage::Command(request.to_string()),
+            Some(Request::Other) => TimedStage::Command(self.words.pop_front().unwrap_or_else(|| "other".to_owned())),
+            Some(Request::AuthAnswer) => TimedStage::Command("AUTH".to_owned()),
+            Some(request) => TimedStage::Command(request.to_string()),
         };
-        if stage == Stage::Unasked {
+        if stage == TimedStage::Unasked {
             self.push(stage, code, at, Duration::ZERO);
         } else {
             self.last = Some(at.saturating_duration_since(self.mark.unwrap_or(at)));
@@ -207,17 +209,17 @@ impl State {
     }
 
     /// Ends what is under way, and begins what is next, if that begins now.
-    fn end(&mut self, stage: Stage, code: Option<Code>, at: Instant, next: Option<Instant>) {
+    fn end(&mut self, stage: TimedStage, code: Option<Code>, at: Instant, next: Option<Instant>) {
         let mark = std::mem::replace(&mut self.mark, next).unwrap_or(at);
         self.push(stage, code, mark, at.saturating_duration_since(mark));
     }
 
-    fn push(&mut self, stage: Stage, code: Option<Code>, begin: Instant, took: Duration) {
+    fn push(&mut self, stage: TimedStage, code: Option<Code>, begin: Instant, took: Duration) {
         let begin = begin.saturating_duration_since(self.start.unwrap_or(begin));
         if self.timings.len() >= MOST_TIMINGS {
             // Words are the user's, and may all be different.
             let stage = match stage {
-                Stage::Command(word) if !KNOWN.contains(&word.as_str()) => Stage::Command("other".to_owned()),
+                TimedStage::Command(word) if !KNOWN.contains(&word.as_str()) => TimedStage::Command("other".to_owned()),
                 stage => stage,
             };
             if let Some(same) = self.timings[MOST_TIMINGS..].iter_mut().find(|timing| timing.stage == stage) {
@@ -230,7 +232,7 @@ impl State {
     }
 }
 
-impl fmt::Display for Stage {
+impl fmt::Display for TimedStage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Resolve => "resolve",

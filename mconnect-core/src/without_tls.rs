@@ -4,7 +4,7 @@ use std::fmt;
 
 /// What a handshake agreed on: here there is none.
 #[derive(Debug, Clone)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "json", derive(serde::Serialize))]
 pub enum Info {}
 
 impl Info {

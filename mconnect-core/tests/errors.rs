@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{LimitExceeded, Limits, Phase, Reply, ReplyBuilder, ReplyLine, Request};
 use mconnect_core::server::Server;
-use mconnect_core::{Action, Attempt, Connect, DeadlinePassed, Error, Session, Timeouts};
+use mconnect_core::{Action, Connect, DeadlinePassed, Error, Session, Timeouts};
 
 fn open(dialogue: &str) -> (Server, Session) {
     let server = Server::play(dialogue).unwrap();
@@ -24,8 +24,8 @@ fn a_pipeline_that_breaks_off_is_what_broke_it_off() {
     let Error::Pipeline { answered, .. } = &error else { panic!("{error}") };
     assert_eq!((answered.len(), error.to_string().as_str()), (1, "a pipeline broke off after 1 reply"));
     assert!(!error.is_timeout() && error.is_temporary() && error.has_sent());
-    let scene = error.scene().unwrap();
-    assert_eq!((scene.action, scene.phase), (Action::ReadReply, Phase::Command));
+    let context = error.context().unwrap();
+    assert_eq!((context.action, context.phase), (Action::ReadReply, Phase::Command));
     server.join().unwrap();
 
     let (server, mut session) = open("S: 220 hi\nC: A\nC: *silence 1 s*");
@@ -42,7 +42,7 @@ fn a_reply_other_than_required_is_temporary_if_it_says_so() {
     session.read_reply().unwrap();
     let refused = |session: &mut Session, line| Error::from(session.command(line).unwrap().require(250).unwrap_err());
     let (later, never) = (refused(&mut session, "A"), refused(&mut session, "B"));
-    assert!(later.is_temporary() && later.has_sent() && later.scene().is_none());
+    assert!(later.is_temporary() && later.has_sent() && later.context().is_none());
     assert!(!never.is_temporary() && !never.is_timeout());
     server.join().unwrap();
 }
@@ -57,7 +57,7 @@ fn out_of_step_says_what_is_due() {
     session.send_line("B").unwrap();
     let two = session.command("C").unwrap_err();
     assert!(two.to_string().ends_with(": 2 earlier replies are still due"), "{two}");
-    assert_eq!(two.scene().unwrap().phase, Phase::Command);
+    assert_eq!(two.context().unwrap().phase, Phase::Command);
     session.close().unwrap();
     server.join().unwrap();
 }
@@ -168,7 +168,7 @@ fn an_error_says_which_reply_did_not_come_and_in_which_phase_it_was_asked_for() 
         let error = act(&mut session);
         let told = error.chain();
         assert!(told.starts_with(&format!("{words} 127.0.0.1:{} ({phase} phase): ", server.port())), "{told}");
-        assert_eq!(error.scene().unwrap().phase, phase, "{told}");
+        assert_eq!(error.context().unwrap().phase, phase, "{told}");
         for secret in ["AHVzZXI", "cGVuY2", "hush"] {
             assert!(!format!("{error:?} {told}").contains(secret), "{error:?}");
         }
@@ -183,7 +183,7 @@ fn a_server_that_closed_before_a_command_is_told_in_the_phase_of_the_command() {
     server.join().unwrap();
     let error = session.command("NOOP").unwrap_err();
     assert!(matches!(error, Error::Closed { .. }), "{error:?}");
-    assert_eq!(error.scene().unwrap().phase, Phase::Command, "{error}");
+    assert_eq!(error.context().unwrap().phase, Phase::Command, "{error}");
 }
 
 #[test]
@@ -202,48 +202,43 @@ fn reply(line: &str, request: Request) -> Reply {
 #[test]
 fn what_is_temporary_is_what_a_queue_tries_again() {
     let (server, session) = greeted("S: 220 hi\nC: *close*");
-    let scene = session.overdue(Duration::ZERO).scene().unwrap().clone();
-    let (scene, peer) = (|| scene.clone(), session.peer().clone());
+    let context = session.overdue(Duration::ZERO).context().unwrap().clone();
+    let (context, peer) = (|| context.clone(), session.peer().clone());
     let io = |kind: io::ErrorKind| io::Error::from(kind);
     let unexpected = |line, request| Error::from(reply(line, request).require(100).unwrap_err());
-    let attempt = || Attempt {
-        address: ([127, 0, 0, 1], 25).into(),
-        error: io(io::ErrorKind::ConnectionRefused),
-        took: Duration::ZERO,
-    };
-    let connect = |attempts| {
-        let source = io(io::ErrorKind::ConnectionRefused);
-        Error::Connect { peer: peer.clone(), port: 25, attempts, source }
-    };
+    // Nobody listens where nobody has listened yet.
+    let refused =
+        || Connect::new("127.0.0.1", TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port());
+    let no_address = || refused().addresses([]).open().unwrap_err();
     let resolve =
         |is_temporary| Error::Resolve { peer: peer.clone(), is_temporary, source: io(io::ErrorKind::NotFound) };
     let timeout =
-        |is_overall| Error::Timeout { scene: scene(), after: Duration::ZERO, partial: Vec::new(), is_overall };
-    let tls = |kind| Error::Tls { scene: scene(), source: io(kind) };
+        |is_overall| Error::Timeout { context: context(), after: Duration::ZERO, partial: Vec::new(), is_overall };
+    let tls = |kind| Error::Tls { context: context(), source: io(kind) };
     let pipeline = |source| Error::Pipeline { answered: Vec::new(), source: Box::new(source) };
     let odd = || Box::new(reply("250 a body?\r\n", Request::Data));
     for (error, retries) in [
         (Error::Address { what: "x".to_owned(), kind: "host name" }, false),
         (resolve(true), true),
         (resolve(false), false),
-        (connect(vec![attempt()]), true),
+        (refused().open().unwrap_err(), true),
         // No address of the family that was asked for.
-        (connect(Vec::new()), false),
-        (Error::Io { scene: scene(), source: io(io::ErrorKind::ConnectionReset) }, true),
+        (no_address(), false),
+        (Error::Io { context: context(), source: io(io::ErrorKind::ConnectionReset) }, true),
         (timeout(false), true),
         (timeout(true), true),
-        (Error::Closed { scene: scene(), partial: Vec::new() }, true),
-        (Error::Aborted { scene: scene() }, true),
-        (Error::Limit { scene: scene(), partial: Vec::new(), source: LimitExceeded::Lines(1) }, true),
-        (Error::OutOfStep { scene: scene(), outstanding: 1 }, false),
-        (Error::Surprise { scene: scene(), reply: odd() }, true),
-        (Error::LineBreak { scene: scene() }, false),
-        (Error::Message { scene: scene(), source: io(io::ErrorKind::Other) }, true),
+        (Error::Closed { context: context(), partial: Vec::new() }, true),
+        (Error::Aborted { context: context() }, true),
+        (Error::Limit { context: context(), partial: Vec::new(), source: LimitExceeded::Lines(1) }, true),
+        (Error::OutOfStep { context: context(), outstanding: 1 }, false),
+        (Error::Surprise { context: context(), reply: odd() }, true),
+        (Error::LineBreak { context: context() }, false),
+        (Error::Message { context: context(), source: io(io::ErrorKind::Other) }, true),
         (tls(io::ErrorKind::InvalidData), true),
         (tls(io::ErrorKind::InvalidInput), false),
-        (Error::Injection { scene: scene(), octets: 1 }, true),
+        (Error::Injection { context: context(), octets: 1 }, true),
         (pipeline(timeout(false)), true),
-        (pipeline(Error::LineBreak { scene: scene() }), false),
+        (pipeline(Error::LineBreak { context: context() }), false),
         (pipeline(unexpected("451 later\r\n", Request::Mail)), true),
         (unexpected("421 closing\r\n", Request::Greeting), true),
         (unexpected("450 busy\r\n", Request::Rcpt), true),
@@ -358,8 +353,8 @@ fn connecting_meets_the_deadline_of_the_whole_session_too() {
 #[test]
 fn the_chain_of_an_error_is_one_line_without_numbers_of_the_system() {
     let (server, session) = greeted("S: 220 hi\nC: *close*");
-    let scene = session.overdue(Duration::ZERO).scene().unwrap().clone();
-    let reset = Error::Io { scene, source: io::Error::from_raw_os_error(2) };
+    let context = session.overdue(Duration::ZERO).context().unwrap().clone();
+    let reset = Error::Io { context, source: io::Error::from_raw_os_error(2) };
     let error = Error::Pipeline { answered: Vec::new(), source: Box::new(reset) };
     let expected = format!(
         "a pipeline broke off after 0 replies: cannot read a reply from 127.0.0.1:{} (command phase): No such file or directory",

@@ -39,7 +39,7 @@ impl Foe {
             // That the connection breaks is none of the server's business.
             let _ = act(&mut stream, &gone);
         });
-        let timeouts = Timeouts { closing: SHORT, ..Timeouts::default().replies(SHORT) };
+        let timeouts = Timeouts::default().replies(SHORT).closing(SHORT);
         let session = Connect::new("127.0.0.1", port).timeouts(timeouts).limits(limits).open().unwrap();
         Self { session, here, thread }
     }
@@ -81,8 +81,7 @@ impl Hang {
 #[test]
 fn forty_addresses_that_all_hang_take_no_longer_than_the_deadline_of_all() {
     let hang = Hang::new();
-    let timeouts =
-        Timeouts { attempt: Duration::from_millis(50), connect: Duration::from_secs(1), ..Timeouts::default() };
+    let timeouts = Timeouts::default().attempt(Duration::from_millis(50)).connect(Duration::from_secs(1));
     let connect = Connect::new("mx.example.org", 25).timeouts(timeouts);
     let start = Instant::now();
     let error = connect.clone().addresses([hang.address; 40]).open().unwrap_err();
@@ -96,7 +95,7 @@ fn forty_addresses_that_all_hang_take_no_longer_than_the_deadline_of_all() {
     let server = Server::start().unwrap();
     let mut addresses = vec![hang.address; 40];
     addresses.push(server.address());
-    let timeouts = Timeouts { attempt: Duration::from_millis(20), ..Timeouts::default() };
+    let timeouts = Timeouts::default().attempt(Duration::from_millis(20));
     let mut session = connect.timeouts(timeouts).addresses(addresses).open().unwrap();
     assert_eq!(session.read_reply().unwrap().code(), 220);
 }
@@ -128,7 +127,7 @@ fn what_never_ends_meets_a_limit_or_the_deadline() {
 #[test]
 fn a_server_that_neither_reads_nor_stops_writing_is_given_up_and_a_250_from_it_accepts_nothing() {
     for (words, code) in [(&b"250 fine\r\n"[..], None), (b"250-more\r\n", None), (b"552 full\r\n", Some(552))] {
-        let limits = Limits { reply: 64 * 1024, ..Limits::default() };
+        let limits = Limits::default().reply(64 * 1024);
         let mut foe = Foe::limited(limits, move |stream, _| {
             stream.write_all(b"220 hi\r\n")?;
             stream.read_exact(&mut [0; 6])?;

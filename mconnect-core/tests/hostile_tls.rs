@@ -34,8 +34,8 @@ fn foe(
         // That the connection breaks is none of the server's business.
         let _ = act(&mut connection, &mut stream, &gone);
     });
-    let timeouts = Timeouts { closing: SHORT, ..Timeouts::default().replies(SHORT) };
-    let limits = Limits { reply: 256 * 1024, ..Limits::default() };
+    let timeouts = Timeouts::default().replies(SHORT).closing(SHORT);
+    let limits = Limits::default().reply(256 * 1024);
     let session = Connect::new("127.0.0.1", port).timeouts(timeouts).limits(limits).open().unwrap();
     let (session, _) = session.upgrade(&Config::new().insecure()).unwrap();
     (session, here, thread)

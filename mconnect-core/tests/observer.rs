@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use mconnect_core::server::Server;
-use mconnect_core::{Connect, Event, Observer, Stage, Timings, observer_fn};
+use mconnect_core::{Connect, Event, Observer, TimedStage, Timings, observer_fn};
 
 /// What an observer noted, in words.
 type Notes = Arc<Mutex<Vec<String>>>;
@@ -90,8 +90,8 @@ fn timings_of_a_session_add_up() {
     session.command("NOOP").unwrap();
     let elapsed = start.elapsed();
     let all = timings.all();
-    let stages: Vec<&Stage> = all.iter().map(|timing| &timing.stage).collect();
-    assert_eq!(stages, [&Stage::Connect, &Stage::Greeting, &Stage::Command("NOOP".to_owned())]);
+    let stages: Vec<&TimedStage> = all.iter().map(|timing| &timing.stage).collect();
+    assert_eq!(stages, [&TimedStage::Connect, &TimedStage::Greeting, &TimedStage::Command("NOOP".to_owned())]);
     assert_eq!(all[2].code.unwrap(), 250);
     assert_eq!(timings.last_reply(), Some(all[2].took));
     assert!(all.windows(2).all(|pair| pair[0].start + pair[0].took <= pair[1].start), "{all:?}");

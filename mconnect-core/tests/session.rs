@@ -22,7 +22,7 @@ fn connect(server: &Server) -> Connect {
 }
 
 fn short() -> Timeouts {
-    Timeouts { closing: Duration::from_millis(100), ..Timeouts::default().replies(Duration::from_millis(100)) }
+    Timeouts::default().replies(Duration::from_millis(100)).closing(Duration::from_millis(100))
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn a_server_that_does_not_read_until_it_is_read_from_does_not_block_a_message() 
         stream.read_to_end(&mut received).unwrap();
         received.len()
     });
-    let limits = Limits { lines: 1_000_000, reply: 32 << 20, ..Limits::default() };
+    let limits = Limits::default().lines(1_000_000).reply(32 << 20);
     let mut session = Connect::new("127.0.0.1", port).limits(limits).open().unwrap();
     session.read_reply().unwrap();
     let reply = session.message(io::repeat(b'x').take(size)).unwrap();
@@ -297,7 +297,7 @@ fn a_line_goes_out_in_one_write() {
 
 #[test]
 fn limits_end_in_errors_that_keep_what_was_read_and_long_lines_can_be_read_in_pieces() {
-    let limits = Limits { line: 100, lines: 10, reply: 500 };
+    let limits = Limits::default().line(100).lines(10).reply(500);
     let long = format!("220 {}", "x".repeat(1000));
     let server = Server::play(&format!("S: {long}\n")).unwrap();
     let mut session = connect(&server).limits(limits).open().unwrap();

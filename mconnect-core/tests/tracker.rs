@@ -8,7 +8,7 @@
 use std::fs;
 use std::path::Path;
 
-use mconnect_core::dialogue::{Deed, Dialogue, Separator, Side, Values};
+use mconnect_core::dialogue::{Dialogue, Directive, Separator, Side, Values};
 use mconnect_core::protocol::{LineBuffer, Tracker};
 
 #[derive(Debug)]
@@ -34,8 +34,8 @@ fn steps(text: &str) -> Vec<(usize, Step)> {
     });
     let dialogue = Dialogue::parse(text).unwrap();
     let said = dialogue.steps().iter().map(|step| match step.side {
-        Side::Client => (step.line, Step::Client(octets(&step.deed))),
-        _ => (step.line, Step::Server(octets(&step.deed))),
+        Side::Client => (step.line, Step::Client(octets(&step.directive))),
+        _ => (step.line, Step::Server(octets(&step.directive))),
     });
     let mut all: Vec<(usize, Step)> = said.chain(marked).collect();
     all.sort_by_key(|(line, _)| *line);
@@ -50,12 +50,12 @@ fn steps(text: &str) -> Vec<(usize, Step)> {
     steps
 }
 
-fn octets(deed: &Deed) -> Vec<u8> {
+fn octets(directive: &Directive) -> Vec<u8> {
     let fill = |text| Values::default().fill(text).unwrap();
-    match deed {
-        Deed::Bytes(text) => fill(text),
-        Deed::Line(text) => [&fill(text)[..], b"\r\n"].concat(),
-        Deed::Reply(line) => {
+    match directive {
+        Directive::Bytes(text) => fill(text),
+        Directive::Line(text) => [&fill(text)[..], b"\r\n"].concat(),
+        Directive::Reply(line) => {
             let separator: &[u8] = match line.separator {
                 Separator::Nothing => b"",
                 Separator::Space => b" ",
@@ -63,7 +63,7 @@ fn octets(deed: &Deed) -> Vec<u8> {
             };
             [line.code.as_str().as_bytes(), separator, &fill(&line.text), b"\r\n"].concat()
         }
-        deed => panic!("{deed:?} in a transcript"),
+        directive => panic!("{directive:?} in a transcript"),
     }
 }
 

@@ -7,7 +7,7 @@ mod ready;
 use std::ffi::OsString;
 use std::fs::{File, Metadata};
 use std::io::{self, IsTerminal, Stdin};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt as _;
 
@@ -174,9 +174,10 @@ impl Block {
         Ok(())
     }
 
-    /// Wipes what was read.
-    pub fn wipe(&mut self) {
-        self.bytes[..self.count].zeroize();
+    /// Wipes a part of what was read, and what was made of it ahead.
+    pub fn wipe(&mut self, part: Range<usize>) {
+        self.bytes[part].zeroize();
+        self.ready.wipe();
     }
 
     /// Returns its bytes, and what was made of them ahead.

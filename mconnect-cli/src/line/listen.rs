@@ -40,7 +40,7 @@ impl Talk<'_> {
                 return Continue(());
             }
             let is_optional = due.outstanding == 1 && due.awaited == Some(Request::EmptyLine);
-            let patience = session.patience();
+            let patience = session.reply_timeout();
             let patience = if is_optional { patience.min(EMPTY_LINE_PATIENCE) } else { patience };
             let deadline = Instant::now() + patience;
             if matches!(due.awaited, Some(Request::EndOfData | Request::Bdat)) {
@@ -78,9 +78,9 @@ impl Talk<'_> {
         let standing = session.standing();
         match self.setting.options.timeout {
             _ if standing.outstanding == 0 => Duration::MAX,
-            _ if !self.is_typed() => session.patience(),
+            _ if !self.is_typed() => session.reply_timeout(),
             None => Duration::MAX,
-            Some(_) => until(self.heard.overdue.deadline(&standing, session.patience())),
+            Some(_) => until(self.heard.overdue.deadline(&standing, session.reply_timeout())),
         }
     }
 

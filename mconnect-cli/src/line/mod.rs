@@ -148,8 +148,9 @@ struct Rest {
     block: Option<Block>,
     /// The same as typed lines are counted: with their CR LF.
     typed: Vec<u8>,
-    /// How much of it was taken.
+    /// How much of it was taken, and how much of that was wiped.
     taken: usize,
+    wiped: usize,
     is_over: bool,
     /// The phase in which the input ended.
     ended_in: Option<Phase>,
@@ -207,6 +208,9 @@ impl Talk<'_> {
 
     /// Reads the next block of input, once there is one; what the server says meanwhile is shown.
     fn read_on(&mut self, session: &mut Session) -> Flow {
+        if self.script.holds_secret() {
+            self.rest.wipe_taken();
+        }
         self.rest.drop_block(self.input);
         self.input.expect(self.script.phase(&session.standing()));
         if self.wait_for_either(session)? {
@@ -267,7 +271,7 @@ impl Talk<'_> {
             match (polled, is_input, is_said) {
                 (Err(Errno::EINTR), ..) => {}
                 (Ok(0), ..) if tick < patience => self.tell_late(session),
-                (Ok(0), ..) => return self.give_up_waiting(session, session.patience()).map_continue(|()| false),
+                (Ok(0), ..) => return self.give_up_waiting(session, session.reply_timeout()).map_continue(|()| false),
                 (Ok(_), is_input, true) => {
                     self.receive(session, patience)?;
                     self.show_what_came(session)?;
@@ -309,6 +313,9 @@ impl Talk<'_> {
                     let is_inside = matches!(session.phase(), Phase::Body | Phase::Chunk { .. });
                     work.add(self.script.out().len(), is_inside);
                 }
+                if self.script.holds_secret() {
+                    self.rest.wipe_taken();
+                }
                 self.script.sent();
                 Continue(())
             }
@@ -327,16 +334,24 @@ impl Rest {
         whole.get(self.taken..).unwrap_or_default()
     }
 
+    /// Wipes what was taken: a part of it may be a secret. What is typed is wiped when it is dropped.
+    fn wipe_taken(&mut self) {
+        if let Some(block) = self.block.as_mut().filter(|_| self.typed.is_empty()) {
+            block.wipe(self.wiped..self.taken);
+            self.wiped = self.taken;
+        }
+    }
+
     fn drop_block(&mut self, input: &mut Input) {
         if let Some(mut block) = self.block.take() {
             // A typed line may be a password.
             if !self.typed.is_empty() {
-                block.wipe();
+                block.wipe(0..block.len());
             }
             input.reuse(block);
         }
         self.typed.zeroize();
-        self.taken = 0;
+        (self.taken, self.wiped) = (0, 0);
     }
 }
 

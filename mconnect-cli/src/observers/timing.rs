@@ -84,7 +84,7 @@ mod tests {
         for millis in millis {
             timings.observe(now, &Event::Sent(b"NOOP\r\n"));
             now += Duration::from_millis(*millis);
-            let answer = Answer { request: Some(Request::Other), code: Code::new(450).unwrap() };
+            let answer = Answer::new(Some(Request::Other), Code::new(450).unwrap());
             timings.observe(now, &Event::Replied { answer, outstanding: 0 });
         }
         timings.all()

@@ -43,7 +43,7 @@ impl Talk<'_> {
         let standing = self.writer.standing();
         let due = standing.outstanding;
         let is_optional = due == 1 && standing.awaited == Some(Request::EmptyLine);
-        let patience = self.writer.patience();
+        let patience = self.writer.reply_timeout();
         let patience = if is_optional { patience.min(EMPTY_LINE_PATIENCE) } else { patience };
         let deadline = self.deadline(&standing).unwrap_or_else(|| Instant::now() + patience);
         if matches!(standing.awaited, Some(Request::EndOfData | Request::Bdat)) {
@@ -71,13 +71,13 @@ impl Talk<'_> {
 
     /// Returns when the reply that is due next is no longer waited for, if that was said.
     pub(super) fn deadline(&self, standing: &Standing) -> Option<Instant> {
-        self.setting.options.timeout.and_then(|_| self.overdue.deadline(standing, self.writer.patience()))
+        self.setting.options.timeout.and_then(|_| self.overdue.deadline(standing, self.writer.reply_timeout()))
     }
 
     /// Ends the session if the reply that is due next has not come in the time that was said.
     pub(super) fn keep_deadline(&mut self) -> Flow {
         match self.deadline(&self.writer.standing()) {
-            Some(deadline) if deadline <= Instant::now() => self.give_up(self.writer.patience()),
+            Some(deadline) if deadline <= Instant::now() => self.give_up(self.writer.reply_timeout()),
             _ => Continue(()),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
-use mconnect_core::dialogue::{Deed, Dialogue, Part, Side, Text};
+use mconnect_core::dialogue::{Dialogue, Directive, Part, Side, Text};
 
 use super::{Secure, password};
 use crate::failure::Failure;
@@ -21,7 +21,7 @@ impl Secure {
         let mut passwords: Vec<(String, password::Secret)> = Vec::new();
         let value = |name: &str| values.iter().find(|(set, _)| set == name).map(|(_, value)| value.as_str());
         for step in dialogues.into_iter().flat_map(Dialogue::steps).filter(|step| step.side == Side::Client) {
-            let Deed::Authenticate { user, secret, .. } = &step.deed else { continue };
+            let Directive::Authenticate { user, secret, .. } = &step.directive else { continue };
             let Some(name) = name_of(secret).filter(|name| value(name).is_none()) else { continue };
             if passwords.iter().any(|(known, _)| known == name) {
                 continue;
@@ -53,6 +53,7 @@ fn literal(text: &Text) -> String {
     let part = |part: &Part| match part {
         Part::Literal(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         Part::Value { name, .. } => format!("${{{name}}}"),
+        _ => String::new(),
     };
     text.0.iter().map(part).collect()
 }

@@ -11,7 +11,7 @@ pub fn holds(data: &[u8]) {
     let Some((choice, stream)) = data.split_first() else { return };
     let seen = Arc::<Mutex<Vec<u8>>>::default();
     let kept = Arc::clone(&seen);
-    let limits = Limits { line: 64, lines: 8, reply: 256 };
+    let limits = Limits::default().line(64).lines(8).reply(256);
     let limits = if choice & 1 == 0 { limits } else { Limits::default() };
     let connect = Connect::new("server", 25).limits(limits).observer(observer_fn(move |_, event| {
         if let Event::Received(line) = event {

@@ -239,7 +239,7 @@ impl Model {
             self.is_refused |= asked.is_some();
         }
         let is_granted = asked.is_some_and(|request| grants(request, code));
-        let answer = Code::new(code).map(|code| Answer { request: asked, code });
+        let answer = Code::new(code).map(|code| Answer::new(asked, code));
         if is_out_of_step(asked, code) && self.surprise.is_none() {
             self.surprise = answer;
         }

@@ -8,9 +8,9 @@ use crate::parts;
 pub fn holds(data: &[u8]) {
     let Some((first, stream)) = data.split_first() else { return };
     let limits = match first % 4 {
-        0 => Limits { line: 8, lines: 2, reply: 24 },
-        1 => Limits { line: 16, lines: 3, reply: 40 },
-        2 => Limits { line: 64, lines: 8, reply: 4000 },
+        0 => Limits::default().line(8).lines(2).reply(24),
+        1 => Limits::default().line(16).lines(3).reply(40),
+        2 => Limits::default().line(64).lines(8).reply(4000),
         _ => Limits::default(),
     };
     let whole = read(&[stream], limits);

@@ -125,12 +125,12 @@ impl Exchange {
         self
     }
 
-    /// Gives the mechanism.
+    /// Returns the mechanism.
     pub fn mechanism(&self) -> Mechanism {
         self.mechanism
     }
 
-    /// Gives the initial response, if the mechanism has one.
+    /// Returns the initial response, if the mechanism has one.
     pub fn initial(&self) -> Option<Zeroizing<Vec<u8>>> {
         let Credentials { user, secret } = &self.credentials;
         let response = match self.mechanism {
@@ -150,7 +150,7 @@ impl Exchange {
         Some(Zeroizing::new(response.into_bytes()))
     }
 
-    /// Gives the answer to a challenge.
+    /// Returns the answer to a challenge.
     ///
     /// # Errors
     /// [`AuthError`]: the exchange has to be cancelled, with `*`.
@@ -173,7 +173,7 @@ impl Exchange {
         Ok(Zeroizing::new(answer))
     }
 
-    /// Gives the command that begins: AUTH, the mechanism, and the initial response if there is one. One that is too long
+    /// Returns the command that begins: AUTH, the mechanism, and the initial response if there is one. One that is too long
     /// for a command answers the first challenge instead
     /// ([RFC 4954, section 4](https://www.rfc-editor.org/rfc/rfc4954#section-4)).
     pub fn command(&mut self) -> Zeroizing<String> {
@@ -221,7 +221,7 @@ impl fmt::Debug for Exchange {
     }
 }
 
-/// Gives the answer of [RFC 2195](https://www.rfc-editor.org/rfc/rfc2195).
+/// Returns the answer of [RFC 2195](https://www.rfc-editor.org/rfc/rfc2195).
 pub(crate) fn cram_md5(user: &str, secret: &str, challenge: &[u8]) -> String {
     format!("{user} {:x}", md5::Digest(hmac_md5(secret.as_bytes(), challenge)))
 }

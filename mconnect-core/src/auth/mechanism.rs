@@ -46,7 +46,7 @@ impl Mechanism {
         Self::External,
     ];
 
-    /// Gives its name, as AUTH has it.
+    /// Returns its name, as AUTH has it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Plain => "PLAIN",
@@ -93,11 +93,13 @@ impl Mechanism {
     }
 
     /// Says whether the secret is a password: neither a token nor nothing.
+    #[must_use]
     pub fn takes_password(self) -> bool {
         !matches!(self, Self::XOAuth2 | Self::OAuthBearer | Self::External)
     }
 
     /// Says whether the secret itself goes over the wire.
+    #[must_use]
     pub fn sends_secret(self) -> bool {
         matches!(self, Self::Plain | Self::Login | Self::XOAuth2 | Self::OAuthBearer)
     }

@@ -76,6 +76,9 @@ impl Session {
     /// # Errors
     /// [`Error::Auth`] if there is nothing to bind the exchange to, if a challenge cannot be answered, after cancelling, or
     /// if the server granted without having proven itself; otherwise as [`command`](Self::command).
+    #[doc(alias = "AUTH")]
+    #[doc(alias = "login")]
+    #[doc(alias = "SASL")]
     pub fn authenticate(&mut self, exchange: Exchange) -> Result<Reply, Error> {
         self.authenticate_with(exchange, |_| {})
     }
@@ -86,7 +89,7 @@ impl Session {
     /// As [`authenticate`](Self::authenticate).
     pub fn authenticate_with(&mut self, mut exchange: Exchange, mut see: impl FnMut(&Reply)) -> Result<Reply, Error> {
         let failed = |session: &Self, problem: AuthError| Error::Auth {
-            scene: session.scene(Action::Authenticate),
+            context: session.context(Action::Authenticate),
             source: problem,
         };
         let offered = self.extensions();

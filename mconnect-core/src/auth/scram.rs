@@ -127,7 +127,7 @@ impl Hash {
         }
     }
 
-    /// Gives the salted password.
+    /// Returns the salted password.
     pub fn salted(self, password: &str, salt: &[u8], rounds: NonZeroU32) -> Zeroizing<Vec<u8>> {
         let (algorithm, size) = match self {
             Self::Sha1 => (pbkdf2::PBKDF2_HMAC_SHA1, digest::SHA1_OUTPUT_LEN),
@@ -139,7 +139,7 @@ impl Hash {
         salted
     }
 
-    /// Gives what the client proves itself with.
+    /// Returns what the client proves itself with.
     pub fn proof(self, salted: &[u8], message: &str) -> Vec<u8> {
         let client = self.hmac(salted, b"Client Key");
         let stored = match self {
@@ -150,7 +150,7 @@ impl Hash {
         client.iter().zip(signature).map(|(key, signature)| key ^ signature).collect()
     }
 
-    /// Gives what the server proves itself with.
+    /// Returns what the server proves itself with.
     pub fn server_signature(self, salted: &[u8], message: &str) -> Vec<u8> {
         self.hmac(&self.hmac(salted, b"Server Key"), message.as_bytes())
     }
@@ -164,7 +164,7 @@ impl Hash {
     }
 }
 
-/// Gives a name or a password as SASLprep makes it ([RFC 4013](https://www.rfc-editor.org/rfc/rfc4013)), so that it is the
+/// Returns a name or a password as SASLprep makes it ([RFC 4013](https://www.rfc-editor.org/rfc/rfc4013)), so that it is the
 /// same however it was typed. What must not be in one stays as it is: it is the server's to refuse that.
 fn prepared(text: &str) -> Cow<'_, str> {
     stringprep::saslprep(text).unwrap_or(Cow::Borrowed(text))
@@ -200,7 +200,7 @@ pub(super) fn escape(name: &str) -> String {
     name.replace('=', "=3D").replace(',', "=2C")
 }
 
-/// Gives letters and digits that nobody can guess.
+/// Returns letters and digits that nobody can guess.
 pub(crate) fn nonce() -> String {
     let mut bytes = [0; 18];
     SystemRandom::new().fill(&mut bytes).expect("the system has random numbers");

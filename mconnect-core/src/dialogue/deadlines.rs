@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Deed;
+use super::Directive;
 
 /// The deadlines that a dialogue has set so far.
 #[derive(Debug, Clone)]
@@ -21,33 +21,33 @@ impl Deadlines {
     }
 
     /// Takes a deadline from the dialogue, if this is one.
-    pub fn take(&mut self, deed: &Deed) {
-        match deed {
-            Deed::Within(time) => self.next = Some(self.scaled(*time)),
-            Deed::EachWithin(time) => self.each = Some(self.scaled(*time)),
-            Deed::AllWithin(time) => self.end = Instant::now().checked_add(self.scaled(*time)),
+    pub fn take(&mut self, directive: &Directive) {
+        match directive {
+            Directive::Within(time) => self.next = Some(self.scaled(*time)),
+            Directive::EachWithin(time) => self.each = Some(self.scaled(*time)),
+            Directive::AllWithin(time) => self.end = Instant::now().checked_add(self.scaled(*time)),
             _ => {}
         }
     }
 
-    /// Gives the time that the next thing awaited may take: that of the dialogue, or else this.
+    /// Returns the time that the next thing awaited may take: that of the dialogue, or else this.
     pub fn next_or(&mut self, usual: Duration) -> Duration {
         let each = self.each.unwrap_or(usual);
         self.of_this_or(each)
     }
 
-    /// Gives the time of a `*within*` just before, or else this.
+    /// Returns the time of a `*within*` just before, or else this.
     pub fn of_this_or(&mut self, usual: Duration) -> Duration {
         let patience = self.whole_or(usual);
         self.at_most(patience)
     }
 
-    /// Gives the same, whatever is left of that of the whole session.
+    /// Returns the same, whatever is left of that of the whole session.
     pub fn whole_or(&mut self, usual: Duration) -> Duration {
         self.next.take().unwrap_or(usual)
     }
 
-    /// Gives this time, or what is left of that of the whole session.
+    /// Returns this time, or what is left of that of the whole session.
     pub fn at_most(&self, patience: Duration) -> Duration {
         match self.end {
             Some(end) => patience.min(end.saturating_duration_since(Instant::now())),
@@ -83,12 +83,12 @@ mod tests {
         let second = Duration::from_secs(1);
         let mut deadlines = Deadlines::new(2.0);
         assert_eq!(deadlines.next_or(second), second);
-        deadlines.take(&Deed::EachWithin(3 * second));
-        deadlines.take(&Deed::Within(4 * second));
+        deadlines.take(&Directive::EachWithin(3 * second));
+        deadlines.take(&Directive::Within(4 * second));
         assert_eq!(deadlines.next_or(second), 8 * second);
         assert_eq!(deadlines.next_or(second), 6 * second);
         assert_eq!(deadlines.of_this_or(second), second);
-        deadlines.take(&Deed::AllWithin(Duration::ZERO));
+        deadlines.take(&Directive::AllWithin(Duration::ZERO));
         assert_eq!(deadlines.next_or(second), Duration::ZERO);
         assert_eq!((deadlines.whole_or(second), deadlines.are_over()), (second, true));
         assert_eq!(Deadlines::new(f64::NAN).scaled(second), Duration::MAX);

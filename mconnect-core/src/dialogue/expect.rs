@@ -6,6 +6,7 @@ use crate::protocol::{Code, Reply, ReplyLine};
 
 /// A line of a reply, as a dialogue has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Wanted {
     /// How it is meant.
     pub mark: Mark,
@@ -19,6 +20,7 @@ pub struct Wanted {
 
 /// How a line of a reply is meant, by the mark after its `S`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Mark {
     /// `S:` the reply has a line whose text begins so.
     Begins,
@@ -63,12 +65,13 @@ impl CodePattern {
         }
     }
 
-    /// Gives it as it is written.
+    /// Returns it as it is written.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("digits and letters are UTF-8")
     }
 
     /// Says whether all three digits are known.
+    #[must_use]
     pub fn is_whole(self) -> bool {
         self.0.iter().all(u8::is_ascii_digit)
     }
@@ -98,11 +101,12 @@ pub enum Separator {
 
 impl Wanted {
     /// Says whether the reply ends with this line.
+    #[must_use]
     pub fn is_last(&self) -> bool {
         self.separator != Separator::Hyphen
     }
 
-    /// Gives the name in a pattern that has no value: none can be taken there.
+    /// Returns the name in a pattern that has no value: none can be taken there.
     pub(super) fn lacks(&self, values: &Values) -> Option<String> {
         if self.mark == Mark::Pattern { values.fill(&self.text).err() } else { None }
     }
@@ -120,7 +124,7 @@ impl Wanted {
     }
 }
 
-/// Says whether the reply has the lines of these steps, in this order, and ends with the code of the last; gives what
+/// Says whether the reply has the lines of these steps, in this order, and ends with the code of the last; returns what
 /// their names took.
 pub(super) fn is_met(steps: &[Step], reply: &Reply, values: &Values) -> Option<Vec<(String, Vec<u8>)>> {
     let wanted = || steps.iter().filter_map(Step::wanted);

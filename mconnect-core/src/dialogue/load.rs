@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Deed, Dialogue, Step, SyntaxError, Values, parse};
+use super::{Dialogue, Directive, Step, SyntaxError, Values, parse};
 use crate::protocol::{BodyEncoder, Visible, wipe};
 
 /// Why a file gives no dialogue.
@@ -72,13 +72,13 @@ impl Reading {
     fn add(&mut self, name: &str, text: &str, depth: usize) -> Result<(), LoadError> {
         let name: Arc<str> = name.into();
         let read = parse::steps(text, Some(&name))?;
-        if self.steps.is_empty() && !read.iter().any(|step| matches!(step.deed, Deed::Include(_))) {
+        if self.steps.is_empty() && !read.iter().any(|step| matches!(step.directive, Directive::Include(_))) {
             self.steps = read;
             return Ok(());
         }
         for step in read {
-            match &step.deed {
-                Deed::Include(other) => self.include(&path_of(&step, other.as_bytes()), depth + 1)?,
+            match &step.directive {
+                Directive::Include(other) => self.include(&path_of(&step, other.as_bytes()), depth + 1)?,
                 _ => self.steps.push(step),
             }
         }
@@ -101,7 +101,7 @@ impl Reading {
     }
 }
 
-/// Gives the path of a file that a step names.
+/// Returns the path of a file that a step names.
 fn path_of(step: &Step, name: &[u8]) -> PathBuf {
     let name = PathBuf::from(String::from_utf8_lossy(name).into_owned());
     match step.file.as_deref().and_then(|file| Path::new(file).parent()) {
@@ -113,26 +113,26 @@ fn path_of(step: &Step, name: &[u8]) -> PathBuf {
 /// Takes what a step sends, a block at a time.
 pub(crate) type Sink<'a> = dyn FnMut(&[u8]) -> Result<(), String> + 'a;
 
-/// Gives what a step sends to `sink`, in blocks; `None` if it sends nothing.
+/// Returns what a step sends to `sink`, in blocks; `None` if it sends nothing.
 ///
 /// # Errors
 /// A sentence on the value or the file that is missing, or what `sink` says.
 pub(crate) fn deliver(step: &Step, values: &Values, sink: &mut Sink<'_>) -> Option<Result<(), String>> {
     let fill = |text| values.fill(text).map_err(|name| format!("${{{name}}} has no value"));
-    Some(match &step.deed {
-        Deed::Line(text) => fill(text).and_then(|mut line| {
+    Some(match &step.directive {
+        Directive::Line(text) => fill(text).and_then(|mut line| {
             line.extend_from_slice(b"\r\n");
             let sunk = sink(&line);
             wipe(&mut line);
             sunk
         }),
-        Deed::Bytes(text) => fill(text).and_then(|mut bytes| {
+        Directive::Bytes(text) => fill(text).and_then(|mut bytes| {
             let sunk = sink(&bytes);
             wipe(&mut bytes);
             sunk
         }),
-        Deed::File(name) => values.file_name(name).and_then(|name| read(&path_of(step, &name), sink)),
-        Deed::Body(Some(name)) => values.file_name(name).and_then(|name| {
+        Directive::File(name) => values.file_name(name).and_then(|name| read(&path_of(step, &name), sink)),
+        Directive::Body(Some(name)) => values.file_name(name).and_then(|name| {
             let (mut encoder, mut out) = (BodyEncoder::default(), Vec::new());
             read(&path_of(step, &name), &mut |block| {
                 out.clear();
@@ -143,8 +143,8 @@ pub(crate) fn deliver(step: &Step, values: &Values, sink: &mut Sink<'_>) -> Opti
             encoder.finish(&mut out);
             sink(&out)
         }),
-        Deed::Body(None) => sink(TEST_MESSAGE),
-        Deed::Octets(count) => {
+        Directive::Body(None) => sink(TEST_MESSAGE),
+        Directive::Octets(count) => {
             let mut left = *count;
             let block = OCTETS_LINE.repeat(BLOCK / OCTETS_LINE.len());
             let mut result = Ok(());

@@ -56,6 +56,9 @@ pub(crate) use matched::Matched;
 pub(crate) use values::{Whole, is_like};
 
 /// One session or several, written down.
+#[doc(alias = "transcript")]
+#[doc(alias = "script")]
+#[doc(alias = "expect")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dialogue {
     steps: Arc<Vec<Step>>,
@@ -64,6 +67,7 @@ pub struct Dialogue {
 /// One line of a dialogue. Where it stands is no part of what it is: steps are equal if they say the same.
 /// [`Debug`](std::fmt::Debug) shows it without secrets.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Step {
     /// The file that it is from, if it is from one.
     pub file: Option<Arc<str>>,
@@ -72,7 +76,7 @@ pub struct Step {
     /// Whose step it is.
     pub side: Side,
     /// What it is.
-    pub deed: Deed,
+    pub directive: Directive,
 }
 
 /// One of the two that speak in a dialogue.
@@ -89,7 +93,7 @@ pub enum Side {
 /// What a side does, or what whoever plays is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Deed {
+pub enum Directive {
     /// `C: text`: a line; the text is without its CR LF.
     Line(Text),
     /// `S: 250-text`: a line of a reply.
@@ -150,6 +154,7 @@ pub enum Deed {
 /// Where and why a text is no dialogue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}line {line}, column {column}: expected {expected}\n  {}\n  {}^", In(file), Visible(text.as_bytes()), Under(text, *column))]
+#[non_exhaustive]
 pub struct SyntaxError {
     /// The file, if it is from one.
     pub file: Option<Arc<str>>,
@@ -172,17 +177,17 @@ impl Dialogue {
         Ok(Self { steps: Arc::new(parse::steps(text, None)?) })
     }
 
-    /// Gives its steps, in order.
+    /// Returns its steps, in order.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// Gives each of its sessions as a dialogue: what stands between `*next session*` lines.
+    /// Returns each of its sessions as a dialogue: what stands between `*next session*` lines.
     pub fn sessions(&self) -> Vec<Self> {
-        if !self.steps.iter().any(|step| step.deed == Deed::NextSession) {
+        if !self.steps.iter().any(|step| step.directive == Directive::NextSession) {
             return vec![self.clone()];
         }
-        let sessions = self.steps.split(|step| step.deed == Deed::NextSession);
+        let sessions = self.steps.split(|step| step.directive == Directive::NextSession);
         sessions.map(|steps| Self { steps: Arc::new(steps.to_vec()) }).collect()
     }
 
@@ -192,10 +197,10 @@ impl Dialogue {
     /// [`SyntaxError`] shows the first reply of which that is not true.
     pub fn require_servable(&self) -> Result<(), SyntaxError> {
         for step in self.steps.iter() {
-            let expected = match &step.deed {
-                Deed::Reply(Wanted { mark: Mark::Pattern, .. }) => "S: or S=, since a pattern cannot be sent",
-                Deed::Reply(Wanted { mark: Mark::Optional | Mark::Or | Mark::AnyNumber, .. }) => continue,
-                Deed::Reply(wanted) if !wanted.code.is_whole() => "a whole code, since this is sent",
+            let expected = match &step.directive {
+                Directive::Reply(Wanted { mark: Mark::Pattern, .. }) => "S: or S=, since a pattern cannot be sent",
+                Directive::Reply(Wanted { mark: Mark::Optional | Mark::Or | Mark::AnyNumber, .. }) => continue,
+                Directive::Reply(wanted) if !wanted.code.is_whole() => "a whole code, since this is sent",
                 _ => continue,
             };
             let column = if expected.starts_with("S:") { 1 } else { 4 };
@@ -215,7 +220,7 @@ impl Dialogue {
     /// Says whether TLS starts in it.
     #[cfg(feature = "server")]
     pub(crate) fn starts_tls(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step.deed, Deed::StartTls | Deed::Tls))
+        self.steps.iter().any(|step| matches!(step.directive, Directive::StartTls | Directive::Tls))
     }
 }
 
@@ -228,10 +233,10 @@ impl FromStr for Dialogue {
 }
 
 impl Step {
-    /// Gives the line of a reply, if it is one.
+    /// Returns the line of a reply, if it is one.
     fn wanted(&self) -> Option<&Wanted> {
-        match &self.deed {
-            Deed::Reply(wanted) => Some(wanted),
+        match &self.directive {
+            Directive::Reply(wanted) => Some(wanted),
             _ => None,
         }
     }
@@ -239,7 +244,7 @@ impl Step {
 
 impl PartialEq for Step {
     fn eq(&self, other: &Self) -> bool {
-        (self.side, &self.deed) == (other.side, &other.deed)
+        (self.side, &self.directive) == (other.side, &other.directive)
     }
 }
 

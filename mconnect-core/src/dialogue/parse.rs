@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{CodePattern, Deed, Mark, Part, Separator, Side, Step, SyntaxError, Text, Wanted};
+use super::{CodePattern, Directive, Mark, Part, Separator, Side, Step, SyntaxError, Text, Wanted};
 use crate::error::Truncation;
 
 /// What should have stood there, and the rest of the line from there on.
@@ -28,12 +28,12 @@ pub(super) fn steps(text: &str, file: Option<&Arc<str>>) -> Result<Vec<Step>, Sy
             expected,
             text: line.to_owned(),
         };
-        let (side, deed) = step(said).map_err(error)?;
-        follows(steps.last().map(|step| &step.deed), &deed).map_err(|expected| error((expected, said)))?;
-        steps.push(Step { file: file.cloned(), line: index + 1, side, deed });
+        let (side, directive) = step(said).map_err(error)?;
+        follows(steps.last().map(|step| &step.directive), &directive).map_err(|expected| error((expected, said)))?;
+        steps.push(Step { file: file.cloned(), line: index + 1, side, directive });
     }
     match steps.last() {
-        Some(Step { line, deed: Deed::Reply(wanted), .. }) if !wanted.is_last() => Err(SyntaxError {
+        Some(Step { line, directive: Directive::Reply(wanted), .. }) if !wanted.is_last() => Err(SyntaxError {
             file: file.cloned(),
             line: *line,
             column: 1,
@@ -45,27 +45,31 @@ pub(super) fn steps(text: &str, file: Option<&Arc<str>>) -> Result<Vec<Step>, Sy
 }
 
 /// Checks what depends on the line before: a reply is whole before anything else comes.
-fn follows(before: Option<&Deed>, deed: &Deed) -> Result<(), &'static str> {
-    match (before, deed) {
-        (Some(Deed::Reply(before)), Deed::Reply(wanted)) if !before.is_last() && before.mark != wanted.mark => {
+fn follows(before: Option<&Directive>, directive: &Directive) -> Result<(), &'static str> {
+    match (before, directive) {
+        (Some(Directive::Reply(before)), Directive::Reply(wanted))
+            if !before.is_last() && before.mark != wanted.mark =>
+        {
             Err(REST_OF_REPLY)
         }
-        (Some(Deed::Reply(before)), Deed::Reply(Wanted { mark: Mark::Or, .. }))
+        (Some(Directive::Reply(before)), Directive::Reply(Wanted { mark: Mark::Or, .. }))
             if matches!(before.mark, Mark::Optional | Mark::AnyNumber) =>
         {
             Err("a reply with S: S= or S~ before S|")
         }
-        (Some(Deed::Reply(_)), Deed::Reply(_)) => Ok(()),
+        (Some(Directive::Reply(_)), Directive::Reply(_)) => Ok(()),
         // Exact bytes or a pause may come between the lines that a server sends.
-        (Some(Deed::Reply(before)), deed) if !before.is_last() && !matches!(deed, Deed::Bytes(_) | Deed::Pause(_)) => {
+        (Some(Directive::Reply(before)), directive)
+            if !before.is_last() && !matches!(directive, Directive::Bytes(_) | Directive::Pause(_)) =>
+        {
             Err(REST_OF_REPLY)
         }
-        (_, Deed::Reply(Wanted { mark: Mark::Or, .. })) => Err("a reply before S|"),
+        (_, Directive::Reply(Wanted { mark: Mark::Or, .. })) => Err("a reply before S|"),
         _ => Ok(()),
     }
 }
 
-fn step(line: &str) -> Result<(Side, Deed), Miss<'_>> {
+fn step(line: &str) -> Result<(Side, Directive), Miss<'_>> {
     let (side, rest) = match line.split_at_checked(1) {
         Some(("C", rest)) => (Side::Client, rest),
         Some(("S", rest)) => (Side::Server, rest),
@@ -85,27 +89,30 @@ fn step(line: &str) -> Result<(Side, Deed), Miss<'_>> {
         None if rest.len() == 1 => &rest[1..],
         None => return Err(("a space", &rest[1..])),
     };
-    let deed = match (side, mark) {
-        (_, '>') => Deed::Bytes(text(rest, bytes)?),
+    let directive = match (side, mark) {
+        (_, '>') => Directive::Bytes(text(rest, bytes)?),
         (Side::Client, _) if is_direction(rest) => directed(rest, &direction_of_client)?,
         (Side::Server, ':') if is_direction(rest) => directed(rest, &direction_of_server)?,
         (Side::Server, _) => {
             let (_, mark) = Mark::ALL.iter().find(|(known, _)| *known == mark).expect("the mark was looked up before");
-            Deed::Reply(reply(rest, *mark)?)
+            Directive::Reply(reply(rest, *mark)?)
         }
         _ => {
             let literal = rest.strip_prefix('\\').filter(|rest| rest.starts_with(['*', '\\']));
-            Deed::Line(text(literal.unwrap_or(rest), |part| Ok(part.as_bytes().to_vec()))?)
+            Directive::Line(text(literal.unwrap_or(rest), |part| Ok(part.as_bytes().to_vec()))?)
         }
     };
-    Ok((side, deed))
+    Ok((side, directive))
 }
 
 fn is_direction(text: &str) -> bool {
     text.starts_with('*') && text.len() > 1 && text.trim_end().ends_with('*')
 }
 
-fn directed<'a>(text: &'a str, read: &dyn Fn(&'a str, &'a str) -> Result<Deed, Miss<'a>>) -> Result<Deed, Miss<'a>> {
+fn directed<'a>(
+    text: &'a str,
+    read: &dyn Fn(&'a str, &'a str) -> Result<Directive, Miss<'a>>,
+) -> Result<Directive, Miss<'a>> {
     let trimmed = text.trim_end();
     match trimmed.strip_prefix('*').and_then(|rest| rest.strip_suffix('*')) {
         Some(inner) => read(inner, inner.trim()),
@@ -113,13 +120,13 @@ fn directed<'a>(text: &'a str, read: &dyn Fn(&'a str, &'a str) -> Result<Deed, M
     }
 }
 
-fn direction_of_client<'a>(inner: &'a str, words: &'a str) -> Result<Deed, Miss<'a>> {
+fn direction_of_client<'a>(inner: &'a str, words: &'a str) -> Result<Directive, Miss<'a>> {
     let (verb, rest) = first_word(words);
     Ok(match (verb, rest) {
-        ("body", "") => Deed::Body(None),
-        ("body", file) => Deed::Body(Some(text(file, |part| Ok(part.as_bytes().to_vec()))?)),
-        ("starttls", "") => Deed::StartTls,
-        ("tls", "") => Deed::Tls,
+        ("body", "") => Directive::Body(None),
+        ("body", file) => Directive::Body(Some(text(file, |part| Ok(part.as_bytes().to_vec()))?)),
+        ("starttls", "") => Directive::StartTls,
+        ("tls", "") => Directive::Tls,
         ("authenticate", rest) => {
             let (mechanism, rest) = first_word(rest);
             let (user, secret) = first_word(rest);
@@ -127,54 +134,54 @@ fn direction_of_client<'a>(inner: &'a str, words: &'a str) -> Result<Deed, Miss<
                 return Err(("authenticate MECHANISM USER SECRET", inner));
             }
             let plain = |part: &'a str| Ok(part.as_bytes().to_vec());
-            Deed::Authenticate {
+            Directive::Authenticate {
                 mechanism: mechanism.to_owned(),
                 user: text(user, plain)?,
                 secret: text(secret, plain)?,
             }
         }
         _ => match direction_of_either(verb, rest)? {
-            Some(deed) => deed,
+            Some(directive) => directive,
             None => return Err((CLIENTS, inner)),
         },
     })
 }
 
-fn direction_of_server<'a>(inner: &'a str, words: &'a str) -> Result<Deed, Miss<'a>> {
+fn direction_of_server<'a>(inner: &'a str, words: &'a str) -> Result<Directive, Miss<'a>> {
     let (verb, rest) = first_word(words);
     match (words, direction_of_either(verb, rest)?) {
-        ("no reply", _) => Ok(Deed::NoReply),
-        (_, Some(deed)) => Ok(deed),
+        ("no reply", _) => Ok(Directive::NoReply),
+        (_, Some(directive)) => Ok(directive),
         _ => Err((SERVERS, inner)),
     }
 }
 
-fn direction_of_either<'a>(verb: &'a str, rest: &'a str) -> Result<Option<Deed>, Miss<'a>> {
+fn direction_of_either<'a>(verb: &'a str, rest: &'a str) -> Result<Option<Directive>, Miss<'a>> {
     Ok(Some(match (verb, rest) {
-        ("file", file) if !file.is_empty() => Deed::File(text(file, |part| Ok(part.as_bytes().to_vec()))?),
-        ("octets", count) => Deed::Octets(count.parse().map_err(|_| ("a count of octets", count))?),
-        ("pause", time) => Deed::Pause(duration(time)?),
-        ("silence", time) => Deed::Silence(duration(time)?),
-        ("half-close", "") => Deed::HalfClose,
-        ("close", "") => Deed::Close,
-        ("close", "without close_notify") => Deed::Truncate(Truncation::BetweenRecords),
-        ("cut", "off inside tls") => Deed::Truncate(Truncation::InsideRecord),
-        ("reset", "") => Deed::Reset,
-        ("end", "tls") => Deed::EndTls,
+        ("file", file) if !file.is_empty() => Directive::File(text(file, |part| Ok(part.as_bytes().to_vec()))?),
+        ("octets", count) => Directive::Octets(count.parse().map_err(|_| ("a count of octets", count))?),
+        ("pause", time) => Directive::Pause(duration(time)?),
+        ("silence", time) => Directive::Silence(duration(time)?),
+        ("half-close", "") => Directive::HalfClose,
+        ("close", "") => Directive::Close,
+        ("close", "without close_notify") => Directive::Truncate(Truncation::BetweenRecords),
+        ("cut", "off inside tls") => Directive::Truncate(Truncation::InsideRecord),
+        ("reset", "") => Directive::Reset,
+        ("end", "tls") => Directive::EndTls,
         _ => return Ok(None),
     }))
 }
 
-fn direction_of_neither<'a>(inner: &'a str, words: &'a str) -> Result<Deed, Miss<'a>> {
+fn direction_of_neither<'a>(inner: &'a str, words: &'a str) -> Result<Directive, Miss<'a>> {
     let (verb, rest) = first_word(words);
     Ok(match (verb, rest) {
-        ("within", time) => Deed::Within(duration(time)?),
-        ("each", rest) if first_word(rest).0 == "within" => Deed::EachWithin(duration(first_word(rest).1)?),
-        ("all", rest) if first_word(rest).0 == "within" => Deed::AllWithin(duration(first_word(rest).1)?),
-        ("place", place) => Deed::Place(name(place)?),
-        ("secret", secret) => Deed::Secret(name(secret)?),
-        ("include", file) if !file.is_empty() => Deed::Include(file.to_owned()),
-        ("next", "session") => Deed::NextSession,
+        ("within", time) => Directive::Within(duration(time)?),
+        ("each", rest) if first_word(rest).0 == "within" => Directive::EachWithin(duration(first_word(rest).1)?),
+        ("all", rest) if first_word(rest).0 == "within" => Directive::AllWithin(duration(first_word(rest).1)?),
+        ("place", place) => Directive::Place(name(place)?),
+        ("secret", secret) => Directive::Secret(name(secret)?),
+        ("include", file) if !file.is_empty() => Directive::Include(file.to_owned()),
+        ("next", "session") => Directive::NextSession,
         _ => return Err((NEITHERS, inner)),
     })
 }

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use super::{Deed, Dialogue, Mark, Part, Separator, Side, Step, Text};
+use super::{Dialogue, Directive, Mark, Part, Separator, Side, Step, Text};
 use crate::error::Truncation;
 
 impl fmt::Display for Dialogue {
@@ -24,12 +24,12 @@ impl fmt::Display for Step {
             Side::Server => "S",
             Side::Neither => "",
         };
-        match &self.deed {
-            Deed::Line(text) => {
+        match &self.directive {
+            Directive::Line(text) => {
                 let text = text.to_string();
                 write!(f, "{side}: {}{text}", if text.starts_with(['*', '\\']) && text != "*" { "\\" } else { "" })
             }
-            Deed::Bytes(text) => {
+            Directive::Bytes(text) => {
                 write!(f, "{side}> ")?;
                 write_text(text, f, |bytes, is_before_name, out| {
                     let (rest, last) = match bytes {
@@ -41,7 +41,7 @@ impl fmt::Display for Step {
                     out.write_str(last)
                 })
             }
-            Deed::Reply(wanted) => {
+            Directive::Reply(wanted) => {
                 let (mark, _) =
                     Mark::ALL.iter().find(|(_, mark)| *mark == wanted.mark).expect("every mark has a character");
                 let separator = match wanted.separator {
@@ -59,35 +59,37 @@ impl fmt::Display for Step {
     }
 }
 
-struct Direction<'a>(&'a Deed);
+struct Direction<'a>(&'a Directive);
 
 impl fmt::Display for Direction<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Deed::Body(None) => f.write_str("body"),
-            Deed::Body(Some(file)) => write!(f, "body {file}"),
-            Deed::File(file) => write!(f, "file {file}"),
-            Deed::Octets(count) => write!(f, "octets {count}"),
-            Deed::Pause(time) => write!(f, "pause {}", Time(*time)),
-            Deed::Silence(time) => write!(f, "silence {}", Time(*time)),
-            Deed::NoReply => f.write_str("no reply"),
-            Deed::HalfClose => f.write_str("half-close"),
-            Deed::Close => f.write_str("close"),
-            Deed::Truncate(Truncation::BetweenRecords) => f.write_str("close without close_notify"),
-            Deed::Truncate(Truncation::InsideRecord) => f.write_str("cut off inside tls"),
-            Deed::Reset => f.write_str("reset"),
-            Deed::StartTls => f.write_str("starttls"),
-            Deed::Tls => f.write_str("tls"),
-            Deed::EndTls => f.write_str("end tls"),
-            Deed::Authenticate { mechanism, user, secret } => write!(f, "authenticate {mechanism} {user} {secret}"),
-            Deed::Within(time) => write!(f, "within {}", Time(*time)),
-            Deed::EachWithin(time) => write!(f, "each within {}", Time(*time)),
-            Deed::AllWithin(time) => write!(f, "all within {}", Time(*time)),
-            Deed::Place(name) => write!(f, "place {name}"),
-            Deed::Secret(name) => write!(f, "secret {name}"),
-            Deed::Include(file) => write!(f, "include {file}"),
-            Deed::NextSession => f.write_str("next session"),
-            Deed::Line(_) | Deed::Reply(_) | Deed::Bytes(_) => Ok(()),
+            Directive::Body(None) => f.write_str("body"),
+            Directive::Body(Some(file)) => write!(f, "body {file}"),
+            Directive::File(file) => write!(f, "file {file}"),
+            Directive::Octets(count) => write!(f, "octets {count}"),
+            Directive::Pause(time) => write!(f, "pause {}", Time(*time)),
+            Directive::Silence(time) => write!(f, "silence {}", Time(*time)),
+            Directive::NoReply => f.write_str("no reply"),
+            Directive::HalfClose => f.write_str("half-close"),
+            Directive::Close => f.write_str("close"),
+            Directive::Truncate(Truncation::BetweenRecords) => f.write_str("close without close_notify"),
+            Directive::Truncate(Truncation::InsideRecord) => f.write_str("cut off inside tls"),
+            Directive::Reset => f.write_str("reset"),
+            Directive::StartTls => f.write_str("starttls"),
+            Directive::Tls => f.write_str("tls"),
+            Directive::EndTls => f.write_str("end tls"),
+            Directive::Authenticate { mechanism, user, secret } => {
+                write!(f, "authenticate {mechanism} {user} {secret}")
+            }
+            Directive::Within(time) => write!(f, "within {}", Time(*time)),
+            Directive::EachWithin(time) => write!(f, "each within {}", Time(*time)),
+            Directive::AllWithin(time) => write!(f, "all within {}", Time(*time)),
+            Directive::Place(name) => write!(f, "place {name}"),
+            Directive::Secret(name) => write!(f, "secret {name}"),
+            Directive::Include(file) => write!(f, "include {file}"),
+            Directive::NextSession => f.write_str("next session"),
+            Directive::Line(_) | Directive::Reply(_) | Directive::Bytes(_) => Ok(()),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::{Deed, Part, Side, Step, Text};
+use super::{Directive, Part, Side, Step, Text};
 use crate::error::Truncation;
 use crate::observer::{Event, Observer};
 use crate::protocol::{Code, Phase, ReplyLine, Visible, auth_mechanism};
@@ -35,6 +35,8 @@ use crate::protocol::{Code, Phase, ReplyLine, Visible, auth_mechanism};
 /// # main().unwrap();
 /// # }
 /// ```
+#[doc(alias = "transcript")]
+#[doc(alias = "session log")]
 #[derive(Debug, Clone, Default)]
 pub struct Recorder(Arc<Mutex<Record>>);
 
@@ -119,18 +121,18 @@ impl Observer for Recorder {
             Event::Sent(bytes) => record.sent(bytes),
             Event::SentSecret(_) => record.sent_secret(),
             Event::Received(line) => record.received(*line),
-            Event::TlsStarted => record.direction(Side::Client, Deed::Tls),
-            Event::TlsEnded => record.direction(Side::Client, Deed::EndTls),
+            Event::TlsStarted => record.direction(Side::Client, Directive::Tls),
+            Event::TlsEnded => record.direction(Side::Client, Directive::EndTls),
             Event::HalfClosed if !record.is_closing => {
                 record.end_line();
-                record.direction(Side::Client, Deed::HalfClose);
+                record.direction(Side::Client, Directive::HalfClose);
             }
             Event::Aborted if record.owes_farewell => {
-                record.ended(Side::Client, Deed::Truncate(Truncation::BetweenRecords));
+                record.ended(Side::Client, Directive::Truncate(Truncation::BetweenRecords));
             }
-            Event::Aborted => record.ended(Side::Client, Deed::Close),
-            Event::Truncated(how) => record.ended(Side::Server, Deed::Truncate(*how)),
-            Event::Phase(Phase::Closed) | Event::Ended => record.ended(Side::Server, Deed::Close),
+            Event::Aborted => record.ended(Side::Client, Directive::Close),
+            Event::Truncated(how) => record.ended(Side::Server, Directive::Truncate(*how)),
+            Event::Phase(Phase::Closed) | Event::Ended => record.ended(Side::Server, Directive::Close),
             _ => {}
         }
         record.keep_measure();
@@ -139,10 +141,10 @@ impl Observer for Recorder {
 
 impl Record {
     /// Notes the end of the session, once.
-    fn ended(&mut self, side: Side, deed: Deed) {
+    fn ended(&mut self, side: Side, directive: Directive) {
         if !std::mem::replace(&mut self.has_ended, true) {
             self.end_line();
-            self.direction(side, deed);
+            self.direction(side, directive);
         }
     }
 
@@ -154,7 +156,7 @@ impl Record {
                 self.end_line();
             } else if self.line.len() >= LONGEST_LINE {
                 let piece = Text::from(vec![Part::Literal(std::mem::take(&mut self.line))]);
-                self.direction(Side::Client, Deed::Bytes(piece));
+                self.direction(Side::Client, Directive::Bytes(piece));
             }
         }
     }
@@ -203,29 +205,29 @@ impl Record {
         let secret = self.secret.take();
         let is_text = std::str::from_utf8(&line).is_ok_and(|line| !line.contains(['\r', '\n', '\0']));
         let mut parts = Vec::new();
-        let deed = match (std::str::from_utf8(&line).ok().and_then(|line| line.strip_suffix("\r\n")), &secret) {
+        let directive = match (std::str::from_utf8(&line).ok().and_then(|line| line.strip_suffix("\r\n")), &secret) {
             (None, None) if line.is_empty() => return,
             (Some(text), None) if !text.contains(['\r', '\n', '\0']) => {
                 if !text.is_empty() {
                     parts.push(Part::Literal(text.into()));
                 }
-                Deed::Line(Text::from(parts))
+                Directive::Line(Text::from(parts))
             }
-            (_, None) => Deed::Bytes(Text::from(vec![Part::Literal(line)])),
+            (_, None) => Directive::Bytes(Text::from(vec![Part::Literal(line)])),
             (_, Some(name)) => {
                 if !line.is_empty() {
                     parts.push(Part::Literal(line));
                 }
                 parts.push(Part::Value { name: name.clone(), default: None });
                 if is_text {
-                    Deed::Line(Text::from(parts))
+                    Directive::Line(Text::from(parts))
                 } else {
                     parts.push(Part::Literal(b"\r\n".to_vec()));
-                    Deed::Bytes(Text::from(parts))
+                    Directive::Bytes(Text::from(parts))
                 }
             }
         };
-        self.direction(Side::Client, deed);
+        self.direction(Side::Client, directive);
     }
 
     fn received(&mut self, line: ReplyLine<'_>) {
@@ -239,10 +241,8 @@ impl Record {
             Some(code) if line.ends_reply() => {
                 self.is_closing = matches!(code.number(), 221 | 421);
                 let _ = writeln!(self.text, "S: {:03}", code.number());
-                if code != Code::CHALLENGE
-                    && let Some(exchange) = self.exchange.take()
-                    && code == Code::AUTHENTICATED
-                {
+                let ended = if code == Code::CHALLENGE { None } else { self.exchange.take() };
+                if let Some(exchange) = ended.filter(|_| code == Code::AUTHENTICATED) {
                     self.authenticated(exchange);
                 }
             }
@@ -271,11 +271,11 @@ impl Record {
         self.text.push_str(&exchange.said);
         let value = |name: &str| Text::from(vec![Part::Value { name: format!("{name}{}", self.users), default: None }]);
         let (user, secret) = (value("user"), value("password"));
-        self.direction(Side::Client, Deed::Authenticate { mechanism: exchange.mechanism, user, secret });
+        self.direction(Side::Client, Directive::Authenticate { mechanism: exchange.mechanism, user, secret });
     }
 
-    fn direction(&mut self, side: Side, deed: Deed) {
-        let _ = writeln!(self.text, "{}", Step { file: None, line: 0, side, deed });
+    fn direction(&mut self, side: Side, directive: Directive) {
+        let _ = writeln!(self.text, "{}", Step { file: None, line: 0, side, directive });
     }
 }
 

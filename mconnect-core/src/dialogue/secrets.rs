@@ -3,25 +3,25 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::{Deed, Part, Side, Step, Text};
+use super::{Directive, Part, Side, Step, Text};
 use crate::protocol::{ReplyLine, Tracker, Visible};
 
 impl Step {
     /// Writes the step as a message shows it: as a dialogue has it, made visible, but for the secrets in it. What was sent
     /// before says whether a line answers a challenge.
     pub(crate) fn shown(&self, before: &Tracker) -> String {
-        let text = match &self.deed {
-            Deed::Authenticate { mechanism, user, secret } => match &*secret.0 {
+        let text = match &self.directive {
+            Directive::Authenticate { mechanism, user, secret } => match &*secret.0 {
                 [Part::Value { default: None, .. }] => self.to_string(),
                 _ => format!("C: *authenticate {mechanism} {user} [hidden]*"),
             },
-            Deed::Line(text) | Deed::Bytes(text) if self.side == Side::Client => {
-                let is_line = matches!(self.deed, Deed::Line(_));
+            Directive::Line(text) | Directive::Bytes(text) if self.side == Side::Client => {
+                let is_line = matches!(self.directive, Directive::Line(_));
                 let end: &[u8] = if is_line { b"\r\n" } else { b"" };
                 match Told::new(text, end).without_secrets(before.clone()) {
                     Some(text) => {
-                        let deed = if is_line { Deed::Line(text) } else { Deed::Bytes(text) };
-                        Step { deed, ..self.clone() }.to_string()
+                        let directive = if is_line { Directive::Line(text) } else { Directive::Bytes(text) };
+                        Step { directive, ..self.clone() }.to_string()
                     }
                     None => self.to_string(),
                 }

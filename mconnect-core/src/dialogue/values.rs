@@ -16,6 +16,7 @@ pub struct Text(pub Arc<[Part]>);
 
 /// A part of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Part {
     /// Bytes.
     Literal(Vec<u8>),
@@ -53,14 +54,14 @@ impl From<Vec<Part>> for Text {
 }
 
 impl Values {
-    /// Gives a name a value.
+    /// Sets the value of a name.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) {
         let name = name.into();
         self.captured.remove(&name);
         self.values.insert(name, value.into());
     }
 
-    /// Gives names the values that were taken from what came.
+    /// Sets the values of names that were taken from what came.
     pub(crate) fn capture(&mut self, taken: Vec<(String, Vec<u8>)>) {
         for (name, value) in taken {
             self.captured.insert(name.clone());
@@ -68,7 +69,7 @@ impl Values {
         }
     }
 
-    /// Gives the value of a name that was set or taken from what came.
+    /// Returns the value of a name that was set or taken from what came.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.values.get(name).map(Vec::as_slice)
     }
@@ -78,7 +79,7 @@ impl Values {
         self.secrets.insert(name.into());
     }
 
-    /// Gives the text with a value for every name in it: one that was set or taken, one from the environment, or the
+    /// Returns the text with a value for every name in it: one that was set or taken, one from the environment, or the
     /// default.
     ///
     /// # Errors
@@ -115,7 +116,7 @@ impl Values {
         }
     }
 
-    /// Gives the secrets that have a value, where that is not empty.
+    /// Returns the secrets that have a value, where that is not empty.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = Cow<'_, [u8]>> {
         let value = |name: &String| {
             let environment = || std::env::var_os(name).map(|value| value.into_encoded_bytes().into());
@@ -124,7 +125,7 @@ impl Values {
         self.secrets.iter().filter_map(value).filter(|secret| !secret.is_empty())
     }
 
-    /// Gives bytes with every secret in them hidden.
+    /// Returns bytes with every secret in them hidden.
     pub fn mask<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let mut masked = Cow::Borrowed(bytes);
         for secret in self.secrets() {
@@ -182,7 +183,7 @@ impl Values {
         (whole == Whole::No || at == came.len()).then_some(taken)
     }
 
-    /// Gives the bytes that a part stands for, if they are known before anything came.
+    /// Returns the bytes that a part stands for, if they are known before anything came.
     fn known<'a>(&'a self, part: &'a Part) -> Option<&'a [u8]> {
         match part {
             Part::Literal(bytes) => Some(bytes),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64ct::{Base64, Encoding};
 use serde::Serialize;
 
-use crate::protocol::Code;
+use crate::protocol::{Code, EnhancedCode, Flaws, Phase, Request};
 use crate::timings::Timing;
 use crate::tls::Info;
 
@@ -50,34 +50,28 @@ pub enum Happening<'a> {
     Connected { host: &'a str, address: Option<IpAddr>, port: Option<u16> },
     /// A line of a command was sent, or a part of a body.
     Sent {
-        phase: &'static str,
+        phase: Phase,
         octets: u64,
         #[serde(skip_serializing_if = "is_zero")]
         hidden_octets: u64,
         #[serde(flatten)]
-        text: Text,
+        text: LossyText,
     },
     /// A whole reply came.
     Reply {
-        /// What it answers, if it answers something.
-        to: Option<&'static str>,
-        code: u16,
-        enhanced_code: Option<String>,
-        lines: Vec<Text>,
-        /// The text was too long to be kept whole.
-        is_cut: bool,
-        flaws: Vec<Flaw>,
+        #[serde(flatten)]
+        reply: KeptReply,
         took_us: Option<u64>,
     },
     /// Bytes came in raw mode.
     Received {
         octets: u64,
         #[serde(flatten)]
-        text: Text,
+        text: LossyText,
     },
     /// The session went to another phase.
     Phase {
-        phase: &'static str,
+        phase: Phase,
         /// Of a chunk: how many octets are to come.
         #[serde(skip_serializing_if = "Option::is_none")]
         left: Option<u64>,
@@ -103,7 +97,7 @@ pub enum Happening<'a> {
     Closed {
         by: &'static str,
         /// Lines of a reply that never came to its end.
-        unfinished: Vec<Text>,
+        unfinished: Vec<LossyText>,
     },
     /// Everything is over.
     Summary {
@@ -114,13 +108,14 @@ pub enum Happening<'a> {
         octets_received: u64,
         replies: u64,
         took_us: u64,
-        timings: Vec<Spent>,
+        timings: Vec<Timing>,
     },
 }
 
 /// Some octets as text, and in base64 if they are not UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Text {
+#[non_exhaustive]
+pub struct LossyText {
     /// The text; U+FFFD stands for what is not UTF-8.
     pub text: String,
     /// All octets, if they are not UTF-8.
@@ -128,29 +123,28 @@ pub struct Text {
     pub base64: Option<String>,
 }
 
-/// What a reply has against the rules; see [`Flaws`](crate::protocol::Flaws).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "they are those of Flaws")]
-pub enum Flaw {
-    CodesDiffer,
-    LineWithoutCode,
-    BareLf,
-    MissingSeparator,
-}
-
-/// Where time was spent; see [`Timing`].
+/// A whole reply, as far as it was kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[allow(missing_docs, reason = "docs/json.md has every field")]
-pub struct Spent {
-    pub stage: String,
-    pub start_us: u64,
-    pub took_us: u64,
-    pub code: Option<u16>,
-    pub count: u64,
+#[non_exhaustive]
+pub struct KeptReply {
+    /// What it answers, if it answers something.
+    pub to: Option<Request>,
+    /// The code of its last line.
+    pub code: Code,
+    /// The enhanced status code of the last line that has one.
+    pub enhanced_code: Option<EnhancedCode>,
+    /// The texts of the lines with a code.
+    pub lines: Vec<LossyText>,
+    /// The lines without one, which stood before or among them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub noise: Vec<LossyText>,
+    /// It was too long to be kept whole.
+    pub is_cut: bool,
+    /// What it has against the rules.
+    pub flaws: Flaws,
 }
 
-impl Text {
+impl LossyText {
     /// Makes text of octets.
     pub fn new(octets: &[u8]) -> Self {
         match std::str::from_utf8(octets) {
@@ -159,18 +153,6 @@ impl Text {
                 let text = String::from_utf8_lossy(octets).into_owned();
                 Self { text, base64: Some(Base64::encode_string(octets)) }
             }
-        }
-    }
-}
-
-impl Spent {
-    pub(super) fn of(timing: &Timing) -> Self {
-        Self {
-            stage: timing.stage.to_string(),
-            start_us: micros(timing.start),
-            took_us: micros(timing.took),
-            code: timing.code.map(Code::number),
-            count: timing.count,
         }
     }
 }

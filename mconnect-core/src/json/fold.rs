@@ -3,10 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::entry::{Flaw, Happening, Text, micros};
+use super::entry::{Happening, KeptReply, LossyText, micros};
 use crate::error::Peer;
 use crate::observer::Event;
-use crate::protocol::{Answer, Code, EnhancedCode, Phase, ReplyLine, Request};
+use crate::protocol::{Answer, Code, EnhancedCode, Flaws, Phase, ReplyLine};
 
 /// What is under way.
 #[derive(Debug)]
@@ -32,12 +32,18 @@ pub(super) struct Fold {
 /// The lines of a reply that has not ended.
 #[derive(Debug, Default)]
 struct Received {
-    lines: Vec<Vec<u8>>,
+    lines: Vec<Line>,
     size: usize,
     is_cut: bool,
     code: Option<Code>,
     enhanced: Option<EnhancedCode>,
-    flaws: Vec<Flaw>,
+    flaws: Flaws,
+}
+
+#[derive(Debug)]
+struct Line {
+    text: Vec<u8>,
+    has_code: bool,
 }
 
 impl Default for Fold {
@@ -123,7 +129,7 @@ impl Fold {
             }
             Event::ReceivedRaw(bytes) => {
                 self.octets_received += bytes.len() as u64;
-                vec![Happening::Received { octets: bytes.len() as u64, text: Text::new(bytes) }]
+                vec![Happening::Received { octets: bytes.len() as u64, text: LossyText::new(bytes) }]
             }
             Event::Phase(phase) if self.octets > 0 => {
                 self.next_phase = Some(phase);
@@ -151,7 +157,7 @@ impl Fold {
         let mut told = self.flush();
         if std::mem::take(&mut self.is_open) {
             let reply = std::mem::take(&mut self.reply);
-            let unfinished = reply.lines.iter().map(|line| Text::new(line)).collect();
+            let unfinished = reply.lines.iter().map(|line| LossyText::new(&line.text)).collect();
             told.push(Happening::Closed { by, unfinished });
         }
         self.is_under_way = false;
@@ -201,10 +207,10 @@ impl Fold {
         }
         let line = std::mem::take(&mut self.line);
         let sent = Happening::Sent {
-            phase: name_of(self.phase),
+            phase: self.phase,
             octets: std::mem::take(&mut self.octets),
             hidden_octets: std::mem::take(&mut self.hidden),
-            text: Text::new(&line),
+            text: LossyText::new(&line),
         };
         let next = self.next_phase.take().map(|phase| self.enter(phase));
         Some(sent).into_iter().chain(next).collect()
@@ -213,7 +219,7 @@ impl Fold {
     fn enter<'a>(&mut self, phase: Phase) -> Happening<'a> {
         self.phase = phase;
         let left = if let Phase::Chunk { left } = phase { Some(left) } else { None };
-        Happening::Phase { phase: name_of(phase), left }
+        Happening::Phase { phase, left }
     }
 }
 
@@ -226,35 +232,31 @@ impl Received {
         self.size += kept.len();
         let is_full = self.lines.len() == MOST_LINES;
         match self.lines.last_mut() {
-            Some(last) if !line.is_start() => last.extend_from_slice(kept),
+            Some(last) if !line.is_start() => last.text.extend_from_slice(kept),
             _ if is_full => self.is_cut = true,
-            _ => self.lines.push(kept.to_vec()),
+            _ => self.lines.push(Line { text: kept.to_vec(), has_code: line.code().is_some() }),
         }
-        let has_other_code = line.code().is_some() && self.code.is_some() && line.code() != self.code;
-        for (flaw, is_there) in [
-            (Flaw::CodesDiffer, has_other_code),
-            (Flaw::LineWithoutCode, line.code().is_none()),
-            (Flaw::BareLf, line.has_bare_lf()),
-            (Flaw::MissingSeparator, line.lacks_separator()),
-        ] {
-            if is_there && !self.flaws.contains(&flaw) {
-                self.flaws.push(flaw);
-            }
-        }
+        self.flaws.codes_differ |= line.code().is_some() && self.code.is_some() && line.code() != self.code;
+        self.flaws.line_without_code |= line.code().is_none();
+        self.flaws.bare_lf |= line.has_bare_lf();
+        self.flaws.missing_separator |= line.lacks_separator();
         self.code = line.code().or(self.code);
         self.enhanced = if line.is_start() { line.enhanced_code().or(self.enhanced) } else { self.enhanced };
     }
 
     fn ended<'a>(self, answer: Answer, took: Option<Duration>) -> Happening<'a> {
-        Happening::Reply {
-            to: answer.request.map(request_of),
-            code: answer.code.number(),
-            enhanced_code: self.enhanced.map(|code| code.to_string()),
-            lines: self.lines.iter().map(|line| Text::new(line)).collect(),
+        let (lines, noise): (Vec<&Line>, Vec<&Line>) = self.lines.iter().partition(|line| line.has_code);
+        let texts = |lines: Vec<&Line>| lines.into_iter().map(|line| LossyText::new(&line.text)).collect();
+        let reply = KeptReply {
+            to: answer.request,
+            code: answer.code,
+            enhanced_code: self.enhanced,
+            lines: texts(lines),
+            noise: texts(noise),
             is_cut: self.is_cut,
             flaws: self.flaws,
-            took_us: answer.request.and(took).map(micros),
-        }
+        };
+        Happening::Reply { reply, took_us: answer.request.and(took).map(micros) }
     }
 }
 
@@ -265,41 +267,6 @@ fn is_text(phase: Phase) -> bool {
 
 fn place(peer: &Peer) -> (&str, Option<IpAddr>, Option<u16>) {
     (peer.name(), peer.address().map(|address| address.ip()), peer.address().map(|address| address.port()))
-}
-
-fn name_of(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Greeting => "greeting",
-        Phase::Command => "command",
-        Phase::Body => "body",
-        Phase::Chunk { .. } => "chunk",
-        Phase::Auth => "auth",
-        Phase::StartTls => "starttls",
-        Phase::Raw => "raw",
-        Phase::Closed => "closed",
-    }
-}
-
-fn request_of(request: Request) -> &'static str {
-    match request {
-        Request::Greeting => "greeting",
-        Request::Ehlo => "ehlo",
-        Request::Helo => "helo",
-        Request::Lhlo => "lhlo",
-        Request::Mail => "mail",
-        Request::Rcpt => "rcpt",
-        Request::Data => "data",
-        Request::EndOfData => "end_of_data",
-        Request::Bdat => "bdat",
-        Request::Auth => "auth",
-        Request::AuthAnswer => "auth_answer",
-        Request::StartTls => "starttls",
-        Request::XClient => "xclient",
-        Request::Rset => "rset",
-        Request::Quit => "quit",
-        Request::EmptyLine => "empty_line",
-        Request::Other => "other",
-    }
 }
 
 const HIDDEN: &[u8] = b"[hidden]";

@@ -24,11 +24,12 @@
 
 mod entry;
 mod fold;
+mod values;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
-pub use entry::{Entry, Flaw, Happening, Spent, Text};
+pub use entry::{Entry, Happening, KeptReply, LossyText};
 
 use crate::calendar::timestamp;
 use crate::dialogue::{Outcome, Verdict};
@@ -105,14 +106,14 @@ impl<F: Fn(&Entry<'_>)> Journal<F> {
             octets_received: fold.octets_received,
             replies: fold.replies,
             took_us: micros(now.saturating_duration_since(self.0.start.0)),
-            timings: self.0.timings.all().iter().map(Spent::of).collect(),
+            timings: self.0.timings.all(),
         });
         let session = fold.session;
         drop(fold);
         self.tell(now, session, told);
     }
 
-    /// Gives where the time went so far.
+    /// Returns where the time went so far.
     pub fn timings(&self) -> Timings {
         self.0.timings.clone()
     }

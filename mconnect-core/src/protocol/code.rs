@@ -1,9 +1,24 @@
 //! Reply codes and enhanced status codes.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// A reply code: three digits, from 000 to 999
 /// ([RFC 5321, section 4.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.2)).
+///
+/// It compares with numbers, is read from its three digits, and is ordered as numbers are.
+///
+/// ```
+/// use mconnect_core::protocol::{Code, Severity};
+///
+/// let code: Code = "451".parse()?;
+/// assert_eq!(code, 451);
+/// assert_eq!(code.severity(), Severity::Transient);
+/// assert!(code < Code::try_from(550)? && "45".parse::<Code>().is_err() && Code::try_from(1000).is_err());
+/// # Ok::<(), mconnect_core::protocol::InvalidCode>(())
+/// ```
+#[doc(alias = "status code")]
+#[doc(alias = "reply code")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code(u16);
 
@@ -21,22 +36,23 @@ impl Code {
     /// 421, the reply to anything of a server that is about to close.
     pub const NOT_AVAILABLE: Self = Self(421);
 
-    /// Gives the code of this number, none above 999.
+    /// Returns the code of this number; none of one above 999.
     pub const fn new(number: u16) -> Option<Self> {
         if number <= 999 { Some(Self(number)) } else { None }
     }
 
-    /// Gives the code as a number from 0 to 999.
+    /// Returns the code as a number from 0 to 999.
     pub const fn number(self) -> u16 {
         self.0
     }
 
     /// Says whether it is a 4yz: not now, but trying again later may help.
+    #[must_use]
     pub const fn is_temporary(self) -> bool {
         matches!(self.severity(), Severity::Transient)
     }
 
-    /// Gives what the first digit says.
+    /// Returns what the first digit says.
     pub const fn severity(self) -> Severity {
         match self.0 / 100 {
             2 => Severity::Completion,
@@ -60,9 +76,47 @@ impl PartialEq<u16> for Code {
     }
 }
 
+impl PartialEq<Code> for u16 {
+    fn eq(&self, code: &Code) -> bool {
+        *self == code.0
+    }
+}
+
+impl From<Code> for u16 {
+    fn from(code: Code) -> Self {
+        code.0
+    }
+}
+
+impl TryFrom<u16> for Code {
+    type Error = InvalidCode;
+
+    fn try_from(number: u16) -> Result<Self, InvalidCode> {
+        Self::new(number).ok_or(InvalidCode(()))
+    }
+}
+
+impl FromStr for Code {
+    type Err = InvalidCode;
+
+    /// Reads three digits, and nothing before or after them.
+    fn from_str(text: &str) -> Result<Self, InvalidCode> {
+        match text.as_bytes() {
+            [_, _, _] => number(text.as_bytes()).map(Self).ok_or(InvalidCode(())),
+            _ => Err(InvalidCode(())),
+        }
+    }
+}
+
+/// A text or a number is no [`Code`] or [`EnhancedCode`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("that is no reply code, such as 250, and no enhanced status code, such as 5.1.1")]
+pub struct InvalidCode(());
+
 /// What the first digit of a reply code says
 /// ([RFC 5321, section 4.2.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.2.1)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[must_use]
 pub enum Severity {
     /// 2yz, positive completion: done.
     Completion,
@@ -79,7 +133,19 @@ pub enum Severity {
 /// An enhanced status code such as 5.1.1
 /// ([RFC 2034, section 4](https://www.rfc-editor.org/rfc/rfc2034#section-4),
 /// [RFC 3463, section 2](https://www.rfc-editor.org/rfc/rfc3463#section-2)).
+///
+/// ```
+/// use mconnect_core::protocol::EnhancedCode;
+///
+/// let code: EnhancedCode = "5.1.1".parse()?;
+/// assert_eq!((code.class, code.subject, code.detail), (5, 1, 1));
+/// assert_eq!(EnhancedCode::parse(b"5.1.1 no such mailbox"), Some(code));
+/// # Ok::<(), mconnect_core::protocol::InvalidCode>(())
+/// ```
+#[doc(alias = "DSN")]
+#[doc(alias = "enhanced status code")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub struct EnhancedCode {
     /// 2, 4 or 5: success, persistent transient failure, permanent failure.
     pub class: u8,
@@ -90,6 +156,14 @@ pub struct EnhancedCode {
 }
 
 impl EnhancedCode {
+    /// Returns the code of these numbers; none if the class is not 2, 4 or 5, or one of the others is above 999.
+    pub const fn new(class: u8, subject: u16, detail: u16) -> Option<Self> {
+        match (class, subject, detail) {
+            (2 | 4 | 5, ..=999, ..=999) => Some(Self { class, subject, detail }),
+            _ => None,
+        }
+    }
+
     /// Reads the code that `text` begins with, if it is followed by white space or the end.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let word = text.split(u8::is_ascii_whitespace).next()?;
@@ -98,12 +172,6 @@ impl EnhancedCode {
         let class = match class {
             [class @ (b'2' | b'4' | b'5')] => class - b'0',
             _ => return None,
-        };
-        let number = |digits: &[u8]| match digits {
-            [] | [_, _, _, _, ..] => None,
-            _ => digits
-                .iter()
-                .try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u16::from(digit - b'0'))),
         };
         match (number(subject), number(detail), parts.next()) {
             (Some(subject), Some(detail), None) => Some(Self { class, subject, detail }),
@@ -115,5 +183,55 @@ impl EnhancedCode {
 impl fmt::Display for EnhancedCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}.{}", self.class, self.subject, self.detail)
+    }
+}
+
+impl FromStr for EnhancedCode {
+    type Err = InvalidCode;
+
+    /// Reads a whole text; [`parse`](Self::parse) reads what one begins with.
+    fn from_str(text: &str) -> Result<Self, InvalidCode> {
+        let is_whole = !text.contains(|c: char| c.is_ascii_whitespace());
+        Self::parse(text.as_bytes()).filter(|_| is_whole).ok_or(InvalidCode(()))
+    }
+}
+
+/// Reads one to three digits.
+fn number(digits: &[u8]) -> Option<u16> {
+    match digits {
+        [] | [_, _, _, _, ..] => None,
+        _ => digits.iter().try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u16::from(digit - b'0'))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_read_as_it_is_written() {
+        for number in 0..=999 {
+            let code = Code::try_from(number).unwrap();
+            assert_eq!(code.to_string().parse(), Ok(code));
+            assert_eq!(u16::from(code), number);
+            assert_eq!(code, number);
+            assert_eq!(number, code);
+        }
+        for text in ["", "25", "2500", "+25", "2 0", "25z", "٢٥٠", "250 "] {
+            assert!(text.parse::<Code>().is_err(), "{text:?}");
+        }
+        assert!(Code::try_from(1000).is_err());
+    }
+
+    #[test]
+    fn an_enhanced_code_is_read_as_it_is_written() {
+        for code in [EnhancedCode::new(2, 0, 0), EnhancedCode::new(4, 7, 1), EnhancedCode::new(5, 999, 999)] {
+            assert_eq!(code.unwrap().to_string().parse(), Ok(code.unwrap()));
+        }
+        for text in ["", "5", "5.1", "5.1.1.1", "3.1.1", "5..1", "5.1.1000", "5.1.1 x", " 5.1.1", "5.1.+1"] {
+            assert!(text.parse::<EnhancedCode>().is_err(), "{text:?}");
+        }
+        let none = [EnhancedCode::new(3, 1, 1), EnhancedCode::new(5, 1000, 1), EnhancedCode::new(5, 1, 1000)];
+        assert_eq!(none, [None; 3]);
     }
 }

@@ -8,6 +8,8 @@ use super::secret::{auth_mechanism, secret_start, wipe};
 
 /// The front part of some sent bytes that is of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+#[non_exhaustive]
 pub struct Span {
     /// Its octets.
     pub size: usize,

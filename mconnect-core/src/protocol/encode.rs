@@ -66,6 +66,8 @@ const USUAL_LINE: usize = 80;
 /// encoder.finish(&mut out);
 /// assert_eq!(out, b"one\r\n..two\r\n.\r\n");
 /// ```
+#[doc(alias = "dot-stuffing")]
+#[doc(alias = "dot_stuff")]
 #[derive(Debug, Clone)]
 pub struct BodyEncoder {
     crlf: CrlfEncoder,
@@ -108,7 +110,18 @@ impl BodyEncoder {
     }
 }
 
-/// Takes the body of DATA apart: undoes dot-stuffing and finds the lone dot, which only CR LF around it makes.
+/// Takes the body of DATA apart: undoes dot-stuffing and finds the lone dot, which only CR LF around it makes
+/// ([RFC 5321, section 4.5.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.2)).
+///
+/// ```
+/// use mconnect_core::protocol::BodyDecoder;
+///
+/// let (mut decoder, mut message) = (BodyDecoder::default(), Vec::new());
+/// assert_eq!(decoder.decode(b"one\r\n..two\r\n.", &mut message), None);
+/// // The body ends after two octets of this; what follows them is the next command.
+/// assert_eq!(decoder.decode(b"\r\nQUIT\r\n", &mut message), Some(2));
+/// assert_eq!(message, b"one\r\n.two\r\n");
+/// ```
 #[derive(Debug, Clone)]
 pub struct BodyDecoder {
     /// The last octets received and not yet given out: at most `.` CR, at a line start.
@@ -130,7 +143,7 @@ impl Default for BodyDecoder {
 }
 
 impl BodyDecoder {
-    /// Appends to `out` the message that `input` holds. Gives the count of bytes up to the end of the lone dot's line
+    /// Appends to `out` the message that `input` holds. Returns the count of bytes up to the end of the lone dot's line
     /// if that came, otherwise `None`: all of `input` was taken.
     pub fn decode(&mut self, input: &[u8], out: &mut Vec<u8>) -> Option<usize> {
         let mut at = 0;
@@ -178,6 +191,14 @@ impl BodyDecoder {
 ///
 /// Commands and answers in AUTH come a line at a time and get CR LF; a body comes as it is there, up to and including
 /// the lone dot's line, and gets CR LF but no dots; a chunk's octets pass as they are.
+///
+/// ```
+/// use mconnect_core::protocol::{LineInput, Phase};
+///
+/// let (mut input, mut out) = (LineInput::default(), Vec::new());
+/// let taken = input.take(Phase::Command, b"DATA\nSubject: hi\n", &mut out);
+/// assert_eq!((taken.count, taken.is_complete, out.as_slice()), (5, true, &b"DATA\r\n"[..]));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LineInput {
     crlf: CrlfEncoder,
@@ -186,6 +207,7 @@ pub struct LineInput {
 
 /// What [`LineInput::take`] took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Taken {
     /// How many bytes of the input.
     pub count: usize,
@@ -286,7 +308,7 @@ impl Default for LoneDot {
 impl LoneDot {
     const PATTERN: &'static [u8] = b"\r\n.\r\n";
 
-    /// Gives how many of `bytes` belong to the body, if it ends in them.
+    /// Returns how many of `bytes` belong to the body, if it ends in them.
     pub fn find(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;
         while self.matched > 0 && at < bytes.len() {

@@ -10,7 +10,26 @@ use super::visible::Visible;
 /// ([RFC 5321, section 4.1.1.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.1)), in the server's order, known
 /// or not. At most 1,000 lines and 64 KiB are kept of a reply, so that no server fills the memory; a line that does not
 /// fit is left out whole.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// # let server = mconnect_core::server::Server::start()?;
+/// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+/// # session.read_reply()?;
+/// session.command("EHLO client.example")?.require(250)?;
+/// let extensions = session.extensions().unwrap_or_default();
+/// assert!(extensions.has("pipelining"));
+/// println!("messages of up to {:?} octets", extensions.size_limit());
+/// for extension in extensions.iter() {
+///     println!("{extension}");
+/// }
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[doc(alias = "capabilities")]
+#[doc(alias = "EHLO")]
+#[doc(alias = "ESMTP")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Extensions {
     greeting: Vec<u8>,
     list: Vec<Extension>,
@@ -19,7 +38,7 @@ pub struct Extensions {
 }
 
 /// One service extension: a keyword and its parameters, as the server wrote them.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Extension {
     line: Vec<u8>,
     keyword_size: usize,
@@ -50,27 +69,28 @@ impl Extensions {
         }
     }
 
-    /// Gives the text of the first line: the server's name, and perhaps a greeting.
+    /// Returns the text of the first line: the server's name, and perhaps a greeting.
     pub fn greeting(&self) -> &[u8] {
         &self.greeting
     }
 
     /// Says whether there is an extension of this keyword, in whatever case.
+    #[must_use]
     pub fn has(&self, keyword: &str) -> bool {
         self.get(keyword).is_some()
     }
 
-    /// Gives the first extension of this keyword, in whatever case.
+    /// Returns the first extension of this keyword, in whatever case.
     pub fn get(&self, keyword: &str) -> Option<&Extension> {
         self.iter().find(|extension| extension.keyword().eq_ignore_ascii_case(keyword.as_bytes()))
     }
 
-    /// Gives every extension, in the server's order.
+    /// Returns every extension, in the server's order.
     pub fn iter(&self) -> impl Iterator<Item = &Extension> {
         self.list.iter()
     }
 
-    /// Gives the largest message that the server takes, in octets, if it names a size other than 0
+    /// Returns the largest message that the server takes, in octets, if it names a size other than 0
     /// ([RFC 1870, section 3](https://www.rfc-editor.org/rfc/rfc1870#section-3)).
     pub fn size_limit(&self) -> Option<u64> {
         // Digits alone: a number may be parsed with a sign.
@@ -78,7 +98,7 @@ impl Extensions {
         std::str::from_utf8(size).ok()?.parse().ok().filter(|size| *size > 0)
     }
 
-    /// Gives the mechanisms of AUTH, each once
+    /// Returns the mechanisms of AUTH, each once
     /// ([RFC 4954, section 3](https://www.rfc-editor.org/rfc/rfc4954#section-3)), also of the older form `AUTH=`.
     pub fn auth_mechanisms(&self) -> Vec<&[u8]> {
         let mut mechanisms: Vec<&[u8]> = Vec::new();
@@ -104,12 +124,17 @@ impl Extension {
         Self { line: text.to_vec(), keyword_size }
     }
 
-    /// Gives the keyword as the server wrote it.
+    /// Returns the keyword and its parameters as the server wrote them, without white space around them.
+    pub fn raw(&self) -> &[u8] {
+        &self.line
+    }
+
+    /// Returns the keyword as the server wrote it.
     pub fn keyword(&self) -> &[u8] {
         &self.line[..self.keyword_size]
     }
 
-    /// Gives the words after the keyword.
+    /// Returns the words after the keyword.
     pub fn params(&self) -> impl Iterator<Item = &[u8]> {
         self.line[self.keyword_size..].split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
     }

@@ -23,7 +23,9 @@ use super::code::{Code, Severity};
 use super::phase::Request;
 
 /// A reply that came, and what it answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[must_use]
+#[non_exhaustive]
 pub struct Answer {
     /// What was asked; `None` if nothing was.
     pub request: Option<Request>,
@@ -32,7 +34,17 @@ pub struct Answer {
 }
 
 /// What a reply means to what it answers.
+///
+/// ```
+/// use mconnect_core::protocol::{Code, Meaning, Request};
+///
+/// let code = Code::new(250).unwrap();
+/// assert_eq!(Meaning::of(Some(Request::Mail), code), Meaning::Granted);
+/// // "Positive" is not "granted": what follows would not be taken for a body.
+/// assert_eq!(Meaning::of(Some(Request::Data), code), Meaning::OutOfStep);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[must_use]
 #[non_exhaustive]
 pub enum Meaning {
     /// It was granted.
@@ -74,22 +86,30 @@ impl Meaning {
     }
 
     /// Says whether what was asked may be taken as done.
+    #[must_use]
     pub fn is_granted(self) -> bool {
         matches!(self, Self::Granted | Self::Unusual)
     }
 
     /// Says whether what was asked was granted, or is still being asked for: what was to follow may follow.
+    #[must_use]
     pub fn lets_go_on(self) -> bool {
         self.is_granted() || self == Self::Challenge
     }
 
     /// Says whether what was asked was refused, for now or for good.
+    #[must_use]
     pub fn is_refusal(self) -> bool {
         matches!(self, Self::Deferred | Self::Refused)
     }
 }
 
 impl Answer {
+    /// Makes one of a reply with this code, to this request or to nothing.
+    pub fn new(request: Option<Request>, code: Code) -> Self {
+        Self { request, code }
+    }
+
     /// Returns what the reply means to what it answers.
     pub fn meaning(self) -> Meaning {
         Meaning::of(self.request, self.code)
@@ -116,6 +136,7 @@ impl Request {
 
     /// Says whether the reply decides what the octets after it mean, so that one code alone grants it: nothing that was
     /// meant for after the grant may go out before.
+    #[must_use]
     pub fn is_turn(self) -> bool {
         matches!(self.grant(), Grant::By(_))
     }

@@ -1,5 +1,6 @@
 //! Lines out of bytes, and what a line of a reply says by itself.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::code::{Code, EnhancedCode};
@@ -11,6 +12,16 @@ use super::visible::Visible;
 /// A line ends at LF; one CR before that belongs to the end. Three digits and then the end, a space or a tab make it
 /// the last line of a reply, a hyphen one with more to come. Three digits and then a letter (`250OK`) are a last line
 /// with its separator missing. An end of the stream never completes a line.
+///
+/// ```
+/// use mconnect_core::protocol::ReplyLine;
+///
+/// let line = ReplyLine::new(b"550-5.1.1 no such mailbox\n");
+/// assert_eq!(line.code().unwrap(), 550);
+/// assert_eq!(line.enhanced_code().unwrap().to_string(), "5.1.1");
+/// assert!(!line.ends_reply() && line.has_bare_lf());
+/// assert_eq!(ReplyLine::new(b"warning: disk full\r\n").code(), None);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ReplyLine<'a> {
     raw: &'a [u8],
@@ -57,17 +68,17 @@ impl<'a> ReplyLine<'a> {
         Self { raw, lead: Lead::parse(without_line_end(raw)), is_start: true }
     }
 
-    /// Gives every byte of it, the line end included.
+    /// Returns every byte of it, the line end included.
     pub fn raw(self) -> &'a [u8] {
         self.raw
     }
 
-    /// Gives the bytes without the line end.
+    /// Returns the bytes without the line end.
     pub fn content(self) -> &'a [u8] {
         without_line_end(self.raw)
     }
 
-    /// Gives the bytes after the code and its separator, without the line end.
+    /// Returns the bytes after the code and its separator, without the line end.
     pub fn text(self) -> &'a [u8] {
         let content = self.content();
         match self.lead {
@@ -77,12 +88,17 @@ impl<'a> ReplyLine<'a> {
         }
     }
 
-    /// Gives the reply code, if the line begins with one. The pieces of a long line all have the code of the first.
+    /// Returns the text as one; U+FFFD stands for what is not UTF-8.
+    pub fn text_lossy(self) -> Cow<'a, str> {
+        String::from_utf8_lossy(self.text())
+    }
+
+    /// Returns the reply code, if the line begins with one. The pieces of a long line all have the code of the first.
     pub fn code(self) -> Option<Code> {
         self.lead.map(|lead| lead.code)
     }
 
-    /// Gives the enhanced status code that the text begins with
+    /// Returns the enhanced status code that the text begins with
     /// ([RFC 2034](https://www.rfc-editor.org/rfc/rfc2034)), if there is one of the code's own class.
     pub fn enhanced_code(self) -> Option<EnhancedCode> {
         let enhanced = EnhancedCode::parse(self.text())?;
@@ -91,28 +107,33 @@ impl<'a> ReplyLine<'a> {
     }
 
     /// Says whether a reply ends with this line: it is finished, and its code is not followed by a hyphen.
+    #[must_use]
     pub fn ends_reply(self) -> bool {
         self.is_finished() && self.lead.is_some_and(|lead| lead.separator != Separator::Hyphen)
     }
 
     /// Says whether it begins at the beginning of a line; otherwise it is a further piece of a line longer than the
     /// limit.
+    #[must_use]
     pub fn is_start(self) -> bool {
         self.is_start
     }
 
     /// Says whether it ends with a line end; otherwise another piece of the line follows, or the stream ended here.
+    #[must_use]
     pub fn is_finished(self) -> bool {
         self.raw.ends_with(b"\n")
     }
 
     /// Says whether the line ended with LF alone, against
     /// [RFC 5321, section 2.3.8](https://www.rfc-editor.org/rfc/rfc5321#section-2.3.8).
+    #[must_use]
     pub fn has_bare_lf(self) -> bool {
         self.is_finished() && !self.raw.ends_with(b"\r\n")
     }
 
     /// Says whether text follows the code without a separator, as in `250OK`.
+    #[must_use]
     pub fn lacks_separator(self) -> bool {
         self.lead.is_some_and(|lead| lead.separator == Separator::Missing)
     }
@@ -137,6 +158,23 @@ impl fmt::Display for ReplyLine<'_> {
 /// Cuts received bytes into lines, however they arrive, in memory bounded by the limit.
 ///
 /// A line longer than the limit (in octets, its end included) comes in pieces of the limit's size.
+///
+/// ```
+/// use mconnect_core::protocol::{LineBuffer, Limits, ReplyBuilder};
+///
+/// let limits = Limits::default();
+/// let (mut lines, mut builder) = (LineBuffer::new(limits.line), ReplyBuilder::new(limits));
+/// let mut replies = Vec::new();
+/// for received in ["250-mx.example.org\r\n250 SI", "ZE 1000\r\n221 bye\r\n250"] {
+///     lines.extend(received.as_bytes());
+///     while let Some(line) = lines.next_line() {
+///         replies.extend(builder.push(line)?);
+///     }
+/// }
+/// assert_eq!(replies[0].to_string(), "250-mx.example.org / 250 SIZE 1000");
+/// assert_eq!((replies.len(), lines.buffered()), (2, &b"250"[..]));
+/// # Ok::<(), mconnect_core::protocol::LimitExceeded>(())
+/// ```
 #[derive(Debug)]
 pub struct LineBuffer {
     bytes: Vec<u8>,
@@ -155,7 +193,7 @@ impl LineBuffer {
         Self { bytes: Vec::new(), start: 0, end: 0, searched: 0, limit: limit.max(8), piece_of: None }
     }
 
-    /// Gives room for received bytes, never empty; [`filled`](Self::filled) says how many were put there.
+    /// Returns room for received bytes, never empty; [`filled`](Self::filled) says how many were put there.
     pub fn space(&mut self) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end, self.searched) = (0, 0, 0);
@@ -192,6 +230,7 @@ impl LineBuffer {
     }
 
     /// Says whether a line, or a piece of one, is there.
+    #[must_use]
     pub fn has_line(&mut self) -> bool {
         self.find().is_some()
     }
@@ -210,7 +249,7 @@ impl LineBuffer {
         }
     }
 
-    /// Gives the bytes received and not yet taken.
+    /// Returns the bytes received and not yet taken.
     pub fn buffered(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }

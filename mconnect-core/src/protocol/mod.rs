@@ -25,7 +25,7 @@ mod secret;
 mod tracker;
 mod visible;
 
-pub use code::{Code, EnhancedCode, Severity};
+pub use code::{Code, EnhancedCode, InvalidCode, Severity};
 pub use command::Span;
 pub use encode::{BodyDecoder, BodyEncoder, CrlfEncoder, LineInput, Taken};
 pub use extensions::{Extension, Extensions};

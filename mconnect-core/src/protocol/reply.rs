@@ -15,7 +15,9 @@ use super::visible::Visible;
 ///
 /// A negative reply is a value like any other; [`require`](Self::require) makes an error of it where the caller wants
 /// one.
-#[derive(Clone, PartialEq, Eq)]
+#[doc(alias = "response")]
+#[doc(alias = "status")]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Reply {
     raw: Vec<u8>,
     code: Code,
@@ -26,7 +28,8 @@ pub struct Reply {
 
 /// What a reply has against the rules
 /// ([RFC 5321, section 4.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.2)).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[must_use]
 #[non_exhaustive]
 pub struct Flaws {
     /// Its lines have different codes.
@@ -40,7 +43,7 @@ pub struct Flaws {
 }
 
 impl Reply {
-    /// Gives the code of the last line.
+    /// Returns the code of the last line.
     pub fn code(&self) -> Code {
         self.code
     }
@@ -51,17 +54,18 @@ impl Reply {
     }
 
     /// Says whether it grants what it answers, by a code that does so: 354 DATA, 220 STARTTLS, 235 AUTH.
+    #[must_use]
     pub fn is_granted(&self) -> bool {
         self.meaning().is_granted()
     }
 
-    /// Gives the enhanced status code of the last line that has one
+    /// Returns the enhanced status code of the last line that has one
     /// ([RFC 2034](https://www.rfc-editor.org/rfc/rfc2034)).
     pub fn enhanced_code(&self) -> Option<EnhancedCode> {
         self.lines().filter_map(ReplyLine::enhanced_code).last()
     }
 
-    /// Gives its lines, in order.
+    /// Returns its lines, in order.
     pub fn lines(&self) -> impl Iterator<Item = ReplyLine<'_>> {
         let mut start = 0;
         memchr_iter(b'\n', &self.raw).map(move |lf| {
@@ -71,13 +75,41 @@ impl Reply {
         })
     }
 
-    /// Gives the text of its lines, without codes, joined by LF.
+    /// Returns the lines with a code: those of the reply itself.
+    pub fn own_lines(&self) -> impl Iterator<Item = ReplyLine<'_>> {
+        self.lines().filter(|line| line.code().is_some())
+    }
+
+    /// Returns the lines without a code, which stood before its own lines or among them.
+    pub fn noise(&self) -> impl Iterator<Item = ReplyLine<'_>> {
+        self.lines().filter(|line| line.code().is_none())
+    }
+
+    /// Returns the text of the lines with a code, without the codes, joined by LF; U+FFFD stands for what is not UTF-8.
+    ///
+    /// ```
+    /// use mconnect_core::protocol::{Limits, ReplyBuilder, ReplyLine};
+    ///
+    /// let mut builder = ReplyBuilder::new(Limits::default());
+    /// builder.push(ReplyLine::new(b"warning: disk full\r\n"))?;
+    /// builder.push(ReplyLine::new(b"550-5.1.1 no such\r\n"))?;
+    /// let reply = builder.push(ReplyLine::new(b"550 5.1.1 mailb\xf6x\r\n"))?.unwrap();
+    /// assert_eq!(reply.text_lossy(), "5.1.1 no such\n5.1.1 mailb\u{fffd}x");
+    /// assert_eq!(reply.noise().next().unwrap().text_lossy(), "warning: disk full");
+    /// # Ok::<(), mconnect_core::protocol::LimitExceeded>(())
+    /// ```
+    pub fn text_lossy(&self) -> String {
+        let lines: Vec<&[u8]> = self.own_lines().map(ReplyLine::text).collect();
+        String::from_utf8_lossy(&lines.join(&b'\n')).into_owned()
+    }
+
+    /// Returns the text of all its lines, without codes, joined by LF.
     pub fn text(&self) -> Vec<u8> {
         let lines: Vec<&[u8]> = self.lines().map(ReplyLine::text).collect();
         lines.join(&b'\n')
     }
 
-    /// Gives every byte of it as it was received.
+    /// Returns every byte of it as it was received.
     pub fn raw(&self) -> &[u8] {
         &self.raw
     }
@@ -92,16 +124,18 @@ impl Reply {
         self.request
     }
 
-    /// Gives the reply back if it has this code.
+    /// Returns the reply itself if it has this code.
     ///
     /// # Errors
     /// [`Unexpected`] holds the reply if the code is another.
+    #[doc(alias = "expect")]
+    #[doc(alias = "assert")]
     pub fn require(self, code: u16) -> Result<Self, Unexpected> {
         let is_met = self.code == code;
         self.require_that(is_met, || format!("{code:03}"))
     }
 
-    /// Gives the reply back if its code's first digit says this.
+    /// Returns the reply itself if its code's first digit says this.
     ///
     /// # Errors
     /// [`Unexpected`] holds the reply if the first digit says something else.
@@ -153,6 +187,7 @@ impl fmt::Debug for Reply {
 /// A reply other than the one that was required.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("expected {expected} {}, got \"{reply}\"", Situation(reply))]
+#[non_exhaustive]
 pub struct Unexpected {
     /// What was required: a code such as `250` or a class such as `2yz`.
     pub expected: String,
@@ -177,7 +212,15 @@ impl fmt::Display for Situation<'_> {
 ///
 /// The defaults are far above what [RFC 5321, section 4.5.3.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1)
 /// asks for (512 octets a line), and small enough that a hostile server cannot fill the memory.
+///
+/// ```
+/// use mconnect_core::protocol::Limits;
+///
+/// let limits = Limits::default().lines(100).reply(64 * 1024);
+/// assert_eq!(limits.line, 65_536);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Octets in a line, its end included; 65,536 by default. A longer line comes in pieces of this size.
     pub line: usize,
@@ -190,6 +233,26 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { line: 64 * 1024, lines: 10_000, reply: 4 * 1024 * 1024 }
+    }
+}
+
+impl Limits {
+    /// Sets how many octets a line may have, its end included.
+    #[must_use]
+    pub fn line(self, octets: usize) -> Self {
+        Self { line: octets, ..self }
+    }
+
+    /// Sets how many lines a reply may have.
+    #[must_use]
+    pub fn lines(self, lines: usize) -> Self {
+        Self { lines, ..self }
+    }
+
+    /// Sets how many octets a reply may have.
+    #[must_use]
+    pub fn reply(self, octets: usize) -> Self {
+        Self { reply: octets, ..self }
     }
 }
 
@@ -224,12 +287,12 @@ impl ReplyBuilder {
         Self { limits, raw: Vec::new(), lines: 0, code: None, flaws: Flaws::default() }
     }
 
-    /// Adds a line, and gives the reply that ends with it, if one does.
+    /// Adds a line, and returns the reply that ends with it, if one does.
     ///
     /// Lines without a code belong to the reply under way, or else to the next.
     ///
     /// # Errors
-    /// [`LimitExceeded`], when the line or the reply is over a limit; [`take_partial`](Self::take_partial) then gives
+    /// [`LimitExceeded`], when the line or the reply is over a limit; [`take_partial`](Self::take_partial) then returns
     /// what was read.
     pub fn push(&mut self, line: ReplyLine<'_>) -> Result<Option<Reply>, LimitExceeded> {
         if self.raw.len() + line.raw().len() > self.limits.reply {
@@ -264,7 +327,7 @@ impl ReplyBuilder {
         }
     }
 
-    /// Gives the bytes of the reply under way.
+    /// Returns the bytes of the reply under way.
     pub fn partial(&self) -> &[u8] {
         &self.raw
     }

@@ -36,6 +36,7 @@ use super::secret::{lost_secret_start, wipe};
 
 /// Where a session stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
 #[non_exhaustive]
 pub struct Standing {
     /// What the next bytes sent will mean to the server.
@@ -244,7 +245,7 @@ impl Tracker {
         Span { is_secret: span.is_secret || is_hidden, ..span }
     }
 
-    /// Follows a line that was received, or a piece of one, and gives the answer that ended with it, if one did.
+    /// Follows a line that was received, or a piece of one, and returns the answer that ended with it, if one did.
     pub fn received(&mut self, line: ReplyLine<'_>) -> Option<Answer> {
         let (Some(code), true) = (line.code(), line.ends_reply()) else {
             self.learn(line);
@@ -373,6 +374,7 @@ impl Tracker {
     }
 
     /// Says whether a reply is due, not only as the next one, to a request of such a kind.
+    #[must_use]
     pub fn owes(&self, is_it: impl Fn(Request) -> bool) -> bool {
         self.due.holds(is_it)
     }
@@ -391,7 +393,7 @@ impl Tracker {
         }
     }
 
-    /// Gives how many replies are due; while the tracker is out of step, the server may send more.
+    /// Returns how many replies are due; while the tracker is out of step, the server may send more.
     pub fn outstanding(&self) -> usize {
         self.due.count()
     }
@@ -401,7 +403,7 @@ impl Tracker {
         self.due.front()
     }
 
-    /// Gives what the server advertised when it last granted EHLO or LHLO.
+    /// Returns what the server advertised when it last granted EHLO or LHLO.
     pub fn extensions(&self) -> Option<&Extensions> {
         self.extensions.as_ref()
     }
@@ -456,7 +458,7 @@ impl Tracker {
         }
     }
 
-    /// Gives how many replies follow a message: in LMTP one for each accepted recipient
+    /// Returns how many replies follow a message: in LMTP one for each accepted recipient
     /// ([RFC 2033, section 4.2](https://www.rfc-editor.org/rfc/rfc2033#section-4.2)).
     fn final_replies(&self) -> usize {
         if !self.is_lmtp {

@@ -5,6 +5,13 @@ use std::str;
 
 /// Bytes shown on one line: printable UTF-8 as it is; control characters, line ends included, what is seen by nobody or
 /// reorders the text, and bytes that are not UTF-8 as `\r`, `\n`, `\x1b` or `\u{202e}`. [`Escaper`] says more.
+///
+/// ```
+/// use mconnect_core::protocol::Visible;
+///
+/// let said = b"550 caf\xc3\xa9\x1b[2J \xff\r\n";
+/// assert_eq!(Visible(said).to_string(), r"550 café\x1b[2J \xff\r\n");
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Visible<'a>(pub &'a [u8]);
 
@@ -45,6 +52,17 @@ fn show(text: &str, marks: &mut Marks, f: &mut fmt::Formatter<'_>) -> fmt::Resul
 /// bytes), the bidirectional controls of Unicode, what nobody sees (its default-ignorable characters: of zero width, tags,
 /// fillers, soft hyphens, variation selectors), the ninth and further of combining marks in a row, and bytes that are not
 /// UTF-8 become escapes.
+///
+/// ```
+/// use mconnect_core::protocol::Escaper;
+///
+/// let (mut escaper, mut out) = (Escaper::default(), String::new());
+/// for chunk in [&b"250 caf\xc3"[..], b"\xa9\r", b"\n\x1b]0;title\x07"] {
+///     escaper.push(chunk, &mut out);
+/// }
+/// escaper.finish(&mut out);
+/// assert_eq!(out, "250 café\n\\x1b]0;title\\x07");
+/// ```
 #[derive(Debug, Default)]
 pub struct Escaper {
     held: Vec<u8>,
@@ -77,7 +95,7 @@ impl Escaper {
     }
 }
 
-/// Escapes all of `bytes` but an end that may go on, and gives the index where that end begins.
+/// Escapes all of `bytes` but an end that may go on, and returns the index where that end begins.
 fn escape(bytes: &[u8], marks: &mut Marks, out: &mut String) -> usize {
     out.reserve(bytes.len());
     let mut at = 0;

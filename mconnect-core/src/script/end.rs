@@ -7,6 +7,7 @@ use crate::protocol::{Answer, Code, Meaning, Request, auth_mechanism, secret_sta
 
 /// Why a script ends before its input does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
 #[non_exhaustive]
 pub enum End {
     /// The server has replied to QUIT.
@@ -27,6 +28,7 @@ pub enum End {
 
 impl End {
     /// Says whether QUIT is said, where the server waits for a command: not to one that is out of step.
+    #[must_use]
     pub fn says_quit(self) -> bool {
         matches!(self, Self::Greeting(_) | Self::StartTls(_) | Self::Auth(_) | Self::Refused(_))
     }
@@ -65,7 +67,7 @@ impl fmt::Display for End {
 /// How the last AUTH began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Exchange {
+pub enum LastAuth {
     /// There was none.
     None,
     /// It said all there is to say: no answer to a challenge follows.
@@ -76,7 +78,7 @@ pub enum Exchange {
     Cancelled,
 }
 
-impl Exchange {
+impl LastAuth {
     /// Returns how a command begins an exchange, if it is an AUTH.
     pub fn begun_by(line: &[u8]) -> Option<Self> {
         let mechanism = auth_mechanism(line)?;
@@ -87,6 +89,7 @@ impl Exchange {
 
 /// What becomes of the lines after an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
 #[non_exhaustive]
 pub enum Course {
     /// They go on.
@@ -102,11 +105,11 @@ pub enum Course {
 impl Course {
     /// Says the same of an answer that is not the one that was expected: what was to follow may have been meant for after
     /// that one alone.
-    pub fn after_unexpected(answer: Answer, exchange: Exchange, rules: Rules) -> Self {
+    pub fn after_unexpected(answer: Answer, exchange: LastAuth, rules: Rules) -> Self {
         match (answer.request, answer.meaning()) {
             (Some(Request::Data | Request::StartTls), Meaning::Granted)
             | (Some(Request::Auth | Request::AuthAnswer), Meaning::Challenge) => Self::End(End::OutOfStep(answer)),
-            (Some(Request::Auth | Request::AuthAnswer), Meaning::Granted) if exchange != Exchange::Whole => {
+            (Some(Request::Auth | Request::AuthAnswer), Meaning::Granted) if exchange != LastAuth::Whole => {
                 Self::End(End::OutOfStep(answer))
             }
             _ => Self::after(answer, exchange, rules),
@@ -114,7 +117,7 @@ impl Course {
     }
 
     /// Says what an answer means for the lines that were to follow it.
-    pub fn after(answer: Answer, exchange: Exchange, rules: Rules) -> Self {
+    pub fn after(answer: Answer, exchange: LastAuth, rules: Rules) -> Self {
         let meaning = answer.meaning();
         match (answer.request, meaning) {
             (_, Meaning::OutOfStep) => Self::End(End::OutOfStep(answer)),
@@ -123,13 +126,13 @@ impl Course {
                 Self::End(End::Refused(answer))
             }
             (_, Meaning::Closing) => Self::End(End::Closing),
-            (Some(Request::AuthAnswer), _) if exchange == Exchange::Cancelled => Self::End(End::Auth(answer)),
-            (Some(Request::Auth), Meaning::Challenge) if exchange == Exchange::Whole => Self::Cancel,
+            (Some(Request::AuthAnswer), _) if exchange == LastAuth::Cancelled => Self::End(End::Auth(answer)),
+            (Some(Request::Auth), Meaning::Challenge) if exchange == LastAuth::Whole => Self::Cancel,
             (_, Meaning::Granted | Meaning::Unusual | Meaning::Challenge) => Self::GoOn,
             (_, Meaning::Deferred | Meaning::Refused) if rules.ends_at_refusal => Self::End(End::Refused(answer)),
             (Some(Request::Greeting), _) => Self::End(End::Greeting(answer)),
             (Some(Request::StartTls), _) if rules.upgrades && !rules.is_in_tls => Self::End(End::StartTls(answer)),
-            (Some(Request::Auth | Request::AuthAnswer), _) if exchange != Exchange::Whole => {
+            (Some(Request::Auth | Request::AuthAnswer), _) if exchange != LastAuth::Whole => {
                 Self::End(End::Auth(answer))
             }
             (Some(Request::Data), _) => Self::SkipBody,

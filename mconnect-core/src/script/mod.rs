@@ -49,7 +49,7 @@
 mod end;
 mod unsent;
 
-pub use end::{Course, End, Exchange};
+pub use end::{Course, End, LastAuth};
 pub use unsent::Unsent;
 
 use std::fmt;
@@ -86,10 +86,29 @@ impl Rules {
     pub fn new(pace: Pace) -> Self {
         Self { pace, ends_at_refusal: false, upgrades: true, is_in_tls: false }
     }
+
+    /// Sets whether the first refusal ends it.
+    #[must_use]
+    pub fn ends_at_refusal(self, ends: bool) -> Self {
+        Self { ends_at_refusal: ends, ..self }
+    }
+
+    /// Sets whether STARTTLS, once granted, starts TLS.
+    #[must_use]
+    pub fn upgrades(self, upgrades: bool) -> Self {
+        Self { upgrades, ..self }
+    }
+
+    /// Sets whether the session is inside TLS already.
+    #[must_use]
+    pub fn is_in_tls(self, is_in_tls: bool) -> Self {
+        Self { is_in_tls, ..self }
+    }
 }
 
 /// What is to be done next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
 pub enum Next {
     /// What [`out`](Script::out) holds is to be sent, and that to be told ([`sent`](Script::sent),
     /// [`not_sent`](Script::not_sent)). In step, what the server has said meanwhile is to be looked at before.
@@ -126,7 +145,7 @@ pub struct Script {
     skipped: Option<u64>,
     /// What was sent blindly has to be answered before more is sent.
     awaits: bool,
-    exchange: Exchange,
+    exchange: LastAuth,
     /// AUTH was granted after a beginning that answers may follow.
     granted_auth: Option<Answer>,
     drops: bool,
@@ -149,7 +168,7 @@ impl Script {
             is_secret: false,
             skipped: None,
             awaits: false,
-            exchange: Exchange::None,
+            exchange: LastAuth::None,
             granted_auth: None,
             drops: false,
             is_over: false,
@@ -243,6 +262,11 @@ impl Script {
         &self.out[..self.due]
     }
 
+    /// Says whether what it holds, to be sent or not yet whole, may be a secret: where it was read from, it is to be wiped.
+    pub fn holds_secret(&self) -> bool {
+        self.is_secret || self.due < self.out.len()
+    }
+
     /// Notes that what was to be sent was sent.
     pub fn sent(&mut self) {
         let due = std::mem::take(&mut self.due);
@@ -269,7 +293,7 @@ impl Script {
     /// Notes an answer that came: what it means for what was to follow.
     pub fn replied(&mut self, answer: Answer) {
         let is_auth = matches!(answer.request, Some(Request::Auth | Request::AuthAnswer));
-        if is_auth && self.exchange == Exchange::Open && answer.meaning().is_granted() {
+        if is_auth && self.exchange == LastAuth::Open && answer.meaning().is_granted() {
             self.granted_auth = Some(answer);
         }
         if self.rules.pace == Pace::Typed {
@@ -283,7 +307,7 @@ impl Script {
             Course::SkipBody if self.rules.pace == Pace::Blind => {}
             Course::SkipBody => self.skipped = Some(0),
             Course::Cancel => {
-                self.exchange = Exchange::Cancelled;
+                self.exchange = LastAuth::Cancelled;
                 self.forget_line();
                 self.out.extend_from_slice(b"*\r\n");
                 (self.line_start, self.due) = (Some(self.out.len()), self.out.len());
@@ -326,6 +350,7 @@ impl Script {
     }
 
     /// Says whether what was typed ahead is to be dropped, which [`next`](Self::next) asks for then.
+    #[must_use]
     pub fn drops_typed(&self) -> bool {
         self.drops
     }
@@ -381,7 +406,7 @@ impl Script {
             return;
         }
         let line = &self.out[start..];
-        if let Some(exchange) = Exchange::begun_by(line) {
+        if let Some(exchange) = LastAuth::begun_by(line) {
             (self.exchange, self.is_secret) = (exchange, true);
         }
         if self.rules.pace == Pace::Blind {

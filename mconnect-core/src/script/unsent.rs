@@ -4,6 +4,7 @@ use std::fmt;
 
 /// Input that was not sent, counted in lines and octets; blank lines do not count.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[must_use]
 pub struct Unsent {
     octets: u64,
     lines: u64,
@@ -32,6 +33,7 @@ impl Unsent {
     }
 
     /// Says whether nothing was left.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.octets == 0
     }

@@ -74,6 +74,10 @@ use shared::{Shared, State};
 ///
 /// Dropping one that plays a dialogue waits for its end and panics if the client deviated, so that no test forgets to
 /// look; [`join`](Self::join) returns the error instead. If the test has failed already, it is told on standard error.
+#[doc(alias = "mock")]
+#[doc(alias = "fake")]
+#[doc(alias = "mailhog")]
+#[doc(alias = "sink")]
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,

@@ -42,6 +42,7 @@ impl MessageReply {
     }
 
     /// Says whether the message was taken, for every recipient that had been accepted.
+    #[must_use]
     pub fn is_taken(&self) -> bool {
         matches!(self, Self::Sent(replies) if replies.iter().all(Reply::is_granted))
     }
@@ -69,6 +70,11 @@ impl Session {
     /// [`Error::LineBreak`] if the line holds one. Otherwise as [`send_line`](Self::send_line) and
     /// [`read_reply`](Self::read_reply); if writing fails because the server has had its last word, that word is the
     /// reply.
+    #[doc(alias = "EHLO")]
+    #[doc(alias = "HELO")]
+    #[doc(alias = "MAIL")]
+    #[doc(alias = "RCPT")]
+    #[doc(alias = "VRFY")]
     pub fn command(&mut self, line: impl AsRef<[u8]>) -> Result<Reply, Error> {
         self.writer.require_one_line(line.as_ref())?;
         self.require_in_step(|phase| matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::StartTls))?;
@@ -152,8 +158,34 @@ impl Session {
     ///
     /// The message may be of any size; memory does not grow with it.
     ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::{Connect, MessageReply, server::Server};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = Server::start()?;
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.read_reply()?.require(220)?;
+    /// session.command("HELO client.example")?.require(250)?;
+    ///
+    /// // Without a recipient, DATA is refused, and nothing of the message goes out.
+    /// session.command("MAIL FROM:<a@example.org>")?.require(250)?;
+    /// let not_sent = session.message("Subject: hi\n\nhello\n".as_bytes())?;
+    /// assert!(matches!(not_sent, MessageReply::NotSent(reply) if reply.code() == 554));
+    ///
+    /// session.command("RCPT TO:<b@example.org>")?.require(250)?;
+    /// session.message("Subject: hi\n\nhello\n".as_bytes())?.require(250)?;
+    /// assert_eq!(server.messages()[0].content, b"Subject: hi\r\n\r\nhello\r\n");
+    /// # Ok(()) }
+    /// # main().unwrap();
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Message`] if `message` cannot be read. Otherwise as [`command`](Self::command).
+    #[doc(alias = "DATA")]
+    #[doc(alias = "send_mail")]
+    #[doc(alias = "sendmail")]
     pub fn message(&mut self, mut message: impl Read) -> Result<MessageReply, Error> {
         self.require_in_step(|phase| matches!(phase, Phase::Chunk { .. } | Phase::StartTls))?;
         if self.phase() != Phase::Body {
@@ -169,7 +201,7 @@ impl Session {
             match message.by_ref().take(BLOCK).read_to_end(&mut input) {
                 Ok(0) => break,
                 Ok(_) => encoder.encode(&input, &mut out),
-                Err(source) => return Err(Error::Message { scene: self.shared().scene(Action::Write), source }),
+                Err(source) => return Err(Error::Message { context: self.shared().context(Action::Write), source }),
             }
             if out.len() as u64 >= BLOCK {
                 if let Err(error) = self.send(&out) {
@@ -262,14 +294,14 @@ impl Session {
 
     /// The server has said that it closes: nothing more is sent.
     fn closed(&self) -> Error {
-        Error::Closed { scene: self.shared().scene(Action::Write), partial: Vec::new() }
+        Error::Closed { context: self.shared().context(Action::Write), partial: Vec::new() }
     }
 
     /// Returns a reply that does not show client and server out of step.
     fn in_step(&self, reply: Reply) -> Result<Reply, Error> {
         match reply.meaning() {
             Meaning::OutOfStep => {
-                Err(Error::Surprise { scene: self.shared().scene(Action::ReadReply), reply: Box::new(reply) })
+                Err(Error::Surprise { context: self.shared().context(Action::ReadReply), reply: Box::new(reply) })
             }
             _ => Ok(reply),
         }
@@ -280,7 +312,7 @@ impl Session {
         if standing.outstanding == 0 && !is_wrong(standing.phase) {
             return Ok(());
         }
-        Err(Error::OutOfStep { scene: self.shared().scene(Action::Write), outstanding: standing.outstanding })
+        Err(Error::OutOfStep { context: self.shared().context(Action::Write), outstanding: standing.outstanding })
     }
 }
 

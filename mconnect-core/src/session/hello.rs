@@ -64,8 +64,8 @@ impl Session {
     pub fn greeting(&mut self) -> Result<Reply, Error> {
         let standing = self.standing();
         if standing.phase != Phase::Greeting {
-            let scene = self.shared().scene(Action::ReadReply);
-            return Err(Error::OutOfStep { scene, outstanding: standing.outstanding });
+            let context = self.shared().context(Action::ReadReply);
+            return Err(Error::OutOfStep { context, outstanding: standing.outstanding });
         }
         self.expected_reply()
     }

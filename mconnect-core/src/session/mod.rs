@@ -28,7 +28,7 @@ pub use timeouts::Timeouts;
 pub use writer::Writer;
 
 use crate::closer::Closer;
-use crate::error::{Action, Error, Peer, Scene, Truncation};
+use crate::error::{Action, Context, Error, Peer, Truncation};
 use crate::observer::Observer;
 use crate::protocol::{Extensions, Limits, Phase, Reply, ReplyLine, Request, Standing, Tracker, wipe};
 use crate::stream::{ChannelBindings, Stream};
@@ -37,6 +37,9 @@ use shared::{Deadline, Shared};
 /// A session with an SMTP server, used by one thread; [`split`](Self::split) makes two of it.
 ///
 /// Every wait has a deadline, from [`Timeouts`]. A negative reply is a value; see [`Reply::require`].
+#[doc(alias = "client")]
+#[doc(alias = "smtp")]
+#[doc(alias = "telnet")]
 pub struct Session {
     reader: Reader,
     writer: Writer,
@@ -55,6 +58,8 @@ pub(crate) struct Settings {
 impl Session {
     /// Begins a session over a stream that is open already; [`Connect::over`](crate::Connect::over) does so with other
     /// settings than the defaults. `name` is the other end's name in errors.
+    #[doc(alias = "child process")]
+    #[doc(alias = "pipe")]
     pub fn from_stream(stream: impl Stream + 'static, name: &str) -> Self {
         Self::new(Arc::new(stream), Peer::new(name, None), None, Settings::default(), Closer::new())
     }
@@ -112,6 +117,7 @@ impl Session {
     }
 
     /// Says whether [`read_line`](Self::read_line) has something to give, be it the end, without waiting.
+    #[must_use]
     pub fn is_ready(&mut self) -> bool {
         self.reader.is_ready()
     }
@@ -122,8 +128,8 @@ impl Session {
     }
 
     /// Gives the time that the reply due next may take.
-    pub fn patience(&self) -> Duration {
-        self.shared().deadline().patience()
+    pub fn reply_timeout(&self) -> Duration {
+        self.shared().deadline().reply_timeout()
     }
 
     /// Sets when all of the session is to be over, beside what its stages may take ([`Timeouts`]): every exchange, the
@@ -203,9 +209,8 @@ impl Session {
         // Unread data at closing would make the system send a reset, which can destroy our last bytes on their way.
         if self.half_close().is_ok() {
             let grace = self.shared().within(self.shared().timeouts.closing);
-            while grace.left().is_none_or(|left| !left.is_zero())
-                && let Ok(Some(_)) = self.reader.read_line_by(Some(grace))
-            {}
+            let is_left = || grace.left().is_none_or(|left| !left.is_zero());
+            while is_left() && matches!(self.reader.read_line_by(Some(grace)), Ok(Some(_))) {}
         }
         Ok(replies)
     }
@@ -260,7 +265,7 @@ impl Session {
 
     /// Goes on over another stream, which `wrap` makes of this one: anybody's TLS, after the 220 to STARTTLS or before
     /// anything else. What the server said before is forgotten ([`extensions`](Self::extensions) too). `wrap` keeps its
-    /// own deadline, best that of [`patience`](Self::patience), and may give something besides the stream.
+    /// own deadline, best that of [`reply_timeout`](Self::patience), and may give something besides the stream.
     ///
     /// # Errors
     /// [`Error::OutOfStep`] if replies are due, other than to what was sent together with STARTTLS;
@@ -271,24 +276,26 @@ impl Session {
         wrap: impl FnOnce(Arc<dyn Stream>) -> io::Result<(Arc<dyn Stream>, T)>,
     ) -> Result<(Self, T), Error> {
         let deadline = self.shared().deadline();
-        let (is_fresh, scene) = (self.phase() == Phase::Greeting, self.shared().scene(Action::Handshake));
+        let (is_fresh, context) = (self.phase() == Phase::Greeting, self.shared().context(Action::Handshake));
         let refusal = match (self.reader.buffered().len(), self.outstanding()) {
-            (octets @ 1.., _) => Some(Error::Injection { scene, octets }),
-            (0, 1..) if is_fresh && !scene.has_sent => None,
-            (0, outstanding @ 1..) if scene.phase != Phase::StartTls => Some(Error::OutOfStep { scene, outstanding }),
+            (octets @ 1.., _) => Some(Error::Injection { context, octets }),
+            (0, 1..) if is_fresh && !context.has_sent => None,
+            (0, outstanding @ 1..) if context.phase != Phase::StartTls => {
+                Some(Error::OutOfStep { context, outstanding })
+            }
             _ => None,
         };
         let (shared, stream) = self.writer.into_parts();
         let wrapped = match refusal {
             Some(error) => Err(error),
             None => wrap(Arc::clone(&stream)).map_err(|source| {
-                let scene = shared.scene(Action::Handshake);
+                let context = shared.context(Action::Handshake);
                 match source.kind() {
-                    _ if shared.closer.is_closed() => Error::Aborted { scene },
+                    _ if shared.closer.is_closed() => Error::Aborted { context },
                     io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
                         shared.late(Action::Handshake, deadline, Vec::new())
                     }
-                    _ => Error::Tls { scene, source },
+                    _ => Error::Tls { context, source },
                 }
             }),
         };
@@ -304,12 +311,12 @@ impl Session {
             .set_read_timeout(Some(patience.max(Duration::from_millis(1))))
             .and_then(|()| stream.end_tls(awaits))
             .map_err(|source| {
-                let scene = shared.scene(Action::EndTls);
+                let context = shared.context(Action::EndTls);
                 match source.kind() {
                     io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
                         shared.late(Action::EndTls, Deadline::after(patience), Vec::new())
                     }
-                    _ => Error::Tls { scene, source },
+                    _ => Error::Tls { context, source },
                 }
             });
         let stream = ended.inspect_err(|_| drop(stream.shutdown()))?;
@@ -349,8 +356,8 @@ impl Session {
         not(any(feature = "tls", feature = "auth")),
         allow(dead_code, reason = "those make errors of their own")
     )]
-    pub(crate) fn scene(&self, action: Action) -> Scene {
-        self.shared().scene(action)
+    pub(crate) fn context(&self, action: Action) -> Context {
+        self.shared().context(action)
     }
 
     /// Attaches to a reply, whose last line was the last that was read, what it answers.
@@ -360,6 +367,7 @@ impl Session {
     }
 
     /// Says whether a reply is due, not only as the next one, to a request of such a kind.
+    #[must_use]
     pub fn owes(&self, is_it: impl Fn(Request) -> bool) -> bool {
         self.shared().tracker().owes(is_it)
     }

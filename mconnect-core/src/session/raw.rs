@@ -100,6 +100,7 @@ impl RawWriter {
 
     /// Waits until the server closed, or has said nothing for this long, and says whether it closed. Another thread
     /// has to be reading.
+    #[must_use]
     pub fn wait_end(&mut self, patience: Duration) -> bool {
         self.shared.wait_end(patience)
     }

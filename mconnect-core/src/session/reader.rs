@@ -57,6 +57,7 @@ impl Reader {
     }
 
     /// Says whether the next line can be had without waiting.
+    #[must_use]
     pub fn has_line(&mut self) -> bool {
         self.lines.has_line()
     }
@@ -95,6 +96,7 @@ impl Reader {
     }
 
     /// Says whether reading a line, or the end, takes no waiting.
+    #[must_use]
     pub fn is_ready(&mut self) -> bool {
         while !self.lines.has_line() && matches!(self.end, End::Open) && self.stream.has_received() {
             if self.fill(Some(Deadline::after(Duration::from_millis(1)))).is_err() {
@@ -159,15 +161,15 @@ impl Reader {
     fn read_reply_line(&mut self, deadline: Option<Deadline>) -> Result<Option<Reply>, Error> {
         let line = if self.await_line(deadline)? { self.lines.finish() } else { None };
         let Some(line) = line else {
-            let scene = self.shared.scene(Action::ReadReply);
-            return Err(Error::Closed { scene, partial: self.reply.take_partial() });
+            let context = self.shared.context(Action::ReadReply);
+            return Err(Error::Closed { context, partial: self.reply.take_partial() });
         };
         let request = self.shared.received(line);
         match self.reply.push(line) {
             Ok(reply) => Ok(reply.map(|reply| reply.in_answer_to(request, Arc::clone(&self.shared.peer_name)))),
             Err(source) => {
-                let scene = self.shared.scene(Action::ReadReply);
-                Err(Error::Limit { scene, partial: self.reply.take_partial(), source })
+                let context = self.shared.context(Action::ReadReply);
+                Err(Error::Limit { context, partial: self.reply.take_partial(), source })
             }
         }
     }

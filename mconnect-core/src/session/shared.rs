@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::hidden::Hidden;
 use super::{Settings, Timeouts};
 use crate::closer::Closer;
-use crate::error::{Action, Awaited, Error, Peer, Scene};
+use crate::error::{Action, Awaited, Context, Error, Peer};
 use crate::observer::{Event, Observer};
 use crate::protocol::{Limits, Phase, ReplyLine, Request, Tracker};
 
@@ -80,7 +80,7 @@ impl Deadline {
     }
 
     /// Returns how long may be waited from now on.
-    pub fn patience(self) -> Duration {
+    pub fn reply_timeout(self) -> Duration {
         if self.is_overall { self.left().unwrap_or(self.after) } else { self.after }
     }
 
@@ -144,7 +144,7 @@ impl Shared {
         }
     }
 
-    pub fn scene(&self, action: Action) -> Scene {
+    pub fn context(&self, action: Action) -> Context {
         let state = self.tracker();
         let (phase, is_only) = (state.phase(), state.outstanding() == 1);
         let command = state.last_command.clone().filter(|_| is_only);
@@ -155,19 +155,19 @@ impl Shared {
             (Some(awaited), Action::Read | Action::ReadReply) => awaited.asked_in(),
             _ => phase,
         };
-        Scene { action, peer: self.peer.clone(), phase, has_sent: state.has_sent, awaited }
+        Context { action, peer: self.peer.clone(), phase, has_sent: state.has_sent, awaited }
     }
 
     /// Makes the error of a deadline that has passed.
     pub fn late(&self, action: Action, deadline: Deadline, partial: Vec<u8>) -> Error {
         let Deadline { after, is_overall, .. } = deadline;
-        Error::Timeout { scene: self.scene(action), after, partial, is_overall }
+        Error::Timeout { context: self.context(action), after, partial, is_overall }
     }
 
     /// Makes the error of a failed system call; if the connection was closed from this side, that is the error.
     pub fn io_error(&self, action: Action, source: io::Error) -> Error {
-        let scene = self.scene(action);
-        if self.closer.is_closed() { Error::Aborted { scene } } else { Error::Io { scene, source } }
+        let context = self.context(action);
+        if self.closer.is_closed() { Error::Aborted { context } } else { Error::Io { context, source } }
     }
 
     /// Follows bytes that are about to be sent, and returns where the secrets in them stand.

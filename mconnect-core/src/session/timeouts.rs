@@ -4,7 +4,17 @@ use std::time::Duration;
 
 /// How long each stage may take. The defaults are those of
 /// [RFC 5321, section 4.5.3.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2).
+///
+/// ```
+/// use std::time::Duration;
+/// use mconnect_core::Timeouts;
+///
+/// let timeouts = Timeouts::default().replies(Duration::from_secs(20)).end_of_data(Duration::from_secs(60));
+/// assert_eq!(timeouts.greeting, Duration::from_secs(20));
+/// ```
+#[doc(alias = "deadline")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Timeouts {
     /// Connecting to one address; 30 seconds.
     pub attempt: Duration,
@@ -44,5 +54,53 @@ impl Timeouts {
     #[must_use]
     pub fn replies(self, timeout: Duration) -> Self {
         Self { greeting: timeout, command: timeout, data: timeout, block: timeout, end_of_data: timeout, ..self }
+    }
+
+    /// Sets how long connecting to one address may take.
+    #[must_use]
+    pub fn attempt(self, timeout: Duration) -> Self {
+        Self { attempt: timeout, ..self }
+    }
+
+    /// Sets how long resolving the name and connecting to its addresses may take, all together.
+    #[must_use]
+    pub fn connect(self, timeout: Duration) -> Self {
+        Self { connect: timeout, ..self }
+    }
+
+    /// Sets how long the greeting may take.
+    #[must_use]
+    pub fn greeting(self, timeout: Duration) -> Self {
+        Self { greeting: timeout, ..self }
+    }
+
+    /// Sets how long the whole reply to a command may take.
+    #[must_use]
+    pub fn command(self, timeout: Duration) -> Self {
+        Self { command: timeout, ..self }
+    }
+
+    /// Sets how long the whole reply to DATA may take.
+    #[must_use]
+    pub fn data(self, timeout: Duration) -> Self {
+        Self { data: timeout, ..self }
+    }
+
+    /// Sets how long each step that writing makes may take.
+    #[must_use]
+    pub fn block(self, timeout: Duration) -> Self {
+        Self { block: timeout, ..self }
+    }
+
+    /// Sets how long the whole reply to the end of a message may take.
+    #[must_use]
+    pub fn end_of_data(self, timeout: Duration) -> Self {
+        Self { end_of_data: timeout, ..self }
+    }
+
+    /// Sets how long the server may take to close after it said that it would.
+    #[must_use]
+    pub fn closing(self, timeout: Duration) -> Self {
+        Self { closing: timeout, ..self }
     }
 }

@@ -73,6 +73,7 @@ impl Writer {
 
     /// Waits until the server closed, or has said nothing for this long, and says whether it closed. Another thread
     /// has to be reading.
+    #[must_use]
     pub fn wait_end(&mut self, patience: Duration) -> bool {
         self.shared.wait_end(patience)
     }
@@ -107,6 +108,7 @@ impl Writer {
     }
 
     /// Says whether a reply is due, not only as the next one, to a request of such a kind.
+    #[must_use]
     pub fn owes(&self, is_it: impl Fn(Request) -> bool) -> bool {
         self.shared.tracker().owes(is_it)
     }
@@ -127,8 +129,8 @@ impl Writer {
     }
 
     /// Gives the time that the reply due next may take.
-    pub fn patience(&self) -> Duration {
-        self.shared.deadline().patience()
+    pub fn reply_timeout(&self) -> Duration {
+        self.shared.deadline().reply_timeout()
     }
 
     /// Gives the other end.
@@ -152,7 +154,7 @@ impl Writer {
     pub(super) fn require_one_line(&self, line: &[u8]) -> Result<(), Error> {
         match memchr::memchr2(b'\r', b'\n', line) {
             None => Ok(()),
-            Some(_) => Err(Error::LineBreak { scene: self.shared.scene(Action::Write) }),
+            Some(_) => Err(Error::LineBreak { context: self.shared.context(Action::Write) }),
         }
     }
 

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
     use crate::stream::Pair;
 
-    /// Gives the bytes in pieces of this size.
+    /// Returns the bytes in pieces of this size.
     struct Pieces<'a>(&'a [u8], usize);
 
     impl Read for Pieces<'_> {

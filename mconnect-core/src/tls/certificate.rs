@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64ct::{Base64, Encoding as _};
@@ -16,6 +17,9 @@ use x509_cert::ext::pkix::name::GeneralName;
 use super::name::in_words;
 
 /// A certificate that a server showed: what it says, and its bytes.
+#[doc(alias = "X.509")]
+#[doc(alias = "x509")]
+#[doc(alias = "pem")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Certificate {
@@ -41,8 +45,19 @@ pub struct Certificate {
     pub key_fingerprint: Fingerprint,
 }
 
-/// A SHA-256 fingerprint.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+/// A SHA-256 fingerprint, written as 64 hexadecimal digits, and read with or without colons between.
+///
+/// ```
+/// use mconnect_core::tls::Fingerprint;
+///
+/// let colons = ["a0"; 32].join(":");
+/// let fingerprint: Fingerprint = colons.parse()?;
+/// assert_eq!(fingerprint.to_string(), "a0".repeat(32));
+/// # Ok::<(), mconnect_core::tls::InvalidFingerprint>(())
+/// ```
+#[doc(alias = "sha256")]
+#[doc(alias = "TLSA")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(pub [u8; 32]);
 
 impl Fingerprint {
@@ -63,6 +78,19 @@ impl Fingerprint {
         Self(print)
     }
 }
+
+impl FromStr for Fingerprint {
+    type Err = InvalidFingerprint;
+
+    fn from_str(text: &str) -> Result<Self, InvalidFingerprint> {
+        Self::parse(text).ok_or(InvalidFingerprint(()))
+    }
+}
+
+/// A text is no [`Fingerprint`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a SHA-256 fingerprint has 64 hexadecimal digits")]
+pub struct InvalidFingerprint(());
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -118,6 +146,7 @@ impl Certificate {
     }
 
     /// Says whether it names itself as its issuer.
+    #[must_use]
     pub fn is_self_issued(&self) -> bool {
         self.subject == self.issuer
     }
@@ -135,7 +164,7 @@ impl Certificate {
         }
     }
 
-    /// Gives how many days are left of its validity; below zero if it has expired.
+    /// Returns how many days are left of its validity; below zero if it has expired.
     pub fn days_left(&self, now: SystemTime) -> i64 {
         match self.not_after.duration_since(now) {
             Ok(left) => i64::try_from(left.as_secs() / DAY).unwrap_or(i64::MAX),
@@ -210,7 +239,7 @@ fn key(info: &x509_cert::spki::SubjectPublicKeyInfoOwned) -> String {
     }
 }
 
-/// Gives the bits of the modulus of an RSAPublicKey.
+/// Returns the bits of the modulus of an RSAPublicKey.
 fn rsa_size(bytes: &[u8]) -> Option<usize> {
     let keys = Vec::<x509_cert::der::asn1::Int>::from_der(bytes).ok()?;
     let modulus: Vec<u8> = keys.first()?.as_bytes().iter().copied().skip_while(|byte| *byte == 0).collect();

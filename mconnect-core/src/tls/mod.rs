@@ -9,10 +9,45 @@
 //! Certificates are verified, and shown, during the handshake. It comes to its end all the same, and unless the [`Config`]
 //! says otherwise, what is wrong with them is an error then; but a client with a certificate of its own ends it before that
 //! goes to a server that is not proven.
+//!
+//! # Beside another provider of cryptography
+//! Here, rustls is used with ring, which is named wherever it is used: nothing here asks for a process-wide default
+//! provider, or installs one. But Cargo builds rustls once for the whole program. Where the rest of it uses rustls with
+//! another provider (aws-lc-rs is rustls's own default), rustls has both, and no longer guesses which of them
+//! `ClientConfig::builder()` and `ServerConfig::builder()` mean: they panic, in a client under test, say. That program, or
+//! its test, then says which, once, before its first connection:
+//! `rustls::crypto::aws_lc_rs::default_provider().install_default()`. What is done here stays as it is.
+//! A configuration with a provider of one's own is for [`Config::from_rustls`]; for a TLS other than rustls, there is
+//! [`Session::upgrade_with`].
+//!
+//! # TLS from the first byte on
+//! On port 465 ([RFC 8314, section 3.3](https://www.rfc-editor.org/rfc/rfc8314#section-3.3)), the handshake comes before
+//! the greeting:
+//!
+//! ```
+//! # #[cfg(feature = "server")] {
+//! use mconnect_core::Connect;
+//! use mconnect_core::server::{Authority, Setup};
+//! use mconnect_core::tls::Config;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let authority = Authority::new("Our Root");
+//! let server = Setup::new().tls(&authority.issue(["127.0.0.1"])).tls_first().start()?;
+//!
+//! let config = Config::new().authorities(authority.pem().as_bytes())?;
+//! let (mut session, info) = Connect::new("127.0.0.1", server.port()).open()?.upgrade(&config)?;
+//! session.read_reply()?.require(220)?;
+//! assert!(info.is_verified());
+//! session.quit()?;
+//! # Ok(()) }
+//! # main().unwrap();
+//! # }
+//! ```
 
 mod after;
 mod certificate;
-#[cfg(feature = "serde")]
+mod errors;
+#[cfg(feature = "json")]
 mod json;
 mod name;
 mod own;
@@ -22,7 +57,6 @@ mod state;
 mod stream;
 mod verifier;
 mod verify;
-mod words;
 
 use std::fmt;
 use std::io;
@@ -36,7 +70,7 @@ use rustls::{ClientConfig, ClientConnection, CommonState, KeyLogFile, ProtocolVe
 pub use crate::calendar::date;
 #[cfg_attr(not(feature = "server"), allow(unused_imports, reason = "a server's key is written so, too"))]
 pub(crate) use certificate::pem;
-pub use certificate::{Certificate, Fingerprint};
+pub use certificate::{Certificate, Fingerprint, InvalidFingerprint};
 pub use rustls;
 pub use stream::TlsStream;
 pub use verify::Problem;
@@ -51,6 +85,9 @@ use verifier::{Found, Verifier, provider};
 /// How TLS is to be, and whom to trust. By default: the system's trust store, and the name that was connected to.
 ///
 /// The trust store is read when a certificate is verified that depends on it, once.
+#[doc(alias = "ssl")]
+#[doc(alias = "verify")]
+#[doc(alias = "TlsConnector")]
 #[derive(Clone, Default)]
 pub struct Config {
     name: Option<String>,
@@ -102,11 +139,12 @@ pub struct Info {
 
 impl Info {
     /// Says whether the server is the one that was asked for.
+    #[must_use]
     pub fn is_verified(&self) -> bool {
         self.problems.is_empty()
     }
 
-    /// Gives what is wrong, in words.
+    /// Returns what is wrong, in words.
     pub fn reason(&self) -> String {
         self.problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
     }
@@ -167,6 +205,8 @@ impl Config {
 
     /// Trusts the server with this public key, and no other: the certificate's name, time and issuer do not matter then.
     /// Of several pins, one has to fit.
+    #[doc(alias = "DANE")]
+    #[doc(alias = "TLSA")]
     #[must_use]
     pub fn pin(mut self, key: Fingerprint) -> Self {
         self.pins.push(key);
@@ -174,6 +214,7 @@ impl Config {
     }
 
     /// Goes on whatever is wrong with the server's certificates; [`Info::problems`] says what.
+    #[doc(alias = "danger_accept_invalid_certs")]
     #[must_use]
     pub fn insecure(mut self) -> Self {
         self.is_insecure = true;
@@ -188,6 +229,8 @@ impl Config {
     }
 
     /// Writes the session's secrets to the file that the environment variable `SSLKEYLOGFILE` names, if it does.
+    #[doc(alias = "SSLKEYLOGFILE")]
+    #[doc(alias = "wireshark")]
     #[must_use]
     pub fn log_keys(mut self) -> Self {
         self.logs_keys = true;
@@ -292,14 +335,42 @@ impl fmt::Debug for Config {
 }
 
 impl Session {
-    /// Starts TLS: after the 220 to STARTTLS, or before the greeting. The handshake has the time of a command's reply.
+    /// Starts TLS: after the 220 to STARTTLS ([RFC 3207](https://www.rfc-editor.org/rfc/rfc3207)), or before the greeting.
+    /// The handshake has the time of a command's reply. After it, the extensions are to be asked for again (EHLO).
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::Connect;
+    /// use mconnect_core::server::{Identity, Setup};
+    /// use mconnect_core::tls::{Config, Problem};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = Setup::new().tls(&Identity::self_signed(["127.0.0.1"])).start()?;
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.read_reply()?.require(220)?;
+    /// session.command("EHLO client.example")?.require(250)?;
+    /// session.command("STARTTLS")?.require(220)?;
+    ///
+    /// // A prober wants to know, whatever is wrong; without `insecure`, this would be `Error::Untrusted`.
+    /// let (mut session, info) = session.upgrade(&Config::new().insecure())?;
+    /// assert_eq!(info.version, "TLS 1.3");
+    /// assert_eq!(info.problems, [Problem::SelfSigned]);
+    /// session.command("EHLO client.example")?.require(250)?;
+    /// session.quit()?;
+    /// # Ok(()) }
+    /// # main().unwrap();
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Untrusted`] if the server's certificates do not prove who it is, unless the configuration is
     /// [`insecure`](Config::insecure); [`Error::Tls`] if the handshake fails; otherwise as
     /// [`upgrade_with`](Self::upgrade_with). The connection is closed then, and nothing more is sent in the clear.
+    #[doc(alias = "starttls")]
+    #[doc(alias = "ssl")]
+    #[doc(alias = "smtps")]
     pub fn upgrade(self, config: &Config) -> Result<(Self, Info), Error> {
-        let patience = self.patience();
+        let patience = self.reply_timeout();
         self.upgrade_within(config, patience)
     }
 
@@ -327,9 +398,9 @@ impl Session {
         });
         let (mut session, info) = match (upgraded, refused) {
             (Ok(upgraded), _) => upgraded,
-            (Err(Error::Tls { scene, .. }), Some(info)) => {
+            (Err(Error::Tls { context, .. }), Some(info)) => {
                 tell(&Event::Tls(&info));
-                return Err(Error::Untrusted { scene, info: Box::new(info) });
+                return Err(Error::Untrusted { context, info: Box::new(info) });
             }
             (Err(error), _) => return Err(error),
         };
@@ -337,11 +408,11 @@ impl Session {
         if info.is_verified() || config.is_insecure {
             return Ok((session, info));
         }
-        let scene = session.scene(Action::Handshake);
+        let context = session.context(Action::Handshake);
         // The farewell is sent inside TLS; nothing is waited for.
         drop(session.half_close());
         session.closer().close();
-        Err(Error::Untrusted { scene, info: Box::new(info) })
+        Err(Error::Untrusted { context, info: Box::new(info) })
     }
 }
 

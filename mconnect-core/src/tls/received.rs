@@ -35,7 +35,7 @@ impl Received {
         Ok(count)
     }
 
-    /// Gives the records, or parts of them, that were not yet looked at.
+    /// Returns the records, or parts of them, that were not yet looked at.
     pub fn rest(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
@@ -45,7 +45,7 @@ impl Received {
         self.records.have > 0 || self.records.left > 0
     }
 
-    /// Gives what came that is no TLS and was not taken, if anything did.
+    /// Returns what came that is no TLS and was not taken, if anything did.
     pub fn plain(&self) -> &[u8] {
         &self.plain[self.taken..]
     }
@@ -55,7 +55,7 @@ impl Received {
         !self.plain.is_empty()
     }
 
-    /// Takes some of what is no TLS, and gives how much.
+    /// Takes some of what is no TLS, and returns how much.
     pub fn take_plain(&mut self, buffer: &mut [u8]) -> usize {
         let count = self.plain().len().min(buffer.len());
         buffer[..count].copy_from_slice(&self.plain[self.taken..self.taken + count]);
@@ -83,7 +83,7 @@ struct Records {
 }
 
 impl Records {
-    /// Follows what was received, and gives how much of it is records.
+    /// Follows what was received, and returns how much of it is records.
     fn follow(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0;
         while at < bytes.len() {

@@ -1,6 +1,6 @@
 //! STARTTLS as one call, and what rustls says when it fails.
 
-use super::{Config, Info, Problem, words};
+use super::{Config, Info, Problem, errors};
 use crate::error::Error;
 use crate::session::Session;
 
@@ -42,7 +42,7 @@ impl Error {
     /// Returns what rustls says, if that is the cause.
     pub fn rustls(&self) -> Option<&rustls::Error> {
         match self {
-            Self::Tls { source, .. } | Self::Io { source, .. } => words::rustls_error(source),
+            Self::Tls { source, .. } | Self::Io { source, .. } => errors::rustls_error(source),
             Self::Pipeline { source, .. } => source.rustls(),
             _ => None,
         }

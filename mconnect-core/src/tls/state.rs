@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use rustls::Connection;
 
+use super::errors::{self, Stage};
 use super::received::Received;
-use super::words::{self, Stage};
 
 /// A connection, with what was received for it and not looked at, and what it has to send.
 pub(super) struct State {
@@ -61,7 +61,7 @@ impl State {
         }
     }
 
-    /// Decrypts what was received, until there is plaintext, and gives how much.
+    /// Decrypts what was received, until there is plaintext, and returns how much.
     pub fn process(&mut self) -> io::Result<usize> {
         loop {
             let io = match self.connection.process_new_packets() {
@@ -72,7 +72,7 @@ impl State {
                         Some(_) if self.connection.is_handshaking() => Stage::Agreed,
                         Some(_) => Stage::Done,
                     };
-                    return Err(words::failure(error, self.least, stage));
+                    return Err(errors::failure(error, self.least, stage));
                 }
             };
             self.has_ended |= io.peer_has_closed();
@@ -98,7 +98,7 @@ impl State {
         let kind = if self.is_half_closed { io::ErrorKind::UnexpectedEof } else { io::ErrorKind::InvalidData };
         match self.received.plain() {
             [] => Ok(0),
-            plain => Err(io::Error::new(kind, words::LeftTls::new(plain))),
+            plain => Err(io::Error::new(kind, errors::LeftTls::new(plain))),
         }
     }
 }

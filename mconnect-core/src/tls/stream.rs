@@ -15,8 +15,8 @@ use rustls::{Connection, ProtocolVersion};
 
 use super::after::AfterTls;
 use super::certificate::end_point;
+use super::errors;
 use super::state::State;
-use super::words;
 use crate::error::Truncation;
 use crate::stream::{ChannelBindings, Stream, left};
 
@@ -96,7 +96,7 @@ impl TlsStream {
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("the server closed {how}")));
                 }
                 Ok(_) if is_first && !received.plain().is_empty() => {
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, words::NotTls::new(received.plain())));
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, errors::NotTls::new(received.plain())));
                 }
                 Ok(_) => is_first = false,
                 Err(error) if is_to_repeat(&error) => {}

@@ -16,6 +16,7 @@ use crate::protocol::Visible;
 
 /// Something that is wrong with a server's certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
 #[non_exhaustive]
 pub enum Problem {
     /// The server showed none.
@@ -102,7 +103,7 @@ pub(super) struct Trust<'a> {
     pub known: &'a [CertificateDer<'static>],
 }
 
-/// Gives everything that is wrong; `roots` is asked only if that is what it depends on.
+/// Returns everything that is wrong; `roots` is asked only if that is what it depends on.
 pub(super) fn problems(
     trust: &Trust<'_>,
     shown: &[CertificateDer<'static>],
@@ -198,7 +199,7 @@ fn is_rooted(
     verify_server_cert_signed_by_trust_anchor(parsed, roots, &shown[1..], at, algorithms)
 }
 
-/// Gives a time at which none is too old or too young, or the leaf at least: their times have been looked at.
+/// Returns a time at which none is too old or too young, or the leaf at least: their times have been looked at.
 fn when_all_are_valid(path: &[&Certificate], now: SystemTime) -> SystemTime {
     let latest_start = path.iter().map(|certificate| certificate.not_before).max().unwrap_or(now);
     let earliest_end = path.iter().map(|certificate| certificate.not_after).min().unwrap_or(now);
@@ -208,9 +209,10 @@ fn when_all_are_valid(path: &[&Certificate], now: SystemTime) -> SystemTime {
 /// Follows the issuers from the leaf on, as far as their certificates were shown.
 fn path(certificates: &[Certificate]) -> Vec<&Certificate> {
     let mut path = vec![&certificates[0]];
-    while let Some(last) = path.last().filter(|last| !last.is_self_issued() && path.len() < certificates.len())
-        && let Some(next) = certificates.iter().find(|next| next.subject == last.issuer)
-    {
+    while path.len() < certificates.len() {
+        let last = path[path.len() - 1];
+        let issued = |next: &&Certificate| !last.is_self_issued() && next.subject == last.issuer;
+        let Some(next) = certificates.iter().find(issued) else { break };
         path.push(next);
     }
     path

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use mconnect_core::dialogue::{Deed, Dialogue, Player, Recorder};
+use mconnect_core::dialogue::{Dialogue, Directive, Player, Recorder};
 use mconnect_core::protocol::ReplyLine;
 use mconnect_core::server::Server;
 use mconnect_core::{Connect, Event, Observer};
@@ -83,7 +83,7 @@ const AUTHENTICATED: [&str; 14] = [
 fn a_record_that_is_taken_in_pieces_says_the_same() {
     let whole = record(&AUTHENTICATED, |_| {}).text();
     let steps = |text: &str| Dialogue::parse(text).unwrap().steps().to_vec();
-    let is_name = |step: &mconnect_core::dialogue::Step| matches!(step.deed, Deed::Secret(_));
+    let is_name = |step: &mconnect_core::dialogue::Step| matches!(step.directive, Directive::Secret(_));
     assert!(
         whole.starts_with(
             "*secret secret1*\n*secret password1*\n*secret password2*\n*secret password3*\n# 220 hi\nS: 220\n\
@@ -109,7 +109,7 @@ fn a_record_that_is_taken_in_pieces_says_the_same() {
             assert_eq!(said, all_said, "{cut}\n{text}");
             assert_eq!(names.len(), all_names.len(), "{cut}\n{text}");
             for step in names {
-                let Deed::Secret(name) = step.deed else { panic!("{step}") };
+                let Directive::Secret(name) = step.directive else { panic!("{step}") };
                 let (named, used) = (text.find(&format!("*secret {name}*")), text.find(&format!("${{{name}}}")));
                 assert!(named < used, "{cut}\n{text}");
             }

@@ -98,6 +98,18 @@ fn after_starttls_the_session_goes_on_inside_tls_and_has_forgotten_what_it_learn
     assert_eq!(server.messages()[0].content, b"Subject: secret\r\n\r\nhello\r\n");
 }
 
+/// What another part of the program has made of it, or has not, decides nothing here.
+#[test]
+fn no_provider_of_cryptography_is_made_the_default_of_the_process_or_asked_for() {
+    let identity = Identity::self_signed(["127.0.0.1"]);
+    for config in [Config::new().insecure(), Config::new().authorities(identity.pem().as_bytes()).unwrap()] {
+        let (_, info) = upgrade(&identity, &config.name("127.0.0.1")).unwrap();
+        assert_eq!(info.certificates.len(), 1);
+    }
+    // Whoever asks without having installed one would have installed it by that.
+    assert!(rustls::crypto::CryptoProvider::get_default().is_none());
+}
+
 #[test]
 fn tls_from_the_first_byte_on_comes_before_the_greeting() {
     let identity = Identity::self_signed(["127.0.0.1"]);
@@ -203,7 +215,7 @@ fn a_handshake_has_a_deadline_and_can_be_closed() {
         stream.write_all(b"220 go\r\n").unwrap();
         drop(stream.read_to_end(&mut Vec::new()));
     });
-    let timeouts = Timeouts { command: Duration::from_millis(100), ..Timeouts::default() };
+    let timeouts = Timeouts::default().command(Duration::from_millis(100));
     let mut session = Connect::new("127.0.0.1", port).timeouts(timeouts).open().unwrap();
     session.read_reply().unwrap();
     session.command("STARTTLS").unwrap();
@@ -303,7 +315,7 @@ fn a_handshake_that_drips_meets_its_deadline_as_well() {
         }
     });
     // Before the greeting, the handshake has the greeting's time.
-    let timeouts = Timeouts { greeting: Duration::from_millis(200), ..Timeouts::default() };
+    let timeouts = Timeouts::default().greeting(Duration::from_millis(200));
     let session = Connect::new("127.0.0.1", port).timeouts(timeouts).open().unwrap();
     let began = Instant::now();
     let error = session.upgrade(&Config::new()).unwrap_err();

@@ -158,7 +158,7 @@ impl State {
     }
 
     /// Returns how long a signal that ends the tool waits for the editor to return before it acts all the same.
-    fn patience(&self) -> Duration {
+    fn reply_timeout(&self) -> Duration {
         match self.place {
             Place::Away => Duration::ZERO,
             // It waits for keys, and may not be able to take a wake before the next one.
@@ -300,7 +300,7 @@ impl Waker {
         let mut state = self.state();
         self.set(&mut state, Event::End(signal));
         loop {
-            let left = state.patience().saturating_sub(begun.elapsed());
+            let left = state.reply_timeout().saturating_sub(begun.elapsed());
             if left.is_zero() {
                 break;
             }

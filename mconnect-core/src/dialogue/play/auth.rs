@@ -1,41 +1,43 @@
 //! Proving who one is.
 
+use std::str;
+
 use super::Verdict;
-use super::finding::Finding;
 use super::game::Game;
+use super::step_result::StepResult;
 use crate::auth::{AuthStep, Credentials, Exchange, Mechanism};
 use crate::protocol::Meaning;
 
 /// Does a whole exchange.
-pub(super) fn authenticate(game: &mut Game<'_, '_>, mechanism: &str, user: &[u8], secret: &[u8]) -> Finding {
+pub(super) fn authenticate(game: &mut Game<'_, '_>, mechanism: &str, user: &[u8], secret: &[u8]) -> StepResult {
     let Some(mechanism) = Mechanism::from_name(mechanism.as_bytes()) else {
         let known = Mechanism::ALL.map(Mechanism::name).join(", ");
-        return Finding::not(Verdict::Impossible, format!("no such mechanism here: {known}"));
+        return StepResult::not(Verdict::Impossible, format!("no such mechanism here: {known}"));
     };
     let (Ok(user), Ok(secret)) = (str::from_utf8(user), str::from_utf8(secret)) else {
-        return Finding::not(Verdict::Impossible, "a user or a secret that is not UTF-8");
+        return StepResult::not(Verdict::Impossible, "a user or a secret that is not UTF-8");
     };
-    let Some(session) = &game.session else { return Finding::closed_here() };
+    let Some(session) = &game.session else { return StepResult::closed_here() };
     let host = session.peer().name().to_owned();
     let exchange = Exchange::new(mechanism, &Credentials::new(user, secret)).host(&host);
     let mut exchange = exchange.named().allow_few_rounds();
     if let Err(problem) = exchange.bind(&session.channel_bindings(), None) {
-        return Finding::not(Verdict::Impossible, problem.to_string());
+        return StepResult::not(Verdict::Impossible, problem.to_string());
     }
     let mut line = exchange.command();
-    let patience = game.patience();
+    let patience = game.reply_timeout();
     loop {
         game.out.extend_from_slice(line.as_bytes());
         game.out.extend_from_slice(b"\r\n");
         let reply = match game.flush().and_then(|()| game.read_reply(patience)) {
             Ok(reply) => reply,
-            Err(finding) => return finding,
+            Err(result) => return result,
         };
         let got = game.shown(&reply);
-        let not = |verdict, got: String| Finding { reply: Some(reply.clone()), ..Finding::not(verdict, got) };
+        let not = |verdict, got: String| StepResult { reply: Some(reply.clone()), ..StepResult::not(verdict, got) };
         match exchange.next(reply.code(), &reply.text()) {
             AuthStep::Answer(answer) => line = answer,
-            AuthStep::Granted => return Finding { reply: Some(reply), ..Finding::met(got) },
+            AuthStep::Granted => return StepResult { reply: Some(reply), ..StepResult::met(got) },
             AuthStep::NotGranted if reply.meaning() == Meaning::OutOfStep => return not(Verdict::Other, got),
             AuthStep::NotGranted => return not(Verdict::Refused, got),
             AuthStep::Unproven(problem) => return not(Verdict::Refused, format!("{got}: {problem}")),

@@ -5,14 +5,14 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use super::finding::Finding;
 use super::passing::Passing;
+use super::step_result::StepResult;
 use super::{Outcome, Player, Report, Stop, Verdict, Watcher, auth, tls};
 use crate::dialogue::deadlines::{Deadlines, OVER};
-use crate::dialogue::{Deed, Dialogue, Mark, Side, Step, Values};
+use crate::dialogue::{Dialogue, Directive, Mark, Side, Step, Values};
 use crate::error::Error;
 use crate::protocol::{Answer, BodyDecoder, Limits, Phase, Reply, ReplyBuilder, Visible, wipe};
-use crate::script::{Course, Exchange, Pace, Rules};
+use crate::script::{Course, LastAuth, Pace, Rules};
 use crate::session::Session;
 
 /// A dialogue that is being played.
@@ -36,7 +36,7 @@ pub(super) struct Game<'a, 'w> {
     /// A reply that was read and belongs to a later step.
     pub(super) held: Option<Reply>,
     /// How the last AUTH began.
-    pub(super) exchange: Exchange,
+    pub(super) exchange: LastAuth,
     /// The handshake is what the client does next.
     is_tls_next: bool,
     /// What is passed over, since DATA was refused.
@@ -62,7 +62,7 @@ impl<'a, 'w> Game<'a, 'w> {
             skip: 0,
             reply: ReplyBuilder::new(Limits::default()),
             held: None,
-            exchange: Exchange::None,
+            exchange: LastAuth::None,
             is_tls_next: false,
             passing: Passing::Nothing,
             last_lines: VecDeque::new(),
@@ -73,21 +73,22 @@ impl<'a, 'w> Game<'a, 'w> {
     pub fn run(&mut self, steps: &[Step]) {
         let mut at = 0;
         while let Some(step) = steps.get(at) {
-            match (&step.deed, self.stop) {
-                (Deed::NextSession, _) => break,
-                (Deed::Place(name), Some((place, stop))) if name == place => return self.stop_here(step, *stop),
+            match (&step.directive, self.stop) {
+                (Directive::NextSession, _) => break,
+                (Directive::Place(name), Some((place, stop))) if name == place => return self.stop_here(step, *stop),
                 _ => {}
             }
             if self.passes_over(step) {
                 at += 1;
                 continue;
             }
-            let count = match &step.deed {
-                Deed::Reply(_) => size_of_expectation(&steps[at..]),
+            let count = match &step.directive {
+                Directive::Reply(_) => size_of_expectation(&steps[at..]),
                 _ => 1,
             };
             let (these, rest) = steps[at..].split_at(count);
-            self.is_tls_next = rest.iter().find(|step| step.side == Side::Client).is_some_and(|s| s.deed == Deed::Tls);
+            self.is_tls_next =
+                rest.iter().find(|step| step.side == Side::Client).is_some_and(|s| s.directive == Directive::Tls);
             if !self.play(these) {
                 return;
             }
@@ -95,11 +96,11 @@ impl<'a, 'w> Game<'a, 'w> {
         }
         if let (Some(last), false) = (steps.last(), self.out.is_empty() && self.broken.is_none()) {
             let (started, flushed) = (Instant::now(), self.flush());
-            let finding = flushed.err().or_else(|| self.broken.take().map(|error| Finding::broken(&error)));
-            let finding = finding.or_else(|| self.in_time().err());
-            if let Some(finding) = finding {
+            let result = flushed.err().or_else(|| self.broken.take().map(|error| StepResult::broken(&error)));
+            let result = result.or_else(|| self.in_time().err());
+            if let Some(result) = result {
                 let shown = self.step_shown(last, 0);
-                self.settle(std::slice::from_ref(last), started, finding, Some(shown));
+                self.settle(std::slice::from_ref(last), started, result, Some(shown));
             }
         }
     }
@@ -107,118 +108,125 @@ impl<'a, 'w> Game<'a, 'w> {
     /// Plays a step, or the lines of a reply, and says whether to go on.
     fn play(&mut self, steps: &[Step]) -> bool {
         let (step, started) = (&steps[0], Instant::now());
-        let finding = match (step.side, &step.deed) {
-            (Side::Client, Deed::Line(_) | Deed::Bytes(_) | Deed::Body(_) | Deed::File(_) | Deed::Octets(_)) => {
+        let result = match (step.side, &step.directive) {
+            (
+                Side::Client,
+                Directive::Line(_)
+                | Directive::Bytes(_)
+                | Directive::Body(_)
+                | Directive::File(_)
+                | Directive::Octets(_),
+            ) => {
                 let pending = self.out.len();
                 return match self.send(step).and_then(|()| self.in_time()) {
                     Ok(()) => true,
-                    Err(finding) => {
+                    Err(result) => {
                         let shown = self.step_shown(step, pending);
-                        self.settle(steps, started, finding, Some(shown))
+                        self.settle(steps, started, result, Some(shown))
                     }
                 };
             }
-            (Side::Neither, Deed::Include(_)) => Finding::not(Verdict::Impossible, NOT_READ),
-            (Side::Neither, deed) => {
-                self.deadlines.take(deed);
-                if let Deed::Secret(name) = deed {
+            (Side::Neither, Directive::Include(_)) => StepResult::not(Verdict::Impossible, NOT_READ),
+            (Side::Neither, directive) => {
+                self.deadlines.take(directive);
+                if let Directive::Secret(name) = directive {
                     self.values.hide(name.clone());
                 }
                 return true;
             }
             _ => match self.flush() {
                 Ok(()) => self.act(steps),
-                Err(finding) => finding,
+                Err(result) => result,
             },
         };
-        let finding = match finding.verdict {
-            Verdict::Met => self.in_time().err().unwrap_or(finding),
-            _ => finding,
+        let result = match result.verdict {
+            Verdict::Met => self.in_time().err().unwrap_or(result),
+            _ => result,
         };
-        self.settle(steps, started, finding, None)
+        self.settle(steps, started, result, None)
     }
 
-    fn act(&mut self, steps: &[Step]) -> Finding {
+    fn act(&mut self, steps: &[Step]) -> StepResult {
         let step = &steps[0];
-        match (step.side, &step.deed) {
-            (_, Deed::Reply(_)) => self.expect_reply(steps),
-            (Side::Server, Deed::Bytes(_) | Deed::File(_) | Deed::Octets(_)) => self.expect_bytes(step),
-            (Side::Server, Deed::Close | Deed::Truncate(_) | Deed::HalfClose | Deed::Reset) => {
-                self.expect_end(&step.deed)
+        match (step.side, &step.directive) {
+            (_, Directive::Reply(_)) => self.expect_reply(steps),
+            (Side::Server, Directive::Bytes(_) | Directive::File(_) | Directive::Octets(_)) => self.expect_bytes(step),
+            (Side::Server, Directive::Close | Directive::Truncate(_) | Directive::HalfClose | Directive::Reset) => {
+                self.expect_end(&step.directive)
             }
-            (Side::Server, Deed::Silence(time)) => self.expect_silence(*time),
-            (Side::Server, Deed::NoReply) => {
+            (Side::Server, Directive::Silence(time)) => self.expect_silence(*time),
+            (Side::Server, Directive::NoReply) => {
                 let grace = self.deadlines.scaled(GRACE);
                 let time = self.deadlines.whole_or(grace);
                 self.expect_silence(time)
             }
-            (Side::Client, Deed::Pause(time) | Deed::Silence(time)) => {
+            (Side::Client, Directive::Pause(time) | Directive::Silence(time)) => {
                 self.deadlines.pause(*time);
-                Finding::met("")
+                StepResult::met("")
             }
-            (Side::Client, Deed::HalfClose) => self.end_sending(Session::half_close),
-            (Side::Client, Deed::Close) => {
+            (Side::Client, Directive::HalfClose) => self.end_sending(Session::half_close),
+            (Side::Client, Directive::Close) => {
                 // Whoever has gone before does not hear it.
                 drop(self.session.take().map(|mut session| session.half_close()));
-                Finding::met("")
+                StepResult::met("")
             }
-            (Side::Client, Deed::Truncate(how)) => {
-                let finding = self.end_sending(|session| session.truncate(*how));
+            (Side::Client, Directive::Truncate(how)) => {
+                let result = self.end_sending(|session| session.truncate(*how));
                 self.session = None;
-                finding
+                result
             }
-            (Side::Client, Deed::Reset) => match self.session.take().map(Session::reset) {
-                Some(Ok(())) => Finding::met(""),
-                Some(Err(error)) => Finding::not(Verdict::Impossible, error.to_string()),
-                None => Finding::closed_here(),
+            (Side::Client, Directive::Reset) => match self.session.take().map(Session::reset) {
+                Some(Ok(())) => StepResult::met(""),
+                Some(Err(error)) => StepResult::not(Verdict::Impossible, error.to_string()),
+                None => StepResult::closed_here(),
             },
-            (Side::Client, Deed::StartTls) => tls::start(self, true),
-            (Side::Client, Deed::Tls) => tls::start(self, false),
-            (side, Deed::EndTls) => self.end_tls(side),
-            (Side::Client, Deed::Authenticate { mechanism, user, secret }) => {
+            (Side::Client, Directive::StartTls) => tls::start(self, true),
+            (Side::Client, Directive::Tls) => tls::start(self, false),
+            (side, Directive::EndTls) => self.end_tls(side),
+            (Side::Client, Directive::Authenticate { mechanism, user, secret }) => {
                 match (self.values.fill(user), self.values.fill(secret)) {
                     (Ok(user), Ok(mut secret)) => {
-                        let finding = auth::authenticate(self, mechanism, &user, &secret);
+                        let result = auth::authenticate(self, mechanism, &user, &secret);
                         wipe(&mut secret);
-                        finding
+                        result
                     }
-                    (Err(name), _) | (_, Err(name)) => Finding::no_value(&name),
+                    (Err(name), _) | (_, Err(name)) => StepResult::no_value(&name),
                 }
             }
             // What the other side does in silence.
-            _ => Finding::met(""),
+            _ => StepResult::met(""),
         }
     }
 
-    fn end_sending(&mut self, end: impl FnOnce(&mut Session) -> Result<(), Error>) -> Finding {
+    fn end_sending(&mut self, end: impl FnOnce(&mut Session) -> Result<(), Error>) -> StepResult {
         match self.session.as_mut().map(end) {
-            Some(Ok(())) => Finding::met(""),
-            Some(Err(error)) => Finding::broken(&error),
-            None => Finding::closed_here(),
+            Some(Ok(())) => StepResult::met(""),
+            Some(Err(error)) => StepResult::broken(&error),
+            None => StepResult::closed_here(),
         }
     }
 
     /// Says whether the session has time left.
-    fn in_time(&self) -> Result<(), Finding> {
-        if self.deadlines.are_over() { Err(Finding::not(Verdict::TooLate, OVER)) } else { Ok(()) }
+    fn in_time(&self) -> Result<(), StepResult> {
+        if self.deadlines.are_over() { Err(StepResult::not(Verdict::TooLate, OVER)) } else { Ok(()) }
     }
 
-    fn end_tls(&mut self, side: Side) -> Finding {
+    fn end_tls(&mut self, side: Side) -> StepResult {
         if let Some(reply) = self.held.take() {
-            return Finding::not(Verdict::Other, self.shown(&reply));
+            return StepResult::not(Verdict::Other, self.shown(&reply));
         }
-        let patience = self.patience();
-        let Some(session) = self.session.take() else { return Finding::closed_here() };
+        let patience = self.reply_timeout();
+        let Some(session) = self.session.take() else { return StepResult::closed_here() };
         if !session.buffered().is_empty() {
             let came = Visible(&self.values.mask(session.buffered())).to_string();
-            return Finding::not(Verdict::Other, format!("`{came}` inside TLS"));
+            return StepResult::not(Verdict::Other, format!("`{came}` inside TLS"));
         }
         match session.end_tls(side == Side::Server, patience) {
             Ok(session) => {
                 self.session = Some(session);
-                Finding::met("the end of TLS")
+                StepResult::met("the end of TLS")
             }
-            Err(error) => Finding::late_or_broken(&error, b"", patience),
+            Err(error) => StepResult::late_or_broken(&error, b"", patience),
         }
     }
 
@@ -237,25 +245,25 @@ impl<'a, 'w> Game<'a, 'w> {
                 }
             }
         }
-        if let Err(finding) = flushed {
-            self.settle(std::slice::from_ref(place), started, finding, None);
+        if let Err(result) = flushed {
+            self.settle(std::slice::from_ref(place), started, result, None);
         }
         self.session = None;
     }
 
     /// Keeps the outcome of a step, and says whether to go on; `shown` is the step as it is shown, where that depends on
     /// what was sent before it.
-    fn settle(&mut self, steps: &[Step], started: Instant, finding: Finding, shown: Option<String>) -> bool {
-        let is_met = finding.verdict == Verdict::Met;
+    fn settle(&mut self, steps: &[Step], started: Instant, result: StepResult, shown: Option<String>) -> bool {
+        let is_met = result.verdict == Verdict::Met;
         // A failure to write is told where what was expected did not come.
-        let goes_on = is_met || self.goes_on(steps, &finding);
+        let goes_on = is_met || self.goes_on(steps, &result);
         let mut got = match (is_met, self.broken.take()) {
             (true, broken) => {
                 self.broken = broken;
-                finding.got
+                result.got
             }
-            (false, Some(error)) => format!("{}; before that, {}", finding.got, error.chain()),
-            (false, None) => finding.got,
+            (false, Some(error)) => format!("{}; before that, {}", result.got, error.chain()),
+            (false, None) => result.got,
         };
         let lost = self.session.as_ref().map_or(0, |session| session.standing().lost);
         if !is_met && lost > 0 {
@@ -268,9 +276,9 @@ impl<'a, 'w> Game<'a, 'w> {
             step: steps[steps.len() - 1].clone(),
             before: steps[..steps.len() - 1].to_vec(),
             got,
-            reply: finding.reply,
+            reply: result.reply,
             took: started.elapsed(),
-            verdict: finding.verdict,
+            verdict: result.verdict,
             shown,
             last_lines: if is_met { Vec::new() } else { self.last_lines() },
         };
@@ -281,29 +289,29 @@ impl<'a, 'w> Game<'a, 'w> {
 
     /// Says whether to go on after a step that was not met: as long as the connection lasts, and what follows can mean
     /// what it was meant for.
-    fn goes_on(&mut self, steps: &[Step], finding: &Finding) -> bool {
+    fn goes_on(&mut self, steps: &[Step], result: &StepResult) -> bool {
         let step = &steps[0];
-        if (step.side, &step.deed) == (Side::Client, &Deed::StartTls) {
+        if (step.side, &step.directive) == (Side::Client, &Directive::StartTls) {
             // What was to be sent inside TLS goes to nobody.
             self.session = None;
         }
-        let is_reply = match &step.deed {
-            Deed::StartTls | Deed::Tls => false,
+        let is_reply = match &step.directive {
+            Directive::StartTls | Directive::Tls => false,
             // Nobody knows where the next reply begins.
-            Deed::Bytes(_) | Deed::File(_) | Deed::Octets(_) => false,
-            _ => matches!(finding.verdict, Verdict::Other | Verdict::Refused),
+            Directive::Bytes(_) | Directive::File(_) | Directive::Octets(_) => false,
+            _ => matches!(result.verdict, Verdict::Other | Verdict::Refused),
         };
         let Some(session) = self.session.as_ref().filter(|_| self.keeps_going && is_reply) else { return false };
         let standing = session.standing();
-        let said = finding.reply.as_ref().map(|reply| Answer { request: reply.request(), code: reply.code() });
+        let said = result.reply.as_ref().map(|reply| Answer { request: reply.request(), code: reply.code() });
         let Some(answer) = said.or(standing.last_answer) else { return true };
         let is_code = |step: &Step| step.wanted().is_some_and(|wanted| wanted.is_last() && wanted.code.is(answer.code));
         if answer.request.is_some() && steps.iter().any(is_code) {
             // Another text, but what was to follow was meant for after this code.
             return true;
         }
-        let exchange = match step.deed {
-            Deed::Authenticate { .. } => Exchange::Whole,
+        let exchange = match step.directive {
+            Directive::Authenticate { .. } => LastAuth::Whole,
             _ => self.exchange,
         };
         let rules = Rules { upgrades: self.is_tls_next, ..Rules::new(Pace::InStep) };
@@ -317,18 +325,18 @@ impl<'a, 'w> Game<'a, 'w> {
                 true
             }
             // The exchange of a step is over, whatever became of it.
-            Course::Cancel => matches!(step.deed, Deed::Authenticate { .. }),
+            Course::Cancel => matches!(step.directive, Directive::Authenticate { .. }),
             Course::End(_) => false,
         }
     }
 
-    /// Gives the time that the next thing awaited may take.
-    pub(super) fn patience(&mut self) -> Duration {
-        let usual = self.session.as_ref().map_or(GRACE, Session::patience);
+    /// Returns the time that the next thing awaited may take.
+    pub(super) fn reply_timeout(&mut self) -> Duration {
+        let usual = self.session.as_ref().map_or(GRACE, Session::reply_timeout);
         self.deadlines.next_or(usual)
     }
 
-    /// Gives a reply as it is shown.
+    /// Returns a reply as it is shown.
     pub(super) fn shown(&self, reply: &Reply) -> String {
         let mut shown = String::with_capacity(reply.raw().len() + 8);
         write!(shown, "`{reply}`").expect("writing to a string does not fail");
@@ -382,10 +390,10 @@ impl<'a, 'w> Game<'a, 'w> {
 fn size_of_expectation(steps: &[Step]) -> usize {
     let (mut size, mut has_ended) = (0, false);
     for (index, step) in steps.iter().enumerate() {
-        match &step.deed {
-            Deed::Reply(wanted) if has_ended && wanted.mark != Mark::Or => break,
-            Deed::Reply(wanted) => (size, has_ended) = (index + 1, wanted.is_last()),
-            Deed::Pause(_) if !has_ended => {}
+        match &step.directive {
+            Directive::Reply(wanted) if has_ended && wanted.mark != Mark::Or => break,
+            Directive::Reply(wanted) => (size, has_ended) = (index + 1, wanted.is_last()),
+            Directive::Pause(_) if !has_ended => {}
             _ => break,
         }
     }

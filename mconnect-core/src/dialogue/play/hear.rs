@@ -3,24 +3,24 @@
 use std::time::{Duration, Instant};
 
 use super::Verdict;
-use super::finding::{Finding, is_reset};
 use super::game::{GRACE, Game};
+use super::step_result::{StepResult, is_reset};
 use crate::dialogue::deadlines::OVER;
 use crate::dialogue::expect::is_met;
 use crate::dialogue::load::deliver;
 use crate::dialogue::matched::Matched;
-use crate::dialogue::{Deed, Mark, Side, Step, Wanted};
+use crate::dialogue::{Directive, Mark, Side, Step, Wanted};
 use crate::error::Error;
 use crate::protocol::{Phase, Reply, ReplyLine, Visible};
 
 impl Game<'_, '_> {
-    pub(super) fn expect_reply(&mut self, steps: &[Step]) -> Finding {
-        let Some(last) = steps.iter().rev().find_map(Step::wanted) else { return Finding::met("") };
+    pub(super) fn expect_reply(&mut self, steps: &[Step]) -> StepResult {
+        let Some(last) = steps.iter().rev().find_map(Step::wanted) else { return StepResult::met("") };
         if !last.is_last() {
             return self.expect_lines(steps);
         }
         if let Some(name) = steps.iter().filter_map(Step::wanted).find_map(|wanted| wanted.lacks(&self.values)) {
-            return Finding::no_value(&name);
+            return StepResult::no_value(&name);
         }
         let mark = steps.first().and_then(Step::wanted).map_or(last.mark, |first| first.mark);
         let is_optional = matches!(mark, Mark::Optional | Mark::AnyNumber);
@@ -29,17 +29,17 @@ impl Game<'_, '_> {
                 let grace = self.deadlines.scaled(GRACE);
                 self.deadlines.of_this_or(grace)
             }
-            false if self.has_lost() => self.patience().min(self.deadlines.scaled(LAST_WORDS)),
-            false => self.patience(),
+            false if self.has_lost() => self.reply_timeout().min(self.deadlines.scaled(LAST_WORDS)),
+            false => self.reply_timeout(),
         };
         let mut count = 0;
         loop {
             let reply = match self.held.take().map_or_else(|| self.read_reply(patience), Ok) {
                 Ok(reply) => reply,
-                Err(finding) if is_optional && finding.verdict != Verdict::Impossible => {
-                    return Finding::met(format!("{count} of them"));
+                Err(result) if is_optional && result.verdict != Verdict::Impossible => {
+                    return StepResult::met(format!("{count} of them"));
                 }
-                Err(finding) => return finding,
+                Err(result) => return result,
             };
             let mut alternatives = steps.split_inclusive(|step| step.wanted().is_some_and(Wanted::is_last));
             match alternatives.find_map(|steps| is_met(steps, &reply, &self.values)) {
@@ -50,18 +50,18 @@ impl Game<'_, '_> {
                         continue;
                     }
                     if mark == Mark::AnyNumber {
-                        return Finding::not(Verdict::Other, format!("more than {MOST_REPLIES} of them"));
+                        return StepResult::not(Verdict::Other, format!("more than {MOST_REPLIES} of them"));
                     }
                     let got = self.shown(&reply);
-                    return Finding { reply: Some(reply), ..Finding::met(got) };
+                    return StepResult { reply: Some(reply), ..StepResult::met(got) };
                 }
                 None if is_optional => {
                     self.held = Some(reply);
-                    return Finding::met(format!("{count} of them"));
+                    return StepResult::met(format!("{count} of them"));
                 }
                 None => {
                     let got = self.shown(&reply);
-                    return Finding { reply: Some(reply), ..Finding::not(Verdict::Other, got) };
+                    return StepResult { reply: Some(reply), ..StepResult::not(Verdict::Other, got) };
                 }
             }
         }
@@ -76,14 +76,14 @@ impl Game<'_, '_> {
     }
 
     /// Expects lines of a reply whose end is expected as exact bytes.
-    fn expect_lines(&mut self, steps: &[Step]) -> Finding {
-        let patience = self.patience();
+    fn expect_lines(&mut self, steps: &[Step]) -> StepResult {
+        let patience = self.reply_timeout();
         let deadline = Instant::now().checked_add(patience);
         for wanted in steps.iter().filter_map(Step::wanted) {
             loop {
                 let line = match self.read_line(left(deadline, patience), patience) {
                     Ok(line) => line,
-                    Err(finding) => return finding,
+                    Err(result) => return result,
                 };
                 let line = ReplyLine::new(&line);
                 match wanted.is_met_by(line, &self.values) {
@@ -94,15 +94,15 @@ impl Game<'_, '_> {
                     None if !line.ends_reply() => {}
                     _ => {
                         let shown = self.values.mask(line.content());
-                        return Finding::not(Verdict::Other, format!("`{}`", Visible(&shown)));
+                        return StepResult::not(Verdict::Other, format!("`{}`", Visible(&shown)));
                     }
                 }
             }
         }
-        Finding::met("these lines")
+        StepResult::met("these lines")
     }
 
-    pub(super) fn read_reply(&mut self, patience: Duration) -> Result<Reply, Finding> {
+    pub(super) fn read_reply(&mut self, patience: Duration) -> Result<Reply, StepResult> {
         let deadline = Instant::now().checked_add(patience);
         loop {
             let line = self.read_line(left(deadline, patience), patience)?;
@@ -116,46 +116,46 @@ impl Game<'_, '_> {
                 Ok(None) => {}
                 Err(limit) => {
                     drop(self.reply.take_partial());
-                    return Err(Finding::not(Verdict::Other, limit.to_string()));
+                    return Err(StepResult::not(Verdict::Other, limit.to_string()));
                 }
             }
         }
     }
 
     /// Reads a whole line, in the time that is left.
-    fn read_line(&mut self, left: Duration, patience: Duration) -> Result<Vec<u8>, Finding> {
+    fn read_line(&mut self, left: Duration, patience: Duration) -> Result<Vec<u8>, StepResult> {
         let skip = std::mem::take(&mut self.skip);
-        let Some(session) = self.session.as_mut() else { return Err(Finding::closed_here()) };
+        let Some(session) = self.session.as_mut() else { return Err(StepResult::closed_here()) };
         let line = match session.read_line_within(left) {
             Ok(Some(line)) => line.raw().get(skip..).unwrap_or_default().to_vec(),
-            Ok(None) => return Err(Finding::closed_after(self.reply.partial())),
-            Err(error) => return Err(Finding::late_or_broken(&error, self.reply.partial(), patience)),
+            Ok(None) => return Err(StepResult::closed_after(self.reply.partial())),
+            Err(error) => return Err(StepResult::late_or_broken(&error, self.reply.partial(), patience)),
         };
         let has_ended = session.phase() == Phase::Closed;
         let read = ReplyLine::new(&line);
         self.note(Side::Server, read.content());
         match read.is_finished() {
             true => Ok(line),
-            false if has_ended => Err(Finding::closed_after(&[self.reply.partial(), &line].concat())),
-            false => Err(Finding::not(Verdict::Other, format!("a line of more than {} octets", line.len()))),
+            false if has_ended => Err(StepResult::closed_after(&[self.reply.partial(), &line].concat())),
+            false => Err(StepResult::not(Verdict::Other, format!("a line of more than {} octets", line.len()))),
         }
     }
 
     /// Expects exactly what a step sends, and compares it as it comes.
-    pub(super) fn expect_bytes(&mut self, step: &Step) -> Finding {
-        let patience = self.patience();
+    pub(super) fn expect_bytes(&mut self, step: &Step) -> StepResult {
+        let patience = self.reply_timeout();
         let deadline = Instant::now().checked_add(patience);
         let (values, mut same, mut other) = (self.values.clone(), Matched::default(), None);
         let delivered = deliver(step, &values, &mut |block| {
-            self.expect_block(block, &mut same, deadline, patience).map_err(|finding| {
-                other = Some(finding);
+            self.expect_block(block, &mut same, deadline, patience).map_err(|result| {
+                other = Some(result);
                 String::new()
             })
         });
         match (other, delivered) {
-            (Some(finding), _) => finding,
-            (None, Some(Err(why))) => Finding::not(Verdict::Impossible, why),
-            _ => Finding::met("these bytes"),
+            (Some(result), _) => result,
+            (None, Some(Err(why))) => StepResult::not(Verdict::Impossible, why),
+            _ => StepResult::met("these bytes"),
         }
     }
 
@@ -165,15 +165,15 @@ impl Game<'_, '_> {
         same: &mut Matched,
         deadline: Option<Instant>,
         patience: Duration,
-    ) -> Result<(), Finding> {
+    ) -> Result<(), StepResult> {
         while !wanted.is_empty() {
-            let Some(session) = self.session.as_mut() else { return Err(Finding::closed_here()) };
+            let Some(session) = self.session.as_mut() else { return Err(StepResult::closed_here()) };
             let there = session.buffered().get(self.skip..).unwrap_or_default();
             if there.is_empty() {
                 let awaited = self.await_bytes(left(deadline, patience), same.all().unwrap_or_default(), patience);
-                awaited.map_err(|finding| match same.all() {
-                    Some(_) => finding,
-                    None => Finding { got: same.followed_by(&finding.got), ..finding },
+                awaited.map_err(|result| match same.all() {
+                    Some(_) => result,
+                    None => StepResult { got: same.followed_by(&result.got), ..result },
                 })?;
                 continue;
             }
@@ -186,7 +186,7 @@ impl Game<'_, '_> {
                     Some(same) => format!("`{}`", Visible(&self.values.mask(&[same, &part[size..]].concat()))),
                     None => same.followed_by("others"),
                 };
-                return Err(Finding::not(Verdict::Other, got));
+                return Err(StepResult::not(Verdict::Other, got));
             }
             wanted = &wanted[size..];
             if line_end.is_some_and(|end| end == size) {
@@ -204,10 +204,10 @@ impl Game<'_, '_> {
     }
 
     /// Waits for bytes behind those that were compared already, in the time that is left.
-    fn await_bytes(&mut self, left: Duration, before: &[u8], patience: Duration) -> Result<(), Finding> {
-        let Some(session) = self.session.as_mut() else { return Err(Finding::closed_here()) };
+    fn await_bytes(&mut self, left: Duration, before: &[u8], patience: Duration) -> Result<(), StepResult> {
+        let Some(session) = self.session.as_mut() else { return Err(StepResult::closed_here()) };
         if !session.is_ready() {
-            return session.receive(left).map_err(|_| Finding::late(before, patience));
+            return session.receive(left).map_err(|_| StepResult::late(before, patience));
         }
         // The end of the stream, or a line so long that it comes in pieces.
         match session.read_line_within(left) {
@@ -215,73 +215,77 @@ impl Game<'_, '_> {
                 self.skip -= self.skip.min(line.raw().len());
                 Ok(())
             }
-            Ok(None) => Err(Finding::closed_after(before)),
-            Err(error) => Err(Finding::late_or_broken(&error, before, patience)),
+            Ok(None) => Err(StepResult::closed_after(before)),
+            Err(error) => Err(StepResult::late_or_broken(&error, before, patience)),
         }
     }
 
-    pub(super) fn expect_end(&mut self, deed: &Deed) -> Finding {
-        let patience = self.patience();
+    pub(super) fn expect_end(&mut self, directive: &Directive) -> StepResult {
+        let patience = self.reply_timeout();
         if let Some(reply) = self.held.take() {
-            return Finding::not(Verdict::Other, self.shown(&reply));
+            return StepResult::not(Verdict::Other, self.shown(&reply));
         }
         let skip = std::mem::take(&mut self.skip);
-        let Some(session) = self.session.as_mut() else { return Finding::closed_here() };
-        match (session.read_line_within(patience), deed) {
+        let Some(session) = self.session.as_mut() else { return StepResult::closed_here() };
+        match (session.read_line_within(patience), directive) {
             (Ok(Some(line)), _) if line.raw().len() > skip => {
                 let raw = line.raw()[skip..].to_vec();
                 self.unexpected(&raw)
             }
-            (Ok(Some(_)), _) => self.expect_end(deed),
-            (Ok(None), Deed::Reset | Deed::Truncate(_)) => Finding::not(Verdict::Other, "an orderly end"),
-            (Ok(None), _) => Finding::met("the end"),
-            (Err(Error::Io { source, .. }), Deed::Reset | Deed::Close) if is_reset(&source) => Finding::met("a reset"),
-            (Err(error), Deed::Truncate(how)) if error.truncation() == Some(*how) => Finding::met(how.to_string()),
-            (Err(error), _) => Finding::late_or_broken(&error, b"", patience),
+            (Ok(Some(_)), _) => self.expect_end(directive),
+            (Ok(None), Directive::Reset | Directive::Truncate(_)) => StepResult::not(Verdict::Other, "an orderly end"),
+            (Ok(None), _) => StepResult::met("the end"),
+            (Err(Error::Io { source, .. }), Directive::Reset | Directive::Close) if is_reset(&source) => {
+                StepResult::met("a reset")
+            }
+            (Err(error), Directive::Truncate(how)) if error.truncation() == Some(*how) => {
+                StepResult::met(how.to_string())
+            }
+            (Err(error), _) => StepResult::late_or_broken(&error, b"", patience),
         }
     }
 
-    pub(super) fn expect_silence(&mut self, time: Duration) -> Finding {
+    pub(super) fn expect_silence(&mut self, time: Duration) -> StepResult {
         let left = self.deadlines.at_most(time);
         match self.hear_nothing(left) {
-            finding if left < time && finding.verdict == Verdict::Met => Finding::not(Verdict::TooLate, OVER),
-            finding => finding,
+            result if left < time && result.verdict == Verdict::Met => StepResult::not(Verdict::TooLate, OVER),
+            result => result,
         }
     }
 
-    fn hear_nothing(&mut self, time: Duration) -> Finding {
+    fn hear_nothing(&mut self, time: Duration) -> StepResult {
         if let Some(reply) = self.held.take() {
-            return Finding::not(Verdict::Other, self.shown(&reply));
+            return StepResult::not(Verdict::Other, self.shown(&reply));
         }
         let skip = std::mem::take(&mut self.skip);
-        let Some(session) = self.session.as_mut() else { return Finding::closed_here() };
+        let Some(session) = self.session.as_mut() else { return StepResult::closed_here() };
         match session.read_line_within(time) {
             Ok(Some(line)) if line.raw().len() > skip => {
                 let raw = line.raw()[skip..].to_vec();
                 self.unexpected(&raw)
             }
             Ok(Some(_)) => self.hear_nothing(time),
-            Ok(None) => Finding::closed_after(b""),
+            Ok(None) => StepResult::closed_after(b""),
             Err(Error::Timeout { partial, .. }) => {
                 // They are in the session still.
                 self.skip = skip;
                 match partial.get(skip..).unwrap_or_default() {
-                    [] => Finding::met("silence"),
-                    more => Finding::not(Verdict::Other, format!("`{}`", Visible(&self.values.mask(more)))),
+                    [] => StepResult::met("silence"),
+                    more => StepResult::not(Verdict::Other, format!("`{}`", Visible(&self.values.mask(more)))),
                 }
             }
-            Err(error) => Finding::broken(&error),
+            Err(error) => StepResult::broken(&error),
         }
     }
 
     /// A line came where none should.
-    fn unexpected(&mut self, raw: &[u8]) -> Finding {
+    fn unexpected(&mut self, raw: &[u8]) -> StepResult {
         self.note(Side::Server, ReplyLine::new(raw).content());
-        Finding::not(Verdict::Other, format!("`{}`", Visible(&self.values.mask(raw))))
+        StepResult::not(Verdict::Other, format!("`{}`", Visible(&self.values.mask(raw))))
     }
 }
 
-/// Gives the time until a deadline; one that is too far away is as good as the whole time.
+/// Returns the time until a deadline; one that is too far away is as good as the whole time.
 fn left(deadline: Option<Instant>, patience: Duration) -> Duration {
     deadline.map_or(patience, |at| at.saturating_duration_since(Instant::now()))
 }

@@ -5,11 +5,11 @@ mod auth;
 #[cfg(not(feature = "auth"))]
 #[path = "without_auth.rs"]
 mod auth;
-mod finding;
 mod game;
 mod hear;
 mod passing;
 mod say;
+mod step_result;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(not(feature = "tls"))]
@@ -46,6 +46,9 @@ type Watcher<'a> = dyn FnMut(Report<'_>) + 'a;
 /// # main().unwrap();
 /// # }
 /// ```
+#[doc(alias = "expect")]
+#[doc(alias = "replay")]
+#[doc(alias = "test")]
 pub struct Player<'a> {
     values: Values,
     tls: tls::Config,
@@ -77,6 +80,7 @@ pub enum Report<'a> {
 
 /// How a step went.
 #[derive(Debug, Clone)]
+#[must_use]
 pub struct Outcome {
     /// The step; the last line of the reply, where it is one.
     pub step: Step,
@@ -98,6 +102,7 @@ pub struct Outcome {
 
 /// Whether a step went as expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
 #[non_exhaustive]
 pub enum Verdict {
     /// It did.
@@ -118,6 +123,7 @@ pub enum Verdict {
 
 /// How a dialogue went.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Played {
     /// Every step that had an outcome, in order.
     pub outcomes: Vec<Outcome>,
@@ -134,7 +140,7 @@ pub struct Played {
 pub struct Failure(pub Box<Outcome>);
 
 impl Outcome {
-    /// Gives what was expected, as the dialogue has it; the lines of a reply are joined by ` / `.
+    /// Returns what was expected, as the dialogue has it; the lines of a reply are joined by ` / `.
     pub fn expected(&self) -> String {
         let steps = self.before.iter().chain([&self.step]);
         let shown = |step: &Step| step.shown(&Tracker::new());
@@ -143,7 +149,7 @@ impl Outcome {
 }
 
 impl Played {
-    /// Gives what was played back if every step went as expected.
+    /// Returns what was played back if every step went as expected.
     ///
     /// # Errors
     /// The first step that did not.
@@ -154,7 +160,7 @@ impl Played {
         }
     }
 
-    /// Gives the first outcome that was not as expected.
+    /// Returns the first outcome that was not as expected.
     pub fn failure(&self) -> Option<&Outcome> {
         self.outcomes.iter().find(|outcome| outcome.verdict != Verdict::Met)
     }
@@ -172,6 +178,7 @@ impl Session {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[must_use = "`require` makes an error of what did not go as expected"]
     pub fn play(self, dialogue: &Dialogue) -> Played {
         Player::new().play(self, dialogue)
     }
@@ -196,13 +203,13 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// Gives a name a value.
+    /// Sets the value of a name.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> &mut Self {
         self.values.set(name, value);
         self
     }
 
-    /// Gives a name a value that is shown as `[hidden]`.
+    /// Sets the value of a name, which is shown as `[hidden]`.
     pub fn set_secret(&mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> &mut Self {
         let name = name.into();
         self.values.hide(name.clone());
@@ -243,6 +250,7 @@ impl<'a> Player<'a> {
     }
 
     /// Plays the client's side of the first session of a dialogue.
+    #[must_use = "`require` makes an error of what did not go as expected"]
     pub fn play(&mut self, session: Session, dialogue: &Dialogue) -> Played {
         let mut game = Game::new(self, session);
         game.run(dialogue.steps());

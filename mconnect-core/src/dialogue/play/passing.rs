@@ -2,7 +2,7 @@
 
 use super::game::Game;
 use crate::dialogue::load::deliver;
-use crate::dialogue::{Deed, Side, Step};
+use crate::dialogue::{Directive, Side, Step};
 use crate::protocol::BodyDecoder;
 
 /// What is passed over.
@@ -18,10 +18,15 @@ impl Game<'_, '_> {
     /// Says whether a step is passed over. What a step sends behind the lone dot is sent.
     pub(super) fn passes_over(&mut self, step: &Step) -> bool {
         let is_said = matches!(
-            step.deed,
-            Deed::Line(_) | Deed::Reply(_) | Deed::Bytes(_) | Deed::Body(_) | Deed::File(_) | Deed::Octets(_)
+            step.directive,
+            Directive::Line(_)
+                | Directive::Reply(_)
+                | Directive::Bytes(_)
+                | Directive::Body(_)
+                | Directive::File(_)
+                | Directive::Octets(_)
         );
-        let is_waited = matches!(step.deed, Deed::Pause(_) | Deed::Silence(_) | Deed::NoReply);
+        let is_waited = matches!(step.directive, Directive::Pause(_) | Directive::Silence(_) | Directive::NoReply);
         match (&mut self.passing, step.side) {
             (Passing::Nothing, _) | (_, Side::Neither) => false,
             (Passing::Body(decoder), Side::Client) if is_said => {
@@ -34,7 +39,8 @@ impl Game<'_, '_> {
                     Ok(())
                 });
                 // A file that cannot be read is a body, too.
-                if is_over || (matches!(step.deed, Deed::Body(_)) && delivered.is_some_and(|it| it.is_err())) {
+                if is_over || (matches!(step.directive, Directive::Body(_)) && delivered.is_some_and(|it| it.is_err()))
+                {
                     self.passing = Passing::Replies;
                     self.out.extend_from_slice(&rest);
                 }

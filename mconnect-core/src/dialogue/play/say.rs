@@ -1,37 +1,37 @@
 //! What the client says.
 
 use super::Verdict;
-use super::finding::Finding;
 use super::game::{GRACE, Game};
+use super::step_result::StepResult;
 use crate::dialogue::load::deliver;
 use crate::dialogue::{Side, Step};
 use crate::protocol::{Code, Meaning, Phase, Tracker, hide, wipe};
-use crate::script::Exchange;
+use crate::script::LastAuth;
 use crate::session::Session;
 
 impl Game<'_, '_> {
     /// Puts what a step sends to what goes out together; where that is a lot, it goes out at once.
-    pub(super) fn send(&mut self, step: &Step) -> Result<(), Finding> {
+    pub(super) fn send(&mut self, step: &Step) -> Result<(), StepResult> {
         let values = self.values.clone();
         let mut sink = |bytes: &[u8]| {
             self.out.extend_from_slice(bytes);
             match self.out.len() >= BLOCK {
-                true => self.flush().map_err(|finding| finding.got),
+                true => self.flush().map_err(|result| result.got),
                 false => Ok(()),
             }
         };
         let delivered = deliver(step, &values, &mut sink).unwrap_or(Ok(()));
-        delivered.map_err(|why| Finding::not(Verdict::Impossible, why))
+        delivered.map_err(|why| StepResult::not(Verdict::Impossible, why))
     }
 
     /// Sends what goes out together. If that fails, what the server said before is looked at first.
-    pub(super) fn flush(&mut self) -> Result<(), Finding> {
+    pub(super) fn flush(&mut self) -> Result<(), StepResult> {
         let mut bytes = std::mem::take(&mut self.out);
         if bytes.is_empty() || self.broken.is_some() {
             return Ok(());
         }
         self.look()?;
-        let Some(session) = self.session.as_mut() else { return Err(Finding::closed_here()) };
+        let Some(session) = self.session.as_mut() else { return Err(StepResult::closed_here()) };
         self.values.secrets().for_each(|secret| session.hide(secret));
         let is_text = matches!(session.phase(), Phase::Body | Phase::Chunk { .. });
         let (secrets, sent) = session.send_noting(&bytes);
@@ -40,7 +40,7 @@ impl Game<'_, '_> {
         for line in shown.split_inclusive(|byte| *byte == b'\n').take(MOST_SHOWN) {
             let line = line.strip_suffix(b"\n").map_or(line, |line| line.strip_suffix(b"\r").unwrap_or(line));
             if !is_text {
-                self.exchange = Exchange::begun_by(line).unwrap_or(self.exchange);
+                self.exchange = LastAuth::begun_by(line).unwrap_or(self.exchange);
             }
             self.note(Side::Client, line);
         }
@@ -54,7 +54,7 @@ impl Game<'_, '_> {
     }
 
     /// Looks at what has come before anything more is said: it cannot be the reply to that.
-    fn look(&mut self) -> Result<(), Finding> {
+    fn look(&mut self) -> Result<(), StepResult> {
         let is_between_replies = self.held.is_none() && self.skip == 0 && self.reply.partial().is_empty();
         let Some(session) = self.session.as_mut().filter(|_| is_between_replies) else { return Ok(()) };
         let is_smtp_due = matches!(session.phase(), Phase::Command | Phase::Auth | Phase::Body | Phase::Chunk { .. });
@@ -69,10 +69,10 @@ impl Game<'_, '_> {
             return Ok(());
         }
         let got = format!("{}, which nobody asked for; nothing more was sent", self.shown(&reply));
-        Err(Finding { reply: Some(reply), ..Finding::not(Verdict::Other, got) })
+        Err(StepResult { reply: Some(reply), ..StepResult::not(Verdict::Other, got) })
     }
 
-    /// Gives a step as it is shown, if it comes after what is sent already, and so many octets of what goes out next.
+    /// Returns a step as it is shown, if it comes after what is sent already, and so many octets of what goes out next.
     pub(super) fn step_shown(&self, step: &Step, pending: usize) -> String {
         let mut tracker = self.session.as_ref().map_or_else(Tracker::new, Session::tracker);
         tracker.sent(&self.out[..pending.min(self.out.len())]);

@@ -2,8 +2,8 @@
 
 pub(super) use crate::tls::Config;
 
-use super::finding::Finding;
 use super::game::Game;
+use super::step_result::StepResult;
 use super::{Player, Report, Verdict};
 use crate::error::Error;
 use crate::protocol::Request;
@@ -36,40 +36,42 @@ impl Player<'_> {
 }
 
 /// Sends STARTTLS if it is to, and shakes hands.
-pub(super) fn start(game: &mut Game<'_, '_>, sends_command: bool) -> Finding {
-    if sends_command && let Err(finding) = request(game) {
-        return finding;
+pub(super) fn start(game: &mut Game<'_, '_>, sends_command: bool) -> StepResult {
+    if sends_command {
+        if let Err(result) = request(game) {
+            return result;
+        }
     }
     if let Some(reply) = game.held.take() {
-        return Finding::not(Verdict::Other, game.shown(&reply));
+        return StepResult::not(Verdict::Other, game.shown(&reply));
     }
-    let patience = game.patience();
-    let Some(session) = game.session.take() else { return Finding::closed_here() };
+    let patience = game.reply_timeout();
+    let Some(session) = game.session.take() else { return StepResult::closed_here() };
     match session.upgrade_within(game.tls, patience) {
         Ok((session, info)) => {
             game.session = Some(session);
             let info = info.to_string();
             game.report(Report::TlsStarted(&info));
-            Finding::met(info)
+            StepResult::met(info)
         }
-        Err(Error::Timeout { .. }) => Finding::late(b"", patience),
+        Err(Error::Timeout { .. }) => StepResult::late(b"", patience),
         Err(error @ (Error::Tls { .. } | Error::Untrusted { .. } | Error::Injection { .. })) => {
-            Finding::not(Verdict::Insecure, error.chain())
+            StepResult::not(Verdict::Insecure, error.chain())
         }
-        Err(error @ Error::OutOfStep { .. }) => Finding::not(Verdict::Impossible, error.chain()),
-        Err(error) => Finding::broken(&error),
+        Err(error @ Error::OutOfStep { .. }) => StepResult::not(Verdict::Impossible, error.chain()),
+        Err(error) => StepResult::broken(&error),
     }
 }
 
 /// Sends STARTTLS, and reads the reply that grants it.
-fn request(game: &mut Game<'_, '_>) -> Result<(), Finding> {
+fn request(game: &mut Game<'_, '_>) -> Result<(), StepResult> {
     game.out.extend_from_slice(b"STARTTLS\r\n");
     game.flush()?;
-    let patience = game.patience();
+    let patience = game.reply_timeout();
     let reply = game.read_reply(patience)?;
     if reply.request() == Some(Request::StartTls) && reply.is_granted() {
         return Ok(());
     }
     let got = game.shown(&reply);
-    Err(Finding { reply: Some(reply), ..Finding::not(Verdict::Other, got) })
+    Err(StepResult { reply: Some(reply), ..StepResult::not(Verdict::Other, got) })
 }

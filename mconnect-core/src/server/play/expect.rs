@@ -8,7 +8,7 @@ use memchr::memmem;
 
 use super::keywords::keywords;
 use super::{Game, LEAST, STEP_PATIENCE, is_late, no_value};
-use crate::dialogue::{Deed, Matched, OVER, Part, Side, Step, Text, Values, Whole, deliver};
+use crate::dialogue::{Directive, Matched, OVER, Part, Side, Step, Text, Values, Whole, deliver};
 use crate::error::Truncation;
 use crate::protocol::{BodyDecoder, Limits, LineBuffer, Tracker, Visible, auth_mechanism, hide, secret_start};
 use crate::server::input::Input;
@@ -22,9 +22,9 @@ type Met = io::Result<Result<(), String>>;
 
 impl Game<'_> {
     pub(super) fn expect(&mut self, step: &Step) -> Result<(), ServerError> {
-        let patience = match &step.deed {
-            Deed::Pause(_) => return Ok(()),
-            Deed::Silence(time) => self.deadlines.at_most(*time),
+        let patience = match &step.directive {
+            Directive::Pause(_) => return Ok(()),
+            Directive::Silence(time) => self.deadlines.at_most(*time),
             _ => {
                 let usual = self.deadlines.scaled(STEP_PATIENCE);
                 self.deadlines.next_or(usual)
@@ -33,21 +33,21 @@ impl Game<'_> {
         let deadline = Instant::now().checked_add(patience.max(LEAST));
         self.input.deadline = deadline;
         self.before.clone_from(&self.tracker);
-        let met = match &step.deed {
-            Deed::Line(text) => self.expect_line(text),
-            Deed::Bytes(_) => self.expect_bytes(step),
-            Deed::File(_) => self.expect_file(step),
-            Deed::Octets(count) => self.skip_octets(*count),
-            Deed::Body(file) => self.expect_body(step, file.is_some()),
-            Deed::HalfClose | Deed::Close | Deed::Reset | Deed::Truncate(_) => {
-                self.input.line().map(|line| match (line.is_empty(), &step.deed) {
-                    (true, Deed::Truncate(_)) => Err("an orderly end".to_owned()),
+        let met = match &step.directive {
+            Directive::Line(text) => self.expect_line(text),
+            Directive::Bytes(_) => self.expect_bytes(step),
+            Directive::File(_) => self.expect_file(step),
+            Directive::Octets(count) => self.skip_octets(*count),
+            Directive::Body(file) => self.expect_body(step, file.is_some()),
+            Directive::HalfClose | Directive::Close | Directive::Reset | Directive::Truncate(_) => {
+                self.input.line().map(|line| match (line.is_empty(), &step.directive) {
+                    (true, Directive::Truncate(_)) => Err("an orderly end".to_owned()),
                     (true, _) => Ok(()),
                     (false, _) => Err(self.concealed(&line)),
                 })
             }
-            Deed::Silence(_) => self.input.some().map(<[u8]>::to_vec).map(|some| Err(self.concealed(&some))),
-            Deed::StartTls => match self.expect_line(&Text::from(vec![Part::Literal(b"STARTTLS".to_vec())])) {
+            Directive::Silence(_) => self.input.some().map(<[u8]>::to_vec).map(|some| Err(self.concealed(&some))),
+            Directive::StartTls => match self.expect_line(&Text::from(vec![Part::Literal(b"STARTTLS".to_vec())])) {
                 Ok(Ok(())) => {
                     self.out.extend_from_slice(b"220 2.0.0 go ahead\r\n");
                     self.flush(step)?;
@@ -55,9 +55,9 @@ impl Game<'_> {
                 }
                 met => met,
             },
-            Deed::Tls => self.start_tls(patience),
-            Deed::EndTls => self.end_tls(true, patience),
-            Deed::Authenticate { mechanism, user, secret } => self.expect_proof(mechanism, user, secret),
+            Directive::Tls => self.start_tls(patience),
+            Directive::EndTls => self.end_tls(true, patience),
+            Directive::Authenticate { mechanism, user, secret } => self.expect_proof(mechanism, user, secret),
             _ => Ok(Ok(())),
         };
         self.judge(step, met, patience)
@@ -71,12 +71,12 @@ impl Game<'_> {
             Err(error) => error,
         };
         let (is_late, is_reset) = (is_late(&error), error.kind() == io::ErrorKind::ConnectionReset);
-        match &step.deed {
-            Deed::Silence(time) if is_late && patience < *time => Err(self.deviation(step, OVER.to_owned())),
-            Deed::Silence(_) if is_late => Ok(()),
-            Deed::Close | Deed::Reset if is_reset => Ok(()),
-            Deed::Reset if Truncation::of(&error).is_some() => Ok(()),
-            Deed::Truncate(how) if Truncation::of(&error) == Some(*how) => Ok(()),
+        match &step.directive {
+            Directive::Silence(time) if is_late && patience < *time => Err(self.deviation(step, OVER.to_owned())),
+            Directive::Silence(_) if is_late => Ok(()),
+            Directive::Close | Directive::Reset if is_reset => Ok(()),
+            Directive::Reset if Truncation::of(&error).is_some() => Ok(()),
+            Directive::Truncate(how) if Truncation::of(&error) == Some(*how) => Ok(()),
             _ if is_late => Err(self.deviation(step, format!("nothing in {patience:?}"))),
             _ => Err(self.deviation(step, error.to_string())),
         }

@@ -14,7 +14,7 @@ use socket2::SockRef;
 use super::input::Input;
 use super::setup::Setup;
 use super::{Said, ServerError, Shared, failed, write};
-use crate::dialogue::{Deadlines, Deed, Dialogue, Mark, OVER, Separator, Side, Step, Values, deliver};
+use crate::dialogue::{Deadlines, Dialogue, Directive, Mark, OVER, Separator, Side, Step, Values, deliver};
 use crate::protocol::{Limits, LineBuffer, Tracker, Visible};
 use crate::stream::Stream;
 
@@ -89,53 +89,54 @@ impl<'a> Game<'a> {
     }
 
     fn run(&mut self, steps: &[Step]) -> Result<(), ServerError> {
-        if self.setup.is_tls_first
-            && let Some(first) = steps.first()
-        {
+        if let (true, Some(first)) = (self.setup.is_tls_first, steps.first()) {
             let patience = self.deadlines.scaled(STEP_PATIENCE);
             let met = self.start_tls(patience);
             self.judge(first, met, patience)?;
         }
         for step in steps {
-            match (step.side, &step.deed) {
-                (Side::Server, Deed::Reply(_) | Deed::Bytes(_) | Deed::File(_) | Deed::Octets(_)) => {
+            match (step.side, &step.directive) {
+                (
+                    Side::Server,
+                    Directive::Reply(_) | Directive::Bytes(_) | Directive::File(_) | Directive::Octets(_),
+                ) => {
                     self.say(step)?;
                     self.in_time(step)?;
                     continue;
                 }
-                (Side::Neither, Deed::Include(_)) => {
+                (Side::Neither, Directive::Include(_)) => {
                     return Err(self.deviation(step, "a file that was not read: Dialogue::load reads it".to_owned()));
                 }
-                (Side::Neither, deed) => {
-                    self.deadlines.take(deed);
-                    if let Deed::Secret(name) = deed {
+                (Side::Neither, directive) => {
+                    self.deadlines.take(directive);
+                    if let Directive::Secret(name) = directive {
                         self.values.hide(name.clone());
                     }
                     continue;
                 }
                 _ => self.flush(step)?,
             }
-            match (step.side, &step.deed) {
-                (Side::Server, Deed::HalfClose) => drop(self.stream.half_close()),
-                (Side::Server, Deed::Close) => return self.close(),
-                (Side::Server, Deed::Truncate(how)) => {
+            match (step.side, &step.directive) {
+                (Side::Server, Directive::HalfClose) => drop(self.stream.half_close()),
+                (Side::Server, Directive::Close) => return self.close(),
+                (Side::Server, Directive::Truncate(how)) => {
                     let ended = self.stream.truncate(*how);
                     self.judge(step, ended.map(Ok), Duration::ZERO)?;
                     self.shared.forget(self.session);
                     drop(self.input.drain());
                     return Ok(());
                 }
-                (Side::Server, Deed::Reset) => {
+                (Side::Server, Directive::Reset) => {
                     // Closing the last handle with a linger of zero makes the system send a reset.
                     let linger = SockRef::from(self.socket).set_linger(Some(Duration::ZERO));
                     return linger.map_err(failed("reset the connection"));
                 }
-                (Side::Server, Deed::EndTls) => {
+                (Side::Server, Directive::EndTls) => {
                     let patience = self.deadlines.at_most(self.deadlines.scaled(STEP_PATIENCE));
                     let met = self.end_tls(false, patience);
                     self.judge(step, met, patience)?;
                 }
-                (Side::Server, Deed::Pause(time) | Deed::Silence(time)) => self.deadlines.pause(*time),
+                (Side::Server, Directive::Pause(time) | Directive::Silence(time)) => self.deadlines.pause(*time),
                 (Side::Client, _) => self.expect(step)?,
                 _ => {}
             }
@@ -149,8 +150,8 @@ impl<'a> Game<'a> {
     }
 
     fn say(&mut self, step: &Step) -> Result<(), ServerError> {
-        match &step.deed {
-            Deed::Reply(wanted) if matches!(wanted.mark, Mark::Begins | Mark::Exactly) => {
+        match &step.directive {
+            Directive::Reply(wanted) if matches!(wanted.mark, Mark::Begins | Mark::Exactly) => {
                 let text = self.values.fill(&wanted.text).map_err(|name| self.deviation(step, no_value(&name)))?;
                 let separator: &[u8] = match wanted.separator {
                     Separator::Nothing => b"",
@@ -162,7 +163,7 @@ impl<'a> Game<'a> {
                 }
             }
             // Alternatives and optional replies are not said.
-            Deed::Reply(_) => {}
+            Directive::Reply(_) => {}
             _ => {
                 let (values, mut failure) = (self.values.clone(), None);
                 let delivered = deliver(step, &values, &mut |bytes| {

@@ -143,7 +143,7 @@ fn first_line(bytes: &[u8]) -> Vec<u8> {
     line[..line.len().min(MOST_SHOWN)].to_vec()
 }
 
-/// Gives the name that the RFCs have for an alert.
+/// Returns the name that the RFCs have for an alert.
 fn name(alert: AlertDescription) -> String {
     let (mut name, mut was_small) = (String::new(), false);
     for letter in format!("{alert:?}").chars() {

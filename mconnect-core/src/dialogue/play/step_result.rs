@@ -7,13 +7,13 @@ use super::Verdict;
 use crate::error::Error;
 use crate::protocol::{Reply, Visible};
 
-pub(super) struct Finding {
+pub(super) struct StepResult {
     pub verdict: Verdict,
     pub got: String,
     pub reply: Option<Reply>,
 }
 
-impl Finding {
+impl StepResult {
     pub fn met(got: impl Into<String>) -> Self {
         Self { verdict: Verdict::Met, got: got.into(), reply: None }
     }
