@@ -9,6 +9,7 @@ mod help;
 mod input;
 mod judge;
 mod line;
+mod lock;
 mod observers;
 mod options;
 mod overdue;

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::connection::Setting;
 use crate::failure::{Failure, NO_QUIT, Status};
 use crate::input;
+use crate::lock::locked;
 use crate::screen::{self, Screen};
 use crate::stderr::say;
 use crate::terminal::Manner;
@@ -33,10 +34,6 @@ struct State {
 }
 
 impl State {
-    fn listening(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.listening.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn is_unheard(&self) -> bool {
         self.is_unheard.load(Ordering::SeqCst) || screen::has_lost_reader()
     }
@@ -146,7 +143,7 @@ fn next(told: &Receiver<Event>, state: &State, input_over: Option<Instant>, pati
             continue;
         }
         // While what came is being shown, it is our reader who takes the time.
-        left = state.listening().map_or(patience, |since| patience.saturating_sub(since.max(over).elapsed()));
+        left = locked(&state.listening).map_or(patience, |since| patience.saturating_sub(since.max(over).elapsed()));
     }
     None
 }
@@ -189,9 +186,9 @@ fn has_input() -> bool {
 fn receive(mut reader: RawReader, mut screen: Screen, verdict: &Verdict, state: &State) -> Result<(), Error> {
     let mut block = vec![0; BLOCK];
     loop {
-        *state.listening() = Some(Instant::now());
+        *locked(&state.listening) = Some(Instant::now());
         let count = reader.receive(&mut block)?;
-        *state.listening() = None;
+        *locked(&state.listening) = None;
         let shown = if count > 0 { screen.show(&block[..count]) } else { screen.finish() };
         if let Err(error) = shown {
             verdict.output_failed(&error);

@@ -3,10 +3,11 @@
 //! It is the process's, and so is what is known of it.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use mconnect_core::protocol::Escaper;
 
+use crate::lock::locked;
 use crate::timestamps::Stamper;
 
 /// The row as it is drawn, and what is told below it if the process is interrupted.
@@ -35,7 +36,7 @@ pub fn is_shown() -> bool {
 
 /// Draws the last row anew, cut to what any terminal shows in one row; only where standard error is a terminal.
 pub fn draw(text: &str) {
-    let mut row = row();
+    let mut row = locked(&LAST_ROW);
     let text: String = text.chars().take(WIDTH).collect();
     if row.is_left || text == row.drawn || !is_shown() {
         return;
@@ -48,7 +49,7 @@ pub fn draw(text: &str) {
 
 /// Takes the last row away.
 pub fn clear() {
-    let drawn = &mut row().drawn;
+    let drawn = &mut locked(&LAST_ROW).drawn;
     if !drawn.is_empty() {
         put(&format!("\r{}\r", " ".repeat(drawn.chars().count())));
         drawn.clear();
@@ -58,7 +59,7 @@ pub fn clear() {
 /// Leaves the last row as it is, and goes on below: the process is about to end.
 pub fn leave() {
     let (drawn, words) = {
-        let mut row = row();
+        let mut row = locked(&LAST_ROW);
         row.is_left = true;
         (std::mem::take(&mut row.drawn), row.at_interrupt.take())
     };
@@ -72,16 +73,12 @@ pub fn leave() {
 
 /// Draws again: the process goes on after all.
 pub fn resume() {
-    row().is_left = false;
+    locked(&LAST_ROW).is_left = false;
 }
 
 /// Sets what is told if the process is interrupted from now on, and returns what would have been told until now.
 pub fn at_interrupt(words: Option<String>) -> Option<String> {
-    std::mem::replace(&mut row().at_interrupt, words)
-}
-
-fn row() -> MutexGuard<'static, LastRow> {
-    LAST_ROW.lock().unwrap_or_else(PoisonError::into_inner)
+    std::mem::replace(&mut locked(&LAST_ROW).at_interrupt, words)
 }
 
 fn put(text: impl AsRef<[u8]>) {

@@ -75,13 +75,15 @@ impl Talk<'_> {
             && self.rest.ended_in.is_none()
             && !standing.is_closing
             && !standing.has_quit;
-        if !is_due || self.wait_for_replies(session).is_break() || session.phase() != Phase::Command {
-            return;
+        if is_due && self.wait_for_replies(session).is_continue() && session.phase() == Phase::Command {
+            self.setting.secure.note("> QUIT");
+            let _ = self.quit(session);
         }
-        self.setting.secure.note("> QUIT");
-        if session.send(b"QUIT\r\n").is_ok() {
-            let _ = self.wait_for_replies(session);
-        }
+    }
+
+    /// Says QUIT, and waits for the reply.
+    pub(super) fn quit(&mut self, session: &mut Session) -> Flow {
+        if session.send(b"QUIT\r\n").is_ok() { self.wait_for_replies(session) } else { Continue(()) }
     }
 
     /// Ends the session in an orderly way, and says what was wrong with it, if anything.

@@ -18,8 +18,8 @@ impl Talk<'_> {
         self.script.forget_line();
         self.rest.is_over = true;
         self.wait_for_replies(session)?;
-        if session.phase() == Phase::Command && self.script.end().is_none() && session.send(b"QUIT\r\n").is_ok() {
-            self.wait_for_replies(session)?;
+        if session.phase() == Phase::Command && self.script.end().is_none() {
+            self.quit(session)?;
         }
         if self.is_typed() {
             // What was half typed must not end up as a command of the shell.

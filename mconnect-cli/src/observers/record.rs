@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use mconnect_core::dialogue::Recorder;
@@ -11,6 +11,7 @@ use mconnect_core::{Event, Observer, observer_fn};
 
 use crate::atomic_file::AtomicFile;
 use crate::failure::Failure;
+use crate::lock::locked;
 
 /// The record of all sessions, and where it goes.
 #[derive(Clone)]
@@ -209,10 +210,6 @@ impl Written {
             None => Ok(()),
         }
     }
-}
-
-fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
-    value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A record of fewer octets is short, and is written at each reply; a longer one now and then.

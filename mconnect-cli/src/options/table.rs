@@ -1,10 +1,11 @@
 //! The table of options, in groups, each option a row.
 
 use mconnect_core::Family;
+use rustyline::EditMode;
 
 use super::option::{Act, Opt, file, flag, option, raw, text};
 use super::value::{address, count, factor, form, one_of, port, put, seconds, value};
-use super::{Color, Keys, Mode, Request, Target, security};
+use super::{Color, Mode, Request, Target, security};
 
 /// Returns every option, as ordered in the help and in the manual page.
 pub fn all() -> impl Iterator<Item = &'static Opt> {
@@ -71,7 +72,7 @@ const OUTPUT: &[Opt] = &[
 
 const PROMPT: &[Opt] = &[
     text("--edit-mode KEYS", "edit with the keys of emacs (default) or vi", |o, text| {
-        put(&mut o.prompt.keys, one_of(text, &[("emacs", Keys::Emacs), ("vi", Keys::Vi)]))
+        put(&mut o.prompt.keys, one_of(text, &[("emacs", EditMode::Emacs), ("vi", EditMode::Vi)]))
     }),
     flag("--no-history", "neither read nor write the history of typed lines", |o| o.prompt.has_history = false),
     flag("--no-escapes", "send lines that begin with a tilde like any other", |o| o.prompt.has_escapes = false),

@@ -10,6 +10,7 @@ use mconnect_core::{Error, Reader};
 
 use super::alarm::Alarm;
 use super::waker::Waker;
+use crate::lock::locked;
 
 /// A queue between the listening thread and the prompt. Its lock is held while a line is followed, so that the prompt
 /// never sees a reply as come that it cannot show yet.
@@ -97,7 +98,7 @@ impl Inbox {
 
     /// Takes everything that is there, and the end if it came.
     pub fn take(&self) -> (Vec<Heard>, Option<Ending>) {
-        let mut content = self.content();
+        let mut content = locked(&self.content);
         content.size = 0;
         self.waker.settle();
         self.changed.notify_all();
@@ -106,13 +107,13 @@ impl Inbox {
 
     /// Returns what came of a line that has not ended.
     pub fn unfinished(&self) -> Unfinished {
-        self.content().unfinished.clone()
+        locked(&self.content).unfinished.clone()
     }
 
     /// Waits until there is something to take, or until `is_over`, or the deadline, and says whether it was not the
     /// deadline.
     pub fn wait(&self, deadline: Option<Instant>, is_over: impl Fn() -> bool) -> bool {
-        let mut content = self.content();
+        let mut content = locked(&self.content);
         while content.lines.is_empty() && content.end.is_none() && !is_over() {
             content = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
                 None => self.changed.wait(content).unwrap_or_else(PoisonError::into_inner),
@@ -129,7 +130,7 @@ impl Inbox {
             if !reader.is_ready() {
                 reader.receive();
             }
-            let mut content = self.content();
+            let mut content = locked(&self.content);
             let had_lines = !content.lines.is_empty();
             let mut is_another = false;
             while reader.is_ready() {
@@ -169,10 +170,6 @@ impl Inbox {
     fn tell(&self) {
         self.changed.notify_all();
         self.waker.wake();
-    }
-
-    fn content(&self) -> MutexGuard<'_, Content> {
-        self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -126,7 +126,7 @@ impl Talk<'_> {
         let unfinished = self.inbox.unfinished();
         if unfinished.size > 0 {
             let mut text = String::new();
-            paint::line(&unfinished.tail, self.has_color, &mut text);
+            paint::line(&unfinished.tail, self.editor.has_color, &mut text);
             let _ = screen::put(text.as_bytes());
         }
     }
@@ -171,7 +171,7 @@ impl Talk<'_> {
         }
         for heard in lines {
             self.received += heard.raw.len() as u64;
-            paint::line(&heard.raw, self.has_color, &mut text);
+            paint::line(&heard.raw, self.editor.has_color, &mut text);
             let Some(answer) = heard.answer() else { continue };
             self.overdue.restart();
             if matches!(answer.request, Some(Request::Auth | Request::AuthAnswer)) {
@@ -187,9 +187,9 @@ impl Talk<'_> {
                 surprise = Some(answer);
             }
             if answer.code == Code::CHALLENGE && !self.setting.options.is_quiet {
-                explain::challenge(&heard.raw, self.has_color, &mut text);
+                explain::challenge(&heard.raw, self.editor.has_color, &mut text);
             } else if answer.meaning().is_refusal() && explains {
-                explain::explain(&heard.raw, self.has_color, &mut text);
+                explain::explain(&heard.raw, self.editor.has_color, &mut text);
             }
         }
         if let Err(error) = screen::put(text.as_bytes()) {

@@ -44,7 +44,6 @@ use std::time::{Duration, Instant};
 use mconnect_core::protocol::{Code, Phase};
 use mconnect_core::{Reader, Session, Writer};
 use nix::sys::signal::Signal;
-use rustyline::EditMode;
 use zeroize::Zeroizing;
 
 pub use closed::CLOSED;
@@ -54,18 +53,15 @@ pub use waker::Waker;
 use crate::connection::Setting;
 use crate::failure::Failure;
 use crate::judge::End;
-use crate::options::Keys;
 use crate::overdue::Overdue;
 use crate::progress::Work;
 use crate::secure;
 use crate::signals;
 use crate::stderr::say;
-use crate::terminal::{Manner, is_color_wanted};
-use alarm::Alarm;
+use crate::terminal::Manner;
 use closed::Past;
 use editor::{Editor, Typed};
 use escapes::Escape;
-use history::History;
 use inbox::Inbox;
 use send::Lines;
 
@@ -77,30 +73,18 @@ pub fn is_possible() -> bool {
 
 /// Hands a session over, until its end, and each one opened after it.
 pub fn run(session: Session, setting: &Setting<'_>, waker: &Arc<Waker>) {
-    let verdict = setting.verdict;
-    let prepared = setting.terminal.enter(Manner::Prompt).map_err(io::Error::from).and_then(|()| {
-        let mode = match setting.options.prompt.keys {
-            Keys::Emacs => EditMode::Emacs,
-            Keys::Vi => EditMode::Vi,
-        };
-        let history = History::new(setting.options.prompt.has_history);
-        let has_color = is_color_wanted(setting.options.prompt.color);
-        Ok((Editor::new(Arc::clone(waker), setting.terminal.handle(), mode, has_color, history)?, has_color))
-    });
-    let prepared = prepared.map_err(|error| Failure::cannot("set the terminal", &error));
-    let Some((mut editor, has_color)) = verdict.check(prepared) else { return };
-    let alarm = Alarm::start(Arc::clone(waker), editor.keys());
-    let alarm = alarm.map_err(|error| Failure::cannot("start a thread", &error));
-    let Some(alarm) = verdict.check(alarm) else { return };
+    let prepared = setting.terminal.enter(Manner::Prompt).map_err(io::Error::from);
+    let editor = prepared
+        .and_then(|()| Editor::new(&setting.options.prompt, setting.terminal.handle(), Arc::clone(waker)))
+        .map_err(|error| Failure::cannot("set the terminal", &error));
+    let Some(mut editor) = setting.verdict.check(editor) else { return };
     let (mut next, mut before) = (Some(session), None);
     while let Some(session) = next.take() {
         let (reader, writer) = session.split();
-        let Some(inbox) = listen_to(reader, &editor, &alarm, setting) else { return };
+        let Some(inbox) = listen_to(reader, &editor, setting) else { return };
         let talk = Talk {
             setting,
             editor: &mut editor,
-            alarm: Arc::clone(&alarm),
-            has_color,
             writer,
             inbox,
             overdue: Overdue::default(),
@@ -132,8 +116,8 @@ pub fn run(session: Session, setting: &Setting<'_>, waker: &Arc<Waker>) {
 }
 
 /// Starts to listen; what keeps it from that has been told.
-fn listen_to(reader: Reader, editor: &Editor, alarm: &Arc<Alarm>, setting: &Setting<'_>) -> Option<Arc<Inbox>> {
-    let inbox = Inbox::listen(reader, Arc::clone(&editor.waker), Arc::clone(alarm), setting.secure.upgrades());
+fn listen_to(reader: Reader, editor: &Editor, setting: &Setting<'_>) -> Option<Arc<Inbox>> {
+    let inbox = Inbox::listen(reader, Arc::clone(&editor.waker), Arc::clone(&editor.alarm), setting.secure.upgrades());
     setting.verdict.check(inbox.map_err(|error| Failure::cannot("start a thread", &error)))
 }
 
@@ -162,8 +146,6 @@ type Flow = ControlFlow<Leave>;
 struct Talk<'a> {
     setting: &'a Setting<'a>,
     editor: &'a mut Editor,
-    alarm: Arc<Alarm>,
-    has_color: bool,
     writer: Writer,
     inbox: Arc<Inbox>,
     overdue: Overdue,
@@ -207,8 +189,7 @@ impl Talk<'_> {
                         return Over::Closed(past);
                     };
                     let (reader, writer) = session.split();
-                    let inbox = listen_to(reader, self.editor, &self.alarm, self.setting);
-                    let Some(inbox) = inbox else { return Over::Left };
+                    let Some(inbox) = listen_to(reader, self.editor, self.setting) else { return Over::Left };
                     self = Self { inbox, writer, ..self };
                     self.lines.tls_started();
                 }
@@ -257,9 +238,9 @@ impl Talk<'_> {
             self.asked = standing.phase;
             self.editor.inform(self.knowledge(&standing));
             let prompt = self.above(&standing) + &prompt_text::of(&standing, self.setting.secure.mark(), is_secret);
-            self.alarm.set(self.overdue.next_tick(&standing), self.deadline(&standing));
+            self.editor.alarm.set(self.overdue.next_tick(&standing), self.deadline(&standing));
             if self.inbox.unfinished().size > 0 {
-                self.alarm.hasten(Instant::now() + UNFINISHED_GAP);
+                self.editor.alarm.hasten(Instant::now() + UNFINISHED_GAP);
             }
             match self.editor.read(&prompt, is_secret) {
                 Ok(Typed::Line(line)) => self.enter(&Zeroizing::new(line), standing.phase)?,
