@@ -23,7 +23,7 @@ use crate::verdict::Verdict;
 
 /// What the two directions know of each other.
 #[derive(Debug, Default)]
-struct State {
+struct Shared {
     /// Some input was read, and is not sent yet.
     is_sending: AtomicBool,
     is_input_over: AtomicBool,
@@ -33,13 +33,13 @@ struct State {
     listening: Mutex<Option<Instant>>,
 }
 
-impl State {
+impl Shared {
     fn is_unheard(&self) -> bool {
         self.is_unheard.load(Ordering::SeqCst) || screen::has_lost_reader()
     }
 }
 
-enum Event {
+enum Told {
     /// The input ended, and with it the sending side.
     Sent(RawWriter),
     /// It could not be sent: the server takes nothing, or has gone.
@@ -66,12 +66,12 @@ pub fn run(session: Session, setting: &Setting<'_>) {
     }
     let (events, told) = channel();
     let sent = events.clone();
-    let state = Arc::<State>::default();
+    let state = Arc::<Shared>::default();
     let screen = Screen::of(options.output);
     let (theirs, receiving, sending) = (Arc::clone(verdict), Arc::clone(&state), Arc::clone(&state));
     let started = thread::Builder::new()
         .name("listener".to_owned())
-        .spawn(move || drop(events.send(Event::Received(receive(reader, screen, &theirs, &receiving)))))
+        .spawn(move || drop(events.send(Told::Received(receive(reader, screen, &theirs, &receiving)))))
         .and_then(|_| thread::Builder::new().name("input".to_owned()).spawn(move || transmit(writer, &sent, &sending)));
     if let Err(error) = started {
         return verdict.complain(Failure::cannot("start a thread", &error));
@@ -85,10 +85,10 @@ pub fn run(session: Session, setting: &Setting<'_>) {
             return closer.close();
         };
         let mut writer = match event {
-            Event::Received(Ok(())) => {
+            Told::Received(Ok(())) => {
                 // Input that is on its way fails at once now; input that is silent is not waited for.
                 let is_lost = match told.recv_timeout(LAST_INPUT) {
-                    Ok(Event::Unsent(_)) => true,
+                    Ok(Told::Unsent(_)) => true,
                     Ok(_) => false,
                     Err(_) => state.is_sending.load(Ordering::SeqCst),
                 };
@@ -98,24 +98,24 @@ pub fn run(session: Session, setting: &Setting<'_>) {
                 }
                 return;
             }
-            Event::Received(Err(error)) => {
+            Told::Received(Err(error)) => {
                 return verdict.complain(&error);
             }
-            Event::Unsent(error) if error.is_timeout() => {
+            Told::Unsent(error) if error.is_timeout() => {
                 verdict.complain(&error);
                 return closer.close();
             }
             // A failed write is only the symptom: receiving tells why.
-            Event::Unsent(_) => {
+            Told::Unsent(_) => {
                 state.is_sending.store(true, Ordering::SeqCst);
                 continue;
             }
-            Event::Sent(writer) => writer,
-            Event::InputFailed(writer, error) => {
+            Told::Sent(writer) => writer,
+            Told::InputFailed(writer, error) => {
                 verdict.input_failed(&error);
                 writer
             }
-            Event::Unheard(writer) => {
+            Told::Unheard(writer) => {
                 patience = timeouts.closing;
                 writer
             }
@@ -129,7 +129,7 @@ pub fn run(session: Session, setting: &Setting<'_>) {
 
 /// Returns what happens next; nothing if the input is over and the server has said nothing for this long since, or has not
 /// closed where nobody reads what it says.
-fn next(told: &Receiver<Event>, state: &State, input_over: Option<Instant>, patience: Duration) -> Option<Event> {
+fn next(told: &Receiver<Told>, state: &Shared, input_over: Option<Instant>, patience: Duration) -> Option<Told> {
     let Some(over) = input_over else { return told.recv().ok() };
     let mut left = patience;
     while !left.is_zero() {
@@ -148,22 +148,22 @@ fn next(told: &Receiver<Event>, state: &State, input_over: Option<Instant>, pati
     None
 }
 
-fn transmit(mut writer: RawWriter, events: &Sender<Event>, state: &State) {
+fn transmit(mut writer: RawWriter, events: &Sender<Told>, state: &Shared) {
     let mut block = vec![0; BLOCK];
     let event = loop {
         if !has_input() {
-            break Event::Unheard(writer);
+            break Told::Unheard(writer);
         }
         match input::read(&mut block) {
-            Ok(0) => break Event::Sent(writer),
+            Ok(0) => break Told::Sent(writer),
             Ok(count) => {
                 state.is_sending.store(true, Ordering::SeqCst);
                 if let Err(error) = writer.send(&block[..count]) {
-                    break Event::Unsent(error);
+                    break Told::Unsent(error);
                 }
                 state.is_sending.store(false, Ordering::SeqCst);
             }
-            Err(error) => break Event::InputFailed(writer, error),
+            Err(error) => break Told::InputFailed(writer, error),
         }
     };
     let _ = events.send(event);
@@ -183,7 +183,7 @@ fn has_input() -> bool {
     }
 }
 
-fn receive(mut reader: RawReader, mut screen: Screen, verdict: &Verdict, state: &State) -> Result<(), Error> {
+fn receive(mut reader: RawReader, mut screen: Screen, verdict: &Verdict, state: &Shared) -> Result<(), Error> {
     let mut block = vec![0; BLOCK];
     loop {
         *locked(&state.listening) = Some(Instant::now());

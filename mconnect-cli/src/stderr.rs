@@ -26,7 +26,7 @@ pub fn say(line: &str) {
     clear();
     let mut text = String::new();
     Escaper::default().push(format!("{line}\n").as_bytes(), &mut text);
-    put(&Stamper::default().stamp(text.as_bytes()).unwrap_or(text.into_bytes()));
+    put(Stamper::default().stamp(text.as_bytes()).unwrap_or(text.into_bytes()));
 }
 
 /// Returns whether somebody sees the last row.
@@ -43,7 +43,7 @@ pub fn draw(text: &str) {
     }
     let drawn = &mut row.drawn;
     let gone = drawn.chars().count().saturating_sub(text.chars().count());
-    put(&format!("\r{text}{}{}", " ".repeat(gone), "\x08".repeat(gone)));
+    put(format!("\r{text}{}{}", " ".repeat(gone), "\x08".repeat(gone)));
     *drawn = text;
 }
 
@@ -51,7 +51,7 @@ pub fn draw(text: &str) {
 pub fn clear() {
     let drawn = &mut locked(&LAST_ROW).drawn;
     if !drawn.is_empty() {
-        put(&format!("\r{}\r", " ".repeat(drawn.chars().count())));
+        put(format!("\r{}\r", " ".repeat(drawn.chars().count())));
         drawn.clear();
     }
 }

@@ -23,11 +23,11 @@ use crate::waiting;
 
 /// The terminal on standard input. Dropping any handle restores it.
 pub struct Terminal {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<Settings>>,
 }
 
 #[derive(Default)]
-struct State {
+struct Settings {
     changed: Option<Changed>,
     /// It is to stay as it was: the tool is ending, or stopped.
     is_held: bool,

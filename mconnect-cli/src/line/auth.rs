@@ -10,7 +10,7 @@ use super::{Flow, Stop, Talk};
 use crate::failure::Failure;
 use crate::screen;
 use crate::secret::Secret;
-use crate::secure::{Between, Place, Secure, ask_password};
+use crate::secure::{Between, Footing, Secure, ask_password};
 
 impl Between for (&mut Talk<'_>, &mut Session) {
     type Leave = Stop;
@@ -19,9 +19,9 @@ impl Between for (&mut Talk<'_>, &mut Session) {
         self.0.setting.secure
     }
 
-    fn place(&self) -> Place {
+    fn place(&self) -> Footing {
         let session = &*self.1;
-        Place {
+        Footing {
             peer: session.peer().clone(),
             standing: session.standing(),
             extensions: session.extensions(),

@@ -44,15 +44,15 @@ pub fn run(session: Session, setting: &Setting<'_>, pace: Pace) {
         let over = live(session, setting, pace, &mut input, &mut screen);
         session_log::stop(&setting.watch.session_log);
         next = match over {
-            Over::Left => None,
-            Over::Closed { is_hidden } => typed::stay(setting, &mut input, is_hidden),
-            Over::Reopen => (setting.reopen)().or_else(|| typed::stay(setting, &mut input, false)),
+            After::Left => None,
+            After::Closed { is_hidden } => typed::stay(setting, &mut input, is_hidden),
+            After::Reopen => (setting.reopen)().or_else(|| typed::stay(setting, &mut input, false)),
         };
     }
 }
 
 /// What came of a session.
-enum Over {
+enum After {
     Left,
     /// It ended, and nobody had ended it; `is_hidden` says whether an answer was being typed.
     Closed {
@@ -61,7 +61,7 @@ enum Over {
     Reopen,
 }
 
-fn live(mut session: Session, setting: &Setting<'_>, pace: Pace, input: &mut Input, screen: &mut Screen) -> Over {
+fn live(mut session: Session, setting: &Setting<'_>, pace: Pace, input: &mut Input, screen: &mut Screen) -> After {
     let mut rules = Rules::new(pace);
     rules.ends_at_refusal = setting.options.ends_at_refusal;
     (rules.upgrades, rules.is_in_tls) = (setting.secure.upgrades(), setting.secure.is_in_tls());
@@ -76,7 +76,7 @@ fn live(mut session: Session, setting: &Setting<'_>, pace: Pace, input: &mut Inp
         rest: Rest::default(),
         is_hidden: false,
         shows_answer: false,
-        heard: Heard::default(),
+        heard: Said::default(),
         end: None,
     };
     let stop = loop {
@@ -91,21 +91,21 @@ fn live(mut session: Session, setting: &Setting<'_>, pace: Pace, input: &mut Inp
             // Nothing more is sent in the clear.
             None => {
                 talk.tell_unsent(is_typed);
-                return if is_typed { Over::Closed { is_hidden: false } } else { Over::Left };
+                return if is_typed { After::Closed { is_hidden: false } } else { After::Left };
             }
         }
         talk.script.tls_started();
     };
     if stop == Stop::Reopen {
         session.closer().close();
-        return Over::Reopen;
+        return After::Reopen;
     }
     talk.take_leave(&mut session);
     let over = match talk.is_broken_off(&session) && stop == Stop::End {
-        true => Over::Closed { is_hidden: talk.is_hidden },
-        false => Over::Left,
+        true => After::Closed { is_hidden: talk.is_hidden },
+        false => After::Left,
     };
-    talk.finish(&mut session, matches!(over, Over::Closed { .. }));
+    talk.finish(&mut session, matches!(over, After::Closed { .. }));
     over
 }
 
@@ -137,7 +137,7 @@ struct Talk<'a> {
     is_hidden: bool,
     /// The next answer to a 334 is shown while it is typed.
     shows_answer: bool,
-    heard: Heard,
+    heard: Said,
     /// How the connection ended, once it has.
     end: Option<End>,
 }
@@ -158,7 +158,7 @@ struct Rest {
 
 /// What the server said.
 #[derive(Default)]
-struct Heard {
+struct Said {
     /// What is to be shown next.
     shown: Vec<u8>,
     /// How much of the line that has not ended was shown.

@@ -49,11 +49,11 @@ impl Record {
 /// Only so much is kept of a session that nobody has asked to be written.
 #[derive(Default)]
 pub struct SessionLog {
-    session: RefCell<Arc<Mutex<State>>>,
+    session: RefCell<Arc<Mutex<Kept>>>,
 }
 
 #[derive(Default)]
-struct State {
+struct Kept {
     recorder: Recorder,
     /// What is kept does not begin with the session.
     is_cut: bool,
@@ -63,7 +63,7 @@ struct State {
 impl SessionLog {
     /// Returns what observes the next session; the one before is forgotten.
     pub fn head(&self) -> impl Observer + use<> {
-        let state = Arc::<Mutex<State>>::default();
+        let state = Arc::<Mutex<Kept>>::default();
         self.session.replace(Arc::clone(&state));
         observer_fn(move |at, event| locked(&state).observe(at, event))
     }
@@ -90,13 +90,13 @@ impl SessionLog {
         let result = written.finish();
         if written.grows {
             // What was written is kept no more.
-            *state = State { is_cut: true, ..State::default() };
+            *state = Kept { is_cut: true, ..Kept::default() };
         }
         result.map(|()| Some(written.file.path().to_owned()))
     }
 }
 
-impl State {
+impl Kept {
     fn observe(&mut self, at: Instant, event: &Event<'_>) {
         if self.written.is_none() && self.recorder.size() > MOST_KEPT {
             *self = Self { is_cut: true, ..Self::default() };

@@ -9,7 +9,7 @@ use super::{Flow, Leave, Talk};
 use crate::connection::Setting;
 use crate::failure::Failure;
 use crate::secret::Secret;
-use crate::secure::{Between, Place, Secure};
+use crate::secure::{Between, Footing, Secure};
 use crate::terminal::Manner;
 
 impl Between for Talk<'_> {
@@ -19,8 +19,8 @@ impl Between for Talk<'_> {
         self.setting.secure
     }
 
-    fn place(&self) -> Place {
-        Place {
+    fn place(&self) -> Footing {
+        Footing {
             peer: self.writer.peer().clone(),
             standing: self.writer.standing(),
             extensions: self.writer.extensions(),

@@ -29,7 +29,7 @@ pub use auth::is_mechanism;
 use auth::refused;
 use opening::Opening;
 pub use password::ask as ask_password;
-pub use typed::{Between, Place, authenticate};
+pub use typed::{Between, Footing, authenticate};
 
 /// What was asked for, made ready.
 pub struct Secure {

@@ -18,7 +18,7 @@ pub trait Between {
 
     fn secure(&self) -> &Secure;
 
-    fn place(&self) -> Place;
+    fn place(&self) -> Footing;
 
     /// Asks the person; nothing is an answer of `*`, or none.
     fn ask(&mut self, question: &str) -> ControlFlow<Self::Leave, Option<String>>;
@@ -37,7 +37,7 @@ pub trait Between {
 }
 
 /// Where a session stands, and with whom.
-pub struct Place {
+pub struct Footing {
     pub peer: Peer,
     pub standing: Standing,
     pub extensions: Option<Extensions>,
@@ -64,7 +64,7 @@ pub fn authenticate<B: Between>(between: &mut B, words: &str) -> ControlFlow<B::
 ///
 /// # Errors
 /// A sentence on what is wrong with the words, or hinders it.
-fn choose(words: &str, place: &Place, secure: &Secure) -> Result<(Mechanism, bool, Option<String>), String> {
+fn choose(words: &str, place: &Footing, secure: &Secure) -> Result<(Mechanism, bool, Option<String>), String> {
     if !is_free(&place.standing) {
         return Err("~a goes where a command can be given and no reply is due".to_owned());
     }
