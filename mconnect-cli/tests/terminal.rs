@@ -117,6 +117,9 @@ fn what_is_half_typed_when_the_server_closes_does_not_reach_the_shell() {
     pty.send(" and on\r");
     pty.expect("mconnect: the connection is closed: ~o opens the session again, QUIT leaves");
     pty.expect("closed> ");
+    pty.send("~q\r");
+    pty.expect("mconnect: ~q is no escape");
+    pty.expect("closed> ");
     pty.send("quit\r");
     pty.expect("status 75");
     pty.expect("ready> ");

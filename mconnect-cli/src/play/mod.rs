@@ -3,7 +3,7 @@
 mod files;
 
 use std::cell::RefCell;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::time::Instant;
 
@@ -172,17 +172,14 @@ fn status_of(outcome: &Outcome) -> Status {
 
 /// Reads a dialogue, and names it.
 pub fn read(file: &Path) -> Result<(String, Dialogue), Failure> {
-    let name = if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() };
-    let dialogue = if file == Path::new("-") {
-        let mut text = String::new();
-        match io::stdin().read_to_string(&mut text) {
-            Ok(_) => Dialogue::parse_as(&name, &text),
-            Err(source) => Err(LoadError::Read { file: name.clone().into(), source }),
-        }
+    let (name, dialogue) = if file == Path::new("-") {
+        let name = "standard input".to_owned();
+        let text = io::read_to_string(io::stdin());
+        let text = text.map_err(|source| LoadError::Read { file: name.clone().into(), source })?;
+        (name.clone(), Dialogue::parse_as(&name, &text)?)
     } else {
-        Dialogue::load(file)
+        (file.display().to_string(), Dialogue::load(file)?)
     };
-    let dialogue = dialogue?;
     if dialogue.steps().is_empty() {
         // It would pass, and prove nothing.
         return Err(Failure::new(Status::Data, format!("{name} holds no dialogue")));

@@ -5,11 +5,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use mconnect_core::Reader;
 use mconnect_core::protocol::{Answer, Phase, Standing};
-use mconnect_core::{Error, Reader};
 
 use super::alarm::Alarm;
 use super::waker::Waker;
+use crate::judge::End;
 use crate::lock::locked;
 
 /// A queue between the listening thread and the prompt. Its lock is held while a line is followed, so that the prompt
@@ -69,10 +70,8 @@ pub struct Heard {
 
 /// Why the listening thread ended.
 pub enum Ending {
-    /// The server closed.
-    Closed,
-    /// The connection broke.
-    Broken(Error),
+    /// The connection did.
+    Connection(End),
     /// STARTTLS was granted: what comes next is no SMTP.
     StartTls(Reader),
 }
@@ -137,8 +136,8 @@ impl Inbox {
                 is_another = true;
                 let heard = match reader.read_line() {
                     Ok(Some(line)) => (line.raw().to_vec(), line.ends_reply()),
-                    Ok(None) => return self.end(content, Ending::Closed),
-                    Err(error) => return self.end(content, Ending::Broken(error)),
+                    Ok(None) => return self.end(content, Ending::Connection(End::Closed)),
+                    Err(error) => return self.end(content, Ending::Connection(End::Broken(error))),
                 };
                 let standing = reader.standing();
                 content.size += heard.0.len() + size_of::<Heard>();

@@ -156,8 +156,7 @@ impl Talk<'_> {
         match ending {
             None => return Continue(()),
             Some(Ending::StartTls(reader)) => return Break(Leave::StartTls(Box::new(reader))),
-            Some(Ending::Closed) => self.end = Some(End::Closed),
-            Some(Ending::Broken(error)) => self.end = Some(End::Broken(error)),
+            Some(Ending::Connection(end)) => self.end = Some(end),
         }
         stderr::clear();
         Break(self.broken_off())
