@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mconnect_core::script::{Pace, Rules};
 use mconnect_core::server::Server;
 use mconnect_core::{Connect, Session, Timeouts};
 
@@ -22,6 +23,16 @@ pub struct Setting<'a> {
     pub secure: &'a Secure,
     /// Opens a session like the first one; what keeps it from that has been told.
     pub reopen: &'a dyn Fn() -> Option<Session>,
+}
+
+impl Setting<'_> {
+    /// Returns by which rules lines go out that come at this pace.
+    pub fn rules(&self, pace: Pace) -> Rules {
+        let mut rules = Rules::new(pace);
+        rules.ends_at_refusal = self.options.ends_at_refusal;
+        (rules.upgrades, rules.is_in_tls) = (self.secure.upgrades(), self.secure.is_in_tls());
+        rules
+    }
 }
 
 /// Returns what secures the sessions, the way to the host, and the demo's server, which has to live as long as they do.

@@ -62,9 +62,7 @@ enum After {
 }
 
 fn live(mut session: Session, setting: &Setting<'_>, pace: Pace, input: &mut Input, screen: &mut Screen) -> After {
-    let mut rules = Rules::new(pace);
-    rules.ends_at_refusal = setting.options.ends_at_refusal;
-    (rules.upgrades, rules.is_in_tls) = (setting.secure.upgrades(), setting.secure.is_in_tls());
+    let rules = setting.rules(pace);
     let work = (pace != Pace::Typed).then(|| Work::new("the input", input.size()));
     let mut talk = Talk {
         setting,

@@ -100,11 +100,6 @@ impl Talk<'_> {
             _ => {}
         }
     }
-
-    /// Says whether the server said goodbye to QUIT, and nothing more is to come.
-    pub(super) fn has_quit(&self) -> bool {
-        self.writer.standing().has_quit
-    }
 }
 
 /// A clock is looked at so often.

@@ -95,7 +95,9 @@ impl Talk<'_> {
 
     /// Says whether the prompt stays after the session: not if it was to end.
     pub(super) fn broken_off(&self) -> Leave {
-        let is_meant = self.is_input_over || self.has_quit() || self.writer.owes(|request| request == Request::Quit);
+        let is_meant = self.is_input_over
+            || self.writer.standing().has_quit
+            || self.writer.owes(|request| request == Request::Quit);
         if is_meant { Leave::End } else { Leave::Closed }
     }
 

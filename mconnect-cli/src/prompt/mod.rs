@@ -42,6 +42,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Code, Phase};
+use mconnect_core::script::Pace;
 use mconnect_core::{Reader, Session, Writer};
 use nix::sys::signal::Signal;
 use zeroize::Zeroizing;
@@ -94,7 +95,7 @@ pub fn run(session: Session, setting: &Setting<'_>, waker: &Arc<Waker>) {
             received: 0,
             before: before.take(),
             addresses: Vec::new(),
-            lines: Lines::typed(setting.secure),
+            lines: Lines::new(Pace::Typed, setting),
             work: None,
             is_surprised: false,
             is_shown: false,

@@ -5,15 +5,15 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use mconnect_core::Error;
 use mconnect_core::protocol::{Answer, Meaning, Phase, Request, Standing, Visible, auth_mechanism, secret_start};
-use mconnect_core::script::{self, Next, Pace, Rules, Script};
+use mconnect_core::script::{self, Next, Pace, Script};
 use zeroize::Zeroizing;
 
 use super::suggestion::is_harmless;
 use super::{End, Flow, Leave, Talk, is_command, paint, prompt_text};
+use crate::connection::Setting;
 use crate::judge;
 use crate::progress::{self, Work};
 use crate::screen;
-use crate::secure::Secure;
 use crate::stderr::say;
 
 /// Lines on their way out.
@@ -35,22 +35,11 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Makes ready for typed lines, which go out as they come, unless a reply is due that decides what they mean.
-    pub fn typed(secure: &Secure) -> Self {
-        Self::new(Pace::Typed, secure)
-    }
-
-    /// Makes ready for a paste or a file, which goes out in step with the replies.
-    fn pasted(secure: &Secure) -> Self {
-        Self::new(Pace::InStep, secure)
-    }
-
-    fn new(pace: Pace, secure: &Secure) -> Self {
-        let mut rules = Rules::new(pace);
-        (rules.upgrades, rules.is_in_tls) = (secure.upgrades(), secure.is_in_tls());
-        let script = Script::new(rules);
+    /// Makes ready for typed lines, which go out as they come, unless a reply is due that decides what they mean, or for a
+    /// paste or a file, which goes out in step with the replies.
+    pub fn new(pace: Pace, setting: &Setting<'_>) -> Self {
         Self {
-            script,
+            script: Script::new(setting.rules(pace)),
             pace,
             rest: Zeroizing::default(),
             kept: None,
@@ -121,7 +110,7 @@ impl Talk<'_> {
     /// `name` is what they are of.
     pub(super) fn send_paste(&mut self, name: &str, lines: Vec<u8>, goes_on: bool) -> Flow {
         if !self.lines.is_paste() {
-            self.lines = Lines::pasted(self.setting.secure);
+            self.lines = Lines::new(Pace::InStep, self.setting);
             self.work = Some(Work::new(name, None));
         }
         (self.lines.rest, self.lines.goes_on) = (Zeroizing::new(lines), goes_on);
@@ -200,11 +189,11 @@ impl Talk<'_> {
             }
             let (words, unsent) = (self.lines.last_words.take(), self.lines.script.unsent());
             judge::script_ending(end, "paste", words.as_deref(), unsent, true, self.setting.verdict);
-            self.lines = Lines::typed(self.setting.secure);
+            self.lines = Lines::new(Pace::Typed, self.setting);
         } else if had_lines && end == Some(script::End::Closing) {
             say(CLOSING);
         }
-        if self.has_quit() { Break(Leave::End) } else { Continue(()) }
+        if self.writer.standing().has_quit { Break(Leave::End) } else { Continue(()) }
     }
 
     /// All of a paste went out, or was passed over.
@@ -215,7 +204,7 @@ impl Talk<'_> {
             judge::skipped(octets, "the paste", "which has no lone dot");
         }
         self.end_work();
-        self.lines = Lines::typed(self.setting.secure);
+        self.lines = Lines::new(Pace::Typed, self.setting);
         if is_skipping { self.drop_ahead(false) } else { Continue(()) }
     }
 
