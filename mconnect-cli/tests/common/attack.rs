@@ -1,7 +1,7 @@
 //! Attacking the tool: it runs in little memory and has to end in time.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -76,16 +76,40 @@ pub fn attack_until_gone(
     act: impl FnOnce(&mut TcpStream, &Receiver<()>) -> io::Result<()> + Send + 'static,
 ) -> Output {
     let (here, gone) = channel::<()>();
-    let peer = Peer::start(move |mut stream| {
-        let _ = act(&mut stream, &gone);
-        Vec::new()
-    });
-    let mut child = start(peer.port, options);
+    let attacker = Attacker::start(move |stream| act(stream, &gone));
+    let mut child = start(attacker.peer.port, options);
     feed(&mut child, input.into());
     let output = end_of(child);
     drop(here);
-    peer.received();
+    attacker.end();
     output
+}
+
+/// A server that behaves badly, until it is ended.
+pub struct Attacker {
+    pub peer: Peer,
+    accepted: Receiver<TcpStream>,
+}
+
+impl Attacker {
+    /// Starts one; that the connection breaks is none of its business.
+    pub fn start(act: impl FnOnce(&mut TcpStream) -> io::Result<()> + Send + 'static) -> Self {
+        let (accept, accepted) = channel();
+        let peer = Peer::start(move |mut stream| {
+            let _ = accept.send(stream.try_clone().unwrap());
+            let _ = act(&mut stream);
+            Vec::new()
+        });
+        Self { peer, accepted }
+    }
+
+    /// Ends it once the tool has gone. The system can take seconds to tell a server whose writes are blocked.
+    pub fn end(self) {
+        if let Ok(stream) = self.accepted.recv_timeout(PATIENCE) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        self.peer.received();
+    }
 }
 
 #[track_caller]
@@ -107,8 +131,7 @@ pub fn until_gone(stream: &mut TcpStream) -> io::Result<()> {
 
 /// Says this over and over, whether or not anybody listens, until the other end has gone.
 pub fn flood(stream: &mut TcpStream, words: &[u8]) -> io::Result<()> {
-    // After the tool has shut its side, the system can take long to tell.
-    stream.set_write_timeout(Some(PATIENCE / 10))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
     let words = words.repeat(65536 / words.len());
     loop {
         stream.write_all(&words)?;
