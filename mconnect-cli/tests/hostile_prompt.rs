@@ -7,10 +7,9 @@ use std::io::{self, Write};
 use std::net::TcpStream;
 
 use common::attack::{Attacker, LIMITED, flood, for_each, hear, until_gone};
+use common::keys::CTRL_C;
 use common::{MCONNECT, Pty};
 use nix::sys::signal::Signal;
-
-const CTRL_C: &str = "\x03";
 
 /// The tool at a prompt, in little memory, against a server that behaves so.
 fn at_prompt(options: &[&str], act: impl FnOnce(&mut TcpStream) -> io::Result<()> + Send + 'static) -> (Pty, Attacker) {

@@ -6,11 +6,11 @@ mod common;
 use std::io::{Read, Write};
 use std::sync::mpsc::{Sender, channel};
 
+use common::keys::CTRL_C;
 use common::screen::{Folder, Screen};
 use common::{MCONNECT, Peer, Pty, read_once};
 use nix::sys::signal::Signal;
 
-const CTRL_C: &str = "\x03";
 const SIZE: usize = 16 << 20;
 
 /// A server that takes one message once it is told to, and answers it once it is told again.

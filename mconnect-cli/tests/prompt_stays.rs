@@ -8,13 +8,12 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use common::keys::{CTRL_C, CTRL_D};
 use common::screen::{Folder, Screen};
 use common::told::Told;
 use common::{Peer, read_once};
 use nix::sys::signal::Signal;
 
-const CTRL_C: &str = "\x03";
-const CTRL_D: &str = "\x04";
 const CLOSED: &str = "mconnect: the connection is closed: ~o opens the session again, QUIT leaves";
 
 /// A server whose sessions are played one after the other.
@@ -188,10 +187,7 @@ fn ctrl_d_before_the_greeting_waits_for_it() {
 
 #[test]
 fn a_reply_that_is_late_has_a_clock_at_the_open_prompt_and_at_the_shut_one() {
-    let told = Told::start();
-    let mut screen = Screen::start(told.peer.port, &[]);
-    told.say("220 hi\r\n");
-    screen.expect_last("smtp>");
+    let (told, mut screen) = Screen::greeted(&[]);
     screen.send("RSET\r");
     screen.expect(&["220 hi", "smtp> RSET", "waiting for the reply to RSET, 2 s", "smtp, 1 due>"]);
     told.say("250 ok\r\n");
@@ -232,10 +228,7 @@ fn a_timeout_that_was_asked_for_holds_at_the_prompt() {
         told.received();
     }
     // A body has none: nothing is due.
-    let told = Told::start();
-    let mut screen = Screen::start(told.peer.port, &["--timeout", "1"]);
-    told.say("220 hi\r\n");
-    screen.expect_last("smtp>");
+    let (told, mut screen) = Screen::greeted(&["--timeout", "1"]);
     screen.send("DATA\r");
     told.expect("DATA\r\n");
     told.say("354 go\r\n");
@@ -243,16 +236,12 @@ fn a_timeout_that_was_asked_for_holds_at_the_prompt() {
     thread::sleep(Duration::from_millis(1500));
     screen.send("text\r");
     told.expect("DATA\r\ntext\r\n");
-    screen.send(CTRL_C);
-    assert_eq!(screen.wait(), -(Signal::SIGINT as i32));
+    screen.interrupt();
 }
 
 #[test]
 fn a_line_that_does_not_end_is_shown_above_the_one_that_is_typed_and_counted() {
-    let told = Told::start();
-    let mut screen = Screen::start(told.peer.port, &[]);
-    told.say("220 hi\r\n");
-    screen.expect_last("smtp>");
+    let (told, mut screen) = Screen::greeted(&[]);
     screen.send("NOOP ha");
     screen.expect_last("smtp> NOOP ha");
     told.say("250-slow");
@@ -268,8 +257,7 @@ fn a_line_that_does_not_end_is_shown_above_the_one_that_is_typed_and_counted() {
     screen.expect_last("smtp> NOOP ha");
     // Neither an interrupt nor a deadline loses what came.
     told.say("250 unfin");
-    screen.send(CTRL_C);
-    assert_eq!(screen.wait(), -(Signal::SIGINT as i32));
+    screen.interrupt();
     told.received();
 }
 
@@ -281,8 +269,7 @@ fn what_came_of_a_line_is_not_lost_at_an_interrupt_or_a_deadline() {
         told.say("220 no line end");
         screen.expect_row("220 no line end");
         if is_interrupted {
-            screen.send(CTRL_C);
-            assert_eq!(screen.wait(), -(Signal::SIGINT as i32));
+            screen.interrupt();
         } else {
             screen.pty.expect("did not reply in 2 s");
             screen.expect_last("closed>");

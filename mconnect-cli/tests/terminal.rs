@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use common::folder::Folder;
+use common::keys::{CTRL_C, CTRL_D, CTRL_Z};
 use common::told::Told;
 use common::{MCONNECT, PATIENCE, Peer, Pty, read_once};
 use mconnect_core::server::{Server, Setup};
@@ -17,9 +18,6 @@ use nix::sys::signal::Signal;
 use nix::sys::termios::LocalFlags;
 
 const KEYS: &str = "raw mode: Enter sends CR, Ctrl-J sends LF, Ctrl-C closes";
-const CTRL_C: &str = "\x03";
-const CTRL_D: &str = "\x04";
-const CTRL_Z: &str = "\x1a";
 
 /// A server that says hi and then collects everything until the tool ends.
 struct Collector {

@@ -5,6 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -88,24 +89,27 @@ pub fn attack_until_gone(
 /// A server that behaves badly, until it is ended.
 pub struct Attacker {
     pub peer: Peer,
-    accepted: Receiver<TcpStream>,
+    /// Its connection, as long as it has one.
+    stream: Arc<Mutex<Option<TcpStream>>>,
 }
 
 impl Attacker {
     /// Starts one; that the connection breaks is none of its business.
     pub fn start(act: impl FnOnce(&mut TcpStream) -> io::Result<()> + Send + 'static) -> Self {
-        let (accept, accepted) = channel();
+        let stream = Arc::<Mutex<_>>::default();
+        let theirs = Arc::clone(&stream);
         let peer = Peer::start(move |mut stream| {
-            let _ = accept.send(stream.try_clone().unwrap());
+            *theirs.lock().unwrap() = Some(stream.try_clone().unwrap());
             let _ = act(&mut stream);
+            theirs.lock().unwrap().take();
             Vec::new()
         });
-        Self { peer, accepted }
+        Self { peer, stream }
     }
 
     /// Ends it once the tool has gone. The system can take seconds to tell a server whose writes are blocked.
     pub fn end(self) {
-        if let Ok(stream) = self.accepted.recv_timeout(PATIENCE) {
+        if let Some(stream) = self.stream.lock().unwrap().take() {
             let _ = stream.shutdown(Shutdown::Both);
         }
         self.peer.received();
