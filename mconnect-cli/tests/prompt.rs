@@ -405,6 +405,34 @@ fn a_line_of_the_server_is_on_the_screen_within_50_ms() {
 }
 
 #[test]
+fn a_key_is_on_the_screen_within_50_ms_whether_or_not_the_server_talks() {
+    for is_talking in [false, true] {
+        let (told, mut screen) = Screen::greeted(&[]);
+        screen.send("NOOP ");
+        screen.expect_last("smtp> NOOP");
+        let mut times: Vec<Duration> = ('a'..='z')
+            .enumerate()
+            .map(|(number, key)| {
+                if is_talking && number % 3 == 0 {
+                    told.say("250-talk\r\n");
+                }
+                screen.pty.look_from_here();
+                let begun = Instant::now();
+                screen.send(key.to_string());
+                screen.pty.expect(&key.to_string());
+                begun.elapsed()
+            })
+            .collect();
+        times.sort();
+        println!("talking: {is_talking}; median {:?}, longest {:?}", times[13], times[25]);
+        assert!(times[13] < Duration::from_millis(50), "{times:?}");
+        screen.expect_last("smtp> NOOP abcdefghijklmnopqrstuvwxyz");
+        screen.interrupt();
+        told.received();
+    }
+}
+
+#[test]
 fn a_pasted_body_of_5000_lines_arrives_byte_for_byte() {
     let server = Server::start().unwrap();
     for is_marked in [true, false] {

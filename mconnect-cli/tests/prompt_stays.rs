@@ -6,7 +6,6 @@ mod common;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::thread;
-use std::time::Duration;
 
 use common::keys::{CTRL_C, CTRL_D};
 use common::screen::{Folder, Screen};
@@ -212,7 +211,12 @@ fn a_reply_that_is_late_has_a_clock_at_the_open_prompt_and_at_the_shut_one() {
 }
 
 #[test]
-fn a_timeout_that_was_asked_for_holds_at_the_prompt() {
+fn a_timeout_that_was_asked_for_holds_at_the_prompt_and_not_in_a_body() {
+    let (in_body, mut body) = Screen::greeted(&["--timeout", "1"]);
+    body.send("DATA\r");
+    in_body.expect("DATA\r\n");
+    in_body.say("354 go\r\n");
+    body.expect_last("data, . ends>");
     for greets in [true, false] {
         let told = Told::start();
         let mut screen = Screen::start(told.peer.port, &["--timeout", "1"]);
@@ -227,16 +231,39 @@ fn a_timeout_that_was_asked_for_holds_at_the_prompt() {
         assert_eq!(screen.wait(), 75);
         told.received();
     }
-    // A body has none: nothing is due.
-    let (told, mut screen) = Screen::greeted(&["--timeout", "1"]);
-    screen.send("DATA\r");
-    told.expect("DATA\r\n");
-    told.say("354 go\r\n");
-    screen.expect_last("data, . ends>");
-    thread::sleep(Duration::from_millis(1500));
-    screen.send("text\r");
-    told.expect("DATA\r\ntext\r\n");
-    screen.interrupt();
+    // Twice that time has passed since the body began: nothing is due there.
+    body.expect_last("data, . ends>");
+    body.send("text\r");
+    in_body.expect("DATA\r\ntext\r\n");
+    body.interrupt();
+}
+
+#[test]
+fn with_a_trace_the_prompt_stays_too_and_the_half_typed_line_is_below_what_was_traced() {
+    for (words, status) in [("421 too long\r\n", 75), ("", 76)] {
+        let told = Told::start();
+        let mut screen = Screen::start_with(told.peer.port, &["--trace"], &[], (24, 120));
+        told.say("220 hi\r\n");
+        screen.expect_last("smtp>");
+        screen.send("rm -rf x");
+        screen.expect_last("smtp> rm -rf x");
+        if !words.is_empty() {
+            told.say(words);
+            screen.expect_last("closing> rm -rf x");
+        }
+        assert_eq!(told.received(), "");
+        screen.expect_last("closed> rm -rf x");
+        let rows = screen.lines(&screen.pty.raw());
+        for line in ["220 hi", words.trim_end()].into_iter().filter(|line| !line.is_empty()) {
+            let traced = format!("< {line}\\r\\n");
+            assert_eq!(rows.iter().filter(|row| row.ends_with(&traced)).count(), 1, "{rows:#?}");
+            assert_eq!(rows.iter().filter(|row| *row == line).count(), 1, "{rows:#?}");
+        }
+        screen.send("\r");
+        screen.expect_row(CLOSED);
+        screen.send("QUIT\r");
+        assert_eq!(screen.wait(), status);
+    }
 }
 
 #[test]
@@ -255,9 +282,10 @@ fn a_line_that_does_not_end_is_shown_above_the_one_that_is_typed_and_counted() {
     told.say("\r\n");
     screen.expect_row("250-slowly\\x1b[2J");
     screen.expect_last("smtp> NOOP ha");
-    // Neither an interrupt nor a deadline loses what came.
     told.say("250 unfin");
+    screen.expect_row("250 unfin");
     screen.interrupt();
+    screen.expect_row("250 unfin");
     told.received();
 }
 

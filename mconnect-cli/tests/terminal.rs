@@ -13,6 +13,8 @@ use common::folder::Folder;
 use common::keys::{CTRL_C, CTRL_D, CTRL_Z};
 use common::told::Told;
 use common::{MCONNECT, PATIENCE, Peer, Pty, read_once};
+#[cfg(feature = "tls")]
+use mconnect_core::server::Identity;
 use mconnect_core::server::{Server, Setup};
 use nix::sys::signal::Signal;
 use nix::sys::termios::LocalFlags;
@@ -478,6 +480,35 @@ fn without_a_prompt_escapes_authenticate_encode_send_a_chunk_and_write_the_sessi
         assert!(!pty.screen().contains(secret) && !text.contains(secret), "{}{text}", pty.screen());
     }
     assert_eq!(server.messages()[0].content, b"Subject: x\r\n");
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn without_a_prompt_a_password_goes_to_a_server_that_is_not_proven_only_once_confirmed() {
+    let identity = Identity::self_signed(["127.0.0.1"]);
+    let server = Setup::new().tls(&identity).auth([("user", "pencil")]).start().unwrap();
+    let mut pty = Pty::mconnect(server.port(), &["--quiet"]);
+    pty.expect("220 ");
+    pty.send("STARTTLS\r");
+    pty.expect("self-signed");
+    for answer in ["", "n", "*", "what?"] {
+        pty.send("~a PLAIN user\r");
+        pty.expect("mconnect: the server is not proven: the certificate is self-signed");
+        pty.expect("authenticate all the same? [y/N] ");
+        pty.send(format!("{answer}\r"));
+        pty.expect("mconnect: nothing was sent");
+    }
+    for (answer, secret, said) in [("y", "*", "nothing was sent"), ("y", "pencil", "235 2.7.0 welcome")] {
+        pty.send("~a PLAIN user\r");
+        pty.expect("authenticate all the same? [y/N] ");
+        pty.send(format!("{answer}\r"));
+        pty.expect("password of user: ");
+        pty.send(format!("{secret}\r"));
+        pty.expect(said);
+    }
+    pty.send("QUIT\r");
+    assert_eq!(pty.wait(), 0);
+    assert!(!pty.screen().contains("pencil"), "{}", pty.screen());
 }
 
 #[test]
