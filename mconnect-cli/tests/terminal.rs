@@ -498,7 +498,7 @@ fn without_a_prompt_a_password_goes_to_a_server_that_is_not_proven_only_once_con
         pty.send(format!("{answer}\r"));
         pty.expect("mconnect: nothing was sent");
     }
-    for (answer, secret, said) in [("y", "*", "nothing was sent"), ("y", "pencil", "235 2.7.0 welcome")] {
+    for (answer, secret, said) in [("y", "*", "nothing was sent"), ("Yes", "pencil", "235 2.7.0 welcome")] {
         pty.send("~a PLAIN user\r");
         pty.expect("authenticate all the same? [y/N] ");
         pty.send(format!("{answer}\r"));
