@@ -120,6 +120,20 @@ fn a_session_that_cannot_be_opened_again_leaves_the_prompt_as_it_is() {
 }
 
 #[test]
+fn ctrl_c_leaves_the_closed_prompt_also_between_two_readings() {
+    for _ in 0..25 {
+        let (port, thread) = sessions(vec![refuse]);
+        let mut screen = Screen::start(port, &[]);
+        screen.expect_last("closed>");
+        screen.send("NOOP\r");
+        screen.pty.expect(CLOSED);
+        screen.send(CTRL_C);
+        assert_eq!(screen.wait(), 75);
+        thread.join().unwrap();
+    }
+}
+
+#[test]
 fn a_session_that_was_to_end_ends_the_prompt() {
     for keys in ["QUIT\r", CTRL_D, "~.\r"] {
         let peer = Peer::start(|mut stream| {

@@ -415,6 +415,7 @@ fn without_a_prompt_an_answer_that_was_being_typed_is_dropped_unseen() {
 fn without_a_prompt_the_escapes_work() {
     let folder = Folder::new("escapes");
     let file = folder.write("mail.eml", "Subject: x\n\n.dot\n");
+    let script = folder.write("script", "noop\nHELP");
     let server = Server::start().unwrap();
     let mut pty = Pty::mconnect(server.port(), &["--quiet"]);
     pty.expect("220 ");
@@ -428,6 +429,10 @@ fn without_a_prompt_the_escapes_work() {
         ("~q", "mconnect: ~q is no escape: ~? lists them, ~~ sends a tilde"),
         ("~~x", "500 "),
         ("~x NOOP\\r\\n", "250 "),
+        (&format!("~r {file}"), "does not begin with an SMTP command: send its lines as commands? [y/N] "),
+        ("n", "mconnect: nothing was sent"),
+        (&format!("~r {script}"), "250 "),
+        ("~s", "phase     command"),
         ("MAIL FROM:<a@b.example>", "250 2.1.0"),
         ("RCPT TO:<c@d.example>", "250 2.1.5"),
         ("DATA", "354 "),
