@@ -30,6 +30,7 @@ mod signals;
 mod stderr;
 mod terminal;
 mod timestamps;
+mod typing;
 mod verdict;
 
 use std::process::ExitCode;

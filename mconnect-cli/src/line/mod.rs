@@ -6,9 +6,6 @@
 
 #[cfg(feature = "tls")]
 mod auth;
-#[cfg(not(feature = "tls"))]
-#[path = "without_auth.rs"]
-mod auth;
 mod close;
 mod listen;
 mod typed;
@@ -19,7 +16,7 @@ use std::ops::ControlFlow::{self, Break, Continue};
 
 use mconnect_core::protocol::{CrlfEncoder, Phase};
 use mconnect_core::script::{self, Next, Pace, Rules, Script};
-use mconnect_core::{Session, Timeouts};
+use mconnect_core::{Error, Session, Timeouts};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use zeroize::Zeroize as _;
@@ -33,6 +30,7 @@ use crate::screen::{self, Screen};
 use crate::secure::Secure;
 use crate::stderr::say;
 use crate::terminal::Terminal;
+use crate::typing::FileLines;
 use crate::verdict::Verdict;
 pub use typed::Typed;
 
@@ -164,6 +162,8 @@ struct Rest {
     /// How much of it was taken, and how much of that was wiped.
     taken: usize,
     wiped: usize,
+    /// A file whose lines stand for typed ones, if there is more of it.
+    file: Option<FileLines>,
     is_over: bool,
     /// The phase in which the input ended.
     ended_in: Option<Phase>,
@@ -195,6 +195,7 @@ impl Talk<'_> {
             match self.next(session) {
                 Next::Send => self.send(session)?,
                 Next::Replies => self.wait_for_replies(session)?,
+                Next::Input if self.read_on_in_file() => {}
                 Next::Input if self.rest.is_over => return self.drain(session),
                 Next::Input => self.read_on(session)?,
                 Next::StartTls => return Break(Stop::StartTls),
@@ -220,6 +221,9 @@ impl Talk<'_> {
 
     /// Reads the next block of input, once there is one; what the server says meanwhile is shown.
     fn read_on(&mut self, session: &mut Session) -> Flow {
+        if self.is_typed() {
+            self.end_work();
+        }
         let input = &mut self.setting.input;
         if self.script.holds_secret() {
             self.rest.wipe_taken();
@@ -317,15 +321,8 @@ impl Talk<'_> {
     }
 
     fn send(&mut self, session: &mut Session) -> Flow {
-        if session.outstanding() == 0 {
-            self.heard.overdue.restart();
-        }
-        match progress::during(self.work.as_ref(), || session.send(self.script.out())) {
+        match send(session, self.script.out(), &mut self.work, &mut self.heard.overdue) {
             Ok(()) => {
-                if let Some(work) = &mut self.work {
-                    let is_inside = matches!(session.phase(), Phase::Body | Phase::Chunk { .. });
-                    work.add(self.script.out().len(), is_inside);
-                }
                 if self.script.holds_secret() {
                     self.rest.wipe_taken();
                 }
@@ -336,6 +333,13 @@ impl Talk<'_> {
                 self.script.not_sent(&[]);
                 self.writing_failed(session, error)
             }
+        }
+    }
+
+    /// What was not typed, and takes long, has gone out.
+    fn end_work(&mut self) {
+        if let Some(work) = self.work.take() {
+            work.finish(self.setting.secure.is_quiet());
         }
     }
 }
@@ -365,7 +369,20 @@ impl Rest {
         }
         self.typed.zeroize();
         (self.taken, self.wiped) = (0, 0);
+        self.file = None;
     }
+}
+
+/// Sends octets, as a part of the work under way, if some is.
+fn send(session: &mut Session, octets: &[u8], work: &mut Option<Work>, overdue: &mut Overdue) -> Result<(), Error> {
+    if session.outstanding() == 0 {
+        overdue.restart();
+    }
+    progress::during(work.as_ref(), || session.send(octets))?;
+    if let Some(work) = work {
+        work.add(octets.len(), matches!(session.phase(), Phase::Body | Phase::Chunk { .. }));
+    }
+    Ok(())
 }
 
 fn tell_skipped(octets: u64, up_to: &str) {

@@ -33,7 +33,11 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
     let has_escapes = setting.options.prompt.has_escapes;
     editor.inform(Knowledge { has_escapes, extensions: past.extensions.clone(), ..Knowledge::default() });
     loop {
+        setting.waker.set_idle(true);
         setting.waker.settle();
+        if setting.waker.has_left() {
+            return None;
+        }
         let line = match editor.read("closed> ", is_hidden) {
             Ok(Typed::Line(line)) => line,
             Ok(Typed::Secret(_)) => {
@@ -75,10 +79,12 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
             editor.remember(&line);
         }
         match escapes::parse(&line).filter(|_| has_escapes) {
-            Some(Escape::Reopen) => match (setting.reopen)() {
-                Some(session) => return Some(session),
-                None => continue,
-            },
+            Some(Escape::Reopen) => {
+                setting.waker.set_idle(false);
+                if let Some(session) = (setting.reopen)() {
+                    return Some(session);
+                }
+            }
             Some(Escape::Close) => return None,
             Some(Escape::List) => say(escapes::LIST.trim_end()),
             Some(Escape::Topic(topic)) => explain::help(topic.as_deref(), setting.options.prompt.help_file.as_deref()),

@@ -13,17 +13,13 @@
 mod alarm;
 mod ask;
 #[cfg(feature = "tls")]
-pub mod auth;
-#[cfg(not(feature = "tls"))]
-#[path = "without_auth.rs"]
-pub mod auth;
+mod auth;
 mod closed;
 mod completion;
 mod editor;
 mod ending;
 pub mod escapes;
 pub mod explain;
-mod files;
 mod helper;
 mod history;
 mod inbox;
@@ -35,6 +31,7 @@ mod rows;
 mod send;
 pub mod session_log;
 mod suggestion;
+mod typing;
 mod vi;
 mod waker;
 
@@ -51,7 +48,6 @@ use rustyline::EditMode;
 use zeroize::Zeroizing;
 
 pub use closed::CLOSED;
-pub use files::expand;
 pub use waker::Waker;
 
 use crate::failure::Failure;
@@ -64,6 +60,8 @@ use crate::secure::Secure;
 use crate::signals;
 use crate::stderr::say;
 use crate::terminal::{Manner, Terminal, is_color_wanted};
+use crate::typing::auth::{authenticate, encode};
+use crate::typing::{send_chunk, send_file};
 use crate::verdict::Verdict;
 use alarm::Alarm;
 use closed::Past;
@@ -290,7 +288,7 @@ impl Talk<'_> {
                 Ok(Typed::Secret(line)) => self.enter_secret(&line)?,
                 Ok(Typed::Lines { text, goes_on }) => {
                     let text = Zeroizing::new(text);
-                    self.send_paste("the paste", text.replace('\n', "\r\n").into(), goes_on)?;
+                    self.send_paste(text.replace('\n', "\r\n").into(), goes_on)?;
                 }
                 Ok(Typed::Break) => {}
                 Ok(Typed::Suspend) => self.setting.suspend(),
@@ -348,15 +346,15 @@ impl Talk<'_> {
                 say(&(self.state() + &before));
             }
             Escape::Chain => say(&self.setting.secure.chain()),
-            Escape::Authenticate(words) => return self.authenticate(&words),
-            Escape::Encode(bytes) => return self.encode(&bytes),
+            Escape::Authenticate(words) => return authenticate(self, &words),
+            Escape::Encode(bytes) => return encode(self, &bytes),
             Escape::Visible => self.is_shown = true,
             Escape::Record(name) => session_log::record(self.setting.watch.session_log(), &name),
             Escape::Wrong(what) => say(&format!("mconnect: {what}")),
             Escape::Line(line) => return self.send_line(&line, None),
             Escape::Bytes(bytes) => return self.send_bytes(&bytes),
-            Escape::File(name) => return self.send_file(&name),
-            Escape::Chunk(name) => return self.send_chunk(&name),
+            Escape::File(name) => return send_file(self, &name),
+            Escape::Chunk(name) => return send_chunk(self, &name),
             Escape::Reopen => return Break(Leave::Reopen),
             Escape::Close => {
                 self.tell_lost();
