@@ -31,6 +31,7 @@ mod signals;
 mod stderr;
 mod terminal;
 mod timestamps;
+mod typing;
 mod verdict;
 mod waiting;
 

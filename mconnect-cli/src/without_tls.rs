@@ -1,7 +1,5 @@
 //! The place of TLS and AUTH in a tool that was built without them.
 
-use std::ops::ControlFlow;
-
 use mconnect_core::Session;
 use mconnect_core::dialogue::{Dialogue, Player};
 use mconnect_core::server::{Server, ServerError, Setup};
@@ -90,17 +88,6 @@ pub fn serving(security: &Security) -> Result<Setup, Failure> {
         Start::First => Err(Failure::new(Status::Usage, WITHOUT)),
         Start::Upgrade | Start::ByHand => Ok(Setup::new()),
     }
-}
-
-pub fn authenticate<T, L>(_: &mut T, _: &str) -> ControlFlow<L> {
-    say(&format!("mconnect: {WITHOUT}"));
-    ControlFlow::Continue(())
-}
-
-/// # Errors
-/// Always: that this tool cannot.
-pub fn encode(_: &[u8]) -> Result<String, String> {
-    Err(format!("mconnect: {WITHOUT}"))
 }
 
 pub fn decode(_: &[u8]) -> Option<Vec<u8>> {

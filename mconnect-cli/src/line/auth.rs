@@ -1,62 +1,54 @@
-//! AUTH where lines are typed without a prompt: who asks for the password there, and how its exchange goes.
+//! AUTH where lines are typed without a prompt.
 
 use std::ops::ControlFlow::{self, Continue};
 
-use mconnect_core::Session;
-use mconnect_core::protocol::{Code, ReplyLine};
-use zeroize::Zeroizing;
+use mconnect_core::protocol::{Code, Extensions, ReplyLine};
+use mconnect_core::{ChannelBindings, Peer};
 
-use super::{Flow, Stop, Talk};
-use crate::failure::Failure;
-use crate::screen;
+use super::typed::AtSession;
+use super::{Flow, Stop};
 use crate::secret::Secret;
-use crate::secure::{Between, Footing, Secure, ask_password};
+use crate::secure::{Secure, ask_password};
+use crate::typing::Typing;
+use crate::typing::auth::Authenticating;
 
-impl Between for (&mut Talk<'_>, &mut Session) {
-    type Leave = Stop;
-
+impl Authenticating for AtSession<'_, '_> {
     fn secure(&self) -> &Secure {
-        self.0.setting.secure
+        self.talk.setting.secure
     }
 
-    fn place(&self) -> Footing {
-        let session = &*self.1;
-        Footing {
-            peer: session.peer().clone(),
-            standing: session.standing(),
-            extensions: session.extensions(),
-            channel: session.channel_bindings(),
+    fn peer(&self) -> Peer {
+        self.session.peer().clone()
+    }
+
+    fn extensions(&self) -> Option<Extensions> {
+        self.session.extensions()
+    }
+
+    fn channel_bindings(&self) -> ChannelBindings {
+        self.session.channel_bindings()
+    }
+
+    fn look(&mut self) -> Flow {
+        self.talk.listen(self.session)
+    }
+
+    fn password(&mut self, user: &str) -> ControlFlow<Stop, Option<Secret>> {
+        let given = self.talk.setting.secure.password();
+        let secret = given.and_then(|secret| secret.map_or_else(|| ask_password(user), Ok));
+        match secret {
+            Ok(secret) => Continue(Some(secret).filter(|secret| &**secret != "*")),
+            Err(failure) => {
+                failure.tell();
+                Continue(None)
+            }
         }
     }
 
-    fn ask(&mut self, question: &str) -> ControlFlow<Stop, Option<String>> {
-        let _ = screen::put(question.as_bytes());
-        let answer = self.0.input.take().ok().map(|block| String::from_utf8_lossy(&block).trim().to_owned());
-        Continue(answer.filter(|answer| answer != "*"))
-    }
-
-    fn password(&mut self, user: &str) -> ControlFlow<Stop, Result<Option<Secret>, Failure>> {
-        let secret = match self.0.setting.secure.password() {
-            Ok(None) => ask_password(user).map(Some),
-            given => given,
-        };
-        Continue(secret.map(|secret| secret.filter(|secret| secret.as_str() != "*")))
-    }
-
-    fn catch_up(&mut self) -> Flow {
-        self.0.listen(self.1)
-    }
-
-    fn exchange(&mut self, line: &[u8]) -> ControlFlow<Stop, Option<(Code, Vec<u8>)>> {
-        let (talk, session) = self;
-        talk.heard.overdue.restart();
-        talk.send_octets(session, &Zeroizing::new([line, b"\r\n"].concat()))?;
-        talk.wait_for_replies(session)?;
-        let text = ReplyLine::new(&talk.heard.last_line).text().to_vec();
-        Continue(session.standing().last_answer.map(|answer| (answer.code, text)))
-    }
-
-    fn go_on(&mut self) -> Flow {
-        Continue(())
+    fn hear(&mut self, line: &[u8]) -> ControlFlow<Stop, Option<(Code, Vec<u8>)>> {
+        self.put(line)?;
+        self.talk.wait_for_replies(self.session)?;
+        let answer = self.session.standing().last_answer;
+        Continue(answer.map(|answer| (answer.code, ReplyLine::new(&self.talk.heard.last_line).text().to_vec())))
     }
 }

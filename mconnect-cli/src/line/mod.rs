@@ -14,9 +14,9 @@ mod unheard;
 use std::io;
 use std::ops::ControlFlow::{self, Break, Continue};
 
-use mconnect_core::Session;
 use mconnect_core::protocol::{CrlfEncoder, Phase};
 use mconnect_core::script::{self, Next, Pace, Rules, Script};
+use mconnect_core::{Error, Session};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use zeroize::Zeroize as _;
@@ -30,6 +30,7 @@ use crate::progress::{self, Work};
 use crate::prompt::session_log;
 use crate::screen::{self, Screen};
 use crate::stderr::say;
+use crate::typing::FileLines;
 
 /// Hands a session over, until its end, and each one opened after it.
 pub fn run(session: Session, setting: &Setting<'_>, pace: Pace) {
@@ -149,6 +150,8 @@ struct Rest {
     /// How much of it was taken, and how much of that was wiped.
     taken: usize,
     wiped: usize,
+    /// A file whose lines stand for typed ones, if there is more of it.
+    file: Option<FileLines>,
     is_over: bool,
     /// The phase in which the input ended.
     ended_in: Option<Phase>,
@@ -180,6 +183,7 @@ impl Talk<'_> {
             match self.next(session) {
                 Next::Send => self.send(session)?,
                 Next::Replies => self.wait_for_replies(session)?,
+                Next::Input if self.read_on_in_file() => {}
                 Next::Input if self.rest.is_over => return self.drain(session),
                 Next::Input => self.read_on(session)?,
                 Next::StartTls => return Break(Stop::StartTls),
@@ -206,6 +210,9 @@ impl Talk<'_> {
 
     /// Reads the next block of input, once there is one; what the server says meanwhile is shown.
     fn read_on(&mut self, session: &mut Session) -> Flow {
+        if self.is_typed() {
+            self.end_work();
+        }
         if self.script.holds_secret() {
             self.rest.wipe_taken();
         }
@@ -302,15 +309,8 @@ impl Talk<'_> {
     }
 
     fn send(&mut self, session: &mut Session) -> Flow {
-        if session.outstanding() == 0 {
-            self.heard.overdue.restart();
-        }
-        match progress::during(self.work.as_ref(), || session.send(self.script.out())) {
+        match send(session, self.script.out(), &mut self.work, &mut self.heard.overdue) {
             Ok(()) => {
-                if let Some(work) = &mut self.work {
-                    let is_inside = matches!(session.phase(), Phase::Body | Phase::Chunk { .. });
-                    work.add(self.script.out().len(), is_inside);
-                }
                 if self.script.holds_secret() {
                     self.rest.wipe_taken();
                 }
@@ -321,6 +321,13 @@ impl Talk<'_> {
                 self.script.not_sent(&[]);
                 self.writing_failed(session, error)
             }
+        }
+    }
+
+    /// What was not typed, and takes long, has gone out.
+    fn end_work(&mut self) {
+        if let Some(work) = self.work.take() {
+            work.finish(self.setting.options.is_quiet);
         }
     }
 }
@@ -350,7 +357,20 @@ impl Rest {
         }
         self.typed.zeroize();
         (self.taken, self.wiped) = (0, 0);
+        self.file = None;
     }
+}
+
+/// Sends octets, as a part of the work under way, if some is.
+fn send(session: &mut Session, octets: &[u8], work: &mut Option<Work>, overdue: &mut Overdue) -> Result<(), Error> {
+    if session.outstanding() == 0 {
+        overdue.restart();
+    }
+    progress::during(work.as_ref(), || session.send(octets))?;
+    if let Some(work) = work {
+        work.add(octets.len(), matches!(session.phase(), Phase::Body | Phase::Chunk { .. }));
+    }
+    Ok(())
 }
 
 fn is_ready(fd: &PollFd<'_>) -> bool {

@@ -1,24 +1,23 @@
 //! Lines typed at a terminal that can have no prompt: the escapes in them, and what is typed after the session.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::ops::ControlFlow::{Break, Continue};
+use std::ops::ControlFlow::{self, Break, Continue};
 
 use mconnect_core::Session;
-use mconnect_core::protocol::{BodyEncoder, CrlfEncoder, Phase};
-use zeroize::Zeroizing;
+use mconnect_core::protocol::{Phase, Standing};
+use zeroize::Zeroize as _;
 
 use super::{Flow, Stop, Talk};
 use crate::connection::Setting;
-use crate::failure::Failure;
 use crate::input::Input;
 use crate::judge::End;
+use crate::progress::Work;
 use crate::prompt::escapes::{self, Escape};
-use crate::prompt::{expand, explain};
+use crate::prompt::explain;
 use crate::screen;
-use crate::secure;
 use crate::stderr::say;
 use crate::terminal::{CTRL_C, Manner};
+use crate::typing::auth::{authenticate, encode};
+use crate::typing::{FileLines, Typing, send_chunk, send_file};
 
 impl Talk<'_> {
     /// Says whether a line is an escape where the session stands; if so, what it asks for is done.
@@ -33,7 +32,7 @@ impl Talk<'_> {
             Escape::State => say(&explain::standing(session.peer(), self.setting.secure.mark(), &session.standing())),
             Escape::Line(line) => self.rest.typed.extend_from_slice(format!("{line}\r\n").as_bytes()),
             Escape::Bytes(bytes) => return Some(self.send_octets(session, &bytes)),
-            Escape::File(name) => return Some(self.send_file(session, &name)),
+            Escape::File(name) => return Some(send_file(&mut AtSession { talk: self, session }, &name)),
             Escape::Visible => {
                 self.shows_answer = true;
                 self.hide_typing(session);
@@ -43,72 +42,69 @@ impl Talk<'_> {
                 self.end = Some(End::Given);
                 return Some(Break(Stop::Close));
             }
-            Escape::Chunk(name) => return Some(self.send_chunk(session, &name)),
-            Escape::Authenticate(words) => return Some(secure::authenticate(&mut (self, session), &words)),
-            Escape::Encode(bytes) => match secure::encode(&bytes) {
-                Ok(text) if session.phase() == Phase::Auth => {
-                    self.rest.typed.extend_from_slice(Zeroizing::new(text + "\r\n").as_bytes());
-                }
-                Ok(words) | Err(words) => say(&words),
-            },
+            Escape::Chunk(name) => return Some(send_chunk(&mut AtSession { talk: self, session }, &name)),
+            Escape::Encode(bytes) => return Some(encode(&mut AtSession { talk: self, session }, &bytes)),
+            Escape::Authenticate(words) => return Some(authenticate(&mut AtSession { talk: self, session }, &words)),
         }
         Some(Continue(()))
     }
 
-    pub(super) fn send_octets(&mut self, session: &mut Session, octets: &[u8]) -> Flow {
-        match session.send(octets) {
+    fn send_octets(&mut self, session: &mut Session, octets: &[u8]) -> Flow {
+        match super::send(session, octets, &mut self.work, &mut self.heard.overdue) {
             Ok(()) => self.show_what_came(session),
             Err(error) => self.writing_failed(session, error),
         }
     }
 
-    /// Sends a file as one chunk, the last one of a message ([RFC 3030](https://www.rfc-editor.org/rfc/rfc3030)).
-    fn send_chunk(&mut self, session: &mut Session, name: &str) -> Flow {
-        if session.phase() != Phase::Command {
-            say("mconnect: a chunk begins where a command is due");
-            return Continue(());
-        }
-        match read(name) {
-            Ok(octets) => {
-                let command = format!("BDAT {} LAST\r\n", octets.len());
-                self.send_octets(session, &[command.as_bytes(), &octets].concat())
-            }
-            Err(error) => {
-                Failure::cannot_read(name, &error).tell();
-                Continue(())
-            }
-        }
+    /// Reads on in a file whose lines stand for typed ones, once those that were read are taken, and says whether there
+    /// was more.
+    pub(super) fn read_on_in_file(&mut self) -> bool {
+        let Some(mut file) = self.rest.file.take().filter(|file| !file.is_over()) else { return false };
+        self.rest.typed.zeroize();
+        self.rest.taken = 0;
+        file.take(&mut self.rest.typed);
+        self.rest.file = Some(file).filter(|file| !file.is_over());
+        true
+    }
+}
+
+/// Typed lines, and the session that they are for.
+pub(super) struct AtSession<'t, 'a> {
+    pub talk: &'t mut Talk<'a>,
+    pub session: &'t mut Session,
+}
+
+impl Typing for AtSession<'_, '_> {
+    type Leave = Stop;
+
+    fn standing(&self) -> Standing {
+        self.session.standing()
     }
 
-    /// Sends a file: as the body, with its dots doubled and its end; into a chunk as it is; otherwise as typed lines.
-    fn send_file(&mut self, session: &mut Session, name: &str) -> Flow {
-        let text = match read(name) {
-            Ok(text) => text,
-            Err(error) => {
-                Failure::cannot_read(name, &error).tell();
-                return Continue(());
-            }
-        };
-        let mut out = Vec::new();
-        match session.phase() {
-            Phase::Body => {
-                let mut encoder = BodyEncoder::default();
-                encoder.encode(&text, &mut out);
-                encoder.finish(&mut out);
-            }
-            Phase::Chunk { left } => {
-                let count = usize::try_from(left).unwrap_or(usize::MAX).min(text.len());
-                out.extend_from_slice(&text[..count]);
-            }
-            _ => {
-                CrlfEncoder::default().encode(&text, &mut self.rest.typed);
-                if !self.rest.typed.ends_with(b"\n") {
-                    self.rest.typed.extend_from_slice(b"\r\n");
-                }
-                return Continue(());
-            }
-        }
-        self.send_octets(session, &out)
+    fn work(&mut self) -> &mut Option<Work> {
+        &mut self.talk.work
+    }
+
+    fn put(&mut self, octets: &[u8]) -> Flow {
+        self.talk.send_octets(self.session, octets)
+    }
+
+    fn put_lines(&mut self, lines: FileLines) -> Flow {
+        self.talk.work = Some(lines.work());
+        self.talk.rest.file = Some(lines);
+        Continue(())
+    }
+
+    fn settle(&mut self) -> Flow {
+        self.talk.end_work();
+        self.talk.show_what_came(self.session)
+    }
+
+    fn inquire(&mut self, question: &str) -> ControlFlow<Stop, Option<String>> {
+        let _ = screen::put(question.as_bytes());
+        let Ok(block) = self.talk.input.take() else { return Continue(None) };
+        let line = String::from_utf8_lossy(&block).trim().to_owned();
+        Continue(Some(line).filter(|line| !block.is_empty() && line != "*"))
     }
 }
 
@@ -138,10 +134,4 @@ pub fn stay(setting: &Setting<'_>, input: &mut Input, mut is_hidden: bool) -> Op
             _ => say(crate::prompt::CLOSED),
         }
     }
-}
-
-fn read(name: &str) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    File::open(expand(name))?.read_to_end(&mut text)?;
-    Ok(text)
 }

@@ -36,10 +36,4 @@ impl Talk<'_> {
             return Continue(Some(answer).filter(|answer| answer.as_str() != "*"));
         }
     }
-
-    /// Asks whether something is meant, which it is not by itself.
-    pub(super) fn is_meant(&mut self, question: &str) -> ControlFlow<Leave, bool> {
-        let answer = self.ask(&format!("{question} [y/N] "), false)?;
-        Continue(answer.is_some_and(|word| ["y", "yes"].contains(&word.trim().to_ascii_lowercase().as_str())))
-    }
 }

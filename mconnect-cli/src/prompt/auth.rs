@@ -1,39 +1,40 @@
-//! AUTH at the prompt: who asks for the password there, and how its exchange goes.
+//! AUTH at the prompt.
 
 use std::ops::ControlFlow::{self, Continue};
 
-use mconnect_core::protocol::{Code, Visible};
-use zeroize::Zeroizing;
+use mconnect_core::protocol::{Code, Extensions, Visible};
+use mconnect_core::{ChannelBindings, Peer};
 
+use super::ask::Asked;
 use super::{Flow, Leave, Talk};
-use crate::connection::Setting;
-use crate::failure::Failure;
 use crate::secret::Secret;
-use crate::secure::{Between, Footing, Secure};
+use crate::secure::Secure;
 use crate::terminal::Manner;
+use crate::typing::auth::Authenticating;
 
-impl Between for Talk<'_> {
-    type Leave = Leave;
-
+impl Authenticating for Talk<'_> {
     fn secure(&self) -> &Secure {
         self.setting.secure
     }
 
-    fn place(&self) -> Footing {
-        Footing {
-            peer: self.writer.peer().clone(),
-            standing: self.writer.standing(),
-            extensions: self.writer.extensions(),
-            channel: self.writer.channel_bindings(),
-        }
+    fn peer(&self) -> Peer {
+        self.writer.peer().clone()
     }
 
-    fn ask(&mut self, question: &str) -> ControlFlow<Leave, Option<String>> {
-        Talk::ask(self, question, false).map_continue(|answer| answer.map(|answer| answer.to_string()))
+    fn extensions(&self) -> Option<Extensions> {
+        self.writer.extensions()
     }
 
-    fn password(&mut self, user: &str) -> ControlFlow<Leave, Result<Option<Secret>, Failure>> {
-        let Setting { secure, terminal, .. } = self.setting;
+    fn channel_bindings(&self) -> ChannelBindings {
+        self.writer.channel_bindings()
+    }
+
+    fn look(&mut self) -> Flow {
+        self.show_what_came()
+    }
+
+    fn password(&mut self, user: &str) -> Asked<Secret> {
+        let (secure, terminal) = (self.setting.secure, self.setting.terminal);
         if secure.has_password_command() {
             terminal.restore();
         }
@@ -42,23 +43,19 @@ impl Between for Talk<'_> {
             let _ = terminal.enter(Manner::Prompt);
         }
         match given {
-            Ok(None) => Talk::ask(self, &format!("password of {}: ", Visible(user.as_bytes())), true).map_continue(Ok),
-            given => Continue(given),
+            Ok(Some(secret)) => Continue(Some(secret)),
+            Ok(None) => self.ask(&format!("password of {}: ", Visible(user.as_bytes())), true),
+            Err(failure) => {
+                failure.tell();
+                Continue(None)
+            }
         }
     }
 
-    fn catch_up(&mut self) -> Flow {
-        self.show_what_came()
-    }
-
-    fn exchange(&mut self, line: &[u8]) -> ControlFlow<Leave, Option<(Code, Vec<u8>)>> {
+    fn hear(&mut self, line: &[u8]) -> ControlFlow<Leave, Option<(Code, Vec<u8>)>> {
         self.heard = None;
-        self.send(&Zeroizing::new([line, b"\r\n"].concat()))?;
+        self.send(line)?;
         self.wait_for_replies()?;
         Continue(self.heard.take())
-    }
-
-    fn go_on(&mut self) -> Flow {
-        self.advance()
     }
 }

@@ -34,7 +34,11 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
     let has_escapes = setting.options.prompt.has_escapes;
     editor.inform(Knowledge { has_escapes, extensions: past.extensions.clone(), ..Knowledge::default() });
     loop {
+        editor.waker.set_idle(true);
         editor.waker.settle();
+        if editor.waker.has_left() {
+            return None;
+        }
         let line = match editor.read("closed> ", is_hidden) {
             Ok(Typed::Line(line)) => line,
             Ok(Typed::Secret(_)) => {
@@ -68,10 +72,12 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
             editor.remember(&line);
         }
         match escapes::parse(&line).filter(|_| has_escapes) {
-            Some(Escape::Reopen) => match (setting.reopen)() {
-                Some(session) => return Some(session),
-                None => continue,
-            },
+            Some(Escape::Reopen) => {
+                editor.waker.set_idle(false);
+                if let Some(session) = (setting.reopen)() {
+                    return Some(session);
+                }
+            }
             Some(Escape::Close) => return None,
             Some(Escape::Aside(aside)) => explain::aside(aside, setting),
             Some(Escape::Extensions) => explain::extensions(past.extensions.as_ref()),

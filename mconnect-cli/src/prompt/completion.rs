@@ -200,7 +200,7 @@ fn files(typed: &str) -> Vec<String> {
         ("", _) => ".",
         (folder, _) => folder,
     };
-    let entries = fs::read_dir(super::files::expand(place)).into_iter().flatten().flatten();
+    let entries = fs::read_dir(crate::typing::expand(place)).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
         .filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;

@@ -20,7 +20,6 @@ mod editor;
 mod ending;
 pub mod escapes;
 pub mod explain;
-mod files;
 mod helper;
 mod history;
 mod inbox;
@@ -32,6 +31,7 @@ mod rows;
 mod send;
 pub mod session_log;
 mod suggestion;
+mod typing;
 mod vi;
 mod waker;
 
@@ -48,7 +48,6 @@ use nix::sys::signal::Signal;
 use zeroize::Zeroizing;
 
 pub use closed::CLOSED;
-pub use files::expand;
 pub use waker::Waker;
 
 use crate::connection::Setting;
@@ -56,10 +55,11 @@ use crate::failure::Failure;
 use crate::judge::End;
 use crate::overdue::Overdue;
 use crate::progress::Work;
-use crate::secure;
 use crate::signals;
 use crate::stderr::say;
 use crate::terminal::Manner;
+use crate::typing::auth::{authenticate, encode};
+use crate::typing::{send_chunk, send_file};
 use closed::Past;
 use editor::{Editor, Typed};
 use escapes::Escape;
@@ -248,7 +248,7 @@ impl Talk<'_> {
                 Ok(Typed::Secret(line)) => self.enter_secret(&line)?,
                 Ok(Typed::Lines { text, goes_on }) => {
                     let text = Zeroizing::new(text);
-                    self.send_paste("the paste", text.replace('\n', "\r\n").into(), goes_on)?;
+                    self.send_paste(text.replace('\n', "\r\n").into(), goes_on)?;
                 }
                 Ok(Typed::Break) => {}
                 Ok(Typed::Interrupt) => self.interrupt(),
@@ -299,16 +299,13 @@ impl Talk<'_> {
                 let before = self.before.as_ref().map(|how| format!("\nbefore    {how}")).unwrap_or_default();
                 say(&(self.state() + &before));
             }
-            Escape::Authenticate(words) => return secure::authenticate(self, &words),
-            Escape::Encode(bytes) => match secure::encode(&bytes) {
-                Ok(text) if self.writer.standing().phase == Phase::Auth => return self.send_answer(&text),
-                Ok(words) | Err(words) => say(&words),
-            },
+            Escape::Authenticate(words) => return authenticate(self, &words),
+            Escape::Encode(bytes) => return encode(self, &bytes),
             Escape::Visible => self.is_shown = true,
             Escape::Line(line) => return self.send_line(&line, None),
             Escape::Bytes(bytes) => return self.send_bytes(&bytes),
-            Escape::File(name) => return self.send_file(&name),
-            Escape::Chunk(name) => return self.send_chunk(&name),
+            Escape::File(name) => return send_file(self, &name),
+            Escape::Chunk(name) => return send_chunk(self, &name),
             Escape::Reopen => return Break(Leave::Reopen),
             Escape::Close => {
                 self.tell_lost();

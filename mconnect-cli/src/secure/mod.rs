@@ -5,7 +5,6 @@ mod chain;
 mod opening;
 mod password;
 mod played;
-mod typed;
 
 use std::cell::RefCell;
 use std::fs;
@@ -25,11 +24,9 @@ use crate::options::{Options, Output, Security, Start};
 use crate::screen::Screen;
 use crate::stderr::say;
 use crate::verdict::Verdict;
-pub use auth::is_mechanism;
-use auth::refused;
+pub use auth::{is_mechanism, refused};
 use opening::Opening;
 pub use password::ask as ask_password;
-pub use typed::{Between, Footing, authenticate};
 
 /// What was asked for, made ready.
 pub struct Secure {
@@ -203,11 +200,6 @@ impl Secure {
             say(message);
         }
     }
-}
-
-/// Returns bytes in base64.
-pub fn encode(bytes: &[u8]) -> Result<String, String> {
-    Ok(mconnect_core::auth::encode(bytes))
 }
 
 /// Sets up a server that plays: with the certificate that the options name, or one that is made for it.
