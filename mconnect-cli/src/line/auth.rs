@@ -6,7 +6,7 @@ use mconnect_core::protocol::{Code, Extensions, ReplyLine};
 use mconnect_core::{ChannelBindings, Peer};
 
 use super::typed::AtSession;
-use super::{Flow, Stop};
+use super::{Onward, Stop};
 use crate::secret::Secret;
 use crate::secure::{Secure, ask_password};
 use crate::typing::Typing;
@@ -29,7 +29,7 @@ impl Authenticating for AtSession<'_, '_> {
         self.session.channel_bindings()
     }
 
-    fn look(&mut self) -> Flow {
+    fn look(&mut self) -> Onward {
         self.talk.listen(self.session)
     }
 

@@ -8,15 +8,15 @@ use mconnect_core::script;
 use mconnect_core::{Error, Session};
 use nix::poll::PollTimeout;
 
-use super::{Flow, Stop, Talk};
+use super::{Conversation, Onward, Stop};
 use crate::failure::{Failure, NO_QUIT};
 use crate::judge::{self, End};
 use crate::terminal;
 use crate::waiting;
 
-impl Talk<'_> {
+impl Conversation<'_> {
     /// Ends the sending side, and shows what the server says until it closes.
-    pub(super) fn drain(&mut self, session: &mut Session) -> Flow {
+    pub(super) fn drain(&mut self, session: &mut Session) -> Onward {
         if let Some(skipped) = self.script.end_skipped() {
             judge::skipped(skipped, "input", "which has no lone dot");
         }
@@ -46,7 +46,7 @@ impl Talk<'_> {
     }
 
     /// A failed write is only the symptom: what the server still says tells why. One that takes nothing is another thing.
-    pub(super) fn writing_failed(&mut self, session: &mut Session, error: Error) -> Flow {
+    pub(super) fn writing_failed(&mut self, session: &mut Session, error: Error) -> Onward {
         if error.is_timeout() {
             self.show_what_came(session)?;
             self.give_up(session, &error)
@@ -60,7 +60,7 @@ impl Talk<'_> {
     }
 
     /// After the end of the input, a server that neither says anything nor closes.
-    fn give_up_silence(&mut self, session: &mut Session, after: Duration) -> Flow {
+    fn give_up_silence(&mut self, session: &mut Session, after: Duration) -> Onward {
         self.show_unfinished(session);
         self.setting.verdict.complain(Failure::silence(session.peer(), after).hint(NO_QUIT));
         self.end = Some(End::Given);
@@ -82,7 +82,7 @@ impl Talk<'_> {
     }
 
     /// Says QUIT, and waits for the reply.
-    pub(super) fn quit(&mut self, session: &mut Session) -> Flow {
+    pub(super) fn quit(&mut self, session: &mut Session) -> Onward {
         if session.send(b"QUIT\r\n").is_ok() { self.wait_for_replies(session) } else { Continue(()) }
     }
 
@@ -186,7 +186,7 @@ impl Talk<'_> {
     }
 
     /// Stops here if the session has ended.
-    pub(super) fn unless_ended(&self) -> Flow {
+    pub(super) fn unless_ended(&self) -> Onward {
         if self.end.is_some() { Break(Stop::End) } else { Continue(()) }
     }
 }

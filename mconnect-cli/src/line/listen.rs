@@ -8,7 +8,7 @@ use mconnect_core::script;
 use mconnect_core::{Error, Session};
 use nix::poll::PollTimeout;
 
-use super::{Flow, Stop, Talk};
+use super::{Conversation, Onward, Stop};
 use crate::judge::{self, End};
 use crate::overdue::until;
 use crate::progress;
@@ -17,9 +17,9 @@ use crate::stderr::say;
 use crate::terminal::{self, Manner};
 use crate::waiting;
 
-impl Talk<'_> {
+impl Conversation<'_> {
     /// Shows what the server has said, if it has, and does not wait.
-    pub(super) fn listen(&mut self, session: &mut Session) -> Flow {
+    pub(super) fn listen(&mut self, session: &mut Session) -> Onward {
         if self.is_tls_due(session) {
             return Continue(());
         }
@@ -30,7 +30,7 @@ impl Talk<'_> {
     }
 
     /// Shows what the server says until no reply is due; out of step, nobody knows which ones are.
-    pub(super) fn wait_for_replies(&mut self, session: &mut Session) -> Flow {
+    pub(super) fn wait_for_replies(&mut self, session: &mut Session) -> Onward {
         loop {
             self.show_what_came(session)?;
             let due = session.standing();
@@ -99,7 +99,7 @@ impl Talk<'_> {
     }
 
     /// Gives up a reply that did not come in time.
-    pub(super) fn give_up_waiting(&mut self, session: &mut Session, after: Duration) -> Flow {
+    pub(super) fn give_up_waiting(&mut self, session: &mut Session, after: Duration) -> Onward {
         match session.receive(Duration::ZERO) {
             Err(Error::Timeout { .. }) => self.give_up(session, &session.overdue(after)),
             Err(error) => self.give_up(session, &error),
@@ -111,14 +111,14 @@ impl Talk<'_> {
     }
 
     /// Receives once.
-    pub(super) fn receive(&mut self, session: &mut Session, patience: Duration) -> Flow {
+    pub(super) fn receive(&mut self, session: &mut Session, patience: Duration) -> Onward {
         match session.receive(patience) {
             Ok(()) => Continue(()),
             Err(error) => self.give_up(session, &error),
         }
     }
 
-    pub(super) fn give_up(&mut self, session: &mut Session, error: &Error) -> Flow {
+    pub(super) fn give_up(&mut self, session: &mut Session, error: &Error) -> Onward {
         self.show_unfinished(session);
         self.setting.verdict.complain(error);
         self.end = Some(End::Given);
@@ -126,7 +126,7 @@ impl Talk<'_> {
     }
 
     /// Shows the lines that are there, up to a grant of STARTTLS; breaks at the end of the session.
-    pub(super) fn show_what_came(&mut self, session: &mut Session) -> Flow {
+    pub(super) fn show_what_came(&mut self, session: &mut Session) -> Onward {
         while self.end.is_none() && !self.is_tls_due(session) && session.is_ready() {
             match session.read_line() {
                 Ok(Some(line)) => {

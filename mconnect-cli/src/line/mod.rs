@@ -65,7 +65,7 @@ enum After {
 fn live(mut session: Session, setting: &Setting<'_>, pace: Pace, input: &mut Input, screen: &mut Screen) -> After {
     let rules = setting.rules(pace);
     let work = (pace != Pace::Typed).then(|| Work::new("the input", input.size()));
-    let mut talk = Talk {
+    let mut talk = Conversation {
         setting,
         input,
         screen,
@@ -121,9 +121,9 @@ enum Stop {
     Reopen,
 }
 
-type Flow = ControlFlow<Stop>;
+type Onward = ControlFlow<Stop>;
 
-struct Talk<'a> {
+struct Conversation<'a> {
     setting: &'a Setting<'a>,
     input: &'a mut Input,
     screen: &'a mut Screen,
@@ -176,8 +176,8 @@ struct Said {
     is_surprise_told: bool,
 }
 
-impl Talk<'_> {
-    fn converse(&mut self, session: &mut Session) -> Flow {
+impl Conversation<'_> {
+    fn converse(&mut self, session: &mut Session) -> Onward {
         loop {
             self.listen(session)?;
             match self.next(session) {
@@ -209,7 +209,7 @@ impl Talk<'_> {
     }
 
     /// Reads the next block of input, once there is one; what the server says meanwhile is shown.
-    fn read_on(&mut self, session: &mut Session) -> Flow {
+    fn read_on(&mut self, session: &mut Session) -> Onward {
         if self.is_typed() {
             self.end_work();
         }
@@ -230,7 +230,7 @@ impl Talk<'_> {
         Continue(())
     }
 
-    fn take(&mut self, session: &mut Session, block: Block) -> Flow {
+    fn take(&mut self, session: &mut Session, block: Block) -> Onward {
         if self.is_typed() {
             if let Some(flow) = self.obey_line(session, &block) {
                 self.rest.block = Some(block);
@@ -308,7 +308,7 @@ impl Talk<'_> {
         }
     }
 
-    fn send(&mut self, session: &mut Session) -> Flow {
+    fn send(&mut self, session: &mut Session) -> Onward {
         match send(session, self.script.out(), &mut self.work, &mut self.heard.overdue) {
             Ok(()) => {
                 if self.script.holds_secret() {

@@ -6,7 +6,7 @@ use mconnect_core::Session;
 use mconnect_core::protocol::{Phase, Standing};
 use zeroize::Zeroize as _;
 
-use super::{Flow, Stop, Talk};
+use super::{Conversation, Onward, Stop};
 use crate::connection::Setting;
 use crate::input::Input;
 use crate::judge::End;
@@ -19,9 +19,9 @@ use crate::terminal::{CTRL_C, Manner};
 use crate::typing::auth::{authenticate, encode};
 use crate::typing::{FileLines, Typing, send_chunk, send_file};
 
-impl Talk<'_> {
+impl Conversation<'_> {
     /// Says whether a line is an escape where the session stands; if so, what it asks for is done.
-    pub(super) fn obey_line(&mut self, session: &mut Session, line: &[u8]) -> Option<Flow> {
+    pub(super) fn obey_line(&mut self, session: &mut Session, line: &[u8]) -> Option<Onward> {
         let has_escapes = self.setting.options.prompt.has_escapes;
         let line = str::from_utf8(line).ok().filter(|_| has_escapes)?.trim_end_matches(['\r', '\n']);
         let is_text = matches!(session.phase(), Phase::Body | Phase::Chunk { .. });
@@ -49,7 +49,7 @@ impl Talk<'_> {
         Some(Continue(()))
     }
 
-    fn send_octets(&mut self, session: &mut Session, octets: &[u8]) -> Flow {
+    fn send_octets(&mut self, session: &mut Session, octets: &[u8]) -> Onward {
         match super::send(session, octets, &mut self.work, &mut self.heard.overdue) {
             Ok(()) => self.show_what_came(session),
             Err(error) => self.writing_failed(session, error),
@@ -70,7 +70,7 @@ impl Talk<'_> {
 
 /// Typed lines, and the session that they are for.
 pub(super) struct AtSession<'t, 'a> {
-    pub talk: &'t mut Talk<'a>,
+    pub talk: &'t mut Conversation<'a>,
     pub session: &'t mut Session,
 }
 
@@ -85,17 +85,17 @@ impl Typing for AtSession<'_, '_> {
         &mut self.talk.work
     }
 
-    fn put(&mut self, octets: &[u8]) -> Flow {
+    fn put(&mut self, octets: &[u8]) -> Onward {
         self.talk.send_octets(self.session, octets)
     }
 
-    fn put_lines(&mut self, lines: FileLines) -> Flow {
+    fn put_lines(&mut self, lines: FileLines) -> Onward {
         self.talk.work = Some(lines.work());
         self.talk.rest.file = Some(lines);
         Continue(())
     }
 
-    fn settle(&mut self) -> Flow {
+    fn settle(&mut self) -> Onward {
         self.talk.end_work();
         self.talk.show_what_came(self.session)
     }

@@ -5,10 +5,10 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use mconnect_core::Session;
 use mconnect_core::protocol::Phase;
 
-use super::{Stop, Talk};
+use super::{Conversation, Stop};
 use crate::terminal;
 
-impl Talk<'_> {
+impl Conversation<'_> {
     /// Goes on with the input that is at hand. Where more would have to be waited for, the session ends: with QUIT if a
     /// command is due, and without a word.
     pub(super) fn go_on_unheard(&mut self, session: &mut Session) -> ControlFlow<Stop, bool> {

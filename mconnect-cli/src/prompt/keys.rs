@@ -17,12 +17,12 @@ use crate::secret::Secret;
 #[derive(Clone)]
 pub struct Keys {
     waker: Arc<Waker>,
-    typing: Arc<Mutex<Typing>>,
+    typing: Arc<Mutex<Draft>>,
 }
 
 /// What is being typed.
 #[derive(Default)]
-pub struct Typing {
+pub struct Draft {
     /// The line, as far as the editor has told.
     pub line: String,
     /// The cursor's place in it, in bytes.
@@ -79,7 +79,7 @@ pub enum LeftBy {
     Paste(String),
 }
 
-impl Typing {
+impl Draft {
     /// Says whether a paste has begun and not ended.
     pub fn is_pasting(&self) -> bool {
         self.paste.is_some()
@@ -102,7 +102,7 @@ impl Keys {
         Self { waker, typing: Arc::default() }
     }
 
-    pub fn typing(&self) -> MutexGuard<'_, Typing> {
+    pub fn typing(&self) -> MutexGuard<'_, Draft> {
         locked(&self.typing)
     }
 
