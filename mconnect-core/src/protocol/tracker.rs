@@ -112,6 +112,13 @@ struct Doubt {
     is_hidden: bool,
 }
 
+impl Doubt {
+    /// Says whether the line has begun: it is doubtful to its end then, whatever the server says meanwhile.
+    fn is_under_way(&self) -> bool {
+        self.is_hidden || !self.head.is_empty()
+    }
+}
+
 /// What the next byte sent belongs to, if the server grants what was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sending {
@@ -168,11 +175,12 @@ impl Tracker {
     /// Follows the front part of `bytes`, as much of it as is of one kind, and says what that is. `bytes` must not be
     /// empty; the span then is not.
     pub fn sent_span(&mut self, bytes: &[u8]) -> Span {
-        let is_lost = self.surprise.is_some() && self.sending != Sending::Raw;
-        if is_lost || (self.expects_strays && self.sending == Sending::Command) {
-            return self.sent_in_doubt(bytes);
-        }
-        self.sent_part(bytes)
+        let is_doubtful = match self.sending {
+            Sending::Raw => false,
+            _ if self.surprise.is_some() || self.doubt.is_under_way() => true,
+            sending => self.expects_strays && sending == Sending::Command,
+        };
+        if is_doubtful { self.sent_in_doubt(bytes) } else { self.sent_part(bytes) }
     }
 
     /// Follows bytes that are sent, and returns where the secrets in them stand, in order.
@@ -282,7 +290,7 @@ impl Tracker {
         match (request, code) {
             // Granted: 354 and 334 change the phase whatever was asked, unless it was guessed so already.
             (Some(Request::Data), Code::START_BODY) => {}
-            (Some(Request::Auth | Request::AuthAnswer), Code::CHALLENGE) => {}
+            (Some(Request::Auth | Request::AuthAnswer), Code::CHALLENGE) if self.sending == Sending::Auth => {}
             (_, Code::START_BODY) => self.follow(Sending::Body(LoneDot::default())),
             (_, Code::CHALLENGE) => self.follow(Sending::Auth),
             // Not granted: what was sent meanwhile was no body and no answer to the server.
@@ -331,7 +339,7 @@ impl Tracker {
     /// Stops following: the session goes on in raw mode, where nothing is due.
     pub fn enter_raw(&mut self) {
         self.sending = Sending::Raw;
-        self.due = Due::default();
+        (self.due, self.doubt) = (Due::default(), Doubt::default());
     }
 
     /// Follows the end of the stream: nothing will be received any more.
