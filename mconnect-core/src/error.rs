@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::AuthError;
 use crate::protocol::{LimitExceeded, Phase, Reply, Request, Severity, Unexpected, Visible};
-use crate::tls::Info;
+use crate::sasl::AuthError;
+use crate::stream::Truncation;
+use crate::tls_info::Info;
 
 /// Why a session could not be opened, or could not go on.
 ///
@@ -186,18 +187,6 @@ pub enum Error {
     Unexpected(#[from] Unexpected),
 }
 
-/// How a connection inside TLS ended without the farewell that TLS has, its close_notify: the error, of kind
-/// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), of a read from a [`Stream`](crate::Stream) then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Truncation {
-    /// After a whole record.
-    #[error("the connection ended without TLS's close_notify")]
-    BetweenRecords,
-    /// Inside a record.
-    #[error("the connection was cut off inside a record of TLS")]
-    InsideRecord,
-}
-
 /// An attempt to connect that failed.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -325,19 +314,6 @@ impl Awaited {
             Request::AuthAnswer => Phase::Auth,
             _ => Phase::Command,
         }
-    }
-}
-
-impl Truncation {
-    /// Returns how the connection ended, if this error says it.
-    pub fn of(error: &io::Error) -> Option<Self> {
-        error.get_ref()?.downcast_ref().copied()
-    }
-}
-
-impl From<Truncation> for io::Error {
-    fn from(how: Truncation) -> Self {
-        Self::new(io::ErrorKind::UnexpectedEof, how)
     }
 }
 

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::error::{Peer, Truncation};
+use crate::error::Peer;
 use crate::protocol::{Answer, Phase, ReplyLine};
-use crate::tls::Info;
+use crate::stream::Truncation;
+use crate::tls_info::Info;
 
 /// Sees everything that happens to a session, as it happens, in the threads in which it happens. No lock is held
 /// meanwhile; what takes long delays the session. [`observer_fn`] makes one of a function; an `Arc` of one is one.

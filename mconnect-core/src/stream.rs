@@ -10,8 +10,6 @@ use std::time::Duration;
 #[cfg(any(feature = "tls", feature = "server"))]
 use std::time::Instant;
 
-use crate::error::Truncation;
-
 /// A two-way stream of bytes that two threads use at once, one in each direction, and that a third can shut down.
 ///
 /// It blocks: a socket set to be non-blocking would be asked again and again. Reads and writes that take longer than their
@@ -238,6 +236,31 @@ impl<R: Read + Send, W: Write + Send> Stream for Pair<R, W> {
 impl<R, W> fmt::Debug for Pair<R, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pair").finish_non_exhaustive()
+    }
+}
+
+/// How a connection inside TLS ended without the farewell that TLS has, its close_notify: the error, of kind
+/// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), of a read from a [`Stream`] then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Truncation {
+    /// After a whole record.
+    #[error("the connection ended without TLS's close_notify")]
+    BetweenRecords,
+    /// Inside a record.
+    #[error("the connection was cut off inside a record of TLS")]
+    InsideRecord,
+}
+
+impl Truncation {
+    /// Returns how the connection ended, if this error says it.
+    pub fn of(error: &io::Error) -> Option<Self> {
+        error.get_ref()?.downcast_ref().copied()
+    }
+}
+
+impl From<Truncation> for io::Error {
+    fn from(how: Truncation) -> Self {
+        Self::new(io::ErrorKind::UnexpectedEof, how)
     }
 }
 

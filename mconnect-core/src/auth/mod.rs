@@ -8,7 +8,6 @@
 //! ```
 
 mod exchange;
-mod mechanism;
 mod scram;
 
 use std::fmt;
@@ -22,8 +21,8 @@ pub(crate) use self::{
     scram::{Hash, attributes, nonce},
 };
 
-pub use exchange::{AuthError, AuthStep, Exchange};
-pub use mechanism::Mechanism;
+pub use crate::sasl::{AuthError, Mechanism};
+pub use exchange::{AuthStep, Exchange};
 
 use crate::error::{Action, Error};
 use crate::protocol::Reply;

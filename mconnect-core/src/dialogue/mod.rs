@@ -43,8 +43,8 @@ pub use play::{Failure, Outcome, Played, Player, Report, Verdict};
 pub use record::Recorder;
 pub use values::{Part, Text, Values};
 
-use crate::error::Truncation;
 use crate::protocol::Visible;
+use crate::stream::Truncation;
 
 #[cfg(feature = "server")]
 pub(crate) use deadlines::{Deadlines, OVER};

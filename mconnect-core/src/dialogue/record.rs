@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::{Directive, Part, Side, Step, Text};
-use crate::error::Truncation;
 use crate::observer::{Event, Observer};
 use crate::protocol::{Code, Phase, ReplyLine, Visible, auth_mechanism};
+use crate::stream::Truncation;
 
 /// Writes a dialogue of a session that it observes: codes as expectations, what the server said in full beside them as
 /// comments, passwords as variables.

@@ -24,6 +24,7 @@
 
 mod entry;
 mod fold;
+mod tls_info;
 mod values;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

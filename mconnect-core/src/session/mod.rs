@@ -28,10 +28,10 @@ pub use timeouts::Timeouts;
 pub use writer::Writer;
 
 use crate::closer::Closer;
-use crate::error::{Action, Context, Error, Peer, Truncation};
+use crate::error::{Action, Context, Error, Peer};
 use crate::observer::Observer;
 use crate::protocol::{Extensions, Limits, Phase, Reply, ReplyLine, Request, Standing, Tracker, wipe};
-use crate::stream::{ChannelBindings, Stream};
+use crate::stream::{ChannelBindings, Stream, Truncation};
 use shared::{Deadline, Shared};
 
 /// A session with an SMTP server, used by one thread; [`split`](Self::split) makes two of it.

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use super::Writer;
 use super::shared::{Deadline, Shared};
 use crate::closer::Closer;
-use crate::error::{Action, Error, Truncation};
+use crate::error::{Action, Error};
 use crate::observer::Event;
 use crate::protocol::{LineBuffer, Reply, ReplyBuilder, ReplyLine, Standing};
-use crate::stream::Stream;
+use crate::stream::{Stream, Truncation};
 
 /// The half of a session that reads. By itself it waits without a deadline: [`Writer::wait`] keeps the deadline for
 /// both halves, and a [`Closer`](crate::Closer) ends any wait.

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use super::shared::Shared;
 use crate::closer::Closer;
-use crate::error::{Action, Error, Peer, Truncation};
+use crate::error::{Action, Error, Peer};
 use crate::observer::Event;
 use crate::protocol::{Extensions, Phase, Request, Standing, wipe};
-use crate::stream::{ChannelBindings, Stream};
+use crate::stream::{ChannelBindings, Stream, Truncation};
 
 /// The half of a session that writes, and that keeps the deadlines while another thread reads.
 pub struct Writer {

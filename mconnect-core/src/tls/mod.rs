@@ -47,10 +47,9 @@
 mod after;
 mod certificate;
 mod errors;
-#[cfg(feature = "json")]
-mod json;
 mod name;
 mod own;
+mod provider;
 mod received;
 mod starttls;
 mod state;
@@ -61,26 +60,23 @@ mod verify;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ClientConnection, CommonState, KeyLogFile, ProtocolVersion, RootCertStore};
 
 pub use crate::calendar::date;
-#[cfg_attr(not(feature = "server"), allow(unused_imports, reason = "a server's key is written so, too"))]
-pub(crate) use certificate::pem;
-pub use certificate::{Certificate, Fingerprint, InvalidFingerprint};
+pub use crate::tls_info::{Certificate, Fingerprint, Info, InvalidFingerprint, Problem};
 pub use rustls;
 pub use stream::TlsStream;
-pub use verify::Problem;
 
 use crate::error::{Action, Error};
 use crate::observer::Event;
-use crate::protocol::Visible;
 use crate::session::Session;
 use crate::stream::Stream;
-use verifier::{Found, Verifier, provider};
+use provider::provider;
+use verifier::{Found, Verifier};
 
 /// How TLS is to be, and whom to trust. By default: the system's trust store, and the name that was connected to.
 ///
@@ -117,58 +113,6 @@ pub enum ConfigError {
     /// A key is of no kind that is known, or something else is wrong for rustls.
     #[error(transparent)]
     Rustls(rustls::Error),
-}
-
-/// What a handshake agreed on, and what the server showed.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Info {
-    /// The protocol: `TLS 1.3`.
-    pub version: String,
-    /// The cipher suite: `TLS_AES_128_GCM_SHA256`.
-    pub suite: String,
-    /// The key exchange: `X25519`.
-    pub key_exchange: Option<String>,
-    /// The name that was asked for.
-    pub name: String,
-    /// The server's certificates, its own first.
-    pub certificates: Vec<Certificate>,
-    /// Everything that is wrong with them; nothing if the server is verified.
-    pub problems: Vec<Problem>,
-}
-
-impl Info {
-    /// Says whether the server is the one that was asked for.
-    #[must_use]
-    pub fn is_verified(&self) -> bool {
-        self.problems.is_empty()
-    }
-
-    /// Returns what is wrong, in words.
-    pub fn reason(&self) -> String {
-        self.problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
-    }
-}
-
-impl fmt::Display for Info {
-    /// Writes all of it on one line; what the server has chosen is made visible in it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}", self.version, self.suite)?;
-        if let Some(key_exchange) = &self.key_exchange {
-            write!(f, ", {key_exchange}")?;
-        }
-        if let Some(leaf) = self.certificates.first() {
-            let names = if leaf.names.is_empty() { leaf.subject.clone() } else { leaf.names.join(" ") };
-            let (names, issuer) = (Visible(names.as_bytes()), Visible(leaf.issuer.as_bytes()));
-            write!(f, "; certificate for {names}, issued by {issuer}")?;
-            let plural = |days: i64| if days == 1 { "" } else { "s" };
-            match leaf.days_left(SystemTime::now()) {
-                days @ 0.. => write!(f, ", expires in {days} day{}", plural(days))?,
-                days => write!(f, ", expired {} day{} ago", -days, plural(-days))?,
-            }
-        }
-        if self.is_verified() { write!(f, "; verified") } else { write!(f, "; NOT verified: {}", self.reason()) }
-    }
 }
 
 impl Config {

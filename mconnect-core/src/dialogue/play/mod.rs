@@ -9,7 +9,9 @@ mod game;
 mod hear;
 mod passing;
 mod say;
+mod settle;
 mod step_result;
+mod steps;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(not(feature = "tls"))]
@@ -23,6 +25,7 @@ use super::{Dialogue, Step, Values};
 use crate::protocol::{Reply, Tracker, Visible};
 use crate::session::Session;
 use game::Game;
+use tls::Config as TlsConfig;
 
 /// What is told what happens.
 type Watcher<'a> = dyn FnMut(Report<'_>) + 'a;
@@ -51,7 +54,7 @@ type Watcher<'a> = dyn FnMut(Report<'_>) + 'a;
 #[doc(alias = "test")]
 pub struct Player<'a> {
     values: Values,
-    tls: tls::Config,
+    tls: TlsConfig,
     factor: f64,
     keeps_going: bool,
     stop: Option<(String, Stop)>,

@@ -1,8 +1,8 @@
-//! The mechanisms by name, and which of them is best.
+//! The mechanisms of SASL by name, which of them is best, and why an exchange cannot go on: plain data, in every build.
 
 use std::fmt;
 
-use crate::protocol::Extensions;
+use crate::protocol::{Extensions, Visible};
 use crate::stream::ChannelBindings;
 
 /// How a client proves who it is.
@@ -79,7 +79,7 @@ impl Mechanism {
     }
 
     /// Says whether the server advertises it.
-    pub(super) fn is_offered(self, extensions: &Extensions) -> bool {
+    pub(crate) fn is_offered(self, extensions: &Extensions) -> bool {
         extensions.auth_mechanisms().into_iter().any(|name| Self::from_name(name) == Some(self))
     }
 
@@ -110,3 +110,30 @@ impl fmt::Display for Mechanism {
         f.write_str(self.name())
     }
 }
+
+/// Why an exchange cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthError {
+    /// The challenge is not what the mechanism has there.
+    #[error("the server's challenge is none of {0}")]
+    Challenge(Mechanism),
+    /// The server does not know the password, or is not the one that does.
+    #[error("the server has not proven that it knows the password, too")]
+    Server,
+    /// The server says that it refuses.
+    #[error("the server refuses: {}", Visible(.0.as_bytes()))]
+    Refused(String),
+    /// It would take too long.
+    #[error("the server asks for {0} rounds, which is too many")]
+    Rounds(u64),
+    /// Who hears the answer could try passwords out on it.
+    #[error("the server asks for too few rounds, {0}: below {FEWEST_ROUNDS} they hardly protect the password")]
+    FewRounds(u64),
+    /// There is no TLS, or none of which both ends know something that is spoken here.
+    #[error("there is nothing here to bind {0} to")]
+    Unbindable(Mechanism),
+}
+
+/// Below this, passwords are easily tried out ([RFC 7677, section 4](https://www.rfc-editor.org/rfc/rfc7677#section-4)).
+pub(crate) const FEWEST_ROUNDS: u32 = 4096;
