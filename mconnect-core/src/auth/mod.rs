@@ -49,7 +49,7 @@ impl fmt::Debug for Credentials {
 }
 
 impl Session {
-    /// Does an exchange, and gives the reply that ends it: 235, or the one that refuses. It is
+    /// Does an exchange, and returns the reply that ends it: 235, or the one that refuses. It is
     /// [bound](Exchange::bind) to the TLS connection, if its mechanism does that.
     ///
     /// Nothing here keeps a password from going out in the clear: look at [`Mechanism::sends_secret`].

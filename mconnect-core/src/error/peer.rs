@@ -31,7 +31,7 @@ impl Peer {
         Self { names: Arc::new(Names { asked, known_as }), address }
     }
 
-    /// Gives the name or address that was asked for.
+    /// Returns the name or address that was asked for.
     pub fn name(&self) -> &str {
         &self.names.asked
     }
@@ -41,7 +41,7 @@ impl Peer {
         self.names.known_as.as_deref()
     }
 
-    /// Gives the address that was connected to.
+    /// Returns the address that was connected to.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
