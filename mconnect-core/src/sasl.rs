@@ -1,4 +1,33 @@
 //! The mechanisms of SASL by name, which of them is best, and why an exchange cannot go on: plain data, in every build.
+//!
+//! The exchanges themselves are in the module `auth` (feature `auth`), which has the same names. Without it, a program
+//! still says what a server offers:
+//!
+//! ```
+//! # #[cfg(feature = "server")] {
+//! # let server = mconnect_core::server::Server::start()?;
+//! # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+//! # session.greeting()?;
+//! use mconnect_core::sasl::Mechanism;
+//!
+//! session.hello("client.example")?.require()?;
+//! let extensions = session.extensions().unwrap_or_default();
+//! for name in extensions.auth_mechanisms() {
+//!     let sends_secret = Mechanism::from_name(name).map(Mechanism::sends_secret);
+//!     println!("{}: {sends_secret:?}", name.escape_ascii());
+//! }
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | mechanism | the secret | goes over the wire | proves the server, too |
+//! |---|---|---|---|
+//! | PLAIN, LOGIN | password | as it is | no |
+//! | CRAM-MD5 | password | hashed with a challenge | no |
+//! | SCRAM-SHA-1, SCRAM-SHA-256 | password | hashed and salted, in rounds | yes |
+//! | the same with -PLUS | password | and bound to the TLS connection | yes, and that nobody is between |
+//! | XOAUTH2, OAUTHBEARER | token | as it is | no |
+//! | EXTERNAL | none | the name alone: TLS has proven the client | no |
 
 use std::fmt;
 
@@ -98,7 +127,7 @@ impl Mechanism {
         !matches!(self, Self::XOAuth2 | Self::OAuthBearer | Self::External)
     }
 
-    /// Says whether the secret itself goes over the wire.
+    /// Says whether the secret itself goes over the wire: outside TLS, whoever listens has it then.
     #[must_use]
     pub fn sends_secret(self) -> bool {
         matches!(self, Self::Plain | Self::Login | Self::XOAuth2 | Self::OAuthBearer)

@@ -1,4 +1,13 @@
 //! Where the time of a session goes.
+//!
+//! ```text
+//!   resolve ├─┤
+//!   connect   ├──┤
+//!   greeting     ├────┤
+//!   EHLO              ├─┤
+//!   STARTTLS            ├─┤
+//!   tls                   ├───┤      each from the end of the one before, or from the first octet sent after that
+//! ```
 
 use std::collections::VecDeque;
 use std::fmt;

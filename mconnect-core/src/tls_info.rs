@@ -1,4 +1,14 @@
 //! What a handshake of TLS came to, as plain data: it is in every build, so that events and errors can hold it.
+//!
+//! ```text
+//!   Info ── version, suite, key_exchange, name        what was agreed
+//!    ├── certificates: Certificate, ...               what the server showed, its own first
+//!    └── problems: Problem, ...                       what is wrong with that; nothing if it is verified
+//! ```
+//!
+//! The feature `tls` makes them: an [`Info`] comes from `Session::upgrade` and `Session::starttls`, in
+//! [`Event::Tls`](crate::Event::Tls), and in [`Error::Untrusted`](crate::Error::Untrusted); the module `tls` has the same
+//! names. With the feature `json` they serialise.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,6 +18,9 @@ use crate::calendar::date;
 use crate::protocol::Visible;
 
 /// What a handshake agreed on, and what the server showed.
+///
+/// [`Display`](fmt::Display) has it on one line: `TLS 1.3, TLS_AES_256_GCM_SHA384, X25519; certificate for
+/// mx.example.org, issued by CN=Some CA, expires in 29 days; verified`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Info {
@@ -148,7 +161,8 @@ impl Certificate {
         self.subject == self.issuer
     }
 
-    /// Returns how many days are left of its validity; below zero if it has expired.
+    /// Returns how many whole days are left of its validity, below zero if it has expired: a warning below 14, say, comes in
+    /// time.
     pub fn days_left(&self, now: SystemTime) -> i64 {
         match self.not_after.duration_since(now) {
             Ok(left) => i64::try_from(left.as_secs() / DAY).unwrap_or(i64::MAX),
@@ -157,7 +171,10 @@ impl Certificate {
     }
 }
 
-/// Something that is wrong with a server's certificates.
+/// Something that is wrong with a server's certificates. All of it is found, not only the first: a certificate may have
+/// expired and be for another name, too.
+///
+/// [`Display`](fmt::Display) has it in plain words, fit for a person and for one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]

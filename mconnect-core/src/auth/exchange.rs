@@ -9,7 +9,28 @@ use super::{AuthError, Credentials, Mechanism, decode, encode};
 use crate::protocol::{Code, Extensions};
 use crate::stream::ChannelBindings;
 
-/// An exchange under way.
+/// An exchange under way: for a loop of one's own; [`Session::authenticate`](crate::Session::authenticate) does all of it.
+///
+/// ```text
+///   command ──► AUTH MECHANISM [initial]
+///   next(334, challenge) ──► Answer ──► the line that answers it, and again
+///   next(235, _)         ──► Granted, or Unproven: the server has not shown that it knows the secret
+///   next(4yz, 5yz, ...)  ──► NotGranted
+///   next(334, nonsense)  ──► Cancel: send `*`, and the server ends with a 501
+/// ```
+///
+/// ```
+/// use mconnect_core::auth::{AuthStep, Credentials, Exchange, Mechanism, encode};
+/// use mconnect_core::protocol::Code;
+///
+/// let mut exchange = Exchange::new(Mechanism::Login, &Credentials::new("user", "pencil"));
+/// assert_eq!(*exchange.command(), "AUTH LOGIN");
+/// let AuthStep::Answer(user) = exchange.next(Code::CHALLENGE, encode(b"Username:").as_bytes()) else { panic!() };
+/// assert_eq!(*user, encode(b"user"));
+/// let AuthStep::Answer(password) = exchange.next(Code::CHALLENGE, encode(b"Password:").as_bytes()) else { panic!() };
+/// assert_eq!(*password, encode(b"pencil"));
+/// assert_eq!(exchange.next(Code::AUTHENTICATED, b"welcome"), AuthStep::Granted);
+/// ```
 pub struct Exchange {
     mechanism: Mechanism,
     credentials: Credentials,

@@ -171,6 +171,18 @@ pub struct SyntaxError {
 impl Dialogue {
     /// Reads a dialogue. An `*include*` in it stays as it is; [`load`](Self::load) reads the file that it names.
     ///
+    /// ```
+    /// use mconnect_core::dialogue::{Dialogue, Directive, Side};
+    ///
+    /// let dialogue = Dialogue::parse("S: 220\nC: QUIT\nS: 221\nS: *close*")?;
+    /// let last = &dialogue.steps()[3];
+    /// assert_eq!((last.line, last.side, &last.directive), (4, Side::Server, &Directive::Close));
+    ///
+    /// let error = Dialogue::parse("S: 220\nX: QUIT").unwrap_err();
+    /// assert_eq!(error.line, 2);
+    /// # Ok::<(), mconnect_core::dialogue::SyntaxError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`SyntaxError`] says where it is none.
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {

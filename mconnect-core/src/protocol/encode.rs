@@ -1,8 +1,21 @@
 //! Line ends and dots on their way out, and dots on their way in.
+//!
+//! All of them take their input cut anywhere, and give the same wherever it is cut; what they hold back is a few octets.
 
 use memchr::{memchr, memchr_iter, memmem};
 
-/// Makes every LF a CR LF. An existing CR LF is not doubled, also when it is cut in two; a bare CR is kept.
+/// Makes every LF a CR LF ([RFC 5321, section 2.3.8](https://www.rfc-editor.org/rfc/rfc5321#section-2.3.8)). An existing
+/// CR LF is not doubled, also when it is cut in two; a bare CR is kept.
+///
+/// ```
+/// use mconnect_core::protocol::CrlfEncoder;
+///
+/// let (mut encoder, mut out) = (CrlfEncoder::default(), Vec::new());
+/// for part in [&b"one\ntwo\r"[..], b"\nthree"] {
+///     encoder.encode(part, &mut out);
+/// }
+/// assert_eq!(out, b"one\r\ntwo\r\nthree");
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CrlfEncoder {
     after_cr: bool,

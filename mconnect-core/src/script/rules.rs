@@ -7,11 +7,20 @@ pub enum Pace {
     Typed,
     /// When the reply to the one before is here.
     InStep,
-    /// At once; what depends on replies is guessed to be granted.
+    /// At once; what depends on replies is guessed to be granted. A server that refuses DATA takes the body for commands
+    /// then: this is for tests of servers, and for what is known to be granted.
     Blind,
 }
 
 /// What a script goes by.
+///
+/// ```
+/// use mconnect_core::script::{Pace, Rules};
+///
+/// // A script in a test: the first refusal is its end.
+/// let rules = Rules::new(Pace::InStep).ends_at_refusal(true);
+/// assert!(rules.upgrades && !rules.is_in_tls);
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Rules {

@@ -5,6 +5,14 @@
 //! thread for each connection, and are gone when they are dropped. What came is there as values: [`Message`],
 //! [`Transcript`].
 //!
+//! ```text
+//!   Setup ── start ──► Server, a receiver        messages, sessions: at any time
+//!     │                  │                       wait_for_message: until one has come
+//!     │                  └ drop, join ► it is stopped
+//!     └── play ──────► Server, a dialogue        said, wait_for_failure
+//!                        └ drop, join ► it waits for the dialogue's end, and fails if the client deviated
+//! ```
+//!
 //! ```
 //! use mconnect_core::Connect;
 //! use mconnect_core::server::{Rule, Setup, Stage};

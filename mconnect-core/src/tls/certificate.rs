@@ -24,7 +24,24 @@ impl Fingerprint {
 }
 
 impl Certificate {
-    /// Reads a certificate in DER; one that cannot be read keeps its bytes and says so as its subject.
+    /// Reads a certificate in DER; one that cannot be read keeps its bytes and says so as its subject: `(not readable)`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use std::time::SystemTime;
+    ///
+    /// use mconnect_core::server::Identity;
+    /// use mconnect_core::tls::Certificate;
+    /// use mconnect_core::tls::rustls::pki_types::{CertificateDer, pem::PemObject as _};
+    ///
+    /// let pem = Identity::self_signed(["mx.example.org"]).pem();
+    /// let certificate = Certificate::from_der(&CertificateDer::from_pem_slice(pem.as_bytes())?);
+    /// assert_eq!(certificate.names, ["mx.example.org"]);
+    /// assert_eq!(certificate.key, "ECDSA P-256");
+    /// assert!(certificate.is_self_issued() && certificate.days_left(SystemTime::now()) >= 28);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn from_der(der: &[u8]) -> Self {
         Self::read(&CertificateDer::from(der))
     }

@@ -10,6 +10,24 @@
 //! says otherwise, what is wrong with them is an error then; but a client with a certificate of its own ends it before that
 //! goes to a server that is not proven.
 //!
+//! # How it begins and ends
+//! ```text
+//!                 plain text is here already
+//!   220 to STARTTLS ──────────────────────► Error::Injection
+//!   (or a new connection)
+//!          │ handshake                alert, no TLS, time's up
+//!          ├──────────────────────────────► Error::Tls, Error::Timeout
+//!          │ finished, not proven           (not with Config::insecure)
+//!          ├──────────────────────────────► Error::Untrusted, with the Info
+//!          ▼
+//!      Session inside TLS, Info: EHLO comes again
+//!          │
+//!          ├ half_close ► close_notify, the other end's is still awaited
+//!          ├ the other end's close_notify ► the end of the stream: nothing is missing
+//!          └ the connection ends without it ► Truncation: what came last may be cut short
+//! ```
+//! After any of the errors the connection is closed: nothing that was meant for TLS goes out in the clear.
+//!
 //! # Beside another provider of cryptography
 //! Here, rustls is used with ring, which is named wherever it is used: nothing here asks for a process-wide default
 //! provider, or installs one. But Cargo builds rustls once for the whole program. Where the rest of it uses rustls with
@@ -80,7 +98,16 @@ use verifier::{Found, Verifier};
 
 /// How TLS is to be, and whom to trust. By default: the system's trust store, and the name that was connected to.
 ///
-/// The trust store is read when a certificate is verified that depends on it, once.
+/// The trust store is read when a certificate is verified that depends on it, once, however many sessions and clones of
+/// the configuration use it: make one, and keep it.
+///
+/// | to trust | there is |
+/// |---|---|
+/// | whom the system trusts | nothing to be set |
+/// | an authority, or a certificate, of one's own | [`authorities`](Self::authorities) |
+/// | one public key, whatever else the certificate says | [`pin`](Self::pin) |
+/// | anybody, and to know what was wrong | [`insecure`](Self::insecure) |
+/// | whom one's own verifier lets pass | [`from_rustls`](Self::from_rustls) |
 #[doc(alias = "ssl")]
 #[doc(alias = "verify")]
 #[doc(alias = "TlsConnector")]
@@ -127,7 +154,9 @@ impl Config {
         Self { own: Some(config), ..Self::default() }
     }
 
-    /// Asks for this host, and requires a certificate for it, instead of the name that was connected to.
+    /// Asks for this host (SNI, [RFC 6066, section 3](https://www.rfc-editor.org/rfc/rfc6066#section-3)), and requires a
+    /// certificate for it, instead of the name that was connected to: for a server behind an address, a tunnel, a port of
+    /// this machine.
     #[must_use]
     pub fn name(mut self, name: &str) -> Self {
         self.name = Some(name.to_owned());
@@ -149,6 +178,25 @@ impl Config {
 
     /// Trusts the server with this public key, and no other: the certificate's name, time and issuer do not matter then.
     /// Of several pins, one has to fit.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::server::{Identity, Setup};
+    /// use mconnect_core::{Connect, tls};
+    ///
+    /// let identity = Identity::self_signed(["somebody.else.example"]);
+    /// let server = Setup::new().tls(&identity).tls_first().start()?;
+    ///
+    /// // From a TLSA record, a file of known hosts, an earlier visit.
+    /// let key = identity.key_fingerprint();
+    /// let session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// let (mut session, info) = session.upgrade(&tls::Config::new().pin(key))?;
+    /// assert!(info.is_verified());
+    /// session.greeting()?.require(220)?;
+    /// session.quit()?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "DANE")]
     #[doc(alias = "TLSA")]
     #[must_use]
@@ -157,7 +205,8 @@ impl Config {
         self
     }
 
-    /// Goes on whatever is wrong with the server's certificates; [`Info::problems`] says what.
+    /// Goes on whatever is wrong with the server's certificates; [`Info::problems`] says what. Anybody between the two can
+    /// read and change what is sent then: this is for looking at servers, not for passwords.
     #[doc(alias = "danger_accept_invalid_certs")]
     #[must_use]
     pub fn insecure(mut self) -> Self {
@@ -165,14 +214,16 @@ impl Config {
         self
     }
 
-    /// Speaks TLS 1.3 only.
+    /// Speaks TLS 1.3 only; otherwise 1.2 and 1.3. What is older is not spoken here at all
+    /// ([RFC 8996](https://www.rfc-editor.org/rfc/rfc8996)).
     #[must_use]
     pub fn only_13(mut self) -> Self {
         self.is_13_only = true;
         self
     }
 
-    /// Writes the session's secrets to the file that the environment variable `SSLKEYLOGFILE` names, if it does.
+    /// Writes the session's secrets to the file that the environment variable `SSLKEYLOGFILE` names, if it does: with them,
+    /// Wireshark reads what was recorded of the wire.
     #[doc(alias = "SSLKEYLOGFILE")]
     #[doc(alias = "wireshark")]
     #[must_use]
