@@ -62,6 +62,7 @@
 //! | a session that is written down, and compared | [`dialogue::Player`], [`dialogue::Recorder`] |
 //! | the test of a client | `server::Setup` (feature `server`) |
 //! | SMTP without I/O, for a loop of one's own | [`protocol`], [`script`] |
+//! | what TLS and AUTH came to, as plain data | [`tls_info`], [`sasl`] |
 //!
 //! # Features
 //! None is on by default. A feature adds, and never changes what is there without it.

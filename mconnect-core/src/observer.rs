@@ -91,6 +91,17 @@ impl<A: Observer, B: Observer> Observer for Both<A, B> {
 }
 
 /// What happens to a session.
+///
+/// ```text
+///   Resolving, Resolved              once, if there is a name to resolve
+///   Connecting, ConnectFailed        for each address in turn, until
+///   Connected
+///   Sent, SentSecret                 before the bytes go out
+///   Received ... Replied, Phase      line by line; Replied after the last line of a reply
+///   TlsStarted, Tls                  then all of this again, inside
+///   HalfClosed, Truncated            the ends of the two directions
+///   Ended | Aborted                  the server closed, or this side did
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'a> {

@@ -15,6 +15,52 @@ use std::time::Instant;
 /// It blocks: a socket set to be non-blocking would be asked again and again. Reads and writes that take longer than their
 /// timeout fail with [`WouldBlock`](io::ErrorKind::WouldBlock) or
 /// [`TimedOut`](io::ErrorKind::TimedOut).
+///
+/// `TcpStream` and, on Unix, `UnixStream` are streams as they are; a [`Pair`] makes one of any reader and writer; with the
+/// feature `tls`, `tls::TlsStream` is one over another. One of your own has to keep its timeouts, so that deadlines hold,
+/// and has to let [`shutdown`](Self::shutdown) end what waits, so that a [`Closer`](crate::Closer) works. This one counts:
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// use std::io;
+/// use std::net::TcpStream;
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+/// use std::time::Duration;
+///
+/// use mconnect_core::{Session, Stream, server::Server};
+///
+/// struct Counted(TcpStream, Arc<AtomicUsize>);
+///
+/// impl Stream for Counted {
+///     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+///         Stream::read(&self.0, buffer).inspect(|count| drop(self.1.fetch_add(*count, Ordering::Relaxed)))
+///     }
+///     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+///         Stream::write(&self.0, bytes)
+///     }
+///     fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+///         self.0.set_read_timeout(timeout)
+///     }
+///     fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+///         self.0.set_write_timeout(timeout)
+///     }
+///     fn half_close(&self) -> io::Result<()> {
+///         self.0.half_close()
+///     }
+///     fn shutdown(&self) -> io::Result<()> {
+///         Stream::shutdown(&self.0)
+///     }
+/// }
+///
+/// let (server, count) = (Server::start()?, Arc::new(AtomicUsize::new(0)));
+/// let stream = Counted(TcpStream::connect(server.address())?, Arc::clone(&count));
+/// let mut session = Session::from_stream(stream, "a counted server");
+/// let greeting = session.greeting()?;
+/// assert_eq!(count.load(Ordering::Relaxed), greeting.raw().len());
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[doc(alias = "transport")]
 #[doc(alias = "socket")]
 pub trait Stream: Send + Sync {
@@ -30,7 +76,7 @@ pub trait Stream: Send + Sync {
     /// What the transport says, or that the timeout passed.
     fn write(&self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Limits each later read; `None` lets it wait.
+    /// Limits each later read; `None` lets it wait. It need have no effect on a read that waits already.
     ///
     /// # Errors
     /// What the transport says.

@@ -109,7 +109,7 @@ impl Timings {
         Self(Arc::new(Mutex::new(State { start: Some(start), ..State::default() })))
     }
 
-    /// Returns what was measured so far, in order.
+    /// Returns what was measured so far, in order; what is under way is not in it yet.
     pub fn all(&self) -> Vec<Timing> {
         self.state().timings.clone()
     }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::Peer;
 use crate::protocol::{Phase, Request, Visible};
 
-/// What was being done, with whom, in which phase.
+/// What was being done, with whom, in which phase. [`Display`](fmt::Display) has it in words: `read the reply to
+/// RCPT TO:<x@example.org> from mx.example.org (192.0.2.1:25) (command phase)`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Context {

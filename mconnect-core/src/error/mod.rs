@@ -21,7 +21,37 @@ use peer::Others;
 /// Why a session could not be opened, or could not go on.
 ///
 /// A negative reply is none of these: it is a [`Reply`]. The cause, where there is one, is the
-/// [`source`](std::error::Error::source) and not in the text.
+/// [`source`](std::error::Error::source) and not in the text; [`chain`](Self::chain) has all of it on one line.
+///
+/// | what went wrong | errors | what to do |
+/// |---|---|---|
+/// | the caller's mistake | `Address`, `OutOfStep`, `LineBreak` | nothing was sent: see [`hint`](Self::hint) |
+/// | no connection | `Resolve`, `Connect` | try again later, if [`is_temporary`](Self::is_temporary) |
+/// | the connection, in the middle | `Io`, `Timeout`, `Closed`, `Aborted` | close, and try again later |
+/// | what the server said | `Limit`, `Surprise`, `Injection` | close: client and server do not understand each other |
+/// | TLS, AUTH | `Tls`, `Untrusted`, `Auth` | close; what is wrong is in `source` and `info` |
+/// | the caller's own input | `Message` | reset, so that half a message is not delivered |
+/// | a reply other than the one that was required | `Unexpected` | what the reply says |
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// use std::time::Duration;
+///
+/// use mconnect_core::{Connect, Error, server::Server};
+///
+/// // This server greets, and never says anything more.
+/// let server = Server::play("S: 220 hi\nC: NOOP\nC: *close*")?;
+/// let mut session = Connect::new("127.0.0.1", server.port()).deadline(Duration::from_millis(50)).open()?;
+/// session.greeting()?;
+/// let error = session.command("NOOP").unwrap_err();
+/// assert!(matches!(&error, Error::Timeout { is_overall: true, .. }));
+/// assert!(error.is_temporary() && error.has_sent());
+/// assert!(error.to_string().starts_with("no reply to NOOP from 127.0.0.1:"));
+/// # drop(session);
+/// # server.join()?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -265,6 +295,17 @@ impl Error {
     }
 
     /// Returns the error and its causes on one line, `a: b: c`, without the numbers that systems have for theirs.
+    ///
+    /// ```
+    /// use mconnect_core::Connect;
+    ///
+    /// // Nobody listens there.
+    /// let nobody = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    /// let error = Connect::new("127.0.0.1", nobody.port()).open().unwrap_err();
+    /// assert!(error.chain().starts_with("cannot connect to 127.0.0.1, port "));
+    /// assert!(error.chain().ends_with(": Connection refused"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn chain(&self) -> String {
         let mut chain = self.to_string();
         let mut cause = std::error::Error::source(self);
@@ -293,7 +334,8 @@ impl Error {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::UnexpectedEof)
     }
 
-    /// Says whether anything had been sent to the server before.
+    /// Says whether anything had been sent to the server before: if not, another server of the same name may be tried, and
+    /// nobody gets a message twice.
     #[must_use]
     pub fn has_sent(&self) -> bool {
         match self {

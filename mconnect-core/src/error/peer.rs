@@ -8,7 +8,16 @@ use std::time::Duration;
 
 use crate::protocol::Visible;
 
-/// The other end of a session.
+/// The other end of a session, shown as `mx.example.org (192.0.2.1:25)`: the name that was asked for, the address that
+/// answered. Clones share their memory.
+///
+/// ```
+/// use mconnect_core::Peer;
+///
+/// assert_eq!(Peer::new("mx.example.org", "192.0.2.1:25".parse().ok()).to_string(), "mx.example.org (192.0.2.1:25)");
+/// assert_eq!(Peer::new("192.0.2.1", "192.0.2.1:25".parse().ok()).to_string(), "192.0.2.1:25");
+/// assert_eq!(Peer::new("a child process", None).to_string(), "a child process");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Peer {
     names: Arc<Names>,
@@ -74,7 +83,8 @@ pub struct Attempt {
     pub took: Duration,
 }
 
-/// The deadline of the whole session passed before there was one: the cause in [`Error::Connect`] and [`Error::Resolve`]
+/// The deadline of the whole session passed before there was one: the cause in [`Error::Connect`](super::Error::Connect)
+/// and [`Error::Resolve`](super::Error::Resolve)
 /// then, of kind [`TimedOut`](io::ErrorKind::TimedOut).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("timed out at the deadline of the whole session")]
