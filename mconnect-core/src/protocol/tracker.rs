@@ -34,7 +34,7 @@ use super::phase::{Phase, Request};
 use super::scan;
 use super::secret::{lost_secret_start, wipe};
 
-/// Where a session stands.
+/// Where a session stands, all of one moment: what to send next, and whether to, is decided by this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]
@@ -63,7 +63,8 @@ pub struct Standing {
     pub lost_message: bool,
 }
 
-/// Follows a session from the bytes sent and the lines received.
+/// Follows a session from the bytes sent and the lines received. A [`Session`](crate::Session) has one inside; by itself
+/// it is for those who do the I/O themselves, or look at a session that was recorded.
 ///
 /// ```
 /// use mconnect_core::protocol::{Phase, ReplyLine, Tracker};
@@ -165,7 +166,8 @@ impl Tracker {
         }
     }
 
-    /// Follows bytes that are sent, cut anywhere.
+    /// Follows bytes that are sent, cut anywhere. They are to be followed before they are written: the reply can be here as
+    /// soon as they are out.
     pub fn sent(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             bytes = &bytes[self.sent_span(bytes).size..];
