@@ -1,7 +1,7 @@
 //! AUTH: by which mechanism, whether the password may go out, and the exchange before a session is handed over.
 
 use mconnect_core::auth::{Credentials, Exchange, Mechanism, decode};
-use mconnect_core::protocol::{Code, Extensions, Visible};
+use mconnect_core::protocol::{Code, Extensions, Meaning, Visible};
 use mconnect_core::{ChannelBindings, Peer};
 
 use super::opening::Opening;
@@ -161,6 +161,7 @@ impl Opening<'_> {
         });
         match ended {
             Ok(reply) if reply.is_granted() => Some(()),
+            Ok(reply) if reply.meaning() == Meaning::Closing => self.refused("AUTH", &reply, ""),
             Ok(reply) => {
                 let status = Status::of_refused_auth(reply.code());
                 self.verdict.complain(Failure::new(status, refused(&auth.user, mechanism)));

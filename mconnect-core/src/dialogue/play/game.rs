@@ -94,14 +94,26 @@ impl<'a, 'w> Game<'a, 'w> {
             }
             at += count;
         }
-        if let (Some(last), false) = (steps.last(), self.out.is_empty() && self.broken.is_none()) {
-            let (started, flushed) = (Instant::now(), self.flush());
-            let result = flushed.err().or_else(|| self.broken.take().map(|error| StepResult::broken(&error)));
-            let result = result.or_else(|| self.in_time().err());
-            if let Some(result) = result {
+        let Some(last) = steps[..at].last() else { return };
+        let (started, flushed) = (Instant::now(), self.flush());
+        let result = flushed.err().or_else(|| self.broken.take().map(|error| StepResult::broken(&error)));
+        match result.or_else(|| self.in_time().err()) {
+            Some(result) => {
                 let shown = self.step_shown(last, 0);
                 self.settle(std::slice::from_ref(last), started, result, Some(shown));
             }
+            None => self.look_back(last),
+        }
+    }
+
+    /// Looks at what has come behind the last step, unless another went wrong: then its replies may have gone astray.
+    fn look_back(&mut self, last: &Step) {
+        if self.outcomes.iter().any(|outcome| outcome.verdict != Verdict::Met) {
+            return;
+        }
+        let (started, result) = (Instant::now(), self.unasked());
+        if let Some(result) = result {
+            self.settle(std::slice::from_ref(last), started, result, Some(END.to_owned()));
         }
     }
 
@@ -244,6 +256,7 @@ impl<'a, 'w> Game<'a, 'w> {
                     break;
                 }
             }
+            self.look_back(place);
         }
         if let Err(result) = flushed {
             self.settle(std::slice::from_ref(place), started, result, None);
@@ -402,6 +415,8 @@ fn size_of_expectation(steps: &[Step]) -> usize {
 
 /// How long an optional reply, or one that must not come, is awaited.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
+/// What is expected behind the last step.
+const END: &str = "the end of the dialogue";
 /// Why an `*include*` is still there.
 const NOT_READ: &str = "a file that was not read: Dialogue::load reads it";
 /// How many lines a failure shows.
