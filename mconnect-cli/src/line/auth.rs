@@ -104,7 +104,7 @@ impl Talk<'_> {
                     return Continue(());
                 }
                 AuthStep::NotGranted => {
-                    say(&format!("mconnect: {}", refused(user, mechanism)));
+                    say(&format!("mconnect: {}", refused(user, mechanism, answer.code)));
                     return Continue(());
                 }
                 AuthStep::Cancel(problem) => {

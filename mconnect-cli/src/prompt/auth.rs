@@ -121,7 +121,7 @@ impl Talk<'_> {
                 }
                 AuthStep::NotGranted => {
                     self.advance()?;
-                    say(&format!("mconnect: {}", refused(user, mechanism)));
+                    say(&format!("mconnect: {}", refused(user, mechanism, code)));
                     return Continue(());
                 }
                 AuthStep::Cancel(problem) => {

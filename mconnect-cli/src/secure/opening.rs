@@ -59,7 +59,7 @@ impl Opening<'_> {
     }
 
     /// Tells that a command was not granted, and takes leave.
-    pub fn refused<T>(&mut self, command: &str, reply: &Reply, hint: &str) -> Option<T> {
+    fn refused<T>(&mut self, command: &str, reply: &Reply, hint: &str) -> Option<T> {
         let told = match reply.meaning() {
             Meaning::Closing => format!("the server closes instead of granting {command}"),
             _ => format!("{command} was refused{hint}"),
