@@ -24,9 +24,8 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
     let has_escapes = setting.options.prompt.has_escapes;
     editor.inform(Knowledge { has_escapes, extensions: past.known.extensions.clone(), ..Knowledge::default() });
     loop {
-        editor.waker.set_idle(true);
         editor.waker.settle();
-        if editor.waker.has_left() {
+        if !editor.waker.closed() {
             return None;
         }
         let line = match editor.read("closed> ", is_hidden) {
@@ -63,7 +62,9 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
         }
         match escapes::parse(&line).filter(|_| has_escapes) {
             Some(Escape::Reopen) => {
-                editor.waker.set_idle(false);
+                if !editor.waker.opening() {
+                    return None;
+                }
                 if let Some(session) = (setting.reopen)() {
                     return Some(session);
                 }
