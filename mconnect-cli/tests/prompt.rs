@@ -457,6 +457,16 @@ fn a_pasted_body_of_5000_lines_arrives_byte_for_byte() {
 }
 
 #[test]
+fn a_long_line_that_is_typed_does_not_cost_the_square_of_its_length() {
+    let (told, mut screen) = Screen::greeted(&[]);
+    let line = format!("NOOP {}", "x".repeat(12_000));
+    screen.send(format!("{line}\r"));
+    told.expect(&format!("{line}\r\n"));
+    screen.interrupt();
+    told.received();
+}
+
+#[test]
 fn a_pasted_script_goes_in_step_and_a_refused_body_is_passed_over() {
     let (told, mut screen) = Screen::greeted(&[]);
     screen.send(paste("NOOP 1\nDATA\nquit\n.\n~.\nNOOP ha"));

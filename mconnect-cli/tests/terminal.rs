@@ -386,8 +386,18 @@ fn without_a_prompt_the_tool_stays_too_and_opens_the_session_again() {
     pty.send("rm -rf x\r");
     pty.expect("mconnect: the connection is closed: ~o opens the session again, QUIT leaves");
     pty.expect("closed> ");
+    pty.send("~s\r");
+    pty.expect("received  10 octets");
+    pty.expect("ended     the server closed after 421");
+    pty.expect("closed> ");
+    pty.send("~e\r");
+    pty.expect("nothing is advertised: EHLO asks for it");
+    pty.expect("closed> ");
     pty.send("~o\r");
     pty.expect("220 again");
+    pty.send("~s\r");
+    pty.expect("received  11 octets");
+    pty.expect("before    the server closed after 421");
     pty.send("QUIT\r");
     assert_eq!(pty.wait(), 75, "the first that happened counts");
     assert_eq!(thread.join().unwrap(), ["QUIT\\r\\n"]);

@@ -131,6 +131,7 @@ impl Conversation<'_> {
             match session.read_line() {
                 Ok(Some(line)) => {
                     let ahead = std::mem::take(&mut self.heard.ahead);
+                    self.heard.received += line.raw().len() as u64;
                     self.heard.shown.extend_from_slice(line.raw().get(ahead..).unwrap_or_default());
                     if line.ends_reply() {
                         self.heard.last_line.clear();

@@ -13,6 +13,7 @@ mod unheard;
 
 use std::io;
 use std::ops::ControlFlow::{self, Break, Continue};
+use std::time::Instant;
 
 use mconnect_core::protocol::{CrlfEncoder, Phase};
 use mconnect_core::script::{self, Next, Pace, Rules, Script};
@@ -30,7 +31,7 @@ use crate::progress::{self, Work};
 use crate::prompt::session_log;
 use crate::screen::{self, Screen};
 use crate::stderr::say;
-use crate::typing::FileLines;
+use crate::typing::{FileLines, Past, how};
 
 /// Hands a session over, until its end, and each one opened after it.
 pub fn run(session: Session, setting: &Setting<'_>, pace: Pace) {
@@ -40,72 +41,44 @@ pub fn run(session: Session, setting: &Setting<'_>, pace: Pace) {
     if pace == Pace::Typed && prompt.has_escapes && !is_quiet {
         say("a line that begins with a tilde is an escape: ~? lists them");
     }
-    let mut next = Some(session);
+    let (mut next, mut before) = (Some(session), None);
     while let Some(session) = next.take() {
-        let over = live(session, setting, pace, &mut input, &mut screen);
-        session_log::stop(&setting.watch.session_log);
-        next = match over {
-            After::Left => None,
-            After::Closed { is_hidden } => typed::stay(setting, &mut input, is_hidden),
-            After::Reopen => (setting.reopen)().or_else(|| typed::stay(setting, &mut input, false)),
+        let rules = setting.rules(pace);
+        let work = (pace != Pace::Typed).then(|| Work::new("the input", input.size()));
+        let talk = Conversation {
+            setting,
+            input: &mut input,
+            screen: &mut screen,
+            rules,
+            script: Script::new(rules),
+            work,
+            rest: Rest::default(),
+            is_hidden: false,
+            shows_answer: false,
+            heard: Said::default(),
+            opened: Instant::now(),
+            sent: 0,
+            before: before.take(),
+            end: None,
         };
+        let over = talk.live(session);
+        session_log::stop(&setting.watch.session_log);
+        let (past, opened) = match over {
+            After::Left => return,
+            After::Closed(past) => (past, None),
+            After::Reopen(past) => (past, (setting.reopen)()),
+        };
+        next = opened.or_else(|| typed::stay(setting, &mut input, &past));
+        before = Some(past.how);
     }
 }
 
 /// What came of a session.
 enum After {
     Left,
-    /// It ended, and nobody had ended it; `is_hidden` says whether an answer was being typed.
-    Closed {
-        is_hidden: bool,
-    },
-    Reopen,
-}
-
-fn live(mut session: Session, setting: &Setting<'_>, pace: Pace, input: &mut Input, screen: &mut Screen) -> After {
-    let rules = setting.rules(pace);
-    let work = (pace != Pace::Typed).then(|| Work::new("the input", input.size()));
-    let mut talk = Conversation {
-        setting,
-        input,
-        screen,
-        rules,
-        script: Script::new(rules),
-        work,
-        rest: Rest::default(),
-        is_hidden: false,
-        shows_answer: false,
-        heard: Said::default(),
-        end: None,
-    };
-    let stop = loop {
-        match talk.converse(&mut session) {
-            Break(Stop::StartTls) => {}
-            Break(stop) => break stop,
-            Continue(()) => break Stop::End,
-        }
-        let is_typed = talk.is_typed();
-        match talk.setting.secure.upgrade(session, is_typed, talk.setting.verdict) {
-            Some(upgraded) => session = upgraded,
-            // Nothing more is sent in the clear.
-            None => {
-                talk.tell_unsent(is_typed);
-                return if is_typed { After::Closed { is_hidden: false } } else { After::Left };
-            }
-        }
-        talk.script.tls_started();
-    };
-    if stop == Stop::Reopen {
-        session.closer().close();
-        return After::Reopen;
-    }
-    talk.take_leave(&mut session);
-    let over = match talk.is_broken_off(&session) && stop == Stop::End {
-        true => After::Closed { is_hidden: talk.is_hidden },
-        false => After::Left,
-    };
-    talk.finish(&mut session, matches!(over, After::Closed { .. }));
-    over
+    /// It ended, and nobody had ended it.
+    Closed(Past),
+    Reopen(Past),
 }
 
 /// Why the session is left for a moment, or for good.
@@ -137,6 +110,10 @@ struct Conversation<'a> {
     /// The next answer to a 334 is shown while it is typed.
     shows_answer: bool,
     heard: Said,
+    opened: Instant,
+    sent: u64,
+    /// How the session before this one ended.
+    before: Option<String>,
     /// How the connection ended, once it has.
     end: Option<End>,
 }
@@ -164,6 +141,8 @@ struct Said {
     shown: Vec<u8>,
     /// How much of the line that has not ended was shown.
     ahead: usize,
+    /// How much was received in whole lines, in octets.
+    received: u64,
     /// Since when the reply that is due next has been due.
     overdue: Overdue,
     /// The last line of the last reply.
@@ -177,6 +156,38 @@ struct Said {
 }
 
 impl Conversation<'_> {
+    fn live(mut self, mut session: Session) -> After {
+        let stop = loop {
+            match self.converse(&mut session) {
+                Break(Stop::StartTls) => {}
+                Break(stop) => break stop,
+                Continue(()) => break Stop::End,
+            }
+            let is_typed = self.is_typed();
+            let past = self.past(&session, "TLS could not be started".to_owned(), Phase::Command);
+            match self.setting.secure.upgrade(session, is_typed, self.setting.verdict) {
+                Some(upgraded) => session = upgraded,
+                // Nothing more is sent in the clear.
+                None => {
+                    self.tell_unsent(is_typed);
+                    return if is_typed { After::Closed(past) } else { After::Left };
+                }
+            }
+            self.script.tls_started();
+        };
+        if stop == Stop::Reopen {
+            session.closer().close();
+            return After::Reopen(self.past(&session, "it was left, to be opened again".to_owned(), Phase::Command));
+        }
+        self.take_leave(&mut session);
+        let past = (self.is_broken_off(&session) && stop == Stop::End).then(|| {
+            let asked = if self.is_hidden { Phase::Auth } else { Phase::Command };
+            self.past(&session, how(self.end.as_ref(), &session.standing()), asked)
+        });
+        self.finish(&mut session, past.is_some());
+        past.map_or(After::Left, After::Closed)
+    }
+
     fn converse(&mut self, session: &mut Session) -> Onward {
         loop {
             self.listen(session)?;
@@ -311,6 +322,7 @@ impl Conversation<'_> {
     fn send(&mut self, session: &mut Session) -> Onward {
         match send(session, self.script.out(), &mut self.work, &mut self.heard.overdue) {
             Ok(()) => {
+                self.sent += self.script.out().len() as u64;
                 if self.script.holds_secret() {
                     self.rest.wipe_taken();
                 }

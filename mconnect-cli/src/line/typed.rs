@@ -12,12 +12,12 @@ use crate::input::Input;
 use crate::judge::End;
 use crate::progress::Work;
 use crate::prompt::escapes::{self, Escape};
-use crate::prompt::explain;
+use crate::prompt::explain::{self, Known, State};
 use crate::screen;
 use crate::stderr::say;
 use crate::terminal::{CTRL_C, Manner};
 use crate::typing::auth::{authenticate, encode};
-use crate::typing::{FileLines, Typing, send_chunk, send_file};
+use crate::typing::{CLOSED, FileLines, Past, Typing, send_chunk, send_file};
 
 impl Conversation<'_> {
     /// Says whether a line is an escape where the session stands; if so, what it asks for is done.
@@ -27,9 +27,7 @@ impl Conversation<'_> {
         let is_text = matches!(session.phase(), Phase::Body | Phase::Chunk { .. });
         let escape = escapes::parse(line).filter(|_| !is_text || escapes::is_known(line))?;
         match escape {
-            Escape::Aside(aside) => explain::aside(aside, self.setting),
-            Escape::Extensions => explain::extensions(session.extensions().as_ref()),
-            Escape::State => say(&explain::standing(session.peer(), self.setting.secure.mark(), &session.standing())),
+            Escape::Aside(aside) => explain::aside(aside, &self.known(session), self.setting),
             Escape::Line(line) => self.rest.typed.extend_from_slice(format!("{line}\r\n").as_bytes()),
             Escape::Bytes(bytes) => return Some(self.send_octets(session, &bytes)),
             Escape::File(name) => return Some(send_file(&mut AtSession { talk: self, session }, &name)),
@@ -49,9 +47,31 @@ impl Conversation<'_> {
         Some(Continue(()))
     }
 
+    fn known(&self, session: &Session) -> Known {
+        let state = State {
+            peer: session.peer(),
+            local: session.local_address(),
+            mark: self.setting.secure.mark(),
+            standing: session.standing(),
+            opened: self.opened,
+            sent: self.sent,
+            received: self.heard.received + session.buffered().len() as u64,
+            before: self.before.as_deref(),
+        };
+        Known { state: state.to_string(), extensions: session.extensions() }
+    }
+
+    /// Keeps what is to be known of the session after its end.
+    pub(super) fn past(&self, session: &Session, how: String, asked: Phase) -> Past {
+        Past::new(how, self.known(session), asked)
+    }
+
     fn send_octets(&mut self, session: &mut Session, octets: &[u8]) -> Onward {
         match super::send(session, octets, &mut self.work, &mut self.heard.overdue) {
-            Ok(()) => self.show_what_came(session),
+            Ok(()) => {
+                self.sent += octets.len() as u64;
+                self.show_what_came(session)
+            }
             Err(error) => self.writing_failed(session, error),
         }
     }
@@ -109,8 +129,9 @@ impl Typing for AtSession<'_, '_> {
 }
 
 /// Takes what is typed after a session that nobody had ended, until it is opened again, and returns that; nothing if that
-/// is not wanted. With `is_hidden`, the first line is the rest of an answer, and dropped unseen.
-pub fn stay(setting: &Setting<'_>, input: &mut Input, mut is_hidden: bool) -> Option<Session> {
+/// is not wanted. Where an answer was being typed, the first line is the rest of it, and dropped unseen.
+pub fn stay(setting: &Setting<'_>, input: &mut Input, past: &Past) -> Option<Session> {
+    let mut is_hidden = past.asked == Phase::Auth;
     loop {
         let _ = setting.terminal.enter(Manner::Closed { is_hidden });
         let _ = screen::put(b"closed> ");
@@ -128,10 +149,10 @@ pub fn stay(setting: &Setting<'_>, input: &mut Input, mut is_hidden: bool) -> Op
                 }
             }
             Some(Escape::Close) => return None,
-            Some(Escape::Aside(aside)) => explain::aside(aside, setting),
+            Some(Escape::Aside(aside)) => explain::aside(aside, &past.known, setting),
             None if line.eq_ignore_ascii_case("QUIT") => return None,
             None if line.is_empty() => {}
-            _ => say(crate::prompt::CLOSED),
+            _ => say(CLOSED),
         }
     }
 }

@@ -116,7 +116,8 @@ impl Editor {
             let mut typing = self.keys.typing();
             (typing.left_by, typing.is_ending, typing.columns) = (None, false, columns);
             typing.hint.clear();
-            (typing.line, typing.at) = (format!("{}{}", self.left, self.right), self.left.len());
+            typing.set_line(&format!("{}{}", self.left, self.right));
+            typing.at = self.left.len();
             match (is_secret, &typing.secret) {
                 (true, None) => typing.secret = Some(Secret::default()),
                 (false, Some(_)) => typing.secret = None,

@@ -10,8 +10,6 @@ pub enum Escape {
     Chunk(String),
     /// Exactly these bytes.
     Bytes(Vec<u8>),
-    Extensions,
-    State,
     /// An AUTH exchange: a mechanism and a user, both of which may be missing.
     Authenticate(String),
     /// These bytes in base64.
@@ -24,11 +22,15 @@ pub enum Escape {
     Line(String),
 }
 
-/// What has nothing to do with where the session stands.
+/// What needs no session: it is answered from what is known of one, also after its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Aside {
     List,
     Topic(Option<String>),
+    /// What the server advertised.
+    Extensions,
+    /// Where the session stands, or stood.
+    State,
     /// What TLS agreed on, and the certificates.
     Chain,
     /// Writing the session down to a file starts or, without one or with the same, stops.
@@ -94,8 +96,8 @@ fn read(rest: &str) -> Result<Escape, String> {
             return Err(format!("~{name} takes nothing after it"));
         }
         '?' => Escape::Aside(Aside::List),
-        'e' => Escape::Extensions,
-        's' => Escape::State,
+        'e' => Escape::Aside(Aside::Extensions),
+        's' => Escape::Aside(Aside::State),
         't' => Escape::Aside(Aside::Chain),
         'v' => Escape::Visible,
         'o' => Escape::Reopen,

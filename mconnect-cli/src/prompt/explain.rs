@@ -1,9 +1,11 @@
 //! What the escapes print, and what a negative reply means.
 
-use std::time::Duration;
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Instant;
 
+use mconnect_core::Peer;
 use mconnect_core::protocol::{self, Extensions, ReplyLine, Standing, Visible};
-use mconnect_core::{Peer, Writer};
 
 use super::escapes::{self, Aside};
 use super::{paint, session_log};
@@ -12,57 +14,62 @@ use crate::help;
 use crate::secure::decode;
 use crate::stderr::say;
 
-/// Tells or does what has nothing to do with where the session stands.
-pub fn aside(aside: Aside, setting: &Setting<'_>) {
+/// What is known of a session, also after its end.
+pub struct Known {
+    /// Where it stands, as `~s` tells it.
+    pub state: String,
+    pub extensions: Option<Extensions>,
+}
+
+/// Tells or does what needs no session.
+pub fn aside(aside: Aside, known: &Known, setting: &Setting<'_>) {
     match aside {
         Aside::List => say(escapes::LIST.trim_end()),
         Aside::Topic(topic) => match help::on(topic.as_deref(), setting.options.prompt.help_file.as_deref()) {
             Ok(text) => say(text.trim_end()),
             Err(failure) => failure.tell(),
         },
+        Aside::Extensions => say(&advertised(known.extensions.as_ref())),
+        Aside::State => say(&known.state),
         Aside::Chain => say(&setting.secure.chain()),
         Aside::Record(name) => session_log::record(&setting.watch.session_log, &name),
         Aside::Wrong(what) => say(&format!("mconnect: {what}")),
     }
 }
 
-/// Prints what the server advertised.
-pub fn extensions(extensions: Option<&Extensions>) {
-    let Some(extensions) = extensions else { return say("nothing is advertised: EHLO asks for it") };
+/// Says what the server advertised.
+fn advertised(extensions: Option<&Extensions>) -> String {
+    let Some(extensions) = extensions else { return "nothing is advertised: EHLO asks for it".to_owned() };
     let list: Vec<String> = extensions.iter().map(ToString::to_string).collect();
-    say(&if list.is_empty() { "no extensions".to_owned() } else { list.join("\n") });
+    if list.is_empty() { "no extensions".to_owned() } else { list.join("\n") }
 }
 
-/// What was counted of a session.
-pub struct Counts {
-    pub open: Duration,
+/// Where a session stands, and what was counted of it.
+pub struct State<'a> {
+    pub peer: &'a Peer,
+    pub local: Option<SocketAddr>,
+    /// What the prompt shows of TLS.
+    pub mark: &'a str,
+    pub standing: Standing,
+    pub opened: Instant,
     pub sent: u64,
     pub received: u64,
+    /// How the session before it ended.
+    pub before: Option<&'a str>,
 }
 
-/// Says where the session stands.
-pub fn state(writer: &Writer, mark: &str, counts: &Counts) -> String {
-    let local = writer.local_address().map_or_else(|| "unknown".to_owned(), |local| local.to_string());
-    format!(
-        "{}\nlocal     {local}\nsent      {} octets\nreceived  {} octets\nopen      {:.1} s",
-        standing(writer.peer(), mark, &writer.standing()),
-        counts.sent,
-        counts.received,
-        counts.open.as_secs_f64()
-    )
-}
-
-/// Says where the session stands, without what was counted.
-pub fn standing(peer: &Peer, mark: &str, standing: &Standing) -> String {
-    let tls = match mark {
-        "" => "no",
-        mark => mark.trim_start_matches(", "),
-    };
-    let step = if standing.is_in_step && standing.surprise.is_none() { "" } else { ", out of step" };
-    format!(
-        "peer      {peer}\ntls       {tls}\nphase     {}\nreplies   {} due{step}",
-        standing.phase, standing.outstanding
-    )
+impl fmt::Display for State<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let standing = &self.standing;
+        let tls = if self.mark.is_empty() { "no" } else { self.mark.trim_start_matches(", ") };
+        let step = if standing.is_in_step && standing.surprise.is_none() { "" } else { ", out of step" };
+        let local = self.local.map_or_else(|| "unknown".to_owned(), |local| local.to_string());
+        writeln!(f, "peer      {}\ntls       {tls}\nphase     {}", self.peer, standing.phase)?;
+        writeln!(f, "replies   {} due{step}\nlocal     {local}", standing.outstanding)?;
+        writeln!(f, "sent      {} octets\nreceived  {} octets", self.sent, self.received)?;
+        write!(f, "open      {:.1} s", self.opened.elapsed().as_secs_f64())?;
+        self.before.map_or(Ok(()), |how| write!(f, "\nbefore    {how}"))
+    }
 }
 
 /// Appends a line with what a challenge says, if it says something.

@@ -47,7 +47,6 @@ use mconnect_core::{Reader, Session, Writer};
 use nix::sys::signal::Signal;
 use zeroize::Zeroizing;
 
-pub use closed::CLOSED;
 pub use waker::Waker;
 
 use crate::connection::Setting;
@@ -59,10 +58,10 @@ use crate::signals;
 use crate::stderr::say;
 use crate::terminal::Manner;
 use crate::typing::auth::{authenticate, encode};
-use crate::typing::{send_chunk, send_file};
-use closed::Past;
+use crate::typing::{Past, how, send_chunk, send_file};
 use editor::{Editor, Typed};
 use escapes::Escape;
+use explain::Known;
 use inbox::Inbox;
 use send::Lines;
 
@@ -199,7 +198,7 @@ impl Talk<'_> {
                     return Over::Reopen(self.past("it was left, to be opened again".to_owned()));
                 }
                 Break(Leave::Closed) => {
-                    let how = closed::how(self.end.as_ref(), &self.writer.standing());
+                    let how = how(self.end.as_ref(), &self.writer.standing());
                     let past = self.past(how);
                     self.finish();
                     return Over::Closed(past);
@@ -214,14 +213,21 @@ impl Talk<'_> {
 
     /// Keeps what is to be known of the session after its end.
     fn past(&self, how: String) -> Past {
-        Past { how, state: self.state(), extensions: self.writer.extensions(), asked: self.asked }
+        Past::new(how, self.known(), self.asked)
     }
 
-    /// Says where the session stands.
-    fn state(&self) -> String {
-        let received = self.received + self.inbox.unfinished().size as u64;
-        let counts = explain::Counts { open: self.opened.elapsed(), sent: self.sent, received };
-        explain::state(&self.writer, self.setting.secure.mark(), &counts)
+    fn known(&self) -> Known {
+        let state = explain::State {
+            peer: self.writer.peer(),
+            local: self.writer.local_address(),
+            mark: self.setting.secure.mark(),
+            standing: self.writer.standing(),
+            opened: self.opened,
+            sent: self.sent,
+            received: self.received + self.inbox.unfinished().size as u64,
+            before: self.before.as_deref(),
+        };
+        Known { state: state.to_string(), extensions: self.writer.extensions() }
     }
 
     fn converse(&mut self) -> Flow {
@@ -293,12 +299,7 @@ impl Talk<'_> {
 
     fn obey(&mut self, escape: Escape) -> Flow {
         match escape {
-            Escape::Aside(aside) => explain::aside(aside, self.setting),
-            Escape::Extensions => explain::extensions(self.writer.extensions().as_ref()),
-            Escape::State => {
-                let before = self.before.as_ref().map(|how| format!("\nbefore    {how}")).unwrap_or_default();
-                say(&(self.state() + &before));
-            }
+            Escape::Aside(aside) => explain::aside(aside, &self.known(), self.setting),
             Escape::Authenticate(words) => return authenticate(self, &words),
             Escape::Encode(bytes) => return encode(self, &bytes),
             Escape::Visible => self.is_shown = true,

@@ -6,12 +6,14 @@ pub mod auth;
 #[path = "without_auth.rs"]
 pub mod auth;
 mod files;
+mod past;
 
 use std::ops::ControlFlow::{self, Continue};
 
 use mconnect_core::protocol::Standing;
 
 pub use files::{FileLines, expand, send_chunk, send_file};
+pub use past::{CLOSED, Past, how};
 
 use crate::progress::Work;
 
