@@ -1,0 +1,13 @@
+//! The place of what is known of TLS in a library that was built without it.
+
+use super::transcript::Record;
+use super::{Facts, Finding};
+use crate::tls::Info;
+
+pub(super) fn kept(info: &Info) -> Option<Info> {
+    match *info {}
+}
+
+pub(super) fn findings(_: &Record, _: &Facts) -> Vec<Finding> {
+    Vec::new()
+}
