@@ -5,26 +5,61 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use mconnect_core::diagnosis::{Act, Facts, Finding};
+use mconnect_core::protocol::Reply;
 
-use crate::args::{Mode, Options, Start};
-use crate::verdict::{Verdict, say};
+use crate::options::{Mode, Options, Start};
+use crate::stderr::say;
+use crate::verdict::Verdict;
+
+/// Returns whether the options leave room for it.
+pub fn is_wanted(options: &Options) -> bool {
+    options.prompt.explains && !options.is_quiet
+}
 
 /// Says why the session under way failed, if it did and that is known, and returns all that was found.
-pub fn tell(options: &Options, verdict: &Verdict) -> Vec<Finding> {
-    let transcript = verdict.transcript();
-    let facts = match transcript.unreached() {
-        Some(address) => of_the_machine(facts(options), address),
-        None => facts(options),
-    };
-    let findings = transcript.findings(&facts);
-    if let Some(finding) = findings.first().filter(|_| options.prompt.explains && !options.is_quiet) {
-        say(&format!("mconnect: {finding}"));
-    }
+pub fn session(options: &Options, verdict: &Verdict) -> Vec<Finding> {
+    let findings = verdict.transcript().findings(&all_facts(options, verdict));
+    told(findings.first(), options);
     findings
 }
 
+/// Says why the session under way ended, whatever was refused before.
+pub fn end(options: &Options, verdict: &Verdict) {
+    told(verdict.transcript().ending(&facts(options)).as_ref(), options);
+}
+
+/// Says why a step of a dialogue was not met: by the reply that came, or else by how the session ended.
+pub fn step(reply: Option<&Reply>, options: &Options, verdict: &Verdict) -> Option<Finding> {
+    let facts = all_facts(options, verdict);
+    let transcript = verdict.transcript();
+    let refusal = reply.and_then(|reply| transcript.refusal(reply.raw(), &facts));
+    let found = refusal.or_else(|| transcript.ending(&facts));
+    if !options.play.is_tap {
+        told(found.as_ref(), options);
+    }
+    found
+}
+
+/// Returns why a reply refused what was asked, by its last line, if it did and that is wanted.
+pub fn refusal(line: &[u8], options: &Options, verdict: &Verdict) -> Option<Finding> {
+    is_wanted(options).then(|| verdict.transcript().refusal(line, &facts(options))).flatten()
+}
+
+fn told(found: Option<&Finding>, options: &Options) {
+    if let Some(found) = found.filter(|_| is_wanted(options)) {
+        say(&format!("mconnect: {found}"));
+    }
+}
+
+fn all_facts(options: &Options, verdict: &Verdict) -> Facts {
+    match verdict.transcript().unreached() {
+        Some(address) => of_the_machine(facts(options), address),
+        None => facts(options),
+    }
+}
+
 /// Returns what the options say, and what the machine does where that takes no time.
-pub fn facts(options: &Options) -> Facts {
+fn facts(options: &Options) -> Facts {
     let security = &options.security;
     let facts = Facts::new()
         .naming(in_options)

@@ -95,10 +95,10 @@ pub fn run(session: Session, screen: Screen, timeouts: Timeouts, terminal: Optio
                 return;
             }
             Event::Received(Err(error)) => {
-                return verdict.complain(&error);
+                return verdict.failed(&error);
             }
             Event::Unsent(error) if error.is_timeout() => {
-                verdict.complain(&error);
+                verdict.failed(&error);
                 return closer.close();
             }
             // A failed write is only the symptom: receiving tells why.

@@ -10,6 +10,8 @@ pub struct Case {
     pub took: Duration,
     /// The whole story, if it did not go as expected.
     pub failure: Option<String>,
+    /// Why that may be, if something is known.
+    pub why: Option<String>,
 }
 
 /// Returns the outcomes in the Test Anything Protocol, version 13, which every consumer knows.
@@ -25,6 +27,9 @@ pub fn tap(cases: &[Case]) -> String {
             for line in failure.lines() {
                 push(&mut text, format_args!("    {line}\n"));
             }
+        }
+        if let Some(why) = &case.why {
+            push(&mut text, format_args!("  why: |\n    {why}\n"));
         }
         text.push_str("  ...\n");
     }
@@ -50,12 +55,13 @@ pub fn junit(cases: &[Case]) -> String {
         match &case.failure {
             None => text.push_str("/>\n"),
             Some(failure) => {
+                let story = case.why.iter().fold(failure.clone(), |story, why| format!("{story}\n{why}"));
                 let message = escaped(failure.lines().next().unwrap_or_default());
                 push(
                     &mut text,
                     format_args!(
                         ">\n    <failure message=\"{message}\">{}</failure>\n  </testcase>\n",
-                        escaped(failure)
+                        escaped(&story)
                     ),
                 );
             }
@@ -93,7 +99,11 @@ mod tests {
     fn cases() -> Vec<Case> {
         let took = Duration::from_micros(1500);
         let failure = Some("a.txt:3: expected `S: 5yz`, got `250 <\u{1}&>`\nthe last lines:\n  C: A".to_owned());
-        vec![Case { name: "a #1".to_owned(), took, failure: None }, Case { name: "b \"<".to_owned(), took, failure }]
+        let why = Some("perhaps <".to_owned());
+        vec![
+            Case { name: "a #1".to_owned(), took, failure: None, why: None },
+            Case { name: "b \"<".to_owned(), took, failure, why },
+        ]
     }
 
     #[test]
@@ -102,7 +112,7 @@ mod tests {
             tap(&cases()),
             "TAP version 13\n1..2\nok 1 - a \\#1\n  ---\n  duration_ms: 1.500\n  ...\nnot ok 2 - b \"<\n  ---\n  \
              duration_ms: 1.500\n  message: |\n    a.txt:3: expected `S: 5yz`, got `250 <\u{1}&>`\n    the last lines:\n      \
-             C: A\n  ...\n"
+             C: A\n  why: |\n    perhaps <\n  ...\n"
         );
     }
 
@@ -114,5 +124,6 @@ mod tests {
         let failed = "name=\"b &quot;&lt;\" time=\"0.001500\">\n    <failure message=\"a.txt:3: expected `S: 5yz`, got `250 \
             &lt;\u{fffd}&amp;&gt;`\">a.txt:3:";
         assert!(text.contains(failed), "{text}");
+        assert!(text.contains("C: A\nperhaps &lt;</failure>"), "{text}");
     }
 }

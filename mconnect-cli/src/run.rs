@@ -119,11 +119,24 @@ fn open_and_hand_over(
         say("a loopback server of mconnect's own: HELP lists its commands, mail goes nowhere");
     }
     let open = || {
-        let session = verdict.check(watch.over(connect.clone()).open().map_err(|error| Failure::from(&error)))?;
-        secure.begin(session, verdict)
+        let session = match watch.over(connect.clone(), verdict).open() {
+            Ok(session) => secure.begin(session, verdict),
+            Err(error) => {
+                verdict.failed(&error);
+                None
+            }
+        };
+        if session.is_none() {
+            watch.explain(verdict);
+        }
+        session
     };
     if let Some(session) = open() {
         hand_over(session, options, stage, watch, &secure, verdict, &open);
+        // At the prompt it was told as it came.
+        if !matches!(stage, Stage::Prompt(..)) {
+            watch.explain(verdict);
+        }
     }
     Ok(())
 }

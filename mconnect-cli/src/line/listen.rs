@@ -124,7 +124,7 @@ impl Talk<'_> {
 
     pub(super) fn give_up(&mut self, session: &mut Session, error: &Error) -> Flow {
         self.show_unfinished(session);
-        self.setting.verdict.complain(error);
+        self.setting.verdict.failed(error);
         self.end = Some(End::Given);
         Break(Stop::End)
     }

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 
 use mconnect_core::Timings;
+use mconnect_core::diagnosis::Finding;
 use mconnect_core::dialogue::Outcome;
 use mconnect_core::json::{Entry, Journal};
 use serde::Serialize as _;
@@ -44,6 +45,11 @@ impl Json {
     /// Tells how a step of a dialogue went.
     pub fn expectation(&self, outcome: &Outcome) {
         self.journal.expectation(outcome);
+    }
+
+    /// Tells why a session failed.
+    pub fn findings(&self, findings: &[Finding]) {
+        self.journal.findings(findings);
     }
 
     /// Tells that a session is over.

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use mconnect_core::protocol::{self, Extensions, ReplyLine, Standing, Visible};
+use mconnect_core::diagnosis::Finding;
+use mconnect_core::protocol::{Extensions, ReplyLine, Standing, Visible};
 use mconnect_core::{Peer, Writer};
 
 use super::paint;
@@ -62,24 +63,17 @@ pub fn standing(peer: &Peer, mark: &str, standing: &Standing) -> String {
 /// Appends a line with what a challenge says, if it says something.
 pub fn challenge(raw: &[u8], has_color: bool, out: &mut String) {
     if let Some(challenge) = decode(ReplyLine::new(raw).text()).filter(|challenge| !challenge.is_empty()) {
-        let text = format!("  that is: {}", Visible(&challenge));
-        out.push_str(&timestamps::of_now().unwrap_or_default());
-        out.push_str(&if has_color { paint::dim(&text) } else { text });
-        out.push('\n');
+        beneath(&format!("  that is: {}", Visible(&challenge)), has_color, out);
     }
 }
 
-/// Appends a line on what a negative reply means, by its enhanced status code or its reply code, if that is known.
-pub fn explain(raw: &[u8], has_color: bool, out: &mut String) {
-    let line = ReplyLine::new(raw);
-    let enhanced = line.enhanced_code().map(|code| code.to_string());
-    let plain = line.code().map(|code| format!("{:03}", code.number()));
-    // A detail of 0 says less than the reply code does.
-    let codes = enhanced.filter(|code| !code.ends_with(".0.0")).into_iter().chain(plain);
-    let known = codes.filter_map(|code| protocol::explain(&code).map(|meaning| format!("  {code}: {meaning}")));
-    if let Some(text) = known.into_iter().next() {
-        out.push_str(&timestamps::of_now().unwrap_or_default());
-        out.push_str(&if has_color { paint::dim(&text) } else { text });
-        out.push('\n');
-    }
+/// Appends a line on why a reply refused what was asked.
+pub fn refusal(found: &Finding, has_color: bool, out: &mut String) {
+    beneath(&format!("  {found}"), has_color, out);
+}
+
+fn beneath(text: &str, has_color: bool, out: &mut String) {
+    out.push_str(&timestamps::of_now().unwrap_or_default());
+    out.push_str(&if has_color { paint::dim(text) } else { text.to_owned() });
+    out.push('\n');
 }

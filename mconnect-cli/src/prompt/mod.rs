@@ -137,6 +137,9 @@ pub fn run(session: Session, setting: &Setting<'_>) {
             end: None,
         };
         let over = talk.live();
+        if !matches!(over, Over::Reopen(_)) {
+            setting.watch.explain_end(verdict);
+        }
         session_log::stop(setting.watch.session_log());
         let (past, opened) = match over {
             Over::Left => return,

@@ -85,7 +85,7 @@ impl Opening<'_> {
                 if let Error::Timeout { partial, .. } | Error::Closed { partial, .. } = &error {
                     let _ = self.screen.show(partial);
                 }
-                self.verdict.complain(&error);
+                self.verdict.failed(&error);
                 None
             }
         }

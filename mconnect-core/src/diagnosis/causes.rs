@@ -166,6 +166,9 @@ causes! {
     Utf8NotTaken "utf8_not_taken" "addresses or header fields beyond ASCII are not taken there" ""
     Loop "loop" "the message goes in a circle, or came through too many servers" ""
 
+    // Whatever it is.
+    Refused "refused" "{code}: {meaning}" ""
+
     // Certificates and handshakes.
     ChainIncomplete "chain_incomplete" "the server sent only its own certificate: the one of its issuer ({issuer}) is missing" "the server has to send the intermediate certificates, too"
     PrivateAuthority "private_authority" "the certificate is from an authority that is not trusted here: {issuer}" "<trust>"

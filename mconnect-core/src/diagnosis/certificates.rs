@@ -12,14 +12,18 @@ pub(super) fn kept(info: &Info) -> Option<Info> {
     Some(info.clone())
 }
 
-/// Returns what is wrong with what TLS came to: nothing, where any certificate was to be accepted.
-pub(super) fn findings(record: &Record, facts: &Facts) -> Vec<Finding> {
-    if let Some(Failed::Tls { failure: Some(failure), source, .. }) = &record.error {
-        return handshake(failure, &source.text, record, facts)
-            .map(|recognized| recognized.told(facts))
-            .into_iter()
-            .collect();
+/// Returns why a handshake failed, if it did.
+pub(super) fn handshake(record: &Record, facts: &Facts) -> Option<Finding> {
+    match &record.error {
+        Some(Failed::Tls { failure: Some(failure), source, .. }) => {
+            failed(failure, &source.text, record, facts).map(|recognized| recognized.told(facts))
+        }
+        _ => None,
     }
+}
+
+/// Returns what is wrong with the certificates: nothing, where any was to be accepted.
+pub(super) fn problems(record: &Record, facts: &Facts) -> Vec<Finding> {
     match &record.tls {
         Some(info) if !facts.accepts_any_certificate => info
             .problems
@@ -31,7 +35,7 @@ pub(super) fn findings(record: &Record, facts: &Facts) -> Vec<Finding> {
     }
 }
 
-fn handshake<'a>(failure: &TlsFailure, words: &str, record: &Record, facts: &Facts) -> Option<Recognized<'a>> {
+fn failed<'a>(failure: &TlsFailure, words: &str, record: &Record, facts: &Facts) -> Option<Recognized<'a>> {
     let cause = match failure {
         TlsFailure::NoTls => Cause::NotTls,
         TlsFailure::OldVersion { .. } => Cause::OldTls,

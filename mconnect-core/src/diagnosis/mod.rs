@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Nothing is asked of anybody here: there is no I/O. What shows no cause has no finding, and a session that went well has
-//! none. The causes and all their words stand together in one table; what replies mean, in another.
+//! none. The causes and all their words stand together in one table; what replies mean, in another. A refusal that fits no
+//! row of that has the meaning of its code ([`explain`](crate::protocol::explain)).
 
 mod causes;
 #[cfg(feature = "tls")]
@@ -79,18 +80,27 @@ impl fmt::Display for Finding {
 
 /// Returns what is wrong, the gravest first.
 fn findings(record: &Record, facts: &Facts) -> Vec<Finding> {
-    let mut all: Vec<Finding> = Vec::new();
-    if record.is_raw {
-        return all;
-    }
-    all.extend(connecting::finding(record, facts));
-    all.extend(speakers::finding(record, facts));
-    all.extend(certificates::findings(record, facts));
-    if all.is_empty() {
+    let mut all = circumstances(record, facts);
+    all.extend(certificates::problems(record, facts));
+    if all.is_empty() && !record.is_raw {
         all.extend(refusals::first(record, facts));
         all.extend(ends::finding(record, facts));
     }
     all.truncate(MOST_FINDINGS);
+    all
+}
+
+/// Returns what its end tells.
+fn ending(record: &Record, facts: &Facts) -> Option<Finding> {
+    circumstances(record, facts).into_iter().next().or_else(|| ends::finding(record, facts))
+}
+
+/// Returns what kept a session from being one at all.
+fn circumstances(record: &Record, facts: &Facts) -> Vec<Finding> {
+    let mut all = Vec::new();
+    all.extend(connecting::finding(record, facts));
+    all.extend(speakers::finding(record, facts));
+    all.extend(certificates::handshake(record, facts));
     all
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::command::Commands;
-use super::{Facts, Finding, certificates, findings};
+use super::{Facts, Finding, certificates, findings, refusals};
 use crate::error::{Error, TlsFailure};
 use crate::observer::{Event, Observer};
 use crate::protocol::{Answer, Extensions, Limits, Meaning, Phase, Reply, ReplyBuilder, ReplyLine, Request};
@@ -198,10 +198,19 @@ impl Transcript {
         findings(&self.record(), facts)
     }
 
-    /// Returns why the last reply refused what was asked, if it did, and that is known.
-    pub fn last_refusal(&self, facts: &Facts) -> Option<Finding> {
+    /// Returns why a reply refused what was asked, if it did: the last one that ended with this line, of those that are
+    /// kept.
+    pub fn refusal(&self, line: &[u8], facts: &Facts) -> Option<Finding> {
         let record = self.record();
-        record.last.as_ref().and_then(|exchange| super::refusals::finding(exchange, &record, facts))
+        let line = line.trim_ascii_end();
+        let is_it = |exchange: &&Exchange| exchange.reply.raw().trim_ascii_end().ends_with(line);
+        let exchange = record.last.iter().chain(record.refusals.iter().rev()).find(is_it)?;
+        refusals::told(exchange, &record, facts)
+    }
+
+    /// Returns what the end of the session tells, whatever was refused before it.
+    pub fn ending(&self, facts: &Facts) -> Option<Finding> {
+        super::ending(&self.record(), facts)
     }
 
     /// Returns the address that could not be connected to last, if there is no connection: a caller may look on its machine
@@ -316,7 +325,9 @@ impl Record {
         match phase {
             // The reply comes after the chunk.
             Phase::Chunk { .. } if self.phase == Some(Phase::Command) => {
-                self.due.pop_back_if(|due| *due == Request::Bdat);
+                if self.due.back() == Some(&Request::Bdat) {
+                    self.due.pop_back();
+                }
                 self.is_in_message = true;
             }
             Phase::Body | Phase::Chunk { .. } => self.is_in_message = true,

@@ -8,6 +8,10 @@ pub(super) fn kept(info: &Info) -> Option<Info> {
     match *info {}
 }
 
-pub(super) fn findings(_: &Record, _: &Facts) -> Vec<Finding> {
+pub(super) fn handshake(_: &Record, _: &Facts) -> Option<Finding> {
+    None
+}
+
+pub(super) fn problems(_: &Record, _: &Facts) -> Vec<Finding> {
     Vec::new()
 }

@@ -84,7 +84,7 @@ fn greeted(server: &Server, transcript: &Transcript) -> Session {
 }
 
 #[test]
-fn of_the_replies_the_last_refusal_is_told_too() {
+fn of_each_reply_its_refusal_is_told_too() {
     let server = Server::play(
         "S: 220 mx\nC: EHLO me\nS: 250 mx\nC: MAIL FROM:<a@example.org>\nS: 250 ok\nC: RCPT TO:<b@example.org>\n\
          S: 550 5.1.1 no such user\nC: RCPT TO:<c@example.org>\nS: 452 4.2.2 full\nC: RSET\nS: 250 ok",
@@ -93,8 +93,8 @@ fn of_the_replies_the_last_refusal_is_told_too() {
     let transcript = Transcript::new();
     let mut session = greeted(&server, &transcript);
     let mut last = |line: &str| {
-        session.command(line).unwrap();
-        transcript.last_refusal(&Facts::new()).map(|found| found.cause.id())
+        let reply = session.command(line).unwrap();
+        transcript.refusal(reply.raw(), &Facts::new()).map(|found| found.cause.id())
     };
     assert_eq!([last("EHLO me"), last("MAIL FROM:<a@example.org>")], [None, None]);
     assert_eq!(last("RCPT TO:<b@example.org>"), Some("no_such_mailbox"));

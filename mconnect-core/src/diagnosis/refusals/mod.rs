@@ -10,7 +10,7 @@ mod mail;
 
 use super::transcript::{Exchange, Record};
 use super::{Cause, Certainty, Facts, Finding, Recognized, token};
-use crate::protocol::{EnhancedCode, Meaning, Request};
+use crate::protocol::{EnhancedCode, Meaning, Request, explain};
 
 use Request::{Auth, AuthAnswer, Bdat, Data, Ehlo, EndOfData, Greeting, Helo, Lhlo, Mail, Rcpt};
 
@@ -177,10 +177,30 @@ pub(super) fn first(record: &Record, facts: &Facts) -> Option<Finding> {
     let mut refusals = record.refusals.iter().filter(is_asked);
     // What follows a refusal is its consequence: of that, only a close says more.
     let first = refusals.next()?;
-    finding(first, record, facts).or_else(|| {
-        let close = refusals.find(|later| later.answer.meaning() == Meaning::Closing)?;
-        finding(close, record, facts)
-    })
+    finding(first, record, facts)
+        .or_else(|| {
+            let close = refusals.find(|later| later.answer.meaning() == Meaning::Closing)?;
+            finding(close, record, facts)
+        })
+        .or_else(|| by_code(first, facts))
+}
+
+/// Returns why a reply refused what was asked, if it did: no more than what its code means, if that is all that is known.
+pub(super) fn told(exchange: &Exchange, record: &Record, facts: &Facts) -> Option<Finding> {
+    finding(exchange, record, facts).or_else(|| by_code(exchange, facts))
+}
+
+/// Returns what a code means: the enhanced one, unless the other says more.
+fn by_code(exchange: &Exchange, facts: &Facts) -> Option<Finding> {
+    let meaning = exchange.answer.meaning();
+    if !meaning.is_refusal() && meaning != Meaning::Closing {
+        return None;
+    }
+    let enhanced = exchange.reply.enhanced_code().filter(|code| code.detail != 0 || code.subject == POLICY_CODES);
+    let codes = [enhanced.map(|code| code.to_string()), Some(exchange.answer.code.number().to_string())];
+    let (code, meaning) = codes.into_iter().flatten().find_map(|code| explain(&code).map(|meaning| (code, meaning)))?;
+    let recognized = Recognized::new(Cause::Refused, Certainty::Certain, exchange.reply.to_string());
+    Some(recognized.with("code", code).with("meaning", meaning).told(facts))
 }
 
 fn always(_: &Case<'_>) -> bool {
@@ -192,6 +212,8 @@ fn has_word(text: &str, word: &str) -> bool {
     text.split(|c: char| !c.is_ascii_alphanumeric()).any(|part| part == word)
 }
 
+/// Of these enhanced status codes, the one without detail says more than most reply codes do.
+const POLICY_CODES: u16 = 7;
 const HELLO: &[Request] = &[Ehlo, Helo, Lhlo];
 const LOGIN: &[Request] = &[Auth, AuthAnswer];
 const ENVELOPE: &[Request] = &[Mail, Rcpt];
