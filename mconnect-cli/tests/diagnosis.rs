@@ -74,6 +74,39 @@ fn a_dialogue_that_is_not_met_says_why_and_one_that_expects_a_refusal_nothing() 
 }
 
 #[test]
+fn the_refusal_that_is_explained_is_the_one_that_the_dialogue_did_not_expect() {
+    let folder = Folder::new("diagnosis-step");
+    let refused_twice = PUT_OFF.replace("C: QUIT", "C: RCPT TO:<c@example.org>\nS: 550 5.1.1 no such user\nC: QUIT");
+    let dialogue = folder.write("it.txt", &refused_twice.replace("S: 550 5.1.1 no such user", "S: 250"));
+    let junit = folder.write("junit.xml", "");
+    let server = Server::play(&refused_twice).unwrap();
+    let output = talk(server.port(), &["--play", &dialogue, "--keep-going", "--tap", "--junit", &junit], "");
+    assert_status(&output, 1);
+    let why = "the recipient does not exist there";
+    assert!(out(&output).contains(&format!("\n  why: |\n    {why}\n")), "{}", out(&output));
+    assert!(std::fs::read_to_string(&junit).unwrap().contains(&format!("\n{why}</failure>")));
+    assert_eq!(complaints(&output), "", "TAP has it");
+    drop(server.join());
+}
+
+#[test]
+fn the_prompt_says_why_a_session_ended() {
+    let server = Server::play("S: 220 mx\nC: EHLO me\nS: 250 mx\nC: MAIL FROM:<a@example.org>\nS: *close*").unwrap();
+    let port = server.port().to_string();
+    let mut pty = Pty::start_with(MCONNECT, &["-p", &port, "127.0.0.1"], &[("TERM", "xterm"), ("NO_COLOR", "1")]);
+    for line in ["EHLO me", "MAIL FROM:<a@example.org>"] {
+        pty.expect("smtp> ");
+        pty.look_from_here();
+        pty.send(format!("{line}\r"));
+    }
+    pty.expect("mconnect: the server closed instead of answering MAIL: its log tells why");
+    pty.expect("closed> ");
+    pty.send("QUIT\r");
+    pty.wait();
+    server.join().unwrap();
+}
+
+#[test]
 fn the_prompt_tells_the_cause_of_each_refusal() {
     let server = Server::play(PUT_OFF).unwrap();
     let port = server.port().to_string();

@@ -263,14 +263,18 @@ fn answers_in_auth_follow_their_challenge() {
 
 #[test]
 fn a_refused_data_has_no_body_and_the_script_goes_on() {
-    let why = "\nmconnect: MAIL has to be granted before DATA";
-    for (reply, status, why) in [("503 no recipients", 69, why), ("451 later", 75, "")] {
+    for (reply, status, why) in [
+        ("503 no recipients", 69, "MAIL has to be granted before DATA"),
+        ("451 later", 75, "451: the server failed while processing; try again later"),
+    ] {
         let server = serve(&format!("S: 220 hi\nC: DATA\nS: {reply}\nC: NOOP\nS: 250 ok\nC: QUIT\nS: 221 bye"));
         let output = talk(server.port(), &[], "DATA\nhello\nQUIT\n.\nNOOP\nQUIT\n");
         assert_status(&output, status);
         assert_eq!(
             complaints(&output),
-            format!("mconnect: DATA was refused: 13 octets of input, up to the lone dot, were not sent{why}")
+            format!(
+                "mconnect: DATA was refused: 13 octets of input, up to the lone dot, were not sent\nmconnect: {why}"
+            )
         );
         server.join().unwrap();
     }
@@ -412,7 +416,8 @@ fn a_server_that_closes_early_is_told_with_what_was_not_sent() {
     assert_status(&output, 75);
     assert_eq!(out(&output), "220 hi\r\n421 closing\r\n");
     let told = format!(
-        "mconnect: 127.0.0.1:{port} closed the connection\nmconnect: not sent: 2 lines of the input (18 octets): the server was closing"
+        "mconnect: 127.0.0.1:{port} closed the connection\nmconnect: not sent: 2 lines of the input (18 octets): the server was closing\n\
+         mconnect: 421: the server cannot go on now, and closes the connection; try again later"
     );
     assert_eq!(complaints(&output), told);
 }
