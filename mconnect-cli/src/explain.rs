@@ -1,13 +1,15 @@
 //! Why a session failed: what this machine and the options know, and the words for what can be done here.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use mconnect_core::diagnosis::{Act, Facts, Finding};
 use mconnect_core::protocol::Reply;
 
-use crate::options::{Mode, Options, Start};
+use crate::options::{Mode, Options, Start, Target};
 use crate::stderr::say;
 use crate::verdict::Verdict;
 
@@ -53,7 +55,7 @@ fn told(found: Option<&Finding>, options: &Options) {
 
 fn all_facts(options: &Options, verdict: &Verdict) -> Facts {
     match verdict.transcript().unreached() {
-        Some(address) => of_the_machine(facts(options), address),
+        Some(address) => with_name_searched(of_the_machine(facts(options), address), options, address),
         None => facts(options),
     }
 }
@@ -76,6 +78,7 @@ fn facts(options: &Options) -> Facts {
 
 /// Adds what this machine has to do with an address that could not be connected to.
 fn of_the_machine(facts: Facts, address: SocketAddr) -> Facts {
+    let facts = if is_here(address.ip()) { facts.local_addresses([address.ip()]) } else { facts };
     match address {
         SocketAddr::V6(v6) if v6.ip().is_loopback() => {
             let other = SocketAddr::from((Ipv4Addr::LOCALHOST, v6.port()));
@@ -87,6 +90,51 @@ fn of_the_machine(facts: Facts, address: SocketAddr) -> Facts {
         SocketAddr::V6(v6) => facts.has_route6(has_route(SocketAddr::V6(v6))),
         SocketAddr::V4(_) => facts,
     }
+}
+
+/// Says whether an address is one of this machine's: only those can be bound to.
+fn is_here(address: IpAddr) -> bool {
+    UdpSocket::bind((address, 0)).is_ok()
+}
+
+/// Adds what the resolver made of the host, if that is another name: one that is not there as it was written, but is with a
+/// search domain of this machine behind it.
+fn with_name_searched(facts: Facts, options: &Options, address: SocketAddr) -> Facts {
+    let Target::Host(host) = &options.target else { return facts };
+    let name = host.name.as_str();
+    if name.parse::<IpAddr>().is_ok() || name.ends_with('.') || !name.contains('.') {
+        return facts;
+    }
+    let domains = fs::read_to_string(RESOLVER).map(|text| search_domains(&text)).unwrap_or_default();
+    let names = domains.iter().map(|domain| format!("{name}.{domain}"));
+    let is_at = |name: &str| resolved(name).is_some_and(|addresses| addresses.contains(&address.ip()));
+    match names.take(MOST_DOMAINS).find(|name| is_at(&format!("{name}."))) {
+        Some(searched) if resolved(&format!("{name}.")).is_some_and(|addresses| addresses.is_empty()) => {
+            facts.host(name, Some(&searched))
+        }
+        _ => facts,
+    }
+}
+
+/// Returns the addresses of a name, if the resolver is quick: this is for a sentence, and not worth a wait.
+fn resolved(name: &str) -> Option<Vec<IpAddr>> {
+    let (tell, told) = mpsc::channel();
+    let name = name.to_owned();
+    thread::spawn(move || {
+        let addresses = (name.as_str(), 0).to_socket_addrs();
+        let _ = tell.send(addresses.map(|all| all.map(|address| address.ip()).collect()).unwrap_or_default());
+    });
+    told.recv_timeout(RESOLVER_PATIENCE).ok()
+}
+
+/// Returns the domains that are tried behind a name: of several lines, the last counts.
+fn search_domains(text: &str) -> Vec<String> {
+    let lines = text.lines().map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
+    let mut domains = lines.filter_map(|words| match words.split_first() {
+        Some((&("search" | "domain"), domains)) => Some(domains.iter().map(|domain| (*domain).to_owned()).collect()),
+        _ => None,
+    });
+    domains.next_back().unwrap_or_default()
 }
 
 fn has_route(address: SocketAddr) -> bool {
@@ -116,3 +164,27 @@ fn in_options(act: Act) -> &'static str {
 }
 
 const LOOPBACK_PATIENCE: Duration = Duration::from_millis(200);
+const RESOLVER_PATIENCE: Duration = Duration::from_millis(500);
+/// Where systems keep what their resolver does.
+const RESOLVER: &str = "/etc/resolv.conf";
+const MOST_DOMAINS: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn search_domains_are_those_of_the_last_line_that_has_them() {
+        let text =
+            "# search no\nsearch a.example\nnameserver 192.0.2.1\nsearch b.example  c.example\noptions ndots:5\n";
+        assert_eq!(search_domains(text), ["b.example", "c.example"]);
+        assert_eq!(search_domains("domain d.example\n"), ["d.example"]);
+        assert_eq!(search_domains(""), [""; 0]);
+    }
+
+    #[test]
+    fn an_address_of_this_machine_is_told_from_another() {
+        assert!(is_here(Ipv4Addr::LOCALHOST.into()));
+        assert!(!is_here(Ipv4Addr::new(192, 0, 2, 1).into()));
+    }
+}

@@ -175,7 +175,7 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::NoHelloName, Certain).to(HELLO).codes(&[500, 501]).when(|case| case.exchange.commands.name.is_empty()),
     rule(Cause::HelloName, Possible)
         .to(HELLO)
-        .codes(&[501, 550, 553])
+        .codes(&[450, 501, 550, 553, 554])
         .when(|case| !case.exchange.commands.name.is_empty() && !case.text.contains("already")),
     rule(Cause::ClientRefused, Certain).to(POLICY).words(&[
         "client host rejected: access denied",
