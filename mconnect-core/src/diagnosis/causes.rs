@@ -61,6 +61,7 @@ causes! {
     SpeaksLmtp "speaks_lmtp" "the server speaks LMTP" "say LHLO, not EHLO"
     TlsExpected "tls_expected" "the server expects TLS from the first byte" "<tls>"
     PlainExpected "plain_expected" "the server begins in plain text, not with TLS" "<starttls>"
+    RefusedInPlain "refused_in_plain" "the server refuses the session before TLS begins: {line}" ""
     Inspected "inspected" "a firewall on the way rewrites SMTP: it puts asterisks and X's in the place of what the server says" "switch its SMTP inspection off"
     NulInReply "nul_in_reply" "lines of the server begin with NUL, which no SMTP server says" "look for what stands between, and at the port"
     CrAlone "cr_alone" "the server ends its lines with CR alone, and so none has an end" "it has to send CR LF"

@@ -39,9 +39,12 @@ pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
     if let Some(Failed::Tls { failure: Some(TlsFailure::PlainText(line)), .. }) = &record.error {
         let evidence = format!("\"{}\"", Visible(line));
         return Some(other(line, record, facts).unwrap_or_else(|| {
-            let is_smtp = line.first().is_some_and(u8::is_ascii_digit);
-            let cause = if is_smtp { Cause::PlainExpected } else { Cause::NotTls };
-            Recognized::new(cause, Certain, evidence).told(facts)
+            let cause = match line.first() {
+                Some(b'4' | b'5') if !complains_of_tls(line) => Cause::RefusedInPlain,
+                Some(digit) if digit.is_ascii_digit() => Cause::PlainExpected,
+                _ => Cause::NotTls,
+            };
+            Recognized::new(cause, Certain, evidence).with("line", String::from_utf8_lossy(line)).told(facts)
         }));
     }
     let first = first_words(record);
@@ -49,6 +52,13 @@ pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
         return Some(Recognized::new(Cause::TlsExpected, certainty, "a record of TLS came").told(facts));
     }
     other(first, record, facts).or_else(|| lmtp(record, facts)).or_else(|| odd(record, facts))
+}
+
+/// Says whether a refusal is about the handshake, which a server in plain text takes for commands before their time.
+fn complains_of_tls(line: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(line).to_lowercase();
+    let says = ["synchroni", "pipelining", "too soon", "pregreet", "unrecognized", "syntax", "command"];
+    line.starts_with(b"50") || says.iter().any(|word| text.contains(word))
 }
 
 /// The first that came, a line or not.

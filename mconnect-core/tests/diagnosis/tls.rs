@@ -157,6 +157,15 @@ fn a_server_that_speaks_plain_text_first_is_told_from_one_that_is_no_mail_server
     };
     let (id, told) = one(&first(&facts, say(b"220 mx.example.org ESMTP\r\n")));
     assert_eq!((id, told.contains("STARTTLS")), ("plain_expected", true), "{told}");
+    for (words, id) in [
+        (&b"554 SMTP synchronization error\r\n"[..], "plain_expected"),
+        (b"500 5.5.1 Command unrecognized\r\n", "plain_expected"),
+        (b"421 Too many concurrent SMTP connections\r\n", "refused_in_plain"),
+        (b"554 5.7.1 no service for 192.0.2.1\r\n", "refused_in_plain"),
+    ] {
+        let (got, told) = one(&first(&facts, say(words)));
+        assert_eq!(got, id, "{told}");
+    }
     let (id, told) = one(&first(&facts, say(b"SSH-2.0-OpenSSH_10.2\r\n")));
     assert_eq!((id, told.contains("SSH")), ("other_protocol", true), "{told}");
     let (id, told) = one(&first(&facts, say(b"HTTP/1.1 400 Bad Request\r\n\r\n")));

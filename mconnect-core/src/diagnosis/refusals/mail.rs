@@ -218,27 +218,14 @@ pub(super) static RULES: &[Rule] = &[
 ];
 
 fn says_relay(case: &Case<'_>) -> bool {
-    let says = [
-        "relay access denied",
-        "relaying denied",
-        "relay not permitted",
-        "relaying not permitted",
-        "unable to relay",
-        "not permitted to relay",
-        "relaying is not allowed",
-        "relay denied",
-        "not allowed to relay",
-        "relaying prohibited",
-        "we do not relay",
-        "relay is not permitted",
-        "not a relay",
-        "open relay",
-        "to relay",
-        "relaying not allowed",
-        "rcpthosts",
-        "relay access",
-    ];
-    says.iter().any(|word| case.text.contains(word))
+    let is_of_relaying = ["relay", "relaying", "relayed"].iter().any(|word| has_word(&case.text, word));
+    let refuses = ["denied", "permitted", "allowed", "prohibited", "refused", "forbidden", "disabled", "authorized"];
+    let says =
+        ["unable to relay", "we do not relay", "not a relay", "open relay", "to relay", "relay access", "rcpthosts"];
+    // A host that relays has a table of recipients.
+    let is_of_recipients = case.text.contains("relay recipient");
+    says.iter().any(|words| case.text.contains(words))
+        || is_of_relaying && !is_of_recipients && refuses.iter().any(|word| has_word(&case.text, word))
 }
 
 /// Says whether a reply names nothing but a policy: its words, if it has any that help, have been looked at before.
