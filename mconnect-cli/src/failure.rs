@@ -68,6 +68,11 @@ impl Failure {
         Self { cause: Some(words(error)), ..Self::new(status, message) }
     }
 
+    /// What an error says, and all that lies beneath it.
+    fn of(status: Status, error: &dyn StdError) -> Self {
+        Self { cause: causes(error), ..Self::new(status, error.to_string()) }
+    }
+
     /// The system does not do something for us.
     pub fn cannot(act: &str, error: &dyn StdError) -> Self {
         Self::because(Status::Io, format!("cannot {act}"), error)
@@ -120,7 +125,7 @@ impl From<&Error> for Failure {
             _ => Status::Protocol,
         };
         let hint = if error.is_truncation() { ": what came before may have been cut short" } else { "" };
-        Self { cause: causes(error), ..Self::new(status, error.to_string()) }.hint(hint)
+        Self::of(status, error).hint(hint)
     }
 }
 
@@ -132,14 +137,14 @@ impl From<ServerError> for Failure {
             ServerError::Deviation { .. } => Status::Unmet,
             _ => Status::Protocol,
         };
-        Self { cause: causes(&error), ..Self::new(status, error.to_string()) }
+        Self::of(status, &error)
     }
 }
 
 impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
         let status = if matches!(error, LoadError::Read { .. }) { Status::NoInput } else { Status::Data };
-        Self { cause: causes(&error), ..Self::new(status, error.to_string()) }
+        Self::of(status, &error)
     }
 }
 

@@ -130,6 +130,11 @@ pub fn script_ending(
     }
 }
 
+/// Tells how many octets of what was to go out a refused DATA has kept here.
+pub fn skipped(octets: u64, of_what: &str, up_to: &str) {
+    say(&format!("mconnect: DATA was refused: {octets} octets of {of_what}, {up_to}, were not sent"));
+}
+
 /// Returns the exit status that the end of a script asks for.
 fn status_of(end: script::End) -> Status {
     match end {

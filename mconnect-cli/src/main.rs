@@ -10,6 +10,7 @@ mod help;
 mod input;
 mod judge;
 mod line;
+mod lock;
 mod observers;
 mod options;
 mod overdue;
@@ -31,7 +32,9 @@ mod signals;
 mod stderr;
 mod terminal;
 mod timestamps;
+mod typing;
 mod verdict;
+mod waiting;
 
 use std::process::ExitCode;
 

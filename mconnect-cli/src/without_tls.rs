@@ -70,10 +70,6 @@ impl Secure {
         None
     }
 
-    pub fn is_quiet(&self) -> bool {
-        self.is_quiet
-    }
-
     pub fn note(&self, message: &str) {
         if !self.is_quiet {
             say(message);

@@ -8,13 +8,13 @@ use std::time::Duration;
 use mconnect_core::protocol::{Code, Request};
 
 use common::attack::for_each;
+use common::keys::CTRL_C;
 use common::screen::{Folder, Screen};
 use common::scripted::{BOSS, SECRET, Scripted, script_of};
 use common::{MCONNECT, Pty};
 
 /// Each class, and each special code.
 const CODES: [u16; 12] = [120, 200, 220, 221, 235, 250, 334, 354, 421, 454, 550, 600];
-const CTRL_C: &str = "\x03";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {

@@ -6,11 +6,12 @@ mod common;
 use std::io::{Read, Write};
 use std::sync::mpsc::{Sender, channel};
 
+use common::attack::LIMITED;
+use common::keys::CTRL_C;
 use common::screen::{Folder, Screen};
 use common::{MCONNECT, Peer, Pty, read_once};
 use nix::sys::signal::Signal;
 
-const CTRL_C: &str = "\x03";
 const SIZE: usize = 16 << 20;
 
 /// A server that takes one message once it is told to, and answers it once it is told again.
@@ -108,6 +109,30 @@ fn interrupted_it_says_how_much_went_out_and_whether_the_message_can_have_been_t
         drop(go);
         peer.received();
     }
+}
+
+#[test]
+fn without_a_prompt_a_long_file_goes_out_in_little_memory_and_shows_how_far_it_is() {
+    let folder = Folder::new();
+    let file = message(&folder);
+    let (peer, go) = slow();
+    let args = ["-c", LIMITED, "sh", MCONNECT, "-p", &peer.port.to_string(), "127.0.0.1"];
+    let mut pty = Pty::start("sh", &args);
+    pty.expect("220 hi");
+    pty.send("DATA\r");
+    pty.expect("354 go");
+    pty.send(format!("~r {file}\r"));
+    pty.expect("mail.eml: ");
+    pty.expect(" MB of 16.8 MB, ");
+    pty.expect(" s left");
+    go.send(()).unwrap();
+    pty.expect("mail.eml: 16.8 MB sent in ");
+    go.send(()).unwrap();
+    pty.expect("250 taken");
+    pty.send("QUIT\r");
+    pty.expect("221 bye");
+    assert_eq!(pty.wait(), 0);
+    assert_eq!(peer.received_text(), [(SIZE + 3).to_string()]);
 }
 
 #[test]

@@ -10,20 +10,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::screen::{Folder, Screen, paste};
+use common::keys::{CTRL_A, CTRL_C, CTRL_D, CTRL_R, CTRL_Z, LEFT, RIGHT, UP, paste};
+use common::screen::{Folder, Screen};
 use common::told::Told;
 use common::{MCONNECT, PATIENCE, Pty};
 use mconnect_core::server::Server;
 use nix::sys::signal::Signal;
-
-const CTRL_A: &str = "\x01";
-const CTRL_C: &str = "\x03";
-const CTRL_D: &str = "\x04";
-const CTRL_R: &str = "\x12";
-const CTRL_Z: &str = "\x1a";
-const LEFT: &str = "\x1b[D";
-const RIGHT: &str = "\x1b[C";
-const UP: &str = "\x1b[A";
 
 #[test]
 fn a_session_is_typed_and_the_prompt_follows_its_phase() {
@@ -74,11 +66,9 @@ fn what_the_server_says_appears_above_a_half_typed_line_with_the_cursor_where_it
 #[test]
 fn when_the_server_closes_its_last_words_are_shown_and_the_line_stays_at_the_prompt() {
     for (words, status) in [("421 too long\r\n", 75), ("", 76)] {
-        let (told, state) = (Told::start(), Folder::new());
+        let state = Folder::new();
         let variables = [("XDG_STATE_HOME", state.text())];
-        let mut screen = Screen::start_with(told.peer.port, &[], &variables, (24, 80));
-        told.say("220 hi\r\n");
-        screen.expect_last("smtp>");
+        let (told, mut screen) = Screen::greeted_with(&[], &variables, (24, 80));
         screen.send("MAIL FROM:<half");
         screen.expect_last("smtp> MAIL FROM:<half");
         if !words.is_empty() {
@@ -133,29 +123,21 @@ fn type_ahead_is_neither_lost_nor_shown_twice() {
     assert_eq!(shown.matches("NOOP 1").count() + shown.matches("NOOP 2").count(), 2, "{shown}");
     screen.send("OP 3\r");
     told.expect("NOOP 1\r\nNOOP 2\r\nNOOP 3\r\n");
-    screen.send(CTRL_C);
-    assert_eq!(screen.wait(), -(Signal::SIGINT as i32));
+    screen.interrupt();
 }
 
 #[test]
 fn ctrl_c_closes_at_once_at_the_prompt_and_while_a_reply_is_awaited() {
-    let told = Told::start();
-    let mut screen = Screen::start(told.peer.port, &[]);
-    told.say("220 hi\r\n");
-    screen.expect_last("smtp>");
+    let (told, mut screen) = Screen::greeted(&[]);
     screen.send("STARTTLS\r");
     told.expect("STARTTLS\r\n");
-    screen.send(CTRL_C);
-    assert_eq!(screen.wait(), -(Signal::SIGINT as i32));
+    screen.interrupt();
     assert_eq!(told.received(), "STARTTLS\r\n");
 }
 
 #[test]
 fn ctrl_d_half_closes_and_shows_what_still_comes() {
-    let told = Told::start();
-    let mut screen = Screen::start(told.peer.port, &[]);
-    told.say("220 hi\r\n");
-    screen.expect_last("smtp>");
+    let (told, mut screen) = Screen::greeted(&[]);
     screen.send(format!("x{CTRL_A}{CTRL_D}{CTRL_D}"));
     // The server sees the end of the input, and only then speaks.
     while told.reads.recv_timeout(PATIENCE).is_ok() {}
@@ -167,10 +149,7 @@ fn ctrl_d_half_closes_and_shows_what_still_comes() {
 
 #[test]
 fn ctrl_z_suspends_and_the_line_comes_back() {
-    let told = Told::start();
-    let mut screen = Screen::start(told.peer.port, &[]);
-    told.say("220 hi\r\n");
-    screen.expect_last("smtp>");
+    let (told, mut screen) = Screen::greeted(&[]);
     screen.send("NOOP ha");
     screen.expect_last("smtp> NOOP ha");
     screen.send(CTRL_Z);
@@ -181,8 +160,7 @@ fn ctrl_z_suspends_and_the_line_comes_back() {
     screen.expect_last("smtp> NOOP ha");
     screen.send("lf\r");
     told.expect("NOOP half\r\n");
-    screen.send(CTRL_C);
-    assert_eq!(screen.wait(), -(Signal::SIGINT as i32));
+    screen.interrupt();
 }
 
 #[test]
@@ -219,10 +197,7 @@ fn history_keeps_a_thousand_lines() {
     fs::create_dir(&folder).unwrap();
     let kept: String = (0..1500).map(|number| format!("NOOP {number}\n")).collect();
     fs::write(folder.join("history"), format!("#V2\n{kept}")).unwrap();
-    let told = Told::start();
-    let mut screen = Screen::start_with(told.peer.port, &[], &[("XDG_STATE_HOME", state.text())], (24, 80));
-    told.say("220 hi\r\n");
-    screen.expect_last("smtp>");
+    let (told, mut screen) = Screen::greeted_with(&[], &[("XDG_STATE_HOME", state.text())], (24, 80));
     screen.send("NOOP new\r");
     told.expect("NOOP new\r\n");
     screen.send(CTRL_C);
@@ -260,10 +235,7 @@ fn a_file_is_sent_as_command_lines_or_as_the_octets_of_a_chunk() {
 fn history_is_the_users_alone_and_holds_no_secret() {
     let state = Folder::new();
     let variables = [("XDG_STATE_HOME", state.text())];
-    let told = Told::start();
-    let mut screen = Screen::start_with(told.peer.port, &[], &variables, (24, 80));
-    told.say("220 hi\r\n");
-    screen.expect_last("smtp>");
+    let (told, mut screen) = Screen::greeted_with(&[], &variables, (24, 80));
     screen.send("NOOP one\r");
     told.expect("NOOP one\r\n");
     told.say("250 ok\r\n");
@@ -298,11 +270,9 @@ fn history_is_the_users_alone_and_holds_no_secret() {
 #[test]
 fn half_an_answer_is_neither_sent_as_a_command_nor_kept() {
     for (words, status) in [("421 too slow\r\n", 75), ("", 76)] {
-        let (told, state) = (Told::start(), Folder::new());
+        let state = Folder::new();
         let variables = [("XDG_STATE_HOME", state.text())];
-        let mut screen = Screen::start_with(told.peer.port, &[], &variables, (24, 80));
-        told.say("220 hi\r\n");
-        screen.expect_last("smtp>");
+        let (told, mut screen) = Screen::greeted_with(&[], &variables, (24, 80));
         screen.send("AUTH LOGIN\r");
         told.expect("AUTH LOGIN\r\n");
         told.say("334 go\r\n");
@@ -362,10 +332,7 @@ fn sessions_at_once_keep_each_others_history_and_duplicates_are_folded() {
 
 #[test]
 fn lines_are_edited_and_searched_with_the_keys_of_emacs_or_vi() {
-    let told = Told::start();
-    let mut screen = Screen::start(told.peer.port, &[]);
-    told.say("220 hi\r\n");
-    screen.expect_last("smtp>");
+    let (told, mut screen) = Screen::greeted(&[]);
     screen.send(format!("OP grüße 世界{CTRL_A}NO\r"));
     told.expect("NOOP grüße 世界\r\n");
     told.say("250 ok\r\n");
@@ -377,10 +344,7 @@ fn lines_are_edited_and_searched_with_the_keys_of_emacs_or_vi() {
     screen.send(CTRL_C);
     screen.wait();
 
-    let told = Told::start();
-    let mut screen = Screen::start(told.peer.port, &["--edit-mode", "vi"]);
-    told.say("220 hi\r\n");
-    screen.expect_last("smtp>");
+    let (told, mut screen) = Screen::greeted(&["--edit-mode", "vi"]);
     screen.send("OP x\x1b");
     screen.expect_last("smtp> OP x");
     screen.pty.wait_for("command mode", |bytes| screen.parse(bytes).screen().cursor_position() == (1, 9));
@@ -392,10 +356,7 @@ fn lines_are_edited_and_searched_with_the_keys_of_emacs_or_vi() {
 
 #[test]
 fn two_thousand_lines_while_typing_are_all_shown_in_order_and_the_line_is_intact() {
-    let told = Told::start();
-    let mut screen = Screen::start_with(told.peer.port, &[], &[], (2500, 80));
-    told.say("220 hi\r\n");
-    screen.expect_last("smtp>");
+    let (told, mut screen) = Screen::greeted_with(&[], &[], (2500, 80));
     let line = "NOOP typed while the server speaks";
     let mut keys = line.chars();
     let mut expected = vec!["220 hi".to_owned()];
@@ -422,10 +383,7 @@ fn two_thousand_lines_while_typing_are_all_shown_in_order_and_the_line_is_intact
 
 #[test]
 fn a_line_of_the_server_is_on_the_screen_within_50_ms() {
-    let told = Told::start();
-    let mut screen = Screen::start(told.peer.port, &[]);
-    told.say("220 hi\r\n");
-    screen.expect_last("smtp>");
+    let (told, mut screen) = Screen::greeted(&[]);
     screen.send("half");
     screen.expect_last("smtp> half");
     let mut times: Vec<Duration> = (0..9)
@@ -444,6 +402,34 @@ fn a_line_of_the_server_is_on_the_screen_within_50_ms() {
     assert!(times[4] < Duration::from_millis(50), "{times:?}");
     screen.send(CTRL_C);
     screen.wait();
+}
+
+#[test]
+fn a_key_is_on_the_screen_within_50_ms_whether_or_not_the_server_talks() {
+    for is_talking in [false, true] {
+        let (told, mut screen) = Screen::greeted(&[]);
+        screen.send("NOOP ");
+        screen.expect_last("smtp> NOOP");
+        let mut times: Vec<Duration> = ('a'..='z')
+            .enumerate()
+            .map(|(number, key)| {
+                if is_talking && number % 3 == 0 {
+                    told.say("250-talk\r\n");
+                }
+                screen.pty.look_from_here();
+                let begun = Instant::now();
+                screen.send(key.to_string());
+                screen.pty.expect(&key.to_string());
+                begun.elapsed()
+            })
+            .collect();
+        times.sort();
+        println!("talking: {is_talking}; median {:?}, longest {:?}", times[13], times[25]);
+        assert!(times[13] < Duration::from_millis(50), "{times:?}");
+        screen.expect_last("smtp> NOOP abcdefghijklmnopqrstuvwxyz");
+        screen.interrupt();
+        told.received();
+    }
 }
 
 #[test]
@@ -472,10 +458,7 @@ fn a_pasted_body_of_5000_lines_arrives_byte_for_byte() {
 
 #[test]
 fn a_pasted_script_goes_in_step_and_a_refused_body_is_passed_over() {
-    let told = Told::start();
-    let mut screen = Screen::start(told.peer.port, &[]);
-    told.say("220 hi\r\n");
-    screen.expect_last("smtp>");
+    let (told, mut screen) = Screen::greeted(&[]);
     screen.send(paste("NOOP 1\nDATA\nquit\n.\n~.\nNOOP ha"));
     told.expect("NOOP 1\r\n");
     told.say("250 1\r\n");
@@ -494,10 +477,7 @@ fn a_pasted_script_goes_in_step_and_a_refused_body_is_passed_over() {
 
 #[test]
 fn a_terminal_of_20_columns_wraps_and_follows_its_size() {
-    let told = Told::start();
-    let mut screen = Screen::start_with(told.peer.port, &[], &[], (24, 20));
-    told.say("220 hi\r\n");
-    screen.expect_last("smtp>");
+    let (told, mut screen) = Screen::greeted_with(&[], &[], (24, 20));
     screen.send("NOOP 世界 e\u{301} 12345678");
     screen.expect(&["220 hi", "smtp> NOOP 世界 e\u{301} 12", "345678"]);
     told.say("250-unasked\r\n");
@@ -523,10 +503,7 @@ fn a_terminal_of_20_columns_wraps_and_follows_its_size() {
 
 #[test]
 fn chunks_are_typed_and_the_prompt_counts_them_down() {
-    let told = Told::start();
-    let mut screen = Screen::start(told.peer.port, &[]);
-    told.say("220 hi\r\n");
-    screen.expect_last("smtp>");
+    let (told, mut screen) = Screen::greeted(&[]);
     screen.send("BDAT 12\r");
     screen.expect_last("bdat, 12 left>");
     screen.send("quit\r");
@@ -547,10 +524,7 @@ fn chunks_are_typed_and_the_prompt_counts_them_down() {
 
 #[test]
 fn starttls_keeps_the_prompt_shut_until_its_reply() {
-    let told = Told::start();
-    let mut screen = Screen::start(told.peer.port, &[]);
-    told.say("220 hi\r\n");
-    screen.expect_last("smtp>");
+    let (told, mut screen) = Screen::greeted(&[]);
     screen.send("STARTTLS\rNOOP too early\r");
     told.expect("STARTTLS\r\n");
     told.say("454 not now\r\n");
@@ -568,10 +542,7 @@ fn the_prompt_is_shut_whatever_else_is_due_before_the_reply_that_matters() {
         ("AUTH LOGIN", ["250 AUTH LOGIN", "502 no"]),
         ("QUIT", ["250 ok", "500 never"]),
     ] {
-        let told = Told::start();
-        let mut screen = Screen::start(told.peer.port, &[]);
-        told.say("220 hi\r\n");
-        screen.expect_last("smtp>");
+        let (told, mut screen) = Screen::greeted(&[]);
         screen.send("EHLO x\r");
         // A slow reply does not keep the prompt.
         screen.expect_last("smtp, 1 due>");
@@ -594,10 +565,7 @@ fn the_prompt_is_shut_whatever_else_is_due_before_the_reply_that_matters() {
 
 #[test]
 fn a_paste_ends_where_what_it_was_meant_for_is_refused() {
-    let told = Told::start();
-    let mut screen = Screen::start(told.peer.port, &[]);
-    told.say("220 hi\r\n");
-    screen.expect_last("smtp>");
+    let (told, mut screen) = Screen::greeted(&[]);
     screen.send("\x1b[200~AUTH LOGIN\rdXNlcg==\rcGFzc3dvcmQ=\r\x1b[201~");
     told.expect("AUTH LOGIN\r\n");
     told.say("502 no\r\n");
@@ -680,10 +648,7 @@ fn escapes_help_tell_and_send() {
 
 #[test]
 fn without_escapes_a_tilde_is_a_tilde() {
-    let told = Told::start();
-    let mut screen = Screen::start(told.peer.port, &["--no-escapes"]);
-    told.say("220 hi\r\n");
-    screen.expect_last("smtp>");
+    let (told, mut screen) = Screen::greeted(&["--no-escapes"]);
     screen.send("~.\r");
     told.expect("~.\r\n");
     screen.send(CTRL_C);

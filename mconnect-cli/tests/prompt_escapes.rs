@@ -5,18 +5,12 @@ mod common;
 
 use std::fs;
 
+use common::keys::{CTRL_C, CTRL_D};
 use common::screen::{Folder, Screen};
-use common::told::Told;
-
-const CTRL_C: &str = "\x03";
-const CTRL_D: &str = "\x04";
 
 #[test]
 fn one_answer_is_shown_and_the_next_one_is_hidden_again() {
-    let told = Told::start();
-    let mut screen = Screen::start(told.peer.port, &[]);
-    told.say("220 hi\r\n");
-    screen.expect_last("smtp>");
+    let (told, mut screen) = Screen::greeted(&[]);
     // Asked for before there is anything to answer, it is kept until then.
     screen.enter("~v", "smtp>");
     screen.send("AUTH LOGIN\r");
@@ -43,10 +37,7 @@ fn a_file_that_begins_with_no_command_is_asked_about_and_a_tilde_is_the_users_fo
     let folder = Folder::new();
     fs::write(folder.path().join("mail.eml"), "Subject: x\n\ntext\n").unwrap();
     fs::write(folder.path().join("script"), "noop\r\nRSET").unwrap();
-    let told = Told::start();
-    let mut screen = Screen::start_with(told.peer.port, &[], &[("HOME", folder.text())], (24, 120));
-    told.say("220 hi\r\n");
-    screen.expect_last("smtp>");
+    let (told, mut screen) = Screen::greeted_with(&[], &[("HOME", folder.text())], (24, 120));
     for answer in ["", "n", "*"] {
         screen.enter(
             "~r ~/mail.eml",
@@ -97,10 +88,7 @@ fn closing_at_once_says_what_is_lost() {
         ),
         (&["NOOP"], &["250 ok\r\n"], ""),
     ] {
-        let told = Told::start();
-        let mut screen = Screen::start(told.peer.port, &[]);
-        told.say("220 hi\r\n");
-        screen.expect_last("smtp>");
+        let (told, mut screen) = Screen::greeted(&[]);
         let mut sent = String::new();
         for (line, reply) in lines.iter().zip(replies) {
             screen.send(format!("{line}\r"));
@@ -124,10 +112,7 @@ fn closing_at_once_says_what_is_lost() {
 
 #[test]
 fn tab_lists_the_escapes_also_in_a_body() {
-    let told = Told::start();
-    let mut screen = Screen::start(told.peer.port, &[]);
-    told.say("220 hi\r\n");
-    screen.expect_last("smtp>");
+    let (told, mut screen) = Screen::greeted(&[]);
     screen.send("~\t\t");
     screen.pty.expect("~64");
     for name in ["~?", "~h", "~r", "~b", "~x", "~e", "~s", "~t", "~a", "~w", "~v", "~o", "~.", "~~"] {

@@ -3,11 +3,10 @@
 
 mod common;
 
-use common::screen::{Folder, Screen, paste};
+use common::keys::{CTRL_C, CTRL_D, paste};
+use common::screen::{Folder, Screen};
 use common::told::Told;
 
-const CTRL_C: &str = "\x03";
-const CTRL_D: &str = "\x04";
 const SECRET: &str = "c2VjcmV0";
 const DROPPED: &str = "mconnect: what was typed ahead was dropped";
 

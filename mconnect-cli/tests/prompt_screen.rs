@@ -8,30 +8,14 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
+use common::keys::{BACKSPACE, CTRL_A, CTRL_E, CTRL_R, CTRL_U, LEFT, RIGHT, paste};
 use common::screen::{Folder, Screen};
 use common::told::Told;
 use mconnect_core::server::Server;
 use nix::sys::signal::Signal;
 
-const CTRL_A: &str = "\x01";
-const CTRL_C: &str = "\x03";
-const CTRL_E: &str = "\x05";
-const CTRL_R: &str = "\x12";
-const CTRL_U: &str = "\x15";
-const LEFT: &str = "\x1b[D";
-const RIGHT: &str = "\x1b[C";
-const BACKSPACE: &str = "\x7f";
 const BEGIN_UPDATE: &str = "\x1b[?2026h";
 const END_UPDATE: &str = "\x1b[?2026l";
-
-/// The tool at a command prompt, on a terminal of this size.
-fn at_prompt(options: &[&str], size: (u16, u16)) -> (Told, Screen) {
-    let told = Told::start();
-    let screen = Screen::start_with(told.peer.port, options, &[], size);
-    told.say("220 hi\r\n");
-    screen.expect(&["220 hi", "smtp>"]);
-    (told, screen)
-}
 
 #[track_caller]
 fn expect_cursor(screen: &Screen, row: u16, column: u16) {
@@ -49,20 +33,11 @@ fn expect_after(screen: &Screen, these: &str, those: &str) {
     });
 }
 
-fn leave(mut screen: Screen) {
-    screen.send(CTRL_C);
-    assert_eq!(screen.wait(), -(Signal::SIGINT as i32));
-}
-
-fn paste(text: &str) -> String {
-    format!("\x1b[200~{text}\x1b[201~")
-}
-
 #[test]
 fn a_resized_terminal_shows_the_whole_line_at_once_wherever_the_cursor_is() {
     let line = "NOOP 0123456789 abcdefghij 0123456789 abcdefghij";
     for (keys, column) in [("", 54), (CTRL_A, 6), ("\x1b[D\x1b[D\x1b[D", 51), ("\x01\x1b[C\x1b[C\x1b[C", 9)] {
-        let (_told, mut screen) = at_prompt(&[], (24, 80));
+        let (_told, mut screen) = Screen::greeted(&[]);
         screen.send(line);
         screen.expect(&["220 hi", &format!("smtp> {line}")]);
         screen.send(keys);
@@ -85,13 +60,13 @@ fn a_resized_terminal_shows_the_whole_line_at_once_wherever_the_cursor_is() {
         expect_cursor(&screen, 1, 6);
         screen.send(CTRL_E);
         expect_cursor(&screen, 3, 14);
-        leave(screen);
+        screen.interrupt();
     }
 }
 
 #[test]
 fn a_resized_terminal_keeps_the_place_of_the_line_at_its_bottom() {
-    let (told, mut screen) = at_prompt(&[], (6, 40));
+    let (told, mut screen) = Screen::greeted_with(&[], &[], (6, 40));
     for number in 0..10 {
         told.say(&format!("note {number}\r\n"));
     }
@@ -102,7 +77,7 @@ fn a_resized_terminal_keeps_the_place_of_the_line_at_its_bottom() {
     expect_cursor(&screen, 5, 32);
     screen.resize(6, 20);
     screen.expect(&["note 6", "note 7", "note 8", "note 9", "smtp> NOOP 012345678", "9 0123456789"]);
-    leave(screen);
+    screen.interrupt();
 }
 
 #[test]
@@ -137,7 +112,7 @@ fn a_tab_in_a_line_of_a_body_takes_the_columns_up_to_the_next_stop_and_gives_the
 
 #[test]
 fn one_pasted_line_stays_on_the_screen_as_a_typed_one_does() {
-    let (told, mut screen) = at_prompt(&[], (24, 80));
+    let (told, mut screen) = Screen::greeted(&[]);
     screen.send(paste("NOOP pasted\r"));
     told.expect("NOOP pasted\r\n");
     told.say("250 ok\r\n");
@@ -147,12 +122,12 @@ fn one_pasted_line_stays_on_the_screen_as_a_typed_one_does() {
     told.expect("NOOP pasted\r\nNOOP more\r\n");
     told.say("250 ok\r\n");
     screen.expect(&["220 hi", "smtp> NOOP pasted", "250 ok", "smtp> NOOP more", "250 ok", "smtp>"]);
-    leave(screen);
+    screen.interrupt();
 }
 
 #[test]
 fn joined_emoji_leave_no_gap_and_go_out_as_they_were_typed() {
-    let (told, mut screen) = at_prompt(&[], (24, 80));
+    let (told, mut screen) = Screen::greeted(&[]);
     let text = "x👨\u{200d}👩\u{200d}👧y ❤\u{fe0f}z 👋🏿!";
     screen.send(format!("NOOP {text}"));
     screen.expect_row("smtp> NOOP x👨👩👧y ❤z 👋\u{200b}🏿!");
@@ -162,12 +137,12 @@ fn joined_emoji_leave_no_gap_and_go_out_as_they_were_typed() {
     screen.expect_row("smtp> NOOP x👨👩👧y ❤z👋\u{200b}🏿!");
     screen.send("\r");
     told.expect(&format!("NOOP {}\r\n", text.replace("z ", "z")));
-    leave(screen);
+    screen.interrupt();
 }
 
 #[test]
 fn a_line_of_the_server_and_the_prompt_after_it_come_in_one_update_of_the_screen() {
-    let (told, mut screen) = at_prompt(&[], (24, 80));
+    let (told, mut screen) = Screen::greeted(&[]);
     screen.send("NOOP half");
     screen.expect(&["220 hi", "smtp> NOOP half"]);
     screen.pty.look_from_here();
@@ -181,12 +156,12 @@ fn a_line_of_the_server_and_the_prompt_after_it_come_in_one_update_of_the_screen
     assert!(update.contains("unasked\r\n") && update.ends_with("smtp> NOOP half"), "{update:?}");
     // What came before was drawn for the keys alone.
     assert!(shown.split(BEGIN_UPDATE).next().unwrap().ends_with("half"), "{shown:?}");
-    leave(screen);
+    screen.interrupt();
 }
 
 #[test]
 fn an_update_that_the_end_of_the_session_follows_is_ended() {
-    let (told, mut screen) = at_prompt(&[], (24, 80));
+    let (told, mut screen) = Screen::greeted(&[]);
     told.say("421 so long\r\n");
     screen.expect_last("closing>");
     told.received();
@@ -213,12 +188,12 @@ fn a_search_of_the_history_shows_no_hint_as_what_it_found() {
     screen.expect_last("(reverse-i-search)`MA': MAI");
     screen.send(format!("{CTRL_E}{CTRL_U}"));
     screen.expect_last("smtp> EHLO client.example");
-    leave(screen);
+    screen.interrupt();
 }
 
 #[test]
 fn what_the_server_says_in_a_search_is_shown_after_it_and_the_search_goes_on() {
-    let (told, mut screen) = at_prompt(&[], (24, 80));
+    let (told, mut screen) = Screen::greeted(&[]);
     screen.send("NOOP find me\r");
     told.expect("NOOP find me\r\n");
     told.say("250 ok\r\n");
@@ -231,7 +206,7 @@ fn what_the_server_says_in_a_search_is_shown_after_it_and_the_search_goes_on() {
     screen.send(CTRL_E);
     screen.expect_row("unasked");
     screen.expect_last("smtp> NOOP find me");
-    leave(screen);
+    screen.interrupt();
 }
 
 #[test]
@@ -251,13 +226,13 @@ fn escape_and_a_command_of_vi_lose_no_key_however_fast() {
     ] {
         // All at once, and as fast as a hand is.
         for pause in [Duration::ZERO, Duration::from_millis(40)] {
-            let (told, mut screen) = at_prompt(&["--edit-mode", "vi"], (24, 80));
+            let (told, mut screen) = Screen::greeted(&["--edit-mode", "vi"]);
             for key in format!("NOOP {keys}\r").chars() {
                 screen.send(key.to_string());
                 thread::sleep(pause);
             }
             told.expect(&format!("{line}\r\n"));
-            leave(screen);
+            screen.interrupt();
         }
     }
 }
@@ -270,7 +245,7 @@ fn cr_lf_makes_no_empty_lines_through_a_multiplexer_or_without_the_marks_of_a_pa
         paste("NOOP 1\nNOOP 2\n"),
         "NOOP 1\r\nNOOP 2\r\n".to_owned(),
     ] {
-        let (told, mut screen) = at_prompt(&[], (24, 80));
+        let (told, mut screen) = Screen::greeted(&[]);
         screen.send(&keys);
         told.expect("NOOP 1\r\n");
         told.say("250 1\r\n");
@@ -279,13 +254,13 @@ fn cr_lf_makes_no_empty_lines_through_a_multiplexer_or_without_the_marks_of_a_pa
         screen.expect_row("250 2");
         screen.send("NOOP 3\r");
         told.expect("NOOP 1\r\nNOOP 2\r\nNOOP 3\r\n");
-        leave(screen);
+        screen.interrupt();
     }
 }
 
 #[test]
 fn no_key_is_lost_while_the_server_talks_every_50_ms() {
-    let (told, mut screen) = at_prompt(&[], (400, 80));
+    let (told, mut screen) = Screen::greeted_with(&[], &[], (400, 80));
     let words = told.words();
     let talking = thread::spawn(move || {
         for number in 0..80 {
@@ -317,13 +292,13 @@ fn no_key_is_lost_while_the_server_talks_every_50_ms() {
         let line = format!("line {number}");
         assert_eq!(shown.iter().filter(|row| **row == line).count(), 1, "{line}: {shown:#?}");
     }
-    leave(screen);
+    screen.interrupt();
 }
 
 #[test]
 fn a_signal_ends_it_in_a_search_and_in_a_paste_without_an_end() {
     for keys in [CTRL_R, "\x1b[200~NOOP", "\x16", "\x18", "\x1b"] {
-        let (_told, mut screen) = at_prompt(&[], (24, 80));
+        let (_told, mut screen) = Screen::greeted(&[]);
         screen.send("NOOP x\r");
         screen.expect_last("smtp, 1 due>");
         screen.send(keys);

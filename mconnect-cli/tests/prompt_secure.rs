@@ -8,13 +8,11 @@ use std::fs;
 use std::io::{Read, Write};
 use std::sync::mpsc::{Receiver, channel};
 
+use common::keys::{CTRL_C, CTRL_D};
 use common::screen::{Folder, Screen};
 use common::{MCONNECT, Peer, Pty, read_once};
 use mconnect_core::auth::{Mechanism, encode};
 use mconnect_core::server::{Authority, Identity, Server, Setup};
-
-const CTRL_C: &str = "\x03";
-const CTRL_D: &str = "\x04";
 
 fn self_signed() -> Server {
     Setup::new().tls(&Identity::self_signed(["127.0.0.1"])).auth([("user", "pencil")]).start().unwrap()

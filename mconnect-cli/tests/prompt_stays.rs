@@ -6,15 +6,13 @@ mod common;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::thread;
-use std::time::Duration;
 
+use common::keys::{CTRL_C, CTRL_D};
 use common::screen::{Folder, Screen};
 use common::told::Told;
 use common::{Peer, read_once};
 use nix::sys::signal::Signal;
 
-const CTRL_C: &str = "\x03";
-const CTRL_D: &str = "\x04";
 const CLOSED: &str = "mconnect: the connection is closed: ~o opens the session again, QUIT leaves";
 
 /// A server whose sessions are played one after the other.
@@ -122,6 +120,20 @@ fn a_session_that_cannot_be_opened_again_leaves_the_prompt_as_it_is() {
 }
 
 #[test]
+fn ctrl_c_leaves_the_closed_prompt_also_between_two_readings() {
+    for _ in 0..25 {
+        let (port, thread) = sessions(vec![refuse]);
+        let mut screen = Screen::start(port, &[]);
+        screen.expect_last("closed>");
+        screen.send("NOOP\r");
+        screen.pty.expect(CLOSED);
+        screen.send(CTRL_C);
+        assert_eq!(screen.wait(), 75);
+        thread.join().unwrap();
+    }
+}
+
+#[test]
 fn a_session_that_was_to_end_ends_the_prompt() {
     for keys in ["QUIT\r", CTRL_D, "~.\r"] {
         let peer = Peer::start(|mut stream| {
@@ -188,10 +200,7 @@ fn ctrl_d_before_the_greeting_waits_for_it() {
 
 #[test]
 fn a_reply_that_is_late_has_a_clock_at_the_open_prompt_and_at_the_shut_one() {
-    let told = Told::start();
-    let mut screen = Screen::start(told.peer.port, &[]);
-    told.say("220 hi\r\n");
-    screen.expect_last("smtp>");
+    let (told, mut screen) = Screen::greeted(&[]);
     screen.send("RSET\r");
     screen.expect(&["220 hi", "smtp> RSET", "waiting for the reply to RSET, 2 s", "smtp, 1 due>"]);
     told.say("250 ok\r\n");
@@ -216,7 +225,12 @@ fn a_reply_that_is_late_has_a_clock_at_the_open_prompt_and_at_the_shut_one() {
 }
 
 #[test]
-fn a_timeout_that_was_asked_for_holds_at_the_prompt() {
+fn a_timeout_that_was_asked_for_holds_at_the_prompt_and_not_in_a_body() {
+    let (in_body, mut body) = Screen::greeted(&["--timeout", "1"]);
+    body.send("DATA\r");
+    in_body.expect("DATA\r\n");
+    in_body.say("354 go\r\n");
+    body.expect_last("data, . ends>");
     for greets in [true, false] {
         let told = Told::start();
         let mut screen = Screen::start(told.peer.port, &["--timeout", "1"]);
@@ -231,28 +245,44 @@ fn a_timeout_that_was_asked_for_holds_at_the_prompt() {
         assert_eq!(screen.wait(), 75);
         told.received();
     }
-    // A body has none: nothing is due.
-    let told = Told::start();
-    let mut screen = Screen::start(told.peer.port, &["--timeout", "1"]);
-    told.say("220 hi\r\n");
-    screen.expect_last("smtp>");
-    screen.send("DATA\r");
-    told.expect("DATA\r\n");
-    told.say("354 go\r\n");
-    screen.expect_last("data, . ends>");
-    thread::sleep(Duration::from_millis(1500));
-    screen.send("text\r");
-    told.expect("DATA\r\ntext\r\n");
-    screen.send(CTRL_C);
-    assert_eq!(screen.wait(), -(Signal::SIGINT as i32));
+    // Twice that time has passed since the body began: nothing is due there.
+    body.expect_last("data, . ends>");
+    body.send("text\r");
+    in_body.expect("DATA\r\ntext\r\n");
+    body.interrupt();
+}
+
+#[test]
+fn with_a_trace_the_prompt_stays_too_and_the_half_typed_line_is_below_what_was_traced() {
+    for (words, status) in [("421 too long\r\n", 75), ("", 76)] {
+        let told = Told::start();
+        let mut screen = Screen::start_with(told.peer.port, &["--trace"], &[], (24, 120));
+        told.say("220 hi\r\n");
+        screen.expect_last("smtp>");
+        screen.send("rm -rf x");
+        screen.expect_last("smtp> rm -rf x");
+        if !words.is_empty() {
+            told.say(words);
+            screen.expect_last("closing> rm -rf x");
+        }
+        assert_eq!(told.received(), "");
+        screen.expect_last("closed> rm -rf x");
+        let rows = screen.lines(&screen.pty.raw());
+        for line in ["220 hi", words.trim_end()].into_iter().filter(|line| !line.is_empty()) {
+            let traced = format!("< {line}\\r\\n");
+            assert_eq!(rows.iter().filter(|row| row.ends_with(&traced)).count(), 1, "{rows:#?}");
+            assert_eq!(rows.iter().filter(|row| *row == line).count(), 1, "{rows:#?}");
+        }
+        screen.send("\r");
+        screen.expect_row(CLOSED);
+        screen.send("QUIT\r");
+        assert_eq!(screen.wait(), status);
+    }
 }
 
 #[test]
 fn a_line_that_does_not_end_is_shown_above_the_one_that_is_typed_and_counted() {
-    let told = Told::start();
-    let mut screen = Screen::start(told.peer.port, &[]);
-    told.say("220 hi\r\n");
-    screen.expect_last("smtp>");
+    let (told, mut screen) = Screen::greeted(&[]);
     screen.send("NOOP ha");
     screen.expect_last("smtp> NOOP ha");
     told.say("250-slow");
@@ -266,10 +296,10 @@ fn a_line_that_does_not_end_is_shown_above_the_one_that_is_typed_and_counted() {
     told.say("\r\n");
     screen.expect_row("250-slowly\\x1b[2J");
     screen.expect_last("smtp> NOOP ha");
-    // Neither an interrupt nor a deadline loses what came.
     told.say("250 unfin");
-    screen.send(CTRL_C);
-    assert_eq!(screen.wait(), -(Signal::SIGINT as i32));
+    screen.expect_row("250 unfin");
+    screen.interrupt();
+    screen.expect_row("250 unfin");
     told.received();
 }
 
@@ -281,8 +311,7 @@ fn what_came_of_a_line_is_not_lost_at_an_interrupt_or_a_deadline() {
         told.say("220 no line end");
         screen.expect_row("220 no line end");
         if is_interrupted {
-            screen.send(CTRL_C);
-            assert_eq!(screen.wait(), -(Signal::SIGINT as i32));
+            screen.interrupt();
         } else {
             screen.pty.expect("did not reply in 2 s");
             screen.expect_last("closed>");

@@ -11,16 +11,16 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use common::folder::Folder;
+use common::keys::{CTRL_C, CTRL_D, CTRL_Z};
 use common::told::Told;
 use common::{MCONNECT, PATIENCE, Peer, Pty, read_once};
+#[cfg(feature = "tls")]
+use mconnect_core::server::Identity;
 use mconnect_core::server::{Server, Setup};
 use nix::sys::signal::Signal;
 use nix::sys::termios::LocalFlags;
 
 const KEYS: &str = "raw mode: Enter sends CR, Ctrl-J sends LF, Ctrl-C closes";
-const CTRL_C: &str = "\x03";
-const CTRL_D: &str = "\x04";
-const CTRL_Z: &str = "\x1a";
 
 /// A server that says hi and then collects everything until the tool ends.
 struct Collector {
@@ -116,6 +116,9 @@ fn what_is_half_typed_when_the_server_closes_does_not_reach_the_shell() {
     pty.expect("closed> ");
     pty.send(" and on\r");
     pty.expect("mconnect: the connection is closed: ~o opens the session again, QUIT leaves");
+    pty.expect("closed> ");
+    pty.send("~q\r");
+    pty.expect("mconnect: ~q is no escape");
     pty.expect("closed> ");
     pty.send("quit\r");
     pty.expect("status 75");
@@ -416,6 +419,7 @@ fn without_a_prompt_an_answer_that_was_being_typed_is_dropped_unseen() {
 fn without_a_prompt_the_escapes_work() {
     let folder = Folder::new("escapes");
     let file = folder.write("mail.eml", "Subject: x\n\n.dot\n");
+    let script = folder.write("script", "noop\nHELP");
     let server = Server::start().unwrap();
     let mut pty = Pty::mconnect(server.port(), &["--quiet"]);
     pty.expect("220 ");
@@ -429,6 +433,10 @@ fn without_a_prompt_the_escapes_work() {
         ("~q", "mconnect: ~q is no escape: ~? lists them, ~~ sends a tilde"),
         ("~~x", "500 "),
         ("~x NOOP\\r\\n", "250 "),
+        (&format!("~r {file}"), "does not begin with an SMTP command: send its lines as commands? [y/N] "),
+        ("n", "mconnect: nothing was sent"),
+        (&format!("~r {script}"), "250 "),
+        ("~s", "phase     command"),
         ("MAIL FROM:<a@b.example>", "250 2.1.0"),
         ("RCPT TO:<c@d.example>", "250 2.1.5"),
         ("DATA", "354 "),
@@ -482,6 +490,35 @@ fn without_a_prompt_escapes_authenticate_encode_send_a_chunk_and_write_the_sessi
         assert!(!pty.screen().contains(secret) && !text.contains(secret), "{}{text}", pty.screen());
     }
     assert_eq!(server.messages()[0].content, b"Subject: x\r\n");
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn without_a_prompt_a_password_goes_to_a_server_that_is_not_proven_only_once_confirmed() {
+    let identity = Identity::self_signed(["127.0.0.1"]);
+    let server = Setup::new().tls(&identity).auth([("user", "pencil")]).start().unwrap();
+    let mut pty = Pty::mconnect(server.port(), &["--quiet"]);
+    pty.expect("220 ");
+    pty.send("STARTTLS\r");
+    pty.expect("self-signed");
+    for answer in ["", "n", "*", "what?"] {
+        pty.send("~a PLAIN user\r");
+        pty.expect("mconnect: the server is not proven: the certificate is self-signed");
+        pty.expect("authenticate all the same? [y/N] ");
+        pty.send(format!("{answer}\r"));
+        pty.expect("mconnect: nothing was sent");
+    }
+    for (answer, secret, said) in [("y", "*", "nothing was sent"), ("Yes", "pencil", "235 2.7.0 welcome")] {
+        pty.send("~a PLAIN user\r");
+        pty.expect("authenticate all the same? [y/N] ");
+        pty.send(format!("{answer}\r"));
+        pty.expect("password of user: ");
+        pty.send(format!("{secret}\r"));
+        pty.expect(said);
+    }
+    pty.send("QUIT\r");
+    assert_eq!(pty.wait(), 0);
+    assert!(!pty.screen().contains("pencil"), "{}", pty.screen());
 }
 
 #[test]

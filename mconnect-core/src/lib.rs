@@ -64,6 +64,7 @@
 //! | a session that is written down, and compared | [`dialogue::Player`], [`dialogue::Recorder`] |
 //! | the test of a client | `server::Setup` (feature `server`) |
 //! | SMTP without I/O, for a loop of one's own | [`protocol`], [`script`] |
+//! | what TLS and AUTH came to, as plain data | [`tls_info`], [`sasl`] |
 //!
 //! # Features
 //! None is on by default. A feature adds, and never changes what is there without it.
@@ -85,10 +86,6 @@
 
 #[cfg(feature = "auth")]
 pub mod auth;
-#[cfg(not(feature = "auth"))]
-#[path = "without_auth.rs"]
-mod auth;
-#[cfg(any(feature = "json", feature = "tls"))]
 mod calendar;
 mod closer;
 mod connect;
@@ -99,7 +96,10 @@ mod error;
 pub mod json;
 mod observer;
 mod own_name;
+#[cfg(any(feature = "json", feature = "tls"))]
+mod pem;
 pub mod protocol;
+pub mod sasl;
 pub mod script;
 #[cfg(feature = "server")]
 pub mod server;
@@ -108,17 +108,15 @@ mod stream;
 mod timings;
 #[cfg(feature = "tls")]
 pub mod tls;
-#[cfg(not(feature = "tls"))]
-#[path = "without_tls.rs"]
-mod tls;
+pub mod tls_info;
 
 pub use closer::Closer;
 pub use connect::{Connect, Family, port};
-pub use error::{Action, Attempt, Awaited, Context, DeadlinePassed, Error, Peer, TlsFailure, Truncation};
+pub use error::{Action, Attempt, Awaited, Context, DeadlinePassed, Error, Peer, TlsFailure};
 pub use observer::{Event, Observer, observer_fn};
 pub use own_name::{address_literal, is_name_blamed, own_name};
 pub use session::{Hello, MessageReply, RawReader, RawWriter, Reader, Session, Timeouts, Writer};
-pub use stream::{ChannelBindings, Pair, Stream};
+pub use stream::{ChannelBindings, Pair, Stream, Truncation};
 pub use timings::{TimedStage, Timing, Timings};
 
 /// The examples of the crate's README are compiled, too.

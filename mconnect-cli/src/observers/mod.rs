@@ -28,9 +28,9 @@ pub struct Observers<'a> {
     start: Instant,
     record: Option<Record>,
     /// What is kept for whoever asks for a record at the prompt.
-    session_log: SessionLog,
+    pub session_log: SessionLog,
     is_typed: bool,
-    json: Option<Json>,
+    pub json: Option<Json>,
     timings: Option<Timings>,
 }
 
@@ -59,7 +59,7 @@ impl<'a> Observers<'a> {
         let json = options.output.is_json.then(Json::begin);
         let timings = match &json {
             _ if !options.output.has_timing => None,
-            Some(json) => Some(json.timings()),
+            Some(json) => Some(json.journal.timings()),
             None => Some(Timings::new()),
         };
         Ok(Self { options, start: Instant::now(), record, session_log: SessionLog::default(), is_typed, json, timings })
@@ -84,7 +84,7 @@ impl<'a> Observers<'a> {
             connect = connect.observer(verdict.begin_transcript());
         }
         match (&self.json, &self.timings) {
-            (Some(json), _) => connect.observer(json.observer()),
+            (Some(json), _) => connect.observer(json.journal.clone()),
             (None, Some(timings)) => connect.observer(timings.clone()),
             (None, None) => connect,
         }
@@ -94,7 +94,7 @@ impl<'a> Observers<'a> {
     pub fn explain(&self, verdict: &Verdict) {
         if self.explains() {
             let findings = explain::session(self.options, verdict);
-            self.json.iter().for_each(|json| json.findings(&findings));
+            self.json.iter().for_each(|json| json.journal.findings(&findings));
         }
     }
 
@@ -108,20 +108,12 @@ impl<'a> Observers<'a> {
     /// Tells why a step of a dialogue was not met, by the reply that came there, and returns that.
     pub fn explain_step(&self, reply: Option<&Reply>, verdict: &Verdict) -> Option<Finding> {
         let found = self.explains().then(|| explain::step(reply, self.options, verdict)).flatten();
-        self.json.iter().for_each(|json| json.findings(found.as_slice()));
+        self.json.iter().for_each(|json| json.journal.findings(found.as_slice()));
         found
     }
 
     fn explains(&self) -> bool {
         self.json.is_some() || explain::is_wanted(self.options)
-    }
-
-    pub fn session_log(&self) -> &SessionLog {
-        &self.session_log
-    }
-
-    pub fn json(&self) -> Option<&Json> {
-        self.json.as_ref()
     }
 
     /// Writes what is written at the end.

@@ -3,7 +3,7 @@
 mod files;
 
 use std::cell::RefCell;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::time::Instant;
 
@@ -90,8 +90,8 @@ impl Runner<'_> {
             None => {}
         }
         let why = unmet.as_ref().and_then(|unmet| self.watch.explain_step(unmet.reply.as_deref(), self.verdict));
-        if let Some(json) = self.watch.json() {
-            json.close();
+        if let Some(json) = &self.watch.json {
+            json.journal.close();
         }
         let failure = unmet.map(|unmet| unmet.failure.to_string());
         Case { name, took: started.elapsed(), failure, why: why.map(|found| found.to_string()) }
@@ -118,9 +118,9 @@ impl Runner<'_> {
             player.drop_at(place);
         }
         let is_shown = !self.options.is_quiet && !play.is_tap;
-        if is_shown || self.watch.json().is_some() {
-            player.watch(move |report| match (report, self.watch.json()) {
-                (Report::Outcome(outcome), Some(json)) => json.expectation(outcome),
+        if is_shown || self.watch.json.is_some() {
+            player.watch(move |report| match (report, &self.watch.json) {
+                (Report::Outcome(outcome), Some(json)) => json.journal.expectation(outcome),
                 (Report::Sent(line), None) => self.show("C", line),
                 (Report::Received(line), None) => self.show("S", line),
                 (Report::TlsStarted(agreed), _) => self.secure.note(&Visible(agreed.as_bytes()).to_string()),
@@ -188,17 +188,14 @@ fn status_of(outcome: &Outcome) -> Status {
 
 /// Reads a dialogue, and names it.
 pub fn read(file: &Path) -> Result<(String, Dialogue), Failure> {
-    let name = if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() };
-    let dialogue = if file == Path::new("-") {
-        let mut text = String::new();
-        match io::stdin().read_to_string(&mut text) {
-            Ok(_) => Dialogue::parse_as(&name, &text),
-            Err(source) => Err(LoadError::Read { file: name.clone().into(), source }),
-        }
+    let (name, dialogue) = if file == Path::new("-") {
+        let name = "standard input".to_owned();
+        let text = io::read_to_string(io::stdin());
+        let text = text.map_err(|source| LoadError::Read { file: name.clone().into(), source })?;
+        (name.clone(), Dialogue::parse_as(&name, &text)?)
     } else {
-        Dialogue::load(file)
+        (file.display().to_string(), Dialogue::load(file)?)
     };
-    let dialogue = dialogue?;
     if dialogue.steps().is_empty() {
         // It would pass, and prove nothing.
         return Err(Failure::new(Status::Data, format!("{name} holds no dialogue")));

@@ -6,7 +6,8 @@ use mconnect_core::protocol::{Extensions, Phase, Standing};
 use super::completion::Knowledge;
 use super::editor::{Editor, Typed};
 use super::escapes::{self, Escape};
-use super::{Setting, explain, is_command, session_log};
+use super::{explain, is_command, session_log};
+use crate::connection::Setting;
 use crate::failure::Failure;
 use crate::signals;
 use crate::stderr::say;
@@ -33,7 +34,11 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
     let has_escapes = setting.options.prompt.has_escapes;
     editor.inform(Knowledge { has_escapes, extensions: past.extensions.clone(), ..Knowledge::default() });
     loop {
-        setting.waker.settle();
+        editor.waker.set_idle(true);
+        editor.waker.settle();
+        if editor.waker.has_left() {
+            return None;
+        }
         let line = match editor.read("closed> ", is_hidden) {
             Ok(Typed::Line(line)) => line,
             Ok(Typed::Secret(_)) => {
@@ -46,22 +51,14 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
                 continue;
             }
             Ok(Typed::Break) => continue,
-            Ok(Typed::Suspend) => {
-                setting.suspend();
-                continue;
-            }
             Ok(Typed::Interrupt) => {
-                if let Some(signal) = setting.waker.ending() {
-                    session_log::stop(setting.watch.session_log());
+                if let Some(signal) = editor.waker.ending() {
+                    session_log::stop(&setting.watch.session_log);
                     signals::act(signal, setting.terminal);
                 }
                 return None;
             }
             Ok(Typed::EndOfInput) => return None,
-            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-                say(super::NOT_UTF8);
-                continue;
-            }
             Err(error) => {
                 setting.verdict.complain(Failure::cannot("read the terminal", &error));
                 return None;
@@ -75,18 +72,16 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
             editor.remember(&line);
         }
         match escapes::parse(&line).filter(|_| has_escapes) {
-            Some(Escape::Reopen) => match (setting.reopen)() {
-                Some(session) => return Some(session),
-                None => continue,
-            },
+            Some(Escape::Reopen) => {
+                editor.waker.set_idle(false);
+                if let Some(session) = (setting.reopen)() {
+                    return Some(session);
+                }
+            }
             Some(Escape::Close) => return None,
-            Some(Escape::List) => say(escapes::LIST.trim_end()),
-            Some(Escape::Topic(topic)) => explain::help(topic.as_deref(), setting.options.prompt.help_file.as_deref()),
+            Some(Escape::Aside(aside)) => explain::aside(aside, setting),
             Some(Escape::Extensions) => explain::extensions(past.extensions.as_ref()),
             Some(Escape::State) => say(&format!("{}\nended     {}", past.state, past.how)),
-            Some(Escape::Chain) => say(&setting.secure.chain()),
-            Some(Escape::Record(name)) => session_log::record(setting.watch.session_log(), &name),
-            Some(Escape::Wrong(what)) => say(&format!("mconnect: {what}")),
             None if line.trim().is_empty() => {}
             _ => say(CLOSED),
         }

@@ -1,23 +1,28 @@
 //! What the escapes print, and what a negative reply means.
 
-use std::path::Path;
 use std::time::Duration;
 
-use mconnect_core::diagnosis::Finding;
 use mconnect_core::protocol::{Extensions, ReplyLine, Standing, Visible};
 use mconnect_core::{Peer, Writer};
 
-use super::paint;
+use super::escapes::{self, Aside};
+use super::{paint, session_log};
+use crate::connection::Setting;
 use crate::help;
 use crate::secure::decode;
 use crate::stderr::say;
-use crate::timestamps;
 
-/// Prints help on a topic.
-pub fn help(topic: Option<&str>, file: Option<&Path>) {
-    match help::on(topic, file) {
-        Ok(text) => say(text.trim_end()),
-        Err(failure) => failure.tell(),
+/// Tells or does what has nothing to do with where the session stands.
+pub fn aside(aside: Aside, setting: &Setting<'_>) {
+    match aside {
+        Aside::List => say(escapes::LIST.trim_end()),
+        Aside::Topic(topic) => match help::on(topic.as_deref(), setting.options.prompt.help_file.as_deref()) {
+            Ok(text) => say(text.trim_end()),
+            Err(failure) => failure.tell(),
+        },
+        Aside::Chain => say(&setting.secure.chain()),
+        Aside::Record(name) => session_log::record(&setting.watch.session_log, &name),
+        Aside::Wrong(what) => say(&format!("mconnect: {what}")),
     }
 }
 
@@ -63,17 +68,6 @@ pub fn standing(peer: &Peer, mark: &str, standing: &Standing) -> String {
 /// Appends a line with what a challenge says, if it says something.
 pub fn challenge(raw: &[u8], has_color: bool, out: &mut String) {
     if let Some(challenge) = decode(ReplyLine::new(raw).text()).filter(|challenge| !challenge.is_empty()) {
-        beneath(&format!("  that is: {}", Visible(&challenge)), has_color, out);
+        paint::note(&format!("  that is: {}", Visible(&challenge)), has_color, out);
     }
-}
-
-/// Appends a line on why a reply refused what was asked.
-pub fn refusal(found: &Finding, has_color: bool, out: &mut String) {
-    beneath(&format!("  {found}"), has_color, out);
-}
-
-fn beneath(text: &str, has_color: bool, out: &mut String) {
-    out.push_str(&timestamps::of_now().unwrap_or_default());
-    out.push_str(&if has_color { paint::dim(text) } else { text.to_owned() });
-    out.push('\n');
 }

@@ -1,6 +1,7 @@
 //! What is typed, key by key: what ends a line, what a paste is, and answers that are not shown.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::mem::take;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rustyline::{
@@ -9,18 +10,19 @@ use rustyline::{
 
 use super::waker::Waker;
 use super::{rows, vi};
+use crate::lock::locked;
 use crate::secret::Secret;
 
 /// Sees every key before the editor does.
 #[derive(Clone)]
 pub struct Keys {
     waker: Arc<Waker>,
-    typing: Arc<Mutex<Typing>>,
+    typing: Arc<Mutex<Draft>>,
 }
 
 /// What is being typed.
 #[derive(Default)]
-pub struct Typing {
+pub struct Draft {
     /// The line, as far as the editor has told.
     pub line: String,
     /// The cursor's place in it, in bytes.
@@ -62,13 +64,6 @@ pub struct Typing {
     pub dropped: Option<usize>,
 }
 
-impl Typing {
-    /// Says whether a paste has begun and not ended.
-    pub fn is_pasting(&self) -> bool {
-        self.paste.is_some()
-    }
-}
-
 /// What made the editor end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeftBy {
@@ -84,7 +79,12 @@ pub enum LeftBy {
     Paste(String),
 }
 
-impl Typing {
+impl Draft {
+    /// Says whether a paste has begun and not ended.
+    pub fn is_pasting(&self) -> bool {
+        self.paste.is_some()
+    }
+
     /// Says whether a new line is the one before with a character at its end that stands for itself: the editor writes that
     /// alone.
     pub fn adds_alone(&self, line: &str) -> bool {
@@ -102,8 +102,8 @@ impl Keys {
         Self { waker, typing: Arc::default() }
     }
 
-    pub fn typing(&self) -> MutexGuard<'_, Typing> {
-        self.typing.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn typing(&self) -> MutexGuard<'_, Draft> {
+        locked(&self.typing)
     }
 
     /// Called with what the editor holds, whenever that changed.
@@ -151,7 +151,7 @@ impl Keys {
                 return Some(Cmd::Noop);
             }
         }
-        let text = std::mem::take(paste);
+        let text = take(paste);
         if is_over {
             typing.paste = None;
             self.waker.paste_ends();
@@ -212,21 +212,19 @@ impl ConditionalEventHandler for Keys {
         // A break begins again where keys insert text.
         let is_command = is_vi && (context.input_mode() == InputMode::Command || key.0 == KeyCode::Esc);
         self.waker.key(is_command);
-        let (is_dropping, is_pasting, is_secret, is_text, is_after_cr, is_escaped) = {
-            let mut typing = self.typing();
-            context.line().clone_into(&mut typing.line);
-            typing.at = context.pos();
-            typing.is_searching = is_of_search(key, typing.has_other_prompt);
-            typing.inserted = match key {
-                KeyEvent(KeyCode::Char(c), Modifiers::NONE) if !is_command => Some(c),
-                _ => None,
-            };
-            let (is_after_cr, is_escaped) = (typing.is_after_cr, typing.is_escaped);
-            (typing.is_after_cr, typing.is_escaped) = (false, false);
-            typing.last = Some(Instant::now());
-            let is_dropping = typing.dropped.is_some();
-            (is_dropping, typing.paste.is_some(), typing.secret.is_some(), typing.is_text, is_after_cr, is_escaped)
+        let mut typing = self.typing();
+        context.line().clone_into(&mut typing.line);
+        typing.at = context.pos();
+        typing.is_searching = is_of_search(key, typing.has_other_prompt);
+        typing.inserted = match key {
+            KeyEvent(KeyCode::Char(c), Modifiers::NONE) if !is_command => Some(c),
+            _ => None,
         };
+        typing.last = Some(Instant::now());
+        let (is_after_cr, is_escaped) = (take(&mut typing.is_after_cr), take(&mut typing.is_escaped));
+        let (is_dropping, is_pasting) = (typing.dropped.is_some(), typing.is_pasting());
+        let (is_secret, is_text) = (typing.secret.is_some(), typing.is_text);
+        drop(typing);
         if is_dropping {
             return self.drop(key);
         }

@@ -72,8 +72,7 @@ impl Talk<'_> {
 
     /// Returns when the reply that is due next is no longer waited for, if that was said.
     pub(super) fn deadline(&self, standing: &Standing) -> Option<Instant> {
-        let is_due = standing.awaited.is_some() && !matches!(standing.phase, Phase::Chunk { .. } | Phase::Closed);
-        self.overdue.after(self.writer.reply_timeout()).filter(|_| is_due && self.setting.options.timeout.is_some())
+        self.setting.options.timeout.and_then(|_| self.overdue.deadline(standing, self.writer.reply_timeout()))
     }
 
     /// Ends the session if the reply that is due next has not come in the time that was said.
@@ -97,7 +96,9 @@ impl Talk<'_> {
 
     /// Says whether the prompt stays after the session: not if it was to end.
     pub(super) fn broken_off(&self) -> Leave {
-        let is_meant = self.is_input_over || self.has_quit() || self.writer.owes(|request| request == Request::Quit);
+        let is_meant = self.is_input_over
+            || self.writer.standing().has_quit
+            || self.writer.owes(|request| request == Request::Quit);
         if is_meant { Leave::End } else { Leave::Closed }
     }
 
@@ -128,7 +129,7 @@ impl Talk<'_> {
         let unfinished = self.inbox.unfinished();
         if unfinished.size > 0 {
             let mut text = String::new();
-            paint::line(&unfinished.tail, self.has_color, &mut text);
+            paint::line(&unfinished.tail, self.editor.has_color, &mut text);
             let _ = screen::put(text.as_bytes());
         }
     }
@@ -158,8 +159,7 @@ impl Talk<'_> {
         match ending {
             None => return Continue(()),
             Some(Ending::StartTls(reader)) => return Break(Leave::StartTls(Box::new(reader))),
-            Some(Ending::Closed) => self.end = Some(End::Closed),
-            Some(Ending::Broken(error)) => self.end = Some(End::Broken(error)),
+            Some(Ending::Connection(end)) => self.end = Some(end),
         }
         stderr::clear();
         Break(self.broken_off())
@@ -173,7 +173,7 @@ impl Talk<'_> {
         }
         for heard in lines {
             self.received += heard.raw.len() as u64;
-            paint::line(&heard.raw, self.has_color, &mut text);
+            paint::line(&heard.raw, self.editor.has_color, &mut text);
             let Some(answer) = heard.answer() else { continue };
             self.overdue.restart();
             if matches!(answer.request, Some(Request::Auth | Request::AuthAnswer)) {
@@ -189,9 +189,9 @@ impl Talk<'_> {
                 surprise = Some(answer);
             }
             if answer.code == Code::CHALLENGE && !options.is_quiet {
-                explain::challenge(&heard.raw, self.has_color, &mut text);
+                explain::challenge(&heard.raw, self.editor.has_color, &mut text);
             } else if let Some(found) = why(&heard.raw, options, verdict) {
-                explain::refusal(&found, self.has_color, &mut text);
+                paint::note(&format!("  {found}"), self.editor.has_color, &mut text);
             }
         }
         if let Err(error) = screen::put(text.as_bytes()) {

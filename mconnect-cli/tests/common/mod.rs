@@ -4,6 +4,7 @@
 
 pub mod attack;
 pub mod folder;
+pub mod keys;
 pub mod real;
 pub mod screen;
 pub mod scripted;

@@ -2,15 +2,11 @@
 
 use super::transcript::{Failed, Record};
 use super::{Cause, Certainty, Facts, Finding, Recognized};
+use crate::calendar::date;
 use crate::error::TlsFailure;
-use crate::tls::{Certificate, Info, Problem, date};
+use crate::tls_info::{Certificate, Info, Problem};
 
 use Certainty::{Certain, Likely};
-
-/// Returns what is kept of what TLS came to.
-pub(super) fn kept(info: &Info) -> Option<Info> {
-    Some(info.clone())
-}
 
 /// Returns why a handshake failed, if it did.
 pub(super) fn handshake(record: &Record, facts: &Facts) -> Option<Finding> {

@@ -11,10 +11,6 @@
 //! row of that has the meaning of its code ([`explain`](crate::protocol::explain)).
 
 mod causes;
-#[cfg(feature = "tls")]
-mod certificates;
-#[cfg(not(feature = "tls"))]
-#[path = "without_tls.rs"]
 mod certificates;
 mod command;
 mod connecting;

@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::command::Commands;
-use super::{Facts, Finding, certificates, findings, refusals};
+use super::{Facts, Finding, findings, refusals};
 use crate::error::{Error, TlsFailure};
 use crate::observer::{Event, Observer};
 use crate::protocol::{Answer, Extensions, Limits, Meaning, Phase, Reply, ReplyBuilder, ReplyLine, Request};
-use crate::tls::Info;
+use crate::tls_info::Info;
 
 /// Collects what tells the cause where a session fails: which commands were sent (verbs, never secrets), what was replied
 /// to them, what was offered, which addresses were tried, what TLS came to, how long each took, and how it ended.
@@ -173,7 +173,7 @@ impl Transcript {
                 Failed::Tls { phase: context.phase, failure, source: Failure::of(source) }
             }
             Error::Untrusted { info, .. } => {
-                self.record().tls = certificates::kept(info);
+                self.record().tls = Some((**info).clone());
                 Failed::Other
             }
             _ => Failed::Other,
@@ -261,7 +261,7 @@ impl Observer for Transcript {
                 record.granted.remove(&[Request::Ehlo, Request::Helo, Request::Lhlo]);
                 record.granted.remove(TRANSACTION);
             }
-            Event::Tls(info) => record.tls = certificates::kept(info),
+            Event::Tls(info) => record.tls = Some((*info).clone()),
             Event::TlsEnded => record.is_tls = false,
             Event::HalfClosed => record.has_half_closed = true,
             Event::Truncated(_) => record.was_truncated = true,

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::diagnosis::Finding;
 use crate::protocol::{Code, EnhancedCode, Flaws, Phase, Request};
 use crate::timings::Timing;
-use crate::tls::Info;
+use crate::tls_info::Info;
 
 /// Something that happened, and when.
 #[derive(Debug, Clone, Serialize)]

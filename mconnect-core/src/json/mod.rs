@@ -3,6 +3,20 @@
 //!
 //! ```text
 //!   Session ──Event──► Journal ──Entry──► whatever writes it
+//!                        └ end ──► the last Entry, a summary
+//! ```
+//!
+//! What a session hands out serialises by itself, in the same shapes, without a journal:
+//!
+//! ```
+//! # #[cfg(feature = "server")] {
+//! # let server = mconnect_core::server::Server::start()?;
+//! # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+//! # session.greeting()?;
+//! let reply = serde_json::to_value(session.command("NOOP")?)?;
+//! assert_eq!(reply["code"], 250);
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! ```
@@ -24,6 +38,7 @@
 
 mod entry;
 mod fold;
+mod tls_info;
 mod values;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -64,7 +79,8 @@ impl<F: Fn(&Entry<'_>)> Journal<F> {
         Self(Arc::new(Inner { start, fold: Mutex::default(), timings: Timings::since(start.0), write }))
     }
 
-    /// Tells how a step of a dialogue went.
+    /// Tells how a step of a dialogue went: for the [`Report::Outcome`](crate::dialogue::Report::Outcome)s that a
+    /// [`Player`](crate::dialogue::Player) reports.
     pub fn expectation(&self, outcome: &Outcome) {
         let happening = Happening::Expectation {
             file: outcome.step.file.as_deref(),

@@ -9,6 +9,7 @@ mod raw;
 mod reader;
 mod shared;
 mod timeouts;
+mod upgrade;
 mod writer;
 
 use std::fmt;
@@ -28,15 +29,35 @@ pub use timeouts::Timeouts;
 pub use writer::Writer;
 
 use crate::closer::Closer;
-use crate::error::{Action, Context, Error, Peer, Truncation};
+use crate::error::{Action, Context, Error, Peer};
 use crate::observer::Observer;
 use crate::protocol::{Extensions, Limits, Phase, Reply, ReplyLine, Request, Standing, Tracker, wipe};
-use crate::stream::{ChannelBindings, Stream};
+use crate::stream::{ChannelBindings, Stream, Truncation};
 use shared::{Deadline, Shared};
 
 /// A session with an SMTP server, used by one thread; [`split`](Self::split) makes two of it.
 ///
 /// Every wait has a deadline, from [`Timeouts`]. A negative reply is a value; see [`Reply::require`].
+///
+/// ```text
+///   from_stream, Connect::open          Session                          what it becomes
+///                        │    greeting, hello, command,
+///                        └──► pipeline, message, send_line,   ──► upgrade  ► the same inside TLS
+///                             read_line, read_reply, quit     ──► split    ► Reader and Writer, for two threads
+///                             (deadlines, one thread)         ──► into_raw ► bytes, followed by nobody
+///                                                             ──► close, quit, reset ► the end
+/// ```
+///
+/// There are three ways to talk, and they may be mixed. [`command`](Self::command), [`pipeline`](Self::pipeline) and
+/// [`message`](Self::message) send and read what answers. [`send_line`](Self::send_line) and [`send`](Self::send) send
+/// without reading, [`read_reply`](Self::read_reply) and [`read_line`](Self::read_line) read without sending: for tests
+/// that break the rules on purpose. [`receive`](Self::receive) and [`is_ready`](Self::is_ready) serve one thread that
+/// waits for something else, too. Whichever is used, the session follows what passes: [`phase`](Self::phase) says what the
+/// next octets will mean to the server, [`outstanding`](Self::outstanding) how many replies it still owes.
+///
+/// After an error of reading or writing nothing more is worth sending: which replies belong to which commands is not known
+/// any more. An [`Error::OutOfStep`] and an [`Error::LineBreak`] are the caller's, have sent nothing, and leave the session
+/// as it was.
 #[doc(alias = "client")]
 #[doc(alias = "smtp")]
 #[doc(alias = "telnet")]
@@ -58,6 +79,21 @@ pub(crate) struct Settings {
 impl Session {
     /// Begins a session over a stream that is open already; [`Connect::over`](crate::Connect::over) does so with other
     /// settings than the defaults. `name` is the other end's name in errors.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use std::net::TcpStream;
+    ///
+    /// use mconnect_core::{Session, server::Server};
+    ///
+    /// let server = Server::start()?;
+    /// let stream = TcpStream::connect(("127.0.0.1", server.port()))?;
+    /// let mut session = Session::from_stream(stream, "the server next door");
+    /// session.greeting()?.require(220)?;
+    /// session.quit()?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "child process")]
     #[doc(alias = "pipe")]
     pub fn from_stream(stream: impl Stream + 'static, name: &str) -> Self {
@@ -85,7 +121,21 @@ impl Session {
         Self { reader, writer: Writer::new(shared, stream) }
     }
 
-    /// Reads the next line, or a piece of one longer than the limit; `None` after the server closed.
+    /// Reads the next line, or a piece of one longer than the limit; `None` after the server closed. A line is shown as
+    /// it came, whether or not it can be one of a reply; the whole line has the time of the reply due next.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.send_line("HELP")?;
+    /// while session.outstanding() > 0 {
+    ///     let line = session.read_line()?.ok_or("the server closed")?;
+    ///     println!("{line}");
+    /// }
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`read_reply`](Self::read_reply), but for the limits and the end.
@@ -100,14 +150,33 @@ impl Session {
         self.reader.read_line_by(Some(deadline))
     }
 
-    /// Gives what was received and not read yet: what came of an unfinished line, when a deadline has passed.
+    /// Returns what was received and not read yet: what came of an unfinished line, when a deadline has passed.
     pub fn buffered(&self) -> &[u8] {
         self.reader.buffered()
     }
 
     /// Waits until something was received, or the server closed, at most this long; whether or not a line ends with it,
     /// and even if it was something that TLS keeps to itself.
-    /// Together with [`is_ready`](Self::is_ready), this lets one thread serve a session and something else.
+    /// Together with [`is_ready`](Self::is_ready), this lets one thread serve a session and something else: it reads lines
+    /// as long as the session is ready, does the other thing, and waits again. On Unix, `as_fd` has the descriptor for
+    /// a `poll` of both.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use std::time::Duration;
+    ///
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+    /// while session.outstanding() > 0 {
+    ///     session.receive(Duration::from_secs(5))?;
+    ///     while session.is_ready() {
+    ///         let Some(line) = session.read_line()? else { break };
+    ///         println!("{line}");
+    ///     }
+    /// }
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Timeout`].
@@ -127,7 +196,7 @@ impl Session {
         self.reader.has_arrived()
     }
 
-    /// Gives the time that the reply due next may take.
+    /// Returns the time that the reply due next may take.
     pub fn reply_timeout(&self) -> Duration {
         self.shared().deadline().reply_timeout()
     }
@@ -147,7 +216,8 @@ impl Session {
         self.shared().late(Action::ReadReply, Deadline::after(after), self.buffered().to_vec())
     }
 
-    /// Sends one line and its CR LF, in one write.
+    /// Sends one line and its CR LF, in one write, and reads nothing: what answers is due then. Several in a row are a
+    /// pipeline by hand, whatever the server offered; nothing is refused here because of the phase.
     ///
     /// # Errors
     /// [`Error::LineBreak`] if the line holds CR or LF, with nothing sent; otherwise as [`send`](Self::send).
@@ -159,7 +229,21 @@ impl Session {
     }
 
     /// Sends exactly these bytes. What the server says meanwhile is kept, so that a server that does not read before it
-    /// is read from blocks nothing.
+    /// is read from blocks nothing. No line end is added, no dot doubled; that the bytes may be cut anywhere keeps the
+    /// session's view of the phase right all the same.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+    /// # session.greeting()?;
+    /// // A client that ends its lines with LF alone: what does the server say?
+    /// session.send(b"NO")?;
+    /// session.send(b"OP\n")?;
+    /// println!("{}", session.read_reply()?);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Timeout`] if no byte went out for the time of a block; [`Error::Io`], [`Error::Aborted`].
@@ -173,7 +257,9 @@ impl Session {
         self.writer.send_with(bytes, Some(&mut || reader.absorb()))
     }
 
-    /// Sends QUIT, reads its reply, and closes.
+    /// Sends QUIT, reads its reply, and closes
+    /// ([RFC 5321, section 4.1.1.10](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.10)). A server that does not
+    /// close after that gets [`Timeouts::closing`] for it.
     ///
     /// # Errors
     /// As [`command`](Self::command).
@@ -196,7 +282,7 @@ impl Session {
         self.writer.truncate(how)
     }
 
-    /// Closes in an orderly way: reads the replies that are still due and gives them, ends the sending side, waits a
+    /// Closes in an orderly way: reads the replies that are still due and returns them, ends the sending side, waits a
     /// moment for the server to do the same, and closes.
     ///
     /// # Errors
@@ -215,7 +301,8 @@ impl Session {
         Ok(replies)
     }
 
-    /// Tears the connection down, so that the server sees a reset.
+    /// Tears the connection down, so that the server sees a reset: after half a message, so that nobody takes it for a
+    /// whole one, or to see what a server makes of it.
     ///
     /// # Errors
     /// If the stream is none that can be reset.
@@ -229,7 +316,7 @@ impl Session {
         socket2::SockRef::from(&fd).set_linger(Some(Duration::ZERO))
     }
 
-    /// Gives the two halves, for two threads. The reading half waits without a deadline;
+    /// Returns the two halves, for two threads. The reading half waits without a deadline;
     /// [`Writer::wait`] keeps it for both.
     ///
     /// ```
@@ -263,75 +350,32 @@ impl Session {
         Self { reader, writer }
     }
 
-    /// Goes on over another stream, which `wrap` makes of this one: anybody's TLS, after the 220 to STARTTLS or before
-    /// anything else. What the server said before is forgotten ([`extensions`](Self::extensions) too). `wrap` keeps its
-    /// own deadline, best that of [`reply_timeout`](Self::patience), and may give something besides the stream.
+    /// Returns the bare streams; what was received and not yet read comes first from the reader. Nothing is followed or
+    /// translated any more, observers get the bytes as they are, and the session is in [`Phase::Raw`]: for a protocol of
+    /// one's own after the greeting, or for what telnet is used for.
     ///
-    /// # Errors
-    /// [`Error::OutOfStep`] if replies are due, other than to what was sent together with STARTTLS;
-    /// [`Error::Injection`] if the server has sent plain text already; [`Error::Timeout`], [`Error::Aborted`] and
-    /// [`Error::Tls`] if `wrap` failed. The connection is closed then, and nothing more is sent in the clear.
-    pub fn upgrade_with<T>(
-        self,
-        wrap: impl FnOnce(Arc<dyn Stream>) -> io::Result<(Arc<dyn Stream>, T)>,
-    ) -> Result<(Self, T), Error> {
-        let deadline = self.shared().deadline();
-        let (is_fresh, context) = (self.phase() == Phase::Greeting, self.shared().context(Action::Handshake));
-        let refusal = match (self.reader.buffered().len(), self.outstanding()) {
-            (octets @ 1.., _) => Some(Error::Injection { context, octets }),
-            (0, 1..) if is_fresh && !context.has_sent => None,
-            (0, outstanding @ 1..) if context.phase != Phase::StartTls => {
-                Some(Error::OutOfStep { context, outstanding })
-            }
-            _ => None,
-        };
-        let (shared, stream) = self.writer.into_parts();
-        let wrapped = match refusal {
-            Some(error) => Err(error),
-            None => wrap(Arc::clone(&stream)).map_err(|source| {
-                let context = shared.context(Action::Handshake);
-                match source.kind() {
-                    _ if shared.closer.is_closed() => Error::Aborted { context },
-                    io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
-                        shared.late(Action::Handshake, deadline, Vec::new())
-                    }
-                    _ => Error::Tls { context, source },
-                }
-            }),
-        };
-        let (stream, extra) = wrapped.inspect_err(|_| drop(stream.shutdown()))?;
-        shared.tls_started();
-        Ok((Self::of(shared, stream), extra))
-    }
-
-    /// Ends TLS, or waits until the server does, and goes on in the clear. What the server said before is forgotten.
-    pub(crate) fn end_tls(self, awaits: bool, patience: Duration) -> Result<Self, Error> {
-        let (shared, stream) = self.writer.into_parts();
-        let ended = stream
-            .set_read_timeout(Some(patience.max(Duration::from_millis(1))))
-            .and_then(|()| stream.end_tls(awaits))
-            .map_err(|source| {
-                let context = shared.context(Action::EndTls);
-                match source.kind() {
-                    io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
-                        shared.late(Action::EndTls, Deadline::after(patience), Vec::new())
-                    }
-                    _ => Error::Tls { context, source },
-                }
-            });
-        let stream = ended.inspect_err(|_| drop(stream.shutdown()))?;
-        shared.tls_ended();
-        Ok(Self::of(shared, stream))
-    }
-
-    /// Gives the bare streams; what was received and not yet read comes first from the reader.
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// # let session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+    /// let (mut reader, mut writer) = session.into_raw();
+    /// writer.send(b"NOOP\r\nQUIT\r\n")?;
+    /// let (mut said, mut buffer) = (Vec::new(), [0; 512]);
+    /// while let count @ 1.. = reader.receive(&mut buffer)? {
+    ///     said.extend_from_slice(&buffer[..count]);
+    /// }
+    /// assert!(said.starts_with(b"220 "));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_raw(self) -> (RawReader, RawWriter) {
         raw::into_raw(self.reader, self.writer)
     }
 
     /// Keeps a secret from observers: where it is sent outside of AUTH, it and the rest of its line come as
     /// [`SentSecret`](crate::Event::SentSecret); where the server repeats it in a reply, it comes as stars. One that is
-    /// cut by two writes is not found, nor one in the later pieces of a reply line longer than the limit.
+    /// cut by two writes is not found, nor one in the later pieces of a reply line longer than the limit. What AUTH sends
+    /// is kept from them without this.
     pub fn hide(&self, secret: impl AsRef<[u8]>) {
         self.shared().hidden.add(secret.as_ref());
     }
@@ -341,7 +385,7 @@ impl Session {
         self.shared().forgo_empty_line();
     }
 
-    /// Says where the session stands.
+    /// Says where the session stands: phase, replies due, whether the two ends are in step, all of one moment.
     pub fn standing(&self) -> Standing {
         self.shared().tracker().standing()
     }
@@ -377,12 +421,12 @@ impl Session {
         self.shared().tracker().phase()
     }
 
-    /// Gives how many replies are due.
+    /// Returns how many replies are due.
     pub fn outstanding(&self) -> usize {
         self.shared().tracker().outstanding()
     }
 
-    /// Gives what the server advertised in its last positive reply to EHLO or LHLO.
+    /// Returns what the server advertised in its last positive reply to EHLO or LHLO.
     pub fn extensions(&self) -> Option<Extensions> {
         self.shared().tracker().extensions().cloned()
     }
@@ -392,17 +436,17 @@ impl Session {
         self.writer.channel_bindings()
     }
 
-    /// Gives the other end.
+    /// Returns the other end.
     pub fn peer(&self) -> &Peer {
         &self.shared().peer
     }
 
-    /// Gives the address of this end, if it has one.
+    /// Returns the address of this end, if it has one.
     pub fn local_address(&self) -> Option<SocketAddr> {
         self.shared().local
     }
 
-    /// Gives a handle that closes the session from another thread.
+    /// Returns a handle that closes the session from another thread.
     pub fn closer(&self) -> Closer {
         self.shared().closer.clone()
     }
@@ -421,7 +465,7 @@ impl Session {
 
 #[cfg(unix)]
 impl Session {
-    /// Gives the descriptor that is readable when something may be received, if the stream has one. What was received
+    /// Returns the descriptor that is readable when something may be received, if the stream has one. What was received
     /// already does not make it readable: ask [`is_ready`](Self::is_ready) first.
     pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         self.reader.as_fd()

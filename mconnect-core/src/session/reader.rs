@@ -8,13 +8,21 @@ use std::time::{Duration, Instant};
 use super::Writer;
 use super::shared::{Deadline, Shared};
 use crate::closer::Closer;
-use crate::error::{Action, Error, Truncation};
+use crate::error::{Action, Error};
 use crate::observer::Event;
 use crate::protocol::{LineBuffer, Reply, ReplyBuilder, ReplyLine, Standing};
-use crate::stream::Stream;
+use crate::stream::{Stream, Truncation};
 
 /// The half of a session that reads. By itself it waits without a deadline: [`Writer::wait`] keeps the deadline for
 /// both halves, and a [`Closer`](crate::Closer) ends any wait.
+///
+/// ```text
+///   thread 1                          thread 2
+///   Reader::read_line ◄── network     Writer::send_line ──► network
+///          │                                  │
+///          └── follows the line ──►  phase,   └── wait: until no reply is due
+///                                replies due ◄────────┘
+/// ```
 pub struct Reader {
     shared: Arc<Shared>,
     stream: Arc<dyn Stream>,
@@ -48,7 +56,7 @@ impl Reader {
         self.read_line_by(None)
     }
 
-    /// Reads the next reply, whole.
+    /// Reads the next reply, whole. What it answers is in it ([`Reply::request`]).
     ///
     /// # Errors
     /// [`Error::Closed`], [`Error::Limit`], [`Error::Io`], [`Error::Aborted`].
@@ -82,7 +90,7 @@ impl Reader {
         self.shared.tracker().standing()
     }
 
-    /// Gives a handle that closes the session from another thread.
+    /// Returns a handle that closes the session from another thread.
     pub fn closer(&self) -> Closer {
         self.shared.closer.clone()
     }
@@ -262,7 +270,7 @@ impl Reader {
         }
     }
 
-    /// Gives the stream the time left, unless the one that it has serves as well: about as much.
+    /// Leaves the stream the time left, unless the one that it has serves as well: about as much.
     fn set_timeout(&mut self, left: Option<Duration>) {
         let serves = match (self.timeout, left) {
             (None, None) => true,

@@ -17,7 +17,7 @@ use super::after::AfterTls;
 use super::certificate::end_point;
 use super::errors;
 use super::state::State;
-use crate::error::Truncation;
+use crate::stream::Truncation;
 use crate::stream::{ChannelBindings, Stream, left};
 
 /// A TLS connection over another stream.

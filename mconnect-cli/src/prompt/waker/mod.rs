@@ -19,18 +19,19 @@
 //! ```
 
 use std::io;
-use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollTimeout;
 use nix::sys::pthread::{Pthread, pthread_kill, pthread_self};
 use nix::sys::signal::{SigSet, Signal, raise};
 use rustyline::ExternalPrinter;
 
 use crate::screen;
 use crate::signals;
+use crate::waiting;
 
 /// Wakes the editor when there is something to show, or the tool is to end.
 #[derive(Default)]
@@ -38,6 +39,9 @@ pub struct Waker {
     state: Mutex<State>,
     changed: Condvar,
     editor: OnceLock<Pthread>,
+    /// There is no session that an interrupt could end: Ctrl-C leaves the prompt.
+    is_idle: AtomicBool,
+    has_left: AtomicBool,
 }
 
 /// Where the editor's thread is, and what is wanted of it.
@@ -201,9 +205,24 @@ impl Waker {
             }
             Signal::SIGTSTP => Some(signal),
             // Ctrl-C is SIGQUIT at a prompt.
+            Signal::SIGQUIT if self.is_idle.load(Ordering::SeqCst) => {
+                self.has_left.store(true, Ordering::SeqCst);
+                self.wake();
+                None
+            }
             Signal::SIGQUIT => Some(self.end_by(Signal::SIGINT)),
             signal => Some(self.end_by(signal)),
         }
+    }
+
+    /// Sets whether there is no session, so that Ctrl-C between two readings leaves the prompt as it does in one.
+    pub fn set_idle(&self, is_idle: bool) {
+        self.is_idle.store(is_idle, Ordering::SeqCst);
+    }
+
+    /// Says whether the prompt was left so.
+    pub fn has_left(&self) -> bool {
+        self.has_left.load(Ordering::SeqCst)
     }
 
     /// Returns the signal that the tool is to end by, if there is one.
@@ -432,9 +451,7 @@ fn interrupt() {
 
 /// Says whether the terminal takes something now.
 fn can_print() -> bool {
-    let stdout = io::stdout();
-    let mut fds = [PollFd::new(stdout.as_fd(), PollFlags::POLLOUT)];
-    poll(&mut fds, PollTimeout::ZERO).is_ok_and(|count| count > 0)
+    waiting::is_writable(io::stdout(), PollTimeout::ZERO)
 }
 
 /// What follows is to be shown at once, up to the end of the update.

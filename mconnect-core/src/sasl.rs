@@ -1,8 +1,37 @@
-//! The mechanisms by name, and which of them is best.
+//! The mechanisms of SASL by name, which of them is best, and why an exchange cannot go on: plain data, in every build.
+//!
+//! The exchanges themselves are in the module `auth` (feature `auth`), which has the same names. Without it, a program
+//! still says what a server offers:
+//!
+//! ```
+//! # #[cfg(feature = "server")] {
+//! # let server = mconnect_core::server::Server::start()?;
+//! # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+//! # session.greeting()?;
+//! use mconnect_core::sasl::Mechanism;
+//!
+//! session.hello("client.example")?.require()?;
+//! let extensions = session.extensions().unwrap_or_default();
+//! for name in extensions.auth_mechanisms() {
+//!     let sends_secret = Mechanism::from_name(name).map(Mechanism::sends_secret);
+//!     println!("{}: {sends_secret:?}", name.escape_ascii());
+//! }
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | mechanism | the secret | goes over the wire | proves the server, too |
+//! |---|---|---|---|
+//! | PLAIN, LOGIN | password | as it is | no |
+//! | CRAM-MD5 | password | hashed with a challenge | no |
+//! | SCRAM-SHA-1, SCRAM-SHA-256 | password | hashed and salted, in rounds | yes |
+//! | the same with -PLUS | password | and bound to the TLS connection | yes, and that nobody is between |
+//! | XOAUTH2, OAUTHBEARER | token | as it is | no |
+//! | EXTERNAL | none | the name alone: TLS has proven the client | no |
 
 use std::fmt;
 
-use crate::protocol::Extensions;
+use crate::protocol::{Extensions, Visible};
 use crate::stream::ChannelBindings;
 
 /// How a client proves who it is.
@@ -79,7 +108,7 @@ impl Mechanism {
     }
 
     /// Says whether the server advertises it.
-    pub(super) fn is_offered(self, extensions: &Extensions) -> bool {
+    pub(crate) fn is_offered(self, extensions: &Extensions) -> bool {
         extensions.auth_mechanisms().into_iter().any(|name| Self::from_name(name) == Some(self))
     }
 
@@ -98,7 +127,7 @@ impl Mechanism {
         !matches!(self, Self::XOAuth2 | Self::OAuthBearer | Self::External)
     }
 
-    /// Says whether the secret itself goes over the wire.
+    /// Says whether the secret itself goes over the wire: outside TLS, whoever listens has it then.
     #[must_use]
     pub fn sends_secret(self) -> bool {
         matches!(self, Self::Plain | Self::Login | Self::XOAuth2 | Self::OAuthBearer)
@@ -110,3 +139,30 @@ impl fmt::Display for Mechanism {
         f.write_str(self.name())
     }
 }
+
+/// Why an exchange cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthError {
+    /// The challenge is not what the mechanism has there.
+    #[error("the server's challenge is none of {0}")]
+    Challenge(Mechanism),
+    /// The server does not know the password, or is not the one that does.
+    #[error("the server has not proven that it knows the password, too")]
+    Server,
+    /// The server says that it refuses.
+    #[error("the server refuses: {}", Visible(.0.as_bytes()))]
+    Refused(String),
+    /// It would take too long.
+    #[error("the server asks for {0} rounds, which is too many")]
+    Rounds(u64),
+    /// Who hears the answer could try passwords out on it.
+    #[error("the server asks for too few rounds, {0}: below {FEWEST_ROUNDS} they hardly protect the password")]
+    FewRounds(u64),
+    /// There is no TLS, or none of which both ends know something that is spoken here.
+    #[error("there is nothing here to bind {0} to")]
+    Unbindable(Mechanism),
+}
+
+/// Below this, passwords are easily tried out ([RFC 7677, section 4](https://www.rfc-editor.org/rfc/rfc7677#section-4)).
+pub(crate) const FEWEST_ROUNDS: u32 = 4096;

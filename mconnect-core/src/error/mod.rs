@@ -1,19 +1,57 @@
 //! What can go wrong, with whom, in which phase.
 
+mod context;
+mod peer;
+
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::AuthError;
-use crate::protocol::{LimitExceeded, Phase, Reply, Request, Severity, Unexpected, Visible};
-use crate::tls::Info;
+pub use context::{Action, Awaited, Context};
+pub use peer::{Attempt, DeadlinePassed, Peer};
+
+use crate::protocol::{LimitExceeded, Phase, Reply, Request, Severity, Unexpected};
+use crate::sasl::AuthError;
+use crate::stream::Truncation;
+use crate::tls_info::Info;
+use context::Failed;
+use peer::Others;
 
 /// Why a session could not be opened, or could not go on.
 ///
 /// A negative reply is none of these: it is a [`Reply`]. The cause, where there is one, is the
-/// [`source`](std::error::Error::source) and not in the text.
+/// [`source`](std::error::Error::source) and not in the text; [`chain`](Self::chain) has all of it on one line.
+///
+/// | what went wrong | errors | what to do |
+/// |---|---|---|
+/// | the caller's mistake | `Address`, `OutOfStep`, `LineBreak` | nothing was sent: see [`hint`](Self::hint) |
+/// | no connection | `Resolve`, `Connect` | try again later, if [`is_temporary`](Self::is_temporary) |
+/// | the connection, in the middle | `Io`, `Timeout`, `Closed`, `Aborted` | close, and try again later |
+/// | what the server said | `Limit`, `Surprise`, `Injection` | close: client and server do not understand each other |
+/// | TLS, AUTH | `Tls`, `Untrusted`, `Auth` | close; what is wrong is in `source` and `info` |
+/// | the caller's own input | `Message` | reset, so that half a message is not delivered |
+/// | a reply other than the one that was required | `Unexpected` | what the reply says |
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// use std::time::Duration;
+///
+/// use mconnect_core::{Connect, Error, server::Server};
+///
+/// // This server greets, and never says anything more.
+/// let server = Server::play("S: 220 hi\nC: NOOP\nC: *close*")?;
+/// let mut session = Connect::new("127.0.0.1", server.port()).deadline(Duration::from_millis(50)).open()?;
+/// session.greeting()?;
+/// let error = session.command("NOOP").unwrap_err();
+/// assert!(matches!(&error, Error::Timeout { is_overall: true, .. }));
+/// assert!(error.is_temporary() && error.has_sent());
+/// assert!(error.to_string().starts_with("no reply to NOOP from 127.0.0.1:"));
+/// # drop(session);
+/// # server.join()?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -186,18 +224,6 @@ pub enum Error {
     Unexpected(#[from] Unexpected),
 }
 
-/// How a connection inside TLS ended without the farewell that TLS has, its close_notify: the error, of kind
-/// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), of a read from a [`Stream`](crate::Stream) then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Truncation {
-    /// After a whole record.
-    #[error("the connection ended without TLS's close_notify")]
-    BetweenRecords,
-    /// Inside a record.
-    #[error("the connection was cut off inside a record of TLS")]
-    InsideRecord,
-}
-
 /// Why TLS failed, where that is known: in the cause of [`Error::Tls`], and of [`Error::Io`] where the server refuses what
 /// it was shown only after the handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -241,149 +267,6 @@ impl TlsFailure {
     /// Returns why TLS failed, if this error says it.
     pub fn of(error: &io::Error) -> Option<&Self> {
         Some(&error.get_ref()?.downcast_ref::<TlsWords>()?.failure)
-    }
-}
-
-/// An attempt to connect that failed.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Attempt {
-    /// The address.
-    pub address: SocketAddr,
-    /// Why it failed.
-    pub error: io::Error,
-    /// How long it took.
-    pub took: Duration,
-}
-
-/// The deadline of the whole session passed before there was one: the cause in [`Error::Connect`] and [`Error::Resolve`]
-/// then, of kind [`TimedOut`](io::ErrorKind::TimedOut).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("timed out at the deadline of the whole session")]
-pub struct DeadlinePassed;
-
-/// What was being done, with whom, in which phase.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Context {
-    /// What was being done.
-    pub action: Action,
-    /// With whom.
-    pub peer: Peer,
-    /// The phase in which it happened: of a reply that was awaited, the one in which it was asked for.
-    pub phase: Phase,
-    /// Something had been sent to the server before.
-    pub has_sent: bool,
-    /// The reply that was due next, if one was.
-    pub awaited: Option<Box<Awaited>>,
-}
-
-/// A reply that is due: `greeting`, `reply to the message`, `reply to RCPT TO:<x@example.org>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Awaited {
-    /// What it answers.
-    pub request: Request,
-    /// The command as it was sent, if it is known, made visible. A secret in it is left out: of AUTH, verb and mechanism
-    /// are here.
-    pub command: Option<Arc<str>>,
-}
-
-/// What a session does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Action {
-    /// Reading from the server.
-    Read,
-    /// Reading, or waiting for, a whole reply.
-    ReadReply,
-    /// Writing to the server.
-    Write,
-    /// Ending the sending side.
-    HalfClose,
-    /// Starting TLS.
-    Handshake,
-    /// Ending TLS.
-    EndTls,
-    /// Proving who one is.
-    Authenticate,
-}
-
-/// The other end of a session.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Peer {
-    names: Arc<Names>,
-    address: Option<SocketAddr>,
-}
-
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Names {
-    asked: Arc<str>,
-    known_as: Option<Arc<str>>,
-}
-
-impl Peer {
-    /// Names the other end, with its address if it has one.
-    pub fn new(name: impl Into<Arc<str>>, address: Option<SocketAddr>) -> Self {
-        Self::known(name.into(), None, address)
-    }
-
-    pub(crate) fn known(asked: Arc<str>, known_as: Option<Arc<str>>, address: Option<SocketAddr>) -> Self {
-        Self { names: Arc::new(Names { asked, known_as }), address }
-    }
-
-    /// Gives the name or address that was asked for.
-    pub fn name(&self) -> &str {
-        &self.names.asked
-    }
-
-    /// Returns how people know it, if that is something else: `müller.example`, where the name is `xn--mller-kva.example`.
-    pub fn known_as(&self) -> Option<&str> {
-        self.names.known_as.as_deref()
-    }
-
-    /// Gives the address that was connected to.
-    pub fn address(&self) -> Option<SocketAddr> {
-        self.address
-    }
-}
-
-impl Awaited {
-    /// Says what is due by the command that was sent, from which the secrets have been cut.
-    pub(crate) fn new(request: Request, command: Option<Arc<str>>) -> Self {
-        Self { request, command }
-    }
-
-    /// Makes a command fit for an error: on one line, visible, and not longer than a line of the screen.
-    pub(crate) fn shown(command: &[u8]) -> Arc<str> {
-        let command = command.trim_ascii_end();
-        match command.get(..MOST_SHOWN) {
-            Some(start) => format!("{}...", Visible(start)).into(),
-            None => Visible(command).to_string().into(),
-        }
-    }
-
-    /// Returns the phase in which it was asked for.
-    pub(crate) fn asked_in(&self) -> Phase {
-        match self.request {
-            Request::Greeting => Phase::Greeting,
-            Request::EndOfData => Phase::Body,
-            Request::AuthAnswer => Phase::Auth,
-            _ => Phase::Command,
-        }
-    }
-}
-
-impl Truncation {
-    /// Returns how the connection ended, if this error says it.
-    pub fn of(error: &io::Error) -> Option<Self> {
-        error.get_ref()?.downcast_ref().copied()
-    }
-}
-
-impl From<Truncation> for io::Error {
-    fn from(how: Truncation) -> Self {
-        Self::new(io::ErrorKind::UnexpectedEof, how)
     }
 }
 
@@ -458,6 +341,17 @@ impl Error {
     }
 
     /// Returns the error and its causes on one line, `a: b: c`, without the numbers that systems have for theirs.
+    ///
+    /// ```
+    /// use mconnect_core::Connect;
+    ///
+    /// // Nobody listens there.
+    /// let nobody = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    /// let error = Connect::new("127.0.0.1", nobody.port()).open().unwrap_err();
+    /// assert!(error.chain().starts_with("cannot connect to 127.0.0.1, port "));
+    /// assert!(error.chain().ends_with(": Connection refused"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn chain(&self) -> String {
         let mut chain = self.to_string();
         let mut cause = std::error::Error::source(self);
@@ -486,7 +380,8 @@ impl Error {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::UnexpectedEof)
     }
 
-    /// Says whether anything had been sent to the server before.
+    /// Says whether anything had been sent to the server before: if not, another server of the same name may be tried, and
+    /// nobody gets a message twice.
     #[must_use]
     pub fn has_sent(&self) -> bool {
         match self {
@@ -546,74 +441,6 @@ impl Error {
     }
 }
 
-impl fmt::Display for Context {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.unread() {
-            Some(awaited) => write!(f, "read the {awaited} from {} ({} phase)", self.peer, self.phase),
-            None => write!(f, "{} {} ({} phase)", self.action, self.peer, self.phase),
-        }
-    }
-}
-
-impl Context {
-    /// Returns the reply that was being read.
-    fn unread(&self) -> Option<&Awaited> {
-        self.awaited.as_deref().filter(|_| matches!(self.action, Action::Read | Action::ReadReply))
-    }
-}
-
-/// What failed: that a reply did not come, or what was being done.
-struct Failed<'a>(&'a Context);
-
-impl fmt::Display for Failed<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.unread() {
-            Some(awaited) => write!(f, "no {awaited} from {} ({} phase)", self.0.peer, self.0.phase),
-            None => write!(f, "cannot {}", self.0),
-        }
-    }
-}
-
-impl fmt::Display for Awaited {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.request, &self.command) {
-            (Request::Greeting, _) => f.write_str("greeting"),
-            (Request::EndOfData, _) => f.write_str("reply to the message"),
-            (_, Some(command)) => write!(f, "reply to {command}"),
-            (request, None) => write!(f, "reply to {request}"),
-        }
-    }
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Read => "read from",
-            Self::ReadReply => "read a reply from",
-            Self::Write => "write to",
-            Self::HalfClose => "end the sending side to",
-            Self::Handshake => "start TLS with",
-            Self::EndTls => "end TLS with",
-            Self::Authenticate => "authenticate with",
-        })
-    }
-}
-
-impl fmt::Display for Peer {
-    /// Shows `mx.example.org (192.0.2.1:25)`, or `192.0.2.1:25` if the address was what was asked for; with the name that
-    /// people know, `xn--mller-kva.example (müller.example, 192.0.2.1:25)`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Visible(self.name().as_bytes());
-        match (self.address, self.known_as().map(|name| Visible(name.as_bytes()))) {
-            (Some(address), None) if self.name().parse() == Ok(address.ip()) => address.fmt(f),
-            (Some(address), None) => write!(f, "{name} ({address})"),
-            (Some(address), Some(known_as)) => write!(f, "{name} ({known_as}, {address})"),
-            (None, None) => name.fmt(f),
-            (None, Some(known_as)) => write!(f, "{name} ({known_as})"),
-        }
-    }
-}
-
 struct Obstacle(Action, usize);
 
 impl fmt::Display for Obstacle {
@@ -623,17 +450,6 @@ impl fmt::Display for Obstacle {
             (_, 0) => f.write_str("the server does not wait for a command"),
             (_, 1) => f.write_str("1 earlier reply is still due"),
             (_, due) => write!(f, "{due} earlier replies are still due"),
-        }
-    }
-}
-
-struct Others<'a>(&'a [Attempt]);
-
-impl fmt::Display for Others<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            [] | [_] => Ok(()),
-            attempts => write!(f, ", at any of its {} addresses", attempts.len()),
         }
     }
 }
@@ -648,6 +464,3 @@ impl fmt::Display for Seconds {
         }
     }
 }
-
-/// Of a command, at most this many octets are told.
-const MOST_SHOWN: usize = 120;

@@ -2,8 +2,9 @@
 
 use serde::{Serialize, Serializer};
 
-use super::{Certificate, Info, Problem};
 use crate::calendar::timestamp;
+use crate::pem::pem;
+use crate::tls_info::{Certificate, Info, Problem};
 
 impl Serialize for Info {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -80,7 +81,7 @@ impl Serialize for Certificate {
             signature: &self.signature,
             sha256: self.fingerprint.to_string(),
             key_sha256: self.key_fingerprint.to_string(),
-            pem: self.to_pem(),
+            pem: pem("CERTIFICATE", &self.der),
         };
         told.serialize(serializer)
     }

@@ -1,0 +1,74 @@
+//! Going on over another stream: into TLS, and out of it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Session;
+use super::shared::Deadline;
+use crate::error::{Action, Error};
+use crate::protocol::Phase;
+use crate::stream::Stream;
+
+impl Session {
+    /// Goes on over another stream, which `wrap` makes of this one: anybody's TLS, after the 220 to STARTTLS or before
+    /// anything else. What the server said before is forgotten ([`extensions`](Self::extensions) too). `wrap` keeps its
+    /// own deadline, best that of [`reply_timeout`](Self::reply_timeout), and may return something besides the stream.
+    ///
+    /// # Errors
+    /// [`Error::OutOfStep`] if replies are due, other than to what was sent together with STARTTLS;
+    /// [`Error::Injection`] if the server has sent plain text already; [`Error::Timeout`], [`Error::Aborted`] and
+    /// [`Error::Tls`] if `wrap` failed. The connection is closed then, and nothing more is sent in the clear.
+    pub fn upgrade_with<T>(
+        self,
+        wrap: impl FnOnce(Arc<dyn Stream>) -> io::Result<(Arc<dyn Stream>, T)>,
+    ) -> Result<(Self, T), Error> {
+        let deadline = self.shared().deadline();
+        let (is_fresh, context) = (self.phase() == Phase::Greeting, self.shared().context(Action::Handshake));
+        let refusal = match (self.reader.buffered().len(), self.outstanding()) {
+            (octets @ 1.., _) => Some(Error::Injection { context, octets }),
+            (0, 1..) if is_fresh && !context.has_sent => None,
+            (0, outstanding @ 1..) if context.phase != Phase::StartTls => {
+                Some(Error::OutOfStep { context, outstanding })
+            }
+            _ => None,
+        };
+        let (shared, stream) = self.writer.into_parts();
+        let wrapped = match refusal {
+            Some(error) => Err(error),
+            None => wrap(Arc::clone(&stream)).map_err(|source| {
+                let context = shared.context(Action::Handshake);
+                match source.kind() {
+                    _ if shared.closer.is_closed() => Error::Aborted { context },
+                    io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
+                        shared.late(Action::Handshake, deadline, Vec::new())
+                    }
+                    _ => Error::Tls { context, source },
+                }
+            }),
+        };
+        let (stream, extra) = wrapped.inspect_err(|_| drop(stream.shutdown()))?;
+        shared.tls_started();
+        Ok((Self::of(shared, stream), extra))
+    }
+
+    /// Ends TLS, or waits until the server does, and goes on in the clear. What the server said before is forgotten.
+    pub(crate) fn end_tls(self, awaits: bool, patience: Duration) -> Result<Self, Error> {
+        let (shared, stream) = self.writer.into_parts();
+        let ended = stream
+            .set_read_timeout(Some(patience.max(Duration::from_millis(1))))
+            .and_then(|()| stream.end_tls(awaits))
+            .map_err(|source| {
+                let context = shared.context(Action::EndTls);
+                match source.kind() {
+                    io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
+                        shared.late(Action::EndTls, Deadline::after(patience), Vec::new())
+                    }
+                    _ => Error::Tls { context, source },
+                }
+            });
+        let stream = ended.inspect_err(|_| drop(stream.shutdown()))?;
+        shared.tls_ended();
+        Ok(Self::of(shared, stream))
+    }
+}
