@@ -20,22 +20,22 @@ pub fn is_wanted(options: &Options) -> bool {
 
 /// Says why the session under way failed, if it did and that is known, and returns all that was found.
 pub fn session(options: &Options, verdict: &Verdict) -> Vec<Finding> {
-    let findings = verdict.transcript().findings(&all_facts(options, verdict));
+    let findings = verdict.evidence().findings(&all_facts(options, verdict));
     told(findings.first(), options);
     findings
 }
 
 /// Says why the session under way ended, whatever was refused before.
 pub fn end(options: &Options, verdict: &Verdict) {
-    told(verdict.transcript().ending(&facts(options)).as_ref(), options);
+    told(verdict.evidence().ending(&facts(options)).as_ref(), options);
 }
 
 /// Says why a step of a dialogue was not met: by the reply that came, or else by how the session ended.
 pub fn step(reply: Option<&Reply>, options: &Options, verdict: &Verdict) -> Option<Finding> {
     let facts = all_facts(options, verdict);
-    let transcript = verdict.transcript();
-    let refusal = reply.and_then(|reply| transcript.refusal(reply.raw(), &facts));
-    let found = refusal.or_else(|| transcript.ending(&facts));
+    let evidence = verdict.evidence();
+    let refusal = reply.and_then(|reply| evidence.refusal(reply.raw(), &facts));
+    let found = refusal.or_else(|| evidence.ending(&facts));
     if !options.play.is_tap {
         told(found.as_ref(), options);
     }
@@ -44,7 +44,7 @@ pub fn step(reply: Option<&Reply>, options: &Options, verdict: &Verdict) -> Opti
 
 /// Returns why a reply refused what was asked, by its last line, if it did and that is wanted.
 pub fn refusal(line: &[u8], options: &Options, verdict: &Verdict) -> Option<Finding> {
-    is_wanted(options).then(|| verdict.transcript().refusal(line, &facts(options))).flatten()
+    is_wanted(options).then(|| verdict.evidence().refusal(line, &facts(options))).flatten()
 }
 
 fn told(found: Option<&Finding>, options: &Options) {
@@ -54,7 +54,7 @@ fn told(found: Option<&Finding>, options: &Options) {
 }
 
 fn all_facts(options: &Options, verdict: &Verdict) -> Facts {
-    match verdict.transcript().unreached() {
+    match verdict.evidence().unreached() {
         Some(address) => with_name_searched(of_the_machine(facts(options), address), options, address),
         None => facts(options),
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use mconnect_core::Error;
-use mconnect_core::diagnosis::Transcript;
+use mconnect_core::diagnosis::Evidence;
 
 use crate::failure::{Failure, Status};
 
@@ -14,7 +14,7 @@ pub struct Verdict {
     status: OnceLock<Status>,
     complaint: OnceLock<String>,
     /// What is seen of the session under way, for what is said of its failure.
-    transcript: Mutex<Transcript>,
+    evidence: Mutex<Evidence>,
 }
 
 impl Verdict {
@@ -36,20 +36,20 @@ impl Verdict {
 
     /// Makes a failure of an error that a session came to, which is kept for what is said of it.
     pub fn failure_of(&self, error: &Error) -> Failure {
-        self.transcript().failed(error);
+        self.evidence().failed(error);
         Failure::from(error)
     }
 
     /// Begins what is seen of another session, and returns it.
-    pub fn begin_transcript(&self) -> Transcript {
-        let transcript = Transcript::new();
-        *self.transcript.lock().unwrap_or_else(PoisonError::into_inner) = transcript.clone();
-        transcript
+    pub fn begin_evidence(&self) -> Evidence {
+        let evidence = Evidence::new();
+        *self.evidence.lock().unwrap_or_else(PoisonError::into_inner) = evidence.clone();
+        evidence
     }
 
     /// Returns what is seen of the session under way.
-    pub fn transcript(&self) -> Transcript {
-        self.transcript.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn evidence(&self) -> Evidence {
+        self.evidence.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Tells a failure, if it is one, and otherwise returns what came of it.

@@ -58,7 +58,7 @@
 //! | AUTH | `Session::authenticate` (feature `auth`) |
 //! | a UNIX socket, a child process, any other stream | [`Connect::over`], [`Session::from_stream`], [`Pair`], [`Stream`] |
 //! | one thread that reads and one that writes | [`Session::split`] |
-//! | why a session failed, in words | [`diagnosis::Transcript`] |
+//! | why a session failed, in words | [`diagnosis::Evidence`] |
 //! | a log, the time that everything took | [`Observer`], [`Timings`] |
 //! | the same as values that serde writes | the module `json` (feature `json`) |
 //! | a session that is written down, and compared | [`dialogue::Player`], [`dialogue::Recorder`] |

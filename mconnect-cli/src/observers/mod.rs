@@ -81,7 +81,7 @@ impl<'a> Observers<'a> {
             connect = connect.observer(self.session_log.head());
         }
         if self.explains() {
-            connect = connect.observer(verdict.begin_transcript());
+            connect = connect.observer(verdict.begin_evidence());
         }
         match (&self.json, &self.timings) {
             (Some(json), _) => connect.observer(json.journal.clone()),

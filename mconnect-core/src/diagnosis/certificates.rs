@@ -1,6 +1,6 @@
 //! What is wrong with a server's certificates, and with a handshake, in the words of the cure.
 
-use super::transcript::{Failed, Record};
+use super::evidence::{Failed, Record};
 use super::{Cause, Certainty, Facts, Finding, Recognized};
 use crate::calendar::date;
 use crate::error::TlsFailure;

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::transcript::{Attempt, Failure, Record};
+use super::evidence::{Attempt, Failure, Record};
 use super::{Cause, Certainty, Facts, Finding, Recognized};
 
 use Certainty::{Certain, Likely, Possible};

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use super::transcript::{Failed, Record};
+use super::evidence::{Failed, Record};
 use super::{Cause, Certainty, Facts, Finding, Recognized};
 use crate::protocol::{Phase, Request};
 

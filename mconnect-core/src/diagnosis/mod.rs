@@ -1,8 +1,8 @@
 //! Why a session failed: causes, as values, out of what was said and what is known.
 //!
 //! ```text
-//!   Session ──Event──► Transcript ──┐
-//!   Error ──────────► Transcript ──┼──► at most three Findings: a Cause, how sure, the evidence, what to do
+//!   Session ──Event──► Evidence ────┐
+//!   Error ───────────► Evidence ────┼──► at most three Findings: a Cause, how sure, the evidence, what to do
 //!   command line, machine ─► Facts ─┘
 //! ```
 //!
@@ -15,21 +15,21 @@ mod certificates;
 mod command;
 mod connecting;
 mod ends;
+mod evidence;
 mod facts;
 mod refusals;
 mod speakers;
 mod token;
-mod transcript;
 
 use std::fmt;
 
 pub use causes::Cause;
+pub use evidence::Evidence;
 pub use facts::{Act, Facts};
 pub use speakers::protocol_of;
-pub use transcript::Transcript;
 
 use crate::protocol::Visible;
-use transcript::Record;
+use evidence::{Exchange, Record};
 
 /// A cause, as far as it shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,7 @@ pub struct Finding {
 /// How sure a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "json", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum Certainty {
     /// It is one of several causes that are usual.
     Possible,
@@ -84,6 +85,11 @@ fn findings(record: &Record, facts: &Facts) -> Vec<Finding> {
     }
     all.truncate(MOST_FINDINGS);
     all
+}
+
+/// Returns why a reply refused what was asked, if it did.
+fn refusal(exchange: &Exchange, record: &Record, facts: &Facts) -> Option<Finding> {
+    refusals::told(exchange, record, facts)
 }
 
 /// Returns what its end tells.

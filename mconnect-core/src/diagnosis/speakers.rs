@@ -1,6 +1,6 @@
 //! Who is there: servers of other protocols, by the first that they say, and lines that no SMTP server sends.
 
-use super::transcript::{Failed, Record};
+use super::evidence::{Failed, Record};
 use super::{Cause, Certainty, Facts, Finding, Recognized};
 use crate::error::TlsFailure;
 use crate::protocol::{Request, Visible};

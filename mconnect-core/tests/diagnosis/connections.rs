@@ -4,31 +4,31 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Instant;
 
-use mconnect_core::diagnosis::{Facts, Finding, Transcript};
+use mconnect_core::diagnosis::{Evidence, Facts, Finding};
 use mconnect_core::server::Server;
 use mconnect_core::{Connect, Event, Family, Observer, Peer};
 
 /// Connects, and returns what is found.
 fn found(connect: Connect, facts: &Facts) -> Vec<Finding> {
-    let transcript = Transcript::new();
-    match connect.observer(transcript.clone()).open() {
+    let evidence = Evidence::new();
+    match connect.observer(evidence.clone()).open() {
         Ok(_) => {}
-        Err(error) => transcript.failed(&error),
+        Err(error) => evidence.failed(&error),
     }
-    transcript.findings(facts)
+    evidence.findings(facts)
 }
 
 /// Returns what is found of attempts that fail so, one after the other.
 fn of_attempts(host: &str, attempts: &[(&str, io::ErrorKind)], facts: &Facts) -> Vec<Finding> {
-    let transcript = Transcript::new();
+    let evidence = Evidence::new();
     let mut rest = attempts.iter().peekable();
     while let Some((address, kind)) = rest.next() {
         let peer = Peer::new(host, Some(address.parse().unwrap()));
-        transcript.observe(Instant::now(), &Event::Connecting { peer: &peer });
+        evidence.observe(Instant::now(), &Event::Connecting { peer: &peer });
         let (error, has_next) = (io::Error::from(*kind), rest.peek().is_some());
-        transcript.observe(Instant::now(), &Event::ConnectFailed { peer: &peer, error: &error, has_next });
+        evidence.observe(Instant::now(), &Event::ConnectFailed { peer: &peer, error: &error, has_next });
     }
-    transcript.findings(facts)
+    evidence.findings(facts)
 }
 
 fn one(findings: &[Finding]) -> (&'static str, String) {
@@ -131,13 +131,13 @@ fn a_source_is_spoken_of_only_where_one_was_given() {
 
 #[test]
 fn addresses_that_were_ruled_out_are_told() {
-    let transcript = Transcript::new();
+    let evidence = Evidence::new();
     let addresses = ["192.0.2.1:25".parse().unwrap()];
     let error = Connect::new("mx.example.org", 25).addresses(addresses).family(Family::V6).open().unwrap_err();
-    transcript.observe(Instant::now(), &Event::Resolved { host: "mx.example.org", result: Ok(&addresses) });
-    transcript.observe(Instant::now(), &Event::Resolving { host: "mx.example.org" });
-    transcript.failed(&error);
-    let (id, told) = one(&transcript.findings(&Facts::new()));
+    evidence.observe(Instant::now(), &Event::Resolved { host: "mx.example.org", result: Ok(&addresses) });
+    evidence.observe(Instant::now(), &Event::Resolving { host: "mx.example.org" });
+    evidence.failed(&error);
+    let (id, told) = one(&evidence.findings(&Facts::new()));
     assert_eq!(id, "other_family");
     assert_eq!(
         told,
@@ -155,10 +155,10 @@ fn an_address_of_the_other_family_is_told() {
 #[test]
 fn names_are_told_apart_by_what_the_resolver_says() {
     let of = |error: io::Error| {
-        let transcript = Transcript::new();
-        transcript.observe(Instant::now(), &Event::Resolving { host: "mx.exmaple.org" });
-        transcript.observe(Instant::now(), &Event::Resolved { host: "mx.exmaple.org", result: Err(&error) });
-        one(&transcript.findings(&Facts::new()))
+        let evidence = Evidence::new();
+        evidence.observe(Instant::now(), &Event::Resolving { host: "mx.exmaple.org" });
+        evidence.observe(Instant::now(), &Event::Resolved { host: "mx.exmaple.org", result: Err(&error) });
+        one(&evidence.findings(&Facts::new()))
     };
     let (id, told) = of(io::Error::other("failed to lookup address information: Name or service not known"));
     assert_eq!((id, told.split(": ").next().unwrap()), ("no_such_name", "there is no host mx.exmaple.org"));

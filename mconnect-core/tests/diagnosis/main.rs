@@ -11,7 +11,7 @@ mod tls;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mconnect_core::diagnosis::{Act, Facts, Transcript};
+use mconnect_core::diagnosis::{Act, Evidence, Facts};
 use mconnect_core::server::Server;
 use mconnect_core::{Connect, Session};
 use setups::{Setup, setups};
@@ -46,8 +46,8 @@ fn every_broken_set_up_is_told_by_its_cause_as_the_page_has_it_and_its_healthy_t
 
 fn complaints(setup: &Setup, page: Option<&str>) -> Vec<String> {
     let mut wrong = Vec::new();
-    let transcript = setup.play(&setup.broken);
-    let findings = transcript.findings(&setup.facts);
+    let evidence = setup.play(&setup.broken);
+    let findings = evidence.findings(&setup.facts);
     let told = findings.first().map(ToString::to_string).unwrap_or_default();
     let got = findings.first().map(|found| format!("{:?} {}", found.certainty, found.cause.id()).to_lowercase());
     if got.as_deref() != Some(setup.expected.as_str()) {
@@ -77,8 +77,8 @@ fn is_missing(page: &str, setup: &Setup, told: &str) -> bool {
     !plain(row).contains(&plain(&told.replace('|', "\\|").replace('<', "&lt;")))
 }
 
-fn greeted(server: &Server, transcript: &Transcript) -> Session {
-    let mut session = Connect::new("127.0.0.1", server.port()).observer(transcript.clone()).open().unwrap();
+fn greeted(server: &Server, evidence: &Evidence) -> Session {
+    let mut session = Connect::new("127.0.0.1", server.port()).observer(evidence.clone()).open().unwrap();
     session.read_reply().unwrap();
     session
 }
@@ -90,17 +90,17 @@ fn of_each_reply_its_refusal_is_told_too() {
          S: 550 5.1.1 no such user\nC: RCPT TO:<c@example.org>\nS: 452 4.2.2 full\nC: RSET\nS: 250 ok",
     )
     .unwrap();
-    let transcript = Transcript::new();
-    let mut session = greeted(&server, &transcript);
+    let evidence = Evidence::new();
+    let mut session = greeted(&server, &evidence);
     let mut last = |line: &str| {
         let reply = session.command(line).unwrap();
-        transcript.refusal(reply.raw(), &Facts::new()).map(|found| found.cause.id())
+        evidence.refusal(reply.raw(), &Facts::new()).map(|found| found.cause.id())
     };
     assert_eq!([last("EHLO me"), last("MAIL FROM:<a@example.org>")], [None, None]);
     assert_eq!(last("RCPT TO:<b@example.org>"), Some("no_such_mailbox"));
     assert_eq!(last("RCPT TO:<c@example.org>"), Some("mailbox_full"));
     assert_eq!(last("RSET"), None);
-    let causes: Vec<_> = transcript.findings(&Facts::new()).iter().map(|found| found.cause.id()).collect();
+    let causes: Vec<_> = evidence.findings(&Facts::new()).iter().map(|found| found.cause.id()).collect();
     assert_eq!(causes, ["no_such_mailbox"], "the first refusal of the transaction is the one");
     drop(session);
     server.join().unwrap();
@@ -109,8 +109,8 @@ fn of_each_reply_its_refusal_is_told_too() {
 #[test]
 fn nothing_is_found_of_sessions_that_go_well_whatever_they_do() {
     let server = Server::start().unwrap();
-    let transcript = Transcript::new();
-    let mut session = greeted(&server, &transcript);
+    let evidence = Evidence::new();
+    let mut session = greeted(&server, &evidence);
     session.command("EHLO client.example.org").unwrap();
     for _ in 0..2 {
         let envelope = ["MAIL FROM:<a@example.org> SIZE=10 BODY=8BITMIME", "RCPT TO:<b@example.org>", "NOOP"];
@@ -121,26 +121,26 @@ fn nothing_is_found_of_sessions_that_go_well_whatever_they_do() {
         for _ in 0..2 {
             session.read_reply().unwrap().require(250).unwrap();
         }
-        assert_eq!(transcript.findings(&Facts::new()), []);
+        assert_eq!(evidence.findings(&Facts::new()), []);
     }
     session.quit().unwrap();
-    assert_eq!(transcript.findings(&Facts::new()), []);
+    assert_eq!(evidence.findings(&Facts::new()), []);
 
-    let transcript = Transcript::new();
-    let mut session = greeted(&server, &transcript);
+    let evidence = Evidence::new();
+    let mut session = greeted(&server, &evidence);
     session.command("LHLO client.example.org").unwrap();
     session.pipeline(["MAIL FROM:<>", "RCPT TO:<a@example.org>", "RCPT TO:<b@example.org>"]).unwrap();
     drop(session.message(&b"hello"[..]).unwrap());
     session.close().unwrap();
-    assert_eq!(transcript.findings(&Facts::new()), []);
+    assert_eq!(evidence.findings(&Facts::new()), []);
     // What is only asked is no failure.
-    let transcript = Transcript::new();
-    let mut session = greeted(&server, &transcript);
+    let evidence = Evidence::new();
+    let mut session = greeted(&server, &evidence);
     for line in ["HELP", "EXPN staff", "", "VRFY a"] {
         session.command(line).unwrap();
     }
     session.quit().unwrap();
-    assert_eq!(transcript.findings(&Facts::new()), []);
+    assert_eq!(evidence.findings(&Facts::new()), []);
 }
 
 #[test]
@@ -150,12 +150,12 @@ fn no_secret_is_kept() {
          C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: dGlt\nS: 334 UGFzc3dvcmQ6\nC: cGVuY2ls\nS: 535 5.7.8 no",
     )
     .unwrap();
-    let transcript = Transcript::new();
-    let mut session = greeted(&server, &transcript);
+    let evidence = Evidence::new();
+    let mut session = greeted(&server, &evidence);
     for line in ["EHLO me", "AUTH PLAIN AHRpbQBwZW5jaWw=", "AUTH LOGIN", "dGlt", "cGVuY2ls"] {
         session.command(line).unwrap();
     }
-    let all = format!("{transcript:?} {:?}", transcript.findings(&Facts::new()));
+    let all = format!("{evidence:?} {:?}", evidence.findings(&Facts::new()));
     assert!(all.contains("BadLogin"), "{all}");
     for secret in ["AHRpbQBwZW5jaWw", "cGVuY2ls", "dGlt", "pencil"] {
         assert!(!all.contains(secret), "{all}");

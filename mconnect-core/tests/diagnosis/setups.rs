@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mconnect_core::diagnosis::{Facts, Transcript};
+use mconnect_core::diagnosis::{Evidence, Facts};
 use mconnect_core::protocol::Phase;
 use mconnect_core::server::Server;
 use mconnect_core::{Connect, Error, Session, Timeouts};
@@ -92,19 +92,19 @@ fn usual_lines(name: &str, rest: &str) -> Vec<String> {
 
 impl Setup {
     /// Plays one of its dialogues, the client's part as any client would, and returns what was seen.
-    pub fn play(&self, dialogue: &[String]) -> Transcript {
+    pub fn play(&self, dialogue: &[String]) -> Evidence {
         let server = Server::play(&dialogue.join("\n")).unwrap_or_else(|error| panic!("{}: {error}", self.name));
-        let transcript = Transcript::new();
+        let evidence = Evidence::new();
         let timeouts = Timeouts::default().replies(self.patience);
-        let connect = Connect::new("127.0.0.1", server.port()).timeouts(timeouts).observer(transcript.clone());
+        let connect = Connect::new("127.0.0.1", server.port()).timeouts(timeouts).observer(evidence.clone());
         let mut session = connect.open().unwrap();
         if let Err(error) = self.converse(&mut session, dialogue) {
-            transcript.failed(&error);
+            evidence.failed(&error);
         }
         drop(session);
         // Whether the client kept to its part is not what is looked at.
         drop(server.join());
-        transcript
+        evidence
     }
 
     fn converse(&self, session: &mut Session, dialogue: &[String]) -> Result<(), Error> {

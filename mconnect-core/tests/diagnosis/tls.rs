@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use mconnect_core::diagnosis::{Facts, Finding, Transcript};
+use mconnect_core::diagnosis::{Evidence, Facts, Finding};
 use mconnect_core::server::{Authority, Identity, Setup};
 use mconnect_core::tls::rustls::pki_types::pem::PemObject as _;
 use mconnect_core::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -15,15 +15,15 @@ use mconnect_core::{Connect, Session, Timeouts};
 
 use super::file;
 
-fn open(port: u16, transcript: &Transcript) -> Session {
+fn open(port: u16, evidence: &Evidence) -> Session {
     let timeouts = Timeouts::default().replies(Duration::from_secs(10));
-    Connect::new("127.0.0.1", port).timeouts(timeouts).observer(transcript.clone()).open().unwrap()
+    Connect::new("127.0.0.1", port).timeouts(timeouts).observer(evidence.clone()).open().unwrap()
 }
 
 /// Starts TLS by STARTTLS, says EHLO inside it, and returns what is found.
 fn upgraded(port: u16, config: &Config, facts: &Facts) -> Vec<Finding> {
-    let transcript = Transcript::new();
-    let mut session = open(port, &transcript);
+    let evidence = Evidence::new();
+    let mut session = open(port, &evidence);
     session.read_reply().unwrap().require(220).unwrap();
     session.command("EHLO client.example").unwrap().require(250).unwrap();
     session.command("STARTTLS").unwrap().require(220).unwrap();
@@ -32,9 +32,9 @@ fn upgraded(port: u16, config: &Config, facts: &Facts) -> Vec<Finding> {
         session.quit()
     });
     if let Err(error) = ended {
-        transcript.failed(&error);
+        evidence.failed(&error);
     }
-    transcript.findings(facts)
+    evidence.findings(facts)
 }
 
 fn of(identity: &Identity, config: &Config) -> Vec<Finding> {
@@ -47,13 +47,13 @@ fn first(facts: &Facts, act: impl FnOnce(TcpStream) + Send + 'static) -> Vec<Fin
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let thread = thread::spawn(move || act(listener.accept().unwrap().0));
-    let transcript = Transcript::new();
-    let ended = open(port, &transcript).upgrade(&Config::new().insecure());
+    let evidence = Evidence::new();
+    let ended = open(port, &evidence).upgrade(&Config::new().insecure());
     if let Err(error) = ended {
-        transcript.failed(&error);
+        evidence.failed(&error);
     }
     thread.join().unwrap();
-    transcript.findings(facts)
+    evidence.findings(facts)
 }
 
 fn one(findings: &[Finding]) -> (&'static str, String) {

@@ -8,7 +8,7 @@ mod client;
 mod commands;
 mod mail;
 
-use super::transcript::{Exchange, Record};
+use super::evidence::{Exchange, Record};
 use super::{Cause, Certainty, Facts, Finding, Recognized, token};
 use crate::protocol::{EnhancedCode, Meaning, Request, explain};
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::command::Commands;
-use super::{Facts, Finding, findings, refusals};
+use super::{Facts, Finding, ending, findings, refusal};
 use crate::error::{Error, TlsFailure};
 use crate::observer::{Event, Observer};
 use crate::protocol::{Answer, Extensions, Limits, Meaning, Phase, Reply, ReplyBuilder, ReplyLine, Request};
@@ -21,24 +21,24 @@ use crate::tls_info::Info;
 ///
 /// ```
 /// # #[cfg(feature = "server")] {
-/// use mconnect_core::diagnosis::{Facts, Transcript};
+/// use mconnect_core::diagnosis::{Facts, Evidence};
 /// use mconnect_core::{Connect, server::Server};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let server = Server::play("S: 220 mx\nC: EHLO me\nS: 250 mx\nC: MAIL FROM:<a@example.org>\nS: 452 4.3.1 disk full")?;
-/// let transcript = Transcript::new();
-/// let mut session = Connect::new("127.0.0.1", server.port()).observer(transcript.clone()).open()?;
+/// let evidence = Evidence::new();
+/// let mut session = Connect::new("127.0.0.1", server.port()).observer(evidence.clone()).open()?;
 /// session.read_reply()?;
 /// session.command("EHLO me")?;
 /// session.command("MAIL FROM:<a@example.org>")?;
-/// let findings = transcript.findings(&Facts::new());
+/// let findings = evidence.findings(&Facts::new());
 /// assert_eq!(findings[0].to_string(), "the server has no room left for messages: try again later");
 /// # Ok(()) }
 /// # main().unwrap();
 /// # }
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct Transcript(Arc<Mutex<Record>>);
+pub struct Evidence(Arc<Mutex<Record>>);
 
 /// All that is known of a session.
 #[derive(Default)]
@@ -147,8 +147,8 @@ impl Requests {
     }
 }
 
-impl Transcript {
-    /// Begins one. For another session, begin another.
+impl Evidence {
+    /// Begins. For another session, begin with new evidence.
     pub fn new() -> Self {
         Self::default()
     }
@@ -205,12 +205,12 @@ impl Transcript {
         let line = line.trim_ascii_end();
         let is_it = |exchange: &&Exchange| exchange.reply.raw().trim_ascii_end().ends_with(line);
         let exchange = record.last.iter().chain(record.refusals.iter().rev()).find(is_it)?;
-        refusals::told(exchange, &record, facts)
+        refusal(exchange, &record, facts)
     }
 
     /// Returns what the end of the session tells, whatever was refused before it.
     pub fn ending(&self, facts: &Facts) -> Option<Finding> {
-        super::ending(&self.record(), facts)
+        ending(&self.record(), facts)
     }
 
     /// Returns the address that could not be connected to last, if there is no connection: a caller may look on its machine
@@ -226,7 +226,7 @@ impl Transcript {
     }
 }
 
-impl Observer for Transcript {
+impl Observer for Evidence {
     fn observe(&self, at: Instant, event: &Event<'_>) {
         let mut record = self.record();
         match event {
