@@ -3,11 +3,13 @@
 //! It is the process's, and so is what is known of it.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use mconnect_core::protocol::Escaper;
+use rustyline::Behavior;
 
 use crate::lock::locked;
+use crate::terminal::Ruler;
 use crate::timestamps::Stamper;
 
 /// The row as it is drawn, and what is told below it if the process is interrupted.
@@ -34,11 +36,14 @@ pub fn is_shown() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Draws the last row anew, cut to what any terminal shows in one row; only where standard error is a terminal.
+/// Draws the last row anew, cut to what the terminal shows in one row; only where standard error is a terminal.
 pub fn draw(text: &str) {
+    if !is_shown() {
+        return;
+    }
     let mut row = locked(&LAST_ROW);
-    let text: String = text.chars().take(WIDTH).collect();
-    if row.is_left || text == row.drawn || !is_shown() {
+    let text: String = text.chars().take(width()).collect();
+    if row.is_left || text == row.drawn {
         return;
     }
     let drawn = &mut row.drawn;
@@ -85,5 +90,12 @@ fn put(text: impl AsRef<[u8]>) {
     let _ = io::stderr().write_all(text.as_ref());
 }
 
-/// In columns; a line that wraps cannot be taken away.
+/// Returns how many columns the last row may take: one that wraps cannot be taken away.
+fn width() -> usize {
+    let columns = RULER.get_or_init(|| Ruler::new(Behavior::PreferTerm)).columns();
+    columns.map_or(WIDTH, |columns| usize::from(columns).saturating_sub(1).min(WIDTH))
+}
+
+/// Most of what is drawn is written for so many columns.
 pub const WIDTH: usize = 78;
+static RULER: OnceLock<Ruler> = OnceLock::new();

@@ -241,3 +241,25 @@ fn the_mechanism_that_is_named_is_taken_also_if_it_is_not_offered() {
     assert_status(&output, 77);
     assert!(out(&output).contains("504 5.5.4 no such mechanism here"), "{}", out(&output));
 }
+
+#[test]
+fn a_server_that_closes_at_auth_is_not_said_to_refuse_it_and_hears_no_quit() {
+    for (reply, status) in [("421 later", 75), ("221 bye", 76)] {
+        for (mechanism, exchange) in
+            [("PLAIN", "C: AUTH PLAIN ${initial}"), ("LOGIN", "C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: ${answer}")]
+        {
+            let dialogue =
+                format!("S: 220 hi\nC: EHLO x\nS: 250-hi\nS: 250 AUTH PLAIN LOGIN\n{exchange}\nS: {reply}\nC: *close*");
+            let server = Server::play(dialogue.as_str()).unwrap();
+            let password = Scrap::new("password", "pencil");
+            let user = format!("user:{mechanism}");
+            let options = ["--auth", &user, "--password-file", password.path(), "--helo", "x"];
+            let output = talk(server.port(), &options, "MAIL FROM:<>\n");
+            assert_status(&output, status);
+            let told = complaints(&output);
+            assert!(told.contains("the server closes instead of granting AUTH"), "{told}");
+            assert!(!told.contains("refused"), "{told}");
+            server.join().unwrap();
+        }
+    }
+}

@@ -53,6 +53,28 @@ fn message(folder: &Folder) -> String {
 }
 
 #[test]
+fn in_a_narrow_terminal_how_far_a_file_is_takes_one_row() {
+    let folder = Folder::new();
+    let file = message(&folder);
+    let (peer, go) = slow();
+    let mut screen = Screen::start_with(peer.port, &["--quiet"], &[], (10, 40));
+    screen.expect_last("smtp>");
+    screen.enter("DATA", "data, . ends>");
+    screen.send(format!("~r {file}\r"));
+    for _ in 0..3 {
+        screen.pty.expect(" MB of 16.8");
+    }
+    go.send(()).unwrap();
+    go.send(()).unwrap();
+    screen.expect_row("250 taken");
+    screen.expect_last("smtp>");
+    let rows = screen.lines(&screen.pty.raw());
+    assert!(!rows.iter().any(|row| row.contains(" MB of")), "{rows:?}");
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+}
+
+#[test]
 fn a_long_file_shows_how_far_it_is_and_what_went_out() {
     let folder = Folder::new();
     let file = message(&folder);

@@ -104,12 +104,12 @@ pub struct Certificate {
 /// A SHA-256 fingerprint, written as 64 hexadecimal digits, and read with or without colons between.
 ///
 /// ```
-/// use mconnect_core::tls::Fingerprint;
+/// use mconnect_core::tls_info::Fingerprint;
 ///
 /// let colons = ["a0"; 32].join(":");
 /// let fingerprint: Fingerprint = colons.parse()?;
 /// assert_eq!(fingerprint.to_string(), "a0".repeat(32));
-/// # Ok::<(), mconnect_core::tls::InvalidFingerprint>(())
+/// # Ok::<(), mconnect_core::tls_info::InvalidFingerprint>(())
 /// ```
 #[doc(alias = "sha256")]
 #[doc(alias = "TLSA")]

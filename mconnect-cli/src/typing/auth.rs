@@ -121,7 +121,7 @@ fn converse<T: Authenticating>(talk: &mut T, mut exchange: Exchange, user: &str)
             }
             AuthStep::NotGranted => {
                 talk.settle()?;
-                say(&format!("mconnect: {}", refused(user, mechanism)));
+                say(&format!("mconnect: {}", refused(user, mechanism, code)));
                 return Continue(());
             }
             AuthStep::Cancel(problem) => {

@@ -261,6 +261,12 @@ impl Pty {
         }
     }
 
+    /// Waits until something comes, or for so long: for whoever presses a key again.
+    pub fn rest(&self, time: Duration) {
+        let screen = self.screen.0.lock().unwrap();
+        drop(self.screen.1.wait_timeout(screen, time).unwrap());
+    }
+
     /// Gives another end to type at, for a thread that types more than the terminal takes at once.
     pub fn keyboard(&self) -> File {
         self.master.try_clone().unwrap()

@@ -35,14 +35,26 @@ impl<'a> Game<'a, '_> {
             }
             at += count;
         }
-        if let (Some(last), false) = (steps.last(), self.out.is_empty() && self.broken.is_none()) {
-            let (started, flushed) = (Instant::now(), self.flush());
-            let result = flushed.err().or_else(|| self.broken.take().map(|error| StepResult::broken(&error)));
-            let result = result.or_else(|| self.in_time().err());
-            if let Some(result) = result {
+        let Some(last) = steps[..at].last() else { return };
+        let (started, flushed) = (Instant::now(), self.flush());
+        let result = flushed.err().or_else(|| self.broken.take().map(|error| StepResult::broken(&error)));
+        match result.or_else(|| self.in_time().err()) {
+            Some(result) => {
                 let shown = self.step_shown(last, 0);
                 self.settle(std::slice::from_ref(last), started, result, Some(shown));
             }
+            None => self.look_back(last),
+        }
+    }
+
+    /// Looks at what has come behind the last step, unless another went wrong: then its replies may have gone astray.
+    fn look_back(&mut self, last: &Step) {
+        if self.outcomes.iter().any(|outcome| outcome.verdict != Verdict::Met) {
+            return;
+        }
+        let (started, result) = (Instant::now(), self.unasked());
+        if let Some(result) = result {
+            self.settle(std::slice::from_ref(last), started, result, Some(END.to_owned()));
         }
     }
 
@@ -180,6 +192,7 @@ impl<'a> Game<'a, '_> {
                     break;
                 }
             }
+            self.look_back(place);
         }
         if let Err(result) = flushed {
             self.settle(std::slice::from_ref(place), started, result, None);
@@ -202,5 +215,7 @@ fn size_of_expectation(steps: &[Step]) -> usize {
     size
 }
 
+/// What is expected behind the last step.
+const END: &str = "the end of the dialogue";
 /// Why an `*include*` is still there.
 const NOT_READ: &str = "a file that was not read: Dialogue::load reads it";

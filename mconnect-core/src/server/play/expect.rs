@@ -200,7 +200,7 @@ impl Game<'_> {
     }
 
     /// Returns what the client sent where nothing should come, as it is shown: without the secrets in it.
-    fn concealed(&self, bytes: &[u8]) -> String {
+    pub(super) fn concealed(&self, bytes: &[u8]) -> String {
         let secrets = self.tracker.clone().sent_secrets(bytes);
         shown(&self.values.mask(&hide(bytes, &secrets)))
     }
