@@ -81,7 +81,7 @@ pub fn ending(
 ) {
     match end {
         Some(End::Broken(error)) if !is_complete => {
-            verdict.complain(&error);
+            verdict.failed(&error);
         }
         Some(End::Broken(error)) => drop(late_break(peer, &error).map(|words| note(&words))),
         Some(End::Closed) if !is_complete => early_close(peer, standing.outstanding, verdict),

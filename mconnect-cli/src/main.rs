@@ -4,6 +4,7 @@
 
 mod atomic_file;
 mod connection;
+mod explain;
 mod failure;
 mod help;
 mod input;

@@ -99,10 +99,10 @@ pub fn run(session: Session, setting: &Setting<'_>) {
                 return;
             }
             Told::Received(Err(error)) => {
-                return verdict.complain(&error);
+                return verdict.failed(&error);
             }
             Told::Unsent(error) if error.is_timeout() => {
-                verdict.complain(&error);
+                verdict.failed(&error);
                 return closer.close();
             }
             // A failed write is only the symptom: receiving tells why.

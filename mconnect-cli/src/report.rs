@@ -9,6 +9,8 @@ pub struct Case {
     pub took: Duration,
     /// The whole story, if it did not go as expected.
     pub failure: Option<String>,
+    /// Why that may be, if something is known.
+    pub why: Option<String>,
 }
 
 /// Returns the outcomes in the Test Anything Protocol, version 13, which every consumer knows.
@@ -23,6 +25,7 @@ pub fn tap(cases: &[Case]) -> String {
             text += "  message: |\n";
             text.extend(failure.lines().map(|line| format!("    {line}\n")));
         }
+        text.extend(case.why.iter().map(|why| format!("  why: |\n    {why}\n")));
         text += "  ...\n";
     }
     text
@@ -42,7 +45,8 @@ pub fn junit(cases: &[Case]) -> String {
         text += &match &case.failure {
             None => "/>\n".to_owned(),
             Some(failure) => {
-                let (message, story) = (escaped(failure.lines().next().unwrap_or_default()), escaped(failure));
+                let story = case.why.iter().fold(failure.clone(), |story, why| format!("{story}\n{why}"));
+                let (message, story) = (escaped(failure.lines().next().unwrap_or_default()), escaped(&story));
                 format!(">\n    <failure message=\"{message}\">{story}</failure>\n  </testcase>\n")
             }
         };
@@ -74,7 +78,11 @@ mod tests {
     fn cases() -> Vec<Case> {
         let took = Duration::from_micros(1500);
         let failure = Some("a.txt:3: expected `S: 5yz`, got `250 <\u{1}&>`\nthe last lines:\n  C: A".to_owned());
-        vec![Case { name: "a #1".to_owned(), took, failure: None }, Case { name: "b \"<".to_owned(), took, failure }]
+        let why = Some("perhaps <".to_owned());
+        vec![
+            Case { name: "a #1".to_owned(), took, failure: None, why: None },
+            Case { name: "b \"<".to_owned(), took, failure, why },
+        ]
     }
 
     #[test]
@@ -83,7 +91,7 @@ mod tests {
             tap(&cases()),
             "TAP version 13\n1..2\nok 1 - a \\#1\n  ---\n  duration_ms: 1.500\n  ...\nnot ok 2 - b \"<\n  ---\n  \
              duration_ms: 1.500\n  message: |\n    a.txt:3: expected `S: 5yz`, got `250 <\u{1}&>`\n    the last lines:\n      \
-             C: A\n  ...\n"
+             C: A\n  why: |\n    perhaps <\n  ...\n"
         );
     }
 
@@ -95,5 +103,6 @@ mod tests {
         let failed = "name=\"b &quot;&lt;\" time=\"0.001500\">\n    <failure message=\"a.txt:3: expected `S: 5yz`, got `250 \
             &lt;\u{fffd}&amp;&gt;`\">a.txt:3:";
         assert!(text.contains(failed), "{text}");
+        assert!(text.contains("C: A\nperhaps &lt;</failure>"), "{text}");
     }
 }

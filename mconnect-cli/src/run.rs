@@ -98,18 +98,32 @@ fn open_and_hand_over(
         say("a loopback server of mconnect's own: HELP lists its commands, mail goes nowhere");
     }
     let open = || {
-        let session = verdict.check(watch.over(connect.clone()).open().map_err(|error| Failure::from(&error)))?;
-        secure.begin(session, verdict)
+        let session = match watch.over(connect.clone(), verdict).open() {
+            Ok(session) => secure.begin(session, verdict),
+            Err(error) => {
+                verdict.failed(&error);
+                None
+            }
+        };
+        if session.is_none() {
+            watch.explain(verdict);
+        }
+        session
     };
     let timeouts = connection::timeouts(options);
     let setting = Setting { options, timeouts, terminal, verdict, watch, secure: &secure, reopen: &open };
     let Some(session) = open() else { return Ok(()) };
     match (waker, options.mode) {
-        (Some(waker), _) => prompt::run(session, &setting, &waker),
+        (Some(waker), _) => {
+            prompt::run(session, &setting, &waker);
+            // It was told as it came.
+            return Ok(());
+        }
         (None, Mode::Raw) => raw::run(session, &setting),
         (None, Mode::Blind) => line::run(session, &setting, Pace::Blind),
         (None, Mode::Line) if takes_typed_lines(options) => line::run(session, &setting, Pace::Typed),
         (None, Mode::Line) => line::run(session, &setting, Pace::InStep),
     }
+    watch.explain(verdict);
     Ok(())
 }

@@ -37,7 +37,7 @@ impl Secure {
 
     /// # Errors
     /// None: the options ask for no TLS.
-    pub fn begin_to_play(&self, session: Session) -> Result<Session, Failure> {
+    pub fn begin_to_play(&self, session: Session, _: &Verdict) -> Result<Session, Failure> {
         Ok(session)
     }
 

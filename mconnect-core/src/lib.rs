@@ -16,6 +16,7 @@
 //!   ([`Connect::deadline`]).
 //! * Errors ([`Error`]) say which reply did not come or what was being done, with whom, in which phase of the session,
 //!   and why; [`Error::is_temporary`] whether to try again, [`Error::hint`] what to do instead.
+//! * A session that fails is explained: [`diagnosis`].
 //! * A session can be written down, played, served and recorded: [`dialogue`].
 //! * [`protocol`] holds all that is SMTP, without I/O; [`Session`] drives it over any [`Stream`].
 //!
@@ -57,6 +58,7 @@
 //! | AUTH | `Session::authenticate` (feature `auth`) |
 //! | a UNIX socket, a child process, any other stream | [`Connect::over`], [`Session::from_stream`], [`Pair`], [`Stream`] |
 //! | one thread that reads and one that writes | [`Session::split`] |
+//! | why a session failed, in words | [`diagnosis::Evidence`] |
 //! | a log, the time that everything took | [`Observer`], [`Timings`] |
 //! | the same as values that serde writes | the module `json` (feature `json`) |
 //! | a session that is written down, and compared | [`dialogue::Player`], [`dialogue::Recorder`] |
@@ -87,6 +89,7 @@ pub mod auth;
 mod calendar;
 mod closer;
 mod connect;
+pub mod diagnosis;
 pub mod dialogue;
 mod error;
 #[cfg(feature = "json")]
@@ -109,7 +112,7 @@ pub mod tls_info;
 
 pub use closer::Closer;
 pub use connect::{Connect, Family, port};
-pub use error::{Action, Attempt, Awaited, Context, DeadlinePassed, Error, Peer};
+pub use error::{Action, Attempt, Awaited, Context, DeadlinePassed, Error, Peer, TlsFailure};
 pub use observer::{Event, Observer, observer_fn};
 pub use own_name::{address_literal, is_name_blamed, own_name};
 pub use session::{Hello, MessageReply, RawReader, RawWriter, Reader, Session, Timeouts, Writer};

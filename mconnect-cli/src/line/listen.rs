@@ -120,7 +120,7 @@ impl Conversation<'_> {
 
     pub(super) fn give_up(&mut self, session: &mut Session, error: &Error) -> Onward {
         self.show_unfinished(session);
-        self.setting.verdict.complain(error);
+        self.setting.verdict.failed(error);
         self.end = Some(End::Given);
         Break(Stop::End)
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use mconnect_core::dialogue::{self, Dialogue, LoadError, Outcome, Player, Report};
-use mconnect_core::protocol::Visible;
+use mconnect_core::protocol::{Reply, Visible};
 use mconnect_core::{Connect, Session};
 
 use crate::atomic_file;
@@ -81,21 +81,24 @@ impl Runner<'_> {
             self.secure.note(&format!("playing {name}"));
         }
         let started = Instant::now();
-        let opened = self.watch.over(self.connect.clone()).open().map_err(|error| Failure::from(&error));
-        let failure = opened.and_then(|session| self.converse(session, dialogue)).err();
+        let opened = self.watch.over(self.connect.clone(), self.verdict).open();
+        let opened = opened.map_err(|error| Unmet::from(self.verdict.failure_of(&error)));
+        let unmet = opened.and_then(|session| self.converse(session, dialogue)).err();
+        match &unmet {
+            Some(unmet) if self.options.play.is_tap => self.verdict.fail_for(&unmet.failure),
+            Some(unmet) => self.verdict.complain(unmet.failure.clone()),
+            None => {}
+        }
+        let why = unmet.as_ref().and_then(|unmet| self.watch.explain_step(unmet.reply.as_deref(), self.verdict));
         if let Some(json) = &self.watch.json {
             json.journal.close();
         }
-        match &failure {
-            Some(failure) if self.options.play.is_tap => self.verdict.fail_for(failure),
-            Some(failure) => self.verdict.complain(failure.clone()),
-            None => {}
-        }
-        Case { name, took: started.elapsed(), failure: failure.as_ref().map(Failure::to_string) }
+        let failure = unmet.map(|unmet| unmet.failure.to_string());
+        Case { name, took: started.elapsed(), failure, why: why.map(|found| found.to_string()) }
     }
 
-    fn converse(&self, session: Session, dialogue: &Dialogue) -> Result<(), Failure> {
-        let session = self.secure.begin_to_play(session)?;
+    fn converse(&self, session: Session, dialogue: &Dialogue) -> Result<(), Unmet> {
+        let session = self.secure.begin_to_play(session, self.verdict)?;
         let (mut player, play) = (Player::new(), &self.options.play);
         player.scale(play.scale);
         self.secure.prepare_player(&mut player);
@@ -130,7 +133,8 @@ impl Runner<'_> {
         if failures.is_empty() {
             return Ok(());
         }
-        Err(Failure::new(played.failure().map_or(Status::Unmet, status_of), failures.join("\n")))
+        let failure = Failure::new(played.failure().map_or(Status::Unmet, status_of), failures.join("\n"));
+        Err(Unmet { failure, reply: played.failure().and_then(|outcome| outcome.reply.clone()).map(Box::new) })
     }
 
     fn show(&self, side: &str, line: &str) {
@@ -151,6 +155,18 @@ impl Runner<'_> {
         if let Some(file) = &self.options.play.junit {
             self.verdict.check(atomic_file::write(file, &junit(cases)));
         }
+    }
+}
+
+/// What was not as expected, and the reply that was not.
+struct Unmet {
+    failure: Failure,
+    reply: Option<Box<Reply>>,
+}
+
+impl From<Failure> for Unmet {
+    fn from(failure: Failure) -> Self {
+        Self { failure, reply: None }
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use mconnect_core::Peer;
-use mconnect_core::protocol::{self, Extensions, ReplyLine, Standing, Visible};
+use mconnect_core::protocol::{Extensions, ReplyLine, Standing, Visible};
 
 use super::escapes::{self, Aside};
 use super::{paint, session_log};
@@ -77,15 +77,4 @@ pub fn challenge(raw: &[u8], has_color: bool, out: &mut String) {
     if let Some(challenge) = decode(ReplyLine::new(raw).text()).filter(|challenge| !challenge.is_empty()) {
         paint::note(&format!("  that is: {}", Visible(&challenge)), has_color, out);
     }
-}
-
-/// Appends a line on what a negative reply means, by its enhanced status code or its reply code, if that is known.
-pub fn explain(raw: &[u8], has_color: bool, out: &mut String) {
-    let line = ReplyLine::new(raw);
-    let enhanced = line.enhanced_code().map(|code| code.to_string());
-    let plain = line.code().map(|code| format!("{:03}", code.number()));
-    // A detail of 0 says less than the reply code does.
-    let codes = enhanced.filter(|code| !code.ends_with(".0.0")).into_iter().chain(plain);
-    let known = codes.filter_map(|code| protocol::explain(&code).map(|meaning| format!("  {code}: {meaning}")));
-    known.take(1).for_each(|text| paint::note(&text, has_color, out));
 }

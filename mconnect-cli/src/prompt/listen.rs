@@ -7,7 +7,8 @@ use mconnect_core::protocol::{Code, Phase, ReplyLine, Request, Standing, Visible
 use mconnect_core::script;
 
 use super::inbox::{Ending, Heard};
-use super::{Flow, Leave, Talk, explain, paint};
+use super::{Flow, Leave, Setting, Talk, explain, paint};
+use crate::explain::refusal as why;
 use crate::failure::{Failure, Status};
 use crate::judge::{self, End};
 use crate::progress;
@@ -165,7 +166,7 @@ impl Talk<'_> {
     }
 
     pub(super) fn show(&mut self, lines: &[Heard]) {
-        let explains = self.setting.options.prompt.explains && !self.setting.options.is_quiet;
+        let Setting { options, verdict, .. } = self.setting;
         let (mut text, mut surprise) = (String::new(), None);
         if !lines.is_empty() {
             stderr::clear();
@@ -179,7 +180,7 @@ impl Talk<'_> {
                 self.heard = Some((answer.code, ReplyLine::new(&heard.raw).text().to_vec()));
             }
             let is_complete = judge::is_complete(&heard.standing, self.is_input_over);
-            judge::reply(answer, is_complete, false, self.setting.verdict);
+            judge::reply(answer, is_complete, false, verdict);
             if !judge::is_goodbye(answer, is_complete) {
                 self.lines.replied(answer, &heard.raw);
             }
@@ -187,10 +188,10 @@ impl Talk<'_> {
                 self.is_surprised = true;
                 surprise = Some(answer);
             }
-            if answer.code == Code::CHALLENGE && !self.setting.options.is_quiet {
+            if answer.code == Code::CHALLENGE && !options.is_quiet {
                 explain::challenge(&heard.raw, self.editor.has_color, &mut text);
-            } else if answer.meaning().is_refusal() && explains {
-                explain::explain(&heard.raw, self.editor.has_color, &mut text);
+            } else if let Some(found) = why(&heard.raw, options, verdict) {
+                paint::note(&format!("  {found}"), self.editor.has_color, &mut text);
             }
         }
         if let Err(error) = screen::put(text.as_bytes()) {

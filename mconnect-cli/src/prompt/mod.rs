@@ -104,6 +104,9 @@ pub fn run(session: Session, setting: &Setting<'_>, waker: &Arc<Waker>) {
             end: None,
         };
         let over = talk.live();
+        if !matches!(over, Over::Reopen(_)) {
+            setting.watch.explain_end(setting.verdict);
+        }
         session_log::stop(&setting.watch.session_log);
         let (past, opened) = match over {
             Over::Left => return,

@@ -304,7 +304,7 @@ impl Talk<'_> {
     fn writing_failed(&mut self, error: &Error) -> Flow {
         let leave = self.broken_off();
         if error.is_timeout() {
-            self.setting.verdict.complain(error);
+            self.setting.verdict.failed(error);
             self.writer.closer().close();
             self.end = Some(End::Given);
         }

@@ -175,13 +175,13 @@ impl Opening<'_> {
             }
             // The session goes on after an exchange that was cancelled, but nobody is there to go on with it.
             Err(error @ mconnect_core::Error::Auth { .. }) => {
-                self.verdict.complain(Failure { status: Status::Auth, ..Failure::from(&error) });
+                self.verdict.complain(Failure { status: Status::Auth, ..self.verdict.failure_of(&error) });
                 self.leave()
             }
             // Some servers drop the connection when they are to bind to what they do not know.
             Err(error) => {
                 let hint = mechanism.unbound().map(|unbound| format!("; {unbound} is not bound to the connection"));
-                self.verdict.complain(Failure::from(&error).hint(&hint.unwrap_or_default()));
+                self.verdict.complain(self.verdict.failure_of(&error).hint(&hint.unwrap_or_default()));
                 None
             }
         }

@@ -117,11 +117,11 @@ impl Secure {
     ///
     /// # Errors
     /// A failure that says what is wrong.
-    pub fn begin_to_play(&self, session: Session) -> Result<Session, Failure> {
+    pub fn begin_to_play(&self, session: Session, verdict: &Verdict) -> Result<Session, Failure> {
         if self.security.start != Start::First {
             return Ok(session);
         }
-        let (session, info) = session.upgrade(self.firm()).map_err(|error| Failure::from(&error))?;
+        let (session, info) = session.upgrade(self.firm()).map_err(|error| verdict.failure_of(&error))?;
         self.note(&visible(&info.to_string()));
         Ok(session)
     }
@@ -173,7 +173,7 @@ impl Secure {
                 Some(session)
             }
             Err(error) => {
-                let mut failure = Failure::from(&error);
+                let mut failure = verdict.failure_of(&error);
                 if let Error::Untrusted { info, .. } = &error {
                     self.tell(info, verdict);
                     failure.message = self.told_in_full(failure.message);

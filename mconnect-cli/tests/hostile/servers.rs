@@ -141,7 +141,12 @@ fn odd_words_are_shown_as_they_are_and_only_those_out_of_step_end_the_session() 
             75,
             "not sent: 1 line of the input (5 octets)",
         ),
-        ("a binary protocol", [b"\x16\x03\x01\x02\0\x01\0\x01", b"", b""], 75, "does the server speak SMTP there?"),
+        (
+            "a binary protocol",
+            [b"\x16\x03\x01\x02\0\x01\0\x01", b"", b""],
+            75,
+            "the server expects TLS from the first byte: --tls",
+        ),
     ];
     for_each(table, |(name, words, status, told)| {
         let words = *words;

@@ -51,7 +51,10 @@ fn a_refusal_does_not_end_a_script_unless_that_is_asked_for() {
 
 #[test]
 fn the_first_negative_reply_ends_it_with_quit_and_its_status() {
-    for (reply, status) in [("550 no", 69), ("451 later", 75)] {
+    for (reply, status, why) in [
+        ("550 no", 69, "550: refused: no such mailbox, no access, or against the server's policy"),
+        ("451 later", 75, "451: the server failed while processing; try again later"),
+    ] {
         let peer = Peer::answers("220 hi\r\n", &[&format!("{reply}\r\n"), "221 bye\r\n"]);
         let output = talk(peer.port, &["--fail"], "MAIL FROM:<>\nRCPT TO:<a@example.org>\nQUIT\n");
         assert_status(&output, status);
@@ -59,7 +62,7 @@ fn the_first_negative_reply_ends_it_with_quit_and_its_status() {
             complaints(&output),
             format!(
                 "mconnect: MAIL was refused, which ends the session: {reply}; \
-                 not sent: 2 lines of the input (29 octets)"
+                 not sent: 2 lines of the input (29 octets)\nmconnect: {why}"
             )
         );
         assert!(err(&output).contains("\n> QUIT\n"), "{}", err(&output));

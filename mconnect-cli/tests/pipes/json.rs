@@ -168,14 +168,14 @@ fn a_name_is_resolved_and_every_attempt_told() {
     let output = run(&["--json", "-4", "-c", "QUIT", "-p", &free, "localhost"], "");
     assert_status(&output, 69);
     let told = entries(&output);
-    assert_eq!(events(&told), ["resolving", "resolved", "attempt", "attempt_failed", "summary"]);
+    assert_eq!(events(&told), ["resolving", "resolved", "attempt", "attempt_failed", "finding", "summary"]);
     assert!(told[1]["addresses"].as_array().unwrap().contains(&"127.0.0.1".into()));
     assert_eq!(told[3]["error"], "Connection refused (os error 111)");
     let output = run(&["--json", "-c", "QUIT", "nonexistent.invalid"], "");
     let told = entries(&output);
-    assert_eq!(events(&told), ["resolving", "resolved", "summary"]);
+    assert_eq!(events(&told), ["resolving", "resolved", "finding", "summary"]);
     assert!(told[1]["error"].is_string());
-    assert_eq!(told[2]["timings"][0]["stage"], "resolve");
+    assert_eq!(told.last().unwrap()["timings"][0]["stage"], "resolve");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod common;
 
 mod commands;
+mod diagnosis;
 mod files;
 mod json;
 mod lines;

@@ -6,6 +6,7 @@ mod common;
 
 #[cfg(feature = "tls")]
 mod auth;
+mod diagnosis;
 #[cfg(feature = "tls")]
 mod openssl;
 mod servers;

@@ -224,6 +224,52 @@ pub enum Error {
     Unexpected(#[from] Unexpected),
 }
 
+/// Why TLS failed, where that is known: in the cause of [`Error::Tls`], and of [`Error::Io`] where the server refuses what
+/// it was shown only after the handshake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TlsFailure {
+    /// The server answered in plain text, which begins so.
+    PlainText(Vec<u8>),
+    /// What it sent is no TLS.
+    NoTls,
+    /// It speaks no version of TLS that is spoken here.
+    OldVersion {
+        /// The least that is: `1.2`.
+        least: &'static str,
+    },
+    /// It has no cipher suite or key exchange in common with what is offered.
+    NothingInCommon,
+    /// It asks for a client certificate.
+    CertificateWanted,
+    /// It does not accept the client's certificate.
+    CertificateRefused,
+    /// It does not know the name that was asked for.
+    UnknownName,
+    /// Something is wrong on its side.
+    ServerFault,
+    /// Something else.
+    Other,
+}
+
+/// A failure of TLS in words, and what lies beneath it.
+#[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "without TLS, nothing fails in it"))]
+#[derive(Debug, thiserror::Error)]
+#[error("{words}")]
+pub(crate) struct TlsWords {
+    pub failure: TlsFailure,
+    pub words: String,
+    /// No `source`: the words say it.
+    pub beneath: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl TlsFailure {
+    /// Returns why TLS failed, if this error says it.
+    pub fn of(error: &io::Error) -> Option<&Self> {
+        Some(&error.get_ref()?.downcast_ref::<TlsWords>()?.failure)
+    }
+}
+
 impl Error {
     /// Says whether a deadline passed.
     #[must_use]

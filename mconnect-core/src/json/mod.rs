@@ -47,6 +47,7 @@ use std::time::{Instant, SystemTime};
 pub use entry::{Entry, Happening, KeptReply, LossyText};
 
 use crate::calendar::timestamp;
+use crate::diagnosis::Finding;
 use crate::dialogue::{Outcome, Verdict};
 use crate::observer::{Event, Observer};
 use crate::timings::Timings;
@@ -99,6 +100,12 @@ impl<F: Fn(&Entry<'_>)> Journal<F> {
         };
         let session = self.fold().session;
         self.tell(Instant::now(), session, vec![happening]);
+    }
+
+    /// Tells why the session failed that is under way, or has just ended.
+    pub fn findings(&self, findings: &[Finding]) {
+        let session = self.fold().session;
+        self.tell(Instant::now(), session, findings.iter().map(Happening::Finding).collect());
     }
 
     /// Tells that a session is over; [`end`](Self::end) and the beginning of another do so by themselves.

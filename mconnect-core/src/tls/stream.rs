@@ -96,7 +96,7 @@ impl TlsStream {
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("the server closed {how}")));
                 }
                 Ok(_) if is_first && !received.plain().is_empty() => {
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, errors::NotTls::new(received.plain())));
+                    return Err(errors::not_tls(received.plain()));
                 }
                 Ok(_) => is_first = false,
                 Err(error) if is_to_repeat(&error) => {}
