@@ -12,7 +12,7 @@ use crate::input::Input;
 use crate::judge::End;
 use crate::progress::Work;
 use crate::prompt::escapes::{self, Escape};
-use crate::prompt::explain::{self, Known, State};
+use crate::prompt::explain::{self, Known, Whereabouts};
 use crate::screen;
 use crate::stderr::say;
 use crate::terminal::{CTRL_C, Manner};
@@ -48,7 +48,7 @@ impl Conversation<'_> {
     }
 
     fn known(&self, session: &Session) -> Known {
-        let state = State {
+        let state = Whereabouts {
             peer: session.peer(),
             local: session.local_address(),
             mark: self.setting.secure.mark(),

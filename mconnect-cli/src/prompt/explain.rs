@@ -45,7 +45,7 @@ fn advertised(extensions: Option<&Extensions>) -> String {
 }
 
 /// Where a session stands, and what was counted of it.
-pub struct State<'a> {
+pub struct Whereabouts<'a> {
     pub peer: &'a Peer,
     pub local: Option<SocketAddr>,
     /// What the prompt shows of TLS.
@@ -58,7 +58,7 @@ pub struct State<'a> {
     pub before: Option<&'a str>,
 }
 
-impl fmt::Display for State<'_> {
+impl fmt::Display for Whereabouts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let standing = &self.standing;
         let tls = if self.mark.is_empty() { "no" } else { self.mark.trim_start_matches(", ") };

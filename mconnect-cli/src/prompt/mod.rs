@@ -220,7 +220,7 @@ impl Talk<'_> {
     }
 
     fn known(&self) -> Known {
-        let state = explain::State {
+        let state = explain::Whereabouts {
             peer: self.writer.peer(),
             local: self.writer.local_address(),
             mark: self.setting.secure.mark(),
