@@ -1,11 +1,39 @@
 //! What the options make of a connection: whom it is to, what secures it, and how long anything may take.
 
+use std::sync::Arc;
+
+use mconnect_core::script::{Pace, Rules};
 use mconnect_core::server::Server;
-use mconnect_core::{Connect, Timeouts};
+use mconnect_core::{Connect, Session, Timeouts};
 
 use crate::failure::{Failure, Status};
+use crate::observers::Observers;
 use crate::options::{Options, Target};
 use crate::secure::Secure;
+use crate::terminal::Terminal;
+use crate::verdict::Verdict;
+
+/// What a session is handed over with, whoever drives it.
+pub struct Setting<'a> {
+    pub options: &'a Options,
+    pub timeouts: Timeouts,
+    pub terminal: &'a Terminal,
+    pub verdict: &'a Arc<Verdict>,
+    pub watch: &'a Observers<'a>,
+    pub secure: &'a Secure,
+    /// Opens a session like the first one; what keeps it from that has been told.
+    pub reopen: &'a dyn Fn() -> Option<Session>,
+}
+
+impl Setting<'_> {
+    /// Returns by which rules lines go out that come at this pace.
+    pub fn rules(&self, pace: Pace) -> Rules {
+        let mut rules = Rules::new(pace);
+        rules.ends_at_refusal = self.options.ends_at_refusal;
+        (rules.upgrades, rules.is_in_tls) = (self.secure.upgrades(), self.secure.is_in_tls());
+        rules
+    }
+}
 
 /// Returns what secures the sessions, the way to the host, and the demo's server, which has to live as long as they do.
 ///

@@ -2,12 +2,12 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use mconnect_core::dialogue::LoadError;
-use mconnect_core::protocol::{Code, Phase, Severity};
+use mconnect_core::protocol::{Code, Severity};
 use mconnect_core::server::ServerError;
 use mconnect_core::{Error, Peer};
 
@@ -68,6 +68,11 @@ impl Failure {
         Self { cause: Some(words(error)), ..Self::new(status, message) }
     }
 
+    /// What an error says, and all that lies beneath it.
+    fn of(status: Status, error: &dyn StdError) -> Self {
+        Self { cause: causes(error), ..Self::new(status, error.to_string()) }
+    }
+
     /// The system does not do something for us.
     pub fn cannot(act: &str, error: &dyn StdError) -> Self {
         Self::because(Status::Io, format!("cannot {act}"), error)
@@ -119,11 +124,8 @@ impl From<&Error> for Failure {
             Error::Resolve { .. } | Error::Timeout { .. } => Status::Temporary,
             _ => Status::Protocol,
         };
-        let failure = Self { cause: causes(error), ..Self::new(status, error.to_string()) };
-        match hint(error) {
-            Some(hint) => failure.hint(": ").hint(hint),
-            None => failure,
-        }
+        let hint = if error.is_truncation() { ": what came before may have been cut short" } else { "" };
+        Self::of(status, error).hint(hint)
     }
 }
 
@@ -135,14 +137,14 @@ impl From<ServerError> for Failure {
             ServerError::Deviation { .. } => Status::Unmet,
             _ => Status::Protocol,
         };
-        Self { cause: causes(&error), ..Self::new(status, error.to_string()) }
+        Self::of(status, &error)
     }
 }
 
 impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
         let status = if matches!(error, LoadError::Read { .. }) { Status::NoInput } else { Status::Data };
-        Self { cause: causes(&error), ..Self::new(status, error.to_string()) }
+        Self::of(status, &error)
     }
 }
 
@@ -168,34 +170,6 @@ fn causes(error: &dyn StdError) -> Option<String> {
     })
 }
 
-fn hint(error: &Error) -> Option<&'static str> {
-    match error {
-        Error::Connect { source, attempts, port, .. } => match source.kind() {
-            ErrorKind::ConnectionRefused if *port == 25 => {
-                Some("is a server listening? submission is usually on port 587 (-p submission)")
-            }
-            ErrorKind::ConnectionRefused => Some("is a server listening?"),
-            ErrorKind::TimedOut if *port == 25 => {
-                Some("many networks block port 25; submission is usually on port 587 (-p submission)")
-            }
-            ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable => {
-                Some("is there a route to it? -4 and -6 choose the family")
-            }
-            ErrorKind::AddrNotAvailable if attempts.is_empty() => Some("-4, -6 and --source choose the family"),
-            ErrorKind::AddrNotAvailable => Some("--source takes an address of this machine"),
-            ErrorKind::PermissionDenied => Some("a firewall of this machine forbids it"),
-            _ => None,
-        },
-        Error::Timeout { context, .. } if context.phase == Phase::Greeting => {
-            Some("does the server speak SMTP there? port 465 expects TLS from the first byte")
-        }
-        error if error.is_truncation() => Some("what came before may have been cut short"),
-        Error::Resolve { is_temporary: true, .. } => Some("does the name server answer?"),
-        Error::Resolve { .. } => Some("is it spelt right? a domain's mail servers are in its MX records"),
-        _ => None,
-    }
-}
-
 /// What is wrong with most scripts whose server falls silent.
 pub const NO_QUIT: &str = ": does the input end with QUIT?";
 
@@ -215,8 +189,7 @@ mod tests {
         assert_eq!((failure.status as u8, failure.cause.as_deref()), (69, Some("Connection refused")));
         assert_eq!(
             failure.hint("; more").to_string(),
-            "cannot connect to mx.example, port 25: Connection refused: is a server listening? submission is usually on \
-             port 587 (-p submission); more"
+            "cannot connect to mx.example, port 25: Connection refused; more"
         );
     }
 }

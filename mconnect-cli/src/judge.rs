@@ -81,7 +81,7 @@ pub fn ending(
 ) {
     match end {
         Some(End::Broken(error)) if !is_complete => {
-            verdict.complain(&error);
+            verdict.failed(&error);
         }
         Some(End::Broken(error)) => drop(late_break(peer, &error).map(|words| note(&words))),
         Some(End::Closed) if !is_complete => early_close(peer, standing.outstanding, verdict),
@@ -128,6 +128,11 @@ pub fn script_ending(
         Some(end) => say(&format!("mconnect: {unsent}: {end}")),
         None => say(&format!("mconnect: {unsent}")),
     }
+}
+
+/// Tells how many octets of what was to go out a refused DATA has kept here.
+pub fn skipped(octets: u64, of_what: &str, up_to: &str) {
+    say(&format!("mconnect: DATA was refused: {octets} octets of {of_what}, {up_to}, were not sent"));
 }
 
 /// Returns the exit status that the end of a script asks for.

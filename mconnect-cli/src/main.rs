@@ -4,11 +4,13 @@
 
 mod atomic_file;
 mod connection;
+mod explain;
 mod failure;
 mod help;
 mod input;
 mod judge;
 mod line;
+mod lock;
 mod observers;
 mod options;
 mod overdue;
@@ -30,7 +32,9 @@ mod signals;
 mod stderr;
 mod terminal;
 mod timestamps;
+mod typing;
 mod verdict;
+mod waiting;
 
 use std::process::ExitCode;
 

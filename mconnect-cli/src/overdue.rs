@@ -26,28 +26,28 @@ impl Overdue {
         *self = Self::default();
     }
 
-    /// Returns when what is due has been due for so long.
-    pub fn after(&self, patience: Duration) -> Option<Instant> {
+    /// Returns when the reply that is due, if one is, has been due for so long.
+    pub fn deadline(&self, standing: &Standing, patience: Duration) -> Option<Instant> {
+        awaited(standing).and_then(|_| self.after(patience))
+    }
+
+    fn after(&self, patience: Duration) -> Option<Instant> {
         self.since.checked_add(patience)
     }
 
     /// Returns when the words change next, if a reply is due.
     pub fn next_tick(&self, standing: &Standing) -> Option<Instant> {
-        awaited(standing)?;
-        let whole = self.since.elapsed().as_secs() + 1;
-        self.after(GRACE.max(Duration::from_secs(whole)))
+        self.deadline(standing, GRACE.max(Duration::from_secs(self.since.elapsed().as_secs() + 1)))
     }
 
     /// Returns how long to wait before the words change, where they are shown; otherwise there is nothing to wait for.
     pub fn tick(&self, standing: &Standing) -> Duration {
-        let next = self.next_tick(standing).filter(|_| stderr::is_shown());
-        next.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
+        until(self.next_tick(standing).filter(|_| stderr::is_shown()))
     }
 
     /// Returns when it is told next, if a reply is due: where each telling is a line, twice as late as before.
     pub fn next_telling(&self, standing: &Standing) -> Option<Instant> {
-        awaited(standing)?;
-        self.after(GRACE.max(self.told * 2))
+        self.deadline(standing, GRACE.max(self.told * 2))
     }
 
     /// Tells it, if it is time for that.
@@ -63,6 +63,11 @@ impl Overdue {
         let waited = Some(self.since.elapsed()).filter(|waited| *waited >= GRACE)?;
         Some(format!("waiting for {}, {} s", awaited(standing)?, waited.as_secs()))
     }
+}
+
+/// Returns how long it is until then; where that is never, there is nothing to wait for.
+pub fn until(at: Option<Instant>) -> Duration {
+    at.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
 }
 
 /// Names the reply that is due next, if one is.

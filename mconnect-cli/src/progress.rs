@@ -1,11 +1,12 @@
 //! Work that takes long: how much of it is done is drawn in the last row, and gone afterwards.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::Visible;
 
+use crate::lock::locked;
 use crate::stderr::{at_interrupt, clear, draw, is_shown, say};
 
 /// Said of a message whose reply is not here.
@@ -55,7 +56,7 @@ impl Work {
 
     /// Notes that so many octets more went out; `is_inside` says whether a message is under way after that.
     pub fn add(&mut self, octets: usize, is_inside: bool) {
-        let mut way = self.figures.way();
+        let mut way = locked(&self.figures.way);
         way.done += octets as u64;
         let is_lost = if is_inside { ", and not the end of the message: it cannot have been taken" } else { "" };
         at_interrupt(Some(format!("{} of {} went out{is_lost}", amount(way.done), self.figures.name)));
@@ -67,7 +68,7 @@ impl Work {
         clear();
         if self.is_long() && is_shown() && !is_quiet {
             let seconds = self.figures.begun.elapsed().as_secs_f64();
-            say(&format!("{}: {} sent in {seconds:.1} s", self.figures.name, amount(self.figures.way().done)));
+            say(&format!("{}: {} sent in {seconds:.1} s", self.figures.name, amount(locked(&self.figures.way).done)));
         }
     }
 
@@ -80,25 +81,25 @@ impl Work {
     }
 
     fn is_long(&self) -> bool {
-        self.figures.is_long(self.figures.way().done)
+        self.figures.is_long(locked(&self.figures.way).done)
     }
 }
 
 /// Does a write that is a part of this work, if it is of any: while it takes long, the line is drawn all the same.
 pub fn during<T>(work: Option<&Work>, write: impl FnOnce() -> T) -> T {
     if let Some(work) = work {
-        work.figures.way().is_writing = true;
+        locked(&work.figures.way).is_writing = true;
     }
     let written = write();
     if let Some(work) = work {
-        work.figures.way().is_writing = false;
+        locked(&work.figures.way).is_writing = false;
     }
     written
 }
 
 impl Figures {
     fn keep_drawing(&self) {
-        let mut way = self.way();
+        let mut way = locked(&self.way);
         while !way.is_over {
             if way.is_writing {
                 self.draw(&mut way);
@@ -117,15 +118,11 @@ impl Figures {
     fn is_long(&self, done: u64) -> bool {
         self.begun.elapsed() >= GRACE && done >= LEAST
     }
-
-    fn way(&self) -> MutexGuard<'_, Way> {
-        self.way.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for Work {
     fn drop(&mut self) {
-        self.figures.way().is_over = true;
+        locked(&self.figures.way).is_over = true;
         self.figures.has_ended.notify_all();
         clear();
         at_interrupt(None);

@@ -1,27 +1,29 @@
 //! Raw mode: every byte as it is, both ways at once.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mconnect_core::{Error, RawReader, RawWriter, Session, Timeouts};
+use mconnect_core::{Error, RawReader, RawWriter, Session};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::connection::Setting;
 use crate::failure::{Failure, NO_QUIT, Status};
 use crate::input;
+use crate::lock::locked;
 use crate::screen::{self, Screen};
 use crate::stderr::say;
-use crate::terminal::{Manner, Terminal};
+use crate::terminal::Manner;
 use crate::verdict::Verdict;
 
 /// What the two directions know of each other.
 #[derive(Debug, Default)]
-struct State {
+struct Shared {
     /// Some input was read, and is not sent yet.
     is_sending: AtomicBool,
     is_input_over: AtomicBool,
@@ -31,17 +33,13 @@ struct State {
     listening: Mutex<Option<Instant>>,
 }
 
-impl State {
-    fn listening(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.listening.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
+impl Shared {
     fn is_unheard(&self) -> bool {
         self.is_unheard.load(Ordering::SeqCst) || screen::has_lost_reader()
     }
 }
 
-enum Event {
+enum Told {
     /// The input ended, and with it the sending side.
     Sent(RawWriter),
     /// It could not be sent: the server takes nothing, or has gone.
@@ -54,20 +52,26 @@ enum Event {
 }
 
 /// Hands a session over, until its end. On a terminal, that is set to give every key at once.
-pub fn run(session: Session, screen: Screen, timeouts: Timeouts, terminal: Option<&Terminal>, verdict: &Arc<Verdict>) {
+pub fn run(session: Session, setting: &Setting<'_>) {
+    let Setting { options, timeouts, terminal, verdict, .. } = setting;
+    let is_typed = io::stdin().is_terminal();
+    if is_typed && !options.is_quiet {
+        say("raw mode: Enter sends CR, Ctrl-J sends LF, Ctrl-C closes");
+    }
     let closer = session.closer();
     let peer = session.peer().clone();
     let (reader, writer) = session.into_raw();
-    if let Some(Err(error)) = terminal.map(|terminal| terminal.enter(Manner::Raw)) {
+    if let Some(Err(error)) = is_typed.then(|| terminal.enter(Manner::Raw)) {
         return verdict.complain(Failure::cannot("set the terminal", &error));
     }
     let (events, told) = channel();
     let sent = events.clone();
-    let state = Arc::<State>::default();
+    let state = Arc::<Shared>::default();
+    let screen = Screen::of(options.output);
     let (theirs, receiving, sending) = (Arc::clone(verdict), Arc::clone(&state), Arc::clone(&state));
     let started = thread::Builder::new()
         .name("listener".to_owned())
-        .spawn(move || drop(events.send(Event::Received(receive(reader, screen, &theirs, &receiving)))))
+        .spawn(move || drop(events.send(Told::Received(receive(reader, screen, &theirs, &receiving)))))
         .and_then(|_| thread::Builder::new().name("input".to_owned()).spawn(move || transmit(writer, &sent, &sending)));
     if let Err(error) = started {
         return verdict.complain(Failure::cannot("start a thread", &error));
@@ -81,10 +85,10 @@ pub fn run(session: Session, screen: Screen, timeouts: Timeouts, terminal: Optio
             return closer.close();
         };
         let mut writer = match event {
-            Event::Received(Ok(())) => {
+            Told::Received(Ok(())) => {
                 // Input that is on its way fails at once now; input that is silent is not waited for.
                 let is_lost = match told.recv_timeout(LAST_INPUT) {
-                    Ok(Event::Unsent(_)) => true,
+                    Ok(Told::Unsent(_)) => true,
                     Ok(_) => false,
                     Err(_) => state.is_sending.load(Ordering::SeqCst),
                 };
@@ -94,24 +98,24 @@ pub fn run(session: Session, screen: Screen, timeouts: Timeouts, terminal: Optio
                 }
                 return;
             }
-            Event::Received(Err(error)) => {
-                return verdict.complain(&error);
+            Told::Received(Err(error)) => {
+                return verdict.failed(&error);
             }
-            Event::Unsent(error) if error.is_timeout() => {
-                verdict.complain(&error);
+            Told::Unsent(error) if error.is_timeout() => {
+                verdict.failed(&error);
                 return closer.close();
             }
             // A failed write is only the symptom: receiving tells why.
-            Event::Unsent(_) => {
+            Told::Unsent(_) => {
                 state.is_sending.store(true, Ordering::SeqCst);
                 continue;
             }
-            Event::Sent(writer) => writer,
-            Event::InputFailed(writer, error) => {
+            Told::Sent(writer) => writer,
+            Told::InputFailed(writer, error) => {
                 verdict.input_failed(&error);
                 writer
             }
-            Event::Unheard(writer) => {
+            Told::Unheard(writer) => {
                 patience = timeouts.closing;
                 writer
             }
@@ -125,7 +129,7 @@ pub fn run(session: Session, screen: Screen, timeouts: Timeouts, terminal: Optio
 
 /// Returns what happens next; nothing if the input is over and the server has said nothing for this long since, or has not
 /// closed where nobody reads what it says.
-fn next(told: &Receiver<Event>, state: &State, input_over: Option<Instant>, patience: Duration) -> Option<Event> {
+fn next(told: &Receiver<Told>, state: &Shared, input_over: Option<Instant>, patience: Duration) -> Option<Told> {
     let Some(over) = input_over else { return told.recv().ok() };
     let mut left = patience;
     while !left.is_zero() {
@@ -139,32 +143,27 @@ fn next(told: &Receiver<Event>, state: &State, input_over: Option<Instant>, pati
             continue;
         }
         // While what came is being shown, it is our reader who takes the time.
-        left = state.listening().map_or(patience, |since| patience.saturating_sub(since.max(over).elapsed()));
+        left = locked(&state.listening).map_or(patience, |since| patience.saturating_sub(since.max(over).elapsed()));
     }
     None
 }
 
-/// Says how raw mode is left, where a person types.
-pub fn tell_keys() {
-    say("raw mode: Enter sends CR, Ctrl-J sends LF, Ctrl-C closes");
-}
-
-fn transmit(mut writer: RawWriter, events: &Sender<Event>, state: &State) {
+fn transmit(mut writer: RawWriter, events: &Sender<Told>, state: &Shared) {
     let mut block = vec![0; BLOCK];
     let event = loop {
         if !has_input() {
-            break Event::Unheard(writer);
+            break Told::Unheard(writer);
         }
         match input::read(&mut block) {
-            Ok(0) => break Event::Sent(writer),
+            Ok(0) => break Told::Sent(writer),
             Ok(count) => {
                 state.is_sending.store(true, Ordering::SeqCst);
                 if let Err(error) = writer.send(&block[..count]) {
-                    break Event::Unsent(error);
+                    break Told::Unsent(error);
                 }
                 state.is_sending.store(false, Ordering::SeqCst);
             }
-            Err(error) => break Event::InputFailed(writer, error),
+            Err(error) => break Told::InputFailed(writer, error),
         }
     };
     let _ = events.send(event);
@@ -184,12 +183,12 @@ fn has_input() -> bool {
     }
 }
 
-fn receive(mut reader: RawReader, mut screen: Screen, verdict: &Verdict, state: &State) -> Result<(), Error> {
+fn receive(mut reader: RawReader, mut screen: Screen, verdict: &Verdict, state: &Shared) -> Result<(), Error> {
     let mut block = vec![0; BLOCK];
     loop {
-        *state.listening() = Some(Instant::now());
+        *locked(&state.listening) = Some(Instant::now());
         let count = reader.receive(&mut block)?;
-        *state.listening() = None;
+        *locked(&state.listening) = None;
         let shown = if count > 0 { screen.show(&block[..count]) } else { screen.finish() };
         if let Err(error) = shown {
             verdict.output_failed(&error);

@@ -1,6 +1,5 @@
 //! Outcomes for systems that collect them: TAP and JUnit.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 /// How one session of a dialogue went.
@@ -10,6 +9,8 @@ pub struct Case {
     pub took: Duration,
     /// The whole story, if it did not go as expected.
     pub failure: Option<String>,
+    /// Why that may be, if something is known.
+    pub why: Option<String>,
 }
 
 /// Returns the outcomes in the Test Anything Protocol, version 13, which every consumer knows.
@@ -18,55 +19,39 @@ pub fn tap(cases: &[Case]) -> String {
     for (index, case) in cases.iter().enumerate() {
         let outcome = if case.failure.is_some() { "not ok" } else { "ok" };
         let name = case.name.replace('\\', "\\\\").replace('#', "\\#");
-        push(&mut text, format_args!("{outcome} {} - {name}\n  ---\n", index + 1));
-        push(&mut text, format_args!("  duration_ms: {:.3}\n", case.took.as_secs_f64() * 1000.0));
+        let took = case.took.as_secs_f64() * 1000.0;
+        text += &format!("{outcome} {} - {name}\n  ---\n  duration_ms: {took:.3}\n", index + 1);
         if let Some(failure) = &case.failure {
-            text.push_str("  message: |\n");
-            for line in failure.lines() {
-                push(&mut text, format_args!("    {line}\n"));
-            }
+            text += "  message: |\n";
+            text.extend(failure.lines().map(|line| format!("    {line}\n")));
         }
-        text.push_str("  ...\n");
+        text.extend(case.why.iter().map(|why| format!("  why: |\n    {why}\n")));
+        text += "  ...\n";
     }
     text
 }
 
 /// Returns the outcomes as JUnit's XML.
 pub fn junit(cases: &[Case]) -> String {
-    let failures = cases.iter().filter(|case| case.failure.is_some()).count();
-    let time: Duration = cases.iter().map(|case| case.took).sum();
-    let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    push(
-        &mut text,
-        format_args!(
-            "<testsuite name=\"mconnect\" tests=\"{}\" failures=\"{failures}\" time=\"{:.6}\">\n",
-            cases.len(),
-            time.as_secs_f64()
-        ),
+    let (tests, failures) = (cases.len(), cases.iter().filter(|case| case.failure.is_some()).count());
+    let time = cases.iter().map(|case| case.took).sum::<Duration>().as_secs_f64();
+    let mut text = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+         <testsuite name=\"mconnect\" tests=\"{tests}\" failures=\"{failures}\" time=\"{time:.6}\">\n"
     );
     for case in cases {
         let (name, time) = (escaped(&case.name), case.took.as_secs_f64());
-        push(&mut text, format_args!("  <testcase classname=\"mconnect\" name=\"{name}\" time=\"{time:.6}\""));
-        match &case.failure {
-            None => text.push_str("/>\n"),
+        text += &format!("  <testcase classname=\"mconnect\" name=\"{name}\" time=\"{time:.6}\"");
+        text += &match &case.failure {
+            None => "/>\n".to_owned(),
             Some(failure) => {
-                let message = escaped(failure.lines().next().unwrap_or_default());
-                push(
-                    &mut text,
-                    format_args!(
-                        ">\n    <failure message=\"{message}\">{}</failure>\n  </testcase>\n",
-                        escaped(failure)
-                    ),
-                );
+                let story = case.why.iter().fold(failure.clone(), |story, why| format!("{story}\n{why}"));
+                let (message, story) = (escaped(failure.lines().next().unwrap_or_default()), escaped(&story));
+                format!(">\n    <failure message=\"{message}\">{story}</failure>\n  </testcase>\n")
             }
-        }
+        };
     }
-    text.push_str("</testsuite>\n");
-    text
-}
-
-fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
-    text.write_fmt(arguments).expect("writing to a string does not fail");
+    text + "</testsuite>\n"
 }
 
 /// Returns a text as XML has it; control characters, which it cannot have, are shown as escapes before.
@@ -93,7 +78,11 @@ mod tests {
     fn cases() -> Vec<Case> {
         let took = Duration::from_micros(1500);
         let failure = Some("a.txt:3: expected `S: 5yz`, got `250 <\u{1}&>`\nthe last lines:\n  C: A".to_owned());
-        vec![Case { name: "a #1".to_owned(), took, failure: None }, Case { name: "b \"<".to_owned(), took, failure }]
+        let why = Some("perhaps <".to_owned());
+        vec![
+            Case { name: "a #1".to_owned(), took, failure: None, why: None },
+            Case { name: "b \"<".to_owned(), took, failure, why },
+        ]
     }
 
     #[test]
@@ -102,7 +91,7 @@ mod tests {
             tap(&cases()),
             "TAP version 13\n1..2\nok 1 - a \\#1\n  ---\n  duration_ms: 1.500\n  ...\nnot ok 2 - b \"<\n  ---\n  \
              duration_ms: 1.500\n  message: |\n    a.txt:3: expected `S: 5yz`, got `250 <\u{1}&>`\n    the last lines:\n      \
-             C: A\n  ...\n"
+             C: A\n  why: |\n    perhaps <\n  ...\n"
         );
     }
 
@@ -114,5 +103,6 @@ mod tests {
         let failed = "name=\"b &quot;&lt;\" time=\"0.001500\">\n    <failure message=\"a.txt:3: expected `S: 5yz`, got `250 \
             &lt;\u{fffd}&amp;&gt;`\">a.txt:3:";
         assert!(text.contains(failed), "{text}");
+        assert!(text.contains("C: A\nperhaps &lt;</failure>"), "{text}");
     }
 }

@@ -4,21 +4,18 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 
-use mconnect_core::Session;
-use mconnect_core::script::{Pace, Rules};
+use mconnect_core::script::Pace;
 
-use crate::connection;
+use crate::connection::{self, Setting};
 use crate::failure::{Failure, Status};
 use crate::help;
-use crate::input::Input;
-use crate::line::{self, Setting, Typed};
+use crate::line;
 use crate::observers::{self, Observers};
 use crate::options::{self, Mode, Options, Request, Target};
 use crate::play;
 use crate::prompt::{self, Waker};
 use crate::raw;
 use crate::screen::Screen;
-use crate::secure::Secure;
 use crate::serve;
 use crate::signals;
 use crate::stderr::{self, say};
@@ -50,53 +47,34 @@ fn answer(args: impl IntoIterator<Item = OsString>, verdict: &Arc<Verdict>) -> R
 }
 
 fn converse(options: &Options, verdict: &Arc<Verdict>) -> Result<(), Failure> {
-    let has_prompt = takes_a_prompt(options);
-    if options.ends_at_refusal && has_prompt {
+    if options.ends_at_refusal && takes_a_prompt(options) {
         let message = "--fail is for piped input and -c: at the prompt a person decides";
         return Err(Failure::new(Status::Usage, message));
     }
-    let act = |stage: &Stage| {
+    let act = |terminal: &Terminal, waker| {
         observers::watched(options, takes_typed_lines(options), verdict, |watch| {
-            open_and_hand_over(options, stage, watch, verdict)
+            open_and_hand_over(options, terminal, waker, watch, verdict)
         });
     };
-    set_stage(options, act).map_err(|error| Failure::cannot("wait for signals", &error))
+    at_the_terminal(options, act).map_err(|error| Failure::cannot("wait for signals", &error))
 }
 
-/// What stands between the user and the session.
-enum Stage {
-    /// Nothing that has to be restored, but after asking for a password.
-    Plain,
-    Raw(Terminal),
-    /// Lines are typed at a terminal that can have no prompt.
-    Typed(Terminal),
-    Prompt(Terminal, Arc<Waker>),
-}
-
-/// Does it on its stage: where the terminal will be changed, that is watched over from before the first thread on.
-fn set_stage(options: &Options, act: impl FnOnce(&Stage) + Send) -> io::Result<()> {
+/// Does it with the terminal, which is watched over from before the first thread on where it will be changed; at a prompt,
+/// also with what breaks out of that.
+fn at_the_terminal(options: &Options, act: impl FnOnce(&Terminal, Option<Arc<Waker>>) + Send) -> io::Result<()> {
+    let terminal = Terminal::new();
+    let handle = terminal.handle();
     if takes_a_prompt(options) {
-        let (terminal, waker) = (Terminal::new(), Arc::new(Waker::default()));
-        let (watched, theirs) = (terminal.handle(), Arc::clone(&waker));
-        let work = || {
-            act(&Stage::Prompt(terminal, waker));
-        };
-        return signals::watch_here(watched, move |signal| theirs.sort(signal), work);
+        let waker = Arc::<Waker>::default();
+        let theirs = Arc::clone(&waker);
+        return signals::watch_here(handle, move |signal| theirs.sort(signal), || act(&terminal, Some(waker)));
     }
     let is_raw = options.mode == Mode::Raw && io::stdin().is_terminal();
-    let is_typed = takes_typed_lines(options);
     // A password may be asked for, without echo; and who sees how far it went sees it at an interrupt, too.
-    if !is_raw && !is_typed && options.security.auth.is_none() && !stderr::is_shown() {
-        act(&Stage::Plain);
-        return Ok(());
+    if is_raw || takes_typed_lines(options) || options.security.auth.is_some() || stderr::is_shown() {
+        signals::watch(handle, Some)?;
     }
-    let terminal = Terminal::new();
-    signals::watch(terminal.handle(), Some)?;
-    act(&match (is_raw, is_typed) {
-        (true, _) => Stage::Raw(terminal),
-        (_, true) => Stage::Typed(terminal),
-        _ => Stage::Plain,
-    });
+    act(&terminal, None);
     Ok(())
 }
 
@@ -110,7 +88,8 @@ fn takes_typed_lines(options: &Options) -> bool {
 
 fn open_and_hand_over(
     options: &Options,
-    stage: &Stage,
+    terminal: &Terminal,
+    waker: Option<Arc<Waker>>,
     watch: &Observers<'_>,
     verdict: &Arc<Verdict>,
 ) -> Result<(), Failure> {
@@ -119,61 +98,32 @@ fn open_and_hand_over(
         say("a loopback server of mconnect's own: HELP lists its commands, mail goes nowhere");
     }
     let open = || {
-        let session = verdict.check(watch.over(connect.clone()).open().map_err(|error| Failure::from(&error)))?;
-        secure.begin(session, verdict)
-    };
-    if let Some(session) = open() {
-        hand_over(session, options, stage, watch, &secure, verdict, &open);
-    }
-    Ok(())
-}
-
-fn hand_over(
-    session: Session,
-    options: &Options,
-    stage: &Stage,
-    watch: &Observers<'_>,
-    secure: &Secure,
-    verdict: &Arc<Verdict>,
-    reopen: &dyn Fn() -> Option<Session>,
-) {
-    let timeouts = connection::timeouts(options);
-    let terminal = match stage {
-        Stage::Plain => None,
-        Stage::Raw(terminal) | Stage::Typed(terminal) => Some(terminal),
-        Stage::Prompt(terminal, waker) => {
-            let waker = Arc::clone(waker);
-            return prompt::run(
-                session,
-                &prompt::Setting { options, timeouts, terminal, waker, watch, secure, verdict, reopen },
-            );
-        }
-    };
-    let screen = Screen::of(options.output);
-    let pace = match options.mode {
-        Mode::Raw => {
-            if terminal.is_some() && !options.is_quiet {
-                raw::tell_keys();
+        let session = match watch.over(connect.clone(), verdict).open() {
+            Ok(session) => secure.begin(session, verdict),
+            Err(error) => {
+                verdict.failed(&error);
+                None
             }
-            return raw::run(session, screen, timeouts, terminal, verdict);
+        };
+        if session.is_none() {
+            watch.explain(verdict);
         }
-        Mode::Blind => Pace::Blind,
-        Mode::Line if takes_typed_lines(options) => Pace::Typed,
-        Mode::Line => Pace::InStep,
+        session
     };
-    let input = if options.commands.is_empty() { Input::new() } else { Input::given(&options.commands) };
-    let mut rules = Rules::new(pace);
-    rules.ends_at_refusal = options.ends_at_refusal;
-    rules.upgrades = secure.upgrades();
-    rules.is_in_tls = secure.is_in_tls();
-    let typed = (pace == Pace::Typed).then_some(Typed {
-        prompt: &options.prompt,
-        log: watch.session_log(),
-        has_timeout: options.timeout.is_some(),
-        reopen,
-    });
-    if typed.is_some() && options.prompt.has_escapes && !options.is_quiet {
-        say("a line that begins with a tilde is an escape: ~? lists them");
+    let timeouts = connection::timeouts(options);
+    let setting = Setting { options, timeouts, terminal, verdict, watch, secure: &secure, reopen: &open };
+    let Some(session) = open() else { return Ok(()) };
+    match (waker, options.mode) {
+        (Some(waker), _) => {
+            prompt::run(session, &setting, &waker);
+            // It was told as it came.
+            return Ok(());
+        }
+        (None, Mode::Raw) => raw::run(session, &setting),
+        (None, Mode::Blind) => line::run(session, &setting, Pace::Blind),
+        (None, Mode::Line) if takes_typed_lines(options) => line::run(session, &setting, Pace::Typed),
+        (None, Mode::Line) => line::run(session, &setting, Pace::InStep),
     }
-    line::run(session, Setting { input, screen, terminal, timeouts, rules, secure, verdict, typed });
+    watch.explain(verdict);
+    Ok(())
 }

@@ -8,13 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mconnect_core::protocol::Escaper;
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, PollTimeout};
 
 use crate::options::Output;
 use crate::stderr;
 use crate::timestamps::Stamper;
+use crate::waiting;
 
 /// Where the server's words go.
+#[derive(Default)]
 pub struct Screen {
     /// Something else takes standard output.
     is_hidden: bool,
@@ -29,15 +31,7 @@ pub struct Screen {
 
 impl Screen {
     pub fn new() -> Self {
-        let escaper = io::stdout().is_terminal().then(Escaper::default);
-        Self {
-            is_hidden: false,
-            stamper: Stamper::default(),
-            escaper,
-            text: String::new(),
-            is_mid_line: false,
-            is_shut: false,
-        }
+        Self { escaper: io::stdout().is_terminal().then(Escaper::default), ..Self::default() }
     }
 
     /// Makes the one that the options ask for: JSON takes its place.
@@ -115,8 +109,7 @@ pub fn put(mut bytes: &[u8]) -> io::Result<()> {
             Ok(count) => bytes = &bytes[count..],
             Err(Errno::EINTR) => {}
             Err(Errno::EAGAIN) => {
-                let mut fds = [PollFd::new(stdout.as_fd(), PollFlags::POLLOUT)];
-                let _ = poll(&mut fds, PollTimeout::NONE);
+                waiting::is_writable(&stdout, PollTimeout::NONE);
             }
             Err(errno) => {
                 LOST_READER.fetch_or(errno == Errno::EPIPE, Ordering::Relaxed);

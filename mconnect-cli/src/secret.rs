@@ -3,11 +3,14 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 #[cfg(target_os = "linux")]
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 #[cfg(target_os = "linux")]
 use nix::sys::prctl::{get_dumpable, set_dumpable};
 use zeroize::Zeroizing;
+
+#[cfg(target_os = "linux")]
+use crate::lock::locked;
 
 /// A password, or an answer that may hold one.
 pub struct Secret {
@@ -29,7 +32,7 @@ impl Held {
     pub fn begin() -> Self {
         #[cfg(target_os = "linux")]
         {
-            let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut held = locked(&HELD);
             if held.count == 0 {
                 held.was_dumpable = get_dumpable().unwrap_or(false);
                 // Where it cannot be forbidden, a secret is no less needed.
@@ -44,7 +47,7 @@ impl Held {
 #[cfg(target_os = "linux")]
 impl Drop for Held {
     fn drop(&mut self) {
-        let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = locked(&HELD);
         held.count -= 1;
         if held.count == 0 && held.was_dumpable {
             let _ = set_dumpable(true);

@@ -3,11 +3,14 @@
 //! It is the process's, and so is what is known of it.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, OnceLock};
 
 use mconnect_core::protocol::Escaper;
+use rustyline::Behavior;
 
-use crate::timestamps;
+use crate::lock::locked;
+use crate::terminal::Ruler;
+use crate::timestamps::Stamper;
 
 /// The row as it is drawn, and what is told below it if the process is interrupted.
 static LAST_ROW: Mutex<LastRow> = Mutex::new(LastRow { drawn: String::new(), at_interrupt: None, is_left: false });
@@ -25,7 +28,7 @@ pub fn say(line: &str) {
     clear();
     let mut text = String::new();
     Escaper::default().push(format!("{line}\n").as_bytes(), &mut text);
-    put(&timestamps::lines(&text));
+    put(Stamper::default().stamp(text.as_bytes()).unwrap_or(text.into_bytes()));
 }
 
 /// Returns whether somebody sees the last row.
@@ -33,24 +36,27 @@ pub fn is_shown() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Draws the last row anew, cut to what any terminal shows in one row; only where standard error is a terminal.
+/// Draws the last row anew, cut to what the terminal shows in one row; only where standard error is a terminal.
 pub fn draw(text: &str) {
-    let mut row = row();
-    let text: String = text.chars().take(WIDTH).collect();
-    if row.is_left || text == row.drawn || !is_shown() {
+    if !is_shown() {
+        return;
+    }
+    let mut row = locked(&LAST_ROW);
+    let text: String = text.chars().take(width()).collect();
+    if row.is_left || text == row.drawn {
         return;
     }
     let drawn = &mut row.drawn;
     let gone = drawn.chars().count().saturating_sub(text.chars().count());
-    put(&format!("\r{text}{}{}", " ".repeat(gone), "\x08".repeat(gone)));
+    put(format!("\r{text}{}{}", " ".repeat(gone), "\x08".repeat(gone)));
     *drawn = text;
 }
 
 /// Takes the last row away.
 pub fn clear() {
-    let drawn = &mut row().drawn;
+    let drawn = &mut locked(&LAST_ROW).drawn;
     if !drawn.is_empty() {
-        put(&format!("\r{}\r", " ".repeat(drawn.chars().count())));
+        put(format!("\r{}\r", " ".repeat(drawn.chars().count())));
         drawn.clear();
     }
 }
@@ -58,7 +64,7 @@ pub fn clear() {
 /// Leaves the last row as it is, and goes on below: the process is about to end.
 pub fn leave() {
     let (drawn, words) = {
-        let mut row = row();
+        let mut row = locked(&LAST_ROW);
         row.is_left = true;
         (std::mem::take(&mut row.drawn), row.at_interrupt.take())
     };
@@ -72,21 +78,24 @@ pub fn leave() {
 
 /// Draws again: the process goes on after all.
 pub fn resume() {
-    row().is_left = false;
+    locked(&LAST_ROW).is_left = false;
 }
 
 /// Sets what is told if the process is interrupted from now on, and returns what would have been told until now.
 pub fn at_interrupt(words: Option<String>) -> Option<String> {
-    std::mem::replace(&mut row().at_interrupt, words)
+    std::mem::replace(&mut locked(&LAST_ROW).at_interrupt, words)
 }
 
-fn row() -> MutexGuard<'static, LastRow> {
-    LAST_ROW.lock().unwrap_or_else(PoisonError::into_inner)
+fn put(text: impl AsRef<[u8]>) {
+    let _ = io::stderr().write_all(text.as_ref());
 }
 
-fn put(text: &str) {
-    let _ = io::stderr().write_all(text.as_bytes());
+/// Returns how many columns the last row may take: one that wraps cannot be taken away.
+fn width() -> usize {
+    let columns = RULER.get_or_init(|| Ruler::new(Behavior::PreferTerm)).columns();
+    columns.map_or(WIDTH, |columns| usize::from(columns).saturating_sub(1).min(WIDTH))
 }
 
-/// In columns; a line that wraps cannot be taken away.
+/// Most of what is drawn is written for so many columns.
 pub const WIDTH: usize = 78;
+static RULER: OnceLock<Ruler> = OnceLock::new();

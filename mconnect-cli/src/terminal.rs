@@ -6,9 +6,9 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::panic;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollTimeout;
 use nix::sys::termios::{
     _POSIX_VDISABLE, FlushArg, InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcflush, tcgetattr,
     tcsetattr,
@@ -17,15 +17,17 @@ use nix::unistd::{getpgrp, tcgetpgrp};
 use rustyline::history::MemHistory;
 use rustyline::{Behavior, Config, Editor};
 
+use crate::lock::locked;
 use crate::options::Color;
+use crate::waiting;
 
 /// The terminal on standard input. Dropping any handle restores it.
 pub struct Terminal {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<Settings>>,
 }
 
 #[derive(Default)]
-struct State {
+struct Settings {
     changed: Option<Changed>,
     /// It is to stay as it was: the tool is ending, or stopped.
     is_held: bool,
@@ -73,7 +75,7 @@ impl Terminal {
     /// # Errors
     /// What the system says.
     pub fn enter(&self, manner: Manner) -> nix::Result<()> {
-        let mut state = self.state();
+        let mut state = locked(&self.state);
         let original = match state.changed.take() {
             Some(before) => before.original,
             None => tcgetattr(io::stdin())?,
@@ -85,14 +87,14 @@ impl Terminal {
 
     /// Sets the terminal again as it was, and keeps it so until it is resumed.
     pub fn hold(&self) {
-        self.state().is_held = true;
-        Hidden::asking().is_held = true;
+        locked(&self.state).is_held = true;
+        locked(&ASKING).is_held = true;
         self.restore();
     }
 
     /// Sets the terminal again as it was, if it was changed and is still ours to set.
     pub fn restore(&self) {
-        if let Some(changed) = self.state().changed.as_ref()
+        if let Some(changed) = locked(&self.state).changed.as_ref()
             && is_ours(io::stdin())
         {
             let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &changed.original);
@@ -103,15 +105,15 @@ impl Terminal {
     /// Sets the terminal again as it was, and leaves it so.
     pub fn leave(&self) {
         self.restore();
-        self.state().changed = None;
+        locked(&self.state).changed = None;
     }
 
     /// Changes the terminal again after a stop, if it was changed before.
     pub fn resume(&self) {
         let manner = {
-            let mut state = self.state();
+            let mut state = locked(&self.state);
             state.is_held = false;
-            Hidden::asking().is_held = false;
+            locked(&ASKING).is_held = false;
             state.changed.as_ref().map(|changed| changed.manner)
         };
         if let Some(manner) = manner
@@ -120,10 +122,6 @@ impl Terminal {
             let _ = self.enter(manner);
         }
         Hidden::hide();
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -156,27 +154,23 @@ impl Hidden {
         let before = tcgetattr(&terminal)?;
         let mut hidden = before.clone();
         hidden.local_flags.remove(LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::ICANON | LocalFlags::ISIG);
-        Self::asking().question = Some(Question { terminal, before, hidden });
+        locked(&ASKING).question = Some(Question { terminal, before, hidden });
         Self::hide();
         Ok(Self)
     }
 
     /// Hides the answer, unless the tool is ending.
     fn hide() {
-        let asking = Self::asking();
+        let asking = locked(&ASKING);
         if let (Some(question), false) = (&asking.question, asking.is_held) {
             question.set(&question.hidden);
         }
     }
 
     fn show() {
-        if let Some(question) = &Self::asking().question {
+        if let Some(question) = &locked(&ASKING).question {
             question.set(&question.before);
         }
-    }
-
-    fn asking() -> MutexGuard<'static, Asking> {
-        ASKING.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -192,7 +186,7 @@ impl Question {
 impl Drop for Hidden {
     fn drop(&mut self) {
         Self::show();
-        Self::asking().question = None;
+        locked(&ASKING).question = None;
     }
 }
 
@@ -213,7 +207,7 @@ impl Ruler {
     }
 
     pub fn columns(&self) -> Option<u16> {
-        let mut editor = self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut editor = locked(self.0.as_ref()?);
         editor.dimensions().map(|(columns, _)| columns)
     }
 }
@@ -230,8 +224,7 @@ pub fn is_color_wanted(color: Color) -> bool {
 /// Drops what was typed and not yet read, and says whether there was anything.
 pub fn drop_typed() -> bool {
     let stdin = io::stdin();
-    let is_there =
-        poll(&mut [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO).is_ok_and(|count| count > 0);
+    let is_there = waiting::is_readable(&stdin, PollTimeout::ZERO);
     let _ = tcflush(&stdin, FlushArg::TCIFLUSH);
     is_there
 }

@@ -17,12 +17,6 @@ pub fn of_now() -> Option<String> {
     START.get().map(|start| format!("{:9.6} ", start.elapsed().as_secs_f64()))
 }
 
-/// Stamps the lines of a text that begins at a line's beginning.
-pub fn lines(text: &str) -> String {
-    let Some(stamp) = of_now() else { return text.to_owned() };
-    text.split_inclusive('\n').flat_map(|line| [stamp.as_str(), line]).collect()
-}
-
 /// Stamps the lines that begin in some bytes, cut anywhere.
 #[derive(Debug, Default)]
 pub struct Stamper {

@@ -1,7 +1,10 @@
 //! What is said of a session at its end: failures as they happen, and an exit status, which the first of them sets.
 
 use std::io;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use mconnect_core::Error;
+use mconnect_core::diagnosis::Evidence;
 
 use crate::failure::{Failure, Status};
 
@@ -10,6 +13,8 @@ use crate::failure::{Failure, Status};
 pub struct Verdict {
     status: OnceLock<Status>,
     complaint: OnceLock<String>,
+    /// What is seen of the session under way, for what is said of its failure.
+    evidence: Mutex<Evidence>,
 }
 
 impl Verdict {
@@ -19,10 +24,32 @@ impl Verdict {
     }
 
     /// Tells a failure, and fails the session with its status.
-    pub fn complain(&self, failure: impl Into<Failure>) {
-        let failure = failure.into();
+    pub fn complain(&self, failure: Failure) {
         failure.tell();
         self.fail_for(&failure);
+    }
+
+    /// Tells an error of the library's, and fails the session with its status.
+    pub fn failed(&self, error: &Error) {
+        self.complain(self.failure_of(error));
+    }
+
+    /// Makes a failure of an error that a session came to, which is kept for what is said of it.
+    pub fn failure_of(&self, error: &Error) -> Failure {
+        self.evidence().failed(error);
+        Failure::from(error)
+    }
+
+    /// Begins what is seen of another session, and returns it.
+    pub fn begin_evidence(&self) -> Evidence {
+        let evidence = Evidence::new();
+        *self.evidence.lock().unwrap_or_else(PoisonError::into_inner) = evidence.clone();
+        evidence
+    }
+
+    /// Returns what is seen of the session under way.
+    pub fn evidence(&self) -> Evidence {
+        self.evidence.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Tells a failure, if it is one, and otherwise returns what came of it.

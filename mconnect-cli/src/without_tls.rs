@@ -37,7 +37,7 @@ impl Secure {
 
     /// # Errors
     /// None: the options ask for no TLS.
-    pub fn begin_to_play(&self, session: Session) -> Result<Session, Failure> {
+    pub fn begin_to_play(&self, session: Session, _: &Verdict) -> Result<Session, Failure> {
         Ok(session)
     }
 
@@ -68,10 +68,6 @@ impl Secure {
     pub fn upgrade(&self, _: Session, _: bool, verdict: &Verdict) -> Option<Session> {
         verdict.complain(Failure::new(Status::Protocol, WITHOUT));
         None
-    }
-
-    pub fn is_quiet(&self) -> bool {
-        self.is_quiet
     }
 
     pub fn note(&self, message: &str) {

@@ -8,6 +8,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// What was waiting fails: with [`Error::Aborted`](crate::Error::Aborted) once the session is open, and before that with
 /// the error of resolving or connecting, whose kind is then
 /// [`ConnectionAborted`](std::io::ErrorKind::ConnectionAborted). A closer is for one session, and does not keep it open.
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// use std::thread;
+///
+/// use mconnect_core::{Connect, Error, server::Server};
+///
+/// let server = Server::start()?;
+/// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+/// session.greeting()?;
+/// // On Ctrl-C, say; here, at once.
+/// let closer = session.closer();
+/// let other = thread::spawn(move || closer.close());
+/// // Nothing is due, and so this would wait for long.
+/// let error = session.read_line().unwrap_err();
+/// assert!(matches!(error, Error::Aborted { .. }));
+/// other.join().unwrap();
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[doc(alias = "cancel")]
 #[doc(alias = "abort")]
 #[doc(alias = "shutdown")]

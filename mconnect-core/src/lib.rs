@@ -16,6 +16,7 @@
 //!   ([`Connect::deadline`]).
 //! * Errors ([`Error`]) say which reply did not come or what was being done, with whom, in which phase of the session,
 //!   and why; [`Error::is_temporary`] whether to try again, [`Error::hint`] what to do instead.
+//! * A session that fails is explained: [`diagnosis`].
 //! * A session can be written down, played, served and recorded: [`dialogue`].
 //! * [`protocol`] holds all that is SMTP, without I/O; [`Session`] drives it over any [`Stream`].
 //!
@@ -58,11 +59,13 @@
 //! | AUTH | `Session::authenticate` (feature `auth`) |
 //! | a UNIX socket, a child process, any other stream | [`Connect::over`], [`Session::from_stream`], [`Pair`], [`Stream`] |
 //! | one thread that reads and one that writes | [`Session::split`] |
+//! | why a session failed, in words | [`diagnosis::Evidence`] |
 //! | a log, the time that everything took | [`Observer`], [`Timings`] |
 //! | the same as values that serde writes | the module `json` (feature `json`) |
 //! | a session that is written down, and compared | [`dialogue::Player`], [`dialogue::Recorder`] |
 //! | the test of a client | `server::Setup` (feature `server`) |
 //! | SMTP without I/O, for a loop of one's own | [`protocol`], [`script`] |
+//! | what TLS and AUTH came to, as plain data | [`tls_info`], [`sasl`] |
 //!
 //! # Features
 //! None is on by default. A feature adds, and never changes what is there without it.
@@ -85,20 +88,20 @@
 
 #[cfg(feature = "auth")]
 pub mod auth;
-#[cfg(not(feature = "auth"))]
-#[path = "without_auth.rs"]
-mod auth;
-#[cfg(any(feature = "json", feature = "tls"))]
 mod calendar;
 mod closer;
 mod connect;
+pub mod diagnosis;
 pub mod dialogue;
 mod error;
 #[cfg(feature = "json")]
 pub mod json;
 mod observer;
 mod own_name;
+#[cfg(any(feature = "json", feature = "tls"))]
+mod pem;
 pub mod protocol;
+pub mod sasl;
 pub mod script;
 #[cfg(feature = "server")]
 pub mod server;
@@ -107,19 +110,17 @@ mod stream;
 mod timings;
 #[cfg(feature = "tls")]
 pub mod tls;
-#[cfg(not(feature = "tls"))]
-#[path = "without_tls.rs"]
-mod tls;
+pub mod tls_info;
 
 pub use closer::Closer;
 pub use connect::{Connect, Family, port};
-pub use error::{Action, Attempt, Awaited, Context, DeadlinePassed, Error, Peer, Truncation};
+pub use error::{Action, Attempt, Awaited, Context, DeadlinePassed, Error, Peer, TlsFailure};
 pub use observer::{Event, Observer, observer_fn};
 pub use own_name::{address_literal, is_name_blamed, own_name};
 #[cfg(feature = "tokio")]
 pub use session::{AsyncSession, AsyncStream};
 pub use session::{Hello, MessageReply, RawReader, RawWriter, Reader, Session, Timeouts, Writer};
-pub use stream::{ChannelBindings, Pair, Stream};
+pub use stream::{ChannelBindings, Pair, Stream, Truncation};
 pub use timings::{TimedStage, Timing, Timings};
 
 /// The examples of the crate's README are compiled, too.

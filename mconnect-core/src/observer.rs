@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::error::{Peer, Truncation};
+use crate::error::Peer;
 use crate::protocol::{Answer, Phase, ReplyLine};
-use crate::tls::Info;
+use crate::stream::Truncation;
+use crate::tls_info::Info;
 
 /// Sees everything that happens to a session, as it happens, in the threads in which it happens. No lock is held
 /// meanwhile; what takes long delays the session. [`observer_fn`] makes one of a function; an `Arc` of one is one.
@@ -90,6 +91,17 @@ impl<A: Observer, B: Observer> Observer for Both<A, B> {
 }
 
 /// What happens to a session.
+///
+/// ```text
+///   Resolving, Resolved              once, if there is a name to resolve
+///   Connecting, ConnectFailed        for each address in turn, until
+///   Connected
+///   Sent, SentSecret                 before the bytes go out
+///   Received ... Replied, Phase      line by line; Replied after the last line of a reply
+///   TlsStarted, Tls                  then all of this again, inside
+///   HalfClosed, Truncated            the ends of the two directions
+///   Ended | Aborted                  the server closed, or this side did
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'a> {

@@ -9,6 +9,19 @@ use crate::protocol::Code;
 /// [`address_literal`] of this end of a session
 /// ([RFC 5321, section 4.1.4](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.4)). Where the system has its name in no
 /// file, it is the address, too.
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// use mconnect_core::{Connect, own_name, server::Server};
+///
+/// let server = Server::start()?;
+/// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+/// session.greeting()?.require(220)?;
+/// let name = own_name(session.local_address());
+/// session.hello(&name)?.require()?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn own_name(local: Option<SocketAddr>) -> String {
     let own = FILES.iter().find_map(|file| fs::read_to_string(file).ok());
     let own = own.as_deref().map(str::trim).filter(|name| is_domain(name));
@@ -17,6 +30,14 @@ pub fn own_name(local: Option<SocketAddr>) -> String {
 
 /// Returns the address of this end of a session as EHLO wants it, `[192.0.2.1]` or `[IPv6:2001:db8::1]`
 /// ([RFC 5321, section 4.1.3](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.3)); `localhost` if it has none.
+///
+/// ```
+/// use mconnect_core::address_literal;
+///
+/// assert_eq!(address_literal("192.0.2.1:25".parse().ok()), "[192.0.2.1]");
+/// assert_eq!(address_literal("[2001:db8::1]:25".parse().ok()), "[IPv6:2001:db8::1]");
+/// assert_eq!(address_literal(None), "localhost");
+/// ```
 pub fn address_literal(local: Option<SocketAddr>) -> String {
     match local.map(|local| local.ip().to_canonical()) {
         Some(IpAddr::V4(ip)) => format!("[{ip}]"),
@@ -25,7 +46,8 @@ pub fn address_literal(local: Option<SocketAddr>) -> String {
     }
 }
 
-/// Says whether a negative reply to EHLO may be about the name in it, and not about EHLO or the server's own state.
+/// Says whether a negative reply to EHLO may be about the name in it, and not about EHLO or the server's own state: not
+/// if the server is closing (421) or does not know the command (500, 502), which asks for HELO instead.
 pub fn is_name_blamed(code: Code) -> bool {
     ![421, 500, 502].contains(&code.number())
 }

@@ -10,13 +10,57 @@ use std::time::Duration;
 #[cfg(any(feature = "tls", feature = "server"))]
 use std::time::Instant;
 
-use crate::error::Truncation;
-
 /// A two-way stream of bytes that two threads use at once, one in each direction, and that a third can shut down.
 ///
 /// It blocks: a socket set to be non-blocking would be asked again and again. Reads and writes that take longer than their
 /// timeout fail with [`WouldBlock`](io::ErrorKind::WouldBlock) or
 /// [`TimedOut`](io::ErrorKind::TimedOut).
+///
+/// `TcpStream` and, on Unix, `UnixStream` are streams as they are; a [`Pair`] makes one of any reader and writer; with the
+/// feature `tls`, `tls::TlsStream` is one over another. One of your own has to keep its timeouts, so that deadlines hold,
+/// and has to let [`shutdown`](Self::shutdown) end what waits, so that a [`Closer`](crate::Closer) works. This one counts:
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// use std::io;
+/// use std::net::TcpStream;
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+/// use std::time::Duration;
+///
+/// use mconnect_core::{Session, Stream, server::Server};
+///
+/// struct Counted(TcpStream, Arc<AtomicUsize>);
+///
+/// impl Stream for Counted {
+///     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+///         Stream::read(&self.0, buffer).inspect(|count| drop(self.1.fetch_add(*count, Ordering::Relaxed)))
+///     }
+///     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+///         Stream::write(&self.0, bytes)
+///     }
+///     fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+///         self.0.set_read_timeout(timeout)
+///     }
+///     fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+///         self.0.set_write_timeout(timeout)
+///     }
+///     fn half_close(&self) -> io::Result<()> {
+///         self.0.half_close()
+///     }
+///     fn shutdown(&self) -> io::Result<()> {
+///         Stream::shutdown(&self.0)
+///     }
+/// }
+///
+/// let (server, count) = (Server::start()?, Arc::new(AtomicUsize::new(0)));
+/// let stream = Counted(TcpStream::connect(server.address())?, Arc::clone(&count));
+/// let mut session = Session::from_stream(stream, "a counted server");
+/// let greeting = session.greeting()?;
+/// assert_eq!(count.load(Ordering::Relaxed), greeting.raw().len());
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[doc(alias = "transport")]
 #[doc(alias = "socket")]
 pub trait Stream: Send + Sync {
@@ -32,7 +76,7 @@ pub trait Stream: Send + Sync {
     /// What the transport says, or that the timeout passed.
     fn write(&self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Limits each later read; `None` lets it wait.
+    /// Limits each later read; `None` lets it wait. It need have no effect on a read that waits already.
     ///
     /// # Errors
     /// What the transport says.
@@ -238,6 +282,31 @@ impl<R: Read + Send, W: Write + Send> Stream for Pair<R, W> {
 impl<R, W> fmt::Debug for Pair<R, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pair").finish_non_exhaustive()
+    }
+}
+
+/// How a connection inside TLS ended without the farewell that TLS has, its close_notify: the error, of kind
+/// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), of a read from a [`Stream`] then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Truncation {
+    /// After a whole record.
+    #[error("the connection ended without TLS's close_notify")]
+    BetweenRecords,
+    /// Inside a record.
+    #[error("the connection was cut off inside a record of TLS")]
+    InsideRecord,
+}
+
+impl Truncation {
+    /// Returns how the connection ended, if this error says it.
+    pub fn of(error: &io::Error) -> Option<Self> {
+        error.get_ref()?.downcast_ref().copied()
+    }
+}
+
+impl From<Truncation> for io::Error {
+    fn from(how: Truncation) -> Self {
+        Self::new(io::ErrorKind::UnexpectedEof, how)
     }
 }
 

@@ -1,4 +1,13 @@
 //! Where the time of a session goes.
+//!
+//! ```text
+//!   resolve ├─┤
+//!   connect   ├──┤
+//!   greeting     ├────┤
+//!   EHLO              ├─┤
+//!   STARTTLS            ├─┤
+//!   tls                   ├───┤      each from the end of the one before, or from the first octet sent after that
+//! ```
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -100,7 +109,7 @@ impl Timings {
         Self(Arc::new(Mutex::new(State { start: Some(start), ..State::default() })))
     }
 
-    /// Returns what was measured so far, in order.
+    /// Returns what was measured so far, in order; what is under way is not in it yet.
     pub fn all(&self) -> Vec<Timing> {
         self.state().timings.clone()
     }

@@ -127,8 +127,8 @@ fn a_password_beyond_ascii_may_be_typed_in_either_way() {
 #[test]
 fn a_server_that_grants_scram_without_having_proven_itself_is_not_believed() {
     for driver in DRIVERS {
-        // What the client sends has a nonce in it: only the beginning of its line is looked at.
-        let server = Server::play("S: 220 hi\nC> AUTH SCRAM-SHA-256 \nS: 235 welcome").unwrap();
+        // What the client sends has a nonce in it.
+        let server = Server::play("S: 220 hi\nC: AUTH SCRAM-SHA-256 ${first}\nS: 235 welcome").unwrap();
         let mut session = greeted(driver, &server);
         let exchange = Exchange::new(Mechanism::ScramSha256, &Credentials::new("user", "pencil"));
         let error = session.authenticate(exchange).unwrap_err();

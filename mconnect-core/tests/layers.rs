@@ -1,4 +1,4 @@
-//! Who imports whom: in the library, what the table of `docs/architecture.md` allows; in the tool, nothing in a circle.
+//! Who imports whom: nothing in a circle, and in the library what the table of `docs/architecture.md` allows.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -115,21 +115,15 @@ fn imports_are_seen_inside_braces_and_in_nested_paths() {
     assert_eq!(found, expected.map(str::to_owned).into());
 }
 
-#[test]
-fn no_modules_of_the_tool_import_each_other_in_a_circle() {
-    let tool = root().join("../mconnect-cli/src");
-    if !tool.exists() {
-        return;
-    }
-    let mut files = Vec::new();
-    sources(&tool, &mut files);
-    // By folder: what each part of it imports of the other parts.
-    let mut folders = BTreeMap::<Vec<String>, BTreeMap<String, BTreeSet<String>>>::new();
+/// Returns, by folder, what each part of it imports of its other parts; `tls` is what `without_tls.rs` stands in for.
+fn folders(sources_of: &Path, tls: &str) -> BTreeMap<Vec<String>, BTreeMap<String, BTreeSet<String>>> {
+    let (mut files, mut folders) = (Vec::new(), BTreeMap::<_, BTreeMap<String, BTreeSet<String>>>::new());
+    sources(sources_of, &mut files);
     for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "rs")) {
-        let mut module = module(file, &tool);
+        let mut module = module(file, sources_of);
         for word in &mut module {
-            // Built without a feature, the tool has this file in the place of that one.
-            *word = word.replace("without_tls", "secure").replace("without_auth", "auth");
+            // Built without a feature, a crate has this file in the place of that one.
+            *word = word.replace("without_tls", tls).replace("without_auth", "auth");
         }
         for path in paths(&fs::read_to_string(file).unwrap(), &module) {
             let shared = module.iter().zip(&path).take_while(|(one, other)| one == other).count();
@@ -139,10 +133,21 @@ fn no_modules_of_the_tool_import_each_other_in_a_circle() {
             }
         }
     }
-    assert!(folders.len() > 3, "the modules were not found: {folders:?}");
-    for (folder, imports) in folders {
-        let circle = circle(imports);
-        assert!(circle.is_empty(), "in {folder:?}: {circle:#?}");
+    folders
+}
+
+#[test]
+fn no_modules_of_either_crate_import_each_other_in_a_circle() {
+    for (sources, tls) in [(root().join("src"), "tls"), (root().join("../mconnect-cli/src"), "secure")] {
+        if !sources.exists() {
+            // A published crate comes without the other one.
+            continue;
+        }
+        let folders = folders(&sources, tls);
+        assert!(folders.len() > 3, "the modules were not found: {folders:?}");
+        let circles: BTreeMap<_, _> = folders.into_iter().map(|(folder, imports)| (folder, circle(imports))).collect();
+        let circles: BTreeMap<_, _> = circles.into_iter().filter(|(_, circle)| !circle.is_empty()).collect();
+        assert!(circles.is_empty(), "in {}: {circles:#?}", sources.display());
     }
 }
 

@@ -26,7 +26,7 @@ impl HelpFile {
         self.lines.is_empty()
     }
 
-    /// Gives the text on a topic, or else on all topics that begin with it.
+    /// Returns the text on a topic, or else on all topics that begin with it.
     pub fn topic(&self, topic: &str) -> Option<String> {
         let is_known = self.lines.iter().any(|(name, _)| name == topic);
         let is_meant = |name: &str| if is_known { name == topic } else { name.starts_with(topic) };

@@ -7,15 +7,16 @@ mod ready;
 use std::ffi::OsString;
 use std::fs::{File, Metadata};
 use std::io::{self, IsTerminal, Stdin};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt as _;
 
 use mconnect_core::protocol::Phase;
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollTimeout;
 use zeroize::Zeroize as _;
 
+use crate::waiting;
 use ahead::Ahead;
 pub use ready::Ready;
 
@@ -69,8 +70,7 @@ impl Input {
     pub fn is_at_hand(&self) -> bool {
         let is_file = || self.metadata().is_some_and(|data| data.is_file());
         let patience = if self.is_read_ahead() { AHEAD_PATIENCE } else { 0 };
-        let mut fds = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
-        poll(&mut fds, patience).is_ok_and(|count| count > 0) || (self.is_read_ahead() && is_file())
+        waiting::is_readable(self.as_fd(), patience) || (self.is_read_ahead() && is_file())
     }
 
     /// Returns how many octets there are of it, if that can be told beforehand.
@@ -157,7 +157,7 @@ impl Block {
         let stdin = io::stdin();
         while (1..MARK.len()).contains(&self.count)
             && MARK.starts_with(self)
-            && poll(&mut [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)], MARK_PATIENCE).is_ok_and(|count| count > 0)
+            && waiting::is_readable(&stdin, MARK_PATIENCE)
         {
             match read(&mut self.bytes[self.count..])? {
                 0 => break,
@@ -174,9 +174,10 @@ impl Block {
         Ok(())
     }
 
-    /// Wipes what was read.
-    pub fn wipe(&mut self) {
-        self.bytes[..self.count].zeroize();
+    /// Wipes a part of what was read, and what was made of it ahead.
+    pub fn wipe(&mut self, part: Range<usize>) {
+        self.bytes[part].zeroize();
+        self.ready.wipe();
     }
 
     /// Returns its bytes, and what was made of them ahead.
@@ -209,8 +210,7 @@ pub fn read(buffer: &mut [u8]) -> io::Result<usize> {
             Ok(count) => return Ok(count),
             Err(Errno::EINTR) => {}
             Err(Errno::EAGAIN) => {
-                let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
-                let _ = poll(&mut fds, PollTimeout::NONE);
+                waiting::is_readable(&stdin, PollTimeout::NONE);
             }
             // The terminal has gone: there will be no more input.
             Err(Errno::EIO) if stdin.is_terminal() => return Ok(0),

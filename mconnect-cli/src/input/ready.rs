@@ -3,6 +3,7 @@
 use std::mem;
 
 use mconnect_core::protocol::{LineInput, Phase, Taken};
+use zeroize::Zeroize as _;
 
 /// What a block will be on the wire, if the guess is right.
 #[derive(Debug, Default)]
@@ -27,6 +28,12 @@ impl Ready {
         let mut after = before.clone();
         let taken = after.take(Phase::Body, block, &mut self.wire);
         self.guess = Some(Guess { octets: block.len(), before, after, taken });
+    }
+
+    /// Forgets it, and leaves nothing of it in memory.
+    pub(super) fn wipe(&mut self) {
+        self.guess = None;
+        self.wire.zeroize();
     }
 
     /// Does what `lines.take(phase, input, out)` does; without any work, where that was done ahead.

@@ -4,23 +4,24 @@ use std::ops::ControlFlow::{Break, Continue};
 use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Phase, Request};
-use mconnect_core::script::{self, Pace};
+use mconnect_core::script;
 use mconnect_core::{Error, Session};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollTimeout;
 
-use super::{Flow, Stop, Talk, tell_skipped};
+use super::{Conversation, Onward, Stop};
 use crate::failure::{Failure, NO_QUIT};
 use crate::judge::{self, End};
 use crate::terminal;
+use crate::waiting;
 
-impl Talk<'_> {
+impl Conversation<'_> {
     /// Ends the sending side, and shows what the server says until it closes.
-    pub(super) fn drain(&mut self, session: &mut Session) -> Flow {
+    pub(super) fn drain(&mut self, session: &mut Session) -> Onward {
         if let Some(skipped) = self.script.end_skipped() {
-            tell_skipped(skipped, "which has no lone dot");
+            judge::skipped(skipped, "input", "which has no lone dot");
         }
         // After a refusal QUIT is said, so that the sending side is needed until then.
-        if self.setting.rules.ends_at_refusal {
+        if self.rules.ends_at_refusal {
             self.wait_for_replies(session)?;
         }
         self.show_what_came(session)?;
@@ -30,7 +31,7 @@ impl Talk<'_> {
         self.rest.ended_in = Some(session.phase());
         // If this fails the connection has ended, which reading tells.
         let _ = session.half_close();
-        while !(self.setting.screen.is_shut() && self.is_complete(session)) {
+        while !(self.screen.is_shut() && self.is_complete(session)) {
             self.show_what_came(session)?;
             match session.receive(self.setting.timeouts.command) {
                 Ok(()) => {}
@@ -45,7 +46,7 @@ impl Talk<'_> {
     }
 
     /// A failed write is only the symptom: what the server still says tells why. One that takes nothing is another thing.
-    pub(super) fn writing_failed(&mut self, session: &mut Session, error: Error) -> Flow {
+    pub(super) fn writing_failed(&mut self, session: &mut Session, error: Error) -> Onward {
         if error.is_timeout() {
             self.show_what_came(session)?;
             self.give_up(session, &error)
@@ -59,7 +60,7 @@ impl Talk<'_> {
     }
 
     /// After the end of the input, a server that neither says anything nor closes.
-    fn give_up_silence(&mut self, session: &mut Session, after: Duration) -> Flow {
+    fn give_up_silence(&mut self, session: &mut Session, after: Duration) -> Onward {
         self.show_unfinished(session);
         self.setting.verdict.complain(Failure::silence(session.peer(), after).hint(NO_QUIT));
         self.end = Some(End::Given);
@@ -74,20 +75,22 @@ impl Talk<'_> {
             && self.rest.ended_in.is_none()
             && !standing.is_closing
             && !standing.has_quit;
-        if !is_due || self.wait_for_replies(session).is_break() || session.phase() != Phase::Command {
-            return;
+        if is_due && self.wait_for_replies(session).is_continue() && session.phase() == Phase::Command {
+            self.setting.secure.note("> QUIT");
+            let _ = self.quit(session);
         }
-        self.setting.secure.note("> QUIT");
-        if session.send(b"QUIT\r\n").is_ok() {
-            let _ = self.wait_for_replies(session);
-        }
+    }
+
+    /// Says QUIT, and waits for the reply.
+    pub(super) fn quit(&mut self, session: &mut Session) -> Onward {
+        if session.send(b"QUIT\r\n").is_ok() { self.wait_for_replies(session) } else { Continue(()) }
     }
 
     /// Ends the session in an orderly way, and says what was wrong with it, if anything.
     pub(super) fn finish(&mut self, session: &mut Session, stays: bool) {
         if let Some(work) = self.work.take() {
             match self.rest.is_over || session.standing().has_quit {
-                true => work.finish(self.setting.secure.is_quiet()),
+                true => work.finish(self.setting.options.is_quiet),
                 false => work.break_off(),
             }
         }
@@ -102,7 +105,7 @@ impl Talk<'_> {
                 self.end = Some(End::Given);
             }
         }
-        if let Err(error) = self.setting.screen.finish() {
+        if let Err(error) = self.screen.finish() {
             self.setting.verdict.output_failed(&error);
         }
         session.forgo_empty_line();
@@ -120,7 +123,7 @@ impl Talk<'_> {
 
     /// Says what was not sent, after a session that could not go on.
     pub(super) fn tell_unsent(&mut self, stays: bool) {
-        if let Err(error) = self.setting.screen.finish() {
+        if let Err(error) = self.screen.finish() {
             self.setting.verdict.output_failed(&error);
         }
         self.count_unsent(true, stays);
@@ -129,7 +132,7 @@ impl Talk<'_> {
 
     /// Says why the script ended before its input, if it did, and what was not sent.
     fn tell_end(&self) {
-        let is_all = self.rest.is_over || self.setting.rules.pace == Pace::Typed;
+        let is_all = self.rest.is_over || self.is_typed();
         judge::script_ending(
             self.script.end(),
             "session",
@@ -143,22 +146,21 @@ impl Talk<'_> {
     /// Counts what is left of the input, as far as it is there; `is_awaited` says whether a moment is waited for more.
     fn count_unsent(&mut self, is_awaited: bool, stays: bool) {
         self.script.not_sent(self.rest.bytes());
-        let input = &mut self.setting.input;
-        self.rest.drop_block(input);
-        if self.setting.rules.pace == Pace::Typed {
+        self.rest.drop_block(self.input);
+        if self.is_typed() {
             if !self.rest.is_over && !stays {
                 // What was half typed must not end up as a command of the shell.
                 terminal::drop_typed();
             }
             return;
         }
+        let input = &mut *self.input;
         let is_awaited = is_awaited || input.is_read_ahead();
         let deadline = Instant::now() + if is_awaited { INPUT_PATIENCE } else { Duration::ZERO };
         while !self.rest.is_over && self.script.unsent().total() < MOST_COUNTED {
             if !input.is_ready() {
-                let mut fds = [PollFd::new(input.as_fd(), PollFlags::POLLIN)];
                 let left = deadline.saturating_duration_since(Instant::now());
-                if poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO)) == Ok(0) {
+                if !waiting::is_readable(input.as_fd(), PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO)) {
                     break;
                 }
             }
@@ -175,7 +177,7 @@ impl Talk<'_> {
     /// Says whether a session of typed lines ends though nobody had ended it.
     pub(super) fn is_broken_off(&self, session: &Session) -> bool {
         let is_ending = session.standing().has_quit || session.owes(|request| request == Request::Quit);
-        self.setting.typed.is_some() && !self.rest.is_over && !is_ending && !self.setting.screen.is_shut()
+        self.is_typed() && !self.rest.is_over && !is_ending && !self.screen.is_shut()
     }
 
     /// Says whether the server may close now without anything missing.
@@ -184,7 +186,7 @@ impl Talk<'_> {
     }
 
     /// Stops here if the session has ended.
-    pub(super) fn unless_ended(&self) -> Flow {
+    pub(super) fn unless_ended(&self) -> Onward {
         if self.end.is_some() { Break(Stop::End) } else { Continue(()) }
     }
 }

@@ -4,33 +4,33 @@ use std::ops::ControlFlow::{Break, Continue};
 use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Phase, Request, Visible};
-use mconnect_core::script::{self, Pace};
+use mconnect_core::script;
 use mconnect_core::{Error, Session};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollTimeout;
 
-use super::{Flow, Stop, Talk};
+use super::{Conversation, Onward, Stop};
 use crate::judge::{self, End};
+use crate::overdue::until;
 use crate::progress;
 use crate::stderr;
 use crate::stderr::say;
 use crate::terminal::{self, Manner};
+use crate::waiting;
 
-impl Talk<'_> {
+impl Conversation<'_> {
     /// Shows what the server has said, if it has, and does not wait.
-    pub(super) fn listen(&mut self, session: &mut Session) -> Flow {
+    pub(super) fn listen(&mut self, session: &mut Session) -> Onward {
         if self.is_tls_due(session) {
             return Continue(());
         }
-        let mut server = session.as_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-        let count = poll(server.as_mut_slice(), PollTimeout::ZERO);
-        if count.is_ok_and(|count| count > 0) {
+        if session.as_fd().is_some_and(|fd| waiting::is_readable(fd, PollTimeout::ZERO)) {
             self.receive(session, self.setting.timeouts.command)?;
         }
         self.show_what_came(session)
     }
 
     /// Shows what the server says until no reply is due; out of step, nobody knows which ones are.
-    pub(super) fn wait_for_replies(&mut self, session: &mut Session) -> Flow {
+    pub(super) fn wait_for_replies(&mut self, session: &mut Session) -> Onward {
         loop {
             self.show_what_came(session)?;
             let due = session.standing();
@@ -76,34 +76,30 @@ impl Talk<'_> {
     /// takes, unless a time was said.
     pub(super) fn patience_beside_input(&self, session: &Session) -> Duration {
         let standing = session.standing();
-        match &self.setting.typed {
+        match self.setting.options.timeout {
             _ if standing.outstanding == 0 => Duration::MAX,
-            None => session.reply_timeout(),
-            Some(typed) => {
-                let is_due = standing.awaited.is_some() && !matches!(standing.phase, Phase::Chunk { .. });
-                let deadline =
-                    self.heard.overdue.after(session.reply_timeout()).filter(|_| is_due && typed.has_timeout);
-                deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
-            }
+            _ if !self.is_typed() => session.reply_timeout(),
+            None => Duration::MAX,
+            Some(_) => until(self.heard.overdue.deadline(&standing, session.reply_timeout())),
         }
     }
 
     /// Returns how long it is until a person who may type is told what is late.
     pub(super) fn until_telling(&self, session: &Session) -> Duration {
         let next = self.heard.overdue.next_telling(&session.standing()).filter(|_| self.is_typed());
-        next.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
+        until(next)
     }
 
     /// Tells it, on a line of its own: a half-typed one must not be drawn over.
     pub(super) fn tell_late(&mut self, session: &Session) {
         if let Some(words) = self.heard.overdue.tell(&session.standing()) {
-            self.setting.screen.end_line();
+            self.screen.end_line();
             say(&words);
         }
     }
 
     /// Gives up a reply that did not come in time.
-    pub(super) fn give_up_waiting(&mut self, session: &mut Session, after: Duration) -> Flow {
+    pub(super) fn give_up_waiting(&mut self, session: &mut Session, after: Duration) -> Onward {
         match session.receive(Duration::ZERO) {
             Err(Error::Timeout { .. }) => self.give_up(session, &session.overdue(after)),
             Err(error) => self.give_up(session, &error),
@@ -115,26 +111,27 @@ impl Talk<'_> {
     }
 
     /// Receives once.
-    pub(super) fn receive(&mut self, session: &mut Session, patience: Duration) -> Flow {
+    pub(super) fn receive(&mut self, session: &mut Session, patience: Duration) -> Onward {
         match session.receive(patience) {
             Ok(()) => Continue(()),
             Err(error) => self.give_up(session, &error),
         }
     }
 
-    pub(super) fn give_up(&mut self, session: &mut Session, error: &Error) -> Flow {
+    pub(super) fn give_up(&mut self, session: &mut Session, error: &Error) -> Onward {
         self.show_unfinished(session);
-        self.setting.verdict.complain(error);
+        self.setting.verdict.failed(error);
         self.end = Some(End::Given);
         Break(Stop::End)
     }
 
     /// Shows the lines that are there, up to a grant of STARTTLS; breaks at the end of the session.
-    pub(super) fn show_what_came(&mut self, session: &mut Session) -> Flow {
+    pub(super) fn show_what_came(&mut self, session: &mut Session) -> Onward {
         while self.end.is_none() && !self.is_tls_due(session) && session.is_ready() {
             match session.read_line() {
                 Ok(Some(line)) => {
                     let ahead = std::mem::take(&mut self.heard.ahead);
+                    self.heard.received += line.raw().len() as u64;
                     self.heard.shown.extend_from_slice(line.raw().get(ahead..).unwrap_or_default());
                     if line.ends_reply() {
                         self.heard.last_line.clear();
@@ -158,14 +155,14 @@ impl Talk<'_> {
 
     /// Says whether what comes next is no SMTP.
     fn is_tls_due(&self, session: &Session) -> bool {
-        self.setting.rules.upgrades && session.phase() == Phase::StartTls
+        self.rules.upgrades && session.phase() == Phase::StartTls
     }
 
     /// Shows what came of a line that is not waited for any longer.
     pub(super) fn show_unfinished(&mut self, session: &Session) {
         self.take_unfinished(session);
         self.show(session);
-        self.setting.screen.end_line();
+        self.screen.end_line();
     }
 
     /// Takes what came of a line that has not ended, as far as it is not shown yet: it is shown as it comes.
@@ -178,7 +175,7 @@ impl Talk<'_> {
     /// Shows what is there to be shown, once the terminal is ready for what it may ask for.
     fn show(&mut self, session: &Session) {
         self.hide_typing(session);
-        if let Err(error) = self.setting.screen.show(&self.heard.shown) {
+        if let Err(error) = self.screen.show(&self.heard.shown) {
             self.setting.verdict.output_failed(&error);
         }
         self.heard.shown.clear();
@@ -187,11 +184,14 @@ impl Talk<'_> {
     /// What may be a password is not shown as it is typed: an answer to a 334, and what is typed ahead of a TLS that may
     /// not come.
     pub(super) fn hide_typing(&mut self, session: &Session) {
-        let Some(terminal) = self.setting.terminal else { return };
+        if !self.is_typed() {
+            return;
+        }
+        let terminal = self.setting.terminal;
         let phase = session.phase();
         let is_tls_asked = session.owes(|request| request == Request::StartTls) || phase == Phase::StartTls;
         let is_answer = phase == Phase::Auth && !self.shows_answer;
-        match (self.is_hidden, is_answer || (self.setting.rules.upgrades && is_tls_asked)) {
+        match (self.is_hidden, is_answer || (self.rules.upgrades && is_tls_asked)) {
             (false, true) => self.is_hidden = terminal.enter(Manner::Hidden).is_ok(),
             // What is typed on after the end is still the answer.
             (true, false) if phase != Phase::Closed => {
@@ -207,7 +207,7 @@ impl Talk<'_> {
         let Some(answer) = session.standing().last_answer else { return };
         self.heard.overdue.restart();
         let is_complete = self.is_complete(session);
-        judge::reply(answer, is_complete, self.setting.rules.pace != Pace::Typed, self.setting.verdict);
+        judge::reply(answer, is_complete, !self.is_typed(), self.setting.verdict);
         if judge::is_goodbye(answer, is_complete) {
             return;
         }

@@ -6,9 +6,6 @@
 
 #[cfg(feature = "tls")]
 mod auth;
-#[cfg(not(feature = "tls"))]
-#[path = "without_auth.rs"]
-mod auth;
 mod close;
 mod listen;
 mod typed;
@@ -16,113 +13,72 @@ mod unheard;
 
 use std::io;
 use std::ops::ControlFlow::{self, Break, Continue};
+use std::time::Instant;
 
 use mconnect_core::protocol::{CrlfEncoder, Phase};
 use mconnect_core::script::{self, Next, Pace, Rules, Script};
-use mconnect_core::{Session, Timeouts};
+use mconnect_core::{Error, Session};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use zeroize::Zeroize as _;
 
+use crate::connection::Setting;
 use crate::input::{Block, Input};
-use crate::judge::End;
+use crate::judge::{self, End};
+use crate::options::Options;
 use crate::overdue::Overdue;
 use crate::progress::{self, Work};
 use crate::prompt::session_log;
 use crate::screen::{self, Screen};
-use crate::secure::Secure;
 use crate::stderr::say;
-use crate::terminal::Terminal;
-use crate::verdict::Verdict;
-pub use typed::Typed;
-
-/// What a session is given beside its server.
-pub struct Setting<'a> {
-    pub input: Input,
-    pub screen: Screen,
-    /// Where lines are typed.
-    pub terminal: Option<&'a Terminal>,
-    pub timeouts: Timeouts,
-    pub rules: Rules,
-    pub secure: &'a Secure,
-    pub verdict: &'a Verdict,
-    /// What typed lines are given beside, if the lines are.
-    pub typed: Option<Typed<'a>>,
-}
+use crate::typing::{FileLines, Past, how};
 
 /// Hands a session over, until its end, and each one opened after it.
-pub fn run(session: Session, mut setting: Setting<'_>) {
-    let mut next = Some(session);
+pub fn run(session: Session, setting: &Setting<'_>, pace: Pace) {
+    let Options { commands, prompt, output, is_quiet, .. } = setting.options;
+    let mut input = if commands.is_empty() { Input::new() } else { Input::given(commands) };
+    let mut screen = Screen::of(*output);
+    if pace == Pace::Typed && prompt.has_escapes && !is_quiet {
+        say("a line that begins with a tilde is an escape: ~? lists them");
+    }
+    let (mut next, mut before) = (Some(session), None);
     while let Some(session) = next.take() {
-        let (back, over) = live(session, setting);
-        setting = back;
-        if let Some(typed) = &setting.typed {
-            session_log::stop(typed.log);
-        }
-        setting.rules.is_in_tls = false;
-        next = match over {
-            Over::Left => None,
-            Over::Closed { is_hidden } => typed::stay(&mut setting, is_hidden),
-            Over::Reopen => {
-                let opened = setting.typed.as_ref().and_then(|typed| (typed.reopen)());
-                opened.or_else(|| typed::stay(&mut setting, false))
-            }
+        let rules = setting.rules(pace);
+        let work = (pace != Pace::Typed).then(|| Work::new("the input", input.size()));
+        let talk = Conversation {
+            setting,
+            input: &mut input,
+            screen: &mut screen,
+            rules,
+            script: Script::new(rules),
+            work,
+            rest: Rest::default(),
+            is_hidden: false,
+            shows_answer: false,
+            heard: Said::default(),
+            opened: Instant::now(),
+            sent: 0,
+            before: before.take(),
+            end: None,
         };
-        setting.rules.is_in_tls = setting.secure.is_in_tls();
+        let over = talk.live(session);
+        session_log::stop(&setting.watch.session_log);
+        let (past, opened) = match over {
+            After::Left => return,
+            After::Closed(past) => (past, None),
+            After::Reopen(past) => (past, (setting.reopen)()),
+        };
+        next = opened.or_else(|| typed::stay(setting, &mut input, &past));
+        before = Some(past.how);
     }
 }
 
 /// What came of a session.
-enum Over {
+enum After {
     Left,
-    /// It ended, and nobody had ended it; `is_hidden` says whether an answer was being typed.
-    Closed {
-        is_hidden: bool,
-    },
-    Reopen,
-}
-
-fn live(mut session: Session, setting: Setting<'_>) -> (Setting<'_>, Over) {
-    let script = Script::new(setting.rules);
-    let work = (setting.rules.pace != Pace::Typed).then(|| Work::new("the input", setting.input.size()));
-    let mut talk = Talk {
-        setting,
-        script,
-        work,
-        rest: Rest::default(),
-        is_hidden: false,
-        shows_answer: false,
-        heard: Heard::default(),
-        end: None,
-    };
-    let stop = loop {
-        match talk.converse(&mut session) {
-            Break(Stop::StartTls) => {}
-            Break(stop) => break stop,
-            Continue(()) => break Stop::End,
-        }
-        let is_typed = talk.is_typed();
-        match talk.setting.secure.upgrade(session, is_typed, talk.setting.verdict) {
-            Some(upgraded) => session = upgraded,
-            // Nothing more is sent in the clear.
-            None => {
-                talk.tell_unsent(is_typed);
-                return (talk.setting, if is_typed { Over::Closed { is_hidden: false } } else { Over::Left });
-            }
-        }
-        talk.script.tls_started();
-    };
-    if stop == Stop::Reopen {
-        session.closer().close();
-        return (talk.setting, Over::Reopen);
-    }
-    talk.take_leave(&mut session);
-    let over = match talk.is_broken_off(&session) && stop == Stop::End {
-        true => Over::Closed { is_hidden: talk.is_hidden },
-        false => Over::Left,
-    };
-    talk.finish(&mut session, matches!(over, Over::Closed { .. }));
-    (talk.setting, over)
+    /// It ended, and nobody had ended it.
+    Closed(Past),
+    Reopen(Past),
 }
 
 /// Why the session is left for a moment, or for good.
@@ -138,10 +94,13 @@ enum Stop {
     Reopen,
 }
 
-type Flow = ControlFlow<Stop>;
+type Onward = ControlFlow<Stop>;
 
-struct Talk<'a> {
-    setting: Setting<'a>,
+struct Conversation<'a> {
+    setting: &'a Setting<'a>,
+    input: &'a mut Input,
+    screen: &'a mut Screen,
+    rules: Rules,
     script: Script,
     /// What goes out, if that is not typed.
     work: Option<Work>,
@@ -150,7 +109,11 @@ struct Talk<'a> {
     is_hidden: bool,
     /// The next answer to a 334 is shown while it is typed.
     shows_answer: bool,
-    heard: Heard,
+    heard: Said,
+    opened: Instant,
+    sent: u64,
+    /// How the session before this one ended.
+    before: Option<String>,
     /// How the connection ended, once it has.
     end: Option<End>,
 }
@@ -161,8 +124,11 @@ struct Rest {
     block: Option<Block>,
     /// The same as typed lines are counted: with their CR LF.
     typed: Vec<u8>,
-    /// How much of it was taken.
+    /// How much of it was taken, and how much of that was wiped.
     taken: usize,
+    wiped: usize,
+    /// A file whose lines stand for typed ones, if there is more of it.
+    file: Option<FileLines>,
     is_over: bool,
     /// The phase in which the input ended.
     ended_in: Option<Phase>,
@@ -170,11 +136,13 @@ struct Rest {
 
 /// What the server said.
 #[derive(Default)]
-struct Heard {
+struct Said {
     /// What is to be shown next.
     shown: Vec<u8>,
     /// How much of the line that has not ended was shown.
     ahead: usize,
+    /// How much was received in whole lines, in octets.
+    received: u64,
     /// Since when the reply that is due next has been due.
     overdue: Overdue,
     /// The last line of the last reply.
@@ -187,17 +155,50 @@ struct Heard {
     is_surprise_told: bool,
 }
 
-impl Talk<'_> {
-    fn converse(&mut self, session: &mut Session) -> Flow {
+impl Conversation<'_> {
+    fn live(mut self, mut session: Session) -> After {
+        let stop = loop {
+            match self.converse(&mut session) {
+                Break(Stop::StartTls) => {}
+                Break(stop) => break stop,
+                Continue(()) => break Stop::End,
+            }
+            let is_typed = self.is_typed();
+            let past = self.past(&session, "TLS could not be started".to_owned(), Phase::Command);
+            match self.setting.secure.upgrade(session, is_typed, self.setting.verdict) {
+                Some(upgraded) => session = upgraded,
+                // Nothing more is sent in the clear.
+                None => {
+                    self.tell_unsent(is_typed);
+                    return if is_typed { After::Closed(past) } else { After::Left };
+                }
+            }
+            self.script.tls_started();
+        };
+        if stop == Stop::Reopen {
+            session.closer().close();
+            return After::Reopen(self.past(&session, "it was left, to be opened again".to_owned(), Phase::Command));
+        }
+        self.take_leave(&mut session);
+        let past = (self.is_broken_off(&session) && stop == Stop::End).then(|| {
+            let asked = if self.is_hidden { Phase::Auth } else { Phase::Command };
+            self.past(&session, how(self.end.as_ref(), &session.standing()), asked)
+        });
+        self.finish(&mut session, past.is_some());
+        past.map_or(After::Left, After::Closed)
+    }
+
+    fn converse(&mut self, session: &mut Session) -> Onward {
         loop {
             self.listen(session)?;
             match self.next(session) {
                 Next::Send => self.send(session)?,
                 Next::Replies => self.wait_for_replies(session)?,
+                Next::Input if self.read_on_in_file() => {}
                 Next::Input if self.rest.is_over => return self.drain(session),
                 Next::Input => self.read_on(session)?,
                 Next::StartTls => return Break(Stop::StartTls),
-                Next::Skipped(octets) => tell_skipped(octets, "up to the lone dot"),
+                Next::Skipped(octets) => judge::skipped(octets, "input", "up to the lone dot"),
                 Next::Dropped => self.tell_dropped(session),
                 Next::End => return Break(Stop::End),
             }
@@ -205,10 +206,11 @@ impl Talk<'_> {
     }
 
     fn next(&mut self, session: &Session) -> Next {
-        let (standing, Rest { block, typed, taken, .. }) = (session.standing(), &mut self.rest);
+        let (standing, is_typed) = (session.standing(), self.is_typed());
+        let Rest { block, typed, taken, .. } = &mut self.rest;
         let Some(block) = block else { return self.script.next(&standing, &mut &[][..]) };
         let (bytes, ready) = block.parts();
-        let whole = if self.setting.rules.pace == Pace::Typed { typed.as_slice() } else { bytes };
+        let whole = if is_typed { typed.as_slice() } else { bytes };
         let mut input = &whole[*taken..];
         let next = self
             .script
@@ -218,12 +220,17 @@ impl Talk<'_> {
     }
 
     /// Reads the next block of input, once there is one; what the server says meanwhile is shown.
-    fn read_on(&mut self, session: &mut Session) -> Flow {
-        let input = &mut self.setting.input;
-        self.rest.drop_block(input);
-        input.expect(self.script.phase(&session.standing()));
+    fn read_on(&mut self, session: &mut Session) -> Onward {
+        if self.is_typed() {
+            self.end_work();
+        }
+        if self.script.holds_secret() {
+            self.rest.wipe_taken();
+        }
+        self.rest.drop_block(self.input);
+        self.input.expect(self.script.phase(&session.standing()));
         if self.wait_for_either(session)? {
-            match self.setting.input.take() {
+            match self.input.take() {
                 Ok(block) if !block.is_empty() => return self.take(session, block),
                 Ok(_) => {}
                 Err(error) => self.setting.verdict.input_failed(&error),
@@ -234,7 +241,7 @@ impl Talk<'_> {
         Continue(())
     }
 
-    fn take(&mut self, session: &mut Session, block: Block) -> Flow {
+    fn take(&mut self, session: &mut Session, block: Block) -> Onward {
         if self.is_typed() {
             if let Some(flow) = self.obey_line(session, &block) {
                 self.rest.block = Some(block);
@@ -260,14 +267,14 @@ impl Talk<'_> {
             if standing.is_closing || standing.has_quit || standing.last_answer != answers {
                 return Continue(false);
             }
-            if self.setting.input.is_ready() {
+            if self.input.is_ready() {
                 return Continue(true);
             }
             if screen::has_lost_reader() {
                 return self.go_on_unheard(session);
             }
             let (server, stdout) = (session.as_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN)), io::stdout());
-            let mut fds = vec![PollFd::new(self.setting.input.as_fd(), PollFlags::POLLIN), screen::reader(&stdout)];
+            let mut fds = vec![PollFd::new(self.input.as_fd(), PollFlags::POLLIN), screen::reader(&stdout)];
             fds.extend(server);
             let patience = self.patience_beside_input(session);
             let tick = self.until_telling(session);
@@ -293,13 +300,13 @@ impl Talk<'_> {
     }
 
     fn is_typed(&self) -> bool {
-        self.setting.rules.pace == Pace::Typed
+        self.rules.pace == Pace::Typed
     }
 
     /// Says what was dropped of what was typed, and why; the terminal has been emptied when the reply came.
     fn tell_dropped(&mut self, session: &Session) {
         let had_more = !self.rest.bytes().is_empty();
-        self.rest.drop_block(&mut self.setting.input);
+        self.rest.drop_block(self.input);
         let has_dropped = std::mem::take(&mut self.heard.has_dropped) || had_more;
         let surprise = session.standing().surprise.map(script::End::OutOfStep).filter(|_| !self.heard.is_surprise_told);
         self.heard.is_surprise_told |= surprise.is_some();
@@ -312,15 +319,12 @@ impl Talk<'_> {
         }
     }
 
-    fn send(&mut self, session: &mut Session) -> Flow {
-        if session.outstanding() == 0 {
-            self.heard.overdue.restart();
-        }
-        match progress::during(self.work.as_ref(), || session.send(self.script.out())) {
+    fn send(&mut self, session: &mut Session) -> Onward {
+        match send(session, self.script.out(), &mut self.work, &mut self.heard.overdue) {
             Ok(()) => {
-                if let Some(work) = &mut self.work {
-                    let is_inside = matches!(session.phase(), Phase::Body | Phase::Chunk { .. });
-                    work.add(self.script.out().len(), is_inside);
+                self.sent += self.script.out().len() as u64;
+                if self.script.holds_secret() {
+                    self.rest.wipe_taken();
                 }
                 self.script.sent();
                 Continue(())
@@ -329,6 +333,13 @@ impl Talk<'_> {
                 self.script.not_sent(&[]);
                 self.writing_failed(session, error)
             }
+        }
+    }
+
+    /// What was not typed, and takes long, has gone out.
+    fn end_work(&mut self) {
+        if let Some(work) = self.work.take() {
+            work.finish(self.setting.options.is_quiet);
         }
     }
 }
@@ -340,21 +351,38 @@ impl Rest {
         whole.get(self.taken..).unwrap_or_default()
     }
 
+    /// Wipes what was taken: a part of it may be a secret. What is typed is wiped when it is dropped.
+    fn wipe_taken(&mut self) {
+        if let Some(block) = self.block.as_mut().filter(|_| self.typed.is_empty()) {
+            block.wipe(self.wiped..self.taken);
+            self.wiped = self.taken;
+        }
+    }
+
     fn drop_block(&mut self, input: &mut Input) {
         if let Some(mut block) = self.block.take() {
             // A typed line may be a password.
             if !self.typed.is_empty() {
-                block.wipe();
+                block.wipe(0..block.len());
             }
             input.reuse(block);
         }
         self.typed.zeroize();
-        self.taken = 0;
+        (self.taken, self.wiped) = (0, 0);
+        self.file = None;
     }
 }
 
-fn tell_skipped(octets: u64, up_to: &str) {
-    say(&format!("mconnect: DATA was refused: {octets} octets of input, {up_to}, were not sent"));
+/// Sends octets, as a part of the work under way, if some is.
+fn send(session: &mut Session, octets: &[u8], work: &mut Option<Work>, overdue: &mut Overdue) -> Result<(), Error> {
+    if session.outstanding() == 0 {
+        overdue.restart();
+    }
+    progress::during(work.as_ref(), || session.send(octets))?;
+    if let Some(work) = work {
+        work.add(octets.len(), matches!(session.phase(), Phase::Body | Phase::Chunk { .. }));
+    }
+    Ok(())
 }
 
 fn is_ready(fd: &PollFd<'_>) -> bool {

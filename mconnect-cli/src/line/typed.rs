@@ -1,51 +1,36 @@
 //! Lines typed at a terminal that can have no prompt: the escapes in them, and what is typed after the session.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::ops::ControlFlow::{Break, Continue};
+use std::ops::ControlFlow::{self, Break, Continue};
 
 use mconnect_core::Session;
-use mconnect_core::protocol::{BodyEncoder, CrlfEncoder, Phase};
+use mconnect_core::protocol::{Phase, Standing};
+use zeroize::Zeroize as _;
 
-use super::{Flow, Setting, Stop, Talk};
-use crate::failure::Failure;
+use super::{Conversation, Onward, Stop};
+use crate::connection::Setting;
+use crate::input::Input;
 use crate::judge::End;
-use crate::observers::record::SessionLog;
-use crate::options::Prompt;
+use crate::progress::Work;
 use crate::prompt::escapes::{self, Escape};
-use crate::prompt::{expand, explain, session_log};
+use crate::prompt::explain::{self, Known, Whereabouts};
 use crate::screen;
 use crate::stderr::say;
 use crate::terminal::{CTRL_C, Manner};
+use crate::typing::auth::{authenticate, encode};
+use crate::typing::{CLOSED, FileLines, Past, Typing, send_chunk, send_file};
 
-/// What typed lines are given beside.
-pub struct Typed<'a> {
-    pub prompt: &'a Prompt,
-    pub log: &'a SessionLog,
-    /// The time that a reply has was said.
-    pub has_timeout: bool,
-    /// Opens a session like the first one; what keeps it from that has been told.
-    pub reopen: &'a dyn Fn() -> Option<Session>,
-}
-
-impl Talk<'_> {
+impl Conversation<'_> {
     /// Says whether a line is an escape where the session stands; if so, what it asks for is done.
-    pub(super) fn obey_line(&mut self, session: &mut Session, line: &[u8]) -> Option<Flow> {
-        let typed = self.setting.typed.as_ref().filter(|typed| typed.prompt.has_escapes)?;
-        let line = str::from_utf8(line).ok()?.trim_end_matches(['\r', '\n']);
+    pub(super) fn obey_line(&mut self, session: &mut Session, line: &[u8]) -> Option<Onward> {
+        let has_escapes = self.setting.options.prompt.has_escapes;
+        let line = str::from_utf8(line).ok().filter(|_| has_escapes)?.trim_end_matches(['\r', '\n']);
         let is_text = matches!(session.phase(), Phase::Body | Phase::Chunk { .. });
         let escape = escapes::parse(line).filter(|_| !is_text || escapes::is_known(line))?;
-        let help_file = typed.prompt.help_file.as_deref();
         match escape {
-            Escape::List => say(escapes::LIST.trim_end()),
-            Escape::Topic(topic) => explain::help(topic.as_deref(), help_file),
-            Escape::Extensions => explain::extensions(session.extensions().as_ref()),
-            Escape::State => say(&explain::standing(session.peer(), self.setting.secure.mark(), &session.standing())),
-            Escape::Chain => say(&self.setting.secure.chain()),
-            Escape::Wrong(what) => say(&format!("mconnect: {what}")),
+            Escape::Aside(aside) => explain::aside(aside, &self.known(session), self.setting),
             Escape::Line(line) => self.rest.typed.extend_from_slice(format!("{line}\r\n").as_bytes()),
             Escape::Bytes(bytes) => return Some(self.send_octets(session, &bytes)),
-            Escape::File(name) => return Some(self.send_file(session, &name)),
+            Escape::File(name) => return Some(send_file(&mut AtSession { talk: self, session }, &name)),
             Escape::Visible => {
                 self.shows_answer = true;
                 self.hide_typing(session);
@@ -55,109 +40,119 @@ impl Talk<'_> {
                 self.end = Some(End::Given);
                 return Some(Break(Stop::Close));
             }
-            Escape::Record(name) => session_log::record(typed.log, &name),
-            Escape::Chunk(name) => return Some(self.send_chunk(session, &name)),
-            Escape::Encode(bytes) => self.encode(session, &bytes),
-            Escape::Authenticate(words) => return Some(self.authenticate(session, &words)),
+            Escape::Chunk(name) => return Some(send_chunk(&mut AtSession { talk: self, session }, &name)),
+            Escape::Encode(bytes) => return Some(encode(&mut AtSession { talk: self, session }, &bytes)),
+            Escape::Authenticate(words) => return Some(authenticate(&mut AtSession { talk: self, session }, &words)),
         }
         Some(Continue(()))
     }
 
-    pub(super) fn send_octets(&mut self, session: &mut Session, octets: &[u8]) -> Flow {
-        match session.send(octets) {
-            Ok(()) => self.show_what_came(session),
+    fn known(&self, session: &Session) -> Known {
+        let state = Whereabouts {
+            peer: session.peer(),
+            local: session.local_address(),
+            mark: self.setting.secure.mark(),
+            standing: session.standing(),
+            opened: self.opened,
+            sent: self.sent,
+            received: self.heard.received + session.buffered().len() as u64,
+            before: self.before.as_deref(),
+        };
+        Known { state: state.to_string(), extensions: session.extensions() }
+    }
+
+    /// Keeps what is to be known of the session after its end.
+    pub(super) fn past(&self, session: &Session, how: String, asked: Phase) -> Past {
+        Past::new(how, self.known(session), asked)
+    }
+
+    fn send_octets(&mut self, session: &mut Session, octets: &[u8]) -> Onward {
+        match super::send(session, octets, &mut self.work, &mut self.heard.overdue) {
+            Ok(()) => {
+                self.sent += octets.len() as u64;
+                self.show_what_came(session)
+            }
             Err(error) => self.writing_failed(session, error),
         }
     }
 
-    /// Sends a file as one chunk, the last one of a message ([RFC 3030](https://www.rfc-editor.org/rfc/rfc3030)).
-    fn send_chunk(&mut self, session: &mut Session, name: &str) -> Flow {
-        if session.phase() != Phase::Command {
-            say("mconnect: a chunk begins where a command is due");
-            return Continue(());
-        }
-        match read(name) {
-            Ok(octets) => {
-                let command = format!("BDAT {} LAST\r\n", octets.len());
-                self.send_octets(session, &[command.as_bytes(), &octets].concat())
-            }
-            Err(error) => {
-                Failure::cannot_read(name, &error).tell();
-                Continue(())
-            }
-        }
+    /// Reads on in a file whose lines stand for typed ones, once those that were read are taken, and says whether there
+    /// was more.
+    pub(super) fn read_on_in_file(&mut self) -> bool {
+        let Some(mut file) = self.rest.file.take().filter(|file| !file.is_over()) else { return false };
+        self.rest.typed.zeroize();
+        self.rest.taken = 0;
+        file.take(&mut self.rest.typed);
+        self.rest.file = Some(file).filter(|file| !file.is_over());
+        true
+    }
+}
+
+/// Typed lines, and the session that they are for.
+pub(super) struct AtSession<'t, 'a> {
+    pub talk: &'t mut Conversation<'a>,
+    pub session: &'t mut Session,
+}
+
+impl Typing for AtSession<'_, '_> {
+    type Leave = Stop;
+
+    fn standing(&self) -> Standing {
+        self.session.standing()
     }
 
-    /// Sends a file: as the body, with its dots doubled and its end; into a chunk as it is; otherwise as typed lines.
-    fn send_file(&mut self, session: &mut Session, name: &str) -> Flow {
-        let text = match read(name) {
-            Ok(text) => text,
-            Err(error) => {
-                Failure::cannot_read(name, &error).tell();
-                return Continue(());
-            }
-        };
-        let mut out = Vec::new();
-        match session.phase() {
-            Phase::Body => {
-                let mut encoder = BodyEncoder::default();
-                encoder.encode(&text, &mut out);
-                encoder.finish(&mut out);
-            }
-            Phase::Chunk { left } => {
-                let count = usize::try_from(left).unwrap_or(usize::MAX).min(text.len());
-                out.extend_from_slice(&text[..count]);
-            }
-            _ => {
-                CrlfEncoder::default().encode(&text, &mut self.rest.typed);
-                if !self.rest.typed.ends_with(b"\n") {
-                    self.rest.typed.extend_from_slice(b"\r\n");
-                }
-                return Continue(());
-            }
-        }
-        self.send_octets(session, &out)
+    fn work(&mut self) -> &mut Option<Work> {
+        &mut self.talk.work
+    }
+
+    fn put(&mut self, octets: &[u8]) -> Onward {
+        self.talk.send_octets(self.session, octets)
+    }
+
+    fn put_lines(&mut self, lines: FileLines) -> Onward {
+        self.talk.work = Some(lines.work());
+        self.talk.rest.file = Some(lines);
+        Continue(())
+    }
+
+    fn settle(&mut self) -> Onward {
+        self.talk.end_work();
+        self.talk.show_what_came(self.session)
+    }
+
+    fn inquire(&mut self, question: &str) -> ControlFlow<Stop, Option<String>> {
+        let _ = screen::put(question.as_bytes());
+        let Ok(block) = self.talk.input.take() else { return Continue(None) };
+        let line = String::from_utf8_lossy(&block).trim().to_owned();
+        Continue(Some(line).filter(|line| !block.is_empty() && line != "*"))
     }
 }
 
 /// Takes what is typed after a session that nobody had ended, until it is opened again, and returns that; nothing if that
-/// is not wanted. With `is_hidden`, the first line is the rest of an answer, and dropped unseen.
-pub fn stay(setting: &mut Setting<'_>, mut is_hidden: bool) -> Option<Session> {
+/// is not wanted. Where an answer was being typed, the first line is the rest of it, and dropped unseen.
+pub fn stay(setting: &Setting<'_>, input: &mut Input, past: &Past) -> Option<Session> {
+    let mut is_hidden = past.asked == Phase::Auth;
     loop {
-        if let Some(terminal) = setting.terminal {
-            let _ = terminal.enter(Manner::Closed { is_hidden });
-        }
+        let _ = setting.terminal.enter(Manner::Closed { is_hidden });
         let _ = screen::put(b"closed> ");
-        let taken = setting.input.take().ok();
-        if let Some(terminal) = setting.terminal {
-            terminal.leave();
-        }
+        let taken = input.take().ok();
+        setting.terminal.leave();
         let block = taken.filter(|block| !block.is_empty() && !block.ends_with(&[CTRL_C]))?;
         if std::mem::take(&mut is_hidden) {
             continue;
         }
         let line = String::from_utf8_lossy(&block).trim_end().to_owned();
-        let typed = setting.typed.as_ref()?;
-        match escapes::parse(&line).filter(|_| typed.prompt.has_escapes) {
+        match escapes::parse(&line).filter(|_| setting.options.prompt.has_escapes) {
             Some(Escape::Reopen) => {
-                if let Some(session) = (typed.reopen)() {
+                if let Some(session) = (setting.reopen)() {
                     return Some(session);
                 }
             }
             Some(Escape::Close) => return None,
-            Some(Escape::List) => say(escapes::LIST.trim_end()),
-            Some(Escape::Topic(topic)) => explain::help(topic.as_deref(), typed.prompt.help_file.as_deref()),
-            Some(Escape::Chain) => say(&setting.secure.chain()),
-            Some(Escape::Record(name)) => session_log::record(typed.log, &name),
+            Some(Escape::Aside(aside)) => explain::aside(aside, &past.known, setting),
             None if line.eq_ignore_ascii_case("QUIT") => return None,
             None if line.is_empty() => {}
-            _ => say(crate::prompt::CLOSED),
+            _ => say(CLOSED),
         }
     }
-}
-
-fn read(name: &str) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    File::open(expand(name))?.read_to_end(&mut text)?;
-    Ok(text)
 }

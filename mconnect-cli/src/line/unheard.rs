@@ -4,25 +4,24 @@ use std::ops::ControlFlow::{self, Break, Continue};
 
 use mconnect_core::Session;
 use mconnect_core::protocol::Phase;
-use mconnect_core::script::Pace;
 
-use super::{Stop, Talk};
+use super::{Conversation, Stop};
 use crate::terminal;
 
-impl Talk<'_> {
+impl Conversation<'_> {
     /// Goes on with the input that is at hand. Where more would have to be waited for, the session ends: with QUIT if a
     /// command is due, and without a word.
     pub(super) fn go_on_unheard(&mut self, session: &mut Session) -> ControlFlow<Stop, bool> {
-        if self.setting.input.is_at_hand() {
+        if self.input.is_at_hand() {
             return Continue(true);
         }
         self.script.forget_line();
         self.rest.is_over = true;
         self.wait_for_replies(session)?;
-        if session.phase() == Phase::Command && self.script.end().is_none() && session.send(b"QUIT\r\n").is_ok() {
-            self.wait_for_replies(session)?;
+        if session.phase() == Phase::Command && self.script.end().is_none() {
+            self.quit(session)?;
         }
-        if self.setting.rules.pace == Pace::Typed {
+        if self.is_typed() {
             // What was half typed must not end up as a command of the shell.
             terminal::drop_typed();
         }

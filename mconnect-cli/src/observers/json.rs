@@ -3,8 +3,6 @@
 use std::io;
 use std::sync::{Arc, OnceLock};
 
-use mconnect_core::Timings;
-use mconnect_core::dialogue::Outcome;
 use mconnect_core::json::{Entry, Journal};
 use serde::Serialize as _;
 use serde_json::Serializer;
@@ -15,7 +13,7 @@ use crate::verdict::Verdict;
 
 /// A journal that is written as it goes.
 pub struct Json {
-    journal: Journal<Box<Write>>,
+    pub journal: Journal<Box<Write>>,
     /// Why nothing more is written, once that is so.
     failure: Arc<OnceLock<io::Error>>,
 }
@@ -34,25 +32,6 @@ impl Json {
             }
         };
         Self { journal: Journal::new(Box::new(write)), failure }
-    }
-
-    /// Returns what observes the sessions.
-    pub fn observer(&self) -> Journal<Box<Write>> {
-        self.journal.clone()
-    }
-
-    /// Tells how a step of a dialogue went.
-    pub fn expectation(&self, outcome: &Outcome) {
-        self.journal.expectation(outcome);
-    }
-
-    /// Tells that a session is over.
-    pub fn close(&self) {
-        self.journal.close();
-    }
-
-    pub fn timings(&self) -> Timings {
-        self.journal.timings()
     }
 
     /// Writes the summary.

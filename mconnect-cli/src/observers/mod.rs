@@ -8,8 +8,11 @@ mod trace;
 
 use std::time::Instant;
 
+use mconnect_core::diagnosis::Finding;
+use mconnect_core::protocol::Reply;
 use mconnect_core::{Connect, Timings};
 
+use crate::explain;
 use crate::failure::Failure;
 use crate::options::Options;
 use crate::timestamps;
@@ -25,9 +28,9 @@ pub struct Observers<'a> {
     start: Instant,
     record: Option<Record>,
     /// What is kept for whoever asks for a record at the prompt.
-    session_log: SessionLog,
+    pub session_log: SessionLog,
     is_typed: bool,
-    json: Option<Json>,
+    pub json: Option<Json>,
     timings: Option<Timings>,
 }
 
@@ -56,14 +59,14 @@ impl<'a> Observers<'a> {
         let json = options.output.is_json.then(Json::begin);
         let timings = match &json {
             _ if !options.output.has_timing => None,
-            Some(json) => Some(json.timings()),
+            Some(json) => Some(json.journal.timings()),
             None => Some(Timings::new()),
         };
         Ok(Self { options, start: Instant::now(), record, session_log: SessionLog::default(), is_typed, json, timings })
     }
 
     /// Has the next session watched, if it is opened so.
-    pub fn over(&self, connect: Connect) -> Connect {
+    pub fn over(&self, connect: Connect, verdict: &Verdict) -> Connect {
         let mut connect = connect;
         if !self.options.is_quiet {
             connect = connect.observer(Attempts);
@@ -77,19 +80,40 @@ impl<'a> Observers<'a> {
         if self.is_typed {
             connect = connect.observer(self.session_log.head());
         }
+        if self.explains() {
+            connect = connect.observer(verdict.begin_evidence());
+        }
         match (&self.json, &self.timings) {
-            (Some(json), _) => connect.observer(json.observer()),
+            (Some(json), _) => connect.observer(json.journal.clone()),
             (None, Some(timings)) => connect.observer(timings.clone()),
             (None, None) => connect,
         }
     }
 
-    pub fn session_log(&self) -> &SessionLog {
-        &self.session_log
+    /// Tells why the session that has ended failed, if it did and that is known.
+    pub fn explain(&self, verdict: &Verdict) {
+        if self.explains() {
+            let findings = explain::session(self.options, verdict);
+            self.json.iter().for_each(|json| json.journal.findings(&findings));
+        }
     }
 
-    pub fn json(&self) -> Option<&Json> {
-        self.json.as_ref()
+    /// Tells why a session ended whose refusals were explained as they came.
+    pub fn explain_end(&self, verdict: &Verdict) {
+        if self.explains() {
+            explain::end(self.options, verdict);
+        }
+    }
+
+    /// Tells why a step of a dialogue was not met, by the reply that came there, and returns that.
+    pub fn explain_step(&self, reply: Option<&Reply>, verdict: &Verdict) -> Option<Finding> {
+        let found = self.explains().then(|| explain::step(reply, self.options, verdict)).flatten();
+        self.json.iter().for_each(|json| json.journal.findings(found.as_slice()));
+        found
+    }
+
+    fn explains(&self) -> bool {
+        self.json.is_some() || explain::is_wanted(self.options)
     }
 
     /// Writes what is written at the end.

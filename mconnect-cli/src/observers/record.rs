@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use mconnect_core::dialogue::Recorder;
@@ -11,6 +11,7 @@ use mconnect_core::{Event, Observer, observer_fn};
 
 use crate::atomic_file::AtomicFile;
 use crate::failure::Failure;
+use crate::lock::locked;
 
 /// The record of all sessions, and where it goes.
 #[derive(Clone)]
@@ -48,11 +49,11 @@ impl Record {
 /// Only so much is kept of a session that nobody has asked to be written.
 #[derive(Default)]
 pub struct SessionLog {
-    session: RefCell<Arc<Mutex<State>>>,
+    session: RefCell<Arc<Mutex<Kept>>>,
 }
 
 #[derive(Default)]
-struct State {
+struct Kept {
     recorder: Recorder,
     /// What is kept does not begin with the session.
     is_cut: bool,
@@ -62,7 +63,7 @@ struct State {
 impl SessionLog {
     /// Returns what observes the next session; the one before is forgotten.
     pub fn head(&self) -> impl Observer + use<> {
-        let state = Arc::<Mutex<State>>::default();
+        let state = Arc::<Mutex<Kept>>::default();
         self.session.replace(Arc::clone(&state));
         observer_fn(move |at, event| locked(&state).observe(at, event))
     }
@@ -89,13 +90,13 @@ impl SessionLog {
         let result = written.finish();
         if written.grows {
             // What was written is kept no more.
-            *state = State { is_cut: true, ..State::default() };
+            *state = Kept { is_cut: true, ..Kept::default() };
         }
         result.map(|()| Some(written.file.path().to_owned()))
     }
 }
 
-impl State {
+impl Kept {
     fn observe(&mut self, at: Instant, event: &Event<'_>) {
         if self.written.is_none() && self.recorder.size() > MOST_KEPT {
             *self = Self { is_cut: true, ..Self::default() };
@@ -209,10 +210,6 @@ impl Written {
             None => Ok(()),
         }
     }
-}
-
-fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
-    value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A record of fewer octets is short, and is written at each reply; a longer one now and then.

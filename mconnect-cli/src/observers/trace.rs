@@ -1,6 +1,5 @@
 //! Telling every byte, both ways, with the time.
 
-use std::fmt::Write as _;
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -28,18 +27,11 @@ impl Trace {
     }
 
     fn tell_bytes(&self, at: Instant, direction: char, bytes: &[u8]) {
-        match self.form {
-            Form::Escaped => {
-                for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-                    self.tell(at, &format!("{direction} {}", escaped(line)));
-                }
-            }
-            Form::Hex => {
-                for row in bytes.chunks(16) {
-                    self.tell(at, &format!("{direction} {}", hex(row)));
-                }
-            }
-        }
+        let rows: Vec<String> = match self.form {
+            Form::Escaped => bytes.split_inclusive(|byte| *byte == b'\n').map(escaped).collect(),
+            Form::Hex => bytes.chunks(16).map(hex).collect(),
+        };
+        rows.iter().for_each(|row| self.tell(at, &format!("{direction} {row}")));
     }
 }
 
@@ -71,34 +63,15 @@ impl Observer for Trace {
     }
 }
 
-/// Every byte that is not printable ASCII becomes an escape, so that nothing is ambiguous.
+/// Every byte that is not printable ASCII becomes an escape, so that nothing is ambiguous; quotes are themselves.
 fn escaped(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for byte in bytes {
-        match byte {
-            b'\r' => text.push_str("\\r"),
-            b'\n' => text.push_str("\\n"),
-            b'\t' => text.push_str("\\t"),
-            b'\\' => text.push_str("\\\\"),
-            b' '..=b'~' => text.push(char::from(*byte)),
-            _ => push(&mut text, format_args!("\\x{byte:02x}")),
-        }
-    }
-    text
+    bytes.escape_ascii().to_string().replace("\\'", "'").replace("\\\"", "\"")
 }
 
 fn hex(row: &[u8]) -> String {
-    let mut text = String::new();
-    for byte in row {
-        push(&mut text, format_args!("{byte:02x} "));
-    }
-    let shown: String =
-        row.iter().map(|byte| if (b' '..=b'~').contains(byte) { char::from(*byte) } else { '.' }).collect();
-    format!("{text:<48} {shown}")
-}
-
-fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
-    text.write_fmt(arguments).expect("writing to a string does not fail");
+    let digits: String = row.iter().map(|byte| format!("{byte:02x} ")).collect();
+    let shown = |byte: &u8| if (b' '..=b'~').contains(byte) { char::from(*byte) } else { '.' };
+    format!("{digits:<48} {}", row.iter().map(shown).collect::<String>())
 }
 
 #[cfg(test)]

@@ -1,24 +1,19 @@
 //! The options, and how a session goes, in words.
 
-use std::fmt::Write as _;
-
 use super::option::Opt;
-use super::table::GROUPS;
-use super::table::all;
+use super::table::{GROUPS, all};
 
 /// Returns the help: the options to begin with, or all of them and how a session goes.
 pub fn help(is_whole: bool) -> String {
     let mut help = format!("usage: mconnect [-p PORT] [-r] [OPTION ...] [--] [HOST]\n\n{SUMMARY}\n");
     if is_whole {
-        for group in GROUPS {
-            write!(help, "\n{}:\n{}", group.name, rows(group.options.iter()))
-                .expect("writing to a string does not fail");
+        for (name, options) in GROUPS {
+            help += &format!("\n{name}:\n{}", rows(options.iter()));
         }
-        help.push_str(WHOLE);
+        help += WHOLE;
     } else {
-        let first = all().filter(|option| option.is_first);
-        write!(help, "\noptions:\n{}\nmconnect --help says more.\n", rows(first))
-            .expect("writing to a string does not fail");
+        let first = rows(all().filter(|option| option.is_first));
+        help += &format!("\noptions:\n{first}\nmconnect --help says more.\n");
     }
     help
 }

@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mconnect_core::Family;
+use rustyline::EditMode;
 
 pub use help::help;
 pub use host::Host;
@@ -149,7 +150,7 @@ impl Default for Serve {
 /// How the prompt is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prompt {
-    pub keys: Keys,
+    pub keys: EditMode,
     pub color: Color,
     pub has_history: bool,
     pub has_escapes: bool,
@@ -159,24 +160,15 @@ pub struct Prompt {
 
 impl Default for Prompt {
     fn default() -> Self {
-        let (keys, color) = Default::default();
+        let (keys, color) = (EditMode::Emacs, Color::Auto);
         Self { keys, color, has_history: true, has_escapes: true, explains: true, help_file: None }
     }
 }
 
-/// Whose keys edit a line.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Keys {
-    #[default]
-    Emacs,
-    Vi,
-}
-
 /// When the prompt is coloured.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Color {
     /// Unless `NO_COLOR` is set.
-    #[default]
     Auto,
     Always,
     Never,

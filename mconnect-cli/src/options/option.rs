@@ -1,6 +1,7 @@
 //! An option: all that there is to be said of it.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use super::{Options, Request};
 
@@ -13,41 +14,44 @@ pub struct Opt {
     /// It is one of the dozen to begin with.
     pub is_first: bool,
     pub act: Act,
-    /// Options that it does not go with, and why.
-    pub apart: &'static [Apart],
+    /// Options that it does not go with, by one flag of each, and why.
+    pub apart: &'static [(&'static str, &'static str)],
     /// If there are any: it goes with one of these alone.
-    pub with: &'static [&'static str],
+    pub with: &'static str,
 }
 
 /// What an option does to what is asked for.
 pub enum Act {
     Flag(fn(&mut Options)),
-    Text(fn(&mut Options, String) -> Result<(), String>),
+    Text(fn(&mut Options, &str) -> Result<(), String>),
     /// The value need not be UTF-8.
     Raw(fn(&mut Options, OsString)),
+    /// The value names a file, which belongs there.
+    File(fn(&mut Options) -> &mut Option<PathBuf>),
     /// The value may be left out, and otherwise follows `=`.
-    Optional(fn(&mut Options, Option<OsString>) -> Result<(), String>),
+    Optional(fn(&mut Options, Option<&str>) -> Result<(), String>),
     /// Something else is asked for than a session, whatever comes after it.
     Ask(fn() -> Request),
 }
 
-/// What an option excludes: other options, by one flag of each, and why.
-type Apart = (&'static [&'static str], &'static str);
-
 pub const fn option(head: &'static str, help: &'static str, act: Act) -> Opt {
-    Opt { head, help, is_first: false, act, apart: &[], with: &[] }
+    Opt { head, help, is_first: false, act, apart: &[], with: "" }
 }
 
 pub const fn flag(head: &'static str, help: &'static str, set: fn(&mut Options)) -> Opt {
     option(head, help, Act::Flag(set))
 }
 
-pub const fn text(head: &'static str, help: &'static str, set: fn(&mut Options, String) -> Result<(), String>) -> Opt {
+pub const fn text(head: &'static str, help: &'static str, set: fn(&mut Options, &str) -> Result<(), String>) -> Opt {
     option(head, help, Act::Text(set))
 }
 
 pub const fn raw(head: &'static str, help: &'static str, set: fn(&mut Options, OsString)) -> Opt {
     option(head, help, Act::Raw(set))
+}
+
+pub const fn file(head: &'static str, help: &'static str, place: fn(&mut Options) -> &mut Option<PathBuf>) -> Opt {
+    option(head, help, Act::File(place))
 }
 
 impl Opt {
@@ -57,12 +61,12 @@ impl Opt {
     }
 
     /// It does not go with others.
-    pub const fn apart(self, apart: &'static [Apart]) -> Self {
+    pub const fn apart(self, apart: &'static [(&'static str, &'static str)]) -> Self {
         Self { apart, ..self }
     }
 
     /// It goes with one of these alone.
-    pub const fn with(self, with: &'static [&'static str]) -> Self {
+    pub const fn with(self, with: &'static str) -> Self {
         Self { with, ..self }
     }
 

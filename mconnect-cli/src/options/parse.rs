@@ -34,9 +34,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         given.push(option.name());
         match option.act {
             Act::Flag(set) => set(&mut options),
-            Act::Text(set) => set(&mut options, string(parser.value().map_err(shown)?)?)?,
+            Act::Text(set) => set(&mut options, &string(parser.value().map_err(shown)?)?)?,
             Act::Raw(set) => set(&mut options, parser.value().map_err(shown)?),
-            Act::Optional(set) => set(&mut options, parser.optional_value())?,
+            Act::File(place) => *place(&mut options) = Some(parser.value().map_err(shown)?.into()),
+            Act::Optional(set) => set(&mut options, parser.optional_value().map(string).transpose()?.as_deref())?,
             Act::Ask(request) => return Ok(request()),
         }
     }
@@ -80,15 +81,14 @@ fn unknown(flag: String) -> String {
 /// # Errors
 /// A sentence that says which of them do not, or go with another alone.
 fn check(given: &[&str]) -> Result<(), String> {
-    let is_given = |flag: &&str| find(flag).is_some_and(|option| given.contains(&option.name()));
+    let is_given = |flag: &str| find(flag).is_some_and(|option| given.contains(&option.name()));
+    let is_any_given = |flags: &str| flags.split(' ').any(is_given);
     let options = || all().filter(|option| given.contains(&option.name()));
-    for (others, why) in options().flat_map(|option| option.apart) {
-        if others.iter().any(is_given) {
-            return Err((*why).to_owned());
-        }
+    if let Some((_, why)) = options().flat_map(|option| option.apart).find(|(others, _)| is_any_given(others)) {
+        return Err((*why).to_owned());
     }
-    match options().find(|option| !option.with.is_empty() && !option.with.iter().any(is_given)) {
-        Some(option) => Err(format!("{} goes with {}", option.name(), option.with.join(" or "))),
+    match options().find(|option| !option.with.is_empty() && !is_any_given(option.with)) {
+        Some(option) => Err(format!("{} goes with {}", option.name(), option.with.replace(' ', " or "))),
         None => Ok(()),
     }
 }

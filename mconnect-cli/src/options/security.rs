@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::Host;
-use super::option::{Opt, flag, raw, text};
-use super::value::put;
+use super::option::{Opt, file, flag, text};
+use super::value::{one_of, put};
 
 /// How a session is to be secured.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,14 +60,11 @@ impl Security {
 pub const TLS: &[Opt] = &[
     flag("--starttls", "do EHLO, STARTTLS and TLS before handing over", |o| o.security.start = Start::Upgrade)
         .first()
-        .apart(&[(&["--no-upgrade"], "--starttls and --no-upgrade are opposites")]),
+        .apart(&[("--no-upgrade", "--starttls and --no-upgrade are opposites")]),
     flag("--tls", "TLS from the first byte (implied by port 465)", |o| o.security.start = Start::First).first().apart(
         &[
-            (
-                &["--starttls"],
-                "--tls and --starttls exclude each other: TLS starts with the first byte, or by a command",
-            ),
-            (&["--no-tls"], "--tls and --no-tls are opposites"),
+            ("--starttls", "--tls and --starttls exclude each other: TLS starts with the first byte, or by a command"),
+            ("--no-tls", "--tls and --no-tls are opposites"),
         ],
     ),
     flag("--no-tls", "no TLS from the first byte, on port 465 either", |o| o.security.is_plain = true),
@@ -77,65 +74,33 @@ pub const TLS: &[Opt] = &[
     }),
     flag("-k, --insecure", "go on whatever is wrong with the certificate", |o| o.security.is_insecure = true).first(),
     text("--tls-name NAME", "ask for, and require, a certificate for NAME", |o, name| {
-        let name = filled("--tls-name", name)?;
-        let host = Host::from_name(&name).map_err(|why| format!("{name:?} is not the name of a host: {why}"));
-        put(&mut o.security.name, host)
+        let why = |why| format!("{name:?} is not the name of a host: {why}");
+        put(&mut o.security.name, filled("--tls-name", name).and_then(|name| Host::from_name(name).map_err(why)))
     }),
-    raw("--cafile FILE", "trust these authorities instead of the system's", |o, file| {
-        o.security.authorities = Some(file.into());
-    }),
+    file("--cafile FILE", "trust these authorities instead of the system's", |o| &mut o.security.authorities),
     text("--pin SHA256", "trust this public key and no other", |o, text| put(&mut o.security.pin, fingerprint(text))),
-    raw("--cert FILE", "client certificate and its chain, in PEM", |o, file| {
-        o.security.certificate = Some(file.into());
-    }),
-    raw("--key FILE", "its key (default: in the same file)", |o, file| o.security.key = Some(file.into()))
-        .with(&["--cert"]),
+    file("--cert FILE", "client certificate and its chain, in PEM", |o| &mut o.security.certificate),
+    file("--key FILE", "its key (default: in the same file)", |o| &mut o.security.key).with("--cert"),
     text("--tls-min VERSION", "least version of TLS: 1.2 (default) or 1.3", |o, text| {
-        o.security.is_13_only = match text.as_str() {
-            "1.2" => false,
-            "1.3" => true,
-            _ => return Err(format!("{text:?} is no version of TLS that is spoken here: 1.2 or 1.3")),
-        };
-        Ok(())
+        let unknown = |_| format!("{text:?} is no version of TLS that is spoken here: 1.2 or 1.3");
+        put(&mut o.security.is_13_only, one_of(text, &[("1.2", false), ("1.3", true)]).map_err(unknown))
     }),
     flag("--tls-verbose", "show the chain of certificates", |o| o.security.is_verbose = true),
-    raw("--save-chain FILE", "write the chain to a file, in PEM", |o, file| o.security.save_chain = Some(file.into())),
+    file("--save-chain FILE", "write the chain to a file, in PEM", |o| &mut o.security.save_chain),
 ];
 
 pub const AUTHENTICATION: &[Opt] = &[
     text("--auth USER[:MECHANISM]", "authenticate before handing over", |o, text| {
-        put(&mut o.security.auth, filled("--auth", text).map(|text| Auth::from(text.as_str())))
+        put(&mut o.security.auth, filled("--auth", text).map(Auth::from))
     })
     .first(),
-    raw("--password-file FILE", "take the password from its first line", |o, file| {
-        o.security.password_file = Some(file.into());
-    })
-    .apart(&[(
-        &["--password-command"],
-        "--password-file and --password-command exclude each other: there is one password",
-    )]),
+    file("--password-file FILE", "take the password from its first line", |o| &mut o.security.password_file).apart(&[
+        ("--password-command", "--password-file and --password-command exclude each other: there is one password"),
+    ]),
     text("--password-command COMMAND", "take the password from what it prints", |o, command| {
-        put(&mut o.security.password_command, Ok(command))
+        put(&mut o.security.password_command, Ok(command.to_owned()))
     }),
     flag("--allow-plaintext-auth", "let a password out without TLS", |o| o.security.allows_plaintext_auth = true),
-];
-
-/// What a server has no use for.
-pub const FOR_CLIENTS: &[&str] = &[
-    "--starttls",
-    "--no-tls",
-    "--no-upgrade",
-    "--helo",
-    "--insecure",
-    "--tls-name",
-    "--cafile",
-    "--pin",
-    "--tls-min",
-    "--tls-verbose",
-    "--auth",
-    "--password-file",
-    "--password-command",
-    "--allow-plaintext-auth",
 ];
 
 impl From<&str> for Auth {
@@ -149,23 +114,20 @@ impl From<&str> for Auth {
     }
 }
 
-fn filled(flag: &str, text: String) -> Result<String, String> {
+fn filled<'a>(flag: &str, text: &'a str) -> Result<&'a str, String> {
     if text.is_empty() { Err(format!("{flag} is empty")) } else { Ok(text) }
 }
 
 /// A name that goes into a command must not bring another.
-fn line(text: String) -> Result<String, String> {
-    match text.contains(['\r', '\n']) {
-        true => Err(format!("{text:?} is more than one line")),
-        false => Ok(text),
-    }
+fn line(text: &str) -> Result<String, String> {
+    if text.contains(['\r', '\n']) { Err(format!("{text:?} is more than one line")) } else { Ok(text.to_owned()) }
 }
 
-fn fingerprint(text: String) -> Result<String, String> {
+fn fingerprint(text: &str) -> Result<String, String> {
     let is_one = text.bytes().all(|byte| byte == b':' || byte.is_ascii_hexdigit())
         && text.bytes().filter(u8::is_ascii_hexdigit).count() == 64;
     match is_one {
-        true => Ok(text),
+        true => Ok(text.to_owned()),
         false => Err(format!("{text:?} is no SHA-256 fingerprint: 64 hexadecimal digits, with or without colons")),
     }
 }

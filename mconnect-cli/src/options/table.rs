@@ -1,59 +1,52 @@
 //! The table of options, in groups, each option a row.
 
 use mconnect_core::Family;
+use rustyline::EditMode;
 
-use super::option::{Act, Opt, flag, option, raw, text};
+use super::option::{Act, Opt, file, flag, option, raw, text};
 use super::value::{address, count, factor, form, one_of, port, put, seconds, value};
-use super::{Color, Keys, Mode, Request, Target, security};
-
-/// Options that have to do with the same thing, which `name` says.
-pub struct Group {
-    pub name: &'static str,
-    pub options: &'static [Opt],
-}
+use super::{Color, Mode, Request, Target, security};
 
 /// Returns every option, as ordered in the help and in the manual page.
 pub fn all() -> impl Iterator<Item = &'static Opt> {
-    GROUPS.iter().flat_map(|group| group.options)
+    GROUPS.iter().flat_map(|(_, options)| *options)
 }
 
-pub const GROUPS: &[Group] = &[
-    Group { name: "connection", options: CONNECTION },
-    Group { name: "session", options: SESSION },
-    Group { name: "TLS", options: security::TLS },
-    Group { name: "authentication", options: security::AUTHENTICATION },
-    Group { name: "what is told", options: OUTPUT },
-    Group { name: "prompt", options: PROMPT },
-    Group { name: "dialogues", options: PLAY },
-    Group { name: "serving a dialogue", options: SERVE },
-    Group { name: "help", options: HELP },
+/// The options that have to do with the same thing, by its name.
+pub const GROUPS: &[(&str, &[Opt])] = &[
+    ("connection", CONNECTION),
+    ("session", SESSION),
+    ("TLS", security::TLS),
+    ("authentication", security::AUTHENTICATION),
+    ("what is told", OUTPUT),
+    ("prompt", PROMPT),
+    ("dialogues", PLAY),
+    ("serving a dialogue", SERVE),
+    ("help", HELP),
 ];
 
 const CONNECTION: &[Opt] = &[
-    text("-p, --port PORT", "port number or service name (default: 25)", |o, text| put(&mut o.port, port(&text)))
+    text("-p, --port PORT", "port number or service name (default: 25)", |o, text| put(&mut o.port, port(text)))
         .first(),
-    flag("-4", "use IPv4 addresses only", |o| o.family = Family::V4)
-        .apart(&[(&["-6"], "-4 and -6 exclude each other")]),
+    flag("-4", "use IPv4 addresses only", |o| o.family = Family::V4).apart(&[("-6", "-4 and -6 exclude each other")]),
     flag("-6", "use IPv6 addresses only", |o| o.family = Family::V6),
-    text("--source ADDRESS", "connect from this address", |o, text| put(&mut o.source, address(&text))),
-    text("--timeout SECONDS", "longest wait for a reply, and to connect", |o, text| {
-        put(&mut o.timeout, seconds(&text))
-    }),
+    text("--source ADDRESS", "connect from this address", |o, text| put(&mut o.source, address(text))),
+    text("--timeout SECONDS", "longest wait for a reply, and to connect", |o, text| put(&mut o.timeout, seconds(text))),
     text("--connect-timeout SECONDS", "longest attempt at one address (default: 30)", |o, text| {
-        put(&mut o.connect_timeout, seconds(&text))
+        put(&mut o.connect_timeout, seconds(text))
     }),
     flag("--demo", "open the session with a built-in loopback server", |o| o.target = Target::Demo)
         .first()
-        .apart(&[(&["-p", "-4", "-6", "--source"], "--demo brings its own address and port")]),
+        .apart(&[("-p -4 -6 --source", "--demo brings its own address and port")]),
 ];
 
 const SESSION: &[Opt] = &[
     flag("-r, --raw", "raw mode: send every byte as it is, at once", |o| o.mode = Mode::Raw).first().apart(&[
-        (&["--no-wait"], "-r and --no-wait exclude each other: raw mode never waits"),
+        ("--no-wait", "-r and --no-wait exclude each other: raw mode never waits"),
         (
-            &["-c", "--fail", "--json", "--timestamps", "--timing", "--record"],
+            "-c --fail --json --timestamps --timing --record",
             "-r goes with none of -c, --fail, --json, --timestamps, --timing and --record: raw mode knows no lines \
-                 and no replies",
+             and no replies",
         ),
     ]),
     flag("--no-wait", "send piped lines without waiting for replies", |o| o.mode = Mode::Blind),
@@ -63,7 +56,7 @@ const SESSION: &[Opt] = &[
 
 const OUTPUT: &[Opt] = &[
     flag("--quiet", "say nothing but what the server says, and errors", |o| o.is_quiet = true),
-    raw("--record FILE", "write the session down as a dialogue", |o, file| o.record = Some(file.into())).first(),
+    file("--record FILE", "write the session down as a dialogue", |o| &mut o.record).first(),
     option(
         "--trace[=hex]",
         "tell every byte both ways, with escapes or in hex",
@@ -71,24 +64,22 @@ const OUTPUT: &[Opt] = &[
     )
     .first(),
     flag("--json", "tell what happens as JSON, an object a line", |o| o.output.is_json = true)
-        .apart(&[(&["--tap"], "--json and --tap exclude each other: both are for standard output")]),
-    flag("--timestamps", "show the time since the start before each line", |o| o.output.has_stamps = true).apart(&[(
-        &["--json", "--tap"],
-        "--timestamps goes with neither --json nor --tap: both have the time already",
-    )]),
+        .apart(&[("--tap", "--json and --tap exclude each other: both are for standard output")]),
+    flag("--timestamps", "show the time since the start before each line", |o| o.output.has_stamps = true)
+        .apart(&[("--json --tap", "--timestamps goes with neither --json nor --tap: both have the time already")]),
     flag("--timing", "tell where the time went, at the end", |o| o.output.has_timing = true),
 ];
 
 const PROMPT: &[Opt] = &[
     text("--edit-mode KEYS", "edit with the keys of emacs (default) or vi", |o, text| {
-        put(&mut o.prompt.keys, one_of(&text, &[("emacs", Keys::Emacs), ("vi", Keys::Vi)]))
+        put(&mut o.prompt.keys, one_of(text, &[("emacs", EditMode::Emacs), ("vi", EditMode::Vi)]))
     }),
     flag("--no-history", "neither read nor write the history of typed lines", |o| o.prompt.has_history = false),
     flag("--no-escapes", "send lines that begin with a tilde like any other", |o| o.prompt.has_escapes = false),
     flag("--no-explain", "do not explain negative replies", |o| o.prompt.explains = false),
     text("--color WHEN", "colour: auto (default), always or never", |o, text| {
         let known = [("auto", Color::Auto), ("always", Color::Always), ("never", Color::Never)];
-        put(&mut o.prompt.color, one_of(&text, &known))
+        put(&mut o.prompt.color, one_of(text, &known))
     }),
 ];
 
@@ -96,66 +87,67 @@ const PLAY: &[Opt] = &[
     raw("--play FILE", "play a dialogue; - is standard input", |o, file| o.play.files.push(file.into())).first().apart(
         &[
             (
-                &["-c", "--fail", "-r", "--no-wait"],
+                "-c --fail -r --no-wait",
                 "--play takes its lines from a dialogue: -c, --fail, -r and --no-wait go without it",
             ),
             (
-                &["--starttls", "--auth"],
+                "--starttls --auth",
                 "--play takes no --starttls and no --auth: a dialogue says so itself, *starttls* and *authenticate*",
             ),
         ],
     ),
     text("--set NAME=VALUE", "give a name in a dialogue a value", |o, text| {
-        o.play.values.push(value(&text)?);
+        o.play.values.push(value(text)?);
         Ok(())
     })
-    .with(&["--play", "--serve"]),
+    .with("--play --serve"),
     text("--scale FACTOR", "multiply the deadlines of dialogues by this", |o, text| {
-        put(&mut o.play.scale, factor(&text))
+        put(&mut o.play.scale, factor(text))
     })
-    .with(&["--play", "--serve"]),
-    flag("--keep-going", "go on after what was not as expected", |o| o.play.keeps_going = true).with(&["--play"]),
-    text("--repeat COUNT", "play so many times", |o, text| put(&mut o.play.repeat, count(&text))).with(&["--play"]),
-    text("--quit-at PLACE", "stop at a *place* with QUIT", |o, place| put(&mut o.play.quit_at, Ok(place)))
-        .with(&["--play"])
-        .apart(&[(&["--drop-at"], "--quit-at and --drop-at exclude each other: a session ends once")]),
-    text("--drop-at PLACE", "stop at a *place* without QUIT", |o, place| put(&mut o.play.drop_at, Ok(place)))
-        .with(&["--play"]),
-    flag("--tap", "tell the outcome as TAP", |o| o.play.is_tap = true).with(&["--play"]),
-    raw("--junit FILE", "write the outcome as JUnit XML", |o, file| o.play.junit = Some(file.into())).with(&["--play"]),
+    .with("--play --serve"),
+    flag("--keep-going", "go on after what was not as expected", |o| o.play.keeps_going = true).with("--play"),
+    text("--repeat COUNT", "play so many times", |o, text| put(&mut o.play.repeat, count(text))).with("--play"),
+    text("--quit-at PLACE", "stop at a *place* with QUIT", |o, place| put(&mut o.play.quit_at, Ok(place.to_owned())))
+        .with("--play")
+        .apart(&[("--drop-at", "--quit-at and --drop-at exclude each other: a session ends once")]),
+    text("--drop-at PLACE", "stop at a *place* without QUIT", |o, place| {
+        put(&mut o.play.drop_at, Ok(place.to_owned()))
+    })
+    .with("--play"),
+    flag("--tap", "tell the outcome as TAP", |o| o.play.is_tap = true).with("--play"),
+    file("--junit FILE", "write the outcome as JUnit XML", |o| &mut o.play.junit).with("--play"),
 ];
 
 const SERVE: &[Opt] = &[
-    raw("--serve FILE", "play the server's side of a dialogue", |o, file| o.serve.file = Some(file.into()))
-    .apart(&[
-        (&["--play", "--record", "--demo"], "--serve takes no host and nothing to play or record"),
-        (&["-c", "--fail"], "--serve takes its lines from its dialogue: -c and --fail are for a session"),
+    file("--serve FILE", "play the server's side of a dialogue", |o| &mut o.serve.file).apart(&[
+        ("--play --record --demo", "--serve takes no host and nothing to play or record"),
+        ("-c --fail", "--serve takes its lines from its dialogue: -c and --fail are for a session"),
         (
-            &["--json", "--timestamps", "--timing"],
+            "--json --timestamps --timing",
             "--serve has no session of its own for --json, --timestamps or --timing to tell of",
         ),
         (
-            &["-4", "-6", "--source", "--connect-timeout", "-r", "--no-wait", "--trace"],
-            "--serve connects to nobody: -4, -6, --source, --connect-timeout, -r, --no-wait and --trace are for sessions",
+            "-4 -6 --source --connect-timeout -r --no-wait --trace",
+            "--serve connects to nobody: -4, -6, --source, --connect-timeout, -r, --no-wait and --trace are for \
+             sessions",
         ),
         (
-            security::FOR_CLIENTS,
+            "--starttls --no-tls --no-upgrade --helo -k --tls-name --cafile --pin --tls-min --tls-verbose --auth \
+             --password-file --password-command --allow-plaintext-auth",
             "--serve is the server: of the options on TLS and AUTH it takes --tls, --cert, --key and --save-chain",
         ),
     ]),
-    text("--bind ADDRESS", "serve at this address (default: 127.0.0.1)", |o, text| put(&mut o.serve.address, address(&text)))
-    .with(&["--serve"]),
-    raw("--port-file FILE", "write the port that is served to FILE", |o, file| o.serve.port_file = Some(file.into()))
-    .with(&["--serve"]),
-    flag("--once", "end after the dialogue was served once", |o| o.serve.is_once = true)
-        .with(&["--serve"]),
+    text("--bind ADDRESS", "serve at this address (default: 127.0.0.1)", |o, text| {
+        put(&mut o.serve.address, address(text))
+    })
+    .with("--serve"),
+    file("--port-file FILE", "write the port that is served to FILE", |o| &mut o.serve.port_file).with("--serve"),
+    flag("--once", "end after the dialogue was served once", |o| o.serve.is_once = true).with("--serve"),
 ];
 
 const HELP: &[Opt] = &[
     flag("--help-smtp", "show help on SMTP, or on a TOPIC after it", |o| o.is_help = true).first(),
-    raw("--helpfile FILE", "take that help from a sendmail help file", |o, file| {
-        o.prompt.help_file = Some(file.into());
-    }),
+    file("--helpfile FILE", "take that help from a sendmail help file", |o| &mut o.prompt.help_file),
     option("-h", "show the options to begin with", Act::Ask(|| Request::Help)),
     option("--help", "show all options and how a session goes", Act::Ask(|| Request::LongHelp)),
     option("-V, --version", "show the version", Act::Ask(|| Request::Version)),
@@ -169,12 +161,12 @@ mod tests {
     fn a_row_names_options_that_there_are_and_its_value_if_it_takes_one() {
         let flags: Vec<&str> = all().flat_map(Opt::flags).collect();
         for option in all() {
-            let others = option.apart.iter().flat_map(|(others, _)| others.iter()).chain(option.with);
-            for other in others {
-                assert!(flags.contains(other), "{} names {other}", option.head);
+            let others = option.apart.iter().map(|(others, _)| others).chain([&option.with]);
+            for other in others.flat_map(|others| others.split_whitespace()) {
+                assert!(flags.contains(&other), "{} names {other}", option.head);
             }
             let has_value = option.head.split(' ').any(|word| !word.starts_with('-'));
-            assert_eq!(has_value, matches!(option.act, Act::Text(_) | Act::Raw(_)), "{}", option.head);
+            assert_eq!(has_value, matches!(option.act, Act::Text(_) | Act::Raw(_) | Act::File(_)), "{}", option.head);
         }
         let mut once = flags.clone();
         once.sort_unstable();

@@ -35,8 +35,8 @@ pub fn string(value: OsString) -> Result<String, String> {
     value.into_string().map_err(|value| format!("{:?} is not UTF-8", value.to_string_lossy()))
 }
 
-pub fn form(value: Option<OsString>) -> Result<Form, String> {
-    match value.map(string).transpose()?.as_deref() {
+pub fn form(value: Option<&str>) -> Result<Form, String> {
+    match value {
         None => Ok(Form::Escaped),
         Some("hex") => Ok(Form::Hex),
         Some(other) => Err(format!("{other:?} is not a form of --trace: hex")),

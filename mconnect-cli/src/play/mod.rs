@@ -3,12 +3,12 @@
 mod files;
 
 use std::cell::RefCell;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::time::Instant;
 
 use mconnect_core::dialogue::{self, Dialogue, LoadError, Outcome, Player, Report};
-use mconnect_core::protocol::Visible;
+use mconnect_core::protocol::{Reply, Visible};
 use mconnect_core::{Connect, Session};
 
 use crate::atomic_file;
@@ -81,21 +81,24 @@ impl Runner<'_> {
             self.secure.note(&format!("playing {name}"));
         }
         let started = Instant::now();
-        let opened = self.watch.over(self.connect.clone()).open().map_err(|error| Failure::from(&error));
-        let failure = opened.and_then(|session| self.converse(session, dialogue)).err();
-        if let Some(json) = self.watch.json() {
-            json.close();
-        }
-        match &failure {
-            Some(failure) if self.options.play.is_tap => self.verdict.fail_for(failure),
-            Some(failure) => self.verdict.complain(failure.clone()),
+        let opened = self.watch.over(self.connect.clone(), self.verdict).open();
+        let opened = opened.map_err(|error| Unmet::from(self.verdict.failure_of(&error)));
+        let unmet = opened.and_then(|session| self.converse(session, dialogue)).err();
+        match &unmet {
+            Some(unmet) if self.options.play.is_tap => self.verdict.fail_for(&unmet.failure),
+            Some(unmet) => self.verdict.complain(unmet.failure.clone()),
             None => {}
         }
-        Case { name, took: started.elapsed(), failure: failure.as_ref().map(Failure::to_string) }
+        let why = unmet.as_ref().and_then(|unmet| self.watch.explain_step(unmet.reply.as_deref(), self.verdict));
+        if let Some(json) = &self.watch.json {
+            json.journal.close();
+        }
+        let failure = unmet.map(|unmet| unmet.failure.to_string());
+        Case { name, took: started.elapsed(), failure, why: why.map(|found| found.to_string()) }
     }
 
-    fn converse(&self, session: Session, dialogue: &Dialogue) -> Result<(), Failure> {
-        let session = self.secure.begin_to_play(session)?;
+    fn converse(&self, session: Session, dialogue: &Dialogue) -> Result<(), Unmet> {
+        let session = self.secure.begin_to_play(session, self.verdict)?;
         let (mut player, play) = (Player::new(), &self.options.play);
         player.scale(play.scale);
         self.secure.prepare_player(&mut player);
@@ -115,9 +118,9 @@ impl Runner<'_> {
             player.drop_at(place);
         }
         let is_shown = !self.options.is_quiet && !play.is_tap;
-        if is_shown || self.watch.json().is_some() {
-            player.watch(move |report| match (report, self.watch.json()) {
-                (Report::Outcome(outcome), Some(json)) => json.expectation(outcome),
+        if is_shown || self.watch.json.is_some() {
+            player.watch(move |report| match (report, &self.watch.json) {
+                (Report::Outcome(outcome), Some(json)) => json.journal.expectation(outcome),
                 (Report::Sent(line), None) => self.show("C", line),
                 (Report::Received(line), None) => self.show("S", line),
                 (Report::TlsStarted(agreed), _) => self.secure.note(&Visible(agreed.as_bytes()).to_string()),
@@ -130,7 +133,8 @@ impl Runner<'_> {
         if failures.is_empty() {
             return Ok(());
         }
-        Err(Failure::new(played.failure().map_or(Status::Unmet, status_of), failures.join("\n")))
+        let failure = Failure::new(played.failure().map_or(Status::Unmet, status_of), failures.join("\n"));
+        Err(Unmet { failure, reply: played.failure().and_then(|outcome| outcome.reply.clone()).map(Box::new) })
     }
 
     fn show(&self, side: &str, line: &str) {
@@ -154,6 +158,18 @@ impl Runner<'_> {
     }
 }
 
+/// What was not as expected, and the reply that was not.
+struct Unmet {
+    failure: Failure,
+    reply: Option<Box<Reply>>,
+}
+
+impl From<Failure> for Unmet {
+    fn from(failure: Failure) -> Self {
+        Self { failure, reply: None }
+    }
+}
+
 fn is_met(outcome: &Outcome) -> bool {
     outcome.verdict == dialogue::Verdict::Met
 }
@@ -172,17 +188,14 @@ fn status_of(outcome: &Outcome) -> Status {
 
 /// Reads a dialogue, and names it.
 pub fn read(file: &Path) -> Result<(String, Dialogue), Failure> {
-    let name = if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() };
-    let dialogue = if file == Path::new("-") {
-        let mut text = String::new();
-        match io::stdin().read_to_string(&mut text) {
-            Ok(_) => Dialogue::parse_as(&name, &text),
-            Err(source) => Err(LoadError::Read { file: name.clone().into(), source }),
-        }
+    let (name, dialogue) = if file == Path::new("-") {
+        let name = "standard input".to_owned();
+        let text = io::read_to_string(io::stdin());
+        let text = text.map_err(|source| LoadError::Read { file: name.clone().into(), source })?;
+        (name.clone(), Dialogue::parse_as(&name, &text)?)
     } else {
-        Dialogue::load(file)
+        (file.display().to_string(), Dialogue::load(file)?)
     };
-    let dialogue = dialogue?;
     if dialogue.steps().is_empty() {
         // It would pass, and prove nothing.
         return Err(Failure::new(Status::Data, format!("{name} holds no dialogue")));

@@ -1,12 +1,13 @@
 //! Breaking out of the editor at a time: for a clock that goes on, a deadline, and a line that does not end.
 
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::keys::Keys;
 use super::waker::Waker;
+use crate::lock::locked;
 
 /// Wakes the prompt at a time.
 #[derive(Default)]
@@ -37,20 +38,20 @@ impl Alarm {
 
     /// Sets both times anew.
     pub fn set(&self, tick: Option<Instant>, deadline: Option<Instant>) {
-        *self.times() = Times { tick, deadline };
+        *locked(&self.times) = Times { tick, deadline };
         self.changed.notify_all();
     }
 
     /// Rings at this time, if it was not to ring before.
     pub fn hasten(&self, at: Instant) {
-        let mut times = self.times();
+        let mut times = locked(&self.times);
         times.deadline = Some(times.deadline.map_or(at, |deadline| deadline.min(at)));
         drop(times);
         self.changed.notify_all();
     }
 
     fn wait(&self, waker: &Waker, keys: &Keys) {
-        let mut times = self.times();
+        let mut times = locked(&self.times);
         loop {
             let now = Instant::now();
             if times.deadline.is_some_and(|at| at <= now) {
@@ -70,10 +71,6 @@ impl Alarm {
                 Some(left) => self.changed.wait_timeout(times, left).unwrap_or_else(PoisonError::into_inner).0,
             };
         }
-    }
-
-    fn times(&self) -> MutexGuard<'_, Times> {
-        self.times.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -27,10 +27,6 @@ impl Talk<'_> {
                 Ok(Typed::Lines { text, .. }) => Secret::new(text.lines().next().unwrap_or_default().to_owned()),
                 Ok(Typed::EndOfInput) => return Continue(None),
                 Ok(Typed::Break) => continue,
-                Ok(Typed::Suspend) => {
-                    self.setting.suspend();
-                    continue;
-                }
                 Ok(Typed::Interrupt) => {
                     self.interrupt();
                     continue;
@@ -39,11 +35,5 @@ impl Talk<'_> {
             };
             return Continue(Some(answer).filter(|answer| answer.as_str() != "*"));
         }
-    }
-
-    /// Asks whether something is meant, which it is not by itself.
-    pub(super) fn is_meant(&mut self, question: &str) -> ControlFlow<Leave, bool> {
-        let answer = self.ask(&format!("{question} [y/N] "), false)?;
-        Continue(answer.is_some_and(|word| ["y", "yes"].contains(&word.trim().to_ascii_lowercase().as_str())))
     }
 }

@@ -1,26 +1,17 @@
 //! The prompt after a session that ended before anybody had ended it: what was on its way to the server stays here.
 
 use mconnect_core::Session;
-use mconnect_core::protocol::{Extensions, Phase, Standing};
+use mconnect_core::protocol::Phase;
 
 use super::completion::Knowledge;
 use super::editor::{Editor, Typed};
 use super::escapes::{self, Escape};
-use super::{Setting, explain, is_command, session_log};
+use super::{explain, is_command, session_log};
+use crate::connection::Setting;
 use crate::failure::Failure;
 use crate::signals;
 use crate::stderr::say;
-
-/// What is known of a session that has ended.
-pub struct Past {
-    /// How it ended.
-    pub how: String,
-    /// Where it stood, told as `~s` does.
-    pub state: String,
-    pub extensions: Option<Extensions>,
-    /// In which phase a line was being typed.
-    pub asked: Phase,
-}
+use crate::typing::{CLOSED, Past};
 
 /// Takes what is typed until the session is opened again, and returns that; nothing if the prompt is left.
 pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Option<Session> {
@@ -31,9 +22,12 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
         say("mconnect: what was being typed was not sent: the rest of it, up to Enter, is dropped unseen");
     }
     let has_escapes = setting.options.prompt.has_escapes;
-    editor.inform(Knowledge { has_escapes, extensions: past.extensions.clone(), ..Knowledge::default() });
+    editor.inform(Knowledge { has_escapes, extensions: past.known.extensions.clone(), ..Knowledge::default() });
     loop {
-        setting.waker.settle();
+        editor.waker.settle();
+        if !editor.waker.closed() {
+            return None;
+        }
         let line = match editor.read("closed> ", is_hidden) {
             Ok(Typed::Line(line)) => line,
             Ok(Typed::Secret(_)) => {
@@ -46,22 +40,14 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
                 continue;
             }
             Ok(Typed::Break) => continue,
-            Ok(Typed::Suspend) => {
-                setting.suspend();
-                continue;
-            }
             Ok(Typed::Interrupt) => {
-                if let Some(signal) = setting.waker.ending() {
-                    session_log::stop(setting.watch.session_log());
+                if let Some(signal) = editor.waker.ending() {
+                    session_log::stop(&setting.watch.session_log);
                     signals::act(signal, setting.terminal);
                 }
                 return None;
             }
             Ok(Typed::EndOfInput) => return None,
-            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-                say(super::NOT_UTF8);
-                continue;
-            }
             Err(error) => {
                 setting.verdict.complain(Failure::cannot("read the terminal", &error));
                 return None;
@@ -75,34 +61,18 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
             editor.remember(&line);
         }
         match escapes::parse(&line).filter(|_| has_escapes) {
-            Some(Escape::Reopen) => match (setting.reopen)() {
-                Some(session) => return Some(session),
-                None => continue,
-            },
+            Some(Escape::Reopen) => {
+                if !editor.waker.opening() {
+                    return None;
+                }
+                if let Some(session) = (setting.reopen)() {
+                    return Some(session);
+                }
+            }
             Some(Escape::Close) => return None,
-            Some(Escape::List) => say(escapes::LIST.trim_end()),
-            Some(Escape::Topic(topic)) => explain::help(topic.as_deref(), setting.options.prompt.help_file.as_deref()),
-            Some(Escape::Extensions) => explain::extensions(past.extensions.as_ref()),
-            Some(Escape::State) => say(&format!("{}\nended     {}", past.state, past.how)),
-            Some(Escape::Chain) => say(&setting.secure.chain()),
-            Some(Escape::Record(name)) => session_log::record(setting.watch.session_log(), &name),
-            Some(Escape::Wrong(what)) => say(&format!("mconnect: {what}")),
+            Some(Escape::Aside(aside)) => explain::aside(aside, &past.known, setting),
             None if line.trim().is_empty() => {}
             _ => say(CLOSED),
         }
     }
 }
-
-/// Says how a session ended whose connection did: by what the server said, or by what happened.
-pub fn how(end: Option<&crate::judge::End>, standing: &Standing) -> String {
-    use crate::judge::End;
-    match (end, standing.last_answer.filter(|_| standing.is_closing)) {
-        (Some(End::Closed), Some(answer)) => format!("the server closed after {}", answer.code),
-        (Some(End::Closed), None) => "the server closed".to_owned(),
-        (Some(End::Broken(error)), _) => Failure::from(error).to_string(),
-        (Some(End::Given) | None, _) => "the server did not reply in time".to_owned(),
-    }
-}
-
-/// Said of a line that can go nowhere.
-pub const CLOSED: &str = "mconnect: the connection is closed: ~o opens the session again, QUIT leaves";

@@ -64,7 +64,7 @@ pub fn complete(line: &str, knowledge: &Knowledge) -> (usize, Vec<String>) {
     (start, fitting)
 }
 
-/// Gives the dim text after a line.
+/// Returns the dim text after a line.
 pub fn hint(line: &str, knowledge: &Knowledge) -> Option<Suggestion> {
     if knowledge.is_text {
         return None;
@@ -191,7 +191,7 @@ fn complete_escape(line: &str, escape: &str, knowledge: &Knowledge) -> (usize, V
     }
 }
 
-/// Gives the files whose path begins with `typed`; folders end in a slash.
+/// Returns the files whose path begins with `typed`; folders end in a slash.
 fn files(typed: &str) -> Vec<String> {
     let (folder, start) = typed.rsplit_once('/').map_or(("", typed), |(folder, start)| (folder, start));
     let prefix = &typed[..typed.len() - start.len()];
@@ -200,7 +200,7 @@ fn files(typed: &str) -> Vec<String> {
         ("", _) => ".",
         (folder, _) => folder,
     };
-    let entries = fs::read_dir(super::files::expand(place)).into_iter().flatten().flatten();
+    let entries = fs::read_dir(crate::typing::expand(place)).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
         .filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;

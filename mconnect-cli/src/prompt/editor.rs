@@ -3,24 +3,32 @@
 use std::io;
 use std::sync::Arc;
 
+use nix::sys::signal::{Signal, raise};
 use rustyline::config::{BellStyle, Configurer};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{ColorMode, CompletionType, Config, EditMode, Editor as Rustyline, Event, EventHandler};
 
+use super::alarm::Alarm;
 use super::completion::Knowledge;
 use super::helper::Assistant;
 use super::history::History;
 use super::keys::{Keys, LeftBy};
 use super::rows;
 use super::waker::Waker;
+use crate::options::Prompt;
 use crate::secret::Secret;
+use crate::stderr::say;
+use crate::terminal::{Manner, Terminal, is_color_wanted};
 
 /// Reads lines from the terminal.
 pub struct Editor {
     rustyline: Rustyline<Assistant, FileHistory>,
-    waker: Arc<Waker>,
+    pub waker: Arc<Waker>,
+    pub alarm: Arc<Alarm>,
+    terminal: Terminal,
     keys: Keys,
+    pub has_color: bool,
     history: History,
     /// What goes before and after the cursor at the next prompt.
     left: String,
@@ -42,16 +50,16 @@ pub enum Typed {
     /// There is something to show first.
     Break,
     EndOfInput,
-    Suspend,
     Interrupt,
 }
 
 impl Editor {
-    /// Makes an editor, and has `waker` break out of it.
+    /// Makes an editor, and has `waker` and an alarm break out of it.
     ///
     /// # Errors
     /// What the system says.
-    pub fn new(waker: Arc<Waker>, mode: EditMode, has_color: bool, history: History) -> io::Result<Self> {
+    pub fn new(options: &Prompt, terminal: Terminal, waker: Arc<Waker>) -> io::Result<Self> {
+        let (mode, has_color) = (options.keys, is_color_wanted(options.color));
         let config = Config::builder()
             .edit_mode(mode)
             .keyseq_timeout(Some(if mode == EditMode::Vi { LONGEST_SEQUENCE } else { LONGEST_PREFIX }))
@@ -74,13 +82,20 @@ impl Editor {
         let keys = Keys::new(Arc::clone(&waker));
         rustyline.set_helper(Some(Assistant::new(keys.clone(), Arc::clone(&waker), has_color)));
         rustyline.bind_sequence(Event::Any, EventHandler::Conditional(Box::new(keys.clone())));
+        let history = History::new(options.has_history);
         history.load(&mut rustyline);
-        Ok(Self { rustyline, waker, keys, history, left: String::new(), right: String::new() })
-    }
-
-    /// Returns what sees every key.
-    pub fn keys(&self) -> Keys {
-        self.keys.clone()
+        let alarm = Alarm::start(Arc::clone(&waker), keys.clone())?;
+        Ok(Self {
+            rustyline,
+            waker,
+            alarm,
+            terminal,
+            keys,
+            has_color,
+            history,
+            left: String::new(),
+            right: String::new(),
+        })
     }
 
     /// Tells what completion and hints go by.
@@ -101,7 +116,8 @@ impl Editor {
             let mut typing = self.keys.typing();
             (typing.left_by, typing.is_ending, typing.columns) = (None, false, columns);
             typing.hint.clear();
-            (typing.line, typing.at) = (format!("{}{}", self.left, self.right), self.left.len());
+            typing.set_line(&format!("{}{}", self.left, self.right));
+            typing.at = self.left.len();
             match (is_secret, &typing.secret) {
                 (true, None) => typing.secret = Some(Secret::default()),
                 (false, Some(_)) => typing.secret = None,
@@ -129,7 +145,8 @@ impl Editor {
             (Ok(_), Some(LeftBy::EndOfInput)) => Ok(Typed::EndOfInput),
             (Ok(_), Some(LeftBy::Suspend)) => {
                 self.keep();
-                Ok(Typed::Suspend)
+                self.suspend();
+                Ok(Typed::Break)
             }
             (Ok(_), Some(LeftBy::Insert)) => {
                 self.keep();
@@ -152,7 +169,8 @@ impl Editor {
             (Err(ReadlineError::Io(error)), _) if error.kind() == io::ErrorKind::InvalidData => {
                 self.keep();
                 self.erase(prompt)?;
-                Err(error)
+                say("mconnect: what was typed is not UTF-8, and was dropped: ~r sends such a file");
+                Ok(Typed::Break)
             }
             (Err(ReadlineError::Io(error)), _) => Err(error),
             (Err(ReadlineError::Errno(errno)), _) => Err(errno.into()),
@@ -205,9 +223,15 @@ impl Editor {
         self.history.add(&mut self.rustyline, line);
     }
 
-    /// Gives what is typed and not entered.
+    /// Returns what is typed and not entered.
     pub fn unfinished(&self) -> String {
         format!("{}{}", self.left, self.right)
+    }
+
+    fn suspend(&self) {
+        self.terminal.restore();
+        let _ = raise(Signal::SIGSTOP);
+        let _ = self.terminal.enter(Manner::Prompt);
     }
 
     /// Keeps what was typed for the next prompt.

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use mconnect_core::protocol::{Phase, Request};
 
 use super::listen::PATIENCE;
-use super::{Flow, Leave, Setting, Talk};
+use super::{Flow, Leave, Talk};
+use crate::connection::Setting;
 use crate::failure::Failure;
 use crate::judge::{self, End};
 use crate::progress;
@@ -98,11 +99,6 @@ impl Talk<'_> {
             }
             _ => {}
         }
-    }
-
-    /// Says whether the server said goodbye to QUIT, and nothing more is to come.
-    pub(super) fn has_quit(&self) -> bool {
-        self.writer.standing().has_quit
     }
 }
 

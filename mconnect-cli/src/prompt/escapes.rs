@@ -3,31 +3,39 @@
 /// What an escape asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Escape {
-    List,
-    Topic(Option<String>),
+    Aside(Aside),
     /// A file as the body, or as input lines.
     File(String),
     /// A file as one BDAT chunk.
     Chunk(String),
     /// Exactly these bytes.
     Bytes(Vec<u8>),
-    Extensions,
-    State,
-    /// What TLS agreed on, and the certificates.
-    Chain,
     /// An AUTH exchange: a mechanism and a user, both of which may be missing.
     Authenticate(String),
     /// These bytes in base64.
     Encode(Vec<u8>),
-    /// Writing the session down to a file starts or, without one or with the same, stops.
-    Record(String),
     /// The answer to a 334 is shown while it is typed.
     Visible,
     Reopen,
     Close,
     /// A line that begins with a tilde.
     Line(String),
-    /// None of these, or not written right: what is wrong.
+}
+
+/// What needs no session: it is answered from what is known of one, also after its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Aside {
+    List,
+    Topic(Option<String>),
+    /// What the server advertised.
+    Extensions,
+    /// Where the session stands, or stood.
+    State,
+    /// What TLS agreed on, and the certificates.
+    Chain,
+    /// Writing the session down to a file starts or, without one or with the same, stops.
+    Record(String),
+    /// No escape, or not written right: what is wrong.
     Wrong(String),
 }
 
@@ -60,41 +68,41 @@ pub const NAMES: [&str; 15] =
 /// Reads a line that begins with a tilde.
 pub fn parse(line: &str) -> Option<Escape> {
     let rest = line.strip_prefix('~')?;
-    let (name, argument) = match rest.chars().next() {
-        None => return Some(Escape::Wrong("~? lists the escapes; ~~ sends a tilde".to_owned())),
-        Some(name) => (name, rest[name.len_utf8()..].trim()),
-    };
-    let needed = |what: &str| {
-        let missing = || Escape::Wrong(format!("~{name} needs {what}"));
-        if argument.is_empty() { Err(missing()) } else { Ok(argument.to_owned()) }
+    Some(read(rest).unwrap_or_else(|wrong| Escape::Aside(Aside::Wrong(wrong))))
+}
+
+fn read(rest: &str) -> Result<Escape, String> {
+    let name = rest.chars().next().ok_or("~? lists the escapes; ~~ sends a tilde")?;
+    let argument = rest[name.len_utf8()..].trim();
+    let filled = |what: &str| match argument {
+        "" => Err(format!("~{name} needs {what}")),
+        argument => Ok(argument.to_owned()),
     };
     if let Some(text) = argument_of_64(rest) {
-        let bytes = unescape(text).and_then(|bytes| some(bytes, "~64 needs a text"));
-        return Some(bytes.map_or_else(Escape::Wrong, Escape::Encode));
+        return some(unescape(text)?, "~64 needs a text").map(Escape::Encode);
     }
-    Some(match name {
+    Ok(match name {
         '~' => Escape::Line(rest.to_owned()),
-        'h' => Escape::Topic(Some(argument.to_owned()).filter(|topic| !topic.is_empty())),
-        'r' => needed("the name of a file").map_or_else(|wrong| wrong, Escape::File),
-        'b' => needed("the name of a file").map_or_else(|wrong| wrong, Escape::Chunk),
+        'h' => Escape::Aside(Aside::Topic(Some(argument.to_owned()).filter(|topic| !topic.is_empty()))),
+        'r' => Escape::File(filled("the name of a file")?),
+        'b' => Escape::Chunk(filled("the name of a file")?),
         'x' => {
             let bytes = rest[1..].strip_prefix(' ').unwrap_or(&rest[1..]);
-            let bytes = unescape(bytes).and_then(|bytes| some(bytes, "~x needs bytes"));
-            bytes.map_or_else(Escape::Wrong, Escape::Bytes)
+            Escape::Bytes(some(unescape(bytes)?, "~x needs bytes")?)
         }
-        'w' if is_alone(rest, 'w') => Escape::Record(argument.to_owned()),
+        'w' if is_alone(rest, 'w') => Escape::Aside(Aside::Record(argument.to_owned())),
         'a' if is_alone(rest, 'a') => Escape::Authenticate(argument.to_owned()),
         '?' | 'e' | 's' | 't' | 'v' | 'o' | '.' if !argument.is_empty() => {
-            Escape::Wrong(format!("~{name} takes nothing after it"))
+            return Err(format!("~{name} takes nothing after it"));
         }
-        '?' => Escape::List,
-        'e' => Escape::Extensions,
-        's' => Escape::State,
-        't' => Escape::Chain,
+        '?' => Escape::Aside(Aside::List),
+        'e' => Escape::Aside(Aside::Extensions),
+        's' => Escape::Aside(Aside::State),
+        't' => Escape::Aside(Aside::Chain),
         'v' => Escape::Visible,
         'o' => Escape::Reopen,
         '.' => Escape::Close,
-        _ => Escape::Wrong(format!("~{} is no escape: ~? lists them, ~~ sends a tilde", name.escape_default())),
+        _ => return Err(format!("~{} is no escape: ~? lists them, ~~ sends a tilde", name.escape_default())),
     })
 }
 
@@ -137,7 +145,7 @@ fn some(bytes: Vec<u8>, missing: &str) -> Result<Vec<u8>, String> {
     if bytes.is_empty() { Err(missing.to_owned()) } else { Ok(bytes) }
 }
 
-/// Gives what follows `64`, if that is what the escape is, up to the end.
+/// Returns what follows `64`, if that is what the escape is, up to the end.
 fn argument_of_64(rest: &str) -> Option<&str> {
     let text = rest.strip_prefix("64")?;
     if text.is_empty() { Some(text) } else { text.strip_prefix(' ') }
@@ -164,7 +172,7 @@ mod tests {
             let is_needed = [" FILE", " BYTES", " TEXT"].iter().any(|argument| line.contains(argument));
             let argument = if is_needed { "name" } else { "" };
             let escape = parse(&(example + argument)).unwrap();
-            assert!(!matches!(escape, Escape::Wrong(_)), "{line}: {escape:?}");
+            assert!(!matches!(escape, Escape::Aside(Aside::Wrong(_))), "{line}: {escape:?}");
         }
     }
 
@@ -181,7 +189,7 @@ mod tests {
             "~about", "~64", "~6", "~64x", "~64 \\q", "~t x", "~", "~r", "~x", "~x \\q", "~x \\x4", "~x \\xé", "~q",
             "~é", "~. now",
         ] {
-            assert!(matches!(parse(wrong), Some(Escape::Wrong(_))), "{wrong}");
+            assert!(matches!(parse(wrong), Some(Escape::Aside(Aside::Wrong(_)))), "{wrong}");
         }
     }
 }

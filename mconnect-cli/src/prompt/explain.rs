@@ -1,85 +1,80 @@
 //! What the escapes print, and what a negative reply means.
 
-use std::path::Path;
-use std::time::Duration;
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Instant;
 
-use mconnect_core::protocol::{self, Extensions, ReplyLine, Standing, Visible};
-use mconnect_core::{Peer, Writer};
+use mconnect_core::Peer;
+use mconnect_core::protocol::{Extensions, ReplyLine, Standing, Visible};
 
-use super::paint;
+use super::escapes::{self, Aside};
+use super::{paint, session_log};
+use crate::connection::Setting;
 use crate::help;
 use crate::secure::decode;
 use crate::stderr::say;
-use crate::timestamps;
 
-/// Prints help on a topic.
-pub fn help(topic: Option<&str>, file: Option<&Path>) {
-    match help::on(topic, file) {
-        Ok(text) => say(text.trim_end()),
-        Err(failure) => failure.tell(),
+/// What is known of a session, also after its end.
+pub struct Known {
+    /// Where it stands, as `~s` tells it.
+    pub state: String,
+    pub extensions: Option<Extensions>,
+}
+
+/// Tells or does what needs no session.
+pub fn aside(aside: Aside, known: &Known, setting: &Setting<'_>) {
+    match aside {
+        Aside::List => say(escapes::LIST.trim_end()),
+        Aside::Topic(topic) => match help::on(topic.as_deref(), setting.options.prompt.help_file.as_deref()) {
+            Ok(text) => say(text.trim_end()),
+            Err(failure) => failure.tell(),
+        },
+        Aside::Extensions => say(&advertised(known.extensions.as_ref())),
+        Aside::State => say(&known.state),
+        Aside::Chain => say(&setting.secure.chain()),
+        Aside::Record(name) => session_log::record(&setting.watch.session_log, &name),
+        Aside::Wrong(what) => say(&format!("mconnect: {what}")),
     }
 }
 
-/// Prints what the server advertised.
-pub fn extensions(extensions: Option<&Extensions>) {
-    let Some(extensions) = extensions else { return say("nothing is advertised: EHLO asks for it") };
+/// Says what the server advertised.
+fn advertised(extensions: Option<&Extensions>) -> String {
+    let Some(extensions) = extensions else { return "nothing is advertised: EHLO asks for it".to_owned() };
     let list: Vec<String> = extensions.iter().map(ToString::to_string).collect();
-    say(&if list.is_empty() { "no extensions".to_owned() } else { list.join("\n") });
+    if list.is_empty() { "no extensions".to_owned() } else { list.join("\n") }
 }
 
-/// What was counted of a session.
-pub struct Counts {
-    pub open: Duration,
+/// Where a session stands, and what was counted of it.
+pub struct Whereabouts<'a> {
+    pub peer: &'a Peer,
+    pub local: Option<SocketAddr>,
+    /// What the prompt shows of TLS.
+    pub mark: &'a str,
+    pub standing: Standing,
+    pub opened: Instant,
     pub sent: u64,
     pub received: u64,
+    /// How the session before it ended.
+    pub before: Option<&'a str>,
 }
 
-/// Says where the session stands.
-pub fn state(writer: &Writer, mark: &str, counts: &Counts) -> String {
-    let local = writer.local_address().map_or_else(|| "unknown".to_owned(), |local| local.to_string());
-    format!(
-        "{}\nlocal     {local}\nsent      {} octets\nreceived  {} octets\nopen      {:.1} s",
-        standing(writer.peer(), mark, &writer.standing()),
-        counts.sent,
-        counts.received,
-        counts.open.as_secs_f64()
-    )
-}
-
-/// Says where the session stands, without what was counted.
-pub fn standing(peer: &Peer, mark: &str, standing: &Standing) -> String {
-    let tls = match mark {
-        "" => "no",
-        mark => mark.trim_start_matches(", "),
-    };
-    let step = if standing.is_in_step && standing.surprise.is_none() { "" } else { ", out of step" };
-    format!(
-        "peer      {peer}\ntls       {tls}\nphase     {}\nreplies   {} due{step}",
-        standing.phase, standing.outstanding
-    )
+impl fmt::Display for Whereabouts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let standing = &self.standing;
+        let tls = if self.mark.is_empty() { "no" } else { self.mark.trim_start_matches(", ") };
+        let step = if standing.is_in_step && standing.surprise.is_none() { "" } else { ", out of step" };
+        let local = self.local.map_or_else(|| "unknown".to_owned(), |local| local.to_string());
+        writeln!(f, "peer      {}\ntls       {tls}\nphase     {}", self.peer, standing.phase)?;
+        writeln!(f, "replies   {} due{step}\nlocal     {local}", standing.outstanding)?;
+        writeln!(f, "sent      {} octets\nreceived  {} octets", self.sent, self.received)?;
+        write!(f, "open      {:.1} s", self.opened.elapsed().as_secs_f64())?;
+        self.before.map_or(Ok(()), |how| write!(f, "\nbefore    {how}"))
+    }
 }
 
 /// Appends a line with what a challenge says, if it says something.
 pub fn challenge(raw: &[u8], has_color: bool, out: &mut String) {
     if let Some(challenge) = decode(ReplyLine::new(raw).text()).filter(|challenge| !challenge.is_empty()) {
-        let text = format!("  that is: {}", Visible(&challenge));
-        out.push_str(&timestamps::of_now().unwrap_or_default());
-        out.push_str(&if has_color { paint::dim(&text) } else { text });
-        out.push('\n');
-    }
-}
-
-/// Appends a line on what a negative reply means, by its enhanced status code or its reply code, if that is known.
-pub fn explain(raw: &[u8], has_color: bool, out: &mut String) {
-    let line = ReplyLine::new(raw);
-    let enhanced = line.enhanced_code().map(|code| code.to_string());
-    let plain = line.code().map(|code| format!("{:03}", code.number()));
-    // A detail of 0 says less than the reply code does.
-    let codes = enhanced.filter(|code| !code.ends_with(".0.0")).into_iter().chain(plain);
-    let known = codes.filter_map(|code| protocol::explain(&code).map(|meaning| format!("  {code}: {meaning}")));
-    if let Some(text) = known.into_iter().next() {
-        out.push_str(&timestamps::of_now().unwrap_or_default());
-        out.push_str(&if has_color { paint::dim(&text) } else { text });
-        out.push('\n');
+        paint::note(&format!("  that is: {}", Visible(&challenge)), has_color, out);
     }
 }

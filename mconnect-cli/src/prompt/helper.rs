@@ -105,7 +105,7 @@ impl Highlighter for Assistant {
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, is_default: bool) -> Cow<'b, str> {
         let is_for_a_wake = {
             let mut typing = self.keys.typing();
-            prompt.clone_into(&mut typing.prompt);
+            typing.set_prompt(prompt);
             typing.has_other_prompt = !is_default;
             typing.has_hint = !typing.hint.is_empty();
             !std::mem::take(&mut typing.is_drawing)
@@ -152,7 +152,7 @@ impl Highlighter for Assistant {
         let mut typing = self.keys.typing();
         let is_alone = match kind {
             CmdKind::MoveCursor => true,
-            CmdKind::Other => typing.adds_alone(line),
+            CmdKind::Other => typing.takes_alone(line),
             CmdKind::ForcedRefresh => false,
         };
         // After a drawing that was asked for, the editor draws once more.

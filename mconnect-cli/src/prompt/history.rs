@@ -56,7 +56,7 @@ fn has_control(line: &str) -> bool {
     line.contains(char::is_control)
 }
 
-/// Gives a command line without what may be a password in it: the initial response of AUTH, or an answer that came too
+/// Returns a command line without what may be a password in it: the initial response of AUTH, or an answer that came too
 /// late to be one.
 fn without_secrets(line: &str) -> String {
     if let Some(start) = secret_start(line.as_bytes()) {

@@ -5,11 +5,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use mconnect_core::Reader;
 use mconnect_core::protocol::{Answer, Phase, Standing};
-use mconnect_core::{Error, Reader};
 
 use super::alarm::Alarm;
 use super::waker::Waker;
+use crate::judge::End;
+use crate::lock::locked;
 
 /// A queue between the listening thread and the prompt. Its lock is held while a line is followed, so that the prompt
 /// never sees a reply as come that it cannot show yet.
@@ -68,16 +70,14 @@ pub struct Heard {
 
 /// Why the listening thread ended.
 pub enum Ending {
-    /// The server closed.
-    Closed,
-    /// The connection broke.
-    Broken(Error),
+    /// The connection did.
+    Connection(End),
     /// STARTTLS was granted: what comes next is no SMTP.
     StartTls(Reader),
 }
 
 impl Heard {
-    /// Gives what this line's reply answers, if it ends one.
+    /// Returns what this line's reply answers, if it ends one.
     pub fn answer(&self) -> Option<Answer> {
         self.standing.last_answer.filter(|_| self.ends_reply)
     }
@@ -97,7 +97,7 @@ impl Inbox {
 
     /// Takes everything that is there, and the end if it came.
     pub fn take(&self) -> (Vec<Heard>, Option<Ending>) {
-        let mut content = self.content();
+        let mut content = locked(&self.content);
         content.size = 0;
         self.waker.settle();
         self.changed.notify_all();
@@ -106,13 +106,13 @@ impl Inbox {
 
     /// Returns what came of a line that has not ended.
     pub fn unfinished(&self) -> Unfinished {
-        self.content().unfinished.clone()
+        locked(&self.content).unfinished.clone()
     }
 
     /// Waits until there is something to take, or until `is_over`, or the deadline, and says whether it was not the
     /// deadline.
     pub fn wait(&self, deadline: Option<Instant>, is_over: impl Fn() -> bool) -> bool {
-        let mut content = self.content();
+        let mut content = locked(&self.content);
         while content.lines.is_empty() && content.end.is_none() && !is_over() {
             content = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
                 None => self.changed.wait(content).unwrap_or_else(PoisonError::into_inner),
@@ -129,15 +129,15 @@ impl Inbox {
             if !reader.is_ready() {
                 reader.receive();
             }
-            let mut content = self.content();
+            let mut content = locked(&self.content);
             let had_lines = !content.lines.is_empty();
             let mut is_another = false;
             while reader.is_ready() {
                 is_another = true;
                 let heard = match reader.read_line() {
                     Ok(Some(line)) => (line.raw().to_vec(), line.ends_reply()),
-                    Ok(None) => return self.end(content, Ending::Closed),
-                    Err(error) => return self.end(content, Ending::Broken(error)),
+                    Ok(None) => return self.end(content, Ending::Connection(End::Closed)),
+                    Err(error) => return self.end(content, Ending::Connection(End::Broken(error))),
                 };
                 let standing = reader.standing();
                 content.size += heard.0.len() + size_of::<Heard>();
@@ -169,10 +169,6 @@ impl Inbox {
     fn tell(&self) {
         self.changed.notify_all();
         self.waker.wake();
-    }
-
-    fn content(&self) -> MutexGuard<'_, Content> {
-        self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,26 +1,29 @@
 //! What is typed, key by key: what ends a line, what a paste is, and answers that are not shown.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::mem::take;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rustyline::{
     Cmd, ConditionalEventHandler, EditMode, Event, EventContext, InputMode, KeyCode, KeyEvent, Modifiers, RepeatCount,
 };
 
+use super::rows::{self, Cell};
+use super::vi;
 use super::waker::Waker;
-use super::{rows, vi};
+use crate::lock::locked;
 use crate::secret::Secret;
 
 /// Sees every key before the editor does.
 #[derive(Clone)]
 pub struct Keys {
     waker: Arc<Waker>,
-    typing: Arc<Mutex<Typing>>,
+    typing: Arc<Mutex<Draft>>,
 }
 
 /// What is being typed.
 #[derive(Default)]
-pub struct Typing {
+pub struct Draft {
     /// The line, as far as the editor has told.
     pub line: String,
     /// The cursor's place in it, in bytes.
@@ -42,6 +45,8 @@ pub struct Typing {
     inserted: Option<char>,
     /// How wide the terminal was then.
     pub columns: u16,
+    /// Where prompt and line end at that width, if that is known: a long line is not measured anew with every key.
+    end: Option<(u16, Cell)>,
     /// A key has ended it; what is drawn then has the cursor elsewhere.
     pub is_ending: bool,
     /// Why the editor was left, if a key did it that does not simply end a line.
@@ -62,13 +67,6 @@ pub struct Typing {
     pub dropped: Option<usize>,
 }
 
-impl Typing {
-    /// Says whether a paste has begun and not ended.
-    pub fn is_pasting(&self) -> bool {
-        self.paste.is_some()
-    }
-}
-
 /// What made the editor end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeftBy {
@@ -84,16 +82,47 @@ pub enum LeftBy {
     Paste(String),
 }
 
-impl Typing {
-    /// Says whether a new line is the one before with a character at its end that stands for itself: the editor writes that
-    /// alone.
-    pub fn adds_alone(&self, line: &str) -> bool {
+impl Draft {
+    /// Says whether a paste has begun and not ended.
+    pub fn is_pasting(&self) -> bool {
+        self.paste.is_some()
+    }
+
+    pub fn set_line(&mut self, line: &str) {
+        if self.line != line {
+            line.clone_into(&mut self.line);
+            self.end = None;
+        }
+    }
+
+    pub fn set_prompt(&mut self, prompt: &str) {
+        if self.prompt != prompt {
+            prompt.clone_into(&mut self.prompt);
+            self.end = None;
+        }
+    }
+
+    /// Returns where prompt and line end.
+    fn end(&mut self) -> Cell {
+        let known = self.end.filter(|(columns, _)| *columns == self.columns).map(|(_, end)| end);
+        let end = known.unwrap_or_else(|| rows::end_of(&format!("{}{}", self.prompt, self.line), self.columns));
+        self.end = Some((self.columns, end));
+        end
+    }
+
+    /// Takes a new line, and says whether it is the one before with a character at its end that stands for itself: the
+    /// editor writes that alone.
+    pub fn takes_alone(&mut self, line: &str) -> bool {
         let added = line.strip_prefix(self.line.as_str()).filter(|added| added.chars().eq(self.inserted));
         let is_after_all = self.hint.is_empty() && !self.has_hint && !self.has_other_prompt;
-        added.filter(|_| is_after_all).and_then(|added| rows::width_apart(line, added)).is_some_and(|width| {
-            let end = rows::end_of(&format!("{}{}", self.prompt, self.line), self.columns);
-            end.column + width < usize::from(self.columns)
-        })
+        let width = added.filter(|_| is_after_all).and_then(|added| rows::width_apart(line, added));
+        let added = width.map(|width| (self.end(), width));
+        self.set_line(line);
+        let Some((end, width)) = added.filter(|(end, width)| end.column + width < usize::from(self.columns)) else {
+            return false;
+        };
+        self.end = Some((self.columns, Cell { column: end.column + width, ..end }));
+        true
     }
 }
 
@@ -102,16 +131,14 @@ impl Keys {
         Self { waker, typing: Arc::default() }
     }
 
-    pub fn typing(&self) -> MutexGuard<'_, Typing> {
-        self.typing.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn typing(&self) -> MutexGuard<'_, Draft> {
+        locked(&self.typing)
     }
 
     /// Called with what the editor holds, whenever that changed.
     pub fn note(&self, line: &str, at: usize) {
         let mut typing = self.typing();
-        if typing.line != line {
-            line.clone_into(&mut typing.line);
-        }
+        typing.set_line(line);
         typing.at = at;
         let is_pasting = typing.paste.is_some();
         drop(typing);
@@ -151,7 +178,7 @@ impl Keys {
                 return Some(Cmd::Noop);
             }
         }
-        let text = std::mem::take(paste);
+        let text = take(paste);
         if is_over {
             typing.paste = None;
             self.waker.paste_ends();
@@ -212,21 +239,19 @@ impl ConditionalEventHandler for Keys {
         // A break begins again where keys insert text.
         let is_command = is_vi && (context.input_mode() == InputMode::Command || key.0 == KeyCode::Esc);
         self.waker.key(is_command);
-        let (is_dropping, is_pasting, is_secret, is_text, is_after_cr, is_escaped) = {
-            let mut typing = self.typing();
-            context.line().clone_into(&mut typing.line);
-            typing.at = context.pos();
-            typing.is_searching = is_of_search(key, typing.has_other_prompt);
-            typing.inserted = match key {
-                KeyEvent(KeyCode::Char(c), Modifiers::NONE) if !is_command => Some(c),
-                _ => None,
-            };
-            let (is_after_cr, is_escaped) = (typing.is_after_cr, typing.is_escaped);
-            (typing.is_after_cr, typing.is_escaped) = (false, false);
-            typing.last = Some(Instant::now());
-            let is_dropping = typing.dropped.is_some();
-            (is_dropping, typing.paste.is_some(), typing.secret.is_some(), typing.is_text, is_after_cr, is_escaped)
+        let mut typing = self.typing();
+        typing.set_line(context.line());
+        typing.at = context.pos();
+        typing.is_searching = is_of_search(key, typing.has_other_prompt);
+        typing.inserted = match key {
+            KeyEvent(KeyCode::Char(c), Modifiers::NONE) if !is_command => Some(c),
+            _ => None,
         };
+        typing.last = Some(Instant::now());
+        let (is_after_cr, is_escaped) = (take(&mut typing.is_after_cr), take(&mut typing.is_escaped));
+        let (is_dropping, is_pasting) = (typing.dropped.is_some(), typing.is_pasting());
+        let (is_secret, is_text) = (typing.secret.is_some(), typing.is_text);
+        drop(typing);
         if is_dropping {
             return self.drop(key);
         }
@@ -307,3 +332,32 @@ fn push(KeyEvent(code, modifiers): KeyEvent, text: &mut String) {
 const IDLE: Duration = Duration::from_secs(5);
 /// A paste is taken in parts of about this many octets.
 const LARGEST_PART: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_line_ends_is_known_as_it_grows_and_after_whatever_else_changes_it() {
+        let mut draft = Draft { columns: 20, ..Draft::default() };
+        let check = |draft: &mut Draft| {
+            let measured = rows::end_of(&format!("{}{}", draft.prompt, draft.line), draft.columns);
+            assert_eq!(draft.end(), measured, "{:?}", draft.line);
+        };
+        for prompt in ["smtp> ", "数据> "] {
+            draft.set_prompt(prompt);
+            check(&mut draft);
+            let mut line = String::new();
+            for c in "a世\tbe\u{301} 12345678901234567890世世世世世世世世世世世xyz".chars() {
+                line.push(c);
+                draft.inserted = Some(c);
+                draft.takes_alone(&line);
+                check(&mut draft);
+            }
+            draft.columns = 33;
+            check(&mut draft);
+            draft.set_line("z");
+            check(&mut draft);
+        }
+    }
+}

@@ -7,7 +7,8 @@ use mconnect_core::protocol::{Code, Phase, ReplyLine, Request, Standing, Visible
 use mconnect_core::script;
 
 use super::inbox::{Ending, Heard};
-use super::{Flow, Leave, Talk, explain, paint};
+use super::{Flow, Leave, Setting, Talk, explain, paint};
+use crate::explain::refusal as why;
 use crate::failure::{Failure, Status};
 use crate::judge::{self, End};
 use crate::progress;
@@ -71,8 +72,7 @@ impl Talk<'_> {
 
     /// Returns when the reply that is due next is no longer waited for, if that was said.
     pub(super) fn deadline(&self, standing: &Standing) -> Option<Instant> {
-        let is_due = standing.awaited.is_some() && !matches!(standing.phase, Phase::Chunk { .. } | Phase::Closed);
-        self.overdue.after(self.writer.reply_timeout()).filter(|_| is_due && self.setting.options.timeout.is_some())
+        self.setting.options.timeout.and_then(|_| self.overdue.deadline(standing, self.writer.reply_timeout()))
     }
 
     /// Ends the session if the reply that is due next has not come in the time that was said.
@@ -96,7 +96,9 @@ impl Talk<'_> {
 
     /// Says whether the prompt stays after the session: not if it was to end.
     pub(super) fn broken_off(&self) -> Leave {
-        let is_meant = self.is_input_over || self.has_quit() || self.writer.owes(|request| request == Request::Quit);
+        let is_meant = self.is_input_over
+            || self.writer.standing().has_quit
+            || self.writer.owes(|request| request == Request::Quit);
         if is_meant { Leave::End } else { Leave::Closed }
     }
 
@@ -127,7 +129,7 @@ impl Talk<'_> {
         let unfinished = self.inbox.unfinished();
         if unfinished.size > 0 {
             let mut text = String::new();
-            paint::line(&unfinished.tail, self.has_color, &mut text);
+            paint::line(&unfinished.tail, self.editor.has_color, &mut text);
             let _ = screen::put(text.as_bytes());
         }
     }
@@ -157,29 +159,28 @@ impl Talk<'_> {
         match ending {
             None => return Continue(()),
             Some(Ending::StartTls(reader)) => return Break(Leave::StartTls(Box::new(reader))),
-            Some(Ending::Closed) => self.end = Some(End::Closed),
-            Some(Ending::Broken(error)) => self.end = Some(End::Broken(error)),
+            Some(Ending::Connection(end)) => self.end = Some(end),
         }
         stderr::clear();
         Break(self.broken_off())
     }
 
     pub(super) fn show(&mut self, lines: &[Heard]) {
-        let explains = self.setting.options.prompt.explains && !self.setting.options.is_quiet;
+        let Setting { options, verdict, .. } = self.setting;
         let (mut text, mut surprise) = (String::new(), None);
         if !lines.is_empty() {
             stderr::clear();
         }
         for heard in lines {
             self.received += heard.raw.len() as u64;
-            paint::line(&heard.raw, self.has_color, &mut text);
+            paint::line(&heard.raw, self.editor.has_color, &mut text);
             let Some(answer) = heard.answer() else { continue };
             self.overdue.restart();
             if matches!(answer.request, Some(Request::Auth | Request::AuthAnswer)) {
                 self.heard = Some((answer.code, ReplyLine::new(&heard.raw).text().to_vec()));
             }
             let is_complete = judge::is_complete(&heard.standing, self.is_input_over);
-            judge::reply(answer, is_complete, false, self.setting.verdict);
+            judge::reply(answer, is_complete, false, verdict);
             if !judge::is_goodbye(answer, is_complete) {
                 self.lines.replied(answer, &heard.raw);
             }
@@ -187,10 +188,10 @@ impl Talk<'_> {
                 self.is_surprised = true;
                 surprise = Some(answer);
             }
-            if answer.code == Code::CHALLENGE && !self.setting.options.is_quiet {
-                explain::challenge(&heard.raw, self.has_color, &mut text);
-            } else if answer.meaning().is_refusal() && explains {
-                explain::explain(&heard.raw, self.has_color, &mut text);
+            if answer.code == Code::CHALLENGE && !options.is_quiet {
+                explain::challenge(&heard.raw, self.editor.has_color, &mut text);
+            } else if let Some(found) = why(&heard.raw, options, verdict) {
+                paint::note(&format!("  {found}"), self.editor.has_color, &mut text);
             }
         }
         if let Err(error) = screen::put(text.as_bytes()) {

@@ -13,17 +13,13 @@
 mod alarm;
 mod ask;
 #[cfg(feature = "tls")]
-pub mod auth;
-#[cfg(not(feature = "tls"))]
-#[path = "without_auth.rs"]
-pub mod auth;
+mod auth;
 mod closed;
 mod completion;
 mod editor;
 mod ending;
 pub mod escapes;
 pub mod explain;
-mod files;
 mod helper;
 mod history;
 mod inbox;
@@ -35,6 +31,7 @@ mod rows;
 mod send;
 pub mod session_log;
 mod suggestion;
+mod typing;
 mod vi;
 mod waker;
 
@@ -45,31 +42,26 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Code, Phase};
-use mconnect_core::{Reader, Session, Timeouts, Writer};
-use nix::sys::signal::{Signal, raise};
-use rustyline::EditMode;
+use mconnect_core::script::Pace;
+use mconnect_core::{Reader, Session, Writer};
+use nix::sys::signal::Signal;
 use zeroize::Zeroizing;
 
-pub use closed::CLOSED;
-pub use files::expand;
 pub use waker::Waker;
 
+use crate::connection::Setting;
 use crate::failure::Failure;
 use crate::judge::End;
-use crate::observers::Observers;
-use crate::options::{Keys, Options};
 use crate::overdue::Overdue;
 use crate::progress::Work;
-use crate::secure::Secure;
 use crate::signals;
 use crate::stderr::say;
-use crate::terminal::{Manner, Terminal, is_color_wanted};
-use crate::verdict::Verdict;
-use alarm::Alarm;
-use closed::Past;
+use crate::terminal::Manner;
+use crate::typing::auth::{authenticate, encode};
+use crate::typing::{Past, how, send_chunk, send_file};
 use editor::{Editor, Typed};
 use escapes::Escape;
-use history::History;
+use explain::Known;
 use inbox::Inbox;
 use send::Lines;
 
@@ -79,45 +71,20 @@ pub fn is_possible() -> bool {
     can_edit && io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
-/// What a prompt is given beside the session.
-pub struct Setting<'a> {
-    pub options: &'a Options,
-    pub timeouts: Timeouts,
-    pub terminal: &'a Terminal,
-    pub waker: Arc<Waker>,
-    pub verdict: &'a Verdict,
-    pub watch: &'a Observers<'a>,
-    pub secure: &'a Secure,
-    /// Opens a session like the first one; what keeps it from that has been told.
-    pub reopen: &'a dyn Fn() -> Option<Session>,
-}
-
 /// Hands a session over, until its end, and each one opened after it.
-pub fn run(session: Session, setting: &Setting<'_>) {
-    let verdict = setting.verdict;
-    let prepared = setting.terminal.enter(Manner::Prompt).map_err(io::Error::from).and_then(|()| {
-        let mode = match setting.options.prompt.keys {
-            Keys::Emacs => EditMode::Emacs,
-            Keys::Vi => EditMode::Vi,
-        };
-        let history = History::new(setting.options.prompt.has_history);
-        let has_color = is_color_wanted(setting.options.prompt.color);
-        Ok((Editor::new(Arc::clone(&setting.waker), mode, has_color, history)?, has_color))
-    });
-    let prepared = prepared.map_err(|error| Failure::cannot("set the terminal", &error));
-    let Some((mut editor, has_color)) = verdict.check(prepared) else { return };
-    let alarm = Alarm::start(Arc::clone(&setting.waker), editor.keys());
-    let alarm = alarm.map_err(|error| Failure::cannot("start a thread", &error));
-    let Some(alarm) = verdict.check(alarm) else { return };
+pub fn run(session: Session, setting: &Setting<'_>, waker: &Arc<Waker>) {
+    let prepared = setting.terminal.enter(Manner::Prompt).map_err(io::Error::from);
+    let editor = prepared
+        .and_then(|()| Editor::new(&setting.options.prompt, setting.terminal.handle(), Arc::clone(waker)))
+        .map_err(|error| Failure::cannot("set the terminal", &error));
+    let Some(mut editor) = setting.verdict.check(editor) else { return };
     let (mut next, mut before) = (Some(session), None);
     while let Some(session) = next.take() {
         let (reader, writer) = session.split();
-        let Some(inbox) = setting.listen(reader, &alarm) else { return };
+        let Some(inbox) = listen_to(reader, &editor, setting) else { return };
         let talk = Talk {
             setting,
             editor: &mut editor,
-            alarm: Arc::clone(&alarm),
-            has_color,
             writer,
             inbox,
             overdue: Overdue::default(),
@@ -127,7 +94,7 @@ pub fn run(session: Session, setting: &Setting<'_>) {
             received: 0,
             before: before.take(),
             addresses: Vec::new(),
-            lines: Lines::typed(setting.secure),
+            lines: Lines::new(Pace::Typed, setting),
             work: None,
             is_surprised: false,
             is_shown: false,
@@ -137,7 +104,10 @@ pub fn run(session: Session, setting: &Setting<'_>) {
             end: None,
         };
         let over = talk.live();
-        session_log::stop(setting.watch.session_log());
+        if !matches!(over, Over::Reopen(_)) {
+            setting.watch.explain_end(setting.verdict);
+        }
+        session_log::stop(&setting.watch.session_log);
         let (past, opened) = match over {
             Over::Left => return,
             Over::Closed(past) => (past, None),
@@ -148,18 +118,10 @@ pub fn run(session: Session, setting: &Setting<'_>) {
     }
 }
 
-impl Setting<'_> {
-    /// Starts to listen; what keeps it from that has been told.
-    fn listen(&self, reader: Reader, alarm: &Arc<Alarm>) -> Option<Arc<Inbox>> {
-        let inbox = Inbox::listen(reader, Arc::clone(&self.waker), Arc::clone(alarm), self.secure.upgrades());
-        self.verdict.check(inbox.map_err(|error| Failure::cannot("start a thread", &error)))
-    }
-
-    fn suspend(&self) {
-        self.terminal.restore();
-        let _ = raise(Signal::SIGSTOP);
-        let _ = self.terminal.enter(Manner::Prompt);
-    }
+/// Starts to listen; what keeps it from that has been told.
+fn listen_to(reader: Reader, editor: &Editor, setting: &Setting<'_>) -> Option<Arc<Inbox>> {
+    let inbox = Inbox::listen(reader, Arc::clone(&editor.waker), Arc::clone(&editor.alarm), setting.secure.upgrades());
+    setting.verdict.check(inbox.map_err(|error| Failure::cannot("start a thread", &error)))
 }
 
 /// What came of a session.
@@ -187,8 +149,6 @@ type Flow = ControlFlow<Leave>;
 struct Talk<'a> {
     setting: &'a Setting<'a>,
     editor: &'a mut Editor,
-    alarm: Arc<Alarm>,
-    has_color: bool,
     writer: Writer,
     inbox: Arc<Inbox>,
     overdue: Overdue,
@@ -232,7 +192,7 @@ impl Talk<'_> {
                         return Over::Closed(past);
                     };
                     let (reader, writer) = session.split();
-                    let Some(inbox) = self.setting.listen(reader, &self.alarm) else { return Over::Left };
+                    let Some(inbox) = listen_to(reader, self.editor, self.setting) else { return Over::Left };
                     self = Self { inbox, writer, ..self };
                     self.lines.tls_started();
                 }
@@ -241,7 +201,7 @@ impl Talk<'_> {
                     return Over::Reopen(self.past("it was left, to be opened again".to_owned()));
                 }
                 Break(Leave::Closed) => {
-                    let how = closed::how(self.end.as_ref(), &self.writer.standing());
+                    let how = how(self.end.as_ref(), &self.writer.standing());
                     let past = self.past(how);
                     self.finish();
                     return Over::Closed(past);
@@ -256,14 +216,21 @@ impl Talk<'_> {
 
     /// Keeps what is to be known of the session after its end.
     fn past(&self, how: String) -> Past {
-        Past { how, state: self.state(), extensions: self.writer.extensions(), asked: self.asked }
+        Past::new(how, self.known(), self.asked)
     }
 
-    /// Says where the session stands.
-    fn state(&self) -> String {
-        let received = self.received + self.inbox.unfinished().size as u64;
-        let counts = explain::Counts { open: self.opened.elapsed(), sent: self.sent, received };
-        explain::state(&self.writer, self.setting.secure.mark(), &counts)
+    fn known(&self) -> Known {
+        let state = explain::Whereabouts {
+            peer: self.writer.peer(),
+            local: self.writer.local_address(),
+            mark: self.setting.secure.mark(),
+            standing: self.writer.standing(),
+            opened: self.opened,
+            sent: self.sent,
+            received: self.received + self.inbox.unfinished().size as u64,
+            before: self.before.as_deref(),
+        };
+        Known { state: state.to_string(), extensions: self.writer.extensions() }
     }
 
     fn converse(&mut self) -> Flow {
@@ -281,19 +248,18 @@ impl Talk<'_> {
             self.asked = standing.phase;
             self.editor.inform(self.knowledge(&standing));
             let prompt = self.above(&standing) + &prompt_text::of(&standing, self.setting.secure.mark(), is_secret);
-            self.alarm.set(self.overdue.next_tick(&standing), self.deadline(&standing));
+            self.editor.alarm.set(self.overdue.next_tick(&standing), self.deadline(&standing));
             if self.inbox.unfinished().size > 0 {
-                self.alarm.hasten(Instant::now() + UNFINISHED_GAP);
+                self.editor.alarm.hasten(Instant::now() + UNFINISHED_GAP);
             }
             match self.editor.read(&prompt, is_secret) {
                 Ok(Typed::Line(line)) => self.enter(&Zeroizing::new(line), standing.phase)?,
                 Ok(Typed::Secret(line)) => self.enter_secret(&line)?,
                 Ok(Typed::Lines { text, goes_on }) => {
                     let text = Zeroizing::new(text);
-                    self.send_paste("the paste", text.replace('\n', "\r\n").into(), goes_on)?;
+                    self.send_paste(text.replace('\n', "\r\n").into(), goes_on)?;
                 }
                 Ok(Typed::Break) => {}
-                Ok(Typed::Suspend) => self.setting.suspend(),
                 Ok(Typed::Interrupt) => self.interrupt(),
                 Ok(Typed::EndOfInput) => return self.end_input(),
                 Err(error) => self.cannot_type(&error)?,
@@ -301,12 +267,8 @@ impl Talk<'_> {
         }
     }
 
-    /// What was typed cannot be taken, or nothing more can be typed.
+    /// Nothing more can be typed.
     fn cannot_type(&mut self, error: &io::Error) -> Flow {
-        if error.kind() == io::ErrorKind::InvalidData {
-            say(NOT_UTF8);
-            return Continue(());
-        }
         self.setting.verdict.complain(Failure::cannot("read the terminal", error));
         self.end_input()
     }
@@ -340,23 +302,14 @@ impl Talk<'_> {
 
     fn obey(&mut self, escape: Escape) -> Flow {
         match escape {
-            Escape::List => say(escapes::LIST.trim_end()),
-            Escape::Topic(topic) => explain::help(topic.as_deref(), self.setting.options.prompt.help_file.as_deref()),
-            Escape::Extensions => explain::extensions(self.writer.extensions().as_ref()),
-            Escape::State => {
-                let before = self.before.as_ref().map(|how| format!("\nbefore    {how}")).unwrap_or_default();
-                say(&(self.state() + &before));
-            }
-            Escape::Chain => say(&self.setting.secure.chain()),
-            Escape::Authenticate(words) => return self.authenticate(&words),
-            Escape::Encode(bytes) => return self.encode(&bytes),
+            Escape::Aside(aside) => explain::aside(aside, &self.known(), self.setting),
+            Escape::Authenticate(words) => return authenticate(self, &words),
+            Escape::Encode(bytes) => return encode(self, &bytes),
             Escape::Visible => self.is_shown = true,
-            Escape::Record(name) => session_log::record(self.setting.watch.session_log(), &name),
-            Escape::Wrong(what) => say(&format!("mconnect: {what}")),
             Escape::Line(line) => return self.send_line(&line, None),
             Escape::Bytes(bytes) => return self.send_bytes(&bytes),
-            Escape::File(name) => return self.send_file(&name),
-            Escape::Chunk(name) => return self.send_chunk(&name),
+            Escape::File(name) => return send_file(self, &name),
+            Escape::Chunk(name) => return send_chunk(self, &name),
             Escape::Reopen => return Break(Leave::Reopen),
             Escape::Close => {
                 self.tell_lost();
@@ -371,13 +324,11 @@ impl Talk<'_> {
     /// Closes by ending: whoever runs us sees that it was an interrupt.
     fn interrupt(&mut self) {
         self.show_unfinished();
-        session_log::stop(self.setting.watch.session_log());
-        signals::act(self.setting.waker.ending().unwrap_or(Signal::SIGINT), self.setting.terminal);
+        session_log::stop(&self.setting.watch.session_log);
+        signals::act(self.editor.waker.ending().unwrap_or(Signal::SIGINT), self.setting.terminal);
     }
 }
 
-/// Says that something typed is no text.
-const NOT_UTF8: &str = "mconnect: what was typed is not UTF-8, and was dropped: ~r sends such a file";
 /// A line of the server's that does not end is shown again so often.
 const UNFINISHED_GAP: Duration = Duration::from_secs(1);
 

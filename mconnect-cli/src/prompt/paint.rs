@@ -33,6 +33,13 @@ pub fn plain(text: &str, out: &mut String) {
     escaper.finish(out);
 }
 
+/// Appends a line of our own to those of the server.
+pub fn note(text: &str, has_color: bool, out: &mut String) {
+    out.push_str(&timestamps::of_now().unwrap_or_default());
+    out.push_str(&if has_color { dim(text) } else { text.to_owned() });
+    out.push('\n');
+}
+
 pub fn dim(text: &str) -> String {
     format!("\x1b[2m{text}\x1b[0m")
 }

@@ -2,18 +2,18 @@
 
 use mconnect_core::protocol::{Phase, Standing};
 
-/// Gives the prompt; `mark` says how the connection is protected, if it is, and `is_hidden` that an answer to a 334 is not
+/// Returns the prompt; `mark` says how the connection is protected, if it is, and `is_hidden` that an answer to a 334 is not
 /// shown.
 pub fn of(standing: &Standing, mark: &str, is_hidden: bool) -> String {
     let (name, due) = match standing.phase {
-        _ if standing.is_closing => ("closing".to_owned(), 0),
-        Phase::Body => ("data, . ends".to_owned(), standing.outstanding),
+        _ if standing.is_closing => ("closing", 0),
+        Phase::Body => ("data, . ends", standing.outstanding),
         // The chunk's own reply is not due before its end.
-        Phase::Chunk { left } => (format!("bdat, {left} left"), standing.outstanding.saturating_sub(1)),
-        Phase::Auth if !is_hidden => ("auth".to_owned(), standing.outstanding),
-        Phase::Auth => ("auth, hidden".to_owned(), standing.outstanding),
-        Phase::Greeting => ("greeting".to_owned(), standing.outstanding),
-        _ => ("smtp".to_owned(), standing.outstanding),
+        Phase::Chunk { left } => (&*format!("bdat, {left} left"), standing.outstanding.saturating_sub(1)),
+        Phase::Auth if !is_hidden => ("auth", standing.outstanding),
+        Phase::Auth => ("auth, hidden", standing.outstanding),
+        Phase::Greeting => ("greeting", standing.outstanding),
+        _ => ("smtp", standing.outstanding),
     };
     let step = if standing.surprise.is_some() { ", out of step" } else { "" };
     let due = if due == 0 { String::new() } else { format!(", {due} due") };

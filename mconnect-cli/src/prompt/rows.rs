@@ -10,28 +10,28 @@ pub const WIDTHS: GraphemeClusterMode = GraphemeClusterMode::WcWidth;
 
 /// A place on the screen, counted from where the prompt begins.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct Cell {
     pub row: usize,
     pub column: usize,
 }
 
 /// Follows a text over the screen.
 struct Walk {
-    at: Place,
+    at: Cell,
     columns: usize,
-    escape: Escape,
+    escape: Sequence,
 }
 
 /// The editor gives escape sequences no width.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Escape {
+enum Sequence {
     None,
     Begun,
     Csi,
 }
 
 /// What a cluster is on the screen.
-enum Step {
+enum Shown {
     /// Itself, after so many columns that fill the row.
     Text {
         filled: usize,
@@ -45,31 +45,31 @@ enum Step {
 
 impl Walk {
     fn new(columns: u16) -> Self {
-        Self { at: Place::default(), columns: usize::from(columns.max(1)), escape: Escape::None }
+        Self { at: Cell::default(), columns: usize::from(columns.max(1)), escape: Sequence::None }
     }
 
-    fn step(&mut self, cluster: &str) -> Step {
+    fn step(&mut self, cluster: &str) -> Shown {
         if cluster == "\n" {
-            self.at = Place { row: self.at.row + 1, column: 0 };
-            return Step::LineEnd;
+            self.at = Cell { row: self.at.row + 1, column: 0 };
+            return Shown::LineEnd;
         }
         if cluster == "\t" {
             let width = TAB - self.at.column % TAB;
-            return Step::Blank(self.advance(width) + width);
+            return Shown::Blank(self.advance(width) + width);
         }
-        let is_hidden = self.escape != Escape::None || cluster == "\x1b";
+        let is_hidden = self.escape != Sequence::None || cluster == "\x1b";
         self.escape = match (self.escape, cluster) {
-            (Escape::None, "\x1b") => Escape::Begun,
-            (Escape::Begun, "[") => Escape::Csi,
-            (Escape::Csi, ";") => Escape::Csi,
-            (Escape::Csi, other) if other.starts_with(|c: char| c.is_ascii_digit()) => Escape::Csi,
-            _ => Escape::None,
+            (Sequence::None, "\x1b") => Sequence::Begun,
+            (Sequence::Begun, "[") => Sequence::Csi,
+            (Sequence::Csi, ";") => Sequence::Csi,
+            (Sequence::Csi, other) if other.starts_with(|c: char| c.is_ascii_digit()) => Sequence::Csi,
+            _ => Sequence::None,
         };
         if is_hidden {
-            return Step::Hidden;
+            return Shown::Hidden;
         }
         let width = usize::from(WIDTHS.width(cluster));
-        Step::Text { filled: self.advance(width) }
+        Shown::Text { filled: self.advance(width) }
     }
 
     /// Goes on by so many columns, on the next row if they do not fit; returns how many were left in the row then.
@@ -79,19 +79,19 @@ impl Walk {
         if width <= room {
             return 0;
         }
-        self.at = Place { row: self.at.row + 1, column: width };
+        self.at = Cell { row: self.at.row + 1, column: width };
         room
     }
 }
 
 /// Returns where a text ends on a terminal of so many columns.
-pub fn end_of(text: &str, columns: u16) -> Place {
+pub fn end_of(text: &str, columns: u16) -> Cell {
     let mut walk = Walk::new(columns);
     for cluster in text.graphemes(true) {
         walk.step(cluster);
     }
-    let Place { row, column } = walk.at;
-    if column == walk.columns { Place { row: row + 1, column: 0 } } else { walk.at }
+    let Cell { row, column } = walk.at;
+    if column == walk.columns { Cell { row: row + 1, column: 0 } } else { walk.at }
 }
 
 /// Returns a line as it is shown after this prompt: tabs as the spaces that they stand for, what joins characters or
@@ -104,10 +104,10 @@ pub fn shown(prompt: &str, line: &str, columns: u16) -> String {
     let mut text = String::with_capacity(line.len());
     for cluster in line.graphemes(true) {
         match walk.step(cluster) {
-            Step::Blank(width) => text.extend(iter::repeat_n(' ', width)),
-            Step::LineEnd => text.push('\n'),
-            Step::Hidden => {}
-            Step::Text { filled } => {
+            Shown::Blank(width) => text.extend(iter::repeat_n(' ', width)),
+            Shown::LineEnd => text.push('\n'),
+            Shown::Hidden => {}
+            Shown::Text { filled } => {
                 text.extend(iter::repeat_n(' ', filled));
                 cluster.chars().for_each(|c| push_apart(c, &mut text));
             }

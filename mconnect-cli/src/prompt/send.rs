@@ -5,16 +5,17 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use mconnect_core::Error;
 use mconnect_core::protocol::{Answer, Meaning, Phase, Request, Standing, Visible, auth_mechanism, secret_start};
-use mconnect_core::script::{self, Next, Pace, Rules, Script};
+use mconnect_core::script::{self, Next, Pace, Script};
 use zeroize::Zeroizing;
 
 use super::suggestion::is_harmless;
 use super::{End, Flow, Leave, Talk, is_command, paint, prompt_text};
+use crate::connection::Setting;
 use crate::judge;
 use crate::progress::{self, Work};
 use crate::screen;
-use crate::secure::Secure;
 use crate::stderr::say;
+use crate::typing::FileLines;
 
 /// Lines on their way out.
 pub struct Lines {
@@ -26,6 +27,8 @@ pub struct Lines {
     kept: Option<String>,
     /// More of the paste is to come.
     goes_on: bool,
+    /// The file whose lines these are, if there is more of it.
+    file: Option<FileLines>,
     /// The last line of the last reply before the script ended.
     last_words: Option<String>,
     /// The last command was an AUTH that a challenge has to follow.
@@ -35,26 +38,21 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Makes ready for typed lines, which go out as they come, unless a reply is due that decides what they mean.
-    pub fn typed(secure: &Secure) -> Self {
-        Self::new(Pace::Typed, secure)
+    /// Makes ready for the lines of a file, which go out as a paste does.
+    pub fn of_file(file: FileLines, setting: &Setting<'_>) -> Self {
+        Self { file: Some(file), ..Self::new(Pace::InStep, setting) }
     }
 
-    /// Makes ready for a paste or a file, which goes out in step with the replies.
-    fn pasted(secure: &Secure) -> Self {
-        Self::new(Pace::InStep, secure)
-    }
-
-    fn new(pace: Pace, secure: &Secure) -> Self {
-        let mut rules = Rules::new(pace);
-        (rules.upgrades, rules.is_in_tls) = (secure.upgrades(), secure.is_in_tls());
-        let script = Script::new(rules);
+    /// Makes ready for typed lines, which go out as they come, unless a reply is due that decides what they mean, or for a
+    /// paste or a file, which goes out in step with the replies.
+    pub fn new(pace: Pace, setting: &Setting<'_>) -> Self {
         Self {
-            script,
+            script: Script::new(setting.rules(pace)),
             pace,
             rest: Zeroizing::default(),
             kept: None,
             goes_on: false,
+            file: None,
             last_words: None,
             is_bare_auth: false,
             drops: false,
@@ -92,9 +90,25 @@ impl Lines {
         next
     }
 
+    /// Reads on in the file, once what was read of it is taken, and says whether there was more.
+    fn read_on(&mut self) -> bool {
+        let Some(mut file) = self.file.take().filter(|file| !file.is_over()) else { return false };
+        file.take(&mut self.rest);
+        self.file = Some(file).filter(|file| !file.is_over());
+        true
+    }
+
+    /// Counts what is left of the file as unsent.
+    fn count_file(&mut self) {
+        while self.script.unsent().total() < MOST_COUNTED && self.read_on() {
+            self.script.count_unsent(&self.rest);
+            self.rest.clear();
+        }
+    }
+
     /// Says whether all that was entered went out.
     fn is_done(&self) -> bool {
-        self.rest.is_empty() && self.script.out().is_empty() && !self.goes_on
+        self.rest.is_empty() && self.script.out().is_empty() && !self.goes_on && self.file.is_none()
     }
 }
 
@@ -118,11 +132,10 @@ impl Talk<'_> {
     }
 
     /// Sends lines in step with their replies, each with its CR LF; `goes_on` says whether more of the same paste come.
-    /// `name` is what they are of.
-    pub(super) fn send_paste(&mut self, name: &str, lines: Vec<u8>, goes_on: bool) -> Flow {
+    pub(super) fn send_paste(&mut self, lines: Vec<u8>, goes_on: bool) -> Flow {
         if !self.lines.is_paste() {
-            self.lines = Lines::pasted(self.setting.secure);
-            self.work = Some(Work::new(name, None));
+            self.lines = Lines::new(Pace::InStep, self.setting);
+            self.work = Some(Work::new("the paste", None));
         }
         (self.lines.rest, self.lines.goes_on) = (Zeroizing::new(lines), goes_on);
         self.advance()?;
@@ -146,13 +159,14 @@ impl Talk<'_> {
                 // Nothing waits for it: a line can be typed.
                 Next::Replies if self.lines.is_done() && (!standing.is_turning || self.is_open_early()) => break,
                 Next::Replies => self.wait_for_reply()?,
+                Next::Input if self.lines.read_on() => {}
                 Next::Input => break,
                 Next::StartTls => drop(self.inbox.wait(None, || false)),
                 Next::Dropped => {
                     (self.lines.kept, is_dropped) = (None, true);
                     self.drop_ahead(had_lines)?;
                 }
-                Next::Skipped(octets) => tell_skipped(octets, "up to the lone dot"),
+                Next::Skipped(octets) => judge::skipped(octets, "the paste", "up to the lone dot"),
                 Next::End => return self.end_lines(had_lines),
             }
         }
@@ -194,17 +208,18 @@ impl Talk<'_> {
             self.end_work();
             let rest = self.editor.unfinished();
             self.lines.script.count_unsent(rest.as_bytes());
+            self.lines.count_file();
             self.editor.clear();
             if end.is_some_and(|end| end.answer().is_some()) {
                 self.drop_ahead(false)?;
             }
             let (words, unsent) = (self.lines.last_words.take(), self.lines.script.unsent());
             judge::script_ending(end, "paste", words.as_deref(), unsent, true, self.setting.verdict);
-            self.lines = Lines::typed(self.setting.secure);
+            self.lines = Lines::new(Pace::Typed, self.setting);
         } else if had_lines && end == Some(script::End::Closing) {
             say(CLOSING);
         }
-        if self.has_quit() { Break(Leave::End) } else { Continue(()) }
+        if self.writer.standing().has_quit { Break(Leave::End) } else { Continue(()) }
     }
 
     /// All of a paste went out, or was passed over.
@@ -212,10 +227,10 @@ impl Talk<'_> {
         let standing = self.writer.standing();
         let is_skipping = self.lines.script.phase(&standing) != standing.phase;
         if let Some(octets) = self.lines.script.end_skipped() {
-            tell_skipped(octets, "which has no lone dot");
+            judge::skipped(octets, "the paste", "which has no lone dot");
         }
         self.end_work();
-        self.lines = Lines::typed(self.setting.secure);
+        self.lines = Lines::new(Pace::Typed, self.setting);
         if is_skipping { self.drop_ahead(false) } else { Continue(()) }
     }
 
@@ -289,7 +304,7 @@ impl Talk<'_> {
     fn writing_failed(&mut self, error: &Error) -> Flow {
         let leave = self.broken_off();
         if error.is_timeout() {
-            self.setting.verdict.complain(error);
+            self.setting.verdict.failed(error);
             self.writer.closer().close();
             self.end = Some(End::Given);
         }
@@ -325,8 +340,6 @@ impl Talk<'_> {
     }
 }
 
+/// More of a file that is not sent than this, in octets, is not counted.
+const MOST_COUNTED: u64 = 64 * 1024 * 1024;
 const CLOSING: &str = "mconnect: the server is closing: ~o opens the session again";
-
-fn tell_skipped(octets: u64, up_to: &str) {
-    say(&format!("mconnect: DATA was refused: {octets} octets of the paste, {up_to}, were not sent"));
-}

@@ -17,7 +17,7 @@ impl Talk<'_> {
         }
     }
 
-    /// Gives what usually comes next.
+    /// Returns what usually comes next.
     fn next(&self, standing: &Standing) -> Option<String> {
         let answer = standing.last_answer?;
         let request = answer.request?;

@@ -1,7 +1,7 @@
 //! AUTH: by which mechanism, whether the password may go out, and the exchange before a session is handed over.
 
 use mconnect_core::auth::{Credentials, Exchange, Mechanism, decode};
-use mconnect_core::protocol::{Code, Extensions, Visible};
+use mconnect_core::protocol::{Code, Extensions, Meaning, Request, Visible};
 use mconnect_core::{ChannelBindings, Peer};
 
 use super::opening::Opening;
@@ -109,8 +109,12 @@ pub fn is_mechanism(word: &str) -> bool {
     Mechanism::from_name(word.as_bytes()).is_some()
 }
 
-/// Says that an exchange was refused, and by which mechanism it is not for want of a bond to the TLS connection.
-pub fn refused(user: &str, mechanism: Mechanism) -> String {
+/// Says that an exchange was refused by this code, and by which mechanism it is not for want of a bond to the TLS
+/// connection; or that the server closes instead.
+pub fn refused(user: &str, mechanism: Mechanism, code: Code) -> String {
+    if Meaning::of(Some(Request::Auth), code) == Meaning::Closing {
+        return "the server closes instead of granting AUTH".to_owned();
+    }
     let refused = format!("authentication as {user} by {mechanism} was refused");
     match mechanism.unbound() {
         None => refused,
@@ -162,19 +166,22 @@ impl Opening<'_> {
         match ended {
             Ok(reply) if reply.is_granted() => Some(()),
             Ok(reply) => {
-                let status = Status::of_refused_auth(reply.code());
-                self.verdict.complain(Failure::new(status, refused(&auth.user, mechanism)));
+                let status = match reply.meaning() {
+                    Meaning::Closing => Status::of_refusal(reply.code()),
+                    _ => Status::of_refused_auth(reply.code()),
+                };
+                self.verdict.complain(Failure::new(status, refused(&auth.user, mechanism, reply.code())));
                 self.leave()
             }
             // The session goes on after an exchange that was cancelled, but nobody is there to go on with it.
             Err(error @ mconnect_core::Error::Auth { .. }) => {
-                self.verdict.complain(Failure { status: Status::Auth, ..Failure::from(&error) });
+                self.verdict.complain(Failure { status: Status::Auth, ..self.verdict.failure_of(&error) });
                 self.leave()
             }
             // Some servers drop the connection when they are to bind to what they do not know.
             Err(error) => {
                 let hint = mechanism.unbound().map(|unbound| format!("; {unbound} is not bound to the connection"));
-                self.verdict.complain(Failure::from(&error).hint(&hint.unwrap_or_default()));
+                self.verdict.complain(self.verdict.failure_of(&error).hint(&hint.unwrap_or_default()));
                 None
             }
         }

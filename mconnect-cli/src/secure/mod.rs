@@ -63,8 +63,7 @@ impl Secure {
         if let Some(path) = &security.authorities {
             config = config.authorities(&read(path)?).map_err(|error| wrong(path, &error))?;
         }
-        if let Some(path) = &security.certificate {
-            let key_path = security.key.as_ref().unwrap_or(path);
+        if let Some((path, key_path)) = identity(&security) {
             let (chain, key) = (read(path)?, read(key_path)?);
             config = config.identity(&chain, &key).map_err(|error| match error {
                 ConfigError::Pem("certificate") => wrong(path, &error),
@@ -118,11 +117,11 @@ impl Secure {
     ///
     /// # Errors
     /// A failure that says what is wrong.
-    pub fn begin_to_play(&self, session: Session) -> Result<Session, Failure> {
+    pub fn begin_to_play(&self, session: Session, verdict: &Verdict) -> Result<Session, Failure> {
         if self.security.start != Start::First {
             return Ok(session);
         }
-        let (session, info) = session.upgrade(self.firm()).map_err(|error| Failure::from(&error))?;
+        let (session, info) = session.upgrade(self.firm()).map_err(|error| verdict.failure_of(&error))?;
         self.note(&visible(&info.to_string()));
         Ok(session)
     }
@@ -174,7 +173,7 @@ impl Secure {
                 Some(session)
             }
             Err(error) => {
-                let mut failure = Failure::from(&error);
+                let mut failure = verdict.failure_of(&error);
                 if let Error::Untrusted { info, .. } = &error {
                     self.tell(info, verdict);
                     failure.message = self.told_in_full(failure.message);
@@ -195,11 +194,6 @@ impl Secure {
         }
     }
 
-    /// Returns whether nothing but errors is told.
-    pub fn is_quiet(&self) -> bool {
-        self.is_quiet
-    }
-
     /// Says something that is no error.
     pub fn note(&self, message: &str) {
         if !self.is_quiet {
@@ -213,9 +207,8 @@ impl Secure {
 /// # Errors
 /// A failure that says what is wrong.
 pub fn serving(security: &Security) -> Result<Setup, Failure> {
-    let (setup, pem) = match &security.certificate {
-        Some(path) => {
-            let key_path = security.key.as_ref().unwrap_or(path);
+    let (setup, pem) = match identity(security) {
+        Some((path, key_path)) => {
             let (chain, key) = (read(path)?, read(key_path)?);
             let setup = Setup::new().tls_pem(&chain, &key).map_err(|error| wrong(key_path, &error))?;
             (setup, String::from_utf8_lossy(&chain).into_owned())
@@ -229,6 +222,12 @@ pub fn serving(security: &Security) -> Result<Setup, Failure> {
         atomic_file::write(path, &pem)?;
     }
     Ok(if security.start == Start::First { setup.tls_first() } else { setup })
+}
+
+/// Returns the files of the certificate that the options name, and of its key.
+fn identity(security: &Security) -> Option<(&Path, &Path)> {
+    let path = security.certificate.as_deref()?;
+    Some((path, security.key.as_deref().unwrap_or(path)))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

@@ -1,7 +1,7 @@
 //! The steps before a session is handed over.
 
 use mconnect_core::protocol::{Meaning, Phase, Reply, Request};
-use mconnect_core::{Error, Session, is_name_blamed, own_name};
+use mconnect_core::{Error, Session, own_name};
 
 use super::{Secure, visible};
 use crate::failure::{Failure, Status};
@@ -28,7 +28,7 @@ impl Opening<'_> {
         }
         let reply = self.command("STARTTLS")?;
         if self.session.phase() != Phase::StartTls {
-            return self.refused("STARTTLS", &reply, "");
+            return self.refused("STARTTLS", &reply);
         }
         let session = self.secure.upgrade(self.session, false, self.verdict)?;
         Some(Self { session, ..self })
@@ -50,19 +50,17 @@ impl Opening<'_> {
             let name = asked.map_or_else(|| own_name(self.session.local_address()), str::to_owned);
             let reply = self.command(&format!("EHLO {name}"))?;
             if !reply.is_granted() {
-                let is_blamed = asked.is_none() && is_name_blamed(reply.code());
-                let hint = if is_blamed { ": --helo gives another name" } else { "" };
-                return self.refused("EHLO", &reply, hint);
+                return self.refused("EHLO", &reply);
             }
         }
         Some(())
     }
 
     /// Tells that a command was not granted, and takes leave.
-    fn refused<T>(&mut self, command: &str, reply: &Reply, hint: &str) -> Option<T> {
+    fn refused<T>(&mut self, command: &str, reply: &Reply) -> Option<T> {
         let told = match reply.meaning() {
             Meaning::Closing => format!("the server closes instead of granting {command}"),
-            _ => format!("{command} was refused{hint}"),
+            _ => format!("{command} was refused"),
         };
         self.verdict.complain(Failure::new(Status::of_refusal(reply.code()), told));
         self.leave()
@@ -85,7 +83,7 @@ impl Opening<'_> {
                 if let Error::Timeout { partial, .. } | Error::Closed { partial, .. } = &error {
                     let _ = self.screen.show(partial);
                 }
-                self.verdict.complain(&error);
+                self.verdict.failed(&error);
                 None
             }
         }

@@ -1,10 +1,11 @@
 //! Attacking the tool: it runs in little memory and has to end in time.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -76,16 +77,43 @@ pub fn attack_until_gone(
     act: impl FnOnce(&mut TcpStream, &Receiver<()>) -> io::Result<()> + Send + 'static,
 ) -> Output {
     let (here, gone) = channel::<()>();
-    let peer = Peer::start(move |mut stream| {
-        let _ = act(&mut stream, &gone);
-        Vec::new()
-    });
-    let mut child = start(peer.port, options);
+    let attacker = Attacker::start(move |stream| act(stream, &gone));
+    let mut child = start(attacker.peer.port, options);
     feed(&mut child, input.into());
     let output = end_of(child);
     drop(here);
-    peer.received();
+    attacker.end();
     output
+}
+
+/// A server that behaves badly, until it is ended.
+pub struct Attacker {
+    pub peer: Peer,
+    /// Its connection, as long as it has one.
+    stream: Arc<Mutex<Option<TcpStream>>>,
+}
+
+impl Attacker {
+    /// Starts one; that the connection breaks is none of its business.
+    pub fn start(act: impl FnOnce(&mut TcpStream) -> io::Result<()> + Send + 'static) -> Self {
+        let stream = Arc::<Mutex<_>>::default();
+        let theirs = Arc::clone(&stream);
+        let peer = Peer::start(move |mut stream| {
+            *theirs.lock().unwrap() = Some(stream.try_clone().unwrap());
+            let _ = act(&mut stream);
+            theirs.lock().unwrap().take();
+            Vec::new()
+        });
+        Self { peer, stream }
+    }
+
+    /// Ends it once the tool has gone. The system can take seconds to tell a server whose writes are blocked.
+    pub fn end(self) {
+        if let Some(stream) = self.stream.lock().unwrap().take() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        self.peer.received();
+    }
 }
 
 #[track_caller]
@@ -107,8 +135,7 @@ pub fn until_gone(stream: &mut TcpStream) -> io::Result<()> {
 
 /// Says this over and over, whether or not anybody listens, until the other end has gone.
 pub fn flood(stream: &mut TcpStream, words: &[u8]) -> io::Result<()> {
-    // After the tool has shut its side, the system can take long to tell.
-    stream.set_write_timeout(Some(PATIENCE / 10))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
     let words = words.repeat(65536 / words.len());
     loop {
         stream.write_all(&words)?;

@@ -4,6 +4,7 @@
 
 pub mod attack;
 pub mod folder;
+pub mod keys;
 pub mod real;
 pub mod screen;
 pub mod scripted;
@@ -214,12 +215,14 @@ impl Pty {
     pub fn expect(&mut self, text: &str) {
         let deadline = Instant::now() + PATIENCE;
         let mut screen = self.screen.0.lock().unwrap();
+        let mut from = self.seen;
         loop {
-            let new = &screen[self.seen..];
-            if let Some(at) = new.windows(text.len()).position(|window| window == text.as_bytes()) {
-                self.seen += at + text.len();
+            if let Some(at) = screen[from..].windows(text.len()).position(|window| window == text.as_bytes()) {
+                self.seen = from + at + text.len();
                 return;
             }
+            // Of what was looked at, only its end may begin the text: looking at all of it again would cost the square.
+            from = from.max((screen.len() + 1).saturating_sub(text.len()));
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "no {text:?} on the screen:\n{}", screen.escape_ascii());
             screen = self.screen.1.wait_timeout(screen, left).unwrap().0;
@@ -258,6 +261,12 @@ impl Pty {
             assert!(!left.is_zero(), "no {what:?} on the screen:\n{}", screen.escape_ascii());
             screen = self.screen.1.wait_timeout(screen, left).unwrap().0;
         }
+    }
+
+    /// Waits until something comes, or for so long: for whoever presses a key again.
+    pub fn rest(&self, time: Duration) {
+        let screen = self.screen.0.lock().unwrap();
+        drop(self.screen.1.wait_timeout(screen, time).unwrap());
     }
 
     /// Gives another end to type at, for a thread that types more than the terminal takes at once.

@@ -3,8 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
+use super::keys::CTRL_C;
+use super::told::Told;
 use super::{MCONNECT, Pty};
 
 /// The tool at a prompt, and what an emulator shows of it.
@@ -47,6 +50,19 @@ impl Screen {
         let shell = [&["-c", &script, MCONNECT], args.as_slice()].concat();
         let variables = [&[("TERM", "xterm")], variables].concat();
         Self { pty: Pty::start_with("sh", &shell, &variables), rows, columns, sizes: Vec::new() }
+    }
+
+    /// Starts it against a server that greets, and waits for its command prompt.
+    pub fn greeted(options: &[&str]) -> (Told, Self) {
+        Self::greeted_with(options, &[], (24, 80))
+    }
+
+    pub fn greeted_with(options: &[&str], variables: &[(&str, &str)], size: (u16, u16)) -> (Told, Self) {
+        let told = Told::start();
+        let screen = Self::start_with(told.peer.port, options, variables, size);
+        told.say("220 hi\r\n");
+        screen.expect(&["220 hi", "smtp>"]);
+        (told, screen)
     }
 
     /// Types a line, and waits until the prompt after it, or another last row, is this.
@@ -120,11 +136,13 @@ impl Screen {
         assert_eq!(self.pty.settings(), self.pty.before, "the terminal is restored");
         status
     }
-}
 
-/// Lines as a terminal pastes them.
-pub fn paste(text: &str) -> String {
-    format!("\x1b[200~{}\x1b[201~", text.replace('\n', "\r"))
+    /// Ends it by Ctrl-C, which it has to die of.
+    #[track_caller]
+    pub fn interrupt(&mut self) {
+        self.send(CTRL_C);
+        assert_eq!(self.wait(), -(Signal::SIGINT as i32));
+    }
 }
 
 /// A folder of its own, gone when dropped.

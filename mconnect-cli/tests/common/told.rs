@@ -46,7 +46,11 @@ impl Told {
     /// Waits until the client has sent this.
     #[track_caller]
     pub fn expect(&self, sent: &str) {
-        while self.reads.recv_timeout(PATIENCE).expect(sent) != sent.as_bytes() {}
+        let mut came = Vec::new();
+        while came != sent.as_bytes() {
+            let more = self.reads.recv_timeout(PATIENCE);
+            came = more.unwrap_or_else(|_| panic!("{sent:?} did not come, but {:?}", came.escape_ascii().to_string()));
+        }
     }
 
     /// Closes, and returns everything that came.

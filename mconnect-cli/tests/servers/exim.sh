@@ -6,6 +6,9 @@
 #
 # It puts Received on top of a message that it stores. It offers no PIPELINING and ends a session that sends more than
 # one command at a time, or anything before the greeting (smtp_enforce_sync).
+#
+# For sessions that fail: deferred@example.com is put off as by greylisting, and with a file DIR/limited there is one
+# connection at a time.
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 EXIM_USER=Debian-exim
 
@@ -54,8 +57,9 @@ delivery_date_remove = false
 envelope_to_remove = false
 
 # Nothing is throttled.
-smtp_accept_max = 0
+smtp_accept_max = 10000
 smtp_accept_max_per_connection = 0
+smtp_accept_max_per_host = \${if exists{$DIR/limited}{1}{0}}
 smtp_accept_max_nonmail_hosts =
 smtp_accept_queue_per_connection = 0
 smtp_connect_backlog = 1000
@@ -69,6 +73,8 @@ wait_a_moment:
 check_recipient:
   deny local_parts = refused
        message = No such user here
+  defer local_parts = deferred
+       message = Greylisted, please try again
   accept domains = +local_domains
   deny message = Relaying is refused
 

@@ -6,6 +6,9 @@
 #
 # It puts Return-Path, X-Original-To, Delivered-To and Received on top of a message that it stores. It ends a session that
 # sends before the greeting, or past a command where a client has to wait (smtpd_forbid_unauth_pipelining).
+#
+# For sessions that fail: deferred@example.com is put off as by greylisting, 127.0.0.2:PORT takes mail inside TLS only, and
+# 127.0.0.3:PORT one connection at a time.
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 DAEMONS=/usr/lib/postfix/sbin
 QUEUE=/var/spool/postfix
@@ -50,7 +53,10 @@ local_header_rewrite_clients =
 message_drop_headers =
 cleanup_replace_stray_cr_lf = no
 
-smtpd_recipient_restrictions = check_recipient_access inline:{ { refused@example.com = 550 5.1.1 No such user here } }
+smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
+smtpd_recipient_restrictions = check_recipient_access inline:{
+  { refused@example.com = 550 5.1.1 No such user here },
+  { deferred@example.com = DEFER_IF_PERMIT Service temporarily unavailable } }
 smtpd_forbid_unauth_pipelining = yes
 smtpd_peername_lookup = no
 
@@ -74,8 +80,11 @@ E
   cat >"$DIR/etc/master.cf" <<E
 127.0.0.1:$PORT inet n - n - - smtpd
 [::1]:$PORT inet n - n - - smtpd
+127.0.0.2:$PORT inet n - n - - smtpd -o smtpd_tls_security_level=encrypt
+127.0.0.3:$PORT inet n - n - - smtpd -o smtpd_client_connection_count_limit=1
 127.0.0.1:$TLS_PORT inet n - n - - smtpd -o smtpd_tls_wrappermode=yes -o smtpd_tls_mandatory_protocols=TLSv1.2
 [::1]:$TLS_PORT inet n - n - - smtpd -o smtpd_tls_wrappermode=yes -o smtpd_tls_mandatory_protocols=TLSv1.2
+anvil unix - - n - 1 anvil
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 rewrite unix - - n - - trivial-rewrite

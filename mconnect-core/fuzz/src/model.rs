@@ -247,7 +247,8 @@ impl Model {
             self.expects_late = code != 334;
         }
         match (asked, code) {
-            (Some(Request::Data), 354) | (Some(Request::Auth | Request::AuthAnswer), 334) => {}
+            (Some(Request::Data), 354) => {}
+            (Some(Request::Auth | Request::AuthAnswer), 334) if self.mode == Mode::Answers => {}
             (_, 354) => {
                 self.body = b"\r\n".to_vec();
                 self.turn_to(Mode::Body);

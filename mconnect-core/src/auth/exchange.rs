@@ -4,12 +4,33 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::scram::{self, Binding, FEWEST_ROUNDS, Hash, Scram, nonce};
-use super::{Credentials, Mechanism, decode, encode};
-use crate::protocol::{Code, Extensions, Visible};
+use super::scram::{self, Binding, Hash, Scram, nonce};
+use super::{AuthError, Credentials, Mechanism, decode, encode};
+use crate::protocol::{Code, Extensions};
 use crate::stream::ChannelBindings;
 
-/// An exchange under way.
+/// An exchange under way: for a loop of one's own; [`Session::authenticate`](crate::Session::authenticate) does all of it.
+///
+/// ```text
+///   command ──► AUTH MECHANISM [initial]
+///   next(334, challenge) ──► Answer ──► the line that answers it, and again
+///   next(235, _)         ──► Granted, or Unproven: the server has not shown that it knows the secret
+///   next(4yz, 5yz, ...)  ──► NotGranted
+///   next(334, nonsense)  ──► Cancel: send `*`, and the server ends with a 501
+/// ```
+///
+/// ```
+/// use mconnect_core::auth::{AuthStep, Credentials, Exchange, Mechanism, encode};
+/// use mconnect_core::protocol::Code;
+///
+/// let mut exchange = Exchange::new(Mechanism::Login, &Credentials::new("user", "pencil"));
+/// assert_eq!(*exchange.command(), "AUTH LOGIN");
+/// let AuthStep::Answer(user) = exchange.next(Code::CHALLENGE, encode(b"Username:").as_bytes()) else { panic!() };
+/// assert_eq!(*user, encode(b"user"));
+/// let AuthStep::Answer(password) = exchange.next(Code::CHALLENGE, encode(b"Password:").as_bytes()) else { panic!() };
+/// assert_eq!(*password, encode(b"pencil"));
+/// assert_eq!(exchange.next(Code::AUTHENTICATED, b"welcome"), AuthStep::Granted);
+/// ```
 pub struct Exchange {
     mechanism: Mechanism,
     credentials: Credentials,
@@ -36,30 +57,6 @@ pub enum AuthStep {
     Cancel(AuthError),
     /// The server has granted without having proven itself: it is not to be trusted.
     Unproven(AuthError),
-}
-
-/// Why an exchange cannot go on.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AuthError {
-    /// The challenge is not what the mechanism has there.
-    #[error("the server's challenge is none of {0}")]
-    Challenge(Mechanism),
-    /// The server does not know the password, or is not the one that does.
-    #[error("the server has not proven that it knows the password, too")]
-    Server,
-    /// The server says that it refuses.
-    #[error("the server refuses: {}", Visible(.0.as_bytes()))]
-    Refused(String),
-    /// It would take too long.
-    #[error("the server asks for {0} rounds, which is too many")]
-    Rounds(u64),
-    /// Who hears the answer could try passwords out on it.
-    #[error("the server asks for too few rounds, {0}: below {FEWEST_ROUNDS} they hardly protect the password")]
-    FewRounds(u64),
-    /// There is no TLS, or none of which both ends know something that is spoken here.
-    #[error("there is nothing here to bind {0} to")]
-    Unbindable(Mechanism),
 }
 
 impl Exchange {

@@ -8,7 +8,6 @@
 //! ```
 
 mod exchange;
-mod mechanism;
 mod scram;
 #[cfg(feature = "tokio")]
 mod tokio;
@@ -24,8 +23,8 @@ pub(crate) use self::{
     scram::{Hash, attributes, nonce},
 };
 
-pub use exchange::{AuthError, AuthStep, Exchange};
-pub use mechanism::Mechanism;
+pub use crate::sasl::{AuthError, Mechanism};
+pub use exchange::{AuthStep, Exchange};
 
 use crate::error::{Action, Error};
 use crate::protocol::Reply;
@@ -52,7 +51,7 @@ impl fmt::Debug for Credentials {
 }
 
 impl Session {
-    /// Does an exchange, and gives the reply that ends it: 235, or the one that refuses. It is
+    /// Does an exchange, and returns the reply that ends it: 235, or the one that refuses. It is
     /// [bound](Exchange::bind) to the TLS connection, if its mechanism does that.
     ///
     /// Nothing here keeps a password from going out in the clear: look at [`Mechanism::sends_secret`].

@@ -8,6 +8,7 @@ use ring::{digest, hmac, pbkdf2};
 use zeroize::Zeroizing;
 
 use super::{AuthError, Mechanism, decode, encode};
+use crate::sasl::FEWEST_ROUNDS;
 
 /// The client's side.
 pub(super) struct Scram {
@@ -207,8 +208,6 @@ pub(crate) fn nonce() -> String {
     encode(&bytes)
 }
 
-/// The least that a server should ask for ([RFC 7677, section 4](https://www.rfc-editor.org/rfc/rfc7677#section-4)).
-pub(super) const FEWEST_ROUNDS: u32 = 4096;
 /// About a second of work.
 const MOST_ROUNDS: u32 = 2_000_000;
 

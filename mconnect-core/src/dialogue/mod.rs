@@ -43,8 +43,8 @@ pub use play::{Failure, Outcome, Played, Player, Report, Verdict};
 pub use record::Recorder;
 pub use values::{Part, Text, Values};
 
-use crate::error::Truncation;
 use crate::protocol::Visible;
+use crate::stream::Truncation;
 
 #[cfg(feature = "server")]
 pub(crate) use deadlines::{Deadlines, OVER};
@@ -170,6 +170,18 @@ pub struct SyntaxError {
 
 impl Dialogue {
     /// Reads a dialogue. An `*include*` in it stays as it is; [`load`](Self::load) reads the file that it names.
+    ///
+    /// ```
+    /// use mconnect_core::dialogue::{Dialogue, Directive, Side};
+    ///
+    /// let dialogue = Dialogue::parse("S: 220\nC: QUIT\nS: 221\nS: *close*")?;
+    /// let last = &dialogue.steps()[3];
+    /// assert_eq!((last.line, last.side, &last.directive), (4, Side::Server, &Directive::Close));
+    ///
+    /// let error = Dialogue::parse("S: 220\nX: QUIT").unwrap_err();
+    /// assert_eq!(error.line, 2);
+    /// # Ok::<(), mconnect_core::dialogue::SyntaxError>(())
+    /// ```
     ///
     /// # Errors
     /// [`SyntaxError`] says where it is none.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{CodePattern, Directive, Mark, Part, Separator, Side, Step, SyntaxError, Text, Wanted};
-use crate::error::Truncation;
+use crate::stream::Truncation;
 
 /// What should have stood there, and the rest of the line from there on.
 type Miss<'a> = (&'static str, &'a str);

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::{Dialogue, Directive, Mark, Part, Separator, Side, Step, Text};
-use crate::error::Truncation;
+use crate::stream::Truncation;
 
 impl fmt::Display for Dialogue {
     /// Writes the dialogue so that reading it gives the same again; comments are gone.

@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::{Directive, Part, Side, Step, Text};
-use crate::error::Truncation;
 use crate::observer::{Event, Observer};
 use crate::protocol::{Code, Phase, ReplyLine, Visible, auth_mechanism};
+use crate::stream::Truncation;
 
 /// Writes a dialogue of a session that it observes: codes as expectations, what the server said in full beside them as
 /// comments, passwords as variables.
 ///
-/// It holds at most 4 MiB of text; what comes after that is left out, and a comment at the end says so. Who
+/// What it writes plays: the same session again, with a server that says the same codes. It holds at most 4 MiB of text;
+/// what comes after that is left out, and a comment at the end says so. Who
 /// [takes](Self::take) what is there now and then has all of it.
 ///
 /// ```

@@ -29,7 +29,20 @@ pub enum Part {
     },
 }
 
-/// Names and what stands for them.
+/// Names and what stands for them: set by the caller, taken from what the other side said (`S: 250 queued as ${id}`), or,
+/// for a name that is neither, the environment's.
+///
+/// ```
+/// use mconnect_core::dialogue::{Dialogue, Directive, Values};
+///
+/// let dialogue = Dialogue::parse("C: EHLO ${helo:-client.example}")?;
+/// let Directive::Line(text) = &dialogue.steps()[0].directive else { panic!() };
+/// let mut values = Values::default();
+/// assert_eq!(values.fill(text), Ok(b"EHLO client.example".to_vec()));
+/// values.set("helo", "mx.example.org");
+/// assert_eq!(values.fill(text), Ok(b"EHLO mx.example.org".to_vec()));
+/// # Ok::<(), mconnect_core::dialogue::SyntaxError>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct Values {
     values: BTreeMap<String, Vec<u8>>,

@@ -6,9 +6,10 @@ use std::time::Duration;
 use base64ct::{Base64, Encoding};
 use serde::Serialize;
 
+use crate::diagnosis::Finding;
 use crate::protocol::{Code, EnhancedCode, Flaws, Phase, Request};
 use crate::timings::Timing;
-use crate::tls::Info;
+use crate::tls_info::Info;
 
 /// Something that happened, and when.
 #[derive(Debug, Clone, Serialize)]
@@ -93,6 +94,8 @@ pub enum Happening<'a> {
         outcome: &'static str,
         took_us: u64,
     },
+    /// Why the session failed.
+    Finding(&'a Finding),
     /// The session is over.
     Closed {
         by: &'static str,

@@ -3,6 +3,20 @@
 //!
 //! ```text
 //!   Session ──Event──► Journal ──Entry──► whatever writes it
+//!                        └ end ──► the last Entry, a summary
+//! ```
+//!
+//! What a session hands out serialises by itself, in the same shapes, without a journal:
+//!
+//! ```
+//! # #[cfg(feature = "server")] {
+//! # let server = mconnect_core::server::Server::start()?;
+//! # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+//! # session.greeting()?;
+//! let reply = serde_json::to_value(session.command("NOOP")?)?;
+//! assert_eq!(reply["code"], 250);
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! ```
@@ -24,6 +38,7 @@
 
 mod entry;
 mod fold;
+mod tls_info;
 mod values;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,6 +47,7 @@ use std::time::{Instant, SystemTime};
 pub use entry::{Entry, Happening, KeptReply, LossyText};
 
 use crate::calendar::timestamp;
+use crate::diagnosis::Finding;
 use crate::dialogue::{Outcome, Verdict};
 use crate::observer::{Event, Observer};
 use crate::timings::Timings;
@@ -63,7 +79,8 @@ impl<F: Fn(&Entry<'_>)> Journal<F> {
         Self(Arc::new(Inner { start, fold: Mutex::default(), timings: Timings::since(start.0), write }))
     }
 
-    /// Tells how a step of a dialogue went.
+    /// Tells how a step of a dialogue went: for the [`Report::Outcome`](crate::dialogue::Report::Outcome)s that a
+    /// [`Player`](crate::dialogue::Player) reports.
     pub fn expectation(&self, outcome: &Outcome) {
         let happening = Happening::Expectation {
             file: outcome.step.file.as_deref(),
@@ -83,6 +100,12 @@ impl<F: Fn(&Entry<'_>)> Journal<F> {
         };
         let session = self.fold().session;
         self.tell(Instant::now(), session, vec![happening]);
+    }
+
+    /// Tells why the session failed that is under way, or has just ended.
+    pub fn findings(&self, findings: &[Finding]) {
+        let session = self.fold().session;
+        self.tell(Instant::now(), session, findings.iter().map(Happening::Finding).collect());
     }
 
     /// Tells that a session is over; [`end`](Self::end) and the beginning of another do so by themselves.

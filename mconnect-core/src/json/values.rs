@@ -9,7 +9,7 @@ use super::entry::{KeptReply, LossyText, micros};
 use crate::error::Error;
 use crate::protocol::{Code, EnhancedCode, Extension, Extensions, Flaws, Phase, Reply, ReplyLine, Request};
 use crate::timings::{Timing, Timings};
-use crate::tls::Info;
+use crate::tls_info::Info;
 
 /// A number.
 impl Serialize for Code {

@@ -1,11 +1,21 @@
 //! Line ends and dots on their way out, and dots on their way in.
+//!
+//! All of them take their input cut anywhere, and give the same wherever it is cut; what they hold back is a few octets.
 
 use memchr::{memchr, memchr_iter, memmem};
 
-use super::phase::Phase;
-use super::scan;
-
-/// Makes every LF a CR LF. An existing CR LF is not doubled, also when it is cut in two; a bare CR is kept.
+/// Makes every LF a CR LF ([RFC 5321, section 2.3.8](https://www.rfc-editor.org/rfc/rfc5321#section-2.3.8)). An existing
+/// CR LF is not doubled, also when it is cut in two; a bare CR is kept.
+///
+/// ```
+/// use mconnect_core::protocol::CrlfEncoder;
+///
+/// let (mut encoder, mut out) = (CrlfEncoder::default(), Vec::new());
+/// for part in [&b"one\ntwo\r"[..], b"\nthree"] {
+///     encoder.encode(part, &mut out);
+/// }
+/// assert_eq!(out, b"one\r\ntwo\r\nthree");
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CrlfEncoder {
     after_cr: bool,
@@ -24,7 +34,7 @@ impl CrlfEncoder {
     }
 
     /// Appends one line, which `rest` begins with, without its LF.
-    fn encode_line(&mut self, rest: &[u8], size: usize, out: &mut Vec<u8>) {
+    pub(super) fn encode_line(&mut self, rest: &[u8], size: usize, out: &mut Vec<u8>) {
         let line = &rest[..size];
         match rest.first_chunk::<USUAL_LINE>() {
             // A copy of a fixed size takes no call; what was too much is cut off again.
@@ -46,7 +56,7 @@ impl CrlfEncoder {
     }
 
     /// Appends a part of a line.
-    fn encode_part(&mut self, part: &[u8], out: &mut Vec<u8>) {
+    pub(super) fn encode_part(&mut self, part: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(part);
         self.after_cr = part.last().map_or(self.after_cr, |byte| *byte == b'\r');
     }
@@ -187,111 +197,6 @@ impl BodyDecoder {
     }
 }
 
-/// Takes line-mode input apart as the phase of the session asks for, and makes of it what is sent.
-///
-/// Commands and answers in AUTH come a line at a time and get CR LF; a body comes as it is there, up to and including
-/// the lone dot's line, and gets CR LF but no dots; a chunk's octets pass as they are.
-///
-/// ```
-/// use mconnect_core::protocol::{LineInput, Phase};
-///
-/// let (mut input, mut out) = (LineInput::default(), Vec::new());
-/// let taken = input.take(Phase::Command, b"DATA\nSubject: hi\n", &mut out);
-/// assert_eq!((taken.count, taken.is_complete, out.as_slice()), (5, true, &b"DATA\r\n"[..]));
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LineInput {
-    crlf: CrlfEncoder,
-    line: Line,
-}
-
-/// What [`LineInput::take`] took.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Taken {
-    /// How many bytes of the input.
-    pub count: usize,
-    /// A line, a body or a chunk ended with them: the phase may change here.
-    pub is_complete: bool,
-}
-
-/// How far the line under way has come.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Line {
-    #[default]
-    Start,
-    Dot,
-    DotCr,
-    Text,
-}
-
-impl Line {
-    fn after(self, part: &[u8]) -> Self {
-        match (self, part) {
-            (line, []) => line,
-            (Self::Start, b".") => Self::Dot,
-            (Self::Start, b".\r") | (Self::Dot, b"\r") => Self::DotCr,
-            _ => Self::Text,
-        }
-    }
-}
-
-impl LineInput {
-    /// Appends to `out` how the front of `input` is sent in this phase, and says how much of it that is: all of it, or
-    /// as much as comes before the phase may change.
-    pub fn take(&mut self, phase: Phase, input: &[u8], out: &mut Vec<u8>) -> Taken {
-        match phase {
-            Phase::Chunk { left } => {
-                let count = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
-                out.extend_from_slice(&input[..count]);
-                Taken { count, is_complete: count as u64 == left }
-            }
-            Phase::Body => self.take_body(input, out),
-            _ => match scan::find(b'\n', input) {
-                Some(lf) => {
-                    self.end_line(input, lf, out);
-                    Taken { count: lf + 1, is_complete: true }
-                }
-                None => self.begin_line(input, 0, out),
-            },
-        }
-    }
-
-    /// Appends to `out` the end of a last line that has none, if this phase has lines.
-    pub fn finish(&mut self, phase: Phase, out: &mut Vec<u8>) {
-        if self.line != Line::Start && !matches!(phase, Phase::Chunk { .. }) {
-            self.end_line(b"", 0, out);
-        }
-    }
-
-    fn take_body(&mut self, input: &[u8], out: &mut Vec<u8>) -> Taken {
-        out.reserve(input.len() + input.len() / 8);
-        let mut start = 0;
-        for lf in memchr_iter(b'\n', input) {
-            let line = &input[start..lf];
-            // Only a line of two octets or fewer can be the lone dot's.
-            let is_last = line.len() <= 2 && matches!(self.line.after(line), Line::Dot | Line::DotCr);
-            self.end_line(&input[start..], lf - start, out);
-            start = lf + 1;
-            if is_last {
-                return Taken { count: start, is_complete: true };
-            }
-        }
-        self.begin_line(input, start, out)
-    }
-
-    fn end_line(&mut self, rest: &[u8], size: usize, out: &mut Vec<u8>) {
-        self.crlf.encode_line(rest, size, out);
-        self.line = Line::Start;
-    }
-
-    fn begin_line(&mut self, input: &[u8], start: usize, out: &mut Vec<u8>) -> Taken {
-        self.crlf.encode_part(&input[start..], out);
-        self.line = self.line.after(&input[start..]);
-        Taken { count: input.len(), is_complete: false }
-    }
-}
-
 /// Finds CR LF, dot, CR LF in a body that is cut anywhere; the beginning of the body counts as a line's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LoneDot {
@@ -338,7 +243,7 @@ impl LoneDot {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     const BODIES: &[(&[u8], &[u8])] = &[
@@ -352,7 +257,7 @@ mod tests {
         (b"nul\0 \xff\n", b"nul\0 \xff\r\n.\r\n"),
     ];
 
-    fn cut_everywhere(input: &[u8], mut run: impl FnMut(&[&[u8]])) {
+    pub(in crate::protocol) fn cut_everywhere(input: &[u8], mut run: impl FnMut(&[&[u8]])) {
         for at in 0..=input.len() {
             run(&[&input[..at], &input[at..]]);
         }
@@ -411,48 +316,5 @@ mod tests {
             parts.iter().for_each(|part| encoder.encode(part, &mut out));
             assert_eq!(out.escape_ascii().to_string(), "a\\r\\nb\\r\\n\\r\\r\\nc\\rd\\r\\n\\r\\n\\r");
         });
-    }
-
-    #[test]
-    fn line_input_stops_where_the_phase_may_change() {
-        let (mut input, mut out) = (LineInput::default(), Vec::new());
-        let mut take = |phase, bytes: &[u8]| {
-            let Taken { count, is_complete } = input.take(phase, bytes, &mut out);
-            (count, is_complete)
-        };
-        assert_eq!(take(Phase::Command, b"DATA\nbody\n"), (5, true));
-        assert_eq!(take(Phase::Body, b"body\n..\n.\nQUIT\n"), (10, true));
-        assert_eq!(take(Phase::Chunk { left: 3 }, b"a\nb\nQUIT"), (3, true));
-        assert_eq!(take(Phase::Chunk { left: 3 }, b"ab"), (2, false));
-        assert_eq!(take(Phase::Command, b"QUIT"), (4, false));
-        input.finish(Phase::Command, &mut out);
-        input.finish(Phase::Command, &mut out);
-        assert_eq!(out, b"DATA\r\nbody\r\n..\r\n.\r\na\nbabQUIT\r\n");
-    }
-
-    #[test]
-    fn the_lone_dot_is_found_wherever_the_body_is_cut() {
-        for body in [&b".\n"[..], b"a\n.\n", b"a\r\n.\r\n", b".a\n..\n.\r.\n\r.\n.\n"] {
-            let stream = [body, b"NOOP\n"].concat();
-            cut_everywhere(&stream, |parts| {
-                let (mut input, mut out, mut taken) = (LineInput::default(), Vec::new(), 0);
-                for part in parts {
-                    let Taken { count, is_complete } = input.take(Phase::Body, part, &mut out);
-                    taken += count;
-                    if is_complete {
-                        break;
-                    }
-                }
-                assert_eq!(taken, body.len(), "{}", body.escape_ascii());
-            });
-        }
-    }
-
-    #[test]
-    fn an_end_in_a_chunk_adds_nothing() {
-        let (mut input, mut out) = (LineInput::default(), Vec::new());
-        input.take(Phase::Chunk { left: 9 }, b"abc", &mut out);
-        input.finish(Phase::Chunk { left: 6 }, &mut out);
-        assert_eq!(out, b"abc");
     }
 }

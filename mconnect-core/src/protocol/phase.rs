@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// What the next bytes sent will mean to the server.
+/// What the next bytes sent will mean to the server. [`Tracker`](super::Tracker) has the picture of how one leads to
+/// another; of a phase that depends on a reply which is not here yet, the client's hope is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
@@ -42,7 +43,8 @@ impl fmt::Display for Phase {
     }
 }
 
-/// What a reply answers.
+/// What a reply answers: most often a command, but also having connected, the end of a message, an answer in AUTH. Of
+/// commands, those are told apart to which the replies mean something of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the names are the commands'")]

@@ -15,6 +15,13 @@ use super::visible::Visible;
 ///
 /// A negative reply is a value like any other; [`require`](Self::require) makes an error of it where the caller wants
 /// one.
+///
+/// ```text
+///   warning: disk full        noise: a line without a code
+///   550-5.1.1 no such mailbox own_lines; what text has of this line: 5.1.1 no such mailbox
+///   550 5.1.1 try another     code: 550, that of the last line; enhanced_code: 5.1.1
+/// ```
+/// [`Display`](fmt::Display) shows it on one line, safe for a terminal; [`raw`](Self::raw) has every byte.
 #[doc(alias = "response")]
 #[doc(alias = "status")]
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -125,6 +132,20 @@ impl Reply {
     }
 
     /// Returns the reply itself if it has this code.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+    /// # session.greeting()?;
+    /// # session.hello("client.example")?;
+    /// # session.command("MAIL FROM:<>")?;
+    /// let refused = session.command("RCPT TO:<refused@example.org>")?.require(250).unwrap_err();
+    /// assert_eq!(refused.reply.code(), 550);
+    /// assert!(refused.to_string().starts_with("expected 250 in reply to RCPT from 127.0.0.1"));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Unexpected`] holds the reply if the code is another.
@@ -272,6 +293,16 @@ pub enum LimitExceeded {
 }
 
 /// Folds lines into replies.
+///
+/// ```
+/// use mconnect_core::protocol::{Limits, ReplyBuilder, ReplyLine};
+///
+/// let mut builder = ReplyBuilder::new(Limits::default());
+/// assert!(builder.push(ReplyLine::new(b"250-mx.example.org\r\n"))?.is_none());
+/// let reply = builder.push(ReplyLine::new(b"250 SIZE 1000\r\n"))?.expect("it ends here");
+/// assert_eq!((reply.code().number(), reply.lines().count()), (250, 2));
+/// # Ok::<(), mconnect_core::protocol::LimitExceeded>(())
+/// ```
 #[derive(Debug)]
 pub struct ReplyBuilder {
     limits: Limits,

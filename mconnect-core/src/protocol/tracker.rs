@@ -34,7 +34,7 @@ use super::phase::{Phase, Request};
 use super::scan;
 use super::secret::{lost_secret_start, wipe};
 
-/// Where a session stands.
+/// Where a session stands, all of one moment: what to send next, and whether to, is decided by this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]
@@ -63,7 +63,8 @@ pub struct Standing {
     pub lost_message: bool,
 }
 
-/// Follows a session from the bytes sent and the lines received.
+/// Follows a session from the bytes sent and the lines received. A [`Session`](crate::Session) has one inside; by itself
+/// it is for those who do the I/O themselves, or look at a session that was recorded.
 ///
 /// ```
 /// use mconnect_core::protocol::{Phase, ReplyLine, Tracker};
@@ -112,6 +113,13 @@ struct Doubt {
     is_hidden: bool,
 }
 
+impl Doubt {
+    /// Says whether the line has begun: it is doubtful to its end then, whatever the server says meanwhile.
+    fn is_under_way(&self) -> bool {
+        self.is_hidden || !self.head.is_empty()
+    }
+}
+
 /// What the next byte sent belongs to, if the server grants what was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sending {
@@ -158,7 +166,8 @@ impl Tracker {
         }
     }
 
-    /// Follows bytes that are sent, cut anywhere.
+    /// Follows bytes that are sent, cut anywhere. They are to be followed before they are written: the reply can be here as
+    /// soon as they are out.
     pub fn sent(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             bytes = &bytes[self.sent_span(bytes).size..];
@@ -168,11 +177,12 @@ impl Tracker {
     /// Follows the front part of `bytes`, as much of it as is of one kind, and says what that is. `bytes` must not be
     /// empty; the span then is not.
     pub fn sent_span(&mut self, bytes: &[u8]) -> Span {
-        let is_lost = self.surprise.is_some() && self.sending != Sending::Raw;
-        if is_lost || (self.expects_strays && self.sending == Sending::Command) {
-            return self.sent_in_doubt(bytes);
-        }
-        self.sent_part(bytes)
+        let is_doubtful = match self.sending {
+            Sending::Raw => false,
+            _ if self.surprise.is_some() || self.doubt.is_under_way() => true,
+            sending => self.expects_strays && sending == Sending::Command,
+        };
+        if is_doubtful { self.sent_in_doubt(bytes) } else { self.sent_part(bytes) }
     }
 
     /// Follows bytes that are sent, and returns where the secrets in them stand, in order.
@@ -282,7 +292,7 @@ impl Tracker {
         match (request, code) {
             // Granted: 354 and 334 change the phase whatever was asked, unless it was guessed so already.
             (Some(Request::Data), Code::START_BODY) => {}
-            (Some(Request::Auth | Request::AuthAnswer), Code::CHALLENGE) => {}
+            (Some(Request::Auth | Request::AuthAnswer), Code::CHALLENGE) if self.sending == Sending::Auth => {}
             (_, Code::START_BODY) => self.follow(Sending::Body(LoneDot::default())),
             (_, Code::CHALLENGE) => self.follow(Sending::Auth),
             // Not granted: what was sent meanwhile was no body and no answer to the server.
@@ -331,7 +341,7 @@ impl Tracker {
     /// Stops following: the session goes on in raw mode, where nothing is due.
     pub fn enter_raw(&mut self) {
         self.sending = Sending::Raw;
-        self.due = Due::default();
+        (self.due, self.doubt) = (Due::default(), Doubt::default());
     }
 
     /// Follows the end of the stream: nothing will be received any more.

@@ -5,7 +5,7 @@ use std::fmt;
 use super::Rules;
 use crate::protocol::{Answer, Code, Meaning, Request, auth_mechanism, secret_start};
 
-/// Why a script ends before its input does.
+/// Why a script ends before its input does; [`Display`](fmt::Display) has it as the reason why lines were not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]
@@ -88,6 +88,16 @@ impl LastAuth {
 }
 
 /// What becomes of the lines after an answer.
+///
+/// ```
+/// use mconnect_core::protocol::{Answer, Code, Request};
+/// use mconnect_core::script::{Course, LastAuth, Pace, Rules};
+///
+/// let refused = Answer::new(Some(Request::Data), Code::try_from(554)?);
+/// let course = Course::after(refused, LastAuth::None, Rules::new(Pace::InStep));
+/// assert_eq!(course, Course::SkipBody, "what was to be a body is no command");
+/// # Ok::<(), mconnect_core::protocol::InvalidCode>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]

@@ -47,64 +47,16 @@
 //! ```
 
 mod end;
+mod rules;
 mod unsent;
 
 pub use end::{Course, End, LastAuth};
+pub use rules::{Pace, Rules};
 pub use unsent::Unsent;
 
 use std::fmt;
 
 use crate::protocol::{Answer, LineInput, Meaning, Phase, Request, Standing, Taken, Tracker, is_base64_line, wipe};
-
-/// When the next line may go out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
-    /// When it was typed, unless a reply is due that decides what it means.
-    Typed,
-    /// When the reply to the one before is here.
-    InStep,
-    /// At once; what depends on replies is guessed to be granted.
-    Blind,
-}
-
-/// What a script goes by.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct Rules {
-    /// When the next line may go out.
-    pub pace: Pace,
-    /// The first refusal ends it.
-    pub ends_at_refusal: bool,
-    /// STARTTLS, once granted, starts TLS.
-    pub upgrades: bool,
-    /// The session is inside TLS already, where STARTTLS is a command like any other.
-    pub is_in_tls: bool,
-}
-
-impl Rules {
-    /// Makes the usual ones: a refusal is no end, and STARTTLS starts TLS.
-    pub fn new(pace: Pace) -> Self {
-        Self { pace, ends_at_refusal: false, upgrades: true, is_in_tls: false }
-    }
-
-    /// Sets whether the first refusal ends it.
-    #[must_use]
-    pub fn ends_at_refusal(self, ends: bool) -> Self {
-        Self { ends_at_refusal: ends, ..self }
-    }
-
-    /// Sets whether STARTTLS, once granted, starts TLS.
-    #[must_use]
-    pub fn upgrades(self, upgrades: bool) -> Self {
-        Self { upgrades, ..self }
-    }
-
-    /// Sets whether the session is inside TLS already.
-    #[must_use]
-    pub fn is_in_tls(self, is_in_tls: bool) -> Self {
-        Self { is_in_tls, ..self }
-    }
-}
 
 /// What is to be done next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -260,6 +212,11 @@ impl Script {
     /// Returns what is to be sent.
     pub fn out(&self) -> &[u8] {
         &self.out[..self.due]
+    }
+
+    /// Says whether what it holds, to be sent or not yet whole, may be a secret: where it was read from, it is to be wiped.
+    pub fn holds_secret(&self) -> bool {
+        self.is_secret || self.due < self.out.len()
     }
 
     /// Notes that what was to be sent was sent.

@@ -9,7 +9,8 @@ use crate::stream::ChannelBindings;
 
 impl Setup {
     /// Offers AUTH to these users, with their passwords: PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1 and SCRAM-SHA-256, and inside
-    /// TLS SCRAM-SHA-1-PLUS and SCRAM-SHA-256-PLUS.
+    /// TLS SCRAM-SHA-1-PLUS and SCRAM-SHA-256-PLUS. A wrong password gets a 535
+    /// ([RFC 4954, section 6](https://www.rfc-editor.org/rfc/rfc4954#section-6)).
     pub fn auth<'a>(self, users: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         self.auth_by(users, &USUAL)
     }

@@ -10,6 +10,7 @@ use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use crate::pem::pem;
 use crate::tls::{Certificate, Fingerprint};
 
 /// A certificate, its chain, and its key.
@@ -71,7 +72,7 @@ impl Identity {
 
     /// Returns its key in PEM.
     pub fn key_pem(&self) -> String {
-        crate::tls::pem("PRIVATE KEY", &self.key.pkcs8)
+        pem("PRIVATE KEY", &self.key.pkcs8)
     }
 
     /// Returns the fingerprint of its public key.

@@ -5,6 +5,14 @@
 //! thread for each connection, and are gone when they are dropped. What came is there as values: [`Message`],
 //! [`Transcript`].
 //!
+//! ```text
+//!   Setup ── start ──► Server, a receiver        messages, sessions: at any time
+//!     │                  │                       wait_for_message: until one has come
+//!     │                  └ drop, join ► it is stopped
+//!     └── play ──────► Server, a dialogue        said, wait_for_failure
+//!                        └ drop, join ► it waits for the dialogue's end, and fails if the client deviated
+//! ```
+//!
 //! ```
 //! use mconnect_core::Connect;
 //! use mconnect_core::server::{Rule, Setup, Stage};
@@ -207,7 +215,29 @@ impl Server {
         self.shared.state().sessions.clone()
     }
 
-    /// Waits for the next message that this call has not given yet; `None` if none came in time.
+    /// Waits for the next message that this call has not returned yet; `None` if none came in time.
+    ///
+    /// ```
+    /// use std::thread;
+    /// use std::time::Duration;
+    ///
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::start()?;
+    /// let port = server.port();
+    /// // The client under test, in a thread or a process of its own.
+    /// let client = thread::spawn(move || {
+    ///     let mut session = Connect::new("127.0.0.1", port).open()?;
+    ///     session.greeting()?;
+    ///     session.hello("client.example")?;
+    ///     session.pipeline(["MAIL FROM:<a@example.org>", "RCPT TO:<b@example.org>"])?;
+    ///     session.message("It works.\n".as_bytes())
+    /// });
+    /// let message = server.wait_for_message(Duration::from_secs(10)).ok_or("no message came")?;
+    /// assert_eq!(message.text(), "It works.\r\n");
+    /// client.join().unwrap()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wait_for_message(&self, patience: Duration) -> Option<Message> {
         let state = self.shared.state();
         let waited =
@@ -231,6 +261,18 @@ impl Server {
     }
 
     /// Waits for the end of the dialogue, or stops a receiver, or a dialogue that is played again and again.
+    ///
+    /// ```
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::play("S: 220 hi\nC: EHLO client.example\nS: 250 hello")?;
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.greeting()?;
+    /// session.send_line("HELO client.example")?;
+    /// let error = server.join().unwrap_err();
+    /// assert!(error.to_string().starts_with("line 2 of the dialogue: expected `C: EHLO client.example`, got `HELO"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// Why the dialogue did not come to its end.

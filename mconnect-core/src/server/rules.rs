@@ -7,6 +7,12 @@ use crate::dialogue::is_like;
 use crate::protocol::{Meaning, ReplyLine, Request};
 
 /// A stage of a session, at which a [`Rule`] can hold.
+///
+/// ```text
+///   Greeting ► Hello ► StartTls ► Hello ► Auth ► Mail ► Recipient ... ► Data ► Body ► Message ► Mail ... ► Quit
+/// ```
+/// A rule at [`Data`](Self::Data) refuses before the message comes, one at [`Message`](Self::Message) when it is here; one
+/// at [`Body`](Self::Body) is for what breaks off in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stage {

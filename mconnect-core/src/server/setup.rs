@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::input::{CLOSE_PATIENCE, Input};
-use super::receive::LARGEST;
 use super::rules::Rule;
 use super::{Server, ServerError, failed};
 use crate::dialogue::{Dialogue, Values};
@@ -295,3 +294,5 @@ impl std::fmt::Debug for Setup {
 const NAME: &str = "loopback.mconnect.test";
 /// What is offered unless it is said otherwise.
 const EXTENSIONS: [&str; 7] = ["PIPELINING", "SIZE", "8BITMIME", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES", "HELP"];
+/// The largest message that is taken, in octets.
+pub(super) const LARGEST: usize = 100 * 1024 * 1024;

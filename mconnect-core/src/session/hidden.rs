@@ -44,7 +44,7 @@ impl Hidden {
         tell(&Event::Received(masked.as_deref().map_or(line, ReplyLine::new)));
     }
 
-    /// Gives a line without the secrets in its text; nothing if there are none, or it is a later piece of a long one.
+    /// Returns a line without the secrets in its text; nothing if there are none, or it is a later piece of a long one.
     fn masked(&self, line: ReplyLine<'_>) -> Option<Vec<u8>> {
         let (raw, content) = (line.raw(), line.content());
         let start = content.len() - line.text().len();
@@ -68,7 +68,7 @@ impl Hidden {
         self.find(bytes).is_some()
     }
 
-    /// Gives where the first secret stands.
+    /// Returns where the first secret stands.
     fn find(&self, bytes: &[u8]) -> Option<Range<usize>> {
         let secrets = self.secrets();
         let found = secrets.iter().filter_map(|secret| memmem::find(bytes, secret).map(|at| at..at + secret.len()));

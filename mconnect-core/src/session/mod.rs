@@ -35,15 +35,35 @@ pub use tokio::{AsyncSession, AsyncStream};
 pub use writer::Writer;
 
 use crate::closer::Closer;
-use crate::error::{Action, Context, Error, Peer, Truncation};
+use crate::error::{Action, Context, Error, Peer};
 use crate::observer::Observer;
 use crate::protocol::{Extensions, Limits, Phase, Reply, ReplyLine, Request, Standing, Tracker};
-use crate::stream::{ChannelBindings, Stream};
+use crate::stream::{ChannelBindings, Stream, Truncation};
 use shared::{Deadline, Shared};
 
 /// A session with an SMTP server, used by one thread; [`split`](Self::split) makes two of it.
 ///
 /// Every wait has a deadline, from [`Timeouts`]. A negative reply is a value; see [`Reply::require`].
+///
+/// ```text
+///   from_stream, Connect::open          Session                          what it becomes
+///                        │    greeting, hello, command,
+///                        └──► pipeline, message, send_line,   ──► upgrade  ► the same inside TLS
+///                             read_line, read_reply, quit     ──► split    ► Reader and Writer, for two threads
+///                             (deadlines, one thread)         ──► into_raw ► bytes, followed by nobody
+///                                                             ──► close, quit, reset ► the end
+/// ```
+///
+/// There are three ways to talk, and they may be mixed. [`command`](Self::command), [`pipeline`](Self::pipeline) and
+/// [`message`](Self::message) send and read what answers. [`send_line`](Self::send_line) and [`send`](Self::send) send
+/// without reading, [`read_reply`](Self::read_reply) and [`read_line`](Self::read_line) read without sending: for tests
+/// that break the rules on purpose. [`receive`](Self::receive) and [`is_ready`](Self::is_ready) serve one thread that
+/// waits for something else, too. Whichever is used, the session follows what passes: [`phase`](Self::phase) says what the
+/// next octets will mean to the server, [`outstanding`](Self::outstanding) how many replies it still owes.
+///
+/// After an error of reading or writing nothing more is worth sending: which replies belong to which commands is not known
+/// any more. An [`Error::OutOfStep`] and an [`Error::LineBreak`] are the caller's, have sent nothing, and leave the session
+/// as it was.
 #[doc(alias = "client")]
 #[doc(alias = "smtp")]
 #[doc(alias = "telnet")]
@@ -65,6 +85,21 @@ pub(crate) struct Settings {
 impl Session {
     /// Begins a session over a stream that is open already; [`Connect::over`](crate::Connect::over) does so with other
     /// settings than the defaults. `name` is the other end's name in errors.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use std::net::TcpStream;
+    ///
+    /// use mconnect_core::{Session, server::Server};
+    ///
+    /// let server = Server::start()?;
+    /// let stream = TcpStream::connect(("127.0.0.1", server.port()))?;
+    /// let mut session = Session::from_stream(stream, "the server next door");
+    /// session.greeting()?.require(220)?;
+    /// session.quit()?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "child process")]
     #[doc(alias = "pipe")]
     pub fn from_stream(stream: impl Stream + 'static, name: &str) -> Self {
@@ -92,7 +127,21 @@ impl Session {
         Self { reader, writer: Writer::new(shared, stream) }
     }
 
-    /// Reads the next line, or a piece of one longer than the limit; `None` after the server closed.
+    /// Reads the next line, or a piece of one longer than the limit; `None` after the server closed. A line is shown as
+    /// it came, whether or not it can be one of a reply; the whole line has the time of the reply due next.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.send_line("HELP")?;
+    /// while session.outstanding() > 0 {
+    ///     let line = session.read_line()?.ok_or("the server closed")?;
+    ///     println!("{line}");
+    /// }
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`read_reply`](Self::read_reply), but for the limits and the end.
@@ -106,14 +155,33 @@ impl Session {
         ready(self.reader.read_line_by(&Blocking, Some(deadline)))
     }
 
-    /// Gives what was received and not read yet: what came of an unfinished line, when a deadline has passed.
+    /// Returns what was received and not read yet: what came of an unfinished line, when a deadline has passed.
     pub fn buffered(&self) -> &[u8] {
         self.reader.buffered()
     }
 
     /// Waits until something was received, or the server closed, at most this long; whether or not a line ends with it,
     /// and even if it was something that TLS keeps to itself.
-    /// Together with [`is_ready`](Self::is_ready), this lets one thread serve a session and something else.
+    /// Together with [`is_ready`](Self::is_ready), this lets one thread serve a session and something else: it reads lines
+    /// as long as the session is ready, does the other thing, and waits again. On Unix, `as_fd` has the descriptor for
+    /// a `poll` of both.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use std::time::Duration;
+    ///
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+    /// while session.outstanding() > 0 {
+    ///     session.receive(Duration::from_secs(5))?;
+    ///     while session.is_ready() {
+    ///         let Some(line) = session.read_line()? else { break };
+    ///         println!("{line}");
+    ///     }
+    /// }
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Timeout`].
@@ -133,7 +201,7 @@ impl Session {
         ready(self.reader.has_arrived(&Blocking))
     }
 
-    /// Gives the time that the reply due next may take.
+    /// Returns the time that the reply due next may take.
     pub fn reply_timeout(&self) -> Duration {
         self.shared().deadline().reply_timeout()
     }
@@ -153,7 +221,8 @@ impl Session {
         self.shared().late(Action::ReadReply, Deadline::after(after), self.buffered().to_vec())
     }
 
-    /// Sends one line and its CR LF, in one write.
+    /// Sends one line and its CR LF, in one write, and reads nothing: what answers is due then. Several in a row are a
+    /// pipeline by hand, whatever the server offered; nothing is refused here because of the phase.
     ///
     /// # Errors
     /// [`Error::LineBreak`] if the line holds CR or LF, with nothing sent; otherwise as [`send`](Self::send).
@@ -163,7 +232,21 @@ impl Session {
     }
 
     /// Sends exactly these bytes. What the server says meanwhile is kept, so that a server that does not read before it
-    /// is read from blocks nothing.
+    /// is read from blocks nothing. No line end is added, no dot doubled; that the bytes may be cut anywhere keeps the
+    /// session's view of the phase right all the same.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+    /// # session.greeting()?;
+    /// // A client that ends its lines with LF alone: what does the server say?
+    /// session.send(b"NO")?;
+    /// session.send(b"OP\n")?;
+    /// println!("{}", session.read_reply()?);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Timeout`] if no byte went out for the time of a block; [`Error::Io`], [`Error::Aborted`].
@@ -176,7 +259,9 @@ impl Session {
         ready(self.send_by(&Blocking, bytes))
     }
 
-    /// Sends QUIT, reads its reply, and closes.
+    /// Sends QUIT, reads its reply, and closes
+    /// ([RFC 5321, section 4.1.1.10](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.10)). A server that does not
+    /// close after that gets [`Timeouts::closing`] for it.
     ///
     /// # Errors
     /// As [`command`](Self::command).
@@ -197,7 +282,7 @@ impl Session {
         self.writer.truncate(how)
     }
 
-    /// Closes in an orderly way: reads the replies that are still due and gives them, ends the sending side, waits a
+    /// Closes in an orderly way: reads the replies that are still due and returns them, ends the sending side, waits a
     /// moment for the server to do the same, and closes.
     ///
     /// # Errors
@@ -206,7 +291,8 @@ impl Session {
         ready(self.close_by(&Blocking))
     }
 
-    /// Tears the connection down, so that the server sees a reset.
+    /// Tears the connection down, so that the server sees a reset: after half a message, so that nobody takes it for a
+    /// whole one, or to see what a server makes of it.
     ///
     /// # Errors
     /// If the stream is none that can be reset.
@@ -220,7 +306,7 @@ impl Session {
         socket2::SockRef::from(&fd).set_linger(Some(Duration::ZERO))
     }
 
-    /// Gives the two halves, for two threads. The reading half waits without a deadline;
+    /// Returns the two halves, for two threads. The reading half waits without a deadline;
     /// [`Writer::wait`] keeps it for both.
     ///
     /// ```
@@ -254,14 +340,32 @@ impl Session {
         Self { reader, writer }
     }
 
-    /// Gives the bare streams; what was received and not yet read comes first from the reader.
+    /// Returns the bare streams; what was received and not yet read comes first from the reader. Nothing is followed or
+    /// translated any more, observers get the bytes as they are, and the session is in [`Phase::Raw`]: for a protocol of
+    /// one's own after the greeting, or for what telnet is used for.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// # let session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+    /// let (mut reader, mut writer) = session.into_raw();
+    /// writer.send(b"NOOP\r\nQUIT\r\n")?;
+    /// let (mut said, mut buffer) = (Vec::new(), [0; 512]);
+    /// while let count @ 1.. = reader.receive(&mut buffer)? {
+    ///     said.extend_from_slice(&buffer[..count]);
+    /// }
+    /// assert!(said.starts_with(b"220 "));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_raw(self) -> (RawReader, RawWriter) {
         raw::into_raw(self.reader, self.writer)
     }
 
     /// Keeps a secret from observers: where it is sent outside of AUTH, it and the rest of its line come as
     /// [`SentSecret`](crate::Event::SentSecret); where the server repeats it in a reply, it comes as stars. One that is
-    /// cut by two writes is not found, nor one in the later pieces of a reply line longer than the limit.
+    /// cut by two writes is not found, nor one in the later pieces of a reply line longer than the limit. What AUTH sends
+    /// is kept from them without this.
     pub fn hide(&self, secret: impl AsRef<[u8]>) {
         self.shared().hidden.add(secret.as_ref());
     }
@@ -271,7 +375,7 @@ impl Session {
         self.shared().forgo_empty_line();
     }
 
-    /// Says where the session stands.
+    /// Says where the session stands: phase, replies due, whether the two ends are in step, all of one moment.
     pub fn standing(&self) -> Standing {
         self.shared().tracker().standing()
     }
@@ -307,12 +411,12 @@ impl Session {
         self.shared().tracker().phase()
     }
 
-    /// Gives how many replies are due.
+    /// Returns how many replies are due.
     pub fn outstanding(&self) -> usize {
         self.shared().tracker().outstanding()
     }
 
-    /// Gives what the server advertised in its last positive reply to EHLO or LHLO.
+    /// Returns what the server advertised in its last positive reply to EHLO or LHLO.
     pub fn extensions(&self) -> Option<Extensions> {
         self.shared().tracker().extensions().cloned()
     }
@@ -322,17 +426,17 @@ impl Session {
         self.writer.channel_bindings()
     }
 
-    /// Gives the other end.
+    /// Returns the other end.
     pub fn peer(&self) -> &Peer {
         &self.shared().peer
     }
 
-    /// Gives the address of this end, if it has one.
+    /// Returns the address of this end, if it has one.
     pub fn local_address(&self) -> Option<SocketAddr> {
         self.shared().local
     }
 
-    /// Gives a handle that closes the session from another thread.
+    /// Returns a handle that closes the session from another thread.
     pub fn closer(&self) -> Closer {
         self.shared().closer.clone()
     }
@@ -387,7 +491,7 @@ impl Session {
 
 #[cfg(unix)]
 impl Session {
-    /// Gives the descriptor that is readable when something may be received, if the stream has one. What was received
+    /// Returns the descriptor that is readable when something may be received, if the stream has one. What was received
     /// already does not make it readable: ask [`is_ready`](Self::is_ready) first.
     pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         self.reader.as_fd()

@@ -13,14 +13,16 @@ use crate::observer::Event;
 use crate::stream::Stream;
 
 /// Reads what the server sends, beginning with what was received before. It waits without a deadline;
-/// [`RawWriter::wait_end`] keeps one, and a [`Closer`] ends any wait.
+/// [`RawWriter::wait_end`] keeps one, and a [`Closer`] ends any wait. [`Read`] does the same as
+/// [`receive`](Self::receive), with the [`Error`] inside an [`io::Error`].
 pub struct RawReader {
     shared: Arc<Shared>,
     stream: Arc<dyn Stream>,
     received: io::Cursor<Vec<u8>>,
 }
 
-/// Writes to the server.
+/// Writes to the server. [`Write`] does the same as [`send`](Self::send), with the [`Error`] inside an [`io::Error`];
+/// nothing is buffered, so that flushing does nothing.
 pub struct RawWriter {
     shared: Arc<Shared>,
     stream: Arc<dyn Stream>,
@@ -105,7 +107,7 @@ impl RawWriter {
         self.shared.wait_end(patience)
     }
 
-    /// Gives a handle that closes the session from another thread.
+    /// Returns a handle that closes the session from another thread.
     pub fn closer(&self) -> Closer {
         self.shared.closer.clone()
     }

@@ -9,13 +9,21 @@ use super::Writer;
 use super::drive::{Blocking, Drive, ready};
 use super::shared::{Deadline, Shared};
 use crate::closer::Closer;
-use crate::error::{Action, Error, Truncation};
+use crate::error::{Action, Error};
 use crate::observer::Event;
 use crate::protocol::{LineBuffer, Reply, ReplyBuilder, ReplyLine, Standing};
-use crate::stream::Stream;
+use crate::stream::{Stream, Truncation};
 
 /// The half of a session that reads. By itself it waits without a deadline: [`Writer::wait`] keeps the deadline for
 /// both halves, and a [`Closer`](crate::Closer) ends any wait.
+///
+/// ```text
+///   thread 1                          thread 2
+///   Reader::read_line ◄── network     Writer::send_line ──► network
+///          │                                  │
+///          └── follows the line ──►  phase,   └── wait: until no reply is due
+///                                replies due ◄────────┘
+/// ```
 pub struct Reader {
     shared: Arc<Shared>,
     stream: Arc<dyn Stream>,
@@ -49,7 +57,7 @@ impl Reader {
         ready(self.read_line_by(&Blocking, None))
     }
 
-    /// Reads the next reply, whole.
+    /// Reads the next reply, whole. What it answers is in it ([`Reply::request`]).
     ///
     /// # Errors
     /// [`Error::Closed`], [`Error::Limit`], [`Error::Io`], [`Error::Aborted`].
@@ -83,7 +91,7 @@ impl Reader {
         self.shared.tracker().standing()
     }
 
-    /// Gives a handle that closes the session from another thread.
+    /// Returns a handle that closes the session from another thread.
     pub fn closer(&self) -> Closer {
         self.shared.closer.clone()
     }
@@ -275,7 +283,7 @@ impl Reader {
         }
     }
 
-    /// Gives the stream the time left, unless the one that it has serves as well: about as much.
+    /// Leaves the stream the time left, unless the one that it has serves as well: about as much.
     fn set_timeout(&mut self, left: Option<Duration>) {
         let serves = match (self.timeout, left) {
             (None, None) => true,

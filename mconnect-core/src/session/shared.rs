@@ -88,7 +88,7 @@ impl Deadline {
         if self.is_overall { self.left().unwrap_or(self.after) } else { self.after }
     }
 
-    /// Gives the time left; `None` if there is no end to it.
+    /// Returns the time left; `None` if there is no end to it.
     pub fn left(self) -> Option<Duration> {
         self.at.map(|at| at.saturating_duration_since(Instant::now()))
     }
@@ -145,7 +145,7 @@ impl Shared {
         self.within(self.stage())
     }
 
-    /// Gives the time of the stage that the session is in.
+    /// Returns the time of the stage that the session is in.
     pub fn stage(&self) -> Duration {
         match self.tracker().awaited() {
             Some(Request::Greeting) => self.timeouts.greeting,

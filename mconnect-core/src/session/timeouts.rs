@@ -5,6 +5,15 @@ use std::time::Duration;
 /// How long each stage may take. The defaults are those of
 /// [RFC 5321, section 4.5.3.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2).
 ///
+/// ```text
+///   resolve   connect       greeting        command          data           block           end_of_data   closing
+///   ├── connect: all ─┤├─ from opening ─┤├─ from the ─┤├─ DATA to 354 ─┤├─ each write ─┤├─ dot to 250 ─┤├─ 221 to the end
+///      attempt: each                        last octet                     that moves on
+/// ```
+///
+/// Each is for the whole of what is awaited, however many pieces it comes in: a server that sends an octet a second does
+/// not push it back. All of a session together may have a deadline, too ([`Connect::deadline`](crate::Connect::deadline)).
+///
 /// ```
 /// use std::time::Duration;
 /// use mconnect_core::Timeouts;

@@ -13,7 +13,7 @@ use crate::stream::Stream;
 impl Session {
     /// Goes on over another stream, which `wrap` makes of this one: anybody's TLS, after the 220 to STARTTLS or before
     /// anything else. What the server said before is forgotten ([`extensions`](Self::extensions) too). `wrap` keeps its
-    /// own deadline, best that of [`reply_timeout`](Self::patience), and may give something besides the stream.
+    /// own deadline, best that of [`reply_timeout`](Self::reply_timeout), and may return something besides the stream.
     ///
     /// # Errors
     /// [`Error::OutOfStep`] if replies are due, other than to what was sent together with STARTTLS;

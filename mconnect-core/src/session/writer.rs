@@ -11,12 +11,15 @@ use super::Reader;
 use super::drive::{Blocking, Drive, ready};
 use super::shared::Shared;
 use crate::closer::Closer;
-use crate::error::{Action, Error, Peer, Truncation};
+use crate::error::{Action, Error, Peer};
 use crate::observer::Event;
 use crate::protocol::{Extensions, Phase, Request, Standing, wipe};
-use crate::stream::{ChannelBindings, Stream};
+use crate::stream::{ChannelBindings, Stream, Truncation};
 
 /// The half of a session that writes, and that keeps the deadlines while another thread reads.
+///
+/// Nothing here waits for a reply but [`wait`](Self::wait); what one asks for between two of them goes out as a group. The
+/// halves share what is known of the session, so that either says the same of [`standing`](Self::standing).
 pub struct Writer {
     shared: Arc<Shared>,
     stream: Arc<dyn Stream>,
@@ -48,7 +51,8 @@ impl Writer {
         ready(self.send_by(&Blocking, bytes, None)).1
     }
 
-    /// Waits until no reply is due, or the server closed, and gives the phase then. Another thread has to be reading.
+    /// Waits until no reply is due, or the server closed, and returns the phase then. Another thread has to be reading.
+    /// Each reply has the time of its own stage, counted from when it became the one due next.
     ///
     /// # Errors
     /// [`Error::Timeout`] at the deadline of a reply. The connection is closed then: a late reply must not be taken for
@@ -125,7 +129,7 @@ impl Writer {
         self.shared.tracker().owes(is_it)
     }
 
-    /// Gives what the server advertised in its last positive reply to EHLO or LHLO.
+    /// Returns what the server advertised in its last positive reply to EHLO or LHLO.
     pub fn extensions(&self) -> Option<Extensions> {
         self.shared.tracker().extensions().cloned()
     }
@@ -135,22 +139,22 @@ impl Writer {
         self.stream.channel_bindings()
     }
 
-    /// Gives the address of this end, if it has one.
+    /// Returns the address of this end, if it has one.
     pub fn local_address(&self) -> Option<SocketAddr> {
         self.shared.local
     }
 
-    /// Gives the time that the reply due next may take.
+    /// Returns the time that the reply due next may take.
     pub fn reply_timeout(&self) -> Duration {
         self.shared.deadline().reply_timeout()
     }
 
-    /// Gives the other end.
+    /// Returns the other end.
     pub fn peer(&self) -> &Peer {
         &self.shared.peer
     }
 
-    /// Gives a handle that closes the session from another thread.
+    /// Returns a handle that closes the session from another thread.
     pub fn closer(&self) -> Closer {
         self.shared.closer.clone()
     }

@@ -1,11 +1,8 @@
-//! Certificates as data.
+//! Reading certificates.
 
-use std::fmt;
 use std::net::IpAddr;
-use std::str::FromStr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
-use base64ct::{Base64, Encoding as _};
 use ring::digest::{SHA256, SHA384, SHA512, digest};
 use rustls::pki_types::CertificateDer;
 use x509_cert::der::asn1::AnyRef;
@@ -15,63 +12,10 @@ use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
 use super::name::in_words;
-
-/// A certificate that a server showed: what it says, and its bytes.
-#[doc(alias = "X.509")]
-#[doc(alias = "x509")]
-#[doc(alias = "pem")]
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Certificate {
-    /// Its bytes, in DER.
-    pub der: Vec<u8>,
-    /// Whom it names, as [RFC 4514](https://www.rfc-editor.org/rfc/rfc4514) writes names.
-    pub subject: String,
-    /// Who signed it.
-    pub issuer: String,
-    /// The hosts it is for: names and addresses of its subjectAltName.
-    pub names: Vec<String>,
-    /// The beginning of its validity.
-    pub not_before: SystemTime,
-    /// The end of its validity.
-    pub not_after: SystemTime,
-    /// The kind and size of its public key: `RSA 2048`, `ECDSA P-256`, `Ed25519`.
-    pub key: String,
-    /// The algorithm of the signature on it.
-    pub signature: String,
-    /// The SHA-256 fingerprint of the whole.
-    pub fingerprint: Fingerprint,
-    /// The SHA-256 fingerprint of its public key (of the SubjectPublicKeyInfo), as TLSA records and pins have it.
-    pub key_fingerprint: Fingerprint,
-}
-
-/// A SHA-256 fingerprint, written as 64 hexadecimal digits, and read with or without colons between.
-///
-/// ```
-/// use mconnect_core::tls::Fingerprint;
-///
-/// let colons = ["a0"; 32].join(":");
-/// let fingerprint: Fingerprint = colons.parse()?;
-/// assert_eq!(fingerprint.to_string(), "a0".repeat(32));
-/// # Ok::<(), mconnect_core::tls::InvalidFingerprint>(())
-/// ```
-#[doc(alias = "sha256")]
-#[doc(alias = "TLSA")]
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Fingerprint(pub [u8; 32]);
+use super::{Certificate, Fingerprint};
+use crate::pem::pem;
 
 impl Fingerprint {
-    /// Reads 64 hexadecimal digits, with or without colons between.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut digits = text.chars().filter(|c| *c != ':');
-        let mut bytes = [0; 32];
-        for byte in &mut bytes {
-            let (high, low) = (digits.next()?.to_digit(16)?, digits.next()?.to_digit(16)?);
-            *byte = u8::try_from(high * 16 + low).ok()?;
-        }
-        digits.next().is_none().then_some(Self(bytes))
-    }
-
     fn of(bytes: &[u8]) -> Self {
         let mut print = [0; 32];
         print.copy_from_slice(digest(&SHA256, bytes).as_ref());
@@ -79,33 +23,25 @@ impl Fingerprint {
     }
 }
 
-impl FromStr for Fingerprint {
-    type Err = InvalidFingerprint;
-
-    fn from_str(text: &str) -> Result<Self, InvalidFingerprint> {
-        Self::parse(text).ok_or(InvalidFingerprint(()))
-    }
-}
-
-/// A text is no [`Fingerprint`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a SHA-256 fingerprint has 64 hexadecimal digits")]
-pub struct InvalidFingerprint(());
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
 impl Certificate {
-    /// Reads a certificate in DER; one that cannot be read keeps its bytes and says so as its subject.
+    /// Reads a certificate in DER; one that cannot be read keeps its bytes and says so as its subject: `(not readable)`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use std::time::SystemTime;
+    ///
+    /// use mconnect_core::server::Identity;
+    /// use mconnect_core::tls::Certificate;
+    /// use mconnect_core::tls::rustls::pki_types::{CertificateDer, pem::PemObject as _};
+    ///
+    /// let pem = Identity::self_signed(["mx.example.org"]).pem();
+    /// let certificate = Certificate::from_der(&CertificateDer::from_pem_slice(pem.as_bytes())?);
+    /// assert_eq!(certificate.names, ["mx.example.org"]);
+    /// assert_eq!(certificate.key, "ECDSA P-256");
+    /// assert!(certificate.is_self_issued() && certificate.days_left(SystemTime::now()) >= 28);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn from_der(der: &[u8]) -> Self {
         Self::read(&CertificateDer::from(der))
     }
@@ -145,12 +81,6 @@ impl Certificate {
         })
     }
 
-    /// Says whether it names itself as its issuer.
-    #[must_use]
-    pub fn is_self_issued(&self) -> bool {
-        self.subject == self.issuer
-    }
-
     /// Says whether it could be read; what it names tells nothing of that.
     pub(super) fn is_readable(&self) -> bool {
         self.key != NOT_READABLE
@@ -161,14 +91,6 @@ impl Certificate {
         match self.key.split_once(' ') {
             Some(("RSA", bits)) => bits.parse().is_ok_and(|bits: u32| (2048..=8192).contains(&bits)),
             _ => ["ECDSA P-256", "ECDSA P-384", "Ed25519"].contains(&self.key.as_str()),
-        }
-    }
-
-    /// Returns how many days are left of its validity; below zero if it has expired.
-    pub fn days_left(&self, now: SystemTime) -> i64 {
-        match self.not_after.duration_since(now) {
-            Ok(left) => i64::try_from(left.as_secs() / DAY).unwrap_or(i64::MAX),
-            Err(over) => -i64::try_from(over.duration().as_secs().div_ceil(DAY)).unwrap_or(i64::MAX),
         }
     }
 
@@ -204,16 +126,6 @@ pub(super) fn end_point(der: &[u8]) -> Option<Vec<u8>> {
         _ => return None,
     };
     Some(digest(hash, der).as_ref().to_vec())
-}
-
-/// Writes something as PEM ([RFC 7468](https://www.rfc-editor.org/rfc/rfc7468)).
-pub(crate) fn pem(label: &str, der: &[u8]) -> String {
-    let mut pem = format!("-----BEGIN {label}-----\n");
-    for line in Base64::encode_string(der).as_bytes().chunks(64) {
-        pem.push_str(&String::from_utf8_lossy(line));
-        pem.push('\n');
-    }
-    pem + &format!("-----END {label}-----\n")
 }
 
 fn host(name: &GeneralName) -> Option<String> {
@@ -283,8 +195,6 @@ const ALGORITHMS: &[(&str, &str)] = &[
 ];
 
 const NOT_READABLE: &str = "(not readable)";
-/// In seconds.
-const DAY: u64 = 24 * 60 * 60;
 
 #[cfg(test)]
 mod tests {

@@ -5,18 +5,32 @@ use std::io;
 
 use rustls::{AlertDescription, Error, PeerIncompatible, PeerMisbehaved};
 
+use crate::error::{TlsFailure, TlsWords};
 use crate::protocol::Visible;
 
 /// Makes an error of what the connection says: the least version of TLS that is spoken, and how far the two had come, tell
 /// what is meant.
 pub(super) fn failure(error: Error, least: &'static str, stage: Stage) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, Failure { error, least, stage })
+    let failure = Failure { error: &error, least, stage };
+    let (kind, words) = (failure.kind(), failure.to_string());
+    told(kind, words, Some(Box::new(error)))
+}
+
+/// Makes an error of an answer to the beginning of a handshake that is no TLS.
+pub(super) fn not_tls(bytes: &[u8]) -> io::Error {
+    let line = first_line(bytes);
+    let words = format!("the server answered the handshake in plain text, with \"{}\"", Visible(&line));
+    told(TlsFailure::PlainText(line), words, None)
+}
+
+fn told(failure: TlsFailure, words: String, beneath: Option<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, TlsWords { failure, words, beneath })
 }
 
 /// Returns what rustls says, if an error is of its making.
 pub(super) fn rustls_error(error: &io::Error) -> Option<&Error> {
     let inner = error.get_ref()?;
-    inner.downcast_ref().or_else(|| Some(&inner.downcast_ref::<Failure>()?.error))
+    inner.downcast_ref().or_else(|| inner.downcast_ref::<TlsWords>()?.beneath.as_ref()?.downcast_ref())
 }
 
 /// How far a handshake has come.
@@ -29,17 +43,16 @@ pub(super) enum Stage {
     Done,
 }
 
-/// A failure of the TLS protocol; the cause is what rustls says.
-#[derive(Debug)]
-struct Failure {
-    error: Error,
+/// A failure of the TLS protocol.
+struct Failure<'a> {
+    error: &'a Error,
     least: &'static str,
     stage: Stage,
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for Failure<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.error {
+        match self.error {
             Error::AlertReceived(alert) => {
                 write!(f, "the server sent the alert {}: {}", name(*alert), self.meaning(*alert))
             }
@@ -72,9 +85,47 @@ fn visible(words: &impl fmt::Display) -> String {
     Visible(words.to_string().as_bytes()).to_string()
 }
 
-impl std::error::Error for Failure {}
+impl Failure<'_> {
+    fn kind(&self) -> TlsFailure {
+        match self.error {
+            Error::AlertReceived(alert) => self.kind_of(*alert),
+            Error::PeerIncompatible(
+                PeerIncompatible::ServerDoesNotSupportTls12Or13
+                | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+                | PeerIncompatible::Tls12NotOffered
+                | PeerIncompatible::Tls12NotOfferedOrEnabled,
+            ) => TlsFailure::OldVersion { least: self.least },
+            Error::PeerIncompatible(_) => TlsFailure::NothingInCommon,
+            Error::InvalidMessage(_) => TlsFailure::NoTls,
+            _ => TlsFailure::Other,
+        }
+    }
 
-impl Failure {
+    fn kind_of(&self, alert: AlertDescription) -> TlsFailure {
+        match (alert, self.stage) {
+            (AlertDescription::HandshakeFailure, Stage::Done) => TlsFailure::Other,
+            (AlertDescription::HandshakeFailure, Stage::Agreed) | (AlertDescription::CertificateRequired, _) => {
+                TlsFailure::CertificateWanted
+            }
+            (AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity, _) => {
+                TlsFailure::NothingInCommon
+            }
+            (AlertDescription::ProtocolVersion, _) => TlsFailure::OldVersion { least: self.least },
+            (
+                AlertDescription::BadCertificate
+                | AlertDescription::UnsupportedCertificate
+                | AlertDescription::CertificateRevoked
+                | AlertDescription::CertificateExpired
+                | AlertDescription::CertificateUnknown
+                | AlertDescription::UnknownCA,
+                _,
+            ) => TlsFailure::CertificateRefused,
+            (AlertDescription::UnrecognisedName, _) => TlsFailure::UnknownName,
+            (AlertDescription::InternalError, _) => TlsFailure::ServerFault,
+            _ => TlsFailure::Other,
+        }
+    }
+
     fn meaning(&self, alert: AlertDescription) -> String {
         let meaning = match alert {
             AlertDescription::HandshakeFailure if self.stage == Stage::Done => "it wanted another handshake",
@@ -101,24 +152,6 @@ impl Failure {
         meaning.to_owned()
     }
 }
-
-/// An answer to the beginning of a handshake that is no TLS.
-#[derive(Debug)]
-pub(super) struct NotTls(Vec<u8>);
-
-impl NotTls {
-    pub fn new(bytes: &[u8]) -> Self {
-        Self(first_line(bytes))
-    }
-}
-
-impl fmt::Display for NotTls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the server answered the handshake in plain text, with \"{}\"", Visible(&self.0))
-    }
-}
-
-impl std::error::Error for NotTls {}
 
 /// Something behind the last record that is no TLS.
 #[derive(Debug)]

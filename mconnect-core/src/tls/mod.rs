@@ -10,6 +10,24 @@
 //! says otherwise, what is wrong with them is an error then; but a client with a certificate of its own ends it before that
 //! goes to a server that is not proven.
 //!
+//! # How it begins and ends
+//! ```text
+//!                 plain text is here already
+//!   220 to STARTTLS ──────────────────────► Error::Injection
+//!   (or a new connection)
+//!          │ handshake                alert, no TLS, time's up
+//!          ├──────────────────────────────► Error::Tls, Error::Timeout
+//!          │ finished, not proven           (not with Config::insecure)
+//!          ├──────────────────────────────► Error::Untrusted, with the Info
+//!          ▼
+//!      Session inside TLS, Info: EHLO comes again
+//!          │
+//!          ├ half_close ► close_notify, the other end's is still awaited
+//!          ├ the other end's close_notify ► the end of the stream: nothing is missing
+//!          └ the connection ends without it ► Truncation: what came last may be cut short
+//! ```
+//! After any of the errors the connection is closed: nothing that was meant for TLS goes out in the clear.
+//!
 //! # Beside another provider of cryptography
 //! Here, rustls is used with ring, which is named wherever it is used: nothing here asks for a process-wide default
 //! provider, or installs one. But Cargo builds rustls once for the whole program. Where the rest of it uses rustls with
@@ -47,10 +65,9 @@
 mod after;
 mod certificate;
 mod errors;
-#[cfg(feature = "json")]
-mod json;
 mod name;
 mod own;
+mod provider;
 mod received;
 mod starttls;
 mod state;
@@ -63,30 +80,36 @@ mod verify;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ClientConnection, CommonState, KeyLogFile, ProtocolVersion, RootCertStore};
 
 pub use crate::calendar::date;
-#[cfg_attr(not(feature = "server"), allow(unused_imports, reason = "a server's key is written so, too"))]
-pub(crate) use certificate::pem;
-pub use certificate::{Certificate, Fingerprint, InvalidFingerprint};
+pub use crate::tls_info::{Certificate, Fingerprint, Info, InvalidFingerprint, Problem};
 pub use rustls;
 pub use stream::TlsStream;
-pub use verify::Problem;
 
 use crate::error::{Action, Error};
 use crate::observer::Event;
-use crate::protocol::Visible;
 use crate::session::{Blocking, Drive, Session, ready};
 use crate::stream::Stream;
-use verifier::{Found, Verifier, provider};
+use provider::provider;
+use verifier::{Found, Verifier};
 
 /// How TLS is to be, and whom to trust. By default: the system's trust store, and the name that was connected to.
 ///
-/// The trust store is read when a certificate is verified that depends on it, once.
+/// The trust store is read when a certificate is verified that depends on it, once, however many sessions and clones of
+/// the configuration use it: make one, and keep it.
+///
+/// | to trust | there is |
+/// |---|---|
+/// | whom the system trusts | nothing to be set |
+/// | an authority, or a certificate, of one's own | [`authorities`](Self::authorities) |
+/// | one public key, whatever else the certificate says | [`pin`](Self::pin) |
+/// | anybody, and to know what was wrong | [`insecure`](Self::insecure) |
+/// | whom one's own verifier lets pass | [`from_rustls`](Self::from_rustls) |
 #[doc(alias = "ssl")]
 #[doc(alias = "verify")]
 #[doc(alias = "TlsConnector")]
@@ -121,58 +144,6 @@ pub enum ConfigError {
     Rustls(rustls::Error),
 }
 
-/// What a handshake agreed on, and what the server showed.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Info {
-    /// The protocol: `TLS 1.3`.
-    pub version: String,
-    /// The cipher suite: `TLS_AES_128_GCM_SHA256`.
-    pub suite: String,
-    /// The key exchange: `X25519`.
-    pub key_exchange: Option<String>,
-    /// The name that was asked for.
-    pub name: String,
-    /// The server's certificates, its own first.
-    pub certificates: Vec<Certificate>,
-    /// Everything that is wrong with them; nothing if the server is verified.
-    pub problems: Vec<Problem>,
-}
-
-impl Info {
-    /// Says whether the server is the one that was asked for.
-    #[must_use]
-    pub fn is_verified(&self) -> bool {
-        self.problems.is_empty()
-    }
-
-    /// Returns what is wrong, in words.
-    pub fn reason(&self) -> String {
-        self.problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
-    }
-}
-
-impl fmt::Display for Info {
-    /// Writes all of it on one line; what the server has chosen is made visible in it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}", self.version, self.suite)?;
-        if let Some(key_exchange) = &self.key_exchange {
-            write!(f, ", {key_exchange}")?;
-        }
-        if let Some(leaf) = self.certificates.first() {
-            let names = if leaf.names.is_empty() { leaf.subject.clone() } else { leaf.names.join(" ") };
-            let (names, issuer) = (Visible(names.as_bytes()), Visible(leaf.issuer.as_bytes()));
-            write!(f, "; certificate for {names}, issued by {issuer}")?;
-            let plural = |days: i64| if days == 1 { "" } else { "s" };
-            match leaf.days_left(SystemTime::now()) {
-                days @ 0.. => write!(f, ", expires in {days} day{}", plural(days))?,
-                days => write!(f, ", expired {} day{} ago", -days, plural(-days))?,
-            }
-        }
-        if self.is_verified() { write!(f, "; verified") } else { write!(f, "; NOT verified: {}", self.reason()) }
-    }
-}
-
 impl Config {
     /// Verifies with the system's trust store and the name that was connected to.
     pub fn new() -> Self {
@@ -185,7 +156,9 @@ impl Config {
         Self { own: Some(config), ..Self::default() }
     }
 
-    /// Asks for this host, and requires a certificate for it, instead of the name that was connected to.
+    /// Asks for this host (SNI, [RFC 6066, section 3](https://www.rfc-editor.org/rfc/rfc6066#section-3)), and requires a
+    /// certificate for it, instead of the name that was connected to: for a server behind an address, a tunnel, a port of
+    /// this machine.
     #[must_use]
     pub fn name(mut self, name: &str) -> Self {
         self.name = Some(name.to_owned());
@@ -207,6 +180,25 @@ impl Config {
 
     /// Trusts the server with this public key, and no other: the certificate's name, time and issuer do not matter then.
     /// Of several pins, one has to fit.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::server::{Identity, Setup};
+    /// use mconnect_core::{Connect, tls};
+    ///
+    /// let identity = Identity::self_signed(["somebody.else.example"]);
+    /// let server = Setup::new().tls(&identity).tls_first().start()?;
+    ///
+    /// // From a TLSA record, a file of known hosts, an earlier visit.
+    /// let key = identity.key_fingerprint();
+    /// let session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// let (mut session, info) = session.upgrade(&tls::Config::new().pin(key))?;
+    /// assert!(info.is_verified());
+    /// session.greeting()?.require(220)?;
+    /// session.quit()?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "DANE")]
     #[doc(alias = "TLSA")]
     #[must_use]
@@ -215,7 +207,8 @@ impl Config {
         self
     }
 
-    /// Goes on whatever is wrong with the server's certificates; [`Info::problems`] says what.
+    /// Goes on whatever is wrong with the server's certificates; [`Info::problems`] says what. Anybody between the two can
+    /// read and change what is sent then: this is for looking at servers, not for passwords.
     #[doc(alias = "danger_accept_invalid_certs")]
     #[must_use]
     pub fn insecure(mut self) -> Self {
@@ -223,14 +216,16 @@ impl Config {
         self
     }
 
-    /// Speaks TLS 1.3 only.
+    /// Speaks TLS 1.3 only; otherwise 1.2 and 1.3. What is older is not spoken here at all
+    /// ([RFC 8996](https://www.rfc-editor.org/rfc/rfc8996)).
     #[must_use]
     pub fn only_13(mut self) -> Self {
         self.is_13_only = true;
         self
     }
 
-    /// Writes the session's secrets to the file that the environment variable `SSLKEYLOGFILE` names, if it does.
+    /// Writes the session's secrets to the file that the environment variable `SSLKEYLOGFILE` names, if it does: with them,
+    /// Wireshark reads what was recorded of the wire.
     #[doc(alias = "SSLKEYLOGFILE")]
     #[doc(alias = "wireshark")]
     #[must_use]

@@ -17,8 +17,8 @@ use super::after::AfterTls;
 use super::certificate::end_point;
 use super::errors;
 use super::state::State;
-use crate::error::Truncation;
 use crate::session::{Blocking, Drive, ready};
+use crate::stream::Truncation;
 use crate::stream::{ChannelBindings, Stream, left};
 
 /// A TLS connection over another stream.
@@ -100,7 +100,7 @@ impl TlsStream {
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("the server closed {how}")));
                 }
                 Ok(_) if is_first && !plain.is_empty() => {
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, errors::NotTls::new(&plain)));
+                    return Err(errors::not_tls(&plain));
                 }
                 Ok(_) => is_first = false,
                 Err(error) if is_to_repeat(&error) => drop(drive.readable(deadline).await),

@@ -1,22 +1,20 @@
 //! What is looked at during the handshake: whether the server holds the key of the certificate that it shows, and what the
 //! certificates are worth.
 
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{
-    CryptoProvider, verify_tls12_signature, verify_tls13_signature, verify_tls13_signature_with_raw_key,
-};
+use rustls::crypto::{verify_tls12_signature, verify_tls13_signature, verify_tls13_signature_with_raw_key};
 use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, PeerMisbehaved, SignatureScheme};
 use x509_cert::der::asn1::AnyRef;
 use x509_cert::der::{Decode as _, Encode as _};
 use x509_cert::spki::SubjectPublicKeyInfoOwned as PublicKey;
 
-use super::Config;
-use super::certificate::Certificate;
-use super::verify::{Problem, Trust, problems};
+use super::provider::provider;
+use super::verify::{Trust, problems};
+use super::{Certificate, Config, Problem};
 
 /// Keeps what the server shows and what is wrong with it, for one handshake. Every certificate may pass, so that the
 /// handshake comes to its end, also certificates that are too old or too odd to be verified; but where the client has one
@@ -161,10 +159,4 @@ fn in_words(error: Error, certificate: &CertificateDer<'_>) -> Error {
         }
         error => error,
     }
-}
-
-pub(super) fn provider() -> Arc<CryptoProvider> {
-    static PROVIDER: LazyLock<Arc<CryptoProvider>> =
-        LazyLock::new(|| Arc::new(rustls::crypto::ring::default_provider()));
-    Arc::clone(&PROVIDER)
 }

@@ -77,6 +77,9 @@ cp "$work/rsa-root.pem" .
 issue rsa-root between $rsa "RSA Intermediate" "$authority"
 issue between rsa $rsa mx.example.org "$names"
 server rsa between
+# Without its chain, though it says where that is.
+issue between alone "$p256" mx.example.org "$names" "authorityInfoAccess=caIssuers;URI:http://ca.example.org/between.der"
+server alone
 issue rsa-root p384 "$p384" mx.example.org "$names"
 server p384
 issue rsa-root version1 "$p256" mx.example.org

@@ -273,3 +273,57 @@ fn a_221_that_came_before_quit_does_not_answer_it() {
     let failures = failures(&played);
     assert!(failures.len() == 1 && failures[0].contains("`221 bye`, which nobody asked for"), "{failures:?}");
 }
+
+#[test]
+fn a_reply_too_many_behind_the_last_step_is_found() {
+    for (said, dialogue, got) in [
+        ("S: 250 ok\nS: 250 again", "S: 220\nC: NOOP\nS: 250", Some("`250 again\\r\\n`, which nobody asked for")),
+        ("S: 250 ok\nS> 25", "S: 220\nC: NOOP\nS: 250", Some("`25`, which nobody asked for")),
+        ("S: 250 ok\nS: 421 bye", "S: 220\nC: NOOP\nS: 250\nS? 250", Some("`421 bye`, which nobody asked for")),
+        ("S: 250 ok\nS: 421 bye", "S: 220\nC: NOOP\nS: 250\nS: 421", None),
+        ("S: 250 ok", "S: 220\nC: NOOP", None),
+        ("S: 250 ok", "S: 220\nC: NOOP\nS: 250\nC: *close*", None),
+    ] {
+        let server = Server::play(format!("S: 220 hi\nC: NOOP\n{said}\nC: *close*").as_str()).unwrap();
+        let session = Connect::new("127.0.0.1", server.port()).open().unwrap();
+        let mut played = session.play(&Dialogue::parse(dialogue).unwrap());
+        drop(played.session.take());
+        server.join().unwrap();
+        match (failures(&played).as_slice(), got) {
+            ([], None) => {}
+            ([told], Some(got)) => {
+                assert!(told.contains(&format!("expected `the end of the dialogue`, got {got}")), "{told}");
+            }
+            (failures, _) => panic!("{said} {dialogue}: {failures:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_a_client_sends_behind_the_last_step_is_found() {
+    for (dialogue, sent, got) in [
+        ("C: NOOP\nS: 250 ok", "NOOP\r\nRSET\r\n", Some("`RSET\\r\\n`, which nothing asked for")),
+        ("C: NOOP", "NOOP\r\nRS", Some("`RS`, which nothing asked for")),
+        ("C: NOOP\nS: 250 ok\nS: *close*", "NOOP\r\nRSET\r\n", None),
+        ("C: NOOP\nS: 250 ok\nS: *pause 1 ms*", "NOOP\r\nRSET\r\n", None),
+        ("C: NOOP\nS: 250 ok", "NOOP\r\n", None),
+    ] {
+        let server = Server::play(format!("S: 220 hi\n{dialogue}").as_str()).unwrap();
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port())).unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        reader.read_line(&mut String::new()).unwrap();
+        stream.write_all(sent.as_bytes()).unwrap();
+        let mut reply = String::new();
+        reader.read_line(&mut reply).unwrap();
+        assert_eq!(reply == "250 ok\r\n", dialogue.contains("S: 250"), "the last reply is heard all the same");
+        drop((stream, reader));
+        match (server.join(), got) {
+            (Ok(_), None) => {}
+            (Err(error), Some(got)) => {
+                let told = error.to_string();
+                assert!(told.contains(&format!("expected `the end of the dialogue`, got {got}")), "{told}");
+            }
+            (joined, _) => panic!("{dialogue}: {joined:?}"),
+        }
+    }
+}

@@ -19,18 +19,18 @@
 //! ```
 
 use std::io;
-use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollTimeout;
 use nix::sys::pthread::{Pthread, pthread_kill, pthread_self};
 use nix::sys::signal::{SigSet, Signal, raise};
 use rustyline::ExternalPrinter;
 
 use crate::screen;
 use crate::signals;
+use crate::waiting;
 
 /// Wakes the editor when there is something to show, or the tool is to end.
 #[derive(Default)]
@@ -54,6 +54,18 @@ struct State {
     is_held: bool,
     /// The screen has been told that one update begins.
     is_updating: bool,
+    interrupt: Interrupt,
+}
+
+/// What Ctrl-C does between two readings, as it does in one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+enum Interrupt {
+    #[default]
+    EndsTool,
+    /// There is no session that it could end.
+    LeavesPrompt,
+    /// It has come, and what is read next is nothing.
+    HasLeft,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -80,6 +92,9 @@ enum Event {
     Wake,
     Settle,
     End(Signal),
+    Closed,
+    Opening,
+    Interrupt,
     Act,
     Resume,
     Hold,
@@ -116,6 +131,9 @@ impl State {
             Event::Wake => self.is_due = true,
             Event::Settle => self.is_due = false,
             Event::End(signal) => self.ending = Some(signal),
+            Event::Closed => self.interrupt = self.interrupt.unless_left(Interrupt::LeavesPrompt),
+            Event::Opening => self.interrupt = self.interrupt.unless_left(Interrupt::EndsTool),
+            Event::Interrupt if self.interrupt == Interrupt::LeavesPrompt => self.interrupt = Interrupt::HasLeft,
             Event::Act => self.is_acting = true,
             Event::Resume => (self.ending, self.is_acting) = (None, false),
             Event::Hold => self.is_held = true,
@@ -123,7 +141,13 @@ impl State {
             Event::Sent => self.is_updating = true,
             Event::Updated => self.is_updating = false,
             Event::Left => self.is_held = false,
-            Event::Enter | Event::Drawn | Event::PasteBegins | Event::PasteEnds | Event::KeyEnds | Event::Taken => {}
+            Event::Interrupt
+            | Event::Enter
+            | Event::Drawn
+            | Event::PasteBegins
+            | Event::PasteEnds
+            | Event::KeyEnds
+            | Event::Taken => {}
         }
         self.place = match (self.place, event) {
             (Away, Event::Enter) if self.ending.is_none() => Entering,
@@ -142,15 +166,20 @@ impl State {
 
     /// Says whether the editor, where it is, should be broken out of.
     fn is_wanted(&self) -> bool {
-        self.ending.is_some() || (self.is_due && self.place != Place::Pasting)
+        self.ending.is_some() || (self.is_break_due() && self.place != Place::Pasting)
+    }
+
+    /// Says whether a break is due that waits for the end of a paste.
+    fn is_break_due(&self) -> bool {
+        self.is_due || self.interrupt == Interrupt::HasLeft
     }
 
     fn task(&self) -> Task {
         match self.place {
             Place::Breaking => Task::SendAgain,
             Place::Reading | Place::Pasting if self.ending.is_some() => Task::Send,
-            Place::Reading if self.is_due && self.is_held => Task::SendLater,
-            Place::Reading if self.is_due => Task::Send,
+            Place::Reading if self.is_break_due() && self.is_held => Task::SendLater,
+            Place::Reading if self.is_break_due() => Task::Send,
             Place::Woken => Task::Nothing,
             _ if self.is_updating => Task::EndUpdate,
             _ => Task::Nothing,
@@ -165,6 +194,12 @@ impl State {
             Place::Reading | Place::Pasting | Place::Woken => Duration::from_millis(200),
             Place::Entering | Place::Breaking | Place::Leaving => LONGEST_CHANGE,
         }
+    }
+}
+
+impl Interrupt {
+    fn unless_left(self, other: Self) -> Self {
+        if self == Self::HasLeft { self } else { other }
     }
 }
 
@@ -201,9 +236,22 @@ impl Waker {
             }
             Signal::SIGTSTP => Some(signal),
             // Ctrl-C is SIGQUIT at a prompt.
-            Signal::SIGQUIT => Some(self.end_by(Signal::SIGINT)),
+            Signal::SIGQUIT => match self.on(Event::Interrupt).interrupt {
+                Interrupt::HasLeft => None,
+                _ => Some(self.end_by(Signal::SIGINT)),
+            },
             signal => Some(self.end_by(signal)),
         }
+    }
+
+    /// Called where there is no session that Ctrl-C could end. Returns whether the prompt stays: Ctrl-C leaves it.
+    pub fn closed(&self) -> bool {
+        self.on(Event::Closed).interrupt != Interrupt::HasLeft
+    }
+
+    /// Called before a session is opened again. Returns whether that is still wanted.
+    pub fn opening(&self) -> bool {
+        self.on(Event::Opening).interrupt != Interrupt::HasLeft
     }
 
     /// Returns the signal that the tool is to end by, if there is one.
@@ -432,9 +480,7 @@ fn interrupt() {
 
 /// Says whether the terminal takes something now.
 fn can_print() -> bool {
-    let stdout = io::stdout();
-    let mut fds = [PollFd::new(stdout.as_fd(), PollFlags::POLLOUT)];
-    poll(&mut fds, PollTimeout::ZERO).is_ok_and(|count| count > 0)
+    waiting::is_writable(io::stdout(), PollTimeout::ZERO)
 }
 
 /// What follows is to be shown at once, up to the end of the update.

@@ -32,10 +32,13 @@ enum Step {
     Fail,
 }
 
-const STEPS: [Step; 19] = [
+const STEPS: [Step; 22] = [
     Step::Own(Event::Wake),
     Step::Own(Event::Settle),
     Step::Own(Event::End(Signal::SIGTERM)),
+    Step::Own(Event::Closed),
+    Step::Own(Event::Opening),
+    Step::Own(Event::Interrupt),
     Step::Own(Event::Act),
     Step::Own(Event::Resume),
     Step::Own(Event::Hold),
@@ -61,7 +64,7 @@ impl World {
         let waits = matches!(place, Place::Reading | Place::Pasting | Place::Woken | Place::Breaking);
         let can = match step {
             // What came is shown between two readings, and nothing acts that was not told to end it all.
-            Step::Own(Event::Settle) => place == Place::Away,
+            Step::Own(Event::Settle | Event::Closed | Event::Opening) => place == Place::Away,
             Step::Own(Event::Act | Event::Resume) => self.state.ending.is_some(),
             Step::Own(Event::Enter) => place == Place::Away && self.state.ending.is_none(),
             Step::Own(Event::Drawn) => place == Place::Entering,
@@ -138,7 +141,8 @@ fn from_everywhere_the_editor_returns_without_a_key_if_there_is_something_to_sho
         let place = world.state.place;
         let is_inside = !matches!(place, Place::Away | Place::Entering | Place::Leaving);
         // A paste is waited for, and what is half typed until it has rested.
-        let is_wanted = world.state.is_due && place != Place::Pasting || world.state.ending.is_some();
+        let is_due = world.state.is_due || world.state.interrupt == Interrupt::HasLeft;
+        let is_wanted = is_due && place != Place::Pasting || world.state.ending.is_some();
         if !is_inside || !is_wanted {
             continue;
         }
@@ -159,6 +163,23 @@ fn from_everywhere_the_editor_returns_without_a_key_if_there_is_something_to_sho
 fn what_is_to_end_begins_no_more() {
     for world in worlds().into_iter().filter(|world| world.state.ending.is_some()) {
         assert_eq!(world.state.after(Event::Enter).place, world.state.place);
+    }
+}
+
+#[test]
+fn in_every_order_an_interrupt_without_a_session_ends_no_tool_and_is_never_forgotten() {
+    for World { state, .. } in worlds() {
+        let next = STEPS.iter().filter_map(|step| if let Step::Own(event) = step { Some(*event) } else { None });
+        match state.interrupt {
+            Interrupt::EndsTool => assert_eq!(state.after(Event::Interrupt), state),
+            Interrupt::LeavesPrompt => {
+                let left = State { interrupt: Interrupt::HasLeft, ..state };
+                assert_eq!(state.after(Event::Interrupt), left);
+            }
+            Interrupt::HasLeft => next.for_each(|event| {
+                assert_eq!(state.after(event).interrupt, Interrupt::HasLeft, "{event:?} after {state:?}");
+            }),
+        }
     }
 }
 

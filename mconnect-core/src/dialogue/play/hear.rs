@@ -278,6 +278,19 @@ impl Game<'_, '_> {
         }
     }
 
+    /// Returns what has come already, though nobody asked for it, if something has.
+    pub(super) fn unasked(&mut self) -> Option<StepResult> {
+        let session = self.session.as_mut()?;
+        if self.held.is_none() {
+            // A part of a line is none that is ready, and has come all the same.
+            let is_settled = session.outstanding() == 0 && (session.has_arrived() || !session.buffered().is_empty());
+            session.buffered().get(self.skip..).filter(|more| is_settled && !more.is_empty())?;
+        }
+        let result = self.hear_nothing(Duration::ZERO);
+        let got = format!("{}, which nobody asked for", result.got);
+        (result.verdict == Verdict::Other).then(|| StepResult::not(Verdict::Other, got))
+    }
+
     /// A line came where none should.
     fn unexpected(&mut self, raw: &[u8]) -> StepResult {
         self.note(Side::Server, ReplyLine::new(raw).content());

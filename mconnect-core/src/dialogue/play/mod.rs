@@ -1,4 +1,16 @@
 //! Playing the client's side.
+//!
+//! ```text
+//!            C: line, bytes, file           S: reply, bytes, close, silence
+//!   Saying ◄───────────────────── step ─────────────────────────► Hearing
+//!   kept, to go out together        ▲        what was kept goes out first
+//!        └──────────────────────────┤                                │
+//!                                   │ met                            ▼
+//!                                   └────────────────────────── Outcome
+//!                                   │ not met, keep_going            │ not met
+//!      a refused DATA: its body ◄───┘                                ▼
+//!      is passed over                                            the end
+//! ```
 
 #[cfg(feature = "auth")]
 mod auth;
@@ -9,7 +21,9 @@ mod game;
 mod hear;
 mod passing;
 mod say;
+mod settle;
 mod step_result;
+mod steps;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(not(feature = "tls"))]
@@ -23,11 +37,16 @@ use super::{Dialogue, Step, Values};
 use crate::protocol::{Reply, Tracker, Visible};
 use crate::session::Session;
 use game::Game;
+use tls::Config as TlsConfig;
 
 /// What is told what happens.
 type Watcher<'a> = dyn FnMut(Report<'_>) + 'a;
 
 /// Plays the client's side of dialogues, and compares what the server says with the server's side.
+///
+/// It stops at the first step that does not go as expected, unless it is told to [`keep_going`](Self::keep_going). What
+/// became of each step is in [`Played::outcomes`]; a step that only sends has an outcome only if it failed. Every wait has
+/// a deadline: that of the dialogue (`*within T*`), or else the session's own.
 ///
 /// ```
 /// # #[cfg(feature = "server")] {
@@ -51,7 +70,7 @@ type Watcher<'a> = dyn FnMut(Report<'_>) + 'a;
 #[doc(alias = "test")]
 pub struct Player<'a> {
     values: Values,
-    tls: tls::Config,
+    tls: TlsConfig,
     factor: f64,
     keeps_going: bool,
     stop: Option<(String, Stop)>,
@@ -203,7 +222,8 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// Sets the value of a name.
+    /// Sets the value of a name, which stands as `${name}` in dialogues. One that is not set is looked for in the
+    /// environment.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> &mut Self {
         self.values.set(name, value);
         self
@@ -237,13 +257,34 @@ impl<'a> Player<'a> {
         self
     }
 
-    /// Stops at the `*place NAME*` of this name: closes.
+    /// Stops at the `*place NAME*` of this name: closes, without QUIT, so that a server sees a client that is gone.
     pub fn drop_at(&mut self, place: impl Into<String>) -> &mut Self {
         self.stop = Some((place.into(), Stop::AtOnce));
         self
     }
 
     /// Tells a function what happens, as it happens.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// # let session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+    /// use mconnect_core::dialogue::{Player, Report};
+    ///
+    /// let dialogue = "S: 220\nC: NOOP\nS: 250\nC: QUIT\nS: 221".parse()?;
+    /// let mut said = Vec::new();
+    /// let mut player = Player::new();
+    /// player.watch(|report| {
+    ///     if let Report::Sent(line) = report {
+    ///         said.push(line.to_owned());
+    ///     }
+    /// });
+    /// player.play(session, &dialogue).require()?;
+    /// drop(player);
+    /// assert_eq!(said, ["NOOP", "QUIT"]);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn watch(&mut self, watcher: impl FnMut(Report<'_>) + 'a) -> &mut Self {
         self.watcher = Some(Box::new(watcher));
         self

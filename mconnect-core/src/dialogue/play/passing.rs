@@ -1,18 +1,8 @@
 //! What is passed over, since DATA was refused: the steps of a body that would go out as commands.
 
-use super::game::Game;
+use super::game::{Game, Passing};
 use crate::dialogue::load::deliver;
 use crate::dialogue::{Directive, Side, Step};
-use crate::protocol::BodyDecoder;
-
-/// What is passed over.
-pub(super) enum Passing {
-    Nothing,
-    /// What the client sends, up to and with the lone dot.
-    Body(BodyDecoder),
-    /// What would answer that.
-    Replies,
-}
 
 impl Game<'_, '_> {
     /// Says whether a step is passed over. What a step sends behind the lone dot is sent.

@@ -9,12 +9,11 @@ use memchr::memmem;
 use super::keywords::keywords;
 use super::{Game, LEAST, STEP_PATIENCE, is_late, no_value};
 use crate::dialogue::{Directive, Matched, OVER, Part, Side, Step, Text, Values, Whole, deliver};
-use crate::error::Truncation;
 use crate::protocol::{BodyDecoder, Limits, LineBuffer, Tracker, Visible, auth_mechanism, hide, secret_start};
 use crate::server::input::Input;
-use crate::server::receive::LARGEST;
-use crate::server::setup::Verdict;
+use crate::server::setup::{LARGEST, Verdict};
 use crate::server::{Message, Path, ServerError, auth, write};
+use crate::stream::Truncation;
 use crate::stream::left;
 
 /// What came, if it was not what was expected.
@@ -201,7 +200,7 @@ impl Game<'_> {
     }
 
     /// Returns what the client sent where nothing should come, as it is shown: without the secrets in it.
-    fn concealed(&self, bytes: &[u8]) -> String {
+    pub(super) fn concealed(&self, bytes: &[u8]) -> String {
         let secrets = self.tracker.clone().sent_secrets(bytes);
         shown(&self.values.mask(&hide(bytes, &secrets)))
     }

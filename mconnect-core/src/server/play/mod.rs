@@ -142,11 +142,40 @@ impl<'a> Game<'a> {
             }
             self.in_time(step)?;
         }
-        if let Some(last) = steps.last() {
-            self.flush(last)?;
-            self.in_time(last)?;
+        let Some(last) = steps.last() else { return self.close() };
+        // The client hears its last reply all the same.
+        let ended = self.look_back(steps);
+        self.flush(last)?;
+        self.in_time(last)?;
+        self.close()?;
+        ended
+    }
+
+    /// Looks at what the client has sent behind the last step, before it hears the last reply: nothing asked for that. Where
+    /// the end is a pause, the end of a direction, or a handshake, it may go on as it likes.
+    fn look_back(&mut self, steps: &[Step]) -> Result<(), ServerError> {
+        let last = steps.iter().rfind(|step| step.side != Side::Neither);
+        let Some(last) = last.filter(|last| {
+            matches!(
+                last.directive,
+                Directive::Reply(_)
+                    | Directive::Line(_)
+                    | Directive::Bytes(_)
+                    | Directive::Body(_)
+                    | Directive::File(_)
+                    | Directive::Octets(_)
+                    | Directive::Authenticate { .. }
+            )
+        }) else {
+            return Ok(());
+        };
+        self.input.deadline = Some(Instant::now() + LEAST);
+        let came = self.input.some().map(<[u8]>::to_vec).unwrap_or_default();
+        if came.is_empty() {
+            return Ok(());
         }
-        self.close()
+        let got = format!("{}, which nothing asked for", self.concealed(&came));
+        Err(self.deviation_from(last, "the end of the dialogue".to_owned(), got))
     }
 
     fn say(&mut self, step: &Step) -> Result<(), ServerError> {
@@ -229,6 +258,10 @@ impl<'a> Game<'a> {
     }
 
     fn deviation(&self, step: &Step, got: String) -> ServerError {
+        self.deviation_from(step, step.shown(&self.before), got)
+    }
+
+    fn deviation_from(&self, step: &Step, expected: String, got: String) -> ServerError {
         let last_lines = self.last_lines.iter().map(|(side, line)| {
             let mark = if *side == Side::Client { 'C' } else { 'S' };
             format!("{mark}: {}", Visible(line))
@@ -236,7 +269,7 @@ impl<'a> Game<'a> {
         ServerError::Deviation {
             file: step.file.clone(),
             line: step.line,
-            expected: step.shown(&self.before),
+            expected,
             got,
             last_lines: last_lines.collect(),
         }

@@ -19,7 +19,6 @@ use crate::dialogue::Side;
 use crate::protocol::{Meaning, hide, is_base64_line, secret_start};
 use crate::stream::Stream;
 use transaction::Envelope;
-pub(super) use transaction::LARGEST;
 
 /// Serves a client until one of the two is done.
 pub(super) fn serve(socket: &TcpStream, session: usize, shared: &Shared, setup: &Setup) -> io::Result<()> {

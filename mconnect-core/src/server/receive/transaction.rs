@@ -6,6 +6,7 @@ use std::str::FromStr;
 use super::{Act, Hello, Next, Receiver, Stage, reply, ruled};
 use crate::protocol::{BodyDecoder, Meaning, Request};
 use crate::server::rules::{DEFERRED, REFUSED, meaning};
+use crate::server::setup::LARGEST;
 use crate::server::{Message, Path};
 
 #[derive(Default)]
@@ -273,6 +274,4 @@ const PARAMETERS: [(&str, &str); 7] = [
     ("HOLDFOR", "FUTURERELEASE"),
     ("HOLDUNTIL", "FUTURERELEASE"),
 ];
-/// The largest message that is taken, in octets.
-pub(in crate::server) const LARGEST: usize = 100 * 1024 * 1024;
 const MOST_RECIPIENTS: usize = 1000;

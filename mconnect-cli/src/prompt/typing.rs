@@ -1,0 +1,46 @@
+//! What the escapes need of a prompt.
+
+use std::ops::ControlFlow::Continue;
+
+use mconnect_core::protocol::Standing;
+
+use super::ask::Asked;
+use super::send::Lines;
+use super::{Flow, Leave, Talk};
+use crate::progress::Work;
+use crate::typing::{FileLines, Typing};
+
+impl Typing for Talk<'_> {
+    type Leave = Leave;
+
+    fn standing(&self) -> Standing {
+        self.writer.standing()
+    }
+
+    fn work(&mut self) -> &mut Option<Work> {
+        &mut self.work
+    }
+
+    fn put(&mut self, octets: &[u8]) -> Flow {
+        self.send(octets)
+    }
+
+    fn put_lines(&mut self, lines: FileLines) -> Flow {
+        self.work = Some(lines.work());
+        self.lines = Lines::of_file(lines, self.setting);
+        Typing::settle(self)
+    }
+
+    fn settle(&mut self) -> Flow {
+        if !self.lines.is_paste() {
+            self.end_work();
+        }
+        self.advance()?;
+        Self::settle(self)
+    }
+
+    fn inquire(&mut self, question: &str) -> Asked<String> {
+        let answer = self.ask(question, false)?;
+        Continue(answer.map(|answer| answer.to_string()))
+    }
+}

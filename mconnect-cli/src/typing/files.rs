@@ -1,0 +1,192 @@
+//! Files on their way out, block by block.
+
+use std::env;
+use std::fs::File;
+use std::io::{self, Read, Take};
+use std::ops::ControlFlow::{self, Continue};
+use std::path::PathBuf;
+
+use mconnect_core::protocol::{BodyEncoder, CrlfEncoder, Phase};
+
+use super::Typing;
+use crate::failure::Failure;
+use crate::progress::Work;
+use crate::stderr::say;
+
+/// Sends a file: as the body, with its dots doubled and its end; into a chunk as it is; otherwise as typed lines.
+pub fn send_file<T: Typing>(talk: &mut T, name: &str) -> ControlFlow<T::Leave> {
+    let (file, size) = match open(name) {
+        Ok(opened) => opened,
+        Err(error) => return cannot_read(name, &error),
+    };
+    match talk.standing().phase {
+        Phase::Body => {
+            *talk.work() = Some(Work::new(name, size));
+            send_body(talk, name, file)
+        }
+        Phase::Chunk { left } => {
+            *talk.work() = Some(Work::new(name, size.map(|size| size.min(left))));
+            send_octets(talk, name, file.take(left))
+        }
+        _ => {
+            let lines = match FileLines::of(name, file, size) {
+                Ok(lines) => lines,
+                Err(error) => return cannot_read(name, &error),
+            };
+            let question = format!("{name} does not begin with an SMTP command: send its lines as commands?");
+            if !begins_with_command(&lines.block) && !talk.is_meant(&question)? {
+                say("mconnect: nothing was sent");
+                return Continue(());
+            }
+            talk.put_lines(lines)
+        }
+    }
+}
+
+/// Sends a file as one chunk, the last one of a message ([RFC 3030](https://www.rfc-editor.org/rfc/rfc3030)).
+pub fn send_chunk<T: Typing>(talk: &mut T, name: &str) -> ControlFlow<T::Leave> {
+    let (file, size) = match open(name) {
+        Ok((file, Some(size))) => (file, size),
+        Ok(_) => {
+            say(&format!("mconnect: {name} has no size: only a file can be a chunk"));
+            return Continue(());
+        }
+        Err(error) => return cannot_read(name, &error),
+    };
+    if talk.standing().phase != Phase::Command {
+        say("mconnect: a chunk begins where a command is due");
+        return Continue(());
+    }
+    *talk.work() = Some(Work::new(name, Some(size)));
+    talk.put(format!("BDAT {size} LAST\r\n").as_bytes())?;
+    send_octets(talk, name, file.take(size))
+}
+
+fn send_body<T: Typing>(talk: &mut T, name: &str, mut file: File) -> ControlFlow<T::Leave> {
+    let (mut encoder, mut block, mut out) = (BodyEncoder::default(), Vec::new(), Vec::new());
+    loop {
+        match read_block(&mut file, &mut block) {
+            Ok(()) if block.is_empty() => break,
+            Ok(()) => {
+                encoder.encode(&block, &mut out);
+                talk.put(&out)?;
+                out.clear();
+            }
+            // Half a message must not be delivered: the body stays open.
+            Err(error) => {
+                Failure::cannot_read(name, &error).tell();
+                return talk.settle();
+            }
+        }
+    }
+    encoder.finish(&mut out);
+    talk.put(&out)?;
+    talk.settle()
+}
+
+fn send_octets<T: Typing>(talk: &mut T, name: &str, mut file: Take<File>) -> ControlFlow<T::Leave> {
+    let mut block = Vec::new();
+    loop {
+        match read_block(&mut file, &mut block) {
+            Ok(()) if block.is_empty() => break,
+            Ok(()) => talk.put(&block)?,
+            Err(error) => {
+                Failure::cannot_read(name, &error).tell();
+                break;
+            }
+        }
+    }
+    talk.settle()
+}
+
+/// The lines of a file, each with its CR LF.
+pub struct FileLines {
+    name: String,
+    file: File,
+    size: Option<u64>,
+    encoder: CrlfEncoder,
+    /// What was read last, and not taken; nothing at the end.
+    block: Vec<u8>,
+}
+
+impl FileLines {
+    fn of(name: &str, mut file: File, size: Option<u64>) -> io::Result<Self> {
+        let mut block = Vec::new();
+        read_block(&mut file, &mut block)?;
+        Ok(Self { name: name.to_owned(), file, size, encoder: CrlfEncoder::default(), block })
+    }
+
+    /// Begins the work that sending them is.
+    pub fn work(&self) -> Work {
+        Work::new(&self.name, self.size)
+    }
+
+    /// Appends the next of them; a last one without its end gets one.
+    pub fn take(&mut self, out: &mut Vec<u8>) {
+        self.encoder.encode(&self.block, out);
+        let has_end = self.block.ends_with(b"\n");
+        if let Err(error) = read_block(&mut self.file, &mut self.block) {
+            Failure::cannot_read(&self.name, &error).tell();
+            self.block.clear();
+        }
+        if self.is_over() && !has_end {
+            self.encoder.encode(b"\n", out);
+        }
+    }
+
+    /// Says whether all of them were taken.
+    pub fn is_over(&self) -> bool {
+        self.block.is_empty()
+    }
+}
+
+/// Reads the next block; none is the end.
+fn read_block(file: &mut impl Read, block: &mut Vec<u8>) -> io::Result<()> {
+    block.resize(BLOCK, 0);
+    loop {
+        match file.read(block) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => {
+                block.truncate(*read.as_ref().unwrap_or(&0));
+                return read.map(drop);
+            }
+        }
+    }
+}
+
+/// Says whether the first line is one of SMTP's.
+fn begins_with_command(text: &[u8]) -> bool {
+    let verb = text.split(|byte| *byte <= b' ').next().unwrap_or_default();
+    VERBS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(verb))
+}
+
+/// Opens a file, and returns its size, if it has one; a folder is none.
+fn open(name: &str) -> io::Result<(File, Option<u64>)> {
+    let file = File::open(expand(name))?;
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    Ok((file, Some(metadata.len()).filter(|_| metadata.is_file())))
+}
+
+/// Returns the path that a name stands for: `~/` is the user's own folder.
+pub fn expand(name: &str) -> PathBuf {
+    match (name.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/')), env::var_os("HOME")) {
+        (Some(rest), Some(home)) if !home.is_empty() => PathBuf::from(home).join(rest.trim_start_matches('/')),
+        _ => name.into(),
+    }
+}
+
+fn cannot_read<L>(name: &str, error: &io::Error) -> ControlFlow<L> {
+    Failure::cannot_read(name, error).tell();
+    Continue(())
+}
+
+/// How much is read at once, in octets.
+const BLOCK: usize = 64 * 1024;
+/// The verbs of SMTP, LMTP and their extensions.
+const VERBS: [&str; 22] = [
+    "EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "BURL", "RSET", "NOOP", "QUIT", "VRFY", "EXPN", "HELP",
+    "STARTTLS", "AUTH", "ETRN", "ATRN", "TURN", "SEND", "XCLIENT", "XFORWARD",
+];

@@ -1,0 +1,121 @@
+//! Why a session failed, as it is said in a script, in JSON, of a dialogue that is played, and at the prompt.
+
+use crate::common::folder::Folder;
+use crate::common::{MCONNECT, Pty, assert_status, complaints, err, out, run, talk};
+use mconnect_core::server::Server;
+
+/// A server that puts the recipient off, and one that does not.
+const PUT_OFF: &str = "S: 220 mx\nC: EHLO me\nS: 250 mx\nC: MAIL FROM:<a@example.org>\nS: 250 ok\n\
+                       C: RCPT TO:<b@example.org>\nS: 451 4.7.1 later\nC: QUIT\nS: 221 bye\nS: *close*";
+const SCRIPT: &str = "EHLO me\nMAIL FROM:<a@example.org>\nRCPT TO:<b@example.org>\nQUIT\n";
+const SENTENCE: &str =
+    "mconnect: probably the server puts off mail from strangers at first (greylisting): try again in some minutes";
+
+#[test]
+fn a_script_says_why_it_was_refused_however_it_is_given() {
+    let lines: Vec<&str> = SCRIPT.lines().collect();
+    let commands: Vec<&str> = lines.iter().flat_map(|line| ["-c", line]).collect();
+    for (options, input) in [(&[][..], SCRIPT), (&commands, ""), (&["--fail"], SCRIPT)] {
+        let server = Server::play(PUT_OFF).unwrap();
+        let output = talk(server.port(), options, input);
+        assert!(complaints(&output).ends_with(SENTENCE), "{options:?}: {}", err(&output));
+        server.join().unwrap();
+    }
+    for silence in ["--no-explain", "--quiet"] {
+        let server = Server::play(PUT_OFF).unwrap();
+        assert_eq!(complaints(&talk(server.port(), &[silence], SCRIPT)), "", "{silence}");
+        server.join().unwrap();
+    }
+    let server = Server::play(&PUT_OFF.replace("451 4.7.1 later", "250 ok")).unwrap();
+    assert_eq!(complaints(&talk(server.port(), &[], SCRIPT)), "", "the healthy twin");
+    server.join().unwrap();
+}
+
+#[test]
+fn the_options_that_help_are_named() {
+    let needs = "S: 220 mx\nC: EHLO me\nS: 250-mx\nS: 250 STARTTLS\nC: MAIL FROM:<a@example.org>\n\
+                 S: 530 5.7.0 Must issue a STARTTLS command first\nC: QUIT\nS: 221 bye\nS: *close*";
+    let server = Server::play(needs).unwrap();
+    let output = talk(server.port(), &[], "EHLO me\nMAIL FROM:<a@example.org>\nQUIT\n");
+    let told = "mconnect: the server wants TLS first: --starttls starts it, or the command STARTTLS";
+    assert_eq!(complaints(&output), told);
+    server.join().unwrap();
+    let output = run(&["--source", "192.0.2.77", "-p", "1", "-c", "QUIT", "127.0.0.1"], "");
+    assert!(complaints(&output).contains("192.0.2.77 is no address of this machine: --source"), "{}", err(&output));
+    let output = run(&["-p", "1", "-c", "QUIT", "127.0.0.1"], "");
+    assert!(!complaints(&output).contains("--source"), "{}", err(&output));
+}
+
+#[test]
+fn json_has_what_was_found() {
+    let server = Server::play(PUT_OFF).unwrap();
+    let output = talk(server.port(), &["--json", "--quiet"], SCRIPT);
+    let finding = out(&output).lines().find(|line| line.contains("\"event\":\"finding\"")).unwrap().to_owned();
+    let finding: serde_json::Value = serde_json::from_str(&finding).unwrap();
+    assert_eq!((&finding["cause"], &finding["certainty"]), (&"greylisted".into(), &"likely".into()));
+    assert_eq!(finding["evidence"], "451 4.7.1 later");
+    server.join().unwrap();
+}
+
+#[test]
+fn a_dialogue_that_is_not_met_says_why_and_one_that_expects_a_refusal_nothing() {
+    let folder = Folder::new("diagnosis");
+    let expects = |code: &str| folder.write("it.txt", &PUT_OFF.replace("451 4.7.1 later", code));
+    for (code, status, is_told) in [("250", 1, true), ("451", 0, false)] {
+        let server = Server::play(PUT_OFF).unwrap();
+        let output = talk(server.port(), &["--play", &expects(code), "--keep-going"], "");
+        assert_status(&output, status);
+        assert_eq!(complaints(&output).ends_with(SENTENCE), is_told, "{}", err(&output));
+        drop(server.join());
+    }
+}
+
+#[test]
+fn the_refusal_that_is_explained_is_the_one_that_the_dialogue_did_not_expect() {
+    let folder = Folder::new("diagnosis-step");
+    let refused_twice = PUT_OFF.replace("C: QUIT", "C: RCPT TO:<c@example.org>\nS: 550 5.1.1 no such user\nC: QUIT");
+    let dialogue = folder.write("it.txt", &refused_twice.replace("S: 550 5.1.1 no such user", "S: 250"));
+    let junit = folder.write("junit.xml", "");
+    let server = Server::play(&refused_twice).unwrap();
+    let output = talk(server.port(), &["--play", &dialogue, "--keep-going", "--tap", "--junit", &junit], "");
+    assert_status(&output, 1);
+    let why = "the recipient does not exist there";
+    assert!(out(&output).contains(&format!("\n  why: |\n    {why}\n")), "{}", out(&output));
+    assert!(std::fs::read_to_string(&junit).unwrap().contains(&format!("\n{why}</failure>")));
+    assert_eq!(complaints(&output), "", "TAP has it");
+    drop(server.join());
+}
+
+#[test]
+fn the_prompt_says_why_a_session_ended() {
+    let server = Server::play("S: 220 mx\nC: EHLO me\nS: 250 mx\nC: MAIL FROM:<a@example.org>\nS: *close*").unwrap();
+    let port = server.port().to_string();
+    let mut pty = Pty::start_with(MCONNECT, &["-p", &port, "127.0.0.1"], &[("TERM", "xterm"), ("NO_COLOR", "1")]);
+    for line in ["EHLO me", "MAIL FROM:<a@example.org>"] {
+        pty.expect("smtp> ");
+        pty.look_from_here();
+        pty.send(format!("{line}\r"));
+    }
+    pty.expect("mconnect: the server closed instead of answering MAIL: its log tells why");
+    pty.expect("closed> ");
+    pty.send("QUIT\r");
+    pty.wait();
+    server.join().unwrap();
+}
+
+#[test]
+fn the_prompt_tells_the_cause_of_each_refusal() {
+    let server = Server::play(PUT_OFF).unwrap();
+    let port = server.port().to_string();
+    let mut pty = Pty::start_with(MCONNECT, &["-p", &port, "127.0.0.1"], &[("TERM", "xterm"), ("NO_COLOR", "1")]);
+    for line in SCRIPT.lines().take(3) {
+        pty.expect("smtp> ");
+        pty.look_from_here();
+        pty.send(format!("{line}\r"));
+        pty.expect(if line.starts_with("RCPT") { "451 4.7.1 later" } else { "250 " });
+    }
+    pty.expect("  probably the server puts off mail from strangers at first (greylisting)");
+    pty.send("QUIT\r");
+    pty.wait();
+    server.join().unwrap();
+}

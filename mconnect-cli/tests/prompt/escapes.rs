@@ -1,0 +1,129 @@
+//! What the prompt's escapes do, on a real pseudo-terminal.
+
+use std::fs;
+
+use crate::common::keys::{CTRL_C, CTRL_D};
+use crate::common::screen::{Folder, Screen};
+
+#[test]
+fn one_answer_is_shown_and_the_next_one_is_hidden_again() {
+    let (told, mut screen) = Screen::greeted(&[]);
+    // Asked for before there is anything to answer, it is kept until then.
+    screen.enter("~v", "smtp>");
+    screen.send("AUTH LOGIN\r");
+    told.expect("AUTH LOGIN\r\n");
+    told.say("334 VXNlcm5hbWU6\r\n");
+    screen.expect_last("auth>");
+    screen.send("dXNlcg==");
+    screen.expect_last("auth> dXNlcg==");
+    screen.send("\r");
+    told.expect("AUTH LOGIN\r\ndXNlcg==\r\n");
+    told.say("334 UGFzc3dvcmQ6\r\n");
+    screen.expect_last("auth, hidden>");
+    screen.send("c2VjcmV0\r");
+    told.expect("AUTH LOGIN\r\ndXNlcg==\r\nc2VjcmV0\r\n");
+    told.say("235 in\r\n");
+    screen.expect_last("smtp>");
+    assert!(!screen.seen().contains("c2Vj"));
+    screen.send(CTRL_C);
+    screen.wait();
+}
+
+#[test]
+fn a_file_that_begins_with_no_command_is_asked_about_and_a_tilde_is_the_users_folder() {
+    let folder = Folder::new();
+    fs::write(folder.path().join("mail.eml"), "Subject: x\n\ntext\n").unwrap();
+    fs::write(folder.path().join("script"), "noop\r\nRSET").unwrap();
+    let (told, mut screen) = Screen::greeted_with(&[], &[("HOME", folder.text())], (24, 120));
+    for answer in ["", "n", "*"] {
+        screen.enter(
+            "~r ~/mail.eml",
+            "~/mail.eml does not begin with an SMTP command: send its lines as commands? [y/N]",
+        );
+        screen.enter(answer, "smtp>");
+        screen.expect_row("mconnect: nothing was sent");
+    }
+    screen.send("~r ~/scr\t\r");
+    told.expect("noop\r\n");
+    told.say("250 ok\r\n");
+    told.expect("noop\r\nRSET\r\n");
+    told.say("250 ok\r\n");
+    screen.expect_last("smtp>");
+    screen.enter("~r ~/mail.eml", "~/mail.eml does not begin with an SMTP command: send its lines as commands? [y/N]");
+    screen.send("y\r");
+    told.expect("noop\r\nRSET\r\nSubject: x\r\n");
+    // In a body nothing is asked.
+    told.say("500 no\r\n");
+    told.expect("noop\r\nRSET\r\nSubject: x\r\n\r\n");
+    told.say("500 no\r\n");
+    told.expect("noop\r\nRSET\r\nSubject: x\r\n\r\ntext\r\n");
+    told.say("500 no\r\n");
+    screen.expect_last("smtp>");
+    screen.send("DATA\r");
+    told.expect("noop\r\nRSET\r\nSubject: x\r\n\r\ntext\r\nDATA\r\n");
+    told.say("354 go\r\n");
+    screen.expect_last("data, . ends>");
+    screen.send("~r ~/ma\t\r");
+    told.expect("noop\r\nRSET\r\nSubject: x\r\n\r\ntext\r\nDATA\r\nSubject: x\r\n\r\ntext\r\n.\r\n");
+    screen.send(CTRL_C);
+    screen.wait();
+}
+
+#[test]
+fn closing_at_once_says_what_is_lost() {
+    for (lines, replies, words) in [
+        (
+            &["DATA", "abc"][..],
+            &["354 go\r\n", ""][..],
+            "mconnect: the message is lost: 5 octets of it went out, and not its end",
+        ),
+        (&["BDAT 9", "abc"], &["", ""], "mconnect: the message is lost: 4 octets of the chunk had still to go out"),
+        (
+            &["DATA", "."],
+            &["354 go\r\n", ""],
+            "mconnect: the reply to the message had not come: it may have been taken",
+        ),
+        (&["NOOP"], &["250 ok\r\n"], ""),
+    ] {
+        let (told, mut screen) = Screen::greeted(&[]);
+        let mut sent = String::new();
+        for (line, reply) in lines.iter().zip(replies) {
+            screen.send(format!("{line}\r"));
+            sent += &format!("{line}\r\n");
+            told.expect(&sent);
+            told.say(reply);
+            if !reply.is_empty() {
+                screen.expect_row(reply.trim_end());
+            }
+        }
+        screen.pty.look_from_here();
+        screen.send("~.\r");
+        assert_eq!(screen.wait(), 0);
+        match words {
+            "" => assert!(!screen.pty.screen().contains("mconnect: "), "{}", screen.pty.screen()),
+            words => screen.expect_row(words),
+        }
+        told.received();
+    }
+}
+
+#[test]
+fn tab_lists_the_escapes_also_in_a_body() {
+    let (told, mut screen) = Screen::greeted(&[]);
+    screen.send("~\t\t");
+    screen.pty.expect("~64");
+    for name in ["~?", "~h", "~r", "~b", "~x", "~e", "~s", "~t", "~a", "~w", "~v", "~o", "~.", "~~"] {
+        screen.pty.wait_for(name, |bytes| String::from_utf8_lossy(bytes).contains(name));
+    }
+    screen.send("\x15~6\t");
+    screen.expect_last("smtp> ~64");
+    screen.send("\x15DATA\r");
+    told.expect("DATA\r\n");
+    told.say("354 go\r\n");
+    screen.expect_last("data, . ends>");
+    screen.send("~6\t");
+    screen.expect_last("data, . ends> ~64");
+    screen.send(format!("\x15{CTRL_D}"));
+    told.received();
+    screen.wait();
+}

@@ -1,0 +1,14 @@
+//! Servers and clients of others: ignored where they are not installed.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+#[cfg(feature = "tls")]
+mod auth;
+mod diagnosis;
+#[cfg(feature = "tls")]
+mod openssl;
+mod servers;
+#[cfg(feature = "tls")]
+mod tls;

@@ -1,0 +1,211 @@
+//! Every cause that is known, and all the words for them.
+//!
+//! `{name}` in a text is a value of the finding, `<name>` an [`Act`]: what a caller may do, in the words that it has for it.
+
+use super::facts::Act;
+
+/// Makes the causes: a name, a stable id, what is wrong, and what to do.
+macro_rules! causes {
+    ($($cause:ident $id:literal $what:literal $advice:literal)*) => {
+        /// What can be wrong.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Cause {
+            $(#[doc = $what] $cause,)*
+        }
+
+        impl Cause {
+            /// Every one there is.
+            pub const ALL: &'static [Self] = &[$(Self::$cause),*];
+
+            /// Returns a name that stays: `greylisted`.
+            pub fn id(self) -> &'static str {
+                match self {
+                    $(Self::$cause => $id,)*
+                }
+            }
+
+            /// Returns what is wrong, and what to do, with the values and acts in it still named.
+            pub(super) fn texts(self) -> (&'static str, &'static str) {
+                match self {
+                    $(Self::$cause => ($what, $advice),)*
+                }
+            }
+        }
+    };
+}
+
+causes! {
+    // Names and connections.
+    NoSuchName "no_such_name" "there is no host {name}" "is it spelt right? the mail servers of a domain are in its MX records"
+    NameWithoutAddress "name_without_address" "{name} exists, but has no address" "the mail servers of a domain are in its MX records"
+    ResolverSilent "resolver_silent" "the name server does not answer" "see the name servers of this machine (/etc/resolv.conf), or give an address"
+    SearchDomain "search_domain" "{typed} was taken for {name}, by this machine's search domain" "is it spelt right? a dot at the end keeps the name as it is"
+    OtherFamily "other_family" "{name} has no address of the kind that was asked for; it has {addresses}" "<any-family>"
+    NoListener "no_listener" "nothing listens on {address}" "is the server running, and on this port?"
+    OtherLoopback "other_loopback" "nothing listens on {address}, but {other} answers" "connect to that one"
+    OwnName "own_name" "{name} is {address} on this machine itself (/etc/hosts), where nothing listens" "connect to the address that the server listens on"
+    InContainer "in_container" "nothing listens on {address}, which is this container itself" "a server in another container, or on the machine outside, has another address"
+    Port25Blocked "port_25_blocked" "the network here blocks port 25: nothing answered" "send by port 587, or try from another network"
+    NoAnswer "no_answer" "a firewall drops what goes to {address}, or nothing is there" "see which addresses may reach the port"
+    NoRoute6 "no_route_6" "this machine has no route for IPv6" "<v4>"
+    NoRoute "no_route" "this machine has no route to {address}" "is the network up?"
+    Unreachable "unreachable" "{address} cannot be reached: it is down, or a firewall rejects the connection" ""
+    Forbidden "forbidden" "a firewall or a sandbox of this machine forbids the connection" ""
+    SourceNotHere "source_not_here" "{source} is no address of this machine" "<source>"
+    PortsUsedUp "ports_used_up" "this machine has no free port left to connect from" "wait a minute for old connections to go, or make fewer"
+    FilesUsedUp "files_used_up" "this process may open no more files" "raise the limit (ulimit -n)"
+
+    // Who is there.
+    OtherProtocol "other_protocol" "the server speaks {protocol}, not SMTP" "is port {port} the right one?"
+    SpeaksLmtp "speaks_lmtp" "the server speaks LMTP" "say LHLO, not EHLO"
+    TlsExpected "tls_expected" "the server expects TLS from the first byte" "<tls>"
+    PlainExpected "plain_expected" "the server begins in plain text, not with TLS" "<starttls>"
+    RefusedInPlain "refused_in_plain" "the server refuses the session before TLS begins: {line}" ""
+    Inspected "inspected" "a firewall on the way rewrites SMTP: it puts asterisks and X's in the place of what the server says" "switch its SMTP inspection off"
+    NulInReply "nul_in_reply" "lines of the server begin with NUL, which no SMTP server says" "look for what stands between, and at the port"
+    CrAlone "cr_alone" "the server ends its lines with CR alone, and so none has an end" "it has to send CR LF"
+    LineWithoutEnd "line_without_end" "the server's line has no end: {line}" "it has to send CR LF"
+    GreetingWithoutEnd "greeting_without_end" "the greeting does not end: after \"220-\" a line \"220 \" has to come" "postscreen holds it back for some seconds: wait longer"
+    ReplyWithoutEnd "reply_without_end" "the reply to {command} does not end: after its lines with a hyphen one without has to come" ""
+
+    // Who closes, and who is silent.
+    ClosedAtOnce "closed_at_once" "the server closed at once, without a greeting" "an access list, TCP wrappers, a limit of connections, or a proxy with no server behind it does so: its log tells"
+    ClosedWaiting "closed_waiting" "the server closed without a greeting, after {seconds} s" "it may have waited for TLS or for a PROXY header, or for a name server: its log tells"
+    SilentGreeting "silent_greeting" "no greeting came in {seconds} s" "the server may wait for TLS (<tls>) or for a PROXY header, or be busy"
+    ClosedInGreeting "closed_in_greeting" "the server closed in the middle of its greeting" ""
+    ClosedInHandshake "closed_in_handshake" "the server broke off TLS after it had granted STARTTLS" "its certificate, key or settings of TLS may be at fault: its log tells"
+    ClosedInTlsFirst "closed_in_tls_first" "the server closed when TLS began" "it may not speak TLS on this port without STARTTLS, or its certificate or key is at fault: its log tells"
+    SilentHandshake "silent_handshake" "the server granted STARTTLS, and does not answer in TLS" "something on the way may swallow TLS, or the server is at fault: its log tells"
+    SilentTlsFirst "silent_tls_first" "the server does not answer in TLS" "it may not speak it on this port: try without, or with STARTTLS"
+    ClosedAtAuth "closed_at_auth" "the server closed instead of answering AUTH" "after too many failed logins some servers do, or its login service is at fault: its log tells"
+    ClosedInMessage "closed_in_message" "the server closed within the message, {seconds} s after DATA: nothing of it was delivered" "a limit of size or time, or a filter may be behind it"
+    ClosedAfterMessage "closed_after_message" "the server closed before it answered the message, which it may have taken or not" "look into its log before it is sent again"
+    ClosedIdle "closed_idle" "the server closed after {seconds} s without a command" "idle sessions are ended; limits of a session's time do so, too"
+    ClosedAtCommand "closed_at_command" "the server closed instead of answering {command}" "its log tells why"
+    SilentMessage "silent_message" "no answer to the message came in {seconds} s; it may have been taken" "a filter may take long: RFC 5321 gives it 10 minutes"
+    SilentCommand "silent_command" "no answer to {command} came in {seconds} s" "it may look names up, or slow clients down on purpose: wait longer"
+    CutInTls "cut_in_tls" "the connection ended without TLS's close_notify: what came last may be cut short" ""
+
+    // Refused as a client.
+    TooManyConnections "too_many_connections" "the server has too many connections, from here or in all" "try again later, with fewer at a time"
+    TooFast "too_fast" "the server limits how much may be sent in a time" "wait, and send less at a time"
+    Idle "idle" "the server waited too long for a command" ""
+    TooManyErrors "too_many_errors" "the server saw too many errors in this session" "the first of them is the one to look at"
+    GoingDown "going_down" "the server is going down, or takes no mail for now" "try again later"
+    Busy "busy" "the server does not serve this client now" "try again later"
+    NoServiceHere "no_service_here" "the server takes no mail from this client, or none at all" "the text of its greeting tells why, or its log does"
+    BlockListed "block_listed" "the address of this client is on a block list" "the list that the reply names says why, and how to come off it"
+    ClientRefused "client_refused" "an access list of the server refuses the address of this client" ""
+    NoReverseName "no_reverse_name" "this client's address has no name in the DNS that fits it (PTR)" "the owner of the address has to enter one that leads back to it"
+    HelloName "hello_name" "the server does not accept the name {hello} in {command}" "<helo>: a name with a dot that resolves, or an address in brackets"
+    ContainerName "container_name" "{hello}, the name of this container, is none that the server accepts in {command}" "<helo>"
+    SpokeTooEarly "spoke_too_early" "the server takes it ill that the client spoke before its turn" "<wait>"
+    NoHelloName "no_hello_name" "{command} needs the name of this client behind it" ""
+    NoEhlo "no_ehlo" "the server does not know EHLO" "say HELO: without extensions, mail still goes"
+
+    // Refused commands.
+    HelloFirst "hello_first" "EHLO has to come before {command}" ""
+    MailFirst "mail_first" "MAIL has to be granted before {command}" ""
+    RcptFirst "rcpt_first" "no recipient was granted before {command}" "a refused RCPT before it is what to look at"
+    NestedMail "nested_mail" "a transaction is under way already" "RSET ends it"
+    NoBrackets "no_brackets" "the address in {command} needs angle brackets, right after the colon" "{form}"
+    AddressSyntax "address_syntax" "the server does not accept the syntax of the address in {command}" ""
+    ParamNotOffered "param_not_offered" "{param} was given, but the server does not offer it in EHLO" "leave it out"
+    CommandNotOffered "command_not_offered" "the server does not offer {command}" ""
+    StartTlsTooLate "starttls_too_late" "TLS is on already" ""
+    BareLf "bare_lf" "a line ended with LF alone, which the server does not take" "lines have to end with CR LF"
+    LineTooLong "line_too_long" "a line is longer than the server takes" "RFC 5321 allows 998 octets of text, and 510 of a command"
+
+    // TLS and AUTH wanted.
+    StartTlsNeeded "starttls_needed" "the server wants TLS first" "<starttls>"
+    AuthNeeded "auth_needed" "the server wants a login first" "<auth>"
+    AuthNeededInTls "auth_needed_in_tls" "the server wants a login first, and offers it inside TLS only" "<starttls>, then <auth>"
+    TlsForAuth "tls_for_auth" "a login is granted inside TLS only" "<starttls>"
+    StartTlsBroken "starttls_broken" "the server offers TLS, but cannot do it now" "its certificate or key may not be readable: its log tells"
+    AuthNotOffered "auth_not_offered" "the server has no logins on this port" "submission with a login is on port 587 or 465"
+    BadLogin "bad_login" "user or password are wrong" "some servers want the whole address as the user"
+    BadLoginHashed "bad_login_hashed" "{mechanism} was refused: the password is wrong, or kept in a form that {mechanism} cannot work with" "<auth> with PLAIN, which is offered, inside TLS"
+    AccountLocked "account_locked" "the account is locked or disabled" "its administrator can tell"
+    TooManyLogins "too_many_logins" "too many logins failed" "wait before the next one"
+    AppPassword "app_password" "the provider wants a password made for this application, not the account's" "make one in the account's settings"
+    LoginsDisabled "logins_disabled" "logins with a password are switched off for this account or organization" "use OAuth (XOAUTH2), or have SMTP AUTH switched on"
+    LoginServiceDown "login_service_down" "the server cannot check logins now" "its login service is at fault: its log tells"
+    NoSuchMechanism "no_such_mechanism" "the server does not have the mechanism {mechanism}" "it offers: {mechanisms}"
+    MechanismTooWeak "mechanism_too_weak" "the mechanism {mechanism} is too weak for the server" "it offers: {mechanisms}"
+    TokenRefused "token_refused" "the token was refused, with status {status}" "it may have expired, or be for another user or scope"
+    BadBase64 "bad_base64" "the server could not read an answer in AUTH" "each answer is base64 on a line of its own"
+    AuthTwice "auth_twice" "the session is authenticated already" ""
+
+    // Refused mail.
+    Greylisted "greylisted" "the server puts off mail from strangers at first (greylisting)" "try again in some minutes"
+    RelayDenied "relay_denied" "the server takes no mail for this recipient's domain from here" "a login may allow it; otherwise send to the domain's own servers"
+    RelayDenied25 "relay_denied_here" "the server takes no mail for this recipient's domain from here" "is it one of the domain's MX hosts?"
+    PolicyRefused "policy_refused" "a policy of the server refuses this client, sender or recipient: a block list, for one" "its log tells which"
+    NoSuchMailbox "no_such_mailbox" "the recipient does not exist there" ""
+    RecipientCheck "recipient_check" "the server is still finding out whether the recipient exists" "try again in some minutes"
+    NoSuchDomain "no_such_domain" "the domain of the recipient takes no mail, or does not exist" ""
+    MailboxFull "mailbox_full" "the recipient's mailbox is full" ""
+    MailboxOff "mailbox_off" "the recipient's mailbox is disabled" ""
+    MailboxMoved "mailbox_moved" "the recipient is elsewhere" "the reply may name the new address"
+    SenderDomain "sender_domain" "the domain of the sender does not exist, or takes no mail" "give a sender whose domain has an MX or an address"
+    SenderCheck "sender_check" "the server could not verify that the sender's address exists" "its mail server has to accept mail to it"
+    SenderUnknown "sender_unknown" "the sender's domain is the server's own, and it has no such address" ""
+    SenderRefused "sender_refused" "an access list of the server refuses the sender's address" ""
+    SenderNotVerified "sender_not_verified" "the provider sends only for addresses and domains that were verified with it" "verify the sender's in its settings"
+    SenderNotOwned "sender_not_owned" "the login does not own the sender's address" "send as the address of the login"
+    TooManyRecipients "too_many_recipients" "the message has more recipients than the server takes at once" "send the rest in another transaction"
+    TooLarge "too_large" "the message is larger than the server takes{limit}" ""
+    ServerFull "server_full" "the server has no room left for messages" "try again later"
+    ServerFault "server_fault" "something is wrong inside the server" "its log tells what"
+    FilterDown "filter_down" "a filter of the server fails" "its log tells which"
+    Spf "spf" "SPF fails: this client's address may not send for the sender's domain" "send by a server that the domain's SPF record names"
+    Dkim "dkim" "no valid DKIM signature is on the message" ""
+    Dmarc "dmarc" "the message is not authenticated for its From domain (SPF, DKIM, DMARC)" "send by a server of that domain, which signs it"
+    ContentRefused "content_refused" "a filter refuses the content of the message" ""
+    BadHeader "bad_header" "the message lacks a header field that the server wants, or has a bad one" "From, Date and Message-ID belong in it"
+    Utf8NotTaken "utf8_not_taken" "addresses or header fields beyond ASCII are not taken there" ""
+    Loop "loop" "the message goes in a circle, or came through too many servers" ""
+
+    // Whatever it is.
+    Refused "refused" "{code}: {meaning}" ""
+
+    // Certificates and handshakes.
+    ChainIncomplete "chain_incomplete" "the server sent only its own certificate: the one of its issuer ({issuer}) is missing" "the server has to send the intermediate certificates, too"
+    PrivateAuthority "private_authority" "the certificate is from an authority that is not trusted here: {issuer}" "<trust>"
+    SelfSigned "self_signed" "the certificate is signed by itself alone" "<trust>"
+    CertificateExpired "certificate_expired" "the certificate of {subject} expired on {date}" "the server needs a new one"
+    CertificateEarly "certificate_early" "the certificate of {subject} is not valid before {date}" "is the clock of this machine right?"
+    WrongName "wrong_name" "the certificate is not for {asked}; the nearest name in it is {nearest}" "<tls-name>"
+    NameOfAddress "name_of_address" "the certificate is for {nearest}, not for the address {asked}" "connect to that name, or <tls-name>"
+    NoNames "no_names" "the certificate names no host" "the server needs one with a subjectAltName"
+    OtherKey "other_key" "the server has another key than the pinned one" "it was renewed with a new key, or somebody stands between"
+    NoTrustStore "no_trust_store" "this machine has no certificates of authorities" "install them (ca-certificates), or <trust>"
+    CertificateWanted "certificate_wanted" "the server wants a client certificate" "<cert>"
+    CertificateRefused "certificate_refused" "the server does not accept the client certificate" "is it from an authority that the server trusts, and valid?"
+    OldTls "old_tls" "the server speaks only TLS before {least}" "its settings have to allow a newer version, or it has to be updated"
+    NothingInCommon "nothing_in_common" "the server has no cipher suite or key exchange in common with those here: ECDHE with AES-GCM or ChaCha20, on X25519, P-256 or P-384" "its settings of TLS have to allow one of these"
+    NameNotServed "name_not_served" "the server has no certificate for the name {asked}" "<tls-name>"
+    TlsFault "tls_fault" "the server says that something is wrong on its side of TLS" "its certificate or key may be at fault: its log tells"
+    NotTls "not_tls" "what the server sent is no TLS" "does it speak TLS on this port?"
+}
+
+impl Act {
+    /// The acts, as the texts name them.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "any-family" => Self::AnyFamily,
+            "v4" => Self::V4,
+            "source" => Self::Source,
+            "tls" => Self::Tls,
+            "starttls" => Self::StartTls,
+            "helo" => Self::Helo,
+            "wait" => Self::Wait,
+            "auth" => Self::Auth,
+            "trust" => Self::Trust,
+            "tls-name" => Self::TlsName,
+            "cert" => Self::Certificate,
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,172 @@
+//! Who closed, and who was silent: told by place and time.
+
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
+use super::evidence::{Failed, Record};
+use super::{Cause, Certainty, Facts, Finding, Recognized};
+use crate::protocol::{Phase, Request};
+
+use Certainty::{Certain, Likely, Possible};
+
+/// How a session ended before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Closed,
+    Reset,
+    Silent(Duration),
+}
+
+/// Returns what an end before its time tells, if there was one.
+pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
+    if let Some(Failed::Tls { phase, failure: None, source }) = &record.error {
+        return Some(broken_handshake(*phase, source.kind == ErrorKind::TimedOut, &source.text).told(facts));
+    }
+    let end = end(record)?;
+    if let (Some(Failed::Timeout { phase: Phase::StartTls, .. }), End::Silent(_)) = (&record.error, end) {
+        let evidence = "the handshake timed out";
+        return Some(Recognized::new(Cause::SilentHandshake, Likely, evidence).told(facts));
+    }
+    if record.has_been_told_of_the_end() {
+        return None;
+    }
+    let recognized = match (end, place(record)) {
+        // What has come of it is looked at elsewhere.
+        (End::Silent(_), Place::Greeting { has_begun: true, .. }) => return None,
+        (End::Silent(after), Place::Greeting { .. }) if facts.is_tls_first && !record.is_tls => {
+            Recognized::new(Cause::SilentTlsFirst, Likely, format!("nothing came in {} s", seconds(after)))
+        }
+        (End::Silent(after), Place::Greeting { .. }) => {
+            let evidence = format!("nothing came in {} s", seconds(after));
+            let port = record.port(facts);
+            match port {
+                Some(465) if !record.is_tls => Recognized::new(Cause::TlsExpected, Likely, evidence),
+                _ => Recognized::new(Cause::SilentGreeting, Certain, evidence).with("seconds", seconds(after)),
+            }
+        }
+        (End::Silent(after), Place::At(Request::EndOfData | Request::Bdat)) => {
+            silent(Cause::SilentMessage, after, "the message")
+        }
+        (End::Silent(after), Place::At(request)) => silent(Cause::SilentCommand, after, request),
+        // Whoever waits without anything due has no complaint.
+        (End::Silent(_), Place::Idle { .. } | Place::Message { .. }) => return None,
+        (_, Place::Idle { after }) if record.was_truncated => {
+            Recognized::new(Cause::CutInTls, Certain, evidence(end, after))
+        }
+        (_, Place::Idle { after }) if record.has_half_closed || after < A_MOMENT => return None,
+        (_, Place::Idle { after }) => {
+            Recognized::new(Cause::ClosedIdle, Certain, evidence(end, after)).with("seconds", seconds(after))
+        }
+        (_, Place::Greeting { after, has_begun: true }) => {
+            Recognized::new(Cause::ClosedInGreeting, Certain, evidence(end, after))
+        }
+        (_, Place::Greeting { after, .. }) if record.has_spoken_first => {
+            Recognized::new(Cause::TlsExpected, Possible, format!("{}, once it was spoken to", evidence(end, after)))
+        }
+        (_, Place::Greeting { after, .. }) if after < AT_ONCE => {
+            Recognized::new(Cause::ClosedAtOnce, Certain, evidence(end, after))
+        }
+        (_, Place::Greeting { after, .. }) => {
+            Recognized::new(Cause::ClosedWaiting, Certain, evidence(end, after)).with("seconds", seconds(after))
+        }
+        // Who ends within a message has ended it.
+        (_, Place::Message { .. }) if record.has_half_closed => return None,
+        (_, Place::Message { after }) => {
+            Recognized::new(Cause::ClosedInMessage, Certain, evidence(end, after)).with("seconds", seconds(after))
+        }
+        (_, Place::At(Request::EndOfData | Request::Bdat)) => {
+            Recognized::new(Cause::ClosedAfterMessage, Certain, evidence(end, since(record.last_sent, record)))
+        }
+        (_, Place::At(Request::Auth | Request::AuthAnswer)) => {
+            Recognized::new(Cause::ClosedAtAuth, Certain, evidence(end, since(record.last_sent, record)))
+        }
+        // Some servers close without an answer to QUIT.
+        (_, Place::At(Request::Quit)) => return None,
+        (_, Place::At(request)) => {
+            Recognized::new(Cause::ClosedAtCommand, Certain, evidence(end, since(record.last_sent, record)))
+                .with("command", request)
+        }
+    };
+    Some(recognized.told(facts))
+}
+
+/// Where a session stood.
+enum Place {
+    /// Before the greeting, or in it: how long after connecting.
+    Greeting { after: Duration, has_begun: bool },
+    /// In the body of a message: how long after DATA.
+    Message { after: Duration },
+    /// A reply was due.
+    At(Request),
+    /// No reply was due: for how long.
+    Idle { after: Duration },
+}
+
+fn place(record: &Record) -> Place {
+    let phase = match (&record.error, record.phase) {
+        (Some(Failed::Timeout { phase, .. }), _) => Some(*phase),
+        (_, phase) => phase,
+    };
+    match (record.greeted, record.due.front(), phase) {
+        (None, ..) => {
+            let partial = match &record.error {
+                Some(Failed::Closed { partial } | Failed::Timeout { partial, .. }) => !partial.is_empty(),
+                _ => false,
+            };
+            let has_begun = partial || !record.first_line.is_empty();
+            Place::Greeting { after: since(record.connected, record), has_begun }
+        }
+        (_, Some(request), _) => Place::At(*request),
+        (_, None, _) if record.is_in_message => Place::Message { after: since(record.last_heard, record) },
+        _ => Place::Idle { after: since(record.last_heard, record) },
+    }
+}
+
+fn end(record: &Record) -> Option<End> {
+    match &record.error {
+        Some(Failed::Timeout { after, .. }) => Some(End::Silent(*after)),
+        Some(Failed::Io(failure)) if failure.kind == ErrorKind::ConnectionReset => Some(End::Reset),
+        Some(Failed::Io(_) | Failed::Closed { .. }) => Some(End::Closed),
+        Some(Failed::Tls { .. } | Failed::Other) => None,
+        None => record.ended.map(|_| End::Closed),
+    }
+}
+
+fn broken_handshake<'a>(phase: Phase, is_silent: bool, text: &str) -> Recognized<'a> {
+    let cause = match (phase, is_silent) {
+        (Phase::Greeting, false) => Cause::ClosedInTlsFirst,
+        (Phase::Greeting, true) => Cause::SilentTlsFirst,
+        (_, false) => Cause::ClosedInHandshake,
+        (_, true) => Cause::SilentHandshake,
+    };
+    Recognized::new(cause, Certain, text)
+}
+
+fn silent<'a>(cause: Cause, after: Duration, command: impl ToString) -> Recognized<'a> {
+    let command = command.to_string();
+    let evidence = format!("nothing came in {} s after {command}", seconds(after));
+    Recognized::new(cause, Certain, evidence).with("seconds", seconds(after)).with("command", command)
+}
+
+fn evidence(end: End, after: Duration) -> String {
+    let how = if end == End::Reset { "reset" } else { "closed" };
+    format!("the server {how} the connection after {} s", seconds(after))
+}
+
+/// How long before the end something was.
+fn since(begin: Option<Instant>, record: &Record) -> Duration {
+    let end = record.ended.unwrap_or_else(|| record.last_heard.or(record.last_sent).unwrap_or_else(Instant::now));
+    begin.map_or(Duration::ZERO, |begin| end.saturating_duration_since(begin))
+}
+
+fn seconds(time: Duration) -> String {
+    match time.as_secs_f64() {
+        long if long >= 10.0 => format!("{long:.0}"),
+        short => format!("{short:.1}"),
+    }
+}
+
+/// A server that closes before this has waited for nothing.
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// A server that closes so soon after its last reply was not waiting for a command: it closed with that reply.
+const A_MOMENT: Duration = Duration::from_secs(1);

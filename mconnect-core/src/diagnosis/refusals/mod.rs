@@ -1,0 +1,224 @@
+//! What refusals mean: a table of what was asked, what the reply says, and what went before it.
+//!
+//! The first row that fits is the cause. Rows with the server's own words stand before those with its codes, and a code
+//! that means several things has a row for each, told apart by what was offered and done. What fits no row has no
+//! finding.
+
+mod client;
+mod commands;
+mod mail;
+
+use super::evidence::{Exchange, Record};
+use super::{Cause, Certainty, Facts, Finding, Recognized, token};
+use crate::protocol::{EnhancedCode, Meaning, Request, explain};
+
+use Request::{Auth, AuthAnswer, Bdat, Data, Ehlo, EndOfData, Greeting, Helo, Lhlo, Mail, Rcpt};
+
+/// A row: all that is given has to fit.
+struct Rule {
+    cause: Cause,
+    certainty: Certainty,
+    to: &'static [Request],
+    codes: &'static [u16],
+    /// Subject and detail of the enhanced status code; the class is that of the reply.
+    details: &'static [(u16, u16)],
+    words: &'static [&'static str],
+    when: fn(&Case<'_>) -> bool,
+}
+
+const fn rule(cause: Cause, certainty: Certainty) -> Rule {
+    Rule { cause, certainty, to: &[], codes: &[], details: &[], words: &[], when: always }
+}
+
+impl Rule {
+    const fn to(self, to: &'static [Request]) -> Self {
+        Self { to, ..self }
+    }
+
+    const fn codes(self, codes: &'static [u16]) -> Self {
+        Self { codes, ..self }
+    }
+
+    const fn details(self, details: &'static [(u16, u16)]) -> Self {
+        Self { details, ..self }
+    }
+
+    /// Any of these, in small letters, in all the lines of the reply.
+    const fn words(self, words: &'static [&'static str]) -> Self {
+        Self { words, ..self }
+    }
+
+    const fn when(self, when: fn(&Case<'_>) -> bool) -> Self {
+        Self { when, ..self }
+    }
+
+    fn fits(&self, case: &Case<'_>) -> bool {
+        let has_detail = || case.enhanced.is_some_and(|code| self.details.contains(&(code.subject, code.detail)));
+        (self.to.is_empty() || case.request.is_some_and(|request| self.to.contains(&request)))
+            && (self.codes.is_empty() || self.codes.contains(&case.exchange.answer.code.number()))
+            && (self.details.is_empty() || has_detail())
+            && (self.words.is_empty() || self.words.iter().any(|word| case.text.contains(word)))
+            && (self.when)(case)
+    }
+}
+
+/// A refusal, with what went before it.
+struct Case<'a> {
+    exchange: &'a Exchange,
+    request: Option<Request>,
+    enhanced: Option<EnhancedCode>,
+    /// Its lines, joined, in small letters.
+    text: String,
+    port: Option<u16>,
+    record: &'a Record,
+    facts: &'a Facts,
+}
+
+impl<'a> Case<'a> {
+    fn new(exchange: &'a Exchange, record: &'a Record, facts: &'a Facts) -> Self {
+        let text = String::from_utf8_lossy(&exchange.reply.text()).to_lowercase().replace('\n', " ");
+        let (request, enhanced) = (exchange.answer.request, exchange.reply.enhanced_code());
+        Self { exchange, request, enhanced, text, port: record.port(facts), record, facts }
+    }
+
+    fn offers(&self, keyword: &str) -> bool {
+        self.exchange.extensions.as_ref().is_some_and(|extensions| extensions.has(keyword))
+    }
+
+    /// Says whether a login is offered and was not granted.
+    fn could_log_in(&self) -> bool {
+        !self.exchange.granted.has(Auth) && self.offers("AUTH")
+    }
+
+    fn could_start_tls(&self) -> bool {
+        !self.exchange.is_tls && self.offers("STARTTLS")
+    }
+
+    fn is_submission(&self) -> bool {
+        matches!(self.port, Some(587 | 465))
+    }
+
+    fn has_had_hello(&self) -> bool {
+        [Ehlo, Helo, Lhlo].into_iter().any(|hello| self.exchange.granted.has(hello))
+    }
+
+    /// The name of what was refused, as people type it.
+    fn command(&self) -> String {
+        self.request.map_or_else(|| "the session".to_owned(), |request| request.to_string())
+    }
+
+    fn mechanisms(&self) -> Vec<String> {
+        let offered = self.exchange.extensions.as_ref().map(|extensions| extensions.auth_mechanisms());
+        let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+        offered.unwrap_or_default().into_iter().map(text).collect()
+    }
+
+    fn form(&self) -> &super::command::Form {
+        match self.request {
+            Some(Rcpt) => &self.exchange.commands.rcpt,
+            _ => &self.exchange.commands.mail,
+        }
+    }
+
+    /// The keyword of a parameter that was given and is not offered.
+    fn param_not_offered(&self) -> Option<&str> {
+        self.exchange.extensions.as_ref()?;
+        let needs = |param: &str| match param {
+            "BODY" => "8BITMIME",
+            "RET" | "ENVID" | "NOTIFY" | "ORCPT" => "DSN",
+            "HOLDFOR" | "HOLDUNTIL" => "FUTURERELEASE",
+            "MT-PRIORITY" => "MT-PRIORITY",
+            "SIZE" => "SIZE",
+            "SMTPUTF8" => "SMTPUTF8",
+            "REQUIRETLS" => "REQUIRETLS",
+            "AUTH" => "AUTH",
+            _ => "",
+        };
+        let is_missing = |param: &&str| !needs(param).is_empty() && !self.offers(needs(param));
+        self.form().params.iter().map(String::as_str).find(is_missing)
+    }
+
+    fn told(&self, cause: Cause, certainty: Certainty) -> Finding {
+        let commands = &self.exchange.commands;
+        let limit = self.exchange.extensions.as_ref().and_then(|extensions| extensions.size_limit());
+        let form = if self.request == Some(Rcpt) { "RCPT TO:<b@example.org>" } else { "MAIL FROM:<a@example.org>" };
+        let param = self.param_not_offered().unwrap_or("a parameter");
+        Recognized::new(cause, certainty, self.exchange.reply.to_string())
+            .with("command", self.command())
+            .with("hello", String::from_utf8_lossy(&commands.name))
+            .with("form", form)
+            .with("param", param)
+            .with("limit", limit.map(|limit| format!(": {limit} octets at most")).unwrap_or_default())
+            .with("mechanism", &commands.mechanism)
+            .with("mechanisms", self.mechanisms().join(" "))
+            .with("status", token::status(&self.exchange.challenge).unwrap_or_default())
+            .told(self.facts)
+    }
+}
+
+/// Returns why a reply refused what was asked, if that is known.
+pub(super) fn finding(exchange: &Exchange, record: &Record, facts: &Facts) -> Option<Finding> {
+    let meaning = exchange.answer.meaning();
+    if !meaning.is_refusal() && meaning != Meaning::Closing {
+        return None;
+    }
+    let case = Case::new(exchange, record, facts);
+    RULES.iter().copied().flatten().find(|rule| rule.fits(&case)).map(|rule| case.told(rule.cause, rule.certainty))
+}
+
+/// Returns why the first refusal of those that were not made up for came, or else the first one after it that is known.
+pub(super) fn first(record: &Record, facts: &Facts) -> Option<Finding> {
+    let is_asked = |exchange: &&Exchange| match exchange.answer.request {
+        Some(Request::Other | Request::EmptyLine) => exchange.answer.meaning() == Meaning::Closing,
+        // Then HELO was tried.
+        Some(Ehlo) => !record.refused.has(Helo),
+        _ => true,
+    };
+    let mut refusals = record.refusals.iter().filter(is_asked);
+    // What follows a refusal is its consequence: of that, only a close says more.
+    let first = refusals.next()?;
+    finding(first, record, facts)
+        .or_else(|| {
+            let close = refusals.find(|later| later.answer.meaning() == Meaning::Closing)?;
+            finding(close, record, facts)
+        })
+        .or_else(|| by_code(first, facts))
+}
+
+/// Returns why a reply refused what was asked, if it did: no more than what its code means, if that is all that is known.
+pub(super) fn told(exchange: &Exchange, record: &Record, facts: &Facts) -> Option<Finding> {
+    finding(exchange, record, facts).or_else(|| by_code(exchange, facts))
+}
+
+/// Returns what a code means: the enhanced one, unless the other says more.
+fn by_code(exchange: &Exchange, facts: &Facts) -> Option<Finding> {
+    let meaning = exchange.answer.meaning();
+    if !meaning.is_refusal() && meaning != Meaning::Closing {
+        return None;
+    }
+    let enhanced = exchange.reply.enhanced_code().filter(|code| code.detail != 0 || code.subject == POLICY_CODES);
+    let codes = [enhanced.map(|code| code.to_string()), Some(exchange.answer.code.number().to_string())];
+    let (code, meaning) = codes.into_iter().flatten().find_map(|code| explain(&code).map(|meaning| (code, meaning)))?;
+    let recognized = Recognized::new(Cause::Refused, Certainty::Certain, exchange.reply.to_string());
+    Some(recognized.with("code", code).with("meaning", meaning).told(facts))
+}
+
+fn always(_: &Case<'_>) -> bool {
+    true
+}
+
+/// Says whether a text has a word that is told by what stands around it.
+fn has_word(text: &str, word: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_alphanumeric()).any(|part| part == word)
+}
+
+/// Of these enhanced status codes, the one without detail says more than most reply codes do.
+const POLICY_CODES: u16 = 7;
+const HELLO: &[Request] = &[Ehlo, Helo, Lhlo];
+const LOGIN: &[Request] = &[Auth, AuthAnswer];
+const ENVELOPE: &[Request] = &[Mail, Rcpt];
+const MESSAGE: &[Request] = &[EndOfData, Bdat];
+/// Where a policy may refuse: a server may put off its refusal of a client until there.
+const POLICY: &[Request] = &[Greeting, Ehlo, Helo, Mail, Rcpt, Data, EndOfData, Bdat];
+/// All rows, those that say most first.
+static RULES: [&[Rule]; 3] = [client::RULES, commands::RULES, mail::RULES];

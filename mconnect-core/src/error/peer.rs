@@ -1,0 +1,103 @@
+//! The other end of a session, and the attempts to connect to it.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::protocol::Visible;
+
+/// The other end of a session, shown as `mx.example.org (192.0.2.1:25)`: the name that was asked for, the address that
+/// answered. Clones share their memory.
+///
+/// ```
+/// use mconnect_core::Peer;
+///
+/// assert_eq!(Peer::new("mx.example.org", "192.0.2.1:25".parse().ok()).to_string(), "mx.example.org (192.0.2.1:25)");
+/// assert_eq!(Peer::new("192.0.2.1", "192.0.2.1:25".parse().ok()).to_string(), "192.0.2.1:25");
+/// assert_eq!(Peer::new("a child process", None).to_string(), "a child process");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Peer {
+    names: Arc<Names>,
+    address: Option<SocketAddr>,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Names {
+    asked: Arc<str>,
+    known_as: Option<Arc<str>>,
+}
+
+impl Peer {
+    /// Names the other end, with its address if it has one.
+    pub fn new(name: impl Into<Arc<str>>, address: Option<SocketAddr>) -> Self {
+        Self::known(name.into(), None, address)
+    }
+
+    pub(crate) fn known(asked: Arc<str>, known_as: Option<Arc<str>>, address: Option<SocketAddr>) -> Self {
+        Self { names: Arc::new(Names { asked, known_as }), address }
+    }
+
+    /// Returns the name or address that was asked for.
+    pub fn name(&self) -> &str {
+        &self.names.asked
+    }
+
+    /// Returns how people know it, if that is something else: `müller.example`, where the name is `xn--mller-kva.example`.
+    pub fn known_as(&self) -> Option<&str> {
+        self.names.known_as.as_deref()
+    }
+
+    /// Returns the address that was connected to.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+}
+
+impl fmt::Display for Peer {
+    /// Shows `mx.example.org (192.0.2.1:25)`, or `192.0.2.1:25` if the address was what was asked for; with the name that
+    /// people know, `xn--mller-kva.example (müller.example, 192.0.2.1:25)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Visible(self.name().as_bytes());
+        match (self.address, self.known_as().map(|name| Visible(name.as_bytes()))) {
+            (Some(address), None) if self.name().parse() == Ok(address.ip()) => address.fmt(f),
+            (Some(address), None) => write!(f, "{name} ({address})"),
+            (Some(address), Some(known_as)) => write!(f, "{name} ({known_as}, {address})"),
+            (None, None) => name.fmt(f),
+            (None, Some(known_as)) => write!(f, "{name} ({known_as})"),
+        }
+    }
+}
+
+/// An attempt to connect that failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// The address.
+    pub address: SocketAddr,
+    /// Why it failed.
+    pub error: io::Error,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// The deadline of the whole session passed before there was one: the cause in [`Error::Connect`](super::Error::Connect)
+/// and [`Error::Resolve`](super::Error::Resolve)
+/// then, of kind [`TimedOut`](io::ErrorKind::TimedOut).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("timed out at the deadline of the whole session")]
+pub struct DeadlinePassed;
+
+/// How many others there were.
+pub(super) struct Others<'a>(pub &'a [Attempt]);
+
+impl fmt::Display for Others<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [] | [_] => Ok(()),
+            attempts => write!(f, ", at any of its {} addresses", attempts.len()),
+        }
+    }
+}

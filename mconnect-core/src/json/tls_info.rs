@@ -1,0 +1,88 @@
+//! What a handshake agreed on, as serde writes it: `docs/json.md` has every field.
+
+use serde::{Serialize, Serializer};
+
+use crate::calendar::timestamp;
+use crate::pem::pem;
+use crate::tls_info::{Certificate, Info, Problem};
+
+impl Serialize for Info {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Told<'a> {
+            protocol: &'a str,
+            cipher_suite: &'a str,
+            key_exchange: Option<&'a str>,
+            name: &'a str,
+            is_verified: bool,
+            problems: Vec<Wrong>,
+            certificates: &'a [Certificate],
+        }
+
+        let told = Told {
+            protocol: &self.version,
+            cipher_suite: &self.suite,
+            key_exchange: self.key_exchange.as_deref(),
+            name: &self.name,
+            is_verified: self.is_verified(),
+            problems: self.problems.iter().map(Wrong::of).collect(),
+            certificates: &self.certificates,
+        };
+        told.serialize(serializer)
+    }
+}
+
+#[derive(Serialize)]
+struct Wrong {
+    problem: &'static str,
+    reason: String,
+}
+
+impl Wrong {
+    fn of(problem: &Problem) -> Self {
+        let name = match problem {
+            Problem::NoCertificate => "no_certificate",
+            Problem::Expired { .. } => "expired",
+            Problem::NotYetValid { .. } => "not_yet_valid",
+            Problem::WrongName { .. } => "wrong_name",
+            Problem::SelfSigned => "self_signed",
+            Problem::UnknownIssuer { .. } => "unknown_issuer",
+            Problem::OtherKey { .. } => "other_key",
+            Problem::NoTrustStore { .. } => "no_trust_store",
+            Problem::Other { .. } => "other",
+        };
+        Self { problem: name, reason: problem.to_string() }
+    }
+}
+
+impl Serialize for Certificate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Told<'a> {
+            subject: &'a str,
+            issuer: &'a str,
+            names: &'a [String],
+            not_before: String,
+            not_after: String,
+            key: &'a str,
+            signature: &'a str,
+            sha256: String,
+            key_sha256: String,
+            pem: String,
+        }
+
+        let told = Told {
+            subject: &self.subject,
+            issuer: &self.issuer,
+            names: &self.names,
+            not_before: timestamp(self.not_before),
+            not_after: timestamp(self.not_after),
+            key: &self.key,
+            signature: &self.signature,
+            sha256: self.fingerprint.to_string(),
+            key_sha256: self.key_fingerprint.to_string(),
+            pem: pem("CERTIFICATE", &self.der),
+        };
+        told.serialize(serializer)
+    }
+}

@@ -1,0 +1,13 @@
+//! Texts that hold bytes: PEM.
+
+use base64ct::{Base64, Encoding as _};
+
+/// Writes something as PEM ([RFC 7468](https://www.rfc-editor.org/rfc/rfc7468)).
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
+    let mut pem = format!("-----BEGIN {label}-----\n");
+    for line in Base64::encode_string(der).as_bytes().chunks(64) {
+        pem.push_str(&String::from_utf8_lossy(line));
+        pem.push('\n');
+    }
+    pem + &format!("-----END {label}-----\n")
+}

@@ -1,0 +1,168 @@
+//! The mechanisms of SASL by name, which of them is best, and why an exchange cannot go on: plain data, in every build.
+//!
+//! The exchanges themselves are in the module `auth` (feature `auth`), which has the same names. Without it, a program
+//! still says what a server offers:
+//!
+//! ```
+//! # #[cfg(feature = "server")] {
+//! # let server = mconnect_core::server::Server::start()?;
+//! # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+//! # session.greeting()?;
+//! use mconnect_core::sasl::Mechanism;
+//!
+//! session.hello("client.example")?.require()?;
+//! let extensions = session.extensions().unwrap_or_default();
+//! for name in extensions.auth_mechanisms() {
+//!     let sends_secret = Mechanism::from_name(name).map(Mechanism::sends_secret);
+//!     println!("{}: {sends_secret:?}", name.escape_ascii());
+//! }
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | mechanism | the secret | goes over the wire | proves the server, too |
+//! |---|---|---|---|
+//! | PLAIN, LOGIN | password | as it is | no |
+//! | CRAM-MD5 | password | hashed with a challenge | no |
+//! | SCRAM-SHA-1, SCRAM-SHA-256 | password | hashed and salted, in rounds | yes |
+//! | the same with -PLUS | password | and bound to the TLS connection | yes, and that nobody is between |
+//! | XOAUTH2, OAUTHBEARER | token | as it is | no |
+//! | EXTERNAL | none | the name alone: TLS has proven the client | no |
+
+use std::fmt;
+
+use crate::protocol::{Extensions, Visible};
+use crate::stream::ChannelBindings;
+
+/// How a client proves who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Mechanism {
+    /// [RFC 4616](https://www.rfc-editor.org/rfc/rfc4616): the password itself.
+    Plain,
+    /// The password itself, in answer to two questions.
+    Login,
+    /// [RFC 2195](https://www.rfc-editor.org/rfc/rfc2195): an HMAC of a challenge.
+    CramMd5,
+    /// [RFC 5802](https://www.rfc-editor.org/rfc/rfc5802).
+    ScramSha1,
+    /// [RFC 7677](https://www.rfc-editor.org/rfc/rfc7677).
+    ScramSha256,
+    /// [RFC 5802](https://www.rfc-editor.org/rfc/rfc5802), bound to the TLS connection.
+    ScramSha1Plus,
+    /// [RFC 7677](https://www.rfc-editor.org/rfc/rfc7677), bound to the TLS connection.
+    ScramSha256Plus,
+    /// Google's form of a bearer token; the secret is the token.
+    XOAuth2,
+    /// [RFC 7628](https://www.rfc-editor.org/rfc/rfc7628); the secret is the token.
+    OAuthBearer,
+    /// [RFC 4422, appendix A](https://www.rfc-editor.org/rfc/rfc4422#appendix-A): the client certificate, or the like.
+    External,
+}
+
+impl Mechanism {
+    /// Every mechanism, the better ones first.
+    pub const ALL: [Self; 10] = [
+        Self::ScramSha256Plus,
+        Self::ScramSha1Plus,
+        Self::ScramSha256,
+        Self::ScramSha1,
+        Self::CramMd5,
+        Self::Plain,
+        Self::Login,
+        Self::OAuthBearer,
+        Self::XOAuth2,
+        Self::External,
+    ];
+
+    /// Returns its name, as AUTH has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::Login => "LOGIN",
+            Self::CramMd5 => "CRAM-MD5",
+            Self::ScramSha1 => "SCRAM-SHA-1",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::ScramSha1Plus => "SCRAM-SHA-1-PLUS",
+            Self::ScramSha256Plus => "SCRAM-SHA-256-PLUS",
+            Self::XOAuth2 => "XOAUTH2",
+            Self::OAuthBearer => "OAUTHBEARER",
+            Self::External => "EXTERNAL",
+        }
+    }
+
+    /// Finds a mechanism by its name, in any case.
+    pub fn from_name(name: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|mechanism| mechanism.name().as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    /// Returns the best of what the server advertises that goes with a password. One that is bound to the TLS connection is
+    /// the best where there is a tls-exporter; to tls-server-end-point, which few servers know, an exchange is bound only
+    /// where its mechanism is named.
+    pub fn best(extensions: &Extensions, channel: &ChannelBindings) -> Option<Self> {
+        let fits = |mechanism: &Self| {
+            mechanism.takes_password() && (channel.tls_exporter.is_some() || mechanism.unbound().is_none())
+        };
+        let mut fitting = Self::ALL.into_iter().filter(fits);
+        fitting.find(|mechanism| mechanism.is_offered(extensions))
+    }
+
+    /// Says whether the server advertises it.
+    pub(crate) fn is_offered(self, extensions: &Extensions) -> bool {
+        extensions.auth_mechanisms().into_iter().any(|name| Self::from_name(name) == Some(self))
+    }
+
+    /// Returns the same mechanism without a bond to the TLS connection, if it is one that has it.
+    pub fn unbound(self) -> Option<Self> {
+        match self {
+            Self::ScramSha1Plus => Some(Self::ScramSha1),
+            Self::ScramSha256Plus => Some(Self::ScramSha256),
+            _ => None,
+        }
+    }
+
+    /// Says whether the secret is a password: neither a token nor nothing.
+    #[must_use]
+    pub fn takes_password(self) -> bool {
+        !matches!(self, Self::XOAuth2 | Self::OAuthBearer | Self::External)
+    }
+
+    /// Says whether the secret itself goes over the wire: outside TLS, whoever listens has it then.
+    #[must_use]
+    pub fn sends_secret(self) -> bool {
+        matches!(self, Self::Plain | Self::Login | Self::XOAuth2 | Self::OAuthBearer)
+    }
+}
+
+impl fmt::Display for Mechanism {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why an exchange cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthError {
+    /// The challenge is not what the mechanism has there.
+    #[error("the server's challenge is none of {0}")]
+    Challenge(Mechanism),
+    /// The server does not know the password, or is not the one that does.
+    #[error("the server has not proven that it knows the password, too")]
+    Server,
+    /// The server says that it refuses.
+    #[error("the server refuses: {}", Visible(.0.as_bytes()))]
+    Refused(String),
+    /// It would take too long.
+    #[error("the server asks for {0} rounds, which is too many")]
+    Rounds(u64),
+    /// Who hears the answer could try passwords out on it.
+    #[error("the server asks for too few rounds, {0}: below {FEWEST_ROUNDS} they hardly protect the password")]
+    FewRounds(u64),
+    /// There is no TLS, or none of which both ends know something that is spoken here.
+    #[error("there is nothing here to bind {0} to")]
+    Unbindable(Mechanism),
+}
+
+/// Below this, passwords are easily tried out ([RFC 7677, section 4](https://www.rfc-editor.org/rfc/rfc7677#section-4)).
+pub(crate) const FEWEST_ROUNDS: u32 = 4096;

@@ -1,0 +1,257 @@
+//! What a handshake of TLS came to, as plain data: it is in every build, so that events and errors can hold it.
+//!
+//! ```text
+//!   Info ── version, suite, key_exchange, name        what was agreed
+//!    ├── certificates: Certificate, ...               what the server showed, its own first
+//!    └── problems: Problem, ...                       what is wrong with that; nothing if it is verified
+//! ```
+//!
+//! The feature `tls` makes them: an [`Info`] comes from `Session::upgrade` and `Session::starttls`, in
+//! [`Event::Tls`](crate::Event::Tls), and in [`Error::Untrusted`](crate::Error::Untrusted); the module `tls` has the same
+//! names. With the feature `json` they serialise.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::SystemTime;
+
+use crate::calendar::date;
+use crate::protocol::Visible;
+
+/// What a handshake agreed on, and what the server showed.
+///
+/// [`Display`](fmt::Display) has it on one line: `TLS 1.3, TLS_AES_256_GCM_SHA384, X25519; certificate for
+/// mx.example.org, issued by CN=Some CA, expires in 29 days; verified`.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Info {
+    /// The protocol: `TLS 1.3`.
+    pub version: String,
+    /// The cipher suite: `TLS_AES_128_GCM_SHA256`.
+    pub suite: String,
+    /// The key exchange: `X25519`.
+    pub key_exchange: Option<String>,
+    /// The name that was asked for.
+    pub name: String,
+    /// The server's certificates, its own first.
+    pub certificates: Vec<Certificate>,
+    /// Everything that is wrong with them; nothing if the server is verified.
+    pub problems: Vec<Problem>,
+}
+
+impl Info {
+    /// Says whether the server is the one that was asked for.
+    #[must_use]
+    pub fn is_verified(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// Returns what is wrong, in words.
+    pub fn reason(&self) -> String {
+        self.problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
+    }
+}
+
+impl fmt::Display for Info {
+    /// Writes all of it on one line; what the server has chosen is made visible in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.version, self.suite)?;
+        if let Some(key_exchange) = &self.key_exchange {
+            write!(f, ", {key_exchange}")?;
+        }
+        if let Some(leaf) = self.certificates.first() {
+            let names = if leaf.names.is_empty() { leaf.subject.clone() } else { leaf.names.join(" ") };
+            let (names, issuer) = (Visible(names.as_bytes()), Visible(leaf.issuer.as_bytes()));
+            write!(f, "; certificate for {names}, issued by {issuer}")?;
+            let plural = |days: i64| if days == 1 { "" } else { "s" };
+            match leaf.days_left(SystemTime::now()) {
+                days @ 0.. => write!(f, ", expires in {days} day{}", plural(days))?,
+                days => write!(f, ", expired {} day{} ago", -days, plural(-days))?,
+            }
+        }
+        if self.is_verified() { write!(f, "; verified") } else { write!(f, "; NOT verified: {}", self.reason()) }
+    }
+}
+
+/// A certificate that a server showed: what it says, and its bytes.
+#[doc(alias = "X.509")]
+#[doc(alias = "x509")]
+#[doc(alias = "pem")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Certificate {
+    /// Its bytes, in DER.
+    pub der: Vec<u8>,
+    /// Whom it names, as [RFC 4514](https://www.rfc-editor.org/rfc/rfc4514) writes names.
+    pub subject: String,
+    /// Who signed it.
+    pub issuer: String,
+    /// The hosts it is for: names and addresses of its subjectAltName.
+    pub names: Vec<String>,
+    /// The beginning of its validity.
+    pub not_before: SystemTime,
+    /// The end of its validity.
+    pub not_after: SystemTime,
+    /// The kind and size of its public key: `RSA 2048`, `ECDSA P-256`, `Ed25519`.
+    pub key: String,
+    /// The algorithm of the signature on it.
+    pub signature: String,
+    /// The SHA-256 fingerprint of the whole.
+    pub fingerprint: Fingerprint,
+    /// The SHA-256 fingerprint of its public key (of the SubjectPublicKeyInfo), as TLSA records and pins have it.
+    pub key_fingerprint: Fingerprint,
+}
+
+/// A SHA-256 fingerprint, written as 64 hexadecimal digits, and read with or without colons between.
+///
+/// ```
+/// use mconnect_core::tls_info::Fingerprint;
+///
+/// let colons = ["a0"; 32].join(":");
+/// let fingerprint: Fingerprint = colons.parse()?;
+/// assert_eq!(fingerprint.to_string(), "a0".repeat(32));
+/// # Ok::<(), mconnect_core::tls_info::InvalidFingerprint>(())
+/// ```
+#[doc(alias = "sha256")]
+#[doc(alias = "TLSA")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint(pub [u8; 32]);
+
+impl Fingerprint {
+    /// Reads 64 hexadecimal digits, with or without colons between.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut digits = text.chars().filter(|c| *c != ':');
+        let mut bytes = [0; 32];
+        for byte in &mut bytes {
+            let (high, low) = (digits.next()?.to_digit(16)?, digits.next()?.to_digit(16)?);
+            *byte = u8::try_from(high * 16 + low).ok()?;
+        }
+        digits.next().is_none().then_some(Self(bytes))
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = InvalidFingerprint;
+
+    fn from_str(text: &str) -> Result<Self, InvalidFingerprint> {
+        Self::parse(text).ok_or(InvalidFingerprint(()))
+    }
+}
+
+/// A text is no [`Fingerprint`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a SHA-256 fingerprint has 64 hexadecimal digits")]
+pub struct InvalidFingerprint(());
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl Certificate {
+    /// Says whether it names itself as its issuer.
+    #[must_use]
+    pub fn is_self_issued(&self) -> bool {
+        self.subject == self.issuer
+    }
+
+    /// Returns how many whole days are left of its validity, below zero if it has expired: a warning below 14, say, comes in
+    /// time.
+    pub fn days_left(&self, now: SystemTime) -> i64 {
+        match self.not_after.duration_since(now) {
+            Ok(left) => i64::try_from(left.as_secs() / DAY).unwrap_or(i64::MAX),
+            Err(over) => -i64::try_from(over.duration().as_secs().div_ceil(DAY)).unwrap_or(i64::MAX),
+        }
+    }
+}
+
+/// Something that is wrong with a server's certificates. All of it is found, not only the first: a certificate may have
+/// expired and be for another name, too.
+///
+/// [`Display`](fmt::Display) has it in plain words, fit for a person and for one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+#[non_exhaustive]
+pub enum Problem {
+    /// The server showed none.
+    NoCertificate,
+    /// A certificate's time is over.
+    Expired {
+        /// Whose: its subject.
+        subject: String,
+        /// Since when.
+        since: SystemTime,
+    },
+    /// A certificate's time has not come.
+    NotYetValid {
+        /// Whose: its subject.
+        subject: String,
+        /// From when on it is valid.
+        from: SystemTime,
+    },
+    /// The certificate is for other hosts.
+    WrongName {
+        /// The name that was asked for.
+        asked: String,
+        /// The names that it holds.
+        names: Vec<String>,
+    },
+    /// It is signed with its own key, by nobody else.
+    SelfSigned,
+    /// Whoever issued it is not trusted here.
+    UnknownIssuer {
+        /// The issuer of the last certificate that was shown.
+        issuer: String,
+    },
+    /// The public key is another than the one that was pinned.
+    OtherKey {
+        /// The server's.
+        key: Fingerprint,
+    },
+    /// The system has no trust store that can be read.
+    NoTrustStore {
+        /// Why.
+        reason: String,
+    },
+    /// Something else.
+    Other {
+        /// What, in words.
+        reason: String,
+    },
+}
+
+impl fmt::Display for Problem {
+    /// Writes it in plain words; what the server may have chosen is made visible in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |text: &str| Visible(text.as_bytes()).to_string();
+        match self {
+            Self::NoCertificate => f.write_str("it showed no certificate"),
+            Self::Expired { subject, since } => {
+                write!(f, "the certificate of {} expired on {}", shown(subject), date(*since))
+            }
+            Self::NotYetValid { subject, from } => {
+                write!(f, "the certificate of {} is not valid before {}", shown(subject), date(*from))
+            }
+            Self::WrongName { asked, names } if names.is_empty() => {
+                write!(f, "the certificate is not for {}, and names no host", shown(asked))
+            }
+            Self::WrongName { asked, names } => {
+                write!(f, "the certificate is not for {} but for {}", shown(asked), shown(&names.join(", ")))
+            }
+            Self::SelfSigned => f.write_str("the certificate is self-signed"),
+            Self::UnknownIssuer { issuer } => write!(f, "its issuer is unknown here: {}", shown(issuer)),
+            Self::OtherKey { key } => write!(f, "its public key is another than the pinned one: {key}"),
+            Self::NoTrustStore { reason } => write!(f, "there is no trust store to verify it with: {}", shown(reason)),
+            Self::Other { reason } => f.write_str(&shown(reason)),
+        }
+    }
+}
+
+/// In seconds.
+const DAY: u64 = 24 * 60 * 60;
