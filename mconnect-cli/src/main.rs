@@ -36,7 +36,14 @@ mod typing;
 mod verdict;
 mod waiting;
 
+use std::alloc::System;
 use std::process::ExitCode;
+
+use zeroizing_alloc::ZeroAlloc;
+
+/// Overwrites memory where it is freed: what the line editor, TLS and the like have held of a password is gone with it.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     let status = run::run(std::env::args_os().skip(1));

@@ -12,12 +12,12 @@ use crate::input::Input;
 use crate::judge::End;
 use crate::progress::Work;
 use crate::prompt::escapes::{self, Escape};
-use crate::prompt::explain::{self, Known, Whereabouts};
+use crate::prompt::explain;
 use crate::screen;
 use crate::stderr::say;
 use crate::terminal::{CTRL_C, Manner};
 use crate::typing::auth::{authenticate, encode};
-use crate::typing::{CLOSED, FileLines, Past, Typing, send_chunk, send_file};
+use crate::typing::{CLOSED, FileLines, Known, Past, Typing, Whereabouts, send_chunk, send_file};
 
 impl Conversation<'_> {
     /// Says whether a line is an escape where the session stands; if so, what it asks for is done.

@@ -58,10 +58,9 @@ use crate::signals;
 use crate::stderr::say;
 use crate::terminal::Manner;
 use crate::typing::auth::{authenticate, encode};
-use crate::typing::{Past, how, send_chunk, send_file};
+use crate::typing::{Known, Past, Whereabouts, how, send_chunk, send_file};
 use editor::{Editor, Typed};
 use escapes::Escape;
-use explain::Known;
 use inbox::Inbox;
 use send::Lines;
 
@@ -220,7 +219,7 @@ impl Talk<'_> {
     }
 
     fn known(&self) -> Known {
-        let state = explain::Whereabouts {
+        let state = Whereabouts {
             peer: self.writer.peer(),
             local: self.writer.local_address(),
             mark: self.setting.secure.mark(),

@@ -6,6 +6,7 @@ pub mod auth;
 #[path = "without_auth.rs"]
 pub mod auth;
 mod files;
+mod known;
 mod past;
 
 use std::ops::ControlFlow::{self, Continue};
@@ -13,6 +14,7 @@ use std::ops::ControlFlow::{self, Continue};
 use mconnect_core::protocol::Standing;
 
 pub use files::{FileLines, expand, send_chunk, send_file};
+pub use known::{Known, Whereabouts};
 pub use past::{CLOSED, Past, how};
 
 use crate::progress::Work;

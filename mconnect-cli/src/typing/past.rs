@@ -2,9 +2,9 @@
 
 use mconnect_core::protocol::{Phase, Standing};
 
+use super::Known;
 use crate::failure::Failure;
 use crate::judge::End;
-use crate::prompt::explain::Known;
 
 /// A session that has ended before anybody had ended it.
 pub struct Past {

@@ -197,6 +197,40 @@ fn an_answer_that_was_typed_unseen_is_gone_once_it_was_sent() {
 }
 
 #[test]
+fn a_password_that_was_typed_or_pasted_at_the_prompt_is_gone_once_it_was_sent() {
+    for is_pasted in [false, true] {
+        let server = Told::start();
+        let variables = [("TERM", "xterm")];
+        let port = server.peer.port.to_string();
+        let mut pty = Pty::start_with(MCONNECT, &["--quiet", "-p", &port, "127.0.0.1"], &variables);
+        server.say("220 ready\r\n");
+        pty.expect("smtp>");
+        pty.send("EHLO me\r");
+        server.expect("EHLO me\r\n");
+        server.say("250-me\r\n250 AUTH PLAIN\r\n");
+        pty.expect("250 AUTH PLAIN");
+        pty.send("~a PLAIN user\r");
+        pty.expect("password of user: ");
+        if is_pasted {
+            pty.send(format!("{PASSWORD}\r"));
+        } else {
+            PASSWORD.chars().for_each(|key| pty.send(key.to_string()));
+            pty.send("\r");
+        }
+        let exchange = format!("EHLO me\r\nAUTH PLAIN {PLAIN}\r\n");
+        server.expect(&exchange);
+        server.say("235 in\r\n");
+        pty.expect("235 in");
+        // What the keys of one burst were read into is read into again.
+        pty.send(format!("NOOP {}\r", "x".repeat(PASSWORD.len())));
+        server.expect(&format!("{exchange}NOOP {}\r\n", "x".repeat(PASSWORD.len())));
+        assert_wiped(if is_pasted { "pasted" } else { "typed" }, pty.child.id());
+        drop(pty);
+        drop(server.received());
+    }
+}
+
+#[test]
 fn while_a_password_is_held_nobody_may_look_into_the_process() {
     // The system says so by whose the files of the process are.
     let folder = Folder::new("dumpable");
