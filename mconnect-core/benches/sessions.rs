@@ -142,7 +142,7 @@ fn serve_tls() -> Outcome<()> {
     }
 }
 
-/// Gives the most memory that the process has had so far, in KiB.
+/// Returns the most memory that the process has had so far, in KiB.
 fn peak_memory() -> Outcome<f64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"));
