@@ -67,7 +67,12 @@ fn in_threads(plan: &Plan) -> Outcome<()> {
             let work = || {
                 let mut is_first = true;
                 while plan.is_one_more() {
-                    deliver(plan, || drop(std::mem::take(&mut is_first).then(|| all_here.wait())))?;
+                    let wait_for_all = || {
+                        if std::mem::take(&mut is_first) {
+                            all_here.wait();
+                        }
+                    };
+                    deliver(plan, wait_for_all)?;
                 }
                 Ok(())
             };
