@@ -1,7 +1,7 @@
 //! Lines on their way out, typed or pasted: what may go out when, and where a paste ends, is the [`Script`]'s to say.
 
 use std::io;
-use std::ops::ControlFlow::{Break, Continue};
+use std::ops::ControlFlow::{self, Break, Continue};
 
 use mconnect_core::Error;
 use mconnect_core::protocol::{Answer, Meaning, Phase, Request, Standing, Visible, auth_mechanism, secret_start};
@@ -148,12 +148,12 @@ impl Talk<'_> {
         let mut is_dropped = self.is_surprised;
         loop {
             // Before a line goes out, what has come already is looked at.
-            self.show_what_came()?;
+            let standing = self.standing_shown()?;
             if std::mem::take(&mut self.lines.drops) && !self.lines.is_paste() {
                 is_dropped = true;
                 self.drop_ahead(false)?;
             }
-            let (standing, had_lines) = (self.writer.standing(), !self.lines.rest.is_empty());
+            let had_lines = !self.lines.rest.is_empty();
             match self.lines.next(&standing) {
                 Next::Send => self.send_next(&standing)?,
                 // Nothing waits for it: a line can be typed.
@@ -174,6 +174,18 @@ impl Talk<'_> {
             self.end_paste()?;
         }
         if self.is_surprised && !is_dropped { self.drop_ahead(false) } else { Continue(()) }
+    }
+
+    /// Shows what is there, and returns where the session stands by that. A reply that comes between the two would count as
+    /// here, and the script not know of it: a refusal would let the next line of a paste go out.
+    fn standing_shown(&mut self) -> ControlFlow<Leave, Standing> {
+        loop {
+            let standing = self.writer.standing();
+            self.show_what_came()?;
+            if self.writer.standing() == standing {
+                return Continue(standing);
+            }
+        }
     }
 
     /// Says whether only the greeting is what decides: then the prompt is open, and a line that is typed waits.
