@@ -179,15 +179,18 @@ impl Evidence {
             _ => Failed::Other,
         };
         let mut record = self.record();
-        if let Error::Resolve { source, peer, .. } = error {
-            record.host = peer.name().to_owned();
-            record.resolved = Some(Err(Failure::of(source)));
-        }
-        if let Error::Connect { attempts, peer, .. } = error
-            && let (true, Ok(address)) = (attempts.is_empty(), peer.name().parse())
-        {
-            record.host = peer.name().to_owned();
-            record.resolved = Some(Ok(vec![address]));
+        match error {
+            Error::Resolve { source, peer, .. } => {
+                record.host = peer.name().to_owned();
+                record.resolved = Some(Err(Failure::of(source)));
+            }
+            Error::Connect { attempts, peer, .. } if attempts.is_empty() => {
+                if let Ok(address) = peer.name().parse() {
+                    record.host = peer.name().to_owned();
+                    record.resolved = Some(Ok(vec![address]));
+                }
+            }
+            _ => {}
         }
         record.error.get_or_insert(failed);
     }
