@@ -92,7 +92,9 @@ impl<'a> Observers<'a> {
 
     /// Tells why the session that has ended failed, if it did and that is known.
     pub fn explain(&self, verdict: &Verdict) {
-        if self.explains() {
+        // Most sessions go well, and end the sooner for it.
+        let has_trouble = verdict.status() != 0 || verdict.evidence().has_refusals();
+        if has_trouble && self.explains() {
             let findings = explain::session(self.options, verdict);
             self.json.iter().for_each(|json| json.journal.findings(&findings));
         }

@@ -195,6 +195,12 @@ impl Evidence {
         record.error.get_or_insert(failed);
     }
 
+    /// Says whether anything was refused that no other reply made up for.
+    #[must_use]
+    pub fn has_refusals(&self) -> bool {
+        !self.record().refusals.is_empty()
+    }
+
     /// Returns what is wrong, as far as it shows: at most three findings, the gravest first, and none of a session that
     /// went well. Of the refusals of a transaction, the first is explained.
     pub fn findings(&self, facts: &Facts) -> Vec<Finding> {
