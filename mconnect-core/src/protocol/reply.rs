@@ -3,12 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use memchr::memchr_iter;
-
 use super::code::{Code, EnhancedCode, Severity};
 use super::grants::Meaning;
 use super::line::ReplyLine;
 use super::phase::Request;
+use super::scan;
 use super::visible::Visible;
 
 /// A whole reply: every line the server sent for it, byte for byte, with the code of the last.
@@ -74,12 +73,7 @@ impl Reply {
 
     /// Returns its lines, in order.
     pub fn lines(&self) -> impl Iterator<Item = ReplyLine<'_>> {
-        let mut start = 0;
-        memchr_iter(b'\n', &self.raw).map(move |lf| {
-            let line = ReplyLine::new(&self.raw[start..=lf]);
-            start = lf + 1;
-            line
-        })
+        scan::lines(&self.raw).map(|line| ReplyLine::new(&self.raw[line]))
     }
 
     /// Returns the lines with a code: those of the reply itself.

@@ -3,10 +3,10 @@
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use memchr::{memchr, memmem};
+use memchr::memmem;
 
 use crate::observer::Event;
-use crate::protocol::{ReplyLine, wipe};
+use crate::protocol::{ReplyLine, scan, wipe};
 
 /// Texts that are secret, wherever they are sent, and wherever the server repeats them.
 #[derive(Default)]
@@ -25,7 +25,7 @@ impl Hidden {
         while let Some(secret) = self.find(bytes) {
             let (shown, rest) = bytes.split_at(secret.start);
             let last = secret.len() - 1;
-            let end = memchr(b'\n', &rest[last..]).map_or(rest.len(), |lf| last + lf + 1);
+            let end = scan::find(b'\n', &rest[last..]).map_or(rest.len(), |lf| last + lf + 1);
             if !shown.is_empty() {
                 tell(&Event::Sent(shown));
             }

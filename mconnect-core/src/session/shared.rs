@@ -12,7 +12,7 @@ use super::{Settings, Timeouts};
 use crate::closer::Closer;
 use crate::error::{Action, Awaited, Context, Error, Peer};
 use crate::observer::{Event, Observer};
-use crate::protocol::{Limits, Phase, ReplyLine, Request, Tracker};
+use crate::protocol::{Limits, Phase, ReplyLine, Request, Tracker, scan};
 
 pub(super) struct Shared {
     pub peer: Peer,
@@ -188,7 +188,7 @@ impl Shared {
             matches!(state.phase(), Phase::Command | Phase::Greeting) && !state.is_in_line
         };
         let secrets = self.follow(bytes);
-        let is_one_line = memchr::memchr(b'\n', bytes).is_some_and(|lf| lf + 1 == bytes.len());
+        let is_one_line = scan::find(b'\n', bytes).is_some_and(|lf| lf + 1 == bytes.len());
         let command = if is_command && is_one_line { self.command_of(bytes, &secrets, 0) } else { None };
         let mut state = self.tracker();
         state.last_command = command;
@@ -226,9 +226,8 @@ impl Shared {
 
     /// Returns one of the commands in a group as it may be told: up to a secret.
     pub fn command_of(&self, group: &[u8], secrets: &[Range<usize>], index: usize) -> Option<Arc<str>> {
-        let mut start = 0;
-        let mut lines = memchr::memchr_iter(b'\n', group).map(|lf| std::mem::replace(&mut start, lf + 1)..lf);
-        let line = lines.nth(index)?;
+        let Range { start, end } = scan::lines(group).nth(index)?;
+        let line = start..end - 1;
         let secret = secrets.iter().map(|secret| secret.start).find(|start| line.contains(start));
         let shown = &group[line.start..secret.unwrap_or(line.end)];
         (!shown.trim_ascii().is_empty() && !self.hidden.is_in(&group[line])).then(|| Awaited::shown(shown))

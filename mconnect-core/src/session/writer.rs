@@ -13,7 +13,7 @@ use super::shared::Shared;
 use crate::closer::Closer;
 use crate::error::{Action, Error, Peer};
 use crate::observer::Event;
-use crate::protocol::{Extensions, Phase, Request, Standing, wipe};
+use crate::protocol::{Extensions, Phase, Request, Standing, scan, wipe};
 use crate::stream::{ChannelBindings, Stream, Truncation};
 
 /// The half of a session that writes, and that keeps the deadlines while another thread reads.
@@ -168,9 +168,9 @@ impl Writer {
     }
 
     pub(super) fn require_one_line(&self, line: &[u8]) -> Result<(), Error> {
-        match memchr::memchr2(b'\r', b'\n', line) {
-            None => Ok(()),
-            Some(_) => Err(Error::LineBreak { context: self.shared.context(Action::Write) }),
+        match [b'\r', b'\n'].into_iter().any(|end| scan::find(end, line).is_some()) {
+            false => Ok(()),
+            true => Err(Error::LineBreak { context: self.shared.context(Action::Write) }),
         }
     }
 
