@@ -74,6 +74,10 @@ impl Opt {
         self.head.split([',', ' ', '[']).filter(|word| word.starts_with('-'))
     }
 
+    pub fn has(&self, flag: &str) -> bool {
+        self.flags().any(|known| known == flag)
+    }
+
     /// Returns the flag that errors name it by: the last one, which is long if there is a long one.
     pub fn name(&self) -> &'static str {
         self.flags().last().unwrap_or_default()

@@ -31,7 +31,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
             }
         };
         let option = find(&flag).ok_or_else(|| unknown(flag))?;
-        given.push(option.name());
+        given.push(option);
         match option.act {
             Act::Flag(set) => set(&mut options),
             Act::Text(set) => set(&mut options, &string(parser.value().map_err(shown)?)?)?,
@@ -66,7 +66,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
 }
 
 fn find(flag: &str) -> Option<&'static Opt> {
-    all().find(|option| option.flags().any(|known| known == flag))
+    all().find(|option| option.has(flag))
 }
 
 /// Says that there is no such option, and which one may have been meant.
@@ -76,18 +76,16 @@ fn unknown(flag: String) -> String {
     shown(lexopt::Error::UnexpectedOption(flag)) + &hint
 }
 
-/// Looks whether the options that were given, each by its name, go together.
+/// Looks whether the options that were given go together.
 ///
 /// # Errors
 /// A sentence that says which of them do not, or go with another alone.
-fn check(given: &[&str]) -> Result<(), String> {
-    let is_given = |flag: &str| find(flag).is_some_and(|option| given.contains(&option.name()));
-    let is_any_given = |flags: &str| flags.split(' ').any(is_given);
-    let options = || all().filter(|option| given.contains(&option.name()));
-    if let Some((_, why)) = options().flat_map(|option| option.apart).find(|(others, _)| is_any_given(others)) {
+fn check(given: &[&Opt]) -> Result<(), String> {
+    let is_any_given = |flags: &str| flags.split(' ').any(|flag| given.iter().any(|option| option.has(flag)));
+    if let Some((_, why)) = given.iter().flat_map(|option| option.apart).find(|(others, _)| is_any_given(others)) {
         return Err((*why).to_owned());
     }
-    match options().find(|option| !option.with.is_empty() && !is_any_given(option.with)) {
+    match given.iter().find(|option| !option.with.is_empty() && !is_any_given(option.with)) {
         Some(option) => Err(format!("{} goes with {}", option.name(), option.with.replace(' ', " or "))),
         None => Ok(()),
     }
