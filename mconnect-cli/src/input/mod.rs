@@ -26,14 +26,13 @@ pub struct Input {
     given: Option<Vec<u8>>,
     block: Option<Block>,
     is_begun: bool,
-    /// It filled a first block.
-    is_long: bool,
+    /// How much is read at once, in octets: more of an input that fills its blocks.
+    size: usize,
     ahead: Option<Ahead>,
 }
 
 /// Some bytes that were read.
 pub struct Block {
-    // Zeroed memory that is never written to costs nothing, so this stays at its full size.
     bytes: Vec<u8>,
     count: usize,
     ready: Ready,
@@ -41,7 +40,7 @@ pub struct Block {
 
 impl Input {
     pub fn new() -> Self {
-        Self { stdin: io::stdin(), given: None, block: None, is_begun: false, is_long: false, ahead: None }
+        Self { stdin: io::stdin(), given: None, block: None, is_begun: false, size: FIRST, ahead: None }
     }
 
     /// Makes an input of these lines; standard input is not read.
@@ -114,11 +113,12 @@ impl Input {
             let bytes = std::mem::take(given);
             return Ok(Block { count: bytes.len(), bytes, ready: Ready::default() });
         }
-        let size = if self.is_long { BLOCK } else { FIRST };
-        let block = self.block.take().filter(|block| block.bytes.len() == size);
-        let mut block = block.unwrap_or_else(|| Block::new(size));
+        let block = self.block.take().filter(|block| block.bytes.len() == self.size);
+        let mut block = block.unwrap_or_else(|| Block::new(self.size));
         block.fill()?;
-        self.is_long |= block.count == FIRST;
+        if block.count == self.size {
+            self.size = (self.size * 8).min(BLOCK);
+        }
         if !std::mem::replace(&mut self.is_begun, true) {
             block.drop_mark()?;
         }
@@ -224,6 +224,7 @@ const MARK: &[u8] = b"\xef\xbb\xbf";
 /// In milliseconds.
 const MARK_PATIENCE: u16 = 1000;
 const AHEAD_PATIENCE: u16 = 100;
-/// How much is read at once of an input that may be short, in octets, and of one that is long.
-const FIRST: usize = 8 * 1024;
+/// How much is read at once of an input that may be short, in octets, and of one that is long. All of a block is cleared at
+/// its beginning and its end, since it may hold a secret: most inputs are short.
+const FIRST: usize = 4 * 1024;
 const BLOCK: usize = 256 * 1024;

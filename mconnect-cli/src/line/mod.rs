@@ -30,7 +30,7 @@ use crate::overdue::Overdue;
 use crate::progress::{self, Work};
 use crate::prompt::session_log;
 use crate::screen::{self, Screen};
-use crate::stderr::say;
+use crate::stderr::{is_shown, say};
 use crate::typing::{FileLines, Past, how};
 
 /// Hands a session over, until its end, and each one opened after it.
@@ -44,7 +44,7 @@ pub fn run(session: Session, setting: &Setting<'_>, pace: Pace) {
     let (mut next, mut before) = (Some(session), None);
     while let Some(session) = next.take() {
         let rules = setting.rules(pace);
-        let work = (pace != Pace::Typed).then(|| Work::new("the input", input.size()));
+        let work = (pace != Pace::Typed).then(|| Work::new("the input", is_shown().then(|| input.size()).flatten()));
         let talk = Conversation {
             setting,
             input: &mut input,

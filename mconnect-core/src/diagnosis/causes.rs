@@ -20,16 +20,17 @@ macro_rules! causes {
 
             /// Returns a name that stays: `greylisted`.
             pub fn id(self) -> &'static str {
-                match self {
-                    $(Self::$cause => $id,)*
-                }
+                self.texts()[0]
             }
 
-            /// Returns what is wrong, and what to do, with the values and acts in it still named.
-            pub(super) fn texts(self) -> (&'static str, &'static str) {
-                match self {
-                    $(Self::$cause => ($what, $advice),)*
-                }
+            /// Returns its name, what is wrong, and what to do, with the values and acts in it still named.
+            pub(super) fn texts(self) -> [&'static str; 3] {
+                // One text each: of three, all the pointers would have to be set right at every start of a program.
+                let all = match self {
+                    $(Self::$cause => concat!($id, "\n", $what, "\n", $advice),)*
+                };
+                let mut texts = all.split('\n');
+                std::array::from_fn(|_| texts.next().unwrap_or_default())
             }
         }
     };

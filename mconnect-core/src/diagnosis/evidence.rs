@@ -134,6 +134,19 @@ pub(super) struct Exchange {
 pub(super) struct Requests(u32);
 
 impl Requests {
+    pub const fn of(requests: &[Request]) -> Self {
+        let (mut set, mut at) = (0, 0);
+        while at < requests.len() {
+            set |= 1 << requests[at] as u32;
+            at += 1;
+        }
+        Self(set)
+    }
+
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     pub fn has(self, request: Request) -> bool {
         self.0 & 1 << request as u32 != 0
     }
@@ -143,7 +156,7 @@ impl Requests {
     }
 
     fn remove(&mut self, requests: &[Request]) {
-        requests.iter().for_each(|request| self.0 &= !(1 << *request as u32));
+        self.0 &= !Self::of(requests).0;
     }
 }
 

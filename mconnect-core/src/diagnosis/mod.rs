@@ -126,7 +126,7 @@ impl<'a> Recognized<'a> {
 
     /// Puts it in words.
     fn told(self, facts: &Facts) -> Finding {
-        let (what, advice) = self.cause.texts();
+        let [_, what, advice] = self.cause.texts();
         let fill = |text: &str| {
             let mut filled = text.to_owned();
             for (name, value) in &self.values {
@@ -170,7 +170,7 @@ mod tests {
         ids.sort_unstable();
         assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "{ids:?}");
         for cause in Cause::ALL {
-            let (what, advice) = cause.texts();
+            let [_, what, advice] = cause.texts();
             assert!(what.len() + advice.len() < 240, "{cause:?}");
             assert!(!what.ends_with('.') && !advice.ends_with('.') && !what.is_empty(), "{cause:?}");
             let told = with_acts(advice, &Facts::new());

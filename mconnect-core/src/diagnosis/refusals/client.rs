@@ -9,162 +9,77 @@ use Request::{Ehlo, Greeting, Helo, Lhlo, Mail, Rcpt};
 
 pub(super) static RULES: &[Rule] = &[
     // The client spoke too early.
-    rule(Cause::SpokeTooEarly, Certain).codes(&[421, 503, 521, 550, 554]).words(&[
-        "synchronization error",
-        "improper use of smtp",
-        "improper command pipelining",
-        "pregreet",
-        "talk too soon",
-        "talks too soon",
-        "before greeting",
-    ]),
+    rule(Cause::SpokeTooEarly, Certain).codes(&[421, 503, 521, 550, 554]).words(
+        "synchronization error|improper use of smtp|improper command pipelining|pregreet|\
+         talk too soon|talks too soon|before greeting",
+    ),
     rule(Cause::SpokeTooEarly, Likely)
         .codes(&[421, 521, 550, 554])
         .details(&[(5, 1)])
-        .words(&["protocol error"])
+        .words("protocol error")
         .when(|case| case.record.has_spoken_first || case.facts.sends_at_once),
     // Limits of connections, time and number.
-    rule(Cause::TooManyErrors, Certain).codes(&[421, 451, 550, 554]).words(&[
-        "too many errors",
-        "too many syntax",
-        "too many bad commands",
-        "too many unrecognized",
-        "too many nonmail",
-        "too many protocol errors",
-    ]),
-    rule(Cause::TooManyLogins, Certain).words(&[
-        "too many login",
-        "too many auth",
-        "too many failed login",
-        "login limit exceeded",
-        "too many unsuccessful",
-    ]),
-    rule(Cause::TooManyConnections, Certain).words(&[
-        "too many connections",
-        "too many concurrent",
-        "too many simultaneous",
-        "too many sessions",
-        "maximum number of connections",
-        "connection limit",
-        "concurrent connections",
-        "too many open connections",
-        "all server ports are busy",
-    ]),
-    rule(Cause::TooFast, Certain).words(&[
-        "rate limit",
-        "ratelimit",
-        "rate-limit",
-        "rate exceeded",
-        "receiving rate",
-        "receiving mail too quickly",
-        "receiving mail at a rate",
-        "unusual rate",
-        "too many messages",
-        "too many mails",
-        "too much mail",
-        "throttl",
-        "quota exceeded for sending",
-        "sending limit",
-        "sending quota",
-        "exceeded the rate",
-        "connection rate",
-    ]),
+    rule(Cause::TooManyErrors, Certain).codes(&[421, 451, 550, 554]).words(
+        "too many errors|too many syntax|too many bad commands|too many unrecognized|\
+         too many nonmail|too many protocol errors",
+    ),
+    rule(Cause::TooManyLogins, Certain).words(
+        "too many login|too many auth|too many failed login|login limit exceeded|\
+         too many unsuccessful",
+    ),
+    rule(Cause::TooManyConnections, Certain).words(
+        "too many connections|too many concurrent|too many simultaneous|too many sessions|\
+         maximum number of connections|connection limit|concurrent connections|\
+         too many open connections|all server ports are busy",
+    ),
+    rule(Cause::TooFast, Certain).words(
+        "rate limit|ratelimit|rate-limit|rate exceeded|receiving rate|receiving mail too quickly|\
+         receiving mail at a rate|unusual rate|too many messages|too many mails|too much mail|\
+         throttl|quota exceeded for sending|sending limit|sending quota|exceeded the rate|\
+         connection rate",
+    ),
     rule(Cause::TooFast, Likely).codes(&[421, 450, 451, 452, 550]).details(&[(7, 28)]),
-    rule(Cause::Idle, Certain).codes(&[421]).words(&[
-        "timeout exceeded",
-        "idle timeout",
-        "idle too long",
-        "command timeout",
-        "timed out",
-        "timeout waiting",
-        "timeout - closing",
-        "inactivity",
-    ]),
+    rule(Cause::Idle, Certain).codes(&[421]).words(
+        "timeout exceeded|idle timeout|idle too long|command timeout|timed out|timeout waiting|\
+         timeout - closing|inactivity",
+    ),
     rule(Cause::Idle, Likely).codes(&[421]).details(&[(4, 2)]),
-    rule(Cause::GoingDown, Certain).codes(&[421, 450, 451, 453]).words(&[
-        "shutting down",
-        "server shutdown",
-        "going down",
-        "shutdown in progress",
-        "not accepting network messages",
-        "not accepting messages",
-        "maintenance",
-    ]),
+    rule(Cause::GoingDown, Certain).codes(&[421, 450, 451, 453]).words(
+        "shutting down|server shutdown|going down|shutdown in progress|\
+         not accepting network messages|not accepting messages|maintenance",
+    ),
     rule(Cause::GoingDown, Likely).codes(&[421]).details(&[(3, 2)]),
     // Lines.
-    rule(Cause::BareLf, Certain).words(&[
-        "bare <lf>",
-        "bare lf",
-        "bare linefeed",
-        "bare line feed",
-        "bare newline",
-        "<cr><lf>.<cr><lf>",
-        "bare_lf",
-        "bare carriage",
-    ]),
-    rule(Cause::LineTooLong, Certain).codes(&[500, 501, 550, 552, 554]).words(&[
-        "line too long",
-        "line is too long",
-        "lines too long",
-        "too long line",
-        "maximum line length",
-        "has lines too long",
-    ]),
+    rule(Cause::BareLf, Certain).words(
+        "bare <lf>|bare lf|bare linefeed|bare line feed|bare newline|<cr><lf>.<cr><lf>|bare_lf|\
+         bare carriage",
+    ),
+    rule(Cause::LineTooLong, Certain).codes(&[500, 501, 550, 552, 554]).words(
+        "line too long|line is too long|lines too long|too long line|maximum line length|\
+         has lines too long",
+    ),
     // The end of a message.
-    rule(Cause::Loop, Certain).words(&[
-        "too many hops",
-        "hop count exceeded",
-        "mail loop",
-        "loop detected",
-        "loops back to myself",
-        "routing loop",
-    ]),
+    rule(Cause::Loop, Certain)
+        .words("too many hops|hop count exceeded|mail loop|loop detected|loops back to myself|routing loop"),
     rule(Cause::Loop, Likely).details(&[(4, 6)]),
     // Names and addresses of the client.
-    rule(Cause::BlockListed, Certain).to(POLICY).words(&[
-        "spamhaus",
-        "spamcop",
-        "dnsbl",
-        "barracudacentral",
-        "blocklist",
-        "block list",
-        "blacklist",
-        "black list",
-        "blocklisted",
-        "sorbs",
-        "uceprotect",
-        "is listed in",
-        "is listed at",
-        "is listed on",
-        "is listed by",
-        "currently listed",
-        "been listed",
-        "banned sending",
-        "blocked using",
-        "block-listed",
-    ]),
-    rule(Cause::BlockListed, Likely).to(POLICY).codes(&[421, 450, 451, 550, 553, 554]).words(&[
-        "poor reputation",
-        "bad reputation",
-        "low reputation",
-        "sender reputation",
-        "ip reputation",
-    ]),
+    rule(Cause::BlockListed, Certain).to(POLICY).words(
+        "spamhaus|spamcop|dnsbl|barracudacentral|blocklist|block list|blacklist|black list|\
+         blocklisted|sorbs|uceprotect|is listed in|is listed at|is listed on|is listed by|\
+         currently listed|been listed|banned sending|blocked using|block-listed",
+    ),
+    rule(Cause::BlockListed, Likely)
+        .to(POLICY)
+        .codes(&[421, 450, 451, 550, 553, 554])
+        .words("poor reputation|bad reputation|low reputation|sender reputation|ip reputation"),
     rule(Cause::BlockListed, Certain)
         .to(POLICY)
         .codes(&[421, 450, 451, 550, 553, 554])
         .when(|case| has_word(&case.text, "rbl")),
-    rule(Cause::NoReverseName, Certain).to(POLICY).words(&[
-        "reverse dns",
-        "rdns",
-        "reverse hostname",
-        "ptr record",
-        "reverse lookup",
-        "no ptr",
-        "cannot find your hostname",
-        "cannot find your reverse",
-        "reverse dns lookup",
-    ]),
+    rule(Cause::NoReverseName, Certain).to(POLICY).words(
+        "reverse dns|rdns|reverse hostname|ptr record|reverse lookup|no ptr|\
+         cannot find your hostname|cannot find your reverse|reverse dns lookup",
+    ),
     rule(Cause::NoReverseName, Likely).details(&[(7, 25)]),
     // The name in EHLO.
     rule(Cause::ContainerName, Likely)
@@ -177,16 +92,11 @@ pub(super) static RULES: &[Rule] = &[
         .to(HELLO)
         .codes(&[450, 501, 550, 553, 554])
         .when(|case| !case.exchange.commands.name.is_empty() && !case.text.contains("already")),
-    rule(Cause::ClientRefused, Certain).to(POLICY).words(&[
-        "client host rejected: access denied",
-        "client host rejected",
-        "traffic not accepted from this ip",
-        "your ip is not allowed",
-        "host is not allowed",
-        "client host blocked",
-        "administratively prohibited",
-        "administratively denied",
-    ]),
+    rule(Cause::ClientRefused, Certain).to(POLICY).words(
+        "client host rejected: access denied|client host rejected|\
+         traffic not accepted from this ip|your ip is not allowed|host is not allowed|\
+         client host blocked|administratively prohibited|administratively denied",
+    ),
     // What the greeting refuses.
     rule(Cause::Busy, Likely).to(&[Greeting]).codes(&[420, 421, 450, 451]),
     rule(Cause::NoServiceHere, Certain).to(&[Greeting]).codes(&[521, 550, 553, 554, 556]),

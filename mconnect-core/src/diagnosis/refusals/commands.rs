@@ -12,18 +12,10 @@ pub(super) static RULES: &[Rule] = &[
     // What has to come before.
     rule(Cause::TlsForAuth, Certain)
         .to(LOGIN)
-        .words(&[
-            "starttls",
-            "must issue a starttls",
-            "encryption required",
-            "requires encryption",
-            "tls required",
-            "requires tls",
-            "secure connection",
-            "secure channel",
-            "needs tls",
-            "ssl required",
-        ])
+        .words(
+            "starttls|must issue a starttls|encryption required|requires encryption|tls required|\
+             requires tls|secure connection|secure channel|needs tls|ssl required",
+        )
         .when(|case| !case.exchange.is_tls),
     rule(Cause::TlsForAuth, Likely).to(LOGIN).codes(&[523, 530, 534, 538]).when(|case| {
         !case.exchange.is_tls
@@ -32,39 +24,22 @@ pub(super) static RULES: &[Rule] = &[
     }),
     rule(Cause::StartTlsNeeded, Certain)
         .codes(&[421, 451, 530, 550, 553, 554])
-        .words(&[
-            "starttls",
-            "must use tls",
-            "requires tls",
-            "tls required",
-            "tls is required",
-            "encryption required",
-            "encryption needed",
-            "requires encryption",
-            "encrypted connection",
-            "secure connection",
-            "session encryption is required",
-        ])
+        .words(
+            "starttls|must use tls|requires tls|tls required|tls is required|encryption required|\
+             encryption needed|requires encryption|encrypted connection|secure connection|\
+             session encryption is required",
+        )
         .when(|case| !case.exchange.is_tls && case.request != Some(StartTls)),
     rule(Cause::StartTlsNeeded, Likely).to(ENVELOPE).details(&[(7, 10)]).when(|case| !case.exchange.is_tls),
-    rule(Cause::SenderNotOwned, Certain).to(&[Mail, Rcpt, Data, EndOfData]).words(&[
-        "not owned by",
-        "sendasdenied",
-        "send as this sender",
-        "not allowed to send as",
-        "sender address rejected: not owned",
-        "not authorized to send as",
-        "not permitted to send as",
-        "must match authenticated",
-        "does not match the authenticated",
-        "must match the authenticated",
-    ]),
-    rule(Cause::SenderNotVerified, Certain).to(&[Mail, Rcpt, Data, EndOfData]).words(&[
-        "email address is not verified",
-        "identities failed the check",
-        "sender not verified",
-        "unverified sender",
-    ]),
+    rule(Cause::SenderNotOwned, Certain).to(&[Mail, Rcpt, Data, EndOfData]).words(
+        "not owned by|sendasdenied|send as this sender|not allowed to send as|\
+         sender address rejected: not owned|not authorized to send as|not permitted to send as|\
+         must match authenticated|does not match the authenticated|must match the authenticated",
+    ),
+    rule(Cause::SenderNotVerified, Certain).to(&[Mail, Rcpt, Data, EndOfData]).words(
+        "email address is not verified|identities failed the check|sender not verified|\
+         unverified sender",
+    ),
     rule(Cause::AuthNeededInTls, Certain)
         .to(&[Mail, Rcpt, Data])
         .words(WANTS_LOGIN)
@@ -79,7 +54,7 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::HelloFirst, Certain)
         .to(BEHIND_HELLO)
         .codes(&[503])
-        .words(&["helo", "ehlo", "hello", "polite"])
+        .words("helo|ehlo|hello|polite")
         .when(|case| !case.has_had_hello()),
     rule(Cause::HelloFirst, Likely).to(BEHIND_HELLO).codes(&[503]).when(|case| {
         !case.has_had_hello() && !["recipient", "rcpt", "mail"].iter().any(|word| case.text.contains(word))
@@ -99,35 +74,21 @@ pub(super) static RULES: &[Rule] = &[
         .when(|case| case.exchange.extensions.is_some() && !case.offers("STARTTLS")),
     // AUTH.
     rule(Cause::TokenRefused, Certain).to(LOGIN).when(|case| token::status(&case.exchange.challenge).is_some()),
-    rule(Cause::AppPassword, Certain).to(LOGIN).words(&[
-        "application-specific password",
-        "app password",
-        "app-specific password",
-        "invalidsecondfactor",
-    ]),
-    rule(Cause::LoginsDisabled, Certain).to(LOGIN).words(&[
-        "smtpclientauthentication is disabled",
-        "basic authentication is disabled",
-        "basic auth is disabled",
-        "smtp auth is disabled",
-    ]),
-    rule(Cause::LoginsDisabled, Certain).to(LOGIN).details(&[(7, 139)]).words(&["disabled"]),
-    rule(Cause::AccountLocked, Certain).to(LOGIN).words(&[
-        "account is locked",
-        "account locked",
-        "account is disabled",
-        "account disabled",
-        "account has been",
-        "account suspended",
-        "account is suspended",
-        "locked out",
-        "user disabled",
-        "is not active",
-        "deactivated",
-    ]),
+    rule(Cause::AppPassword, Certain)
+        .to(LOGIN)
+        .words("application-specific password|app password|app-specific password|invalidsecondfactor"),
+    rule(Cause::LoginsDisabled, Certain).to(LOGIN).words(
+        "smtpclientauthentication is disabled|basic authentication is disabled|\
+         basic auth is disabled|smtp auth is disabled",
+    ),
+    rule(Cause::LoginsDisabled, Certain).to(LOGIN).details(&[(7, 139)]).words("disabled"),
+    rule(Cause::AccountLocked, Certain).to(LOGIN).words(
+        "account is locked|account locked|account is disabled|account disabled|account has been|\
+         account suspended|account is suspended|locked out|user disabled|is not active|deactivated",
+    ),
     rule(Cause::AccountLocked, Certain).to(LOGIN).details(&[(7, 13)]),
     rule(Cause::AccountLocked, Likely).to(LOGIN).codes(&[525]),
-    rule(Cause::BadBase64, Certain).to(LOGIN).words(&["base64", "cannot decode", "can't decode", "can not decode"]),
+    rule(Cause::BadBase64, Certain).to(LOGIN).words("base64|cannot decode|can't decode|can not decode"),
     rule(Cause::BadBase64, Likely).to(&[AuthAnswer]).codes(&[501]).details(&[(5, 2)]),
     rule(Cause::LoginServiceDown, Certain).to(LOGIN).codes(&[421, 432, 435, 450, 451, 454]),
     rule(Cause::AuthNotOffered, Likely).to(&[Auth]).codes(&[500, 502, 503, 504, 538]).when(|case| {
@@ -180,25 +141,9 @@ fn wants_login(case: &Case<'_>) -> bool {
     !case.exchange.granted.has(Auth) && !is_of_mail
 }
 
-const WANTS_LOGIN: &[&str] = &[
-    "authentication required",
-    "authentication is required",
-    "authentication needed",
-    "must authenticate",
-    "requires authentication",
-    "not logged in",
-    "log in first",
-    "login first",
-    "please authenticate",
-    "auth required",
-    "smtp auth",
-    "not authenticated",
-    "unauthenticated senders",
-    "client was not authenticated",
-    "without authentication",
-    "authenticate first",
-    "must be authenticated",
-    "authorization required",
-];
+const WANTS_LOGIN: &str = "authentication required|authentication is required|authentication needed|must authenticate|\
+ requires authentication|not logged in|log in first|login first|please authenticate|auth required|\
+ smtp auth|not authenticated|unauthenticated senders|client was not authenticated|\
+ without authentication|authenticate first|must be authenticated|authorization required";
 /// The commands that EHLO comes before.
 const BEHIND_HELLO: &[Request] = &[Mail, Rcpt, Data, Bdat, Auth, StartTls];

@@ -14,35 +14,20 @@ pub(super) static RULES: &[Rule] = &[
         .codes(&[500, 502, 503])
         .when(|case| case.exchange.extensions.is_some() && !case.offers("CHUNKING")),
     // Greylisting, before all other policies.
-    rule(Cause::Greylisted, Certain).to(&[Mail, Rcpt, Data, EndOfData]).codes(&[421, 450, 451, 452]).words(&[
-        "greylist",
-        "graylist",
-        "grey-list",
-        "gray-list",
-        "postgrey",
-    ]),
+    rule(Cause::Greylisted, Certain)
+        .to(&[Mail, Rcpt, Data, EndOfData])
+        .codes(&[421, 450, 451, 452])
+        .words("greylist|graylist|grey-list|gray-list|postgrey"),
     // Filters that fail put mail off with the same codes.
     rule(Cause::FilterDown, Likely).to(&[Greeting, Ehlo, Helo, Mail, Rcpt, Data, EndOfData]).codes(&[421, 451]).words(
-        &[
-            "milter",
-            "service unavailable - try again later",
-            "content filter",
-            "queue file write error",
-            "unable to filter",
-        ],
+        "milter|service unavailable - try again later|content filter|queue file write error|\
+         unable to filter",
     ),
-    rule(Cause::ServerFault, Certain).codes(&[421, 450, 451, 454, 550, 554]).words(&[
-        "temporary lookup failure",
-        "server configuration error",
-        "server configuration problem",
-        "internal error",
-        "local problem",
-        "local error",
-        "unable to look up",
-        "configuration error",
-        "internal server error",
-        "backend",
-    ]),
+    rule(Cause::ServerFault, Certain).codes(&[421, 450, 451, 454, 550, 554]).words(
+        "temporary lookup failure|server configuration error|server configuration problem|\
+         internal error|local problem|local error|unable to look up|configuration error|\
+         internal server error|backend",
+    ),
     // The client was refused, and words say why.
     rule(Cause::Dmarc, Certain).to(POLICY).when(|case| has_word(&case.text, "dmarc")),
     rule(Cause::Spf, Certain)
@@ -58,20 +43,12 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::MailboxFull, Certain)
         .to(&[Rcpt, Data, EndOfData, Bdat])
         .codes(&[422, 450, 451, 452, 550, 552, 554])
-        .words(&[
-            "mailbox full",
-            "mailbox is full",
-            "over quota",
-            "quota exceeded",
-            "overquota",
-            "exceeded storage",
-            "out of storage",
-            "inbox is full",
-            "mailbox size limit",
-            "exceeds quota",
-        ]),
+        .words(
+            "mailbox full|mailbox is full|over quota|quota exceeded|overquota|exceeded storage|\
+             out of storage|inbox is full|mailbox size limit|exceeds quota",
+        ),
     rule(Cause::MailboxFull, Certain).to(&[Rcpt, Data, EndOfData, Bdat]).details(&[(2, 2)]),
-    rule(Cause::TooManyRecipients, Certain).to(&[Rcpt, Data]).words(&["too many recipients", "too many rcpt"]),
+    rule(Cause::TooManyRecipients, Certain).to(&[Rcpt, Data]).words("too many recipients|too many rcpt"),
     rule(Cause::TooManyRecipients, Certain).to(&[Rcpt, Data]).details(&[(5, 3)]),
     rule(Cause::TooLarge, Certain).to(&[Mail, Rcpt, Data, EndOfData, Bdat]).details(&[(3, 4), (2, 3)]).when(|case| {
         case.exchange.answer.code == 552
@@ -79,110 +56,62 @@ pub(super) static RULES: &[Rule] = &[
             || case.exchange.answer.code == 554
             || case.exchange.answer.code == 550
     }),
-    rule(Cause::TooLarge, Certain).to(&[Mail, Data, EndOfData, Bdat]).codes(&[523, 550, 552, 554]).words(&[
-        "message size exceeds",
-        "too large",
-        "too big",
-        "exceeds fixed limit",
-        "exceeds maximum",
-        "maximum message size",
-        "exceeded maximum",
-        "size limit",
-    ]),
+    rule(Cause::TooLarge, Certain).to(&[Mail, Data, EndOfData, Bdat]).codes(&[523, 550, 552, 554]).words(
+        "message size exceeds|too large|too big|exceeds fixed limit|exceeds maximum|\
+         maximum message size|exceeded maximum|size limit",
+    ),
     rule(Cause::ServerFull, Certain).details(&[(3, 1)]).codes(&[421, 431, 450, 451, 452, 552]),
-    rule(Cause::ServerFull, Certain).codes(&[421, 451, 452]).words(&[
-        "insufficient system storage",
-        "insufficient storage",
-        "no space left",
-        "disk full",
-        "not enough space",
-        "insufficient disk",
-    ]),
+    rule(Cause::ServerFull, Certain).codes(&[421, 451, 452]).words(
+        "insufficient system storage|insufficient storage|no space left|disk full|not enough space|\
+         insufficient disk",
+    ),
     // Whom mail is for.
     rule(Cause::RelayDenied, Certain).to(&[Mail, Rcpt, Data]).when(|case| says_relay(case) && case.could_log_in()),
     rule(Cause::RelayDenied25, Certain).to(&[Mail, Rcpt, Data]).when(says_relay),
     rule(Cause::SenderCheck, Certain)
         .to(ENVELOPE)
-        .words(&[
-            "sender verify failed",
-            "sender verification failed",
-            "sender callout",
-            "unverified address",
-            "could not verify sender",
-            "undeliverable address",
-        ])
+        .words(
+            "sender verify failed|sender verification failed|sender callout|unverified address|\
+             could not verify sender|undeliverable address",
+        )
         .when(|case| case.text.contains("sender")),
     rule(Cause::SenderUnknown, Certain)
         .to(ENVELOPE)
-        .words(&["sender address rejected: user unknown", "sender address rejected: unlisted"]),
-    rule(Cause::SenderRefused, Certain).to(ENVELOPE).words(&["sender address rejected: access denied"]),
-    rule(Cause::RecipientCheck, Certain).to(&[Rcpt]).codes(&[450, 451]).words(&[
-        "verification in progress",
-        "recipient callout",
-        "unverified address",
-    ]),
-    rule(Cause::SenderDomain, Certain).to(ENVELOPE).words(&[
-        "sender address rejected: domain not found",
-        "domain of sender address",
-        "sender domain does not exist",
-        "sender domain must",
-        "sender domain not found",
-        "sender's domain",
-    ]),
+        .words("sender address rejected: user unknown|sender address rejected: unlisted"),
+    rule(Cause::SenderRefused, Certain).to(ENVELOPE).words("sender address rejected: access denied"),
+    rule(Cause::RecipientCheck, Certain)
+        .to(&[Rcpt])
+        .codes(&[450, 451])
+        .words("verification in progress|recipient callout|unverified address"),
+    rule(Cause::SenderDomain, Certain).to(ENVELOPE).words(
+        "sender address rejected: domain not found|domain of sender address|\
+         sender domain does not exist|sender domain must|sender domain not found|sender's domain",
+    ),
     rule(Cause::SenderDomain, Certain).to(ENVELOPE).details(&[(1, 8), (7, 27)]),
-    rule(Cause::NoSuchMailbox, Certain).to(&[Rcpt, EndOfData, Data]).codes(&[450, 550, 551, 553, 554]).words(&[
-        "user unknown",
-        "unknown user",
-        "no such user",
-        "no such mailbox",
-        "no such recipient",
-        "no such address",
-        "mailbox not found",
-        "mailbox does not exist",
-        "user does not exist",
-        "recipient not found",
-        "recipientnotfound",
-        "unknown recipient",
-        "recipient unknown",
-        "doesn't exist",
-        "does not exist here",
-        "unknown in virtual",
-        "unknown in relay recipient",
-        "unknown in local recipient",
-        "invalid recipient",
-        "address does not exist",
-        "no mailbox here",
-        "user not found",
-        "unrouteable address",
-        "not a valid mailbox",
-        "not listed in",
-    ]),
+    rule(Cause::NoSuchMailbox, Certain).to(&[Rcpt, EndOfData, Data]).codes(&[450, 550, 551, 553, 554]).words(
+        "user unknown|unknown user|no such user|no such mailbox|no such recipient|no such address|\
+         mailbox not found|mailbox does not exist|user does not exist|recipient not found|\
+         recipientnotfound|unknown recipient|recipient unknown|doesn't exist|does not exist here|\
+         unknown in virtual|unknown in relay recipient|unknown in local recipient|\
+         invalid recipient|address does not exist|no mailbox here|user not found|\
+         unrouteable address|not a valid mailbox|not listed in",
+    ),
     rule(Cause::NoSuchMailbox, Certain).to(&[Rcpt, EndOfData]).codes(&[550, 551, 553]).details(&[(1, 1)]),
-    rule(Cause::NoSuchMailbox, Likely).to(&[Rcpt]).codes(&[550]).details(&[(4, 1)]).words(&["access denied"]),
+    rule(Cause::NoSuchMailbox, Likely).to(&[Rcpt]).codes(&[550]).details(&[(4, 1)]).words("access denied"),
     rule(Cause::NoSuchDomain, Certain)
         .to(&[Rcpt])
-        .words(&["recipient address rejected: domain not found", "recipient domain not found"]),
+        .words("recipient address rejected: domain not found|recipient domain not found"),
     rule(Cause::NoSuchDomain, Certain).to(&[Rcpt]).codes(&[550, 556, 521, 554]).details(&[(1, 2), (1, 10)]),
     rule(Cause::NoSuchDomain, Certain).to(&[Rcpt]).codes(&[521, 556]),
     rule(Cause::MailboxOff, Certain).to(&[Rcpt, EndOfData]).details(&[(2, 1)]).codes(&[550, 552, 554]),
     rule(Cause::MailboxMoved, Certain).to(&[Rcpt]).codes(&[551]),
     rule(Cause::MailboxMoved, Certain).to(&[Rcpt]).details(&[(1, 6)]),
     // The message.
-    rule(Cause::BadHeader, Certain).to(MESSAGE).words(&[
-        "from header",
-        "message-id header",
-        "message-id is missing",
-        "missing a valid",
-        "missing header",
-        "missing date",
-        "rfc 5322",
-        "rfc5322",
-        "rfc 2822",
-        "header is missing",
-        "header missing",
-        "duplicate header",
-        "multiple addresses in from",
-    ]),
+    rule(Cause::BadHeader, Certain).to(MESSAGE).words(
+        "from header|message-id header|message-id is missing|missing a valid|missing header|\
+         missing date|rfc 5322|rfc5322|rfc 2822|header is missing|header missing|duplicate header|\
+         multiple addresses in from",
+    ),
     rule(Cause::Utf8NotTaken, Certain).details(&[(6, 7), (6, 8), (6, 9)]),
     rule(Cause::ContentRefused, Certain).to(MESSAGE).codes(&[550, 552, 554]).when(|case| {
         has_word(&case.text, "spam")
@@ -210,10 +139,10 @@ pub(super) static RULES: &[Rule] = &[
         .to(ENVELOPE)
         .codes(&[550, 551, 553, 554])
         .when(|case| is_policy(case) && case.is_submission() && case.could_log_in()),
-    rule(Cause::PolicyRefused, Likely).to(ENVELOPE).words(&["administrative prohibition", "local policy"]),
+    rule(Cause::PolicyRefused, Likely).to(ENVELOPE).words("administrative prohibition|local policy"),
     rule(Cause::PolicyRefused, Possible).to(&[Mail, Rcpt]).codes(&[550, 553, 554]).when(is_policy),
     rule(Cause::ServerFault, Likely).codes(&[421, 450, 451, 454]).details(&[(3, 0), (3, 5)]),
-    rule(Cause::Busy, Certain).codes(&[421, 450, 451]).words(&["server busy", "too busy", "is busy"]),
+    rule(Cause::Busy, Certain).codes(&[421, 450, 451]).words("server busy|too busy|is busy"),
     rule(Cause::Busy, Possible).to(POLICY).codes(&[421]),
 ];
 

@@ -8,7 +8,7 @@ mod client;
 mod commands;
 mod mail;
 
-use super::evidence::{Exchange, Record};
+use super::evidence::{Exchange, Record, Requests};
 use super::{Cause, Certainty, Facts, Finding, Recognized, token};
 use crate::protocol::{EnhancedCode, Meaning, Request, explain};
 
@@ -18,21 +18,22 @@ use Request::{Auth, AuthAnswer, Bdat, Data, Ehlo, EndOfData, Greeting, Helo, Lhl
 struct Rule {
     cause: Cause,
     certainty: Certainty,
-    to: &'static [Request],
+    to: Requests,
     codes: &'static [u16],
     /// Subject and detail of the enhanced status code; the class is that of the reply.
     details: &'static [(u16, u16)],
-    words: &'static [&'static str],
+    /// With a bar between them: a list of texts would be as many pointers to set right at every start of a program.
+    words: &'static str,
     when: fn(&Case<'_>) -> bool,
 }
 
 const fn rule(cause: Cause, certainty: Certainty) -> Rule {
-    Rule { cause, certainty, to: &[], codes: &[], details: &[], words: &[], when: always }
+    Rule { cause, certainty, to: Requests::of(&[]), codes: &[], details: &[], words: "", when: always }
 }
 
 impl Rule {
-    const fn to(self, to: &'static [Request]) -> Self {
-        Self { to, ..self }
+    const fn to(self, to: &[Request]) -> Self {
+        Self { to: Requests::of(to), ..self }
     }
 
     const fn codes(self, codes: &'static [u16]) -> Self {
@@ -43,8 +44,8 @@ impl Rule {
         Self { details, ..self }
     }
 
-    /// Any of these, in small letters, in all the lines of the reply.
-    const fn words(self, words: &'static [&'static str]) -> Self {
+    /// Any of these, in small letters, in all the lines of the reply: `this|or that`.
+    const fn words(self, words: &'static str) -> Self {
         Self { words, ..self }
     }
 
@@ -54,10 +55,10 @@ impl Rule {
 
     fn fits(&self, case: &Case<'_>) -> bool {
         let has_detail = || case.enhanced.is_some_and(|code| self.details.contains(&(code.subject, code.detail)));
-        (self.to.is_empty() || case.request.is_some_and(|request| self.to.contains(&request)))
+        (self.to.is_empty() || case.request.is_some_and(|request| self.to.has(request)))
             && (self.codes.is_empty() || self.codes.contains(&case.exchange.answer.code.number()))
             && (self.details.is_empty() || has_detail())
-            && (self.words.is_empty() || self.words.iter().any(|word| case.text.contains(word)))
+            && (self.words.is_empty() || self.words.split('|').any(|word| case.text.contains(word)))
             && (self.when)(case)
     }
 }
