@@ -319,6 +319,8 @@ impl Record {
     fn sent(&mut self, at: Instant, bytes: &[u8]) {
         (self.has_just_sent, self.last_sent) = (true, Some(at));
         match self.phase {
+            // Nothing is taken for a reply any more, and so nothing for a command.
+            _ if self.is_raw => return,
             Some(Phase::Greeting) => self.has_spoken_first = true,
             Some(Phase::Auth) if bytes.ends_with(b"\n") => return self.expect(Request::AuthAnswer),
             Some(Phase::Command) | None => {}
