@@ -97,6 +97,8 @@ mod error;
 #[cfg(feature = "json")]
 pub mod json;
 mod observer;
+mod overdue;
+mod own_machine;
 mod own_name;
 #[cfg(any(feature = "json", feature = "tls"))]
 mod pem;
@@ -111,17 +113,20 @@ mod timings;
 #[cfg(feature = "tls")]
 pub mod tls;
 pub mod tls_info;
+mod trace;
 
 pub use closer::Closer;
 pub use connect::{Connect, Family, port};
 pub use error::{Action, Attempt, Awaited, Context, DeadlinePassed, Error, Peer, TlsFailure};
 pub use observer::{Event, Observer, observer_fn};
+pub use overdue::Overdue;
 pub use own_name::{address_literal, is_name_blamed, own_name};
 #[cfg(feature = "tokio")]
 pub use session::{AsyncSession, AsyncStream};
 pub use session::{Hello, MessageReply, RawReader, RawWriter, Reader, Session, Timeouts, Writer};
 pub use stream::{ChannelBindings, Pair, Stream, Truncation};
 pub use timings::{TimedStage, Timing, Timings};
+pub use trace::{Trace, TraceForm};
 
 /// The examples of the crate's README are compiled, too.
 #[cfg(all(doctest, feature = "server"))]

@@ -10,7 +10,6 @@ use nix::poll::PollTimeout;
 
 use super::{Conversation, Onward, Stop};
 use crate::judge::{self, End};
-use crate::overdue::until;
 use crate::progress;
 use crate::stderr;
 use crate::stderr::say;
@@ -48,7 +47,8 @@ impl Conversation<'_> {
             }
             while session.standing().outstanding == due.outstanding {
                 let left = deadline.saturating_duration_since(Instant::now());
-                let tick = self.heard.overdue.tick(&session.standing());
+                // What is late is told only where somebody sees it.
+                let tick = until(self.heard.overdue.next_tick(&session.standing()).filter(|_| stderr::is_shown()));
                 match session.receive(left.min(tick)) {
                     Ok(()) => self.show_what_came(session)?,
                     Err(Error::Timeout { .. }) if tick < left => self.tell_overdue(session),
@@ -222,6 +222,11 @@ impl Conversation<'_> {
             judge::script_ended(end, self.setting.verdict);
         }
     }
+}
+
+/// Returns how long it is until then; where that is never, there is nothing to wait for.
+fn until(at: Option<Instant>) -> Duration {
+    at.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
 }
 
 /// What came together is shown together, in parts of about this many octets.

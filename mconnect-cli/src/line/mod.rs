@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use mconnect_core::protocol::{CrlfEncoder, Phase};
 use mconnect_core::script::{self, Next, Pace, Rules, Script};
-use mconnect_core::{Error, Session};
+use mconnect_core::{Error, Overdue, Session};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use zeroize::Zeroize as _;
@@ -26,7 +26,6 @@ use crate::connection::Setting;
 use crate::input::{Block, Input};
 use crate::judge::{self, End};
 use crate::options::Options;
-use crate::overdue::Overdue;
 use crate::progress::{self, Work};
 use crate::prompt::session_log;
 use crate::screen::{self, Screen};

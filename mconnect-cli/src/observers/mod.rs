@@ -4,23 +4,22 @@ mod attempts;
 mod json;
 pub mod record;
 mod timing;
-mod trace;
 
 use std::time::Instant;
 
 use mconnect_core::diagnosis::Finding;
 use mconnect_core::protocol::Reply;
-use mconnect_core::{Connect, Timings};
+use mconnect_core::{Connect, Timings, Trace};
 
 use crate::explain;
 use crate::failure::Failure;
 use crate::options::Options;
+use crate::stderr::say;
 use crate::timestamps;
 use crate::verdict::Verdict;
 use attempts::Attempts;
 use json::Json;
 use record::{Record, SessionLog};
-use trace::Trace;
 
 /// Everything that is told of a session beside what the server says.
 pub struct Observers<'a> {
@@ -72,7 +71,7 @@ impl<'a> Observers<'a> {
             connect = connect.observer(Attempts);
         }
         if let Some(form) = self.options.trace {
-            connect = connect.observer(Trace::new(form));
+            connect = connect.observer(Trace::new(form, say));
         }
         if let Some(record) = &self.record {
             connect = connect.observer(record.recorder());

@@ -17,7 +17,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mconnect_core::Family;
+use mconnect_core::{Family, TraceForm};
 use rustyline::EditMode;
 
 pub use help::help;
@@ -63,7 +63,7 @@ pub struct Options {
     pub output: Output,
     /// Where the session is written down as a dialogue.
     pub record: Option<PathBuf>,
-    pub trace: Option<Form>,
+    pub trace: Option<TraceForm>,
     pub security: Security,
     pub prompt: Prompt,
     pub play: Play,
@@ -88,15 +88,6 @@ pub struct Output {
     pub has_stamps: bool,
     /// Where the time went is told at the end.
     pub has_timing: bool,
-}
-
-/// How `--trace` tells bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// With escapes, a line at a time.
-    Escaped,
-    /// As hexadecimal digits and characters, 16 at a time.
-    Hex,
 }
 
 /// How dialogues are played; the values and the scale are those of served ones, too.
@@ -185,6 +176,16 @@ pub enum Target {
 impl Default for Target {
     fn default() -> Self {
         Self::Host(Host { name: "localhost".to_owned(), written: None })
+    }
+}
+
+impl Target {
+    /// Returns what is connected to.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Host(host) => &host.name,
+            Self::Demo => "127.0.0.1",
+        }
     }
 }
 

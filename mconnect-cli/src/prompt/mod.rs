@@ -43,7 +43,7 @@ use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Code, Phase};
 use mconnect_core::script::Pace;
-use mconnect_core::{Reader, Session, Writer};
+use mconnect_core::{Overdue, Reader, Session, Writer};
 use nix::sys::signal::Signal;
 use zeroize::Zeroizing;
 
@@ -52,7 +52,6 @@ pub use waker::Waker;
 use crate::connection::Setting;
 use crate::failure::Failure;
 use crate::judge::End;
-use crate::overdue::Overdue;
 use crate::progress::Work;
 use crate::signals;
 use crate::stderr::say;
