@@ -1,7 +1,7 @@
 //! The place of TLS and AUTH in a tool that was built without them.
 
 use mconnect_core::Session;
-use mconnect_core::dialogue::{Dialogue, Player};
+use mconnect_core::dialogue::{Dialogue, Player, Values};
 use mconnect_core::server::{Server, ServerError, Setup};
 
 use crate::failure::{Failure, Status};
@@ -46,7 +46,7 @@ impl Secure {
     pub fn passwords<'a>(
         &self,
         _: impl IntoIterator<Item = &'a Dialogue>,
-        _: &[(String, String)],
+        _: &Values,
     ) -> Result<Vec<(String, Secret)>, Failure> {
         Ok(Vec::new())
     }
@@ -92,10 +92,6 @@ pub fn serving(security: &Security) -> Result<Setup, Failure> {
 
 pub fn decode(_: &[u8]) -> Option<Vec<u8>> {
     None
-}
-
-pub fn is_mechanism(_: &str) -> bool {
-    false
 }
 
 pub const WITHOUT: &str = "this mconnect was built without TLS and AUTH (the feature tls)";

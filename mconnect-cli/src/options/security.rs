@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::Host;
+use mconnect_core::{Host, InvalidHost};
+
 use super::option::{Opt, file, flag, text};
 use super::value::{one_of, put};
 
@@ -74,7 +75,7 @@ pub const TLS: &[Opt] = &[
     }),
     flag("-k, --insecure", "go on whatever is wrong with the certificate", |o| o.security.is_insecure = true).first(),
     text("--tls-name NAME", "ask for, and require, a certificate for NAME", |o, name| {
-        let why = |why| format!("{name:?} is not the name of a host: {why}");
+        let why = |why: InvalidHost| format!("{name:?} is not the name of a host: {why}");
         put(&mut o.security.name, filled("--tls-name", name).and_then(|name| Host::from_name(name).map_err(why)))
     }),
     file("--cafile FILE", "trust these authorities instead of the system's", |o| &mut o.security.authorities),

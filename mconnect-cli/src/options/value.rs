@@ -42,9 +42,9 @@ pub fn form(value: Option<&str>) -> Result<TraceForm, String> {
     }
 }
 
-pub fn value(text: &str) -> Result<(String, String), String> {
+pub fn value(text: &str) -> Result<(&str, &str), String> {
     match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        Some((name, value)) if !name.is_empty() => Ok((name, value)),
         _ => Err(format!("{text:?} is not NAME=VALUE")),
     }
 }

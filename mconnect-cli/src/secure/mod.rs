@@ -24,7 +24,7 @@ use crate::options::{Options, Output, Security, Start};
 use crate::screen::Screen;
 use crate::stderr::say;
 use crate::verdict::Verdict;
-pub use auth::{is_mechanism, refused};
+pub use auth::refused;
 use opening::Opening;
 pub use password::ask as ask_password;
 
@@ -102,15 +102,7 @@ impl Secure {
             Start::First => self.upgrade(session, false, verdict)?,
             _ => session,
         };
-        let mut opening = Opening { secure: self, session, screen: Screen::of(self.output), verdict };
-        match self.security.start {
-            Start::Upgrade => opening = opening.start_tls()?,
-            Start::ByHand | Start::First => {}
-        }
-        if let Some(auth) = &self.security.auth {
-            opening.authenticate(auth)?;
-        }
-        Some(opening.session)
+        Opening { secure: self, session, screen: Screen::of(self.output), verdict }.run()
     }
 
     /// Starts TLS before a dialogue is played, if it is to start with the first byte.

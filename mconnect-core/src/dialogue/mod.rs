@@ -27,6 +27,7 @@ mod expect;
 mod load;
 mod matched;
 mod parse;
+mod passwords;
 mod play;
 mod print;
 mod record;
@@ -39,6 +40,7 @@ use std::time::Duration;
 
 pub use expect::{CodePattern, Mark, Separator, Wanted};
 pub use load::LoadError;
+pub use passwords::MissingPassword;
 pub use play::{Failure, Outcome, Played, Player, Report, Verdict};
 pub use record::Recorder;
 pub use values::{Part, Text, Values};
