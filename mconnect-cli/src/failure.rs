@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use mconnect_core::dialogue::LoadError;
-use mconnect_core::protocol::{Code, Severity};
+use mconnect_core::script::Fault;
 use mconnect_core::server::ServerError;
 use mconnect_core::{Error, Peer};
 
@@ -27,7 +27,6 @@ pub enum Status {
     Io = 74,
     Temporary = 75,
     Protocol = 76,
-    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "the status is the same in every build"))]
     Auth = 77,
 }
 
@@ -42,19 +41,14 @@ pub struct Failure {
     pub hint: String,
 }
 
-impl Status {
-    /// Returns the status that a refusal asks for; a reply that is none is no SMTP there.
-    pub fn of_refusal(code: Code) -> Self {
-        match code.severity() {
-            Severity::Transient => Self::Temporary,
-            Severity::Permanent => Self::Unavailable,
+impl From<Fault> for Status {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Temporary => Self::Temporary,
+            Fault::Refused => Self::Unavailable,
+            Fault::Auth => Self::Auth,
             _ => Self::Protocol,
         }
-    }
-
-    /// Returns the status that an AUTH asks for which was not granted.
-    pub fn of_refused_auth(code: Code) -> Self {
-        if code.is_temporary() { Self::Temporary } else { Self::Auth }
     }
 }
 

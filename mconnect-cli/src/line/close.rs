@@ -182,7 +182,7 @@ impl Conversation<'_> {
 
     /// Says whether the server may close now without anything missing.
     pub(super) fn is_complete(&self, session: &Session) -> bool {
-        judge::is_complete(&session.standing(), self.rest.is_over && self.script.unsent().is_empty())
+        session.standing().is_complete(self.rest.is_over && self.script.unsent().is_empty())
     }
 
     /// Stops here if the session has ended.

@@ -208,7 +208,7 @@ impl Conversation<'_> {
         self.heard.overdue.restart();
         let is_complete = self.is_complete(session);
         judge::reply(answer, is_complete, !self.is_typed(), self.setting.verdict);
-        if judge::is_goodbye(answer, is_complete) {
+        if answer.is_goodbye(is_complete) {
             return;
         }
         let had_ended = self.script.end().is_some();

@@ -28,10 +28,11 @@ impl Record {
 
     /// Returns what observes the next session.
     pub fn recorder(&self) -> impl Observer + use<> {
-        let (recorder, written) = (locked(&self.0).next_session(), Arc::clone(&self.0));
+        let written = Arc::clone(&self.0);
+        let recorder = locked(&written).recorder.next_session();
         observer_fn(move |at, event| {
             recorder.observe(at, event);
-            locked(&written).observe(&recorder, at, event);
+            locked(&written).observe(at, event);
         })
     }
 
@@ -103,7 +104,7 @@ impl Kept {
         }
         self.recorder.observe(at, event);
         if let Some(written) = &mut self.written {
-            written.observe(&self.recorder, at, event);
+            written.observe(at, event);
         }
     }
 }
@@ -114,49 +115,28 @@ impl Kept {
 /// Whatever ends the sessions, it is there. What is no regular file, such as a pipe, has a short one once, at the end.
 struct Written {
     file: AtomicFile,
-    /// The sessions before this one, until the file grows.
-    before: String,
-    session: Recorder,
+    recorder: Recorder,
     grows: bool,
-    /// Sessions before this one said something, and this one did, in what the file has grown by.
-    follows: bool,
-    has_begun: bool,
     at: Instant,
     /// Why not all of it is there.
     failure: Option<io::Error>,
 }
 
 impl Written {
-    fn begin(path: &Path, session: Recorder) -> Result<Self, Failure> {
+    fn begin(path: &Path, recorder: Recorder) -> Result<Self, Failure> {
         let file = AtomicFile::open(path).and_then(|mut file| file.write("").map(|()| file));
         let file = file.map_err(|error| Failure::cannot_write(path, &error))?;
         let grows = !file.is_regular();
-        let (before, at) = (String::new(), Instant::now());
-        Ok(Self { file, before, session, grows, follows: false, has_begun: false, at, failure: None })
+        Ok(Self { file, recorder, grows, at: Instant::now(), failure: None })
     }
 
-    /// Returns the recorder of the next session; the one before says nothing more.
-    fn next_session(&mut self) -> Recorder {
-        let text = self.session.text();
-        if self.grows {
-            self.append(text);
-        } else {
-            let has_begun = !text.is_empty();
-            self.before.push_str(&self.separated(text));
-            self.has_begun = has_begun;
-        }
-        self.follows |= std::mem::take(&mut self.has_begun);
-        self.session = Recorder::new();
-        self.session.clone()
-    }
-
-    /// Writes once that is due, after `recorder` was told of an event.
-    fn observe(&mut self, recorder: &Recorder, at: Instant, event: &Event<'_>) {
-        let (size, is_reply) = (self.before.len() + recorder.size(), matches!(event, Event::Replied { .. }));
-        let is_due = match size {
-            _ if size > MOST_UNWRITTEN => true,
+    /// Writes once that is due, after the recorder was told of an event.
+    fn observe(&mut self, at: Instant, event: &Event<'_>) {
+        let is_reply = matches!(event, Event::Replied { .. });
+        let is_due = match self.recorder.size() {
+            size if size > MOST_UNWRITTEN => true,
             _ if !self.file.is_regular() || !is_reply => false,
-            _ => (!self.grows && size < SHORT) || at.saturating_duration_since(self.at) > NOW_AND_THEN,
+            size => (!self.grows && size < SHORT) || at.saturating_duration_since(self.at) > NOW_AND_THEN,
         };
         if is_due {
             self.write();
@@ -166,44 +146,26 @@ impl Written {
 
     /// Writes what there is; what is wrong with the file is told at the end.
     fn write(&mut self) {
-        if !self.grows {
-            if self.before.len() + self.session.size() < SHORT {
-                let text = self.separated(self.session.text());
-                self.failure = self.file.write(&format!("{}{text}", self.before)).err();
-                return;
-            }
+        if self.grows {
+            self.append(&self.recorder.take());
+        } else if self.recorder.size() < SHORT {
+            self.failure = self.file.write(&self.recorder.text()).err();
+        } else {
             self.grows = true;
-            let text = format!("{}{}", std::mem::take(&mut self.before), self.separated(self.session.take()));
-            self.has_begun = true;
-            self.failure = self.file.write(&text).err();
-        } else if self.failure.is_none() {
-            let text = self.session.take();
-            self.append(text);
+            self.failure = self.file.write(&self.recorder.take()).err();
         }
     }
 
-    fn append(&mut self, text: String) {
-        let has_begun = self.has_begun || !text.is_empty();
-        let text = self.separated(text);
-        self.has_begun = has_begun;
+    fn append(&mut self, text: &str) {
         if self.failure.is_none() {
-            self.failure = self.file.append(&text).err();
-        }
-    }
-
-    /// Returns a text of this session as it comes after what there is already.
-    fn separated(&self, text: String) -> String {
-        match self.follows && !self.has_begun && !text.is_empty() {
-            true => format!("*next session*\n{text}"),
-            false => text,
+            self.failure = self.file.append(text).err();
         }
     }
 
     fn finish(&mut self) -> Result<(), Failure> {
         self.write();
         if self.grows {
-            let rest = self.session.text();
-            self.append(rest);
+            self.append(&self.recorder.text());
         }
         match &self.failure {
             Some(error) => Err(Failure::cannot_write(self.file.path(), error)),

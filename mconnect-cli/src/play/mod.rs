@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use mconnect_core::dialogue::{self, Dialogue, LoadError, Outcome, Player, Report};
 use mconnect_core::protocol::{Reply, Visible};
+use mconnect_core::script::Fault;
 use mconnect_core::{Connect, Session};
 
 use crate::atomic_file;
@@ -175,7 +176,7 @@ fn status_of(outcome: &Outcome) -> Status {
         dialogue::Verdict::Impossible => Status::Data,
         dialogue::Verdict::Insecure => Status::Protocol,
         dialogue::Verdict::Refused => {
-            outcome.reply.as_ref().map_or(Status::Auth, |reply| Status::of_refused_auth(reply.code()))
+            outcome.reply.as_ref().map_or(Status::Auth, |reply| Fault::of_refused_auth(reply.code()).into())
         }
         _ => Status::Unmet,
     }

@@ -3,6 +3,7 @@
 use mconnect_core::auth::{Credentials, Exchange, Mechanism, decode};
 use mconnect_core::protocol::{Code, Extensions, Meaning, Request, Visible};
 use mconnect_core::sasl::NoMechanism;
+use mconnect_core::script::Fault;
 use mconnect_core::{ChannelBindings, Peer};
 
 use super::opening::Opening;
@@ -144,11 +145,11 @@ impl Opening<'_> {
         match ended {
             Ok(reply) if reply.is_granted() => Ok(()),
             Ok(reply) => {
-                let status = match reply.meaning() {
-                    Meaning::Closing => Status::of_refusal(reply.code()),
-                    _ => Status::of_refused_auth(reply.code()),
+                let fault = match reply.meaning() {
+                    Meaning::Closing => Fault::of_refusal(reply.code()),
+                    _ => Fault::of_refused_auth(reply.code()),
                 };
-                Err(Failure::new(status, refused(&auth.user, mechanism, reply.code())))
+                Err(Failure::new(fault.into(), refused(&auth.user, mechanism, reply.code())))
             }
             Err(error @ mconnect_core::Error::Auth { .. }) => {
                 Err(Failure { status: Status::Auth, ..self.verdict.failure_of(&error) })

@@ -1,6 +1,7 @@
 //! The steps before a session is handed over.
 
 use mconnect_core::protocol::{Meaning, Phase, Reply};
+use mconnect_core::script::Fault;
 use mconnect_core::{Error, Session, own_name};
 
 use super::{Secure, visible};
@@ -59,8 +60,8 @@ impl Opening<'_> {
             let greeting = self.session.read_reply();
             let greeting = self.shown(greeting)?;
             if !greeting.is_granted() {
-                let status = Status::of_refusal(greeting.code());
-                return Err(Failure::new(status, "the greeting grants no session"));
+                let fault = Fault::of_refusal(greeting.code());
+                return Err(Failure::new(fault.into(), "the greeting grants no session"));
             }
         }
         if self.session.extensions().is_none() {
@@ -98,5 +99,5 @@ fn refused(command: &str, reply: &Reply) -> Failure {
         Meaning::Closing => format!("the server closes instead of granting {command}"),
         _ => format!("{command} was refused"),
     };
-    Failure::new(Status::of_refusal(reply.code()), told)
+    Failure::new(Fault::of_refusal(reply.code()).into(), told)
 }
