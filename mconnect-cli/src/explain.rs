@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use mconnect_core::diagnosis::{Act, Facts, Finding};
-use mconnect_core::protocol::Reply;
 
 use crate::options::{Mode, Options, Start};
 use crate::stderr::say;
@@ -14,44 +13,20 @@ pub fn is_wanted(options: &Options) -> bool {
     options.prompt.explains && !options.is_quiet
 }
 
-/// Says why the session under way failed, if it did and that is known, and returns all that was found.
-pub fn session(options: &Options, verdict: &Verdict) -> Vec<Finding> {
-    let evidence = verdict.evidence();
-    let findings = evidence.findings(&facts(options, evidence.unreached()));
-    told(findings.first(), options);
-    findings
-}
-
-/// Says why the session under way ended, whatever was refused before.
-pub fn end(options: &Options, verdict: &Verdict) {
-    told(verdict.evidence().ending(&facts(options, None)).as_ref(), options);
-}
-
-/// Says why a step of a dialogue was not met: by the reply that came, or else by how the session ended.
-pub fn step(reply: Option<&Reply>, options: &Options, verdict: &Verdict) -> Option<Finding> {
-    let evidence = verdict.evidence();
-    let facts = facts(options, evidence.unreached());
-    let refusal = reply.and_then(|reply| evidence.refusal(reply.raw(), &facts));
-    let found = refusal.or_else(|| evidence.ending(&facts));
-    if !options.play.is_tap {
-        told(found.as_ref(), options);
-    }
-    found
-}
-
 /// Returns why a reply refused what was asked, by its last line, if it did and that is wanted.
 pub fn refusal(line: &[u8], options: &Options, verdict: &Verdict) -> Option<Finding> {
     is_wanted(options).then(|| verdict.evidence().refusal(line, &facts(options, None))).flatten()
 }
 
-fn told(found: Option<&Finding>, options: &Options) {
+/// Tells what was found, if that is wanted.
+pub fn tell(found: Option<&Finding>, options: &Options) {
     if let Some(found) = found.filter(|_| is_wanted(options)) {
         say(&format!("mconnect: {found}"));
     }
 }
 
 /// Returns what the options say, and what the machine does, also of an address that could not be connected to.
-fn facts(options: &Options, unreached: Option<SocketAddr>) -> Facts {
+pub fn facts(options: &Options, unreached: Option<SocketAddr>) -> Facts {
     let security = &options.security;
     let facts = Facts::new()
         .naming(in_options)

@@ -120,7 +120,7 @@ mod trace;
 
 pub use closer::Closer;
 pub use connect::{Connect, Family, port};
-pub use error::{Action, Attempt, Awaited, Context, DeadlinePassed, Error, Peer, TlsFailure};
+pub use error::{Action, Attempt, Awaited, Context, DeadlinePassed, Error, Peer, TlsFailure, chain};
 #[cfg(feature = "idna")]
 pub use host::{Host, InvalidHost};
 pub use observer::{Event, Observer, observer_fn};

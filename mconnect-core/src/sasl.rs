@@ -30,6 +30,7 @@
 //! | EXTERNAL | none | the name alone: TLS has proven the client | no |
 
 use std::fmt;
+use std::str::FromStr;
 
 use crate::protocol::{Extensions, Visible};
 use crate::stream::ChannelBindings;
@@ -169,6 +170,20 @@ impl Mechanism {
         matches!(self, Self::Plain | Self::Login | Self::XOAuth2 | Self::OAuthBearer)
     }
 }
+
+impl FromStr for Mechanism {
+    type Err = UnknownMechanism;
+
+    fn from_str(name: &str) -> Result<Self, UnknownMechanism> {
+        Self::from_name(name.as_bytes()).ok_or_else(|| UnknownMechanism(name.to_owned()))
+    }
+}
+
+/// No mechanism that is known here has this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no mechanism that is known here: {known}", known = Mechanism::ALL.map(Mechanism::name).join(", "))]
+#[non_exhaustive]
+pub struct UnknownMechanism(pub String);
 
 impl fmt::Display for Mechanism {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,7 +9,6 @@ mod auth;
 mod close;
 mod listen;
 mod typed;
-mod unheard;
 
 use std::io;
 use std::ops::ControlFlow::{self, Break, Continue};

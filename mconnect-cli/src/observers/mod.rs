@@ -91,24 +91,36 @@ impl<'a> Observers<'a> {
 
     /// Tells why the session that has ended failed, if it did and that is known.
     pub fn explain(&self, verdict: &Verdict) {
+        let evidence = verdict.evidence();
         // Most sessions go well, and end the sooner for it.
-        let has_trouble = verdict.status() != 0 || verdict.evidence().has_refusals();
-        if has_trouble && self.explains() {
-            let findings = explain::session(self.options, verdict);
+        if (verdict.status() != 0 || evidence.has_refusals()) && self.explains() {
+            let findings = evidence.findings(&explain::facts(self.options, evidence.unreached()));
+            explain::tell(findings.first(), self.options);
             self.json.iter().for_each(|json| json.journal.findings(&findings));
         }
     }
 
-    /// Tells why a session ended whose refusals were explained as they came.
+    /// Tells why a session ended whose refusals were explained as they came, whatever was refused before.
     pub fn explain_end(&self, verdict: &Verdict) {
         if self.explains() {
-            explain::end(self.options, verdict);
+            let found = verdict.evidence().ending(&explain::facts(self.options, None));
+            explain::tell(found.as_ref(), self.options);
         }
     }
 
-    /// Tells why a step of a dialogue was not met, by the reply that came there, and returns that.
+    /// Tells why a step of a dialogue was not met, by the reply that came there or else by how the session ended, and
+    /// returns that.
     pub fn explain_step(&self, reply: Option<&Reply>, verdict: &Verdict) -> Option<Finding> {
-        let found = self.explains().then(|| explain::step(reply, self.options, verdict)).flatten();
+        if !self.explains() {
+            return None;
+        }
+        let evidence = verdict.evidence();
+        let facts = explain::facts(self.options, evidence.unreached());
+        let refusal = reply.and_then(|reply| evidence.refusal(reply.raw(), &facts));
+        let found = refusal.or_else(|| evidence.ending(&facts));
+        if !self.options.play.is_tap {
+            explain::tell(found.as_ref(), self.options);
+        }
         self.json.iter().for_each(|json| json.journal.findings(found.as_slice()));
         found
     }
@@ -123,7 +135,7 @@ impl<'a> Observers<'a> {
             verdict.complain(failure);
         }
         if let Some(timings) = self.timings {
-            timing::tell(&timings.all(), self.start.elapsed(), self.options.prompt.color);
+            timing::tell(&timings, self.start.elapsed(), self.options.prompt.color);
         }
         if let Some(json) = self.json {
             json.end(verdict);

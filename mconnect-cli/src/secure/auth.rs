@@ -9,25 +9,7 @@ use mconnect_core::{ChannelBindings, Peer};
 use super::opening::Opening;
 use super::{Secure, password};
 use crate::failure::{Failure, Status};
-use crate::options::{Auth, Security};
-
-/// Looks whether there is such a mechanism, before anything is connected to.
-///
-/// # Errors
-/// A failure that says what is wrong.
-pub fn check(security: &Security) -> Result<(), Failure> {
-    match security.auth.as_ref().and_then(|auth| auth.mechanism.as_ref()) {
-        Some(name) => named(name).map(drop).map_err(|message| Failure::new(Status::Usage, message)),
-        None => Ok(()),
-    }
-}
-
-fn named(name: &str) -> Result<Mechanism, String> {
-    Mechanism::from_name(name.as_bytes()).ok_or_else(|| {
-        let known = Mechanism::ALL.map(Mechanism::name).join(", ");
-        format!("{name:?} is no mechanism that is known here: {known}")
-    })
-}
+use crate::options::Auth;
 
 impl Secure {
     /// Chooses the mechanism: the one that is asked for, or the best that the server advertises; but none that would send
@@ -37,13 +19,13 @@ impl Secure {
     /// A sentence that says why there is none.
     pub fn mechanism(
         &self,
-        asked: Option<&str>,
+        asked: Option<Mechanism>,
         offered: &Extensions,
         channel: &ChannelBindings,
         peer: &Peer,
     ) -> Result<Mechanism, String> {
         let mechanism = match asked {
-            Some(name) => named(name)?,
+            Some(mechanism) => mechanism,
             None => {
                 let has_certificate = self.security.certificate.is_some();
                 Mechanism::choose(offered, channel, has_certificate).map_err(|why| match why {
@@ -122,7 +104,7 @@ impl Opening<'_> {
         let (secure, peer) = (self.secure, self.session.peer().clone());
         let offered = self.session.extensions().unwrap_or_default();
         let mechanism = secure
-            .mechanism(auth.mechanism.as_deref(), &offered, &self.session.channel_bindings(), &peer)
+            .mechanism(auth.mechanism, &offered, &self.session.channel_bindings(), &peer)
             .map_err(|message| Failure::new(Status::Auth, message))?;
         let secret = match mechanism {
             Mechanism::External => password::Secret::default(),

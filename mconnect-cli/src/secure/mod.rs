@@ -13,7 +13,7 @@ use std::path::Path;
 use mconnect_core::dialogue::Player;
 use mconnect_core::protocol::Visible;
 use mconnect_core::server::{Identity, Server, ServerError, Setup};
-use mconnect_core::tls::{Config, ConfigError, Fingerprint, Info};
+use mconnect_core::tls::{Config, ConfigError, Info};
 use mconnect_core::{Error, Session};
 
 pub use mconnect_core::auth::decode;
@@ -56,9 +56,7 @@ impl Secure {
             config = config.only_13();
         }
         if let Some(pin) = &security.pin {
-            let pin = Fingerprint::parse(pin)
-                .ok_or_else(|| Failure::new(Status::Usage, format!("{pin:?} is no fingerprint")))?;
-            config = config.pin(pin);
+            config = config.pin(*pin);
         }
         if let Some(path) = &security.authorities {
             config = config.authorities(&read(path)?).map_err(|error| wrong(path, &error))?;
@@ -70,7 +68,6 @@ impl Secure {
                 error => wrong(key_path, &error),
             })?;
         }
-        auth::check(&security)?;
         let (strict, lenient) = (config.clone(), config.insecure());
         let agreed = RefCell::default();
         Ok(Self { strict, lenient, security, is_quiet: options.is_quiet, output: options.output, agreed })
@@ -169,7 +166,6 @@ impl Secure {
                 if let Error::Untrusted { info, .. } = &error {
                     self.tell(info, verdict);
                     failure.message = self.told_in_full(failure.message);
-                    failure.cause = failure.cause.map(|cause| self.told_in_full(cause));
                     failure = failure.hint("; -k goes on in spite of it");
                 }
                 verdict.complain(failure);

@@ -155,6 +155,7 @@ fn choose<T: Authenticating>(words: &str, talk: &T) -> Result<(Mechanism, bool, 
     if asked.is_none() && extensions.is_none() {
         return Err("EHLO comes first: its reply says by which mechanisms".to_owned());
     }
+    let asked = asked.map(str::parse::<Mechanism>).transpose().map_err(|unknown| unknown.to_string())?;
     let mechanism = secure.mechanism(asked, &extensions.unwrap_or_default(), &talk.channel_bindings(), &peer)?;
     Ok((mechanism, asked.is_some(), user.map(str::to_owned)))
 }
