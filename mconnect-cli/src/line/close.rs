@@ -67,8 +67,8 @@ impl Conversation<'_> {
         Break(Stop::End)
     }
 
-    /// Goes on, where nobody reads what is shown any more, with the input that is at hand. Where more would have to be waited for, the session ends: with QUIT if a
-    /// command is due, and without a word.
+    /// Goes on, where nobody reads what is shown any more, with the input that is at hand. Where more would have to be waited
+    /// for, the session ends: with QUIT if a command is due, and without a word.
     pub(super) fn go_on_unheard(&mut self, session: &mut Session) -> ControlFlow<Stop, bool> {
         if self.input.is_at_hand() {
             return Continue(true);
@@ -165,7 +165,7 @@ impl Conversation<'_> {
     /// Counts what is left of the input, as far as it is there; `is_awaited` says whether a moment is waited for more.
     fn count_unsent(&mut self, is_awaited: bool, stays: bool) {
         self.script.not_sent(self.rest.bytes());
-        self.rest.drop_block(self.input);
+        self.drop_block();
         if self.is_typed() {
             if !self.rest.is_over && !stays {
                 // What was half typed must not end up as a command of the shell.

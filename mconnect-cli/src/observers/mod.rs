@@ -19,13 +19,13 @@ use crate::timestamps;
 use crate::verdict::Verdict;
 use attempts::Attempts;
 use json::Json;
-use record::{Record, SessionLog};
+use record::SessionLog;
 
 /// Everything that is told of a session beside what the server says.
 pub struct Observers<'a> {
     options: &'a Options,
     start: Instant,
-    record: Option<Record>,
+    record: Option<SessionLog>,
     /// What is kept for whoever asks for a record at the prompt.
     pub session_log: SessionLog,
     is_typed: bool,
@@ -54,7 +54,10 @@ impl<'a> Observers<'a> {
         if options.output.has_stamps {
             timestamps::begin();
         }
-        let record = options.record.as_deref().map(Record::begin).transpose()?;
+        let record = options.record.as_ref().map(|_| SessionLog::default());
+        if let (Some(record), Some(file)) = (&record, &options.record) {
+            record.start(file)?;
+        }
         let json = options.output.is_json.then(Json::begin);
         let timings = match &json {
             _ if !options.output.has_timing => None,
@@ -74,10 +77,10 @@ impl<'a> Observers<'a> {
             connect = connect.observer(Trace::new(form, say));
         }
         if let Some(record) = &self.record {
-            connect = connect.observer(record.recorder());
+            connect = connect.observer(record.0.next_session());
         }
         if self.is_typed {
-            connect = connect.observer(self.session_log.head());
+            connect = connect.observer(self.session_log.0.next_session());
         }
         if self.explains() {
             connect = connect.observer(verdict.begin_evidence());
@@ -131,8 +134,8 @@ impl<'a> Observers<'a> {
 
     /// Writes what is written at the end.
     fn end(self, verdict: &Verdict) {
-        if let Some(Err(failure)) = self.record.as_ref().map(Record::finish) {
-            verdict.complain(failure);
+        if let Some(record) = &self.record {
+            verdict.check(record.stop());
         }
         if let Some(timings) = self.timings {
             timing::tell(&timings, self.start.elapsed(), self.options.prompt.color);

@@ -30,10 +30,8 @@ pub use password::ask as ask_password;
 
 /// What was asked for, made ready.
 pub struct Secure {
-    /// A server that is not proven is a failure.
-    strict: Config,
-    /// It is not.
-    lenient: Config,
+    /// A server that is not proven is a failure, unless the options say otherwise.
+    config: Config,
     security: Security,
     is_quiet: bool,
     output: Output,
@@ -68,9 +66,11 @@ impl Secure {
                 error => wrong(key_path, &error),
             })?;
         }
-        let (strict, lenient) = (config.clone(), config.insecure());
+        if security.is_insecure {
+            config = config.insecure();
+        }
         let agreed = RefCell::default();
-        Ok(Self { strict, lenient, security, is_quiet: options.is_quiet, output: options.output, agreed })
+        Ok(Self { config, security, is_quiet: options.is_quiet, output: options.output, agreed })
     }
 
     /// Starts the demo's server, whose certificate is trusted then.
@@ -80,10 +80,9 @@ impl Secure {
     pub fn demo(&mut self) -> Result<Server, ServerError> {
         let identity = Identity::self_signed(["127.0.0.1", "localhost"]);
         if self.security.authorities.is_none()
-            && let Ok(strict) = self.strict.clone().authorities(identity.pem().as_bytes())
+            && let Ok(config) = self.config.clone().authorities(identity.pem().as_bytes())
         {
-            self.lenient = strict.clone().insecure();
-            self.strict = strict;
+            self.config = config;
         }
         let setup = Setup::new().tls(&identity).auth([("user", "pencil")]);
         if self.security.start == Start::First { setup.tls_first().start() } else { setup.start() }
@@ -110,19 +109,14 @@ impl Secure {
         if self.security.start != Start::First {
             return Ok(session);
         }
-        let (session, info) = session.upgrade(self.firm()).map_err(|error| verdict.failure_of(&error))?;
+        let (session, info) = session.upgrade(&self.config).map_err(|error| verdict.failure_of(&error))?;
         self.note(&visible(&info.to_string()));
         Ok(session)
     }
 
     /// Tells a player whom to trust.
     pub fn prepare_player(&self, player: &mut Player<'_>) {
-        player.tls(self.firm());
-    }
-
-    /// Returns the configuration with which a server that is not proven is a failure, unless the options say otherwise.
-    fn firm(&self) -> &Config {
-        if self.security.is_insecure { &self.lenient } else { &self.strict }
+        player.tls(&self.config);
     }
 
     /// Says how the connection is protected, if it is: for the prompt.
@@ -148,8 +142,11 @@ impl Secure {
     /// server that is not proven does not end it, unless a client certificate would go to it.
     pub fn upgrade(&self, session: Session, is_typed: bool, verdict: &Verdict) -> Option<Session> {
         let peer = session.peer().clone();
-        let goes_on = is_typed && self.security.certificate.is_none();
-        match session.upgrade(if goes_on { &self.lenient } else { self.firm() }) {
+        let mut config = self.config.clone();
+        if is_typed && self.security.certificate.is_none() {
+            config = config.insecure();
+        }
+        match session.upgrade(&config) {
             Ok((session, info)) => {
                 self.tell(&info, verdict);
                 if !info.is_verified() && !self.security.is_insecure {
