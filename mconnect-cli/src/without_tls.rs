@@ -37,7 +37,7 @@ impl Secure {
 
     /// # Errors
     /// None: the options ask for no TLS.
-    pub fn begin_to_play(&self, session: Session, _: &Verdict) -> Result<Session, Failure> {
+    pub fn begin_tls(&self, session: Session, _: &Verdict) -> Result<Session, Failure> {
         Ok(session)
     }
 
@@ -65,9 +65,10 @@ impl Secure {
         !self.is_left_plain
     }
 
-    pub fn upgrade(&self, _: Session, _: bool, verdict: &Verdict) -> Option<Session> {
-        verdict.complain(Failure::new(Status::Protocol, WITHOUT));
-        None
+    /// # Errors
+    /// There is no TLS here.
+    pub fn upgrade(&self, _: Session, _: bool, _: &Verdict) -> Result<Session, Failure> {
+        Err(Failure::new(Status::Protocol, WITHOUT))
     }
 
     pub fn note(&self, message: &str) {

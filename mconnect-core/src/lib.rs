@@ -60,9 +60,10 @@
 //! | a UNIX socket, a child process, any other stream | [`Connect::over`], [`Session::from_stream`], [`Pair`], [`Stream`] |
 //! | one thread that reads and one that writes | [`Session::split`] |
 //! | why a session failed, in words | [`diagnosis::Evidence`] |
-//! | a log, the time that everything took | [`Observer`], [`Timings`] |
+//! | a log, the time that everything took | [`Observer`], [`Trace`], [`Timings`] and their [`chart`](Timings::chart) |
+//! | what to say while a reply is late | [`Overdue`] |
 //! | the same as values that serde writes | the module `json` (feature `json`) |
-//! | a session that is written down, and compared | [`dialogue::Player`], [`dialogue::Recorder`] |
+//! | a session that is written down, and compared | [`dialogue::Player`], [`dialogue::Recorder`], [`dialogue::RecordWriter`] |
 //! | the test of a client | `server::Setup` (feature `server`) |
 //! | SMTP without I/O, for a loop of one's own | [`protocol`], [`script`] |
 //! | what TLS and AUTH came to, as plain data | [`tls_info`], [`sasl`] |

@@ -160,7 +160,8 @@ impl Conversation<'_> {
             }
             let is_typed = self.is_typed();
             let past = self.past(&session, "TLS could not be started".to_owned(), Phase::Command);
-            match self.setting.secure.upgrade(session, is_typed, self.setting.verdict) {
+            let verdict = self.setting.verdict;
+            match verdict.check(self.setting.secure.upgrade(session, is_typed, verdict)) {
                 Some(upgraded) => session = upgraded,
                 // Nothing more is sent in the clear.
                 None => {

@@ -144,7 +144,7 @@ impl Runner<'_> {
     }
 
     fn converse(&mut self, session: Session, dialogue: &Dialogue) -> Result<(), Unmet> {
-        let session = self.secure.begin_to_play(session, self.verdict)?;
+        let session = self.secure.begin_tls(session, self.verdict)?;
         let played = self.player.play(session, dialogue);
         let Some(failure) = played.failure() else { return Ok(()) };
         let story: Vec<String> =

@@ -182,7 +182,8 @@ impl Talk<'_> {
                     let past = self.past("TLS could not be started".to_owned());
                     let session = Session::unsplit(*reader, self.writer);
                     // Without TLS the session is over: nothing more is sent in the clear.
-                    let Some(session) = self.setting.secure.upgrade(session, true, self.setting.verdict) else {
+                    let verdict = self.setting.verdict;
+                    let Some(session) = verdict.check(self.setting.secure.upgrade(session, true, verdict)) else {
                         // What was typed ahead was meant for inside. Where that cannot be read, the next prompt tells.
                         if self.editor.drop_typed().unwrap_or_default() {
                             say("mconnect: what was typed ahead was dropped");

@@ -94,24 +94,16 @@ impl Secure {
         if self.security.start == Start::ByHand && self.security.auth.is_none() {
             return Some(session);
         }
-        let session = match self.security.start {
-            Start::First => self.upgrade(session, false, verdict)?,
-            _ => session,
-        };
+        let session = verdict.check(self.begin_tls(session, verdict))?;
         Opening { secure: self, session, screen: Screen::of(self.output), verdict }.run()
     }
 
-    /// Starts TLS before a dialogue is played, if it is to start with the first byte.
+    /// Starts TLS if it is to start with the first byte.
     ///
     /// # Errors
     /// A failure that says what is wrong.
-    pub fn begin_to_play(&self, session: Session, verdict: &Verdict) -> Result<Session, Failure> {
-        if self.security.start != Start::First {
-            return Ok(session);
-        }
-        let (session, info) = session.upgrade(&self.config).map_err(|error| verdict.failure_of(&error))?;
-        self.note(&visible(&info.to_string()));
-        Ok(session)
+    pub fn begin_tls(&self, session: Session, verdict: &Verdict) -> Result<Session, Failure> {
+        if self.security.start == Start::First { self.upgrade(session, false, verdict) } else { Ok(session) }
     }
 
     /// Tells a player whom to trust.
@@ -138,37 +130,30 @@ impl Secure {
         !self.security.is_left_plain
     }
 
-    /// Starts TLS, and says what was agreed; nothing if that ended the session, which has been told. At a terminal, a
-    /// server that is not proven does not end it, unless a client certificate would go to it.
-    pub fn upgrade(&self, session: Session, is_typed: bool, verdict: &Verdict) -> Option<Session> {
+    /// Starts TLS, and says what was agreed. At a terminal, a server that is not proven is no failure, unless a client
+    /// certificate would go to it.
+    ///
+    /// # Errors
+    /// A failure that says what is wrong. The session is over then.
+    pub fn upgrade(&self, session: Session, is_typed: bool, verdict: &Verdict) -> Result<Session, Failure> {
         let peer = session.peer().clone();
         let mut config = self.config.clone();
         if is_typed && self.security.certificate.is_none() {
             config = config.insecure();
         }
-        match session.upgrade(&config) {
-            Ok((session, info)) => {
-                self.tell(&info, verdict);
-                if !info.is_verified() && !self.security.is_insecure {
-                    say(&format!(
-                        "mconnect: cannot trust {peer}: {}; going on UNVERIFIED",
-                        self.told_in_full(info.reason())
-                    ));
-                }
-                self.agreed.replace(Some(info));
-                Some(session)
-            }
-            Err(error) => {
-                let mut failure = verdict.failure_of(&error);
-                if let Error::Untrusted { info, .. } = &error {
-                    self.tell(info, verdict);
-                    failure.message = self.told_in_full(failure.message);
-                    failure = failure.hint("; -k goes on in spite of it");
-                }
-                verdict.complain(failure);
-                None
-            }
+        let (session, info) = session.upgrade(&config).map_err(|error| {
+            let failure = verdict.failure_of(&error);
+            let Error::Untrusted { info, .. } = &error else { return failure };
+            self.tell(info, verdict);
+            Failure { message: self.told_in_full(failure.message), ..failure }.hint("; -k goes on in spite of it")
+        })?;
+        self.tell(&info, verdict);
+        if !info.is_verified() && !self.security.is_insecure {
+            let reason = self.told_in_full(info.reason());
+            say(&format!("mconnect: cannot trust {peer}: {reason}; going on UNVERIFIED"));
         }
+        self.agreed.replace(Some(info));
+        Ok(session)
     }
 
     /// Tells a name that was asked for instead of the host's as it was written, too.

@@ -24,7 +24,7 @@ impl Opening<'_> {
         let security = &self.secure.security;
         if security.start == Start::Upgrade {
             self.attempt(Self::ask_for_tls)?;
-            self.session = self.secure.upgrade(self.session, false, self.verdict)?;
+            self.session = self.verdict.check(self.secure.upgrade(self.session, false, self.verdict))?;
         }
         if let Some(auth) = &security.auth {
             self.attempt(|opening| opening.authenticate(auth))?;
