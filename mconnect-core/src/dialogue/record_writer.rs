@@ -106,11 +106,8 @@ impl<S: RecordSink> RecordWriter<S> {
     /// What the system says.
     pub fn start(&self, mut sink: S) -> io::Result<bool> {
         let grows = !sink.is_replaceable();
-        if grows {
-            sink.append("")?
-        } else {
-            sink.replace("")?
-        }
+        let begun = if grows { sink.append("") } else { sink.replace("") };
+        begun?;
         let mut log = self.log();
         log.written = Some(Written { sink, grows, at: Instant::now(), failure: None });
         Ok(!log.is_cut)
