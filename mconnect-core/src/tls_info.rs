@@ -48,27 +48,8 @@ impl Info {
     /// Returns every certificate in words, a line for each thing it says, and how long each is valid from `now` on; what the
     /// server has chosen is made visible in it.
     pub fn describe_chain(&self, now: SystemTime) -> String {
-        let described = |(index, certificate): (usize, &Certificate)| {
-            let left = match certificate.days_left(now) {
-                1 => "1 day left".to_owned(),
-                days @ 0.. => format!("{days} days left"),
-                -1 => "expired 1 day ago".to_owned(),
-                days => format!("expired {} days ago", days.unsigned_abs()),
-            };
-            let names = certificate.names.join(" ");
-            let valid = format!("{} to {} ({left})", date(certificate.not_before), date(certificate.not_after));
-            let lines = [
-                (!names.is_empty()).then(|| format!("  names       {names}")),
-                Some(format!("  valid       {valid}")),
-                Some(format!("  key         {}, signature {}", certificate.key, certificate.signature)),
-                Some(format!("  SHA-256     {}", certificate.fingerprint)),
-                Some(format!("  key SHA-256 {}", certificate.key_fingerprint)),
-            ];
-            let (subject, issuer) = (&certificate.subject, &certificate.issuer);
-            let who = [format!("certificate {index}: {subject}"), format!("  issuer      {issuer}")];
-            who.into_iter().chain(lines.into_iter().flatten())
-        };
-        let lines = self.certificates.iter().enumerate().flat_map(described);
+        let certificates = self.certificates.iter().enumerate();
+        let lines = certificates.flat_map(|(index, certificate)| certificate.describe(index, now));
         lines.map(|line| Visible(line.as_bytes()).to_string()).collect::<Vec<_>>().join("\n")
     }
 
@@ -195,6 +176,29 @@ impl Certificate {
             Ok(left) => i64::try_from(left.as_secs() / DAY).unwrap_or(i64::MAX),
             Err(over) => -i64::try_from(over.duration().as_secs().div_ceil(DAY)).unwrap_or(i64::MAX),
         }
+    }
+}
+
+impl Certificate {
+    /// Returns what it says, and how long it is valid from `now` on, in lines.
+    fn describe(&self, index: usize, now: SystemTime) -> impl Iterator<Item = String> {
+        let left = match self.days_left(now) {
+            1 => "1 day left".to_owned(),
+            days @ 0.. => format!("{days} days left"),
+            -1 => "expired 1 day ago".to_owned(),
+            days => format!("expired {} days ago", days.unsigned_abs()),
+        };
+        let names = self.names.join(" ");
+        let lines = [
+            Some(format!("certificate {index}: {}", self.subject)),
+            Some(format!("  issuer      {}", self.issuer)),
+            (!names.is_empty()).then(|| format!("  names       {names}")),
+            Some(format!("  valid       {} to {} ({left})", date(self.not_before), date(self.not_after))),
+            Some(format!("  key         {}, signature {}", self.key, self.signature)),
+            Some(format!("  SHA-256     {}", self.fingerprint)),
+            Some(format!("  key SHA-256 {}", self.key_fingerprint)),
+        ];
+        lines.into_iter().flatten()
     }
 }
 
