@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use mconnect_core::dialogue::RecordSink;
 use nix::errno::Errno;
 use nix::unistd::Uid;
 
@@ -18,7 +19,7 @@ use crate::failure::Failure;
 /// # Errors
 /// A failure that says why the file cannot be written.
 pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let written = AtomicFile::open(path).and_then(|mut file| file.write(text));
+    let written = AtomicFile::open(path).and_then(|mut file| file.replace(text));
     written.map_err(|error| Failure::cannot_write(path, &error))
 }
 
@@ -52,14 +53,11 @@ impl AtomicFile {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
 
-    /// Returns whether a text can take the place of the one before.
-    pub fn is_regular(&self) -> bool {
-        self.place.is_some()
-    }
-
+impl RecordSink for AtomicFile {
     /// Writes a text in place of the one before; to what is no regular file, after it.
-    pub fn write(&mut self, text: &str) -> io::Result<()> {
+    fn replace(&mut self, text: &str) -> io::Result<()> {
         match &self.place {
             Some(place) => self.file = Some(replace(place, text)?),
             None => self.append(text)?,
@@ -67,12 +65,15 @@ impl AtomicFile {
         Ok(())
     }
 
-    /// Writes more after the text that was written last.
-    pub fn append(&mut self, text: &str) -> io::Result<()> {
+    fn append(&mut self, text: &str) -> io::Result<()> {
         match &mut self.file {
             Some(file) => file.write_all(text.as_bytes()),
-            None => self.write(text),
+            None => self.replace(text),
         }
+    }
+
+    fn is_replaceable(&self) -> bool {
+        self.place.is_some()
     }
 }
 

@@ -42,14 +42,11 @@ impl Setting<'_> {
 pub fn prepare(options: &Options) -> Result<(Secure, Connect, Option<Server>), Failure> {
     let mut secure = Secure::prepare(options)?;
     let (connect, server) = match &options.target {
-        Target::Host(host) => {
-            let connect = Connect::new(&host.name, options.port());
-            (host.written.iter().fold(connect, |connect, written| connect.known_as(written)), None)
-        }
+        Target::Host(host) => (host.connect(options.port()), None),
         Target::Demo => {
             let failed = |error| Failure::because(Status::Unavailable, "cannot start the demo", &error);
             let server = secure.demo().map_err(failed)?;
-            (Connect::new("127.0.0.1", server.port()), Some(server))
+            (Connect::new(options.target.name(), server.port()), Some(server))
         }
     };
     let mut connect = connect.family(options.family).timeouts(timeouts(options));

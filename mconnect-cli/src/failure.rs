@@ -7,9 +7,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use mconnect_core::dialogue::LoadError;
-use mconnect_core::protocol::{Code, Severity};
+use mconnect_core::script::Fault;
 use mconnect_core::server::ServerError;
-use mconnect_core::{Error, Peer};
+use mconnect_core::{Error, Peer, chain};
 
 use crate::stderr::say;
 
@@ -27,7 +27,6 @@ pub enum Status {
     Io = 74,
     Temporary = 75,
     Protocol = 76,
-    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "the status is the same in every build"))]
     Auth = 77,
 }
 
@@ -35,42 +34,29 @@ pub enum Status {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     pub status: Status,
+    /// What happened, what lies beneath it, and what to do about it.
     pub message: String,
-    /// What lies beneath it.
-    pub cause: Option<String>,
-    /// What to do about it, with the sign that it is joined by.
-    pub hint: String,
 }
 
-impl Status {
-    /// Returns the status that a refusal asks for; a reply that is none is no SMTP there.
-    pub fn of_refusal(code: Code) -> Self {
-        match code.severity() {
-            Severity::Transient => Self::Temporary,
-            Severity::Permanent => Self::Unavailable,
+impl From<Fault> for Status {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Temporary => Self::Temporary,
+            Fault::Refused => Self::Unavailable,
+            Fault::Auth => Self::Auth,
             _ => Self::Protocol,
         }
-    }
-
-    /// Returns the status that an AUTH asks for which was not granted.
-    pub fn of_refused_auth(code: Code) -> Self {
-        if code.is_temporary() { Self::Temporary } else { Self::Auth }
     }
 }
 
 impl Failure {
     pub fn new(status: Status, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), cause: None, hint: String::new() }
+        Self { status, message: message.into() }
     }
 
     /// A failure that an error is the cause of.
-    pub fn because(status: Status, message: impl Into<String>, error: &dyn StdError) -> Self {
-        Self { cause: Some(words(error)), ..Self::new(status, message) }
-    }
-
-    /// What an error says, and all that lies beneath it.
-    fn of(status: Status, error: &dyn StdError) -> Self {
-        Self { cause: causes(error), ..Self::new(status, error.to_string()) }
+    pub fn because(status: Status, message: impl fmt::Display, error: &dyn StdError) -> Self {
+        Self::new(status, format!("{message}: {}", chain(error)))
     }
 
     /// The system does not do something for us.
@@ -95,7 +81,7 @@ impl Failure {
 
     /// Adds a hint, which begins with the sign that it is joined by.
     pub fn hint(mut self, hint: &str) -> Self {
-        self.hint.push_str(hint);
+        self.message.push_str(hint);
         self
     }
 
@@ -107,11 +93,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        if let Some(cause) = &self.cause {
-            write!(f, ": {cause}")?;
-        }
-        f.write_str(&self.hint)
+        f.write_str(&self.message)
     }
 }
 
@@ -125,7 +107,7 @@ impl From<&Error> for Failure {
             _ => Status::Protocol,
         };
         let hint = if error.is_truncation() { ": what came before may have been cut short" } else { "" };
-        Self::of(status, error).hint(hint)
+        Self::new(status, error.chain()).hint(hint)
     }
 }
 
@@ -137,37 +119,21 @@ impl From<ServerError> for Failure {
             ServerError::Deviation { .. } => Status::Unmet,
             _ => Status::Protocol,
         };
-        Self::of(status, &error)
+        Self::new(status, chain(&error))
     }
 }
 
 impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
         let status = if matches!(error, LoadError::Read { .. }) { Status::NoInput } else { Status::Data };
-        Self::of(status, &error)
+        Self::new(status, chain(&error))
     }
 }
 
 /// Returns that the connection broke when all had come that was to come; nothing if there is nothing to tell.
 pub fn late_break(peer: &Peer, error: &Error) -> Option<String> {
     let cause = error.source().filter(|_| error.is_truncation())?;
-    Some(format!("{peer}: {}; every reply had come", words(cause)))
-}
-
-/// Returns an error in words; those of the system without its number for them.
-pub fn words(error: &dyn StdError) -> String {
-    let text = error.to_string();
-    let words = text.split(" (os error").next().unwrap_or(&text);
-    words.strip_prefix("failed to lookup address information: ").unwrap_or(words).to_owned()
-}
-
-fn causes(error: &dyn StdError) -> Option<String> {
-    let cause = error.source()?;
-    let words = words(cause);
-    Some(match causes(cause) {
-        Some(deeper) => format!("{words}: {deeper}"),
-        None => words,
-    })
+    Some(format!("{peer}: {}; every reply had come", chain(cause)))
 }
 
 /// What is wrong with most scripts whose server falls silent.
@@ -186,7 +152,7 @@ mod tests {
         let peer = Peer::new("mx.example", None);
         let error = Error::Connect { peer, port: 25, attempts: Vec::new(), source };
         let failure = Failure::from(&error);
-        assert_eq!((failure.status as u8, failure.cause.as_deref()), (69, Some("Connection refused")));
+        assert_eq!(failure.status as u8, 69);
         assert_eq!(
             failure.hint("; more").to_string(),
             "cannot connect to mx.example, port 25: Connection refused; more"

@@ -13,7 +13,6 @@ mod line;
 mod lock;
 mod observers;
 mod options;
-mod overdue;
 mod play;
 mod progress;
 mod prompt;

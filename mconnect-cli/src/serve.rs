@@ -1,10 +1,8 @@
 //! Serving a dialogue: a client is judged by what it does.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
-
-use mconnect_core::dialogue::Values;
 
 use crate::atomic_file;
 use crate::failure::{Failure, Status};
@@ -20,16 +18,12 @@ use crate::verdict::Verdict;
 /// Nothing can be served, or no longer.
 pub fn run(file: &Path, options: &Options, verdict: &Verdict) -> Result<(), Failure> {
     let (_, dialogue) = play::read(file)?;
-    let mut values = Values::default();
-    for (name, value) in &options.play.values {
-        values.set(name, value.as_str());
-    }
-    let setup = secure::serving(&options.security)?.scale(options.play.scale).listener(listen(options)?);
+    let setup = secure::serving(&options.security)?.scale(options.play.scale.unwrap_or(1.0)).listener(listen(options)?);
     let (setup, patience) = match options.serve.is_once {
         true => (setup, options.timeout.unwrap_or(A_YEAR)),
         false => (setup.again_and_again(), A_YEAR),
     };
-    let server = setup.play(&dialogue, &values)?;
+    let server = setup.play(&dialogue, &options.play.values)?;
     while let Some(error) = server.wait_for_failure(patience) {
         match Failure::from(error) {
             failure if failure.status == Status::Unmet => verdict.complain(failure),
@@ -42,7 +36,8 @@ pub fn run(file: &Path, options: &Options, verdict: &Verdict) -> Result<(), Fail
 
 /// Listens, and says where, on one line for programs: `listening on 127.0.0.1:2525`.
 fn listen(options: &Options) -> Result<TcpListener, Failure> {
-    let asked = SocketAddr::new(options.serve.address, options.port.unwrap_or_default());
+    let asked =
+        SocketAddr::new(options.serve.address.unwrap_or(Ipv4Addr::LOCALHOST.into()), options.port.unwrap_or_default());
     let serve = |error| Failure::because(Status::Unavailable, format!("cannot serve at {asked}"), &error);
     let listener = TcpListener::bind(asked).map_err(serve)?;
     let address = listener.local_addr().map_err(serve)?;

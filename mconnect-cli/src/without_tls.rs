@@ -1,7 +1,7 @@
 //! The place of TLS and AUTH in a tool that was built without them.
 
 use mconnect_core::Session;
-use mconnect_core::dialogue::{Dialogue, Player};
+use mconnect_core::dialogue::{Dialogue, Player, Values};
 use mconnect_core::server::{Server, ServerError, Setup};
 
 use crate::failure::{Failure, Status};
@@ -37,7 +37,7 @@ impl Secure {
 
     /// # Errors
     /// None: the options ask for no TLS.
-    pub fn begin_to_play(&self, session: Session, _: &Verdict) -> Result<Session, Failure> {
+    pub fn begin_tls(&self, session: Session, _: &Verdict) -> Result<Session, Failure> {
         Ok(session)
     }
 
@@ -46,7 +46,7 @@ impl Secure {
     pub fn passwords<'a>(
         &self,
         _: impl IntoIterator<Item = &'a Dialogue>,
-        _: &[(String, String)],
+        _: &Values,
     ) -> Result<Vec<(String, Secret)>, Failure> {
         Ok(Vec::new())
     }
@@ -65,9 +65,10 @@ impl Secure {
         !self.is_left_plain
     }
 
-    pub fn upgrade(&self, _: Session, _: bool, verdict: &Verdict) -> Option<Session> {
-        verdict.complain(Failure::new(Status::Protocol, WITHOUT));
-        None
+    /// # Errors
+    /// There is no TLS here.
+    pub fn upgrade(&self, _: Session, _: bool, _: &Verdict) -> Result<Session, Failure> {
+        Err(Failure::new(Status::Protocol, WITHOUT))
     }
 
     pub fn note(&self, message: &str) {
@@ -92,10 +93,6 @@ pub fn serving(security: &Security) -> Result<Setup, Failure> {
 
 pub fn decode(_: &[u8]) -> Option<Vec<u8>> {
     None
-}
-
-pub fn is_mechanism(_: &str) -> bool {
-    false
 }
 
 pub const WITHOUT: &str = "this mconnect was built without TLS and AUTH (the feature tls)";

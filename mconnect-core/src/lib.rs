@@ -60,9 +60,10 @@
 //! | a UNIX socket, a child process, any other stream | [`Connect::over`], [`Session::from_stream`], [`Pair`], [`Stream`] |
 //! | one thread that reads and one that writes | [`Session::split`] |
 //! | why a session failed, in words | [`diagnosis::Evidence`] |
-//! | a log, the time that everything took | [`Observer`], [`Timings`] |
+//! | a log, the time that everything took | [`Observer`], [`Trace`], [`Timings`] and their [`chart`](Timings::chart) |
+//! | what to say while a reply is late | [`Overdue`] |
 //! | the same as values that serde writes | the module `json` (feature `json`) |
-//! | a session that is written down, and compared | [`dialogue::Player`], [`dialogue::Recorder`] |
+//! | a session that is written down, and compared | [`dialogue::Player`], [`dialogue::Recorder`], [`dialogue::RecordWriter`] |
 //! | the test of a client | `server::Setup` (feature `server`) |
 //! | SMTP without I/O, for a loop of one's own | [`protocol`], [`script`] |
 //! | what TLS and AUTH came to, as plain data | [`tls_info`], [`sasl`] |
@@ -75,10 +76,11 @@
 //! | none | sessions, dialogues, timings, and the state machine under them | 9 | 11 s |
 //! | `server` | a loopback server for tests and for practice: it receives mail, breaks every rule on demand, plays dialogues | 9 | 12 s |
 //! | `json` | what happens to a session, and what it hands out, as values for [serde](https://serde.rs) | 13 | 17 s |
+//! | `idna` | host names in the letters of any language, and why a text is none | 19 | 14 s |
 //! | `tokio` | sessions that are awaited, over tokio's sockets and timers: the same exchanges, errors and deadlines | 12 | 15 s |
 //! | `auth` | AUTH: PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1, SCRAM-SHA-256, XOAUTH2, OAUTHBEARER, EXTERNAL; inside TLS the two SCRAM-…-PLUS, with channel binding | 24 | 22 s |
 //! | `tls` | STARTTLS and TLS from the first byte on, with rustls and ring; certificates, and what is wrong with them, as data | 32 | 42 s |
-//! | all of them | | 44 | 47 s |
+//! | all of them | | 51 | 50 s |
 //!
 //! *Crates* counts all that are built, procedural macros with them, as `cargo tree -e normal,build` lists them on Linux;
 //! *build* is the processor's time for `cargo build` from nothing. ring, which `auth` and `tls` share, needs a C compiler.
@@ -94,9 +96,13 @@ mod connect;
 pub mod diagnosis;
 pub mod dialogue;
 mod error;
+#[cfg(feature = "idna")]
+mod host;
 #[cfg(feature = "json")]
 pub mod json;
 mod observer;
+mod overdue;
+mod own_machine;
 mod own_name;
 #[cfg(any(feature = "json", feature = "tls"))]
 mod pem;
@@ -111,17 +117,22 @@ mod timings;
 #[cfg(feature = "tls")]
 pub mod tls;
 pub mod tls_info;
+mod trace;
 
 pub use closer::Closer;
 pub use connect::{Connect, Family, port};
-pub use error::{Action, Attempt, Awaited, Context, DeadlinePassed, Error, Peer, TlsFailure};
+pub use error::{Action, Attempt, Awaited, Context, DeadlinePassed, Error, Peer, TlsFailure, chain};
+#[cfg(feature = "idna")]
+pub use host::{Host, InvalidHost};
 pub use observer::{Event, Observer, observer_fn};
+pub use overdue::Overdue;
 pub use own_name::{address_literal, is_name_blamed, own_name};
 #[cfg(feature = "tokio")]
 pub use session::{AsyncSession, AsyncStream};
 pub use session::{Hello, MessageReply, RawReader, RawWriter, Reader, Session, Timeouts, Writer};
 pub use stream::{ChannelBindings, Pair, Stream, Truncation};
 pub use timings::{TimedStage, Timing, Timings};
+pub use trace::{Trace, TraceForm};
 
 /// The examples of the crate's README are compiled, too.
 #[cfg(all(doctest, feature = "server"))]

@@ -30,6 +30,7 @@
 //! | EXTERNAL | none | the name alone: TLS has proven the client | no |
 
 use std::fmt;
+use std::str::FromStr;
 
 use crate::protocol::{Extensions, Visible};
 use crate::stream::ChannelBindings;
@@ -107,6 +108,42 @@ impl Mechanism {
         fitting.find(|mechanism| mechanism.is_offered(extensions))
     }
 
+    /// Chooses the [`best`](Self::best) of what the server advertises; with a client certificate that it may have seen, in the
+    /// end EXTERNAL.
+    ///
+    /// ```
+    /// use mconnect_core::ChannelBindings;
+    /// use mconnect_core::protocol::Extensions;
+    /// use mconnect_core::sasl::{Mechanism, NoMechanism};
+    ///
+    /// let (offered, channel) = (Extensions::default(), ChannelBindings::default());
+    /// assert_eq!(Mechanism::choose(&offered, &channel, true), Err(NoMechanism::NotOffered));
+    /// ```
+    ///
+    /// # Errors
+    /// [`NoMechanism`].
+    pub fn choose(
+        extensions: &Extensions,
+        channel: &ChannelBindings,
+        has_certificate: bool,
+    ) -> Result<Self, NoMechanism> {
+        let offered = extensions.auth_mechanisms();
+        let by_certificate = || Some(Self::External).filter(|it| has_certificate && it.is_offered(extensions));
+        Self::best(extensions, channel).or_else(by_certificate).ok_or_else(|| match offered.as_slice() {
+            [] => NoMechanism::NotOffered,
+            names => NoMechanism::NoneFits(String::from_utf8_lossy(&names.join(&b' ')).into_owned()),
+        })
+    }
+
+    /// Says what an exchange gives to whoever listens outside TLS, if it is something of the password.
+    pub fn exposes(self) -> Option<&'static str> {
+        match self {
+            Self::External => None,
+            it if it.sends_secret() => Some("the password"),
+            _ => Some("what the password can be guessed from"),
+        }
+    }
+
     /// Says whether the server advertises it.
     pub(crate) fn is_offered(self, extensions: &Extensions) -> bool {
         extensions.auth_mechanisms().into_iter().any(|name| Self::from_name(name) == Some(self))
@@ -134,10 +171,36 @@ impl Mechanism {
     }
 }
 
+impl FromStr for Mechanism {
+    type Err = UnknownMechanism;
+
+    fn from_str(name: &str) -> Result<Self, UnknownMechanism> {
+        Self::from_name(name.as_bytes()).ok_or_else(|| UnknownMechanism(name.to_owned()))
+    }
+}
+
+/// No mechanism that is known here has this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no mechanism that is known here: {known}", known = Mechanism::ALL.map(Mechanism::name).join(", "))]
+#[non_exhaustive]
+pub struct UnknownMechanism(pub String);
+
 impl fmt::Display for Mechanism {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
+}
+
+/// Why there is no mechanism to authenticate by.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoMechanism {
+    /// The server advertises none. Many do so inside TLS only.
+    #[error("the server does not offer AUTH here")]
+    NotOffered,
+    /// It advertises these, and none of them takes a password.
+    #[error("the server offers no mechanism that takes a password, only {}", Visible(.0.as_bytes()))]
+    NoneFits(String),
 }
 
 /// Why an exchange cannot go on.

@@ -45,6 +45,14 @@ impl Info {
         self.problems.is_empty()
     }
 
+    /// Returns every certificate in words, a line for each thing it says, and how long each is valid from `now` on; what the
+    /// server has chosen is made visible in it.
+    pub fn describe_chain(&self, now: SystemTime) -> String {
+        let certificates = self.certificates.iter().enumerate();
+        let lines = certificates.flat_map(|(index, certificate)| certificate.describe(index, now));
+        lines.map(|line| Visible(line.as_bytes()).to_string()).collect::<Vec<_>>().join("\n")
+    }
+
     /// Returns what is wrong, in words.
     pub fn reason(&self) -> String {
         self.problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
@@ -171,6 +179,29 @@ impl Certificate {
     }
 }
 
+impl Certificate {
+    /// Returns what it says, and how long it is valid from `now` on, in lines.
+    fn describe(&self, index: usize, now: SystemTime) -> impl Iterator<Item = String> {
+        let left = match self.days_left(now) {
+            1 => "1 day left".to_owned(),
+            days @ 0.. => format!("{days} days left"),
+            -1 => "expired 1 day ago".to_owned(),
+            days => format!("expired {} days ago", days.unsigned_abs()),
+        };
+        let names = self.names.join(" ");
+        let lines = [
+            Some(format!("certificate {index}: {}", self.subject)),
+            Some(format!("  issuer      {}", self.issuer)),
+            (!names.is_empty()).then(|| format!("  names       {names}")),
+            Some(format!("  valid       {} to {} ({left})", date(self.not_before), date(self.not_after))),
+            Some(format!("  key         {}, signature {}", self.key, self.signature)),
+            Some(format!("  SHA-256     {}", self.fingerprint)),
+            Some(format!("  key SHA-256 {}", self.key_fingerprint)),
+        ];
+        lines.into_iter().flatten()
+    }
+}
+
 /// Something that is wrong with a server's certificates. All of it is found, not only the first: a certificate may have
 /// expired and be for another name, too.
 ///
@@ -255,3 +286,46 @@ impl fmt::Display for Problem {
 
 /// In seconds.
 const DAY: u64 = 24 * 60 * 60;
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    #[test]
+    fn a_chain_is_described_a_line_for_each_thing_and_steers_no_terminal() {
+        let days = |days: u64| UNIX_EPOCH + Duration::from_secs(days * DAY);
+        let leaf = Certificate {
+            der: Vec::new(),
+            subject: "CN=mx.example\x1b[2J".to_owned(),
+            issuer: "CN=An Authority".to_owned(),
+            names: vec!["mx.example".to_owned(), "192.0.2.1".to_owned()],
+            not_before: days(0),
+            not_after: days(20),
+            key: "ECDSA P-256".to_owned(),
+            signature: "ECDSA SHA-256".to_owned(),
+            fingerprint: Fingerprint([0; 32]),
+            key_fingerprint: Fingerprint([1; 32]),
+        };
+        let authority = Certificate { names: Vec::new(), ..leaf.clone() };
+        let info = Info {
+            version: "TLS 1.3".to_owned(),
+            suite: String::new(),
+            key_exchange: None,
+            name: "mx.example".to_owned(),
+            certificates: vec![leaf, authority],
+            problems: Vec::new(),
+        };
+        let told = info.describe_chain(days(10));
+        let lines: Vec<&str> = told.lines().collect();
+        assert_eq!(lines.len(), 7 + 6, "{told}");
+        assert_eq!(lines[0], "certificate 0: CN=mx.example\\x1b[2J");
+        assert_eq!(lines[2], "  names       mx.example 192.0.2.1");
+        assert!(lines[3].ends_with("(10 days left)"), "{told}");
+        assert_eq!(lines[6], format!("  key SHA-256 {}", "01".repeat(32)));
+        for (now, left) in [(19, "1 day left"), (21, "expired 1 day ago"), (22, "expired 2 days ago")] {
+            assert!(info.describe_chain(days(now)).contains(left), "{now}");
+        }
+    }
+}

@@ -526,6 +526,25 @@ fn raw_mode_hands_over_what_was_read_already() {
 }
 
 #[test]
+fn in_raw_mode_the_time_in_which_the_reader_is_busy_is_no_silence_of_the_servers() {
+    let (server, session) = play("S> 220 hi\\r\\n\nC: *close*\nS: *close*");
+    let (mut reader, mut writer) = session.into_raw();
+    let mut said = [0; 8];
+    reader.read_exact(&mut said).unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let waiting = thread::spawn(move || {
+        writer.half_close().unwrap();
+        tell.send(writer.wait_end(Duration::from_millis(100))).unwrap();
+    });
+    // The server closes at once, which nobody has read yet.
+    assert!(told.recv_timeout(Duration::from_millis(500)).is_err(), "it was given up");
+    assert_eq!(reader.read(&mut said).unwrap(), 0);
+    assert!(told.recv_timeout(Duration::from_secs(5)).unwrap());
+    waiting.join().unwrap();
+    server.join().unwrap();
+}
+
+#[test]
 fn half_close_lets_the_server_finish() {
     for driver in DRIVERS {
         let (server, mut session) =

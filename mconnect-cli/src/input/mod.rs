@@ -110,8 +110,7 @@ impl Input {
         }
         if let Some(given) = &mut self.given {
             // Once taken, what is given has ended.
-            let bytes = std::mem::take(given);
-            return Ok(Block { count: bytes.len(), bytes, ready: Ready::default() });
+            return Ok(Block::of(std::mem::take(given)));
         }
         let block = self.block.take().filter(|block| block.bytes.len() == self.size);
         let mut block = block.unwrap_or_else(|| Block::new(self.size));
@@ -144,6 +143,11 @@ impl Block {
     /// Makes an empty one with this much room, in octets.
     fn new(size: usize) -> Self {
         Self { bytes: vec![0; size], count: 0, ready: Ready::default() }
+    }
+
+    /// Makes one of what came from elsewhere.
+    pub fn of(bytes: Vec<u8>) -> Self {
+        Self { count: bytes.len(), bytes, ready: Ready::default() }
     }
 
     /// Reads, and says whether something came.

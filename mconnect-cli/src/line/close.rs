@@ -1,6 +1,6 @@
 //! How a session ends: with the input, with the connection, and with what is left to be told.
 
-use std::ops::ControlFlow::{Break, Continue};
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Phase, Request};
@@ -64,6 +64,25 @@ impl Conversation<'_> {
         self.show_unfinished(session);
         self.setting.verdict.complain(Failure::silence(session.peer(), after).hint(NO_QUIT));
         self.end = Some(End::Given);
+        Break(Stop::End)
+    }
+
+    /// Goes on, where nobody reads what is shown any more, with the input that is at hand. Where more would have to be waited
+    /// for, the session ends: with QUIT if a command is due, and without a word.
+    pub(super) fn go_on_unheard(&mut self, session: &mut Session) -> ControlFlow<Stop, bool> {
+        if self.input.is_at_hand() {
+            return Continue(true);
+        }
+        self.script.forget_line();
+        self.rest.is_over = true;
+        self.wait_for_replies(session)?;
+        if session.phase() == Phase::Command && self.script.end().is_none() {
+            self.quit(session)?;
+        }
+        if self.is_typed() {
+            // What was half typed must not end up as a command of the shell.
+            terminal::drop_typed();
+        }
         Break(Stop::End)
     }
 
@@ -146,7 +165,7 @@ impl Conversation<'_> {
     /// Counts what is left of the input, as far as it is there; `is_awaited` says whether a moment is waited for more.
     fn count_unsent(&mut self, is_awaited: bool, stays: bool) {
         self.script.not_sent(self.rest.bytes());
-        self.rest.drop_block(self.input);
+        self.drop_block();
         if self.is_typed() {
             if !self.rest.is_over && !stays {
                 // What was half typed must not end up as a command of the shell.
@@ -182,7 +201,7 @@ impl Conversation<'_> {
 
     /// Says whether the server may close now without anything missing.
     pub(super) fn is_complete(&self, session: &Session) -> bool {
-        judge::is_complete(&session.standing(), self.rest.is_over && self.script.unsent().is_empty())
+        session.standing().is_complete(self.rest.is_over && self.script.unsent().is_empty())
     }
 
     /// Stops here if the session has ended.

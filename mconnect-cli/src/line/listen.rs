@@ -3,14 +3,13 @@
 use std::ops::ControlFlow::{Break, Continue};
 use std::time::{Duration, Instant};
 
-use mconnect_core::protocol::{Phase, Request, Visible};
+use mconnect_core::protocol::{Phase, Request, Standing, Visible};
 use mconnect_core::script;
 use mconnect_core::{Error, Session};
 use nix::poll::PollTimeout;
 
 use super::{Conversation, Onward, Stop};
 use crate::judge::{self, End};
-use crate::overdue::until;
 use crate::progress;
 use crate::stderr;
 use crate::stderr::say;
@@ -39,27 +38,36 @@ impl Conversation<'_> {
                 stderr::at_interrupt(None);
                 return Continue(());
             }
-            let is_optional = due.outstanding == 1 && due.awaited == Some(Request::EmptyLine);
-            let patience = session.reply_timeout();
-            let patience = if is_optional { patience.min(EMPTY_LINE_PATIENCE) } else { patience };
-            let deadline = Instant::now() + patience;
             if matches!(due.awaited, Some(Request::EndOfData | Request::Bdat)) {
                 stderr::at_interrupt(Some(progress::WHOLE_MESSAGE.to_owned()));
             }
-            while session.standing().outstanding == due.outstanding {
-                let left = deadline.saturating_duration_since(Instant::now());
-                let tick = self.heard.overdue.tick(&session.standing());
-                match session.receive(left.min(tick)) {
-                    Ok(()) => self.show_what_came(session)?,
-                    Err(Error::Timeout { .. }) if tick < left => self.tell_overdue(session),
-                    Err(_) if is_optional => session.forgo_empty_line(),
-                    Err(Error::Timeout { .. }) => return self.give_up_waiting(session, patience),
-                    Err(error) => return self.give_up(session, &error),
-                }
-                // What was here at the deadline is shown, but the rest of it is not waited for.
-                if left.is_zero() && session.standing().outstanding == due.outstanding {
-                    return self.give_up_waiting(session, patience);
-                }
+            self.wait_for_reply(session, &due)?;
+        }
+    }
+
+    /// Shows what the server says until a reply is here of those that are due.
+    fn wait_for_reply(&mut self, session: &mut Session, due: &Standing) -> Onward {
+        let is_optional = due.outstanding == 1 && due.awaited == Some(Request::EmptyLine);
+        let patience = session.reply_timeout();
+        let patience = if is_optional { patience.min(EMPTY_LINE_PATIENCE) } else { patience };
+        let deadline = Instant::now() + patience;
+        loop {
+            let left = until(Some(deadline));
+            // What is late is told only where somebody sees it.
+            let tick = until(self.heard.overdue.next_tick(&session.standing()).filter(|_| stderr::is_shown()));
+            match session.receive(left.min(tick)) {
+                Ok(()) => self.show_what_came(session)?,
+                Err(Error::Timeout { .. }) if tick < left => self.tell_overdue(session),
+                Err(_) if is_optional => session.forgo_empty_line(),
+                Err(Error::Timeout { .. }) => return self.give_up_waiting(session, patience),
+                Err(error) => return self.give_up(session, &error),
+            }
+            if session.standing().outstanding != due.outstanding {
+                return Continue(());
+            }
+            // What was here at the deadline is shown, but the rest of it is not waited for.
+            if left.is_zero() {
+                return self.give_up_waiting(session, patience);
             }
         }
     }
@@ -208,7 +216,7 @@ impl Conversation<'_> {
         self.heard.overdue.restart();
         let is_complete = self.is_complete(session);
         judge::reply(answer, is_complete, !self.is_typed(), self.setting.verdict);
-        if judge::is_goodbye(answer, is_complete) {
+        if answer.is_goodbye(is_complete) {
             return;
         }
         let had_ended = self.script.end().is_some();
@@ -222,6 +230,11 @@ impl Conversation<'_> {
             judge::script_ended(end, self.setting.verdict);
         }
     }
+}
+
+/// Returns how long it is until then; where that is never, there is nothing to wait for.
+fn until(at: Option<Instant>) -> Duration {
+    at.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
 }
 
 /// What came together is shown together, in parts of about this many octets.

@@ -9,7 +9,6 @@ mod auth;
 mod close;
 mod listen;
 mod typed;
-mod unheard;
 
 use std::io;
 use std::ops::ControlFlow::{self, Break, Continue};
@@ -17,16 +16,14 @@ use std::time::Instant;
 
 use mconnect_core::protocol::{CrlfEncoder, Phase};
 use mconnect_core::script::{self, Next, Pace, Rules, Script};
-use mconnect_core::{Error, Session};
+use mconnect_core::{Error, Overdue, Session};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use zeroize::Zeroize as _;
 
 use crate::connection::Setting;
 use crate::input::{Block, Input};
 use crate::judge::{self, End};
 use crate::options::Options;
-use crate::overdue::Overdue;
 use crate::progress::{self, Work};
 use crate::prompt::session_log;
 use crate::screen::{self, Screen};
@@ -122,8 +119,6 @@ struct Conversation<'a> {
 #[derive(Default)]
 struct Rest {
     block: Option<Block>,
-    /// The same as typed lines are counted: with their CR LF.
-    typed: Vec<u8>,
     /// How much of it was taken, and how much of that was wiped.
     taken: usize,
     wiped: usize,
@@ -165,7 +160,8 @@ impl Conversation<'_> {
             }
             let is_typed = self.is_typed();
             let past = self.past(&session, "TLS could not be started".to_owned(), Phase::Command);
-            match self.setting.secure.upgrade(session, is_typed, self.setting.verdict) {
+            let verdict = self.setting.verdict;
+            match verdict.check(self.setting.secure.upgrade(session, is_typed, verdict)) {
                 Some(upgraded) => session = upgraded,
                 // Nothing more is sent in the clear.
                 None => {
@@ -206,16 +202,15 @@ impl Conversation<'_> {
     }
 
     fn next(&mut self, session: &Session) -> Next {
-        let (standing, is_typed) = (session.standing(), self.is_typed());
-        let Rest { block, typed, taken, .. } = &mut self.rest;
+        let standing = session.standing();
+        let Rest { block, taken, .. } = &mut self.rest;
         let Some(block) = block else { return self.script.next(&standing, &mut &[][..]) };
         let (bytes, ready) = block.parts();
-        let whole = if is_typed { typed.as_slice() } else { bytes };
-        let mut input = &whole[*taken..];
+        let mut input = &bytes[*taken..];
         let next = self
             .script
             .next_with(&standing, &mut input, |lines, phase, input, out| ready.take(lines, phase, input, out));
-        *taken = whole.len() - input.len();
+        *taken = bytes.len() - input.len();
         next
     }
 
@@ -227,7 +222,7 @@ impl Conversation<'_> {
         if self.script.holds_secret() {
             self.rest.wipe_taken();
         }
-        self.rest.drop_block(self.input);
+        self.drop_block();
         self.input.expect(self.script.phase(&session.standing()));
         if self.wait_for_either(session)? {
             match self.input.take() {
@@ -242,18 +237,21 @@ impl Conversation<'_> {
     }
 
     fn take(&mut self, session: &mut Session, block: Block) -> Onward {
-        if self.is_typed() {
-            if let Some(flow) = self.obey_line(session, &block) {
-                self.rest.block = Some(block);
-                return flow;
-            }
-            self.shows_answer &= session.phase() != Phase::Auth;
-            if block.len() == LONGEST_TYPED && block.ends_with(b"\n") {
-                say("mconnect: this terminal cuts a line at 4095 octets, and may have cut that one");
-            }
-            CrlfEncoder::default().encode(&block, &mut self.rest.typed);
+        if !self.is_typed() {
+            self.rest.block = Some(block);
+            return Continue(());
         }
-        self.rest.block = Some(block);
+        if let Some(flow) = self.obey_line(session, &block) {
+            return flow;
+        }
+        self.shows_answer &= session.phase() != Phase::Auth;
+        if block.len() == LONGEST_TYPED && block.ends_with(b"\n") {
+            say("mconnect: this terminal cuts a line at 4095 octets, and may have cut that one");
+        }
+        // Counted with its CR LF.
+        let mut line = Vec::with_capacity(block.len() + 1);
+        CrlfEncoder::default().encode(&block, &mut line);
+        self.rest.block = Some(Block::of(line));
         Continue(())
     }
 
@@ -306,7 +304,7 @@ impl Conversation<'_> {
     /// Says what was dropped of what was typed, and why; the terminal has been emptied when the reply came.
     fn tell_dropped(&mut self, session: &Session) {
         let had_more = !self.rest.bytes().is_empty();
-        self.rest.drop_block(self.input);
+        self.drop_block();
         let has_dropped = std::mem::take(&mut self.heard.has_dropped) || had_more;
         let surprise = session.standing().surprise.map(script::End::OutOfStep).filter(|_| !self.heard.is_surprise_told);
         self.heard.is_surprise_told |= surprise.is_some();
@@ -336,6 +334,15 @@ impl Conversation<'_> {
         }
     }
 
+    fn drop_block(&mut self) {
+        let rest = &mut self.rest;
+        // What is typed may be a password, and is wiped as it is freed.
+        if let Some(block) = rest.block.take().filter(|_| self.rules.pace != Pace::Typed) {
+            self.input.reuse(block);
+        }
+        (rest.taken, rest.wiped, rest.file) = (0, 0, None);
+    }
+
     /// What was not typed, and takes long, has gone out.
     fn end_work(&mut self) {
         if let Some(work) = self.work.take() {
@@ -347,29 +354,15 @@ impl Conversation<'_> {
 impl Rest {
     /// Returns what was not taken.
     fn bytes(&self) -> &[u8] {
-        let whole = if self.typed.is_empty() { self.block.as_deref().unwrap_or_default() } else { &self.typed };
-        whole.get(self.taken..).unwrap_or_default()
+        self.block.as_deref().and_then(|block| block.get(self.taken..)).unwrap_or_default()
     }
 
-    /// Wipes what was taken: a part of it may be a secret. What is typed is wiped when it is dropped.
+    /// Wipes what was taken: a part of it may be a secret.
     fn wipe_taken(&mut self) {
-        if let Some(block) = self.block.as_mut().filter(|_| self.typed.is_empty()) {
+        if let Some(block) = &mut self.block {
             block.wipe(self.wiped..self.taken);
             self.wiped = self.taken;
         }
-    }
-
-    fn drop_block(&mut self, input: &mut Input) {
-        if let Some(mut block) = self.block.take() {
-            // A typed line may be a password.
-            if !self.typed.is_empty() {
-                block.wipe(0..block.len());
-            }
-            input.reuse(block);
-        }
-        self.typed.zeroize();
-        (self.taken, self.wiped) = (0, 0);
-        self.file = None;
     }
 }
 

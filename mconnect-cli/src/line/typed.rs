@@ -4,11 +4,10 @@ use std::ops::ControlFlow::{self, Break, Continue};
 
 use mconnect_core::Session;
 use mconnect_core::protocol::{Phase, Standing};
-use zeroize::Zeroize as _;
 
 use super::{Conversation, Onward, Stop};
 use crate::connection::Setting;
-use crate::input::Input;
+use crate::input::{Block, Input};
 use crate::judge::End;
 use crate::progress::Work;
 use crate::prompt::escapes::{self, Escape};
@@ -28,7 +27,7 @@ impl Conversation<'_> {
         let escape = escapes::parse(line).filter(|_| !is_text || escapes::is_known(line))?;
         match escape {
             Escape::Aside(aside) => explain::aside(aside, &self.known(session), self.setting),
-            Escape::Line(line) => self.rest.typed.extend_from_slice(format!("{line}\r\n").as_bytes()),
+            Escape::Line(line) => self.rest.block = Some(Block::of(format!("{line}\r\n").into())),
             Escape::Bytes(bytes) => return Some(self.send_octets(session, &bytes)),
             Escape::File(name) => return Some(send_file(&mut AtSession { talk: self, session }, &name)),
             Escape::Visible => {
@@ -80,9 +79,9 @@ impl Conversation<'_> {
     /// was more.
     pub(super) fn read_on_in_file(&mut self) -> bool {
         let Some(mut file) = self.rest.file.take().filter(|file| !file.is_over()) else { return false };
-        self.rest.typed.zeroize();
-        self.rest.taken = 0;
-        file.take(&mut self.rest.typed);
+        let mut lines = Vec::new();
+        file.take(&mut lines);
+        (self.rest.block, self.rest.taken, self.rest.wiped) = (Some(Block::of(lines)), 0, 0);
         self.rest.file = Some(file).filter(|file| !file.is_over());
         true
     }

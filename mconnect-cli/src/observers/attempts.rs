@@ -4,9 +4,8 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use mconnect_core::protocol::Visible;
-use mconnect_core::{Event, Observer, Peer};
+use mconnect_core::{Event, Observer, Peer, chain};
 
-use crate::failure::words;
 use crate::stderr::say;
 
 /// Tells every attempt and its outcome on standard error.
@@ -17,7 +16,7 @@ impl Observer for Attempts {
         match event {
             Event::Connecting { peer } => say(&connecting(peer)),
             Event::ConnectFailed { error, has_next: true, .. } => {
-                say(&format!("connect failed ({}), next address ...", words(error)));
+                say(&format!("connect failed ({}), next address ...", chain(error)));
             }
             Event::Connected { .. } => say("connection open"),
             _ => {}

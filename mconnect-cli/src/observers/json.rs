@@ -4,9 +4,7 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 
 use mconnect_core::json::{Entry, Journal};
-use serde::Serialize as _;
-use serde_json::Serializer;
-use serde_json::ser::Formatter;
+use serde::Serialize;
 
 use crate::screen;
 use crate::verdict::Verdict;
@@ -26,7 +24,7 @@ impl Json {
         let theirs = Arc::clone(&failure);
         let write = move |entry: &Entry<'_>| {
             if theirs.get().is_none()
-                && let Err(error) = screen::put(&line(entry))
+                && let Err(error) = screen::put(line(entry).as_bytes())
             {
                 let _ = theirs.set(error);
             }
@@ -43,30 +41,20 @@ impl Json {
     }
 }
 
-fn line(entry: &Entry<'_>) -> Vec<u8> {
-    let mut line = Vec::new();
-    entry.serialize(&mut Serializer::with_formatter(&mut line, Ascii)).expect("an entry has nothing that JSON has not");
-    line.push(b'\n');
-    line
-}
-
-/// Writes characters beyond ASCII, and DEL, as escapes: what a server says steers no terminal.
-struct Ascii;
-
-impl Formatter for Ascii {
-    fn write_string_fragment<W: io::Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        let mut rest = fragment;
-        while let Some(at) = rest.find(|c: char| !c.is_ascii() || c == '\x7f') {
-            let (plain, other) = rest.split_at(at);
-            writer.write_all(plain.as_bytes())?;
-            let c = other.chars().next().unwrap_or_default();
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                write!(writer, "\\u{unit:04x}")?;
-            }
-            rest = &other[c.len_utf8()..];
-        }
-        writer.write_all(rest.as_bytes())
+/// Returns an entry as a line in which characters beyond ASCII, and DEL, are escapes: what a server says steers no terminal.
+fn line(entry: &impl Serialize) -> String {
+    let json = serde_json::to_string(entry).expect("an entry has nothing that JSON has not");
+    let mut line = String::with_capacity(json.len() + 1);
+    let mut rest = json.as_str();
+    // Only strings hold them.
+    while let Some(at) = rest.find(|c: char| !c.is_ascii() || c == '\x7f') {
+        let (plain, other) = rest.split_at(at);
+        let c = other.chars().next().unwrap_or_default();
+        line.push_str(plain);
+        line.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        rest = &other[c.len_utf8()..];
     }
+    line + rest + "\n"
 }
 
 #[cfg(test)]
@@ -76,10 +64,9 @@ mod tests {
     #[test]
     fn every_character_is_written_so_that_it_is_read_again() {
         for text in ["", "plain \\ \" /", "\0\x1b\x7f\u{9b}\u{202e}é€\u{1f600}\u{10ffff}"] {
-            let mut out = Vec::new();
-            text.serialize(&mut Serializer::with_formatter(&mut out, Ascii)).unwrap();
-            assert!(out.iter().all(|byte| (b' '..=b'~').contains(byte)), "{out:?}");
-            assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+            let out = line(&text);
+            assert!(out.trim_end().bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{out:?}");
+            assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
         }
     }
 }

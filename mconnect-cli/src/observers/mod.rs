@@ -4,29 +4,28 @@ mod attempts;
 mod json;
 pub mod record;
 mod timing;
-mod trace;
 
 use std::time::Instant;
 
 use mconnect_core::diagnosis::Finding;
 use mconnect_core::protocol::Reply;
-use mconnect_core::{Connect, Timings};
+use mconnect_core::{Connect, Timings, Trace};
 
 use crate::explain;
 use crate::failure::Failure;
 use crate::options::Options;
+use crate::stderr::say;
 use crate::timestamps;
 use crate::verdict::Verdict;
 use attempts::Attempts;
 use json::Json;
-use record::{Record, SessionLog};
-use trace::Trace;
+use record::SessionLog;
 
 /// Everything that is told of a session beside what the server says.
 pub struct Observers<'a> {
     options: &'a Options,
     start: Instant,
-    record: Option<Record>,
+    record: Option<SessionLog>,
     /// What is kept for whoever asks for a record at the prompt.
     pub session_log: SessionLog,
     is_typed: bool,
@@ -55,7 +54,10 @@ impl<'a> Observers<'a> {
         if options.output.has_stamps {
             timestamps::begin();
         }
-        let record = options.record.as_deref().map(Record::begin).transpose()?;
+        let record = options.record.as_ref().map(|_| SessionLog::default());
+        if let (Some(record), Some(file)) = (&record, &options.record) {
+            record.start(file)?;
+        }
         let json = options.output.is_json.then(Json::begin);
         let timings = match &json {
             _ if !options.output.has_timing => None,
@@ -72,13 +74,13 @@ impl<'a> Observers<'a> {
             connect = connect.observer(Attempts);
         }
         if let Some(form) = self.options.trace {
-            connect = connect.observer(Trace::new(form));
+            connect = connect.observer(Trace::new(form, say));
         }
         if let Some(record) = &self.record {
-            connect = connect.observer(record.recorder());
+            connect = connect.observer(record.0.next_session());
         }
         if self.is_typed {
-            connect = connect.observer(self.session_log.head());
+            connect = connect.observer(self.session_log.0.next_session());
         }
         if self.explains() {
             connect = connect.observer(verdict.begin_evidence());
@@ -92,24 +94,36 @@ impl<'a> Observers<'a> {
 
     /// Tells why the session that has ended failed, if it did and that is known.
     pub fn explain(&self, verdict: &Verdict) {
+        let evidence = verdict.evidence();
         // Most sessions go well, and end the sooner for it.
-        let has_trouble = verdict.status() != 0 || verdict.evidence().has_refusals();
-        if has_trouble && self.explains() {
-            let findings = explain::session(self.options, verdict);
+        if (verdict.status() != 0 || evidence.has_refusals()) && self.explains() {
+            let findings = evidence.findings(&explain::facts(self.options, evidence.unreached()));
+            explain::tell(findings.first(), self.options);
             self.json.iter().for_each(|json| json.journal.findings(&findings));
         }
     }
 
-    /// Tells why a session ended whose refusals were explained as they came.
+    /// Tells why a session ended whose refusals were explained as they came, whatever was refused before.
     pub fn explain_end(&self, verdict: &Verdict) {
         if self.explains() {
-            explain::end(self.options, verdict);
+            let found = verdict.evidence().ending(&explain::facts(self.options, None));
+            explain::tell(found.as_ref(), self.options);
         }
     }
 
-    /// Tells why a step of a dialogue was not met, by the reply that came there, and returns that.
+    /// Tells why a step of a dialogue was not met, by the reply that came there or else by how the session ended, and
+    /// returns that.
     pub fn explain_step(&self, reply: Option<&Reply>, verdict: &Verdict) -> Option<Finding> {
-        let found = self.explains().then(|| explain::step(reply, self.options, verdict)).flatten();
+        if !self.explains() {
+            return None;
+        }
+        let evidence = verdict.evidence();
+        let facts = explain::facts(self.options, evidence.unreached());
+        let refusal = reply.and_then(|reply| evidence.refusal(reply.raw(), &facts));
+        let found = refusal.or_else(|| evidence.ending(&facts));
+        if !self.options.play.is_tap {
+            explain::tell(found.as_ref(), self.options);
+        }
         self.json.iter().for_each(|json| json.journal.findings(found.as_slice()));
         found
     }
@@ -120,11 +134,11 @@ impl<'a> Observers<'a> {
 
     /// Writes what is written at the end.
     fn end(self, verdict: &Verdict) {
-        if let Some(Err(failure)) = self.record.as_ref().map(Record::finish) {
-            verdict.complain(failure);
+        if let Some(record) = &self.record {
+            verdict.check(record.stop());
         }
         if let Some(timings) = self.timings {
-            timing::tell(&timings.all(), self.start.elapsed(), self.options.prompt.color);
+            timing::tell(&timings, self.start.elapsed(), self.options.prompt.color);
         }
         if let Some(json) = self.json {
             json.end(verdict);

@@ -27,49 +27,8 @@ fn rows<'a>(options: impl Iterator<Item = &'a Opt>) -> String {
 
 const SUMMARY: &str = "Opens a session with the mail server on HOST (default: localhost).";
 
-const WHOLE: &str = "
-HOST is a name, an IPv4 address, or an IPv6 address, with or without brackets.
-
-At a terminal, each line goes out when you press Enter, and what the server says
-appears as it comes, also while you type. Tab completes, the arrow keys bring
-back earlier lines, and ~? lists what else there is.
-
-From a pipe or a file, each line waits for the whole reply to the one before;
-the body of DATA, after the server's 354, and the octets of BDAT stream. Lines
-end in CR LF on their way, whatever they ended in before.
-
-  QUIT      ends the session
-  Ctrl-D    or the end of the input ends the sending side; what the server
-            still says is shown, until it closes
-  Ctrl-C    closes the connection at once
-
-With -c, the lines of the session are those given; the input is not read, and
-nothing is added, neither EHLO nor QUIT.
-
-Lines pasted at a terminal go out at once, too; a file goes in step.
-STARTTLS goes on inside TLS after the server's 220; say EHLO again then. The
-certificate is verified with the system's trust store and the name of the host.
-
-In raw mode (-r) every byte goes out as it is typed or piped, and nothing waits.
-
-What the server says goes to standard output, what mconnect says to standard
-error. Exit status: 0 done, 64 usage, 65 the input ended inside a message,
-66 a file cannot be read, 68 unknown host, 69 cannot connect, or refused with
-5yz, 74 input or output failed, 75 temporary failure (a time-out, 421, 4yz),
-76 the server broke off, TLS failed, or the server is not proven,
-77 authentication refused, 1 a dialogue was not met, 130 interrupted.
-
-examples:
-  mconnect mx.example.org
-  mconnect --starttls --auth user -p submission mail.example.org
-  mconnect -p submission mail.example.org
-  mconnect -p 2525 ::1 <session.txt
-  mconnect --quiet --fail -c 'EHLO probe.example' -c QUIT mx.example.org
-  mconnect --record talk.txt mx.example.org
-  mconnect --play talk.txt mx.example.org
-  mconnect --demo
-  mconnect --help-smtp 5.7.1
-";
+/// How a session goes, and what comes of it.
+const WHOLE: &str = include_str!("help.txt");
 
 #[cfg(test)]
 mod tests {

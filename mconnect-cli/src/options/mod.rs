@@ -4,7 +4,6 @@
 //! it does not go with, or goes with alone. The parser, the help and the check of the manual page all read that row.
 
 mod help;
-mod host;
 mod nearest;
 mod option;
 mod parse;
@@ -13,15 +12,15 @@ mod table;
 mod value;
 
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mconnect_core::Family;
+use mconnect_core::dialogue::Values;
+use mconnect_core::{Family, Host, TraceForm};
 use rustyline::EditMode;
 
 pub use help::help;
-pub use host::Host;
 pub use parse::parse;
 #[cfg_attr(not(feature = "tls"), allow(unused_imports, reason = "the options are read all the same"))]
 pub use security::{Auth, Security, Start};
@@ -63,7 +62,7 @@ pub struct Options {
     pub output: Output,
     /// Where the session is written down as a dialogue.
     pub record: Option<PathBuf>,
-    pub trace: Option<Form>,
+    pub trace: Option<TraceForm>,
     pub security: Security,
     pub prompt: Prompt,
     pub play: Play,
@@ -90,24 +89,16 @@ pub struct Output {
     pub has_timing: bool,
 }
 
-/// How `--trace` tells bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// With escapes, a line at a time.
-    Escaped,
-    /// As hexadecimal digits and characters, 16 at a time.
-    Hex,
-}
-
 /// How dialogues are played; the values and the scale are those of served ones, too.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Play {
     /// The files; `-` is standard input.
     pub files: Vec<PathBuf>,
-    pub values: Vec<(String, String)>,
-    /// What their deadlines are multiplied by.
-    pub scale: f64,
-    pub repeat: usize,
+    pub values: Values,
+    /// What their deadlines are multiplied by, if they are.
+    pub scale: Option<f64>,
+    /// How often they are played, if that is not once.
+    pub repeat: Option<usize>,
     pub keeps_going: bool,
     pub quit_at: Option<String>,
     pub drop_at: Option<String>,
@@ -115,36 +106,15 @@ pub struct Play {
     pub junit: Option<PathBuf>,
 }
 
-impl Default for Play {
-    fn default() -> Self {
-        Self {
-            files: Vec::new(),
-            values: Vec::new(),
-            scale: 1.0,
-            repeat: 1,
-            keeps_going: false,
-            quit_at: None,
-            drop_at: None,
-            is_tap: false,
-            junit: None,
-        }
-    }
-}
-
 /// How a dialogue is served.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Serve {
     /// The dialogue; without one, nothing is served.
     pub file: Option<PathBuf>,
-    pub address: IpAddr,
+    /// Where, if not at the loopback address.
+    pub address: Option<IpAddr>,
     pub port_file: Option<PathBuf>,
     pub is_once: bool,
-}
-
-impl Default for Serve {
-    fn default() -> Self {
-        Self { file: None, address: Ipv4Addr::LOCALHOST.into(), port_file: None, is_once: false }
-    }
 }
 
 /// How the prompt is to be.
@@ -184,7 +154,17 @@ pub enum Target {
 
 impl Default for Target {
     fn default() -> Self {
-        Self::Host(Host { name: "localhost".to_owned(), written: None })
+        Self::Host(Host::from_name("localhost").expect("it is ASCII"))
+    }
+}
+
+impl Target {
+    /// Returns what is connected to.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Host(host) => &host.name,
+            Self::Demo => "127.0.0.1",
+        }
     }
 }
 

@@ -2,36 +2,29 @@
 
 /// Returns the known word that is fewest slips away, if that is few enough for a slip of the fingers: a third of the word,
 /// and two at most. A word that was not typed to its end is one slip away.
-pub fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(typed: &str, known: &[&'a str]) -> Option<&'a str> {
     let most = (typed.len() / 3).min(2);
-    let slips = |word: &str| match word.strip_prefix(typed) {
-        Some(_) => 1,
-        None if word.len().abs_diff(typed.len()) > most => usize::MAX,
-        None => distance(typed.as_bytes(), word.as_bytes()),
-    };
-    known
-        .map(|word| (slips(word), word))
-        .filter(|(slips, _)| *slips <= most)
-        .min_by_key(|(slips, _)| *slips)
-        .map(|(_, word)| word)
+    (1..=most).find_map(|slips| {
+        let is_meant = |word: &&str| word.starts_with(typed) || is_within(slips, word.as_bytes(), typed.as_bytes());
+        known.iter().copied().find(is_meant)
+    })
 }
 
-/// Counts the letters that are missing, too many or wrong, and the neighbours that changed places.
-fn distance(one: &[u8], other: &[u8]) -> usize {
-    let mut rows: Vec<Vec<usize>> = vec![(0..=other.len()).collect()];
-    for (i, a) in one.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, b) in other.iter().enumerate() {
-            let changed = rows[i][j] + usize::from(a != b);
-            let mut least = changed.min(rows[i][j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && one[i - 1] == *b && other[j - 1] == *a {
-                least = least.min(rows[i - 1][j - 1] + 1);
-            }
-            row.push(least);
+/// Says whether one word becomes the other by so many slips: a letter is missing, too many or wrong, or neighbours have
+/// changed places.
+fn is_within(slips: usize, one: &[u8], other: &[u8]) -> bool {
+    match (one, other) {
+        ([a, one @ ..], [b, other @ ..]) if a == b => is_within(slips, one, other),
+        ([], []) => true,
+        _ if slips == 0 => false,
+        ([a, b, one @ ..], [c, d, other @ ..]) if (a, b) == (d, c) && is_within(slips - 1, one, other) => true,
+        _ => {
+            let (after_one, after_other) = (one.get(1..).unwrap_or_default(), other.get(1..).unwrap_or_default());
+            [(after_one, other), (one, after_other), (after_one, after_other)]
+                .into_iter()
+                .any(|(one, other)| is_within(slips - 1, one, other))
         }
-        rows.push(row);
     }
-    rows[one.len()][other.len()]
 }
 
 #[cfg(test)]
@@ -54,7 +47,7 @@ mod tests {
             ("--nonsense", None),
             ("--starttls-and-more", None),
         ] {
-            assert_eq!(nearest(typed, known.into_iter()), meant, "{typed}");
+            assert_eq!(nearest(typed, &known), meant, "{typed}");
         }
     }
 }

@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 
 use lexopt::prelude::*;
+use mconnect_core::{Host, InvalidHost};
 
 use super::nearest::nearest;
 use super::option::{Act, Opt};
 use super::table::all;
 use super::value::{shown, string};
-use super::{Host, Options, Request, Target};
+use super::{Options, Request, Target};
 
 /// Reads the arguments.
 ///
@@ -57,12 +58,20 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     }
     match (host, &options.target) {
         (Some(_), Target::Demo) => return Err("--demo takes no host: it brings its own".to_owned()),
-        (Some(host), Target::Host(_)) => options.target = Target::Host(Host::parse(host)?),
+        (Some(host), Target::Host(_)) => options.target = Target::Host(read(&host)?),
         (None, _) => {}
     }
     options.security.settle(options.port());
     let options = Box::new(options);
     Ok(if options.play.files.is_empty() { Request::Session(options) } else { Request::Play(options) })
+}
+
+/// Reads a host; a port in the wrong place is told where it goes.
+fn read(host: &str) -> Result<Host, String> {
+    Host::parse(host).map_err(|why| match why {
+        InvalidHost::Port => format!("{host:?} is not a host: a port goes with -p"),
+        why => format!("{host:?} is not a host: {why}"),
+    })
 }
 
 fn find(flag: &str) -> Option<&'static Opt> {
@@ -71,7 +80,8 @@ fn find(flag: &str) -> Option<&'static Opt> {
 
 /// Says that there is no such option, and which one may have been meant.
 fn unknown(flag: String) -> String {
-    let meant = nearest(&flag, all().flat_map(Opt::flags));
+    let known: Vec<&str> = all().flat_map(Opt::flags).collect();
+    let meant = nearest(&flag, &known);
     let hint = meant.map(|meant| format!(": is {meant} meant?")).unwrap_or_default();
     shown(lexopt::Error::UnexpectedOption(flag)) + &hint
 }
@@ -103,7 +113,7 @@ mod tests {
     }
 
     fn host(name: &str) -> Target {
-        Target::Host(Host { name: name.to_owned(), written: None })
+        Target::Host(Host::from_name(name).unwrap())
     }
 
     fn options(args: &[&str]) -> Options {

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::Host;
+use mconnect_core::sasl::Mechanism;
+use mconnect_core::tls_info::Fingerprint;
+use mconnect_core::{Host, InvalidHost};
+
 use super::option::{Opt, file, flag, text};
 use super::value::{one_of, put};
 
@@ -17,7 +20,7 @@ pub struct Security {
     pub is_insecure: bool,
     pub name: Option<Host>,
     pub authorities: Option<PathBuf>,
-    pub pin: Option<String>,
+    pub pin: Option<Fingerprint>,
     pub certificate: Option<PathBuf>,
     pub key: Option<PathBuf>,
     pub is_13_only: bool,
@@ -45,7 +48,7 @@ pub enum Start {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Auth {
     pub user: String,
-    pub mechanism: Option<String>,
+    pub mechanism: Option<Mechanism>,
 }
 
 impl Security {
@@ -74,7 +77,7 @@ pub const TLS: &[Opt] = &[
     }),
     flag("-k, --insecure", "go on whatever is wrong with the certificate", |o| o.security.is_insecure = true).first(),
     text("--tls-name NAME", "ask for, and require, a certificate for NAME", |o, name| {
-        let why = |why| format!("{name:?} is not the name of a host: {why}");
+        let why = |why: InvalidHost| format!("{name:?} is not the name of a host: {why}");
         put(&mut o.security.name, filled("--tls-name", name).and_then(|name| Host::from_name(name).map_err(why)))
     }),
     file("--cafile FILE", "trust these authorities instead of the system's", |o| &mut o.security.authorities),
@@ -91,7 +94,7 @@ pub const TLS: &[Opt] = &[
 
 pub const AUTHENTICATION: &[Opt] = &[
     text("--auth USER[:MECHANISM]", "authenticate before handing over", |o, text| {
-        put(&mut o.security.auth, filled("--auth", text).map(Auth::from))
+        put(&mut o.security.auth, filled("--auth", text).and_then(auth))
     })
     .first(),
     file("--password-file FILE", "take the password from its first line", |o| &mut o.security.password_file).apart(&[
@@ -103,15 +106,14 @@ pub const AUTHENTICATION: &[Opt] = &[
     flag("--allow-plaintext-auth", "let a password out without TLS", |o| o.security.allows_plaintext_auth = true),
 ];
 
-impl From<&str> for Auth {
-    /// Takes a user apart from a mechanism, which follows the last colon and has no `@`.
-    fn from(text: &str) -> Self {
-        let (user, mechanism) = match text.rsplit_once(':') {
-            Some((user, mechanism)) if !mechanism.contains('@') => (user, Some(mechanism.to_owned())),
-            _ => (text, None),
-        };
-        Self { user: user.to_owned(), mechanism }
-    }
+/// Takes a user apart from a mechanism, which follows the last colon and has no `@`.
+fn auth(text: &str) -> Result<Auth, String> {
+    let (user, mechanism) = match text.rsplit_once(':') {
+        Some((user, mechanism)) if !mechanism.contains('@') => (user, Some(mechanism)),
+        _ => (text, None),
+    };
+    let mechanism = mechanism.map(str::parse::<Mechanism>).transpose().map_err(|unknown| unknown.to_string())?;
+    Ok(Auth { user: user.to_owned(), mechanism })
 }
 
 fn filled<'a>(flag: &str, text: &'a str) -> Result<&'a str, String> {
@@ -123,13 +125,9 @@ fn line(text: &str) -> Result<String, String> {
     if text.contains(['\r', '\n']) { Err(format!("{text:?} is more than one line")) } else { Ok(text.to_owned()) }
 }
 
-fn fingerprint(text: &str) -> Result<String, String> {
-    let is_one = text.bytes().all(|byte| byte == b':' || byte.is_ascii_hexdigit())
-        && text.bytes().filter(u8::is_ascii_hexdigit).count() == 64;
-    match is_one {
-        true => Ok(text.to_owned()),
-        false => Err(format!("{text:?} is no SHA-256 fingerprint: 64 hexadecimal digits, with or without colons")),
-    }
+fn fingerprint(text: &str) -> Result<Fingerprint, String> {
+    let wrong = || format!("{text:?} is no SHA-256 fingerprint: 64 hexadecimal digits, with or without colons");
+    Fingerprint::parse(text).ok_or_else(wrong)
 }
 
 /// The port of submission over TLS ([RFC 8314](https://www.rfc-editor.org/rfc/rfc8314)).
@@ -168,7 +166,7 @@ mod tests {
     fn a_pin_is_a_fingerprint_and_nothing_else() {
         let (digits, pairs) = ("0123456789abcdef".repeat(4), vec!["aB"; 32]);
         for good in [digits.clone(), pairs.join(":")] {
-            assert_eq!(of(&["--pin", &good]).unwrap().pin, Some(good));
+            assert_eq!(of(&["--pin", &good]).unwrap().pin, Some(good.parse().unwrap()));
         }
         for wrong in
             [pairs.join(" "), pairs.join("-"), format!("{digits} "), format!("{digits}0"), digits[1..].to_owned()]
@@ -182,12 +180,12 @@ mod tests {
         for (value, user, mechanism) in [
             ("user", "user", None),
             ("user@example.org", "user@example.org", None),
-            ("user:cram-md5", "user", Some("cram-md5")),
-            ("a:b@example.org:plain", "a:b@example.org", Some("plain")),
+            ("user:cram-md5", "user", Some(Mechanism::CramMd5)),
+            ("a:b@example.org:plain", "a:b@example.org", Some(Mechanism::Plain)),
             ("a:b@example.org", "a:b@example.org", None),
         ] {
             let auth = of(&["--auth", value]).unwrap().auth.unwrap();
-            assert_eq!((auth.user.as_str(), auth.mechanism.as_deref()), (user, mechanism));
+            assert_eq!((auth.user.as_str(), auth.mechanism), (user, mechanism));
         }
     }
 }

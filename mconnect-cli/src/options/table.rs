@@ -97,8 +97,7 @@ const PLAY: &[Opt] = &[
         ],
     ),
     text("--set NAME=VALUE", "give a name in a dialogue a value", |o, text| {
-        o.play.values.push(value(text)?);
-        Ok(())
+        value(text).map(|(name, value)| o.play.values.set(name, value))
     })
     .with("--play --serve"),
     text("--scale FACTOR", "multiply the deadlines of dialogues by this", |o, text| {

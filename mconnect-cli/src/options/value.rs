@@ -6,9 +6,8 @@ use std::ffi::OsString;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use mconnect_core::TraceForm;
 use mconnect_core::protocol::Visible;
-
-use super::Form;
 
 /// Returns the words of an error, which may quote an argument, safe for a terminal.
 pub fn shown(error: lexopt::Error) -> String {
@@ -35,17 +34,17 @@ pub fn string(value: OsString) -> Result<String, String> {
     value.into_string().map_err(|value| format!("{:?} is not UTF-8", value.to_string_lossy()))
 }
 
-pub fn form(value: Option<&str>) -> Result<Form, String> {
+pub fn form(value: Option<&str>) -> Result<TraceForm, String> {
     match value {
-        None => Ok(Form::Escaped),
-        Some("hex") => Ok(Form::Hex),
+        None => Ok(TraceForm::Escaped),
+        Some("hex") => Ok(TraceForm::Hex),
         Some(other) => Err(format!("{other:?} is not a form of --trace: hex")),
     }
 }
 
-pub fn value(text: &str) -> Result<(String, String), String> {
+pub fn value(text: &str) -> Result<(&str, &str), String> {
     match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        Some((name, value)) if !name.is_empty() => Ok((name, value)),
         _ => Err(format!("{text:?} is not NAME=VALUE")),
     }
 }

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use mconnect_core::dialogue::{self, Dialogue, LoadError, Outcome, Player, Report};
 use mconnect_core::protocol::{Reply, Visible};
+use mconnect_core::script::Fault;
 use mconnect_core::{Connect, Session};
 
 use crate::atomic_file;
@@ -38,48 +39,93 @@ fn play_all(options: &Options, watch: &Observers<'_>, verdict: &Verdict) -> Resu
     let (secure, connect, _server) = connection::prepare(options)?;
     let passwords = secure.passwords(dialogues.iter().map(|(_, dialogue)| dialogue), &play.values)?;
     let screen = RefCell::new(Screen::of(options.output));
-    let sessions: usize = dialogues.iter().map(|(_, dialogue)| dialogue.sessions().len()).sum();
-    let is_one_of_many = play.repeat > 1 || sessions > 1;
-    let runner = Runner { connect, options, secure, passwords, watch, screen, verdict, is_one_of_many };
+    let mut player = player(options, &secure, &passwords);
+    let show = |side: &str, line: &str| {
+        if let Err(error) = screen.borrow_mut().show(format!("{side}: {line}\n").as_bytes()) {
+            verdict.output_failed(&error);
+        }
+    };
+    let is_shown = !options.is_quiet && !play.is_tap;
+    if is_shown || watch.json.is_some() {
+        player.watch(|report| match (report, &watch.json) {
+            (Report::Outcome(outcome), Some(json)) => json.journal.expectation(outcome),
+            (Report::Sent(line), None) => show("C", line),
+            (Report::Received(line), None) => show("S", line),
+            (Report::TlsStarted(agreed), _) => secure.note(&Visible(agreed.as_bytes()).to_string()),
+            _ => {}
+        });
+    }
+    let sessions: Vec<(String, Dialogue)> = dialogues.iter().flat_map(sessions_of).collect();
+    let repeat = play.repeat.unwrap_or(1);
+    let is_one_of_many = repeat * sessions.len() > 1;
+    let mut runner = Runner { connect, options, secure: &secure, player, watch, verdict };
     let mut cases = Vec::new();
-    for round in 0..play.repeat {
-        for (name, dialogue) in &dialogues {
-            let sessions = dialogue.sessions();
-            for (number, session) in sessions.iter().enumerate() {
-                let mut name = name.clone();
-                if sessions.len() > 1 {
-                    name.push_str(&format!(", session {}", number + 1));
-                }
-                if play.repeat > 1 {
-                    name.push_str(&format!(", round {}", round + 1));
-                }
-                cases.push(runner.play(name, session));
+    for round in 1..=repeat {
+        for (name, session) in &sessions {
+            let name = if repeat > 1 { format!("{name}, round {round}") } else { name.clone() };
+            if is_one_of_many {
+                secure.note(&format!("playing {name}"));
             }
+            cases.push(runner.play(name, session));
         }
     }
-    runner.tell(&cases);
-    Ok(())
+    if is_one_of_many {
+        let failed = cases.iter().filter(|case| case.failure.is_some()).count();
+        secure.note(&format!("played {} sessions, {failed} of them not as expected", cases.len()));
+    }
+    if play.is_tap {
+        let _ = screen.borrow_mut().show(tap(&cases).as_bytes());
+    }
+    match &play.junit {
+        Some(file) => atomic_file::write(file, &junit(&cases)),
+        None => Ok(()),
+    }
+}
+
+/// Returns the sessions of a dialogue, each with its name.
+fn sessions_of((name, dialogue): &(String, Dialogue)) -> Vec<(String, Dialogue)> {
+    let sessions = dialogue.sessions();
+    let is_one = sessions.len() == 1;
+    let named = |number| if is_one { name.clone() } else { format!("{name}, session {number}") };
+    (1..).map(named).zip(sessions).collect()
+}
+
+/// Makes ready what plays the sessions, one after the other; `passwords` has those that nobody has set, by name.
+fn player<'a>(options: &Options, secure: &Secure, passwords: &[(String, Secret)]) -> Player<'a> {
+    let (mut player, play) = (Player::new(), &options.play);
+    player.values(&play.values);
+    if let Some(factor) = play.scale {
+        player.scale(factor);
+    }
+    secure.prepare_player(&mut player);
+    for (name, password) in passwords {
+        player.set_secret(name, password.as_bytes());
+    }
+    if play.keeps_going {
+        player.keep_going();
+    }
+    if let Some(place) = &play.quit_at {
+        player.quit_at(place);
+    }
+    if let Some(place) = &play.drop_at {
+        player.drop_at(place);
+    }
+    player
 }
 
 /// What plays session after session, and knows what they have in common.
 struct Runner<'a> {
     connect: Connect,
     options: &'a Options,
-    secure: Secure,
-    /// Those of its exchanges that nobody has set, by name.
-    passwords: Vec<(String, Secret)>,
+    secure: &'a Secure,
+    player: Player<'a>,
     watch: &'a Observers<'a>,
-    screen: RefCell<Screen>,
     verdict: &'a Verdict,
-    is_one_of_many: bool,
 }
 
 impl Runner<'_> {
     /// Plays one session, and says how it went.
-    fn play(&self, name: String, dialogue: &Dialogue) -> Case {
-        if self.is_one_of_many {
-            self.secure.note(&format!("playing {name}"));
-        }
+    fn play(&mut self, name: String, dialogue: &Dialogue) -> Case {
         let started = Instant::now();
         let opened = self.watch.over(self.connect.clone(), self.verdict).open();
         let opened = opened.map_err(|error| Unmet::from(self.verdict.failure_of(&error)));
@@ -97,64 +143,14 @@ impl Runner<'_> {
         Case { name, took: started.elapsed(), failure, why: why.map(|found| found.to_string()) }
     }
 
-    fn converse(&self, session: Session, dialogue: &Dialogue) -> Result<(), Unmet> {
-        let session = self.secure.begin_to_play(session, self.verdict)?;
-        let (mut player, play) = (Player::new(), &self.options.play);
-        player.scale(play.scale);
-        self.secure.prepare_player(&mut player);
-        for (name, value) in &play.values {
-            player.set(name, value.as_str());
-        }
-        for (name, password) in &self.passwords {
-            player.set_secret(name, password.as_bytes());
-        }
-        if play.keeps_going {
-            player.keep_going();
-        }
-        if let Some(place) = &play.quit_at {
-            player.quit_at(place);
-        }
-        if let Some(place) = &play.drop_at {
-            player.drop_at(place);
-        }
-        let is_shown = !self.options.is_quiet && !play.is_tap;
-        if is_shown || self.watch.json.is_some() {
-            player.watch(move |report| match (report, &self.watch.json) {
-                (Report::Outcome(outcome), Some(json)) => json.journal.expectation(outcome),
-                (Report::Sent(line), None) => self.show("C", line),
-                (Report::Received(line), None) => self.show("S", line),
-                (Report::TlsStarted(agreed), _) => self.secure.note(&Visible(agreed.as_bytes()).to_string()),
-                _ => {}
-            });
-        }
-        let played = player.play(session, dialogue);
-        let failures: Vec<String> =
+    fn converse(&mut self, session: Session, dialogue: &Dialogue) -> Result<(), Unmet> {
+        let session = self.secure.begin_tls(session, self.verdict)?;
+        let played = self.player.play(session, dialogue);
+        let Some(failure) = played.failure() else { return Ok(()) };
+        let story: Vec<String> =
             played.outcomes.iter().filter(|outcome| !is_met(outcome)).map(ToString::to_string).collect();
-        if failures.is_empty() {
-            return Ok(());
-        }
-        let failure = Failure::new(played.failure().map_or(Status::Unmet, status_of), failures.join("\n"));
-        Err(Unmet { failure, reply: played.failure().and_then(|outcome| outcome.reply.clone()).map(Box::new) })
-    }
-
-    fn show(&self, side: &str, line: &str) {
-        if let Err(error) = self.screen.borrow_mut().show(format!("{side}: {line}\n").as_bytes()) {
-            self.verdict.output_failed(&error);
-        }
-    }
-
-    /// Writes the reports that are asked for, and says how many went how.
-    fn tell(self, cases: &[Case]) {
-        if self.is_one_of_many {
-            let failed = cases.iter().filter(|case| case.failure.is_some()).count();
-            self.secure.note(&format!("played {} sessions, {failed} of them not as expected", cases.len()));
-        }
-        if self.options.play.is_tap {
-            let _ = self.screen.borrow_mut().show(tap(cases).as_bytes());
-        }
-        if let Some(file) = &self.options.play.junit {
-            self.verdict.check(atomic_file::write(file, &junit(cases)));
-        }
+        let reply = failure.reply.clone().map(Box::new);
+        Err(Unmet { failure: Failure::new(status_of(failure), story.join("\n")), reply })
     }
 }
 
@@ -180,7 +176,7 @@ fn status_of(outcome: &Outcome) -> Status {
         dialogue::Verdict::Impossible => Status::Data,
         dialogue::Verdict::Insecure => Status::Protocol,
         dialogue::Verdict::Refused => {
-            outcome.reply.as_ref().map_or(Status::Auth, |reply| Status::of_refused_auth(reply.code()))
+            outcome.reply.as_ref().map_or(Status::Auth, |reply| Fault::of_refused_auth(reply.code()).into())
         }
         _ => Status::Unmet,
     }

@@ -68,7 +68,7 @@ impl Talk<'_> {
             self.show_the_rest();
         }
         let standing = self.writer.standing();
-        let is_complete = judge::is_complete(&standing, self.is_input_over);
+        let is_complete = standing.is_complete(self.is_input_over);
         let (end, peer, Setting { verdict, secure, .. }) = (self.end.take(), self.writer.peer(), self.setting);
         judge::ending(end, peer, &standing, is_complete, verdict, |words| secure.note(words));
     }

@@ -6,10 +6,10 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 
 use mconnect_core::protocol::{is_base64_line, secret_start};
+use mconnect_core::sasl::Mechanism;
 use rustyline::history::FileHistory;
 use rustyline::{Editor, Helper};
 
-use crate::secure::is_mechanism;
 use crate::stderr::say;
 
 /// Where lines are kept, if they are kept.
@@ -67,7 +67,7 @@ fn without_secrets(line: &str) -> String {
         _ if is_base64_line(line.as_bytes()) => String::new(),
         (Some("~64"), _) => String::new(),
         // A password has no place there, but may have been put there.
-        (Some("~a"), Some(first)) => match words.next().filter(|_| is_mechanism(first)) {
+        (Some("~a"), Some(first)) => match words.next().filter(|_| Mechanism::from_name(first.as_bytes()).is_some()) {
             Some(user) => format!("~a {first} {user}"),
             None => format!("~a {first}"),
         },

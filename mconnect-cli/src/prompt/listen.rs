@@ -179,9 +179,9 @@ impl Talk<'_> {
             if matches!(answer.request, Some(Request::Auth | Request::AuthAnswer)) {
                 self.heard = Some((answer.code, ReplyLine::new(&heard.raw).text().to_vec()));
             }
-            let is_complete = judge::is_complete(&heard.standing, self.is_input_over);
+            let is_complete = heard.standing.is_complete(self.is_input_over);
             judge::reply(answer, is_complete, false, verdict);
-            if !judge::is_goodbye(answer, is_complete) {
+            if !answer.is_goodbye(is_complete) {
                 self.lines.replied(answer, &heard.raw);
             }
             if heard.standing.surprise.is_some() && !self.is_surprised {

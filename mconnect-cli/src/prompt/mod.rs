@@ -43,7 +43,7 @@ use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Code, Phase};
 use mconnect_core::script::Pace;
-use mconnect_core::{Reader, Session, Writer};
+use mconnect_core::{Overdue, Reader, Session, Writer};
 use nix::sys::signal::Signal;
 use zeroize::Zeroizing;
 
@@ -52,7 +52,6 @@ pub use waker::Waker;
 use crate::connection::Setting;
 use crate::failure::Failure;
 use crate::judge::End;
-use crate::overdue::Overdue;
 use crate::progress::Work;
 use crate::signals;
 use crate::stderr::say;
@@ -183,7 +182,8 @@ impl Talk<'_> {
                     let past = self.past("TLS could not be started".to_owned());
                     let session = Session::unsplit(*reader, self.writer);
                     // Without TLS the session is over: nothing more is sent in the clear.
-                    let Some(session) = self.setting.secure.upgrade(session, true, self.setting.verdict) else {
+                    let verdict = self.setting.verdict;
+                    let Some(session) = verdict.check(self.setting.secure.upgrade(session, true, verdict)) else {
                         // What was typed ahead was meant for inside. Where that cannot be read, the next prompt tells.
                         if self.editor.drop_typed().unwrap_or_default() {
                             say("mconnect: what was typed ahead was dropped");

@@ -2,77 +2,50 @@
 
 use mconnect_core::auth::{Credentials, Exchange, Mechanism, decode};
 use mconnect_core::protocol::{Code, Extensions, Meaning, Request, Visible};
+use mconnect_core::sasl::NoMechanism;
+use mconnect_core::script::Fault;
 use mconnect_core::{ChannelBindings, Peer};
 
 use super::opening::Opening;
 use super::{Secure, password};
 use crate::failure::{Failure, Status};
-use crate::options::{Auth, Security};
-
-/// Looks whether there is such a mechanism, before anything is connected to.
-///
-/// # Errors
-/// A failure that says what is wrong.
-pub fn check(security: &Security) -> Result<(), Failure> {
-    match security.auth.as_ref().and_then(|auth| auth.mechanism.as_ref()) {
-        Some(name) => named(name).map(drop).map_err(|message| Failure::new(Status::Usage, message)),
-        None => Ok(()),
-    }
-}
-
-fn named(name: &str) -> Result<Mechanism, String> {
-    Mechanism::from_name(name.as_bytes()).ok_or_else(|| {
-        let known = Mechanism::ALL.map(Mechanism::name).join(", ");
-        format!("{name:?} is no mechanism that is known here: {known}")
-    })
-}
+use crate::options::Auth;
 
 impl Secure {
-    /// Chooses the mechanism: the one that is asked for, or the best that the server advertises.
+    /// Chooses the mechanism: the one that is asked for, or the best that the server advertises; but none that would send
+    /// the password to another machine in the clear, or what it can be guessed from.
     ///
     /// # Errors
     /// A sentence that says why there is none.
     pub fn mechanism(
         &self,
-        asked: Option<&str>,
+        asked: Option<Mechanism>,
         offered: &Extensions,
         channel: &ChannelBindings,
         peer: &Peer,
     ) -> Result<Mechanism, String> {
-        if let Some(name) = asked {
-            return named(name);
-        }
-        let names = offered.auth_mechanisms();
-        let is_external = |name: &&[u8]| Mechanism::from_name(name) == Some(Mechanism::External);
-        let by_certificate = || names.iter().copied().find(is_external).filter(|_| self.security.certificate.is_some());
-        match (Mechanism::best(offered, channel), names.as_slice()) {
-            (Some(mechanism), _) => Ok(mechanism),
-            (None, []) => {
-                Err(format!("{peer} does not offer AUTH here; many servers offer it inside TLS only (--starttls)"))
+        let mechanism = match asked {
+            Some(mechanism) => mechanism,
+            None => {
+                let has_certificate = self.security.certificate.is_some();
+                Mechanism::choose(offered, channel, has_certificate).map_err(|why| match why {
+                    NoMechanism::NoneFits(names) => {
+                        let names = Visible(names.as_bytes());
+                        format!("{peer} offers no mechanism that takes a password, only {names}")
+                    }
+                    _ => format!("{peer} does not offer AUTH here; many servers offer it inside TLS only (--starttls)"),
+                })?
             }
-            (None, _) if by_certificate().is_some() => Ok(Mechanism::External),
-            (None, names) => {
-                Err(format!("{peer} offers no mechanism that takes a password, only {}", Visible(&names.join(&b' '))))
-            }
-        }
-    }
-
-    /// Looks whether the mechanism would send the password to another machine in the clear, or what it can be guessed
-    /// from.
-    ///
-    /// # Errors
-    /// A sentence that says so.
-    pub fn require_hidden(&self, mechanism: Mechanism, peer: &Peer) -> Result<(), String> {
+        };
         let is_local = peer.address().is_some_and(|address| address.ip().to_canonical().is_loopback());
-        let is_hidden = self.agreed.borrow().is_some() || mechanism == Mechanism::External || is_local;
-        if is_hidden || self.security.allows_plaintext_auth {
-            return Ok(());
+        let is_hidden = self.is_in_tls() || is_local || self.security.allows_plaintext_auth;
+        match mechanism.exposes().filter(|_| !is_hidden) {
+            Some(what) => Err(format!(
+                "{mechanism} would send {what} in the clear: STARTTLS (--starttls, --tls) hides it, and \
+                 --allow-plaintext-auth sends it all the same"
+            )),
+            None => Ok(mechanism),
         }
-        let what = if mechanism.sends_secret() { "the password" } else { "what the password can be guessed from" };
-        Err(format!(
-            "{mechanism} would send {what} in the clear: STARTTLS (--starttls, --tls) hides it, and \
-             --allow-plaintext-auth sends it all the same"
-        ))
     }
 
     /// Begins an exchange by a mechanism that was named, or chosen.
@@ -104,11 +77,6 @@ impl Secure {
     }
 }
 
-/// Returns whether a word names a mechanism.
-pub fn is_mechanism(word: &str) -> bool {
-    Mechanism::from_name(word.as_bytes()).is_some()
-}
-
 /// Says that an exchange was refused by this code, and by which mechanism it is not for want of a bond to the TLS
 /// connection; or that the server closes instead.
 pub fn refused(user: &str, mechanism: Mechanism, code: Code) -> String {
@@ -126,31 +94,24 @@ pub fn refused(user: &str, mechanism: Mechanism, code: Code) -> String {
 }
 
 impl Opening<'_> {
-    /// Does the exchange; nothing if that ended the session, which has been told.
-    pub fn authenticate(&mut self, auth: &Auth) -> Option<()> {
+    /// Does the exchange.
+    ///
+    /// # Errors
+    /// A failure that says why the user is not authenticated. The session goes on after an exchange that was refused or
+    /// cancelled, but nobody is there to go on with it.
+    pub fn authenticate(&mut self, auth: &Auth) -> Result<(), Failure> {
         self.greet()?;
         let (secure, peer) = (self.secure, self.session.peer().clone());
         let offered = self.session.extensions().unwrap_or_default();
         let mechanism = secure
-            .mechanism(auth.mechanism.as_deref(), &offered, &self.session.channel_bindings(), &peer)
-            .and_then(|mechanism| secure.require_hidden(mechanism, &peer).map(|()| mechanism))
-            .map_err(|message| Failure::new(Status::Auth, message));
-        let prepared = mechanism.and_then(|mechanism| {
-            let secret = match mechanism {
-                Mechanism::External => password::Secret::default(),
-                _ => match secure.password()? {
-                    Some(secret) => secret,
-                    None => password::ask(&auth.user)?,
-                },
-            };
-            Ok((mechanism, secret))
-        });
-        let (mechanism, secret) = match prepared {
-            Ok(prepared) => prepared,
-            Err(failure) => {
-                self.verdict.complain(failure);
-                return self.leave();
-            }
+            .mechanism(auth.mechanism, &offered, &self.session.channel_bindings(), &peer)
+            .map_err(|message| Failure::new(Status::Auth, message))?;
+        let secret = match mechanism {
+            Mechanism::External => password::Secret::default(),
+            _ => match secure.password()? {
+                Some(secret) => secret,
+                None => password::ask(&auth.user)?,
+            },
         };
         let credentials = Credentials::new(&auth.user, &secret);
         let exchange = secure.exchange(mechanism, auth.mechanism.is_some(), &credentials, &peer);
@@ -164,25 +125,21 @@ impl Opening<'_> {
             }
         });
         match ended {
-            Ok(reply) if reply.is_granted() => Some(()),
+            Ok(reply) if reply.is_granted() => Ok(()),
             Ok(reply) => {
-                let status = match reply.meaning() {
-                    Meaning::Closing => Status::of_refusal(reply.code()),
-                    _ => Status::of_refused_auth(reply.code()),
+                let fault = match reply.meaning() {
+                    Meaning::Closing => Fault::of_refusal(reply.code()),
+                    _ => Fault::of_refused_auth(reply.code()),
                 };
-                self.verdict.complain(Failure::new(status, refused(&auth.user, mechanism, reply.code())));
-                self.leave()
+                Err(Failure::new(fault.into(), refused(&auth.user, mechanism, reply.code())))
             }
-            // The session goes on after an exchange that was cancelled, but nobody is there to go on with it.
             Err(error @ mconnect_core::Error::Auth { .. }) => {
-                self.verdict.complain(Failure { status: Status::Auth, ..self.verdict.failure_of(&error) });
-                self.leave()
+                Err(Failure { status: Status::Auth, ..self.verdict.failure_of(&error) })
             }
             // Some servers drop the connection when they are to bind to what they do not know.
             Err(error) => {
                 let hint = mechanism.unbound().map(|unbound| format!("; {unbound} is not bound to the connection"));
-                self.verdict.complain(self.verdict.failure_of(&error).hint(&hint.unwrap_or_default()));
-                None
+                Err(self.verdict.failure_of(&error).hint(&hint.unwrap_or_default()))
             }
         }
     }

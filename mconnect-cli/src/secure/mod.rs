@@ -13,7 +13,7 @@ use std::path::Path;
 use mconnect_core::dialogue::Player;
 use mconnect_core::protocol::Visible;
 use mconnect_core::server::{Identity, Server, ServerError, Setup};
-use mconnect_core::tls::{Config, ConfigError, Fingerprint, Info};
+use mconnect_core::tls::{Config, ConfigError, Info};
 use mconnect_core::{Error, Session};
 
 pub use mconnect_core::auth::decode;
@@ -24,16 +24,14 @@ use crate::options::{Options, Output, Security, Start};
 use crate::screen::Screen;
 use crate::stderr::say;
 use crate::verdict::Verdict;
-pub use auth::{is_mechanism, refused};
+pub use auth::refused;
 use opening::Opening;
 pub use password::ask as ask_password;
 
 /// What was asked for, made ready.
 pub struct Secure {
-    /// A server that is not proven is a failure.
-    strict: Config,
-    /// It is not.
-    lenient: Config,
+    /// A server that is not proven is a failure, unless the options say otherwise.
+    config: Config,
     security: Security,
     is_quiet: bool,
     output: Output,
@@ -56,9 +54,7 @@ impl Secure {
             config = config.only_13();
         }
         if let Some(pin) = &security.pin {
-            let pin = Fingerprint::parse(pin)
-                .ok_or_else(|| Failure::new(Status::Usage, format!("{pin:?} is no fingerprint")))?;
-            config = config.pin(pin);
+            config = config.pin(*pin);
         }
         if let Some(path) = &security.authorities {
             config = config.authorities(&read(path)?).map_err(|error| wrong(path, &error))?;
@@ -70,10 +66,11 @@ impl Secure {
                 error => wrong(key_path, &error),
             })?;
         }
-        auth::check(&security)?;
-        let (strict, lenient) = (config.clone(), config.insecure());
+        if security.is_insecure {
+            config = config.insecure();
+        }
         let agreed = RefCell::default();
-        Ok(Self { strict, lenient, security, is_quiet: options.is_quiet, output: options.output, agreed })
+        Ok(Self { config, security, is_quiet: options.is_quiet, output: options.output, agreed })
     }
 
     /// Starts the demo's server, whose certificate is trusted then.
@@ -83,10 +80,9 @@ impl Secure {
     pub fn demo(&mut self) -> Result<Server, ServerError> {
         let identity = Identity::self_signed(["127.0.0.1", "localhost"]);
         if self.security.authorities.is_none()
-            && let Ok(strict) = self.strict.clone().authorities(identity.pem().as_bytes())
+            && let Ok(config) = self.config.clone().authorities(identity.pem().as_bytes())
         {
-            self.lenient = strict.clone().insecure();
-            self.strict = strict;
+            self.config = config;
         }
         let setup = Setup::new().tls(&identity).auth([("user", "pencil")]);
         if self.security.start == Start::First { setup.tls_first().start() } else { setup.start() }
@@ -98,42 +94,21 @@ impl Secure {
         if self.security.start == Start::ByHand && self.security.auth.is_none() {
             return Some(session);
         }
-        let session = match self.security.start {
-            Start::First => self.upgrade(session, false, verdict)?,
-            _ => session,
-        };
-        let mut opening = Opening { secure: self, session, screen: Screen::of(self.output), verdict };
-        match self.security.start {
-            Start::Upgrade => opening = opening.start_tls()?,
-            Start::ByHand | Start::First => {}
-        }
-        if let Some(auth) = &self.security.auth {
-            opening.authenticate(auth)?;
-        }
-        Some(opening.session)
+        let session = verdict.check(self.begin_tls(session, verdict))?;
+        Opening { secure: self, session, screen: Screen::of(self.output), verdict }.run()
     }
 
-    /// Starts TLS before a dialogue is played, if it is to start with the first byte.
+    /// Starts TLS if it is to start with the first byte.
     ///
     /// # Errors
     /// A failure that says what is wrong.
-    pub fn begin_to_play(&self, session: Session, verdict: &Verdict) -> Result<Session, Failure> {
-        if self.security.start != Start::First {
-            return Ok(session);
-        }
-        let (session, info) = session.upgrade(self.firm()).map_err(|error| verdict.failure_of(&error))?;
-        self.note(&visible(&info.to_string()));
-        Ok(session)
+    pub fn begin_tls(&self, session: Session, verdict: &Verdict) -> Result<Session, Failure> {
+        if self.security.start == Start::First { self.upgrade(session, false, verdict) } else { Ok(session) }
     }
 
     /// Tells a player whom to trust.
     pub fn prepare_player(&self, player: &mut Player<'_>) {
-        player.tls(self.firm());
-    }
-
-    /// Returns the configuration with which a server that is not proven is a failure, unless the options say otherwise.
-    fn firm(&self) -> &Config {
-        if self.security.is_insecure { &self.lenient } else { &self.strict }
+        player.tls(&self.config);
     }
 
     /// Says how the connection is protected, if it is: for the prompt.
@@ -155,35 +130,30 @@ impl Secure {
         !self.security.is_left_plain
     }
 
-    /// Starts TLS, and says what was agreed; nothing if that ended the session, which has been told. At a terminal, a
-    /// server that is not proven does not end it, unless a client certificate would go to it.
-    pub fn upgrade(&self, session: Session, is_typed: bool, verdict: &Verdict) -> Option<Session> {
+    /// Starts TLS, and says what was agreed. At a terminal, a server that is not proven is no failure, unless a client
+    /// certificate would go to it.
+    ///
+    /// # Errors
+    /// A failure that says what is wrong. The session is over then.
+    pub fn upgrade(&self, session: Session, is_typed: bool, verdict: &Verdict) -> Result<Session, Failure> {
         let peer = session.peer().clone();
-        let goes_on = is_typed && self.security.certificate.is_none();
-        match session.upgrade(if goes_on { &self.lenient } else { self.firm() }) {
-            Ok((session, info)) => {
-                self.tell(&info, verdict);
-                if !info.is_verified() && !self.security.is_insecure {
-                    say(&format!(
-                        "mconnect: cannot trust {peer}: {}; going on UNVERIFIED",
-                        self.told_in_full(info.reason())
-                    ));
-                }
-                self.agreed.replace(Some(info));
-                Some(session)
-            }
-            Err(error) => {
-                let mut failure = verdict.failure_of(&error);
-                if let Error::Untrusted { info, .. } = &error {
-                    self.tell(info, verdict);
-                    failure.message = self.told_in_full(failure.message);
-                    failure.cause = failure.cause.map(|cause| self.told_in_full(cause));
-                    failure = failure.hint("; -k goes on in spite of it");
-                }
-                verdict.complain(failure);
-                None
-            }
+        let mut config = self.config.clone();
+        if is_typed && self.security.certificate.is_none() {
+            config = config.insecure();
         }
+        let (session, info) = session.upgrade(&config).map_err(|error| {
+            let failure = verdict.failure_of(&error);
+            let Error::Untrusted { info, .. } = &error else { return failure };
+            self.tell(info, verdict);
+            Failure { message: self.told_in_full(failure.message), ..failure }.hint("; -k goes on in spite of it")
+        })?;
+        self.tell(&info, verdict);
+        if !info.is_verified() && !self.security.is_insecure {
+            let reason = self.told_in_full(info.reason());
+            say(&format!("mconnect: cannot trust {peer}: {reason}; going on UNVERIFIED"));
+        }
+        self.agreed.replace(Some(info));
+        Ok(session)
     }
 
     /// Tells a name that was asked for instead of the host's as it was written, too.

@@ -1,10 +1,12 @@
 //! The steps before a session is handed over.
 
-use mconnect_core::protocol::{Meaning, Phase, Reply, Request};
+use mconnect_core::protocol::{Meaning, Phase, Reply};
+use mconnect_core::script::Fault;
 use mconnect_core::{Error, Session, own_name};
 
 use super::{Secure, visible};
 use crate::failure::{Failure, Status};
+use crate::options::Start;
 use crate::screen::Screen;
 use crate::verdict::Verdict;
 
@@ -17,32 +19,49 @@ pub struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    pub fn start_tls(mut self) -> Option<Self> {
+    /// Does those that the options ask for; nothing if one of them ended the session, which has been told.
+    pub fn run(mut self) -> Option<Session> {
+        let security = &self.secure.security;
+        if security.start == Start::Upgrade {
+            self.attempt(Self::ask_for_tls)?;
+            self.session = self.verdict.check(self.secure.upgrade(self.session, false, self.verdict))?;
+        }
+        if let Some(auth) = &security.auth {
+            self.attempt(|opening| opening.authenticate(auth))?;
+        }
+        Some(self.session)
+    }
+
+    /// Does a step. If it fails, that is told, and leave is taken of the server, where that waits for a command.
+    fn attempt(&mut self, step: impl FnOnce(&mut Self) -> Result<(), Failure>) -> Option<()> {
+        let done = self.verdict.check(step(self));
+        let standing = self.session.standing();
+        let is_asked = standing.phase == Phase::Command && standing.outstanding == 0;
+        if done.is_none() && is_asked && !standing.is_closing && standing.surprise.is_none() {
+            let _ = self.command("QUIT");
+        }
+        done
+    }
+
+    fn ask_for_tls(&mut self) -> Result<(), Failure> {
         self.greet()?;
-        let extensions = self.session.extensions().unwrap_or_default();
-        if !extensions.has("STARTTLS") {
+        if !self.session.extensions().unwrap_or_default().has("STARTTLS") {
             let peer = self.session.peer();
             let message = format!("{peer} does not offer STARTTLS: somebody between may have taken it out");
-            self.verdict.complain(Failure::new(Status::Protocol, message));
-            return self.leave();
+            return Err(Failure::new(Status::Protocol, message));
         }
         let reply = self.command("STARTTLS")?;
-        if self.session.phase() != Phase::StartTls {
-            return self.refused("STARTTLS", &reply);
-        }
-        let session = self.secure.upgrade(self.session, false, self.verdict)?;
-        Some(Self { session, ..self })
+        if self.session.phase() == Phase::StartTls { Ok(()) } else { Err(refused("STARTTLS", &reply)) }
     }
 
     /// Reads the greeting if it is due, and says EHLO unless that was said.
-    pub fn greet(&mut self) -> Option<()> {
+    pub fn greet(&mut self) -> Result<(), Failure> {
         if self.session.phase() == Phase::Greeting {
             let greeting = self.session.read_reply();
             let greeting = self.shown(greeting)?;
             if !greeting.is_granted() {
-                let status = Status::of_refusal(greeting.code());
-                self.verdict.complain(Failure::new(status, "the greeting grants no session"));
-                return if greeting.meaning().is_refusal() { self.leave() } else { None };
+                let fault = Fault::of_refusal(greeting.code());
+                return Err(Failure::new(fault.into(), "the greeting grants no session"));
             }
         }
         if self.session.extensions().is_none() {
@@ -50,59 +69,35 @@ impl Opening<'_> {
             let name = asked.map_or_else(|| own_name(self.session.local_address()), str::to_owned);
             let reply = self.command(&format!("EHLO {name}"))?;
             if !reply.is_granted() {
-                return self.refused("EHLO", &reply);
+                return Err(refused("EHLO", &reply));
             }
         }
-        Some(())
-    }
-
-    /// Tells that a command was not granted, and takes leave.
-    fn refused<T>(&mut self, command: &str, reply: &Reply) -> Option<T> {
-        let told = match reply.meaning() {
-            Meaning::Closing => format!("the server closes instead of granting {command}"),
-            _ => format!("{command} was refused"),
-        };
-        self.verdict.complain(Failure::new(Status::of_refusal(reply.code()), told));
-        self.leave()
+        Ok(())
     }
 
     /// Sends a command, and shows it and its reply.
-    fn command(&mut self, line: &str) -> Option<Reply> {
+    fn command(&mut self, line: &str) -> Result<Reply, Failure> {
         self.secure.note(&format!("> {}", visible(line)));
         let reply = self.session.command(line);
         self.shown(reply)
     }
 
-    fn shown(&mut self, reply: Result<Reply, Error>) -> Option<Reply> {
-        match reply {
-            Ok(reply) => {
-                self.show(&reply);
-                Some(reply)
-            }
-            Err(error) => {
-                if let Error::Timeout { partial, .. } | Error::Closed { partial, .. } = &error {
-                    let _ = self.screen.show(partial);
-                }
-                self.verdict.failed(&error);
-                None
-            }
+    /// Shows a reply, or what came of it. A reader that has gone is told when the session is handed over.
+    fn shown(&mut self, reply: Result<Reply, Error>) -> Result<Reply, Failure> {
+        match &reply {
+            Ok(reply) => drop(self.screen.show(reply.raw())),
+            Err(Error::Timeout { partial, .. } | Error::Closed { partial, .. }) => drop(self.screen.show(partial)),
+            Err(_) => {}
         }
+        reply.map_err(|error| self.verdict.failure_of(&error))
     }
+}
 
-    /// A reader that has gone is told when the session is handed over.
-    fn show(&mut self, reply: &Reply) {
-        let _ = self.screen.show(reply.raw());
-        if reply.code().number() == 421 && reply.request() != Some(Request::Quit) {
-            self.verdict.fail(Status::Temporary);
-        }
-    }
-
-    /// Takes leave of the server, where that waits for a command.
-    pub fn leave<T>(&mut self) -> Option<T> {
-        let standing = self.session.standing();
-        if standing.phase == Phase::Command && !standing.is_closing {
-            let _ = self.command("QUIT");
-        }
-        None
-    }
+/// Returns that a command was not granted.
+fn refused(command: &str, reply: &Reply) -> Failure {
+    let told = match reply.meaning() {
+        Meaning::Closing => format!("the server closes instead of granting {command}"),
+        _ => format!("{command} was refused"),
+    };
+    Failure::new(Fault::of_refusal(reply.code()).into(), told)
 }

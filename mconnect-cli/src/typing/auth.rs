@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::Typing;
 use crate::secret::Secret;
-use crate::secure::{Secure, is_mechanism, refused};
+use crate::secure::{Secure, refused};
 use crate::stderr::say;
 
 /// A session that a person types at, as an exchange needs it.
@@ -146,7 +146,7 @@ fn choose<T: Authenticating>(words: &str, talk: &T) -> Result<(Mechanism, bool, 
     let (secure, extensions, peer) = (talk.secure(), talk.extensions(), talk.peer());
     let mut words = words.split_whitespace();
     let (asked, user) = match (words.next(), words.next()) {
-        (Some(user), None) if !is_mechanism(user) => (None, Some(user)),
+        (Some(user), None) if Mechanism::from_name(user.as_bytes()).is_none() => (None, Some(user)),
         words => words,
     };
     if words.next().is_some() {
@@ -155,8 +155,8 @@ fn choose<T: Authenticating>(words: &str, talk: &T) -> Result<(Mechanism, bool, 
     if asked.is_none() && extensions.is_none() {
         return Err("EHLO comes first: its reply says by which mechanisms".to_owned());
     }
+    let asked = asked.map(str::parse::<Mechanism>).transpose().map_err(|unknown| unknown.to_string())?;
     let mechanism = secure.mechanism(asked, &extensions.unwrap_or_default(), &talk.channel_bindings(), &peer)?;
-    secure.require_hidden(mechanism, &peer)?;
     Ok((mechanism, asked.is_some(), user.map(str::to_owned)))
 }
 

@@ -54,6 +54,22 @@ fn tls_from_the_first_byte_is_a_step_or_an_option() {
 }
 
 #[test]
+fn what_tls_from_the_first_byte_came_to_is_told_before_a_dialogue_as_before_other_sessions() {
+    let (folder, identity) = (Folder::new("secure-told"), Identity::self_signed(["127.0.0.1"]));
+    let server = Setup::new().tls(&identity).tls_first().start().unwrap();
+    let (file, chain) = (folder.write("a.txt", "S: 220\nC: QUIT\nS: 221"), folder.path("chain.pem"));
+    let options = ["--tls", "--tls-verbose", "--save-chain", &chain, "--play", &file];
+    let output = talk(server.port(), &options, "");
+    assert_status(&output, 76);
+    let told = err(&output);
+    assert!(told.contains("\ncertificate 0: ") && told.contains("; -k goes on in spite of it\n"), "{told}");
+    assert_eq!(std::fs::read_to_string(&chain).unwrap(), identity.pem());
+    let output = talk(server.port(), &[&["-k"][..], &options].concat(), "");
+    assert_status(&output, 0);
+    assert!(err(&output).contains("\ncertificate 0: "), "{}", err(&output));
+}
+
+#[test]
 fn a_server_shows_a_certificate_that_it_makes_and_tells_or_one_that_is_given() {
     let folder = Folder::new("secure-serve");
     let file = folder.write("a.txt", &SECURE.replace("S: 250-AUTH", "S: 250-x"));

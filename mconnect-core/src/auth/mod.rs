@@ -23,7 +23,7 @@ pub(crate) use self::{
     scram::{Hash, attributes, nonce},
 };
 
-pub use crate::sasl::{AuthError, Mechanism};
+pub use crate::sasl::{AuthError, Mechanism, NoMechanism, UnknownMechanism};
 pub use exchange::{AuthStep, Exchange};
 
 use crate::error::{Action, Error};

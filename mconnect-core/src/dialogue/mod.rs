@@ -19,7 +19,8 @@
 //! ```
 //!
 //! A [`Player`] plays the client's side, and compares what the server says with the server's; the loopback server of the
-//! feature `server` plays the server's side. A [`Recorder`] writes a dialogue of a session. `docs/dialogue.md` has every
+//! feature `server` plays the server's side. A [`Recorder`] writes a dialogue of a session, a [`RecordWriter`] has it
+//! written as the session goes. `docs/dialogue.md` has every
 //! construct.
 
 mod deadlines;
@@ -27,9 +28,11 @@ mod expect;
 mod load;
 mod matched;
 mod parse;
+mod passwords;
 mod play;
 mod print;
 mod record;
+mod record_writer;
 mod secrets;
 mod values;
 
@@ -39,8 +42,10 @@ use std::time::Duration;
 
 pub use expect::{CodePattern, Mark, Separator, Wanted};
 pub use load::LoadError;
+pub use passwords::MissingPassword;
 pub use play::{Failure, Outcome, Played, Player, Report, Verdict};
 pub use record::Recorder;
+pub use record_writer::{RecordSink, RecordWriter};
 pub use values::{Part, Text, Values};
 
 use crate::protocol::Visible;

@@ -39,10 +39,20 @@ use crate::stream::Truncation;
 #[doc(alias = "transcript")]
 #[doc(alias = "session log")]
 #[derive(Debug, Clone, Default)]
-pub struct Recorder(Arc<Mutex<Record>>);
+pub struct Recorder {
+    record: Arc<Mutex<Record>>,
+    /// Which of the sessions in it this one observes.
+    session: usize,
+}
 
 #[derive(Debug, Default)]
 struct Record {
+    /// The number of the session under way, and the text of those before it.
+    session: usize,
+    before: String,
+    /// Sessions before this one said something, and so did this one, in what was taken.
+    follows: bool,
+    has_begun: bool,
     text: String,
     /// What was sent since the last line end.
     line: Vec<u8>,
@@ -80,6 +90,31 @@ impl Recorder {
         Self::default()
     }
 
+    /// Begins another session in the same dialogue, and returns what observes it. The one before is over: what is still
+    /// observed of that is left out.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # use mconnect_core::{Connect, dialogue::{Dialogue, Recorder}, server::Server};
+    /// # let server = Server::start()?;
+    /// let mut recorder = Recorder::new();
+    /// for _ in 0..2 {
+    ///     recorder = recorder.next_session();
+    ///     let mut session = Connect::new("127.0.0.1", server.port()).observer(recorder.clone()).open()?;
+    ///     session.greeting()?;
+    ///     session.quit()?;
+    /// }
+    /// assert_eq!(Dialogue::parse(&recorder.text())?.sessions().len(), 2);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn next_session(&self) -> Self {
+        let mut record = self.record();
+        record.begin_session();
+        Self { record: Arc::clone(&self.record), session: record.session }
+    }
+
     /// Returns the dialogue as it is so far, without what was taken.
     pub fn text(&self) -> String {
         let record = self.record();
@@ -87,7 +122,7 @@ impl Recorder {
         let mut rest = Record { line: record.line.clone(), secret: record.secret.clone(), ..Record::default() };
         rest.end_line();
         text.push_str(&rest.text);
-        text
+        record.before.clone() + record.separator(&text) + &text
     }
 
     /// Takes the dialogue so far, to be written elsewhere; what is taken next is its continuation. An exchange of AUTH
@@ -99,18 +134,18 @@ impl Recorder {
     /// Returns how many octets [`text`](Self::text) is about to have.
     pub fn size(&self) -> usize {
         let record = self.record();
-        record.text.len() + record.line.len()
+        record.before.len() + record.text.len() + record.line.len()
     }
 
     fn record(&self) -> MutexGuard<'_, Record> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Observer for Recorder {
     fn observe(&self, _: Instant, event: &Event<'_>) {
         let mut record = self.record();
-        if record.is_full {
+        if record.is_full || record.session != self.session {
             return;
         }
         match event {
@@ -141,6 +176,24 @@ impl Observer for Recorder {
 }
 
 impl Record {
+    fn begin_session(&mut self) {
+        self.end_line();
+        self.exchange = None;
+        let before = self.take();
+        *self = Self {
+            session: self.session + 1,
+            is_full: before.len() > MOST_OCTETS,
+            before,
+            follows: self.follows || self.has_begun,
+            ..Self::default()
+        };
+    }
+
+    /// Returns what stands before a text of this session, after what there is of others.
+    fn separator(&self, text: &str) -> &'static str {
+        if self.follows && !self.has_begun && !text.is_empty() { "*next session*\n" } else { "" }
+    }
+
     /// Notes the end of the session, once.
     fn ended(&mut self, side: Side, directive: Directive) {
         if !std::mem::replace(&mut self.has_ended, true) {
@@ -171,7 +224,9 @@ impl Record {
         let rest = self.text.split_off(end);
         let text = self.names(secrets) + &std::mem::replace(&mut self.text, rest);
         self.taken = (secrets, self.users);
-        text
+        let separator = self.separator(&text);
+        self.has_begun |= !text.is_empty();
+        std::mem::take(&mut self.before) + separator + &text
     }
 
     fn names(&self, secrets: usize) -> String {
@@ -184,7 +239,7 @@ impl Record {
     fn keep_measure(&mut self) {
         // Then it is written as it was said.
         self.exchange.take_if(|exchange| self.text.len() - exchange.start > LONGEST_EXCHANGE);
-        if self.text.len() > MOST_OCTETS {
+        if self.before.len() + self.text.len() > MOST_OCTETS {
             self.is_full = true;
             self.line.clear();
             let _ = writeln!(self.text, "# What followed is left out: {MOST_OCTETS} octets are kept.");

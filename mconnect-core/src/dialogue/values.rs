@@ -43,7 +43,7 @@ pub enum Part {
 /// assert_eq!(values.fill(text), Ok(b"EHLO mx.example.org".to_vec()));
 /// # Ok::<(), mconnect_core::dialogue::SyntaxError>(())
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Values {
     values: BTreeMap<String, Vec<u8>>,
     secrets: BTreeSet<String>,

@@ -363,17 +363,7 @@ impl Error {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn chain(&self) -> String {
-        let mut chain = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            let words = error.to_string();
-            let words = words.split(" (os error").next().unwrap_or_default();
-            let words = words.strip_prefix("failed to lookup address information: ").unwrap_or(words);
-            chain.push_str(": ");
-            chain.push_str(words);
-            cause = error.source();
-        }
-        chain
+        chain(self)
     }
 
     /// Returns how the connection ended, if that was inside TLS and without the farewell that TLS has.
@@ -450,6 +440,28 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// Returns any error and its causes on one line, as [`Error::chain`] does.
+///
+/// ```
+/// use mconnect_core::chain;
+///
+/// let error = std::fs::read("/no/such/file").unwrap_err();
+/// assert_eq!(chain(&error), "No such file or directory");
+/// ```
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut chain = String::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let words = error.to_string();
+        let words = words.split(" (os error").next().unwrap_or_default();
+        let words = words.strip_prefix("failed to lookup address information: ").unwrap_or(words);
+        chain.push_str(if chain.is_empty() { "" } else { ": " });
+        chain.push_str(words);
+        next = error.source();
+    }
+    chain
 }
 
 struct Obstacle(Action, usize);

@@ -114,6 +114,13 @@ impl Answer {
     pub fn meaning(self) -> Meaning {
         Meaning::of(self.request, self.code)
     }
+
+    /// Says whether the reply is no more than how some servers say goodbye: a 421 that nobody asked for, where the server
+    /// may close without anything missing ([`Standing::is_complete`](super::Standing::is_complete)).
+    #[must_use]
+    pub fn is_goodbye(self, is_complete: bool) -> bool {
+        self.request.is_none() && self.code == Code::NOT_AVAILABLE && is_complete
+    }
 }
 
 /// By which codes a request is granted.

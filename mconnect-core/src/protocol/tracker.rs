@@ -63,6 +63,15 @@ pub struct Standing {
     pub lost_message: bool,
 }
 
+impl Standing {
+    /// Says whether the server may close now without anything missing; `is_all_sent` says that all that was to be sent went
+    /// out.
+    #[must_use]
+    pub fn is_complete(&self, is_all_sent: bool) -> bool {
+        self.outstanding == 0 && (self.has_quit || is_all_sent)
+    }
+}
+
 /// Follows a session from the bytes sent and the lines received. A [`Session`](crate::Session) has one inside; by itself
 /// it is for those who do the I/O themselves, or look at a session that was recorded.
 ///

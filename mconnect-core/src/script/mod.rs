@@ -47,10 +47,12 @@
 //! ```
 
 mod end;
+mod fault;
 mod rules;
 mod unsent;
 
 pub use end::{Course, End, LastAuth};
+pub use fault::{Fault, Unfinished};
 pub use rules::{Pace, Rules};
 pub use unsent::Unsent;
 

@@ -44,6 +44,7 @@ impl RawReader {
     /// # Errors
     /// [`Error::Io`], [`Error::Aborted`].
     pub fn receive(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        self.shared.listens();
         let result = match self.received.read(buffer) {
             Ok(0) => loop {
                 match self.stream.read(buffer) {
@@ -57,7 +58,7 @@ impl RawReader {
         let result = result.map_err(|error| self.shared.io_error(Action::Read, error));
         match result {
             Ok(count @ 1..) => {
-                self.shared.heard();
+                self.shared.heard_raw();
                 self.shared.observe(&Event::ReceivedRaw(&buffer[..count]));
             }
             _ if buffer.is_empty() => {}
@@ -101,7 +102,7 @@ impl RawWriter {
     }
 
     /// Waits until the server closed, or has said nothing for this long, and says whether it closed. Another thread
-    /// has to be reading.
+    /// has to be reading; while that is busy with what it has read, the time does not count.
     #[must_use]
     pub fn wait_end(&mut self, patience: Duration) -> bool {
         self.shared.wait_end(patience)

@@ -32,6 +32,8 @@ pub(super) struct Shared {
 pub(super) struct State {
     tracker: Tracker,
     last_received: Instant,
+    /// Whoever reads in raw mode is busy with what came.
+    is_busy: bool,
     has_sent: bool,
     waiters: usize,
     /// The command that was sent last, without secrets, if nothing else was due then.
@@ -99,6 +101,7 @@ impl Shared {
         let state = State {
             tracker: Tracker::new(),
             last_received: Instant::now(),
+            is_busy: false,
             has_sent: false,
             waiters: 0,
             last_command: None,
@@ -303,6 +306,18 @@ impl Shared {
         self.tracker().last_received = Instant::now();
     }
 
+    /// Notes that whoever reads in raw mode listens again.
+    pub fn listens(&self) {
+        let mut state = self.tracker();
+        (state.last_received, state.is_busy) = (Instant::now(), false);
+    }
+
+    /// Notes that something was received in raw mode just now, with which whoever reads is busy.
+    pub fn heard_raw(&self) {
+        let mut state = self.tracker();
+        (state.last_received, state.is_busy) = (Instant::now(), true);
+    }
+
     /// Follows the end of what is received.
     pub fn ended(&self) {
         self.observe(if self.closer.is_closed() { &Event::Aborted } else { &Event::Ended });
@@ -350,16 +365,20 @@ impl Shared {
     }
 
     /// Waits for the end of what is received, until the server has been silent for this long from now on, and says
-    /// whether it came.
+    /// whether it came. While whoever reads is busy with what came, that is no silence of the server's.
     pub fn wait_end(&self, patience: Duration) -> bool {
-        let start = Instant::now();
+        let mut start = Instant::now();
         loop {
             let heard = self.tracker().last_received;
             let deadline = Deadline { at: heard.max(start).checked_add(patience), after: patience, is_overall: false };
             let deadline = deadline.or(self.tracker().overall);
             let state = self.wait_until(deadline, |_| false);
-            if state.phase() == Phase::Closed || state.last_received == heard || deadline.is_overall {
+            let is_silent = state.last_received == heard && !state.is_busy;
+            if state.phase() == Phase::Closed || is_silent || deadline.is_overall {
                 return state.phase() == Phase::Closed;
+            }
+            if state.is_busy {
+                start = Instant::now();
             }
         }
     }

@@ -229,6 +229,12 @@ impl<'a> Player<'a> {
         self
     }
 
+    /// Sets the values of all these names, in place of what was set before.
+    pub fn values(&mut self, values: &Values) -> &mut Self {
+        self.values = values.clone();
+        self
+    }
+
     /// Sets the value of a name, which is shown as `[hidden]`.
     pub fn set_secret(&mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> &mut Self {
         let name = name.into();

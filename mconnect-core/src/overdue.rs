@@ -2,11 +2,27 @@
 
 use std::time::{Duration, Instant};
 
-use mconnect_core::protocol::{Phase, Request, Standing};
+use crate::protocol::{Phase, Request, Standing};
 
-use crate::stderr;
-
-/// Knows since when the reply that is due next has been due.
+/// Knows since when the reply that is due next has been due, and says so in words: for a person who waits for it, or for
+/// a log. It counts no deadline, it only tells.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use mconnect_core::Overdue;
+/// use mconnect_core::protocol::Tracker;
+///
+/// let tracker = Tracker::new();
+/// // Whoever waits begins again whenever another reply is due next.
+/// let mut overdue = Overdue::new();
+/// overdue.restart();
+/// assert_eq!(overdue.words(&tracker.standing()), None, "it is not late yet");
+///
+/// let minute = Overdue::since(std::time::Instant::now().checked_sub(Duration::from_secs(60)).ok_or("just booted")?);
+/// assert_eq!(minute.words(&tracker.standing()).as_deref(), Some("waiting for the greeting, 60 s"));
+/// # Ok::<(), &'static str>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Overdue {
     since: Instant,
@@ -16,11 +32,21 @@ pub struct Overdue {
 
 impl Default for Overdue {
     fn default() -> Self {
-        Self { since: Instant::now(), told: Duration::ZERO }
+        Self::since(Instant::now())
     }
 }
 
 impl Overdue {
+    /// Begins now.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Counts from this time.
+    pub fn since(since: Instant) -> Self {
+        Self { since, told: Duration::ZERO }
+    }
+
     /// Begins again: another reply is due next.
     pub fn restart(&mut self) {
         *self = Self::default();
@@ -28,21 +54,12 @@ impl Overdue {
 
     /// Returns when the reply that is due, if one is, has been due for so long.
     pub fn deadline(&self, standing: &Standing, patience: Duration) -> Option<Instant> {
-        awaited(standing).and_then(|_| self.after(patience))
+        awaited(standing).and_then(|_| self.since.checked_add(patience))
     }
 
-    fn after(&self, patience: Duration) -> Option<Instant> {
-        self.since.checked_add(patience)
-    }
-
-    /// Returns when the words change next, if a reply is due.
+    /// Returns when the [`words`](Self::words) change next, if a reply is due.
     pub fn next_tick(&self, standing: &Standing) -> Option<Instant> {
         self.deadline(standing, GRACE.max(Duration::from_secs(self.since.elapsed().as_secs() + 1)))
-    }
-
-    /// Returns how long to wait before the words change, where they are shown; otherwise there is nothing to wait for.
-    pub fn tick(&self, standing: &Standing) -> Duration {
-        until(self.next_tick(standing).filter(|_| stderr::is_shown()))
     }
 
     /// Returns when it is told next, if a reply is due: where each telling is a line, twice as late as before.
@@ -65,11 +82,6 @@ impl Overdue {
     }
 }
 
-/// Returns how long it is until then; where that is never, there is nothing to wait for.
-pub fn until(at: Option<Instant>) -> Duration {
-    at.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
-}
-
 /// Names the reply that is due next, if one is.
 fn awaited(standing: &Standing) -> Option<String> {
     let request = standing.awaited.filter(|_| !matches!(standing.phase, Phase::Chunk { .. } | Phase::Closed))?;
@@ -87,7 +99,7 @@ const GRACE: Duration = Duration::from_secs(2);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mconnect_core::protocol::{ReplyLine, Tracker};
+    use crate::protocol::{ReplyLine, Tracker};
 
     #[test]
     fn what_is_late_is_named_by_whole_seconds() {

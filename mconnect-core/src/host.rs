@@ -5,45 +5,78 @@ use std::borrow::Cow;
 use idna::AsciiDenyList;
 use idna::uts46::{DnsLength, Hyphens, Uts46};
 
+use crate::connect::Connect;
+
 /// A host in the form that goes over the wire: an address, or a name whose letters beyond ASCII stand in A-labels
 /// ([RFC 5890, section 2.3.2.1](https://www.rfc-editor.org/rfc/rfc5890#section-2.3.2.1)).
+///
+/// ```
+/// use mconnect_core::{Host, InvalidHost};
+///
+/// let host = Host::parse("müller.example")?;
+/// assert_eq!(host.name, "xn--mller-kva.example");
+/// let connect = host.connect(25);
+/// assert_eq!(Host::parse("mx.example:25"), Err(InvalidHost::Port));
+/// # Ok::<(), InvalidHost>(())
+/// ```
+#[doc(alias = "IDNA")]
+#[doc(alias = "punycode")]
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Host {
+    /// What is looked up: a name, or an address.
     pub name: String,
     /// How it was written, where that is something else.
     pub written: Option<String>,
 }
 
+/// Why a text is not a host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidHost {
+    /// It ends with a port, or is none but a port: a resolver would take a number for an address.
+    #[error("a port is no part of it")]
+    Port,
+    /// It breaks the rules of IDNA ([RFC 5891](https://www.rfc-editor.org/rfc/rfc5891)), as these words say.
+    #[error("{0}")]
+    Name(String),
+}
+
 impl Host {
-    /// Reads a host; a port in the wrong place is told: a resolver would take a number for an address.
+    /// Reads a host as people write it; a port in the wrong place is an error.
     ///
     /// # Errors
-    /// A sentence that says why this is none.
-    pub fn parse(written: String) -> Result<Self, String> {
-        let host = if has_port(&written) { Err("a port goes with -p".to_owned()) } else { Self::from_name(&written) };
-        match host {
-            Ok(host) if host.written.is_some() && has_port(&host.name) => Err("a port goes with -p".to_owned()),
-            host => host,
+    /// [`InvalidHost`].
+    pub fn parse(written: &str) -> Result<Self, InvalidHost> {
+        if has_port(written) {
+            return Err(InvalidHost::Port);
         }
-        .map_err(|why| format!("{written:?} is not a host: {why}"))
+        let host = Self::from_name(written)?;
+        // Digits of other scripts are digits in the end.
+        if host.written.is_some() && has_port(&host.name) { Err(InvalidHost::Port) } else { Ok(host) }
     }
 
     /// Reads a name. What is ASCII is taken as it is: that it can be looked up is for the resolver to say.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub fn from_name(written: &str) -> Result<Self, String> {
+    /// [`InvalidHost::Name`].
+    pub fn from_name(written: &str) -> Result<Self, InvalidHost> {
         if written.is_ascii() {
             return Ok(Self { name: written.to_owned(), written: None });
         }
         match to_ascii(written, DnsLength::VerifyAllowRootDot) {
             Some(name) => Ok(Self { name: name.into_owned(), written: Some(written.to_owned()) }),
-            None => Err(reason(written)),
+            None => Err(InvalidHost::Name(reason(written))),
         }
     }
 
+    /// Makes ready a connection to it, which tells it in messages as people know it, too.
+    pub fn connect(&self, port: u16) -> Connect {
+        let connect = Connect::new(&self.name, port);
+        self.written.iter().fold(connect, |connect, written| connect.known_as(written))
+    }
+
     /// Returns a text with the name in it told in both forms.
-    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "only certificates are for other names"))]
     pub fn tell_in(&self, text: String) -> String {
         match &self.written {
             Some(written) => text.replace(&self.name, &format!("{} ({written})", self.name)),
@@ -99,10 +132,6 @@ const LONGEST_NAME: usize = 253;
 mod tests {
     use super::*;
 
-    fn parse(written: &str) -> Result<Host, String> {
-        Host::parse(written.to_owned())
-    }
-
     #[test]
     fn letters_beyond_ascii_are_converted() {
         for (written, name) in [
@@ -116,7 +145,7 @@ mod tests {
             ("דוגמה.example", "xn--6dbbec0c.example"),
             ("１２７.0.0.１", "127.0.0.1"),
         ] {
-            let host = parse(written).unwrap();
+            let host = Host::parse(written).unwrap();
             assert_eq!((host.name.as_str(), host.written.as_deref()), (name, Some(written)));
         }
     }
@@ -124,7 +153,7 @@ mod tests {
     #[test]
     fn ascii_is_taken_as_it_is() {
         for written in ["mx.example", "MX", "a..b", "has space", "xn--wrong-", "::1", "[fe80::1%eth0]", "-h", ""] {
-            assert_eq!(parse(written), Ok(Host { name: written.to_owned(), written: None }));
+            assert_eq!(Host::parse(written), Ok(Host { name: written.to_owned(), written: None }));
         }
     }
 
@@ -143,20 +172,21 @@ mod tests {
             ("-müller.example", "the label \"-müller\" breaks the rules of IDNA (RFC 5891, section 4.2)"),
             ("xn--a.müller", "the label \"xn--a\" breaks the rules of IDNA (RFC 5891, section 4.2)"),
             ("1a.דוגמה", "its labels mix the directions of writing (RFC 5893)"),
-            ("müller:25", "a port goes with -p"),
-            ("２５", "a port goes with -p"),
+            ("müller:25", "a port is no part of it"),
+            ("２５", "a port is no part of it"),
+            ("mx:25", "a port is no part of it"),
         ] {
-            assert_eq!(parse(written), Err(format!("{written:?} is not a host: {reason}")));
+            assert_eq!(Host::parse(written).unwrap_err().to_string(), reason, "{written}");
         }
-        let error = parse(&label).unwrap_err();
+        let error = Host::parse(&label).unwrap_err().to_string();
         assert!(error.contains("octets as xn--") && error.ends_with(", of 63 at most"), "{error}");
-        let error = parse(&name).unwrap_err();
+        let error = Host::parse(&name).unwrap_err().to_string();
         assert!(error.ends_with("octets in A-labels, of 253 at most"), "{error}");
     }
 
     #[test]
     fn a_converted_name_is_told_in_both_forms() {
-        let host = parse("müller.example").unwrap();
+        let host = Host::parse("müller.example").unwrap();
         let told = host.tell_in("not for xn--mller-kva.example but for x".to_owned());
         assert_eq!(told, "not for xn--mller-kva.example (müller.example) but for x");
     }

@@ -9,6 +9,8 @@
 //!   tls                   ├───┤      each from the end of the one before, or from the first octet sent after that
 //! ```
 
+mod chart;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
