@@ -23,6 +23,8 @@ use super::code::{Code, Severity};
 use super::phase::Request;
 
 /// A reply that came, and what it answered.
+///
+/// A [`Tracker`](super::Tracker) makes them of what it follows, and [`Event::Replied`](crate::Event::Replied) has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[must_use]
 #[non_exhaustive]
@@ -43,6 +45,21 @@ pub struct Answer {
 /// // "Positive" is not "granted": what follows would not be taken for a body.
 /// assert_eq!(Meaning::of(Some(Request::Data), code), Meaning::OutOfStep);
 /// ```
+///
+/// | | asked | by |
+/// |---|---|---|
+/// | [`Granted`](Self::Granted) | the greeting, STARTTLS, XCLIENT | 220 |
+/// | | DATA | 354 |
+/// | | AUTH, and an answer in it | 235 |
+/// | | QUIT | 221 |
+/// | | RCPT | 250, 251 |
+/// | | any other command that the RFC has a code for | 250 |
+/// | | any other command | any 2yz but 220, 221, 235 |
+/// | [`Unusual`](Self::Unusual) | RCPT, MAIL, EHLO and so on | another 2yz but 220, 221, 235 |
+/// | [`Challenge`](Self::Challenge) | AUTH, and an answer in it | 334 |
+/// | [`Deferred`](Self::Deferred), [`Refused`](Self::Refused) | anything | 4yz but 421; 5yz |
+/// | [`Closing`](Self::Closing) | anything, or nothing | 421; 221, but to QUIT |
+/// | [`OutOfStep`](Self::OutOfStep) | anything, or nothing | all else |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[must_use]
 #[non_exhaustive]
@@ -127,6 +144,14 @@ enum Grant {
 
 impl Request {
     /// Returns the codes by which the RFC has it granted; none where it names no code.
+    ///
+    /// ```
+    /// use mconnect_core::protocol::Request;
+    ///
+    /// assert_eq!(Request::Data.own_codes(), [354]);
+    /// assert_eq!(Request::Rcpt.own_codes(), [250, 251]);
+    /// assert!(Request::Other.own_codes().is_empty());
+    /// ```
     pub fn own_codes(self) -> Vec<u16> {
         match self.grant() {
             Grant::By(code) => vec![code.number()],
@@ -135,12 +160,14 @@ impl Request {
     }
 
     /// Says whether the reply decides what the octets after it mean, so that one code alone grants it: nothing that was
-    /// meant for after the grant may go out before.
+    /// meant for after the grant may go out before. So it is for the greeting, DATA, AUTH and answers in it, STARTTLS,
+    /// XCLIENT and QUIT.
     #[must_use]
     pub fn is_turn(self) -> bool {
         matches!(self.grant(), Grant::By(_))
     }
 
+    /// The table of this module, which is the only one.
     fn grant(self) -> Grant {
         match self {
             Self::Greeting | Self::StartTls | Self::XClient => Grant::By(Code::READY),

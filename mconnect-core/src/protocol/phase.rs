@@ -2,8 +2,22 @@
 
 use std::fmt;
 
-/// What the next bytes sent will mean to the server. [`Tracker`](super::Tracker) has the picture of how one leads to
-/// another; of a phase that depends on a reply which is not here yet, the client's hope is taken.
+/// What the next bytes sent will mean to the server. [`Tracker`](super::Tracker) follows them; of a phase that depends
+/// on a reply which is not here yet, the client's hope is taken.
+///
+/// | phase | begins with | ends with |
+/// |---|---|---|
+/// | [`Greeting`](Self::Greeting) | the connection | the greeting |
+/// | [`Command`](Self::Command) | | |
+/// | [`Body`](Self::Body) | DATA, and its 354 | the lone dot |
+/// | [`Chunk`](Self::Chunk) | BDAT *n* | *n* octets |
+/// | [`Auth`](Self::Auth) | AUTH, and its 334 | any reply but 334 |
+/// | [`StartTls`](Self::StartTls) | the 220 to STARTTLS | TLS, in which a command is next |
+/// | [`Raw`](Self::Raw) | [`Session::into_raw`](crate::Session::into_raw) | |
+/// | [`Closed`](Self::Closed) | the end of what the server sends | |
+///
+/// [`Display`](fmt::Display) names it as errors do: `greeting`, `command`, `DATA`, `BDAT`, `AUTH`, `STARTTLS`, `raw`,
+/// `closed`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
@@ -44,7 +58,8 @@ impl fmt::Display for Phase {
 }
 
 /// What a reply answers: most often a command, but also having connected, the end of a message, an answer in AUTH. Of
-/// commands, those are told apart to which the replies mean something of their own.
+/// commands, those are told apart to which the replies mean something of their own. [`Display`](fmt::Display) has it in
+/// words: `RCPT`, `the end of data`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the names are the commands'")]
@@ -97,7 +112,7 @@ impl Request {
         Self::Other,
     ];
 
-    /// Returns the verb of the command, if it is one of a verb.
+    /// Returns the verb of the command, in capitals, if it is one of a verb.
     pub fn verb(self) -> Option<&'static str> {
         Some(match self {
             Self::Ehlo => "EHLO",
@@ -117,6 +132,15 @@ impl Request {
     }
 
     /// Returns the command of a verb, in any case; [`Other`](Self::Other) if it is none of these.
+    ///
+    /// ```
+    /// use mconnect_core::protocol::Request;
+    ///
+    /// assert_eq!(Request::of_verb(b"rcpt"), Request::Rcpt);
+    /// assert_eq!(Request::of_verb(b"NOOP"), Request::Other);
+    /// assert_eq!(Request::Rcpt.verb(), Some("RCPT"));
+    /// assert_eq!(Request::EndOfData.verb(), None, "a lone dot is no verb");
+    /// ```
     pub fn of_verb(verb: &[u8]) -> Self {
         let is_it = |request: &Self| request.verb().is_some_and(|known| verb.eq_ignore_ascii_case(known.as_bytes()));
         Self::ALL.into_iter().find(is_it).unwrap_or(Self::Other)

@@ -6,4 +6,5 @@ pub(crate) fn find(byte: u8, bytes: &[u8]) -> Option<usize> {
     if bytes.len() < SHORT { bytes.iter().position(|other| *other == byte) } else { memchr::memchr(byte, bytes) }
 }
 
+/// From so many octets on, the search by vectors pays.
 const SHORT: usize = 512;

@@ -1,5 +1,13 @@
-//! Commands and their replies, one at a time, in groups, and around a message. Written once, for sessions that block and
-//! for those that are awaited.
+//! Commands and their replies, one at a time, in groups, and around a message. Written once, for sessions that block
+//! and for those that are awaited.
+//!
+//! ```text
+//!   command    in step? ─► nothing came unasked? ─► send ─► its reply          (a write that fails: the server's last word)
+//!   pipeline   in step? ─► nothing came unasked? ─► a group ─► its replies ─► a group ─► ...
+//!   message    DATA ─► 354 ─► block, block, ... ─► refused meanwhile? ─► the last block and the dot ─► the replies
+//! ```
+//! Before anything is sent, two things are made sure: that no reply is due, so that none is taken for another's; and
+//! that nothing has come that nobody asked for.
 
 use std::io::{self, Read};
 use std::time::Duration;
@@ -11,13 +19,21 @@ use crate::error::{Action, Error};
 use crate::protocol::{BodyEncoder, Code, Meaning, Phase, Reply, Severity, Unexpected, wipe};
 
 /// What came of a message: whether it was sent at all, and the replies.
+///
+/// | | [`require(250)`](Self::require) | [`is_taken`](Self::is_taken) | of the message |
+/// |---|---|---|---|
+/// | DATA was refused | `Err`, with that reply | no | nothing went out |
+/// | it was refused at its end, or meanwhile | `Err`, with that reply | no | all of it, or a part, went out |
+/// | LMTP: some recipients refused it | `Err`, with the first of these | no | all of it went out; look at each reply |
+/// | it was taken | `Ok`, with the last reply | yes | the server is responsible for it now ([RFC 5321, section 6.1](https://www.rfc-editor.org/rfc/rfc5321#section-6.1)) |
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum MessageReply {
     /// DATA was refused, or the server is closing: nothing of the message went out.
     NotSent(Reply),
-    /// The message went out, all of it unless the server said meanwhile that it closes (421), and this was replied to it:
-    /// one reply, and in LMTP one for each recipient that had been accepted ([RFC 2033, section 4.2](https://www.rfc-editor.org/rfc/rfc2033#section-4.2)).
+    /// The message went out, all of it unless the server said meanwhile that it closes (421), and this was replied to
+    /// it: one reply, and in LMTP one for each recipient that had been accepted ([RFC 2033, section
+    /// 4.2](https://www.rfc-editor.org/rfc/rfc2033#section-4.2)). It is never empty.
     Sent(Vec<Reply>),
 }
 
@@ -26,6 +42,9 @@ impl MessageReply {
     ///
     /// # Errors
     /// [`Unexpected`] holds the first reply that is another, or the one that kept the message from being sent.
+    ///
+    /// # Panics
+    /// If it is a [`Sent`](Self::Sent) of no replies, which no session makes.
     pub fn require(self, code: u16) -> Result<Reply, Unexpected> {
         let expected = || format!("{code:03} to the message");
         match self {
@@ -38,6 +57,9 @@ impl MessageReply {
     }
 
     /// Returns the reply that decided: the last to the message, or the one that kept it from being sent.
+    ///
+    /// # Panics
+    /// If it is a [`Sent`](Self::Sent) of no replies, which no session makes.
     pub fn reply(&self) -> &Reply {
         match self {
             Self::NotSent(reply) => reply,
@@ -45,7 +67,8 @@ impl MessageReply {
         }
     }
 
-    /// Says whether the message was taken, for every recipient that had been accepted.
+    /// Says whether the message was taken, for every recipient that had been accepted: it went out, and every reply
+    /// grants it.
     #[must_use]
     pub fn is_taken(&self) -> bool {
         matches!(self, Self::Sent(replies) if replies.iter().all(Reply::is_granted))
@@ -53,23 +76,59 @@ impl MessageReply {
 }
 
 impl Session {
-    /// Reads the next reply, whole; the first one is the greeting.
+    /// Reads the next reply, whole; the first one is the greeting. What it answers is in it ([`Reply::request`]), and
+    /// so what it means ([`Reply::meaning`]). One that nobody asked for is read like any other.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+    /// use mconnect_core::protocol::Request;
+    ///
+    /// let greeting = session.read_reply()?.require(220)?;
+    /// assert_eq!(greeting.request(), Some(Request::Greeting));
+    /// session.send_line("RSET")?;
+    /// let reply = session.read_reply()?;
+    /// assert!(reply.is_granted() && reply.request() == Some(Request::Rset));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Timeout`] at the deadline of the stage, counted for the whole reply; a later call goes on with the same
-    /// reply. [`Error::Closed`] if the server closed first; [`Error::Limit`], [`Error::Io`], [`Error::Aborted`].
+    /// reply, and has the time of the stage once more. [`Error::Closed`] if the server closed first, with what came of
+    /// the reply; [`Error::Limit`] if it is over one of the [`Limits`](crate::protocol::Limits); [`Error::Io`],
+    /// [`Error::Aborted`]; [`Error::Unfinished`] if a send was given up on its way.
     pub fn read_reply(&mut self) -> Result<Reply, Error> {
         ready(self.read_reply_by(&Blocking))
     }
 
-    /// Sends a command and reads its reply. A server that has said already that it closes (421) is not sent anything: that
-    /// is the reply.
+    /// Sends a command and reads its reply. A refusal is a reply like any other. A server that has said already that it
+    /// closes (421) is not sent anything: that is the reply.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+    /// # session.greeting()?;
+    /// # session.hello("client.example")?;
+    /// session.command("MAIL FROM:<a@example.org>")?.require(250)?;
+    /// let reply = session.command("RCPT TO:<refused@example.org>")?;
+    /// assert_eq!(reply.code(), 550);
+    /// assert!(!reply.is_granted() && !reply.code().is_temporary());
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// The line is without its end, and otherwise as it is to be: nothing is quoted or checked in it. DATA, BDAT and
+    /// STARTTLS may be said so, too; what may come after their replies is [`message`](Self::message),
+    /// [`send`](Self::send) and `upgrade`.
     ///
     /// # Errors
-    /// [`Error::OutOfStep`] if an earlier reply is still due, or the server waits for a body, a chunk or TLS: nothing is
-    /// sent, so that no late reply is taken for this command's, and the command not for something else.
-    /// [`Error::Surprise`] if the server has said something that nobody asked for, with nothing sent, or if the reply shows
-    /// that client and server are [out of step](crate::protocol::Meaning::OutOfStep): it holds the reply.
+    /// [`Error::OutOfStep`] if an earlier reply is still due, or the server waits for a body, a chunk or TLS: nothing
+    /// is sent, so that no late reply is taken for this command's, and the command not for something else.
+    /// [`Error::Surprise`] if the server has said something that nobody asked for, with nothing sent, or if the reply
+    /// shows that client and server are [out of step](crate::protocol::Meaning::OutOfStep): it holds the reply.
     /// [`Error::LineBreak`] if the line holds one. Otherwise as [`send_line`](Self::send_line) and
     /// [`read_reply`](Self::read_reply); if writing fails because the server has had its last word, that word is the
     /// reply.
@@ -83,9 +142,10 @@ impl Session {
     }
 
     /// Sends commands without waiting for each reply ([RFC 2920](https://www.rfc-editor.org/rfc/rfc2920)) and reads all
-    /// the replies. Only some thousand octets are unanswered at any time, so that neither side blocks the other. To a
-    /// server that has not offered PIPELINING they go one by one
-    /// ([section 3.1](https://www.rfc-editor.org/rfc/rfc2920#section-3.1)).
+    /// the replies, in order, one for each. At most 4,096 octets are unanswered at any time (or one command that is
+    /// longer), so that neither side blocks the other: beyond that, they go in groups. To a server that has not offered
+    /// PIPELINING they go one by one ([section 3.1](https://www.rfc-editor.org/rfc/rfc2920#section-3.1)). A refusal
+    /// stops nothing.
     ///
     /// ```
     /// # #[cfg(feature = "server")] {
@@ -100,15 +160,33 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
+    /// DATA may be the last line ([section 3.1](https://www.rfc-editor.org/rfc/rfc2920#section-3.1)): if its reply, the
+    /// last one, is a 354, a [`message`](Self::message) sends the body. A command that has to be answered before the
+    /// next goes out, such as EHLO or STARTTLS, is the caller's to keep out of the middle.
+    ///
     /// # Errors
-    /// [`Error::OutOfStep`] and [`Error::Surprise`] as [`command`](Self::command), with nothing sent; [`Error::LineBreak`]
-    /// at the first line, with nothing sent; [`Error::Pipeline`], which keeps the replies that came, for everything else.
+    /// [`Error::OutOfStep`] and [`Error::Surprise`] as [`command`](Self::command), with nothing sent;
+    /// [`Error::LineBreak`] at the first line, with nothing sent; [`Error::Pipeline`], which keeps the replies that
+    /// came, for everything else: the lines before a later one that holds a line break are sent, and answered.
     pub fn pipeline<L: AsRef<[u8]>>(&mut self, lines: impl IntoIterator<Item = L>) -> Result<Vec<Reply>, Error> {
         ready(self.pipeline_by(&Blocking, lines))
     }
 
-    /// Does as [`pipeline`](Self::pipeline), and does not wait between the commands whether or not the server has offered
-    /// PIPELINING: to test servers.
+    /// Does as [`pipeline`](Self::pipeline), and does not wait between the commands whether or not the server has
+    /// offered PIPELINING: to test servers.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+    /// # session.greeting()?;
+    /// // HELO offers nothing.
+    /// session.command("HELO client.example")?.require(250)?;
+    /// let replies = session.pipeline_anyway(["MAIL FROM:<>", "RSET", "NOOP"])?;
+    /// assert!(replies.iter().all(|reply| reply.code() == 250));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`pipeline`](Self::pipeline).
@@ -117,9 +195,13 @@ impl Session {
     }
 
     /// Sends a message: DATA, unless the server waits for a body already, and after its 354 the body, with CR LF line
-    /// ends, dots stuffed and the lone dot at its end. Says whether the body went out, and what the server replied to it.
+    /// ends, dots stuffed and the lone dot at its end ([RFC 5321, section
+    /// 4.5.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.2)). Says whether the body went out, and what the
+    /// server replied to it. The envelope, MAIL and RCPT, has been said before.
     ///
-    /// The message may be of any size; memory does not grow with it.
+    /// The message may be of any size: it is read and sent in blocks of 64 KiB, and memory does not grow with it. Its
+    /// line ends may be LF or CR LF; a last line without one gets it. Anything that reads is a message: a file, a slice
+    /// of bytes.
     ///
     /// ```
     /// # #[cfg(feature = "server")] {
@@ -144,8 +226,14 @@ impl Session {
     /// # }
     /// ```
     ///
+    /// What a server says while the body goes out is looked at before its last block. A refusal is the reply then, and
+    /// the end of the body is sent all the same, since the server reads on up to the lone dot; after a 421, nothing
+    /// more is sent. To send a message by BDAT, say that with its octets by [`send`](Self::send).
+    ///
     /// # Errors
-    /// [`Error::Message`] if `message` cannot be read. Otherwise as [`command`](Self::command).
+    /// [`Error::Message`] if `message` cannot be read: half of it may be out, and [`reset`](Self::reset) keeps that
+    /// from being delivered. [`Error::Unfinished`] if an earlier message broke off like that. Otherwise as
+    /// [`command`](Self::command).
     #[doc(alias = "DATA")]
     #[doc(alias = "send_mail")]
     #[doc(alias = "sendmail")]
@@ -155,12 +243,15 @@ impl Session {
 }
 
 impl Session {
+    /// Reads a reply in the time of its stage.
     pub(super) async fn read_reply_by(&mut self, drive: &impl Drive) -> Result<Reply, Error> {
         self.shared().require_whole()?;
         let deadline = self.shared().deadline();
         self.reader.read_reply_by(drive, Some(deadline)).await
     }
 
+    /// The order matters: a line break is the caller's mistake whatever the session's state, and nothing is sent before
+    /// what came unasked has been looked at.
     pub(crate) async fn command_by(&mut self, drive: &impl Drive, line: &[u8]) -> Result<Reply, Error> {
         let line = self.writer.whole_line(line)?;
         self.require_in_step(|phase| matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::StartTls))?;
@@ -173,6 +264,7 @@ impl Session {
         }
     }
 
+    /// Sends groups to a server that has offered PIPELINING, and otherwise groups of one.
     pub(super) async fn pipeline_by<L: AsRef<[u8]>>(
         &mut self,
         drive: &impl Drive,
@@ -182,7 +274,8 @@ impl Session {
         self.send_groups(drive, lines, if is_offered { MOST_UNANSWERED } else { 0 }).await
     }
 
-    /// Sends commands in groups of so many octets, or of one command.
+    /// Sends commands in groups of at most so many octets, and each group's replies are read before the next goes out;
+    /// a line that is longer is a group of its own.
     pub(super) async fn send_groups<L: AsRef<[u8]>>(
         &mut self,
         drive: &impl Drive,
@@ -214,6 +307,7 @@ impl Session {
         Ok(replies)
     }
 
+    /// Whatever fails while the body goes out, the server may have said why before: its last word is the reply then.
     pub(super) async fn message_by(
         &mut self,
         drive: &impl Drive,
@@ -268,6 +362,8 @@ impl Session {
         Ok(MessageReply::Sent(replies))
     }
 
+    /// Sends a group, and reads a reply for each of its commands. Even if it could not be sent whole, the replies that
+    /// come are kept; the error names the command whose reply did not come.
     async fn send_group(
         &mut self,
         drive: &impl Drive,
@@ -354,6 +450,8 @@ impl Session {
         }
     }
 
+    /// Returns an error if a reply is due, or the server waits for something else than a command. What the two do is
+    /// refused where it is wrong, so that no reply is taken for another's.
     fn require_in_step(&self, is_wrong: impl Fn(Phase) -> bool) -> Result<(), Error> {
         self.shared().require_whole()?;
         let standing = self.standing();
@@ -370,6 +468,7 @@ pub(super) trait Source {
     async fn read_block(&mut self, into: &mut Vec<u8>) -> io::Result<usize>;
 }
 
+/// A message whose source blocks.
 struct Reading<R>(R);
 
 impl<R: Read> Source for Reading<R> {

@@ -1,4 +1,8 @@
 //! Sessions that are awaited: the same exchanges, over sockets that tokio waits for.
+//!
+//! An [`AsyncSession`] is a [`Session`] over an [`AsyncStream`], and that stream once more as the
+//! [`Drive`](super::Drive) of its futures. What is here is the list of them; what they do is in the other files of this
+//! folder.
 
 mod stream;
 
@@ -24,12 +28,8 @@ use crate::protocol::{Reply, ReplyLine};
 
 /// A session with an SMTP server that is awaited, in a runtime of [tokio](https://docs.rs/tokio)
 /// ([`Connect::open_async`](crate::Connect::open_async)). Its methods do what those of [`Session`] do, with the same
-/// values, errors and deadlines; what takes no waiting is asked of that itself:
-/// [`extensions`](Session::extensions), [`standing`](Session::standing), [`closer`](Session::closer).
-///
-/// A future that is dropped before its end leaves a session that knows it. One that had sent all and awaited a reply leaves
-/// that reply due: the next command is [out of step](Error::OutOfStep), and [`read_reply`](Self::read_reply) goes on. One
-/// that had sent a part leaves a session whose every further call fails with [`Error::Unfinished`].
+/// values, errors and deadlines; what takes no waiting is asked of that itself: [`extensions`](Session::extensions),
+/// [`standing`](Session::standing), [`closer`](Session::closer).
 ///
 /// ```
 /// # #[cfg(feature = "server")] {
@@ -48,6 +48,44 @@ use crate::protocol::{Reply, ReplyLine};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// # Dropping a future
+/// A future that is dropped before its end, by a `select!` or a timeout, leaves a session that knows it.
+///
+/// | it had sent | the session then |
+/// |---|---|
+/// | nothing | goes on as if nothing had been |
+/// | all, and awaited a reply | has that reply due: the next command is [out of step](Error::OutOfStep), and [`read_reply`](Self::read_reply) goes on |
+/// | a part | fails every further call with [`Error::Unfinished`]; it can only be closed, best by [`reset`](Session::reset) |
+/// | blocks of a message, whose source had nothing more yet | fails a further [`message`](Self::message) with [`Error::Unfinished`] |
+///
+/// A timeout is better set here, by [`Timeouts`](crate::Timeouts) and [`set_deadline`](Self::set_deadline): the error
+/// says then what was awaited.
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// # let server = mconnect_core::server::Server::play("S: 220 hi\nC: NOOP\nC: NOOP\nS: 250\nS: 250\nC: QUIT\nS: 221")?;
+/// use std::time::Duration;
+///
+/// use mconnect_core::{Connect, Error};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let mut session = Connect::new("127.0.0.1", server.port()).open_async().await?;
+/// session.greeting().await?;
+/// // This server answers two commands together: the first is given up, and its reply is still due.
+/// assert!(tokio::time::timeout(Duration::from_millis(50), session.command("NOOP")).await.is_err());
+/// assert!(matches!(session.command("NOOP").await, Err(Error::OutOfStep { outstanding: 1, .. })));
+/// session.send_line("NOOP").await?;
+/// session.read_reply().await?.require(250)?;
+/// session.read_reply().await?.require(250)?;
+/// session.quit().await?.require(221)?;
+/// # Ok::<(), mconnect_core::Error>(())
+/// # })?;
+/// # server.join()?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # What blocks
 /// A dialogue blocks, and goes to a thread for such work
 /// ([`spawn_blocking`](https://docs.rs/tokio/1/tokio/task/fn.spawn_blocking.html)), with a session of its own:
 ///
@@ -67,6 +105,9 @@ use crate::protocol::{Reply, ReplyLine};
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// There is no [`split`](Session::split) and no [`into_raw`](Session::into_raw) here: one task serves a session, and
+/// many of them a thread.
 ///
 /// # Panics
 /// Whatever waits panics outside of a runtime with its drivers for I/O and time
@@ -143,7 +184,29 @@ impl AsyncSession {
     }
 
     /// Sends a message, as [`Session::message`] does. While its source has nothing to give, the runtime does something
-    /// else; the deadline of the whole session bounds that, too.
+    /// else; the deadline of the whole session bounds that, too. A file is a `tokio::fs::File`, and a slice of bytes is
+    /// a source as it is:
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// use mconnect_core::Connect;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open_async().await?;
+    /// session.greeting().await?.require(220)?;
+    /// session.hello("client.example").await?.require()?;
+    /// for reply in session.pipeline(["MAIL FROM:<a@example.org>", "RCPT TO:<b@example.org>"]).await? {
+    ///     reply.require(250)?;
+    /// }
+    /// session.message(&b"Subject: hello\n\n.a dot\n"[..]).await?.require(250)?;
+    /// session.quit().await?;
+    /// # Ok::<(), mconnect_core::Error>(())
+    /// # })?;
+    /// assert_eq!(server.messages()[0].text(), "Subject: hello\r\n\r\n.a dot\r\n");
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Session::message`].
