@@ -34,10 +34,10 @@ impl Error {
         }
     }
 
-    /// Says whether trying again later may help, as a queue would ([RFC 5321, section 4.2.1 and
-    /// 4.5.4.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.2.1)): whatever keeps a server from answering may
-    /// pass, and so may a 4yz; a 5yz does not, nor what the caller has to mend. A 552 to RCPT is a 452 in older words
-    /// ([section 4.5.3.1.10](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.10)).
+    /// Says whether trying again later may help, as a queue would
+    /// ([RFC 5321, section 4.2.1 and 4.5.4.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.2.1)): whatever keeps a
+    /// server from answering may pass, and so may a 4yz; a 5yz does not, nor what the caller has to mend. A 552 to RCPT
+    /// is a 452 in older words ([section 4.5.3.1.10](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.10)).
     ///
     /// | | |
     /// |---|---|

@@ -17,7 +17,7 @@ use super::secret::{auth_mechanism, secret_start, wipe};
 pub struct Span {
     /// Its octets; at least one.
     pub size: usize,
-    /// It may hold a password: the initial response of AUTH, or an answer to a 334.
+    /// It may hold a password: the initial response of AUTH, or an answer to a 334. The end of its line is in it, too.
     pub is_secret: bool,
 }
 

@@ -66,7 +66,7 @@ pub struct Answer {
 pub enum Meaning {
     /// It was granted.
     Granted,
-    /// It was granted, by a code that the RFC does not have for it.
+    /// It was granted, by a code that the RFC does not have for it: worth telling, and no reason to stop.
     Unusual,
     /// AUTH goes on: a 334 asks for an answer.
     Challenge,
@@ -76,7 +76,8 @@ pub enum Meaning {
     Refused,
     /// The server is about to close: a 421, or a 221 that QUIT did not ask for.
     Closing,
-    /// Client and server are out of step: one of them takes what the other says for something else.
+    /// Client and server are out of step: one of them takes what the other says for something else. Nothing that was to
+    /// follow may be sent.
     OutOfStep,
 }
 

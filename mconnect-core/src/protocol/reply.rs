@@ -1,4 +1,4 @@
-//! Whole replies, folded out of lines.
+//! Whole replies.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,6 +21,33 @@ use super::visible::Visible;
 ///   550-5.1.1 no such mailbox own_lines; what text has of this line: 5.1.1 no such mailbox
 ///   550 5.1.1 try another     code: 550, that of the last line; enhanced_code: 5.1.1
 /// ```
+///
+/// | to know | ask |
+/// |---|---|
+/// | whether what was asked may be taken as done | [`is_granted`](Self::is_granted), [`meaning`](Self::meaning) |
+/// | the same, as a `Result` | [`require`](Self::require), [`require_severity`](Self::require_severity) |
+/// | what the server says | [`text_lossy`](Self::text_lossy), [`enhanced_code`](Self::enhanced_code) |
+/// | what came over the wire | [`raw`](Self::raw), [`lines`](Self::lines), [`flaws`](Self::flaws) |
+/// | what it answers | [`request`](Self::request) |
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// # let server = mconnect_core::server::Server::start()?;
+/// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+/// # session.greeting()?;
+/// # session.hello("client.example")?;
+/// # session.command("MAIL FROM:<>")?;
+/// use mconnect_core::protocol::Meaning;
+///
+/// let reply = session.command("RCPT TO:<later@example.org>")?;
+/// match reply.meaning() {
+///     Meaning::Granted | Meaning::Unusual => println!("it will be delivered"),
+///     Meaning::Deferred => println!("try again later: {}", reply.text_lossy()),
+///     _ => println!("no: {reply}"),
+/// }
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 /// [`Display`](fmt::Display) shows it on one line, safe for a terminal; [`raw`](Self::raw) has every byte.
 #[doc(alias = "response")]
 #[doc(alias = "status")]
@@ -33,8 +60,20 @@ pub struct Reply {
     peer: Option<Arc<str>>,
 }
 
-/// What a reply has against the rules
-/// ([RFC 5321, section 4.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.2)).
+/// What a reply has against the rules ([RFC 5321, section 4.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.2)):
+/// none of it keeps it from being read. A default one has nothing.
+///
+/// ```
+/// use mconnect_core::protocol::{Flaws, Limits, ReplyBuilder, ReplyLine};
+///
+/// let mut builder = ReplyBuilder::new(Limits::default());
+/// builder.push(ReplyLine::new(b"250-one\r\n"))?;
+/// let flaws = builder.push(ReplyLine::new(b"251 two\n"))?.unwrap().flaws();
+/// assert!(flaws.codes_differ && flaws.bare_lf);
+/// let flaws = builder.push(ReplyLine::new(b"250 ok\r\n"))?.unwrap().flaws();
+/// assert_eq!(flaws, Flaws::default());
+/// # Ok::<(), mconnect_core::protocol::LimitExceeded>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[must_use]
 #[non_exhaustive]
@@ -55,17 +94,20 @@ impl Reply {
         Self { raw, code, flaws, request: None, peer: None }
     }
 
-    /// Returns the code of the last line.
+    /// Returns the code of the last line; where the lines differ, that is the one that counts here, and
+    /// [`flaws`](Self::flaws) says so.
     pub fn code(&self) -> Code {
         self.code
     }
 
-    /// Returns what it means to what it answers. A reply that no session read answers nothing that is known.
+    /// Returns what it means to what it answers. A reply that no session read answers nothing that is known, and most
+    /// codes are [out of step](Meaning::OutOfStep) then: mark it by [`in_answer_to`](Self::in_answer_to) first.
     pub fn meaning(&self) -> Meaning {
         Meaning::of(self.request, self.code)
     }
 
-    /// Says whether it grants what it answers, by a code that does so: 354 DATA, 220 STARTTLS, 235 AUTH.
+    /// Says whether it grants what it answers, by a code that does so: 354 DATA, 220 STARTTLS, 235 AUTH. A 2yz by
+    /// itself grants nothing.
     #[must_use]
     pub fn is_granted(&self) -> bool {
         self.meaning().is_granted()
@@ -77,7 +119,7 @@ impl Reply {
         self.lines().filter_map(ReplyLine::enhanced_code).last()
     }
 
-    /// Returns its lines, in order.
+    /// Returns its lines, in order, those without a code with them.
     pub fn lines(&self) -> impl Iterator<Item = ReplyLine<'_>> {
         let mut start = 0;
         memchr_iter(b'\n', &self.raw).map(move |lf| {
@@ -115,7 +157,7 @@ impl Reply {
         String::from_utf8_lossy(&lines.join(&b'\n')).into_owned()
     }
 
-    /// Returns the text of all its lines, without codes, joined by LF.
+    /// Returns the text of all its lines, without codes, joined by LF: as bytes, noise with it.
     pub fn text(&self) -> Vec<u8> {
         let lines: Vec<&[u8]> = self.lines().map(ReplyLine::text).collect();
         lines.join(&b'\n')
@@ -126,12 +168,12 @@ impl Reply {
         &self.raw
     }
 
-    /// Says what the reply has against the rules.
+    /// Returns what the reply has against the rules.
     pub fn flaws(&self) -> Flaws {
         self.flaws
     }
 
-    /// Says what it answers, if that is known.
+    /// Returns what it answers, if that is known: a session knows, and `None` is then a reply that nobody asked for.
     pub fn request(&self) -> Option<Request> {
         self.request
     }
@@ -161,7 +203,22 @@ impl Reply {
         self.require_that(is_met, || format!("{code:03}"))
     }
 
-    /// Returns the reply itself if its code's first digit says this.
+    /// Returns the reply itself if its code's first digit says this: for tests that do not care whether it is a 550 or
+    /// a 554.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+    /// # session.greeting()?;
+    /// use mconnect_core::protocol::Severity;
+    ///
+    /// session.command("NOOP")?.require_severity(Severity::Completion)?;
+    /// let refused = session.command("XYZZY")?.require_severity(Severity::Completion).unwrap_err();
+    /// assert_eq!(refused.expected, "2yz");
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Unexpected`] holds the reply if the first digit says something else.
@@ -176,7 +233,8 @@ impl Reply {
         })
     }
 
-    /// Marks the reply with what it answers and who sent it, for the messages of errors.
+    /// Marks the reply with what it answers and who sent it, for its [`meaning`](Self::meaning) and for the messages of
+    /// errors. Sessions have done so.
     #[must_use]
     pub fn in_answer_to(mut self, request: Option<Request>, peer: Arc<str>) -> Self {
         self.request = request;
@@ -210,7 +268,8 @@ impl fmt::Debug for Reply {
     }
 }
 
-/// A reply other than the one that was required.
+/// A reply other than the one that was required. `?` makes an [`Error::Unexpected`](crate::Error::Unexpected) of it;
+/// the reply itself is in it.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("expected {expected} {}, got \"{reply}\"", Situation(reply))]
 #[non_exhaustive]
@@ -221,6 +280,7 @@ pub struct Unexpected {
     pub reply: Box<Reply>,
 }
 
+/// What was asked, and of whom, as far as it is known.
 struct Situation<'a>(&'a Reply);
 
 impl fmt::Display for Situation<'_> {

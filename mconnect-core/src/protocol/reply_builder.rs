@@ -5,7 +5,7 @@ use super::limits::{LimitExceeded, Limits};
 use super::line::ReplyLine;
 use super::reply::{Flaws, Reply};
 
-/// Folds lines into replies.
+/// Folds lines into replies, and holds them to [`Limits`].
 ///
 /// ```
 /// use mconnect_core::protocol::{Limits, ReplyBuilder, ReplyLine};
@@ -16,6 +16,9 @@ use super::reply::{Flaws, Reply};
 /// assert_eq!((reply.code().number(), reply.lines().count()), (250, 2));
 /// # Ok::<(), mconnect_core::protocol::LimitExceeded>(())
 /// ```
+///
+/// A reply ends with the first line that [ends one](ReplyLine::ends_reply), whatever codes the lines before had: a
+/// server that changes its mind in the middle is marked ([`Flaws::codes_differ`]), and not refused.
 #[derive(Debug)]
 pub struct ReplyBuilder {
     limits: Limits,
@@ -37,7 +40,7 @@ impl ReplyBuilder {
     ///
     /// # Errors
     /// [`LimitExceeded`], when the line or the reply is over a limit; [`take_partial`](Self::take_partial) then returns
-    /// what was read.
+    /// what was read. It is the caller's to give up, or to go on with what comes next as a new reply.
     pub fn push(&mut self, line: ReplyLine<'_>) -> Result<Option<Reply>, LimitExceeded> {
         if self.raw.len() + line.raw().len() > self.limits.reply {
             return Err(LimitExceeded::Reply(self.limits.reply));

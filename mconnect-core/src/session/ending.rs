@@ -18,9 +18,9 @@ use crate::protocol::{Phase, Reply};
 use crate::stream::Truncation;
 
 impl Session {
-    /// Sends QUIT, reads its reply, and closes as [`close`](Self::close) does ([RFC 5321, section
-    /// 4.1.1.10](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.10)). The reply is returned, whatever it is:
-    /// `require(221)` makes an error of another. A server that does not close after that gets
+    /// Sends QUIT, reads its reply, and closes as [`close`](Self::close) does
+    /// ([RFC 5321, section 4.1.1.10](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.10)). The reply is returned,
+    /// whatever it is: `require(221)` makes an error of another. A server that does not close after that gets
     /// [`Timeouts::closing`](crate::Timeouts::closing) for it.
     ///
     /// ```

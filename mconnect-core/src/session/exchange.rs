@@ -32,8 +32,8 @@ pub enum MessageReply {
     /// DATA was refused, or the server is closing: nothing of the message went out.
     NotSent(Reply),
     /// The message went out, all of it unless the server said meanwhile that it closes (421), and this was replied to
-    /// it: one reply, and in LMTP one for each recipient that had been accepted ([RFC 2033, section
-    /// 4.2](https://www.rfc-editor.org/rfc/rfc2033#section-4.2)). It is never empty.
+    /// it: one reply, and in LMTP one for each recipient that had been accepted
+    /// ([RFC 2033, section 4.2](https://www.rfc-editor.org/rfc/rfc2033#section-4.2)). It is never empty.
     Sent(Vec<Reply>),
 }
 
@@ -195,9 +195,9 @@ impl Session {
     }
 
     /// Sends a message: DATA, unless the server waits for a body already, and after its 354 the body, with CR LF line
-    /// ends, dots stuffed and the lone dot at its end ([RFC 5321, section
-    /// 4.5.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.2)). Says whether the body went out, and what the
-    /// server replied to it. The envelope, MAIL and RCPT, has been said before.
+    /// ends, dots stuffed and the lone dot at its end
+    /// ([RFC 5321, section 4.5.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.2)). Says whether the body went
+    /// out, and what the server replied to it. The envelope, MAIL and RCPT, has been said before.
     ///
     /// The message may be of any size: it is read and sent in blocks of 64 KiB, and memory does not grow with it. Its
     /// line ends may be LF or CR LF; a last line without one gets it. Anything that reads is a message: a file, a slice

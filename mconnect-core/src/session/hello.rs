@@ -66,9 +66,9 @@ impl Hello {
 }
 
 impl Session {
-    /// Reads the greeting. One that refuses is a reply like any other: `require(220)` makes an error of it ([RFC 5321,
-    /// section 3.1](https://www.rfc-editor.org/rfc/rfc5321#section-3.1)). It comes once: before anything is sent,
-    /// before EHLO, and after TLS from the first byte on.
+    /// Reads the greeting. One that refuses is a reply like any other: `require(220)` makes an error of it
+    /// ([RFC 5321, section 3.1](https://www.rfc-editor.org/rfc/rfc5321#section-3.1)). It comes once: before anything is
+    /// sent, before EHLO, and after TLS from the first byte on.
     ///
     /// ```
     /// # #[cfg(feature = "server")] {
@@ -104,10 +104,10 @@ impl Session {
         self.expected_reply(drive).await
     }
 
-    /// Says EHLO with this name and, to a server that refuses it for good (5yz), HELO ([RFC 5321, section
-    /// 3.2](https://www.rfc-editor.org/rfc/rfc5321#section-3.2)). [`own_name`](crate::own_name) has a name. It is said
-    /// again after TLS has started, after which what was offered before counts no more; for LMTP, say LHLO by
-    /// [`command`](Self::command).
+    /// Says EHLO with this name and, to a server that refuses it for good (5yz), HELO
+    /// ([RFC 5321, section 3.2](https://www.rfc-editor.org/rfc/rfc5321#section-3.2)). [`own_name`](crate::own_name) has
+    /// a name. It is said again after TLS has started, after which what was offered before counts no more; for LMTP,
+    /// say LHLO by [`command`](Self::command).
     ///
     /// ```
     /// # #[cfg(feature = "server")] {

@@ -39,8 +39,8 @@ impl Session {
         self.shared().tracker().phase()
     }
 
-    /// Returns how many replies are due, the greeting among them. While client and server are [out of
-    /// step](Standing::is_in_step), the server may send more.
+    /// Returns how many replies are due, the greeting among them. While client and server are
+    /// [out of step](Standing::is_in_step), the server may send more.
     pub fn outstanding(&self) -> usize {
         self.shared().tracker().outstanding()
     }

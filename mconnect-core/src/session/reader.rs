@@ -107,9 +107,9 @@ impl Reader {
     }
 
     /// Waits until something was received, whether or not a line ends with it, or the end came. Nothing is followed
-    /// before [`read_line`](Self::read_line): who calls that under a lock of their own, while it [is
-    /// ready](Self::is_ready), sees the session and what they have read of it go together. A failure is kept, and is
-    /// told by `read_line`.
+    /// before [`read_line`](Self::read_line): who calls that under a lock of their own, while it
+    /// [is ready](Self::is_ready), sees the session and what they have read of it go together. A failure is kept, and
+    /// is told by `read_line`.
     ///
     /// ```
     /// # #[cfg(feature = "server")] {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// How long each stage may take. The defaults are those of [RFC 5321, section
-/// 4.5.3.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2), where it names one.
+/// How long each stage may take. The defaults are those of
+/// [RFC 5321, section 4.5.3.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2), where it names one.
 ///
 /// ```text
 ///   resolve   connect       greeting        command          data           block           end_of_data   closing
@@ -37,8 +37,8 @@ use std::time::Duration;
 /// ```
 ///
 /// What the caller takes for its own part is not counted: reading the message to be sent, or thinking between two
-/// commands. A server has its own patience with that ([section
-/// 4.5.3.2.7](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2.7): 5 minutes at least).
+/// commands. A server has its own patience with that
+/// ([section 4.5.3.2.7](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2.7): 5 minutes at least).
 #[doc(alias = "deadline")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1,4 +1,4 @@
-//! Reading certificates.
+//! Reading certificates: what people ask of one, and not all that stands in it.
 
 use std::net::IpAddr;
 use std::time::UNIX_EPOCH;
@@ -24,7 +24,8 @@ impl Fingerprint {
 }
 
 impl Certificate {
-    /// Reads a certificate in DER; one that cannot be read keeps its bytes and says so as its subject: `(not readable)`.
+    /// Reads a certificate in DER. This never fails: one that cannot be read keeps its bytes and says so as its
+    /// subject, `(not readable)`; what it is worth, [`Config::problems`](super::Config::problems) says.
     ///
     /// ```
     /// # #[cfg(feature = "server")] {
@@ -61,6 +62,7 @@ impl Certificate {
         })
     }
 
+    /// Reads what it says; none if it is no certificate.
     fn parse(der: &[u8]) -> Option<Self> {
         let certificate = x509_cert::Certificate::from_der(der).ok()?;
         let body = certificate.tbs_certificate();
@@ -94,7 +96,7 @@ impl Certificate {
         }
     }
 
-    /// Writes it as PEM.
+    /// Returns it as PEM ([RFC 7468](https://www.rfc-editor.org/rfc/rfc7468)): what `openssl x509` reads.
     pub fn to_pem(&self) -> String {
         pem("CERTIFICATE", &self.der)
     }
@@ -128,6 +130,7 @@ pub(super) fn end_point(der: &[u8]) -> Option<Vec<u8>> {
     Some(digest(hash, der).as_ref().to_vec())
 }
 
+/// Returns a name that may be a host's: of DNS, or an address.
 fn host(name: &GeneralName) -> Option<String> {
     match name {
         GeneralName::DnsName(name) => Some(name.to_string()),
@@ -140,6 +143,7 @@ fn host(name: &GeneralName) -> Option<String> {
     }
 }
 
+/// Returns kind and size of a key, as people write them.
 fn key(info: &x509_cert::spki::SubjectPublicKeyInfoOwned) -> String {
     let bits = info.subject_public_key.raw_bytes();
     let parameters =
@@ -165,6 +169,7 @@ pub(super) fn algorithm_of(identifier: &[u8]) -> String {
     oids.into_iter().flatten().map(algorithm).collect::<Vec<_>>().join(" ")
 }
 
+/// Names an algorithm; one that is not known stays a number.
 fn algorithm(oid: ObjectIdentifier) -> String {
     let text = oid.to_string();
     let name = ALGORITHMS.iter().find(|(known, _)| *known == text).map(|(_, name)| *name);

@@ -1,4 +1,8 @@
 //! What goes wrong in TLS, in plain words.
+//!
+//! An alert says little by itself. Handshake failure, say, is one server's word for "no cipher in common", and
+//! another's for "where is your certificate": how far the handshake had come tells which ([`Stage`]). What is said for
+//! people, and what is said for programs ([`TlsFailure`]), is decided here, side by side.
 
 use std::fmt;
 use std::io;
@@ -23,6 +27,8 @@ pub(super) fn not_tls(bytes: &[u8]) -> io::Error {
     told(TlsFailure::PlainText(line), words, None)
 }
 
+/// Makes the error: its kind is [`InvalidData`](io::ErrorKind::InvalidData), its text the words, and what rustls says
+/// is beneath.
 fn told(failure: TlsFailure, words: String, beneath: Option<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, TlsWords { failure, words, beneath })
 }
@@ -86,6 +92,7 @@ fn visible(words: &impl fmt::Display) -> String {
 }
 
 impl Failure<'_> {
+    /// Says for programs why it failed.
     fn kind(&self) -> TlsFailure {
         match self.error {
             Error::AlertReceived(alert) => self.kind_of(*alert),
@@ -101,6 +108,7 @@ impl Failure<'_> {
         }
     }
 
+    /// Says for programs what an alert means here.
     fn kind_of(&self, alert: AlertDescription) -> TlsFailure {
         match (alert, self.stage) {
             (AlertDescription::HandshakeFailure, Stage::Done) => TlsFailure::Other,
@@ -126,6 +134,7 @@ impl Failure<'_> {
         }
     }
 
+    /// Says for people what an alert means here.
     fn meaning(&self, alert: AlertDescription) -> String {
         let meaning = match alert {
             AlertDescription::HandshakeFailure if self.stage == Stage::Done => "it wanted another handshake",
@@ -171,6 +180,7 @@ impl fmt::Display for LeftTls {
 
 impl std::error::Error for LeftTls {}
 
+/// Returns the first line of what came, as much of it as is shown.
 fn first_line(bytes: &[u8]) -> Vec<u8> {
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
     line[..line.len().min(MOST_SHOWN)].to_vec()

@@ -6,9 +6,18 @@
 //!   Session ─┘                      and everything that is wrong with them
 //! ```
 //!
-//! Certificates are verified, and shown, during the handshake. It comes to its end all the same, and unless the [`Config`]
-//! says otherwise, what is wrong with them is an error then; but a client with a certificate of its own ends it before that
-//! goes to a server that is not proven.
+//! Certificates are verified, and shown, during the handshake. It comes to its end all the same, and unless the
+//! [`Config`] says otherwise, what is wrong with them is an error then; but a client with a certificate of its own ends
+//! it before that goes to a server that is not proven.
+//!
+//! | for | there is |
+//! |---|---|
+//! | STARTTLS as one call | [`Session::starttls`] |
+//! | STARTTLS said by hand; TLS from the first byte on | [`Session::upgrade`] |
+//! | whom to trust, which versions, a certificate of one's own | [`Config`] |
+//! | what was agreed, and what is wrong | [`Info`], [`Certificate`], [`Problem`] |
+//! | one certificate, or one chain, without a session | [`Certificate::from_der`], [`Config::problems`] |
+//! | TLS over any [`Stream`](crate::Stream), either side | [`TlsStream`] |
 //!
 //! # How it begins and ends
 //! ```text
@@ -28,19 +37,26 @@
 //! ```
 //! After any of the errors the connection is closed: nothing that was meant for TLS goes out in the clear.
 //!
+//! # What is spoken
+//! TLS 1.3 and 1.2, with what rustls and ring have of them; nothing older
+//! ([RFC 8996](https://www.rfc-editor.org/rfc/rfc8996)). Sessions are not resumed, so that each handshake shows the
+//! certificates, and no ALPN is offered. Certificates with keys that ring does not verify, such as P-521, or RSA below
+//! 2048 bits, are shown, and the error says that it is that. Revocation is not looked up, and neither are TLSA records:
+//! a caller that has looked one up uses [`Config::pin`].
+//!
 //! # Beside another provider of cryptography
 //! Here, rustls is used with ring, which is named wherever it is used: nothing here asks for a process-wide default
 //! provider, or installs one. But Cargo builds rustls once for the whole program. Where the rest of it uses rustls with
 //! another provider (aws-lc-rs is rustls's own default), rustls has both, and no longer guesses which of them
-//! `ClientConfig::builder()` and `ServerConfig::builder()` mean: they panic, in a client under test, say. That program, or
-//! its test, then says which, once, before its first connection:
-//! `rustls::crypto::aws_lc_rs::default_provider().install_default()`. What is done here stays as it is.
-//! A configuration with a provider of one's own is for [`Config::from_rustls`]; for a TLS other than rustls, there is
-//! [`Session::upgrade_with`].
+//! `ClientConfig::builder()` and `ServerConfig::builder()` mean: they panic, in a client under test, say. That program,
+//! or its test, then says which, once, before its first connection:
+//! `rustls::crypto::aws_lc_rs::default_provider().install_default()`. What is done here stays as it is. A configuration
+//! with a provider of one's own is for [`Config::from_rustls`]; for a TLS other than rustls, there is
+//! [`Session::upgrade_with`](crate::Session::upgrade_with).
 //!
 //! # TLS from the first byte on
-//! On port 465 ([RFC 8314, section 3.3](https://www.rfc-editor.org/rfc/rfc8314#section-3.3)), the handshake comes before
-//! the greeting:
+//! On port 465 ([RFC 8314, section 3.3](https://www.rfc-editor.org/rfc/rfc8314#section-3.3)), the handshake comes
+//! before the greeting:
 //!
 //! ```
 //! # #[cfg(feature = "server")] {
@@ -60,6 +76,35 @@
 //! # Ok(()) }
 //! # main().unwrap();
 //! # }
+//! ```
+//!
+//! # A probe
+//! What is wrong with a server is data, also where it is no reason to stop:
+//!
+//! ```
+//! # #[cfg(feature = "server")] {
+//! # use mconnect_core::server::{Authority, Setup};
+//! # let authority = Authority::new("Somebody's Root");
+//! # let server = Setup::new().tls(&authority.issue_for(["other.example"], -60, -30)).start()?;
+//! # let pem = Authority::new("Our Root").pem();
+//! use mconnect_core::Connect;
+//! use mconnect_core::tls::{Config, Problem};
+//!
+//! let config = Config::new().authorities(pem.as_bytes())?.insecure();
+//! let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+//! session.greeting()?;
+//! session.hello("probe.example")?.require()?;
+//! let (_session, info) = session.starttls(&config)?;
+//! for problem in &info.problems {
+//!     match problem {
+//!         Problem::Expired { since, .. } => println!("expired since {since:?}"),
+//!         Problem::WrongName { names, .. } => println!("it is for {names:?}"),
+//!         other => println!("{other}"),
+//!     }
+//! }
+//! assert_eq!(info.problems.len(), 3);
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod after;
@@ -92,6 +137,7 @@ pub use stream::TlsStream;
 use verifier::Found;
 
 impl Info {
+    /// Makes one of a connection that has shaken hands, and of what was found meanwhile.
     fn new(connection: &CommonState, name: &str, found: Found) -> Self {
         Self {
             version: version(connection.protocol_version()),

@@ -1,4 +1,11 @@
 //! From a session in the clear to one inside TLS.
+//!
+//! ```text
+//!   begin_upgrade ──► the handshake, in which the Verifier sees the certificates ──► finish ──► verified? ──► Session, Info
+//!                        │ it fails                    │ refused early (a client            │ no, nor insecure
+//!                        ▼                             ▼  with a certificate)               ▼
+//!                     Error::Tls                    Error::Untrusted                     close_notify, Error::Untrusted
+//! ```
 
 use std::io;
 use std::sync::Arc;
@@ -14,8 +21,9 @@ use crate::session::{Blocking, Drive, Session, ready};
 use crate::stream::Stream;
 
 impl Session {
-    /// Starts TLS: after the 220 to STARTTLS ([RFC 3207](https://www.rfc-editor.org/rfc/rfc3207)), or before the greeting.
-    /// The handshake has the time of a command's reply. After it, the extensions are to be asked for again (EHLO).
+    /// Starts TLS: after the 220 to STARTTLS ([RFC 3207](https://www.rfc-editor.org/rfc/rfc3207)), or before the
+    /// greeting. The handshake has the time of the reply due next: after STARTTLS that of a command, before the
+    /// greeting that of the greeting. After it, the extensions are to be asked for again (EHLO).
     ///
     /// ```
     /// # #[cfg(feature = "server")] {
@@ -41,10 +49,13 @@ impl Session {
     /// # }
     /// ```
     ///
+    /// The observer is told of the [`Info`] in either case. [`starttls`](Self::starttls) says STARTTLS, too.
+    ///
     /// # Errors
     /// [`Error::Untrusted`] if the server's certificates do not prove who it is, unless the configuration is
-    /// [`insecure`](Config::insecure); [`Error::Tls`] if the handshake fails; otherwise as
-    /// [`upgrade_with`](Self::upgrade_with). The connection is closed then, and nothing more is sent in the clear.
+    /// [`insecure`](Config::insecure); [`Error::Tls`] if the handshake fails, whose `source` says why
+    /// ([`TlsFailure`](crate::TlsFailure)); otherwise as [`upgrade_with`](Self::upgrade_with). The connection is closed
+    /// then, and nothing more is sent in the clear.
     #[doc(alias = "starttls")]
     #[doc(alias = "ssl")]
     #[doc(alias = "smtps")]
@@ -58,6 +69,7 @@ impl Session {
         ready(self.upgrade_by(&Blocking, config, patience))
     }
 
+    /// Shakes hands over the session's stream, and goes on over the new one, if what came of it is good enough.
     pub(super) async fn upgrade_by(
         self,
         drive: &impl Drive,

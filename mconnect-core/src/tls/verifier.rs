@@ -1,5 +1,8 @@
-//! What is looked at during the handshake: whether the server holds the key of the certificate that it shows, and what the
-//! certificates are worth.
+//! What is looked at during the handshake: whether the server holds the key of the certificate that it shows, and what
+//! the certificates are worth.
+//!
+//! The two are not the same. That it holds the key is proven by a signature, and a handshake in which that fails is
+//! over, whatever the caller wants. What the certificates are worth is found, kept, and judged after the handshake.
 
 use std::sync::OnceLock;
 use std::time::SystemTime;
@@ -35,6 +38,7 @@ pub(super) struct Found {
 }
 
 impl Verifier {
+    /// Begins a handshake with this name.
     pub fn new(config: &Config, asked: &str) -> Self {
         // A name that cannot be one is not sent; no certificate is for it.
         let name = ServerName::try_from(asked.to_owned()).ok();
@@ -142,6 +146,7 @@ fn tls12(message: &[u8], key: &PublicKey, signed: &DigitallySignedStruct) -> Res
     }
 }
 
+/// Returns the key of a certificate, also of one that webpki does not take.
 fn public_key(certificate: &CertificateDer<'_>) -> Option<PublicKey> {
     let certificate = x509_cert::Certificate::from_der(certificate).ok()?;
     Some(certificate.tbs_certificate().subject_public_key_info().clone())

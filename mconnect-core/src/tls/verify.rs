@@ -1,4 +1,15 @@
 //! Whether a server is the one that was asked for: everything that is wrong with what it showed.
+//!
+//! ```text
+//!   shown ──► readable? ──► pinned? ── a pin decides alone
+//!                              │ no pins
+//!                              ├─► its names hold the one that was asked for?       WrongName
+//!                              ├─► one of the known certificates?                   its time alone
+//!                              └─► self-signed?  a path to a root that is trusted?  SelfSigned, UnknownIssuer, Other
+//!                                                the times along it                 Expired, NotYetValid
+//! ```
+//! A verifier stops at the first thing that is wrong; this one finds all. So the path is verified at a time at which
+//! none of its certificates is too old, and their times are looked at by themselves.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -75,6 +86,7 @@ pub(super) fn problems(
     problems
 }
 
+/// Returns what is wrong with the time of a certificate, if anything is.
 fn time(certificate: &Certificate, now: SystemTime) -> Option<Problem> {
     let subject = certificate.subject.clone();
     match now {

@@ -85,6 +85,7 @@ pub struct Tracker {
     is_lmtp: bool,
     /// How many RCPT were granted since the last MAIL.
     recipients: u32,
+    /// What the reply to EHLO under way has said so far.
     learning: Extensions,
     extensions: Option<Extensions>,
     is_closing: bool,
@@ -153,9 +154,9 @@ impl Tracker {
         self.is_closed = true;
     }
 
-    /// Follows the start of TLS: what was learnt before it counts no more ([RFC 3207, section
-    /// 4.2](https://www.rfc-editor.org/rfc/rfc3207#section-4.2)). A greeting that is due stays so, as with TLS from the
-    /// first byte on. The end of TLS is followed in the same way.
+    /// Follows the start of TLS: what was learnt before it counts no more
+    /// ([RFC 3207, section 4.2](https://www.rfc-editor.org/rfc/rfc3207#section-4.2)). A greeting that is due stays so,
+    /// as with TLS from the first byte on. The end of TLS is followed in the same way.
     pub fn tls_started(&mut self) {
         let is_first = self.awaited() == Some(Request::Greeting);
         *self = Self { last: self.last, surprise: self.surprise, is_lmtp: self.is_lmtp, ..Self::new() };
