@@ -105,7 +105,7 @@ impl Session {
     }
 
     /// Says EHLO with this name and, to a server that refuses it for good (5yz), HELO
-    /// ([RFC 5321, section 3.2](https://www.rfc-editor.org/rfc/rfc5321#section-3.2)). [`own_name`](crate::own_name) has
+    /// ([RFC 5321, section 3.2](https://www.rfc-editor.org/rfc/rfc5321#section-3.2)). [`own_name`](fn@crate::own_name) has
     /// a name. It is said again after TLS has started, after which what was offered before counts no more; for LMTP,
     /// say LHLO by [`command`](Self::command).
     ///

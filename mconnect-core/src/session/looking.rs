@@ -85,7 +85,7 @@ impl Session {
     }
 
     /// Returns the address of this end, if it has one: sessions that [`Connect`](crate::Connect) opened do, those over
-    /// a stream that was open already do not. [`own_name`](crate::own_name) makes a name for EHLO of it.
+    /// a stream that was open already do not. [`own_name`](fn@crate::own_name) makes a name for EHLO of it.
     pub fn local_address(&self) -> Option<SocketAddr> {
         self.shared().local
     }

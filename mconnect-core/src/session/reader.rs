@@ -20,7 +20,7 @@ use crate::protocol::{LineBuffer, Reply, ReplyBuilder, ReplyLine, Standing};
 use crate::stream::{Stream, Truncation};
 
 /// The half of a session that reads, of a [`Session::split`](super::Session::split). By itself it waits without a
-/// deadline: [`Writer::wait`] keeps the deadline for both halves, and a [`Closer`](crate::Closer) ends any wait.
+/// deadline: [`Writer::wait`] keeps the deadline for both halves, and a [`Closer`] ends any wait.
 ///
 /// ```text
 ///   thread 1                          thread 2

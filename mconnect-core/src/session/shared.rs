@@ -329,8 +329,11 @@ impl Shared {
         self.tracker().last_received = Instant::now();
     }
 
-    /// Follows the end of what is received.
+    /// Follows the end of what is received, once: who reads on is told again, and nobody else.
     pub fn ended(&self) {
+        if self.tracker().phase() == Phase::Closed {
+            return;
+        }
         self.observe(if self.closer.is_closed() { &Event::Aborted } else { &Event::Ended });
         let mut state = self.tracker();
         let before = state.phase();

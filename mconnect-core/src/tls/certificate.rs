@@ -103,8 +103,8 @@ impl Certificate {
 }
 
 /// Returns the hash of a certificate that an authentication is bound to, tls-server-end-point, if it has one
-/// ([RFC 5929, section 4.1](https://www.rfc-editor.org/rfc/rfc5929#section-4.1)): by the hash of the signature on it, or by
-/// SHA-256 where that is MD5 or SHA-1.
+/// ([RFC 5929, section 4.1](https://www.rfc-editor.org/rfc/rfc5929#section-4.1)): by the hash of the signature on it,
+/// or by SHA-256 where that is MD5 or SHA-1. Ed25519 has no hash of its own, and so there is none.
 pub(super) fn end_point(der: &[u8]) -> Option<Vec<u8>> {
     let certificate = x509_cert::Certificate::from_der(der).ok()?;
     let signature = certificate.signature_algorithm();

@@ -186,6 +186,20 @@ impl Config {
 
     /// Goes on whatever is wrong with the server's certificates; [`Info::problems`] says what. Anybody between the two can
     /// read and change what is sent then: this is for looking at servers, not for passwords.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # use mconnect_core::server::{Identity, Setup};
+    /// # let server = Setup::new().tls(&Identity::self_signed(["other.example"])).tls_first().start()?;
+    /// use mconnect_core::tls::{Config, Problem};
+    /// use mconnect_core::Connect;
+    ///
+    /// let session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// let (_session, info) = session.upgrade(&Config::new().insecure())?;
+    /// assert!(matches!(info.problems[..], [Problem::WrongName { .. }, Problem::SelfSigned]));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "danger_accept_invalid_certs")]
     #[must_use]
     pub fn insecure(mut self) -> Self {
@@ -216,6 +230,22 @@ impl Config {
     /// first, then those of its issuers; the key as PKCS #8, PKCS #1 or SEC1. A server that is not proven gets nothing
     /// of it, unless the configuration is [`insecure`](Self::insecure): the handshake ends before, and
     /// [`Error::Untrusted`](crate::Error::Untrusted) says why.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::server::{Authority, Identity};
+    /// use mconnect_core::tls::{Config, ConfigError};
+    ///
+    /// let ours = Authority::new("Our Root").issue(["client.example"]);
+    /// let config = Config::new().identity(ours.pem().as_bytes(), ours.key_pem().as_bytes())?;
+    ///
+    /// let other = Identity::self_signed(["client.example"]).key_pem();
+    /// let wrong = Config::new().identity(ours.pem().as_bytes(), other.as_bytes());
+    /// assert!(matches!(wrong, Err(ConfigError::OtherKey)));
+    /// # let _ = config;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`ConfigError::Pem`], [`ConfigError::EncryptedKey`]; [`ConfigError::OtherKey`] if the key is not the

@@ -12,8 +12,8 @@
 //!
 //! | for | there is |
 //! |---|---|
-//! | STARTTLS as one call | [`Session::starttls`] |
-//! | STARTTLS said by hand; TLS from the first byte on | [`Session::upgrade`] |
+//! | STARTTLS as one call | [`Session::starttls`](crate::Session::starttls) |
+//! | STARTTLS said by hand; TLS from the first byte on | [`Session::upgrade`](crate::Session::upgrade) |
 //! | whom to trust, which versions, a certificate of one's own | [`Config`] |
 //! | what was agreed, and what is wrong | [`Info`], [`Certificate`], [`Problem`] |
 //! | one certificate, or one chain, without a session | [`Certificate::from_der`], [`Config::problems`] |

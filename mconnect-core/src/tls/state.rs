@@ -52,7 +52,7 @@ impl State {
         }
     }
 
-    /// Takes the farewell into what is to be sent, once.
+    /// Takes the farewell into what is to be sent, once. Nothing is written after it.
     pub fn say_farewell(&mut self) {
         if !self.is_half_closed {
             self.is_half_closed = true;
@@ -101,8 +101,9 @@ impl State {
         }
     }
 
-    /// Records that are none are not given to the connection: after a close_notify of its own it cannot complain of them.
-    /// A server may then go on in plain text, to say goodbye: that is an end without its close_notify.
+    /// Records that are none are not given to the connection: after a close_notify of its own it cannot complain of
+    /// them. A server may then go on in plain text, to say goodbye: that is an end without its close_notify, and before
+    /// a close_notify of this end an error.
     fn look_for_plain_text(&self) -> io::Result<usize> {
         let kind = if self.is_half_closed { io::ErrorKind::UnexpectedEof } else { io::ErrorKind::InvalidData };
         match self.received.plain() {

@@ -56,7 +56,7 @@ pub struct TlsStream {
 
 impl TlsStream {
     /// Shakes hands, at most this long, as the side that `connection` is: a `ClientConnection` or a `ServerConnection`
-    /// of [rustls](super::rustls). The timeouts of the stream below are taken away after it.
+    /// of [rustls]. The timeouts of the stream below are taken away after it.
     ///
     /// ```
     /// # #[cfg(feature = "server")] {
