@@ -49,6 +49,38 @@
 //!
 //! Out of scope: composing messages (MIME, headers), queueing and retrying, looking up MX records.
 //!
+//! # A server that is looked at
+//! A probe is the same session, and what it wants to know is in the values: what the server offers, what its certificates
+//! are worth, whom it takes mail for.
+//!
+//! ```no_run
+//! use mconnect_core::{Connect, own_name};
+//!
+//! let mut session = Connect::new("mx.example.org", 25).deadline(std::time::Duration::from_secs(30)).open()?;
+//! session.greeting()?.require(220)?;
+//! session.hello(&own_name(session.local_address()))?.require()?;
+//! for extension in session.extensions().unwrap_or_default().iter() {
+//!     println!("{extension}");
+//! }
+//! for reply in session.pipeline(["MAIL FROM:<>", "RCPT TO:<postmaster@example.org>", "RSET"])? {
+//!     println!("{reply}{}", if reply.flaws() == Default::default() { "" } else { " (against the rules)" });
+//! }
+//! session.quit()?;
+//! # Ok::<(), mconnect_core::Error>(())
+//! ```
+//!
+//! # What holds everywhere
+//! * Nothing waits without a deadline, but for three that say so: a [`Reader`] by itself, which a [`Writer`] or a [`Closer`]
+//!   ends; raw mode; and a stream that keeps no timeouts, such as a [`Pair`].
+//! * Memory is bounded, whatever a server sends: [`protocol::Limits`] for lines and replies, and fixed measures for the rest.
+//! * No server, file or network makes this library panic. What panics says so: misuse that cannot be a value
+//!   ([`Session::unsplit`]), and awaiting outside of a runtime.
+//! * What is sent as a secret in AUTH is shown by no error, no [`Debug`](std::fmt::Debug) and no [`Event`] outside of raw mode.
+//! * A session, its halves, its replies and its errors can be sent to another thread. What blocks does so in the caller's
+//!   thread; only resolving a name has one of its own, and the server of the feature `server`.
+//! * There is no `unsafe` here, no logger, and no state of the process. The environment is asked for the names that stand in
+//!   a [`dialogue`], for `SSLKEYLOGFILE` where `tls::Config::log_keys` says so, and by the reader of the system's trust store.
+//!
 //! # Where to begin
 //!
 //! | for | there is |

@@ -73,7 +73,7 @@ pub enum Mechanism {
 impl Mechanism {
     /// Every mechanism, the better ones first: those that bind themselves to TLS, those that do not send the password,
     /// those that do; then those for tokens, and EXTERNAL.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: &'static [Self] = &[
         Self::ScramSha256Plus,
         Self::ScramSha1Plus,
         Self::ScramSha256,
@@ -104,7 +104,7 @@ impl Mechanism {
 
     /// Finds a mechanism by its name, in any case; `None` if it is not spoken here.
     pub fn from_name(name: &[u8]) -> Option<Self> {
-        Self::ALL.into_iter().find(|mechanism| mechanism.name().as_bytes().eq_ignore_ascii_case(name))
+        Self::ALL.iter().copied().find(|mechanism| mechanism.name().as_bytes().eq_ignore_ascii_case(name))
     }
 
     /// Returns the best of what the server advertises that goes with a password. One that is bound to the TLS
@@ -134,7 +134,7 @@ impl Mechanism {
         let fits = |mechanism: &Self| {
             mechanism.takes_password() && (channel.tls_exporter.is_some() || mechanism.unbound().is_none())
         };
-        let mut fitting = Self::ALL.into_iter().filter(fits);
+        let mut fitting = Self::ALL.iter().copied().filter(fits);
         fitting.find(|mechanism| mechanism.is_offered(extensions))
     }
 

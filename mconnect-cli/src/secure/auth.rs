@@ -22,7 +22,7 @@ pub fn check(security: &Security) -> Result<(), Failure> {
 
 fn named(name: &str) -> Result<Mechanism, String> {
     Mechanism::from_name(name.as_bytes()).ok_or_else(|| {
-        let known = Mechanism::ALL.map(Mechanism::name).join(", ");
+        let known = Mechanism::ALL.iter().map(|mechanism| mechanism.name()).collect::<Vec<_>>().join(", ");
         format!("{name:?} is no mechanism that is known here: {known}")
     })
 }

@@ -27,7 +27,7 @@
 //! | a challenge that is none, or one that is refused here | `*`, and [`Error::Auth`] | may go on |
 //! | 235 without a proof | [`Error::Auth`] | is not to be trusted: close it |
 //!
-//! Users and passwords for a test are [`Setup::auth`](crate::server::Setup::auth)'s, with the feature `server`.
+//! Users and passwords for a test are those of `server::Setup::auth` (feature `server`).
 
 mod exchange;
 mod scram;

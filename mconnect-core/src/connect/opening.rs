@@ -19,8 +19,7 @@ use crate::session::Settings;
 pub(super) trait Dial {
     type Stream;
 
-    /// Returns the addresses of the host, which may be one itself. An observer is told only of a name that is looked
-    /// up.
+    /// Resolves a name, at most this long, unless the closer ends it.
     async fn resolve(&self, host: &str, port: u16, timeout: Duration, closer: &Closer) -> io::Result<Vec<SocketAddr>>;
 
     /// Connects a socket that is bound already, at most this long, unless the closer ends it.
@@ -113,6 +112,8 @@ impl Connect {
         dial.connect(socket, address, timeout.clamp(LEAST_TIMEOUT, MOST_TIMEOUT), closer).await
     }
 
+    /// Returns the addresses of the host, which may be one itself. An observer is told only of a name that is looked
+    /// up.
     async fn resolve(
         &self,
         dial: &impl Dial,
@@ -189,6 +190,7 @@ fn again(error: &io::Error) -> io::Error {
     }
 }
 
+/// The error of what a [`Closer`] ended before there was a session.
 pub(super) fn closed_here() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, "closed from this side")
 }
@@ -199,6 +201,7 @@ fn is_temporary(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::TimedOut || text.contains("emporary") || text.contains("ry again")
 }
 
+/// A timeout of zero would be none at all, or an error.
 const LEAST_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// Longer than anybody waits, and short enough for every system's calls.

@@ -24,6 +24,7 @@ pub struct Peer {
     address: Option<SocketAddr>,
 }
 
+/// The names are shared by the peer of each attempt, of the session, and of every error.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Names {
     asked: Arc<str>,

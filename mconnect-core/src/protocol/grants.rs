@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn out_of_step_is_the_closed_list() {
-        for request in Request::ALL.map(Some).into_iter().chain([None]) {
+        for request in Request::ALL.iter().copied().map(Some).chain([None]) {
             for number in 0..=999 {
                 let code = Code::new(number).unwrap();
                 let is_turn = request.is_some_and(Request::is_turn);
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_request_is_granted_by_its_own_codes_and_no_turn_by_another() {
-        for request in Request::ALL {
+        for request in Request::ALL.iter().copied() {
             let granting: Vec<u16> = (0..=999)
                 .filter(|number| Meaning::of(Some(request), Code::new(*number).unwrap()).is_granted())
                 .collect();

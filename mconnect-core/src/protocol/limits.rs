@@ -7,7 +7,7 @@
 ///
 /// | | default | what is over it |
 /// |---|---|---|
-/// | [`line`](Self::line) | 65,536 octets | is read on as lines, in pieces; of a reply it is [`LimitExceeded::Line`] |
+/// | [`line`](Self::line) | 65,536 octets | comes in pieces, line by line; in a reply it is [`LimitExceeded::Line`] |
 /// | [`lines`](Self::lines) | 10,000 | [`LimitExceeded::Lines`] |
 /// | [`reply`](Self::reply) | 4 MiB | [`LimitExceeded::Reply`] |
 ///

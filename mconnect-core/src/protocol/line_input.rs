@@ -90,6 +90,7 @@ impl LineInput {
         }
     }
 
+    /// Takes a body up to the lone dot's line, which ends with LF as the others do.
     fn take_body(&mut self, input: &[u8], out: &mut Vec<u8>) -> Taken {
         out.reserve(input.len() + input.len() / 8);
         let mut start = 0;

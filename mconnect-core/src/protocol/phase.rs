@@ -62,27 +62,40 @@ impl fmt::Display for Phase {
 /// words: `RCPT`, `the end of data`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "the names are the commands'")]
 pub enum Request {
     /// Having connected.
     Greeting,
+    /// EHLO ([RFC 5321, section 4.1.1.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.1)): its reply has the
+    /// extensions.
     Ehlo,
+    /// HELO ([RFC 5321, section 4.1.1.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.1)).
     Helo,
+    /// LHLO ([RFC 2033, section 4.1](https://www.rfc-editor.org/rfc/rfc2033#section-4.1)): EHLO of LMTP, after which
+    /// each recipient has a reply of its own to a message.
     Lhlo,
+    /// MAIL ([RFC 5321, section 4.1.1.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.2)).
     Mail,
+    /// RCPT ([RFC 5321, section 4.1.1.3](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.3)).
     Rcpt,
+    /// DATA ([RFC 5321, section 4.1.1.4](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.4)): a 354 lets the body
+    /// begin.
     Data,
-    /// The lone dot after a body.
+    /// The lone dot after a body: in LMTP it has a reply for each recipient.
     EndOfData,
-    /// The command and its octets.
+    /// BDAT ([RFC 3030, section 2](https://www.rfc-editor.org/rfc/rfc3030#section-2)), the command and its octets.
     Bdat,
+    /// AUTH ([RFC 4954, section 4](https://www.rfc-editor.org/rfc/rfc4954#section-4)).
     Auth,
     /// An answer to a 334.
     AuthAnswer,
+    /// STARTTLS ([RFC 3207, section 4](https://www.rfc-editor.org/rfc/rfc3207#section-4)): a 220 lets the handshake
+    /// begin.
     StartTls,
     /// Postfix's XCLIENT, after which the session begins again.
     XClient,
+    /// RSET ([RFC 5321, section 4.1.1.5](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.5)).
     Rset,
+    /// QUIT ([RFC 5321, section 4.1.1.10](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.10)).
     Quit,
     /// A line with nothing in it.
     EmptyLine,
@@ -91,8 +104,8 @@ pub enum Request {
 }
 
 impl Request {
-    /// Every one there is.
-    pub const ALL: [Self; 17] = [
+    /// Every one there is, in the order in which they are written above.
+    pub const ALL: &'static [Self] = &[
         Self::Greeting,
         Self::Ehlo,
         Self::Helo,
@@ -143,7 +156,7 @@ impl Request {
     /// ```
     pub fn of_verb(verb: &[u8]) -> Self {
         let is_it = |request: &Self| request.verb().is_some_and(|known| verb.eq_ignore_ascii_case(known.as_bytes()));
-        Self::ALL.into_iter().find(is_it).unwrap_or(Self::Other)
+        Self::ALL.iter().copied().find(is_it).unwrap_or(Self::Other)
     }
 }
 
@@ -167,7 +180,7 @@ mod tests {
     fn all_requests_are_all_of_them() {
         assert!(Request::ALL.iter().enumerate().all(|(index, request)| *request as usize == index));
         assert_eq!(Request::ALL.len(), Request::Other as usize + 1, "the last one");
-        for request in Request::ALL {
+        for request in Request::ALL.iter().copied() {
             let verb = request.verb().map(str::to_ascii_lowercase);
             assert!(verb.is_none_or(|verb| Request::of_verb(verb.as_bytes()) == request), "{request:?}");
         }

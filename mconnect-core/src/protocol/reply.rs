@@ -286,6 +286,8 @@ struct Situation<'a>(&'a Reply);
 impl fmt::Display for Situation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0.request, &self.0.peer) {
+            (Some(Request::Greeting), Some(peer)) => write!(f, "as the greeting of {}", Visible(peer.as_bytes())),
+            (Some(Request::Greeting), None) => f.write_str("as the greeting"),
             (Some(request), Some(peer)) => write!(f, "in reply to {request} from {}", Visible(peer.as_bytes())),
             (Some(request), None) => write!(f, "in reply to {request}"),
             (None, Some(peer)) => write!(f, "from {}", Visible(peer.as_bytes())),

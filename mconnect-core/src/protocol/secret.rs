@@ -101,8 +101,9 @@ fn begins_verb(part: &[u8]) -> bool {
     verbs().any(|verb| verb.get(..part.len()).is_some_and(|start| part.eq_ignore_ascii_case(start)))
 }
 
+/// The verbs that are known here: those that replies tell apart, and the others of the length of base64.
 fn verbs() -> impl Iterator<Item = &'static [u8]> {
-    Request::ALL.into_iter().filter_map(Request::verb).chain(VERBS).map(str::as_bytes)
+    Request::ALL.iter().copied().filter_map(Request::verb).chain(VERBS).map(str::as_bytes)
 }
 
 /// Returns where the secret begins in a line, or a part of one, that may be an AUTH or an answer in it, though the server

@@ -108,6 +108,7 @@ pub enum Next {
 /// loop {
 ///     match script.next(&session.standing(), &mut input) {
 ///         Next::Send => {
+///             // Who has waited for input reads here first what has come meanwhile: the server may be closing.
 ///             session.send(script.out())?;
 ///             script.sent();
 ///         }
@@ -432,6 +433,8 @@ impl Script {
         })
     }
 
+    /// What would be one more answer is not sent: typed, it is dropped with what was typed behind it; of a script, it
+    /// is the end.
     fn end_at_lost_answer(&mut self) {
         match self.rules.pace {
             Pace::Typed => self.drops = true,

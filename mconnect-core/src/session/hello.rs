@@ -67,8 +67,8 @@ impl Hello {
 
 impl Session {
     /// Reads the greeting. One that refuses is a reply like any other: `require(220)` makes an error of it
-    /// ([RFC 5321, section 3.1](https://www.rfc-editor.org/rfc/rfc5321#section-3.1)). It comes once: before anything is
-    /// sent, before EHLO, and after TLS from the first byte on.
+    /// ([RFC 5321, section 3.1](https://www.rfc-editor.org/rfc/rfc5321#section-3.1)). It comes once: first of all, or
+    /// right after the handshake where TLS begins with the first byte.
     ///
     /// ```
     /// # #[cfg(feature = "server")] {
@@ -128,6 +128,7 @@ impl Session {
         ready(self.hello_by(&Blocking, name))
     }
 
+    /// Only a refusal for good is answered by HELO: a 4yz to EHLO says nothing of what the server knows.
     pub(super) async fn hello_by(&mut self, drive: &impl Drive, name: &str) -> Result<Hello, Error> {
         let extended = self.command_by(drive, format!("EHLO {name}").as_bytes()).await?;
         match extended.meaning() {

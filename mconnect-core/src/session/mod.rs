@@ -185,7 +185,7 @@ impl Session {
     /// let refusal = Session::from_stream(ours, "a server in a test").greeting()?.require(220).unwrap_err();
     /// assert_eq!(
     ///     refusal.to_string(),
-    ///     "expected 220 in reply to connecting from a server in a test, got \"554-no mail / 554 is taken here\""
+    ///     "expected 220 as the greeting of a server in a test, got \"554-no mail / 554 is taken here\""
     /// );
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -243,9 +243,9 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// It binds a split session where [`Writer::wait`] waits, and none in raw mode; a stream without timeouts, such as
-    /// a [`Pair`](crate::Pair), keeps no deadline at all. What is being waited for already, in another thread, is not
-    /// cut short: for that there is the [`closer`](Self::closer).
+    /// It binds a split session where [`Writer::wait`] waits, and in raw mode where [`RawWriter::wait_end`] does; a
+    /// stream without timeouts, such as a [`Pair`](crate::Pair), keeps no deadline at all. What is being waited for
+    /// already, in another thread, is not cut short: for that there is the [`closer`](Self::closer).
     pub fn set_deadline(&mut self, at: Option<Instant>) {
         self.shared().set_overall(at);
     }
@@ -434,7 +434,7 @@ impl Session {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn forgo_empty_line(&mut self) {
+    pub fn forgo_empty_line(&self) {
         self.shared().forgo_empty_line();
     }
 

@@ -314,6 +314,7 @@ impl Shared {
         self.change_tls(&Event::TlsEnded);
     }
 
+    /// Begins anew, inside TLS or outside of it; the observer is told that first, and of the phase then.
     fn change_tls(&self, event: &Event<'_>) {
         let mut state = self.tracker();
         let before = state.phase();

@@ -123,6 +123,8 @@ impl Writer {
         ready(self.half_close_by(&Blocking))
     }
 
+    /// Inside TLS there is a farewell to be sent before, which may have to wait for room; at most as long as closing
+    /// may take.
     pub(super) async fn half_close_by(&mut self, drive: &impl Drive) -> Result<(), Error> {
         let patience = self.shared.within(self.shared.timeouts.closing);
         while !self.is_half_closed {
@@ -279,6 +281,7 @@ impl Writer {
         Ok(())
     }
 
+    /// Takes the half apart, for another stream or for none.
     pub(super) fn into_parts(self) -> (Arc<Shared>, Arc<dyn Stream>) {
         (self.shared, self.stream)
     }

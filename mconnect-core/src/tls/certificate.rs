@@ -16,6 +16,7 @@ use super::{Certificate, Fingerprint};
 use crate::pem::pem;
 
 impl Fingerprint {
+    /// Returns the SHA-256 of some bytes.
     fn of(bytes: &[u8]) -> Self {
         let mut print = [0; 32];
         print.copy_from_slice(digest(&SHA256, bytes).as_ref());
@@ -47,6 +48,7 @@ impl Certificate {
         Self::read(&CertificateDer::from(der))
     }
 
+    /// Reads one of rustls's certificates; every field of one that cannot be read says so.
     pub(crate) fn read(der: &CertificateDer<'_>) -> Self {
         Self::parse(der).unwrap_or_else(|| Self {
             der: der.to_vec(),
@@ -176,6 +178,7 @@ fn algorithm(oid: ObjectIdentifier) -> String {
     name.map_or(text, str::to_owned)
 }
 
+/// Object identifiers by the names that people know, as the registries of ITU and IETF have them.
 const ALGORITHMS: &[(&str, &str)] = &[
     ("1.2.840.113549.1.1.1", "RSA"),
     ("1.2.840.113549.1.1.4", "RSA with MD5"),
@@ -199,6 +202,7 @@ const ALGORITHMS: &[(&str, &str)] = &[
     ("2.16.840.1.101.3.4.2.3", "SHA-512"),
 ];
 
+/// What stands in the place of what could not be read.
 const NOT_READABLE: &str = "(not readable)";
 
 #[cfg(test)]

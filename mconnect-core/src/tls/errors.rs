@@ -39,7 +39,7 @@ pub(super) fn rustls_error(error: &io::Error) -> Option<&Error> {
     inner.downcast_ref().or_else(|| inner.downcast_ref::<TlsWords>()?.beneath.as_ref()?.downcast_ref())
 }
 
-/// How far a handshake has come.
+/// How far a handshake has come: the same alert says something else at each stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     /// Nothing is agreed on.
@@ -49,7 +49,7 @@ pub(super) enum Stage {
     Done,
 }
 
-/// A failure of the TLS protocol.
+/// A failure of the TLS protocol, with what is needed to say what it means.
 struct Failure<'a> {
     error: &'a Error,
     least: &'static str,

@@ -44,6 +44,55 @@
 //! 2048 bits, are shown, and the error says that it is that. Revocation is not looked up, and neither are TLSA records:
 //! a caller that has looked one up uses [`Config::pin`].
 //!
+//! # A certificate of the client's
+//! [`Config::identity`] has it shown to a server that asks for one. Whether the server takes it is seen only later in
+//! TLS 1.3, where its refusal comes behind the handshake: as an [`Error::Io`](crate::Error::Io) of the first read, whose
+//! cause says [`TlsFailure::CertificateRefused`](crate::TlsFailure::CertificateRefused) or
+//! [`CertificateWanted`](crate::TlsFailure::CertificateWanted). In TLS 1.2 it is the handshake that fails.
+//!
+//! ```
+//! # #[cfg(feature = "server")] {
+//! # use std::sync::Arc;
+//! # use mconnect_core::server::Setup;
+//! # use mconnect_core::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+//! # use mconnect_core::tls::rustls::{RootCertStore, ServerConfig, crypto::ring, server::WebPkiClientVerifier};
+//! # let (authority, clients) = (Authority::new("Our Root"), Authority::new("Our Clients"));
+//! # let (identity, provider) = (authority.issue(["127.0.0.1"]), Arc::new(ring::default_provider()));
+//! # let mut roots = RootCertStore::empty();
+//! # roots.add(CertificateDer::from_pem_slice(clients.pem().as_bytes())?)?;
+//! # let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build()?;
+//! # let chain = CertificateDer::pem_slice_iter(identity.pem().as_bytes()).collect::<Result<Vec<_>, _>>()?;
+//! # let key = PrivateKeyDer::from_pem_slice(identity.key_pem().as_bytes())?;
+//! # let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+//! # let config = builder.with_client_cert_verifier(verifier).with_single_cert(chain, key)?;
+//! # let server = Setup::new().tls_with(Arc::new(config)).tls_first().start()?;
+//! # let connect = Connect::new("127.0.0.1", server.port());
+//! use mconnect_core::server::Authority;
+//! use mconnect_core::tls::Config;
+//! use mconnect_core::{Connect, Error, TlsFailure};
+//!
+//! // A server that lets in whom its own authority knows.
+//! let config = Config::new().authorities(authority.pem().as_bytes())?;
+//! let (mut session, _) = connect.open()?.upgrade(&config)?;
+//! let Err(Error::Io { source, .. }) = session.greeting() else { panic!("it is not let in") };
+//! assert_eq!(TlsFailure::of(&source), Some(&TlsFailure::CertificateWanted));
+//!
+//! let ours = clients.issue(["client.example"]);
+//! let config = config.identity(ours.pem().as_bytes(), ours.key_pem().as_bytes())?;
+//! let (mut session, _) = connect.open()?.upgrade(&config)?;
+//! session.greeting()?.require(220)?;
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # How a connection inside TLS is closed
+//! | | sends | the other end sees |
+//! |---|---|---|
+//! | [`half_close`](crate::Session::half_close), [`quit`](crate::Session::quit), [`close`](crate::Session::close) | close_notify, and then FIN | an orderly end |
+//! | [`reset`](crate::Session::reset) | RST | a reset |
+//! | [`Closer::close`](crate::Closer::close) | FIN | an end without close_notify |
+//! | dropping the session | close_notify, if the other end has sent its own; and then FIN | as above |
+//!
 //! # Beside another provider of cryptography
 //! Here, rustls is used with ring, which is named wherever it is used: nothing here asks for a process-wide default
 //! provider, or installs one. But Cargo builds rustls once for the whole program. Where the rest of it uses rustls with

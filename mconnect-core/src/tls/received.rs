@@ -116,6 +116,7 @@ impl Records {
 
 /// How much is received at once, in octets: at first, and where more is there each time.
 const LEAST: usize = 4 * 1024;
+/// And at most so much, in octets: four records.
 const MOST: usize = 64 * 1024;
 /// From change_cipher_spec to heartbeat.
 const CONTENT_TYPES: std::ops::RangeInclusive<u8> = 20..=24;

@@ -128,8 +128,8 @@ impl TlsStream {
         Ok(())
     }
 
-    /// Looks at the connection, for what was agreed. Its lock is held meanwhile: nothing is read or written until
-    /// `look` returns.
+    /// Looks at the connection, for what was agreed: [`handshake`](Self::handshake) has an example. Its lock is held
+    /// meanwhile: nothing is read or written until `look` returns.
     pub fn with<T>(&self, look: impl FnOnce(&Connection) -> T) -> T {
         look(&self.state().connection)
     }

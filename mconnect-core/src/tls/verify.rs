@@ -130,7 +130,8 @@ fn is_rooted(
     verify_server_cert_signed_by_trust_anchor(parsed, roots, &shown[1..], at, algorithms)
 }
 
-/// Returns a time at which none is too old or too young, or the leaf at least: their times have been looked at.
+/// Returns a time at which none is too old or too young, or the leaf at least: their times have been looked at. With
+/// it, a path that has expired is still seen to lead to a root, or not.
 fn when_all_are_valid(path: &[&Certificate], now: SystemTime) -> SystemTime {
     let latest_start = path.iter().map(|certificate| certificate.not_before).max().unwrap_or(now);
     let earliest_end = path.iter().map(|certificate| certificate.not_after).min().unwrap_or(now);

@@ -4,9 +4,13 @@
 //!   line ── learn: of EHLO, an extension
 //!     │ it ends a reply
 //!     ▼
-//!   the request due first ──► Answer ──► Meaning ── granted ──► grant: what was asked for holds
-//!     │ none is due, and a refusal came: it is the message's, early
-//!     └─────────────────────────────────────────── refused ──► what was guessed is taken back
+//!   the request due first; or the message under way, if none is due and this refuses it
+//!     │
+//!     ▼
+//!   Meaning ── granted ────► grant: what was asked for holds
+//!           ├─ 354, 334 ───► follow: a body or an answer is next, whatever was asked
+//!           ├─ refused ────► refuse: what was guessed is taken back
+//!           └─ out of step ► the surprise is kept, beside one of these
 //! ```
 
 use super::{Sending, Tracker};

@@ -51,12 +51,12 @@ use crate::protocol::{Reply, ReplyLine};
 /// # Dropping a future
 /// A future that is dropped before its end, by a `select!` or a timeout, leaves a session that knows it.
 ///
-/// | it had sent | the session then |
+/// | it was | the session then |
 /// |---|---|
-/// | nothing | goes on as if nothing had been |
-/// | all, and awaited a reply | has that reply due: the next command is [out of step](Error::OutOfStep), and [`read_reply`](Self::read_reply) goes on |
-/// | a part | fails every further call with [`Error::Unfinished`]; it can only be closed, best by [`reset`](Session::reset) |
-/// | blocks of a message, whose source had nothing more yet | fails a further [`message`](Self::message) with [`Error::Unfinished`] |
+/// | about to send | goes on as if nothing had been |
+/// | awaiting a reply | has that reply due: the next command is [out of step](Error::OutOfStep), and [`read_reply`](Self::read_reply) goes on |
+/// | sending | fails every further call with [`Error::Unfinished`]; it can only be closed, best by [`reset`](Self::reset) |
+/// | awaiting more of a message, of which a part is out | fails a further [`message`](Self::message) with [`Error::Unfinished`] |
 ///
 /// A timeout is better set here, by [`Timeouts`](crate::Timeouts) and [`set_deadline`](Self::set_deadline): the error
 /// says then what was awaited.
@@ -254,6 +254,35 @@ impl AsyncSession {
     /// As [`Session::close`].
     pub async fn close(self) -> Result<Vec<Reply>, Error> {
         self.session.close_by(&*self.socket).await
+    }
+
+    /// Tears the connection down, so that the server sees a reset, as [`Session::reset`] does: after a future that was
+    /// dropped in the middle of a message, so that its half is not delivered. Nothing is awaited.
+    ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use std::io::{ErrorKind, Read as _};
+    ///
+    /// use mconnect_core::Connect;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let session = Connect::new("127.0.0.1", listener.local_addr()?.port()).open_async().await?;
+    /// let (mut server, _) = listener.accept()?;
+    /// session.reset()?;
+    /// assert_eq!(server.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Session::reset`].
+    pub fn reset(self) -> io::Result<()> {
+        // The socket is held here, too, and is let go with the session.
+        let Self { session, socket: _socket } = self;
+        session.reset()
     }
 
     /// Sets when all of the session is to be over, as [`Session::set_deadline`] does.
