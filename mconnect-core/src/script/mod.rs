@@ -47,47 +47,18 @@
 //! ```
 
 mod end;
+mod next;
 mod rules;
 mod unsent;
 
 pub use end::{Course, End, LastAuth};
+pub use next::Next;
 pub use rules::{Pace, Rules};
 pub use unsent::Unsent;
 
 use std::fmt;
 
 use crate::protocol::{Answer, LineInput, Meaning, Phase, Request, Standing, Taken, Tracker, is_base64_line, wipe};
-
-/// What is to be done next.
-///
-/// ```text
-///   next ──► Send      ► send out ► sent, not_sent      ──┐
-///        ──► Replies   ► read a reply ► replied         ──┤
-///        ──► Input     ► more input, or end_input       ──┼──► next
-///        ──► StartTls  ► a handshake ► tls_started      ──┤
-///        ──► Skipped, Dropped ► tell it                 ──┘
-///        ──► End       ► what is left is count_unsent's
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use]
-pub enum Next {
-    /// What [`out`](Script::out) holds is to be sent, and that to be told ([`sent`](Script::sent),
-    /// [`not_sent`](Script::not_sent)). In step, what the server has said meanwhile is to be looked at before.
-    Send,
-    /// Replies have to come before anything more is sent.
-    Replies,
-    /// More input is wanted; if there is none, nothing more is to be sent.
-    Input,
-    /// STARTTLS was granted: TLS is to be started ([`tls_started`](Script::tls_started)).
-    StartTls,
-    /// DATA was refused, and this many octets that were to be its body were passed over.
-    Skipped(u64),
-    /// What was typed ahead is to be dropped: what it was meant for was not granted.
-    Dropped,
-    /// Nothing more is to be sent, for a reason that [`end`](Script::end) tells; what was left is
-    /// [`unsent`](Script::unsent).
-    End,
-}
 
 /// A session given as lines. [`Debug`](fmt::Debug) does not show what is to be sent: it may be a secret, and is wiped
 /// when it has served.

@@ -7,7 +7,8 @@
 //! ```text
 //!   Session, AsyncSession
 //!      │ greeting hello     (hello)       upgrade_with        (upgrade)
-//!      │ command pipeline message (exchange)   into_raw       (raw)
+//!      │ command pipeline   (exchange)    into_raw            (raw)
+//!      │ message            (message)     send_line send      (sending)
 //!      │ read_line receive  (reading)     quit close reset    (ending)
 //!      │ phase standing ... (looking)
 //!      ├── Reader: LineBuffer, ReplyBuilder, the end of what is received
@@ -35,9 +36,11 @@ mod exchange;
 mod hello;
 mod hidden;
 mod looking;
+mod message;
 mod raw;
 mod reader;
 mod reading;
+mod sending;
 mod shared;
 mod timeouts;
 #[cfg(feature = "tokio")]
@@ -47,15 +50,14 @@ mod writer;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::ops::Range;
 #[cfg(unix)]
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) use drive::{Blocking, Drive, ready};
-pub use exchange::MessageReply;
 pub use hello::Hello;
+pub use message::MessageReply;
 pub use raw::{RawReader, RawWriter};
 pub use reader::Reader;
 pub use timeouts::Timeouts;
@@ -64,7 +66,7 @@ pub use tokio::{AsyncSession, AsyncStream};
 pub use writer::Writer;
 
 use crate::closer::Closer;
-use crate::error::{Error, Peer};
+use crate::error::Peer;
 use crate::observer::Observer;
 use crate::protocol::Limits;
 use crate::stream::Stream;
@@ -118,8 +120,9 @@ use shared::Shared;
 ///
 /// # After an error
 /// After an error of reading or writing nothing more is worth sending: which replies belong to which commands is not
-/// known any more. These have sent nothing, and leave the session as it was: [`Error::OutOfStep`] and
-/// [`Error::LineBreak`], which are the caller's, and an [`Error::Timeout`] of [`read_reply`](Self::read_reply),
+/// known any more. These have sent nothing, and leave the session as it was:
+/// [`Error::OutOfStep`](crate::Error::OutOfStep) and [`Error::LineBreak`](crate::Error::LineBreak), which are the
+/// caller's, and an [`Error::Timeout`](crate::Error::Timeout) of [`read_reply`](Self::read_reply),
 /// [`read_line`](Self::read_line) or [`receive`](Self::receive), after which the same call goes on where that one
 /// stopped.
 ///
@@ -222,8 +225,8 @@ impl Session {
 
     /// Sets when all of the session is to be over, beside what its stages may take ([`Timeouts`]): every exchange, the
     /// handshake of TLS, and closing; `None` takes it away again. [`Connect::deadline`](crate::Connect::deadline)
-    /// bounds connecting, too. Whichever deadline comes first ends a wait; if it was this one, the [`Error::Timeout`]
-    /// says so (`is_overall`).
+    /// bounds connecting, too. Whichever deadline comes first ends a wait; if it was this one, the
+    /// [`Error::Timeout`](crate::Error::Timeout) says so (`is_overall`).
     ///
     /// ```
     /// # #[cfg(feature = "server")] {
@@ -248,66 +251,6 @@ impl Session {
     /// already, in another thread, is not cut short: for that there is the [`closer`](Self::closer).
     pub fn set_deadline(&mut self, at: Option<Instant>) {
         self.shared().set_overall(at);
-    }
-
-    /// Sends one line and its CR LF, in one write, and reads nothing: what answers is due then. Several in a row are a
-    /// pipeline by hand, whatever the server offered; nothing is refused here because of the phase, or because replies
-    /// are due.
-    ///
-    /// ```
-    /// # #[cfg(feature = "server")] {
-    /// # let server = mconnect_core::server::Server::start()?;
-    /// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
-    /// # session.greeting()?;
-    /// session.send_line("NOOP")?;
-    /// session.send_line("XYZZY")?;
-    /// assert_eq!(session.outstanding(), 2);
-    /// assert_eq!(session.read_reply()?.code(), 250);
-    /// assert_eq!(session.read_reply()?.code(), 500);
-    /// # }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// The line may be empty, may be no UTF-8, and is not limited in length. In a [body](crate::protocol::Phase::Body)
-    /// it is a line of the body, whose dots are the caller's.
-    ///
-    /// # Errors
-    /// [`Error::LineBreak`] if the line holds CR or LF, with nothing sent; otherwise as [`send`](Self::send).
-    pub fn send_line(&mut self, line: impl AsRef<[u8]>) -> Result<(), Error> {
-        let line = self.writer.whole_line(line.as_ref())?;
-        self.send(&line)
-    }
-
-    /// Sends exactly these bytes. What the server says meanwhile is kept, up to the size of a reply
-    /// ([`Limits::reply`]), so that a server that does not read before it is read from blocks nothing. No line end is
-    /// added, no dot doubled; that the bytes may be cut anywhere keeps the session's view of the phase right all the
-    /// same.
-    ///
-    /// ```
-    /// # #[cfg(feature = "server")] {
-    /// # let server = mconnect_core::server::Server::start()?;
-    /// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
-    /// # session.greeting()?;
-    /// // A client that ends its lines with LF alone: what does the server say?
-    /// session.send(b"NO")?;
-    /// session.send(b"OP\n")?;
-    /// println!("{}", session.read_reply()?);
-    /// # }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Timeout`] if nothing could be written for the time of a [`block`](Timeouts::block), or at the deadline
-    /// of the whole session; [`Error::Io`], also after [`half_close`](Self::half_close); [`Error::Aborted`];
-    /// [`Error::Unfinished`] if an earlier call was given up on its way. How much went out is not known then; what the
-    /// server said before is still there to be read, and may tell why.
-    pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.send_noting(bytes).1
-    }
-
-    /// Sends bytes as [`send`](Self::send) does, and says where the secrets in them stand, too.
-    pub(crate) fn send_noting(&mut self, bytes: &[u8]) -> (Vec<Range<usize>>, Result<(), Error>) {
-        ready(self.send_by(&Blocking, bytes))
     }
 
     /// Returns the two halves, for two threads. The reading half waits without a deadline; [`Writer::wait`] keeps it
@@ -436,11 +379,6 @@ impl Session {
     /// ```
     pub fn forgo_empty_line(&self) {
         self.shared().forgo_empty_line();
-    }
-
-    /// Sends bytes, keeps what the server says meanwhile, and says where the secrets in them stand.
-    async fn send_by(&mut self, drive: &impl Drive, bytes: &[u8]) -> (Vec<Range<usize>>, Result<(), Error>) {
-        self.writer.send_by(drive, bytes, Some(&mut self.reader)).await
     }
 
     fn shared(&self) -> &Shared {

@@ -20,7 +20,8 @@ use tokio::time::timeout_at;
 
 pub use self::stream::AsyncStream;
 
-use super::exchange::{BLOCK, MOST_UNANSWERED, Source};
+use super::exchange::MOST_UNANSWERED;
+use super::message::{BLOCK, Source};
 use super::{Hello, MessageReply, Session, Settings};
 use crate::closer::Closer;
 use crate::error::{Error, Peer};
