@@ -180,8 +180,8 @@ impl Hash {
     }
 }
 
-/// Returns a name or a password as SASLprep makes it ([RFC 4013](https://www.rfc-editor.org/rfc/rfc4013)), so that it is the
-/// same however it was typed. What must not be in one stays as it is: it is the server's to refuse that.
+/// Returns a name or a password as SASLprep makes it ([RFC 4013](https://www.rfc-editor.org/rfc/rfc4013)), so that it
+/// is the same however it was typed. What must not be in one stays as it is: it is the server's to refuse that.
 fn prepared(text: &str) -> Cow<'_, str> {
     stringprep::saslprep(text).unwrap_or(Cow::Borrowed(text))
 }

@@ -29,6 +29,8 @@ impl Dial for Blocking {
         answers.recv_timeout(timeout).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
+    /// Connects within a time. A closer that comes too late to shut the socket down finds it gone; one that holds it
+    /// just then has closed it.
     async fn connect(
         &self,
         socket: Socket,

@@ -112,9 +112,9 @@ pub enum Family {
 
 impl Connect {
     /// Names a server: a host name, an IPv4 address, or an IPv6 address with or without brackets, perhaps with a scope
-    /// (`[fe80::1%eth0]`), and a port; see [`port`](fn@port) for the name of one. A name goes to the system's resolver as it is:
-    /// one in other letters than ASCII has to be in A-labels before (see [`known_as`](Self::known_as)). Whether it can
-    /// be one at all is seen when it is opened.
+    /// (`[fe80::1%eth0]`), and a port; see [`port`](fn@port) for the name of one. A name goes to the system's resolver
+    /// as it is: one in other letters than ASCII has to be in A-labels before (see [`known_as`](Self::known_as)).
+    /// Whether it can be one at all is seen when it is opened.
     pub fn new(host: &str, port: u16) -> Self {
         let host = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host);
         Self {

@@ -169,7 +169,8 @@ pub(super) fn or_reset(connected: io::Result<()>) -> io::Result<()> {
     connected.or_else(|error| if error.kind() == io::ErrorKind::ConnectionReset { Ok(()) } else { Err(error) })
 }
 
-/// Says that a time-out was that of the whole session, if that ended the wait.
+/// Says that a time-out was that of the whole session, if that ended the wait. The system has time-outs of its own,
+/// which stay what they are.
 fn late(error: io::Error, is_overall: bool) -> io::Error {
     match error.kind() {
         // The system has such errors of its own: those have a number.
@@ -180,7 +181,8 @@ fn late(error: io::Error, is_overall: bool) -> io::Error {
     }
 }
 
-/// Makes the same error once more: the system's by its number, ours by its type.
+/// Makes the same error once more, since an error of the system cannot be cloned: the system's by its number, ours by
+/// its type.
 fn again(error: &io::Error) -> io::Error {
     let overall = error.get_ref().and_then(|inner| inner.downcast_ref::<DeadlinePassed>());
     match (error.raw_os_error(), overall) {
@@ -195,7 +197,7 @@ pub(super) fn closed_here() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, "closed from this side")
 }
 
-/// Says whether the resolver asks to try again later. The standard library gives its answer as text only.
+/// Says whether the resolver asks to try again later. The standard library has its answer as text only.
 fn is_temporary(error: &io::Error) -> bool {
     let text = error.to_string();
     error.kind() == io::ErrorKind::TimedOut || text.contains("emporary") || text.contains("ry again")

@@ -35,8 +35,15 @@ pub struct Awaited {
     pub command: Option<Arc<str>>,
 }
 
-/// What a session does. [`Display`](fmt::Display) has it as a verb that the other end follows: `write to`, `start TLS
-/// with`.
+/// What a session does. [`Display`](fmt::Display) has it as a verb that the other end follows.
+///
+/// | | in an error |
+/// |---|---|
+/// | [`Read`](Self::Read), [`ReadReply`](Self::ReadReply) | `no reply to NOOP from ...`, or, where none is due, `cannot read from ...` |
+/// | [`Write`](Self::Write) | `cannot write to ...` |
+/// | [`HalfClose`](Self::HalfClose) | `cannot end the sending side to ...` |
+/// | [`Handshake`](Self::Handshake), [`EndTls`](Self::EndTls) | `cannot start TLS with ...`, `cannot end TLS with ...` |
+/// | [`Authenticate`](Self::Authenticate) | `cannot authenticate with ...` |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Action {

@@ -49,14 +49,15 @@ use peer::Others;
 ///
 /// ```
 /// # #[cfg(feature = "server")] {
-/// use std::time::Duration;
+/// use std::time::{Duration, Instant};
 ///
 /// use mconnect_core::{Connect, Error, server::Server};
 ///
 /// // This server greets, and never says anything more.
 /// let server = Server::play("S: 220 hi\nC: NOOP\nC: *close*")?;
-/// let mut session = Connect::new("127.0.0.1", server.port()).deadline(Duration::from_millis(50)).open()?;
+/// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
 /// session.greeting()?;
+/// session.set_deadline(Instant::now().checked_add(Duration::from_millis(50)));
 /// let error = session.command("NOOP").unwrap_err();
 /// assert!(matches!(&error, Error::Timeout { is_overall: true, .. }));
 /// assert!(error.is_temporary() && error.has_sent());
@@ -67,9 +68,9 @@ use peer::Others;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// What the server said is made visible in every text, on one line, so that it may be shown on a terminal; secrets are
-/// in none. Where the words are not enough, [`diagnosis`](crate::diagnosis) says why a session failed and what to do
-/// about it. More variants and fields may come.
+/// What the server said is made visible in every text, on one line, so that it may be shown on a terminal. What was sent
+/// as a secret is in none, unless the server repeats it. Where the words are not enough,
+/// [`diagnosis`](crate::diagnosis) says why a session failed and what to do about it. More variants and fields may come.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

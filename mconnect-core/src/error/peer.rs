@@ -80,7 +80,8 @@ impl fmt::Display for Peer {
 ///
 /// # // Nobody listens there.
 /// # let closed = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-/// let Err(Error::Connect { attempts, .. }) = Connect::new("mx.example.org", 25).addresses([closed, closed]).open() else {
+/// let connect = Connect::new("mx.example.org", 25).addresses([closed, closed]);
+/// let Err(Error::Connect { attempts, .. }) = connect.open() else {
 ///     panic!("nobody listens there");
 /// };
 /// for attempt in &attempts {
@@ -110,7 +111,8 @@ pub struct Attempt {
 ///
 /// use mconnect_core::{Connect, DeadlinePassed, Error};
 ///
-/// if let Err(Error::Connect { source, .. }) = Connect::new("mx.example.org", 25).deadline(Duration::from_secs(3)).open() {
+/// let connect = Connect::new("mx.example.org", 25).deadline(Duration::from_secs(3));
+/// if let Err(Error::Connect { source, .. }) = connect.open() {
 ///     let is_ours = source.get_ref().is_some_and(|cause| cause.is::<DeadlinePassed>());
 ///     println!("{}", if is_ours { "we were in a hurry" } else { "it does not answer" });
 /// }

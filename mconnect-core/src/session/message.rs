@@ -5,8 +5,8 @@
 //!                    │ a write fails                 └ a 421: nothing more is sent
 //!                    └─► the server's last word, if it had one
 //! ```
-//! What is left when the source has ended goes out together with the lone dot: that is what the server acts on, and so what
-//! has come already is looked at before.
+//! What is left when the source has ended goes out together with the lone dot: that is what the server acts on, and so
+//! what has come already is looked at before.
 
 use std::io::{self, Read};
 use std::time::Duration;

@@ -58,7 +58,7 @@ pub(super) struct State {
     is_in_line: bool,
     /// What is being sent is not out yet: for good, if whoever sent it went away.
     is_unfinished: bool,
-    /// Part of a message's body is out, and its end is not.
+    /// Part of a message's body is out, and its end is not: a message that was given up, until the phase is another.
     has_begun_message: bool,
     /// When all of the session is to be over.
     overall: Option<Deadline>,
@@ -166,6 +166,13 @@ impl Shared {
     }
 
     /// Returns the time of the stage that the session is in, by what the reply due next answers.
+    ///
+    /// | due next | its time |
+    /// |---|---|
+    /// | the greeting | `greeting` |
+    /// | the reply to DATA | `data` |
+    /// | the reply to a message, or to a chunk | `end_of_data` |
+    /// | any other, or none | `command` |
     pub fn stage(&self) -> Duration {
         match self.tracker().awaited() {
             Some(Request::Greeting) => self.timeouts.greeting,
@@ -191,7 +198,7 @@ impl Shared {
         Context { action, peer: self.peer.clone(), phase, has_sent: state.has_sent, awaited }
     }
 
-    /// Makes the error of a deadline that has passed.
+    /// Makes the error of a deadline that has passed, with what came of the reply meanwhile.
     pub fn late(&self, action: Action, deadline: Deadline, partial: Vec<u8>) -> Error {
         let Deadline { after, is_overall, .. } = deadline;
         Error::Timeout { context: self.context(action), after, partial, is_overall }

@@ -49,8 +49,8 @@ pub struct Timeouts {
     pub connect: Duration,
     /// The greeting, counted from when it is read for; 5 minutes.
     pub greeting: Duration,
-    /// The whole reply to a command; 5 minutes. Also the handshake after STARTTLS, and how long the server may be silent where
-    /// no reply is due.
+    /// The whole reply to a command; 5 minutes. Also the handshake after STARTTLS, and how long the server may be
+    /// silent where no reply is due.
     pub command: Duration,
     /// The whole reply to DATA; 2 minutes.
     pub data: Duration,

@@ -23,6 +23,7 @@ impl AfterTls {
         Self { under, received: Mutex::new(received) }
     }
 
+    /// Takes the lock of what was received.
     fn received(&self) -> MutexGuard<'_, Received> {
         self.received.lock().unwrap_or_else(PoisonError::into_inner)
     }

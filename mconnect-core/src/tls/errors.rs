@@ -3,6 +3,22 @@
 //! An alert says little by itself. Handshake failure, say, is one server's word for "no cipher in common", and
 //! another's for "where is your certificate": how far the handshake had come tells which ([`Stage`]). What is said for
 //! people, and what is said for programs ([`TlsFailure`]), is decided here, side by side.
+//!
+//! | what rustls says | at which stage | for programs |
+//! |---|---|---|
+//! | handshake_failure | before a cipher suite is agreed on | `NothingInCommon` |
+//! | | before the end of the handshake | `CertificateWanted` |
+//! | | after it: the server wanted another handshake | `Other` |
+//! | certificate_required | any | `CertificateWanted` |
+//! | bad_certificate, unknown_ca and their like | any | `CertificateRefused` |
+//! | insufficient_security, or nothing of what is offered | any | `NothingInCommon` |
+//! | protocol_version, or a version before the least | any | `OldVersion` |
+//! | unrecognized_name | any | `UnknownName` |
+//! | internal_error | any | `ServerFault` |
+//! | a message that is none | any | `NoTls` |
+//!
+//! What is no TLS from its first octet on is not shown to rustls, which would say no more than that: its first line is
+//! told ([`TlsFailure::PlainText`]).
 
 use std::fmt;
 use std::io;
@@ -162,7 +178,7 @@ impl Failure<'_> {
     }
 }
 
-/// Something behind the last record that is no TLS.
+/// Something behind the last record that is no TLS: an inner error, which says with what the server went on.
 #[derive(Debug)]
 pub(super) struct LeftTls(Vec<u8>);
 

@@ -3,6 +3,11 @@
 //!
 //! The two are not the same. That it holds the key is proven by a signature, and a handshake in which that fails is
 //! over, whatever the caller wants. What the certificates are worth is found, kept, and judged after the handshake.
+//!
+//! The signature is verified with the key as `x509-cert` reads it, and not through webpki: webpki refuses certificates
+//! that are too old or too odd (X.509 v1, unknown critical extensions) before it comes to their key, and a prober that
+//! has said [`insecure`](Config::insecure) wants to see those above all. Which kinds of keys and signatures count is
+//! the provider's to say in both ways.
 
 use std::sync::OnceLock;
 use std::time::SystemTime;
@@ -30,7 +35,7 @@ pub(super) struct Verifier {
     found: OnceLock<Found>,
 }
 
-/// What the server showed, and everything that is wrong with it.
+/// What the server showed, and everything that is wrong with it: what becomes of it is an [`Info`](super::Info).
 #[derive(Debug, Clone, Default)]
 pub(super) struct Found {
     pub certificates: Vec<Certificate>,
@@ -45,7 +50,8 @@ impl Verifier {
         Self { config: config.clone(), asked: asked.to_owned(), name, found: OnceLock::new() }
     }
 
-    /// Returns the name to send.
+    /// Returns the name to send. One that cannot be a name is not sent at all: an address stands in its place, which
+    /// SNI does not have.
     pub fn server_name(&self) -> ServerName<'static> {
         self.name.clone().unwrap_or(ServerName::IpAddress(std::net::Ipv4Addr::UNSPECIFIED.into()))
     }
@@ -152,7 +158,7 @@ fn public_key(certificate: &CertificateDer<'_>) -> Option<PublicKey> {
     Some(certificate.tbs_certificate().subject_public_key_info().clone())
 }
 
-/// Says what is wrong with the key, if it is no key that could prove anything here.
+/// Says what is wrong with the key, if it is no key that could prove anything here; otherwise that the proof failed.
 fn in_words(error: Error, certificate: &CertificateDer<'_>) -> Error {
     let certificate = Certificate::read(certificate);
     match error {

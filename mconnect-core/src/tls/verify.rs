@@ -23,7 +23,7 @@ use super::certificate::algorithm_of;
 use super::provider::provider;
 use super::{Certificate, Fingerprint, Problem};
 
-/// Whom to trust.
+/// Whom to trust, of a [`Config`](super::Config), and who was asked for.
 pub(super) struct Trust<'a> {
     /// What was asked for: the name, or nothing if it cannot be one.
     pub name: Option<&'a ServerName<'a>>,
@@ -118,7 +118,7 @@ fn untimely_roots(
     untimely.into_iter().filter(|(der, _)| leads_to(&[*der])).filter_map(|(_, problem)| problem).collect()
 }
 
-/// Looks whether the certificates that were shown lead to a root.
+/// Looks whether the certificates that were shown lead to a root, at this time; the name is looked at elsewhere.
 fn is_rooted(
     parsed: &ParsedCertificate<'_>,
     shown: &[CertificateDer<'static>],
@@ -138,7 +138,8 @@ fn when_all_are_valid(path: &[&Certificate], now: SystemTime) -> SystemTime {
     now.max(latest_start).min(earliest_end.max(path[0].not_before))
 }
 
-/// Follows the issuers from the leaf on, as far as their certificates were shown.
+/// Follows the issuers from the leaf on, as far as their certificates were shown: by their names alone, which is enough
+/// to say whose time is over.
 fn path(certificates: &[Certificate]) -> Vec<&Certificate> {
     let mut path = vec![&certificates[0]];
     while path.len() < certificates.len() {
@@ -150,7 +151,8 @@ fn path(certificates: &[Certificate]) -> Vec<&Certificate> {
     path
 }
 
-/// Says in plain words why the certificates do not lead to a root.
+/// Says in plain words why the certificates do not lead to a root. What webpki has only as a name of its own is matched
+/// by that.
 fn other(error: &Error, path: &[&Certificate]) -> Problem {
     let Error::InvalidCertificate(error) = error else { return Problem::Other { reason: error.to_string() } };
     let reason = match error {
