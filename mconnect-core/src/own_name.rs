@@ -22,6 +22,9 @@ use crate::protocol::Code;
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "hostname")]
+#[doc(alias = "gethostname")]
+#[doc(alias = "EHLO")]
 pub fn own_name(local: Option<SocketAddr>) -> String {
     let own = FILES.iter().find_map(|file| fs::read_to_string(file).ok());
     let own = own.as_deref().map(str::trim).filter(|name| is_domain(name));

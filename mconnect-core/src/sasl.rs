@@ -45,6 +45,9 @@ use crate::stream::ChannelBindings;
 /// assert_eq!(Mechanism::from_name(b"GSSAPI"), None);
 /// ```
 /// What is not here is not spoken: DIGEST-MD5, which is historic, GSSAPI, NTLM.
+#[doc(alias = "SASL")]
+#[doc(alias = "AUTH")]
+#[doc(alias = "OAuth")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mechanism {

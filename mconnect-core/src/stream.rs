@@ -153,6 +153,8 @@ pub trait Stream: Send + Sync {
 /// to somebody who relays it: what both ends of one TLS connection know of it, under the names that these have there.
 ///
 /// [`Debug`](fmt::Debug) shows the names alone. Both are empty outside of TLS.
+#[doc(alias = "tls-exporter")]
+#[doc(alias = "tls-server-end-point")]
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ChannelBindings {
@@ -333,6 +335,7 @@ impl<R, W> fmt::Debug for Pair<R, W> {
 /// assert_eq!(Truncation::of(&error), Some(Truncation::InsideRecord));
 /// assert_eq!(Truncation::of(&io::ErrorKind::UnexpectedEof.into()), None);
 /// ```
+#[doc(alias = "close_notify")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Truncation {
     /// After a whole record.

@@ -217,6 +217,8 @@ impl Certificate {
 /// | [`SelfSigned`](Self::SelfSigned), [`UnknownIssuer`](Self::UnknownIssuer) | whoever knows it: `Config::authorities`, `Config::pin` |
 /// | [`OtherKey`](Self::OtherKey) | nobody, before it is known why: it may be somebody else |
 /// | [`NoTrustStore`](Self::NoTrustStore) | this machine's keeper: `ca-certificates`, in most systems |
+#[doc(alias = "certificate error")]
+#[doc(alias = "verify")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]

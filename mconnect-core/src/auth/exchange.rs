@@ -35,6 +35,8 @@ use crate::stream::ChannelBindings;
 ///
 /// For another protocol than SMTP, [`initial`](Self::initial) and [`answer`](Self::answer) are the messages of the
 /// mechanism by themselves, without base64.
+#[doc(alias = "SASL")]
+#[doc(alias = "SCRAM")]
 pub struct Exchange {
     mechanism: Mechanism,
     credentials: Credentials,
@@ -115,6 +117,8 @@ impl Exchange {
     ///
     /// # Errors
     /// [`AuthError::Unbindable`] if there is nothing to bind to.
+    #[doc(alias = "channel binding")]
+    #[doc(alias = "-PLUS")]
     pub fn bind(&mut self, channel: &ChannelBindings, offered: Option<&Extensions>) -> Result<(), AuthError> {
         let Some(scram) = self.scram.as_mut().filter(|_| !self.is_settled) else { return Ok(()) };
         let is_any_offered =

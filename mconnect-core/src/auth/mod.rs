@@ -61,6 +61,9 @@ use crate::session::{Blocking, Drive, Session, ready};
 /// let credentials = Credentials::new("tim", "tanstaaftanstaaf");
 /// assert_eq!(format!("{credentials:?}"), r#"Credentials { user: "tim", .. }"#);
 /// ```
+#[doc(alias = "password")]
+#[doc(alias = "token")]
+#[doc(alias = "user")]
 #[derive(Clone)]
 pub struct Credentials {
     user: String,

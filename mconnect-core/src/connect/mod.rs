@@ -161,6 +161,8 @@ impl Connect {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "resolver")]
+    #[doc(alias = "hosts")]
     #[must_use]
     pub fn addresses(mut self, addresses: impl Into<Vec<SocketAddr>>) -> Self {
         self.addresses = Some(addresses.into());
@@ -178,6 +180,7 @@ impl Connect {
     /// Connects from this address, which has to be one of this machine, and so only to addresses of its family. The
     /// port is the system's choice. If it is none of this machine, each attempt fails with
     /// [`AddrNotAvailable`](std::io::ErrorKind::AddrNotAvailable).
+    #[doc(alias = "bind")]
     #[must_use]
     pub fn source(mut self, source: IpAddr) -> Self {
         self.source = Some(source);
@@ -204,6 +207,7 @@ impl Connect {
     /// session.quit()?;
     /// # Ok::<(), mconnect_core::Error>(())
     /// ```
+    #[doc(alias = "timeout")]
     #[must_use]
     pub fn deadline(mut self, all_of_it: Duration) -> Self {
         self.deadline = Some(all_of_it);
@@ -236,6 +240,8 @@ impl Connect {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "log")]
+    #[doc(alias = "trace")]
     #[must_use]
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
         self.settings.observer = Some(match self.settings.observer.take() {

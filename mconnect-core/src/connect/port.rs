@@ -28,6 +28,8 @@ use crate::error::Error;
 ///
 /// # Errors
 /// [`Error::Address`] if it is neither.
+#[doc(alias = "getservbyname")]
+#[doc(alias = "service")]
 pub fn port(text: &str) -> Result<u16, Error> {
     let unknown =
         || Error::Address { what: format!("{text:?}"), kind: "port: a number from 1 to 65535, or a service name" };

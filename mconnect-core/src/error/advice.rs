@@ -60,6 +60,8 @@ impl Error {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "retry")]
+    #[doc(alias = "transient")]
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
@@ -99,6 +101,7 @@ impl Error {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "help")]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::OutOfStep { context, outstanding } => Some(match (context.phase, outstanding) {
@@ -141,6 +144,8 @@ impl Error {
     /// assert!(error.chain().ends_with(": Connection refused"));
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[doc(alias = "source")]
+    #[doc(alias = "cause")]
     pub fn chain(&self) -> String {
         let mut chain = self.to_string();
         let mut cause = std::error::Error::source(self);

@@ -71,6 +71,7 @@ use peer::Others;
 /// What the server said is made visible in every text, on one line, so that it may be shown on a terminal. What was sent
 /// as a secret is in none, unless the server repeats it. Where the words are not enough,
 /// [`diagnosis`](crate::diagnosis) says why a session failed and what to do about it. More variants and fields may come.
+#[doc(alias = "failure")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -18,6 +18,8 @@ use crate::protocol::Visible;
 /// assert_eq!(Peer::new("192.0.2.1", "192.0.2.1:25".parse().ok()).to_string(), "192.0.2.1:25");
 /// assert_eq!(Peer::new("a child process", None).to_string(), "a child process");
 /// ```
+#[doc(alias = "server")]
+#[doc(alias = "host")]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Peer {
     names: Arc<Names>,

@@ -158,6 +158,8 @@ impl BodyEncoder {
 /// assert_eq!(BodyDecoder::default().decode(b"hi\n.\nQUIT\r\n", &mut message), None);
 /// assert_eq!(message, b"hi\n.\nQUIT\r\n");
 /// ```
+#[doc(alias = "dot-stuffing")]
+#[doc(alias = "smuggling")]
 #[derive(Debug, Clone)]
 pub struct BodyDecoder {
     /// The last octets received and not yet given out: at most `.` CR, at a line start.

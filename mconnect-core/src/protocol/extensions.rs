@@ -115,6 +115,7 @@ impl Extensions {
     /// Returns the largest message that the server takes, in octets, if it names a size other than 0
     /// ([RFC 1870, section 3](https://www.rfc-editor.org/rfc/rfc1870#section-3)). A server that has SIZE and no number
     /// may still have a limit.
+    #[doc(alias = "SIZE")]
     pub fn size_limit(&self) -> Option<u64> {
         // Digits alone: a number may be parsed with a sign.
         let size = self.get("SIZE")?.params().next().filter(|size| size.iter().all(u8::is_ascii_digit))?;
@@ -124,6 +125,7 @@ impl Extensions {
     /// Returns the mechanisms of AUTH, each once
     /// ([RFC 4954, section 3](https://www.rfc-editor.org/rfc/rfc4954#section-3)), also of the older form `AUTH=`.
     /// [`Mechanism::best`](crate::sasl::Mechanism::best) chooses among them.
+    #[doc(alias = "AUTH")]
     pub fn auth_mechanisms(&self) -> Vec<&[u8]> {
         let mut mechanisms: Vec<&[u8]> = Vec::new();
         for extension in self.iter() {

@@ -60,6 +60,8 @@ pub struct Answer {
 /// | [`Deferred`](Self::Deferred), [`Refused`](Self::Refused) | anything | 4yz but 421; 5yz |
 /// | [`Closing`](Self::Closing) | anything, or nothing | 421; 221, but to QUIT |
 /// | [`OutOfStep`](Self::OutOfStep) | anything, or nothing | all else |
+#[doc(alias = "positive")]
+#[doc(alias = "negative")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[must_use]
 #[non_exhaustive]

@@ -200,6 +200,9 @@ impl fmt::Display for ReplyLine<'_> {
 ///   bytes:  │ taken │ a line LF │ half a li │ room ... │
 ///           0       start       searched    end        what space returns
 /// ```
+#[doc(alias = "framing")]
+#[doc(alias = "codec")]
+#[doc(alias = "decoder")]
 #[derive(Debug)]
 pub struct LineBuffer {
     bytes: Vec<u8>,

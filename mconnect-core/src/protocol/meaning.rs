@@ -33,6 +33,8 @@
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "strerror")]
+#[doc(alias = "description")]
 pub fn explain(code: &str) -> Option<&'static str> {
     match code.split_once('.') {
         None => find(REPLY_CODES, code),

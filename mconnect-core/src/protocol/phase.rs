@@ -18,6 +18,7 @@ use std::fmt;
 ///
 /// [`Display`](fmt::Display) names it as errors do: `greeting`, `command`, `DATA`, `BDAT`, `AUTH`, `STARTTLS`, `raw`,
 /// `closed`.
+#[doc(alias = "state")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
@@ -60,6 +61,8 @@ impl fmt::Display for Phase {
 /// What a reply answers: most often a command, but also having connected, the end of a message, an answer in AUTH. Of
 /// commands, those are told apart to which the replies mean something of their own. [`Display`](fmt::Display) has it in
 /// words: `RCPT`, `the end of data`.
+#[doc(alias = "command")]
+#[doc(alias = "verb")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Request {

@@ -19,6 +19,8 @@ use super::reply::{Flaws, Reply};
 ///
 /// A reply ends with the first line that [ends one](ReplyLine::ends_reply), whatever codes the lines before had: a
 /// server that changes its mind in the middle is marked ([`Flaws::codes_differ`]), and not refused.
+#[doc(alias = "parser")]
+#[doc(alias = "decoder")]
 #[derive(Debug)]
 pub struct ReplyBuilder {
     limits: Limits,

@@ -28,6 +28,8 @@ use super::phase::Request;
 /// assert_eq!(secret_start(b"AUTH LOGIN"), None);
 /// assert_eq!(secret_start(b"AUTHORS ARE many"), None);
 /// ```
+#[doc(alias = "redact")]
+#[doc(alias = "mask")]
 pub fn secret_start(line: &[u8]) -> Option<usize> {
     let mechanism = mechanism_start(line)?;
     let size = line[mechanism..].iter().position(|byte| !is_of_mechanism(*byte))?;

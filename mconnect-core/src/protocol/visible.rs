@@ -18,6 +18,8 @@ use std::str;
 ///
 /// For a person to read: a backslash that was there is not doubled, and so it cannot be read back. Width and precision
 /// of a format are not heeded.
+#[doc(alias = "escape")]
+#[doc(alias = "sanitize")]
 #[derive(Debug, Clone, Copy)]
 pub struct Visible<'a>(pub &'a [u8]);
 
@@ -70,6 +72,9 @@ fn show(text: &str, marks: &mut Marks, f: &mut fmt::Formatter<'_>) -> fmt::Resul
 /// escaper.finish(&mut out);
 /// assert_eq!(out, "250 café\n\\x1b]0;title\\x07");
 /// ```
+#[doc(alias = "escape")]
+#[doc(alias = "sanitize")]
+#[doc(alias = "terminal")]
 #[derive(Debug, Default)]
 pub struct Escaper {
     held: Vec<u8>,

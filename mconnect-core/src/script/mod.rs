@@ -97,6 +97,7 @@ use crate::protocol::{Answer, LineInput, Meaning, Phase, Request, Standing, Take
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "batch")]
 pub struct Script {
     rules: Rules,
     lines: LineInput,

@@ -35,6 +35,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`command`](Self::command), and those of [`close`](Self::close). The session is gone in any case.
+    #[doc(alias = "QUIT")]
     pub fn quit(self) -> Result<Reply, Error> {
         ready(self.quit_by(&Blocking))
     }
@@ -58,6 +59,8 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Aborted`].
+    #[doc(alias = "FIN")]
+    #[doc(alias = "shutdown")]
     pub fn half_close(&mut self) -> Result<(), Error> {
         self.writer.half_close()
     }
@@ -86,6 +89,8 @@ impl Session {
     ///
     /// # Errors
     /// Of the replies that are due: as [`read_reply`](Self::read_reply). The connection is closed all the same.
+    #[doc(alias = "disconnect")]
+    #[doc(alias = "shutdown")]
     pub fn close(self) -> Result<Vec<Reply>, Error> {
         ready(self.close_by(&Blocking))
     }
@@ -113,6 +118,8 @@ impl Session {
     /// # Errors
     /// [`Unsupported`](io::ErrorKind::Unsupported) if the stream is none that can be reset: a [`Pair`](crate::Pair),
     /// say. It is closed all the same.
+    #[doc(alias = "RST")]
+    #[doc(alias = "abort")]
     pub fn reset(self) -> io::Result<()> {
         #[cfg(unix)]
         let fd = self.as_fd();

@@ -38,6 +38,7 @@ impl Session {
     /// reply, and has the time of the stage once more. [`Error::Closed`] if the server closed first, with what came of
     /// the reply; [`Error::Limit`] if it is over one of the [`Limits`](crate::protocol::Limits); [`Error::Io`],
     /// [`Error::Aborted`]; [`Error::Unfinished`] if a send was given up on its way.
+    #[doc(alias = "response")]
     pub fn read_reply(&mut self) -> Result<Reply, Error> {
         ready(self.read_reply_by(&Blocking))
     }
@@ -107,6 +108,8 @@ impl Session {
     /// [`Error::OutOfStep`] and [`Error::Surprise`] as [`command`](Self::command), with nothing sent;
     /// [`Error::LineBreak`] at the first line, with nothing sent; [`Error::Pipeline`], which keeps the replies that
     /// came, for everything else: the lines before a later one that holds a line break are sent, and answered.
+    #[doc(alias = "PIPELINING")]
+    #[doc(alias = "batch")]
     pub fn pipeline<L: AsRef<[u8]>>(&mut self, lines: impl IntoIterator<Item = L>) -> Result<Vec<Reply>, Error> {
         ready(self.pipeline_by(&Blocking, lines))
     }

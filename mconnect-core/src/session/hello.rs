@@ -91,6 +91,8 @@ impl Session {
     /// # Errors
     /// [`Error::OutOfStep`] if it has been read; [`Error::Surprise`] if what comes is no greeting: it holds that;
     /// otherwise as [`read_reply`](Self::read_reply), within [`Timeouts::greeting`](crate::Timeouts::greeting).
+    #[doc(alias = "banner")]
+    #[doc(alias = "220")]
     pub fn greeting(&mut self) -> Result<Reply, Error> {
         ready(self.greeting_by(&Blocking))
     }
@@ -124,6 +126,8 @@ impl Session {
     ///
     /// # Errors
     /// As [`command`](Self::command).
+    #[doc(alias = "EHLO")]
+    #[doc(alias = "HELO")]
     pub fn hello(&mut self, name: &str) -> Result<Hello, Error> {
         ready(self.hello_by(&Blocking, name))
     }

@@ -69,6 +69,8 @@ impl Session {
     /// Returns what the server advertised in its last positive reply to EHLO or LHLO: a copy. `None` before that, after
     /// TLS has started or ended ([RFC 3207, section 4.2](https://www.rfc-editor.org/rfc/rfc3207#section-4.2)), and
     /// after an XCLIENT that was granted. A HELO changes nothing.
+    #[doc(alias = "capabilities")]
+    #[doc(alias = "EHLO")]
     pub fn extensions(&self) -> Option<Extensions> {
         self.shared().tracker().extensions().cloned()
     }

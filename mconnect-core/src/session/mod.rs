@@ -326,6 +326,8 @@ impl Session {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "telnet")]
+    #[doc(alias = "netcat")]
     pub fn into_raw(self) -> (RawReader, RawWriter) {
         raw::into_raw(self.reader, self.writer)
     }
@@ -358,6 +360,8 @@ impl Session {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "redact")]
+    #[doc(alias = "mask")]
     pub fn hide(&self, secret: impl AsRef<[u8]>) {
         self.shared().hidden.add(secret.as_ref());
     }

@@ -39,6 +39,7 @@ impl Session {
     /// [`Error::Timeout`], after which a later call goes on with the same line; [`Error::Io`] and [`Error::Aborted`],
     /// after everything that was received has been handed out; [`Error::Unfinished`] if a send was given up on its way.
     /// The limits of a reply do not count here, and the end is no error.
+    #[doc(alias = "recv")]
     pub fn read_line(&mut self) -> Result<Option<ReplyLine<'_>>, Error> {
         ready(self.read_line_by(&Blocking))
     }
@@ -82,6 +83,8 @@ impl Session {
     /// [`Error::Timeout`], whose `partial` has what came of a line; it may be called again. Other failures are kept,
     /// make the session [ready](Self::is_ready), and are what [`read_line`](Self::read_line) returns after the last
     /// line.
+    #[doc(alias = "poll")]
+    #[doc(alias = "wait")]
     pub fn receive(&mut self, patience: Duration) -> Result<(), Error> {
         let deadline = self.shared().within(patience);
         ready(self.reader.receive_by(&Blocking, deadline))

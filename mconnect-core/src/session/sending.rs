@@ -58,6 +58,7 @@ impl Session {
     /// deadline of the whole session; [`Error::Io`], also after [`half_close`](Self::half_close); [`Error::Aborted`];
     /// [`Error::Unfinished`] if an earlier call was given up on its way. How much went out is not known then; what the
     /// server said before is still there to be read, and may tell why.
+    #[doc(alias = "write")]
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.send_noting(bytes).1
     }

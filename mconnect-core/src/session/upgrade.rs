@@ -72,6 +72,9 @@ impl Session {
     /// [`Error::Injection`] if the server has sent plain text already; [`Error::Unfinished`] if a send was given up on
     /// its way; [`Error::Timeout`], [`Error::Aborted`] and [`Error::Tls`] if `wrap` failed. The connection is closed
     /// then, and nothing more is sent in the clear.
+    #[doc(alias = "native-tls")]
+    #[doc(alias = "openssl")]
+    #[doc(alias = "starttls")]
     pub fn upgrade_with<T>(
         self,
         wrap: impl FnOnce(Arc<dyn Stream>) -> io::Result<(Arc<dyn Stream>, T)>,

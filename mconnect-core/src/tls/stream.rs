@@ -45,6 +45,8 @@ use crate::stream::{ChannelBindings, Stream, left};
 /// this end has nothing more to send, at the latest when it is dropped.
 ///
 /// An end without close_notify is a [`Truncation`] of [`read`](Stream::read), and never the end of the stream.
+#[doc(alias = "ssl")]
+#[doc(alias = "rustls")]
 pub struct TlsStream {
     under: Arc<dyn Stream>,
     state: Mutex<State>,

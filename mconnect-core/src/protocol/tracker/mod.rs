@@ -63,6 +63,8 @@ use sent::Doubt;
 ///
 /// Its memory is bounded, whatever passes: of a command line 64 octets are kept, of extensions 64 KiB, and of the
 /// replies that are due as many kinds as come after each other, up to 4,096.
+#[doc(alias = "state machine")]
+#[doc(alias = "sans-io")]
 #[derive(Debug, Clone)]
 pub struct Tracker {
     sending: Sending,

@@ -113,6 +113,9 @@ use crate::protocol::{Reply, ReplyLine};
 /// # Panics
 /// Whatever waits panics outside of a runtime with its drivers for I/O and time
 /// ([`enable_all`](https://docs.rs/tokio/1/tokio/runtime/struct.Builder.html#method.enable_all)).
+#[doc(alias = "async")]
+#[doc(alias = "tokio")]
+#[doc(alias = "client")]
 pub struct AsyncSession {
     pub(crate) session: Session,
     pub(crate) socket: Arc<AsyncStream>,
