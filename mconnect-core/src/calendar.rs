@@ -1,8 +1,19 @@
-//! Days and times as people write them, in UTC.
+//! Days and times as people write them, in UTC. No time zone is asked for, and no crate: the tables of either would be
+//! a hundred times this.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Writes a day as `2026-11-23`, in UTC.
+/// Writes a day as `2026-11-23`, in UTC; one before 1970 as `1970-01-01`.
+///
+/// ```
+/// # #[cfg(feature = "tls")] {
+/// use std::time::{Duration, UNIX_EPOCH};
+///
+/// use mconnect_core::tls::date;
+///
+/// assert_eq!(date(UNIX_EPOCH + Duration::from_secs(951_782_400)), "2000-02-29");
+/// # }
+/// ```
 pub fn date(time: SystemTime) -> String {
     let days = since_epoch(time).as_secs() / DAY;
     // The days of the Gregorian calendar, from the first of March on, in eras of 400 years.
@@ -29,6 +40,7 @@ fn since_epoch(time: SystemTime) -> Duration {
     time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
+/// In seconds.
 const DAY: u64 = 24 * 60 * 60;
 
 #[cfg(test)]

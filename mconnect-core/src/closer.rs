@@ -1,13 +1,20 @@
 //! Ending a session from anywhere.
+//!
+//! A closer is a slot with what shuts the connection down. Whoever waits puts that there ([`Closer::arm`]), anew for
+//! each thing that is waited for: the resolver, a socket that connects, the stream of a session, the one inside TLS.
+//! Its lock is held for the slot alone, and never while anything is shut down.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Closes a session from another thread, at once, whatever it is doing: resolving, connecting, reading or writing.
+/// Clones are of the same session; it is cheap, `Send` and `Sync`.
 ///
-/// What was waiting fails: with [`Error::Aborted`](crate::Error::Aborted) once the session is open, and before that with
-/// the error of resolving or connecting, whose kind is then
-/// [`ConnectionAborted`](std::io::ErrorKind::ConnectionAborted). A closer is for one session, and does not keep it open.
+/// What was waiting fails: with [`Error::Aborted`](crate::Error::Aborted) once the session is open, and before that
+/// with the error of resolving or connecting, whose kind is then
+/// [`ConnectionAborted`](std::io::ErrorKind::ConnectionAborted). A closer is for one session, and does not keep it
+/// open. Nothing is said to the server: for that there are [`quit`](crate::Session::quit) and
+/// [`close`](crate::Session::close).
 ///
 /// ```
 /// # #[cfg(feature = "server")] {
@@ -28,12 +35,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// A stream that cannot be shut down, such as a [`Pair`](crate::Pair) of pipes, goes on waiting.
 #[doc(alias = "cancel")]
 #[doc(alias = "abort")]
 #[doc(alias = "shutdown")]
 #[derive(Clone, Default)]
 pub struct Closer(Arc<Mutex<Slot>>);
 
+/// What closing means now, and whether it has happened.
 #[derive(Default)]
 struct Slot {
     is_closed: bool,
@@ -43,7 +53,8 @@ struct Slot {
 type Shut = dyn Fn() + Send + Sync;
 
 impl Closer {
-    /// Makes one for [`Connect::open_with`](crate::Connect::open_with).
+    /// Makes one for [`Connect::open_with`](crate::Connect::open_with); a session that is open has its own
+    /// ([`Session::closer`](crate::Session::closer)).
     pub fn new() -> Self {
         Self::default()
     }

@@ -68,6 +68,41 @@
 //! | SMTP without I/O, for a loop of one's own | [`protocol`], [`script`] |
 //! | what TLS and AUTH came to, as plain data | [`tls_info`], [`sasl`] |
 //!
+//! # A server that is looked at
+//! A probe is the same session, and what it wants to know is in the values: what the server offers, what its
+//! certificates are worth, whom it takes mail for.
+//!
+//! ```no_run
+//! use mconnect_core::{Connect, own_name};
+//!
+//! let mut session = Connect::new("mx.example.org", 25).deadline(std::time::Duration::from_secs(30)).open()?;
+//! session.greeting()?.require(220)?;
+//! session.hello(&own_name(session.local_address()))?.require()?;
+//! for extension in session.extensions().unwrap_or_default().iter() {
+//!     println!("{extension}");
+//! }
+//! for reply in session.pipeline(["MAIL FROM:<>", "RCPT TO:<postmaster@example.org>", "RSET"])? {
+//!     println!("{reply}{}", if reply.flaws() == Default::default() { "" } else { " (against the rules)" });
+//! }
+//! session.quit()?;
+//! # Ok::<(), mconnect_core::Error>(())
+//! ```
+//!
+//! # What holds everywhere
+//! * Nothing waits without a deadline, but for three that say so: a [`Reader`] by itself, which a [`Writer`] or a
+//!   [`Closer`] ends; raw mode; and a stream that keeps no timeouts, such as a [`Pair`].
+//! * Memory is bounded, whatever a server sends: [`protocol::Limits`] for lines and replies, and fixed measures for the
+//!   rest.
+//! * No server, file or network makes this library panic. What panics says so: misuse that cannot be a value
+//!   ([`Session::unsplit`]), and awaiting outside of a runtime.
+//! * What is sent as a secret in AUTH is shown by no error, no [`Debug`](std::fmt::Debug) and no [`Event`] outside of
+//!   raw mode, unless the server repeats it; [`Session::hide`] keeps that from observers, too.
+//! * A session, its halves, its replies and its errors can be sent to another thread. What blocks does so in the
+//!   caller's thread; only resolving a name has one of its own, and the server of the feature `server`.
+//! * There is no `unsafe` here, no logger, and nothing is set for the whole process. The environment is asked for the
+//!   names that stand in a [`dialogue`], for `SSLKEYLOGFILE` where `tls::Config::log_keys` says so, and by the reader
+//!   of the system's trust store.
+//!
 //! # Features
 //! None is on by default. A feature adds, and never changes what is there without it.
 //!
@@ -82,8 +117,9 @@
 //! | `tls` | STARTTLS and TLS from the first byte on, with rustls and ring; certificates, and what is wrong with them, as data | 32 | 42 s |
 //! | all of them | | 51 | 50 s |
 //!
-//! *Crates* counts all that are built, procedural macros with them, as `cargo tree -e normal,build` lists them on Linux;
-//! *build* is the processor's time for `cargo build` from nothing. ring, which `auth` and `tls` share, needs a C compiler.
+//! *Crates* counts all that are built, procedural macros with them, as `cargo tree -e normal,build` lists them on
+//! Linux; *build* is the processor's time for `cargo build` from nothing. ring, which `auth` and `tls` share, needs a C
+//! compiler.
 
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

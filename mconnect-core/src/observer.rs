@@ -11,7 +11,8 @@ use crate::stream::Truncation;
 use crate::tls_info::Info;
 
 /// Sees everything that happens to a session, as it happens, in the threads in which it happens. No lock is held
-/// meanwhile; what takes long delays the session. [`observer_fn`] makes one of a function; an `Arc` of one is one.
+/// meanwhile; what takes long delays the session. [`observer_fn`] makes one of a function; an `Arc` of one is one. It
+/// is set before the session is opened ([`Connect::observer`](crate::Connect::observer)), and sees the way there, too.
 ///
 /// This one logs both sides, secrets left out, with the time since it began:
 ///
@@ -43,11 +44,21 @@ use crate::tls_info::Info;
 /// # main().unwrap();
 /// # }
 /// ```
+///
+/// Ready-made ones are [`Timings`](crate::Timings), [`dialogue::Recorder`](crate::dialogue::Recorder),
+/// [`diagnosis::Evidence`](crate::diagnosis::Evidence) and, with the feature `json`, `json::Journal`.
+///
+/// # What holds of the order
+/// * Bytes are told before they go out, and a line before the session goes by it: who sees a reply's last line knows
+///   that nobody has acted on it.
+/// * In a split session the events of the two directions come from two threads, those of each in order. One observer
+///   may be told by both at once.
+/// * An observer must not wait for the session it watches; it may close it, by a [`Closer`](crate::Closer).
 #[doc(alias = "log")]
 #[doc(alias = "trace")]
 #[doc(alias = "hook")]
 pub trait Observer: Send + Sync {
-    /// Is told what happened, and when.
+    /// Is told what happened, and when. A panic here goes through to whoever called the session.
     fn observe(&self, at: Instant, event: &Event<'_>);
 }
 
@@ -136,13 +147,14 @@ pub enum Event<'a> {
         /// The host and the address.
         peer: &'a Peer,
     },
-    /// Bytes are sent. What may hold a password is left out and comes as [`SentSecret`](Self::SentSecret); but not in raw
-    /// mode, where nothing is known of the bytes.
+    /// Bytes are sent, cut as they were handed over and at the beginning and end of a secret. What may hold a password
+    /// is left out and comes as [`SentSecret`](Self::SentSecret); but not in raw mode, where nothing is known of the
+    /// bytes.
     Sent(&'a [u8]),
     /// This many octets are sent that may hold a password: the initial response of AUTH, an answer to a 334, or what was
     /// [hidden](crate::Session::hide).
     SentSecret(usize),
-    /// A line was received, or a piece of a long one.
+    /// A line was received, or a piece of a long one. What was [hidden](crate::Session::hide) is stars in it.
     Received(ReplyLine<'a>),
     /// A reply ended with the line before.
     Replied {
@@ -166,7 +178,7 @@ pub enum Event<'a> {
     HalfClosed,
     /// The server ends the connection inside TLS without the farewell that TLS has; [`Ended`](Self::Ended) follows.
     Truncated(Truncation),
-    /// The server closed, or the connection broke.
+    /// The server closed, or the connection broke. It comes once, and nothing is received after it.
     Ended,
     /// The connection was closed from this side, by a [`Closer`](crate::Closer).
     Aborted,

@@ -22,6 +22,9 @@ use crate::protocol::Code;
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "hostname")]
+#[doc(alias = "gethostname")]
+#[doc(alias = "EHLO")]
 pub fn own_name(local: Option<SocketAddr>) -> String {
     let own = FILES.iter().find_map(|file| fs::read_to_string(file).ok());
     let own = own.as_deref().map(str::trim).filter(|name| is_domain(name));
@@ -47,7 +50,17 @@ pub fn address_literal(local: Option<SocketAddr>) -> String {
 }
 
 /// Says whether a negative reply to EHLO may be about the name in it, and not about EHLO or the server's own state: not
-/// if the server is closing (421) or does not know the command (500, 502), which asks for HELO instead.
+/// if the server is closing (421) or does not know the command (500, 502), which asks for HELO instead. Another name
+/// may be worth a try then, [`address_literal`] above all.
+///
+/// ```
+/// use mconnect_core::is_name_blamed;
+/// use mconnect_core::protocol::Code;
+///
+/// assert!(is_name_blamed(Code::try_from(550)?));
+/// assert!(!is_name_blamed(Code::NOT_AVAILABLE) && !is_name_blamed(Code::try_from(502)?));
+/// # Ok::<(), mconnect_core::protocol::InvalidCode>(())
+/// ```
 pub fn is_name_blamed(code: Code) -> bool {
     ![421, 500, 502].contains(&code.number())
 }

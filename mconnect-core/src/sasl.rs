@@ -36,6 +36,19 @@ use crate::protocol::{Extensions, Visible};
 use crate::stream::ChannelBindings;
 
 /// How a client proves who it is.
+///
+/// ```
+/// use mconnect_core::sasl::Mechanism;
+///
+/// let mechanism = Mechanism::from_name(b"scram-sha-256").unwrap();
+/// assert_eq!(mechanism, Mechanism::ScramSha256);
+/// assert!(mechanism.takes_password() && !mechanism.sends_secret());
+/// assert_eq!(Mechanism::from_name(b"GSSAPI"), None);
+/// ```
+/// What is not here is not spoken: DIGEST-MD5, which is historic, GSSAPI, NTLM.
+#[doc(alias = "SASL")]
+#[doc(alias = "AUTH")]
+#[doc(alias = "OAuth")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mechanism {
@@ -62,8 +75,9 @@ pub enum Mechanism {
 }
 
 impl Mechanism {
-    /// Every mechanism, the better ones first.
-    pub const ALL: [Self; 10] = [
+    /// Every mechanism, the better ones first: those that bind themselves to TLS, those that do not send the password,
+    /// those that do; then those for tokens, and EXTERNAL.
+    pub const ALL: &'static [Self] = &[
         Self::ScramSha256Plus,
         Self::ScramSha1Plus,
         Self::ScramSha256,
@@ -92,19 +106,39 @@ impl Mechanism {
         }
     }
 
-    /// Finds a mechanism by its name, in any case.
+    /// Finds a mechanism by its name, in any case; `None` if it is not spoken here.
     pub fn from_name(name: &[u8]) -> Option<Self> {
-        Self::ALL.into_iter().find(|mechanism| mechanism.name().as_bytes().eq_ignore_ascii_case(name))
+        Self::ALL.iter().copied().find(|mechanism| mechanism.name().as_bytes().eq_ignore_ascii_case(name))
     }
 
-    /// Returns the best of what the server advertises that goes with a password. One that is bound to the TLS connection is
-    /// the best where there is a tls-exporter; to tls-server-end-point, which few servers know, an exchange is bound only
-    /// where its mechanism is named.
+    /// Returns the best of what the server advertises that goes with a password. One that is bound to the TLS
+    /// connection is the best where there is a tls-exporter; to tls-server-end-point, which few servers know, an
+    /// exchange is bound only where its mechanism is named.
+    ///
+    /// ```
+    /// use mconnect_core::ChannelBindings;
+    /// use mconnect_core::protocol::{Extensions, Limits, ReplyBuilder, ReplyLine};
+    /// use mconnect_core::sasl::Mechanism;
+    ///
+    /// let mut builder = ReplyBuilder::new(Limits::default());
+    /// builder.push(ReplyLine::new(b"250-mx.example.org\r\n"))?;
+    /// let offer = ReplyLine::new(b"250 AUTH PLAIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS\r\n");
+    /// let offered = Extensions::from_reply(&builder.push(offer)?.unwrap());
+    /// assert_eq!(Mechanism::best(&offered, &ChannelBindings::default()), Some(Mechanism::ScramSha256));
+    ///
+    /// let mut in_tls = ChannelBindings::default();
+    /// in_tls.tls_exporter = Some(vec![0; 32]);
+    /// assert_eq!(Mechanism::best(&offered, &in_tls), Some(Mechanism::ScramSha256Plus));
+    /// # Ok::<(), mconnect_core::protocol::LimitExceeded>(())
+    /// ```
+    ///
+    /// That may be PLAIN: whether a password may go over this wire, [`sends_secret`](Self::sends_secret) is to be
+    /// asked.
     pub fn best(extensions: &Extensions, channel: &ChannelBindings) -> Option<Self> {
         let fits = |mechanism: &Self| {
             mechanism.takes_password() && (channel.tls_exporter.is_some() || mechanism.unbound().is_none())
         };
-        let mut fitting = Self::ALL.into_iter().filter(fits);
+        let mut fitting = Self::ALL.iter().copied().filter(fits);
         fitting.find(|mechanism| mechanism.is_offered(extensions))
     }
 
@@ -181,9 +215,13 @@ impl FromStr for Mechanism {
 
 /// No mechanism that is known here has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no mechanism that is known here: {known}", known = Mechanism::ALL.map(Mechanism::name).join(", "))]
+#[error("{0:?} is no mechanism that is known here: {known}", known = known())]
 #[non_exhaustive]
 pub struct UnknownMechanism(pub String);
+
+fn known() -> String {
+    Mechanism::ALL.iter().map(|mechanism| mechanism.name()).collect::<Vec<_>>().join(", ")
+}
 
 impl fmt::Display for Mechanism {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -203,7 +241,8 @@ pub enum NoMechanism {
     NoneFits(String),
 }
 
-/// Why an exchange cannot go on.
+/// Why an exchange cannot go on: the cause of an [`Error::Auth`](crate::Error::Auth). What the server says in it is
+/// made visible where it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {
@@ -213,13 +252,15 @@ pub enum AuthError {
     /// The server does not know the password, or is not the one that does.
     #[error("the server has not proven that it knows the password, too")]
     Server,
-    /// The server says that it refuses.
+    /// The server says that it refuses: SCRAM's `e=`, such as `unknown-user`.
     #[error("the server refuses: {}", Visible(.0.as_bytes()))]
     Refused(String),
-    /// It would take too long.
+    /// It would take too long: more than 2,000,000 rounds.
     #[error("the server asks for {0} rounds, which is too many")]
     Rounds(u64),
-    /// Who hears the answer could try passwords out on it.
+    /// Who hears the answer could try passwords out on it: fewer than 4,096 rounds
+    /// ([RFC 7677, section 4](https://www.rfc-editor.org/rfc/rfc7677#section-4)). `Exchange::allow_few_rounds` lets
+    /// them pass.
     #[error("the server asks for too few rounds, {0}: below {FEWEST_ROUNDS} they hardly protect the password")]
     FewRounds(u64),
     /// There is no TLS, or none of which both ends know something that is spoken here.

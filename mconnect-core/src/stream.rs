@@ -1,4 +1,11 @@
 //! What a session needs of a transport: a little more than reading and writing.
+//!
+//! ```text
+//!               ┌ TcpStream, UnixStream      the system keeps the timeouts
+//!   Stream ─────┼ Pair(reader, writer)       no timeouts
+//!               ├ TlsStream over a Stream    those of the one below
+//!               └ AsyncStream                never waits: tokio does
+//! ```
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -64,16 +71,18 @@ use std::time::Instant;
 #[doc(alias = "transport")]
 #[doc(alias = "socket")]
 pub trait Stream: Send + Sync {
-    /// Reads some bytes; none at the end of the stream.
+    /// Reads some bytes; none at the end of the stream. [`Interrupted`](io::ErrorKind::Interrupted) is no failure: it
+    /// is called again.
     ///
     /// # Errors
-    /// What the transport says, or that the timeout passed.
+    /// What the transport says, or that the timeout passed. A [`Truncation`] says that the end was not an orderly one.
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Writes some of the bytes and returns how many.
+    /// Writes some of the bytes and returns how many; what is returned has gone out, or will without further calls.
     ///
     /// # Errors
-    /// What the transport says, or that the timeout passed.
+    /// What the transport says, or that the timeout passed: with none of these bytes written, then, or as if it were so
+    /// (the same are handed over again).
     fn write(&self, bytes: &[u8]) -> io::Result<usize>;
 
     /// Limits each later read; `None` lets it wait. It need have no effect on a read that waits already.
@@ -82,7 +91,7 @@ pub trait Stream: Send + Sync {
     /// What the transport says.
     fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
 
-    /// Limits each later write; `None` lets it wait.
+    /// Limits each later write; `None` lets it wait. It is never zero.
     ///
     /// # Errors
     /// What the transport says.
@@ -94,7 +103,8 @@ pub trait Stream: Send + Sync {
     /// What the transport says.
     fn half_close(&self) -> io::Result<()>;
 
-    /// Ends both directions at once. Reads and writes that wait in other threads return.
+    /// Ends both directions at once. Reads and writes that wait in other threads return. It is called by a
+    /// [`Closer`](crate::Closer), from any thread, perhaps more than once.
     ///
     /// # Errors
     /// What the transport says.
@@ -141,6 +151,10 @@ pub trait Stream: Send + Sync {
 
 /// What an authentication can be bound to ([RFC 5056](https://www.rfc-editor.org/rfc/rfc5056)), so that it is worth nothing
 /// to somebody who relays it: what both ends of one TLS connection know of it, under the names that these have there.
+///
+/// [`Debug`](fmt::Debug) shows the names alone. Both are empty outside of TLS.
+#[doc(alias = "tls-exporter")]
+#[doc(alias = "tls-server-end-point")]
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ChannelBindings {
@@ -153,6 +167,15 @@ pub struct ChannelBindings {
 
 impl ChannelBindings {
     /// Returns each that there is, with its name, the better ones first.
+    ///
+    /// ```
+    /// use mconnect_core::ChannelBindings;
+    ///
+    /// let mut bindings = ChannelBindings::default();
+    /// assert_eq!(bindings.iter().count(), 0);
+    /// bindings.tls_server_end_point = Some(vec![7; 32]);
+    /// assert_eq!(bindings.iter().next(), Some(("tls-server-end-point", &[7; 32][..])));
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
         let all = [("tls-exporter", &self.tls_exporter), ("tls-server-end-point", &self.tls_server_end_point)];
         all.into_iter().filter_map(|(name, data)| Some((name, data.as_deref()?)))
@@ -239,7 +262,20 @@ pub struct Pair<R, W> {
 }
 
 impl<R: Read + Send, W: Write + Send> Pair<R, W> {
-    /// Makes a stream that reads from `reader` and writes to `writer`. Half-closing it drops `writer`.
+    /// Makes a stream that reads from `reader` and writes to `writer`. Half-closing it drops `writer`. A session of
+    /// bytes that were kept, say:
+    ///
+    /// ```
+    /// use mconnect_core::{Error, Pair, Session};
+    ///
+    /// let said = &b"220 ready\r\n250 ok\r\n"[..];
+    /// let mut session = Session::from_stream(Pair::new(said, std::io::sink()), "a transcript");
+    /// session.greeting()?.require(220)?;
+    /// session.send_line("NOOP")?;
+    /// session.read_reply()?.require(250)?;
+    /// assert!(matches!(session.read_reply(), Err(Error::Closed { .. })), "it ends there");
+    /// # Ok::<(), mconnect_core::Error>(())
+    /// ```
     pub fn new(reader: R, writer: W) -> Self {
         Self { reader: Mutex::new(reader), writer: Mutex::new(Some(writer)) }
     }
@@ -287,6 +323,19 @@ impl<R, W> fmt::Debug for Pair<R, W> {
 
 /// How a connection inside TLS ended without the farewell that TLS has, its close_notify: the error, of kind
 /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), of a read from a [`Stream`] then.
+///
+/// ```
+/// use std::io;
+///
+/// use mconnect_core::Truncation;
+///
+/// // A TLS of one's own says so.
+/// let error = io::Error::from(Truncation::InsideRecord);
+/// assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+/// assert_eq!(Truncation::of(&error), Some(Truncation::InsideRecord));
+/// assert_eq!(Truncation::of(&io::ErrorKind::UnexpectedEof.into()), None);
+/// ```
+#[doc(alias = "close_notify")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Truncation {
     /// After a whole record.
@@ -320,6 +369,7 @@ pub(crate) fn left(deadline: Option<Instant>) -> io::Result<Option<Duration>> {
     }
 }
 
+/// Takes a lock that nobody waits for.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

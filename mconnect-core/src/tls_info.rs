@@ -21,25 +21,40 @@ use crate::protocol::Visible;
 ///
 /// [`Display`](fmt::Display) has it on one line: `TLS 1.3, TLS_AES_256_GCM_SHA384, X25519; certificate for
 /// mx.example.org, issued by CN=Some CA, expires in 29 days; verified`.
+///
+/// A report of one's own takes what it needs:
+///
+/// ```
+/// use mconnect_core::tls_info::Info;
+///
+/// fn report(info: &Info) -> String {
+///     let expiry = info.certificates.first().map(|leaf| leaf.days_left(std::time::SystemTime::now()));
+///     match (info.is_verified(), expiry) {
+///         (true, Some(days @ ..14)) => format!("{}: renew it, {days} days are left", info.name),
+///         (true, _) => format!("{}: {} with {}", info.name, info.version, info.suite),
+///         (false, _) => format!("{}: {}", info.name, info.reason()),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Info {
-    /// The protocol: `TLS 1.3`.
+    /// The protocol: `TLS 1.3` or `TLS 1.2`.
     pub version: String,
-    /// The cipher suite: `TLS_AES_128_GCM_SHA256`.
+    /// The cipher suite, by its name in the registry: `TLS_AES_128_GCM_SHA256`.
     pub suite: String,
-    /// The key exchange: `X25519`.
+    /// The key exchange: `X25519`. `None` if it is not known.
     pub key_exchange: Option<String>,
-    /// The name that was asked for.
+    /// The name that was asked for, and that the certificate is to hold.
     pub name: String,
-    /// The server's certificates, its own first.
+    /// The server's certificates, its own first, in the order in which it showed them.
     pub certificates: Vec<Certificate>,
     /// Everything that is wrong with them; nothing if the server is verified.
     pub problems: Vec<Problem>,
 }
 
 impl Info {
-    /// Says whether the server is the one that was asked for.
+    /// Says whether the server is the one that was asked for: nothing is wrong.
     #[must_use]
     pub fn is_verified(&self) -> bool {
         self.problems.is_empty()
@@ -53,7 +68,7 @@ impl Info {
         lines.map(|line| Visible(line.as_bytes()).to_string()).collect::<Vec<_>>().join("\n")
     }
 
-    /// Returns what is wrong, in words.
+    /// Returns what is wrong, in words, joined by `; `; an empty text if nothing is.
     pub fn reason(&self) -> String {
         self.problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
     }
@@ -91,9 +106,10 @@ pub struct Certificate {
     pub der: Vec<u8>,
     /// Whom it names, as [RFC 4514](https://www.rfc-editor.org/rfc/rfc4514) writes names.
     pub subject: String,
-    /// Who signed it.
+    /// Who signed it, as [`subject`](Self::subject) is written. That it did is not proven by this.
     pub issuer: String,
-    /// The hosts it is for: names and addresses of its subjectAltName.
+    /// The hosts it is for: names and addresses of its subjectAltName, `*.example.org` as it stands there. A host in
+    /// the subject alone does not count ([RFC 9525](https://www.rfc-editor.org/rfc/rfc9525)).
     pub names: Vec<String>,
     /// The beginning of its validity.
     pub not_before: SystemTime,
@@ -101,7 +117,7 @@ pub struct Certificate {
     pub not_after: SystemTime,
     /// The kind and size of its public key: `RSA 2048`, `ECDSA P-256`, `Ed25519`.
     pub key: String,
-    /// The algorithm of the signature on it.
+    /// The algorithm of the signature on it: `ECDSA with SHA-256`, `RSA with SHA-256`.
     pub signature: String,
     /// The SHA-256 fingerprint of the whole.
     pub fingerprint: Fingerprint,
@@ -163,14 +179,32 @@ impl fmt::Debug for Fingerprint {
 }
 
 impl Certificate {
-    /// Says whether it names itself as its issuer.
+    /// Says whether it names itself as its issuer, as roots do, and what is self-signed.
     #[must_use]
     pub fn is_self_issued(&self) -> bool {
         self.subject == self.issuer
     }
 
-    /// Returns how many whole days are left of its validity, below zero if it has expired: a warning below 14, say, comes in
-    /// time.
+    /// Returns how many whole days are left of its validity, below zero if it has expired: a warning below 14, say,
+    /// comes in time. On its last day that is 0.
+    ///
+    /// ```
+    /// # #[cfg(all(feature = "server", feature = "tls"))] {
+    /// # use mconnect_core::server::Authority;
+    /// # use mconnect_core::tls::rustls::pki_types::{CertificateDer, pem::PemObject as _};
+    /// use std::time::Duration;
+    ///
+    /// use mconnect_core::tls::Certificate;
+    ///
+    /// let pem = Authority::new("Our Root").issue(["mx.example.org"]).pem();
+    /// let certificate = Certificate::from_der(&CertificateDer::from_pem_slice(pem.as_bytes())?);
+    /// let hour = Duration::from_secs(60 * 60);
+    /// assert_eq!(certificate.days_left(certificate.not_after - 25 * hour), 1);
+    /// assert_eq!(certificate.days_left(certificate.not_after - hour), 0);
+    /// assert_eq!(certificate.days_left(certificate.not_after + hour), -1);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn days_left(&self, now: SystemTime) -> i64 {
         match self.not_after.duration_since(now) {
             Ok(left) => i64::try_from(left.as_secs() / DAY).unwrap_or(i64::MAX),
@@ -206,6 +240,16 @@ impl Certificate {
 /// expired and be for another name, too.
 ///
 /// [`Display`](fmt::Display) has it in plain words, fit for a person and for one line.
+///
+/// | | who mends it |
+/// |---|---|
+/// | [`Expired`](Self::Expired), [`NotYetValid`](Self::NotYetValid) | the server's keeper; or the clock here is wrong |
+/// | [`WrongName`](Self::WrongName) | the server's keeper; or whoever asked for it by this name |
+/// | [`SelfSigned`](Self::SelfSigned), [`UnknownIssuer`](Self::UnknownIssuer) | whoever knows it: `Config::authorities`, `Config::pin` |
+/// | [`OtherKey`](Self::OtherKey) | nobody, before it is known why: it may be somebody else |
+/// | [`NoTrustStore`](Self::NoTrustStore) | this machine's keeper: `ca-certificates`, in most systems |
+#[doc(alias = "certificate error")]
+#[doc(alias = "verify")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]

@@ -11,9 +11,13 @@ use mconnect_core::{Action, Connect, DeadlinePassed, Error, Session, Timeouts};
 
 fn open(dialogue: &str) -> (Server, Session) {
     let server = Server::play(dialogue).unwrap();
-    let timeouts = Timeouts::default().replies(Duration::from_millis(100));
-    let session = Connect::new("127.0.0.1", server.port()).timeouts(timeouts).open().unwrap();
+    let session = Connect::new("127.0.0.1", server.port()).open().unwrap();
     (server, session)
+}
+
+/// When to give up a server that says no more.
+fn soon() -> Option<Instant> {
+    Instant::now().checked_add(Duration::from_millis(100))
 }
 
 #[test]
@@ -30,6 +34,7 @@ fn a_pipeline_that_breaks_off_is_what_broke_it_off() {
 
     let (server, mut session) = open("S: 220 hi\nC: A\nC: *silence 1 s*");
     session.read_reply().unwrap();
+    session.set_deadline(soon());
     let error = session.pipeline_anyway(["A"]).unwrap_err();
     assert!(error.is_timeout() && error.is_temporary() && error.has_sent(), "{error}");
     drop(session);
@@ -162,8 +167,9 @@ fn an_error_says_which_reply_did_not_come_and_in_which_phase_it_was_asked_for() 
     ];
     for (dialogue, act, words, phase) in cases {
         let (server, mut session) = open(dialogue);
-        if dialogue.starts_with('S') {
-            session.greeting().unwrap();
+        match dialogue.starts_with('S') {
+            true => drop(session.greeting().unwrap()),
+            false => session.set_deadline(soon()),
         }
         let error = act(&mut session);
         let told = error.chain();
@@ -189,6 +195,7 @@ fn a_server_that_closed_before_a_command_is_told_in_the_phase_of_the_command() {
 #[test]
 fn a_command_in_an_error_is_visible_and_not_longer_than_a_line() {
     let (server, mut session) = greeted("S: 220 hi\nC: *close*");
+    session.set_deadline(soon());
     let error = session.command(format!("NOOP \x1b[2J{}", "x".repeat(500))).unwrap_err().to_string();
     assert!(error.starts_with("no reply to NOOP \\x1b[2Jxxx") && error.contains("xxx... from 127"), "{error}");
     drop(server.join());

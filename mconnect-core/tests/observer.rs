@@ -48,6 +48,17 @@ fn an_observer_is_told_which_side_closed() {
 }
 
 #[test]
+fn an_observer_is_told_of_the_end_once_however_often_it_is_read() {
+    let server = Server::play("S: 220 hi\nS: *close*").unwrap();
+    let (connect, notes) = noting("127.0.0.1", server.port(), end);
+    let (mut reader, _writer) = connect.open().unwrap().into_raw();
+    let mut buffer = [0; 64];
+    while reader.receive(&mut buffer).unwrap() > 0 {}
+    assert_eq!(reader.receive(&mut buffer).unwrap(), 0);
+    assert_eq!(*notes.lock().unwrap(), ["ended"]);
+}
+
+#[test]
 fn what_is_hidden_is_not_shown() {
     let server = Server::start().unwrap();
     let (connect, notes) = noting("127.0.0.1", server.port(), |event| match event {

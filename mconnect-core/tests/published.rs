@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mconnect_core::dialogue::{Dialogue, Player};
-use mconnect_core::protocol::{Code, Limits, Meaning, Reply, Request};
+use mconnect_core::protocol::{Code, Limits, Meaning, Reply, Request, Tracker};
 use mconnect_core::script::{Pace, Rules, Script};
-use mconnect_core::{Connect, Error, Session, Timeouts};
+use mconnect_core::{Connect, Error, RawReader, RawWriter, Reader, Session, Timeouts, Writer};
 
 /// A type that any module of the library makes public.
 struct Type {
@@ -128,4 +128,16 @@ fn what_says_whether_it_worked_cannot_be_forgotten(session: Session, other: Sess
     Timeouts::default().replies(Duration::ZERO);
     #[expect(unused_must_use)]
     Limits::default().lines(1);
+}
+
+#[test]
+fn sessions_and_what_comes_of_them_may_go_to_another_thread() {
+    fn may_go<T: Send + 'static>() {}
+    may_go::<Connect>();
+    may_go::<Session>();
+    may_go::<(Reader, Writer)>();
+    may_go::<(RawReader, RawWriter)>();
+    may_go::<Result<Reply, Error>>();
+    may_go::<Tracker>();
+    may_go::<Script>();
 }

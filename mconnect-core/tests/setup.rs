@@ -163,7 +163,7 @@ mod secure {
     #[test]
     fn who_authenticated_is_known_by_every_mechanism_and_no_password_is_in_a_transcript() {
         let mechanisms = mconnect_core::auth::Mechanism::ALL;
-        let server = Setup::new().require_tls().auth_by([("a,b=c", "pencil")], &mechanisms).start().unwrap();
+        let server = Setup::new().require_tls().auth_by([("a,b=c", "pencil")], mechanisms).start().unwrap();
         for mechanism in mechanisms {
             plays(
                 &server,

@@ -197,7 +197,7 @@ fn dialogue_of(request: Request, lines: &[String]) -> String {
 fn cases(modes: &[Mode]) -> Vec<Case> {
     let codes = || CODES.map(|number| Code::new(number).unwrap());
     let of = |request| codes().into_iter().flat_map(move |code| modes.iter().map(move |mode| (request, code, *mode)));
-    let all = Request::ALL.into_iter().flat_map(of);
+    let all = Request::ALL.iter().copied().flat_map(of);
     all.map(|(request, code, mode)| Case { request, code, mode, is_last: false }).collect()
 }
 

@@ -125,6 +125,6 @@ fn check(request: Request, code: u16, mode: Mode) {
 fn what_is_typed_or_pasted_goes_on_only_where_it_was_granted() {
     let modes = [Mode::Pasted, Mode::TypedAhead, Mode::Dumb, Mode::Json];
     let of = |request| CODES.into_iter().flat_map(move |code| modes.map(|mode| (request, code, mode)));
-    let cases: Vec<_> = Request::ALL.into_iter().flat_map(of).collect();
+    let cases: Vec<_> = Request::ALL.iter().copied().flat_map(of).collect();
     for_each(&cases, |(request, code, mode)| check(*request, *code, *mode));
 }

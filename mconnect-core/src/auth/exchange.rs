@@ -9,7 +9,8 @@ use super::{AuthError, Credentials, Mechanism, decode, encode};
 use crate::protocol::{Code, Extensions};
 use crate::stream::ChannelBindings;
 
-/// An exchange under way: for a loop of one's own; [`Session::authenticate`](crate::Session::authenticate) does all of it.
+/// An exchange under way: for a loop of one's own; [`Session::authenticate`](crate::Session::authenticate) does all of
+/// it. It serves once.
 ///
 /// ```text
 ///   command ──► AUTH MECHANISM [initial]
@@ -31,6 +32,11 @@ use crate::stream::ChannelBindings;
 /// assert_eq!(*password, encode(b"pencil"));
 /// assert_eq!(exchange.next(Code::AUTHENTICATED, b"welcome"), AuthStep::Granted);
 /// ```
+///
+/// For another protocol than SMTP, [`initial`](Self::initial) and [`answer`](Self::answer) are the messages of the
+/// mechanism by themselves, without base64.
+#[doc(alias = "SASL")]
+#[doc(alias = "SCRAM")]
 pub struct Exchange {
     mechanism: Mechanism,
     credentials: Credentials,
@@ -47,7 +53,7 @@ pub struct Exchange {
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub enum AuthStep {
-    /// This line answers the challenge; it may be a secret.
+    /// This line answers the challenge; it may be a secret, and is wiped when it is dropped. Its CR LF is not in it.
     Answer(Zeroizing<String>),
     /// It has been granted, by 235.
     Granted,
@@ -60,7 +66,8 @@ pub enum AuthStep {
 }
 
 impl Exchange {
-    /// Begins an exchange.
+    /// Begins an exchange. Nothing is looked at: whether the server offers the mechanism, and whether there is TLS, is
+    /// the caller's to know.
     pub fn new(mechanism: Mechanism, credentials: &Credentials) -> Self {
         let scram = Hash::of(mechanism).map(|hash| Scram::new(hash, &credentials.user, nonce()));
         Self {
@@ -75,7 +82,8 @@ impl Exchange {
     }
 
     /// Says that somebody has named this mechanism: SCRAM without a bond to the TLS connection does not claim then that
-    /// the server offers none.
+    /// the server offers none. Without this, such an exchange fails with a server that offers one, as it should if that
+    /// was taken out of the offer on the way.
     #[must_use]
     pub fn named(mut self) -> Self {
         self.is_settled = self.mechanism.unbound().is_none();
@@ -83,7 +91,8 @@ impl Exchange {
     }
 
     /// Lets SCRAM answer a server that asks for fewer than 4,096 rounds, on which passwords are easily tried out
-    /// ([RFC 7677, section 4](https://www.rfc-editor.org/rfc/rfc7677#section-4)).
+    /// ([RFC 7677, section 4](https://www.rfc-editor.org/rfc/rfc7677#section-4)): inside TLS with a server that is
+    /// verified, say. More than 2,000,000 rounds, about a second of work, are never answered.
     #[must_use]
     pub fn allow_few_rounds(mut self) -> Self {
         if let Some(scram) = &mut self.scram {
@@ -92,13 +101,24 @@ impl Exchange {
         self
     }
 
-    /// Binds the exchange to the TLS connection, if its mechanism does that; a relay between cannot make use of it then.
-    /// SCRAM without a bond tells the server that it would have been possible, if it was and the server has offered none: a
-    /// server that did offer one knows then that somebody took it out
-    /// ([RFC 5802, section 6](https://www.rfc-editor.org/rfc/rfc5802#section-6)). Sessions do this themselves.
+    /// Binds the exchange to the TLS connection, if its mechanism does that; a relay between cannot make use of it
+    /// then. SCRAM without a bond tells the server that it would have been possible, if it was and the server has
+    /// offered none: a server that did offer one knows then that somebody took it out
+    /// ([RFC 5802, section 6](https://www.rfc-editor.org/rfc/rfc5802#section-6)). Sessions do this themselves. A second
+    /// call does nothing, and neither does one for another mechanism than SCRAM.
+    ///
+    /// | mechanism | `channel` has | the first message begins with |
+    /// |---|---|---|
+    /// | -PLUS | tls-exporter | `p=tls-exporter` |
+    /// | -PLUS | tls-server-end-point alone | `p=tls-server-end-point` |
+    /// | -PLUS | nothing | it is an error |
+    /// | the others | tls-exporter, and no -PLUS was offered | `y` |
+    /// | the others | anything else, or it was [named](Self::named) | `n` |
     ///
     /// # Errors
     /// [`AuthError::Unbindable`] if there is nothing to bind to.
+    #[doc(alias = "channel binding")]
+    #[doc(alias = "-PLUS")]
     pub fn bind(&mut self, channel: &ChannelBindings, offered: Option<&Extensions>) -> Result<(), AuthError> {
         let Some(scram) = self.scram.as_mut().filter(|_| !self.is_settled) else { return Ok(()) };
         let is_any_offered =
@@ -115,7 +135,8 @@ impl Exchange {
         Ok(())
     }
 
-    /// Names the host that OAUTHBEARER tells.
+    /// Names the host that OAUTHBEARER tells
+    /// ([RFC 7628, section 3.1](https://www.rfc-editor.org/rfc/rfc7628#section-3.1)); the others tell none.
     #[must_use]
     pub fn host(mut self, host: &str) -> Self {
         self.host = host.to_owned();
@@ -127,7 +148,15 @@ impl Exchange {
         self.mechanism
     }
 
-    /// Returns the initial response, if the mechanism has one.
+    /// Returns the initial response, if the mechanism has one: all but LOGIN and CRAM-MD5. It is what it is before
+    /// base64.
+    ///
+    /// ```
+    /// use mconnect_core::auth::{Credentials, Exchange, Mechanism};
+    ///
+    /// let exchange = Exchange::new(Mechanism::Plain, &Credentials::new("tim", "tanstaaftanstaaf"));
+    /// assert_eq!(exchange.initial().unwrap().as_slice(), b"\0tim\0tanstaaftanstaaf");
+    /// ```
     pub fn initial(&self) -> Option<Zeroizing<Vec<u8>>> {
         let Credentials { user, secret } = &self.credentials;
         let response = match self.mechanism {
@@ -147,7 +176,8 @@ impl Exchange {
         Some(Zeroizing::new(response.into_bytes()))
     }
 
-    /// Returns the answer to a challenge.
+    /// Returns the answer to a challenge, both without base64. Each call is one round. SCRAM and CRAM-MD5 look at the
+    /// challenge; to XOAUTH2 and OAUTHBEARER it is why the server refuses, and the answer lets it end with its reply.
     ///
     /// # Errors
     /// [`AuthError`]: the exchange has to be cancelled, with `*`.
@@ -170,9 +200,16 @@ impl Exchange {
         Ok(Zeroizing::new(answer))
     }
 
-    /// Returns the command that begins: AUTH, the mechanism, and the initial response if there is one. One that is too long
-    /// for a command answers the first challenge instead
-    /// ([RFC 4954, section 4](https://www.rfc-editor.org/rfc/rfc4954#section-4)).
+    /// Returns the command that begins: AUTH, the mechanism, and the initial response if there is one, in base64 and
+    /// without CR LF. One that is too long for a command, of more than 510 octets, answers the first challenge instead
+    /// ([RFC 4954, section 4](https://www.rfc-editor.org/rfc/rfc4954#section-4)); an empty one is `=`.
+    ///
+    /// ```
+    /// use mconnect_core::auth::{Credentials, Exchange, Mechanism};
+    ///
+    /// let mut exchange = Exchange::new(Mechanism::Plain, &Credentials::new("tim", "tan"));
+    /// assert_eq!(*exchange.command(), "AUTH PLAIN AHRpbQB0YW4=");
+    /// ```
     pub fn command(&mut self) -> Zeroizing<String> {
         let name = self.mechanism.name();
         let Some(initial) = self.initial() else { return Zeroizing::new(format!("AUTH {name}")) };
@@ -183,7 +220,8 @@ impl Exchange {
         if self.owes_initial { Zeroizing::new(format!("AUTH {name}")) } else { command }
     }
 
-    /// Says what is to be done after a reply to the line before, from its code and its text.
+    /// Says what is to be done after a reply to the line before, from its code and its text. The text is that of the
+    /// reply's lines, in base64 for a 334; of any other it is not looked at.
     pub fn next(&mut self, code: Code, text: &[u8]) -> AuthStep {
         let is_unproven = self.scram.as_ref().is_some_and(|scram| !scram.is_proven());
         match code {

@@ -1,4 +1,5 @@
-//! AUTH ([RFC 4954](https://www.rfc-editor.org/rfc/rfc4954)): SASL mechanisms as values that turn challenges into answers.
+//! AUTH ([RFC 4954](https://www.rfc-editor.org/rfc/rfc4954)): SASL mechanisms as values that turn challenges into
+//! answers.
 //!
 //! ```text
 //!   Credentials ─┐             AUTH name initial ►
@@ -6,6 +7,27 @@
 //!   Mechanism ───┘             answer ►               for its command, and for what comes next
 //!                              ◄ 235
 //! ```
+//!
+//! Which mechanisms there are, and what each of them gives away, is in [`Mechanism`] and in the table of
+//! [`sasl`](crate::sasl).
+//!
+//! # What is kept secret, and what is not
+//! * Passwords and tokens are overwritten when they have served, and so are the lines that hold them. Observers, errors
+//!   and [`Debug`](fmt::Debug) do not show them.
+//! * PLAIN, LOGIN, XOAUTH2 and OAUTHBEARER send the secret itself. Nothing here keeps it from going out in the clear:
+//!   [`Mechanism::sends_secret`] says so, and whether there is TLS the caller knows.
+//! * Names and passwords of SCRAM go through SASLprep ([RFC 4013](https://www.rfc-editor.org/rfc/rfc4013)), those of
+//!   the others go as they are.
+//!
+//! # What ends an exchange
+//! | the server says | it ends with | the session |
+//! |---|---|---|
+//! | 235 | the reply; for SCRAM, only if the server has proven that it knows the password, too | may go on |
+//! | 4yz, 5yz | the reply, a value | may go on, with another mechanism, say |
+//! | a challenge that is none, or one that is refused here | `*`, and [`Error::Auth`] | may go on |
+//! | 235 without a proof | [`Error::Auth`] | is not to be trusted: close it |
+//!
+//! Users and passwords for a test are those of `server::Setup::auth` (feature `server`).
 
 mod exchange;
 mod scram;
@@ -30,7 +52,18 @@ use crate::error::{Action, Error};
 use crate::protocol::Reply;
 use crate::session::{Blocking, Drive, Session, ready};
 
-/// Who one is, and how one proves it. [`Debug`](fmt::Debug) does not show the secret, and it is wiped in the end.
+/// Who one is, and how one proves it. [`Debug`](fmt::Debug) does not show the secret, and it is wiped in the end, in
+/// every clone.
+///
+/// ```
+/// use mconnect_core::auth::Credentials;
+///
+/// let credentials = Credentials::new("tim", "tanstaaftanstaaf");
+/// assert_eq!(format!("{credentials:?}"), r#"Credentials { user: "tim", .. }"#);
+/// ```
+#[doc(alias = "password")]
+#[doc(alias = "token")]
+#[doc(alias = "user")]
 #[derive(Clone)]
 pub struct Credentials {
     user: String,
@@ -38,7 +71,8 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Takes a user's name and secret: a password or a token.
+    /// Takes a user's name and secret: a password or, for XOAUTH2 and OAUTHBEARER, a token. EXTERNAL takes none: an
+    /// empty one. The caller's own copy is the caller's to wipe.
     pub fn new(user: &str, secret: &str) -> Self {
         Self { user: user.to_owned(), secret: Zeroizing::new(secret.to_owned()) }
     }
@@ -74,9 +108,13 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
+    /// Each reply has the time of a command. After it, the session goes on as before: no security layer of SASL's is
+    /// spoken.
+    ///
     /// # Errors
-    /// [`Error::Auth`] if there is nothing to bind the exchange to, if a challenge cannot be answered, after cancelling, or
-    /// if the server granted without having proven itself; otherwise as [`command`](Self::command).
+    /// [`Error::Auth`] if there is nothing to bind the exchange to, with nothing sent; if a challenge cannot be
+    /// answered, after cancelling; or if the server granted without having proven itself. Otherwise as
+    /// [`command`](Self::command).
     #[doc(alias = "AUTH")]
     #[doc(alias = "login")]
     #[doc(alias = "SASL")]
@@ -84,7 +122,26 @@ impl Session {
         self.authenticate_with(exchange, |_| {})
     }
 
-    /// Does the same, and shows every reply, as it comes.
+    /// Does the same, and shows every reply, as it comes, the one to a `*` with them: for a program that tells what is
+    /// going on. Challenges are in base64 ([`decode`]).
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::auth::{Credentials, Exchange, Mechanism};
+    /// use mconnect_core::{Connect, server::Setup};
+    ///
+    /// let server = Setup::new().auth([("user", "pencil")]).start()?;
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.greeting()?.require(220)?;
+    /// session.hello("client.example")?.require()?;
+    /// let exchange = Exchange::new(Mechanism::CramMd5, &Credentials::new("user", "wrong"));
+    /// let mut codes = Vec::new();
+    /// let refused = session.authenticate_with(exchange, |reply| codes.push(reply.code().number()))?;
+    /// assert_eq!((codes, refused.code().number()), (vec![334, 535], 535));
+    /// # session.quit()?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`authenticate`](Self::authenticate).
@@ -92,6 +149,7 @@ impl Session {
         ready(self.authenticate_by(&Blocking, exchange, see))
     }
 
+    /// Each line of the exchange is a command, and its reply says what comes next.
     async fn authenticate_by(
         &mut self,
         drive: &impl Drive,
@@ -121,12 +179,21 @@ impl Session {
     }
 }
 
-/// Reads base64, as challenges are written.
+/// Reads base64 ([RFC 4648](https://www.rfc-editor.org/rfc/rfc4648)), as challenges are written, with its padding;
+/// white space around it is left out. `None` if it is none.
+///
+/// ```
+/// use mconnect_core::auth::{decode, encode};
+///
+/// assert_eq!(decode(b"VXNlcm5hbWU6").as_deref(), Some(&b"Username:"[..]));
+/// assert_eq!(decode(b"Username:"), None);
+/// assert_eq!(encode(b"Username:"), "VXNlcm5hbWU6");
+/// ```
 pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     Base64::decode_vec(std::str::from_utf8(text.trim_ascii()).ok()?).ok()
 }
 
-/// Writes base64.
+/// Writes base64, in one line, with its padding.
 pub fn encode(bytes: &[u8]) -> String {
     Base64::encode_string(bytes)
 }

@@ -1,4 +1,14 @@
 //! SCRAM ([RFC 5802](https://www.rfc-editor.org/rfc/rfc5802), [RFC 7677](https://www.rfc-editor.org/rfc/rfc7677)).
+//!
+//! ```text
+//!   client                                     server
+//!   n,,n=user,r=NONCE                    ──►
+//!                                        ◄──   r=NONCEmore,s=SALT,i=4096     round 1
+//!   c=biws,r=NONCEmore,p=PROOF           ──►
+//!                                        ◄──   v=SIGNATURE                   round 2: the server's proof
+//!   (empty)                              ──►
+//! ```
+//! A 235 counts only after the server's proof: without it, whoever answers has not shown to know the password.
 
 use std::borrow::Cow;
 use std::num::NonZeroU32;
@@ -10,7 +20,7 @@ use zeroize::Zeroizing;
 use super::{AuthError, Mechanism, decode, encode};
 use crate::sasl::FEWEST_ROUNDS;
 
-/// The client's side.
+/// The client's side. The password is not in it: it is handed in for an answer.
 pub(super) struct Scram {
     hash: Hash,
     pub binding: Binding,
@@ -25,6 +35,7 @@ pub(super) struct Scram {
 
 /// What binds an exchange to its channel ([RFC 5802, section 6](https://www.rfc-editor.org/rfc/rfc5802#section-6)).
 pub(super) enum Binding {
+    /// Nothing: the mechanism does not, or somebody wants it so.
     Nothing,
     /// Nothing, since the server has offered no mechanism for it.
     NotOffered,
@@ -48,10 +59,12 @@ impl Scram {
         Self { hash, binding, fewest_rounds, nonce, bare, expected: None, is_proven: false }
     }
 
+    /// Returns the first message.
     pub fn first(&self) -> String {
         self.header() + &self.bare
     }
 
+    /// Answers a message of the server's: its first, and the one with its proof.
     pub fn answer(
         &mut self,
         round: usize,
@@ -76,6 +89,7 @@ impl Scram {
         }
     }
 
+    /// Says whether the server has shown that it knows the password.
     pub fn is_proven(&self) -> bool {
         self.is_proven
     }
@@ -156,6 +170,7 @@ impl Hash {
         self.hmac(&self.hmac(salted, b"Server Key"), message.as_bytes())
     }
 
+    /// HMAC ([RFC 2104](https://www.rfc-editor.org/rfc/rfc2104)) with this hash.
     fn hmac(self, key: &[u8], message: &[u8]) -> Vec<u8> {
         let algorithm = match self {
             Self::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
@@ -165,8 +180,8 @@ impl Hash {
     }
 }
 
-/// Returns a name or a password as SASLprep makes it ([RFC 4013](https://www.rfc-editor.org/rfc/rfc4013)), so that it is the
-/// same however it was typed. What must not be in one stays as it is: it is the server's to refuse that.
+/// Returns a name or a password as SASLprep makes it ([RFC 4013](https://www.rfc-editor.org/rfc/rfc4013)), so that it
+/// is the same however it was typed. What must not be in one stays as it is: it is the server's to refuse that.
 fn prepared(text: &str) -> Cow<'_, str> {
     stringprep::saslprep(text).unwrap_or(Cow::Borrowed(text))
 }

@@ -1,4 +1,7 @@
 //! Opening, by calls that block.
+//!
+//! What waits can be ended by a [`Closer`]: the resolver's thread by an answer in its place, and a connection under way
+//! by shutting its socket down.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
@@ -8,7 +11,7 @@ use std::time::Duration;
 
 use socket2::Socket;
 
-use super::{Dial, closed_here, or_reset};
+use super::opening::{Dial, closed_here, or_reset};
 use crate::closer::Closer;
 use crate::session::Blocking;
 
@@ -26,6 +29,8 @@ impl Dial for Blocking {
         answers.recv_timeout(timeout).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
+    /// Connects within a time. A closer that comes too late to shut the socket down finds it gone; one that holds it
+    /// just then has closed it.
     async fn connect(
         &self,
         socket: Socket,

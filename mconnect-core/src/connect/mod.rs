@@ -1,32 +1,85 @@
 //! Opening a connection: a name, its addresses in turn, every attempt reported.
+//!
+//! ```text
+//!   Connect ── open, open_with ────────► Blocking ─┐
+//!           ── open_async, ..._with ───► Awaiting ─┴─ Dial ──► opening: resolve ──► attempt, attempt, ... ──► Session
+//!           ── over, over_async ───────────────────────────────────────────────────────────────────────────► Session
+//! ```
+//! What is set here is plain data, and touches nothing; the loop over the addresses is one, and waits in the two calls
+//! of a [`Dial`](opening::Dial).
 
 mod blocking;
+mod opening;
+mod port;
 #[cfg(feature = "tokio")]
 mod tokio;
 
 use std::fmt;
-use std::fs;
-use std::io;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Protocol, Socket, Type};
-
 use crate::closer::Closer;
-use crate::error::{Attempt, DeadlinePassed, Error, Peer};
+use crate::error::{Error, Peer};
 use crate::observer::{Both, Event, Observer};
 use crate::protocol::Limits;
 use crate::session::{Blocking, Session, Settings, Timeouts, ready};
 use crate::stream::Stream;
+use opening::Opened;
+pub use port::port;
 
-/// How to reach a server.
+/// How to reach a server, and what the session with it is to be like. Nothing happens before it is opened, and it may
+/// be opened again and again: keep one, or clones of it, for each server.
 ///
 /// ```no_run
 /// use mconnect_core::{Connect, Family};
 ///
 /// let session = Connect::new("mx.example.org", 25).family(Family::V6).open()?;
 /// # Ok::<(), mconnect_core::Error>(())
+/// ```
+///
+/// | | by default |
+/// |---|---|
+/// | [`family`](Self::family), [`addresses`](Self::addresses), [`source`](Self::source) | every address that the system's resolver returns, in its order, from any of this machine's |
+/// | [`timeouts`](Self::timeouts) | those of RFC 5321: see [`Timeouts`] |
+/// | [`deadline`](Self::deadline) | none, beside those of the stages |
+/// | [`limits`](Self::limits) | 64 KiB a line, 10,000 lines and 4 MiB a reply: see [`Limits`] |
+/// | [`observer`](Self::observer) | nobody |
+///
+/// # How it is opened
+/// ```text
+///   name ──► resolve ──► addresses, those of the family that is wanted
+///                             │ the first
+///                             ▼
+///                    attempt: 30 s each, 2 min in all ── connected ──► Session; the greeting is due
+///                             │ failed
+///                             ▼
+///                         the next ... ──► Error::Connect, with every attempt
+/// ```
+/// Addresses are tried one after the other, never two at once. Each socket has keep-alive set, so that a server that is
+/// gone is found out in the end, and its small writes are not held back (TCP_NODELAY).
+///
+/// MX records are not looked up: the host is the server, and not the domain of a mail address. To try several servers,
+/// ask [`Error::has_sent`](crate::Error::has_sent) and [`is_temporary`](crate::Error::is_temporary) of the error:
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// # let server = mconnect_core::server::Server::start()?;
+/// # // Nobody listens there.
+/// # let nobody = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+/// use mconnect_core::{Connect, Error};
+///
+/// let mut session = None;
+/// for (host, port) in [("127.0.0.1", nobody), ("127.0.0.1", server.port())] {
+///     match Connect::new(host, port).open() {
+///         Ok(opened) => session = Some(opened),
+///         Err(error @ Error::Connect { .. }) if !error.has_sent() => eprintln!("{}", error.chain()),
+///         Err(error) => return Err(error.into()),
+///     }
+/// }
+/// assert!(session.is_some());
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[doc(alias = "client")]
 #[doc(alias = "dial")]
@@ -45,7 +98,7 @@ pub struct Connect {
     settings: Settings,
 }
 
-/// Which addresses may be used.
+/// Which addresses may be used. An address literal of the other family is not connected to, either.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Family {
     /// IPv4 and IPv6, in the resolver's order.
@@ -59,7 +112,9 @@ pub enum Family {
 
 impl Connect {
     /// Names a server: a host name, an IPv4 address, or an IPv6 address with or without brackets, perhaps with a scope
-    /// (`[fe80::1%eth0]`), and a port; see [`port`] for the name of one.
+    /// (`[fe80::1%eth0]`), and a port; see [`port`](fn@port) for the name of one. A name goes to the system's resolver
+    /// as it is: one in other letters than ASCII has to be in A-labels before (see [`known_as`](Self::known_as)).
+    /// Whether it can be one at all is seen when it is opened.
     pub fn new(host: &str, port: u16) -> Self {
         let host = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host);
         Self {
@@ -74,45 +129,75 @@ impl Connect {
         }
     }
 
-    /// Tells in messages how people know the host, too: its name in the letters of their language, where the name here is
-    /// the one that is looked up, in A-labels ([RFC 5890](https://www.rfc-editor.org/rfc/rfc5890#section-2.3.2.1)).
+    /// Tells in messages how people know the host, too: its name in the letters of their language, where the name here
+    /// is the one that is looked up, in A-labels ([RFC 5890](https://www.rfc-editor.org/rfc/rfc5890#section-2.3.2.1)).
+    ///
+    /// ```
+    /// use mconnect_core::Connect;
+    ///
+    /// let connect = Connect::new("xn--mller-kva.invalid", 25).known_as("m\u{fc}ller.invalid").addresses([]);
+    /// let error = connect.open().unwrap_err();
+    /// assert_eq!(error.to_string(), "cannot connect to xn--mller-kva.invalid (m\u{fc}ller.invalid), port 25");
+    /// ```
     #[must_use]
     pub fn known_as(mut self, name: &str) -> Self {
         self.known_as = Some(name.into());
         self
     }
 
-    /// Uses these addresses, in this order, and resolves nothing.
+    /// Uses these addresses, in this order, and resolves nothing; their ports count, and the one of [`new`](Self::new)
+    /// is for messages only. Those of a [`family`](Self::family) that is not wanted are left out. For a resolver of
+    /// one's own, for a test that is to meet a server by its real name:
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// use mconnect_core::Connect;
+    ///
+    /// let mut session = Connect::new("mx.example.org", 25).addresses([server.address()]).open()?;
+    /// session.greeting()?.require(220)?;
+    /// assert_eq!(session.peer().name(), "mx.example.org");
+    /// assert_eq!(session.peer().address(), Some(server.address()));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "resolver")]
+    #[doc(alias = "hosts")]
     #[must_use]
     pub fn addresses(mut self, addresses: impl Into<Vec<SocketAddr>>) -> Self {
         self.addresses = Some(addresses.into());
         self
     }
 
-    /// Uses only addresses of this family.
+    /// Uses only addresses of this family. If there is none, opening fails with an [`Error::Connect`] that has no
+    /// attempts.
     #[must_use]
     pub fn family(mut self, family: Family) -> Self {
         self.family = family;
         self
     }
 
-    /// Connects from this address, and so only to addresses of its family.
+    /// Connects from this address, which has to be one of this machine, and so only to addresses of its family. The
+    /// port is the system's choice. If it is none of this machine, each attempt fails with
+    /// [`AddrNotAvailable`](std::io::ErrorKind::AddrNotAvailable).
+    #[doc(alias = "bind")]
     #[must_use]
     pub fn source(mut self, source: IpAddr) -> Self {
         self.source = Some(source);
         self
     }
 
-    /// Sets how long each stage may take.
+    /// Sets how long each stage may take: connecting, and all of the session after it.
     #[must_use]
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.settings.timeouts = timeouts;
         self
     }
 
-    /// Sets how long all of it may take, beside what the stages may: resolving, connecting, every exchange, the handshake
-    /// of TLS, closing. It counts from [`open`](Self::open) on; what waits then fails, and says that it was this
-    /// ([`Error::Timeout`], [`DeadlinePassed`]). See [`Session::set_deadline`] for another one later.
+    /// Sets how long all of it may take, beside what the stages may: resolving, connecting, every exchange, the
+    /// handshake of TLS, closing. It counts from [`open`](Self::open) on, anew each time; what waits then fails, and
+    /// says that it was this ([`Error::Timeout`], [`DeadlinePassed`](crate::DeadlinePassed)). See
+    /// [`Session::set_deadline`] for another one later. For a probe that has to be over in time:
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -122,20 +207,41 @@ impl Connect {
     /// session.quit()?;
     /// # Ok::<(), mconnect_core::Error>(())
     /// ```
+    #[doc(alias = "timeout")]
     #[must_use]
     pub fn deadline(mut self, all_of_it: Duration) -> Self {
         self.deadline = Some(all_of_it);
         self
     }
 
-    /// Sets how much the server may send.
+    /// Sets how much the server may send for one line and one reply. What is more is an [`Error::Limit`].
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.settings.limits = limits;
         self
     }
 
-    /// Shows everything that happens, from resolving on, to this observer, too: the ones before are told first.
+    /// Shows everything that happens, from resolving on, to this observer, too: the ones before are told first. All
+    /// sessions that this opens, and its clones, tell the same ones.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// use mconnect_core::dialogue::Recorder;
+    /// use mconnect_core::{Connect, Timings};
+    ///
+    /// let (timings, recorder) = (Timings::new(), Recorder::new());
+    /// let connect = Connect::new("127.0.0.1", server.port()).observer(timings.clone()).observer(recorder.clone());
+    /// let mut session = connect.open()?;
+    /// session.greeting()?;
+    /// session.quit()?;
+    /// assert_eq!(timings.all().len(), 3, "connecting, the greeting, QUIT");
+    /// assert!(recorder.text().contains("C: QUIT"));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "log")]
+    #[doc(alias = "trace")]
     #[must_use]
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
         self.settings.observer = Some(match self.settings.observer.take() {
@@ -145,71 +251,47 @@ impl Connect {
         self
     }
 
-    /// Connects to the first address that answers. The greeting is then the first reply of the session.
+    /// Connects to the first address that answers. The greeting is then the first reply of the session, and is not read
+    /// yet: TLS from the first byte on would come before it. This blocks; `open_async` (feature `tokio`) does not.
+    ///
+    /// The system's resolver has no deadline of its own: it works in a thread, which is left behind when the time is
+    /// up, and ends when the resolver does.
     ///
     /// # Errors
-    /// [`Error::Resolve`]; [`Error::Connect`] with every attempt; [`Error::Address`] if the host cannot be one.
+    /// [`Error::Resolve`] if the name has no address, or the resolver did not answer in time; [`Error::Connect`] with
+    /// every attempt; [`Error::Address`] if the host cannot be one: it is empty, or holds a NUL.
     pub fn open(&self) -> Result<Session, Error> {
         self.open_with(&Closer::new())
     }
 
-    /// Opens as [`open`](Self::open) does; the closer ends that, and the session after it, from another thread.
+    /// Opens as [`open`](Self::open) does; the closer ends that, and the session after it, from another thread. A
+    /// closer that was closed before ends it at once.
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    ///
+    /// use mconnect_core::{Closer, Connect, Error};
+    ///
+    /// let closer = Closer::new();
+    /// closer.close();
+    /// match Connect::new("mx.example.org", 25).open_with(&closer) {
+    ///     Err(Error::Resolve { source, .. }) => assert_eq!(source.kind(), ErrorKind::ConnectionAborted),
+    ///     other => panic!("{other:?}"),
+    /// }
+    /// ```
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// As [`open`](Self::open); what the closer ends fails with
+    /// [`ConnectionAborted`](std::io::ErrorKind::ConnectionAborted) as its cause.
     pub fn open_with(&self, closer: &Closer) -> Result<Session, Error> {
         let Opened { stream, peer, settings } = ready(self.open_by(&Blocking, closer))?;
         let local = stream.local_addr().ok();
         Ok(Session::new(Arc::new(stream), peer, local, settings, closer.clone()))
     }
 
-    /// Resolves and connects to the first address that answers, whoever waits for that.
-    async fn open_by<D: Dial>(&self, dial: &D, closer: &Closer) -> Result<Opened<D::Stream>, Error> {
-        let settings = self.settings();
-        let connect = Instant::now().checked_add(settings.timeouts.connect);
-        let until = |at: Instant| at.saturating_duration_since(Instant::now());
-        // What is left for connecting, and whether it is the deadline of the whole session that ends it.
-        let left = || match (connect.map(until), settings.deadline.map(|(at, _)| until(at))) {
-            (stage, Some(whole)) if stage.is_none_or(|stage| whole <= stage) => (whole, true),
-            (stage, _) => (stage.unwrap_or(Duration::MAX), false),
-        };
-        let mut addresses = match &self.addresses {
-            Some(addresses) => addresses.clone(),
-            None => self.resolve(dial, left(), closer).await?,
-        };
-        addresses.retain(|address| self.is_wanted(address.ip()));
-
-        let mut attempts = Vec::new();
-        let mut rest = addresses.iter().peekable();
-        while let Some(address) = rest.next() {
-            let peer = self.peer(Some(*address));
-            self.observe(&Event::Connecting { peer: &peer });
-            let start = Instant::now();
-            let (left_for_it, is_overall) = left();
-            let patience = left_for_it.min(settings.timeouts.attempt);
-            let attempt = self.attempt(dial, *address, patience, closer).await;
-            match attempt.map_err(|error| late(error, is_overall && patience == left_for_it)) {
-                Ok(stream) => {
-                    self.observe(&Event::Connected { peer: &peer });
-                    return Ok(Opened { stream, peer, settings });
-                }
-                Err(error) => {
-                    let is_closed = closer.is_closed();
-                    let has_next = rest.peek().is_some() && !is_closed && !left().0.is_zero();
-                    self.observe(&Event::ConnectFailed { peer: &peer, error: &error, has_next });
-                    attempts.push(Attempt { address: *address, error, took: start.elapsed() });
-                    if !has_next {
-                        break;
-                    }
-                }
-            }
-        }
-        Err(self.failed(attempts))
-    }
-
     /// Begins a session over a stream that is open already, with the settings of this; the host is its name in errors.
-    /// Nothing is resolved or connected to. LMTP over a UNIX socket, say
-    /// ([RFC 2033](https://www.rfc-editor.org/rfc/rfc2033)):
+    /// Nothing is resolved or connected to, and the observer is told of neither; a [`deadline`](Self::deadline) counts
+    /// from now on. LMTP over a UNIX socket, say ([RFC 2033](https://www.rfc-editor.org/rfc/rfc2033)):
     ///
     /// ```
     /// # #[cfg(unix)] {
@@ -240,81 +322,13 @@ impl Connect {
         Session::new(Arc::new(stream), peer, None, self.settings(), Closer::new())
     }
 
-    /// Returns what a session is opened with from now on.
+    /// Returns what a session is opened with from now on: the deadline of the whole begins here.
     fn settings(&self) -> Settings {
         let deadline = self.deadline.and_then(|after| Some((Instant::now().checked_add(after)?, after)));
         Settings { deadline, ..self.settings.clone() }
     }
 
-    fn is_wanted(&self, address: IpAddr) -> bool {
-        let is_of_family = match self.family {
-            Family::Any => true,
-            Family::V4 => address.is_ipv4(),
-            Family::V6 => address.is_ipv6(),
-        };
-        is_of_family && self.source.is_none_or(|source| source.is_ipv4() == address.is_ipv4())
-    }
-
-    async fn attempt<D: Dial>(
-        &self,
-        dial: &D,
-        address: SocketAddr,
-        timeout: Duration,
-        closer: &Closer,
-    ) -> io::Result<D::Stream> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_keepalive(true)?;
-        socket.set_tcp_nodelay(true)?;
-        if let Some(source) = self.source {
-            socket.bind(&SocketAddr::new(source, 0).into())?;
-        }
-        dial.connect(socket, address, timeout.clamp(LEAST_TIMEOUT, MOST_TIMEOUT), closer).await
-    }
-
-    async fn resolve(
-        &self,
-        dial: &impl Dial,
-        left: (Duration, bool),
-        closer: &Closer,
-    ) -> Result<Vec<SocketAddr>, Error> {
-        let (timeout, is_overall) = left;
-        if let Some(literal) = self.literal() {
-            return Ok(vec![literal]);
-        }
-        if self.host.is_empty() || self.host.contains('\0') {
-            return Err(Error::Address { what: format!("{:?}", self.host), kind: "host name" });
-        }
-        self.observe(&Event::Resolving { host: &self.host });
-        let resolved = dial.resolve(&self.host, self.port, timeout.min(MOST_TIMEOUT), closer).await;
-        let resolved = resolved.map_err(|error| late(error, is_overall));
-        let result = resolved.as_deref();
-        self.observe(&Event::Resolved { host: &self.host, result });
-        resolved.map_err(|source| Error::Resolve { peer: self.peer(None), is_temporary: is_temporary(&source), source })
-    }
-
-    fn literal(&self) -> Option<SocketAddr> {
-        let scoped = || format!("[{}]:{}", self.host, self.port).parse::<SocketAddrV6>().ok().map(SocketAddr::V6);
-        match self.host.parse::<IpAddr>() {
-            Ok(address) => Some(SocketAddr::new(address, self.port)),
-            Err(_) => scoped(),
-        }
-    }
-
-    fn failed(&self, attempts: Vec<Attempt>) -> Error {
-        let source = match attempts.last() {
-            Some(last) => again(&last.error),
-            None => {
-                let family = match (self.family, self.source) {
-                    (Family::V4, _) | (Family::Any, Some(IpAddr::V4(_))) => "IPv4",
-                    (Family::V6, _) | (Family::Any, Some(IpAddr::V6(_))) => "IPv6",
-                    (Family::Any, None) => "internet",
-                };
-                io::Error::new(io::ErrorKind::AddrNotAvailable, format!("it has no {family} address"))
-            }
-        };
-        Error::Connect { peer: self.peer(None), port: self.port, attempts, source }
-    }
-
+    /// Returns the other end, by the names that it has here.
     fn peer(&self, address: Option<SocketAddr>) -> Peer {
         Peer::known(self.host.as_str().into(), self.known_as.clone(), address)
     }
@@ -339,146 +353,5 @@ impl fmt::Debug for Connect {
             .field("timeouts", &self.settings.timeouts)
             .field("limits", &self.settings.limits)
             .finish_non_exhaustive()
-    }
-}
-
-/// What opening waits for.
-trait Dial {
-    type Stream;
-
-    async fn resolve(&self, host: &str, port: u16, timeout: Duration, closer: &Closer) -> io::Result<Vec<SocketAddr>>;
-
-    async fn connect(
-        &self,
-        socket: Socket,
-        address: SocketAddr,
-        timeout: Duration,
-        closer: &Closer,
-    ) -> io::Result<Self::Stream>;
-}
-
-/// A stream to one of the server's addresses, and what the session over it is opened with.
-struct Opened<S> {
-    stream: S,
-    peer: Peer,
-    settings: Settings,
-}
-
-/// Only a connection that was open can be reset: the server may have spoken before.
-fn or_reset(connected: io::Result<()>) -> io::Result<()> {
-    connected.or_else(|error| if error.kind() == io::ErrorKind::ConnectionReset { Ok(()) } else { Err(error) })
-}
-
-/// Reads a port: a number from 1 to 65535, or a service name, of mail or of `/etc/services`.
-///
-/// # Errors
-/// [`Error::Address`] if it is neither.
-pub fn port(text: &str) -> Result<u16, Error> {
-    let unknown =
-        || Error::Address { what: format!("{text:?}"), kind: "port: a number from 1 to 65535, or a service name" };
-    match text.parse::<u16>() {
-        Ok(0) => Err(unknown()),
-        Ok(_) if text.starts_with('+') => Err(unknown()),
-        Ok(port) => Ok(port),
-        Err(_) if text.is_empty() || text.bytes().all(|byte| byte.is_ascii_digit()) => Err(unknown()),
-        Err(_) => match SERVICES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)) {
-            Some((_, port)) => Ok(*port),
-            None => port_in(&fs::read_to_string("/etc/services").unwrap_or_default(), text).ok_or_else(unknown),
-        },
-    }
-}
-
-/// Says that a time-out was that of the whole session, if that ended the wait.
-fn late(error: io::Error, is_overall: bool) -> io::Error {
-    match error.kind() {
-        // The system has such errors of its own: those have a number.
-        io::ErrorKind::TimedOut if is_overall && error.raw_os_error().is_none() => {
-            io::Error::new(io::ErrorKind::TimedOut, DeadlinePassed)
-        }
-        _ => error,
-    }
-}
-
-/// Makes the same error once more: the system's by its number, ours by its type.
-fn again(error: &io::Error) -> io::Error {
-    let overall = error.get_ref().and_then(|inner| inner.downcast_ref::<DeadlinePassed>());
-    match (error.raw_os_error(), overall) {
-        (Some(number), _) => io::Error::from_raw_os_error(number),
-        (None, Some(passed)) => io::Error::new(error.kind(), *passed),
-        (None, None) => io::Error::new(error.kind(), error.to_string()),
-    }
-}
-
-fn closed_here() -> io::Error {
-    io::Error::new(io::ErrorKind::ConnectionAborted, "closed from this side")
-}
-
-/// Finds a TCP service, by its name or an alias, in a text like `/etc/services`.
-fn port_in(services: &str, name: &str) -> Option<u16> {
-    services.lines().find_map(|line| {
-        let mut words = line.split('#').next()?.split_whitespace();
-        let (service, port) = (words.next()?, words.next()?.strip_suffix("/tcp")?);
-        let is_named = std::iter::once(service).chain(words).any(|word| word == name);
-        if is_named { port.parse().ok().filter(|port| *port != 0) } else { None }
-    })
-}
-
-const SERVICES: &[(&str, u16)] =
-    &[("smtp", 25), ("submission", 587), ("submissions", 465), ("smtps", 465), ("lmtp", 24)];
-
-const LEAST_TIMEOUT: Duration = Duration::from_millis(1);
-/// Longer than anybody waits, and short enough for every system's calls.
-const MOST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Says whether the resolver asks to try again later. The standard library gives its answer as text only.
-fn is_temporary(error: &io::Error) -> bool {
-    let text = error.to_string();
-    error.kind() == io::ErrorKind::TimedOut || text.contains("emporary") || text.contains("ry again")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ports_are_numbers_or_service_names() {
-        for (text, number) in
-            [("25", 25), ("65535", 65535), ("submission", 587), ("SMTP", 25), ("smtps", 465), ("lmtp", 24)]
-        {
-            assert_eq!(port(text).unwrap(), number);
-        }
-        for text in ["", "0", "65536", "-1", "+x", "+25", "99999999999", "no such service", "25 "] {
-            let error = port(text).unwrap_err().to_string();
-            assert_eq!(error, format!("{text:?} is not a port: a number from 1 to 65535, or a service name"));
-        }
-    }
-
-    #[test]
-    fn a_services_file_is_searched_by_name_and_alias_for_tcp_only() {
-        let services = "# comment\nsmtp 25/tcp mail\ntftp 69/udp\nodd\nqmtp\t209/tcp # submission mail\nnone 0/tcp\n";
-        assert_eq!(port_in(services, "mail"), Some(25));
-        assert_eq!(port_in(services, "qmtp"), Some(209));
-        for name in ["tftp", "submission", "odd", "none", "comment"] {
-            assert_eq!(port_in(services, name), None);
-        }
-    }
-
-    #[test]
-    fn literals_are_addresses_with_or_without_brackets_and_scope() {
-        let literal = |host| Connect::new(host, 25).literal().map(|address| address.to_string());
-        assert_eq!(literal("192.0.2.1").as_deref(), Some("192.0.2.1:25"));
-        assert_eq!(literal("::1").as_deref(), Some("[::1]:25"));
-        assert_eq!(literal("[2001:db8::1]").as_deref(), Some("[2001:db8::1]:25"));
-        assert_eq!(literal("[fe80::1%3]").as_deref(), Some("[fe80::1%3]:25"));
-        assert_eq!(literal("mx.example.org"), None);
-        assert_eq!(literal("192.0.2"), None);
-    }
-
-    #[test]
-    fn a_resolver_that_asks_to_try_again_is_told_from_one_that_knows_no_such_name() {
-        let of = |text: &str| is_temporary(&io::Error::other(text.to_owned()));
-        assert!(of("failed to lookup address information: Temporary failure in name resolution"));
-        assert!(of("failed to lookup address information: Try again"));
-        assert!(!of("failed to lookup address information: Name or service not known"));
     }
 }

@@ -13,7 +13,8 @@ use tokio::io::Interest;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-use super::{Connect, Dial, Opened, closed_here, or_reset};
+use super::Connect;
+use super::opening::{Dial, Opened, closed_here, or_reset};
 use crate::closer::Closer;
 use crate::error::Error;
 use crate::session::{AsyncSession, AsyncStream};
@@ -22,7 +23,37 @@ use crate::session::{AsyncSession, AsyncStream};
 struct Awaiting;
 
 impl Connect {
-    /// Opens as [`open`](Self::open) does, awaited: dropping the future is the end of it.
+    /// Opens as [`open`](Self::open) does, awaited: dropping the future is the end of it. The name is resolved in one
+    /// of the runtime's threads for what blocks.
+    ///
+    /// Many servers at once, each with its own deadline:
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let servers = [mconnect_core::server::Server::start()?, mconnect_core::server::Server::start()?];
+    /// # let ports = servers.each_ref().map(mconnect_core::server::Server::port);
+    /// use std::time::Duration;
+    ///
+    /// use mconnect_core::{Connect, Error};
+    ///
+    /// async fn greeting(port: u16) -> Result<String, Error> {
+    ///     let connect = Connect::new("127.0.0.1", port).deadline(Duration::from_secs(10));
+    ///     let mut session = connect.open_async().await?;
+    ///     let greeting = session.greeting().await?.to_string();
+    ///     session.quit().await?;
+    ///     Ok(greeting)
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// let probes: Vec<_> = ports.iter().map(|port| tokio::spawn(greeting(*port))).collect();
+    /// for probe in probes {
+    ///     println!("{}", probe.await??);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -33,10 +64,10 @@ impl Connect {
         self.open_async_with(&Closer::new()).await
     }
 
-    /// Opens as [`open_with`](Self::open_with) does, awaited.
+    /// Opens as [`open_with`](Self::open_with) does, awaited; the closer may be used from any thread.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// As [`open_with`](Self::open_with).
     ///
     /// # Panics
     /// As [`open_async`](Self::open_async).
@@ -45,7 +76,8 @@ impl Connect {
         Ok(AsyncSession::new(stream, peer, settings, closer.clone()))
     }
 
-    /// Begins a session over a socket that is open already, as [`over`](Self::over) does.
+    /// Begins a session over a socket that is open already, as [`over`](Self::over) does: a `TcpStream` or, on Unix, a
+    /// `UnixStream` of tokio's. [`AsyncStream`] has an example.
     pub fn over_async(&self, stream: impl Into<AsyncStream>) -> AsyncSession {
         AsyncSession::new(Arc::new(stream.into()), self.peer(None), self.settings(), Closer::new())
     }

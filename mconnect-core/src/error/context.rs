@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::Peer;
 use crate::protocol::{Phase, Request, Visible};
 
-/// What was being done, with whom, in which phase. [`Display`](fmt::Display) has it in words: `read the reply to
-/// RCPT TO:<x@example.org> from mx.example.org (192.0.2.1:25) (command phase)`.
+/// What was being done, with whom, in which phase. [`Display`](fmt::Display) has it in words: `read the reply to RCPT
+/// TO:<x@example.org> from mx.example.org (192.0.2.1:25) (command phase)`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Context {
@@ -29,12 +29,21 @@ pub struct Context {
 pub struct Awaited {
     /// What it answers.
     pub request: Request,
-    /// The command as it was sent, if it is known, made visible. A secret in it is left out: of AUTH, verb and mechanism
-    /// are here.
+    /// The command as it was sent, if it is known, made visible, and cut after 120 octets. A secret in it is left out:
+    /// of AUTH, verb and mechanism are here. It is known if it was sent by itself, or is one of a pipeline that broke
+    /// off.
     pub command: Option<Arc<str>>,
 }
 
-/// What a session does.
+/// What a session does. [`Display`](fmt::Display) has it as a verb that the other end follows.
+///
+/// | | in an error |
+/// |---|---|
+/// | [`Read`](Self::Read), [`ReadReply`](Self::ReadReply) | `no reply to NOOP from ...`, or, where none is due, `cannot read from ...` |
+/// | [`Write`](Self::Write) | `cannot write to ...` |
+/// | [`HalfClose`](Self::HalfClose) | `cannot end the sending side to ...` |
+/// | [`Handshake`](Self::Handshake), [`EndTls`](Self::EndTls) | `cannot start TLS with ...`, `cannot end TLS with ...` |
+/// | [`Authenticate`](Self::Authenticate) | `cannot authenticate with ...` |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Action {
@@ -96,7 +105,8 @@ impl Context {
     }
 }
 
-/// What failed: that a reply did not come, or what was being done.
+/// What failed: that a reply did not come, or what was being done. That is said where a reply was being read: `no reply
+/// to NOOP from ...` tells more than `cannot read from ...`.
 pub(super) struct Failed<'a>(pub &'a Context);
 
 impl fmt::Display for Failed<'_> {

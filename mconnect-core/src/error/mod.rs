@@ -1,19 +1,32 @@
 //! What can go wrong, with whom, in which phase.
+//!
+//! ```text
+//!   Error ──┬── Context: action, Peer, Phase, the reply that was Awaited        (context, peer)
+//!           ├── source: io::Error, TlsFailure, AuthError, LimitExceeded         (tls_failure; what lies beneath)
+//!           └── is_temporary, hint, chain, ...                                  (advice)
+//! ```
+//! An error is made where what happened is known, by `session::Shared`, with all that is known there: nobody wraps it
+//! once more on its way.
 
+mod advice;
 mod context;
 mod peer;
+mod tls_failure;
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use advice::chain;
 pub use context::{Action, Awaited, Context};
 pub use peer::{Attempt, DeadlinePassed, Peer};
+pub use tls_failure::TlsFailure;
+#[cfg(feature = "tls")]
+pub(crate) use tls_failure::TlsWords;
 
-use crate::protocol::{LimitExceeded, Phase, Reply, Request, Severity, Unexpected};
+use crate::protocol::{LimitExceeded, Phase, Reply, Unexpected};
 use crate::sasl::AuthError;
-use crate::stream::Truncation;
 use crate::tls_info::Info;
 use context::Failed;
 use peer::Others;
@@ -23,26 +36,29 @@ use peer::Others;
 /// A negative reply is none of these: it is a [`Reply`]. The cause, where there is one, is the
 /// [`source`](std::error::Error::source) and not in the text; [`chain`](Self::chain) has all of it on one line.
 ///
+/// # Which error for what
 /// | what went wrong | errors | what to do |
 /// |---|---|---|
-/// | the caller's mistake | `Address`, `OutOfStep`, `LineBreak` | nothing was sent: see [`hint`](Self::hint) |
-/// | no connection | `Resolve`, `Connect` | try again later, if [`is_temporary`](Self::is_temporary) |
-/// | the connection, in the middle | `Io`, `Timeout`, `Closed`, `Aborted` | close, and try again later |
-/// | what the server said | `Limit`, `Surprise`, `Injection` | close: client and server do not understand each other |
-/// | TLS, AUTH | `Tls`, `Untrusted`, `Auth` | close; what is wrong is in `source` and `info` |
-/// | the caller's own input | `Message` | reset, so that half a message is not delivered |
-/// | a reply other than the one that was required | `Unexpected` | what the reply says |
+/// | the caller's mistake | [`Address`](Self::Address), [`OutOfStep`](Self::OutOfStep), [`LineBreak`](Self::LineBreak) | nothing was sent: see [`hint`](Self::hint) |
+/// | no connection | [`Resolve`](Self::Resolve), [`Connect`](Self::Connect) | try again later, if [`is_temporary`](Self::is_temporary) |
+/// | the connection, in the middle | [`Io`](Self::Io), [`Timeout`](Self::Timeout), [`Closed`](Self::Closed), [`Aborted`](Self::Aborted) | close, and try again later |
+/// | what the server said | [`Limit`](Self::Limit), [`Surprise`](Self::Surprise), [`Injection`](Self::Injection) | close: client and server do not understand each other |
+/// | TLS, AUTH | [`Tls`](Self::Tls), [`Untrusted`](Self::Untrusted), [`Auth`](Self::Auth) | close; what is wrong is in `source` and `info` |
+/// | the caller's own input, a future that was dropped | [`Message`](Self::Message), [`Unfinished`](Self::Unfinished) | reset, so that half a message is not delivered |
+/// | one of several commands | [`Pipeline`](Self::Pipeline) | what came before is in `answered`; why it broke off, in `source` |
+/// | a reply other than the one that was required | [`Unexpected`](Self::Unexpected) | what the reply says |
 ///
 /// ```
 /// # #[cfg(feature = "server")] {
-/// use std::time::Duration;
+/// use std::time::{Duration, Instant};
 ///
 /// use mconnect_core::{Connect, Error, server::Server};
 ///
 /// // This server greets, and never says anything more.
 /// let server = Server::play("S: 220 hi\nC: NOOP\nC: *close*")?;
-/// let mut session = Connect::new("127.0.0.1", server.port()).deadline(Duration::from_millis(50)).open()?;
+/// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
 /// session.greeting()?;
+/// session.set_deadline(Instant::now().checked_add(Duration::from_millis(50)));
 /// let error = session.command("NOOP").unwrap_err();
 /// assert!(matches!(&error, Error::Timeout { is_overall: true, .. }));
 /// assert!(error.is_temporary() && error.has_sent());
@@ -52,10 +68,15 @@ use peer::Others;
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// What the server said is made visible in every text, on one line, so that it may be shown on a terminal. What was sent
+/// as a secret is in none, unless the server repeats it. Where the words are not enough,
+/// [`diagnosis`](crate::diagnosis) says why a session failed and what to do about it. More variants and fields may come.
+#[doc(alias = "failure")]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The host or the port cannot be what was given.
+    /// The host or the port cannot be what was given. Nothing was looked up.
     #[error("{what} is not a {kind}")]
     Address {
         /// What was given.
@@ -85,7 +106,8 @@ pub enum Error {
         /// The outcome of the last attempt.
         source: io::Error,
     },
-    /// Reading or writing failed.
+    /// Reading or writing failed. Inside TLS, an end without its close_notify is one, too: see
+    /// [`truncation`](Self::truncation).
     #[error("{}", Failed(context))]
     Io {
         /// What was being done.
@@ -93,7 +115,7 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
-    /// A deadline passed.
+    /// A deadline passed. Where a reply was awaited, what came of it is in `partial`, and reading on goes on with it.
     #[error(
         "{}: timed out after {}{}",
         Failed(context), Seconds(*after), if *is_overall { ", the deadline of the whole session" } else { "" }
@@ -109,7 +131,7 @@ pub enum Error {
         /// [`Session::set_deadline`](crate::Session::set_deadline)) and not that of a stage.
         is_overall: bool,
     },
-    /// The server closed the connection before it had replied.
+    /// The server closed the connection before it had replied. What came of the reply is in `partial`.
     #[error("{}: the server closed the connection", Failed(context))]
     Closed {
         /// What was being done.
@@ -117,7 +139,8 @@ pub enum Error {
         /// What was read of the reply under way.
         partial: Vec<u8>,
     },
-    /// The connection was closed from this side: by a [`Closer`](crate::Closer), or because a deadline had passed.
+    /// The connection was closed from this side: by a [`Closer`](crate::Closer), or because a deadline had passed
+    /// ([`Writer::wait`](crate::Writer::wait)).
     #[error("{}: the connection was closed from this side", Failed(context))]
     Aborted {
         /// What was being done.
@@ -178,7 +201,7 @@ pub enum Error {
         /// What was to be done.
         context: Context,
     },
-    /// A pipeline broke off.
+    /// A pipeline broke off: after these replies, of which each answers the command of the same place.
     #[error("a pipeline broke off after {} {}", answered.len(), if answered.len() == 1 { "reply" } else { "replies" })]
     Pipeline {
         /// The replies that came before that.
@@ -186,7 +209,8 @@ pub enum Error {
         /// Why.
         source: Box<Error>,
     },
-    /// TLS could not be started. Nothing more can be sent: not in the clear either.
+    /// TLS could not be started, or ended. Nothing more can be sent: not in the clear either. [`TlsFailure::of`] its
+    /// source says why, where that is known.
     #[error("cannot {context}")]
     Tls {
         /// What was being done.
@@ -226,191 +250,10 @@ pub enum Error {
         /// Why.
         source: AuthError,
     },
-    /// A reply was not the one that was required.
+    /// A reply was not the one that was required: made of an [`Unexpected`] by `?`, where
+    /// [`require`](crate::protocol::Reply::require) is called.
     #[error(transparent)]
     Unexpected(#[from] Unexpected),
-}
-
-/// Why TLS failed, where that is known: in the cause of [`Error::Tls`], and of [`Error::Io`] where the server refuses what
-/// it was shown only after the handshake.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TlsFailure {
-    /// The server answered in plain text, which begins so.
-    PlainText(Vec<u8>),
-    /// What it sent is no TLS.
-    NoTls,
-    /// It speaks no version of TLS that is spoken here.
-    OldVersion {
-        /// The least that is: `1.2`.
-        least: &'static str,
-    },
-    /// It has no cipher suite or key exchange in common with what is offered.
-    NothingInCommon,
-    /// It asks for a client certificate.
-    CertificateWanted,
-    /// It does not accept the client's certificate.
-    CertificateRefused,
-    /// It does not know the name that was asked for.
-    UnknownName,
-    /// Something is wrong on its side.
-    ServerFault,
-    /// Something else.
-    Other,
-}
-
-/// A failure of TLS in words, and what lies beneath it.
-#[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "without TLS, nothing fails in it"))]
-#[derive(Debug, thiserror::Error)]
-#[error("{words}")]
-pub(crate) struct TlsWords {
-    pub failure: TlsFailure,
-    pub words: String,
-    /// No `source`: the words say it.
-    pub beneath: Option<Box<dyn std::error::Error + Send + Sync>>,
-}
-
-impl TlsFailure {
-    /// Returns why TLS failed, if this error says it.
-    pub fn of(error: &io::Error) -> Option<&Self> {
-        Some(&error.get_ref()?.downcast_ref::<TlsWords>()?.failure)
-    }
-}
-
-impl Error {
-    /// Says whether a deadline passed.
-    #[must_use]
-    pub fn is_timeout(&self) -> bool {
-        match self {
-            Self::Timeout { .. } => true,
-            Self::Connect { source, .. } | Self::Resolve { source, .. } => source.kind() == io::ErrorKind::TimedOut,
-            Self::Pipeline { source, .. } => source.is_timeout(),
-            _ => false,
-        }
-    }
-
-    /// Says whether trying again later may help, as a queue would ([RFC 5321, section 4.2.1 and
-    /// 4.5.4.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.2.1)): whatever keeps a server from answering may pass, and
-    /// so may a 4yz; a 5yz does not, nor what the caller has to mend. A 552 to RCPT is a 452 in older words
-    /// ([section 4.5.3.1.10](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.10)).
-    #[must_use]
-    pub fn is_temporary(&self) -> bool {
-        match self {
-            Self::Resolve { is_temporary, .. } => *is_temporary,
-            Self::Connect { attempts, .. } => !attempts.is_empty(),
-            Self::Unexpected(Unexpected { reply, .. }) => match reply.code().severity() {
-                Severity::Transient => true,
-                Severity::Permanent => reply.code() == 552 && reply.request() == Some(Request::Rcpt),
-                _ => !reply.is_granted(),
-            },
-            Self::Pipeline { source, .. } => source.is_temporary(),
-            Self::Tls { source, .. } => source.kind() != io::ErrorKind::InvalidInput,
-            Self::Io { .. }
-            | Self::Timeout { .. }
-            | Self::Closed { .. }
-            | Self::Aborted { .. }
-            | Self::Limit { .. }
-            | Self::Surprise { .. }
-            | Self::Injection { .. }
-            | Self::Untrusted { .. }
-            | Self::Message { .. }
-            | Self::Unfinished { .. } => true,
-            Self::Address { .. } | Self::OutOfStep { .. } | Self::LineBreak { .. } | Self::Auth { .. } => false,
-        }
-    }
-
-    /// Says what to do instead, where the mistake is the caller's.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::OutOfStep { context, outstanding } => Some(match (context.phase, outstanding) {
-                (Phase::Greeting, 1..) => "read the greeting first (Session::greeting)",
-                (_, 1..) => {
-                    "read the replies that are due first (Session::read_reply), or send a group (Session::pipeline)"
-                }
-                (Phase::Body, 0) => "the server waits for a message (Session::message)",
-                (Phase::Chunk { .. }, 0) => "the server waits for the rest of a chunk (Session::send)",
-                (Phase::StartTls, 0) => "the server waits for a handshake (Session::upgrade)",
-                (_, 0) if context.action == Action::ReadReply => "the greeting is the first reply, and comes once",
-                _ => return None,
-            }),
-            Self::Injection { context, .. } if context.phase != Phase::StartTls => {
-                Some("TLS from the first byte begins before anything else is read")
-            }
-            Self::LineBreak { .. } => {
-                Some("a line ends by itself: send several one by one, or in a group (Session::pipeline)")
-            }
-            Self::Message { .. } | Self::Unfinished { .. } => {
-                Some("close the session, so that half a message is not delivered (Session::reset)")
-            }
-            Self::Tls { source, .. } if source.kind() == io::ErrorKind::Unsupported => {
-                Some("only a session inside TLS can end it")
-            }
-            Self::Pipeline { source, .. } => source.hint(),
-            _ => None,
-        }
-    }
-
-    /// Returns the error and its causes on one line, `a: b: c`, without the numbers that systems have for theirs.
-    ///
-    /// ```
-    /// use mconnect_core::Connect;
-    ///
-    /// // Nobody listens there.
-    /// let nobody = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    /// let error = Connect::new("127.0.0.1", nobody.port()).open().unwrap_err();
-    /// assert!(error.chain().starts_with("cannot connect to 127.0.0.1, port "));
-    /// assert!(error.chain().ends_with(": Connection refused"));
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn chain(&self) -> String {
-        chain(self)
-    }
-
-    /// Returns how the connection ended, if that was inside TLS and without the farewell that TLS has.
-    pub fn truncation(&self) -> Option<Truncation> {
-        match self {
-            Self::Io { source, .. } => Truncation::of(source),
-            _ => None,
-        }
-    }
-
-    /// Says whether the connection ended without the farewell that TLS has: what came before may have been cut short.
-    #[must_use]
-    pub fn is_truncation(&self) -> bool {
-        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::UnexpectedEof)
-    }
-
-    /// Says whether anything had been sent to the server before: if not, another server of the same name may be tried, and
-    /// nobody gets a message twice.
-    #[must_use]
-    pub fn has_sent(&self) -> bool {
-        match self {
-            Self::Pipeline { .. } | Self::Unexpected(_) => true,
-            _ => self.context().is_some_and(|context| context.has_sent),
-        }
-    }
-
-    /// Says what was being done, if there was a session.
-    pub fn context(&self) -> Option<&Context> {
-        match self {
-            Self::Io { context, .. }
-            | Self::Timeout { context, .. }
-            | Self::Closed { context, .. }
-            | Self::Aborted { context }
-            | Self::Limit { context, .. }
-            | Self::OutOfStep { context, .. }
-            | Self::Surprise { context, .. }
-            | Self::LineBreak { context }
-            | Self::Tls { context, .. }
-            | Self::Injection { context, .. }
-            | Self::Untrusted { context, .. }
-            | Self::Auth { context, .. }
-            | Self::Message { context, .. }
-            | Self::Unfinished { context } => Some(context),
-            Self::Pipeline { source, .. } => source.context(),
-            Self::Address { .. } | Self::Resolve { .. } | Self::Connect { .. } | Self::Unexpected(_) => None,
-        }
-    }
 }
 
 impl Error {
@@ -430,6 +273,7 @@ impl Error {
         self
     }
 
+    /// Returns the context of an error that a wait makes. The others are made with the right one.
     fn scene_mut(&mut self) -> Option<&mut Context> {
         match self {
             Self::Io { context, .. }
@@ -442,28 +286,7 @@ impl Error {
     }
 }
 
-/// Returns any error and its causes on one line, as [`Error::chain`] does.
-///
-/// ```
-/// use mconnect_core::chain;
-///
-/// let error = std::fs::read("/no/such/file").unwrap_err();
-/// assert_eq!(chain(&error), "No such file or directory");
-/// ```
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut chain = String::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let words = error.to_string();
-        let words = words.split(" (os error").next().unwrap_or_default();
-        let words = words.strip_prefix("failed to lookup address information: ").unwrap_or(words);
-        chain.push_str(if chain.is_empty() { "" } else { ": " });
-        chain.push_str(words);
-        next = error.source();
-    }
-    chain
-}
-
+/// Why a command would be out of step, in words.
 struct Obstacle(Action, usize);
 
 impl fmt::Display for Obstacle {
@@ -477,6 +300,7 @@ impl fmt::Display for Obstacle {
     }
 }
 
+/// A time as people say it: `30 s`, `0.05 s`.
 struct Seconds(Duration);
 
 impl fmt::Display for Seconds {

@@ -18,12 +18,15 @@ use crate::protocol::Visible;
 /// assert_eq!(Peer::new("192.0.2.1", "192.0.2.1:25".parse().ok()).to_string(), "192.0.2.1:25");
 /// assert_eq!(Peer::new("a child process", None).to_string(), "a child process");
 /// ```
+#[doc(alias = "server")]
+#[doc(alias = "host")]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Peer {
     names: Arc<Names>,
     address: Option<SocketAddr>,
 }
 
+/// The names are shared by the peer of each attempt, of the session, and of every error.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Names {
     asked: Arc<str>,
@@ -36,11 +39,12 @@ impl Peer {
         Self::known(name.into(), None, address)
     }
 
+    /// Names the other end by the name that was asked for and the one that people know.
     pub(crate) fn known(asked: Arc<str>, known_as: Option<Arc<str>>, address: Option<SocketAddr>) -> Self {
         Self { names: Arc::new(Names { asked, known_as }), address }
     }
 
-    /// Returns the name or address that was asked for.
+    /// Returns the name or address that was asked for, as it was given; an IPv6 address is without its brackets.
     pub fn name(&self) -> &str {
         &self.names.asked
     }
@@ -72,20 +76,49 @@ impl fmt::Display for Peer {
 }
 
 /// An attempt to connect that failed.
+///
+/// ```
+/// use mconnect_core::{Connect, Error};
+///
+/// # // Nobody listens there.
+/// # let closed = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+/// let connect = Connect::new("mx.example.org", 25).addresses([closed, closed]);
+/// let Err(Error::Connect { attempts, .. }) = connect.open() else {
+///     panic!("nobody listens there");
+/// };
+/// for attempt in &attempts {
+///     println!("{} after {:?}: {}", attempt.address, attempt.took, attempt.error);
+/// }
+/// assert_eq!(attempts.len(), 2);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Attempt {
-    /// The address.
+    /// The address, with its port.
     pub address: SocketAddr,
-    /// Why it failed.
+    /// Why it failed. [`TimedOut`](io::ErrorKind::TimedOut) is the system's answer, if it has a number
+    /// ([`raw_os_error`](io::Error::raw_os_error)), or that of a deadline here.
     pub error: io::Error,
     /// How long it took.
     pub took: Duration,
 }
 
-/// The deadline of the whole session passed before there was one: the cause in [`Error::Connect`](super::Error::Connect)
-/// and [`Error::Resolve`](super::Error::Resolve)
-/// then, of kind [`TimedOut`](io::ErrorKind::TimedOut).
+/// The deadline of the whole session passed before there was one: the cause in
+/// [`Error::Connect`](super::Error::Connect) and [`Error::Resolve`](super::Error::Resolve) then, of kind
+/// [`TimedOut`](io::ErrorKind::TimedOut). A stage's own deadline has no such cause.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use mconnect_core::{Connect, DeadlinePassed, Error};
+///
+/// let connect = Connect::new("mx.example.org", 25).deadline(Duration::from_secs(3));
+/// if let Err(Error::Connect { source, .. }) = connect.open() {
+///     let is_ours = source.get_ref().is_some_and(|cause| cause.is::<DeadlinePassed>());
+///     println!("{}", if is_ours { "we were in a hurry" } else { "it does not answer" });
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("timed out at the deadline of the whole session")]
 pub struct DeadlinePassed;

@@ -1,10 +1,19 @@
 //! Reply codes and enhanced status codes.
+//!
+//! ```text
+//!   550 5.1.1 no such mailbox
+//!   │   │ │ └ detail: the mailbox          EnhancedCode
+//!   │   │ └── subject: addressing
+//!   │   └──── class: permanent failure, as the code's first digit has it
+//!   └──────── Code; its first digit is the Severity
+//! ```
 
 use std::fmt;
 use std::str::FromStr;
 
 /// A reply code: three digits, from 000 to 999
-/// ([RFC 5321, section 4.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.2)).
+/// ([RFC 5321, section 4.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.2)). Servers send codes that no RFC has,
+/// and so any three digits are one.
 ///
 /// It compares with numbers, is read from its three digits, and is ordered as numbers are.
 ///
@@ -17,6 +26,9 @@ use std::str::FromStr;
 /// assert!(code < Code::try_from(550)? && "45".parse::<Code>().is_err() && Code::try_from(1000).is_err());
 /// # Ok::<(), mconnect_core::protocol::InvalidCode>(())
 /// ```
+///
+/// What a code means depends on what was asked: [`Meaning`](super::Meaning) says whether it grants that,
+/// [`explain`](super::explain) has it in words.
 #[doc(alias = "status code")]
 #[doc(alias = "reply code")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,7 +48,14 @@ impl Code {
     /// 421, the reply to anything of a server that is about to close.
     pub const NOT_AVAILABLE: Self = Self(421);
 
-    /// Returns the code of this number; none of one above 999.
+    /// Returns the code of this number; none of one above 999. A constant of one's own is made so:
+    ///
+    /// ```
+    /// use mconnect_core::protocol::Code;
+    ///
+    /// const NULL_MX: Code = Code::new(556).unwrap();
+    /// assert_eq!(NULL_MX.to_string(), "556");
+    /// ```
     pub const fn new(number: u16) -> Option<Self> {
         if number <= 999 { Some(Self(number)) } else { None }
     }
@@ -46,13 +65,15 @@ impl Code {
         self.0
     }
 
-    /// Says whether it is a 4yz: not now, but trying again later may help.
+    /// Says whether it is a 4yz: not now, but trying again later may help. For a whole error,
+    /// [`Error::is_temporary`](crate::Error::is_temporary) knows more.
     #[must_use]
     pub const fn is_temporary(self) -> bool {
         matches!(self.severity(), Severity::Transient)
     }
 
-    /// Returns what the first digit says.
+    /// Returns what the first digit says. It does not say whether what was asked is granted: a 250 to DATA is a
+    /// completion, and opens no body.
     pub const fn severity(self) -> Severity {
         match self.0 / 100 {
             2 => Severity::Completion,
@@ -115,6 +136,7 @@ pub struct InvalidCode(());
 
 /// What the first digit of a reply code says
 /// ([RFC 5321, section 4.2.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.2.1)).
+/// [`Reply::require_severity`](super::Reply::require_severity) asks for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[must_use]
 pub enum Severity {
@@ -126,13 +148,13 @@ pub enum Severity {
     Transient,
     /// 5yz, permanent negative completion: not so.
     Permanent,
-    /// A first digit that SMTP does not use.
+    /// A first digit that SMTP does not use: 0, 1, 6 to 9.
     Other,
 }
 
-/// An enhanced status code such as 5.1.1
-/// ([RFC 2034, section 4](https://www.rfc-editor.org/rfc/rfc2034#section-4),
-/// [RFC 3463, section 2](https://www.rfc-editor.org/rfc/rfc3463#section-2)).
+/// An enhanced status code such as 5.1.1 ([RFC 2034, section 4](https://www.rfc-editor.org/rfc/rfc2034#section-4),
+/// [RFC 3463, section 2](https://www.rfc-editor.org/rfc/rfc3463#section-2)). A server that offers ENHANCEDSTATUSCODES
+/// begins the text of its replies with one, but for those to EHLO and HELO.
 ///
 /// ```
 /// use mconnect_core::protocol::EnhancedCode;
@@ -142,6 +164,16 @@ pub enum Severity {
 /// assert_eq!(EnhancedCode::parse(b"5.1.1 no such mailbox"), Some(code));
 /// # Ok::<(), mconnect_core::protocol::InvalidCode>(())
 /// ```
+///
+/// | subject | about | |
+/// |---|---|---|
+/// | 1 | addressing | `5.1.1` the mailbox does not exist |
+/// | 2 | the mailbox | `4.2.2` it is full |
+/// | 3 | the mail system | `5.3.4` the message is too large for it |
+/// | 4 | the network | `4.4.2` the connection was bad |
+/// | 5 | the protocol | `5.5.1` the command comes at the wrong time |
+/// | 6 | the message | `5.6.7` an address is not ASCII |
+/// | 7 | security, policy | `5.7.1` not authorized |
 #[doc(alias = "DSN")]
 #[doc(alias = "enhanced status code")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -164,7 +196,8 @@ impl EnhancedCode {
         }
     }
 
-    /// Reads the code that `text` begins with, if it is followed by white space or the end.
+    /// Reads the code that `text` begins with, if it is followed by white space or the end. Each number has one to
+    /// three digits.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let word = text.split(u8::is_ascii_whitespace).next()?;
         let mut parts = word.split(|byte| *byte == b'.');

@@ -1,4 +1,7 @@
 //! Commands on their way out: which one a line is, and where a secret in it begins.
+//!
+//! A line comes in whatever pieces it is sent in. Of it, 64 octets are kept, which tell every command there is; a
+//! secret is not among them.
 
 use std::ops::Range;
 use std::str;
@@ -6,14 +9,15 @@ use std::str;
 use super::phase::Request;
 use super::secret::{auth_mechanism, secret_start, wipe};
 
-/// The front part of some sent bytes that is of one kind.
+/// The front part of some sent bytes that is of one kind: what [`Tracker::sent_span`](super::Tracker::sent_span)
+/// returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]
 pub struct Span {
-    /// Its octets.
+    /// Its octets; at least one.
     pub size: usize,
-    /// It may hold a password: the initial response of AUTH, or an answer to a 334.
+    /// It may hold a password: the initial response of AUTH, or an answer to a 334. The end of its line is in it, too.
     pub is_secret: bool,
 }
 
@@ -88,11 +92,14 @@ impl CommandLine {
         secret_start(&self.head).or(is_full_auth.then_some(LONGEST_HEAD))
     }
 
+    /// Begins a new line.
     pub fn clear(&mut self) {
         self.head.clear();
         (self.has_more, self.is_answer, self.is_secret) = (false, false, false);
     }
 
+    /// Returns which command the line is, now that it is whole. A verb counts in any case and behind any white space,
+    /// as servers take it; a BDAT whose size is no number is none.
     pub fn command(&self) -> Command {
         if self.is_answer {
             return Command { request: Request::Other, chunk: None };

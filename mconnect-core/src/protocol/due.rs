@@ -1,4 +1,8 @@
 //! Which replies are due.
+//!
+//! A client that sends without reading can make any number of them due. They are kept in runs, so that a million RSET
+//! take as much memory as one; beyond 4,096 runs they are counted as more of the last kind, and only their number is
+//! right.
 
 use std::collections::VecDeque;
 
@@ -12,6 +16,7 @@ pub(super) struct Due {
 }
 
 impl Due {
+    /// Expects so many more replies to this.
     pub fn push(&mut self, request: Request, count: usize) {
         self.count += count;
         let is_full = self.runs.len() >= MOST_RUNS;
@@ -21,10 +26,12 @@ impl Due {
         }
     }
 
+    /// Returns how many replies are due.
     pub fn count(&self) -> usize {
         self.count
     }
 
+    /// Takes the request whose reply came, if one was due.
     pub fn pop(&mut self) -> Option<Request> {
         let (request, run) = self.runs.front_mut()?;
         let request = *request;
@@ -36,6 +43,7 @@ impl Due {
         Some(request)
     }
 
+    /// Returns the request whose reply is due next.
     pub fn front(&self) -> Option<Request> {
         self.runs.front().map(|(request, _)| *request)
     }
@@ -48,10 +56,12 @@ impl Due {
         }
     }
 
+    /// Says whether a reply is due to such a request.
     pub fn holds(&self, is_it: impl Fn(Request) -> bool) -> bool {
         self.runs.iter().any(|(request, _)| is_it(*request))
     }
 
+    /// Returns how many replies are due to this.
     pub fn count_of(&self, request: Request) -> usize {
         self.runs.iter().filter(|(due, _)| *due == request).map(|(_, run)| run).sum()
     }

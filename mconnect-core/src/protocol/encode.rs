@@ -1,11 +1,17 @@
 //! Line ends and dots on their way out, and dots on their way in.
 //!
-//! All of them take their input cut anywhere, and give the same wherever it is cut; what they hold back is a few octets.
+//! ```text
+//!   a message ── BodyEncoder ──► CR LF, dots doubled, lone dot ──► the wire ──► BodyDecoder ──► a message
+//!   typed lines ── CrlfEncoder ► CR LF, nothing else
+//! ```
+//!
+//! All of them take their input cut anywhere, and give the same wherever it is cut; what they hold back is a few
+//! octets. They append to a buffer of the caller's, which may be used again and again.
 
 use memchr::{memchr, memchr_iter, memmem};
 
-/// Makes every LF a CR LF ([RFC 5321, section 2.3.8](https://www.rfc-editor.org/rfc/rfc5321#section-2.3.8)). An existing
-/// CR LF is not doubled, also when it is cut in two; a bare CR is kept.
+/// Makes every LF a CR LF ([RFC 5321, section 2.3.8](https://www.rfc-editor.org/rfc/rfc5321#section-2.3.8)). An
+/// existing CR LF is not doubled, also when it is cut in two; a bare CR is kept.
 ///
 /// ```
 /// use mconnect_core::protocol::CrlfEncoder;
@@ -16,13 +22,15 @@ use memchr::{memchr, memchr_iter, memmem};
 /// }
 /// assert_eq!(out, b"one\r\ntwo\r\nthree");
 /// ```
+///
+/// A last line without an end gets none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CrlfEncoder {
     after_cr: bool,
 }
 
 impl CrlfEncoder {
-    /// Appends to `out` how `input` is sent.
+    /// Appends to `out` how `input` is sent. Nothing is held back: only that it ended with a CR is remembered.
     pub fn encode(&mut self, input: &[u8], out: &mut Vec<u8>) {
         out.reserve(input.len() + input.len() / 8);
         let mut start = 0;
@@ -67,6 +75,7 @@ const USUAL_LINE: usize = 80;
 
 /// Makes a message the body of DATA: CR LF line ends, dots doubled at line starts, a lone dot at the end
 /// ([RFC 5321, section 4.5.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.2)).
+/// [`Session::message`](crate::Session::message) does this.
 ///
 /// ```
 /// use mconnect_core::protocol::BodyEncoder;
@@ -76,6 +85,11 @@ const USUAL_LINE: usize = 80;
 /// encoder.finish(&mut out);
 /// assert_eq!(out, b"one\r\n..two\r\n.\r\n");
 /// ```
+///
+/// | the message ends with | the body ends with |
+/// |---|---|
+/// | a line end, or is empty | `.` CR LF |
+/// | anything else | CR LF `.` CR LF |
 #[doc(alias = "dot-stuffing")]
 #[doc(alias = "dot_stuff")]
 #[derive(Debug, Clone)]
@@ -113,6 +127,7 @@ impl BodyEncoder {
         out.extend_from_slice(if self.at_line_start { b".\r\n" } else { b"\r\n.\r\n" });
     }
 
+    /// Doubles the dot that a line begins with.
     fn stuff(&self, rest: &[u8], out: &mut Vec<u8>) {
         if self.at_line_start && rest.first() == Some(&b'.') {
             out.push(b'.');
@@ -121,7 +136,8 @@ impl BodyEncoder {
 }
 
 /// Takes the body of DATA apart: undoes dot-stuffing and finds the lone dot, which only CR LF around it makes
-/// ([RFC 5321, section 4.5.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.2)).
+/// ([RFC 5321, section 4.5.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.2)). A server's side of
+/// [`BodyEncoder`].
 ///
 /// ```
 /// use mconnect_core::protocol::BodyDecoder;
@@ -132,6 +148,18 @@ impl BodyEncoder {
 /// assert_eq!(decoder.decode(b"\r\nQUIT\r\n", &mut message), Some(2));
 /// assert_eq!(message, b"one\r\n.two\r\n");
 /// ```
+///
+/// A dot between bare LF ends nothing: whoever took it for an end could be made to read a message as commands (SMTP
+/// smuggling).
+///
+/// ```
+/// # use mconnect_core::protocol::BodyDecoder;
+/// let mut message = Vec::new();
+/// assert_eq!(BodyDecoder::default().decode(b"hi\n.\nQUIT\r\n", &mut message), None);
+/// assert_eq!(message, b"hi\n.\nQUIT\r\n");
+/// ```
+#[doc(alias = "dot-stuffing")]
+#[doc(alias = "smuggling")]
 #[derive(Debug, Clone)]
 pub struct BodyDecoder {
     /// The last octets received and not yet given out: at most `.` CR, at a line start.
@@ -139,6 +167,7 @@ pub struct BodyDecoder {
     before: Before,
 }
 
+/// What stands before the next octet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Before {
     LineEnd,
@@ -233,6 +262,7 @@ impl LoneDot {
         None
     }
 
+    /// Goes on by one octet. A CR that breaks the pattern off may begin it anew.
     fn step(&mut self, byte: u8) {
         self.matched = match byte {
             _ if Self::PATTERN[self.matched] == byte => self.matched + 1,

@@ -26,6 +26,9 @@ use super::visible::Visible;
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// What is offered in the clear may have been changed by anybody on the way: after TLS has started, EHLO comes again
+/// ([RFC 3207, section 4.2](https://www.rfc-editor.org/rfc/rfc3207#section-4.2)).
 #[doc(alias = "capabilities")]
 #[doc(alias = "EHLO")]
 #[doc(alias = "ESMTP")]
@@ -38,6 +41,11 @@ pub struct Extensions {
 }
 
 /// One service extension: a keyword and its parameters, as the server wrote them.
+///
+/// ```text
+///   250-AUTH PLAIN LOGIN        raw: AUTH PLAIN LOGIN    keyword: AUTH    params: PLAIN, LOGIN
+/// ```
+/// [`Display`](fmt::Display) has [`raw`](Self::raw), safe for a terminal.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Extension {
     line: Vec<u8>,
@@ -45,7 +53,21 @@ pub struct Extension {
 }
 
 impl Extensions {
-    /// Reads a reply to EHLO: its first line is the server's greeting, each further one an extension.
+    /// Reads a reply to EHLO: its first line is the server's greeting, each further one an extension. A session does
+    /// this when EHLO is granted.
+    ///
+    /// ```
+    /// use mconnect_core::protocol::{Extension, Extensions, Limits, ReplyBuilder, ReplyLine};
+    ///
+    /// let mut builder = ReplyBuilder::new(Limits::default());
+    /// builder.push(ReplyLine::new(b"250-mx.example.org hello\r\n"))?;
+    /// let reply = builder.push(ReplyLine::new(b"250 AUTH PLAIN LOGIN\r\n"))?.unwrap();
+    /// let extensions = Extensions::from_reply(&reply);
+    /// assert_eq!(extensions.greeting(), b"mx.example.org hello");
+    /// let auth = extensions.get("auth").unwrap();
+    /// assert_eq!(auth.params().collect::<Vec<_>>(), [b"PLAIN", b"LOGIN"]);
+    /// # Ok::<(), mconnect_core::protocol::LimitExceeded>(())
+    /// ```
     pub fn from_reply(reply: &Reply) -> Self {
         let mut extensions = Self::default();
         for (index, line) in reply.lines().enumerate() {
@@ -91,7 +113,9 @@ impl Extensions {
     }
 
     /// Returns the largest message that the server takes, in octets, if it names a size other than 0
-    /// ([RFC 1870, section 3](https://www.rfc-editor.org/rfc/rfc1870#section-3)).
+    /// ([RFC 1870, section 3](https://www.rfc-editor.org/rfc/rfc1870#section-3)). A server that has SIZE and no number
+    /// may still have a limit.
+    #[doc(alias = "SIZE")]
     pub fn size_limit(&self) -> Option<u64> {
         // Digits alone: a number may be parsed with a sign.
         let size = self.get("SIZE")?.params().next().filter(|size| size.iter().all(u8::is_ascii_digit))?;
@@ -100,6 +124,8 @@ impl Extensions {
 
     /// Returns the mechanisms of AUTH, each once
     /// ([RFC 4954, section 3](https://www.rfc-editor.org/rfc/rfc4954#section-3)), also of the older form `AUTH=`.
+    /// [`Mechanism::best`](crate::sasl::Mechanism::best) chooses among them.
+    #[doc(alias = "AUTH")]
     pub fn auth_mechanisms(&self) -> Vec<&[u8]> {
         let mut mechanisms: Vec<&[u8]> = Vec::new();
         for extension in self.iter() {
@@ -134,7 +160,7 @@ impl Extension {
         &self.line[..self.keyword_size]
     }
 
-    /// Returns the words after the keyword.
+    /// Returns the words after the keyword, as they are: whether case matters is the extension's to say.
     pub fn params(&self) -> impl Iterator<Item = &[u8]> {
         self.line[self.keyword_size..].split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
     }
@@ -152,7 +178,9 @@ impl fmt::Debug for Extension {
     }
 }
 
+/// Of a reply, so many lines are looked at.
 const MOST_LINES: usize = 1000;
+/// Of a reply, so many octets of text are kept.
 const MOST_OCTETS: usize = 64 * 1024;
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ use super::code::{Code, Severity};
 use super::phase::Request;
 
 /// A reply that came, and what it answered.
+///
+/// A [`Tracker`](super::Tracker) makes them of what it follows, and [`Event::Replied`](crate::Event::Replied) has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[must_use]
 #[non_exhaustive]
@@ -43,13 +45,30 @@ pub struct Answer {
 /// // "Positive" is not "granted": what follows would not be taken for a body.
 /// assert_eq!(Meaning::of(Some(Request::Data), code), Meaning::OutOfStep);
 /// ```
+///
+/// | | asked | by |
+/// |---|---|---|
+/// | [`Granted`](Self::Granted) | the greeting, STARTTLS, XCLIENT | 220 |
+/// | | DATA | 354 |
+/// | | AUTH, and an answer in it | 235 |
+/// | | QUIT | 221 |
+/// | | RCPT | 250, 251 |
+/// | | any other command that the RFC has a code for | 250 |
+/// | | any other command | any 2yz but 220, 221, 235 |
+/// | [`Unusual`](Self::Unusual) | RCPT, MAIL, EHLO and so on | another 2yz but 220, 221, 235 |
+/// | [`Challenge`](Self::Challenge) | AUTH, and an answer in it | 334 |
+/// | [`Deferred`](Self::Deferred), [`Refused`](Self::Refused) | anything | 4yz but 421; 5yz |
+/// | [`Closing`](Self::Closing) | anything, or nothing | 421; 221, but to QUIT |
+/// | [`OutOfStep`](Self::OutOfStep) | anything, or nothing | all else |
+#[doc(alias = "positive")]
+#[doc(alias = "negative")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[must_use]
 #[non_exhaustive]
 pub enum Meaning {
     /// It was granted.
     Granted,
-    /// It was granted, by a code that the RFC does not have for it.
+    /// It was granted, by a code that the RFC does not have for it: worth telling, and no reason to stop.
     Unusual,
     /// AUTH goes on: a 334 asks for an answer.
     Challenge,
@@ -59,7 +78,8 @@ pub enum Meaning {
     Refused,
     /// The server is about to close: a 421, or a 221 that QUIT did not ask for.
     Closing,
-    /// Client and server are out of step: one of them takes what the other says for something else.
+    /// Client and server are out of step: one of them takes what the other says for something else. Nothing that was to
+    /// follow may be sent.
     OutOfStep,
 }
 
@@ -134,6 +154,14 @@ enum Grant {
 
 impl Request {
     /// Returns the codes by which the RFC has it granted; none where it names no code.
+    ///
+    /// ```
+    /// use mconnect_core::protocol::Request;
+    ///
+    /// assert_eq!(Request::Data.own_codes(), [354]);
+    /// assert_eq!(Request::Rcpt.own_codes(), [250, 251]);
+    /// assert!(Request::Other.own_codes().is_empty());
+    /// ```
     pub fn own_codes(self) -> Vec<u16> {
         match self.grant() {
             Grant::By(code) => vec![code.number()],
@@ -142,12 +170,14 @@ impl Request {
     }
 
     /// Says whether the reply decides what the octets after it mean, so that one code alone grants it: nothing that was
-    /// meant for after the grant may go out before.
+    /// meant for after the grant may go out before. So it is for the greeting, DATA, AUTH and answers in it, STARTTLS,
+    /// XCLIENT and QUIT.
     #[must_use]
     pub fn is_turn(self) -> bool {
         matches!(self.grant(), Grant::By(_))
     }
 
+    /// The table of this module, which is the only one.
     fn grant(self) -> Grant {
         match self {
             Self::Greeting | Self::StartTls | Self::XClient => Grant::By(Code::READY),
@@ -169,7 +199,7 @@ mod tests {
 
     #[test]
     fn out_of_step_is_the_closed_list() {
-        for request in Request::ALL.map(Some).into_iter().chain([None]) {
+        for request in Request::ALL.iter().copied().map(Some).chain([None]) {
             for number in 0..=999 {
                 let code = Code::new(number).unwrap();
                 let is_turn = request.is_some_and(Request::is_turn);
@@ -196,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_request_is_granted_by_its_own_codes_and_no_turn_by_another() {
-        for request in Request::ALL {
+        for request in Request::ALL.iter().copied() {
             let granting: Vec<u16> = (0..=999)
                 .filter(|number| Meaning::of(Some(request), Code::new(*number).unwrap()).is_granted())
                 .collect();

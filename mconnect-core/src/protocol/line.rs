@@ -1,4 +1,8 @@
 //! Lines out of bytes, and what a line of a reply says by itself.
+//!
+//! ```text
+//!   received bytes ──► LineBuffer ──► a line, or a piece of one longer than the limit ──► ReplyLine: code, text, marks
+//! ```
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,6 +26,18 @@ use super::visible::Visible;
 /// assert!(!line.ends_reply() && line.has_bare_lf());
 /// assert_eq!(ReplyLine::new(b"warning: disk full\r\n").code(), None);
 /// ```
+///
+/// | line | code | text | ends a reply |
+/// |---|---|---|---|
+/// | `250 ok` | 250 | `ok` | yes |
+/// | `250-ok` | 250 | `ok` | no |
+/// | `250` | 250 | | yes |
+/// | `250OK` | 250 | `OK` | yes, [without a separator](Self::lacks_separator) |
+/// | `2500 messages` | | `2500 messages` | no |
+/// | `hello` | | `hello` | no |
+///
+/// It borrows what it is of, and is copied freely. [`Display`](fmt::Display) shows it without its end, safe for a
+/// terminal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ReplyLine<'a> {
     raw: &'a [u8],
@@ -36,6 +52,7 @@ struct Lead {
     separator: Separator,
 }
 
+/// What stands between code and text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Separator {
     Space,
@@ -45,6 +62,7 @@ enum Separator {
 }
 
 impl Lead {
+    /// Reads the code and what parts it from the text. A fourth digit makes it no code: `2500 messages` is noise.
     fn parse(content: &[u8]) -> Option<Self> {
         let (digits, rest) = content.split_first_chunk::<3>()?;
         if !digits.iter().all(u8::is_ascii_digit) {
@@ -73,12 +91,13 @@ impl<'a> ReplyLine<'a> {
         self.raw
     }
 
-    /// Returns the bytes without the line end.
+    /// Returns the bytes without the line end, the code among them.
     pub fn content(self) -> &'a [u8] {
         without_line_end(self.raw)
     }
 
-    /// Returns the bytes after the code and its separator, without the line end.
+    /// Returns the bytes after the code and its separator, without the line end; all of them, if there is no code, or
+    /// it is a later piece of a long line.
     pub fn text(self) -> &'a [u8] {
         let content = self.content();
         match self.lead {
@@ -157,7 +176,8 @@ impl fmt::Display for ReplyLine<'_> {
 
 /// Cuts received bytes into lines, however they arrive, in memory bounded by the limit.
 ///
-/// A line longer than the limit (in octets, its end included) comes in pieces of the limit's size.
+/// A line longer than the limit (in octets, its end included) comes in pieces of the limit's size, which all have the
+/// [code](ReplyLine::code) of the first.
 ///
 /// ```
 /// use mconnect_core::protocol::{LineBuffer, Limits, ReplyBuilder};
@@ -175,6 +195,14 @@ impl fmt::Display for ReplyLine<'_> {
 /// assert_eq!((replies.len(), lines.buffered()), (2, &b"250"[..]));
 /// # Ok::<(), mconnect_core::protocol::LimitExceeded>(())
 /// ```
+///
+/// ```text
+///   bytes:  │ taken │ a line LF │ half a li │ room ... │
+///           0       start       searched    end        what space returns
+/// ```
+#[doc(alias = "framing")]
+#[doc(alias = "codec")]
+#[doc(alias = "decoder")]
 #[derive(Debug)]
 pub struct LineBuffer {
     bytes: Vec<u8>,
@@ -193,7 +221,21 @@ impl LineBuffer {
         Self { bytes: Vec::new(), start: 0, end: 0, searched: 0, limit: limit.max(8), piece_of: None }
     }
 
-    /// Returns room for received bytes, never empty; [`filled`](Self::filled) says how many were put there.
+    /// Returns room for received bytes, never empty; [`filled`](Self::filled) says how many were put there. So a read
+    /// goes where the lines are cut, without a copy:
+    ///
+    /// ```
+    /// use std::io::Read as _;
+    ///
+    /// use mconnect_core::protocol::LineBuffer;
+    ///
+    /// let mut network = &b"220 ready\r\n"[..];
+    /// let mut lines = LineBuffer::new(512);
+    /// let count = network.read(lines.space())?;
+    /// lines.filled(count);
+    /// assert_eq!(lines.next_line().unwrap().text(), b"ready");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn space(&mut self) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end, self.searched) = (0, 0, 0);
@@ -213,7 +255,7 @@ impl LineBuffer {
         &mut self.bytes[self.end..]
     }
 
-    /// Takes the first `count` bytes of [`space`](Self::space) as received.
+    /// Takes the first `count` bytes of [`space`](Self::space) as received; no more than there was room for.
     pub fn filled(&mut self, count: usize) {
         self.end = (self.end + count).min(self.bytes.len());
     }
@@ -235,13 +277,15 @@ impl LineBuffer {
         self.find().is_some()
     }
 
-    /// Takes the next line, or the next piece of a long one; none if more bytes are needed.
+    /// Takes the next line, or the next piece of a long one; none if more bytes are needed. It borrows from the buffer
+    /// until that is used again.
     pub fn next_line(&mut self) -> Option<ReplyLine<'_>> {
         let size = self.find()?;
         Some(self.take(size))
     }
 
-    /// Takes what is left after the end of the stream: a line that has no end.
+    /// Takes what is left after the end of the stream: first the lines that are whole, then one that has no end, then
+    /// none.
     pub fn finish(&mut self) -> Option<ReplyLine<'_>> {
         match self.find().unwrap_or(self.end - self.start) {
             0 => None,
@@ -254,6 +298,8 @@ impl LineBuffer {
         &self.bytes[self.start..self.end]
     }
 
+    /// Returns the size of the next line, or piece. What was searched is not searched again: a long line that comes
+    /// octet by octet takes no more time for that.
     fn find(&mut self) -> Option<usize> {
         let reach = self.end.min(self.start.saturating_add(self.limit));
         match scan::find(b'\n', &self.bytes[self.searched.min(reach)..reach]) {
@@ -268,6 +314,7 @@ impl LineBuffer {
         }
     }
 
+    /// Takes so many octets as a line, or as a piece of one.
     fn take(&mut self, size: usize) -> ReplyLine<'_> {
         let raw = &self.bytes[self.start..self.start + size];
         self.start += size;
@@ -286,6 +333,7 @@ const LEAST_ROOM: usize = 2048;
 /// The room doubles up to this size, and beyond it grows only as what is held needs.
 const MOST_ROOM: usize = 64 * 1024;
 
+/// Cuts off LF, and one CR before it.
 fn without_line_end(raw: &[u8]) -> &[u8] {
     let content = raw.strip_suffix(b"\n").unwrap_or(raw);
     if content.len() < raw.len() { content.strip_suffix(b"\r").unwrap_or(content) } else { content }

@@ -6,10 +6,14 @@ use super::encode::CrlfEncoder;
 use super::phase::Phase;
 use super::scan;
 
-/// Takes line-mode input apart as the phase of the session asks for, and makes of it what is sent.
+/// Takes line-mode input apart as the phase of the session asks for, and makes of it what is sent: for a program that
+/// passes on what somebody types, or a file of commands. [`Script`](crate::script::Script) has one inside.
 ///
-/// Commands and answers in AUTH come a line at a time and get CR LF; a body comes as it is there, up to and including
-/// the lone dot's line, and gets CR LF but no dots; a chunk's octets pass as they are.
+/// | phase | is taken at once | and sent |
+/// |---|---|---|
+/// | [`Body`](Phase::Body) | up to and with the lone dot's line | with CR LF; no dot is added or taken away |
+/// | [`Chunk`](Phase::Chunk) | what is left of the chunk | as it is |
+/// | any other | a line | with CR LF |
 ///
 /// ```
 /// use mconnect_core::protocol::{LineInput, Phase};
@@ -45,6 +49,7 @@ enum Line {
 }
 
 impl Line {
+    /// Says how far a line has come after one more part of it.
     fn after(self, part: &[u8]) -> Self {
         match (self, part) {
             (line, []) => line,
@@ -57,7 +62,8 @@ impl Line {
 
 impl LineInput {
     /// Appends to `out` how the front of `input` is sent in this phase, and says how much of it that is: all of it, or
-    /// as much as comes before the phase may change.
+    /// as much as comes before the phase may change. Where a line goes on in the next input, the phase is the same
+    /// then.
     pub fn take(&mut self, phase: Phase, input: &[u8], out: &mut Vec<u8>) -> Taken {
         match phase {
             Phase::Chunk { left } => {
@@ -76,13 +82,15 @@ impl LineInput {
         }
     }
 
-    /// Appends to `out` the end of a last line that has none, if this phase has lines.
+    /// Appends to `out` the end of a last line that has none, if this phase has lines. Nothing is added in a chunk, and
+    /// no lone dot to a body that has none: half a message must not be delivered.
     pub fn finish(&mut self, phase: Phase, out: &mut Vec<u8>) {
         if self.line != Line::Start && !matches!(phase, Phase::Chunk { .. }) {
             self.end_line(b"", 0, out);
         }
     }
 
+    /// Takes a body up to the lone dot's line, which ends with LF as the others do.
     fn take_body(&mut self, input: &[u8], out: &mut Vec<u8>) -> Taken {
         out.reserve(input.len() + input.len() / 8);
         let mut start = 0;

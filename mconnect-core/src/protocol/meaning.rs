@@ -1,9 +1,12 @@
 //! What reply codes and enhanced status codes mean, in plain words.
 //!
 //! Reply codes: RFC 5321, section 4.2.3, and the RFCs of the extensions. Enhanced status codes: RFC 3463 and the
-//! registry of SMTP enhanced status codes.
+//! registry of SMTP enhanced status codes. What they mean in a session, and what to do about them, is said by
+//! [`diagnosis`](crate::diagnosis), which knows what was asked.
 
-/// Returns the meaning of a reply code or an enhanced status code, written `550` or `5.7.1`, in plain words.
+/// Returns the meaning of a reply code or an enhanced status code, written `550` or `5.7.1`, in plain words: half a
+/// sentence, in English. `None` for one that no RFC has, and for a text that is none. Of an enhanced code the class
+/// makes no difference, if it is 2, 4 or 5.
 ///
 /// ```
 /// use mconnect_core::protocol::explain;
@@ -11,6 +14,27 @@
 /// assert_eq!(explain("5.2.2"), Some("the mailbox is full"));
 /// assert_eq!(explain("999"), None);
 /// ```
+///
+/// Of a reply there are both, and the enhanced one says more:
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// # let server = mconnect_core::server::Server::start()?;
+/// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+/// # session.greeting()?;
+/// # session.hello("client.example")?;
+/// # session.command("MAIL FROM:<>")?;
+/// use mconnect_core::protocol::explain;
+///
+/// let reply = session.command("RCPT TO:<refused@example.org>")?;
+/// let enhanced = reply.enhanced_code().and_then(|code| explain(&code.to_string()));
+/// let meaning = enhanced.or_else(|| explain(&reply.code().to_string()));
+/// println!("{reply}: {}", meaning.unwrap_or("nobody knows"));
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[doc(alias = "strerror")]
+#[doc(alias = "description")]
 pub fn explain(code: &str) -> Option<&'static str> {
     match code.split_once('.') {
         None => find(REPLY_CODES, code),
@@ -19,10 +43,12 @@ pub fn explain(code: &str) -> Option<&'static str> {
     }
 }
 
+/// Looks a code up.
 fn find(table: &[(&str, &'static str)], code: &str) -> Option<&'static str> {
     table.iter().find(|(known, _)| *known == code).map(|(_, meaning)| *meaning)
 }
 
+/// In order, each once.
 const REPLY_CODES: &[(&str, &str)] = &[
     ("211", "status of the system, or help"),
     ("214", "help"),

@@ -8,7 +8,60 @@
 //! ```
 //!
 //! Nothing here fails because of what a server said: odd lines, odd replies and odd phases are values with marks on
-//! them. Only limits are errors.
+//! them. Only [`Limits`] are errors. Everything that takes bytes takes them cut anywhere, and comes to the same
+//! wherever they were cut; what is held back meanwhile is bounded.
+//!
+//! # What is where
+//! | for | there is |
+//! |---|---|
+//! | lines of what was received | [`LineBuffer`], [`ReplyLine`] |
+//! | whole replies, held to limits | [`ReplyBuilder`], [`Reply`], [`Flaws`], [`Limits`] |
+//! | codes | [`Code`], [`Severity`], [`EnhancedCode`], [`explain`] |
+//! | what the server can do | [`Extensions`], [`Extension`] |
+//! | where a session stands | [`Tracker`], [`Standing`], [`Phase`] |
+//! | what a reply grants | [`Meaning`], [`Answer`], [`Request`] |
+//! | line ends and dots | [`CrlfEncoder`], [`BodyEncoder`], [`BodyDecoder`], [`LineInput`] |
+//! | bytes on a terminal, or in a log | [`Visible`], [`Escaper`] |
+//! | where a secret begins in what a client sends | [`secret_start`], [`auth_mechanism`], [`is_base64_line`], [`Tracker::sent_secrets`] |
+//!
+//! # A loop of one's own
+//! Whoever does the I/O, in a loop on mio, say, or in a test from memory, hands what was received to a [`LineBuffer`],
+//! its lines to a [`Tracker`] and a [`ReplyBuilder`], and what is sent to the tracker before it goes out:
+//!
+//! ```
+//! use mconnect_core::protocol::{LineBuffer, Limits, Phase, ReplyBuilder, Request, Tracker};
+//!
+//! let limits = Limits::default();
+//! let (mut lines, mut builder, mut tracker) =
+//!     (LineBuffer::new(limits.line), ReplyBuilder::new(limits), Tracker::new());
+//! let mut replies = Vec::new();
+//! let mut script = ["EHLO client.example\r\n", "QUIT\r\n"].iter();
+//! // Whatever comes, in whatever pieces.
+//! for received in ["220 mx.exam", "ple.org\r\n250-mx.example.org\r\n250 8BITM", "IME\r\n221 bye\r\n"] {
+//!     lines.extend(received.as_bytes());
+//!     while let Some(line) = lines.next_line() {
+//!         let request = tracker.received(line).and_then(|answer| answer.request);
+//!         if let Some(reply) = builder.push(line)? {
+//!             replies.push(reply.in_answer_to(request, "mx.example.org".into()));
+//!         }
+//!         if tracker.outstanding() == 0 {
+//!             if let Some(command) = script.next() {
+//!                 tracker.sent(command.as_bytes());
+//!                 // And now it is written to the socket.
+//!             }
+//!         }
+//!     }
+//! }
+//! assert!(tracker.extensions().is_some_and(|offered| offered.has("8BITMIME")));
+//! assert!(replies[2].request() == Some(Request::Quit) && replies[2].is_granted());
+//! assert_eq!((tracker.phase(), tracker.standing().is_closing), (Phase::Command, true));
+//! # Ok::<(), mconnect_core::protocol::LimitExceeded>(())
+//! ```
+//! For input that is lines, and decides what may go out when, there is [`script`](crate::script) above this.
+//!
+//! # What is not here
+//! Deadlines, sockets and TLS are a [`Session`](crate::Session)'s. Addresses and parameters of MAIL and RCPT are not
+//! parsed, and neither are messages: what a line holds besides its verb is the caller's.
 
 mod code;
 mod command;
@@ -16,13 +69,16 @@ mod due;
 mod encode;
 mod extensions;
 mod grants;
+mod limits;
 mod line;
 mod line_input;
 mod meaning;
 mod phase;
 mod reply;
+mod reply_builder;
 pub(crate) mod scan;
 mod secret;
+mod standing;
 mod tracker;
 mod visible;
 
@@ -31,12 +87,15 @@ pub use command::Span;
 pub use encode::{BodyDecoder, BodyEncoder, CrlfEncoder};
 pub use extensions::{Extension, Extensions};
 pub use grants::{Answer, Meaning};
+pub use limits::{LimitExceeded, Limits};
 pub use line::{LineBuffer, ReplyLine};
 pub use line_input::{LineInput, Taken};
 pub use meaning::explain;
 pub use phase::{Phase, Request};
-pub use reply::{Flaws, LimitExceeded, Limits, Reply, ReplyBuilder, Unexpected};
+pub use reply::{Flaws, Reply, Unexpected};
+pub use reply_builder::ReplyBuilder;
 pub use secret::{auth_mechanism, is_base64_line, secret_start};
 pub(crate) use secret::{hide, wipe};
-pub use tracker::{Standing, Tracker};
+pub use standing::Standing;
+pub use tracker::Tracker;
 pub use visible::{Escaper, Visible};

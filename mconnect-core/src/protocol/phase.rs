@@ -2,8 +2,23 @@
 
 use std::fmt;
 
-/// What the next bytes sent will mean to the server. [`Tracker`](super::Tracker) has the picture of how one leads to
-/// another; of a phase that depends on a reply which is not here yet, the client's hope is taken.
+/// What the next bytes sent will mean to the server. [`Tracker`](super::Tracker) follows them; of a phase that depends
+/// on a reply which is not here yet, the client's hope is taken.
+///
+/// | phase | begins with | ends with |
+/// |---|---|---|
+/// | [`Greeting`](Self::Greeting) | the connection | the greeting |
+/// | [`Command`](Self::Command) | | |
+/// | [`Body`](Self::Body) | DATA, and its 354 | the lone dot |
+/// | [`Chunk`](Self::Chunk) | BDAT *n* | *n* octets |
+/// | [`Auth`](Self::Auth) | AUTH, and its 334 | any reply but 334 |
+/// | [`StartTls`](Self::StartTls) | the 220 to STARTTLS | TLS, in which a command is next |
+/// | [`Raw`](Self::Raw) | [`Session::into_raw`](crate::Session::into_raw) | |
+/// | [`Closed`](Self::Closed) | the end of what the server sends | |
+///
+/// [`Display`](fmt::Display) names it as errors do: `greeting`, `command`, `DATA`, `BDAT`, `AUTH`, `STARTTLS`, `raw`,
+/// `closed`.
+#[doc(alias = "state")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
@@ -44,30 +59,46 @@ impl fmt::Display for Phase {
 }
 
 /// What a reply answers: most often a command, but also having connected, the end of a message, an answer in AUTH. Of
-/// commands, those are told apart to which the replies mean something of their own.
+/// commands, those are told apart to which the replies mean something of their own. [`Display`](fmt::Display) has it in
+/// words: `RCPT`, `the end of data`.
+#[doc(alias = "command")]
+#[doc(alias = "verb")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "the names are the commands'")]
 pub enum Request {
     /// Having connected.
     Greeting,
+    /// EHLO ([RFC 5321, section 4.1.1.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.1)): its reply has the
+    /// extensions.
     Ehlo,
+    /// HELO ([RFC 5321, section 4.1.1.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.1)).
     Helo,
+    /// LHLO ([RFC 2033, section 4.1](https://www.rfc-editor.org/rfc/rfc2033#section-4.1)): EHLO of LMTP, after which
+    /// each recipient has a reply of its own to a message.
     Lhlo,
+    /// MAIL ([RFC 5321, section 4.1.1.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.2)).
     Mail,
+    /// RCPT ([RFC 5321, section 4.1.1.3](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.3)).
     Rcpt,
+    /// DATA ([RFC 5321, section 4.1.1.4](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.4)): a 354 lets the body
+    /// begin.
     Data,
-    /// The lone dot after a body.
+    /// The lone dot after a body: in LMTP it has a reply for each recipient.
     EndOfData,
-    /// The command and its octets.
+    /// BDAT ([RFC 3030, section 2](https://www.rfc-editor.org/rfc/rfc3030#section-2)), the command and its octets.
     Bdat,
+    /// AUTH ([RFC 4954, section 4](https://www.rfc-editor.org/rfc/rfc4954#section-4)).
     Auth,
     /// An answer to a 334.
     AuthAnswer,
+    /// STARTTLS ([RFC 3207, section 4](https://www.rfc-editor.org/rfc/rfc3207#section-4)): a 220 lets the handshake
+    /// begin.
     StartTls,
     /// Postfix's XCLIENT, after which the session begins again.
     XClient,
+    /// RSET ([RFC 5321, section 4.1.1.5](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.5)).
     Rset,
+    /// QUIT ([RFC 5321, section 4.1.1.10](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.10)).
     Quit,
     /// A line with nothing in it.
     EmptyLine,
@@ -76,8 +107,8 @@ pub enum Request {
 }
 
 impl Request {
-    /// Every one there is.
-    pub const ALL: [Self; 17] = [
+    /// Every one there is, in the order in which they are written above.
+    pub const ALL: &'static [Self] = &[
         Self::Greeting,
         Self::Ehlo,
         Self::Helo,
@@ -97,7 +128,7 @@ impl Request {
         Self::Other,
     ];
 
-    /// Returns the verb of the command, if it is one of a verb.
+    /// Returns the verb of the command, in capitals, if it is one of a verb.
     pub fn verb(self) -> Option<&'static str> {
         Some(match self {
             Self::Ehlo => "EHLO",
@@ -117,9 +148,18 @@ impl Request {
     }
 
     /// Returns the command of a verb, in any case; [`Other`](Self::Other) if it is none of these.
+    ///
+    /// ```
+    /// use mconnect_core::protocol::Request;
+    ///
+    /// assert_eq!(Request::of_verb(b"rcpt"), Request::Rcpt);
+    /// assert_eq!(Request::of_verb(b"NOOP"), Request::Other);
+    /// assert_eq!(Request::Rcpt.verb(), Some("RCPT"));
+    /// assert_eq!(Request::EndOfData.verb(), None, "a lone dot is no verb");
+    /// ```
     pub fn of_verb(verb: &[u8]) -> Self {
         let is_it = |request: &Self| request.verb().is_some_and(|known| verb.eq_ignore_ascii_case(known.as_bytes()));
-        Self::ALL.into_iter().find(is_it).unwrap_or(Self::Other)
+        Self::ALL.iter().copied().find(is_it).unwrap_or(Self::Other)
     }
 }
 
@@ -143,7 +183,7 @@ mod tests {
     fn all_requests_are_all_of_them() {
         assert!(Request::ALL.iter().enumerate().all(|(index, request)| *request as usize == index));
         assert_eq!(Request::ALL.len(), Request::Other as usize + 1, "the last one");
-        for request in Request::ALL {
+        for request in Request::ALL.iter().copied() {
             let verb = request.verb().map(str::to_ascii_lowercase);
             assert!(verb.is_none_or(|verb| Request::of_verb(verb.as_bytes()) == request), "{request:?}");
         }

@@ -1,4 +1,4 @@
-//! Whole replies, folded out of lines.
+//! Whole replies.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,6 +20,33 @@ use super::visible::Visible;
 ///   550-5.1.1 no such mailbox own_lines; what text has of this line: 5.1.1 no such mailbox
 ///   550 5.1.1 try another     code: 550, that of the last line; enhanced_code: 5.1.1
 /// ```
+///
+/// | to know | ask |
+/// |---|---|
+/// | whether what was asked may be taken as done | [`is_granted`](Self::is_granted), [`meaning`](Self::meaning) |
+/// | the same, as a `Result` | [`require`](Self::require), [`require_severity`](Self::require_severity) |
+/// | what the server says | [`text_lossy`](Self::text_lossy), [`enhanced_code`](Self::enhanced_code) |
+/// | what came over the wire | [`raw`](Self::raw), [`lines`](Self::lines), [`flaws`](Self::flaws) |
+/// | what it answers | [`request`](Self::request) |
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// # let server = mconnect_core::server::Server::start()?;
+/// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+/// # session.greeting()?;
+/// # session.hello("client.example")?;
+/// # session.command("MAIL FROM:<>")?;
+/// use mconnect_core::protocol::Meaning;
+///
+/// let reply = session.command("RCPT TO:<later@example.org>")?;
+/// match reply.meaning() {
+///     Meaning::Granted | Meaning::Unusual => println!("it will be delivered"),
+///     Meaning::Deferred => println!("try again later: {}", reply.text_lossy()),
+///     _ => println!("no: {reply}"),
+/// }
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 /// [`Display`](fmt::Display) shows it on one line, safe for a terminal; [`raw`](Self::raw) has every byte.
 #[doc(alias = "response")]
 #[doc(alias = "status")]
@@ -32,8 +59,20 @@ pub struct Reply {
     peer: Option<Arc<str>>,
 }
 
-/// What a reply has against the rules
-/// ([RFC 5321, section 4.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.2)).
+/// What a reply has against the rules ([RFC 5321, section 4.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.2)):
+/// none of it keeps it from being read. A default one has nothing.
+///
+/// ```
+/// use mconnect_core::protocol::{Flaws, Limits, ReplyBuilder, ReplyLine};
+///
+/// let mut builder = ReplyBuilder::new(Limits::default());
+/// builder.push(ReplyLine::new(b"250-one\r\n"))?;
+/// let flaws = builder.push(ReplyLine::new(b"251 two\n"))?.unwrap().flaws();
+/// assert!(flaws.codes_differ && flaws.bare_lf);
+/// let flaws = builder.push(ReplyLine::new(b"250 ok\r\n"))?.unwrap().flaws();
+/// assert_eq!(flaws, Flaws::default());
+/// # Ok::<(), mconnect_core::protocol::LimitExceeded>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[must_use]
 #[non_exhaustive]
@@ -49,17 +88,25 @@ pub struct Flaws {
 }
 
 impl Reply {
-    /// Returns the code of the last line.
+    /// Makes one of its bytes, and of what was seen in them; nobody has said yet what it answers.
+    pub(super) fn new(raw: Vec<u8>, code: Code, flaws: Flaws) -> Self {
+        Self { raw, code, flaws, request: None, peer: None }
+    }
+
+    /// Returns the code of the last line; where the lines differ, that is the one that counts here, and
+    /// [`flaws`](Self::flaws) says so.
     pub fn code(&self) -> Code {
         self.code
     }
 
-    /// Returns what it means to what it answers. A reply that no session read answers nothing that is known.
+    /// Returns what it means to what it answers. A reply that no session read answers nothing that is known, and most
+    /// codes are [out of step](Meaning::OutOfStep) then: mark it by [`in_answer_to`](Self::in_answer_to) first.
     pub fn meaning(&self) -> Meaning {
         Meaning::of(self.request, self.code)
     }
 
-    /// Says whether it grants what it answers, by a code that does so: 354 DATA, 220 STARTTLS, 235 AUTH.
+    /// Says whether it grants what it answers, by a code that does so: 354 DATA, 220 STARTTLS, 235 AUTH. A 2yz by
+    /// itself grants nothing.
     #[must_use]
     pub fn is_granted(&self) -> bool {
         self.meaning().is_granted()
@@ -71,7 +118,7 @@ impl Reply {
         self.lines().filter_map(ReplyLine::enhanced_code).last()
     }
 
-    /// Returns its lines, in order.
+    /// Returns its lines, in order, those without a code with them.
     pub fn lines(&self) -> impl Iterator<Item = ReplyLine<'_>> {
         scan::lines(&self.raw).map(|line| ReplyLine::new(&self.raw[line]))
     }
@@ -104,7 +151,7 @@ impl Reply {
         String::from_utf8_lossy(&lines.join(&b'\n')).into_owned()
     }
 
-    /// Returns the text of all its lines, without codes, joined by LF.
+    /// Returns the text of all its lines, without codes, joined by LF: as bytes, noise with it.
     pub fn text(&self) -> Vec<u8> {
         let lines: Vec<&[u8]> = self.lines().map(ReplyLine::text).collect();
         lines.join(&b'\n')
@@ -115,12 +162,12 @@ impl Reply {
         &self.raw
     }
 
-    /// Says what the reply has against the rules.
+    /// Returns what the reply has against the rules.
     pub fn flaws(&self) -> Flaws {
         self.flaws
     }
 
-    /// Says what it answers, if that is known.
+    /// Returns what it answers, if that is known: a session knows, and `None` is then a reply that nobody asked for.
     pub fn request(&self) -> Option<Request> {
         self.request
     }
@@ -150,7 +197,22 @@ impl Reply {
         self.require_that(is_met, || format!("{code:03}"))
     }
 
-    /// Returns the reply itself if its code's first digit says this.
+    /// Returns the reply itself if its code's first digit says this: for tests that do not care whether it is a 550 or
+    /// a 554.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+    /// # session.greeting()?;
+    /// use mconnect_core::protocol::Severity;
+    ///
+    /// session.command("NOOP")?.require_severity(Severity::Completion)?;
+    /// let refused = session.command("XYZZY")?.require_severity(Severity::Completion).unwrap_err();
+    /// assert_eq!(refused.expected, "2yz");
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Unexpected`] holds the reply if the first digit says something else.
@@ -165,7 +227,8 @@ impl Reply {
         })
     }
 
-    /// Marks the reply with what it answers and who sent it, for the messages of errors.
+    /// Marks the reply with what it answers and who sent it, for its [`meaning`](Self::meaning) and for the messages of
+    /// errors. Sessions have done so.
     #[must_use]
     pub fn in_answer_to(mut self, request: Option<Request>, peer: Arc<str>) -> Self {
         self.request = request;
@@ -199,7 +262,8 @@ impl fmt::Debug for Reply {
     }
 }
 
-/// A reply other than the one that was required.
+/// A reply other than the one that was required. `?` makes an [`Error::Unexpected`](crate::Error::Unexpected) of it;
+/// the reply itself is in it.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("expected {expected} {}, got \"{reply}\"", Situation(reply))]
 #[non_exhaustive]
@@ -210,230 +274,18 @@ pub struct Unexpected {
     pub reply: Box<Reply>,
 }
 
+/// What was asked, and of whom, as far as it is known.
 struct Situation<'a>(&'a Reply);
 
 impl fmt::Display for Situation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0.request, &self.0.peer) {
+            (Some(Request::Greeting), Some(peer)) => write!(f, "as the greeting of {}", Visible(peer.as_bytes())),
+            (Some(Request::Greeting), None) => f.write_str("as the greeting"),
             (Some(request), Some(peer)) => write!(f, "in reply to {request} from {}", Visible(peer.as_bytes())),
             (Some(request), None) => write!(f, "in reply to {request}"),
             (None, Some(peer)) => write!(f, "from {}", Visible(peer.as_bytes())),
             (None, None) => f.write_str("as the reply"),
         }
-    }
-}
-
-/// How much a server may send for one line and one reply.
-///
-/// The defaults are far above what [RFC 5321, section 4.5.3.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1)
-/// asks for (512 octets a line), and small enough that a hostile server cannot fill the memory.
-///
-/// ```
-/// use mconnect_core::protocol::Limits;
-///
-/// let limits = Limits::default().lines(100).reply(64 * 1024);
-/// assert_eq!(limits.line, 65_536);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Octets in a line, its end included; 65,536 by default. A longer line comes in pieces of this size.
-    pub line: usize,
-    /// Lines in a reply; 10,000 by default.
-    pub lines: usize,
-    /// Octets in a reply; 4 MiB by default.
-    pub reply: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { line: 64 * 1024, lines: 10_000, reply: 4 * 1024 * 1024 }
-    }
-}
-
-impl Limits {
-    /// Sets how many octets a line may have, its end included.
-    #[must_use]
-    pub fn line(self, octets: usize) -> Self {
-        Self { line: octets, ..self }
-    }
-
-    /// Sets how many lines a reply may have.
-    #[must_use]
-    pub fn lines(self, lines: usize) -> Self {
-        Self { lines, ..self }
-    }
-
-    /// Sets how many octets a reply may have.
-    #[must_use]
-    pub fn reply(self, octets: usize) -> Self {
-        Self { reply: octets, ..self }
-    }
-}
-
-/// A reply went over one of the [`Limits`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LimitExceeded {
-    /// A line is longer than this many octets.
-    #[error("a line is longer than {0} octets")]
-    Line(usize),
-    /// A reply has more lines than this.
-    #[error("the reply has more than {0} lines")]
-    Lines(usize),
-    /// A reply is longer than this many octets.
-    #[error("the reply is longer than {0} octets")]
-    Reply(usize),
-}
-
-/// Folds lines into replies.
-///
-/// ```
-/// use mconnect_core::protocol::{Limits, ReplyBuilder, ReplyLine};
-///
-/// let mut builder = ReplyBuilder::new(Limits::default());
-/// assert!(builder.push(ReplyLine::new(b"250-mx.example.org\r\n"))?.is_none());
-/// let reply = builder.push(ReplyLine::new(b"250 SIZE 1000\r\n"))?.expect("it ends here");
-/// assert_eq!((reply.code().number(), reply.lines().count()), (250, 2));
-/// # Ok::<(), mconnect_core::protocol::LimitExceeded>(())
-/// ```
-#[derive(Debug)]
-pub struct ReplyBuilder {
-    limits: Limits,
-    raw: Vec<u8>,
-    lines: usize,
-    code: Option<Code>,
-    flaws: Flaws,
-}
-
-impl ReplyBuilder {
-    /// Makes one that holds replies to these limits.
-    pub fn new(limits: Limits) -> Self {
-        Self { limits, raw: Vec::new(), lines: 0, code: None, flaws: Flaws::default() }
-    }
-
-    /// Adds a line, and returns the reply that ends with it, if one does.
-    ///
-    /// Lines without a code belong to the reply under way, or else to the next.
-    ///
-    /// # Errors
-    /// [`LimitExceeded`], when the line or the reply is over a limit; [`take_partial`](Self::take_partial) then returns
-    /// what was read.
-    pub fn push(&mut self, line: ReplyLine<'_>) -> Result<Option<Reply>, LimitExceeded> {
-        if self.raw.len() + line.raw().len() > self.limits.reply {
-            return Err(LimitExceeded::Reply(self.limits.reply));
-        }
-        if self.lines == self.limits.lines {
-            return Err(LimitExceeded::Lines(self.limits.lines));
-        }
-        if self.raw.is_empty() && !line.ends_reply() {
-            self.raw.reserve(MULTI_LINE);
-        }
-        self.raw.extend_from_slice(line.raw());
-        if !line.is_start() || (!line.is_finished() && line.raw().len() >= self.limits.line) {
-            return Err(LimitExceeded::Line(self.limits.line));
-        }
-        self.lines += 1;
-        self.flaws.bare_lf |= line.has_bare_lf();
-        self.flaws.missing_separator |= line.lacks_separator();
-        match line.code() {
-            None => self.flaws.line_without_code = true,
-            Some(code) => {
-                self.flaws.codes_differ |= self.code.is_some_and(|before| before != code);
-                self.code = Some(code);
-            }
-        }
-        match self.code {
-            Some(code) if line.ends_reply() => {
-                let flaws = self.flaws;
-                Ok(Some(Reply { raw: self.take_partial(), code, flaws, request: None, peer: None }))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// Returns the bytes of the reply under way.
-    pub fn partial(&self) -> &[u8] {
-        &self.raw
-    }
-
-    /// Takes the bytes of the reply under way, and begins anew.
-    pub fn take_partial(&mut self) -> Vec<u8> {
-        (self.lines, self.code, self.flaws) = (0, None, Flaws::default());
-        std::mem::take(&mut self.raw)
-    }
-}
-
-/// A reply of several lines begins with this much room, in octets: most replies to EHLO are shorter.
-const MULTI_LINE: usize = 512;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::LineBuffer;
-
-    fn replies(stream: &[u8], limits: Limits) -> (Vec<Reply>, Option<LimitExceeded>, Vec<u8>) {
-        let (mut buffer, mut builder, mut replies) =
-            (LineBuffer::new(limits.line), ReplyBuilder::new(limits), Vec::new());
-        buffer.extend(stream);
-        while let Some(line) = buffer.next_line() {
-            match builder.push(line) {
-                Ok(reply) => replies.extend(reply),
-                Err(error) => return (replies, Some(error), builder.take_partial()),
-            }
-        }
-        (replies, None, builder.take_partial())
-    }
-
-    #[test]
-    fn marks_show_what_is_odd_in_a_reply() {
-        let stream = b"220 fine\r\n250-a\r\n251 b\r\nnoise\r\n250 c\r\n250 d\n250OK\r\n";
-        let (replies, error, rest) = replies(stream, Limits::default());
-        assert_eq!((error, rest), (None, Vec::new()));
-        let shown: Vec<String> = replies.iter().map(Reply::to_string).collect();
-        assert_eq!(shown, ["220 fine", "250-a / 251 b", "noise / 250 c", "250 d", "250OK"]);
-        let flaws: Vec<Flaws> = replies.iter().map(Reply::flaws).collect();
-        assert_eq!(flaws[0], Flaws::default());
-        assert_eq!(flaws[1], Flaws { codes_differ: true, ..Flaws::default() });
-        assert_eq!(flaws[2], Flaws { line_without_code: true, ..Flaws::default() });
-        assert_eq!(flaws[3], Flaws { bare_lf: true, ..Flaws::default() });
-        assert_eq!(flaws[4], Flaws { missing_separator: true, ..Flaws::default() });
-        assert_eq!(replies[1].code(), Code::new(251).unwrap());
-    }
-
-    #[test]
-    fn a_reply_keeps_every_byte_and_gives_its_text() {
-        let stream = b"250-one\x00\r\n250-\r\n250 2.1.5 \xe9\r\n";
-        let (replies, ..) = replies(stream, Limits::default());
-        assert_eq!(replies[0].raw(), stream);
-        assert_eq!(replies[0].text(), b"one\x00\n\n2.1.5 \xe9");
-        assert_eq!(replies[0].enhanced_code().unwrap().to_string(), "2.1.5");
-    }
-
-    #[test]
-    fn each_limit_is_an_error_that_keeps_what_was_read() {
-        let limits = Limits { line: 10, lines: 3, reply: 25 };
-        let cases: &[(&[u8], LimitExceeded, &[u8])] = &[
-            (b"250 ok\r\n250 longer than ten\r\n", LimitExceeded::Line(10), b"250 longer"),
-            (b"250-\n250-\n250-\n250 x\n", LimitExceeded::Lines(3), b"250-\n250-\n250-\n"),
-            (b"250-ab\r\n250-ab\r\n250-abcd\r\n", LimitExceeded::Reply(25), b"250-ab\r\n250-ab\r\n"),
-        ];
-        for (stream, error, kept) in cases {
-            let (_, got, partial) = replies(stream, limits);
-            assert_eq!((got, partial.as_slice()), (Some(*error), *kept));
-        }
-    }
-
-    #[test]
-    fn a_required_code_gives_the_reply_back_or_an_error_that_tells_the_whole_story() {
-        let (replies, ..) = replies(b"550-5.1.1 no\x1b\r\n550 such user\r\n", Limits::default());
-        let reply = replies[0].clone().in_answer_to(Some(Request::Rcpt), "mx.example.org".into());
-        assert!(reply.clone().require(550).is_ok());
-        assert!(reply.clone().require_severity(Severity::Permanent).is_ok());
-        let error = reply.require(250).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "expected 250 in reply to RCPT from mx.example.org, got \"550-5.1.1 no\\x1b / 550 such user\""
-        );
     }
 }

@@ -20,4 +20,5 @@ pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
+/// From so many octets on, the search by vectors pays.
 const SHORT: usize = 512;

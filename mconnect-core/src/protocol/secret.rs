@@ -1,5 +1,13 @@
 //! Where a secret begins in what a client sends: decided here, for the screen, the history, records, traces, dialogues
 //! and errors alike.
+//!
+//! ```text
+//!   AUTH PLAIN AHVzZXIAcGVuY2ls      secret from the initial response on
+//!   AUTH LOGIN                       none yet; the lines after it are
+//!   dXNlcg==                         an answer that lost its place: all of it, if client and server may be out of step
+//! ```
+//! The grammar is taken as widely as any server may: one secret too many is a nuisance, one too few is told to
+//! everybody.
 
 use std::borrow::Cow;
 use std::hint::black_box;
@@ -8,7 +16,9 @@ use std::ops::Range;
 use super::phase::Request;
 
 /// Returns where the secret in a line begins: behind the mechanism of an AUTH and the one octet after that. A verb in
-/// any case, behind any blanks, and parted from its mechanism by anything is one.
+/// any case, behind any blanks, and parted from its mechanism by anything is one. `None` if the line is no AUTH, or has
+/// nothing behind its mechanism. Answers in an exchange are not seen from their own line:
+/// [`Tracker::sent_secrets`](super::Tracker::sent_secrets) knows them.
 ///
 /// ```
 /// use mconnect_core::protocol::secret_start;
@@ -18,6 +28,8 @@ use super::phase::Request;
 /// assert_eq!(secret_start(b"AUTH LOGIN"), None);
 /// assert_eq!(secret_start(b"AUTHORS ARE many"), None);
 /// ```
+#[doc(alias = "redact")]
+#[doc(alias = "mask")]
 pub fn secret_start(line: &[u8]) -> Option<usize> {
     let mechanism = mechanism_start(line)?;
     let size = line[mechanism..].iter().position(|byte| !is_of_mechanism(*byte))?;
@@ -27,7 +39,14 @@ pub fn secret_start(line: &[u8]) -> Option<usize> {
     }
 }
 
-/// Returns the mechanism that an AUTH names, if a line is one.
+/// Returns the mechanism that an AUTH names, as it is written there, if a line is one.
+///
+/// ```
+/// use mconnect_core::protocol::auth_mechanism;
+///
+/// assert_eq!(auth_mechanism(b"auth Plain AHVzZXI=\r\n"), Some(&b"Plain"[..]));
+/// assert_eq!(auth_mechanism(b"NOOP"), None);
+/// ```
 pub fn auth_mechanism(line: &[u8]) -> Option<&[u8]> {
     let rest = &line[mechanism_start(line)?..];
     let size = rest.iter().position(|byte| !is_of_mechanism(*byte)).unwrap_or(rest.len());
@@ -74,16 +93,19 @@ pub(crate) fn wipe(secret: &mut [u8]) {
     black_box(secret);
 }
 
+/// Says whether a word is a command by itself: of those that are base64 in their looks, too.
 fn is_verb(word: &[u8]) -> bool {
     verbs().any(|verb| word.eq_ignore_ascii_case(verb))
 }
 
+/// Says whether a command may begin so.
 fn begins_verb(part: &[u8]) -> bool {
     verbs().any(|verb| verb.get(..part.len()).is_some_and(|start| part.eq_ignore_ascii_case(start)))
 }
 
+/// The verbs that are known here: those that replies tell apart, and the others of the length of base64.
 fn verbs() -> impl Iterator<Item = &'static [u8]> {
-    Request::ALL.into_iter().filter_map(Request::verb).chain(VERBS).map(str::as_bytes)
+    Request::ALL.iter().copied().filter_map(Request::verb).chain(VERBS).map(str::as_bytes)
 }
 
 /// Returns where the secret begins in a line, or a part of one, that may be an AUTH or an answer in it, though the server
@@ -122,7 +144,9 @@ fn is_of_mechanism(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
+/// The verb behind which secrets stand.
 const VERB: &[u8] = b"AUTH";
+/// What stands in the place of a secret where bytes are shown.
 const HIDDEN: &[u8] = b"[hidden]";
 /// Verbs of commands that make no difference to a session, of a length that base64 has.
 const VERBS: [&str; 7] = ["NOOP", "HELP", "VRFY", "EXPN", "ETRN", "ATRN", "XFORWARD"];

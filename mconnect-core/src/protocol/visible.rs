@@ -1,4 +1,7 @@
 //! Bytes as a screen may show them: printable text stays, what could steer a terminal becomes an escape.
+//!
+//! Whatever a server says may be meant for the terminal of whoever reads it: to move the cursor, to change the title,
+//! to write over what was there. It reaches one through here or not at all.
 
 use std::fmt::{self, Write as _};
 use std::str;
@@ -12,6 +15,11 @@ use std::str;
 /// let said = b"550 caf\xc3\xa9\x1b[2J \xff\r\n";
 /// assert_eq!(Visible(said).to_string(), r"550 café\x1b[2J \xff\r\n");
 /// ```
+///
+/// For a person to read: a backslash that was there is not doubled, and so it cannot be read back. Width and precision
+/// of a format are not heeded.
+#[doc(alias = "escape")]
+#[doc(alias = "sanitize")]
 #[derive(Debug, Clone, Copy)]
 pub struct Visible<'a>(pub &'a [u8]);
 
@@ -33,6 +41,7 @@ impl fmt::Display for Visible<'_> {
     }
 }
 
+/// Shows what is UTF-8 of it.
 fn show(text: &str, marks: &mut Marks, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for c in text.chars() {
         match c {
@@ -63,6 +72,9 @@ fn show(text: &str, marks: &mut Marks, f: &mut fmt::Formatter<'_>) -> fmt::Resul
 /// escaper.finish(&mut out);
 /// assert_eq!(out, "250 café\n\\x1b]0;title\\x07");
 /// ```
+#[doc(alias = "escape")]
+#[doc(alias = "sanitize")]
+#[doc(alias = "terminal")]
 #[derive(Debug, Default)]
 pub struct Escaper {
     held: Vec<u8>,
@@ -70,8 +82,8 @@ pub struct Escaper {
 }
 
 impl Escaper {
-    /// Appends to `out` how `bytes` are shown. A CR or the beginning of a character at the end of `bytes` is held
-    /// until what follows is known.
+    /// Appends to `out` how `bytes` are shown. A CR or the beginning of a character at the end of `bytes` is held until
+    /// what follows is known: at most three octets.
     pub fn push(&mut self, bytes: &[u8], out: &mut String) {
         if self.held.is_empty() {
             let kept = escape(bytes, &mut self.marks, out);
@@ -169,6 +181,7 @@ fn is_hazardous(c: char) -> bool {
         | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// Writes `\x1b`, or `\u{202e}` of what is not ASCII.
 fn escape_char(c: char, out: &mut impl fmt::Write) -> fmt::Result {
     match u32::from(c) {
         code @ ..0x80 => write!(out, "\\x{code:02x}"),

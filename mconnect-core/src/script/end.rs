@@ -5,7 +5,14 @@ use std::fmt;
 use super::Rules;
 use crate::protocol::{Answer, Code, Meaning, Request, auth_mechanism, secret_start};
 
-/// Why a script ends before its input does; [`Display`](fmt::Display) has it as the reason why lines were not sent.
+/// Why a script ends before its input does; [`Display`](fmt::Display) has it as the reason why lines were not sent:
+/// `the greeting was a refusal`.
+///
+/// | | QUIT is said |
+/// |---|---|
+/// | [`Quit`](Self::Quit), [`Closing`](Self::Closing) | no: the server is going |
+/// | [`OutOfStep`](Self::OutOfStep) | no: nobody knows what the server would take it for |
+/// | the others | yes |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]
@@ -27,7 +34,7 @@ pub enum End {
 }
 
 impl End {
-    /// Says whether QUIT is said, where the server waits for a command: not to one that is out of step.
+    /// Says whether QUIT is said, where the server waits for a command: not to one that is out of step, or going.
     #[must_use]
     pub fn says_quit(self) -> bool {
         matches!(self, Self::Greeting(_) | Self::StartTls(_) | Self::Auth(_) | Self::Refused(_))
@@ -64,7 +71,8 @@ impl fmt::Display for End {
     }
 }
 
-/// How the last AUTH began.
+/// How the last AUTH began. It decides what a refusal means for the lines after it: where answers may follow, a
+/// password would be read as a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LastAuth {
@@ -80,6 +88,14 @@ pub enum LastAuth {
 
 impl LastAuth {
     /// Returns how a command begins an exchange, if it is an AUTH.
+    ///
+    /// ```
+    /// use mconnect_core::script::LastAuth;
+    ///
+    /// assert_eq!(LastAuth::begun_by(b"AUTH PLAIN AHRpbQB0YW4="), Some(LastAuth::Whole));
+    /// assert_eq!(LastAuth::begun_by(b"AUTH PLAIN"), Some(LastAuth::Open));
+    /// assert_eq!(LastAuth::begun_by(b"NOOP"), None);
+    /// ```
     pub fn begun_by(line: &[u8]) -> Option<Self> {
         let mechanism = auth_mechanism(line)?;
         let is_whole = WHOLE.iter().any(|known| mechanism.eq_ignore_ascii_case(known.as_bytes()));
@@ -126,7 +142,7 @@ impl Course {
         }
     }
 
-    /// Says what an answer means for the lines that were to follow it.
+    /// Says what an answer means for the lines that were to follow it. The table of the [module](super) is this.
     pub fn after(answer: Answer, exchange: LastAuth, rules: Rules) -> Self {
         let meaning = answer.meaning();
         match (answer.request, meaning) {

@@ -48,11 +48,13 @@
 
 mod end;
 mod fault;
+mod next;
 mod rules;
 mod unsent;
 
 pub use end::{Course, End, LastAuth};
 pub use fault::{Fault, Unfinished};
+pub use next::Next;
 pub use rules::{Pace, Rules};
 pub use unsent::Unsent;
 
@@ -60,29 +62,44 @@ use std::fmt;
 
 use crate::protocol::{Answer, LineInput, Meaning, Phase, Request, Standing, Taken, Tracker, is_base64_line, wipe};
 
-/// What is to be done next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use]
-pub enum Next {
-    /// What [`out`](Script::out) holds is to be sent, and that to be told ([`sent`](Script::sent),
-    /// [`not_sent`](Script::not_sent)). In step, what the server has said meanwhile is to be looked at before.
-    Send,
-    /// Replies have to come before anything more is sent.
-    Replies,
-    /// More input is wanted; if there is none, nothing more is to be sent.
-    Input,
-    /// STARTTLS was granted: TLS is to be started ([`tls_started`](Script::tls_started)).
-    StartTls,
-    /// DATA was refused, and this many octets that were to be its body were passed over.
-    Skipped(u64),
-    /// What was typed ahead is to be dropped: what it was meant for was not granted.
-    Dropped,
-    /// Nothing more is to be sent, for a reason that [`end`](Script::end) tells; what was left is
-    /// [`unsent`](Script::unsent).
-    End,
-}
-
-/// A session given as lines. [`Debug`](fmt::Debug) does not show what is to be sent: it may be a secret.
+/// A session given as lines. [`Debug`](fmt::Debug) does not show what is to be sent: it may be a secret, and is wiped
+/// when it has served.
+///
+/// It is driven over any session, in a loop; here a whole script is there from the beginning:
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// # let server = mconnect_core::server::Server::start()?;
+/// use mconnect_core::Connect;
+/// use mconnect_core::protocol::Answer;
+/// use mconnect_core::script::{End, Next, Pace, Rules, Script};
+///
+/// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+/// let mut script = Script::new(Rules::new(Pace::InStep));
+/// let mut input = &b"EHLO me\nMAIL FROM:<>\nDATA\nSubject: to nobody\n.\nQUIT\nNOOP\n"[..];
+/// let mut skipped = 0;
+/// loop {
+///     match script.next(&session.standing(), &mut input) {
+///         Next::Send => {
+///             // Who has waited for input reads here first what has come meanwhile: the server may be closing.
+///             session.send(script.out())?;
+///             script.sent();
+///         }
+///         Next::Replies => {
+///             let reply = session.read_reply()?;
+///             script.replied(Answer::new(reply.request(), reply.code()));
+///         }
+///         Next::Skipped(octets) => skipped = octets,
+///         _ => break,
+///     }
+/// }
+/// // DATA without a recipient was refused: its body was no command.
+/// assert_eq!((skipped, script.end()), (21, Some(End::Quit)));
+/// assert_eq!(script.unsent().lines(), 1, "what came behind QUIT");
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[doc(alias = "batch")]
 pub struct Script {
     rules: Rules,
     lines: LineInput,
@@ -102,14 +119,16 @@ pub struct Script {
     exchange: LastAuth,
     /// AUTH was granted after a beginning that answers may follow.
     granted_auth: Option<Answer>,
+    /// What was typed ahead is to be dropped at the next question.
     drops: bool,
+    /// The input has ended.
     is_over: bool,
     end: Option<End>,
     unsent: Unsent,
 }
 
 impl Script {
-    /// Begins a script.
+    /// Begins a script, before the greeting or at any point of a session.
     pub fn new(rules: Rules) -> Self {
         Self {
             rules,
@@ -132,7 +151,7 @@ impl Script {
     }
 
     /// Says what is to be done next, given where the session stands and the input that is there; what is taken of that
-    /// is cut off its front.
+    /// is cut off its front. Nothing is waited for, and nothing is sent.
     pub fn next(&mut self, standing: &Standing, input: &mut &[u8]) -> Next {
         self.next_with(standing, input, LineInput::take)
     }
@@ -211,7 +230,7 @@ impl Script {
         Next::Input
     }
 
-    /// Returns what is to be sent.
+    /// Returns what is to be sent, as it goes over the wire, after a [`Next::Send`]; otherwise nothing.
     pub fn out(&self) -> &[u8] {
         &self.out[..self.due]
     }
@@ -221,7 +240,7 @@ impl Script {
         self.is_secret || self.due < self.out.len()
     }
 
-    /// Notes that what was to be sent was sent.
+    /// Notes that what was to be sent was sent. If it may have been a secret, it is wiped.
     pub fn sent(&mut self) {
         let due = std::mem::take(&mut self.due);
         self.line_start = self.line_start.and_then(|start| start.checked_sub(due));
@@ -232,7 +251,8 @@ impl Script {
         self.out.truncate(self.out.len() - due);
     }
 
-    /// Notes that what was to be sent could not be: it and the rest of the input count as unsent.
+    /// Notes that what was to be sent could not be: it and the rest of the input count as unsent. Some of it may be out
+    /// all the same.
     pub fn not_sent(&mut self, rest: &[u8]) {
         self.give_up(rest);
     }
@@ -244,7 +264,8 @@ impl Script {
         (self.line_start, self.due) = (Some(0), 0);
     }
 
-    /// Notes an answer that came: what it means for what was to follow.
+    /// Notes an answer that came: what it means for what was to follow. Each is to be noted, in order, before
+    /// [`next`](Self::next) is asked again.
     pub fn replied(&mut self, answer: Answer) {
         let is_auth = matches!(answer.request, Some(Request::Auth | Request::AuthAnswer));
         if is_auth && self.exchange == LastAuth::Open && answer.meaning().is_granted() {
@@ -289,7 +310,7 @@ impl Script {
         }
     }
 
-    /// Returns what was passed over of a body that has no lone dot, if the input ended in one.
+    /// Returns how many octets were passed over of a body that has no lone dot, if the input ended in one.
     pub fn end_skipped(&mut self) -> Option<u64> {
         self.skipped.take().filter(|skipped| *skipped > 0)
     }
@@ -323,7 +344,7 @@ impl Script {
         self.end
     }
 
-    /// Returns what was not sent.
+    /// Returns what was not sent, counted: never the text itself.
     pub fn unsent(&self) -> &Unsent {
         &self.unsent
     }
@@ -333,6 +354,7 @@ impl Script {
         self.unsent.count(rest);
     }
 
+    /// Ends the script where the session does.
     fn look_at(&mut self, standing: &Standing) {
         let end = match standing.surprise {
             Some(answer) if self.rules.pace != Pace::Typed => Some(End::OutOfStep(answer)),
@@ -343,6 +365,7 @@ impl Script {
         self.end = self.end.or(end);
     }
 
+    /// Says whether a reply has to come first, by the pace.
     fn must_wait(&mut self, standing: &Standing) -> bool {
         self.awaits &= standing.outstanding > 0;
         match self.rules.pace {
@@ -384,6 +407,8 @@ impl Script {
         })
     }
 
+    /// What would be one more answer is not sent: typed, it is dropped with what was typed behind it; of a script, it
+    /// is the end.
     fn end_at_lost_answer(&mut self) {
         match self.rules.pace {
             Pace::Typed => self.drops = true,
@@ -391,12 +416,14 @@ impl Script {
         }
     }
 
+    /// A body that was passed over is whole: a command is next.
     fn end_skipping(&mut self) -> Next {
         self.lines = LineInput::default();
         self.line_start = Some(0);
         Next::Skipped(self.skipped.take().unwrap_or_default())
     }
 
+    /// Counts what is left as unsent.
     fn give_up(&mut self, rest: &[u8]) {
         self.unsent.count(&self.out);
         self.unsent.count(rest);

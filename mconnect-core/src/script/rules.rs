@@ -1,6 +1,12 @@
 //! What a script goes by.
 
 /// When the next line may go out.
+///
+/// | | waits for | guesses |
+/// |---|---|---|
+/// | [`Typed`](Self::Typed) | the greeting, and the replies to DATA, AUTH, STARTTLS, XCLIENT, QUIT ([`Request::is_turn`](crate::protocol::Request::is_turn)) | nothing |
+/// | [`InStep`](Self::InStep) | every reply | nothing |
+/// | [`Blind`](Self::Blind) | the replies to STARTTLS and QUIT | that everything is granted |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
     /// When it was typed, unless a reply is due that decides what it means.
@@ -40,13 +46,14 @@ impl Rules {
         Self { pace, ends_at_refusal: false, upgrades: true, is_in_tls: false }
     }
 
-    /// Sets whether the first refusal ends it.
+    /// Sets whether the first refusal ends it: any 4yz or 5yz, and a 421.
     #[must_use]
     pub fn ends_at_refusal(self, ends: bool) -> Self {
         Self { ends_at_refusal: ends, ..self }
     }
 
-    /// Sets whether STARTTLS, once granted, starts TLS.
+    /// Sets whether STARTTLS, once granted, starts TLS ([`Next::StartTls`](super::Next::StartTls)). Without it, the
+    /// octets after it are the caller's, and its refusal is one like any other.
     #[must_use]
     pub fn upgrades(self, upgrades: bool) -> Self {
         Self { upgrades, ..self }

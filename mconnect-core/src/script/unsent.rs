@@ -2,7 +2,18 @@
 
 use std::fmt;
 
-/// Input that was not sent, counted in lines and octets; blank lines do not count.
+/// Input that was not sent, counted in lines and octets; blank lines do not count. [`Display`](fmt::Display) has it in
+/// words.
+///
+/// ```
+/// use mconnect_core::script::Unsent;
+///
+/// let mut unsent = Unsent::default();
+/// unsent.count(b"NOOP\n\nMAIL FR");
+/// unsent.count(b"OM:<>\n");
+/// assert_eq!(unsent.to_string(), "2 lines of the input (18 octets)");
+/// assert_eq!(unsent.total(), 19, "with the blank one");
+/// ```
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct Unsent {

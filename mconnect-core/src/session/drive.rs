@@ -1,5 +1,15 @@
-//! How a session waits. What it does is written once, as futures that wait for the stream in these calls alone: a session
-//! that blocks waits inside the calls of its stream instead, and so its futures never suspend.
+//! How a session waits. What it does is written once, as futures that wait for the stream in these calls alone: a
+//! session that blocks waits inside the calls of its stream instead, and so its futures never suspend.
+//!
+//! ```text
+//!   try the stream ──► it did something ──► go on
+//!        │ WouldBlock, TimedOut
+//!        ▼
+//!   Drive::readable, writable ──► true: try again
+//!                             └─► false: time is up, and whoever waits looks at the deadline
+//! ```
+//! For [`Blocking`] the stream was given a timeout before, and has slept through it: there is nothing left to wait for.
+//! For tokio's sockets the stream answers at once, and the time is spent in the [`Drive`].
 
 use std::future::Future;
 use std::pin::pin;
@@ -16,8 +26,9 @@ pub(crate) trait Drive {
     /// Waits until the stream may have something, or until this time, and says whether it is to be asked again.
     async fn readable(&self, until: Option<Instant>) -> bool;
 
-    /// Waits until the stream may take something, or have something if that is wanted, too, or until this time, and says
-    /// whether it is to be asked again.
+    /// Waits until the stream may take something, or have something if that is wanted, too, or until this time, and
+    /// says whether it is to be asked again. That it may have something is wanted while a send is under way: a server
+    /// that does not read before it is read from would wait for ever.
     async fn writable(&self, or_readable: bool, until: Option<Instant>) -> bool;
 }
 
@@ -47,7 +58,8 @@ impl Drive for Blocking {
     }
 }
 
-/// Runs what a session that blocks does.
+/// Runs what a session that blocks does: its future is polled once, and is done. One that is not has waited for
+/// something that nobody will tell: a mistake of this crate.
 pub(crate) fn ready<T>(work: impl Future<Output = T>) -> T {
     match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,

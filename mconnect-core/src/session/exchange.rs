@@ -1,75 +1,74 @@
-//! Commands and their replies, one at a time, in groups, and around a message. Written once, for sessions that block and
-//! for those that are awaited.
-
-use std::io::{self, Read};
-use std::time::Duration;
+//! Commands and their replies, one at a time and in groups. Written once, for sessions that block and for those that
+//! are awaited.
+//!
+//! ```text
+//!   command    in step? ─► nothing came unasked? ─► send ─► its reply          (a write that fails: the server's last word)
+//!   pipeline   in step? ─► nothing came unasked? ─► a group ─► its replies ─► a group ─► ...
+//! ```
+//! Before anything is sent, two things are made sure: that no reply is due, so that none is taken for another's; and
+//! that nothing has come that nobody asked for.
 
 use super::Session;
 use super::drive::{Blocking, Drive, ready};
 use super::writer::Wiped;
 use crate::error::{Action, Error};
-use crate::protocol::{BodyEncoder, Code, Meaning, Phase, Reply, Severity, Unexpected, wipe};
-
-/// What came of a message: whether it was sent at all, and the replies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use]
-pub enum MessageReply {
-    /// DATA was refused, or the server is closing: nothing of the message went out.
-    NotSent(Reply),
-    /// The message went out, all of it unless the server said meanwhile that it closes (421), and this was replied to it:
-    /// one reply, and in LMTP one for each recipient that had been accepted ([RFC 2033, section 4.2](https://www.rfc-editor.org/rfc/rfc2033#section-4.2)).
-    Sent(Vec<Reply>),
-}
-
-impl MessageReply {
-    /// Returns the reply to the message, the last if there are several, if the message was sent and each has this code.
-    ///
-    /// # Errors
-    /// [`Unexpected`] holds the first reply that is another, or the one that kept the message from being sent.
-    pub fn require(self, code: u16) -> Result<Reply, Unexpected> {
-        let expected = || format!("{code:03} to the message");
-        match self {
-            Self::NotSent(reply) => Err(Unexpected { expected: expected(), reply: Box::new(reply) }),
-            Self::Sent(mut replies) => match replies.iter().position(|reply| reply.code() != code) {
-                Some(at) => Err(Unexpected { expected: expected(), reply: Box::new(replies.swap_remove(at)) }),
-                None => Ok(replies.pop().expect("a message that was sent has a reply")),
-            },
-        }
-    }
-
-    /// Returns the reply that decided: the last to the message, or the one that kept it from being sent.
-    pub fn reply(&self) -> &Reply {
-        match self {
-            Self::NotSent(reply) => reply,
-            Self::Sent(replies) => replies.last().expect("a message that was sent has a reply"),
-        }
-    }
-
-    /// Says whether the message was taken, for every recipient that had been accepted.
-    #[must_use]
-    pub fn is_taken(&self) -> bool {
-        matches!(self, Self::Sent(replies) if replies.iter().all(Reply::is_granted))
-    }
-}
+use crate::protocol::{Code, Meaning, Phase, Reply, Severity, wipe};
 
 impl Session {
-    /// Reads the next reply, whole; the first one is the greeting.
+    /// Reads the next reply, whole; the first one is the greeting. What it answers is in it ([`Reply::request`]), and
+    /// so what it means ([`Reply::meaning`]). One that nobody asked for is read like any other.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+    /// use mconnect_core::protocol::Request;
+    ///
+    /// let greeting = session.read_reply()?.require(220)?;
+    /// assert_eq!(greeting.request(), Some(Request::Greeting));
+    /// session.send_line("RSET")?;
+    /// let reply = session.read_reply()?;
+    /// assert!(reply.is_granted() && reply.request() == Some(Request::Rset));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Timeout`] at the deadline of the stage, counted for the whole reply; a later call goes on with the same
-    /// reply. [`Error::Closed`] if the server closed first; [`Error::Limit`], [`Error::Io`], [`Error::Aborted`].
+    /// reply, and has the time of the stage once more. [`Error::Closed`] if the server closed first, with what came of
+    /// the reply; [`Error::Limit`] if it is over one of the [`Limits`](crate::protocol::Limits); [`Error::Io`],
+    /// [`Error::Aborted`]; [`Error::Unfinished`] if a send was given up on its way.
+    #[doc(alias = "response")]
     pub fn read_reply(&mut self) -> Result<Reply, Error> {
         ready(self.read_reply_by(&Blocking))
     }
 
-    /// Sends a command and reads its reply. A server that has said already that it closes (421) is not sent anything: that
-    /// is the reply.
+    /// Sends a command and reads its reply. A refusal is a reply like any other. A server that has said already that it
+    /// closes (421) is not sent anything: that is the reply.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+    /// # session.greeting()?;
+    /// # session.hello("client.example")?;
+    /// session.command("MAIL FROM:<a@example.org>")?.require(250)?;
+    /// let reply = session.command("RCPT TO:<refused@example.org>")?;
+    /// assert_eq!(reply.code(), 550);
+    /// assert!(!reply.is_granted() && !reply.code().is_temporary());
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// The line is without its end, and otherwise as it is to be: nothing is quoted or checked in it. DATA, BDAT and
+    /// STARTTLS may be said so, too; what may come after their replies is [`message`](Self::message),
+    /// [`send`](Self::send) and `upgrade`.
     ///
     /// # Errors
-    /// [`Error::OutOfStep`] if an earlier reply is still due, or the server waits for a body, a chunk or TLS: nothing is
-    /// sent, so that no late reply is taken for this command's, and the command not for something else.
-    /// [`Error::Surprise`] if the server has said something that nobody asked for, with nothing sent, or if the reply shows
-    /// that client and server are [out of step](crate::protocol::Meaning::OutOfStep): it holds the reply.
+    /// [`Error::OutOfStep`] if an earlier reply is still due, or the server waits for a body, a chunk or TLS: nothing
+    /// is sent, so that no late reply is taken for this command's, and the command not for something else.
+    /// [`Error::Surprise`] if the server has said something that nobody asked for, with nothing sent, or if the reply
+    /// shows that client and server are [out of step](crate::protocol::Meaning::OutOfStep): it holds the reply.
     /// [`Error::LineBreak`] if the line holds one. Otherwise as [`send_line`](Self::send_line) and
     /// [`read_reply`](Self::read_reply); if writing fails because the server has had its last word, that word is the
     /// reply.
@@ -83,9 +82,10 @@ impl Session {
     }
 
     /// Sends commands without waiting for each reply ([RFC 2920](https://www.rfc-editor.org/rfc/rfc2920)) and reads all
-    /// the replies. Only some thousand octets are unanswered at any time, so that neither side blocks the other. To a
-    /// server that has not offered PIPELINING they go one by one
-    /// ([section 3.1](https://www.rfc-editor.org/rfc/rfc2920#section-3.1)).
+    /// the replies, in order, one for each. At most 4,096 octets are unanswered at any time (or one command that is
+    /// longer), so that neither side blocks the other: beyond that, they go in groups. To a server that has not offered
+    /// PIPELINING they go one by one ([section 3.1](https://www.rfc-editor.org/rfc/rfc2920#section-3.1)). A refusal
+    /// stops nothing.
     ///
     /// ```
     /// # #[cfg(feature = "server")] {
@@ -100,67 +100,53 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
+    /// DATA may be the last line ([section 3.1](https://www.rfc-editor.org/rfc/rfc2920#section-3.1)): if its reply, the
+    /// last one, is a 354, a [`message`](Self::message) sends the body. A command that has to be answered before the
+    /// next goes out, such as EHLO or STARTTLS, is the caller's to keep out of the middle.
+    ///
     /// # Errors
-    /// [`Error::OutOfStep`] and [`Error::Surprise`] as [`command`](Self::command), with nothing sent; [`Error::LineBreak`]
-    /// at the first line, with nothing sent; [`Error::Pipeline`], which keeps the replies that came, for everything else.
+    /// [`Error::OutOfStep`] and [`Error::Surprise`] as [`command`](Self::command), with nothing sent;
+    /// [`Error::LineBreak`] at the first line, with nothing sent; [`Error::Pipeline`], which keeps the replies that
+    /// came, for everything else: the lines before a later one that holds a line break are sent, and answered.
+    #[doc(alias = "PIPELINING")]
+    #[doc(alias = "batch")]
     pub fn pipeline<L: AsRef<[u8]>>(&mut self, lines: impl IntoIterator<Item = L>) -> Result<Vec<Reply>, Error> {
         ready(self.pipeline_by(&Blocking, lines))
     }
 
-    /// Does as [`pipeline`](Self::pipeline), and does not wait between the commands whether or not the server has offered
-    /// PIPELINING: to test servers.
+    /// Does as [`pipeline`](Self::pipeline), and does not wait between the commands whether or not the server has
+    /// offered PIPELINING: to test servers.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+    /// # session.greeting()?;
+    /// // HELO offers nothing.
+    /// session.command("HELO client.example")?.require(250)?;
+    /// let replies = session.pipeline_anyway(["MAIL FROM:<>", "RSET", "NOOP"])?;
+    /// assert!(replies.iter().all(|reply| reply.code() == 250));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`pipeline`](Self::pipeline).
     pub fn pipeline_anyway<L: AsRef<[u8]>>(&mut self, lines: impl IntoIterator<Item = L>) -> Result<Vec<Reply>, Error> {
         ready(self.send_groups(&Blocking, lines, MOST_UNANSWERED))
     }
-
-    /// Sends a message: DATA, unless the server waits for a body already, and after its 354 the body, with CR LF line
-    /// ends, dots stuffed and the lone dot at its end. Says whether the body went out, and what the server replied to it.
-    ///
-    /// The message may be of any size; memory does not grow with it.
-    ///
-    /// ```
-    /// # #[cfg(feature = "server")] {
-    /// use mconnect_core::{Connect, MessageReply, server::Server};
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let server = Server::start()?;
-    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
-    /// session.read_reply()?.require(220)?;
-    /// session.command("HELO client.example")?.require(250)?;
-    ///
-    /// // Without a recipient, DATA is refused, and nothing of the message goes out.
-    /// session.command("MAIL FROM:<a@example.org>")?.require(250)?;
-    /// let not_sent = session.message("Subject: hi\n\nhello\n".as_bytes())?;
-    /// assert!(matches!(not_sent, MessageReply::NotSent(reply) if reply.code() == 554));
-    ///
-    /// session.command("RCPT TO:<b@example.org>")?.require(250)?;
-    /// session.message("Subject: hi\n\nhello\n".as_bytes())?.require(250)?;
-    /// assert_eq!(server.messages()[0].content, b"Subject: hi\r\n\r\nhello\r\n");
-    /// # Ok(()) }
-    /// # main().unwrap();
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Message`] if `message` cannot be read. Otherwise as [`command`](Self::command).
-    #[doc(alias = "DATA")]
-    #[doc(alias = "send_mail")]
-    #[doc(alias = "sendmail")]
-    pub fn message(&mut self, message: impl Read) -> Result<MessageReply, Error> {
-        ready(self.message_by(&Blocking, &mut Reading(message)))
-    }
 }
 
 impl Session {
+    /// Reads a reply in the time of its stage.
     pub(super) async fn read_reply_by(&mut self, drive: &impl Drive) -> Result<Reply, Error> {
         self.shared().require_whole()?;
         let deadline = self.shared().deadline();
         self.reader.read_reply_by(drive, Some(deadline)).await
     }
 
+    /// The order matters: a line break is the caller's mistake whatever the session's state, and nothing is sent before
+    /// what came unasked has been looked at.
     pub(crate) async fn command_by(&mut self, drive: &impl Drive, line: &[u8]) -> Result<Reply, Error> {
         let line = self.writer.whole_line(line)?;
         self.require_in_step(|phase| matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::StartTls))?;
@@ -173,6 +159,7 @@ impl Session {
         }
     }
 
+    /// Sends groups to a server that has offered PIPELINING, and otherwise groups of one.
     pub(super) async fn pipeline_by<L: AsRef<[u8]>>(
         &mut self,
         drive: &impl Drive,
@@ -182,7 +169,8 @@ impl Session {
         self.send_groups(drive, lines, if is_offered { MOST_UNANSWERED } else { 0 }).await
     }
 
-    /// Sends commands in groups of so many octets, or of one command.
+    /// Sends commands in groups of at most so many octets, and each group's replies are read before the next goes out;
+    /// a line that is longer is a group of its own.
     pub(super) async fn send_groups<L: AsRef<[u8]>>(
         &mut self,
         drive: &impl Drive,
@@ -214,60 +202,8 @@ impl Session {
         Ok(replies)
     }
 
-    pub(super) async fn message_by(
-        &mut self,
-        drive: &impl Drive,
-        message: &mut impl Source,
-    ) -> Result<MessageReply, Error> {
-        self.require_in_step(|phase| matches!(phase, Phase::Chunk { .. } | Phase::StartTls))?;
-        if self.phase() == Phase::Body {
-            self.shared().require_no_message()?;
-        } else {
-            let reply = self.command_by(drive, b"DATA").await?;
-            if !reply.is_granted() {
-                return Ok(MessageReply::NotSent(reply));
-            }
-        }
-        let (mut encoder, mut input, mut out) = (BodyEncoder::default(), Vec::new(), Vec::new());
-        loop {
-            input.clear();
-            match message.read_block(&mut input).await {
-                Ok(0) => break,
-                Ok(_) => encoder.encode(&input, &mut out),
-                Err(source) => {
-                    let overall = self.shared().overall().filter(|overall| overall.left() == Some(Duration::ZERO));
-                    return Err(match overall {
-                        Some(overall) if source.kind() == io::ErrorKind::TimedOut => {
-                            self.shared().late(Action::Write, overall, Vec::new())
-                        }
-                        _ => Error::Message { context: self.shared().context(Action::Write), source },
-                    });
-                }
-            }
-            if out.len() as u64 >= BLOCK {
-                self.shared().begin_message();
-                if let Err(error) = self.send_by(drive, &out).await.1 {
-                    return self.last_words(drive, error).await.map(|reply| MessageReply::Sent(vec![reply]));
-                }
-                out.clear();
-            }
-        }
-        encoder.finish(&mut out);
-        // The server may have refused the message before its end; it reads on up to the lone dot all the same.
-        let early = self.reader.read_arrived(drive).await?.map(|reply| self.in_step(reply)).transpose()?;
-        let mut replies = Vec::from_iter(early);
-        if replies.iter().any(|reply| reply.meaning() == Meaning::Closing) {
-            return Ok(MessageReply::Sent(replies));
-        }
-        if let Err(error) = self.send_by(drive, &out).await.1 {
-            return self.last_words(drive, error).await.map(|reply| MessageReply::Sent(vec![reply]));
-        }
-        while replies.is_empty() || self.outstanding() > 0 {
-            replies.push(self.expected_reply(drive).await?);
-        }
-        Ok(MessageReply::Sent(replies))
-    }
-
+    /// Sends a group, and reads a reply for each of its commands. Even if it could not be sent whole, the replies that
+    /// come are kept; the error names the command whose reply did not come.
     async fn send_group(
         &mut self,
         drive: &impl Drive,
@@ -308,7 +244,7 @@ impl Session {
     }
 
     /// After a failed write: the reply that tells why, if the server sent one before it closed.
-    async fn last_words(&mut self, drive: &impl Drive, error: Error) -> Result<Reply, Error> {
+    pub(super) async fn last_words(&mut self, drive: &impl Drive, error: Error) -> Result<Reply, Error> {
         if matches!(error, Error::Io { .. } | Error::Timeout { .. }) {
             let grace = self.shared().within(self.shared().timeouts.closing);
             while let Ok(reply) = self.reader.read_reply_by(drive, Some(grace)).await {
@@ -345,7 +281,7 @@ impl Session {
     }
 
     /// Returns a reply that does not show client and server out of step.
-    fn in_step(&self, reply: Reply) -> Result<Reply, Error> {
+    pub(super) fn in_step(&self, reply: Reply) -> Result<Reply, Error> {
         match reply.meaning() {
             Meaning::OutOfStep => {
                 Err(Error::Surprise { context: self.shared().context(Action::ReadReply), reply: Box::new(reply) })
@@ -354,7 +290,9 @@ impl Session {
         }
     }
 
-    fn require_in_step(&self, is_wrong: impl Fn(Phase) -> bool) -> Result<(), Error> {
+    /// Returns an error if a reply is due, or the server waits for something else than a command. What the two do is
+    /// refused where it is wrong, so that no reply is taken for another's.
+    pub(super) fn require_in_step(&self, is_wrong: impl Fn(Phase) -> bool) -> Result<(), Error> {
         self.shared().require_whole()?;
         let standing = self.standing();
         if standing.outstanding == 0 && !is_wrong(standing.phase) {
@@ -364,22 +302,5 @@ impl Session {
     }
 }
 
-/// Where a message comes from.
-pub(super) trait Source {
-    /// Reads about a block, up to the end of the message if that comes first, and returns how much it was.
-    async fn read_block(&mut self, into: &mut Vec<u8>) -> io::Result<usize>;
-}
-
-struct Reading<R>(R);
-
-impl<R: Read> Source for Reading<R> {
-    async fn read_block(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
-        // A small message takes little memory.
-        self.0.by_ref().take(BLOCK).read_to_end(into)
-    }
-}
-
 /// A pipeline has at most this many octets unanswered, far below what any system's buffers hold.
 pub(super) const MOST_UNANSWERED: usize = 4096;
-/// A message is read and sent in blocks of about this many octets.
-pub(super) const BLOCK: u64 = 64 * 1024;

@@ -1,4 +1,12 @@
 //! How a session begins: the greeting, and EHLO or HELO.
+//!
+//! ```text
+//!   greeting ── 220 ──► EHLO name ── 250 ─────────────────────► Extended: extensions are known
+//!      │                    │
+//!      │                    ├─ 5yz ──► HELO name ── 250 ──────► Plain: there are none
+//!      │                    │             └─ refused ─────────► Refused, with the reply to EHLO
+//!      └─ 4yz, 5yz          └─ 4yz, closing ──────────────────► Refused, with that reply
+//! ```
 
 use super::Session;
 use super::drive::{Blocking, Drive, ready};
@@ -6,27 +14,46 @@ use crate::error::{Action, Error};
 use crate::protocol::{Meaning, Phase, Reply, Unexpected};
 
 /// What a server granted when it was told who is there.
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// use mconnect_core::{Connect, Hello, server::Server};
+///
+/// // A server that is older than EHLO.
+/// let server = Server::play("S: 220 hi\nC: EHLO me\nS: 500 what?\nC: HELO me\nS: 250 hello\nC: QUIT\nS: 221 bye")?;
+/// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+/// session.greeting()?.require(220)?;
+/// let hello = session.hello("me")?;
+/// assert!(matches!(&hello, Hello::Plain(reply) if reply.text() == b"hello"));
+/// assert_eq!(session.extensions(), None);
+/// hello.require()?;
+/// # session.quit()?;
+/// # server.join()?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use]
 pub enum Hello {
-    /// EHLO: [`Session::extensions`] has what was offered.
+    /// EHLO was granted: [`Session::extensions`] has what was offered.
     Extended(Reply),
-    /// HELO, after EHLO was refused: no extensions.
+    /// HELO was granted, after EHLO was refused: no extensions.
     Plain(Reply),
-    /// Neither. The reply is that to EHLO, or the one that says that the server closes.
+    /// Neither was. The reply is that to EHLO, or the one that says that the server closes. Whether the name is to
+    /// blame, [`is_name_blamed`](crate::is_name_blamed) says.
     Refused(Reply),
 }
 
 impl Hello {
-    /// Returns the reply that decided.
+    /// Returns the reply that decided. Its first line has the server's name.
     pub fn reply(&self) -> &Reply {
         match self {
             Self::Extended(reply) | Self::Plain(reply) | Self::Refused(reply) => reply,
         }
     }
 
-    /// Returns the reply if EHLO or HELO was granted.
+    /// Returns the reply if EHLO or HELO was granted. Who needs an extension asks [`Session::extensions`] for it.
     ///
     /// # Errors
     /// [`Unexpected`] holds the refusal.
@@ -39,7 +66,9 @@ impl Hello {
 }
 
 impl Session {
-    /// Reads the greeting. One that refuses is a reply like any other: `require(220)` makes an error of it.
+    /// Reads the greeting. One that refuses is a reply like any other: `require(220)` makes an error of it
+    /// ([RFC 5321, section 3.1](https://www.rfc-editor.org/rfc/rfc5321#section-3.1)). It comes once: first of all, or
+    /// right after the handshake where TLS begins with the first byte.
     ///
     /// ```
     /// # #[cfg(feature = "server")] {
@@ -60,8 +89,10 @@ impl Session {
     /// ```
     ///
     /// # Errors
-    /// [`Error::OutOfStep`] if it has been read; [`Error::Surprise`] if what comes is no greeting; otherwise as
-    /// [`read_reply`](Self::read_reply).
+    /// [`Error::OutOfStep`] if it has been read; [`Error::Surprise`] if what comes is no greeting: it holds that;
+    /// otherwise as [`read_reply`](Self::read_reply), within [`Timeouts::greeting`](crate::Timeouts::greeting).
+    #[doc(alias = "banner")]
+    #[doc(alias = "220")]
     pub fn greeting(&mut self) -> Result<Reply, Error> {
         ready(self.greeting_by(&Blocking))
     }
@@ -75,16 +106,33 @@ impl Session {
         self.expected_reply(drive).await
     }
 
-    /// Says EHLO with this name and, to a server that refuses it for good, HELO
-    /// ([RFC 5321, section 3.2](https://www.rfc-editor.org/rfc/rfc5321#section-3.2)).
-    /// [`own_name`](crate::own_name) has a name.
+    /// Says EHLO with this name and, to a server that refuses it for good (5yz), HELO
+    /// ([RFC 5321, section 3.2](https://www.rfc-editor.org/rfc/rfc5321#section-3.2)). [`own_name`](fn@crate::own_name) has
+    /// a name. It is said again after TLS has started, after which what was offered before counts no more; for LMTP,
+    /// say LHLO by [`command`](Self::command).
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+    /// # session.greeting()?;
+    /// session.hello("client.example")?.require()?;
+    /// let offered = session.extensions().unwrap_or_default();
+    /// println!("at most {:?} octets", offered.size_limit());
+    /// assert!(offered.has("8BITMIME"));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`command`](Self::command).
+    #[doc(alias = "EHLO")]
+    #[doc(alias = "HELO")]
     pub fn hello(&mut self, name: &str) -> Result<Hello, Error> {
         ready(self.hello_by(&Blocking, name))
     }
 
+    /// Only a refusal for good is answered by HELO: a 4yz to EHLO says nothing of what the server knows.
     pub(super) async fn hello_by(&mut self, drive: &impl Drive, name: &str) -> Result<Hello, Error> {
         let extended = self.command_by(drive, format!("EHLO {name}").as_bytes()).await?;
         match extended.meaning() {

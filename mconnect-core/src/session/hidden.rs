@@ -1,4 +1,8 @@
 //! What observers are not shown.
+//!
+//! The secrets of AUTH are found by the tracker, from the grammar. These here are texts that the caller named
+//! ([`Session::hide`](super::Session::hide)), and are found as texts: in each write by itself, and in each line of a
+//! reply.
 
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,11 +12,13 @@ use memchr::memmem;
 use crate::observer::Event;
 use crate::protocol::{ReplyLine, scan, wipe};
 
-/// Texts that are secret, wherever they are sent, and wherever the server repeats them.
+/// Texts that are secret, wherever they are sent, and wherever the server repeats them. Its lock is taken for a look,
+/// and never while the observer is told.
 #[derive(Default)]
 pub(super) struct Hidden(Mutex<Vec<Vec<u8>>>);
 
 impl Hidden {
+    /// Keeps a copy of a secret, once, to be wiped in the end. An empty one would be everywhere, and is left out.
     pub fn add(&self, secret: &[u8]) {
         let mut secrets = self.secrets();
         if !secret.is_empty() && !secrets.iter().any(|known| known == secret) {
@@ -45,6 +51,8 @@ impl Hidden {
     }
 
     /// Returns a line without the secrets in its text; nothing if there are none, or it is a later piece of a long one.
+    /// The code in front stays what it is, also if a secret has the same digits: what follows the session by its events
+    /// would go wrong otherwise.
     fn masked(&self, line: ReplyLine<'_>) -> Option<Vec<u8>> {
         let (raw, content) = (line.raw(), line.content());
         let start = content.len() - line.text().len();

@@ -1,13 +1,46 @@
 //! A session: its reading half, its writing half, and what the two know together.
 //!
-//! These files alone drive the protocol's I/O.
+//! These files alone drive the protocol's I/O. Each thing that a session does is written once, as a future that waits
+//! in the calls of a [`Drive`] and nowhere else. The methods of [`Session`] poll such a future once, to its end
+//! ([`ready`]): their stream blocks, and has waited itself. Those of `AsyncSession` hand it to the runtime.
+//!
+//! ```text
+//!   Session, AsyncSession
+//!      │ greeting hello     (hello)       upgrade_with        (upgrade)
+//!      │ command pipeline   (exchange)    into_raw            (raw)
+//!      │ message            (message)     send_line send      (sending)
+//!      │ read_line receive  (reading)     quit close reset    (ending)
+//!      │ phase standing ... (looking)
+//!      ├── Reader: LineBuffer, ReplyBuilder, the end of what is received
+//!      ├── Writer: the write timeout, whether the sending side has ended
+//!      └── Shared, of both: one Tracker and its like behind one lock; the observer; the secrets to be hidden; the Closer
+//! ```
+//!
+//! # Who holds which lock
+//! There are two, and neither is held during a call of the stream, of the observer or of a [`Closer`].
+//! * [`Shared`] has one for the tracker and what goes with it. The reading half takes it for a line, the writing half
+//!   for a span of one kind. Who waits for replies ([`Writer::wait`]) sleeps on the condition variable beside it, and
+//!   is woken only if somebody is counted as waiting.
+//! * `Hidden` has one for the list of secrets, which is taken for a look at some bytes.
+//!
+//! # What holds whatever happens
+//! * Bytes are followed before they are written: the reply can be here as soon as they are out.
+//! * A line is shown to the observer before it is followed: once it is followed, whoever waits for it goes on.
+//! * A deadline is a point in time, kept for the whole of what is awaited. What a call of the stream is given is what
+//!   is left of it.
+//! * A failure of reading is kept until every line that was received before it has been handed out.
 
 mod drive;
+mod ending;
 mod exchange;
 mod hello;
 mod hidden;
+mod looking;
+mod message;
 mod raw;
 mod reader;
+mod reading;
+mod sending;
 mod shared;
 mod timeouts;
 #[cfg(feature = "tokio")]
@@ -16,17 +49,15 @@ mod upgrade;
 mod writer;
 
 use std::fmt;
-use std::io;
 use std::net::SocketAddr;
-use std::ops::Range;
 #[cfg(unix)]
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) use drive::{Blocking, Drive, ready};
-pub use exchange::MessageReply;
 pub use hello::Hello;
+pub use message::MessageReply;
 pub use raw::{RawReader, RawWriter};
 pub use reader::Reader;
 pub use timeouts::Timeouts;
@@ -35,15 +66,16 @@ pub use tokio::{AsyncSession, AsyncStream};
 pub use writer::Writer;
 
 use crate::closer::Closer;
-use crate::error::{Action, Context, Error, Peer};
+use crate::error::Peer;
 use crate::observer::Observer;
-use crate::protocol::{Extensions, Limits, Phase, Reply, ReplyLine, Request, Standing, Tracker};
-use crate::stream::{ChannelBindings, Stream, Truncation};
-use shared::{Deadline, Shared};
+use crate::protocol::Limits;
+use crate::stream::Stream;
+use shared::Shared;
 
 /// A session with an SMTP server, used by one thread; [`split`](Self::split) makes two of it.
 ///
-/// Every wait has a deadline, from [`Timeouts`]. A negative reply is a value; see [`Reply::require`].
+/// Every wait has a deadline, from [`Timeouts`]. A negative reply is a value; see
+/// [`Reply::require`](crate::protocol::Reply::require).
 ///
 /// ```text
 ///   from_stream, Connect::open          Session                          what it becomes
@@ -54,16 +86,52 @@ use shared::{Deadline, Shared};
 ///                                                             ──► close, quit, reset ► the end
 /// ```
 ///
-/// There are three ways to talk, and they may be mixed. [`command`](Self::command), [`pipeline`](Self::pipeline) and
-/// [`message`](Self::message) send and read what answers. [`send_line`](Self::send_line) and [`send`](Self::send) send
-/// without reading, [`read_reply`](Self::read_reply) and [`read_line`](Self::read_line) read without sending: for tests
-/// that break the rules on purpose. [`receive`](Self::receive) and [`is_ready`](Self::is_ready) serve one thread that
-/// waits for something else, too. Whichever is used, the session follows what passes: [`phase`](Self::phase) says what the
-/// next octets will mean to the server, [`outstanding`](Self::outstanding) how many replies it still owes.
+/// # Ways to talk
+/// They may be mixed. Whichever is used, the session follows what passes: [`phase`](Self::phase) says what the next
+/// octets will mean to the server, [`outstanding`](Self::outstanding) how many replies it still owes.
 ///
-/// After an error of reading or writing nothing more is worth sending: which replies belong to which commands is not known
-/// any more. An [`Error::OutOfStep`] and an [`Error::LineBreak`] are the caller's, have sent nothing, and leave the session
-/// as it was.
+/// | for | there is | it |
+/// |---|---|---|
+/// | a client, a probe | [`command`](Self::command), [`pipeline`](Self::pipeline), [`message`](Self::message) | sends, and reads what answers |
+/// | a test that breaks the rules on purpose | [`send_line`](Self::send_line), [`send`](Self::send) | sends without reading, in any phase |
+/// | | [`read_reply`](Self::read_reply), [`read_line`](Self::read_line) | reads without sending |
+/// | one thread that waits for something else, too | [`receive`](Self::receive), [`is_ready`](Self::is_ready), `as_fd` | reads what is there |
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// # let server = mconnect_core::server::Server::start()?;
+/// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+/// # session.greeting()?;
+/// use mconnect_core::protocol::Phase;
+///
+/// session.hello("client.example")?.require()?;
+/// session.command("MAIL FROM:<a@example.org>")?.require(250)?;
+/// session.send_line("RCPT TO:<b@example.org>")?;
+/// session.send_line("DATA")?;
+/// assert_eq!((session.outstanding(), session.phase()), (2, Phase::Body));
+/// session.read_reply()?.require(250)?;
+/// session.read_reply()?.require(354)?;
+/// session.message("Subject: by hand\n\nhello\n".as_bytes())?.require(250)?;
+/// assert_eq!((session.outstanding(), session.phase()), (0, Phase::Command));
+/// # session.quit()?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # After an error
+/// After an error of reading or writing nothing more is worth sending: which replies belong to which commands is not
+/// known any more. These have sent nothing, and leave the session as it was:
+/// [`Error::OutOfStep`](crate::Error::OutOfStep) and [`Error::LineBreak`](crate::Error::LineBreak), which are the
+/// caller's, and an [`Error::Timeout`](crate::Error::Timeout) of [`read_reply`](Self::read_reply),
+/// [`read_line`](Self::read_line) or [`receive`](Self::receive), after which the same call goes on where that one
+/// stopped.
+///
+/// # What was received
+/// No byte is lost between two ways of reading. What [`read_line`](Self::read_line) has not handed out is there for
+/// [`read_reply`](Self::read_reply), and the other way round as long as no reply is half read; [`split`](Self::split)
+/// and [`into_raw`](Self::into_raw) pass it on; [`upgrade_with`](Self::upgrade_with) refuses it.
+///
+/// Dropping a session closes the connection, without QUIT and without reading what is due.
 #[doc(alias = "client")]
 #[doc(alias = "smtp")]
 #[doc(alias = "telnet")]
@@ -72,7 +140,7 @@ pub struct Session {
     writer: Writer,
 }
 
-/// What a session is opened with.
+/// What a session is opened with: [`Connect`](crate::Connect) keeps one, and each session has a copy.
 #[derive(Clone, Default)]
 pub(crate) struct Settings {
     pub timeouts: Timeouts,
@@ -83,8 +151,13 @@ pub(crate) struct Settings {
 }
 
 impl Session {
-    /// Begins a session over a stream that is open already; [`Connect::over`](crate::Connect::over) does so with other
-    /// settings than the defaults. `name` is the other end's name in errors.
+    /// Begins a session over a stream that is open already, with the default [`Timeouts`] and [`Limits`], and without
+    /// an observer; [`Connect::over`](crate::Connect::over) does so with other settings. `name` is the other end's name
+    /// in errors. Nothing is read or written yet: the greeting is the first reply.
+    ///
+    /// Any [`Stream`] serves: a socket, TLS over one, a [`Pair`](crate::Pair) of a reader and a writer. The address of
+    /// the other end is not asked for, so that [`peer`](Self::peer) and [`local_address`](Self::local_address) have
+    /// none.
     ///
     /// ```
     /// # #[cfg(feature = "server")] {
@@ -100,12 +173,33 @@ impl Session {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// A test of one's own needs no network: the other end of a pair of sockets plays the server.
+    ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use std::io::Write as _;
+    /// use std::os::unix::net::UnixStream;
+    ///
+    /// use mconnect_core::Session;
+    ///
+    /// let (ours, mut theirs) = UnixStream::pair()?;
+    /// theirs.write_all(b"554-no mail\r\n554 is taken here\r\n")?;
+    /// let refusal = Session::from_stream(ours, "a server in a test").greeting()?.require(220).unwrap_err();
+    /// assert_eq!(
+    ///     refusal.to_string(),
+    ///     "expected 220 as the greeting of a server in a test, got \"554-no mail / 554 is taken here\""
+    /// );
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[doc(alias = "child process")]
     #[doc(alias = "pipe")]
     pub fn from_stream(stream: impl Stream + 'static, name: &str) -> Self {
         Self::new(Arc::new(stream), Peer::new(name, None), None, Settings::default(), Closer::new())
     }
 
+    /// Begins a session whose greeting is due.
     pub(crate) fn new(
         stream: Arc<dyn Stream>,
         peer: Peer,
@@ -116,6 +210,8 @@ impl Session {
         Self::of(Arc::new(Shared::new(peer, local, settings, closer)), stream)
     }
 
+    /// Makes the two halves over this stream, and has the closer shut that one down from now on. The closer holds it
+    /// weakly: it keeps no connection open.
     fn of(shared: Arc<Shared>, stream: Arc<dyn Stream>) -> Self {
         let reader = Reader::new(Arc::clone(&shared), Arc::clone(&stream));
         let closed = Arc::downgrade(&stream);
@@ -127,187 +223,38 @@ impl Session {
         Self { reader, writer: Writer::new(shared, stream) }
     }
 
-    /// Reads the next line, or a piece of one longer than the limit; `None` after the server closed. A line is shown as
-    /// it came, whether or not it can be one of a reply; the whole line has the time of the reply due next.
-    ///
-    /// ```
-    /// # #[cfg(feature = "server")] {
-    /// # let server = mconnect_core::server::Server::start()?;
-    /// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
-    /// session.send_line("HELP")?;
-    /// while session.outstanding() > 0 {
-    ///     let line = session.read_line()?.ok_or("the server closed")?;
-    ///     println!("{line}");
-    /// }
-    /// # }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`read_reply`](Self::read_reply), but for the limits and the end.
-    pub fn read_line(&mut self) -> Result<Option<ReplyLine<'_>>, Error> {
-        ready(self.read_line_by(&Blocking))
-    }
-
-    /// Reads the next line as [`read_line`](Self::read_line) does, in this time.
-    pub(crate) fn read_line_within(&mut self, patience: Duration) -> Result<Option<ReplyLine<'_>>, Error> {
-        let deadline = self.shared().within(patience);
-        ready(self.reader.read_line_by(&Blocking, Some(deadline)))
-    }
-
-    /// Returns what was received and not read yet: what came of an unfinished line, when a deadline has passed.
-    pub fn buffered(&self) -> &[u8] {
-        self.reader.buffered()
-    }
-
-    /// Waits until something was received, or the server closed, at most this long; whether or not a line ends with it,
-    /// and even if it was something that TLS keeps to itself.
-    /// Together with [`is_ready`](Self::is_ready), this lets one thread serve a session and something else: it reads lines
-    /// as long as the session is ready, does the other thing, and waits again. On Unix, `as_fd` has the descriptor for
-    /// a `poll` of both.
-    ///
-    /// ```
-    /// # #[cfg(feature = "server")] {
-    /// use std::time::Duration;
-    ///
-    /// # let server = mconnect_core::server::Server::start()?;
-    /// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
-    /// while session.outstanding() > 0 {
-    ///     session.receive(Duration::from_secs(5))?;
-    ///     while session.is_ready() {
-    ///         let Some(line) = session.read_line()? else { break };
-    ///         println!("{line}");
-    ///     }
-    /// }
-    /// # }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Timeout`].
-    pub fn receive(&mut self, patience: Duration) -> Result<(), Error> {
-        let deadline = self.shared().within(patience);
-        ready(self.reader.receive_by(&Blocking, deadline))
-    }
-
-    /// Says whether [`read_line`](Self::read_line) has something to give, be it the end, without waiting.
-    #[must_use]
-    pub fn is_ready(&mut self) -> bool {
-        self.reader.is_ready()
-    }
-
-    /// Takes what has arrived, without waiting, and says whether a line, or the end, is there.
-    pub(crate) fn has_arrived(&mut self) -> bool {
-        ready(self.reader.has_arrived(&Blocking))
-    }
-
-    /// Returns the time that the reply due next may take.
-    pub fn reply_timeout(&self) -> Duration {
-        self.shared().deadline().reply_timeout()
-    }
-
     /// Sets when all of the session is to be over, beside what its stages may take ([`Timeouts`]): every exchange, the
-    /// handshake of TLS, and closing. [`Connect::deadline`](crate::Connect::deadline) bounds connecting, too. What waits
-    /// then fails with an [`Error::Timeout`] that says that it was this one. It binds a split session where
-    /// [`Writer::wait`] waits, and none in raw mode; a stream without timeouts, such as a [`Pair`](crate::Pair), keeps no
-    /// deadline at all.
+    /// handshake of TLS, and closing; `None` takes it away again. [`Connect::deadline`](crate::Connect::deadline)
+    /// bounds connecting, too. Whichever deadline comes first ends a wait; if it was this one, the
+    /// [`Error::Timeout`](crate::Error::Timeout) says so (`is_overall`).
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use std::time::{Duration, Instant};
+    ///
+    /// use mconnect_core::{Connect, Error, server::Server};
+    ///
+    /// // This server greets, and then says nothing until the client has gone.
+    /// let server = Server::play("S: 220 hi\nC: NOOP\nC: *close*")?;
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.greeting()?;
+    /// session.set_deadline(Instant::now().checked_add(Duration::from_millis(50)));
+    /// assert!(matches!(session.command("NOOP"), Err(Error::Timeout { is_overall: true, .. })));
+    /// # drop(session);
+    /// # server.join()?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// It binds a split session where [`Writer::wait`] waits, and in raw mode where [`RawWriter::wait_end`] does; a
+    /// stream without timeouts, such as a [`Pair`](crate::Pair), keeps no deadline at all. What is being waited for
+    /// already, in another thread, is not cut short: for that there is the [`closer`](Self::closer).
     pub fn set_deadline(&mut self, at: Option<Instant>) {
         self.shared().set_overall(at);
     }
 
-    /// Makes the error of the reply due next that did not come in this time: for whoever waits by
-    /// [`receive`](Self::receive).
-    pub fn overdue(&self, after: Duration) -> Error {
-        self.shared().late(Action::ReadReply, Deadline::after(after), self.buffered().to_vec())
-    }
-
-    /// Sends one line and its CR LF, in one write, and reads nothing: what answers is due then. Several in a row are a
-    /// pipeline by hand, whatever the server offered; nothing is refused here because of the phase.
-    ///
-    /// # Errors
-    /// [`Error::LineBreak`] if the line holds CR or LF, with nothing sent; otherwise as [`send`](Self::send).
-    pub fn send_line(&mut self, line: impl AsRef<[u8]>) -> Result<(), Error> {
-        let line = self.writer.whole_line(line.as_ref())?;
-        self.send(&line)
-    }
-
-    /// Sends exactly these bytes. What the server says meanwhile is kept, so that a server that does not read before it
-    /// is read from blocks nothing. No line end is added, no dot doubled; that the bytes may be cut anywhere keeps the
-    /// session's view of the phase right all the same.
-    ///
-    /// ```
-    /// # #[cfg(feature = "server")] {
-    /// # let server = mconnect_core::server::Server::start()?;
-    /// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
-    /// # session.greeting()?;
-    /// // A client that ends its lines with LF alone: what does the server say?
-    /// session.send(b"NO")?;
-    /// session.send(b"OP\n")?;
-    /// println!("{}", session.read_reply()?);
-    /// # }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Timeout`] if no byte went out for the time of a block; [`Error::Io`], [`Error::Aborted`].
-    pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.send_noting(bytes).1
-    }
-
-    /// Sends bytes as [`send`](Self::send) does, and says where the secrets in them stand, too.
-    pub(crate) fn send_noting(&mut self, bytes: &[u8]) -> (Vec<Range<usize>>, Result<(), Error>) {
-        ready(self.send_by(&Blocking, bytes))
-    }
-
-    /// Sends QUIT, reads its reply, and closes
-    /// ([RFC 5321, section 4.1.1.10](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.10)). A server that does not
-    /// close after that gets [`Timeouts::closing`] for it.
-    ///
-    /// # Errors
-    /// As [`command`](Self::command).
-    pub fn quit(self) -> Result<Reply, Error> {
-        ready(self.quit_by(&Blocking))
-    }
-
-    /// Ends the sending side: the server reads everything sent, and then the end of the stream.
-    ///
-    /// # Errors
-    /// [`Error::Io`], [`Error::Aborted`].
-    pub fn half_close(&mut self) -> Result<(), Error> {
-        self.writer.half_close()
-    }
-
-    /// Ends the sending side inside TLS without its farewell.
-    pub(crate) fn truncate(&mut self, how: Truncation) -> Result<(), Error> {
-        self.writer.truncate(how)
-    }
-
-    /// Closes in an orderly way: reads the replies that are still due and returns them, ends the sending side, waits a
-    /// moment for the server to do the same, and closes.
-    ///
-    /// # Errors
-    /// Of the replies that are due: as [`read_reply`](Self::read_reply). The connection is closed all the same.
-    pub fn close(self) -> Result<Vec<Reply>, Error> {
-        ready(self.close_by(&Blocking))
-    }
-
-    /// Tears the connection down, so that the server sees a reset: after half a message, so that nobody takes it for a
-    /// whole one, or to see what a server makes of it.
-    ///
-    /// # Errors
-    /// If the stream is none that can be reset.
-    pub fn reset(self) -> io::Result<()> {
-        #[cfg(unix)]
-        let fd = self.as_fd();
-        #[cfg(not(unix))]
-        let fd = None::<&std::net::TcpStream>;
-        let Some(fd) = fd else { return Err(io::ErrorKind::Unsupported.into()) };
-        // Closing the last handle with a linger of zero makes the system send a reset.
-        socket2::SockRef::from(&fd).set_linger(Some(Duration::ZERO))
-    }
-
-    /// Returns the two halves, for two threads. The reading half waits without a deadline;
-    /// [`Writer::wait`] keeps it for both.
+    /// Returns the two halves, for two threads. The reading half waits without a deadline; [`Writer::wait`] keeps it
+    /// for both.
     ///
     /// ```
     /// # #[cfg(feature = "server")] {
@@ -327,11 +274,31 @@ impl Session {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// What was received and not read yet stays with the reading half. Nothing changes for the server.
+    /// [`unsplit`](Self::unsplit) is the way back, for an [`upgrade_with`](Self::upgrade_with), say.
     pub fn split(self) -> (Reader, Writer) {
         (self.reader, self.writer)
     }
 
-    /// Makes a session of its two halves again.
+    /// Makes a session of its two halves again. What was received and not read goes on from where the reading half was.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// # let session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+    /// use mconnect_core::Session;
+    ///
+    /// let (mut reader, writer) = session.split();
+    /// // A thread reads the greeting, and gives its half back.
+    /// let reading = std::thread::spawn(move || reader.read_reply().map(|greeting| (reader, greeting)));
+    /// let (reader, greeting) = reading.join().unwrap()?;
+    /// greeting.require(220)?;
+    /// let mut session = Session::unsplit(reader, writer);
+    /// session.command("NOOP")?.require(250)?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Panics
     /// If the halves are not of the same session.
@@ -341,8 +308,9 @@ impl Session {
     }
 
     /// Returns the bare streams; what was received and not yet read comes first from the reader. Nothing is followed or
-    /// translated any more, observers get the bytes as they are, and the session is in [`Phase::Raw`]: for a protocol of
-    /// one's own after the greeting, or for what telnet is used for.
+    /// translated any more, observers get the bytes as they are, secrets too, and the session is in
+    /// [`Phase::Raw`](crate::protocol::Phase::Raw): for a protocol of one's own after the greeting, or for what telnet
+    /// is used for. There is no way back.
     ///
     /// ```
     /// # #[cfg(feature = "server")] {
@@ -358,130 +326,63 @@ impl Session {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "telnet")]
+    #[doc(alias = "netcat")]
     pub fn into_raw(self) -> (RawReader, RawWriter) {
         raw::into_raw(self.reader, self.writer)
     }
 
-    /// Keeps a secret from observers: where it is sent outside of AUTH, it and the rest of its line come as
-    /// [`SentSecret`](crate::Event::SentSecret); where the server repeats it in a reply, it comes as stars. One that is
-    /// cut by two writes is not found, nor one in the later pieces of a reply line longer than the limit. What AUTH sends
-    /// is kept from them without this.
+    /// Keeps a secret from observers, for the rest of the session: where it is sent outside of AUTH, it and the rest of
+    /// its line come as [`SentSecret`](crate::Event::SentSecret); where the server repeats it in a reply, each of its
+    /// octets comes as `*`. Errors do not quote a command that holds it. One that is cut by two writes is not found,
+    /// nor one in the later pieces of a reply line longer than the limit. What AUTH sends is kept from observers
+    /// without this. An empty text hides nothing. The copy that is kept here is overwritten in the end.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// use mconnect_core::{Connect, Event, observer_fn};
+    ///
+    /// let log = Arc::new(Mutex::new(String::new()));
+    /// let into = Arc::clone(&log);
+    /// let observer = observer_fn(move |_, event| match event {
+    ///     Event::Sent(bytes) => into.lock().unwrap().push_str(&String::from_utf8_lossy(bytes)),
+    ///     Event::SentSecret(octets) => into.lock().unwrap().push_str(&format!("[{octets} octets]")),
+    ///     _ => {}
+    /// });
+    /// let mut session = Connect::new("127.0.0.1", server.port()).observer(observer).open()?;
+    /// session.greeting()?;
+    /// session.hide("pencil");
+    /// session.command("XLOGIN user pencil")?;
+    /// assert_eq!(*log.lock().unwrap(), "XLOGIN user [8 octets]");
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "redact")]
+    #[doc(alias = "mask")]
     pub fn hide(&self, secret: impl AsRef<[u8]>) {
         self.shared().hidden.add(secret.as_ref());
     }
 
-    /// Stops expecting a reply to an empty line, if that is what is due next: some servers give none.
-    pub fn forgo_empty_line(&mut self) {
+    /// Stops expecting a reply to an empty line, if that is what is due next: some servers send none. Otherwise it does
+    /// nothing.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+    /// # session.greeting()?;
+    /// session.send_line("")?;
+    /// assert_eq!(session.outstanding(), 1);
+    /// session.forgo_empty_line();
+    /// assert_eq!(session.outstanding(), 0);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn forgo_empty_line(&self) {
         self.shared().forgo_empty_line();
-    }
-
-    /// Says where the session stands: phase, replies due, whether the two ends are in step, all of one moment.
-    pub fn standing(&self) -> Standing {
-        self.shared().tracker().standing()
-    }
-
-    /// Returns a copy of what follows the session: for a look at what bytes would mean that are not sent yet.
-    pub(crate) fn tracker(&self) -> Tracker {
-        self.shared().tracker().clone()
-    }
-
-    /// Says what is being done, for an error.
-    #[cfg_attr(
-        not(any(feature = "tls", feature = "auth")),
-        allow(dead_code, reason = "those make errors of their own")
-    )]
-    pub(crate) fn context(&self, action: Action) -> Context {
-        self.shared().context(action)
-    }
-
-    /// Attaches to a reply, whose last line was the last that was read, what it answers.
-    pub(crate) fn answered(&self, reply: Reply) -> Reply {
-        let request = self.standing().last_answer.and_then(|answer| answer.request);
-        reply.in_answer_to(request, Arc::clone(&self.shared().peer_name))
-    }
-
-    /// Says whether a reply is due, not only as the next one, to a request of such a kind.
-    #[must_use]
-    pub fn owes(&self, is_it: impl Fn(Request) -> bool) -> bool {
-        self.shared().tracker().owes(is_it)
-    }
-
-    /// Says what the next bytes sent will mean to the server.
-    pub fn phase(&self) -> Phase {
-        self.shared().tracker().phase()
-    }
-
-    /// Returns how many replies are due.
-    pub fn outstanding(&self) -> usize {
-        self.shared().tracker().outstanding()
-    }
-
-    /// Returns what the server advertised in its last positive reply to EHLO or LHLO.
-    pub fn extensions(&self) -> Option<Extensions> {
-        self.shared().tracker().extensions().cloned()
-    }
-
-    /// Returns what an authentication can be bound to here: something inside TLS only.
-    pub fn channel_bindings(&self) -> ChannelBindings {
-        self.writer.channel_bindings()
-    }
-
-    /// Returns the other end.
-    pub fn peer(&self) -> &Peer {
-        &self.shared().peer
-    }
-
-    /// Returns the address of this end, if it has one.
-    pub fn local_address(&self) -> Option<SocketAddr> {
-        self.shared().local
-    }
-
-    /// Returns a handle that closes the session from another thread.
-    pub fn closer(&self) -> Closer {
-        self.shared().closer.clone()
-    }
-
-    /// Returns what tells the observer, also of a session that is no more.
-    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "it is TLS that has more to tell"))]
-    pub(crate) fn teller(&self) -> impl Fn(&crate::observer::Event<'_>) + use<> {
-        let shared = self.writer.share();
-        move |event| shared.observe(event)
-    }
-
-    #[cfg_attr(not(feature = "tokio"), allow(dead_code, reason = "a source that blocks waits as it likes"))]
-    fn overall(&self) -> Option<Instant> {
-        self.shared().overall().and_then(|deadline| deadline.at)
-    }
-
-    async fn read_line_by(&mut self, drive: &impl Drive) -> Result<Option<ReplyLine<'_>>, Error> {
-        self.shared().require_whole()?;
-        let deadline = self.shared().deadline();
-        self.reader.read_line_by(drive, Some(deadline)).await
-    }
-
-    /// Sends bytes, keeps what the server says meanwhile, and says where the secrets in them stand.
-    async fn send_by(&mut self, drive: &impl Drive, bytes: &[u8]) -> (Vec<Range<usize>>, Result<(), Error>) {
-        self.writer.send_by(drive, bytes, Some(&mut self.reader)).await
-    }
-
-    async fn quit_by(mut self, drive: &impl Drive) -> Result<Reply, Error> {
-        let reply = self.command_by(drive, b"QUIT").await?;
-        self.close_by(drive).await?;
-        Ok(reply)
-    }
-
-    async fn close_by(mut self, drive: &impl Drive) -> Result<Vec<Reply>, Error> {
-        let mut replies = Vec::new();
-        while self.outstanding() > 0 && self.phase() != Phase::Closed {
-            replies.push(self.read_reply_by(drive).await?);
-        }
-        // Unread data at closing would make the system send a reset, which can destroy our last bytes on their way.
-        if self.writer.half_close_by(drive).await.is_ok() {
-            let grace = self.shared().within(self.shared().timeouts.closing);
-            let is_left = || grace.left().is_none_or(|left| !left.is_zero());
-            while is_left() && matches!(self.reader.read_line_by(drive, Some(grace)).await, Ok(Some(_))) {}
-        }
-        Ok(replies)
     }
 
     fn shared(&self) -> &Shared {
@@ -491,8 +392,9 @@ impl Session {
 
 #[cfg(unix)]
 impl Session {
-    /// Returns the descriptor that is readable when something may be received, if the stream has one. What was received
-    /// already does not make it readable: ask [`is_ready`](Self::is_ready) first.
+    /// Returns the descriptor that is readable when something may be received, if the stream has one: for a `poll` of
+    /// this and of something else. It is the session's own; what is read from it elsewhere is lost here. What was
+    /// received already does not make it readable: ask [`is_ready`](Self::is_ready) first.
     pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         self.reader.as_fd()
     }

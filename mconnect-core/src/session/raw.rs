@@ -1,4 +1,7 @@
 //! The bare streams of a session: bytes as they come, nothing followed, nothing translated.
+//!
+//! No deadline holds here but that of writing. Whoever reads waits as long as the server is silent;
+//! [`RawWriter::wait_end`] and a [`Closer`] are the ways out.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -15,6 +18,29 @@ use crate::stream::Stream;
 /// Reads what the server sends, beginning with what was received before. It waits without a deadline;
 /// [`RawWriter::wait_end`] keeps one, and a [`Closer`] ends any wait. [`Read`] does the same as
 /// [`receive`](Self::receive), with the [`Error`] inside an [`io::Error`].
+///
+/// Two threads copy in the two directions, as `nc` does:
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// # let server = mconnect_core::server::Server::start()?;
+/// use std::io::{self, Read as _};
+/// use std::time::Duration;
+///
+/// use mconnect_core::Connect;
+///
+/// let (mut reader, mut writer) = Connect::new("127.0.0.1", server.port()).open()?.into_raw();
+/// let listening = std::thread::spawn(move || {
+///     let mut said = Vec::new();
+///     reader.read_to_end(&mut said).map(|_| said)
+/// });
+/// io::copy(&mut &b"NOOP\r\nQUIT\r\n"[..], &mut writer)?;
+/// assert!(writer.wait_end(Duration::from_secs(5)), "the server closes after QUIT");
+/// let said = listening.join().unwrap()?;
+/// assert_eq!(said.split_inclusive(|byte| *byte == b'\n').count(), 3);
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct RawReader {
     shared: Arc<Shared>,
     stream: Arc<dyn Stream>,
@@ -22,12 +48,15 @@ pub struct RawReader {
 }
 
 /// Writes to the server. [`Write`] does the same as [`send`](Self::send), with the [`Error`] inside an [`io::Error`];
-/// nothing is buffered, so that flushing does nothing.
+/// nothing is buffered, so that flushing does nothing. Observers are shown what is sent as it is: nothing is known of
+/// secrets here.
 pub struct RawWriter {
     shared: Arc<Shared>,
     stream: Arc<dyn Stream>,
 }
 
+/// Takes the halves apart. The reader gets what was received, also of a reply that is half read; the timeouts of the
+/// stream are set once, here.
 pub(super) fn into_raw(reader: Reader, writer: Writer) -> (RawReader, RawWriter) {
     let (shared, stream, received) = reader.into_parts();
     shared.enter_raw();
@@ -39,7 +68,8 @@ pub(super) fn into_raw(reader: Reader, writer: Writer) -> (RawReader, RawWriter)
 }
 
 impl RawReader {
-    /// Reads some bytes; none after the server closed.
+    /// Reads some bytes, at most as many as `buffer` holds; none after the server closed. What the session had received
+    /// comes first, by itself. It waits without a deadline.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Aborted`].
@@ -69,10 +99,12 @@ impl RawReader {
 }
 
 impl RawWriter {
-    /// Sends exactly these bytes.
+    /// Sends exactly these bytes, however many writes that takes. Telnet's own commands (the octet 255) and line ends
+    /// are the caller's.
     ///
     /// # Errors
-    /// [`Error::Timeout`] if no byte went out for the time of a block; [`Error::Io`], [`Error::Aborted`].
+    /// [`Error::Timeout`] if nothing could be written for the time of a [`block`](crate::Timeouts::block);
+    /// [`Error::Io`], [`Error::Aborted`]. How much went out is not known then.
     pub fn send(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
         self.shared.observe(&Event::Sent(bytes));
         while !bytes.is_empty() {
@@ -92,7 +124,8 @@ impl RawWriter {
         Ok(())
     }
 
-    /// Ends the sending side: the server reads everything sent, and then the end of the stream.
+    /// Ends the sending side: the server reads everything sent, and then the end of the stream; inside TLS,
+    /// close_notify goes before.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Aborted`].
@@ -101,14 +134,15 @@ impl RawWriter {
         self.stream.half_close().map_err(|error| self.shared.io_error(Action::HalfClose, error))
     }
 
-    /// Waits until the server closed, or has said nothing for this long, and says whether it closed. Another thread
-    /// has to be reading; while that is busy with what it has read, the time does not count.
+    /// Waits until the server closed, or has said nothing for this long, and says whether it closed. Another thread has
+    /// to be reading; while that is busy with what it has read, the time does not count. Whatever comes meanwhile begins
+    /// the time anew; a deadline of the whole session ends it.
     #[must_use]
     pub fn wait_end(&mut self, patience: Duration) -> bool {
         self.shared.wait_end(patience)
     }
 
-    /// Returns a handle that closes the session from another thread.
+    /// Returns a handle that closes the session from another thread, and ends the wait of the [`RawReader`].
     pub fn closer(&self) -> Closer {
         self.shared.closer.clone()
     }

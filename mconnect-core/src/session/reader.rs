@@ -1,4 +1,9 @@
 //! The reading half.
+//!
+//! ```text
+//!   Stream::read ──► LineBuffer ──► ReplyLine ──► Shared::received (the observer, the tracker) ──► read_line
+//!      fill          cut anywhere                                     └──► ReplyBuilder ──► read_reply
+//! ```
 
 use std::fmt;
 use std::io;
@@ -14,8 +19,8 @@ use crate::observer::Event;
 use crate::protocol::{LineBuffer, Reply, ReplyBuilder, ReplyLine, Standing};
 use crate::stream::{Stream, Truncation};
 
-/// The half of a session that reads. By itself it waits without a deadline: [`Writer::wait`] keeps the deadline for
-/// both halves, and a [`Closer`](crate::Closer) ends any wait.
+/// The half of a session that reads, of a [`Session::split`](super::Session::split). By itself it waits without a
+/// deadline: [`Writer::wait`] keeps the deadline for both halves, and a [`Closer`] ends any wait.
 ///
 /// ```text
 ///   thread 1                          thread 2
@@ -23,6 +28,32 @@ use crate::stream::{Stream, Truncation};
 ///          │                                  │
 ///          └── follows the line ──►  phase,   └── wait: until no reply is due
 ///                                replies due ◄────────┘
+/// ```
+///
+/// A thread that only reads sees the end by `None`, or by [`Error::Closed`] if it reads whole replies; it is the one
+/// that has to go on reading, so that the writing half can wait:
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// # let server = mconnect_core::server::Server::start()?;
+/// use std::sync::mpsc;
+///
+/// use mconnect_core::Connect;
+///
+/// let (mut reader, mut writer) = Connect::new("127.0.0.1", server.port()).open()?.split();
+/// let (said, replies) = mpsc::channel();
+/// let listening = std::thread::spawn(move || {
+///     while let Ok(reply) = reader.read_reply() {
+///         let _ = said.send(reply);
+///     }
+/// });
+/// writer.wait()?;
+/// writer.send_line("QUIT")?;
+/// listening.join().unwrap();
+/// let codes: Vec<u16> = replies.iter().map(|reply| reply.code().number()).collect();
+/// assert_eq!(codes, [220, 221]);
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Reader {
     shared: Arc<Shared>,
@@ -36,6 +67,8 @@ pub struct Reader {
     overtime: Option<Instant>,
 }
 
+/// Whether more can be received. A failure is kept until all that came before it has been handed out, and is told once:
+/// after that, it is that nothing is connected.
 enum End {
     Open,
     Closed,
@@ -49,31 +82,55 @@ impl Reader {
     }
 
     /// Reads the next line, or a piece of one longer than the limit, or at the end of the stream what is left of an
-    /// unfinished one; `None` after that.
+    /// unfinished one; `None` after that. It waits until there is one, however long that takes.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Aborted`], after everything that was received has been given.
+    /// [`Error::Io`], [`Error::Aborted`], after everything that was received has been handed out.
     pub fn read_line(&mut self) -> Result<Option<ReplyLine<'_>>, Error> {
         ready(self.read_line_by(&Blocking, None))
     }
 
-    /// Reads the next reply, whole. What it answers is in it ([`Reply::request`]).
+    /// Reads the next reply, whole. What it answers is in it ([`Reply::request`]). It waits until that has come,
+    /// however long that takes.
     ///
     /// # Errors
-    /// [`Error::Closed`], [`Error::Limit`], [`Error::Io`], [`Error::Aborted`].
+    /// [`Error::Closed`] at the end, with what came of the reply; [`Error::Limit`], [`Error::Io`], [`Error::Aborted`].
     pub fn read_reply(&mut self) -> Result<Reply, Error> {
         ready(self.read_reply_by(&Blocking, None))
     }
 
-    /// Says whether the next line can be had without waiting.
+    /// Says whether the next line can be had without waiting, from what was received already. The end is none: see
+    /// [`is_ready`](Self::is_ready).
     #[must_use]
     pub fn has_line(&mut self) -> bool {
         self.lines.has_line()
     }
 
-    /// Waits until something was received, whether or not a line ends with it, or the end came. Nothing is followed before
-    /// [`read_line`](Self::read_line): who calls that under a lock of their own, while it [is
-    /// ready](Self::is_ready), sees the session and what they have read of it go together.
+    /// Waits until something was received, whether or not a line ends with it, or the end came. Nothing is followed
+    /// before [`read_line`](Self::read_line): who calls that under a lock of their own, while it
+    /// [is ready](Self::is_ready), sees the session and what they have read of it go together. A failure is kept, and
+    /// is told by `read_line`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// use std::sync::Mutex;
+    ///
+    /// use mconnect_core::Connect;
+    ///
+    /// let (mut reader, _writer) = Connect::new("127.0.0.1", server.port()).open()?.split();
+    /// let screen = Mutex::new(Vec::new());
+    /// while !reader.is_ready() {
+    ///     reader.receive();
+    /// }
+    /// let mut lines = screen.lock().unwrap();
+    /// while reader.has_line() {
+    ///     lines.extend(reader.read_line()?.map(|line| line.to_string()));
+    /// }
+    /// assert!(lines[0].starts_with("220 "));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn receive(&mut self) {
         if matches!(self.end, End::Open) {
             // A failure is kept, and told by read_line.
@@ -86,12 +143,12 @@ impl Reader {
         self.lines.buffered()
     }
 
-    /// Says where the session stands.
+    /// Says where the session stands, for both halves.
     pub fn standing(&self) -> Standing {
         self.shared.tracker().standing()
     }
 
-    /// Returns a handle that closes the session from another thread.
+    /// Returns a handle that closes the session from another thread, and ends the wait of either half.
     pub fn closer(&self) -> Closer {
         self.shared.closer.clone()
     }
@@ -104,7 +161,8 @@ impl Reader {
         }
     }
 
-    /// Says whether reading a line, or the end, takes no waiting.
+    /// Says whether [`read_line`](Self::read_line) returns at once, with a line or with the end. It takes what TLS has
+    /// decrypted already, and does not ask the network.
     #[must_use]
     pub fn is_ready(&mut self) -> bool {
         while !self.lines.has_line() && matches!(self.end, End::Open) && self.stream.has_received() {
@@ -125,6 +183,7 @@ impl Reader {
         self.is_ready()
     }
 
+    /// Hands out a line, and has it followed by then: an unfinished one at the end of the stream, too.
     pub(super) async fn read_line_by(
         &mut self,
         drive: &impl Drive,
@@ -140,6 +199,7 @@ impl Reader {
         Ok(line)
     }
 
+    /// Reads lines until a reply ends with one. A deadline that passes between leaves those before in the builder.
     pub(super) async fn read_reply_by(
         &mut self,
         drive: &impl Drive,
@@ -215,14 +275,17 @@ impl Reader {
         self.stream.as_fd()
     }
 
+    /// Says whether the two halves are of one session.
     pub(super) fn is_of(&self, writer: &Writer) -> bool {
         std::ptr::eq(&raw const *self.shared, writer.shared())
     }
 
+    /// Takes the half apart; what was received and not handed out goes with it, in the order in which it came.
     pub(super) fn into_parts(self) -> (Arc<Shared>, Arc<dyn Stream>, Vec<u8>) {
         (self.shared, self.stream, [self.reply.partial(), self.lines.buffered()].concat())
     }
 
+    /// The error of a connection that has failed before, or was closed from this side.
     fn gone(&self) -> Error {
         self.shared.io_error(Action::Read, io::ErrorKind::NotConnected.into())
     }

@@ -1,4 +1,16 @@
 //! What both halves of a session know, and how one waits for the other.
+//!
+//! ```text
+//!         Reader                        Shared                         Writer
+//!   received(line) ──► observer ──► ┌ state ─────────────┐ ◄── sent(bytes) ──► observer
+//!                                   │ Tracker            │
+//!   heard, ended   ───────────────► │ when it was heard  │ ◄── wait_until: sleeps on `changed`,
+//!                      wake ◄────── │ who waits          │     counted in `waiters`
+//!                                   └────────────────────┘
+//! ```
+//! The lock of the state is never held while the observer is told, or anything is waited for but `changed`. A thread
+//! that panicked while it held the lock has left a state that is whole: each field is set at once, and so a poisoned
+//! lock is used on.
 
 use std::fmt;
 use std::io;
@@ -14,6 +26,7 @@ use crate::error::{Action, Awaited, Context, Error, Peer};
 use crate::observer::{Event, Observer};
 use crate::protocol::{Limits, Phase, ReplyLine, Request, Tracker, scan};
 
+/// What both halves know. All but the state is settled when the session begins.
 pub(super) struct Shared {
     pub peer: Peer,
     /// The peer as replies name it in their errors.
@@ -29,12 +42,17 @@ pub(super) struct Shared {
     changed: Condvar,
 }
 
+/// What changes, all of it under one lock, so that what is told of one moment goes together.
 pub(super) struct State {
     tracker: Tracker,
+    /// When something was received last: [`Shared::wait_end`] counts from it.
     last_received: Instant,
     /// Whoever reads in raw mode is busy with what came.
     is_busy: bool,
+    /// Anything was sent at all: until then, another server may be tried ([`Error::has_sent`]).
     has_sent: bool,
+    /// How many threads sleep until something changes. Where there are none, as in every session that is not split,
+    /// nobody is woken.
     waiters: usize,
     /// The command that was sent last, without secrets, if nothing else was due then.
     last_command: Option<Arc<str>>,
@@ -42,7 +60,7 @@ pub(super) struct State {
     is_in_line: bool,
     /// What is being sent is not out yet: for good, if whoever sent it went away.
     is_unfinished: bool,
-    /// Part of a message's body is out, and its end is not.
+    /// Part of a message's body is out, and its end is not: a message that was given up, until the phase is another.
     has_begun_message: bool,
     /// When all of the session is to be over.
     overall: Option<Deadline>,
@@ -97,6 +115,7 @@ impl Deadline {
 }
 
 impl Shared {
+    /// Begins a session whose greeting is due.
     pub fn new(peer: Peer, local: Option<SocketAddr>, settings: Settings, closer: Closer) -> Self {
         let state = State {
             tracker: Tracker::new(),
@@ -124,6 +143,7 @@ impl Shared {
         }
     }
 
+    /// Takes the lock of the state.
     pub fn tracker(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -148,7 +168,14 @@ impl Shared {
         self.within(self.stage())
     }
 
-    /// Returns the time of the stage that the session is in.
+    /// Returns the time of the stage that the session is in, by what the reply due next answers.
+    ///
+    /// | due next | its time |
+    /// |---|---|
+    /// | the greeting | `greeting` |
+    /// | the reply to DATA | `data` |
+    /// | the reply to a message, or to a chunk | `end_of_data` |
+    /// | any other, or none | `command` |
     pub fn stage(&self) -> Duration {
         match self.tracker().awaited() {
             Some(Request::Greeting) => self.timeouts.greeting,
@@ -158,6 +185,8 @@ impl Shared {
         }
     }
 
+    /// Says what is being done, for an error: in which phase, and which reply is due. The command is told only where it
+    /// is sure that the reply is its own: nothing else may be due.
     pub fn context(&self, action: Action) -> Context {
         let state = self.tracker();
         let (phase, is_only) = (state.phase(), state.outstanding() == 1);
@@ -172,7 +201,7 @@ impl Shared {
         Context { action, peer: self.peer.clone(), phase, has_sent: state.has_sent, awaited }
     }
 
-    /// Makes the error of a deadline that has passed.
+    /// Makes the error of a deadline that has passed, with what came of the reply meanwhile.
     pub fn late(&self, action: Action, deadline: Deadline, partial: Vec<u8>) -> Error {
         let Deadline { after, is_overall, .. } = deadline;
         Error::Timeout { context: self.context(action), after, partial, is_overall }
@@ -184,7 +213,8 @@ impl Shared {
         if self.closer.is_closed() { Error::Aborted { context } } else { Error::Io { context, source } }
     }
 
-    /// Follows bytes that are about to be sent, and returns where the secrets in them stand.
+    /// Follows bytes that are about to be sent, and returns where the secrets in them stand. What they are as a command
+    /// is kept for errors, without its secrets, if they are one whole line.
     pub fn sent(&self, bytes: &[u8]) -> Vec<Range<usize>> {
         let is_command = {
             let state = self.tracker();
@@ -236,6 +266,8 @@ impl Shared {
         (!shown.trim_ascii().is_empty() && !self.hidden.is_in(&group[line])).then(|| Awaited::shown(shown))
     }
 
+    /// Follows bytes and tells the observer of them, span by span: what a span is depends on those before it. Without
+    /// an observer the lock is taken once.
     fn follow(&self, bytes: &[u8]) -> Vec<Range<usize>> {
         let Some(observer) = &self.observer else {
             let mut state = self.tracker();
@@ -263,7 +295,7 @@ impl Shared {
         secrets
     }
 
-    /// Follows a line that was received, and gives what it answered if it ended a reply.
+    /// Follows a line that was received, and returns what it answered if it ended a reply.
     pub fn received(&self, line: ReplyLine<'_>) -> Option<Request> {
         // Observed first: once it is followed, whoever waits for it goes on.
         if let Some(observer) = &self.observer {
@@ -291,6 +323,7 @@ impl Shared {
         self.change_tls(&Event::TlsEnded);
     }
 
+    /// Begins anew, inside TLS or outside of it; the observer is told that first, and of the phase then.
     fn change_tls(&self, event: &Event<'_>) {
         let mut state = self.tracker();
         let before = state.phase();
@@ -318,8 +351,11 @@ impl Shared {
         (state.last_received, state.is_busy) = (Instant::now(), true);
     }
 
-    /// Follows the end of what is received.
+    /// Follows the end of what is received, once: who reads on is told again, and nobody else.
     pub fn ended(&self) {
+        if self.tracker().phase() == Phase::Closed {
+            return;
+        }
         self.observe(if self.closer.is_closed() { &Event::Aborted } else { &Event::Ended });
         let mut state = self.tracker();
         let before = state.phase();
@@ -329,12 +365,14 @@ impl Shared {
         self.observe_phase(before, after);
     }
 
+    /// Tells the observer, if there is one. No lock is held.
     pub fn observe(&self, event: &Event<'_>) {
         if let Some(observer) = &self.observer {
             observer.observe(Instant::now(), event);
         }
     }
 
+    /// Stops following.
     pub fn enter_raw(&self) {
         self.tracker().tracker.enter_raw();
     }
@@ -343,7 +381,8 @@ impl Shared {
         self.tracker().tracker.forgo_empty_line();
     }
 
-    /// Waits until `is_done`, the end of the stream, or the deadline; gives the state then.
+    /// Waits until `is_done`, the end of the stream, or the deadline; returns the state then. Who is woken looks again:
+    /// it may be for something else.
     pub fn wait_until(&self, deadline: Deadline, is_done: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
         let mut state = self.tracker();
         while !is_done(&state) && state.phase() != Phase::Closed {
@@ -383,6 +422,7 @@ impl Shared {
         }
     }
 
+    /// Shows a half, or the whole, under its name.
     pub fn fmt(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
         let state = self.tracker();
         f.debug_struct(name)
@@ -392,6 +432,7 @@ impl Shared {
             .finish_non_exhaustive()
     }
 
+    /// Lets the state go, and wakes those who wait for it, if there are any.
     fn wake(&self, state: MutexGuard<'_, State>) {
         let is_awaited = state.waiters > 0;
         drop(state);
@@ -400,6 +441,7 @@ impl Shared {
         }
     }
 
+    /// Tells of a phase that is another than before.
     fn observe_phase(&self, before: Phase, after: Phase) {
         if before != after {
             self.observe(&Event::Phase(after));

@@ -1,4 +1,11 @@
 //! Going on over another stream: into TLS, and out of it.
+//!
+//! ```text
+//!   Session ── begin_upgrade ──► Upgrade: the stream alone ── wrap ──► finish ──► Session over what wrap made
+//!                 │ something stands against it                          │ wrap failed
+//!                 └────────────► closed, with the error ◄────────────────┘
+//! ```
+//! The way is one: a session that is being upgraded exists no more, and so nothing can go out in the clear by mistake.
 
 use std::io;
 use std::sync::Arc;
@@ -12,13 +19,62 @@ use crate::stream::Stream;
 
 impl Session {
     /// Goes on over another stream, which `wrap` makes of this one: anybody's TLS, after the 220 to STARTTLS or before
-    /// anything else. What the server said before is forgotten ([`extensions`](Self::extensions) too). `wrap` keeps its
-    /// own deadline, best that of [`reply_timeout`](Self::reply_timeout), and may return something besides the stream.
+    /// anything else. What the server said before is forgotten ([`extensions`](Self::extensions) too), and a greeting
+    /// that is due stays so. `wrap` keeps its own deadline, best that of [`reply_timeout`](Self::reply_timeout), and
+    /// may return something besides the stream. With the feature `tls`, `upgrade` does this with rustls.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// use std::sync::Arc;
+    ///
+    /// use mconnect_core::{Connect, Stream};
+    ///
+    /// /// Stands in for somebody's TLS: here, what is read and written is left as it is.
+    /// struct Wrapped(Arc<dyn Stream>);
+    ///
+    /// impl Stream for Wrapped {
+    ///     fn read(&self, buffer: &mut [u8]) -> std::io::Result<usize> {
+    ///         self.0.read(buffer)
+    ///     }
+    ///     fn write(&self, bytes: &[u8]) -> std::io::Result<usize> {
+    ///         self.0.write(bytes)
+    ///     }
+    ///     // The others likewise.
+    /// #     fn set_read_timeout(&self, timeout: Option<std::time::Duration>) -> std::io::Result<()> {
+    /// #         self.0.set_read_timeout(timeout)
+    /// #     }
+    /// #     fn set_write_timeout(&self, timeout: Option<std::time::Duration>) -> std::io::Result<()> {
+    /// #         self.0.set_write_timeout(timeout)
+    /// #     }
+    /// #     fn half_close(&self) -> std::io::Result<()> {
+    /// #         self.0.half_close()
+    /// #     }
+    /// #     fn shutdown(&self) -> std::io::Result<()> {
+    /// #         self.0.shutdown()
+    /// #     }
+    /// }
+    ///
+    /// let session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// let (mut session, cipher) = session.upgrade_with(|stream| {
+    ///     let wrapped: Arc<dyn Stream> = Arc::new(Wrapped(stream));
+    ///     Ok((wrapped, "none"))
+    /// })?;
+    /// session.greeting()?.require(220)?;
+    /// assert_eq!(cipher, "none");
+    /// # session.quit()?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::OutOfStep`] if replies are due, other than to what was sent together with STARTTLS;
-    /// [`Error::Injection`] if the server has sent plain text already; [`Error::Timeout`], [`Error::Aborted`] and
-    /// [`Error::Tls`] if `wrap` failed. The connection is closed then, and nothing more is sent in the clear.
+    /// [`Error::Injection`] if the server has sent plain text already; [`Error::Unfinished`] if a send was given up on
+    /// its way; [`Error::Timeout`], [`Error::Aborted`] and [`Error::Tls`] if `wrap` failed. The connection is closed
+    /// then, and nothing more is sent in the clear.
+    #[doc(alias = "native-tls")]
+    #[doc(alias = "openssl")]
+    #[doc(alias = "starttls")]
     pub fn upgrade_with<T>(
         self,
         wrap: impl FnOnce(Arc<dyn Stream>) -> io::Result<(Arc<dyn Stream>, T)>,
@@ -28,7 +84,9 @@ impl Session {
         upgrade.finish(wrapped)
     }
 
-    /// Leaves the stream as it is for another over it, if nothing stands against that.
+    /// Leaves the stream as it is for another over it, if nothing stands against that: what was received and not read
+    /// would be taken for answers inside TLS, and replies that are due would never come. A greeting that nobody has
+    /// answered may still be due: TLS from the first byte on.
     pub(crate) fn begin_upgrade(self) -> Result<Upgrade, Error> {
         let deadline = self.shared().deadline();
         let (is_fresh, context) = (self.phase() == Phase::Greeting, self.shared().context(Action::Handshake));
@@ -51,6 +109,7 @@ impl Session {
     }
 
     /// Ends TLS, or waits until the server does, and goes on in the clear. What the server said before is forgotten.
+    /// This is for tests of servers and clients: no RFC has it for SMTP.
     pub(crate) fn end_tls(self, awaits: bool, patience: Duration) -> Result<Self, Error> {
         let (shared, stream) = self.writer.into_parts();
         let ended = stream
@@ -71,7 +130,8 @@ impl Session {
     }
 }
 
-/// A session between two streams.
+/// A session between two streams. It keeps the deadline that was due before, for the error of a handshake that takes
+/// too long.
 pub(crate) struct Upgrade {
     shared: Arc<Shared>,
     stream: Arc<dyn Stream>,
@@ -79,6 +139,7 @@ pub(crate) struct Upgrade {
 }
 
 impl Upgrade {
+    /// Returns the stream that is to be wrapped.
     pub fn stream(&self) -> Arc<dyn Stream> {
         Arc::clone(&self.stream)
     }

@@ -1,4 +1,12 @@
 //! The writing half.
+//!
+//! ```text
+//!   send ──► Shared::sent (the tracker, the observer) ──► marked unfinished ──► Stream::write ──► the mark is taken away
+//!                                                             │ it takes longer than 50 ms, or would block
+//!                                                             └─► the reading half keeps what the server says meanwhile
+//! ```
+//! Only a [`Session`](super::Session), which has both halves, listens while it writes: in a split one another thread
+//! reads.
 
 use std::fmt;
 use std::io;
@@ -16,10 +24,11 @@ use crate::observer::Event;
 use crate::protocol::{Extensions, Phase, Request, Standing, scan, wipe};
 use crate::stream::{ChannelBindings, Stream, Truncation};
 
-/// The half of a session that writes, and that keeps the deadlines while another thread reads.
+/// The half of a session that writes, and that keeps the deadlines while another thread reads: of a
+/// [`Session::split`](super::Session::split), which has an example.
 ///
-/// Nothing here waits for a reply but [`wait`](Self::wait); what one asks for between two of them goes out as a group. The
-/// halves share what is known of the session, so that either says the same of [`standing`](Self::standing).
+/// Nothing here waits for a reply but [`wait`](Self::wait); what one asks for between two of them goes out as a group.
+/// The halves share what is known of the session, so that either says the same of [`standing`](Self::standing).
 pub struct Writer {
     shared: Arc<Shared>,
     stream: Arc<dyn Stream>,
@@ -42,17 +51,38 @@ impl Writer {
         self.send(&line)
     }
 
-    /// Sends exactly these bytes.
+    /// Sends exactly these bytes. The reading half has to go on reading meanwhile: a server may stop reading until its
+    /// replies are read.
     ///
     /// # Errors
-    /// [`Error::Timeout`] if no byte went out for the time of a block; [`Error::Io`], [`Error::Aborted`]. What the
-    /// server said before is still there for the reading half, and may tell why.
+    /// [`Error::Timeout`] if nothing could be written for the time of a [`block`](crate::Timeouts::block);
+    /// [`Error::Io`], [`Error::Aborted`]. What the server said before is still there for the reading half, and may tell
+    /// why.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
         ready(self.send_by(&Blocking, bytes, None)).1
     }
 
     /// Waits until no reply is due, or the server closed, and returns the phase then. Another thread has to be reading.
     /// Each reply has the time of its own stage, counted from when it became the one due next.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// use mconnect_core::Connect;
+    /// use mconnect_core::protocol::Phase;
+    ///
+    /// let (mut reader, mut writer) = Connect::new("127.0.0.1", server.port()).open()?.split();
+    /// let listening = std::thread::spawn(move || while let Ok(Some(_line)) = reader.read_line() {});
+    /// assert_eq!(writer.wait()?, Phase::Command);
+    /// writer.send_line("NOOP")?;
+    /// writer.send_line("QUIT")?;
+    /// writer.wait()?;
+    /// assert!(writer.standing().has_quit);
+    /// listening.join().unwrap();
+    /// assert_eq!(writer.standing().phase, Phase::Closed);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Timeout`] at the deadline of a reply. The connection is closed then: a late reply must not be taken for
@@ -75,14 +105,17 @@ impl Writer {
         }
     }
 
-    /// Waits until the server closed, or has said nothing for this long, and says whether it closed. Another thread
-    /// has to be reading.
+    /// Waits until the server closed, or has said nothing for this long, and says whether it closed. Another thread has
+    /// to be reading. Whatever comes meanwhile begins the time anew; a deadline of the whole session ends it. For after
+    /// [`half_close`](Self::half_close) or QUIT.
     #[must_use]
     pub fn wait_end(&mut self, patience: Duration) -> bool {
         self.shared.wait_end(patience)
     }
 
-    /// Ends the sending side: the server reads everything sent, and then the end of the stream.
+    /// Ends the sending side: the server reads everything sent, and then the end of the stream; inside TLS,
+    /// close_notify goes before, within [`Timeouts::closing`](crate::Timeouts::closing). Sending more is an
+    /// [`Error::Io`] then; a second call does nothing.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Aborted`].
@@ -90,6 +123,8 @@ impl Writer {
         ready(self.half_close_by(&Blocking))
     }
 
+    /// Inside TLS there is a farewell to be sent before, which may have to wait for room; at most as long as closing
+    /// may take.
     pub(super) async fn half_close_by(&mut self, drive: &impl Drive) -> Result<(), Error> {
         let patience = self.shared.within(self.shared.timeouts.closing);
         while !self.is_half_closed {
@@ -107,6 +142,7 @@ impl Writer {
         Ok(())
     }
 
+    /// Ends the sending side inside TLS without its farewell: for tests of those who read.
     pub(super) fn truncate(&mut self, how: Truncation) -> Result<(), Error> {
         self.stream.truncate(how).map_err(|error| self.shared.io_error(Action::HalfClose, error))?;
         self.is_half_closed = true;
@@ -118,7 +154,7 @@ impl Writer {
         self.shared.forgo_empty_line();
     }
 
-    /// Says where the session stands.
+    /// Says where the session stands, all of one moment.
     pub fn standing(&self) -> Standing {
         self.shared.tracker().standing()
     }
@@ -129,7 +165,8 @@ impl Writer {
         self.shared.tracker().owes(is_it)
     }
 
-    /// Returns what the server advertised in its last positive reply to EHLO or LHLO.
+    /// Returns what the server advertised in its last positive reply to EHLO or LHLO: a copy. `None` before that, and
+    /// after TLS has started.
     pub fn extensions(&self) -> Option<Extensions> {
         self.shared.tracker().extensions().cloned()
     }
@@ -139,12 +176,14 @@ impl Writer {
         self.stream.channel_bindings()
     }
 
-    /// Returns the address of this end, if it has one.
+    /// Returns the address of this end, if it has one, as [`Session::local_address`](super::Session::local_address)
+    /// does.
     pub fn local_address(&self) -> Option<SocketAddr> {
         self.shared.local
     }
 
-    /// Returns the time that the reply due next may take.
+    /// Returns the time that the reply due next may take, as [`Session::reply_timeout`](super::Session::reply_timeout)
+    /// does.
     pub fn reply_timeout(&self) -> Duration {
         self.shared.deadline().reply_timeout()
     }
@@ -154,7 +193,7 @@ impl Writer {
         &self.shared.peer
     }
 
-    /// Returns a handle that closes the session from another thread.
+    /// Returns a handle that closes the session from another thread, and ends the wait of either half.
     pub fn closer(&self) -> Closer {
         self.shared.closer.clone()
     }
@@ -167,6 +206,7 @@ impl Writer {
         Arc::clone(&self.shared)
     }
 
+    /// Returns an error if a line would be two: a command that somebody has put into an address, say.
     pub(super) fn require_one_line(&self, line: &[u8]) -> Result<(), Error> {
         match [b'\r', b'\n'].into_iter().any(|end| scan::find(end, line).is_some()) {
             false => Ok(()),
@@ -174,6 +214,7 @@ impl Writer {
         }
     }
 
+    /// Returns a line as it is sent. It may be a secret, and is wiped when it has served.
     pub(super) fn whole_line(&self, line: &[u8]) -> Result<Wiped, Error> {
         self.require_one_line(line)?;
         Ok(Wiped([line, b"\r\n"].concat()))
@@ -203,6 +244,8 @@ impl Writer {
         (secrets, written.map_err(|error| error.in_phase(phase)))
     }
 
+    /// Writes all of it. The deadline moves on with each octet that goes out; a call of the stream that only waited has
+    /// not moved it.
     async fn write(
         &mut self,
         drive: &impl Drive,
@@ -238,10 +281,12 @@ impl Writer {
         Ok(())
     }
 
+    /// Takes the half apart, for another stream or for none.
     pub(super) fn into_parts(self) -> (Arc<Shared>, Arc<dyn Stream>) {
         (self.shared, self.stream)
     }
 
+    /// Gives the stream a write timeout, unless it has that: a system call for each line would be one too many.
     fn set_timeout(&mut self, timeout: Duration) {
         if self.timeout != Some(timeout) && self.stream.set_write_timeout(Some(timeout)).is_ok() {
             self.timeout = Some(timeout);

@@ -8,6 +8,10 @@
 //!   STARTTLS            ├─┤
 //!   tls                   ├───┤      each from the end of the one before, or from the first octet sent after that
 //! ```
+//!
+//! Of the events that come, three kinds count: those that begin something set a mark, those that end something measure
+//! from it, and what is sent sets one if there is none. The words of commands are kept for those whose replies tell no
+//! command.
 
 mod chart;
 
@@ -19,7 +23,8 @@ use std::time::{Duration, Instant};
 use crate::observer::{Event, Observer};
 use crate::protocol::{Answer, Code, Phase, Request};
 
-/// Measures the stages of the sessions that it observes.
+/// Measures the stages of the sessions that it observes. A clone has the same measurements: one is handed to the
+/// session, the other is asked.
 ///
 /// ```
 /// # #[cfg(feature = "server")] {
@@ -37,12 +42,18 @@ use crate::protocol::{Answer, Code, Phase, Request};
 /// # main().unwrap();
 /// # }
 /// ```
+///
+/// A server that makes its clients wait shows itself in the greeting, and one that looks everything up in the reply to
+/// RCPT; each [`Timing`] has the code of its reply, too.
+///
+/// What is measured is what this end saw: a reply counts as come when its last line was read, also if the program was
+/// doing something else meanwhile. Its memory is bounded: after a hundred timings, those of a stage are added up.
 #[doc(alias = "latency")]
 #[doc(alias = "stopwatch")]
 #[derive(Debug, Clone, Default)]
 pub struct Timings(Arc<Mutex<State>>);
 
-/// What takes time.
+/// What takes time. [`Display`](fmt::Display) has it in words: `TLS handshake`, `RCPT`, `end of data`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimedStage {
@@ -54,8 +65,9 @@ pub enum TimedStage {
     Tls,
     /// The greeting, from the connection on, or from TLS on where that comes first.
     Greeting,
-    /// A command, from its first octet to the end of its reply; BDAT with its chunk. Of commands that went out together,
-    /// each but the first from the end of the reply before.
+    /// A command, from its first octet to the end of its reply; BDAT with its chunk. It is named by its verb in
+    /// capitals, cut after 16 octets. Of commands that went out together, each but the first from the end of the reply
+    /// before.
     Command(String),
     /// The body of a message, from its first octets to its last as they are handed to the system.
     Body,
@@ -71,25 +83,28 @@ pub enum TimedStage {
 pub struct Timing {
     /// What.
     pub stage: TimedStage,
-    /// When it began, counted from the first event or from what was said instead; of several, when the first did.
+    /// When it began, counted from the first event or from what was said instead ([`Timings::since`]); of several, when
+    /// the first did.
     pub start: Duration,
     /// How long it took; of several, all together.
     pub took: Duration,
     /// The code of the reply, if there was one; of several, of the last.
     pub code: Option<Code>,
-    /// How many there were: beyond a hundred timings, those of one stage are counted together.
+    /// How many there were: 1, unless it is beyond a hundred timings, where those of one stage are counted together.
     pub count: u64,
 }
 
 #[derive(Debug, Default)]
 struct State {
     timings: Vec<Timing>,
+    /// How long the last reply took.
     last: Option<Duration>,
     start: Option<Instant>,
     /// When the event before this one was.
     before: Option<Instant>,
     /// When what is under way began; nothing is, if there is no such time.
     mark: Option<Instant>,
+    /// The phase, as the events tell it.
     phase: Option<Phase>,
     /// When the first and the last octets of a body were sent.
     body: Option<(Instant, Instant)>,
@@ -101,26 +116,45 @@ struct State {
 }
 
 impl Timings {
-    /// Begins without any.
+    /// Begins without any, and counts from the first event.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Begins, and counts from this time instead of from the first event.
+    /// Begins, and counts from this time instead of from the first event: from when the program was started, say.
     pub fn since(start: Instant) -> Self {
         Self(Arc::new(Mutex::new(State { start: Some(start), ..State::default() })))
     }
 
     /// Returns what was measured so far, in order; what is under way is not in it yet.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// use mconnect_core::{Connect, TimedStage, Timings};
+    ///
+    /// let timings = Timings::new();
+    /// let mut session = Connect::new("127.0.0.1", server.port()).observer(timings.clone()).open()?;
+    /// session.greeting()?;
+    /// session.hello("client.example")?.require()?;
+    /// session.pipeline(["MAIL FROM:<>", "RCPT TO:<b@example.org>"])?;
+    /// session.message("Subject: hi\n\nhello\n".as_bytes())?.require(250)?;
+    /// let slowest = timings.all().into_iter().max_by_key(|timing| timing.took).ok_or("nothing happened")?;
+    /// println!("{} took {:?}", slowest.stage, slowest.took);
+    /// assert!(timings.all().iter().any(|timing| timing.stage == TimedStage::EndOfData));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn all(&self) -> Vec<Timing> {
         self.state().timings.clone()
     }
 
-    /// Returns how long the last reply took.
+    /// Returns how long the last reply took, one that nobody asked for left out; `None` before the first.
     pub fn last_reply(&self) -> Option<Duration> {
         self.state().last
     }
 
+    /// Takes the lock. An observer is told by two threads, perhaps.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -158,6 +192,7 @@ impl Observer for Timings {
 }
 
 impl State {
+    /// Sets a mark where something begins.
     fn sent(&mut self, at: Instant, bytes: &[u8]) {
         match self.phase {
             Some(Phase::Body) => self.body = Some((self.body.map_or(at, |(first, _)| first), at)),
@@ -185,6 +220,7 @@ impl State {
         }
     }
 
+    /// Keeps the word of a line that is whole, if its reply will not tell it.
     fn end_line(&mut self) {
         let word = std::mem::take(&mut self.word);
         self.is_word_over = false;
@@ -194,6 +230,7 @@ impl State {
         }
     }
 
+    /// Ends the stage that a reply ends; that of a message is two, its body and its reply.
     fn replied(&mut self, at: Instant, answer: Answer, outstanding: usize) {
         let code = Some(answer.code);
         let next = (outstanding > 0).then_some(at);
@@ -225,6 +262,7 @@ impl State {
         self.push(stage, code, mark, at.saturating_duration_since(mark));
     }
 
+    /// Adds a timing, by itself or to those of its stage.
     fn push(&mut self, stage: TimedStage, code: Option<Code>, begin: Instant, took: Duration) {
         let begin = begin.saturating_duration_since(self.start.unwrap_or(begin));
         if self.timings.len() >= MOST_TIMINGS {

@@ -1,4 +1,6 @@
 //! What comes after TLS has ended on a connection that goes on.
+//!
+//! That is for tests alone: one end says close_notify and goes on in the clear, and the other has to cope.
 
 use std::io;
 #[cfg(unix)]
@@ -9,7 +11,8 @@ use std::time::Duration;
 use super::received::Received;
 use crate::stream::Stream;
 
-/// The stream below TLS, once TLS has ended. Records that still come, such as the other end's farewell, are left out.
+/// The stream below TLS, once TLS has ended. Records that still come, such as the other end's farewell, are left out;
+/// what had come behind them is handed out first.
 pub(super) struct AfterTls {
     under: Arc<dyn Stream>,
     received: Mutex<Received>,
@@ -20,6 +23,7 @@ impl AfterTls {
         Self { under, received: Mutex::new(received) }
     }
 
+    /// Takes the lock of what was received.
     fn received(&self) -> MutexGuard<'_, Received> {
         self.received.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! Reading certificates.
+//! Reading certificates: what people ask of one, and not all that stands in it.
 
 use std::net::IpAddr;
 use std::time::UNIX_EPOCH;
@@ -16,6 +16,7 @@ use super::{Certificate, Fingerprint};
 use crate::pem::pem;
 
 impl Fingerprint {
+    /// Returns the SHA-256 of some bytes.
     fn of(bytes: &[u8]) -> Self {
         let mut print = [0; 32];
         print.copy_from_slice(digest(&SHA256, bytes).as_ref());
@@ -24,7 +25,8 @@ impl Fingerprint {
 }
 
 impl Certificate {
-    /// Reads a certificate in DER; one that cannot be read keeps its bytes and says so as its subject: `(not readable)`.
+    /// Reads a certificate in DER. This never fails: one that cannot be read keeps its bytes and says so as its
+    /// subject, `(not readable)`; what it is worth, [`Config::problems`](super::Config::problems) says.
     ///
     /// ```
     /// # #[cfg(feature = "server")] {
@@ -46,6 +48,7 @@ impl Certificate {
         Self::read(&CertificateDer::from(der))
     }
 
+    /// Reads one of rustls's certificates; every field of one that cannot be read says so.
     pub(crate) fn read(der: &CertificateDer<'_>) -> Self {
         Self::parse(der).unwrap_or_else(|| Self {
             der: der.to_vec(),
@@ -61,6 +64,7 @@ impl Certificate {
         })
     }
 
+    /// Reads what it says; none if it is no certificate.
     fn parse(der: &[u8]) -> Option<Self> {
         let certificate = x509_cert::Certificate::from_der(der).ok()?;
         let body = certificate.tbs_certificate();
@@ -94,15 +98,15 @@ impl Certificate {
         }
     }
 
-    /// Writes it as PEM.
+    /// Returns it as PEM ([RFC 7468](https://www.rfc-editor.org/rfc/rfc7468)): what `openssl x509` reads.
     pub fn to_pem(&self) -> String {
         pem("CERTIFICATE", &self.der)
     }
 }
 
 /// Returns the hash of a certificate that an authentication is bound to, tls-server-end-point, if it has one
-/// ([RFC 5929, section 4.1](https://www.rfc-editor.org/rfc/rfc5929#section-4.1)): by the hash of the signature on it, or by
-/// SHA-256 where that is MD5 or SHA-1.
+/// ([RFC 5929, section 4.1](https://www.rfc-editor.org/rfc/rfc5929#section-4.1)): by the hash of the signature on it,
+/// or by SHA-256 where that is MD5 or SHA-1. Ed25519 has no hash of its own, and so there is none.
 pub(super) fn end_point(der: &[u8]) -> Option<Vec<u8>> {
     let certificate = x509_cert::Certificate::from_der(der).ok()?;
     let signature = certificate.signature_algorithm();
@@ -128,6 +132,7 @@ pub(super) fn end_point(der: &[u8]) -> Option<Vec<u8>> {
     Some(digest(hash, der).as_ref().to_vec())
 }
 
+/// Returns a name that may be a host's: of DNS, or an address.
 fn host(name: &GeneralName) -> Option<String> {
     match name {
         GeneralName::DnsName(name) => Some(name.to_string()),
@@ -140,6 +145,7 @@ fn host(name: &GeneralName) -> Option<String> {
     }
 }
 
+/// Returns kind and size of a key, as people write them.
 fn key(info: &x509_cert::spki::SubjectPublicKeyInfoOwned) -> String {
     let bits = info.subject_public_key.raw_bytes();
     let parameters =
@@ -165,12 +171,14 @@ pub(super) fn algorithm_of(identifier: &[u8]) -> String {
     oids.into_iter().flatten().map(algorithm).collect::<Vec<_>>().join(" ")
 }
 
+/// Names an algorithm; one that is not known stays a number.
 fn algorithm(oid: ObjectIdentifier) -> String {
     let text = oid.to_string();
     let name = ALGORITHMS.iter().find(|(known, _)| *known == text).map(|(_, name)| *name);
     name.map_or(text, str::to_owned)
 }
 
+/// Object identifiers by the names that people know, as the registries of ITU and IETF have them.
 const ALGORITHMS: &[(&str, &str)] = &[
     ("1.2.840.113549.1.1.1", "RSA"),
     ("1.2.840.113549.1.1.4", "RSA with MD5"),
@@ -194,6 +202,7 @@ const ALGORITHMS: &[(&str, &str)] = &[
     ("2.16.840.1.101.3.4.2.3", "SHA-512"),
 ];
 
+/// What stands in the place of what could not be read.
 const NOT_READABLE: &str = "(not readable)";
 
 #[cfg(test)]

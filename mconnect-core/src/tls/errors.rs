@@ -1,4 +1,24 @@
 //! What goes wrong in TLS, in plain words.
+//!
+//! An alert says little by itself. Handshake failure, say, is one server's word for "no cipher in common", and
+//! another's for "where is your certificate": how far the handshake had come tells which ([`Stage`]). What is said for
+//! people, and what is said for programs ([`TlsFailure`]), is decided here, side by side.
+//!
+//! | what rustls says | at which stage | for programs |
+//! |---|---|---|
+//! | handshake_failure | before a cipher suite is agreed on | `NothingInCommon` |
+//! | | before the end of the handshake | `CertificateWanted` |
+//! | | after it: the server wanted another handshake | `Other` |
+//! | certificate_required | any | `CertificateWanted` |
+//! | bad_certificate, unknown_ca and their like | any | `CertificateRefused` |
+//! | insufficient_security, or nothing of what is offered | any | `NothingInCommon` |
+//! | protocol_version, or a version before the least | any | `OldVersion` |
+//! | unrecognized_name | any | `UnknownName` |
+//! | internal_error | any | `ServerFault` |
+//! | a message that is none | any | `NoTls` |
+//!
+//! What is no TLS from its first octet on is not shown to rustls, which would say no more than that: its first line is
+//! told ([`TlsFailure::PlainText`]).
 
 use std::fmt;
 use std::io;
@@ -23,6 +43,8 @@ pub(super) fn not_tls(bytes: &[u8]) -> io::Error {
     told(TlsFailure::PlainText(line), words, None)
 }
 
+/// Makes the error: its kind is [`InvalidData`](io::ErrorKind::InvalidData), its text the words, and what rustls says
+/// is beneath.
 fn told(failure: TlsFailure, words: String, beneath: Option<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, TlsWords { failure, words, beneath })
 }
@@ -33,7 +55,7 @@ pub(super) fn rustls_error(error: &io::Error) -> Option<&Error> {
     inner.downcast_ref().or_else(|| inner.downcast_ref::<TlsWords>()?.beneath.as_ref()?.downcast_ref())
 }
 
-/// How far a handshake has come.
+/// How far a handshake has come: the same alert says something else at each stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     /// Nothing is agreed on.
@@ -43,7 +65,7 @@ pub(super) enum Stage {
     Done,
 }
 
-/// A failure of the TLS protocol.
+/// A failure of the TLS protocol, with what is needed to say what it means.
 struct Failure<'a> {
     error: &'a Error,
     least: &'static str,
@@ -86,6 +108,7 @@ fn visible(words: &impl fmt::Display) -> String {
 }
 
 impl Failure<'_> {
+    /// Says for programs why it failed.
     fn kind(&self) -> TlsFailure {
         match self.error {
             Error::AlertReceived(alert) => self.kind_of(*alert),
@@ -101,6 +124,7 @@ impl Failure<'_> {
         }
     }
 
+    /// Says for programs what an alert means here.
     fn kind_of(&self, alert: AlertDescription) -> TlsFailure {
         match (alert, self.stage) {
             (AlertDescription::HandshakeFailure, Stage::Done) => TlsFailure::Other,
@@ -126,6 +150,7 @@ impl Failure<'_> {
         }
     }
 
+    /// Says for people what an alert means here.
     fn meaning(&self, alert: AlertDescription) -> String {
         let meaning = match alert {
             AlertDescription::HandshakeFailure if self.stage == Stage::Done => "it wanted another handshake",
@@ -153,7 +178,7 @@ impl Failure<'_> {
     }
 }
 
-/// Something behind the last record that is no TLS.
+/// Something behind the last record that is no TLS: an inner error, which says with what the server went on.
 #[derive(Debug)]
 pub(super) struct LeftTls(Vec<u8>);
 
@@ -171,6 +196,7 @@ impl fmt::Display for LeftTls {
 
 impl std::error::Error for LeftTls {}
 
+/// Returns the first line of what came, as much of it as is shown.
 fn first_line(bytes: &[u8]) -> Vec<u8> {
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
     line[..line.len().min(MOST_SHOWN)].to_vec()

@@ -6,9 +6,18 @@
 //!   Session ─┘                      and everything that is wrong with them
 //! ```
 //!
-//! Certificates are verified, and shown, during the handshake. It comes to its end all the same, and unless the [`Config`]
-//! says otherwise, what is wrong with them is an error then; but a client with a certificate of its own ends it before that
-//! goes to a server that is not proven.
+//! Certificates are verified, and shown, during the handshake. It comes to its end all the same, and unless the
+//! [`Config`] says otherwise, what is wrong with them is an error then; but a client with a certificate of its own ends
+//! it before that goes to a server that is not proven.
+//!
+//! | for | there is |
+//! |---|---|
+//! | STARTTLS as one call | [`Session::starttls`](crate::Session::starttls) |
+//! | STARTTLS said by hand; TLS from the first byte on | [`Session::upgrade`](crate::Session::upgrade) |
+//! | whom to trust, which versions, a certificate of one's own | [`Config`] |
+//! | what was agreed, and what is wrong | [`Info`], [`Certificate`], [`Problem`] |
+//! | one certificate, or one chain, without a session | [`Certificate::from_der`], [`Config::problems`] |
+//! | TLS over any [`Stream`](crate::Stream), either side | [`TlsStream`] |
 //!
 //! # How it begins and ends
 //! ```text
@@ -28,19 +37,75 @@
 //! ```
 //! After any of the errors the connection is closed: nothing that was meant for TLS goes out in the clear.
 //!
+//! # What is spoken
+//! TLS 1.3 and 1.2, with what rustls and ring have of them; nothing older
+//! ([RFC 8996](https://www.rfc-editor.org/rfc/rfc8996)). Sessions are not resumed, so that each handshake shows the
+//! certificates, and no ALPN is offered. Certificates with keys that ring does not verify, such as P-521, or RSA below
+//! 2048 bits, are shown, and the error says that it is that. Revocation is not looked up, and neither are TLSA records:
+//! a caller that has looked one up uses [`Config::pin`].
+//!
+//! # A certificate of the client's
+//! [`Config::identity`] has it shown to a server that asks for one. Whether the server takes it is seen only later in
+//! TLS 1.3, where its refusal comes behind the handshake: as an [`Error::Io`](crate::Error::Io) of the first read, whose
+//! cause says [`TlsFailure::CertificateRefused`](crate::TlsFailure::CertificateRefused) or
+//! [`CertificateWanted`](crate::TlsFailure::CertificateWanted). In TLS 1.2 it is the handshake that fails.
+//!
+//! ```
+//! # #[cfg(feature = "server")] {
+//! # use std::sync::Arc;
+//! # use mconnect_core::server::Setup;
+//! # use mconnect_core::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+//! # use mconnect_core::tls::rustls::{RootCertStore, ServerConfig, crypto::ring, server::WebPkiClientVerifier};
+//! # let (authority, clients) = (Authority::new("Our Root"), Authority::new("Our Clients"));
+//! # let (identity, provider) = (authority.issue(["127.0.0.1"]), Arc::new(ring::default_provider()));
+//! # let mut roots = RootCertStore::empty();
+//! # roots.add(CertificateDer::from_pem_slice(clients.pem().as_bytes())?)?;
+//! # let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build()?;
+//! # let chain = CertificateDer::pem_slice_iter(identity.pem().as_bytes()).collect::<Result<Vec<_>, _>>()?;
+//! # let key = PrivateKeyDer::from_pem_slice(identity.key_pem().as_bytes())?;
+//! # let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+//! # let config = builder.with_client_cert_verifier(verifier).with_single_cert(chain, key)?;
+//! # let server = Setup::new().tls_with(Arc::new(config)).tls_first().start()?;
+//! # let connect = Connect::new("127.0.0.1", server.port());
+//! use mconnect_core::server::Authority;
+//! use mconnect_core::tls::Config;
+//! use mconnect_core::{Connect, Error, TlsFailure};
+//!
+//! // A server that lets in whom its own authority knows.
+//! let config = Config::new().authorities(authority.pem().as_bytes())?;
+//! let (mut session, _) = connect.open()?.upgrade(&config)?;
+//! let Err(Error::Io { source, .. }) = session.greeting() else { panic!("it is not let in") };
+//! assert_eq!(TlsFailure::of(&source), Some(&TlsFailure::CertificateWanted));
+//!
+//! let ours = clients.issue(["client.example"]);
+//! let config = config.identity(ours.pem().as_bytes(), ours.key_pem().as_bytes())?;
+//! let (mut session, _) = connect.open()?.upgrade(&config)?;
+//! session.greeting()?.require(220)?;
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # How a connection inside TLS is closed
+//! | | sends | the other end sees |
+//! |---|---|---|
+//! | [`half_close`](crate::Session::half_close), [`quit`](crate::Session::quit), [`close`](crate::Session::close) | close_notify, and then FIN | an orderly end |
+//! | [`reset`](crate::Session::reset) | RST | a reset |
+//! | [`Closer::close`](crate::Closer::close) | FIN | an end without close_notify |
+//! | dropping the session | close_notify, if the other end has sent its own; and then FIN | as above |
+//!
 //! # Beside another provider of cryptography
 //! Here, rustls is used with ring, which is named wherever it is used: nothing here asks for a process-wide default
 //! provider, or installs one. But Cargo builds rustls once for the whole program. Where the rest of it uses rustls with
 //! another provider (aws-lc-rs is rustls's own default), rustls has both, and no longer guesses which of them
-//! `ClientConfig::builder()` and `ServerConfig::builder()` mean: they panic, in a client under test, say. That program, or
-//! its test, then says which, once, before its first connection:
-//! `rustls::crypto::aws_lc_rs::default_provider().install_default()`. What is done here stays as it is.
-//! A configuration with a provider of one's own is for [`Config::from_rustls`]; for a TLS other than rustls, there is
-//! [`Session::upgrade_with`].
+//! `ClientConfig::builder()` and `ServerConfig::builder()` mean: they panic, in a client under test, say. That program,
+//! or its test, then says which, once, before its first connection:
+//! `rustls::crypto::aws_lc_rs::default_provider().install_default()`. What is done here stays as it is. A configuration
+//! with a provider of one's own is for [`Config::from_rustls`]; for a TLS other than rustls, there is
+//! [`Session::upgrade_with`](crate::Session::upgrade_with).
 //!
 //! # TLS from the first byte on
-//! On port 465 ([RFC 8314, section 3.3](https://www.rfc-editor.org/rfc/rfc8314#section-3.3)), the handshake comes before
-//! the greeting:
+//! On port 465 ([RFC 8314, section 3.3](https://www.rfc-editor.org/rfc/rfc8314#section-3.3)), the handshake comes
+//! before the greeting:
 //!
 //! ```
 //! # #[cfg(feature = "server")] {
@@ -61,9 +126,39 @@
 //! # main().unwrap();
 //! # }
 //! ```
+//!
+//! # A probe
+//! What is wrong with a server is data, also where it is no reason to stop:
+//!
+//! ```
+//! # #[cfg(feature = "server")] {
+//! # use mconnect_core::server::{Authority, Setup};
+//! # let authority = Authority::new("Somebody's Root");
+//! # let server = Setup::new().tls(&authority.issue_for(["other.example"], -60, -30)).start()?;
+//! # let pem = Authority::new("Our Root").pem();
+//! use mconnect_core::Connect;
+//! use mconnect_core::tls::{Config, Problem};
+//!
+//! let config = Config::new().authorities(pem.as_bytes())?.insecure();
+//! let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+//! session.greeting()?;
+//! session.hello("probe.example")?.require()?;
+//! let (_session, info) = session.starttls(&config)?;
+//! for problem in &info.problems {
+//!     match problem {
+//!         Problem::Expired { since, .. } => println!("expired since {since:?}"),
+//!         Problem::WrongName { names, .. } => println!("it is for {names:?}"),
+//!         other => println!("{other}"),
+//!     }
+//! }
+//! assert_eq!(info.problems.len(), 3);
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod after;
 mod certificate;
+mod config;
 mod errors;
 mod name;
 mod own;
@@ -74,229 +169,24 @@ mod state;
 mod stream;
 #[cfg(feature = "tokio")]
 mod tokio;
+mod upgrade;
 mod verifier;
 mod verify;
 
-use std::fmt;
-use std::io;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
-
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, ClientConnection, CommonState, KeyLogFile, ProtocolVersion, RootCertStore};
+use rustls::{CommonState, ProtocolVersion};
 
 pub use crate::calendar::date;
 pub use crate::tls_info::{Certificate, Fingerprint, Info, InvalidFingerprint, Problem};
+pub use config::{Config, ConfigError};
+#[cfg_attr(not(feature = "server"), allow(unused_imports, reason = "the server's side needs them, too"))]
+pub(crate) use config::{certificates, wrong};
 pub use rustls;
 pub use stream::TlsStream;
 
-use crate::error::{Action, Error};
-use crate::observer::Event;
-use crate::session::{Blocking, Drive, Session, ready};
-use crate::stream::Stream;
-use provider::provider;
-use verifier::{Found, Verifier};
-
-/// How TLS is to be, and whom to trust. By default: the system's trust store, and the name that was connected to.
-///
-/// The trust store is read when a certificate is verified that depends on it, once, however many sessions and clones of
-/// the configuration use it: make one, and keep it.
-///
-/// | to trust | there is |
-/// |---|---|
-/// | whom the system trusts | nothing to be set |
-/// | an authority, or a certificate, of one's own | [`authorities`](Self::authorities) |
-/// | one public key, whatever else the certificate says | [`pin`](Self::pin) |
-/// | anybody, and to know what was wrong | [`insecure`](Self::insecure) |
-/// | whom one's own verifier lets pass | [`from_rustls`](Self::from_rustls) |
-#[doc(alias = "ssl")]
-#[doc(alias = "verify")]
-#[doc(alias = "TlsConnector")]
-#[derive(Clone, Default)]
-pub struct Config {
-    name: Option<String>,
-    own: Option<Arc<ClientConfig>>,
-    roots: Arc<OnceLock<Result<Arc<RootCertStore>, String>>>,
-    known: Arc<[CertificateDer<'static>]>,
-    pins: Vec<Fingerprint>,
-    is_insecure: bool,
-    is_13_only: bool,
-    logs_keys: bool,
-    identity: Option<(Vec<CertificateDer<'static>>, Arc<PrivateKeyDer<'static>>)>,
-}
-
-/// What is wrong with a [`Config`].
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// A text holds no certificate, or no key, in PEM.
-    #[error("there is no {0} in it (PEM)")]
-    Pem(&'static str),
-    /// The private key needs a password.
-    #[error("the private key is encrypted, and cannot be read")]
-    EncryptedKey,
-    /// A certificate and its key do not go together.
-    #[error("the key does not fit the certificate")]
-    OtherKey,
-    /// A key is of no kind that is known, or something else is wrong for rustls.
-    #[error(transparent)]
-    Rustls(rustls::Error),
-}
-
-impl Config {
-    /// Verifies with the system's trust store and the name that was connected to.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Uses one's own configuration of rustls, its verifier included: a server that it lets pass counts as verified.
-    /// Of the settings here, only [`name`](Self::name) holds then.
-    pub fn from_rustls(config: Arc<ClientConfig>) -> Self {
-        Self { own: Some(config), ..Self::default() }
-    }
-
-    /// Asks for this host (SNI, [RFC 6066, section 3](https://www.rfc-editor.org/rfc/rfc6066#section-3)), and requires a
-    /// certificate for it, instead of the name that was connected to: for a server behind an address, a tunnel, a port of
-    /// this machine.
-    #[must_use]
-    pub fn name(mut self, name: &str) -> Self {
-        self.name = Some(name.to_owned());
-        self
-    }
-
-    /// Trusts these authorities, in PEM, instead of the system's; or these servers, if that is whose certificates they
-    /// are.
-    ///
-    /// # Errors
-    /// [`ConfigError::Pem`].
-    pub fn authorities(mut self, pem: &[u8]) -> Result<Self, ConfigError> {
-        self.known = certificates(pem)?.into();
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(self.known.iter().cloned());
-        self.roots = Arc::new(OnceLock::from(Ok(Arc::new(roots))));
-        Ok(self)
-    }
-
-    /// Trusts the server with this public key, and no other: the certificate's name, time and issuer do not matter then.
-    /// Of several pins, one has to fit.
-    ///
-    /// ```
-    /// # #[cfg(feature = "server")] {
-    /// use mconnect_core::server::{Identity, Setup};
-    /// use mconnect_core::{Connect, tls};
-    ///
-    /// let identity = Identity::self_signed(["somebody.else.example"]);
-    /// let server = Setup::new().tls(&identity).tls_first().start()?;
-    ///
-    /// // From a TLSA record, a file of known hosts, an earlier visit.
-    /// let key = identity.key_fingerprint();
-    /// let session = Connect::new("127.0.0.1", server.port()).open()?;
-    /// let (mut session, info) = session.upgrade(&tls::Config::new().pin(key))?;
-    /// assert!(info.is_verified());
-    /// session.greeting()?.require(220)?;
-    /// session.quit()?;
-    /// # }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[doc(alias = "DANE")]
-    #[doc(alias = "TLSA")]
-    #[must_use]
-    pub fn pin(mut self, key: Fingerprint) -> Self {
-        self.pins.push(key);
-        self
-    }
-
-    /// Goes on whatever is wrong with the server's certificates; [`Info::problems`] says what. Anybody between the two can
-    /// read and change what is sent then: this is for looking at servers, not for passwords.
-    #[doc(alias = "danger_accept_invalid_certs")]
-    #[must_use]
-    pub fn insecure(mut self) -> Self {
-        self.is_insecure = true;
-        self
-    }
-
-    /// Speaks TLS 1.3 only; otherwise 1.2 and 1.3. What is older is not spoken here at all
-    /// ([RFC 8996](https://www.rfc-editor.org/rfc/rfc8996)).
-    #[must_use]
-    pub fn only_13(mut self) -> Self {
-        self.is_13_only = true;
-        self
-    }
-
-    /// Writes the session's secrets to the file that the environment variable `SSLKEYLOGFILE` names, if it does: with them,
-    /// Wireshark reads what was recorded of the wire.
-    #[doc(alias = "SSLKEYLOGFILE")]
-    #[doc(alias = "wireshark")]
-    #[must_use]
-    pub fn log_keys(mut self) -> Self {
-        self.logs_keys = true;
-        self
-    }
-
-    /// Shows the server this certificate, with its chain, if it asks for one. Both texts are PEM. A server that is not
-    /// proven gets nothing of it, unless the configuration is [`insecure`](Self::insecure): the handshake ends before.
-    ///
-    /// # Errors
-    /// [`ConfigError::Pem`], [`ConfigError::EncryptedKey`]; [`ConfigError::OtherKey`] if the key is not the certificate's.
-    pub fn identity(mut self, chain: &[u8], key: &[u8]) -> Result<Self, ConfigError> {
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| match is_encrypted(key) {
-            true => ConfigError::EncryptedKey,
-            false => ConfigError::Pem("private key"),
-        })?;
-        self.identity = Some((certificates(chain)?, Arc::new(key)));
-        self.client(&Arc::new(Verifier::new(&self, "")))?;
-        Ok(self)
-    }
-
-    fn client(&self, verifier: &Arc<Verifier>) -> Result<Arc<ClientConfig>, ConfigError> {
-        if let Some(own) = &self.own {
-            return Ok(Arc::clone(own));
-        }
-        let versions: &[_] = if self.is_13_only {
-            &[&rustls::version::TLS13]
-        } else {
-            &[&rustls::version::TLS13, &rustls::version::TLS12]
-        };
-        let builder = ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(versions)
-            .map_err(wrong)?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::<Verifier>::clone(verifier));
-        let mut client = match &self.identity {
-            None => builder.with_no_client_auth(),
-            Some((chain, key)) => builder.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(wrong)?,
-        };
-        client.resumption = rustls::client::Resumption::disabled();
-        if self.logs_keys {
-            client.key_log = Arc::new(KeyLogFile::new());
-        }
-        Ok(Arc::new(client))
-    }
-
-    fn roots(&self) -> Result<Arc<RootCertStore>, String> {
-        self.roots.get_or_init(system_roots).clone()
-    }
-
-    /// Says whether a server that is not proven is refused during the handshake.
-    fn refuses_early(&self) -> bool {
-        self.identity.is_some() && !self.is_insecure
-    }
-
-    fn inspect(&self, connection: &CommonState, name: &str, verifier: &Verifier) -> Info {
-        let found = verifier.found().cloned().unwrap_or_else(|| match self.own {
-            // One's own verifier let it pass.
-            Some(_) => {
-                let shown = connection.peer_certificates().unwrap_or_default();
-                Found { certificates: shown.iter().map(Certificate::read).collect(), problems: Vec::new() }
-            }
-            None => Found { certificates: Vec::new(), problems: vec![Problem::NoCertificate] },
-        });
-        Info::new(connection, name, found)
-    }
-}
+use verifier::Found;
 
 impl Info {
+    /// Makes one of a connection that has shaken hands, and of what was found meanwhile.
     fn new(connection: &CommonState, name: &str, found: Found) -> Self {
         Self {
             version: version(connection.protocol_version()),
@@ -318,135 +208,5 @@ pub(crate) fn version(version: Option<ProtocolVersion>) -> String {
         Some(ProtocolVersion::TLSv1_3) => "TLS 1.3".to_owned(),
         Some(ProtocolVersion::TLSv1_2) => "TLS 1.2".to_owned(),
         other => format!("{other:?}"),
-    }
-}
-
-impl fmt::Debug for Config {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config")
-            .field("name", &self.name)
-            .field("pins", &self.pins)
-            .field("is_insecure", &self.is_insecure)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Session {
-    /// Starts TLS: after the 220 to STARTTLS ([RFC 3207](https://www.rfc-editor.org/rfc/rfc3207)), or before the greeting.
-    /// The handshake has the time of a command's reply. After it, the extensions are to be asked for again (EHLO).
-    ///
-    /// ```
-    /// # #[cfg(feature = "server")] {
-    /// use mconnect_core::Connect;
-    /// use mconnect_core::server::{Identity, Setup};
-    /// use mconnect_core::tls::{Config, Problem};
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let server = Setup::new().tls(&Identity::self_signed(["127.0.0.1"])).start()?;
-    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
-    /// session.read_reply()?.require(220)?;
-    /// session.command("EHLO client.example")?.require(250)?;
-    /// session.command("STARTTLS")?.require(220)?;
-    ///
-    /// // A prober wants to know, whatever is wrong; without `insecure`, this would be `Error::Untrusted`.
-    /// let (mut session, info) = session.upgrade(&Config::new().insecure())?;
-    /// assert_eq!(info.version, "TLS 1.3");
-    /// assert_eq!(info.problems, [Problem::SelfSigned]);
-    /// session.command("EHLO client.example")?.require(250)?;
-    /// session.quit()?;
-    /// # Ok(()) }
-    /// # main().unwrap();
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Untrusted`] if the server's certificates do not prove who it is, unless the configuration is
-    /// [`insecure`](Config::insecure); [`Error::Tls`] if the handshake fails; otherwise as
-    /// [`upgrade_with`](Self::upgrade_with). The connection is closed then, and nothing more is sent in the clear.
-    #[doc(alias = "starttls")]
-    #[doc(alias = "ssl")]
-    #[doc(alias = "smtps")]
-    pub fn upgrade(self, config: &Config) -> Result<(Self, Info), Error> {
-        let patience = self.reply_timeout();
-        ready(self.upgrade_by(&Blocking, config, patience))
-    }
-
-    /// Does the same, in this time.
-    pub(crate) fn upgrade_within(self, config: &Config, patience: Duration) -> Result<(Self, Info), Error> {
-        ready(self.upgrade_by(&Blocking, config, patience))
-    }
-
-    async fn upgrade_by(self, drive: &impl Drive, config: &Config, patience: Duration) -> Result<(Self, Info), Error> {
-        let (peer, tell) = (self.peer().clone(), self.teller());
-        let name = config.name.as_deref().unwrap_or(peer.name()).trim_end_matches('.').to_owned();
-        let mut refused = None;
-        let upgrade = self.begin_upgrade()?;
-        let under = upgrade.stream();
-        let wrapped = async {
-            let invalid = |error: rustls::Error| io::Error::new(io::ErrorKind::InvalidInput, error);
-            let verifier = Arc::new(Verifier::new(config, &name));
-            let client =
-                config.client(&verifier).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-            let connection = ClientConnection::new(client, verifier.server_name()).map_err(invalid)?;
-            let least = if config.is_13_only { "1.3" } else { "1.2" };
-            let stream = TlsStream::new(under, connection, least);
-            let shaken = stream.shake_within(drive, patience).await;
-            let inspect = || stream.with(|connection| config.inspect(connection, &name, &verifier));
-            if verifier.has_refused() {
-                refused = Some(inspect());
-            }
-            shaken?;
-            let info = inspect();
-            Ok((Arc::new(stream) as Arc<dyn Stream>, info))
-        };
-        let wrapped = wrapped.await;
-        let (mut session, info) = match (upgrade.finish(wrapped), refused) {
-            (Ok(upgraded), _) => upgraded,
-            (Err(Error::Tls { context, .. }), Some(info)) => {
-                tell(&Event::Tls(&info));
-                return Err(Error::Untrusted { context, info: Box::new(info) });
-            }
-            (Err(error), _) => return Err(error),
-        };
-        tell(&Event::Tls(&info));
-        if info.is_verified() || config.is_insecure {
-            return Ok((session, info));
-        }
-        let context = session.context(Action::Handshake);
-        // The farewell is sent inside TLS; nothing is waited for.
-        drop(session.half_close());
-        session.closer().close();
-        Err(Error::Untrusted { context, info: Box::new(info) })
-    }
-}
-
-pub(crate) fn wrong(error: rustls::Error) -> ConfigError {
-    match error {
-        rustls::Error::InconsistentKeys(_) => ConfigError::OtherKey,
-        error => ConfigError::Rustls(error),
-    }
-}
-
-pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    certificates.ok().filter(|found| !found.is_empty()).ok_or(ConfigError::Pem("certificate"))
-}
-
-/// Says whether a text holds a key that needs a password.
-fn is_encrypted(pem: &[u8]) -> bool {
-    pem.split(|byte| *byte == b'\n').any(|line| {
-        let line = line.trim_ascii();
-        line == b"-----BEGIN ENCRYPTED PRIVATE KEY-----" || line == b"Proc-Type: 4,ENCRYPTED"
-    })
-}
-
-fn system_roots() -> Result<Arc<RootCertStore>, String> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(found.certs);
-    match found.errors.first() {
-        _ if !roots.is_empty() => Ok(Arc::new(roots)),
-        Some(error) => Err(error.to_string()),
-        None => Err("the system has no certificates of authorities".to_owned()),
     }
 }

@@ -1,4 +1,7 @@
 //! Names in certificates, in words.
+//!
+//! A name is a list of attributes, such as CN (common name) and O (organisation), the widest one first. It is written
+//! the other way round, as OpenSSL and browsers show it: `CN=mx.example.org,O=Example,C=DE`.
 
 use std::fmt::Write as _;
 
@@ -14,6 +17,7 @@ pub(super) fn in_words(name: &Name) -> String {
     parts.into_iter().rev().collect::<Vec<_>>().join(",")
 }
 
+/// Writes one attribute; what is no text, or of a kind that is not known, as hexadecimal digits.
 fn attribute(attribute: &AttributeTypeAndValue) -> String {
     let (oid, value) = (attribute.oid.to_string(), &attribute.value);
     let is_text = matches!(value.tag(), Tag::PrintableString | Tag::Utf8String | Tag::Ia5String | Tag::TeletexString);

@@ -29,9 +29,25 @@ use super::{Config, Info, Problem};
 /// }
 /// ```
 impl Config {
-    /// Returns everything that is wrong with a chain of certificates, the server's own first, for a server of this name:
-    /// by the [`authorities`](Self::authorities) and the [`pin`](Self::pin) here, or else by the system's trust store. No
-    /// problem means that it is trusted; that the server holds the key is the handshake's to prove.
+    /// Returns everything that is wrong with a chain of certificates, the server's own first, for a server of this
+    /// name: by the [`authorities`](Self::authorities) and the [`pin`](Self::pin) here, or else by the system's trust
+    /// store. No problem means that it is trusted; that the server holds the key is the handshake's to prove.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::server::Authority;
+    /// use mconnect_core::tls::rustls::pki_types::{CertificateDer, pem::PemObject as _};
+    /// use mconnect_core::tls::{Config, Problem};
+    ///
+    /// let authority = Authority::new("Our Root");
+    /// let config = Config::new().authorities(authority.pem().as_bytes())?;
+    /// let pem = authority.issue(["mx.example.org"]).pem();
+    /// let chain = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>()?;
+    /// assert!(config.problems("mx.example.org", &chain).is_empty());
+    /// assert!(matches!(config.problems("www.example.org", &chain)[..], [Problem::WrongName { .. }]));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn problems(&self, name: &str, chain: &[CertificateDer<'_>]) -> Vec<Problem> {
         self.look_at(name, chain).problems
@@ -46,6 +62,7 @@ impl Config {
         Info::new(connection, name, self.look_at(name, chain))
     }
 
+    /// Looks at a chain as the handshake would.
     fn look_at(&self, name: &str, chain: &[CertificateDer<'_>]) -> Found {
         let chain: Vec<_> = chain.iter().map(|der| der.clone().into_owned()).collect();
         Verifier::new(self, name.trim_end_matches('.')).look_at(&chain)

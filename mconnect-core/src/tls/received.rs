@@ -1,10 +1,16 @@
 //! Ciphertext between the stream below and the connection.
+//!
+//! It follows the records by their headers
+//! ([RFC 8446, section 5.1](https://www.rfc-editor.org/rfc/rfc8446#section-5.1)), so that three things are known that
+//! rustls does not tell: whether the stream ended inside a record, whether plain text came where TLS was expected, and
+//! where TLS ends on a connection that goes on.
 
 use std::io::{self, Read};
 
 use crate::stream::Stream;
 
-/// Bytes between two marks; the reader takes the whole of it for the time of a call below.
+/// Bytes between two marks; the reader takes the whole of it for the time of a call below, so that no lock is held
+/// then.
 #[derive(Default)]
 pub(super) struct Received {
     bytes: Vec<u8>,
@@ -83,7 +89,7 @@ struct Records {
 }
 
 impl Records {
-    /// Follows what was received, and returns how much of it is records.
+    /// Follows what was received, and returns how much of it is records. It stops at an octet that begins none.
     fn follow(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0;
         while at < bytes.len() {
@@ -110,6 +116,7 @@ impl Records {
 
 /// How much is received at once, in octets: at first, and where more is there each time.
 const LEAST: usize = 4 * 1024;
+/// And at most so much, in octets: four records.
 const MOST: usize = 64 * 1024;
 /// From change_cipher_spec to heartbeat.
 const CONTENT_TYPES: std::ops::RangeInclusive<u8> = 20..=24;

@@ -5,8 +5,9 @@ use crate::error::Error;
 use crate::session::{Blocking, Drive, Session, ready};
 
 impl Session {
-    /// Sends STARTTLS ([RFC 3207](https://www.rfc-editor.org/rfc/rfc3207)) and, after a 220 and nothing else, starts TLS.
-    /// What the server offered before counts no more: EHLO comes again.
+    /// Sends STARTTLS ([RFC 3207](https://www.rfc-editor.org/rfc/rfc3207)) and, after a 220 and nothing else, starts
+    /// TLS. What the server offered before counts no more: EHLO comes again. Whether it offers STARTTLS is not looked
+    /// at: an offer may have been taken out on the way.
     ///
     /// To go on in the clear with a server that refuses, use [`command`](Self::command) and [`upgrade`](Self::upgrade).
     ///
@@ -44,7 +45,8 @@ impl Session {
 }
 
 impl Error {
-    /// Returns what rustls says, if that is the cause.
+    /// Returns what rustls says, if that is the cause: for a program that tells its alerts apart. The words for people,
+    /// and [`TlsFailure`](crate::TlsFailure), are in the error's source.
     pub fn rustls(&self) -> Option<&rustls::Error> {
         match self {
             Self::Tls { source, .. } | Self::Io { source, .. } => errors::rustls_error(source),
@@ -53,7 +55,21 @@ impl Error {
         }
     }
 
-    /// Returns what is wrong with the server's certificates, if that is the cause.
+    /// Returns what is wrong with the server's certificates, if that is the cause; otherwise nothing.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # use mconnect_core::server::{Identity, Setup};
+    /// # let server = Setup::new().tls(&Identity::self_signed(["127.0.0.1"])).tls_first().start()?;
+    /// use mconnect_core::tls::{Config, Problem};
+    /// use mconnect_core::Connect;
+    ///
+    /// let error = Connect::new("127.0.0.1", server.port()).open()?.upgrade(&Config::new()).unwrap_err();
+    /// assert_eq!(error.problems(), [Problem::SelfSigned]);
+    /// assert!(error.to_string().starts_with("cannot trust 127.0.0.1:"));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn problems(&self) -> &[Problem] {
         match self {
             Self::Untrusted { info, .. } => &info.problems,

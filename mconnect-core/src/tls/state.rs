@@ -1,4 +1,9 @@
 //! The state of a TLS connection: what goes in and out of it is moved here, and nothing waits.
+//!
+//! ```text
+//!   received ── process ──► connection ──► plaintext, counted
+//!   out ◄────── encrypt ──── connection ◄── plaintext
+//! ```
 
 use std::io;
 use std::time::Duration;
@@ -10,6 +15,7 @@ use super::received::Received;
 
 /// A connection, with what was received for it and not looked at, and what it has to send.
 pub(super) struct State {
+    /// What rustls knows. Its buffers have no limit: what is written is encrypted at once, and moved to `out`.
     pub connection: Connection,
     /// Ciphertext that was received and not yet looked at.
     pub received: Received,
@@ -19,15 +25,18 @@ pub(super) struct State {
     pub out: Vec<u8>,
     /// The plaintext in `out` whose writer was told to come again.
     pub owed: usize,
+    /// close_notify was sent, or is about to be: nothing more can be written.
     pub is_half_closed: bool,
     /// The other end's close_notify is here.
     pub has_ended: bool,
+    /// The read timeout that the stream above was given: the wait for a farewell has no more than that.
     pub read_timeout: Option<Duration>,
     /// The least version of TLS that is spoken.
     pub least: &'static str,
 }
 
 impl State {
+    /// Begins with a connection that has not shaken hands.
     pub fn new(mut connection: Connection, least: &'static str) -> Self {
         connection.set_buffer_limit(None);
         Self {
@@ -43,7 +52,7 @@ impl State {
         }
     }
 
-    /// Takes the farewell into what is to be sent, once.
+    /// Takes the farewell into what is to be sent, once. Nothing is written after it.
     pub fn say_farewell(&mut self) {
         if !self.is_half_closed {
             self.is_half_closed = true;
@@ -92,8 +101,9 @@ impl State {
         }
     }
 
-    /// Records that are none are not given to the connection: after a close_notify of its own it cannot complain of them.
-    /// A server may then go on in plain text, to say goodbye: that is an end without its close_notify.
+    /// Records that are none are not given to the connection: after a close_notify of its own it cannot complain of
+    /// them. A server may then go on in plain text, to say goodbye: that is an end without its close_notify, and before
+    /// a close_notify of this end an error.
     fn look_for_plain_text(&self) -> io::Result<usize> {
         let kind = if self.is_half_closed { io::ErrorKind::UnexpectedEof } else { io::ErrorKind::InvalidData };
         match self.received.plain() {

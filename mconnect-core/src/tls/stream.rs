@@ -1,7 +1,17 @@
 //! TLS over any stream, in both directions at once.
 //!
+//! ```text
+//!   thread that reads                       state (one lock)                      thread that writes
+//!   under.read ──► Received ──► process ──► Connection ──► encrypt ──► out ──► flush ──► under.write
+//!                      │                        ▲                       ▲
+//!                      └ taken out for the call │                       └ taken out for the call; is_sending says so
+//!   buffer ◄────────────────────────────────────┘◄──────────────────────── bytes
+//! ```
+//!
 //! The connection's state is behind one lock, which is never held during a call of the stream below: a read that waits
-//! does not keep anybody from writing, nor the other way round.
+//! does not keep anybody from writing, nor the other way round. One thread at a time sends; what comes to be meanwhile,
+//! an answer to a change of keys or to a close_notify, is sent by it, too. Records leave in the order in which they
+//! were made: only that thread takes `out`, and puts back in front what it could not send.
 
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
@@ -21,16 +31,22 @@ use crate::session::{Blocking, Drive, ready};
 use crate::stream::Truncation;
 use crate::stream::{ChannelBindings, Stream, left};
 
-/// A TLS connection over another stream.
+/// A TLS connection over another stream: a [`Stream`], so that sessions go on over it.
+/// [`Session::upgrade`](crate::Session::upgrade) makes one; by itself it is for a server's side, or for a client with a
+/// configuration of its own.
 ///
 /// A write that fails with [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut) may have
-/// sent part of a record: the call has to be repeated with the same bytes, as sessions do. A read that received something,
-/// but no plaintext, fails with [`Interrupted`](io::ErrorKind::Interrupted).
+/// sent part of a record: the call has to be repeated with the same bytes, as sessions do. A read that received
+/// something, but no plaintext, fails with [`Interrupted`](io::ErrorKind::Interrupted).
 ///
 /// The other end's close_notify is answered: at once in TLS 1.2, where nothing more can be sent after it
-/// ([RFC 5246, section 7.2.1](https://www.rfc-editor.org/rfc/rfc5246#section-7.2.1)); in TLS 1.3, where the two directions
-/// end by themselves ([RFC 8446, section 6.1](https://www.rfc-editor.org/rfc/rfc8446#section-6.1)), when this end has
-/// nothing more to send, at the latest when it is dropped.
+/// ([RFC 5246, section 7.2.1](https://www.rfc-editor.org/rfc/rfc5246#section-7.2.1)); in TLS 1.3, where the two
+/// directions end by themselves ([RFC 8446, section 6.1](https://www.rfc-editor.org/rfc/rfc8446#section-6.1)), when
+/// this end has nothing more to send, at the latest when it is dropped.
+///
+/// An end without close_notify is a [`Truncation`] of [`read`](Stream::read), and never the end of the stream.
+#[doc(alias = "ssl")]
+#[doc(alias = "rustls")]
 pub struct TlsStream {
     under: Arc<dyn Stream>,
     state: Mutex<State>,
@@ -41,10 +57,47 @@ pub struct TlsStream {
 }
 
 impl TlsStream {
-    /// Shakes hands, at most this long.
+    /// Shakes hands, at most this long, as the side that `connection` is: a `ClientConnection` or a `ServerConnection`
+    /// of [rustls]. The timeouts of the stream below are taken away after it.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # use mconnect_core::server::{Authority, Setup};
+    /// # let authority = Authority::new("Our Root");
+    /// # let server = Setup::new().tls(&authority.issue(["127.0.0.1"])).tls_first().start()?;
+    /// # let connect = mconnect_core::Connect::new("127.0.0.1", server.port());
+    /// use std::sync::Arc;
+    ///
+    /// use mconnect_core::tls::rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
+    /// use mconnect_core::tls::rustls::{ClientConfig, ClientConnection, RootCertStore, crypto::ring};
+    /// use mconnect_core::{Stream, tls::TlsStream};
+    ///
+    /// let mut roots = RootCertStore::empty();
+    /// roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes())?)?;
+    /// let client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    ///     .with_safe_default_protocol_versions()?
+    ///     .with_root_certificates(roots)
+    ///     .with_no_client_auth();
+    ///
+    /// let session = connect.open()?;
+    /// let patience = session.reply_timeout();
+    /// let (mut session, version) = session.upgrade_with(|under| {
+    ///     let name = ServerName::try_from("127.0.0.1").expect("an address is one");
+    ///     let connection = ClientConnection::new(Arc::new(client), name).map_err(std::io::Error::other)?;
+    ///     let stream = TlsStream::handshake(under, connection, patience)?;
+    ///     let version = stream.with(|connection| connection.protocol_version());
+    ///     Ok((Arc::new(stream) as Arc<dyn Stream>, version))
+    /// })?;
+    /// session.greeting()?.require(220)?;
+    /// assert_eq!(version.and_then(|version| version.as_str()), Some("TLSv1_3"));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// What the stream below says; [`InvalidData`](io::ErrorKind::InvalidData) with what is wrong in words.
+    /// [`TimedOut`](io::ErrorKind::TimedOut) when the time is up; [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if
+    /// the other end closed; [`InvalidData`](io::ErrorKind::InvalidData) with what is wrong in words; otherwise what
+    /// the stream below says. The alert that says why is sent, if that takes no more than 200 ms.
     pub fn handshake(
         under: Arc<dyn Stream>,
         connection: impl Into<Connection>,
@@ -61,7 +114,8 @@ impl TlsStream {
         Self { under, state: Mutex::new(state), certificate: None, is_free: Condvar::new() }
     }
 
-    /// Tells a server's stream which certificate it has shown, so that an authentication can be bound to that.
+    /// Tells a server's stream which certificate it has shown, so that an authentication can be bound to that
+    /// ([`ChannelBindings::tls_server_end_point`]). A client's knows what it was shown.
     #[must_use]
     pub fn shown(mut self, certificate: CertificateDer<'static>) -> Self {
         self.certificate = Some(certificate);
@@ -76,11 +130,14 @@ impl TlsStream {
         Ok(())
     }
 
-    /// Looks at the connection, for what was agreed.
+    /// Looks at the connection, for what was agreed: [`handshake`](Self::handshake) has an example. Its lock is held
+    /// meanwhile: nothing is read or written until `look` returns.
     pub fn with<T>(&self, look: impl FnOnce(&Connection) -> T) -> T {
         look(&self.state().connection)
     }
 
+    /// Sends and receives in turn until the hands are shaken. The first octets tell whether the other end speaks TLS at
+    /// all.
     async fn shake(&self, drive: &impl Drive, deadline: Option<Instant>) -> io::Result<()> {
         let mut is_first = true;
         loop {
@@ -115,6 +172,7 @@ impl TlsStream {
         }
     }
 
+    /// Sends what there is, until the deadline.
     async fn send_all(&self, drive: &impl Drive, deadline: Option<Instant>) -> io::Result<()> {
         loop {
             self.under.set_write_timeout(left(deadline)?)?;
@@ -173,6 +231,7 @@ impl TlsStream {
         }
     }
 
+    /// Takes the lock of the connection.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -362,6 +421,7 @@ fn write_all(stream: &dyn Stream, bytes: &[u8]) -> (usize, io::Result<()>) {
     (sent, Ok(()))
 }
 
+/// Says whether a call is to be made again: nothing was to be had in time.
 fn is_to_repeat(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
 }

@@ -1,5 +1,13 @@
-//! What is looked at during the handshake: whether the server holds the key of the certificate that it shows, and what the
-//! certificates are worth.
+//! What is looked at during the handshake: whether the server holds the key of the certificate that it shows, and what
+//! the certificates are worth.
+//!
+//! The two are not the same. That it holds the key is proven by a signature, and a handshake in which that fails is
+//! over, whatever the caller wants. What the certificates are worth is found, kept, and judged after the handshake.
+//!
+//! The signature is verified with the key as `x509-cert` reads it, and not through webpki: webpki refuses certificates
+//! that are too old or too odd (X.509 v1, unknown critical extensions) before it comes to their key, and a prober that
+//! has said [`insecure`](Config::insecure) wants to see those above all. Which kinds of keys and signatures count is
+//! the provider's to say in both ways.
 
 use std::sync::OnceLock;
 use std::time::SystemTime;
@@ -27,7 +35,7 @@ pub(super) struct Verifier {
     found: OnceLock<Found>,
 }
 
-/// What the server showed, and everything that is wrong with it.
+/// What the server showed, and everything that is wrong with it: what becomes of it is an [`Info`](super::Info).
 #[derive(Debug, Clone, Default)]
 pub(super) struct Found {
     pub certificates: Vec<Certificate>,
@@ -35,13 +43,15 @@ pub(super) struct Found {
 }
 
 impl Verifier {
+    /// Begins a handshake with this name.
     pub fn new(config: &Config, asked: &str) -> Self {
         // A name that cannot be one is not sent; no certificate is for it.
         let name = ServerName::try_from(asked.to_owned()).ok();
         Self { config: config.clone(), asked: asked.to_owned(), name, found: OnceLock::new() }
     }
 
-    /// Returns the name to send.
+    /// Returns the name to send. One that cannot be a name is not sent at all: an address stands in its place, which
+    /// SNI does not have.
     pub fn server_name(&self) -> ServerName<'static> {
         self.name.clone().unwrap_or(ServerName::IpAddress(std::net::Ipv4Addr::UNSPECIFIED.into()))
     }
@@ -142,12 +152,13 @@ fn tls12(message: &[u8], key: &PublicKey, signed: &DigitallySignedStruct) -> Res
     }
 }
 
+/// Returns the key of a certificate, also of one that webpki does not take.
 fn public_key(certificate: &CertificateDer<'_>) -> Option<PublicKey> {
     let certificate = x509_cert::Certificate::from_der(certificate).ok()?;
     Some(certificate.tbs_certificate().subject_public_key_info().clone())
 }
 
-/// Says what is wrong with the key, if it is no key that could prove anything here.
+/// Says what is wrong with the key, if it is no key that could prove anything here; otherwise that the proof failed.
 fn in_words(error: Error, certificate: &CertificateDer<'_>) -> Error {
     let certificate = Certificate::read(certificate);
     match error {

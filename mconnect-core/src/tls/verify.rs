@@ -1,4 +1,15 @@
 //! Whether a server is the one that was asked for: everything that is wrong with what it showed.
+//!
+//! ```text
+//!   shown ──► readable? ──► pinned? ── a pin decides alone
+//!                              │ no pins
+//!                              ├─► its names hold the one that was asked for?       WrongName
+//!                              ├─► one of the known certificates?                   its time alone
+//!                              └─► self-signed?  a path to a root that is trusted?  SelfSigned, UnknownIssuer, Other
+//!                                                the times along it                 Expired, NotYetValid
+//! ```
+//! A verifier stops at the first thing that is wrong; this one finds all. So the path is verified at a time at which
+//! none of its certificates is too old, and their times are looked at by themselves.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,7 +23,7 @@ use super::certificate::algorithm_of;
 use super::provider::provider;
 use super::{Certificate, Fingerprint, Problem};
 
-/// Whom to trust.
+/// Whom to trust, of a [`Config`](super::Config), and who was asked for.
 pub(super) struct Trust<'a> {
     /// What was asked for: the name, or nothing if it cannot be one.
     pub name: Option<&'a ServerName<'a>>,
@@ -75,6 +86,7 @@ pub(super) fn problems(
     problems
 }
 
+/// Returns what is wrong with the time of a certificate, if anything is.
 fn time(certificate: &Certificate, now: SystemTime) -> Option<Problem> {
     let subject = certificate.subject.clone();
     match now {
@@ -106,7 +118,7 @@ fn untimely_roots(
     untimely.into_iter().filter(|(der, _)| leads_to(&[*der])).filter_map(|(_, problem)| problem).collect()
 }
 
-/// Looks whether the certificates that were shown lead to a root.
+/// Looks whether the certificates that were shown lead to a root, at this time; the name is looked at elsewhere.
 fn is_rooted(
     parsed: &ParsedCertificate<'_>,
     shown: &[CertificateDer<'static>],
@@ -118,14 +130,16 @@ fn is_rooted(
     verify_server_cert_signed_by_trust_anchor(parsed, roots, &shown[1..], at, algorithms)
 }
 
-/// Returns a time at which none is too old or too young, or the leaf at least: their times have been looked at.
+/// Returns a time at which none is too old or too young, or the leaf at least: their times have been looked at. With
+/// it, a path that has expired is still seen to lead to a root, or not.
 fn when_all_are_valid(path: &[&Certificate], now: SystemTime) -> SystemTime {
     let latest_start = path.iter().map(|certificate| certificate.not_before).max().unwrap_or(now);
     let earliest_end = path.iter().map(|certificate| certificate.not_after).min().unwrap_or(now);
     now.max(latest_start).min(earliest_end.max(path[0].not_before))
 }
 
-/// Follows the issuers from the leaf on, as far as their certificates were shown.
+/// Follows the issuers from the leaf on, as far as their certificates were shown: by their names alone, which is enough
+/// to say whose time is over.
 fn path(certificates: &[Certificate]) -> Vec<&Certificate> {
     let mut path = vec![&certificates[0]];
     while path.len() < certificates.len() {
@@ -137,7 +151,8 @@ fn path(certificates: &[Certificate]) -> Vec<&Certificate> {
     path
 }
 
-/// Says in plain words why the certificates do not lead to a root.
+/// Says in plain words why the certificates do not lead to a root. What webpki has only as a name of its own is matched
+/// by that.
 fn other(error: &Error, path: &[&Certificate]) -> Problem {
     let Error::InvalidCertificate(error) = error else { return Problem::Other { reason: error.to_string() } };
     let reason = match error {

@@ -11,7 +11,7 @@ use crate::protocol::Meaning;
 /// Does a whole exchange.
 pub(super) fn authenticate(game: &mut Game<'_, '_>, mechanism: &str, user: &[u8], secret: &[u8]) -> StepResult {
     let Some(mechanism) = Mechanism::from_name(mechanism.as_bytes()) else {
-        let known = Mechanism::ALL.map(Mechanism::name).join(", ");
+        let known = Mechanism::ALL.iter().map(|mechanism| mechanism.name()).collect::<Vec<_>>().join(", ");
         return StepResult::not(Verdict::Impossible, format!("no such mechanism here: {known}"));
     };
     let (Ok(user), Ok(secret)) = (str::from_utf8(user), str::from_utf8(secret)) else {

@@ -1,4 +1,8 @@
 //! Sessions that are awaited: the same exchanges, over sockets that tokio waits for.
+//!
+//! An [`AsyncSession`] is a [`Session`] over an [`AsyncStream`], and that stream once more as the
+//! [`Drive`](super::Drive) of its futures. What is here is the list of them; what they do is in the other files of this
+//! folder.
 
 mod stream;
 
@@ -16,7 +20,8 @@ use tokio::time::timeout_at;
 
 pub use self::stream::AsyncStream;
 
-use super::exchange::{BLOCK, MOST_UNANSWERED, Source};
+use super::exchange::MOST_UNANSWERED;
+use super::message::{BLOCK, Source};
 use super::{Hello, MessageReply, Session, Settings};
 use crate::closer::Closer;
 use crate::error::{Error, Peer};
@@ -24,12 +29,8 @@ use crate::protocol::{Reply, ReplyLine};
 
 /// A session with an SMTP server that is awaited, in a runtime of [tokio](https://docs.rs/tokio)
 /// ([`Connect::open_async`](crate::Connect::open_async)). Its methods do what those of [`Session`] do, with the same
-/// values, errors and deadlines; what takes no waiting is asked of that itself:
-/// [`extensions`](Session::extensions), [`standing`](Session::standing), [`closer`](Session::closer).
-///
-/// A future that is dropped before its end leaves a session that knows it. One that had sent all and awaited a reply leaves
-/// that reply due: the next command is [out of step](Error::OutOfStep), and [`read_reply`](Self::read_reply) goes on. One
-/// that had sent a part leaves a session whose every further call fails with [`Error::Unfinished`].
+/// values, errors and deadlines; what takes no waiting is asked of that itself: [`extensions`](Session::extensions),
+/// [`standing`](Session::standing), [`closer`](Session::closer).
 ///
 /// ```
 /// # #[cfg(feature = "server")] {
@@ -48,6 +49,44 @@ use crate::protocol::{Reply, ReplyLine};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// # Dropping a future
+/// A future that is dropped before its end, by a `select!` or a timeout, leaves a session that knows it.
+///
+/// | it was | the session then |
+/// |---|---|
+/// | about to send | goes on as if nothing had been |
+/// | awaiting a reply | has that reply due: the next command is [out of step](Error::OutOfStep), and [`read_reply`](Self::read_reply) goes on |
+/// | sending | fails every further call with [`Error::Unfinished`]; it can only be closed, best by [`reset`](Self::reset) |
+/// | awaiting more of a message, of which a part is out | fails a further [`message`](Self::message) with [`Error::Unfinished`] |
+///
+/// A timeout is better set here, by [`Timeouts`](crate::Timeouts) and [`set_deadline`](Self::set_deadline): the error
+/// says then what was awaited.
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// # let server = mconnect_core::server::Server::play("S: 220 hi\nC: NOOP\nC: NOOP\nS: 250\nS: 250\nC: QUIT\nS: 221")?;
+/// use std::time::Duration;
+///
+/// use mconnect_core::{Connect, Error};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let mut session = Connect::new("127.0.0.1", server.port()).open_async().await?;
+/// session.greeting().await?;
+/// // This server answers two commands together: the first is given up, and its reply is still due.
+/// assert!(tokio::time::timeout(Duration::from_millis(50), session.command("NOOP")).await.is_err());
+/// assert!(matches!(session.command("NOOP").await, Err(Error::OutOfStep { outstanding: 1, .. })));
+/// session.send_line("NOOP").await?;
+/// session.read_reply().await?.require(250)?;
+/// session.read_reply().await?.require(250)?;
+/// session.quit().await?.require(221)?;
+/// # Ok::<(), mconnect_core::Error>(())
+/// # })?;
+/// # server.join()?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # What blocks
 /// A dialogue blocks, and goes to a thread for such work
 /// ([`spawn_blocking`](https://docs.rs/tokio/1/tokio/task/fn.spawn_blocking.html)), with a session of its own:
 ///
@@ -68,9 +107,15 @@ use crate::protocol::{Reply, ReplyLine};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// There is no [`split`](Session::split) and no [`into_raw`](Session::into_raw) here: one task serves a session, and
+/// many of them a thread.
+///
 /// # Panics
 /// Whatever waits panics outside of a runtime with its drivers for I/O and time
 /// ([`enable_all`](https://docs.rs/tokio/1/tokio/runtime/struct.Builder.html#method.enable_all)).
+#[doc(alias = "async")]
+#[doc(alias = "tokio")]
+#[doc(alias = "client")]
 pub struct AsyncSession {
     pub(crate) session: Session,
     pub(crate) socket: Arc<AsyncStream>,
@@ -143,7 +188,29 @@ impl AsyncSession {
     }
 
     /// Sends a message, as [`Session::message`] does. While its source has nothing to give, the runtime does something
-    /// else; the deadline of the whole session bounds that, too.
+    /// else; the deadline of the whole session bounds that, too. A file is a `tokio::fs::File`, and a slice of bytes is
+    /// a source as it is:
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// use mconnect_core::Connect;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open_async().await?;
+    /// session.greeting().await?.require(220)?;
+    /// session.hello("client.example").await?.require()?;
+    /// for reply in session.pipeline(["MAIL FROM:<a@example.org>", "RCPT TO:<b@example.org>"]).await? {
+    ///     reply.require(250)?;
+    /// }
+    /// session.message(&b"Subject: hello\n\n.a dot\n"[..]).await?.require(250)?;
+    /// session.quit().await?;
+    /// # Ok::<(), mconnect_core::Error>(())
+    /// # })?;
+    /// assert_eq!(server.messages()[0].text(), "Subject: hello\r\n\r\n.a dot\r\n");
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Session::message`].
@@ -191,6 +258,35 @@ impl AsyncSession {
     /// As [`Session::close`].
     pub async fn close(self) -> Result<Vec<Reply>, Error> {
         self.session.close_by(&*self.socket).await
+    }
+
+    /// Tears the connection down, so that the server sees a reset, as [`Session::reset`] does: after a future that was
+    /// dropped in the middle of a message, so that its half is not delivered. Nothing is awaited.
+    ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use std::io::{ErrorKind, Read as _};
+    ///
+    /// use mconnect_core::Connect;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let session = Connect::new("127.0.0.1", listener.local_addr()?.port()).open_async().await?;
+    /// let (mut server, _) = listener.accept()?;
+    /// session.reset()?;
+    /// assert_eq!(server.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Session::reset`].
+    pub fn reset(self) -> io::Result<()> {
+        // The socket is held here, too, and is let go with the session.
+        let Self { session, socket: _socket } = self;
+        session.reset()
     }
 
     /// Sets when all of the session is to be over, as [`Session::set_deadline`] does.

@@ -1,4 +1,5 @@
-//! Sockets that tokio waits for, as streams that never wait.
+//! Sockets that tokio waits for, as streams that never wait: what would is told as
+//! [`WouldBlock`](io::ErrorKind::WouldBlock), and is waited for by the [`Drive`] that the same socket is.
 
 use std::future::pending;
 use std::io;
@@ -17,7 +18,28 @@ use tokio::time::timeout_at;
 use crate::session::Drive;
 use crate::stream::Stream;
 
-/// A socket of tokio's, to begin a session over ([`Connect::over_async`](crate::Connect::over_async)).
+/// A socket of tokio's, to begin a session over ([`Connect::over_async`](crate::Connect::over_async)): a `TcpStream`
+/// or, on Unix, a `UnixStream`.
+///
+/// ```
+/// # #[cfg(unix)] {
+/// # use std::io::Write as _;
+/// use mconnect_core::Connect;
+/// use tokio::net::UnixStream;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// # let (ours, mut theirs) = std::os::unix::net::UnixStream::pair()?;
+/// # ours.set_nonblocking(true)?;
+/// # theirs.write_all(b"220 lmtp ready\r\n")?;
+/// # let socket = UnixStream::from_std(ours)?;
+/// // let socket = UnixStream::connect("/run/lmtp.sock").await?;
+/// let mut session = Connect::new("lmtp.sock", 24).over_async(socket);
+/// assert_eq!(session.greeting().await?.text(), b"lmtp ready");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct AsyncStream(Socket);
 
@@ -29,6 +51,7 @@ enum Socket {
 }
 
 impl AsyncStream {
+    /// Returns the address of this end; a UNIX socket has none.
     pub(crate) fn local_address(&self) -> Option<SocketAddr> {
         match &self.0 {
             Socket::Tcp(socket) => socket.local_addr().ok(),
@@ -37,6 +60,7 @@ impl AsyncStream {
         }
     }
 
+    /// Returns the socket as the system has it, for what tokio does not do.
     pub(crate) fn system(&self) -> SockRef<'_> {
         match &self.0 {
             Socket::Tcp(socket) => SockRef::from(socket),
@@ -45,6 +69,7 @@ impl AsyncStream {
         }
     }
 
+    /// Waits until the socket may do something, or until this time, and says whether it is to be asked again.
     pub(crate) async fn ready(&self, interest: Interest, until: Option<Instant>) -> bool {
         let ready = async {
             match &self.0 {

@@ -1,0 +1,234 @@
+//! The way to a connection: the name, its addresses in turn, and what is left of the time.
+//!
+//! Two deadlines bound it: that of the stage ([`Timeouts::connect`](crate::Timeouts::connect)), and that of the whole
+//! session. Which of them ended a wait is in the cause of the error: a [`DeadlinePassed`] is the latter.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::{Connect, Family};
+use crate::closer::Closer;
+use crate::error::{Attempt, DeadlinePassed, Error, Peer};
+use crate::observer::Event;
+use crate::session::Settings;
+
+/// What opening waits for: done by calls that block, and by tokio.
+pub(super) trait Dial {
+    type Stream;
+
+    /// Resolves a name, at most this long, unless the closer ends it.
+    async fn resolve(&self, host: &str, port: u16, timeout: Duration, closer: &Closer) -> io::Result<Vec<SocketAddr>>;
+
+    /// Connects a socket that is bound already, at most this long, unless the closer ends it.
+    async fn connect(
+        &self,
+        socket: Socket,
+        address: SocketAddr,
+        timeout: Duration,
+        closer: &Closer,
+    ) -> io::Result<Self::Stream>;
+}
+
+/// A stream to one of the server's addresses, and what the session over it is opened with.
+pub(super) struct Opened<S> {
+    pub stream: S,
+    pub peer: Peer,
+    pub settings: Settings,
+}
+
+impl Connect {
+    /// Resolves and connects to the first address that answers, whoever waits for that. A further attempt is not begun
+    /// when no time is left for it.
+    pub(super) async fn open_by<D: Dial>(&self, dial: &D, closer: &Closer) -> Result<Opened<D::Stream>, Error> {
+        let settings = self.settings();
+        let connect = Instant::now().checked_add(settings.timeouts.connect);
+        let until = |at: Instant| at.saturating_duration_since(Instant::now());
+        // What is left for connecting, and whether it is the deadline of the whole session that ends it.
+        let left = || match (connect.map(until), settings.deadline.map(|(at, _)| until(at))) {
+            (stage, Some(whole)) if stage.is_none_or(|stage| whole <= stage) => (whole, true),
+            (stage, _) => (stage.unwrap_or(Duration::MAX), false),
+        };
+        let mut addresses = match &self.addresses {
+            Some(addresses) => addresses.clone(),
+            None => self.resolve(dial, left(), closer).await?,
+        };
+        addresses.retain(|address| self.is_wanted(address.ip()));
+
+        let mut attempts = Vec::new();
+        let mut rest = addresses.iter().peekable();
+        while let Some(address) = rest.next() {
+            let peer = self.peer(Some(*address));
+            self.observe(&Event::Connecting { peer: &peer });
+            let start = Instant::now();
+            let (left_for_it, is_overall) = left();
+            let patience = left_for_it.min(settings.timeouts.attempt);
+            let attempt = self.attempt(dial, *address, patience, closer).await;
+            match attempt.map_err(|error| late(error, is_overall && patience == left_for_it)) {
+                Ok(stream) => {
+                    self.observe(&Event::Connected { peer: &peer });
+                    return Ok(Opened { stream, peer, settings });
+                }
+                Err(error) => {
+                    let is_closed = closer.is_closed();
+                    let has_next = rest.peek().is_some() && !is_closed && !left().0.is_zero();
+                    self.observe(&Event::ConnectFailed { peer: &peer, error: &error, has_next });
+                    attempts.push(Attempt { address: *address, error, took: start.elapsed() });
+                    if !has_next {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(self.failed(attempts))
+    }
+
+    /// Says whether an address is of the family that was asked for, and of that of the source.
+    fn is_wanted(&self, address: IpAddr) -> bool {
+        let is_of_family = match self.family {
+            Family::Any => true,
+            Family::V4 => address.is_ipv4(),
+            Family::V6 => address.is_ipv6(),
+        };
+        is_of_family && self.source.is_none_or(|source| source.is_ipv4() == address.is_ipv4())
+    }
+
+    /// Connects to one address. The socket is made here, so that what is set on it is the same however it waits.
+    async fn attempt<D: Dial>(
+        &self,
+        dial: &D,
+        address: SocketAddr,
+        timeout: Duration,
+        closer: &Closer,
+    ) -> io::Result<D::Stream> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_keepalive(true)?;
+        socket.set_tcp_nodelay(true)?;
+        if let Some(source) = self.source {
+            socket.bind(&SocketAddr::new(source, 0).into())?;
+        }
+        dial.connect(socket, address, timeout.clamp(LEAST_TIMEOUT, MOST_TIMEOUT), closer).await
+    }
+
+    /// Returns the addresses of the host, which may be one itself. An observer is told only of a name that is looked
+    /// up.
+    async fn resolve(
+        &self,
+        dial: &impl Dial,
+        left: (Duration, bool),
+        closer: &Closer,
+    ) -> Result<Vec<SocketAddr>, Error> {
+        let (timeout, is_overall) = left;
+        if let Some(literal) = self.literal() {
+            return Ok(vec![literal]);
+        }
+        if self.host.is_empty() || self.host.contains('\0') {
+            return Err(Error::Address { what: format!("{:?}", self.host), kind: "host name" });
+        }
+        self.observe(&Event::Resolving { host: &self.host });
+        let resolved = dial.resolve(&self.host, self.port, timeout.min(MOST_TIMEOUT), closer).await;
+        let resolved = resolved.map_err(|error| late(error, is_overall));
+        let result = resolved.as_deref();
+        self.observe(&Event::Resolved { host: &self.host, result });
+        resolved.map_err(|source| Error::Resolve { peer: self.peer(None), is_temporary: is_temporary(&source), source })
+    }
+
+    /// Returns the address that the host is, if it is one. The standard library reads a scope only where a port
+    /// follows, and only as a number; a scope by name is the resolver's.
+    fn literal(&self) -> Option<SocketAddr> {
+        let scoped = || format!("[{}]:{}", self.host, self.port).parse::<SocketAddrV6>().ok().map(SocketAddr::V6);
+        match self.host.parse::<IpAddr>() {
+            Ok(address) => Some(SocketAddr::new(address, self.port)),
+            Err(_) => scoped(),
+        }
+    }
+
+    /// Makes the error of all attempts. Its cause is that of the last one; where there was none, that no address was
+    /// wanted.
+    fn failed(&self, attempts: Vec<Attempt>) -> Error {
+        let source = match attempts.last() {
+            Some(last) => again(&last.error),
+            None => {
+                let family = match (self.family, self.source) {
+                    (Family::V4, _) | (Family::Any, Some(IpAddr::V4(_))) => "IPv4",
+                    (Family::V6, _) | (Family::Any, Some(IpAddr::V6(_))) => "IPv6",
+                    (Family::Any, None) => "internet",
+                };
+                io::Error::new(io::ErrorKind::AddrNotAvailable, format!("it has no {family} address"))
+            }
+        };
+        Error::Connect { peer: self.peer(None), port: self.port, attempts, source }
+    }
+}
+
+/// Takes a connection that was reset for one that was open: only such a one can be, and the server may have spoken
+/// before.
+pub(super) fn or_reset(connected: io::Result<()>) -> io::Result<()> {
+    connected.or_else(|error| if error.kind() == io::ErrorKind::ConnectionReset { Ok(()) } else { Err(error) })
+}
+
+/// Says that a time-out was that of the whole session, if that ended the wait. The system has time-outs of its own,
+/// which stay what they are.
+fn late(error: io::Error, is_overall: bool) -> io::Error {
+    match error.kind() {
+        // The system has such errors of its own: those have a number.
+        io::ErrorKind::TimedOut if is_overall && error.raw_os_error().is_none() => {
+            io::Error::new(io::ErrorKind::TimedOut, DeadlinePassed)
+        }
+        _ => error,
+    }
+}
+
+/// Makes the same error once more, since an error of the system cannot be cloned: the system's by its number, ours by
+/// its type.
+fn again(error: &io::Error) -> io::Error {
+    let overall = error.get_ref().and_then(|inner| inner.downcast_ref::<DeadlinePassed>());
+    match (error.raw_os_error(), overall) {
+        (Some(number), _) => io::Error::from_raw_os_error(number),
+        (None, Some(passed)) => io::Error::new(error.kind(), *passed),
+        (None, None) => io::Error::new(error.kind(), error.to_string()),
+    }
+}
+
+/// The error of what a [`Closer`] ended before there was a session.
+pub(super) fn closed_here() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, "closed from this side")
+}
+
+/// Says whether the resolver asks to try again later. The standard library has its answer as text only.
+fn is_temporary(error: &io::Error) -> bool {
+    let text = error.to_string();
+    error.kind() == io::ErrorKind::TimedOut || text.contains("emporary") || text.contains("ry again")
+}
+
+/// A timeout of zero would be none at all, or an error.
+const LEAST_TIMEOUT: Duration = Duration::from_millis(1);
+
+/// Longer than anybody waits, and short enough for every system's calls.
+const MOST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_are_addresses_with_or_without_brackets_and_scope() {
+        let literal = |host| Connect::new(host, 25).literal().map(|address| address.to_string());
+        assert_eq!(literal("192.0.2.1").as_deref(), Some("192.0.2.1:25"));
+        assert_eq!(literal("::1").as_deref(), Some("[::1]:25"));
+        assert_eq!(literal("[2001:db8::1]").as_deref(), Some("[2001:db8::1]:25"));
+        assert_eq!(literal("[fe80::1%3]").as_deref(), Some("[fe80::1%3]:25"));
+        assert_eq!(literal("mx.example.org"), None);
+        assert_eq!(literal("192.0.2"), None);
+    }
+
+    #[test]
+    fn a_resolver_that_asks_to_try_again_is_told_from_one_that_knows_no_such_name() {
+        let of = |text: &str| is_temporary(&io::Error::other(text.to_owned()));
+        assert!(of("failed to lookup address information: Temporary failure in name resolution"));
+        assert!(of("failed to lookup address information: Try again"));
+        assert!(!of("failed to lookup address information: Name or service not known"));
+    }
+}

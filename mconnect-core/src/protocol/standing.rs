@@ -1,0 +1,61 @@
+//! Where a session stands.
+
+use super::grants::Answer;
+use super::phase::{Phase, Request};
+
+/// Where a session stands, all of one moment: what to send next, and whether to, is decided by this.
+///
+/// ```
+/// use mconnect_core::protocol::{ReplyLine, Request, Tracker};
+///
+/// let mut tracker = Tracker::new();
+/// tracker.received(ReplyLine::new(b"220 ready\r\n"));
+/// tracker.sent(b"RCPT TO:<a@example.org>\r\nDATA\r\n");
+/// let standing = tracker.standing();
+/// assert_eq!((standing.outstanding, standing.awaited), (2, Some(Request::Rcpt)));
+/// assert!(standing.is_turning, "what follows DATA depends on its reply");
+///
+/// // A 250 to DATA opens no body: whoever goes on would send a message as commands.
+/// tracker.received(ReplyLine::new(b"250 ok\r\n"));
+/// tracker.received(ReplyLine::new(b"250 ok\r\n"));
+/// let surprise = tracker.standing().surprise.unwrap();
+/// assert_eq!((surprise.request, surprise.code.number()), (Some(Request::Data), 250));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+#[non_exhaustive]
+pub struct Standing {
+    /// What the next bytes sent will mean to the server.
+    pub phase: Phase,
+    /// How many replies are due; when not in step, the server may send more.
+    pub outstanding: usize,
+    /// What the next reply will answer.
+    pub awaited: Option<Request>,
+    /// The last whole reply that came.
+    pub last_answer: Option<Answer>,
+    /// The server said that it will close: a 421, or a 221 to QUIT or unasked. Nothing more is worth sending.
+    pub is_closing: bool,
+    /// The server has replied to QUIT, whatever it said.
+    pub has_quit: bool,
+    /// What was sent and what was replied went together so far. Bytes that were sent before their DATA or AUTH was
+    /// granted may break that; it is so again when no reply is due.
+    pub is_in_step: bool,
+    /// A reply is due that decides what the next bytes mean ([`Request::is_turn`]).
+    pub is_turning: bool,
+    /// The first reply that showed client and server out of step ([`Meaning::OutOfStep`](super::Meaning::OutOfStep)).
+    /// It stays.
+    pub surprise: Option<Answer>,
+    /// Replies that were due when QUIT was answered, and can come no more; those to empty lines are not counted.
+    pub lost: usize,
+    /// One of them was a message's, which may have been taken.
+    pub lost_message: bool,
+}
+
+impl Standing {
+    /// Says whether the server may close now without anything missing; `is_all_sent` says that all that was to be sent went
+    /// out.
+    #[must_use]
+    pub fn is_complete(&self, is_all_sent: bool) -> bool {
+        self.outstanding == 0 && (self.has_quit || is_all_sent)
+    }
+}
