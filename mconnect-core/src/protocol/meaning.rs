@@ -5,8 +5,8 @@
 //! [`diagnosis`](crate::diagnosis), which knows what was asked.
 
 /// Returns the meaning of a reply code or an enhanced status code, written `550` or `5.7.1`, in plain words: half a
-/// sentence, in English. `None` for one that no RFC has, and for a text that is none. Of an enhanced code the class
-/// makes no difference, if it is 2, 4 or 5.
+/// sentence, in English. `None` for one that is not known here, and for a text that is none. Of an enhanced code the
+/// class makes no difference, if it is 2, 4 or 5.
 ///
 /// ```
 /// use mconnect_core::protocol::explain;
