@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use super::keys::CTRL_C;
 use super::told::Told;
-use super::{MCONNECT, Pty};
+use super::{MCONNECT, Pty, pause};
 
 /// The tool at a prompt, and what an emulator shows of it.
 pub struct Screen {
@@ -128,6 +129,14 @@ impl Screen {
 
     pub fn send(&mut self, keys: impl AsRef<[u8]>) {
         self.pty.send(keys);
+    }
+
+    /// Types bytes one by one, as fast as this.
+    pub fn type_apart(&mut self, bytes: &[u8], pace: Duration) {
+        for byte in bytes {
+            self.send([*byte]);
+            pause(pace);
+        }
     }
 
     #[track_caller]
