@@ -1,4 +1,8 @@
 //! What is passed over, since DATA was refused: the steps of a body that would go out as commands.
+//!
+//! Were they sent, the lines of a message would be commands, and one of them may be `RCPT TO:`, or `QUIT`. So the steps
+//! are gone through as if they were sent, by the decoder that a server would use, up to the lone dot; what stands
+//! behind it, in the same step, goes out. Then the replies that were expected of it are passed over, too.
 
 use super::game::{Game, Passing};
 use crate::dialogue::load::deliver;

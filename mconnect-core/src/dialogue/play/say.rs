@@ -1,4 +1,7 @@
 //! What the client says.
+//!
+//! Nothing is sent before what has come already was looked at: a reply that was there before a command cannot be its
+//! reply. What fails to go out is not told at once either, because what the server said before it closed says more.
 
 use super::Verdict;
 use super::game::{GRACE, Game};

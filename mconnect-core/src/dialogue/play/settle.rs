@@ -1,4 +1,8 @@
 //! What a step came to, and whether the dialogue goes on after it.
+//!
+//! Only a player that [keeps going](super::Player::keep_going) asks whether to go on after a step that was not met. The
+//! rule is that nothing is sent in another meaning than it was written in; [`Course`] has it, for what a reply leaves
+//! of a script and of a dialogue alike.
 
 use std::fmt::Write as _;
 use std::time::Instant;
@@ -11,8 +15,8 @@ use crate::protocol::{Answer, BodyDecoder};
 use crate::script::{Course, LastAuth, Pace, Rules};
 
 impl Game<'_, '_> {
-    /// Keeps the outcome of a step, and says whether to go on; `shown` is the step as it is shown, where that depends on
-    /// what was sent before it.
+    /// Keeps the outcome of a step, and says whether to go on; `shown` is the step as it is shown, where that depends
+    /// on what was sent before it.
     pub(super) fn settle(
         &mut self,
         steps: &[Step],

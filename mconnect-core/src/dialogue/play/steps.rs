@@ -1,4 +1,8 @@
 //! Going through the steps of a dialogue, one after the other.
+//!
+//! Steps are played in the order in which they stand, but not each by itself: those of one reply are one expectation,
+//! and what the client says is kept until it has to be out, which is when something is awaited, when a pause comes, or
+//! at the end.
 
 use std::time::Instant;
 
@@ -11,6 +15,8 @@ use crate::protocol::{Phase, Visible, wipe};
 use crate::session::Session;
 
 impl<'a> Game<'a, '_> {
+    /// Goes through the steps up to the end, the next session, a place where it is to stop, or the first that is not
+    /// met. What is kept goes out in the end, and what has come behind the last step is looked at.
     pub fn run(&mut self, steps: &[Step]) {
         let mut at = 0;
         while let Some(step) = steps.get(at) {
@@ -99,6 +105,7 @@ impl<'a> Game<'a, '_> {
         self.settle(steps, started, result, None)
     }
 
+    /// Does a step that needs all that was kept to be out.
     fn act(&mut self, steps: &[Step]) -> StepResult {
         let step = &steps[0];
         match (step.side, &step.directive) {
@@ -151,6 +158,7 @@ impl<'a> Game<'a, '_> {
         }
     }
 
+    /// Ends the sending side in this way; what the server still says can be read.
     fn end_sending(&mut self, end: impl FnOnce(&mut Session) -> Result<(), Error>) -> StepResult {
         match self.session.as_mut().map(end) {
             Some(Ok(())) => StepResult::met(""),
@@ -159,6 +167,8 @@ impl<'a> Game<'a, '_> {
         }
     }
 
+    /// Ends TLS, as the side of the step does it. What has come inside TLS and was not expected would be lost, and is
+    /// told instead.
     fn end_tls(&mut self, side: Side) -> StepResult {
         if let Some(reply) = self.held.take() {
             return StepResult::not(Verdict::Other, self.shown(&reply));
@@ -178,6 +188,7 @@ impl<'a> Game<'a, '_> {
         }
     }
 
+    /// Stops at a place: by QUIT, where that would be a command, or by closing.
     fn stop_here(&mut self, place: &Step, stop: Stop) {
         let (started, flushed) = (Instant::now(), self.flush());
         // What would be a body's text, an answer or the beginning of a handshake is no QUIT.
