@@ -1,4 +1,7 @@
 //! What is wrong with a server's certificates, and with a handshake, in the words of the cure.
+//!
+//! The verdict itself is `tls`'s, in the words of what was found; here it is looked at for what somebody has to do: who
+//! has to send what, and whether that is the server's owner or whoever connects.
 
 use super::evidence::{Failed, Record};
 use super::{Cause, Certainty, Facts, Finding, Recognized};
@@ -31,6 +34,7 @@ pub(super) fn problems(record: &Record, facts: &Facts) -> Vec<Finding> {
     }
 }
 
+/// Recognizes the failure of a handshake; one that says nothing of its own is left to how the session ended.
 fn failed<'a>(failure: &TlsFailure, words: &str, record: &Record, facts: &Facts) -> Option<Recognized<'a>> {
     let cause = match failure {
         TlsFailure::NoTls => Cause::NotTls,
@@ -52,6 +56,7 @@ fn failed<'a>(failure: &TlsFailure, words: &str, record: &Record, facts: &Facts)
     Some(Recognized::new(cause, certainty, words).with("asked", &record.host).with("least", least))
 }
 
+/// Recognizes one problem with the certificates.
 fn certificate<'a>(problem: &Problem, info: &Info) -> Option<Recognized<'a>> {
     let told = |cause, certainty| Recognized::new(cause, certainty, problem.to_string());
     Some(match problem {

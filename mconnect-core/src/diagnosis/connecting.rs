@@ -1,4 +1,8 @@
 //! Why there is no connection: names, routes, firewalls, ports.
+//!
+//! What the system says of the last attempt is what is told; of earlier ones, only whether they were alike. The same
+//! error means different things by where the address is, and so the caller's [`Facts`] decide between a server that
+//! does not run, one that listens elsewhere, and a container's own loopback.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr};
@@ -26,6 +30,7 @@ pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
     Some(searched(recognized, record, facts).told(facts))
 }
 
+/// Recognizes why a name has no address: by the resolver's words, since its numbers do not get here.
 fn unresolved<'a>(failure: &Failure, record: &Record) -> Recognized<'a> {
     let text = failure.text.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
@@ -40,6 +45,7 @@ fn unresolved<'a>(failure: &Failure, record: &Record) -> Recognized<'a> {
     Recognized::new(cause, certainty, &*failure.text).with("name", &record.host)
 }
 
+/// Recognizes why the last address could not be connected to.
 fn unconnected<'a>(attempts: &[Attempt], record: &Record, facts: &Facts) -> Option<Recognized<'a>> {
     let failed = |attempt: &Attempt| attempt.failure.as_ref().map(|failure| failure.kind);
     let (last, failure) = attempts.last().and_then(|last| Some((last, last.failure.as_ref()?)))?;

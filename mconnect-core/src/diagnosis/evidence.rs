@@ -1,4 +1,16 @@
 //! What is kept of a session, in bounded memory: who said what, when, and how it ended.
+//!
+//! | kept | at most |
+//! |---|---|
+//! | attempts to connect, and addresses of a name | 16 |
+//! | negative replies, each with what went before it | 8, and the last one |
+//! | a reply | 200 lines, 32 KiB; of a longer one, nothing |
+//! | of what came in no reply | 1,024 octets |
+//! | requests whose replies are due | 64 |
+//! | of a command | 512 octets, until its line has ended |
+//!
+//! Requests and replies are put together here a second time, beside the tracker, because what is needed is what was due
+//! when nothing came any more, and what had been granted when something was refused.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,10 +26,12 @@ use crate::observer::{Event, Observer};
 use crate::protocol::{Answer, Extensions, Limits, Meaning, Phase, Reply, ReplyBuilder, ReplyLine, Request};
 use crate::tls_info::Info;
 
-/// Collects what tells the cause where a session fails: which commands were sent (verbs, never secrets), what was replied
-/// to them, what was offered, which addresses were tried, what TLS came to, how long each took, and how it ended.
+/// Collects what tells the cause where a session fails: which commands were sent (verbs, never secrets), what was
+/// replied to them, what was offered, which addresses were tried, what TLS came to, how long each took, and how it
+/// ended.
 ///
-/// An observer cannot see everything: who gets an [`Error`] [notes](Self::failed) it.
+/// An observer cannot see everything: who gets an [`Error`] [notes](Self::failed) it. It belongs to one session; a
+/// clone is the same evidence, so that one goes to [`Connect::observer`](crate::Connect::observer) and one stays.
 ///
 /// ```
 /// # #[cfg(feature = "server")] {
@@ -37,10 +51,12 @@ use crate::tls_info::Info;
 /// # main().unwrap();
 /// # }
 /// ```
+///
+/// [`Debug`](fmt::Debug) shows next to nothing of it, since replies may repeat what is nobody's business.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence(Arc<Mutex<Record>>);
 
-/// All that is known of a session.
+/// All that is known of a session so far.
 #[derive(Default)]
 pub(super) struct Record {
     /// The name that is looked up, and what came of it.
@@ -99,7 +115,7 @@ pub(super) struct Attempt {
     pub took: Duration,
 }
 
-/// What the system said.
+/// What the system said: what kind of error, its number, and its words.
 #[derive(Debug, Clone)]
 pub(super) struct Failure {
     pub kind: io::ErrorKind,
@@ -107,7 +123,7 @@ pub(super) struct Failure {
     pub text: String,
 }
 
-/// The error that ended a session.
+/// The error that ended a session, as far as it matters here.
 #[derive(Debug, Clone)]
 pub(super) enum Failed {
     Timeout { phase: Phase, after: Duration, partial: Vec<u8> },
@@ -117,7 +133,7 @@ pub(super) enum Failed {
     Other,
 }
 
-/// A reply, and what went before it.
+/// A reply, and what went before it: what was granted and offered then, which later replies change.
 #[derive(Debug, Clone)]
 pub(super) struct Exchange {
     pub answer: Answer,
@@ -129,7 +145,7 @@ pub(super) struct Exchange {
     pub challenge: Vec<u8>,
 }
 
-/// A set of requests.
+/// A set of requests, a bit for each.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Requests(u32);
 
@@ -154,6 +170,24 @@ impl Evidence {
     }
 
     /// Notes an error that was returned: an observer does not see deadlines, resets and the causes of TLS's failures.
+    /// The first one that is noted counts; those that follow from it are passed over.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::diagnosis::{Cause, Evidence, Facts};
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::play("S: 220 mx\nC: EHLO me\nS: *close*")?;
+    /// let evidence = Evidence::new();
+    /// let mut session = Connect::new("127.0.0.1", server.port()).observer(evidence.clone()).open()?;
+    /// session.greeting()?;
+    /// if let Err(error) = session.command("EHLO me") {
+    ///     evidence.failed(&error);
+    /// }
+    /// assert_eq!(evidence.findings(&Facts::new())[0].cause, Cause::ClosedAtCommand);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn failed(&self, error: &Error) {
         let failed = match error {
             Error::Pipeline { source, .. } => return self.failed(source),
@@ -195,7 +229,8 @@ impl Evidence {
         record.error.get_or_insert(failed);
     }
 
-    /// Says whether anything was refused that no other reply made up for.
+    /// Says whether anything was refused that no other reply made up for, so that a caller knows whether asking for
+    /// [`findings`](Self::findings) is worth what finding facts costs.
     #[must_use]
     pub fn has_refusals(&self) -> bool {
         !self.record().refusals.is_empty()
@@ -203,12 +238,32 @@ impl Evidence {
 
     /// Returns what is wrong, as far as it shows: at most three findings, the gravest first, and none of a session that
     /// went well. Of the refusals of a transaction, the first is explained.
+    ///
+    /// It can be asked at any time, and again: nothing is taken.
     pub fn findings(&self, facts: &Facts) -> Vec<Finding> {
         findings(&self.record(), facts)
     }
 
     /// Returns why a reply refused what was asked, if it did: the last one that ended with this line, of those that are
-    /// kept.
+    /// kept. What fits no cause has the meaning of its code ([`Cause::Refused`](super::Cause::Refused)).
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::diagnosis::{Evidence, Facts};
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::start()?;
+    /// let evidence = Evidence::new();
+    /// let mut session = Connect::new("127.0.0.1", server.port()).observer(evidence.clone()).open()?;
+    /// session.greeting()?;
+    /// for (command, told) in [("EHLO me", None), ("RCPT TO:<a@example.org>", Some("MAIL has to be granted before RCPT"))] {
+    ///     let reply = session.command(command)?;
+    ///     let found = evidence.refusal(reply.raw(), &Facts::new()).map(|found| found.to_string());
+    ///     assert_eq!(found.as_deref(), told);
+    /// }
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn refusal(&self, line: &[u8], facts: &Facts) -> Option<Finding> {
         let record = self.record();
         let line = line.trim_ascii_end();
@@ -217,13 +272,14 @@ impl Evidence {
         refusal(exchange, &record, facts)
     }
 
-    /// Returns what the end of the session tells, whatever was refused before it.
+    /// Returns what the end of the session tells, whatever was refused before it: for a caller that has shown
+    /// [`refusal`](Self::refusal)s as they came.
     pub fn ending(&self, facts: &Facts) -> Option<Finding> {
         ending(&self.record(), facts)
     }
 
-    /// Returns the address that could not be connected to last, if there is no connection: a caller may look on its machine
-    /// for what [`Facts`] can hold about it.
+    /// Returns the address that could not be connected to last, if there is no connection: a caller may look on its
+    /// machine for what [`Facts`] can hold about it.
     pub fn unreached(&self) -> Option<SocketAddr> {
         let record = self.record();
         let last = record.attempts.last().filter(|last| last.failure.is_some());
@@ -296,6 +352,7 @@ impl Record {
             || self.last.as_ref().is_some_and(|last| last.answer.meaning() == Meaning::Closing)
     }
 
+    /// Notes how an attempt to connect went.
     fn attempted(&mut self, at: Instant, address: Option<SocketAddr>, failure: Option<Failure>) {
         let took = self.attempt_began.take().map_or(Duration::ZERO, |began| at.saturating_duration_since(began));
         if let Some(address) = address.filter(|_| self.attempts.len() < MOST_ATTEMPTS) {
@@ -303,6 +360,7 @@ impl Record {
         }
     }
 
+    /// Notes what was sent, and which replies are due for it.
     fn sent(&mut self, at: Instant, bytes: &[u8]) {
         (self.has_just_sent, self.last_sent) = (true, Some(at));
         match self.phase {
@@ -316,12 +374,14 @@ impl Record {
         }
     }
 
+    /// Notes that a reply is due, within bounds: what is due behind those comes to be known when they have come.
     fn expect(&mut self, request: Request) {
         if self.due.len() < MOST_DUE {
             self.due.push_back(request);
         }
     }
 
+    /// Follows the phase: the end of a body and of a chunk ask for a reply, too.
     fn enter(&mut self, phase: Phase) {
         let request = match self.phase {
             Some(Phase::Body) => Request::EndOfData,
@@ -346,6 +406,7 @@ impl Record {
         self.phase = Some(phase);
     }
 
+    /// Takes a line, and puts the reply together; of one that is too long, nothing is kept.
     fn received(&mut self, at: Instant, line: ReplyLine<'_>) {
         (self.has_just_sent, self.last_heard) = (false, Some(at));
         if self.first_line.is_empty() {
@@ -363,6 +424,7 @@ impl Record {
         });
     }
 
+    /// Takes a reply that is whole: what it grants, or what it refuses and in which circumstances.
     fn replied(&mut self, at: Instant, answer: Answer) {
         if let Some(place) = answer.request.and_then(|request| self.due.iter().position(|due| *due == request)) {
             self.due.drain(..=place);
@@ -403,6 +465,8 @@ impl Record {
         self.last = Some(exchange);
     }
 
+    /// Notes what was granted, and forgets the refusals that it makes up for: those of another EHLO, of another
+    /// mechanism, of another sender.
     fn grant(&mut self, request: Request, meaning: Meaning, reply: Option<&Reply>) {
         use Request::{Auth, AuthAnswer, EndOfData, Helo, Mail, Quit, Rset};
         // A 334 to AUTH only asks for more.
@@ -431,6 +495,7 @@ impl Record {
 }
 
 impl Failure {
+    /// Keeps what the system said, since an error itself cannot be copied.
     fn of(error: &io::Error) -> Self {
         Self { kind: error.kind(), number: error.raw_os_error(), text: error.to_string() }
     }
@@ -446,6 +511,7 @@ impl fmt::Debug for Record {
 const TRANSACTION: &[Request] = &[Request::Mail, Request::Rcpt, Request::Data, Request::Bdat];
 /// Of what came in no reply, this many octets are kept.
 const MOST_KEPT: usize = 1024;
+/// How much is kept, of each.
 const MOST_ATTEMPTS: usize = 16;
 const MOST_DUE: usize = 64;
 const MOST_REFUSALS: usize = 8;

@@ -1,10 +1,14 @@
 //! What the caller knows of the machine and of what was asked for.
+//!
+//! A finding may rest on more than the session shows: nobody can tell from a refused connection that the address is
+//! this machine's, or from silence that a client was to wait. Looking for it takes I/O, or the command line, and is the
+//! caller's.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-/// What is known besides the session: about the machine, and about what was asked for. All of it may be left out; what is
-/// not known is not told.
+/// What is known besides the session: about the machine, and about what was asked for. All of it may be left out; what
+/// is not known is not told.
 ///
 /// ```
 /// use mconnect_core::diagnosis::Facts;
@@ -12,37 +16,55 @@ use std::net::{IpAddr, SocketAddr};
 /// let facts = Facts::new().port(587).sends_at_once(true);
 /// assert_eq!(facts.port, Some(587));
 /// ```
+///
+/// What a fact is good for: the same refused connection, with what a caller has seen on its machine.
+///
+/// ```
+/// use std::net::{Ipv4Addr, TcpListener};
+///
+/// use mconnect_core::Connect;
+/// use mconnect_core::diagnosis::{Cause, Evidence, Facts};
+///
+/// let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+/// let evidence = Evidence::new();
+/// let connect = Connect::new("127.0.0.1", closed.port()).observer(evidence.clone());
+/// evidence.failed(&connect.open().unwrap_err());
+/// assert_eq!(evidence.findings(&Facts::new())[0].cause, Cause::NoListener);
+/// assert_eq!(evidence.findings(&Facts::new().in_container(true))[0].cause, Cause::InContainer);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Facts {
     /// The port, where it is another than the one that was connected to: behind a forwarder, for one.
     pub port: Option<u16>,
-    /// The host as it was written.
+    /// The host as it was written, before a search domain was put behind it.
     pub typed_host: Option<String>,
     /// The whole name that the resolver made of it.
     pub resolved_name: Option<String>,
     /// The address to connect from that was asked for.
     pub source: Option<IpAddr>,
-    /// The session was to begin with TLS.
+    /// The session was to begin with TLS, so that a silent server may be one that waits for plain text.
     pub is_tls_first: bool,
-    /// Lines were sent without waiting for replies.
+    /// Lines were sent without waiting for replies, which some servers take ill.
     pub sends_at_once: bool,
-    /// Servers that are not proven were to be accepted.
+    /// Servers that are not proven were to be accepted: what is wrong with their certificates is not told then.
     pub accepts_any_certificate: bool,
-    /// A client certificate was given.
+    /// A client certificate was given: an alert about one can only then mean it.
     pub has_certificate: bool,
     /// Another address of this machine on which the port is answered.
     pub also_listening: Option<SocketAddr>,
     /// The addresses of this machine.
     pub local_addresses: Vec<IpAddr>,
-    /// Whether there is a route for IPv6.
+    /// Whether there is a route for IPv6; `None` if nobody has looked.
     pub has_route6: Option<bool>,
-    /// The process is in a container.
+    /// The process is in a container, where 127.0.0.1 is its own.
     pub is_in_container: bool,
     naming: Option<fn(Act) -> &'static str>,
 }
 
-/// What a caller may do about a cause: the texts name it in the words that the caller [has for it](Facts::naming).
+/// What a caller may do about a cause: the texts name it in the words that the caller [has for it](Facts::naming), or
+/// else in [words that hold for any](Self::in_words).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Act {
@@ -71,18 +93,18 @@ pub enum Act {
 }
 
 impl Facts {
-    /// Knows nothing.
+    /// Knows nothing, and has general words for what can be done.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets the port that counts.
+    /// Sets the port that counts, where it is another than the one that was connected to.
     #[must_use]
     pub fn port(self, port: u16) -> Self {
         Self { port: Some(port), ..self }
     }
 
-    /// Sets the host as it was written, and the whole name that the resolver made of it.
+    /// Sets the host as it was written, and the whole name that the resolver made of it, if it is known.
     #[must_use]
     pub fn host(self, typed: &str, resolved: Option<&str>) -> Self {
         Self { typed_host: Some(typed.to_owned()), resolved_name: resolved.map(str::to_owned), ..self }
@@ -142,12 +164,24 @@ impl Facts {
         Self { is_in_container, ..self }
     }
 
-    /// Sets what the caller has for each act, such as an option: `use --starttls`, say, for [`Act::StartTls`].
+    /// Sets what the caller has for each act, such as an option: `use --starttls`, say, for [`Act::StartTls`]. It
+    /// stands behind a colon, or within a sentence.
+    ///
+    /// ```
+    /// use mconnect_core::diagnosis::{Act, Facts};
+    ///
+    /// let facts = Facts::new().naming(|act| match act {
+    ///     Act::StartTls => "set `starttls = true`",
+    ///     act => act.in_words(),
+    /// });
+    /// # drop(facts);
+    /// ```
     #[must_use]
     pub fn naming(self, naming: fn(Act) -> &'static str) -> Self {
         Self { naming: Some(naming), ..self }
     }
 
+    /// Returns the caller's words for an act.
     pub(super) fn name(&self, act: Act) -> &'static str {
         self.naming.map_or_else(|| act.in_words(), |naming| naming(act))
     }
@@ -159,7 +193,7 @@ impl Facts {
 }
 
 impl Act {
-    /// Returns the act in words that hold for any caller.
+    /// Returns the act in words that hold for any caller: `start TLS with STARTTLS`.
     pub fn in_words(self) -> &'static str {
         match self {
             Self::AnyFamily => "allow IPv4 and IPv6",

@@ -8,7 +8,8 @@ use crate::protocol::{Request, Visible};
 use Certainty::{Certain, Likely};
 
 /// Returns the name of the protocol that speaks so at first, if it is none of mail submission: `SSH`, `IMAP`, `HTTP`.
-/// Enough of its first line is enough of it.
+/// Enough of its first line is enough of it. Known are SSH, IMAP, POP3, Redis, HTTP, XMPP, VNC, ManageSieve, rsync,
+/// AMQP, IRC, RDP, Telnet, MySQL, FTP and NNTP, those that speak first, or that answer when they are spoken to in SMTP.
 ///
 /// ```
 /// use mconnect_core::diagnosis::protocol_of;
@@ -69,6 +70,7 @@ fn first_words(record: &Record) -> &[u8] {
     }
 }
 
+/// Recognizes another protocol by the first words.
 fn other(first: &[u8], record: &Record, facts: &Facts) -> Option<Finding> {
     // FTP's 220 is a greeting: it is told once something was refused.
     let protocol = protocol_of(first).filter(|name| *name != "FTP" || !record.refusals.is_empty())?;
@@ -79,6 +81,7 @@ fn other(first: &[u8], record: &Record, facts: &Facts) -> Option<Finding> {
     Some(recognized.with("protocol", protocol).with("port", port).told(facts))
 }
 
+/// Recognizes LMTP ([RFC 2033](https://www.rfc-editor.org/rfc/rfc2033)) by its greeting, once EHLO was refused.
 fn lmtp(record: &Record, facts: &Facts) -> Option<Finding> {
     let greeting = record.greeting.as_ref()?;
     let text = greeting.text().to_ascii_uppercase();
@@ -162,6 +165,7 @@ const STARTS: &[(&[u8], &str)] = &[
 ];
 /// Words of the greetings of FTP servers, which have SMTP's code.
 const FTP: [&str; 5] = ["ftp", "filezilla", "welcome to pure", "serv-u", "vsftpd"];
+/// How much of a line is shown.
 const MOST_SHOWN: usize = 100;
 
 #[cfg(test)]
