@@ -21,7 +21,8 @@ pub(super) fn handshake(record: &Record, facts: &Facts) -> Option<Finding> {
     }
 }
 
-/// Returns what is wrong with the certificates: nothing, where any was to be accepted.
+/// Returns what is wrong with the certificates: nothing, where any was to be accepted. There may be several, in the
+/// order of the verdict.
 pub(super) fn problems(record: &Record, facts: &Facts) -> Vec<Finding> {
     match &record.tls {
         Some(info) if !facts.accepts_any_certificate => info
@@ -95,7 +96,8 @@ fn names_its_issuer(certificate: &Certificate) -> bool {
     certificate.der.windows(CA_ISSUERS.len()).any(|part| part == CA_ISSUERS)
 }
 
-/// Returns the name that has most in common with the one that was asked for, from the end on.
+/// Returns the name that has most in common with the one that was asked for, from the end on: of a certificate with a
+/// hundred names, the one that the server is most likely to be meant by.
 fn nearest<'a>(asked: &str, names: &'a [String]) -> &'a str {
     let common = |name: &&String| {
         let labels = asked.rsplit('.').zip(name.rsplit('.'));

@@ -247,8 +247,7 @@ pub struct Finding {
     pub certainty: Certainty,
     /// What is wrong, in words; what the server said is made visible in it.
     pub what: String,
-    /// What shows it: a reply as it was said, on one line, or what happened. It is not escaped where the server said
-    /// it.
+    /// What shows it: a reply, made visible and on one line, or what happened, in the system's words or in ours.
     pub evidence: String,
     /// What to do about it, if something is known; what the caller can do is in [its own words](Facts::naming).
     pub advice: Option<String>,

@@ -1,4 +1,7 @@
 //! Who is there: servers of other protocols, by the first that they say, and lines that no SMTP server sends.
+//!
+//! What came first decides, be it a line or what a time-out has left of one: a server that speaks TLS, or MySQL, ends
+//! no line.
 
 use super::evidence::{Failed, Record};
 use super::{Cause, Certainty, Facts, Finding, Recognized};
@@ -34,7 +37,8 @@ pub fn protocol_of(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Returns who speaks there, if it is no SMTP server, or one that nobody can read.
+/// Returns who speaks there, if it is no SMTP server, or one that nobody can read. Without a connection there is
+/// nobody.
 pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
     record.connected?;
     if let Some(Failed::Tls { failure: Some(TlsFailure::PlainText(line)), .. }) = &record.error {
@@ -91,7 +95,7 @@ fn lmtp(record: &Record, facts: &Facts) -> Option<Finding> {
     says_so.then(|| Recognized::new(Cause::SpeaksLmtp, Certain, refusal.reply.to_string()).told(facts))
 }
 
-/// Lines that are none, or none of a server's.
+/// Recognizes lines that are none, or none of a server's: NUL, asterisks in the place of words, CR alone, no end.
 fn odd(record: &Record, facts: &Facts) -> Option<Finding> {
     if record.has_nul && (record.greeted.is_none() || record.error.is_some()) {
         return Some(Recognized::new(Cause::NulInReply, Certain, "a line begins with NUL").told(facts));

@@ -36,6 +36,33 @@ pub struct Wanted {
 }
 
 /// How a line of a reply is meant, by the mark after its `S`.
+///
+///
+/// How much of a reply each of them looks at, for a server that says `220 mx.example.org ESMTP ready`:
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// use mconnect_core::{Connect, server::Server};
+///
+/// for (dialogue, is_met) in [
+///     ("S: 220", true),
+///     ("S: 220 mx.example.org", true),
+///     ("S: 220 ESMTP", false),
+///     ("S= 220 mx.example.org", false),
+///     ("S= 220 mx.example.org ESMTP ready", true),
+///     ("S~ 220 *esmtp*", true),
+///     ("S: 421\nS| 220", true),
+///     ("S? 421\nS: 220", true),
+/// ] {
+///     let server = Server::play("S: 220 mx.example.org ESMTP ready")?;
+///     let played = Connect::new("127.0.0.1", server.port()).open()?.play(&dialogue.parse()?);
+///     assert_eq!(played.failure().is_none(), is_met, "{dialogue}");
+///     drop(played);
+///     server.join()?;
+/// }
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mark {

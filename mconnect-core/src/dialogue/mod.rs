@@ -393,6 +393,7 @@ impl Dialogue {
     }
 }
 
+/// Reads a dialogue as [`Dialogue::parse`] does, so that one may be written where a string is: `text.parse()?`.
 impl FromStr for Dialogue {
     type Err = SyntaxError;
 

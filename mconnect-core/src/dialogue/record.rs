@@ -71,12 +71,13 @@ struct Record {
     /// The secret on the line under way, if there is one.
     secret: Option<String>,
     exchange: Option<Exchange>,
-    /// What comes now is left out.
+    /// What comes now is left out: the record is as long as it may be.
     is_full: bool,
     /// The server said that it closes: ending our side is no more than an answer to that.
     is_closing: bool,
-    /// The client's side of TLS has not ended.
+    /// The client's side of TLS has not ended: a close now is one without close_notify.
     owes_farewell: bool,
+    /// The end of the session has been written, which several events tell of.
     has_ended: bool,
 }
 
@@ -139,6 +140,7 @@ impl Recorder {
         record.text.len() + record.line.len()
     }
 
+    /// Locks the record, also after a thread has panicked with it: what is in it stays readable.
     fn record(&self) -> MutexGuard<'_, Record> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -178,7 +180,7 @@ impl Observer for Recorder {
 }
 
 impl Record {
-    /// Notes the end of the session, once.
+    /// Notes the end of the session, once: a server that resets after its close_notify has ended before.
     fn ended(&mut self, side: Side, directive: Directive) {
         if !std::mem::replace(&mut self.has_ended, true) {
             self.end_line();

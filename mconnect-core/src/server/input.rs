@@ -33,8 +33,12 @@ impl Input {
         &self.bytes[self.start..]
     }
 
-    /// Returns the next line with its LF, a piece of one that is too long, or at the end what is left; nothing after
-    /// that.
+    /// Returns the next line with its LF, a piece of one that is longer than 64 KiB, or at the end what is left;
+    /// nothing after that.
+    ///
+    /// # Errors
+    /// What reading failed with; [`TimedOut`](io::ErrorKind::TimedOut) once the deadline has passed. What came before
+    /// that stays.
     pub fn line(&mut self) -> io::Result<Vec<u8>> {
         loop {
             let rest = &self.bytes[self.start..];
@@ -50,13 +54,16 @@ impl Input {
         }
     }
 
-    /// Says whether a line is there already.
+    /// Says whether a line is there already, so that answering can wait for it.
     pub fn has_line(&self) -> bool {
         memchr(b'\n', &self.bytes[self.start..]).is_some()
     }
 
     /// Returns the bytes that are there, at least one unless the client ended its sending side; [`take`](Self::take)
     /// then says how many were used.
+    ///
+    /// # Errors
+    /// As of [`line`](Self::line).
     pub fn some(&mut self) -> io::Result<&[u8]> {
         if self.start == self.bytes.len() {
             self.fill()?;

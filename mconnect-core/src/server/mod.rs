@@ -480,7 +480,8 @@ fn failed(action: &'static str) -> impl Fn(io::Error) -> ServerError + Copy {
     move |source| ServerError::Io { action, source }
 }
 
-/// Writes all of it, until the deadline; without one, the stream's own timeout holds for each write.
+/// Writes all of it, until the deadline; without one, the stream's own timeout holds for each write. A client that
+/// reads a little now and then meets the one, and not the other.
 fn write(stream: &dyn Stream, mut bytes: &[u8], deadline: Option<Instant>) -> io::Result<()> {
     while !bytes.is_empty() {
         if let Some(left) = left(deadline)? {

@@ -47,7 +47,8 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// Returns what is asked at this stage, to which a rule's reply is the answer.
+    /// Returns what is asked at this stage, to which a rule's reply is the answer: whether it grants that decides what
+    /// is done.
     pub(super) fn request(self) -> Request {
         match self {
             Self::Greeting => Request::Greeting,
@@ -287,7 +288,7 @@ pub(super) fn consult(
     (wait, act)
 }
 
-/// Returns what a rule's reply means to what is asked.
+/// Returns what a rule's reply means to what is asked: whether it grants that, as it would to a client.
 pub(super) fn meaning(reply: &str, request: Request) -> Option<Meaning> {
     let last = ReplyLine::new(reply.lines().next_back()?.as_bytes());
     Some(Meaning::of(Some(request), last.code()?))

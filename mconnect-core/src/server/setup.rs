@@ -78,7 +78,7 @@ pub struct Setup {
     pub(super) goes_on: bool,
 }
 
-/// The server's side of TLS.
+/// The server's side of TLS. The feature `tls` has the one that there is; a test has another.
 pub(super) trait Accept: Send + Sync {
     /// Shakes hands, at most this long, and returns the stream inside TLS, and the version.
     fn accept(&self, stream: Arc<dyn Stream>, patience: Duration) -> io::Result<(Arc<dyn Stream>, String)>;
@@ -87,7 +87,7 @@ pub(super) trait Accept: Send + Sync {
     fn end(&self, stream: &dyn Stream) -> io::Result<()>;
 }
 
-/// The server's side of AUTH.
+/// The server's side of AUTH: who may come in, and how.
 pub(super) trait Gate: Send + Sync {
     /// Returns the names of the mechanisms over this channel, as EHLO has them.
     fn mechanisms(&self, channel: &ChannelBindings) -> String;
@@ -96,7 +96,7 @@ pub(super) trait Gate: Send + Sync {
     fn begin(&self, mechanism: &[u8], channel: &ChannelBindings) -> Option<Box<dyn Exchange>>;
 }
 
-/// One exchange.
+/// One exchange, as a state that goes on with each answer of the client's.
 pub(super) trait Exchange {
     /// Says what to do after an answer of the client's, in base64; the first one may be missing.
     fn step(&mut self, answer: Option<&[u8]>) -> Step;
@@ -106,7 +106,12 @@ pub(super) trait Exchange {
 }
 
 impl dyn Exchange {
-    /// Goes through with it: `ask` says a challenge and returns the line that answers it. Returns how it ended.
+    /// Goes through with it: `ask` says a challenge and returns the line that answers it. Returns how it ended; a lone
+    /// `*` cancels it ([RFC 4954, section 4](https://www.rfc-editor.org/rfc/rfc4954#section-4)).
+    ///
+    /// # Errors
+    /// Those of `ask`, and [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the client goes in the middle of an
+    /// answer.
     pub(super) fn run(
         &mut self,
         initial: Option<Vec<u8>>,

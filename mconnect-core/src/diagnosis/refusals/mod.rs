@@ -188,7 +188,8 @@ pub(super) fn finding(exchange: &Exchange, record: &Record, facts: &Facts) -> Op
     RULES.iter().copied().flatten().find(|rule| rule.fits(&case)).map(|rule| case.told(rule.cause, rule.certainty))
 }
 
-/// Returns why the first refusal of those that were not made up for came, or else the first one after it that is known.
+/// Returns why the first refusal of those that were not made up for came. What follows it is its consequence, and says
+/// nothing of its own; what was only asked, as HELP and VRFY are, is no failure.
 pub(super) fn first(record: &Record, facts: &Facts) -> Option<Finding> {
     let is_asked = |exchange: &&Exchange| match exchange.answer.request {
         Some(Request::Other | Request::EmptyLine) => exchange.answer.meaning() == Meaning::Closing,

@@ -73,7 +73,7 @@ impl Game<'_, '_> {
         }
     }
 
-    /// Says whether QUIT was answered while others were due: their replies come no more.
+    /// Says whether QUIT was answered while others were due: their replies come no more, and are not waited for long.
     fn has_lost(&self) -> bool {
         self.session.as_ref().is_some_and(|session| {
             let standing = session.standing();
@@ -129,7 +129,8 @@ impl Game<'_, '_> {
         }
     }
 
-    /// Reads a whole line, in the time that is left.
+    /// Reads a whole line, in the time that is left, but for what of it was compared already. One that is longer than a
+    /// session takes, or that the end cuts off, is none.
     fn read_line(&mut self, left: Duration, patience: Duration) -> Result<Vec<u8>, StepResult> {
         let skip = std::mem::take(&mut self.skip);
         let Some(session) = self.session.as_mut() else { return Err(StepResult::closed_here()) };
@@ -211,7 +212,8 @@ impl Game<'_, '_> {
         Ok(())
     }
 
-    /// Waits for bytes behind those that were compared already, in the time that is left.
+    /// Waits for bytes behind those that were compared already, in the time that is left. At the end of the stream, or
+    /// in a line that is longer than the buffer, the session is asked for a line, so that there is room again.
     fn await_bytes(&mut self, left: Duration, before: &[u8], patience: Duration) -> Result<(), StepResult> {
         let Some(session) = self.session.as_mut() else { return Err(StepResult::closed_here()) };
         if !session.is_ready() {
@@ -290,7 +292,8 @@ impl Game<'_, '_> {
         }
     }
 
-    /// Returns what has come already, though nobody asked for it, if something has.
+    /// Returns what has come already, though nobody asked for it, if something has; while a reply is due, what comes
+    /// may be that.
     pub(super) fn unasked(&mut self) -> Option<StepResult> {
         let session = self.session.as_mut()?;
         if self.held.is_none() {

@@ -231,6 +231,21 @@ impl Played {
     ///
     /// # Errors
     /// The first step that did not.
+    ///
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::start()?;
+    /// let session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// let failure = session.play(&"S: 220\nC: NOOP\nS: 251".parse()?).require().unwrap_err();
+    /// let told = failure.to_string();
+    /// assert!(told.starts_with("line 3: expected `S: 251`, got `250 2.0.0 nothing done`, after 0."));
+    /// assert!(told.ends_with("\n  C: NOOP\n  S: 250 2.0.0 nothing done"), "{told}");
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn require(self) -> Result<Self, Failure> {
         match self.failure() {
             Some(outcome) => Err(Failure(Box::new(outcome.clone()))),
@@ -337,6 +352,25 @@ impl<'a> Player<'a> {
 
     /// Multiplies every deadline of the dialogues by this, and the second that an optional reply is waited for: for a
     /// machine that is slower than theirs. Pauses stay as they are.
+    ///
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::dialogue::{Player, Verdict};
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// // Written for a fast machine, and played on a slow one.
+    /// let dialogue = "*within 5 ms*\nS: 220\nC: QUIT\nS: 221".parse()?;
+    /// for (factor, verdict) in [(1.0, Verdict::TooLate), (2000.0, Verdict::Met)] {
+    ///     let server = Server::play("S: *pause 60 ms*\nS: 220 hi\nC: QUIT\nS: 221 bye")?;
+    ///     let session = Connect::new("127.0.0.1", server.port()).open()?;
+    ///     let played = Player::new().scale(factor).play(session, &dialogue);
+    ///     assert_eq!(played.outcomes[0].verdict, verdict);
+    ///     drop((played, server.join()));
+    /// }
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn scale(&mut self, factor: f64) -> &mut Self {
         self.factor = factor;
         self
@@ -366,6 +400,24 @@ impl<'a> Player<'a> {
 
     /// Stops at the `*place NAME*` of this name: closes, without QUIT, so that a server sees a client that is gone. Of
     /// this and [`quit_at`](Self::quit_at), the one that was called last counts.
+    ///
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::dialogue::Player;
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// // What becomes of a message whose client goes before its end?
+    /// let server = Server::start()?;
+    /// let dialogue = "S: 220\nC: EHLO x\nS: 250\nC: MAIL FROM:<>\nC: RCPT TO:<a@example.org>\nC: DATA\n\
+    ///                 S: 250\nS: 250\nS: 354\nC: half a message\n*place half*\nC: .\nS: 250";
+    /// let session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// let played = Player::new().drop_at("half").play(session, &dialogue.parse()?).require()?;
+    /// assert!(played.session.is_none());
+    /// assert!(server.messages().is_empty());
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn drop_at(&mut self, place: impl Into<String>) -> &mut Self {
         self.stop = Some((place.into(), Stop::AtOnce));
         self
@@ -408,6 +460,7 @@ impl<'a> Player<'a> {
     }
 }
 
+/// As [`new`](Player::new).
 impl Default for Player<'_> {
     fn default() -> Self {
         Self::new()

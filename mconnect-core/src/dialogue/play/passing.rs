@@ -9,7 +9,8 @@ use crate::dialogue::load::deliver;
 use crate::dialogue::{Directive, Side, Step};
 
 impl Game<'_, '_> {
-    /// Says whether a step is passed over. What a step sends behind the lone dot is sent.
+    /// Says whether a step is passed over. What a step sends behind the lone dot is sent. A pause or a silence within
+    /// the body is passed over, too, since nothing is being said that it would interrupt.
     pub(super) fn passes_over(&mut self, step: &Step) -> bool {
         let is_said = matches!(
             step.directive,

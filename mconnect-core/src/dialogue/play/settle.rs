@@ -59,6 +59,14 @@ impl Game<'_, '_> {
 
     /// Says whether to go on after a step that was not met: as long as the connection lasts, and what follows can mean
     /// what it was meant for.
+    ///
+    /// | what was not met | goes on |
+    /// |---|---|
+    /// | STARTTLS, or a handshake | never: what was to be sent inside TLS goes to nobody |
+    /// | exact bytes | never: nobody knows where the next reply begins |
+    /// | a reply, by its text alone | always: what follows was meant for after this code |
+    /// | a reply, by its code | as `Course` says for a script |
+    /// | anything that came too late, or not at all | never |
     fn goes_on(&mut self, steps: &[Step], result: &StepResult) -> bool {
         let step = &steps[0];
         if (step.side, &step.directive) == (Side::Client, &Directive::StartTls) {

@@ -54,6 +54,7 @@ impl<'a> Game<'a, '_> {
     }
 
     /// Looks at what has come behind the last step, unless another went wrong: then its replies may have gone astray.
+    /// Only what is there already is looked at; nothing is waited for.
     fn look_back(&mut self, last: &Step) {
         if self.outcomes.iter().any(|outcome| outcome.verdict != Verdict::Met) {
             return;
@@ -64,7 +65,8 @@ impl<'a> Game<'a, '_> {
         }
     }
 
-    /// Plays a step, or the lines of a reply, and says whether to go on.
+    /// Plays a step, or the lines of a reply, and says whether to go on. What only sends has no outcome of its own,
+    /// unless it fails.
     fn play(&mut self, steps: &[Step]) -> bool {
         let (step, started) = (&steps[0], Instant::now());
         let result = match (step.side, &step.directive) {
@@ -212,7 +214,8 @@ impl<'a> Game<'a, '_> {
     }
 }
 
-/// Counts the lines of a reply, with those of its alternatives, and with the pauses between them.
+/// Counts the lines of a reply, with those of its alternatives, and with the pauses between them: what is expected as
+/// one.
 fn size_of_expectation(steps: &[Step]) -> usize {
     let (mut size, mut has_ended) = (0, false);
     for (index, step) in steps.iter().enumerate() {

@@ -67,7 +67,8 @@ impl Game<'_> {
         self.judge(step, met, patience)
     }
 
-    /// Makes a deviation of what was not met.
+    /// Makes a deviation of what was not met. Where a silence was expected, a deadline that passes is what meets it,
+    /// and where an end was, a reset.
     pub(super) fn judge(&self, step: &Step, met: Met, patience: Duration) -> Result<(), ServerError> {
         let error = match met {
             Ok(Ok(())) => return Ok(()),
@@ -121,7 +122,7 @@ impl Game<'_> {
         self.said = LineBuffer::new(Limits::default().line);
     }
 
-    /// Expects a whole exchange of AUTH, and grants it.
+    /// Expects a whole exchange of AUTH, and grants it, as a server with this one user would.
     fn expect_proof(&mut self, mechanism: &str, user: &Text, secret: &Text) -> Met {
         let (user, secret) = match (self.values.fill(user), self.values.fill(secret)) {
             (Ok(user), Ok(secret)) => (user, secret),
@@ -184,7 +185,7 @@ impl Game<'_> {
         }
     }
 
-    /// Sees to it that what was taken out of a secret is one from now on.
+    /// Sees to it that what was taken out of a secret is one from now on: a name may stand for the password in an AUTH.
     fn hide_secrets(&mut self, line: &[u8], taken: &[(String, Vec<u8>)]) {
         if taken.is_empty() {
             return;
@@ -229,7 +230,7 @@ impl Game<'_> {
         Ok(if sent == wanted { Ok(()) } else { Err(shown) })
     }
 
-    /// Compares what comes with a file, a block at a time.
+    /// Compares what comes with a file, a block at a time, so that neither is kept whole.
     fn expect_file(&mut self, step: &Step) -> Met {
         let (values, mut same) = (self.values.clone(), Matched::default());
         // What came instead, or why nothing came.

@@ -24,6 +24,10 @@ use crate::protocol::{Limits, LineBuffer, Tracker, Visible};
 use crate::stream::Stream;
 
 /// Plays one session to a client. Whatever comes of it, the connection is closed at the end.
+///
+/// # Errors
+/// The first step that was not met, as [`ServerError::Deviation`]; what the system says where the connection cannot be
+/// used.
 pub(super) fn serve(
     dialogue: &Dialogue,
     session: usize,
@@ -53,7 +57,8 @@ struct Game<'a> {
     values: Values,
     deadlines: Deadlines,
     last_lines: VecDeque<(Side, Vec<u8>)>,
-    /// What the client says is an answer or a body, and no command, until something else is said to it.
+    /// What the client says is an answer or a body, and no command, until something else is said to it: there is no
+    /// keyword in it.
     takes_text: bool,
     /// Follows both sides as a client's does, so that the same counts as a secret.
     tracker: Tracker,
@@ -161,7 +166,8 @@ impl<'a> Game<'a> {
     }
 
     /// Looks at what the client has sent behind the last step, before it hears the last reply: nothing asked for that.
-    /// Where the end is a pause, the end of a direction, or a handshake, it may go on as it likes.
+    /// Where the end is a pause, the end of a direction, or a handshake, it may go on as it likes. It waits a
+    /// millisecond, no longer: what comes after that reply is not looked at.
     fn look_back(&mut self, steps: &[Step]) -> Result<(), ServerError> {
         let last = steps.iter().rfind(|step| step.side != Side::Neither);
         let Some(last) = last.filter(|last| {
@@ -245,7 +251,7 @@ impl<'a> Game<'a> {
         })
     }
 
-    /// Follows what is said.
+    /// Follows what is said, so that the tracker knows whether an answer is due.
     fn follow_said(&mut self, bytes: &[u8]) {
         self.said.extend(bytes);
         while let Some(line) = self.said.next_line() {

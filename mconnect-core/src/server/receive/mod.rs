@@ -198,7 +198,8 @@ impl Receiver<'_> {
 
     /// Returns the refusal of a command before which something else has to come ([RFC 3207, section
     /// 4](https://www.rfc-editor.org/rfc/rfc3207#section-4), [RFC 4954, section
-    /// 6](https://www.rfc-editor.org/rfc/rfc4954#section-6)). The octets behind a BDAT come all the same.
+    /// 6](https://www.rfc-editor.org/rfc/rfc4954#section-6)). The octets behind a BDAT come all the same, so that it is
+    /// not refused here.
     fn demand(&self, verb: &[u8]) -> Option<String> {
         let is_open = matches!(verb, b"EHLO" | b"LHLO" | b"NOOP" | b"QUIT" | b"STARTTLS" | b"BDAT");
         let needs_no_user = is_open || matches!(verb, b"HELO" | b"AUTH" | b"RSET");
@@ -209,7 +210,8 @@ impl Receiver<'_> {
         is_missing.then(|| reply("530 5.7.0 AUTH first"))
     }
 
-    /// Does what the rules say at this stage, or what is usual; that gets the words of a rule that grants.
+    /// Does what the rules say at this stage, or what is usual; that gets the words of a rule that grants, to say them
+    /// in the place of its own.
     fn unless_ruled(
         &mut self,
         stage: Stage,

@@ -218,7 +218,8 @@ impl Receiver<'_> {
     }
 
     /// Ends the transaction: keeps the message, for those recipients for whom it is accepted. `words` are said of a
-    /// message that is not too large.
+    /// message that is not too large. In SMTP there is one reply for all of them, and in LMTP one for each ([RFC 2033,
+    /// section 4.2](https://www.rfc-editor.org/rfc/rfc2033#section-4.2)).
     fn accept(&mut self, content: Vec<u8>, size: usize, words: Option<String>) -> io::Result<Next> {
         let Envelope { sender, mut recipients } = self.envelope.take().unwrap_or_default();
         let too_large = reply("552 5.3.4 the message is too large");
@@ -270,7 +271,7 @@ fn number<T: FromStr>(digits: &[u8]) -> Option<T> {
     std::str::from_utf8(digits).ok()?.parse().ok().filter(|_| digits.iter().all(u8::is_ascii_digit))
 }
 
-/// Takes `FROM:<address> params` apart.
+/// Takes `FROM:<address> params` apart; `None` if it has not that form. What stands in the address is not looked at.
 fn path(rest: &[u8], keyword: &[u8]) -> Option<Path> {
     let (start, rest) = rest.split_at_checked(keyword.len())?;
     let inner = rest.trim_ascii_start().strip_prefix(b"<")?;
