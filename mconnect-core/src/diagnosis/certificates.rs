@@ -11,7 +11,7 @@ use crate::tls_info::{Certificate, Info, Problem};
 
 use Certainty::{Certain, Likely};
 
-/// Returns why a handshake failed, if it did.
+/// Returns why a handshake failed, if it did: what the other side's alert says, or that it spoke no TLS.
 pub(super) fn handshake(record: &Record, facts: &Facts) -> Option<Finding> {
     match &record.error {
         Some(Failed::Tls { failure: Some(failure), source, .. }) => {

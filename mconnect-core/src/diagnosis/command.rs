@@ -24,7 +24,8 @@ pub(super) struct Commands {
 /// ([RFC 5321, section 4.1.1.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.2)).
 #[derive(Debug, Clone, Default)]
 pub(super) struct Form {
-    /// An angle bracket begins it, right behind the colon.
+    /// An angle bracket begins it, right behind the colon; a path with a space before it, which many servers take, is
+    /// irregular.
     pub is_regular: bool,
     /// There are octets beyond ASCII in it.
     pub has_other_letters: bool,
@@ -33,7 +34,8 @@ pub(super) struct Form {
 }
 
 impl Commands {
-    /// Takes bytes that are sent where commands are due, cut anywhere, and returns the commands that end in them.
+    /// Takes bytes that are sent where commands are due, cut anywhere, and returns the commands that end in them. Of a
+    /// line, no more than its beginning is kept, and that until its end.
     pub fn sent(&mut self, bytes: &[u8]) -> Vec<Request> {
         let mut requests = Vec::new();
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {

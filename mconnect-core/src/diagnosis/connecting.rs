@@ -12,7 +12,7 @@ use super::{Cause, Certainty, Facts, Finding, Recognized};
 
 use Certainty::{Certain, Likely, Possible};
 
-/// Returns why no connection came about, if none did.
+/// Returns why no connection came about, if none did: no address, none that was tried, or the failure of the last.
 pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
     if record.connected.is_some() {
         return None;
@@ -97,7 +97,8 @@ fn is_own_name(address: Ipv4Addr, record: &Record) -> bool {
     address != Ipv4Addr::LOCALHOST && record.host.parse::<IpAddr>().is_err()
 }
 
-/// Where the name that was tried is not the one that was written, that is the likelier cause.
+/// Where the name that was tried is not the one that was written, that is the likelier cause: a name without a dot is
+/// meant to be completed, but `mx.example.orgg` is not.
 fn searched<'a>(recognized: Recognized<'a>, record: &Record, facts: &Facts) -> Recognized<'a> {
     let (Some(typed), Some(resolved)) = (&facts.typed_host, &facts.resolved_name) else { return recognized };
     let (typed, resolved) = (typed.trim_end_matches('.'), resolved.trim_end_matches('.'));

@@ -27,7 +27,8 @@ enum End {
     Silent(Duration),
 }
 
-/// Returns what an end before its time tells, if there was one.
+/// Returns what an end before its time tells, if there was one. A handshake that failed without a word of its own
+/// counts as an end of the connection, by the place where it stood.
 pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
     if let Some(Failed::Tls { phase, failure: None, source }) = &record.error {
         return Some(broken_handshake(*phase, source.kind == ErrorKind::TimedOut, &source.text).told(facts));
@@ -168,7 +169,8 @@ fn evidence(end: End, after: Duration) -> String {
     format!("the server {how} the connection after {} s", seconds(after))
 }
 
-/// How long before the end something was.
+/// Returns how long before the end something was; where nothing ended it, the last that was heard or sent stands for
+/// the end.
 fn since(begin: Option<Instant>, record: &Record) -> Duration {
     let end = record.ended.unwrap_or_else(|| record.last_heard.or(record.last_sent).unwrap_or_else(Instant::now));
     begin.map_or(Duration::ZERO, |begin| end.saturating_duration_since(begin))

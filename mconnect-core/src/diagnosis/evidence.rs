@@ -61,15 +61,22 @@ pub struct Evidence(Arc<Mutex<Record>>);
 pub(super) struct Record {
     /// The name that is looked up, and what came of it.
     pub host: String,
+    /// What came of looking the name up.
     pub resolved: Option<Result<Vec<IpAddr>, Failure>>,
+    /// The attempts to connect, in order; of many, the first ones.
     pub attempts: Vec<Attempt>,
+    /// The address that was connected to, and when.
     pub peer: Option<SocketAddr>,
     pub connected: Option<Instant>,
+    /// The phase of the session, as its tracker has it.
     pub phase: Option<Phase>,
+    /// The session is inside TLS.
     pub is_tls: bool,
+    /// What TLS agreed on, and what is wrong with the certificates.
     pub tls: Option<Info>,
     /// Something was sent while the greeting was due.
     pub has_spoken_first: bool,
+    /// This side has ended its sending.
     pub has_half_closed: bool,
     /// Bytes came that nothing is known of.
     pub is_raw: bool,
@@ -78,29 +85,40 @@ pub(super) struct Record {
     pub due: VecDeque<Request>,
     /// The first line that came, or as much as came of it.
     pub first_line: Vec<u8>,
+    /// The greeting, and when it had come.
     pub greeting: Option<Reply>,
     pub greeted: Option<Instant>,
+    /// What the last EHLO offered; nothing any more once TLS has started
+    /// ([RFC 3207, section 4.2](https://www.rfc-editor.org/rfc/rfc3207#section-4.2)).
     pub extensions: Option<Arc<Extensions>>,
+    /// What was granted and still holds: the end of a message, RSET and another EHLO end a transaction.
     pub granted: Requests,
+    /// What was refused, whether or not it was granted afterwards.
     pub refused: Requests,
     /// The first negative replies, but for those that another reply made up for; and the last one.
     pub refusals: Vec<Exchange>,
     pub last: Option<Exchange>,
     /// The last 334's text: some servers say there why they refuse.
     pub challenge: Vec<u8>,
+    /// The reply under way.
     pub unfinished: Option<ReplyBuilder>,
     /// A line began with NUL.
     pub has_nul: bool,
+    /// When something was sent last, and when something came.
     pub last_sent: Option<Instant>,
     pub last_heard: Option<Instant>,
     /// When the connection ended, if this side did not end it.
     pub ended: Option<Instant>,
+    /// TLS was ended without a close_notify.
     pub was_truncated: bool,
     pub error: Option<Failed>,
+    /// The reply that has just come, until it is told what it answers.
     whole: Option<Reply>,
     /// The rest of the reply under way is passed over.
     is_too_long: bool,
+    /// When the attempt to connect under way began.
     attempt_began: Option<Instant>,
+    /// Something was sent, and nothing has come since: the phase that begins now is the doing of this side.
     has_just_sent: bool,
     /// A body or a chunk is under way.
     pub is_in_message: bool,
@@ -150,6 +168,7 @@ pub(super) struct Exchange {
 pub(super) struct Requests(u32);
 
 impl Requests {
+    /// Says whether a request is in it.
     pub fn has(self, request: Request) -> bool {
         self.0 & 1 << request as u32 != 0
     }
@@ -231,6 +250,24 @@ impl Evidence {
 
     /// Says whether anything was refused that no other reply made up for, so that a caller knows whether asking for
     /// [`findings`](Self::findings) is worth what finding facts costs.
+    ///
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::diagnosis::Evidence;
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::play("S: 220 mx\nC: EHLO me\nS: 502 what?\nC: HELO me\nS: 250 mx")?;
+    /// let evidence = Evidence::new();
+    /// let mut session = Connect::new("127.0.0.1", server.port()).observer(evidence.clone()).open()?;
+    /// session.greeting()?;
+    /// session.command("EHLO me")?;
+    /// assert!(evidence.has_refusals());
+    /// session.command("HELO me")?;
+    /// assert!(!evidence.has_refusals(), "HELO makes up for EHLO");
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn has_refusals(&self) -> bool {
         !self.record().refusals.is_empty()
@@ -274,12 +311,31 @@ impl Evidence {
 
     /// Returns what the end of the session tells, whatever was refused before it: for a caller that has shown
     /// [`refusal`](Self::refusal)s as they came.
+    ///
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::diagnosis::{Cause, Evidence, Facts};
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::play("S: 220 mx\nC: VRFY a\nS: 550 5.1.1 no such user\nC: NOOP\nS: *reset*")?;
+    /// let evidence = Evidence::new();
+    /// let mut session = Connect::new("127.0.0.1", server.port()).observer(evidence.clone()).open()?;
+    /// session.greeting()?;
+    /// session.command("VRFY a")?;
+    /// evidence.failed(&session.command("NOOP").unwrap_err());
+    /// let ending = evidence.ending(&Facts::new()).unwrap();
+    /// assert_eq!(ending.cause, Cause::ClosedAtCommand);
+    /// assert!(ending.evidence.starts_with("the server reset the connection after"));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn ending(&self, facts: &Facts) -> Option<Finding> {
         ending(&self.record(), facts)
     }
 
     /// Returns the address that could not be connected to last, if there is no connection: a caller may look on its
-    /// machine for what [`Facts`] can hold about it.
+    /// machine for what [`Facts`] can hold about it, as whether it is its own, or whether another one answers.
     pub fn unreached(&self) -> Option<SocketAddr> {
         let record = self.record();
         let last = record.attempts.last().filter(|last| last.failure.is_some());
@@ -340,7 +396,7 @@ impl Observer for Evidence {
 }
 
 impl Record {
-    /// The port that was connected to, unless the caller says otherwise.
+    /// Returns the port that was connected to, unless the caller says otherwise.
     pub fn port(&self, facts: &Facts) -> Option<u16> {
         let tried = self.attempts.first().map(|attempt| attempt.address.port());
         facts.port.or(self.peer.map(|peer| peer.port())).or(tried)

@@ -99,15 +99,20 @@
 //!
 //! | cause | evidence |
 //! |---|---|
-//! | [ClosedAtOnce](Cause::ClosedAtOnce), [ClosedWaiting](Cause::ClosedWaiting) | closed before the greeting, within a second of connecting, or later |
+//! | [ClosedAtOnce](Cause::ClosedAtOnce) | closed before the greeting, within a second of connecting |
+//! | [ClosedWaiting](Cause::ClosedWaiting) | closed before the greeting, later than that |
 //! | [SilentGreeting](Cause::SilentGreeting) | no octet of a greeting in time |
 //! | [ClosedInGreeting](Cause::ClosedInGreeting) | closed in the middle of it |
-//! | [ClosedInHandshake](Cause::ClosedInHandshake), [SilentHandshake](Cause::SilentHandshake) | of a handshake after STARTTLS |
-//! | [ClosedInTlsFirst](Cause::ClosedInTlsFirst), [SilentTlsFirst](Cause::SilentTlsFirst) | of one before the greeting |
+//! | [ClosedInHandshake](Cause::ClosedInHandshake) | closed in a handshake after STARTTLS |
+//! | [SilentHandshake](Cause::SilentHandshake) | no answer in one |
+//! | [ClosedInTlsFirst](Cause::ClosedInTlsFirst) | closed in a handshake before the greeting |
+//! | [SilentTlsFirst](Cause::SilentTlsFirst) | no answer in one |
 //! | [ClosedAtAuth](Cause::ClosedAtAuth) | closed while a reply to AUTH, or to an answer in it, was due |
 //! | [ClosedInMessage](Cause::ClosedInMessage) | closed before the lone dot was sent |
-//! | [ClosedAfterMessage](Cause::ClosedAfterMessage), [SilentMessage](Cause::SilentMessage) | after it, and before its reply |
-//! | [ClosedAtCommand](Cause::ClosedAtCommand), [SilentCommand](Cause::SilentCommand) | while the reply to another command was due |
+//! | [ClosedAfterMessage](Cause::ClosedAfterMessage) | closed after it, and before its reply: nobody knows whether the message was taken |
+//! | [SilentMessage](Cause::SilentMessage) | no reply to it in time |
+//! | [ClosedAtCommand](Cause::ClosedAtCommand) | closed while the reply to another command was due |
+//! | [SilentCommand](Cause::SilentCommand) | no reply to one in time |
 //! | [ClosedIdle](Cause::ClosedIdle) | closed while none was, a second or more after the last |
 //! | [CutInTls](Cause::CutInTls) | the same, inside TLS without a close_notify |
 //!
@@ -115,7 +120,8 @@
 //!
 //! | cause | evidence |
 //! |---|---|
-//! | [TooManyConnections](Cause::TooManyConnections), [TooManyErrors](Cause::TooManyErrors) | words |
+//! | [TooManyConnections](Cause::TooManyConnections) | words on connections or sessions, from here or in all |
+//! | [TooManyErrors](Cause::TooManyErrors) | words on errors, with 421, 451, 550 or 554: the first of them is the cause |
 //! | [TooFast](Cause::TooFast) | words; X.7.28 |
 //! | [Idle](Cause::Idle) | 421 with words, or 4.4.2 |
 //! | [GoingDown](Cause::GoingDown) | words; 421 with 4.3.2 |
@@ -124,7 +130,8 @@
 //! | [BlockListed](Cause::BlockListed) | names of lists, and words on them or on a reputation |
 //! | [ClientRefused](Cause::ClientRefused) | words on access lists |
 //! | [NoReverseName](Cause::NoReverseName) | words on PTR; X.7.25 |
-//! | [HelloName](Cause::HelloName), [ContainerName](Cause::ContainerName) | words on the name in EHLO, up to RCPT; 504 to EHLO; the name is twelve hexadecimal digits |
+//! | [HelloName](Cause::HelloName) | words on the name in EHLO, at any command up to RCPT; 504 to EHLO; as a guess, another refusal of it |
+//! | [ContainerName](Cause::ContainerName) | the same words, and the name is twelve hexadecimal digits, as containers are called |
 //! | [NoHelloName](Cause::NoHelloName) | 500 or 501 to EHLO or HELO without a name |
 //! | [NoEhlo](Cause::NoEhlo) | 500 or 502 to EHLO |
 //! | [SpokeTooEarly](Cause::SpokeTooEarly) | words; X.5.1 where the client did speak first |
@@ -133,7 +140,8 @@
 //!
 //! | cause | evidence |
 //! |---|---|
-//! | [HelloFirst](Cause::HelloFirst), [MailFirst](Cause::MailFirst) | 503, and what has to come before was not granted |
+//! | [HelloFirst](Cause::HelloFirst) | 503, and neither EHLO nor HELO was granted |
+//! | [MailFirst](Cause::MailFirst) | 503 to RCPT, DATA or BDAT, and no MAIL was granted |
 //! | [RcptFirst](Cause::RcptFirst) | 503 or 554, and no RCPT was granted |
 //! | [NestedMail](Cause::NestedMail) | 503 to MAIL, and one was granted |
 //! | [NoBrackets](Cause::NoBrackets) | the path was sent without an angle bracket right behind the colon |
@@ -141,7 +149,8 @@
 //! | [ParamNotOffered](Cause::ParamNotOffered) | a parameter was given whose extension EHLO did not offer |
 //! | [CommandNotOffered](Cause::CommandNotOffered) | the same of STARTTLS and BDAT |
 //! | [StartTlsTooLate](Cause::StartTlsTooLate) | STARTTLS is refused inside TLS |
-//! | [BareLf](Cause::BareLf), [LineTooLong](Cause::LineTooLong) | words |
+//! | [BareLf](Cause::BareLf) | words on a line that ends with LF alone |
+//! | [LineTooLong](Cause::LineTooLong) | words, with 500, 501, 550, 552 or 554 |
 //!
 //! ## TLS and AUTH
 //!
@@ -156,7 +165,8 @@
 //! | [BadLogin](Cause::BadLogin) | 535; X.7.8 |
 //! | [BadLoginHashed](Cause::BadLoginHashed) | 535 to CRAM-MD5 or DIGEST-MD5, where PLAIN is offered |
 //! | [AccountLocked](Cause::AccountLocked) | words; X.7.13; 525 |
-//! | [TooManyLogins](Cause::TooManyLogins), [AppPassword](Cause::AppPassword) | words |
+//! | [TooManyLogins](Cause::TooManyLogins) | words on failed logins |
+//! | [AppPassword](Cause::AppPassword) | words of providers in a reply to AUTH |
 //! | [LoginsDisabled](Cause::LoginsDisabled) | words; 5.7.139 |
 //! | [LoginServiceDown](Cause::LoginServiceDown) | 4yz to AUTH |
 //! | [NoSuchMechanism](Cause::NoSuchMechanism) | it is not among those that EHLO offered |
@@ -170,21 +180,29 @@
 //! | cause | evidence |
 //! |---|---|
 //! | [Greylisted](Cause::Greylisted) | words; 450 or 451 to RCPT with X.7.1, X.3.2, or, as a guess, with less, unless a login was granted |
-//! | [RelayDenied](Cause::RelayDenied), [RelayDenied25](Cause::RelayDenied25) | words on relaying, where AUTH is offered and was not granted, and elsewhere |
+//! | [RelayDenied](Cause::RelayDenied) | words on relaying, where AUTH is offered and was not granted |
+//! | [RelayDenied25](Cause::RelayDenied25) | words on relaying, elsewhere |
 //! | [PolicyRefused](Cause::PolicyRefused) | X.7.0 or X.7.1 and no words that say more |
 //! | [NoSuchMailbox](Cause::NoSuchMailbox) | words; X.1.1; 550 5.4.1 with "access denied" |
 //! | [RecipientCheck](Cause::RecipientCheck) | words with 450 or 451 |
 //! | [NoSuchDomain](Cause::NoSuchDomain) | words; X.1.2, X.1.10; 521, 556 to RCPT |
 //! | [MailboxFull](Cause::MailboxFull) | words; X.2.2 |
-//! | [MailboxOff](Cause::MailboxOff), [MailboxMoved](Cause::MailboxMoved) | X.2.1; 551, X.1.6 |
+//! | [MailboxOff](Cause::MailboxOff) | X.2.1 with 550, 552 or 554 |
+//! | [MailboxMoved](Cause::MailboxMoved) | 551, or X.1.6 |
 //! | [SenderDomain](Cause::SenderDomain) | words; X.1.8, X.7.27 |
-//! | [SenderCheck](Cause::SenderCheck), [SenderUnknown](Cause::SenderUnknown), [SenderRefused](Cause::SenderRefused) | words on the sender |
-//! | [SenderNotVerified](Cause::SenderNotVerified), [SenderNotOwned](Cause::SenderNotOwned) | words of providers |
+//! | [SenderCheck](Cause::SenderCheck) | words on verifying the sender, by calling back for one |
+//! | [SenderUnknown](Cause::SenderUnknown) | words on a sender that is unknown to the server |
+//! | [SenderRefused](Cause::SenderRefused) | words on access that the sender is denied |
+//! | [SenderNotVerified](Cause::SenderNotVerified) | words of providers that send for verified addresses alone |
+//! | [SenderNotOwned](Cause::SenderNotOwned) | words on a sender that is not that of the login |
 //! | [TooManyRecipients](Cause::TooManyRecipients) | words; X.5.3 |
 //! | [TooLarge](Cause::TooLarge) | words; X.3.4, X.2.3 |
 //! | [ServerFull](Cause::ServerFull) | words; X.3.1 |
-//! | [ServerFault](Cause::ServerFault), [FilterDown](Cause::FilterDown) | words; of the first, 4yz with X.3.0 or X.3.5 as well |
-//! | [Spf](Cause::Spf), [Dkim](Cause::Dkim), [Dmarc](Cause::Dmarc) | the word; X.7.23, X.7.20 to 22, X.7.26; SPF and DKIM together mean DMARC |
+//! | [ServerFault](Cause::ServerFault) | words on its own errors; 4yz with X.3.0 or X.3.5 |
+//! | [FilterDown](Cause::FilterDown) | words on filters, with 421 or 451 |
+//! | [Spf](Cause::Spf) | the word; X.7.23 |
+//! | [Dkim](Cause::Dkim) | the word at the end of a message; X.7.20, X.7.21, X.7.22 there |
+//! | [Dmarc](Cause::Dmarc) | the word, or the other two together; X.7.26 |
 //! | [ContentRefused](Cause::ContentRefused) | words at the end of the message; X.6.0, X.7.0, X.7.1, X.7.7 there |
 //! | [BadHeader](Cause::BadHeader) | words at the end of the message |
 //! | [Utf8NotTaken](Cause::Utf8NotTaken) | a path beyond ASCII without SMTPUTF8; X.6.7 to 9 |
@@ -197,11 +215,20 @@
 //! |---|---|
 //! | [ChainIncomplete](Cause::ChainIncomplete) | one certificate came, of an unknown issuer, that says where that one's is to be had |
 //! | [PrivateAuthority](Cause::PrivateAuthority) | the issuer is unknown otherwise; surely, if its root came, too |
-//! | [SelfSigned](Cause::SelfSigned), [CertificateExpired](Cause::CertificateExpired), [CertificateEarly](Cause::CertificateEarly) | the verdict on the certificates |
-//! | [WrongName](Cause::WrongName), [NameOfAddress](Cause::NameOfAddress), [NoNames](Cause::NoNames) | the same; whether a name or an address was asked for |
-//! | [OtherKey](Cause::OtherKey), [NoTrustStore](Cause::NoTrustStore) | the same |
-//! | [CertificateWanted](Cause::CertificateWanted), [CertificateRefused](Cause::CertificateRefused) | an alert; whether a certificate was given ([`Facts::has_certificate`]) |
-//! | [OldTls](Cause::OldTls), [NothingInCommon](Cause::NothingInCommon), [NameNotServed](Cause::NameNotServed), [TlsFault](Cause::TlsFault) | an alert |
+//! | [SelfSigned](Cause::SelfSigned) | the verdict: nobody but itself signed it |
+//! | [CertificateExpired](Cause::CertificateExpired) | the verdict: its time is over by the clock here |
+//! | [CertificateEarly](Cause::CertificateEarly) | the verdict: its time has not begun by the clock here |
+//! | [WrongName](Cause::WrongName) | the verdict: a name was asked for that is not in it |
+//! | [NameOfAddress](Cause::NameOfAddress) | the verdict: an address was asked for, and is not in it |
+//! | [NoNames](Cause::NoNames) | the verdict: there is no subjectAltName in it |
+//! | [OtherKey](Cause::OtherKey) | the verdict: a key was pinned, and this is another |
+//! | [NoTrustStore](Cause::NoTrustStore) | the verdict: the system has no authorities to trust |
+//! | [CertificateWanted](Cause::CertificateWanted) | an alert that asks for one, where none was given ([`Facts::has_certificate`]) |
+//! | [CertificateRefused](Cause::CertificateRefused) | an alert about one, where one was |
+//! | [OldTls](Cause::OldTls) | the server chose, or asked for, a version that is not spoken here |
+//! | [NothingInCommon](Cause::NothingInCommon) | an alert, or an answer to the handshake, with which nothing can be agreed on |
+//! | [NameNotServed](Cause::NameNotServed) | the alert about a name that is not known |
+//! | [TlsFault](Cause::TlsFault) | the alert about something on the server's own side |
 //! | [NotTls](Cause::NotTls) | what came is no record, and no text |
 //!
 //! # What it does not do
@@ -236,6 +263,28 @@ use evidence::{Exchange, Record};
 /// full stop: how sure, what is wrong, and the advice behind a colon.
 ///
 /// With the feature `json` it serialises, the cause by its [id](Cause::id).
+///
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// use mconnect_core::diagnosis::{Cause, Certainty, Evidence, Facts};
+/// use mconnect_core::{Connect, server::Server};
+///
+/// let server = Server::play("S: 220 mx\nC: EHLO me\nS: 250 mx\nC: MAIL FROM:<a@b.example>\nS: 450 4.1.8 no domain")?;
+/// let evidence = Evidence::new();
+/// let mut session = Connect::new("127.0.0.1", server.port()).observer(evidence.clone()).open()?;
+/// session.greeting()?;
+/// session.command("EHLO me")?;
+/// session.command("MAIL FROM:<a@b.example>")?;
+///
+/// let found = &evidence.findings(&Facts::new())[0];
+/// assert_eq!((found.cause, found.certainty), (Cause::SenderDomain, Certainty::Certain));
+/// assert_eq!(found.what, "the domain of the sender does not exist, or takes no mail");
+/// assert_eq!(found.evidence, "450 4.1.8 no domain");
+/// assert_eq!(found.advice.as_deref(), Some("give a sender whose domain has an MX or an address"));
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "json", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -285,7 +334,8 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Returns what is wrong, the gravest first.
+/// Returns what is wrong, the gravest first: what kept the session from being one, and only if there is no such thing,
+/// what was refused and how it ended. In raw mode nothing is known of either.
 fn findings(record: &Record, facts: &Facts) -> Vec<Finding> {
     let mut all = circumstances(record, facts);
     all.extend(certificates::problems(record, facts));
@@ -350,7 +400,8 @@ impl<'a> Recognized<'a> {
     }
 }
 
-/// Writes the acts that a text names in the caller's words.
+/// Writes the acts that a text names in the caller's words. A `<` that begins no name of one stays: an address may have
+/// it.
 fn with_acts(text: &str, facts: &Facts) -> String {
     let mut parts = text.split('<');
     let mut told = parts.next().unwrap_or_default().to_owned();

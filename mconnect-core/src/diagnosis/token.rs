@@ -12,7 +12,7 @@ pub(super) fn status(challenge: &[u8]) -> Option<String> {
     (status.len() <= LONGEST && !status.is_empty()).then(|| status.to_owned())
 }
 
-/// Decodes base64, whether or not it is padded.
+/// Decodes base64 of either alphabet, whether or not it is padded: providers differ in both.
 fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let (mut bytes, mut bits, mut count) = (Vec::new(), 0_u32, 0);
     let end = text.iter().position(|byte| *byte == b'=').unwrap_or(text.len());

@@ -16,6 +16,15 @@ use crate::protocol::{BodyEncoder, Visible, wipe};
 /// Why a file gives no dialogue.
 ///
 /// The file that is at fault may be one that was included; each variant names it.
+///
+///
+/// ```
+/// use mconnect_core::dialogue::{Dialogue, LoadError};
+///
+/// let error = Dialogue::load("there/is/no/such/file.txt").unwrap_err();
+/// assert!(matches!(error, LoadError::Read { .. }));
+/// assert_eq!(error.to_string(), "cannot read there/is/no/such/file.txt");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {

@@ -321,6 +321,17 @@ impl Dialogue {
 
     /// Returns its steps, in order, with those of the files that [`load`](Self::load) read in the place of each
     /// `*include*`.
+    ///
+    ///
+    /// ```
+    /// use mconnect_core::dialogue::{Dialogue, Side};
+    ///
+    /// let dialogue = Dialogue::parse("S: 220\nC: NOOP\nS: 250\n*within 5 s*\nC: QUIT\nS: 221")?;
+    /// let said: Vec<String> =
+    ///     dialogue.steps().iter().filter(|step| step.side == Side::Client).map(ToString::to_string).collect();
+    /// assert_eq!(said, ["C: NOOP", "C: QUIT"]);
+    /// # Ok::<(), mconnect_core::dialogue::SyntaxError>(())
+    /// ```
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }

@@ -135,6 +135,27 @@ impl Recorder {
 
     /// Returns how many octets [`text`](Self::text) is about to have, so that a caller can choose when to
     /// [take](Self::take) it. It costs no copy of the text.
+    ///
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # use mconnect_core::{Connect, dialogue::Recorder, server::Server};
+    /// # let server = Server::start()?;
+    /// # let recorder = Recorder::new();
+    /// let mut session = Connect::new("127.0.0.1", server.port()).observer(recorder.clone()).open()?;
+    /// session.greeting()?;
+    /// assert_eq!(recorder.size(), recorder.text().len());
+    /// let mut written = String::new();
+    /// for _ in 0..100 {
+    ///     session.command("NOOP")?;
+    ///     if recorder.size() > 1000 {
+    ///         written += &recorder.take();
+    ///     }
+    /// }
+    /// assert!(recorder.size() <= 1000 && written.len() > 1000);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn size(&self) -> usize {
         let record = self.record();
         record.text.len() + record.line.len()

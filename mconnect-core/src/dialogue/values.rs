@@ -110,6 +110,17 @@ impl From<Vec<Part>> for Text {
 impl Values {
     /// Sets the value of a name, in place of one that it had before. Whatever the bytes are, they stand in a text as
     /// they are: a CR LF in a value ends the line that it is in.
+    ///
+    ///
+    /// ```
+    /// use mconnect_core::dialogue::Values;
+    ///
+    /// let mut values = Values::default();
+    /// values.set("host", "mx.example.org");
+    /// values.set("host", b"\xff".to_vec());
+    /// assert_eq!(values.get("host"), Some(&b"\xff"[..]));
+    /// assert_eq!(values.get("other"), None);
+    /// ```
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) {
         let name = name.into();
         self.captured.remove(&name);
@@ -132,6 +143,14 @@ impl Values {
 
     /// Marks a name as secret: its value is shown as `[hidden]`, in whatever text it stands, and whether it is set
     /// before or afterwards.
+    ///
+    ///
+    /// ```
+    /// let mut values = mconnect_core::dialogue::Values::default();
+    /// values.hide("password");
+    /// values.set("password", "pencil");
+    /// assert_eq!(format!("{values:?}"), r#"{"password": "[hidden]"}"#);
+    /// ```
     pub fn hide(&mut self, name: impl Into<String>) {
         self.secrets.insert(name.into());
     }
@@ -141,6 +160,19 @@ impl Values {
     ///
     /// # Errors
     /// The first name that has none.
+    ///
+    ///
+    /// ```
+    /// use mconnect_core::dialogue::{Dialogue, Directive, Values};
+    ///
+    /// let dialogue = Dialogue::parse("C: MAIL FROM:<${sender}> SIZE=${size:-0}")?;
+    /// let Directive::Line(text) = &dialogue.steps()[0].directive else { panic!() };
+    /// let mut values = Values::default();
+    /// assert_eq!(values.fill(text), Err("sender".to_owned()));
+    /// values.set("sender", "a@example.org");
+    /// assert_eq!(values.fill(text), Ok(b"MAIL FROM:<a@example.org> SIZE=0".to_vec()));
+    /// # Ok::<(), mconnect_core::dialogue::SyntaxError>(())
+    /// ```
     pub fn fill(&self, text: &Text) -> Result<Vec<u8>, String> {
         let literal = |part: &Part| if let Part::Literal(bytes) = part { bytes.len() } else { 0 };
         let mut filled = Vec::with_capacity(text.0.iter().map(literal).sum::<usize>() + b"\r\n".len());

@@ -90,7 +90,8 @@ impl Fold {
             Event::Sent(_) | Event::SentSecret(_) => Vec::new(),
             Event::Phase(_) if !is_text(self.phase) => Vec::new(),
             Event::Resolving { .. } => self.close(),
-            Event::Connecting { .. } if !self.is_under_way => self.close(),
+            // An address is not resolved first.
+            Event::Connecting { .. } if !self.is_under_way || self.is_open => self.close(),
             _ => self.flush(),
         }
     }

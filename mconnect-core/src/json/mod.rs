@@ -16,8 +16,8 @@
 //! | [`Extensions`](crate::protocol::Extensions) | an object: `greeting`, `extensions`, `size_limit`, `auth_mechanisms` |
 //! | [`Error`](crate::Error) | an object: `error`, `reason`, `is_temporary`, `is_timeout`, `phase`, and the `reply` or the `tls` that it holds |
 //! | [`tls_info::Info`](crate::tls_info::Info) | an object: `protocol`, `cipher_suite`, `key_exchange`, `name`, `is_verified`, `problems`, `certificates` |
-//! | [`Timings`](crate::Timings) | a list of objects: `stage`, `start_us`, `took_us`, `code`, `count` |
-//! | [`Finding`](crate::diagnosis::Finding) | an object: `cause`, `certainty`, `what`, `evidence`, `advice` |
+//! | [`Timings`] | a list of objects: `stage`, `start_us`, `took_us`, `code`, `count` |
+//! | [`Finding`] | an object: `cause`, `certainty`, `what`, `evidence`, `advice` |
 //! | [`Code`](crate::protocol::Code) | a number |
 //! | [`EnhancedCode`](crate::protocol::EnhancedCode), [`Phase`](crate::protocol::Phase), [`Request`](crate::protocol::Request) | a string: `5.1.1`, `body`, `end_of_data` |
 //!
@@ -192,6 +192,27 @@ impl<F: Fn(&Entry<'_>)> Journal<F> {
 
     /// Tells why the session failed that is under way, or has just ended: an entry for each finding, as
     /// [`Evidence::findings`](crate::diagnosis::Evidence::findings) has them.
+    ///
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::diagnosis::{Evidence, Facts};
+    /// use mconnect_core::json::Journal;
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::play("S: 554 5.7.1 on a block list")?;
+    /// let (told, lines) = std::sync::mpsc::channel();
+    /// let journal = Journal::new(move |entry| told.send(serde_json::to_value(entry).unwrap()).unwrap());
+    /// let evidence = Evidence::new();
+    /// let connect = Connect::new("127.0.0.1", server.port()).observer(journal.clone()).observer(evidence.clone());
+    /// connect.open()?.greeting()?;
+    /// journal.findings(&evidence.findings(&Facts::new()));
+    /// let finding = lines.try_iter().find(|line| line["event"] == "finding").unwrap();
+    /// assert_eq!((&finding["cause"], &finding["certainty"]), (&"block_listed".into(), &"certain".into()));
+    /// # server.join()?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn findings(&self, findings: &[Finding]) {
         let session = self.fold().session;
         self.tell(Instant::now(), session, findings.iter().map(Happening::Finding).collect());
@@ -199,6 +220,27 @@ impl<F: Fn(&Entry<'_>)> Journal<F> {
 
     /// Tells that a session is over, with what came of a reply that has no end; [`end`](Self::end) and the beginning of
     /// another do so by themselves. Where no session is open, nothing is told.
+    ///
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::json::Journal;
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::play("S: 220 hi\nC: NOOP\nS: 250-half a reply\nS> \nS: *close*")?;
+    /// let (told, lines) = std::sync::mpsc::channel();
+    /// let journal = Journal::new(move |entry| told.send(serde_json::to_value(entry).unwrap()).unwrap());
+    /// let mut session = Connect::new("127.0.0.1", server.port()).observer(journal.clone()).open()?;
+    /// session.greeting()?;
+    /// assert!(session.command("NOOP").is_err());
+    /// journal.close();
+    /// let closed = lines.try_iter().last().unwrap();
+    /// assert_eq!((&closed["event"], &closed["by"]), (&"closed".into(), &"server".into()));
+    /// assert_eq!(closed["unfinished"][0]["text"], "half a reply");
+    /// # server.join()?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn close(&self) {
         let mut fold = self.fold();
         let (session, told) = (fold.session, fold.close());
@@ -208,6 +250,28 @@ impl<F: Fn(&Entry<'_>)> Journal<F> {
 
     /// Ends the journal: closes the session that is open, and sums up, with the exit status and the first error, where
     /// there are such. Nothing keeps a journal from going on after it.
+    ///
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::json::{Happening, Journal};
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::start()?;
+    /// let (told, summaries) = std::sync::mpsc::channel();
+    /// let journal = Journal::new(move |entry| {
+    ///     if let Happening::Summary { status, sessions, replies, .. } = entry.happening {
+    ///         told.send((status, sessions, replies)).unwrap();
+    ///     }
+    /// });
+    /// let mut session = Connect::new("127.0.0.1", server.port()).observer(journal.clone()).open()?;
+    /// session.greeting()?;
+    /// session.quit()?;
+    /// journal.end(Some(0), None);
+    /// assert_eq!(summaries.recv()?, (Some(0), 1, 2));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn end(&self, status: Option<u8>, error: Option<&str>) {
         let now = Instant::now();
         let mut fold = self.fold();
@@ -228,6 +292,20 @@ impl<F: Fn(&Entry<'_>)> Journal<F> {
     }
 
     /// Returns where the time went so far, over all sessions.
+    ///
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// use mconnect_core::{Connect, json::Journal};
+    ///
+    /// let journal = Journal::new(|_| {});
+    /// Connect::new("127.0.0.1", server.port()).observer(journal.clone()).open()?.greeting()?;
+    /// let timings = serde_json::to_value(journal.timings())?;
+    /// assert_eq!((&timings[0]["stage"], &timings[1]["code"]), (&"connect".into(), &220.into()));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn timings(&self) -> Timings {
         self.0.timings.clone()
     }

@@ -304,6 +304,23 @@ impl Server {
 
     /// Returns every message accepted so far, in the order in which they were. Nothing is taken by it: the next call
     /// returns them again. A server that plays [again and again](Setup::again_and_again) keeps none.
+    ///
+    ///
+    /// ```
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::start()?;
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.greeting()?;
+    /// session.hello("client.example")?;
+    /// session.pipeline(["MAIL FROM:<>", "RCPT TO:<a@example.org>", "RCPT TO:<later@example.org>"])?;
+    /// session.message("Subject: 1\n\n.one\n".as_bytes())?.require(250)?;
+    ///
+    /// let messages = server.messages();
+    /// assert!(messages[0].sender == "" && messages[0].recipients == ["a@example.org"]);
+    /// assert_eq!(messages[0].content, b"Subject: 1\r\n\r\n.one\r\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn messages(&self) -> Vec<Message> {
         self.shared.state().messages.clone()
     }
@@ -313,6 +330,22 @@ impl Server {
     ///
     /// A session's own thread writes it down, so that what a client has just sent need not be there yet; what was
     /// replied to is.
+    ///
+    ///
+    /// ```
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::start()?;
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.greeting()?;
+    /// session.quit()?;
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.greeting()?;
+    /// session.command("NOOP")?;
+    /// let [first, second] = &server.sessions()[..] else { panic!() };
+    /// assert_eq!((first.commands().join(", "), second.commands().join(", ")), ("QUIT".to_owned(), "NOOP".to_owned()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn sessions(&self) -> Vec<Transcript> {
         self.shared.state().sessions.clone()
     }

@@ -119,6 +119,20 @@ impl Rule {
     /// Holds only for a name, a mechanism, a sender or a recipient like this; at [`Stage::Message`], for messages to
     /// such a recipient. `*` is anything and `?` one character: `*@example.org`. Case does not matter. Only what is
     /// like it is counted.
+    ///
+    ///
+    /// ```
+    /// use mconnect_core::{Connect, server::{Rule, Setup, Stage}};
+    ///
+    /// let refused = Rule::at(Stage::Mail).of("*@EXAMPLE.net").reply("553 5.7.1 not from you");
+    /// let server = Setup::new().rule(refused).start()?;
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.greeting()?;
+    /// session.hello("client.example")?;
+    /// assert_eq!(session.command("MAIL FROM:<a@example.net>")?.code(), 553);
+    /// assert_eq!(session.command("MAIL FROM:<a@example.org>")?.code(), 250);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn of(mut self, pattern: &str) -> Self {
         self.of = Some(pattern.to_owned());
         self
@@ -144,6 +158,21 @@ impl Rule {
     }
 
     /// Holds this time only, counted from 1; with 0, never.
+    ///
+    ///
+    /// ```
+    /// use mconnect_core::{Connect, server::{Rule, Setup, Stage}};
+    ///
+    /// let server = Setup::new().rule(Rule::at(Stage::Hello).nth(2).reply("451 4.3.0 once more")).start()?;
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.greeting()?;
+    /// let mut codes = Vec::new();
+    /// for _ in 0..3 {
+    ///     codes.push(session.command("EHLO client.example")?.code().number());
+    /// }
+    /// assert_eq!(codes, [250, 451, 250]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn nth(mut self, time: usize) -> Self {
         (self.from, self.to) = (time, time);
         self
@@ -177,6 +206,25 @@ impl Rule {
 
     /// Waits for so long first; the replies before it go out before. Times of several rules add up, and what another
     /// rule says is said after them all.
+    ///
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// use mconnect_core::{Connect, server::{Rule, Setup, Stage}};
+    ///
+    /// // A tarpit.
+    /// let slow = Rule::at(Stage::Recipient).wait(Duration::from_millis(20));
+    /// let server = Setup::new().rule(slow).start()?;
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.greeting()?;
+    /// session.hello("client.example")?;
+    /// session.command("MAIL FROM:<>")?;
+    /// let start = Instant::now();
+    /// session.command("RCPT TO:<a@example.org>")?.require(250)?;
+    /// assert!(start.elapsed() >= Duration::from_millis(20));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wait(mut self, time: Duration) -> Self {
         self.wait = time;
         self
@@ -204,6 +252,19 @@ impl Rule {
     }
 
     /// Closes without a word: inside TLS with a close_notify.
+    ///
+    ///
+    /// ```
+    /// use mconnect_core::{Connect, Error, server::{Rule, Setup, Stage}};
+    ///
+    /// let server = Setup::new().rule(Rule::at(Stage::Data).close()).start()?;
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.greeting()?;
+    /// session.hello("client.example")?;
+    /// session.pipeline(["MAIL FROM:<>", "RCPT TO:<a@example.org>"])?;
+    /// assert!(matches!(session.message("hi\n".as_bytes()), Err(Error::Closed { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn close(mut self) -> Self {
         self.act = Act::Close;
         self
@@ -243,6 +304,21 @@ impl Setup {
     }
 
     /// Refuses recipients like this for good, with 550: `*@example.org`, in which `*` is anything.
+    ///
+    ///
+    /// ```
+    /// use mconnect_core::{Connect, server::Setup};
+    ///
+    /// let server = Setup::new().refuse("*@example.net").defer("busy@*").start()?;
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.greeting()?;
+    /// session.hello("client.example")?;
+    /// let recipients = ["RCPT TO:<a@example.net>", "RCPT TO:<busy@example.org>", "RCPT TO:<a@example.org>"];
+    /// let replies = session.pipeline([&["MAIL FROM:<>"][..], &recipients].concat())?;
+    /// let codes: Vec<u16> = replies.iter().skip(1).map(|reply| reply.code().number()).collect();
+    /// assert_eq!(codes, [550, 450, 250]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn refuse(self, recipients: &str) -> Self {
         self.rule(Rule::at(Stage::Recipient).of(recipients).reply(REFUSED))
     }

@@ -220,6 +220,21 @@ impl Setup {
     /// Takes messages of at most so many octets, and never more than 100 MiB. A larger one is refused with 552: at
     /// MAIL, if its SIZE says so ([RFC 1870](https://www.rfc-editor.org/rfc/rfc1870)), and otherwise when it has come.
     /// Behind DATA, the octets are counted as they were sent, with the dots that were stuffed and the lone one.
+    ///
+    ///
+    /// ```
+    /// use mconnect_core::{Connect, server::Setup};
+    ///
+    /// let server = Setup::new().size_limit(10).start()?;
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.greeting()?;
+    /// session.hello("client.example")?;
+    /// assert_eq!(session.extensions().unwrap().size_limit(), Some(10));
+    /// session.pipeline(["MAIL FROM:<>", "RCPT TO:<a@example.org>"])?;
+    /// let answer = session.message("more than ten octets\n".as_bytes())?;
+    /// assert_eq!(answer.reply().code(), 552);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn size_limit(mut self, octets: usize) -> Self {
         self.size_limit = octets.min(LARGEST);
         self

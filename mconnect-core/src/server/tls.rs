@@ -58,6 +58,33 @@ impl Setup {
     /// have to show. Which certificate it shows is not known then, so that
     /// [`Server::certificate`](super::Server::certificate) is `None` and no SCRAM can be bound to it by
     /// `tls-server-end-point`.
+    ///
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use mconnect_core::server::{Identity, Setup};
+    /// use mconnect_core::tls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, pem::PemObject as _};
+    /// use mconnect_core::tls::rustls::{self, ServerConfig};
+    /// use mconnect_core::{Connect, tls};
+    ///
+    /// // A server that speaks TLS 1.2 alone.
+    /// let identity = Identity::self_signed(["localhost"]);
+    /// let provider = Arc::new(rustls::crypto::ring::default_provider());
+    /// let key = PrivatePkcs8KeyDer::from(identity.key().to_vec());
+    /// let chain = CertificateDer::pem_slice_iter(identity.pem().as_bytes()).collect::<Result<Vec<_>, _>>()?;
+    /// let config = ServerConfig::builder_with_provider(provider)
+    ///     .with_protocol_versions(&[&rustls::version::TLS12])?
+    ///     .with_no_client_auth()
+    ///     .with_single_cert(chain, key.into())?;
+    /// let server = Setup::new().tls_with(Arc::new(config)).tls_first().start()?;
+    ///
+    /// let session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// let (session, info) = session.upgrade(&tls::Config::new().insecure())?;
+    /// assert_eq!(info.version, "TLS 1.2");
+    /// # drop(session);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn tls_with(mut self, config: Arc<ServerConfig>) -> Self {
         self.tls = Some(Arc::new(Acceptor { config, certificate: None, truncates: false }));
         self.certificate = None;

@@ -97,6 +97,28 @@ enum Stop {
 
 /// What happens while a dialogue is played, for [`Player::watch`]. Secrets are hidden, and control characters made
 /// visible, so that each can be shown as it is.
+///
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// use mconnect_core::dialogue::{Player, Report};
+/// use mconnect_core::{Connect, server::Server};
+///
+/// let server = Server::start()?;
+/// let mut log = String::new();
+/// let mut player = Player::new();
+/// player.watch(|report| match report {
+///     Report::Sent(line) => log += &format!("> {line}\n"),
+///     Report::Received(line) => log += &format!("< {line}\n"),
+///     Report::Outcome(outcome) => log += &format!("{:?}\n", outcome.verdict),
+///     _ => {}
+/// });
+/// player.play(Connect::new("127.0.0.1", server.port()).open()?, &"S: 220\nC: NOOP\nS: 250".parse()?).require()?;
+/// drop(player);
+/// assert!(log.ends_with("Met\n> NOOP\n< 250 2.0.0 nothing done\nMet\n"), "{log}");
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Report<'a> {
@@ -218,6 +240,19 @@ pub struct Failure(pub Box<Outcome>);
 
 impl Outcome {
     /// Returns what was expected, as the dialogue has it; the lines of a reply are joined by ` / `, and secrets hidden.
+    ///
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::start()?;
+    /// let session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// let played = session.play(&"S: 220\nC: EHLO x\nS: 250-XCOLOUR\nS: 250\nS| 550".parse()?);
+    /// assert_eq!(played.failure().unwrap().expected(), "S: 250-XCOLOUR / S: 250 / S| 550");
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn expected(&self) -> String {
         let steps = self.before.iter().chain([&self.step]);
         let shown = |step: &Step| step.shown(&Tracker::new());
@@ -255,6 +290,22 @@ impl Played {
 
     /// Returns the first outcome that was not as expected. After a player that keeps going, there may be others behind
     /// it in [`outcomes`](Self::outcomes).
+    ///
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::{Connect, dialogue::Verdict, server::Server};
+    ///
+    /// let server = Server::play("S: 220 hi\nC: NOOP\nC: *close*")?;
+    /// let session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// let played = session.play(&"S: 220\nC: NOOP\n*within 20 ms*\nS: 250".parse()?);
+    /// let failure = played.failure().unwrap();
+    /// assert_eq!((failure.step.line, failure.verdict), (4, Verdict::TooLate));
+    /// assert_eq!(failure.got, "nothing in 20ms");
+    /// # drop((played, server.join()));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn failure(&self) -> Option<&Outcome> {
         self.outcomes.iter().find(|outcome| outcome.verdict != Verdict::Met)
     }
@@ -452,6 +503,25 @@ impl<'a> Player<'a> {
 
     /// Plays the client's side of the first session of a dialogue. It returns when the last step is settled, at the
     /// first one that is not met, or at a place where it was to stop; all that was to go out has gone then.
+    ///
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::dialogue::{Dialogue, Player};
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// // The same to each of a few servers, told apart by a value.
+    /// let dialogue = Dialogue::parse("S: 220\nC: EHLO ${name}\nS: 250\nC: QUIT\nS: 221")?;
+    /// let mut player = Player::new();
+    /// for name in ["one.example", "two.example"] {
+    ///     let server = Server::start()?;
+    ///     player.set("name", name);
+    ///     player.play(Connect::new("127.0.0.1", server.port()).open()?, &dialogue).require()?;
+    ///     assert_eq!(server.sessions()[0].commands()[0], format!("EHLO {name}"));
+    /// }
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use = "`require` makes an error of what did not go as expected"]
     pub fn play(&mut self, session: Session, dialogue: &Dialogue) -> Played {
         let mut game = Game::new(self, session);
