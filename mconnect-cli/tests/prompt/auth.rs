@@ -5,8 +5,9 @@ use std::io::Write;
 use std::sync::mpsc::channel;
 
 use super::secure::self_signed;
+use crate::common::folder::Folder;
 use crate::common::keys::{CTRL_C, CTRL_D};
-use crate::common::screen::{Folder, Screen};
+use crate::common::screen::Screen;
 use crate::common::{MCONNECT, Peer, Pty, read_once};
 use mconnect_core::auth::{Mechanism, encode};
 use mconnect_core::server::{Server, Setup};

@@ -2,8 +2,9 @@
 
 use std::fs;
 
+use crate::common::folder::Folder;
 use crate::common::keys::{CTRL_C, CTRL_D};
-use crate::common::screen::{Folder, Screen};
+use crate::common::screen::Screen;
 use mconnect_core::server::Server;
 
 #[test]

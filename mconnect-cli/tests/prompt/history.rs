@@ -3,8 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use crate::common::folder::Folder;
 use crate::common::keys::{CTRL_C, UP, paste};
-use crate::common::screen::{Folder, Screen};
+use crate::common::screen::Screen;
 use mconnect_core::server::Server;
 
 #[test]

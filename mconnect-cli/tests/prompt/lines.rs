@@ -3,8 +3,9 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
+use crate::common::folder::Folder;
 use crate::common::keys::{CTRL_C, CTRL_D, LEFT};
-use crate::common::screen::{Folder, Screen};
+use crate::common::screen::Screen;
 use crate::common::told::Told;
 use crate::common::{MCONNECT, Pty};
 use mconnect_core::server::Server;

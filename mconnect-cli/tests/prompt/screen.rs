@@ -5,9 +5,10 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
+use crate::common::folder::Folder;
 use crate::common::keys::{BACKSPACE, CTRL_A, CTRL_E, CTRL_R, CTRL_U, LEFT, RIGHT, paste};
 use crate::common::pause;
-use crate::common::screen::{Folder, Screen};
+use crate::common::screen::Screen;
 use crate::common::told::Told;
 use mconnect_core::server::Server;
 use nix::sys::signal::Signal;

@@ -4,8 +4,9 @@ use std::fs;
 use std::io::{Read, Write};
 use std::sync::mpsc::{Receiver, channel};
 
+use crate::common::folder::Folder;
 use crate::common::keys::CTRL_C;
-use crate::common::screen::{Folder, Screen};
+use crate::common::screen::Screen;
 use crate::common::{MCONNECT, Peer, Pty, read_once};
 use mconnect_core::server::{Authority, Identity, Server, Setup};
 

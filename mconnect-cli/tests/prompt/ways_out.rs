@@ -4,8 +4,9 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::sync::mpsc::{Receiver, channel};
 
+use crate::common::folder::Folder;
 use crate::common::keys::{CTRL_A, CTRL_C, CTRL_D, CTRL_Z};
-use crate::common::screen::{Folder, Screen};
+use crate::common::screen::Screen;
 use crate::common::told::Told;
 use crate::common::{MCONNECT, PATIENCE, Peer, Pty, read_once};
 use mconnect_core::server::Server;

@@ -242,7 +242,7 @@ fn without_a_prompt_an_answer_that_was_being_typed_is_dropped_unseen() {
 
 #[test]
 fn without_a_prompt_the_escapes_work() {
-    let folder = Folder::new("escapes");
+    let folder = Folder::new();
     let file = folder.write("mail.eml", "Subject: x\n\n.dot\n");
     let script = folder.write("script", "noop\nHELP");
     let server = Server::start().unwrap();
@@ -280,8 +280,8 @@ fn without_a_prompt_the_escapes_work() {
 #[cfg(feature = "tls")]
 #[test]
 fn without_a_prompt_escapes_authenticate_encode_send_a_chunk_and_write_the_session_down() {
-    let folder = Folder::new("escapes-auth");
-    let (file, record) = (folder.write("mail.eml", "Subject: x\r\n"), folder.path("record"));
+    let folder = Folder::new();
+    let (file, record) = (folder.write("mail.eml", "Subject: x\r\n"), folder.file("record"));
     let server = Setup::new().auth([("tim", "pencil")]).start().unwrap();
     let mut pty = Pty::mconnect(server.port(), &["--quiet"]);
     pty.expect("220 ");

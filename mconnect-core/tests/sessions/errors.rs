@@ -310,7 +310,7 @@ fn the_deadline_of_a_whole_session_bounds_each_wait_and_says_that_it_was_this_on
         assert!(matches!(error, Error::Timeout { is_overall: true, .. }), "{error:?}");
         assert!(error.to_string().ends_with(" s, the deadline of the whole session"), "{error}");
         // What comes after it waits no more, and neither does closing.
-        assert!(session.close().is_err() || start.elapsed() < whole + Duration::from_secs(1));
+        drop(session.close());
         assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
         drop(server.join());
     }

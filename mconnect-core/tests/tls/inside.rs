@@ -5,20 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mconnect_core::server::{Identity, Server};
-use mconnect_core::tls::{Config, rustls};
+use mconnect_core::tls::Config;
 use mconnect_core::{Connect, Stream};
 
-use super::due;
+use super::{due, inside_tls};
 use crate::common::driven::Driver;
-use crate::common::peer;
 
 #[test]
 fn replies_that_share_a_record_need_no_further_bytes_on_the_socket() {
     let identity = Identity::self_signed(["127.0.0.1"]);
-    let config = identity.config();
-    let (port, thread) = peer(move |mut stream| {
-        let mut connection = rustls::ServerConnection::new(config).unwrap();
-        let mut tls = rustls::Stream::new(&mut connection, &mut stream);
+    let (port, thread) = inside_tls(identity.config(), |mut tls| {
         // More than a session reads at once, in one write.
         let many = "220-hi\r\n".repeat(20_000) + "220 there\r\n";
         tls.write_all(many.as_bytes()).unwrap();
@@ -42,14 +38,11 @@ fn replies_that_share_a_record_need_no_further_bytes_on_the_socket() {
 #[test]
 fn keys_that_change_underway_disturb_nothing() {
     let identity = Identity::self_signed(["127.0.0.1"]);
-    let config = identity.config();
-    let (port, server) = peer(move |mut stream| {
-        let mut connection = rustls::ServerConnection::new(config).unwrap();
+    let (port, server) = inside_tls(identity.config(), |mut tls| {
         let mut line = [0; 6];
-        rustls::Stream::new(&mut connection, &mut stream).write_all(b"220 hi\r\n").unwrap();
+        tls.write_all(b"220 hi\r\n").unwrap();
         for _ in 0..100 {
-            connection.refresh_traffic_keys().unwrap();
-            let mut tls = rustls::Stream::new(&mut connection, &mut stream);
+            tls.conn.refresh_traffic_keys().unwrap();
             tls.read_exact(&mut line).unwrap();
             assert_eq!(&line, b"NOOP\r\n");
             tls.write_all(b"250 ok\r\n").unwrap();

@@ -19,7 +19,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::thread::{self};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use common::driven::{DRIVERS, Driven, Driver};
@@ -52,6 +52,17 @@ fn upgrade(driver: Driver, identity: &Identity, config: &Config) -> Result<(Driv
 
 fn trusting(authority: &Authority) -> Config {
     Config::new().name("mx.example.org").authorities(authority.pem().as_bytes()).unwrap()
+}
+
+/// A server inside TLS from the first byte on, whose part is played by a closure.
+fn inside_tls<T: Send + 'static>(
+    config: Arc<rustls::ServerConfig>,
+    act: impl FnOnce(rustls::Stream<'_, rustls::ServerConnection, TcpStream>) -> T + Send + 'static,
+) -> (u16, JoinHandle<T>) {
+    peer(move |mut socket| {
+        let mut connection = rustls::ServerConnection::new(config).unwrap();
+        act(rustls::Stream::new(&mut connection, &mut socket))
+    })
 }
 
 fn read_some(stream: &mut TcpStream) -> Vec<u8> {

@@ -10,7 +10,7 @@ use std::net::{Shutdown, TcpStream};
 
 use crate::common::Peer;
 use crate::common::attack::for_each;
-use crate::common::screen::Folder;
+use crate::common::folder::Folder;
 use crate::common::steer::{self, TEXT, TOLD};
 
 use Stage::{Given, Prompt};

@@ -43,7 +43,11 @@ impl<'a> Game<'a, '_> {
         }
         let Some(last) = steps[..at].last() else { return };
         let (started, flushed) = (Instant::now(), self.flush());
-        let result = flushed.err().or_else(|| self.broken.take().map(|error| StepResult::broken(&error)));
+        // Where a reply that was expected came after it, that is what became of what could not be sent.
+        let is_answered =
+            steps[..at].iter().rfind(|step| step.side != Side::Neither).is_some_and(|step| step.side == Side::Server);
+        let broken = self.broken.take().filter(|_| !is_answered);
+        let result = flushed.err().or_else(|| broken.map(|error| StepResult::broken(&error)));
         match result.or_else(|| self.in_time().err()) {
             Some(result) => {
                 let shown = self.step_shown(last, 0);
