@@ -6,11 +6,10 @@
 
 mod common;
 
-use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use common::attack::{end_of, start};
-use common::{MCONNECT, Pty, feed, out};
+use common::{MCONNECT, Pty, feed, out, pause};
 use mconnect_core::server::{Server, Setup};
 use nix::sys::signal::Signal;
 
@@ -43,8 +42,7 @@ fn signals_at_random_moments(count: u32) {
             Pty::start_with(MCONNECT, &[way, &["-p", port.as_str(), "127.0.0.1"][..]].concat(), &[("TERM", term)]);
         let typed: Vec<&str> = (0..random.below(6)).map(|_| *random.one_of(&keys)).collect();
         pty.send(typed.concat());
-        // The moment is what is tried here; nothing is waited for.
-        thread::sleep(Duration::from_micros(random.below(60_000)));
+        pause(Duration::from_micros(random.below(60_000)));
         pty.signal(*signal);
         let told = || format!("number {number}, seed {}: {way:?} {term} {typed:?} {signal}", random.seed);
         println!("{}", told());

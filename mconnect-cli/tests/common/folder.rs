@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, ChildStdout};
 
 use tempfile::TempDir;
@@ -12,21 +13,35 @@ use super::tool;
 pub struct Folder(TempDir);
 
 impl Folder {
-    pub fn new(name: &str) -> Self {
-        Self(TempDir::with_prefix(name).unwrap())
+    pub fn new() -> Self {
+        Self(TempDir::new().unwrap())
     }
 
-    pub fn path(&self, name: &str) -> String {
-        self.0.path().join(name).to_str().unwrap().to_owned()
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn text(&self) -> &str {
+        self.path().to_str().unwrap()
+    }
+
+    /// Returns the name of a file in it.
+    pub fn file(&self, name: &str) -> String {
+        self.path().join(name).to_str().unwrap().to_owned()
     }
 
     pub fn write(&self, name: &str, text: &str) -> String {
-        fs::write(self.path(name), text).unwrap();
-        self.path(name)
+        fs::write(self.file(name), text).unwrap();
+        self.file(name)
     }
 
     pub fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap()
+        fs::read_to_string(self.file(name)).unwrap()
+    }
+
+    /// Returns the history of a prompt that keeps it here; empty, if there is none.
+    pub fn history(&self) -> String {
+        fs::read_to_string(self.path().join("mconnect/history")).unwrap_or_default()
     }
 }
 

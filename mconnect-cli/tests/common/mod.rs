@@ -143,6 +143,22 @@ pub fn read_once(stream: &mut TcpStream) -> Vec<u8> {
     buffer
 }
 
+/// Waits until this is so, which nothing tells of; otherwise it is told.
+#[track_caller]
+pub fn until(patience: Duration, mut is_so: impl FnMut() -> bool, told: impl Fn() -> String) {
+    let deadline = Instant::now() + patience;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{}", told());
+        thread::yield_now();
+    }
+}
+
+/// Lets time pass, where the time is what is tried: the pace of a typist or of a server, or a moment at random. Whatever
+/// waits for something waits for that.
+pub fn pause(time: Duration) {
+    thread::sleep(time);
+}
+
 /// The tool on a pseudo-terminal of its own.
 pub struct Pty {
     pub child: Child,
@@ -292,11 +308,8 @@ impl Pty {
     /// Waits until the terminal's settings are so.
     #[track_caller]
     pub fn expect_settings(&self, are_so: impl Fn(&Termios) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !are_so(&self.settings()) {
-            assert!(Instant::now() < deadline, "the settings do not change; screen:\n{}", self.screen());
-            thread::yield_now();
-        }
+        let told = || format!("the settings do not change; screen:\n{}", self.screen());
+        until(PATIENCE, || are_so(&self.settings()), told);
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -306,14 +319,11 @@ impl Pty {
     /// Waits for the end of the program: its exit status, or its signal as a negative number.
     #[track_caller]
     pub fn wait(&mut self) -> i32 {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code().unwrap_or_else(|| -status.signal().unwrap());
-            }
-            assert!(Instant::now() < deadline, "it does not end; screen:\n{}", self.screen());
-            thread::yield_now();
-        }
+        let (child, screen) = (&mut self.child, &self.screen);
+        let told = || format!("it does not end; screen:\n{}", screen.0.lock().unwrap().escape_ascii());
+        until(PATIENCE, || child.try_wait().unwrap().is_some(), told);
+        let status = child.wait().unwrap();
+        status.code().unwrap_or_else(|| -status.signal().unwrap())
     }
 }
 

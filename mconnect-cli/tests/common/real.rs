@@ -7,9 +7,9 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::{self, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::{MCONNECT, Pty};
+use super::{MCONNECT, Pty, until};
 
 /// What is different about a server.
 pub struct Kind {
@@ -81,6 +81,20 @@ pub struct RealServer {
     pub dir: PathBuf,
 }
 
+/// What is tried, in words, and how.
+pub type Topic = (&'static str, fn(&RealServer));
+
+impl Kind {
+    /// Starts such a server, and tries all of this with it.
+    pub fn serves(self, topics: &[Topic]) {
+        let server = RealServer::start(self);
+        for (topic, check) in topics {
+            println!("{}: {topic}", server.kind.name);
+            check(&server);
+        }
+    }
+}
+
 impl RealServer {
     pub fn start(kind: Kind) -> Self {
         // Both are held until both are known: they are not the same.
@@ -109,10 +123,7 @@ impl RealServer {
     #[track_caller]
     pub fn must_store(&self, copies: usize, content: impl AsRef<[u8]>) {
         let content = content.as_ref();
-        let deadline = Instant::now() + PATIENCE;
-        while self.stored().len() < copies && Instant::now() < deadline {
-            thread::sleep(LOOK_AGAIN);
-        }
+        until(PATIENCE, || self.stored().len() >= copies, || format!("{} stores fewer", self.kind.name));
         let stored = self.stored();
         assert_eq!(stored.len(), copies, "{} stored another number of messages", self.kind.name);
         for path in stored {
@@ -276,6 +287,5 @@ pub fn message(text: &str) -> String {
 
 pub const EHLO: &str = "EHLO client.example\n";
 pub const PATIENCE: Duration = Duration::from_secs(60);
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// Servers put their own header fields above it.
 const FIRST_FIELD: &str = "Comments: from";

@@ -1,14 +1,12 @@
 //! The prompt on a pseudo-terminal, as a terminal emulator shows it.
 
-use std::fs;
-use std::path::Path;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use tempfile::TempDir;
 
 use super::keys::CTRL_C;
 use super::told::Told;
-use super::{MCONNECT, Pty};
+use super::{MCONNECT, Pty, pause};
 
 /// The tool at a prompt, and what an emulator shows of it.
 pub struct Screen {
@@ -130,6 +128,14 @@ impl Screen {
         self.pty.send(keys);
     }
 
+    /// Types bytes one by one, as fast as this.
+    pub fn type_apart(&mut self, bytes: &[u8], pace: Duration) {
+        for byte in bytes {
+            self.send([*byte]);
+            pause(pace);
+        }
+    }
+
     #[track_caller]
     pub fn wait(&mut self) -> i32 {
         let status = self.pty.wait();
@@ -142,26 +148,5 @@ impl Screen {
     pub fn interrupt(&mut self) {
         self.send(CTRL_C);
         assert_eq!(self.wait(), -(Signal::SIGINT as i32));
-    }
-}
-
-/// A folder of its own, gone when dropped.
-pub struct Folder(TempDir);
-
-impl Folder {
-    pub fn new() -> Self {
-        Self(TempDir::new().unwrap())
-    }
-
-    pub fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    pub fn text(&self) -> &str {
-        self.path().to_str().unwrap()
-    }
-
-    pub fn history(&self) -> String {
-        fs::read_to_string(self.path().join("mconnect/history")).unwrap_or_default()
     }
 }

@@ -37,10 +37,10 @@ impl Scripted {
     }
 
     /// Does so after a while, in which something may be typed ahead.
-    pub fn start_after(request: Request, code: Code, pause: Duration) -> Self {
+    pub fn start_after(request: Request, code: Code, time: Duration) -> Self {
         let (told, seen) = channel();
         let peer = Peer::start(move |stream| {
-            let _ = told.send(serve(&stream, request, code, pause));
+            let _ = told.send(serve(&stream, request, code, time));
             Vec::new()
         });
         Self { port: peer.port, peer, seen }
@@ -99,12 +99,12 @@ const KNOWN: [Request; 9] = [
     Request::Quit,
 ];
 
-fn serve(stream: &TcpStream, request: Request, code: Code, pause: Duration) -> Seen {
+fn serve(stream: &TcpStream, request: Request, code: Code, time: Duration) -> Seen {
     let (mut reader, mut seen, mut odd) = (BufReader::new(stream), Seen::default(), Some(code));
     let mut reply = |asked: Request, usual: u16| {
         let number = match asked == request {
             true => odd.take().map_or(usual, |code| {
-                std::thread::sleep(pause);
+                super::pause(time);
                 code.number()
             }),
             false => usual,

@@ -16,7 +16,7 @@ const BAD: &str = "S: 220\nC: NOOP\nS: 550\nC: QUIT\nS: 252\n";
 
 #[test]
 fn a_dialogue_is_played_and_shown_as_it_runs() {
-    let (folder, server) = (Folder::new("play"), Server::start().unwrap());
+    let (folder, server) = (Folder::new(), Server::start().unwrap());
     let file = folder.write("a.txt", GOOD);
     let output = talk(server.port(), &["--play", &file], "");
     assert_status(&output, 0);
@@ -32,7 +32,7 @@ fn a_dialogue_is_played_and_shown_as_it_runs() {
 
 #[test]
 fn what_is_not_met_is_told_and_the_status_is_1() {
-    let (folder, server) = (Folder::new("unmet"), Server::start().unwrap());
+    let (folder, server) = (Folder::new(), Server::start().unwrap());
     let file = folder.write("a.txt", BAD);
     let output = talk(server.port(), &["--quiet", "--play", &file], "");
     assert_status(&output, 1);
@@ -47,9 +47,9 @@ fn what_is_not_met_is_told_and_the_status_is_1() {
 
 #[test]
 fn a_file_that_is_played_is_not_written_over_and_none_is_written_twice() {
-    let folder = Folder::new("overwritten");
-    let (played, new) = (folder.write("a.txt", GOOD), folder.path("new.txt"));
-    let other = folder.path("link.txt");
+    let folder = Folder::new();
+    let (played, new) = (folder.write("a.txt", GOOD), folder.file("new.txt"));
+    let other = folder.file("link.txt");
     std::os::unix::fs::symlink(&played, &other).unwrap();
     for (option, written) in [("--record", &played), ("--junit", &played), ("--record", &other), ("--junit", &other)] {
         let output = run(&["--demo", "--play", &played, option, written], "");
@@ -73,7 +73,7 @@ fn a_file_that_is_played_is_not_written_over_and_none_is_written_twice() {
 
 #[test]
 fn statuses_tell_what_was_wrong() {
-    let folder = Folder::new("statuses");
+    let folder = Folder::new();
     let (bad, good) = (folder.write("bad.txt", "S: 220\nnonsense"), folder.write("good.txt", GOOD));
     let output = run(&["--play", &bad, "127.0.0.1"], "");
     assert_status(&output, 65);
@@ -106,9 +106,9 @@ fn statuses_tell_what_was_wrong() {
 
 #[test]
 fn tap_and_junit_have_every_session() {
-    let (folder, server) = (Folder::new("tap"), Server::start().unwrap());
+    let (folder, server) = (Folder::new(), Server::start().unwrap());
     let good = folder.write("good.txt", &format!("{GOOD}*next session*\n{GOOD}"));
-    let (bad, xml) = (folder.write("bad.txt", BAD), folder.path("out.xml"));
+    let (bad, xml) = (folder.write("bad.txt", BAD), folder.file("out.xml"));
     let args = ["--quiet", "--tap", "--junit", &xml, "--play", &good, "--play", &bad, "--repeat", "2"];
     let output = talk(server.port(), &args, "");
     assert_status(&output, 1);
@@ -124,7 +124,7 @@ fn tap_and_junit_have_every_session() {
 
 #[test]
 fn values_and_places_are_given_by_options() {
-    let (folder, server) = (Folder::new("values"), Server::start().unwrap());
+    let (folder, server) = (Folder::new(), Server::start().unwrap());
     let file = folder.write("a.txt", "S: 220\nC: RCPT TO:<${who}>\n*place asked*\nS: 503\nC: never");
     let args = ["--play", &file, "--set", "who=a=b", "--quit-at", "asked"];
     let output = talk(server.port(), &args, "");
@@ -136,7 +136,7 @@ fn values_and_places_are_given_by_options() {
 
 #[test]
 fn a_value_comes_from_an_option_else_from_the_environment_else_it_is_the_default() {
-    let (folder, server) = (Folder::new("environment"), Server::start().unwrap());
+    let (folder, server) = (Folder::new(), Server::start().unwrap());
     let file = folder.write("a.txt", "*secret hush*\nS: 220\nC: VRFY ${who:-nobody}\nS: 252\nC: VRFY ${hush}\nS: 252");
     let port = server.port().to_string();
     for (set, variable, who) in
@@ -161,7 +161,7 @@ fn a_value_comes_from_an_option_else_from_the_environment_else_it_is_the_default
 
 #[test]
 fn deadlines_are_scaled_on_both_sides() {
-    let folder = Folder::new("scale");
+    let folder = Folder::new();
     // What the server says after 400 ms comes in time only if the deadline of 20 ms is stretched.
     let slow = folder.write("slow.txt", "S: *pause 400 ms*\nS: 220 hi\nC: *close*");
     let hurried = folder.write("hurried.txt", "*within 20 ms*\nS: 220\nC: *pause 400 ms*\nC: *close*");
@@ -183,14 +183,14 @@ fn deadlines_are_scaled_on_both_sides() {
 
 #[test]
 fn a_record_of_a_piped_session_plays() {
-    let (folder, server) = (Folder::new("record"), Server::start().unwrap());
-    let file = folder.path("talk.txt");
+    let (folder, server) = (Folder::new(), Server::start().unwrap());
+    let file = folder.file("talk.txt");
     let script = "EHLO x\nMAIL FROM:<>\nRCPT TO:<refused@x>\nRCPT TO:<a@x>\nDATA\nSubject: x\n\nhi\n.\nQUIT\n";
     let output = talk(server.port(), &["--record", &file], script);
     assert_status(&output, 0);
     let text = folder.read("talk.txt");
     assert!(text.contains("C: RCPT TO:<refused@x>\n# 550 5.1.1 no such mailbox here\nS: 550\n"), "{text}");
-    let again = folder.path("again.txt");
+    let again = folder.file("again.txt");
     let output = talk(server.port(), &["--play", &file, "--record", &again], "");
     assert_status(&output, 0);
     assert_eq!(folder.read("again.txt"), text);
@@ -201,7 +201,7 @@ fn a_record_of_a_piped_session_plays() {
 
 #[test]
 fn a_server_that_cannot_say_where_it_is_tells_why() {
-    let folder = Folder::new("unsaid");
+    let folder = Folder::new();
     let file = folder.write("a.txt", GOOD);
     let output = run(&["--serve", &file, "--port-file", "/nonexistent/x"], "");
     assert_status(&output, 74);
@@ -217,10 +217,10 @@ fn a_server_that_cannot_say_where_it_is_tells_why() {
 
 #[test]
 fn a_client_is_judged_by_what_it_does() {
-    let folder = Folder::new("serve");
+    let folder = Folder::new();
     let file =
         folder.write("a.txt", "S: 220 hi\nC: QUIT\nS: 221 bye\n*next session*\nS: 220 again\nC: QUIT\nS: 221 bye");
-    let port_file = folder.path("port");
+    let port_file = folder.file("port");
     for (second, status) in [("QUIT\n", 0), ("RSET\n", 1)] {
         let (child, port, _out) = serve(&["--serve", &file, "--once", "--port-file", &port_file]);
         assert_eq!(folder.read("port"), format!("{port}\n"));
@@ -251,7 +251,7 @@ fn a_client_is_judged_by_what_it_does() {
 
 #[test]
 fn no_client_is_another_status_than_a_deviating_one() {
-    let folder = Folder::new("nobody");
+    let folder = Folder::new();
     let file = folder.write("a.txt", "S: 220 hi");
     let output = run(&["--serve", &file, "--once", "--timeout", "0.02"], "");
     assert_status(&output, 75);
@@ -260,7 +260,7 @@ fn no_client_is_another_status_than_a_deviating_one() {
 
 #[test]
 fn a_dialogue_is_served_again_and_again() {
-    let folder = Folder::new("again");
+    let folder = Folder::new();
     let file = folder.write("a.txt", GOOD.replace("S: 220", "S: 220 x").as_str());
     let (mut child, port, _out) = serve(&["--serve", &file]);
     for _ in 0..3 {
@@ -273,7 +273,7 @@ fn a_dialogue_is_served_again_and_again() {
 
 #[test]
 fn clients_are_served_side_by_side_and_after_the_last_session_comes_the_first() {
-    let folder = Folder::new("side-by-side");
+    let folder = Folder::new();
     let file = folder.write("a.txt", "S: 220 one\nC: QUIT\nS: 221\n*next session*\nS: 220 two\nC: QUIT\nS: 221\n");
     let (mut child, port, _out) = serve(&["--serve", &file]);
     let open = || Connect::new("127.0.0.1", port.parse().unwrap()).open().unwrap();
@@ -298,7 +298,7 @@ fn clients_are_served_side_by_side_and_after_the_last_session_comes_the_first() 
 
 #[test]
 fn no_more_than_two_hundred_clients_are_served_at_once_and_the_others_wait() {
-    let folder = Folder::new("crowd");
+    let folder = Folder::new();
     let file = folder.write("a.txt", "S: 220 hi\nC: QUIT\nS: 221 bye\n");
     let (mut child, port, _out) = serve(&["--serve", &file, "--scale", "6"]);
     let connect = || Connect::new("127.0.0.1", port.parse().unwrap());
@@ -354,8 +354,8 @@ fn a_trace_tells_names_tls_and_raw_bytes_too() {
 
 #[test]
 fn a_secret_of_a_dialogue_is_nowhere() {
-    let (folder, server) = (Folder::new("secret"), Server::start().unwrap());
-    let (record, xml) = (folder.path("record.txt"), folder.path("out.xml"));
+    let (folder, server) = (Folder::new(), Server::start().unwrap());
+    let (record, xml) = (folder.file("record.txt"), folder.file("out.xml"));
     let dialogue = "*secret word*\nS: 220\nC: XLOGIN ${word}, and more\nS: 500\nC: NOOP\nS: 555\nC: QUIT\nS: 221\n";
     let options = ["--trace", "--record", &record, "--junit", &xml, "--set", "word=hush", "--keep-going"];
     for form in ["--timestamps", "--json", "--tap"] {
@@ -369,8 +369,8 @@ fn a_secret_of_a_dialogue_is_nowhere() {
 
 #[test]
 fn a_secret_that_the_server_repeats_is_not_told_either() {
-    let folder = Folder::new("repeated");
-    let record = folder.path("record.txt");
+    let folder = Folder::new();
+    let record = folder.file("record.txt");
     let theirs = "S: 220 hi\nC: XLOGIN hush\nS: 550-no hush here\nS: 550 5.7.1 <hush>\nC: QUIT\nS: 221 bye";
     let ours = "*secret word*\nS: 220\nC: XLOGIN ${word}\nS: 550\nC: QUIT\nS: 221\n";
     for form in ["--timestamps", "--json"] {
@@ -387,7 +387,7 @@ fn a_secret_that_the_server_repeats_is_not_told_either() {
 
 #[test]
 fn of_many_sessions_each_is_named_and_the_failed_ones_are_counted() {
-    let (folder, server) = (Folder::new("many"), Server::start().unwrap());
+    let (folder, server) = (Folder::new(), Server::start().unwrap());
     let (good, bad) = (folder.write("good.txt", GOOD), folder.write("bad.txt", BAD));
     let output = talk(server.port(), &["--play", &good, "--play", &bad, "--repeat", "2"], "");
     assert_status(&output, 1);
@@ -403,9 +403,9 @@ fn of_many_sessions_each_is_named_and_the_failed_ones_are_counted() {
 
 #[test]
 fn the_transcript_of_a_failed_step_has_its_command_however_long_the_reply() {
-    let (folder, server) = (Folder::new("transcript"), Server::start().unwrap());
+    let (folder, server) = (Folder::new(), Server::start().unwrap());
     let help = "S: 220\nC: HELP\nS: 999\n";
-    let xml = folder.path("out.xml");
+    let xml = folder.file("out.xml");
     let output = talk(server.port(), &["--tap", "--junit", &xml, "--play", "-"], help);
     assert_status(&output, 1);
     for told in [out(&output), folder.read("out.xml")] {
@@ -417,10 +417,10 @@ fn the_transcript_of_a_failed_step_has_its_command_however_long_the_reply() {
 
 #[test]
 fn a_server_is_bound_where_it_is_told() {
-    let (folder, free) = (Folder::new("bound"), std::net::TcpListener::bind("127.0.0.2:0").unwrap());
+    let (folder, free) = (Folder::new(), std::net::TcpListener::bind("127.0.0.2:0").unwrap());
     let port = free.local_addr().unwrap().port().to_string();
     drop(free);
-    let (file, told) = (folder.write("a.txt", "S: 220 hi\nC: QUIT\nS: 221 bye\n"), folder.path("port"));
+    let (file, told) = (folder.write("a.txt", "S: 220 hi\nC: QUIT\nS: 221 bye\n"), folder.file("port"));
     let args = ["--serve", &file, "--once", "--bind", "127.0.0.2", "-p", &port, "--port-file", &told];
     let mut child = tool(&args).spawn().unwrap();
     let (mut line, mut stdout) = (String::new(), BufReader::new(child.stdout.take().unwrap()));

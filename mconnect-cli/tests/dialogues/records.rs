@@ -4,7 +4,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 
-use crate::common::screen::{Folder, Screen};
+use crate::common::folder::Folder;
+use crate::common::screen::Screen;
 use crate::common::{MCONNECT, Pty, assert_status, err, out, talk, tool};
 use mconnect_core::server::{Server, Setup};
 

@@ -15,7 +15,7 @@ const SECURE: &str = "S: 220\nC: *starttls*\nC: EHLO x\nS: 250-AUTH\nS: 250\n\
 
 #[test]
 fn a_dialogue_is_played_inside_tls_by_the_options_that_say_whom_to_trust() {
-    let (folder, (identity, server)) = (Folder::new("secure-play"), secured());
+    let (folder, (identity, server)) = (Folder::new(), secured());
     let (file, ca) = (folder.write("a.txt", SECURE), folder.write("ca.pem", &identity.pem()));
     let pin = identity.key_fingerprint().to_string();
     for options in [["--cafile", ca.as_str()].as_slice(), &["--pin", &pin], &["-k"]] {
@@ -40,7 +40,7 @@ fn a_dialogue_is_played_inside_tls_by_the_options_that_say_whom_to_trust() {
 
 #[test]
 fn tls_from_the_first_byte_is_a_step_or_an_option() {
-    let (folder, identity) = (Folder::new("secure-first"), Identity::self_signed(["127.0.0.1"]));
+    let (folder, identity) = (Folder::new(), Identity::self_signed(["127.0.0.1"]));
     let server = Setup::new().tls(&identity).tls_first().start().unwrap();
     let ca = folder.write("ca.pem", &identity.pem());
     for (text, options) in [("C: *tls*\nS: 220\nC: QUIT\nS: 221", &[][..]), ("S: 220\nC: QUIT\nS: 221", &["--tls"])] {
@@ -55,9 +55,9 @@ fn tls_from_the_first_byte_is_a_step_or_an_option() {
 
 #[test]
 fn what_tls_from_the_first_byte_came_to_is_told_before_a_dialogue_as_before_other_sessions() {
-    let (folder, identity) = (Folder::new("secure-told"), Identity::self_signed(["127.0.0.1"]));
+    let (folder, identity) = (Folder::new(), Identity::self_signed(["127.0.0.1"]));
     let server = Setup::new().tls(&identity).tls_first().start().unwrap();
-    let (file, chain) = (folder.write("a.txt", "S: 220\nC: QUIT\nS: 221"), folder.path("chain.pem"));
+    let (file, chain) = (folder.write("a.txt", "S: 220\nC: QUIT\nS: 221"), folder.file("chain.pem"));
     let options = ["--tls", "--tls-verbose", "--save-chain", &chain, "--play", &file];
     let output = talk(server.port(), &options, "");
     assert_status(&output, 76);
@@ -71,9 +71,9 @@ fn what_tls_from_the_first_byte_came_to_is_told_before_a_dialogue_as_before_othe
 
 #[test]
 fn a_server_shows_a_certificate_that_it_makes_and_tells_or_one_that_is_given() {
-    let folder = Folder::new("secure-serve");
+    let folder = Folder::new();
     let file = folder.write("a.txt", &SECURE.replace("S: 250-AUTH", "S: 250-x"));
-    let chain = folder.path("chain.pem");
+    let chain = folder.file("chain.pem");
     let (child, port, _out) = serve(&["--serve", &file, "--once", "--save-chain", &chain]);
     let played = folder.write("b.txt", &SECURE.replace("S: 250-AUTH\n", ""));
     let output = run(&["--play", &played, "-p", &port, "--cafile", &chain, "--tls-name", "localhost", "127.0.0.1"], "");
@@ -91,7 +91,7 @@ fn a_server_shows_a_certificate_that_it_makes_and_tells_or_one_that_is_given() {
 
 #[test]
 fn a_client_that_does_not_prove_itself_deviates() {
-    let folder = Folder::new("secure-deviate");
+    let folder = Folder::new();
     let file = folder.write("a.txt", "S: 220 x\nC: *authenticate PLAIN tim pencil*");
     let (child, port, _out) = serve(&["--serve", &file, "--once"]);
     let wrong = folder.write("b.txt", "S: 220\nC: *authenticate PLAIN tim pen*");
@@ -107,8 +107,8 @@ fn a_client_that_does_not_prove_itself_deviates() {
 
 #[test]
 fn a_recorded_session_with_tls_and_a_challenge_plays_again() {
-    let (folder, (identity, server)) = (Folder::new("secure-record"), secured());
-    let (ca, file) = (folder.write("ca.pem", &identity.pem()), folder.path("talk.txt"));
+    let (folder, (identity, server)) = (Folder::new(), secured());
+    let (ca, file) = (folder.write("ca.pem", &identity.pem()), folder.file("talk.txt"));
     let port = server.port().to_string();
     let args =
         ["--cafile", &ca, "--starttls", "--auth", "tim:SCRAM-SHA-256", "--record", &file, "-p", &port, "127.0.0.1"];

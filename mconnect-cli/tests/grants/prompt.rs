@@ -1,7 +1,8 @@
 //! At the prompt, nothing goes on that was not granted: what was pasted or typed for after it.
 
+use crate::common::folder::Folder;
 use crate::common::keys::{CTRL_C, CTRL_D, paste};
-use crate::common::screen::{Folder, Screen};
+use crate::common::screen::Screen;
 use crate::common::told::Told;
 
 const SECRET: &str = "c2VjcmV0";

@@ -12,7 +12,7 @@ use mconnect_core::server::Server;
 use mconnect_core::{Connect, Error, Timeouts};
 
 use crate::common::attack::for_each;
-use crate::common::screen::Folder;
+use crate::common::folder::Folder;
 use crate::common::scripted::{BOSS, SECRET, Scripted, Seen, script_of};
 use crate::common::{assert_status, complaints, err, feed, out, run, talk, tool};
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use mconnect_core::protocol::{Code, Meaning, Request};
 
 use crate::common::attack::for_each;
-use crate::common::screen::Folder;
+use crate::common::folder::Folder;
 use crate::common::scripted::{BOSS, SECRET, Scripted, script_of};
 use crate::common::{MCONNECT, PATIENCE, Pty};
 

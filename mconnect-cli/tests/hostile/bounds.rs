@@ -30,8 +30,8 @@ fn replies_to_ehlo_of_sixty_mebioctets_are_shown_and_not_kept() {
 
 #[test]
 fn a_long_record_is_in_its_file_and_not_in_memory() {
-    let folder = Folder::new("recorded");
-    let file = folder.path("a.txt");
+    let folder = Folder::new();
+    let file = folder.file("a.txt");
     let line = format!("250-{}\r\n", "x".repeat(96));
     let output = attack(&["--timeout", "10", "--quiet", "--record", &file], "HELP\nQUIT\n", move |stream| {
         stream.write_all(b"220 hi\r\n")?;
@@ -49,8 +49,8 @@ fn a_long_record_is_in_its_file_and_not_in_memory() {
 
 #[test]
 fn what_a_dialogue_expects_is_compared_as_it_comes() {
-    let folder = Folder::new("octets");
-    let sparse = folder.path("sparse");
+    let folder = Folder::new();
+    let sparse = folder.file("sparse");
     File::create(&sparse).unwrap().set_len(100_000_000).unwrap();
     let octets =
         folder.write("octets.txt", &format!("S: 220\nS: *octets 100000000*\nS: *file {sparse}*\nC: *close*\n"));
@@ -68,8 +68,8 @@ fn what_a_dialogue_expects_is_compared_as_it_comes() {
 
 #[test]
 fn what_a_server_expects_is_compared_as_it_comes() {
-    let folder = Folder::new("served");
-    let sparse = folder.path("sparse");
+    let folder = Folder::new();
+    let sparse = folder.file("sparse");
     File::create(&sparse).unwrap().set_len(100_000_000).unwrap();
     let served = folder.write("served.txt", &format!("S: 220 hi\nC: *file {sparse}*\nC: QUIT\nS: 221 bye\n"));
     let mut child = Command::new("sh")

@@ -59,7 +59,7 @@ fn json_has_what_was_found() {
 
 #[test]
 fn a_dialogue_that_is_not_met_says_why_and_one_that_expects_a_refusal_nothing() {
-    let folder = Folder::new("diagnosis");
+    let folder = Folder::new();
     let expects = |code: &str| folder.write("it.txt", &PUT_OFF.replace("451 4.7.1 later", code));
     for (code, status, is_told) in [("250", 1, true), ("451", 0, false)] {
         let server = Server::play(PUT_OFF).unwrap();
@@ -72,7 +72,7 @@ fn a_dialogue_that_is_not_met_says_why_and_one_that_expects_a_refusal_nothing() 
 
 #[test]
 fn the_refusal_that_is_explained_is_the_one_that_the_dialogue_did_not_expect() {
-    let folder = Folder::new("diagnosis-step");
+    let folder = Folder::new();
     let refused_twice = PUT_OFF.replace("C: QUIT", "C: RCPT TO:<c@example.org>\nS: 550 5.1.1 no such user\nC: QUIT");
     let dialogue = folder.write("it.txt", &refused_twice.replace("S: 550 5.1.1 no such user", "S: 250"));
     let junit = folder.write("junit.xml", "");

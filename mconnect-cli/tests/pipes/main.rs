@@ -4,12 +4,25 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod bodies;
 mod commands;
 mod diagnosis;
+mod ends;
 mod files;
 mod json;
 mod lines;
 mod names;
+mod raw;
 mod text_as_it_comes;
 mod timing;
 mod unheard;
+
+use mconnect_core::server::Server;
+
+const HI: &str = "220 hi\r\n";
+const OK: &str = "250 ok\r\n";
+const BYE: &str = "221 bye\r\n";
+
+fn serve(dialogue: &str) -> Server {
+    Server::play(dialogue).unwrap()
+}

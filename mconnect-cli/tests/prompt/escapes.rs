@@ -2,8 +2,10 @@
 
 use std::fs;
 
+use crate::common::folder::Folder;
 use crate::common::keys::{CTRL_C, CTRL_D};
-use crate::common::screen::{Folder, Screen};
+use crate::common::screen::Screen;
+use mconnect_core::server::Server;
 
 #[test]
 fn one_answer_is_shown_and_the_next_one_is_hidden_again() {
@@ -125,5 +127,81 @@ fn tab_lists_the_escapes_also_in_a_body() {
     screen.expect_last("data, . ends> ~64");
     screen.send(format!("\x15{CTRL_D}"));
     told.received();
+    screen.wait();
+}
+
+#[test]
+fn a_file_is_sent_as_command_lines_or_as_the_octets_of_a_chunk() {
+    let folder = Folder::new();
+    let file = folder.path().join("lines");
+    fs::write(&file, "NOOP a\nNOOP b\n").unwrap();
+    let server = Server::play(
+        "S: 220 hi\nC: NOOP a\nS: 250 a\nC: NOOP b\nS: 250 b\nC: BDAT 14 LAST\nC> NOOP a\\nNOOP b\\n\nS: 250 taken\nC: QUIT\nS: 221 bye",
+    )
+    .unwrap();
+    let mut screen = Screen::start(server.port(), &[]);
+    screen.expect_last("smtp>");
+    screen.send(format!("~r {}\r", file.display()));
+    screen.expect_row("250 b");
+    screen.expect_last("smtp>");
+    screen.send("BDAT 14 LAST\r");
+    screen.expect_last("bdat, 14 left>");
+    screen.send(format!("~r {}\r", file.display()));
+    screen.expect_row("250 taken");
+    screen.expect_last("smtp>");
+    screen.send("QUIT\r");
+    assert_eq!(screen.wait(), 0);
+    server.join().unwrap();
+}
+
+#[test]
+fn escapes_help_tell_and_send() {
+    let folder = Folder::new();
+    let file = folder.path().join("message.eml");
+    fs::write(&file, "Subject: x\n\n.dot\nno end").unwrap();
+    let file = file.to_str().unwrap();
+    let server = Server::start().unwrap();
+    let mut screen = Screen::start_with(server.port(), &[], &[], (50, 80));
+    screen.expect_last("smtp>");
+    for (keys, shown) in [
+        ("~?\r", "~.          close at once"),
+        ("~h RCPT\r", "RCPT TO:<recipient>"),
+        ("~h 550\r", "550\t"),
+        ("~e\r", "nothing is advertised: EHLO asks for it"),
+        ("EHLO x\r", "250 HELP"),
+        ("~e\r", "\nHELP"),
+        ("~s\r", "replies   0 due"),
+        ("~q\r", "mconnect: ~q is no escape: ~? lists them, ~~ sends a tilde"),
+        ("~x NOOP\\x20a\\r\\nNOOP\\r\\n\r", "250 "),
+        ("~~x\r", "500 "),
+        ("MAIL FROM:<a@b.example>\r", "250 2.1.0"),
+        ("RCPT TO:<c@d.example>\r", "250 2.1.5"),
+        ("DATA\r", "data, . ends>"),
+        ("~z is text\r", "data, . ends>"),
+    ] {
+        screen.send(keys);
+        screen.pty.expect("\r\n");
+        screen.pty.expect(&shown.replace('\n', "\r\n"));
+    }
+    screen.send(format!("~r {file}\r"));
+    screen.pty.expect("250 2.0.0");
+    screen.send("MAIL FROM:<a@b.example>\rRCPT TO:<c@d.example>\r");
+    screen.pty.expect("250 2.1.5");
+    screen.send(format!("~b {file}\r"));
+    screen.pty.expect("250 2.0.0");
+    screen.expect_last("smtp>");
+    screen.send("~.\r");
+    assert_eq!(screen.wait(), 0);
+    let messages = server.messages();
+    assert_eq!(messages[0].content, b"~z is text\r\nSubject: x\r\n\r\n.dot\r\nno end\r\n");
+    assert_eq!(messages[1].content, b"Subject: x\n\n.dot\nno end");
+}
+
+#[test]
+fn without_escapes_a_tilde_is_a_tilde() {
+    let (told, mut screen) = Screen::greeted(&["--no-escapes"]);
+    screen.send("~.\r");
+    told.expect("~.\r\n");
+    screen.send(CTRL_C);
     screen.wait();
 }

@@ -4,8 +4,9 @@ use std::io::{Read, Write};
 use std::sync::mpsc::{Sender, channel};
 
 use crate::common::attack::LIMITED;
+use crate::common::folder::Folder;
 use crate::common::keys::CTRL_C;
-use crate::common::screen::{Folder, Screen};
+use crate::common::screen::Screen;
 use crate::common::{MCONNECT, Peer, Pty, read_once};
 use nix::sys::signal::Signal;
 

@@ -4,12 +4,17 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+#[cfg(feature = "tls")]
+mod auth;
+mod editing;
 mod escapes;
+mod history;
 mod lines;
 mod long_work;
 mod screen;
 #[cfg(feature = "tls")]
 mod secure;
 mod stays;
+mod ways_out;
 #[cfg(feature = "tls")]
 mod without_a_prompt;

@@ -5,8 +5,10 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
+use crate::common::folder::Folder;
 use crate::common::keys::{BACKSPACE, CTRL_A, CTRL_E, CTRL_R, CTRL_U, LEFT, RIGHT, paste};
-use crate::common::screen::{Folder, Screen};
+use crate::common::pause;
+use crate::common::screen::Screen;
 use crate::common::told::Told;
 use mconnect_core::server::Server;
 use nix::sys::signal::Signal;
@@ -222,12 +224,9 @@ fn escape_and_a_command_of_vi_lose_no_key_however_fast() {
         ("xy\x1b", "NOOP xy"),
     ] {
         // All at once, and as fast as a hand is.
-        for pause in [Duration::ZERO, Duration::from_millis(40)] {
+        for pace in [Duration::ZERO, Duration::from_millis(40)] {
             let (told, mut screen) = Screen::greeted(&["--edit-mode", "vi"]);
-            for key in format!("NOOP {keys}\r").chars() {
-                screen.send(key.to_string());
-                thread::sleep(pause);
-            }
+            screen.type_apart(format!("NOOP {keys}\r").as_bytes(), pace);
             told.expect(&format!("{line}\r\n"));
             screen.interrupt();
         }
@@ -262,7 +261,7 @@ fn no_key_is_lost_while_the_server_talks_every_50_ms() {
     let talking = thread::spawn(move || {
         for number in 0..80 {
             words.send(format!("line {number}\r\n")).unwrap();
-            thread::sleep(Duration::from_millis(50));
+            pause(Duration::from_millis(50));
         }
     });
     let mut expected = String::from("NOOP ");
@@ -275,10 +274,7 @@ fn no_key_is_lost_while_the_server_talks_every_50_ms() {
             _ => ([b"x", LEFT.as_bytes(), RIGHT.as_bytes()].concat(), "x"),
         };
         expected.push_str(typed);
-        for key in keys {
-            screen.send([key]);
-            thread::sleep(Duration::from_millis(11));
-        }
+        screen.type_apart(&keys, Duration::from_millis(11));
     }
     talking.join().unwrap();
     screen.expect_row("line 79");

@@ -4,8 +4,9 @@ use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
+use crate::common::folder::Folder;
 use crate::common::keys::{CTRL_C, CTRL_D};
-use crate::common::screen::{Folder, Screen};
+use crate::common::screen::Screen;
 use crate::common::told::Told;
 use crate::common::{Peer, read_once};
 use nix::sys::signal::Signal;

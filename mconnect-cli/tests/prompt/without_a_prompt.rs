@@ -1,50 +1,21 @@
-//! The tool on a real pseudo-terminal.
+//! Lines typed where there is no prompt, at a terminal that can do nothing.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener};
-use std::sync::mpsc::{Receiver, channel};
+use std::io::Write;
+use std::net::TcpListener;
+use std::sync::mpsc::channel;
 use std::thread;
 
+use super::ways_out::Collector;
 use crate::common::folder::Folder;
-use crate::common::keys::{CTRL_C, CTRL_D, CTRL_Z};
+use crate::common::keys::{CTRL_C, CTRL_D};
 use crate::common::told::Told;
-use crate::common::{MCONNECT, PATIENCE, Peer, Pty, read_once};
+use crate::common::{MCONNECT, Peer, Pty, read_once};
+
 #[cfg(feature = "tls")]
 use mconnect_core::server::Identity;
 use mconnect_core::server::{Server, Setup};
-use nix::sys::signal::Signal;
 use nix::sys::termios::LocalFlags;
-
-const KEYS: &str = "raw mode: Enter sends CR, Ctrl-J sends LF, Ctrl-C closes";
-
-/// A server that says hi and then collects everything until the tool ends.
-struct Collector {
-    peer: Peer,
-    reads: Receiver<Vec<u8>>,
-}
-
-impl Collector {
-    fn start() -> Self {
-        let (read, reads) = channel();
-        let peer = Peer::start(move |mut stream| {
-            stream.write_all(b"220 hi\r\n").unwrap();
-            let (mut sent, mut buffer) = (Vec::new(), [0; 8192]);
-            while let Ok(count @ 1..) = stream.read(&mut buffer) {
-                sent.extend_from_slice(&buffer[..count]);
-                let _ = read.send(sent.clone());
-            }
-            vec![sent]
-        });
-        Self { peer, reads }
-    }
-
-    /// Waits until this, and nothing else, has arrived. What is typed right before Ctrl-C or Ctrl-Z, the terminal
-    /// itself drops.
-    fn expect(&self, text: &str) {
-        while self.reads.recv_timeout(PATIENCE).unwrap() != text.as_bytes() {}
-    }
-}
 
 #[test]
 fn a_typed_session_goes_line_by_line_and_quit_ends_it() {
@@ -164,148 +135,6 @@ fn what_could_steer_the_terminal_is_made_visible() {
 }
 
 #[test]
-fn ctrl_d_half_closes_after_everything_typed() {
-    let server = Server::play("S: 220 hi\nC: NOOP half\nC: *close*\nS: 250 ok\nS: 221 and bye\nS: *close*").unwrap();
-    let mut pty = Pty::mconnect(server.port(), &[]);
-    pty.expect("220 hi");
-    pty.send("NOOP half");
-    pty.expect("NOOP half");
-    // The first gives what was typed, the second is the end.
-    pty.send(CTRL_D);
-    pty.send(CTRL_D);
-    pty.expect("221 and bye");
-    assert_eq!(pty.wait(), 0);
-    server.join().unwrap();
-}
-
-#[test]
-fn ctrl_c_closes_at_once() {
-    for options in [&[][..], &["-r"]] {
-        let collector = Collector::start();
-        let mut pty = Pty::mconnect(collector.peer.port, options);
-        pty.expect("220 hi");
-        pty.send("half a li");
-        pty.expect("half a li");
-        if !options.is_empty() {
-            collector.expect("half a li");
-        }
-        pty.send(CTRL_C);
-        assert_eq!(pty.wait(), -2, "{}", pty.screen());
-        assert_eq!(pty.settings(), pty.before);
-        let sent = collector.peer.received_text();
-        assert_eq!(sent, [if options.is_empty() { "" } else { "half a li" }]);
-    }
-}
-
-#[test]
-fn raw_mode_sends_every_key_as_it_is() {
-    let peer = Peer::start(|mut stream| {
-        stream.write_all(b"220 hi\r\n").unwrap();
-        let mut sent = [0; 12];
-        stream.read_exact(&mut sent).unwrap();
-        stream.write_all(b"221 \x1bbye\r\n").unwrap();
-        stream.shutdown(Shutdown::Write).unwrap();
-        vec![sent.to_vec()]
-    });
-    let mut pty = Pty::mconnect(peer.port, &["-r"]);
-    pty.expect(KEYS);
-    pty.expect("220 hi");
-    pty.send("ab\rcd\ne\x04\x13\x16\x7f\x15");
-    pty.expect("221 \\x1bbye\r\n");
-    assert_eq!(pty.wait(), 0);
-    assert_eq!(pty.settings(), pty.before);
-    assert_eq!(peer.received(), [b"ab\rcd\ne\x04\x13\x16\x7f\x15"]);
-}
-
-#[test]
-fn raw_mode_restores_the_terminal_on_every_way_out() {
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGALRM, Signal::SIGUSR1] {
-        let collector = Collector::start();
-        let mut pty = Pty::mconnect(collector.peer.port, &["-r"]);
-        pty.expect("220 hi");
-        assert!(!pty.settings().local_flags.contains(LocalFlags::ICANON));
-        pty.signal(signal);
-        assert_eq!(pty.wait(), -(signal as i32));
-        assert_eq!(pty.settings(), pty.before, "after {signal}");
-        collector.peer.received();
-    }
-    // A reset by the server.
-    let server = Server::play("S: 220 hi\nS: *pause 20 ms*\nS: *reset*").unwrap();
-    let mut pty = Pty::mconnect(server.port(), &["-r"]);
-    assert_eq!(pty.wait(), 76, "{}", pty.screen());
-    assert_eq!(pty.settings(), pty.before);
-    server.join().unwrap();
-}
-
-#[test]
-fn the_terminal_is_restored_also_where_it_controls_nothing() {
-    let typed = "220 hi\r\n334 UGFzc3dvcmQ6\r\n";
-    for (options, terminal, words) in
-        [(&["-r"][..], "xterm", "220 hi\r\n"), (&["--quiet"], "dumb", typed), (&["--quiet"], "xterm", "220 hi\r\n")]
-    {
-        for signal in [None, Some(Signal::SIGINT), Some(Signal::SIGTERM)] {
-            let (end, ended) = channel::<()>();
-            let peer = Peer::start(move |mut stream| {
-                let (greeting, challenge) = words.split_at("220 hi\r\n".len());
-                stream.write_all(greeting.as_bytes()).unwrap();
-                if !challenge.is_empty() {
-                    read_once(&mut stream);
-                    stream.write_all(challenge.as_bytes()).unwrap();
-                }
-                let _ = ended.recv();
-                Vec::new()
-            });
-            let mut pty = Pty::apart(peer.port, options, terminal);
-            pty.expect("220 hi");
-            if words == typed {
-                pty.send("AUTH LOGIN\r");
-            }
-            pty.expect_settings(|settings| settings.local_flags.contains(LocalFlags::ECHO) != (options == ["--quiet"]));
-            assert_ne!(pty.settings(), pty.before);
-            match signal {
-                Some(signal) => pty.signal(signal),
-                None => end.send(()).unwrap(),
-            }
-            if signal.is_none() && options == ["--quiet"] {
-                pty.expect("closed> ");
-                pty.send("\x04");
-            }
-            let status = pty.wait();
-            assert_eq!(status, signal.map_or(if options == ["-r"] { 0 } else { 76 }, |signal| -(signal as i32)));
-            assert_eq!(pty.settings(), pty.before, "{options:?} at {terminal} after {signal:?}");
-            drop(end);
-            peer.received();
-        }
-    }
-}
-
-#[test]
-fn ctrl_z_stops_with_the_terminal_restored_and_fg_goes_on() {
-    let collector = Collector::start();
-    let mut pty = Pty::start("bash", &["--norc", "--noprofile", "--noediting", "-i"]);
-    pty.send(format!("PS1='ready> '\r{MCONNECT} -r -p {} 127.0.0.1; echo status $?\r", collector.peer.port));
-    pty.expect("220 hi");
-    pty.send("one");
-    collector.expect("one");
-    pty.send(CTRL_Z);
-    pty.expect("Stopped");
-    pty.expect("ready> ");
-    assert!(pty.settings().local_flags.contains(LocalFlags::ICANON), "the shell has its terminal back");
-    pty.send("fg\r");
-    pty.expect("127.0.0.1\r\n");
-    // Raw again: what is typed goes out without Enter.
-    pty.expect_settings(|settings| !settings.local_flags.contains(LocalFlags::ICANON));
-    pty.send("two");
-    collector.expect("onetwo");
-    pty.send(CTRL_C);
-    pty.expect("ready> ");
-    assert!(pty.settings().local_flags.contains(LocalFlags::ICANON));
-    pty.send("exit\r");
-    pty.wait();
-    assert_eq!(collector.peer.received_text(), ["onetwo"]);
-}
-
-#[test]
 fn a_line_that_the_terminal_cuts_is_told() {
     let collector = Collector::start();
     let mut pty = Pty::mconnect(collector.peer.port, &[]);
@@ -315,16 +144,6 @@ fn a_line_that_the_terminal_cuts_is_told() {
     collector.expect(&format!("{}\r\n", "x".repeat(4095)));
     pty.send(CTRL_C);
     pty.wait();
-    collector.peer.received();
-}
-
-#[test]
-fn the_terminal_going_away_ends_the_session() {
-    let collector = Collector::start();
-    let mut pty = Pty::mconnect(collector.peer.port, &["-r"]);
-    pty.expect("220 hi");
-    pty.signal(Signal::SIGHUP);
-    assert_eq!(pty.wait(), -(Signal::SIGHUP as i32));
     collector.peer.received();
 }
 
@@ -423,7 +242,7 @@ fn without_a_prompt_an_answer_that_was_being_typed_is_dropped_unseen() {
 
 #[test]
 fn without_a_prompt_the_escapes_work() {
-    let folder = Folder::new("escapes");
+    let folder = Folder::new();
     let file = folder.write("mail.eml", "Subject: x\n\n.dot\n");
     let script = folder.write("script", "noop\nHELP");
     let server = Server::start().unwrap();
@@ -461,8 +280,8 @@ fn without_a_prompt_the_escapes_work() {
 #[cfg(feature = "tls")]
 #[test]
 fn without_a_prompt_escapes_authenticate_encode_send_a_chunk_and_write_the_session_down() {
-    let folder = Folder::new("escapes-auth");
-    let (file, record) = (folder.write("mail.eml", "Subject: x\r\n"), folder.path("record"));
+    let folder = Folder::new();
+    let (file, record) = (folder.write("mail.eml", "Subject: x\r\n"), folder.file("record"));
     let server = Setup::new().auth([("tim", "pencil")]).start().unwrap();
     let mut pty = Pty::mconnect(server.port(), &["--quiet"]);
     pty.expect("220 ");

@@ -46,14 +46,14 @@ fn dovecot_lets_users_in_by_what_is_bound_to_tls() {
 #[test]
 #[ignore = "needs Debian's gsasl: .ci/run installs and runs it"]
 fn gnu_sasl_is_let_in_by_what_is_bound_to_tls() {
-    let folder = Folder::new("gsasl");
+    let folder = Folder::new();
     for mechanism in ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS"] {
         for (password, is_right) in [("pencil", true), ("crayon", false)] {
             let dialogue = format!(
                 "S: 220 hi\nC: *starttls*\nC: EHLO ${{name}}\nS: 250 AUTH {mechanism}\n\
                 C: *authenticate {mechanism} user pencil*\nC: QUIT\nS: 221 bye\n"
             );
-            let (file, chain) = (folder.write("served.txt", &dialogue), folder.path("chain.pem"));
+            let (file, chain) = (folder.write("served.txt", &dialogue), folder.file("chain.pem"));
             let (server, port, _out) = serve(&["--serve", &file, "--once", "--save-chain", &chain]);
             let client = Command::new("gsasl")
                 .args(["--smtp", "--starttls", "--connect", &format!("localhost:{port}")])

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use crate::common::folder;
-use crate::common::screen::Folder;
+use crate::common::folder::Folder;
 use crate::common::{Pty, Scrap, assert_status, complaints, err, out, talk};
 use mconnect_core::Connect;
 use mconnect_core::auth::encode;
@@ -223,7 +223,7 @@ assert line() == b"250 outside\r\n"
 #[ignore = "needs Python 3 and openssl: .ci/run runs it"]
 fn either_side_ends_tls_and_both_go_on_in_the_clear() {
     let (cert, key) = certificate("rsa:2048");
-    let folder = folder::Folder::new("python-ends");
+    let folder = Folder::new();
     let played = "S: 220\nC: *starttls*\nC: END\nS: 250\nS: *end tls*\nS: 250 outside\nC: EHLO x\nS: 250-plain\nS: 250\n\
         C: *starttls*\nC: EHLO x\nS: 250-TLSv${version}\nS: 250\nC: *end tls*\nC: EHLO x\nS: 250-plain\nS: 250\n\
         C: *starttls*\nC: ${last}\n";
@@ -248,7 +248,7 @@ fn either_side_ends_tls_and_both_go_on_in_the_clear() {
             "S: 220 hi\nC: *starttls*\nC: *end tls*\nC: NOOP\nS: 250 outside\nC: *starttls*\nC: NOOP\nS: 250 inside\n\
             S: *end tls*\nS: 250 outside\nC: *close*\n",
         );
-        let chain = folder.path("chain.pem");
+        let chain = folder.file("chain.pem");
         let (child, port, _out) = folder::serve(&["--serve", &file, "--once", "--save-chain", &chain]);
         let client = Command::new("python3").args(["-c", CLIENT, &port, version, &chain]).output().unwrap();
         assert!(client.status.success(), "{}", String::from_utf8_lossy(&client.stderr));

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::common::MCONNECT;
 use crate::common::real::{
-    EHLO, EXIM, Kind, OPENSMTPD, PATIENCE, POSTFIX, RealServer, Talk, delivery, envelope, message, quit_raw,
+    EHLO, EXIM, OPENSMTPD, PATIENCE, POSTFIX, RealServer, Talk, Topic, delivery, envelope, message, quit_raw,
 };
 use mconnect_core::server::Server;
 use mconnect_core::{Connect, Timeouts};
@@ -12,19 +12,19 @@ use mconnect_core::{Connect, Timeouts};
 #[test]
 #[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
 fn postfix_serves_every_session() {
-    every_session(POSTFIX);
+    POSTFIX.serves(TOPICS);
 }
 
 #[test]
 #[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
 fn exim_serves_every_session() {
-    every_session(EXIM);
+    EXIM.serves(TOPICS);
 }
 
 #[test]
 #[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
 fn opensmtpd_serves_every_session() {
-    every_session(OPENSMTPD);
+    OPENSMTPD.serves(TOPICS);
 }
 
 #[test]
@@ -46,16 +46,6 @@ fn an_address_that_refuses_is_followed_by_the_next_one() {
     );
     assert_eq!(talk.err, told, "{talk:?}");
 }
-
-fn every_session(kind: Kind) {
-    let server = RealServer::start(kind);
-    for (topic, check) in TOPICS {
-        println!("{}: {topic}", server.kind.name);
-        check(&server);
-    }
-}
-
-type Topic = (&'static str, fn(&RealServer));
 
 const TOPICS: &[Topic] = &[
     ("a classic session over both families", classic),

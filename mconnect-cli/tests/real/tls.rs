@@ -5,7 +5,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use crate::common::real::{
-    EHLO, EXIM, Kind, OPENSMTPD, POSTFIX, RealServer, Talk, delivery, limited, message, quit_raw, talk,
+    EHLO, EXIM, OPENSMTPD, POSTFIX, RealServer, Talk, Topic, delivery, limited, message, quit_raw, talk,
 };
 use crate::common::{MCONNECT, Scrap};
 use mconnect_core::server::Authority;
@@ -13,13 +13,13 @@ use mconnect_core::server::Authority;
 #[test]
 #[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
 fn postfix_is_understood_inside_tls() {
-    every_session(POSTFIX);
+    POSTFIX.serves(TOPICS);
 }
 
 #[test]
 #[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
 fn exim_is_understood_inside_tls() {
-    every_session(EXIM);
+    EXIM.serves(TOPICS);
 }
 
 /// Debian 12's build of OpenSMTPD cannot shake hands with any client: its private key is kept in another process, which
@@ -46,16 +46,6 @@ fn opensmtpd_is_understood_as_far_as_openssl_understands_it() {
         }
     }
 }
-
-fn every_session(kind: Kind) {
-    let server = RealServer::start(kind);
-    for (topic, check) in TOPICS {
-        println!("{}: {topic}", server.kind.name);
-        check(&server);
-    }
-}
-
-type Topic = (&'static str, fn(&RealServer));
 
 const TOPICS: &[Topic] = &[
     ("a piped STARTTLS goes on inside TLS, and a message arrives", piped),

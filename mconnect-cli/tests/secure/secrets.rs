@@ -58,8 +58,8 @@ fn was_sent(peer: Peer) -> bool {
 
 #[test]
 fn a_script_tells_no_password_however_auth_is_spelled() {
-    let folder = Folder::new("spelled");
-    let record = folder.path("record.txt");
+    let folder = Folder::new();
+    let record = folder.file("record.txt");
     for spelling in SPELLINGS {
         for options in [&[][..], &["--no-wait"], &["--json"], &["--json", "--no-wait"]] {
             for replies in
@@ -78,8 +78,8 @@ fn a_script_tells_no_password_however_auth_is_spelled() {
 
 #[test]
 fn an_answer_is_told_nowhere_whatever_the_server_said_before_it() {
-    let folder = Folder::new("answers");
-    let record = folder.path("record.txt");
+    let folder = Folder::new();
+    let record = folder.file("record.txt");
     let script = format!("EHLO me\nAUTH LOGIN\ndXNlcg==\n{SECRET}\nQUIT\n");
     for replies in [
         &[("AUTH", "334 VXNlcm5hbWU6"), ("dXNlcg==", "334 UGFzc3dvcmQ6"), ("AHVz", "235 in")][..],
@@ -100,8 +100,8 @@ fn an_answer_is_told_nowhere_whatever_the_server_said_before_it() {
 
 #[test]
 fn a_dialogue_that_is_played_tells_no_password() {
-    let folder = Folder::new("played-secrets");
-    let (junit, record) = (folder.path("j.xml"), folder.path("r.txt"));
+    let folder = Folder::new();
+    let (junit, record) = (folder.file("j.xml"), folder.file("r.txt"));
     for spelling in SPELLINGS {
         let line: String =
             spelling.chars().map(|c| if c < ' ' { format!("\\x{:02x}", c as u8) } else { c.to_string() }).collect();
@@ -133,7 +133,7 @@ fn a_dialogue_that_is_played_tells_no_password() {
 
 #[test]
 fn a_dialogue_that_is_served_tells_no_password() {
-    let folder = Folder::new("served-secrets");
+    let folder = Folder::new();
     for spelling in SPELLINGS {
         for (steps, sent) in [
             ("C: NOOP\nS: 250 ok\n".to_owned(), format!("{spelling}{SECRET}\r\n")),

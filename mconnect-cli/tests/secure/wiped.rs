@@ -151,7 +151,7 @@ fn a_piped_answer_is_gone_once_it_was_sent() {
 
 #[test]
 fn a_password_of_a_command_or_of_the_environment_is_gone_after_authentication() {
-    let folder = Folder::new("wiped");
+    let folder = Folder::new();
     let file = folder.write("password", &format!("{PASSWORD}\n"));
     for (options, variables) in [
         (&["--password-command", &format!("cat {file}")][..], &[][..]),
@@ -233,8 +233,8 @@ fn a_password_that_was_typed_or_pasted_at_the_prompt_is_gone_once_it_was_sent() 
 #[test]
 fn while_a_password_is_held_nobody_may_look_into_the_process() {
     // The system says so by whose the files of the process are.
-    let folder = Folder::new("dumpable");
-    let program = folder.path("mconnect");
+    let folder = Folder::new();
+    let program = folder.file("mconnect");
     fs::copy(MCONNECT, &program).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let own = fs::metadata("/proc/self").unwrap().uid();

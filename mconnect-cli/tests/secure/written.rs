@@ -49,7 +49,7 @@ fn server() -> Server {
 
 #[test]
 fn every_file_appears_whole_with_the_rights_of_the_one_before() {
-    let (folder, server) = (Folder::new("whole"), server());
+    let (folder, server) = (Folder::new(), server());
     for (number, (option, beginning)) in WRITERS.iter().enumerate() {
         let file = folder.write(&format!("file{number}"), OLD);
         fs::set_permissions(&file, fs::Permissions::from_mode(0o604)).unwrap();
@@ -60,20 +60,20 @@ fn every_file_appears_whole_with_the_rights_of_the_one_before() {
         let text = fs::read_to_string(&file).unwrap();
         assert!(text.starts_with(beginning) && !text.is_empty() && !text.contains("before"), "{option}: {text}");
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o604, "{option}");
-        let new = folder.path(&format!("new{number}"));
+        let new = folder.file(&format!("new{number}"));
         assert_eq!(written(&folder, &server, option, &new), None, "{option}");
         assert!(fs::read_to_string(&new).unwrap().starts_with(beginning), "{option}");
     }
-    let names = fs::read_dir(folder.path("")).unwrap().map(|entry| entry.unwrap().file_name());
+    let names = fs::read_dir(folder.file("")).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(names.into_iter().all(|name| !name.to_string_lossy().starts_with('.')));
 }
 
 #[test]
 fn links_of_ones_own_are_followed_and_those_of_others_are_not() {
-    let (folder, server) = (Folder::new("links"), server());
+    let (folder, server) = (Folder::new(), server());
     for (number, (option, _)) in WRITERS.iter().enumerate() {
-        let (file, link) = (folder.write(&format!("file{number}"), OLD), folder.path(&format!("link{number}")));
-        let second = folder.path(&format!("second{number}"));
+        let (file, link) = (folder.write(&format!("file{number}"), OLD), folder.file(&format!("link{number}")));
+        let second = folder.file(&format!("second{number}"));
         // One relative, and one to the link.
         symlink(format!("file{number}"), &link).unwrap();
         symlink(&link, &second).unwrap();
@@ -84,14 +84,14 @@ fn links_of_ones_own_are_followed_and_those_of_others_are_not() {
         assert_ne!(fs::read_to_string(&file).unwrap(), OLD, "{option}");
 
         // What another name leads to stays as it is under that name.
-        let (kept, name) = (folder.write(&format!("kept{number}"), OLD), folder.path(&format!("name{number}")));
+        let (kept, name) = (folder.write(&format!("kept{number}"), OLD), folder.file(&format!("name{number}")));
         fs::hard_link(&kept, &name).unwrap();
         assert_eq!(written(&folder, &server, option, &name), None, "{option}");
         assert_eq!(fs::read_to_string(&kept).unwrap(), OLD, "{option}");
         assert_ne!(fs::read_to_string(&name).unwrap(), OLD, "{option}");
 
         // Only root can make a link of somebody else's.
-        let planted = folder.path(&format!("planted{number}"));
+        let planted = folder.file(&format!("planted{number}"));
         symlink(&kept, &planted).unwrap();
         match lchown(&planted, Some(65534), Some(65534)) {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => continue,
@@ -101,7 +101,7 @@ fn links_of_ones_own_are_followed_and_those_of_others_are_not() {
         assert_eq!(fs::read_to_string(&kept).unwrap(), OLD, "{option}");
         assert!(fs::symlink_metadata(&planted).unwrap().is_file(), "{option}");
     }
-    let round = folder.path("round");
+    let round = folder.file("round");
     symlink(&round, &round).unwrap();
     let told = written(&folder, &server, "--record", &round).unwrap();
     assert!(told.contains(": Too many levels of symbolic links"), "{told}");
@@ -109,9 +109,9 @@ fn links_of_ones_own_are_followed_and_those_of_others_are_not() {
 
 #[test]
 fn what_is_no_regular_file_is_written_as_it_is() {
-    let (folder, server) = (Folder::new("direct"), server());
+    let (folder, server) = (Folder::new(), server());
     for (number, (option, beginning)) in WRITERS.iter().enumerate() {
-        let pipe = folder.path(&format!("pipe{number}"));
+        let pipe = folder.file(&format!("pipe{number}"));
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         let reader = thread::spawn({
             let pipe = pipe.clone();
@@ -123,7 +123,7 @@ fn what_is_no_regular_file_is_written_as_it_is() {
         assert_eq!(written(&folder, &server, option, "/dev/null"), None, "{option}");
     }
     // Standard output, which is a regular file here, gets it after what it has.
-    let file = folder.path("out");
+    let file = folder.file("out");
     let (dialogue, port) = (folder.write("played.txt", "S: 220\nC: QUIT\nS: 221\n"), server.port().to_string());
     let args = ["--tap", "--play", &dialogue, "--junit", "/dev/stdout", "-p", &port, "127.0.0.1"];
     let output = tool(&args).stdout(File::create(&file).unwrap()).output().unwrap();
@@ -138,8 +138,8 @@ fn what_is_no_regular_file_is_written_as_it_is() {
 
 #[test]
 fn a_long_record_grows_and_plays_again() {
-    let (folder, server) = (Folder::new("long"), Server::start().unwrap());
-    let file = folder.path("a.txt");
+    let (folder, server) = (Folder::new(), Server::start().unwrap());
+    let file = folder.file("a.txt");
     let script =
         ["AUTH PLAIN aHVzaAo=\n", &"NOOP\n".repeat(1500), "AUTH PLAIN aHVzaAo=\n", &"NOOP\n".repeat(1500)].concat();
     let output = talk(server.port(), &["--quiet", "--record", &file], script + "QUIT\n");
@@ -156,7 +156,7 @@ fn a_long_record_grows_and_plays_again() {
     let output = talk(server.port(), &[&["--quiet", "--play", &file][..], &values].concat(), "");
     assert_status(&output, 0);
     // Several long sessions are as many.
-    let again = folder.path("b.txt");
+    let again = folder.file("b.txt");
     let args = [&["--quiet", "--repeat", "3", "--record", &again, "--play", &file][..], &values].concat();
     assert_status(&talk(server.port(), &args, ""), 0);
     let texts = fs::read_to_string(&again).unwrap();

@@ -1,6 +1,8 @@
 //! Every cause that is known, and all the words for them.
 //!
-//! `{name}` in a text is a value of the finding, `<name>` an [`Act`]: what a caller may do, in the words that it has for it.
+//! `{name}` in a text is a value of the finding, `<name>` an [`Act`]: what a caller may do, in the words that it has
+//! for it. Texts have no full stop, since they stand within a sentence; what is wrong is said as a fact, and how sure
+//! that is stands before it. What each rests on is in the documentation of the [module](super).
 
 use super::facts::Act;
 

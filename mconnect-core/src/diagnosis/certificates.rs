@@ -1,4 +1,7 @@
 //! What is wrong with a server's certificates, and with a handshake, in the words of the cure.
+//!
+//! The verdict itself is `tls`'s, in the words of what was found; here it is looked at for what somebody has to do: who
+//! has to send what, and whether that is the server's owner or whoever connects.
 
 use super::evidence::{Failed, Record};
 use super::{Cause, Certainty, Facts, Finding, Recognized};
@@ -8,7 +11,7 @@ use crate::tls_info::{Certificate, Info, Problem};
 
 use Certainty::{Certain, Likely};
 
-/// Returns why a handshake failed, if it did.
+/// Returns why a handshake failed, if it did: what the other side's alert says, or that it spoke no TLS.
 pub(super) fn handshake(record: &Record, facts: &Facts) -> Option<Finding> {
     match &record.error {
         Some(Failed::Tls { failure: Some(failure), source, .. }) => {
@@ -18,7 +21,8 @@ pub(super) fn handshake(record: &Record, facts: &Facts) -> Option<Finding> {
     }
 }
 
-/// Returns what is wrong with the certificates: nothing, where any was to be accepted.
+/// Returns what is wrong with the certificates: nothing, where any was to be accepted. There may be several, in the
+/// order of the verdict.
 pub(super) fn problems(record: &Record, facts: &Facts) -> Vec<Finding> {
     match &record.tls {
         Some(info) if !facts.accepts_any_certificate => info
@@ -31,6 +35,7 @@ pub(super) fn problems(record: &Record, facts: &Facts) -> Vec<Finding> {
     }
 }
 
+/// Recognizes the failure of a handshake; one that says nothing of its own is left to how the session ended.
 fn failed<'a>(failure: &TlsFailure, words: &str, record: &Record, facts: &Facts) -> Option<Recognized<'a>> {
     let cause = match failure {
         TlsFailure::NoTls => Cause::NotTls,
@@ -52,6 +57,7 @@ fn failed<'a>(failure: &TlsFailure, words: &str, record: &Record, facts: &Facts)
     Some(Recognized::new(cause, certainty, words).with("asked", &record.host).with("least", least))
 }
 
+/// Recognizes one problem with the certificates.
 fn certificate<'a>(problem: &Problem, info: &Info) -> Option<Recognized<'a>> {
     let told = |cause, certainty| Recognized::new(cause, certainty, problem.to_string());
     Some(match problem {
@@ -90,7 +96,8 @@ fn names_its_issuer(certificate: &Certificate) -> bool {
     certificate.der.windows(CA_ISSUERS.len()).any(|part| part == CA_ISSUERS)
 }
 
-/// Returns the name that has most in common with the one that was asked for, from the end on.
+/// Returns the name that has most in common with the one that was asked for, from the end on: of a certificate with a
+/// hundred names, the one that the server is most likely to be meant by.
 fn nearest<'a>(asked: &str, names: &'a [String]) -> &'a str {
     let common = |name: &&String| {
         let labels = asked.rsplit('.').zip(name.rsplit('.'));

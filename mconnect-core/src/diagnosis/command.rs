@@ -1,5 +1,8 @@
 //! What is kept of the commands that are sent: verbs, the name in EHLO, the mechanism of AUTH, and the form of MAIL and
 //! RCPT without their addresses.
+//!
+//! A refusal is often about the form of what was sent: a path without brackets, a parameter that was not offered. The
+//! form is therefore kept, and nothing that a person wrote: no address, no answer in AUTH.
 
 use crate::protocol::{Request, auth_mechanism};
 
@@ -12,6 +15,7 @@ pub(super) struct Commands {
     pub name: Vec<u8>,
     /// The mechanism of the last AUTH, in capitals.
     pub mechanism: String,
+    /// The last MAIL, and the last RCPT.
     pub mail: Form,
     pub rcpt: Form,
 }
@@ -20,7 +24,8 @@ pub(super) struct Commands {
 /// ([RFC 5321, section 4.1.1.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.2)).
 #[derive(Debug, Clone, Default)]
 pub(super) struct Form {
-    /// An angle bracket begins it, right behind the colon.
+    /// An angle bracket begins it, right behind the colon; a path with a space before it, which many servers take, is
+    /// irregular.
     pub is_regular: bool,
     /// There are octets beyond ASCII in it.
     pub has_other_letters: bool,
@@ -29,7 +34,8 @@ pub(super) struct Form {
 }
 
 impl Commands {
-    /// Takes bytes that are sent where commands are due, cut anywhere, and returns the commands that end in them.
+    /// Takes bytes that are sent where commands are due, cut anywhere, and returns the commands that end in them. Of a
+    /// line, no more than its beginning is kept, and that until its end.
     pub fn sent(&mut self, bytes: &[u8]) -> Vec<Request> {
         let mut requests = Vec::new();
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
@@ -42,12 +48,14 @@ impl Commands {
         requests
     }
 
-    /// Takes the rest of a line that is a secret, and returns which command it is.
+    /// Takes the rest of a line that is a secret, and returns which command it is: AUTH, or an answer in it, where
+    /// nothing of the line was shown.
     pub fn hidden_line(&mut self) -> Option<Request> {
         let is_answer = self.head.is_empty();
         Some(if is_answer { Request::AuthAnswer } else { self.end_line() })
     }
 
+    /// Takes what a line was, and returns what it asks for.
     fn end_line(&mut self) -> Request {
         let head = std::mem::take(&mut self.head);
         let line = head.trim_ascii();
@@ -70,6 +78,7 @@ impl Commands {
 }
 
 impl Form {
+    /// Looks at the path and the parameters of MAIL or RCPT.
     fn of(rest: &[u8], keyword: &[u8]) -> Self {
         let (key, path) = rest.split_at(keyword.len().min(rest.len()));
         let is_regular = key.eq_ignore_ascii_case(keyword) && path.starts_with(b"<");
@@ -85,6 +94,7 @@ impl Form {
 
 /// Of a line, this many octets are looked at.
 const LONGEST_HEAD: usize = 512;
+/// How many parameters are kept, and how long their keywords.
 const MOST_PARAMS: usize = 8;
 const LONGEST_KEYWORD: usize = 16;
 

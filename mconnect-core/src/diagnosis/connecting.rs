@@ -1,4 +1,8 @@
 //! Why there is no connection: names, routes, firewalls, ports.
+//!
+//! What the system says of the last attempt is what is told; of earlier ones, only whether they were alike. The same
+//! error means different things by where the address is, and so the caller's [`Facts`] decide between a server that
+//! does not run, one that listens elsewhere, and a container's own loopback.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr};
@@ -8,7 +12,7 @@ use super::{Cause, Certainty, Facts, Finding, Recognized};
 
 use Certainty::{Certain, Likely, Possible};
 
-/// Returns why no connection came about, if none did.
+/// Returns why no connection came about, if none did: no address, none that was tried, or the failure of the last.
 pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
     if record.connected.is_some() {
         return None;
@@ -26,6 +30,7 @@ pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
     Some(searched(recognized, record, facts).told(facts))
 }
 
+/// Recognizes why a name has no address: by the resolver's words, since its numbers do not get here.
 fn unresolved<'a>(failure: &Failure, record: &Record) -> Recognized<'a> {
     let text = failure.text.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
@@ -40,6 +45,7 @@ fn unresolved<'a>(failure: &Failure, record: &Record) -> Recognized<'a> {
     Recognized::new(cause, certainty, &*failure.text).with("name", &record.host)
 }
 
+/// Recognizes why the last address could not be connected to.
 fn unconnected<'a>(attempts: &[Attempt], record: &Record, facts: &Facts) -> Option<Recognized<'a>> {
     let failed = |attempt: &Attempt| attempt.failure.as_ref().map(|failure| failure.kind);
     let (last, failure) = attempts.last().and_then(|last| Some((last, last.failure.as_ref()?)))?;
@@ -91,7 +97,8 @@ fn is_own_name(address: Ipv4Addr, record: &Record) -> bool {
     address != Ipv4Addr::LOCALHOST && record.host.parse::<IpAddr>().is_err()
 }
 
-/// Where the name that was tried is not the one that was written, that is the likelier cause.
+/// Where the name that was tried is not the one that was written, that is the likelier cause: a name without a dot is
+/// meant to be completed, but `mx.example.orgg` is not.
 fn searched<'a>(recognized: Recognized<'a>, record: &Record, facts: &Facts) -> Recognized<'a> {
     let (Some(typed), Some(resolved)) = (&facts.typed_host, &facts.resolved_name) else { return recognized };
     let (typed, resolved) = (typed.trim_end_matches('.'), resolved.trim_end_matches('.'));

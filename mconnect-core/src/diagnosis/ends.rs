@@ -1,4 +1,14 @@
 //! Who closed, and who was silent: told by place and time.
+//!
+//! ```text
+//!    connected ── greeting ── command ── reply ── DATA ── message ── lone dot ── reply ── QUIT
+//!       │  ClosedAtOnce │ ClosedAtCommand │ ClosedIdle │ ClosedInMessage │ ClosedAfterMessage
+//!       │  ClosedWaiting│ SilentCommand   │            │                 │ SilentMessage
+//!       │  SilentGreeting
+//! ```
+//!
+//! A server that has said that it closes, by 421 or its answer to QUIT, has said why; and who has ended the sending
+//! side, or waits for nothing, is not told of an end.
 
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
@@ -17,7 +27,8 @@ enum End {
     Silent(Duration),
 }
 
-/// Returns what an end before its time tells, if there was one.
+/// Returns what an end before its time tells, if there was one. A handshake that failed without a word of its own
+/// counts as an end of the connection, by the place where it stood.
 pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
     if let Some(Failed::Tls { phase, failure: None, source }) = &record.error {
         return Some(broken_handshake(*phase, source.kind == ErrorKind::TimedOut, &source.text).told(facts));
@@ -102,6 +113,7 @@ enum Place {
     Idle { after: Duration },
 }
 
+/// Returns where a session stood when it ended.
 fn place(record: &Record) -> Place {
     let phase = match (&record.error, record.phase) {
         (Some(Failed::Timeout { phase, .. }), _) => Some(*phase),
@@ -122,6 +134,7 @@ fn place(record: &Record) -> Place {
     }
 }
 
+/// Returns how a session ended; `None` if it has not, or not in this way.
 fn end(record: &Record) -> Option<End> {
     match &record.error {
         Some(Failed::Timeout { after, .. }) => Some(End::Silent(*after)),
@@ -132,6 +145,7 @@ fn end(record: &Record) -> Option<End> {
     }
 }
 
+/// Recognizes a handshake that the server broke off, or did not answer.
 fn broken_handshake<'a>(phase: Phase, is_silent: bool, text: &str) -> Recognized<'a> {
     let cause = match (phase, is_silent) {
         (Phase::Greeting, false) => Cause::ClosedInTlsFirst,
@@ -142,23 +156,27 @@ fn broken_handshake<'a>(phase: Phase, is_silent: bool, text: &str) -> Recognized
     Recognized::new(cause, Certain, text)
 }
 
+/// Recognizes silence after something.
 fn silent<'a>(cause: Cause, after: Duration, command: impl ToString) -> Recognized<'a> {
     let command = command.to_string();
     let evidence = format!("nothing came in {} s after {command}", seconds(after));
     Recognized::new(cause, Certain, evidence).with("seconds", seconds(after)).with("command", command)
 }
 
+/// Tells how and when the server ended the connection.
 fn evidence(end: End, after: Duration) -> String {
     let how = if end == End::Reset { "reset" } else { "closed" };
     format!("the server {how} the connection after {} s", seconds(after))
 }
 
-/// How long before the end something was.
+/// Returns how long before the end something was; where nothing ended it, the last that was heard or sent stands for
+/// the end.
 fn since(begin: Option<Instant>, record: &Record) -> Duration {
     let end = record.ended.unwrap_or_else(|| record.last_heard.or(record.last_sent).unwrap_or_else(Instant::now));
     begin.map_or(Duration::ZERO, |begin| end.saturating_duration_since(begin))
 }
 
+/// Writes a time as people say it: `0.3`, `12`.
 fn seconds(time: Duration) -> String {
     match time.as_secs_f64() {
         long if long >= 10.0 => format!("{long:.0}"),

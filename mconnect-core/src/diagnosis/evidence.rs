@@ -1,4 +1,16 @@
 //! What is kept of a session, in bounded memory: who said what, when, and how it ended.
+//!
+//! | kept | at most |
+//! |---|---|
+//! | attempts to connect, and addresses of a name | 16 |
+//! | negative replies, each with what went before it | 8, and the last one |
+//! | a reply | 200 lines, 32 KiB; of a longer one, nothing |
+//! | of what came in no reply | 1,024 octets |
+//! | requests whose replies are due | 64 |
+//! | of a command | 512 octets, until its line has ended |
+//!
+//! Requests and replies are put together here a second time, beside the tracker, because what is needed is what was due
+//! when nothing came any more, and what had been granted when something was refused.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,10 +26,12 @@ use crate::observer::{Event, Observer};
 use crate::protocol::{Answer, Extensions, Limits, Meaning, Phase, Reply, ReplyBuilder, ReplyLine, Request};
 use crate::tls_info::Info;
 
-/// Collects what tells the cause where a session fails: which commands were sent (verbs, never secrets), what was replied
-/// to them, what was offered, which addresses were tried, what TLS came to, how long each took, and how it ended.
+/// Collects what tells the cause where a session fails: which commands were sent (verbs, never secrets), what was
+/// replied to them, what was offered, which addresses were tried, what TLS came to, how long each took, and how it
+/// ended.
 ///
-/// An observer cannot see everything: who gets an [`Error`] [notes](Self::failed) it.
+/// An observer cannot see everything: who gets an [`Error`] [notes](Self::failed) it. It belongs to one session; a
+/// clone is the same evidence, so that one goes to [`Connect::observer`](crate::Connect::observer) and one stays.
 ///
 /// ```
 /// # #[cfg(feature = "server")] {
@@ -37,23 +51,32 @@ use crate::tls_info::Info;
 /// # main().unwrap();
 /// # }
 /// ```
+///
+/// [`Debug`](fmt::Debug) shows next to nothing of it, since replies may repeat what is nobody's business.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence(Arc<Mutex<Record>>);
 
-/// All that is known of a session.
+/// All that is known of a session so far.
 #[derive(Default)]
 pub(super) struct Record {
     /// The name that is looked up, and what came of it.
     pub host: String,
+    /// What came of looking the name up.
     pub resolved: Option<Result<Vec<IpAddr>, Failure>>,
+    /// The attempts to connect, in order; of many, the first ones.
     pub attempts: Vec<Attempt>,
+    /// The address that was connected to, and when.
     pub peer: Option<SocketAddr>,
     pub connected: Option<Instant>,
+    /// The phase of the session, as its tracker has it.
     pub phase: Option<Phase>,
+    /// The session is inside TLS.
     pub is_tls: bool,
+    /// What TLS agreed on, and what is wrong with the certificates.
     pub tls: Option<Info>,
     /// Something was sent while the greeting was due.
     pub has_spoken_first: bool,
+    /// This side has ended its sending.
     pub has_half_closed: bool,
     /// Bytes came that nothing is known of.
     pub is_raw: bool,
@@ -62,29 +85,40 @@ pub(super) struct Record {
     pub due: VecDeque<Request>,
     /// The first line that came, or as much as came of it.
     pub first_line: Vec<u8>,
+    /// The greeting, and when it had come.
     pub greeting: Option<Reply>,
     pub greeted: Option<Instant>,
+    /// What the last EHLO offered; nothing any more once TLS has started
+    /// ([RFC 3207, section 4.2](https://www.rfc-editor.org/rfc/rfc3207#section-4.2)).
     pub extensions: Option<Arc<Extensions>>,
+    /// What was granted and still holds: the end of a message, RSET and another EHLO end a transaction.
     pub granted: Requests,
+    /// What was refused, whether or not it was granted afterwards.
     pub refused: Requests,
     /// The first negative replies, but for those that another reply made up for; and the last one.
     pub refusals: Vec<Exchange>,
     pub last: Option<Exchange>,
     /// The last 334's text: some servers say there why they refuse.
     pub challenge: Vec<u8>,
+    /// The reply under way.
     pub unfinished: Option<ReplyBuilder>,
     /// A line began with NUL.
     pub has_nul: bool,
+    /// When something was sent last, and when something came.
     pub last_sent: Option<Instant>,
     pub last_heard: Option<Instant>,
     /// When the connection ended, if this side did not end it.
     pub ended: Option<Instant>,
+    /// TLS was ended without a close_notify.
     pub was_truncated: bool,
     pub error: Option<Failed>,
+    /// The reply that has just come, until it is told what it answers.
     whole: Option<Reply>,
     /// The rest of the reply under way is passed over.
     is_too_long: bool,
+    /// When the attempt to connect under way began.
     attempt_began: Option<Instant>,
+    /// Something was sent, and nothing has come since: the phase that begins now is the doing of this side.
     has_just_sent: bool,
     /// A body or a chunk is under way.
     pub is_in_message: bool,
@@ -99,7 +133,7 @@ pub(super) struct Attempt {
     pub took: Duration,
 }
 
-/// What the system said.
+/// What the system said: what kind of error, its number, and its words.
 #[derive(Debug, Clone)]
 pub(super) struct Failure {
     pub kind: io::ErrorKind,
@@ -107,7 +141,7 @@ pub(super) struct Failure {
     pub text: String,
 }
 
-/// The error that ended a session.
+/// The error that ended a session, as far as it matters here.
 #[derive(Debug, Clone)]
 pub(super) enum Failed {
     Timeout { phase: Phase, after: Duration, partial: Vec<u8> },
@@ -117,7 +151,7 @@ pub(super) enum Failed {
     Other,
 }
 
-/// A reply, and what went before it.
+/// A reply, and what went before it: what was granted and offered then, which later replies change.
 #[derive(Debug, Clone)]
 pub(super) struct Exchange {
     pub answer: Answer,
@@ -129,7 +163,7 @@ pub(super) struct Exchange {
     pub challenge: Vec<u8>,
 }
 
-/// A set of requests.
+/// A set of requests, a bit for each.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Requests(u32);
 
@@ -147,6 +181,7 @@ impl Requests {
         self.0 == 0
     }
 
+    /// Says whether a request is in it.
     pub fn has(self, request: Request) -> bool {
         self.0 & 1 << request as u32 != 0
     }
@@ -167,6 +202,24 @@ impl Evidence {
     }
 
     /// Notes an error that was returned: an observer does not see deadlines, resets and the causes of TLS's failures.
+    /// The first one that is noted counts; those that follow from it are passed over.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::diagnosis::{Cause, Evidence, Facts};
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::play("S: 220 mx\nC: EHLO me\nS: *close*")?;
+    /// let evidence = Evidence::new();
+    /// let mut session = Connect::new("127.0.0.1", server.port()).observer(evidence.clone()).open()?;
+    /// session.greeting()?;
+    /// if let Err(error) = session.command("EHLO me") {
+    ///     evidence.failed(&error);
+    /// }
+    /// assert_eq!(evidence.findings(&Facts::new())[0].cause, Cause::ClosedAtCommand);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn failed(&self, error: &Error) {
         let failed = match error {
             Error::Pipeline { source, .. } => return self.failed(source),
@@ -208,7 +261,26 @@ impl Evidence {
         record.error.get_or_insert(failed);
     }
 
-    /// Says whether anything was refused that no other reply made up for.
+    /// Says whether anything was refused that no other reply made up for, so that a caller knows whether asking for
+    /// [`findings`](Self::findings) is worth what finding facts costs.
+    ///
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::diagnosis::Evidence;
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::play("S: 220 mx\nC: EHLO me\nS: 502 what?\nC: HELO me\nS: 250 mx")?;
+    /// let evidence = Evidence::new();
+    /// let mut session = Connect::new("127.0.0.1", server.port()).observer(evidence.clone()).open()?;
+    /// session.greeting()?;
+    /// session.command("EHLO me")?;
+    /// assert!(evidence.has_refusals());
+    /// session.command("HELO me")?;
+    /// assert!(!evidence.has_refusals(), "HELO makes up for EHLO");
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn has_refusals(&self) -> bool {
         !self.record().refusals.is_empty()
@@ -216,12 +288,32 @@ impl Evidence {
 
     /// Returns what is wrong, as far as it shows: at most three findings, the gravest first, and none of a session that
     /// went well. Of the refusals of a transaction, the first is explained.
+    ///
+    /// It can be asked at any time, and again: nothing is taken.
     pub fn findings(&self, facts: &Facts) -> Vec<Finding> {
         findings(&self.record(), facts)
     }
 
     /// Returns why a reply refused what was asked, if it did: the last one that ended with this line, of those that are
-    /// kept.
+    /// kept. What fits no cause has the meaning of its code ([`Cause::Refused`](super::Cause::Refused)).
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::diagnosis::{Evidence, Facts};
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::start()?;
+    /// let evidence = Evidence::new();
+    /// let mut session = Connect::new("127.0.0.1", server.port()).observer(evidence.clone()).open()?;
+    /// session.greeting()?;
+    /// for (command, told) in [("EHLO me", None), ("RCPT TO:<a@example.org>", Some("MAIL has to be granted before RCPT"))] {
+    ///     let reply = session.command(command)?;
+    ///     let found = evidence.refusal(reply.raw(), &Facts::new()).map(|found| found.to_string());
+    ///     assert_eq!(found.as_deref(), told);
+    /// }
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn refusal(&self, line: &[u8], facts: &Facts) -> Option<Finding> {
         let record = self.record();
         let line = line.trim_ascii_end();
@@ -230,13 +322,33 @@ impl Evidence {
         refusal(exchange, &record, facts)
     }
 
-    /// Returns what the end of the session tells, whatever was refused before it.
+    /// Returns what the end of the session tells, whatever was refused before it: for a caller that has shown
+    /// [`refusal`](Self::refusal)s as they came.
+    ///
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::diagnosis::{Cause, Evidence, Facts};
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::play("S: 220 mx\nC: VRFY a\nS: 550 5.1.1 no such user\nC: NOOP\nS: *reset*")?;
+    /// let evidence = Evidence::new();
+    /// let mut session = Connect::new("127.0.0.1", server.port()).observer(evidence.clone()).open()?;
+    /// session.greeting()?;
+    /// session.command("VRFY a")?;
+    /// evidence.failed(&session.command("NOOP").unwrap_err());
+    /// let ending = evidence.ending(&Facts::new()).unwrap();
+    /// assert_eq!(ending.cause, Cause::ClosedAtCommand);
+    /// assert!(ending.evidence.starts_with("the server reset the connection after"));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn ending(&self, facts: &Facts) -> Option<Finding> {
         ending(&self.record(), facts)
     }
 
-    /// Returns the address that could not be connected to last, if there is no connection: a caller may look on its machine
-    /// for what [`Facts`] can hold about it.
+    /// Returns the address that could not be connected to last, if there is no connection: a caller may look on its
+    /// machine for what [`Facts`] can hold about it, as whether it is its own, or whether another one answers.
     pub fn unreached(&self) -> Option<SocketAddr> {
         let record = self.record();
         let last = record.attempts.last().filter(|last| last.failure.is_some());
@@ -297,7 +409,7 @@ impl Observer for Evidence {
 }
 
 impl Record {
-    /// The port that was connected to, unless the caller says otherwise.
+    /// Returns the port that was connected to, unless the caller says otherwise.
     pub fn port(&self, facts: &Facts) -> Option<u16> {
         let tried = self.attempts.first().map(|attempt| attempt.address.port());
         facts.port.or(self.peer.map(|peer| peer.port())).or(tried)
@@ -309,6 +421,7 @@ impl Record {
             || self.last.as_ref().is_some_and(|last| last.answer.meaning() == Meaning::Closing)
     }
 
+    /// Notes how an attempt to connect went.
     fn attempted(&mut self, at: Instant, address: Option<SocketAddr>, failure: Option<Failure>) {
         let took = self.attempt_began.take().map_or(Duration::ZERO, |began| at.saturating_duration_since(began));
         if let Some(address) = address.filter(|_| self.attempts.len() < MOST_ATTEMPTS) {
@@ -316,6 +429,7 @@ impl Record {
         }
     }
 
+    /// Notes what was sent, and which replies are due for it.
     fn sent(&mut self, at: Instant, bytes: &[u8]) {
         (self.has_just_sent, self.last_sent) = (true, Some(at));
         match self.phase {
@@ -331,12 +445,14 @@ impl Record {
         }
     }
 
+    /// Notes that a reply is due, within bounds: what is due behind those comes to be known when they have come.
     fn expect(&mut self, request: Request) {
         if self.due.len() < MOST_DUE {
             self.due.push_back(request);
         }
     }
 
+    /// Follows the phase: the end of a body and of a chunk ask for a reply, too.
     fn enter(&mut self, phase: Phase) {
         let request = match self.phase {
             Some(Phase::Body) => Request::EndOfData,
@@ -361,6 +477,7 @@ impl Record {
         self.phase = Some(phase);
     }
 
+    /// Takes a line, and puts the reply together; of one that is too long, nothing is kept.
     fn received(&mut self, at: Instant, line: ReplyLine<'_>) {
         (self.has_just_sent, self.last_heard) = (false, Some(at));
         if self.first_line.is_empty() {
@@ -378,6 +495,7 @@ impl Record {
         });
     }
 
+    /// Takes a reply that is whole: what it grants, or what it refuses and in which circumstances.
     fn replied(&mut self, at: Instant, answer: Answer) {
         if let Some(place) = answer.request.and_then(|request| self.due.iter().position(|due| *due == request)) {
             self.due.drain(..=place);
@@ -418,6 +536,8 @@ impl Record {
         self.last = Some(exchange);
     }
 
+    /// Notes what was granted, and forgets the refusals that it makes up for: those of another EHLO, of another
+    /// mechanism, of another sender.
     fn grant(&mut self, request: Request, meaning: Meaning, reply: Option<&Reply>) {
         use Request::{Auth, AuthAnswer, EndOfData, Helo, Mail, Quit, Rset};
         // A 334 to AUTH only asks for more.
@@ -446,6 +566,7 @@ impl Record {
 }
 
 impl Failure {
+    /// Keeps what the system said, since an error itself cannot be copied.
     fn of(error: &io::Error) -> Self {
         Self { kind: error.kind(), number: error.raw_os_error(), text: error.to_string() }
     }
@@ -461,6 +582,7 @@ impl fmt::Debug for Record {
 const TRANSACTION: &[Request] = &[Request::Mail, Request::Rcpt, Request::Data, Request::Bdat];
 /// Of what came in no reply, this many octets are kept.
 const MOST_KEPT: usize = 1024;
+/// How much is kept, of each.
 const MOST_ATTEMPTS: usize = 16;
 const MOST_DUE: usize = 64;
 const MOST_REFUSALS: usize = 8;

@@ -6,9 +6,237 @@
 //!   command line, machine ─► Facts ─┘
 //! ```
 //!
-//! Nothing is asked of anybody here: there is no I/O. What shows no cause has no finding, and a session that went well has
-//! none. The causes and all their words stand together in one table; what replies mean, in another. A refusal that fits no
-//! row of that has the meaning of its code ([`explain`](crate::protocol::explain)).
+//! Nothing is asked of anybody here: there is no I/O. What shows no cause has no finding, and a session that went well
+//! has none. The causes and all their words stand together in one table; what replies mean, in another. A refusal that
+//! fits no row of that has the meaning of its code ([`explain`](crate::protocol::explain)).
+//!
+//! ```
+//! # #[cfg(feature = "server")] {
+//! use std::time::Duration;
+//!
+//! use mconnect_core::diagnosis::{Cause, Certainty, Evidence, Facts};
+//! use mconnect_core::{Connect, Error, Timeouts, server::Server};
+//!
+//! // A server that wants a login, and one that says nothing.
+//! let server = Server::play("S: 220 mx\nC: EHLO me\nS: 250 AUTH PLAIN\nC: MAIL FROM:<a@example.org>\nS: 530 5.7.0 no")?;
+//! let evidence = Evidence::new();
+//! let mut session = Connect::new("127.0.0.1", server.port()).observer(evidence.clone()).open()?;
+//! session.greeting()?;
+//! session.command("EHLO me")?;
+//! session.command("MAIL FROM:<a@example.org>")?;
+//! let found = &evidence.findings(&Facts::new())[0];
+//! assert_eq!((found.cause, found.certainty), (Cause::AuthNeeded, Certainty::Likely));
+//! assert_eq!(found.to_string(), "probably the server wants a login first: authenticate");
+//!
+//! let silent = Server::play("C: *close*")?;
+//! let evidence = Evidence::new();
+//! let timeouts = Timeouts::default().replies(Duration::from_millis(50));
+//! let connect = Connect::new("127.0.0.1", silent.port()).timeouts(timeouts).observer(evidence.clone());
+//! if let Err(error) = connect.open().and_then(|mut session| session.greeting()) {
+//!     evidence.failed(&error);
+//! }
+//! assert_eq!(evidence.findings(&Facts::new())[0].cause, Cause::SilentGreeting);
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # In which order
+//!
+//! 1. What kept a session from being one at all: no connection, a server of another protocol, a failed handshake. Where
+//!    there is such a finding, nothing else is looked at but the certificates.
+//! 2. The first refusal of a transaction that no other reply made up for, since what follows is its consequence.
+//! 3. How the session ended, if it ended before its time.
+//!
+//! # What each cause rests on
+//!
+//! Words of the server's own are looked for in all the lines of a reply, whatever their case, and come before codes; "a
+//! code" is a reply code or an enhanced status code ([RFC 3463](https://www.rfc-editor.org/rfc/rfc3463)), whose first
+//! digit is that of the reply.
+//!
+//! ## Names and connections
+//!
+//! | cause | evidence |
+//! |---|---|
+//! | [NoSuchName](Cause::NoSuchName) | the resolver says that there is none |
+//! | [NameWithoutAddress](Cause::NameWithoutAddress) | the resolver says that the name has no address |
+//! | [ResolverSilent](Cause::ResolverSilent) | the resolver took too long, or says "try again" |
+//! | [SearchDomain](Cause::SearchDomain) | the name that was tried is the one that was written, with more behind it ([`Facts::host`]) |
+//! | [OtherFamily](Cause::OtherFamily) | the name has addresses, and none of them was tried |
+//! | [NoListener](Cause::NoListener) | the connection was refused: surely, by this machine; probably, from elsewhere |
+//! | [OtherLoopback](Cause::OtherLoopback) | the same, and another address here answers ([`Facts::also_listening`]) |
+//! | [OwnName](Cause::OwnName) | the same, from an address in 127.0.0.0/8 that a name led to, other than 127.0.0.1 |
+//! | [InContainer](Cause::InContainer) | the same, from a loopback address in a container ([`Facts::in_container`]) |
+//! | [Port25Blocked](Cause::Port25Blocked) | every address elsewhere was silent at port 25; of one alone, it is a guess |
+//! | [NoAnswer](Cause::NoAnswer) | no answer to connecting in time |
+//! | [NoRoute6](Cause::NoRoute6) | an IPv6 address has no route, or nothing here can be its source |
+//! | [NoRoute](Cause::NoRoute) | the system has no route |
+//! | [Unreachable](Cause::Unreachable) | the system says that the host is unreachable |
+//! | [Forbidden](Cause::Forbidden) | the system does not permit the connection |
+//! | [SourceNotHere](Cause::SourceNotHere) | the address to connect from ([`Facts::source`]) is not available |
+//! | [PortsUsedUp](Cause::PortsUsedUp) | none is, though none was asked for |
+//! | [FilesUsedUp](Cause::FilesUsedUp) | EMFILE or ENFILE |
+//!
+//! ## Who is there
+//!
+//! | cause | evidence |
+//! |---|---|
+//! | [OtherProtocol](Cause::OtherProtocol) | the first octets ([`protocol_of`]); of FTP, whose greeting has SMTP's code, a refusal as well |
+//! | [SpeaksLmtp](Cause::SpeaksLmtp) | the greeting says LMTP, and EHLO or HELO was refused |
+//! | [TlsExpected](Cause::TlsExpected) | a record of TLS in the clear; silence at port 465; a server that closes once it is spoken to |
+//! | [PlainExpected](Cause::PlainExpected) | a handshake was answered by a reply |
+//! | [RefusedInPlain](Cause::RefusedInPlain) | by a refusal that is about something else than the handshake |
+//! | [Inspected](Cause::Inspected) | the greeting is asterisks for the most part, and something was refused |
+//! | [NulInReply](Cause::NulInReply) | a line begins with NUL |
+//! | [CrAlone](Cause::CrAlone) | what has no LF has a CR in it |
+//! | [LineWithoutEnd](Cause::LineWithoutEnd) | silence behind half a line |
+//! | [GreetingWithoutEnd](Cause::GreetingWithoutEnd) | silence behind lines of a greeting that all have a hyphen |
+//! | [ReplyWithoutEnd](Cause::ReplyWithoutEnd) | the same of another reply |
+//!
+//! ## Who closes, and who is silent
+//!
+//! Told by where the session stood and for how long; a reset counts as closing. The error has to be handed over
+//! ([`Evidence::failed`]): an observer sees no deadline.
+//!
+//! | cause | evidence |
+//! |---|---|
+//! | [ClosedAtOnce](Cause::ClosedAtOnce) | closed before the greeting, within a second of connecting |
+//! | [ClosedWaiting](Cause::ClosedWaiting) | closed before the greeting, later than that |
+//! | [SilentGreeting](Cause::SilentGreeting) | no octet of a greeting in time |
+//! | [ClosedInGreeting](Cause::ClosedInGreeting) | closed in the middle of it |
+//! | [ClosedInHandshake](Cause::ClosedInHandshake) | closed in a handshake after STARTTLS |
+//! | [SilentHandshake](Cause::SilentHandshake) | no answer in one |
+//! | [ClosedInTlsFirst](Cause::ClosedInTlsFirst) | closed in a handshake before the greeting |
+//! | [SilentTlsFirst](Cause::SilentTlsFirst) | no answer in one |
+//! | [ClosedAtAuth](Cause::ClosedAtAuth) | closed while a reply to AUTH, or to an answer in it, was due |
+//! | [ClosedInMessage](Cause::ClosedInMessage) | closed before the lone dot was sent |
+//! | [ClosedAfterMessage](Cause::ClosedAfterMessage) | closed after it, and before its reply: nobody knows whether the message was taken |
+//! | [SilentMessage](Cause::SilentMessage) | no reply to it in time |
+//! | [ClosedAtCommand](Cause::ClosedAtCommand) | closed while the reply to another command was due |
+//! | [SilentCommand](Cause::SilentCommand) | no reply to one in time |
+//! | [ClosedIdle](Cause::ClosedIdle) | closed while none was, a second or more after the last |
+//! | [CutInTls](Cause::CutInTls) | the same, inside TLS without a close_notify |
+//!
+//! ## Refused as a client
+//!
+//! | cause | evidence |
+//! |---|---|
+//! | [TooManyConnections](Cause::TooManyConnections) | words on connections or sessions, from here or in all |
+//! | [TooManyErrors](Cause::TooManyErrors) | words on errors, with 421, 451, 550 or 554: the first of them is the cause |
+//! | [TooFast](Cause::TooFast) | words; X.7.28 |
+//! | [Idle](Cause::Idle) | 421 with words, or 4.4.2 |
+//! | [GoingDown](Cause::GoingDown) | words; 421 with 4.3.2 |
+//! | [Busy](Cause::Busy) | words; 4yz in the greeting; any 421 that says no more |
+//! | [NoServiceHere](Cause::NoServiceHere) | 5yz in the greeting that says no more |
+//! | [BlockListed](Cause::BlockListed) | names of lists, and words on them or on a reputation |
+//! | [ClientRefused](Cause::ClientRefused) | words on access lists |
+//! | [NoReverseName](Cause::NoReverseName) | words on PTR; X.7.25 |
+//! | [HelloName](Cause::HelloName) | words on the name in EHLO, at any command up to RCPT; 504 to EHLO; as a guess, another refusal of it |
+//! | [ContainerName](Cause::ContainerName) | the same words, and the name is twelve hexadecimal digits, as containers are called |
+//! | [NoHelloName](Cause::NoHelloName) | 500 or 501 to EHLO or HELO without a name |
+//! | [NoEhlo](Cause::NoEhlo) | 500 or 502 to EHLO |
+//! | [SpokeTooEarly](Cause::SpokeTooEarly) | words; X.5.1 where the client did speak first |
+//!
+//! ## Refused commands
+//!
+//! | cause | evidence |
+//! |---|---|
+//! | [HelloFirst](Cause::HelloFirst) | 503, and neither EHLO nor HELO was granted |
+//! | [MailFirst](Cause::MailFirst) | 503 to RCPT, DATA or BDAT, and no MAIL was granted |
+//! | [RcptFirst](Cause::RcptFirst) | 503 or 554, and no RCPT was granted |
+//! | [NestedMail](Cause::NestedMail) | 503 to MAIL, and one was granted |
+//! | [NoBrackets](Cause::NoBrackets) | the path was sent without an angle bracket right behind the colon |
+//! | [AddressSyntax](Cause::AddressSyntax) | X.1.3 or X.1.7 with 501 or 553 |
+//! | [ParamNotOffered](Cause::ParamNotOffered) | a parameter was given whose extension EHLO did not offer |
+//! | [CommandNotOffered](Cause::CommandNotOffered) | the same of STARTTLS and BDAT |
+//! | [StartTlsTooLate](Cause::StartTlsTooLate) | STARTTLS is refused inside TLS |
+//! | [BareLf](Cause::BareLf) | words on a line that ends with LF alone |
+//! | [LineTooLong](Cause::LineTooLong) | words, with 500, 501, 550, 552 or 554 |
+//!
+//! ## TLS and AUTH
+//!
+//! | cause | evidence |
+//! |---|---|
+//! | [StartTlsNeeded](Cause::StartTlsNeeded) | words outside TLS; X.7.10; 530 where STARTTLS is offered |
+//! | [AuthNeeded](Cause::AuthNeeded) | words; 530; at a port of submission, a policy where AUTH is offered and was not granted |
+//! | [AuthNeededInTls](Cause::AuthNeededInTls) | words, where STARTTLS is offered and AUTH is not |
+//! | [TlsForAuth](Cause::TlsForAuth) | words, or 523, 530, 534, 538 to AUTH outside TLS |
+//! | [StartTlsBroken](Cause::StartTlsBroken) | 4yz to STARTTLS |
+//! | [AuthNotOffered](Cause::AuthNotOffered) | AUTH is not known, nor offered |
+//! | [BadLogin](Cause::BadLogin) | 535; X.7.8 |
+//! | [BadLoginHashed](Cause::BadLoginHashed) | 535 to CRAM-MD5 or DIGEST-MD5, where PLAIN is offered |
+//! | [AccountLocked](Cause::AccountLocked) | words; X.7.13; 525 |
+//! | [TooManyLogins](Cause::TooManyLogins) | words on failed logins |
+//! | [AppPassword](Cause::AppPassword) | words of providers in a reply to AUTH |
+//! | [LoginsDisabled](Cause::LoginsDisabled) | words; 5.7.139 |
+//! | [LoginServiceDown](Cause::LoginServiceDown) | 4yz to AUTH |
+//! | [NoSuchMechanism](Cause::NoSuchMechanism) | it is not among those that EHLO offered |
+//! | [MechanismTooWeak](Cause::MechanismTooWeak) | X.7.9 inside TLS |
+//! | [TokenRefused](Cause::TokenRefused) | the last challenge holds a status ([RFC 7628, section 3.2.2](https://www.rfc-editor.org/rfc/rfc7628#section-3.2.2)) |
+//! | [BadBase64](Cause::BadBase64) | words; 501 with X.5.2 to an answer |
+//! | [AuthTwice](Cause::AuthTwice) | 503 to AUTH, and one was granted |
+//!
+//! ## Refused mail
+//!
+//! | cause | evidence |
+//! |---|---|
+//! | [Greylisted](Cause::Greylisted) | words; 450 or 451 to RCPT with X.7.1, X.3.2, or, as a guess, with less, unless a login was granted |
+//! | [RelayDenied](Cause::RelayDenied) | words on relaying, where AUTH is offered and was not granted |
+//! | [RelayDenied25](Cause::RelayDenied25) | words on relaying, elsewhere |
+//! | [PolicyRefused](Cause::PolicyRefused) | X.7.0 or X.7.1 and no words that say more |
+//! | [NoSuchMailbox](Cause::NoSuchMailbox) | words; X.1.1; 550 5.4.1 with "access denied" |
+//! | [RecipientCheck](Cause::RecipientCheck) | words with 450 or 451 |
+//! | [NoSuchDomain](Cause::NoSuchDomain) | words; X.1.2, X.1.10; 521, 556 to RCPT |
+//! | [MailboxFull](Cause::MailboxFull) | words; X.2.2 |
+//! | [MailboxOff](Cause::MailboxOff) | X.2.1 with 550, 552 or 554 |
+//! | [MailboxMoved](Cause::MailboxMoved) | 551, or X.1.6 |
+//! | [SenderDomain](Cause::SenderDomain) | words; X.1.8, X.7.27 |
+//! | [SenderCheck](Cause::SenderCheck) | words on verifying the sender, by calling back for one |
+//! | [SenderUnknown](Cause::SenderUnknown) | words on a sender that is unknown to the server |
+//! | [SenderRefused](Cause::SenderRefused) | words on access that the sender is denied |
+//! | [SenderNotVerified](Cause::SenderNotVerified) | words of providers that send for verified addresses alone |
+//! | [SenderNotOwned](Cause::SenderNotOwned) | words on a sender that is not that of the login |
+//! | [TooManyRecipients](Cause::TooManyRecipients) | words; X.5.3 |
+//! | [TooLarge](Cause::TooLarge) | words; X.3.4, X.2.3 |
+//! | [ServerFull](Cause::ServerFull) | words; X.3.1 |
+//! | [ServerFault](Cause::ServerFault) | words on its own errors; 4yz with X.3.0 or X.3.5 |
+//! | [FilterDown](Cause::FilterDown) | words on filters, with 421 or 451 |
+//! | [Spf](Cause::Spf) | the word; X.7.23 |
+//! | [Dkim](Cause::Dkim) | the word at the end of a message; X.7.20, X.7.21, X.7.22 there |
+//! | [Dmarc](Cause::Dmarc) | the word, or the other two together; X.7.26 |
+//! | [ContentRefused](Cause::ContentRefused) | words at the end of the message; X.6.0, X.7.0, X.7.1, X.7.7 there |
+//! | [BadHeader](Cause::BadHeader) | words at the end of the message |
+//! | [Utf8NotTaken](Cause::Utf8NotTaken) | a path beyond ASCII without SMTPUTF8; X.6.7 to 9 |
+//! | [Loop](Cause::Loop) | words; X.4.6 |
+//! | [Refused](Cause::Refused) | none of these fits: what the code means |
+//!
+//! ## Certificates and handshakes
+//!
+//! | cause | evidence |
+//! |---|---|
+//! | [ChainIncomplete](Cause::ChainIncomplete) | one certificate came, of an unknown issuer, that says where that one's is to be had |
+//! | [PrivateAuthority](Cause::PrivateAuthority) | the issuer is unknown otherwise; surely, if its root came, too |
+//! | [SelfSigned](Cause::SelfSigned) | the verdict: nobody but itself signed it |
+//! | [CertificateExpired](Cause::CertificateExpired) | the verdict: its time is over by the clock here |
+//! | [CertificateEarly](Cause::CertificateEarly) | the verdict: its time has not begun by the clock here |
+//! | [WrongName](Cause::WrongName) | the verdict: a name was asked for that is not in it |
+//! | [NameOfAddress](Cause::NameOfAddress) | the verdict: an address was asked for, and is not in it |
+//! | [NoNames](Cause::NoNames) | the verdict: there is no subjectAltName in it |
+//! | [OtherKey](Cause::OtherKey) | the verdict: a key was pinned, and this is another |
+//! | [NoTrustStore](Cause::NoTrustStore) | the verdict: the system has no authorities to trust |
+//! | [CertificateWanted](Cause::CertificateWanted) | an alert that asks for one, where none was given ([`Facts::has_certificate`]) |
+//! | [CertificateRefused](Cause::CertificateRefused) | an alert about one, where one was |
+//! | [OldTls](Cause::OldTls) | the server chose, or asked for, a version that is not spoken here |
+//! | [NothingInCommon](Cause::NothingInCommon) | an alert, or an answer to the handshake, with which nothing can be agreed on |
+//! | [NameNotServed](Cause::NameNotServed) | the alert about a name that is not known |
+//! | [TlsFault](Cause::TlsFault) | the alert about something on the server's own side |
+//! | [NotTls](Cause::NotTls) | what came is no record, and no text |
+//!
+//! # What it does not do
+//!
+//! - It asks neither the DNS nor the machine. A caller that has looked hands over what it saw, as [`Facts`].
+//! - It explains what servers say in English; a refusal in another language has its codes alone.
+//! - It is no verdict: of a possible cause it says "perhaps", and what shows it stands beside it
+//!   ([`Finding::evidence`]).
 
 mod causes;
 mod certificates;
@@ -31,34 +259,65 @@ pub use speakers::protocol_of;
 use crate::protocol::Visible;
 use evidence::{Exchange, Record};
 
-/// A cause, as far as it shows.
+/// A cause, as far as it shows, and what to do about it. [`Display`](fmt::Display) makes a sentence of it, without a
+/// full stop: how sure, what is wrong, and the advice behind a colon.
+///
+/// With the feature `json` it serialises, the cause by its [id](Cause::id).
+///
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// use mconnect_core::diagnosis::{Cause, Certainty, Evidence, Facts};
+/// use mconnect_core::{Connect, server::Server};
+///
+/// let server = Server::play("S: 220 mx\nC: EHLO me\nS: 250 mx\nC: MAIL FROM:<a@b.example>\nS: 450 4.1.8 no domain")?;
+/// let evidence = Evidence::new();
+/// let mut session = Connect::new("127.0.0.1", server.port()).observer(evidence.clone()).open()?;
+/// session.greeting()?;
+/// session.command("EHLO me")?;
+/// session.command("MAIL FROM:<a@b.example>")?;
+///
+/// let found = &evidence.findings(&Facts::new())[0];
+/// assert_eq!((found.cause, found.certainty), (Cause::SenderDomain, Certainty::Certain));
+/// assert_eq!(found.what, "the domain of the sender does not exist, or takes no mail");
+/// assert_eq!(found.evidence, "450 4.1.8 no domain");
+/// assert_eq!(found.advice.as_deref(), Some("give a sender whose domain has an MX or an address"));
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "json", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Finding {
-    /// What is wrong.
+    /// What is wrong, for programs to tell apart.
     #[cfg_attr(feature = "json", serde(serialize_with = "as_id"))]
     pub cause: Cause,
     /// How sure that is.
     pub certainty: Certainty,
     /// What is wrong, in words; what the server said is made visible in it.
     pub what: String,
-    /// What shows it: a reply, or what happened.
+    /// What shows it: a reply, made visible and on one line, or what happened, in the system's words or in ours.
     pub evidence: String,
-    /// What to do about it, if something is known.
+    /// What to do about it, if something is known; what the caller can do is in [its own words](Facts::naming).
     pub advice: Option<String>,
 }
 
-/// How sure a finding is.
+/// How sure a finding is. The surer one is the greater.
+///
+/// ```
+/// use mconnect_core::diagnosis::Certainty;
+///
+/// assert!(Certainty::Certain > Certainty::Likely && Certainty::Likely > Certainty::Possible);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "json", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Certainty {
-    /// It is one of several causes that are usual.
+    /// It is one of several causes that are usual: "perhaps".
     Possible,
-    /// It is the usual cause.
+    /// It is the usual cause: "probably".
     Likely,
-    /// It cannot be otherwise.
+    /// It cannot be otherwise, or the server's own words say so.
     Certain,
 }
 
@@ -75,7 +334,8 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Returns what is wrong, the gravest first.
+/// Returns what is wrong, the gravest first: what kept the session from being one, and only if there is no such thing,
+/// what was refused and how it ended. In raw mode nothing is known of either.
 fn findings(record: &Record, facts: &Facts) -> Vec<Finding> {
     let mut all = circumstances(record, facts);
     all.extend(certificates::problems(record, facts));
@@ -87,12 +347,12 @@ fn findings(record: &Record, facts: &Facts) -> Vec<Finding> {
     all
 }
 
-/// Returns why a reply refused what was asked, if it did.
+/// Returns why a reply refused what was asked, if it did: at the least, what its code means.
 fn refusal(exchange: &Exchange, record: &Record, facts: &Facts) -> Option<Finding> {
     refusals::told(exchange, record, facts)
 }
 
-/// Returns what its end tells.
+/// Returns what its end tells, whatever was refused before.
 fn ending(record: &Record, facts: &Facts) -> Option<Finding> {
     circumstances(record, facts).into_iter().next().or_else(|| ends::finding(record, facts))
 }
@@ -106,7 +366,7 @@ fn circumstances(record: &Record, facts: &Facts) -> Vec<Finding> {
     all
 }
 
-/// A cause that was recognized, before it is put in words.
+/// A cause that was recognized, before it is put in words: what the texts of the causes name stands in `values`.
 struct Recognized<'a> {
     cause: Cause,
     certainty: Certainty,
@@ -119,12 +379,13 @@ impl<'a> Recognized<'a> {
         Self { cause, certainty, evidence: evidence.into(), values: Vec::new() }
     }
 
+    /// Gives a name in the texts its value.
     fn with(mut self, name: &'a str, value: impl ToString) -> Self {
         self.values.push((name, value.to_string()));
         self
     }
 
-    /// Puts it in words.
+    /// Puts it in words. Values are made visible first: a server has chosen some of them.
     fn told(self, facts: &Facts) -> Finding {
         let [_, what, advice] = self.cause.texts();
         let fill = |text: &str| {
@@ -139,7 +400,8 @@ impl<'a> Recognized<'a> {
     }
 }
 
-/// Writes the acts that a text names in the caller's words.
+/// Writes the acts that a text names in the caller's words. A `<` that begins no name of one stays: an address may have
+/// it.
 fn with_acts(text: &str, facts: &Facts) -> String {
     let mut parts = text.split('<');
     let mut told = parts.next().unwrap_or_default().to_owned();
@@ -152,12 +414,14 @@ fn with_acts(text: &str, facts: &Facts) -> String {
     told
 }
 
+/// Writes a cause by its id, which stays while names in the source may change.
 #[cfg(feature = "json")]
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
 fn as_id<S: serde::Serializer>(cause: &Cause, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(cause.id())
 }
 
+/// More findings than this would be read by nobody.
 const MOST_FINDINGS: usize = 3;
 
 #[cfg(test)]
@@ -175,6 +439,14 @@ mod tests {
             assert!(!what.ends_with('.') && !advice.ends_with('.') && !what.is_empty(), "{cause:?}");
             let told = with_acts(advice, &Facts::new());
             assert!(!told.contains('<') || *cause == Cause::NoBrackets, "{cause:?} names no act: {told}");
+        }
+    }
+
+    #[test]
+    fn what_each_cause_rests_on_is_written_down() {
+        let page = include_str!("mod.rs");
+        for cause in Cause::ALL {
+            assert!(page.contains(&format!("[{cause:?}](Cause::{cause:?})")), "{cause:?}");
         }
     }
 

@@ -1,4 +1,7 @@
 //! Who is there: servers of other protocols, by the first that they say, and lines that no SMTP server sends.
+//!
+//! What came first decides, be it a line or what a time-out has left of one: a server that speaks TLS, or MySQL, ends
+//! no line.
 
 use super::evidence::{Failed, Record};
 use super::{Cause, Certainty, Facts, Finding, Recognized};
@@ -8,7 +11,8 @@ use crate::protocol::{Request, Visible};
 use Certainty::{Certain, Likely};
 
 /// Returns the name of the protocol that speaks so at first, if it is none of mail submission: `SSH`, `IMAP`, `HTTP`.
-/// Enough of its first line is enough of it.
+/// Enough of its first line is enough of it. Known are SSH, IMAP, POP3, Redis, HTTP, XMPP, VNC, ManageSieve, rsync,
+/// AMQP, IRC, RDP, Telnet, MySQL, FTP and NNTP, those that speak first, or that answer when they are spoken to in SMTP.
 ///
 /// ```
 /// use mconnect_core::diagnosis::protocol_of;
@@ -33,7 +37,8 @@ pub fn protocol_of(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Returns who speaks there, if it is no SMTP server, or one that nobody can read.
+/// Returns who speaks there, if it is no SMTP server, or one that nobody can read. Without a connection there is
+/// nobody.
 pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
     record.connected?;
     if let Some(Failed::Tls { failure: Some(TlsFailure::PlainText(line)), .. }) = &record.error {
@@ -69,6 +74,7 @@ fn first_words(record: &Record) -> &[u8] {
     }
 }
 
+/// Recognizes another protocol by the first words.
 fn other(first: &[u8], record: &Record, facts: &Facts) -> Option<Finding> {
     // FTP's 220 is a greeting: it is told once something was refused.
     let protocol = protocol_of(first).filter(|name| *name != "FTP" || !record.refusals.is_empty())?;
@@ -79,6 +85,7 @@ fn other(first: &[u8], record: &Record, facts: &Facts) -> Option<Finding> {
     Some(recognized.with("protocol", protocol).with("port", port).told(facts))
 }
 
+/// Recognizes LMTP ([RFC 2033](https://www.rfc-editor.org/rfc/rfc2033)) by its greeting, once EHLO was refused.
 fn lmtp(record: &Record, facts: &Facts) -> Option<Finding> {
     let greeting = record.greeting.as_ref()?;
     let text = greeting.text().to_ascii_uppercase();
@@ -88,7 +95,7 @@ fn lmtp(record: &Record, facts: &Facts) -> Option<Finding> {
     says_so.then(|| Recognized::new(Cause::SpeaksLmtp, Certain, refusal.reply.to_string()).told(facts))
 }
 
-/// Lines that are none, or none of a server's.
+/// Recognizes lines that are none, or none of a server's: NUL, asterisks in the place of words, CR alone, no end.
 fn odd(record: &Record, facts: &Facts) -> Option<Finding> {
     if record.has_nul && (record.greeted.is_none() || record.error.is_some()) {
         return Some(Recognized::new(Cause::NulInReply, Certain, "a line begins with NUL").told(facts));
@@ -162,6 +169,7 @@ const STARTS: &[(&[u8], &str)] = &[
 ];
 /// Words of the greetings of FTP servers, which have SMTP's code.
 const FTP: [&str; 5] = ["ftp", "filezilla", "welcome to pure", "serv-u", "vsftpd"];
+/// How much of a line is shown.
 const MOST_SHOWN: usize = 100;
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Why a token of OAuth was refused: a 334 says so, in base64 and JSON
 //! ([RFC 7628, section 3.2.2](https://www.rfc-editor.org/rfc/rfc7628#section-3.2.2)).
+//!
+//! It is read here, and not by a reader of JSON: the status is all that is wanted of it, and this is built without any.
 
 /// Returns the status in such a challenge: `invalid_token`, or `401`.
 pub(super) fn status(challenge: &[u8]) -> Option<String> {
@@ -10,7 +12,7 @@ pub(super) fn status(challenge: &[u8]) -> Option<String> {
     (status.len() <= LONGEST && !status.is_empty()).then(|| status.to_owned())
 }
 
-/// Decodes base64, whether or not it is padded.
+/// Decodes base64 of either alphabet, whether or not it is padded: providers differ in both.
 fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let (mut bytes, mut bits, mut count) = (Vec::new(), 0_u32, 0);
     let end = text.iter().position(|byte| *byte == b'=').unwrap_or(text.len());
@@ -32,6 +34,7 @@ fn decode(text: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// A longer status is none.
 const LONGEST: usize = 64;
 
 #[cfg(test)]

@@ -1,4 +1,16 @@
 //! How long what a dialogue awaits may take.
+//!
+//! Four times may count, and the first to pass ends the wait:
+//!
+//! ```text
+//!    *within T*        the next thing awaited       taken once
+//!    *each within T*   every one after it           until the next of these
+//!    the usual one     the session's own, or the server's ten seconds
+//!    *all within T*    the whole session            cuts each of the others, and pauses
+//! ```
+//!
+//! All that a dialogue sets are multiplied by one factor, so that a text which was written on a fast machine plays on a
+//! slow one. The usual times are not: they are not the dialogue's.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,12 +27,13 @@ pub(crate) struct Deadlines {
 }
 
 impl Deadlines {
-    /// Begins without any; those that come are multiplied by this.
+    /// Begins without any; those that come are multiplied by this. A factor that makes no time of one, as NaN does,
+    /// makes the longest there is of it.
     pub fn new(factor: f64) -> Self {
         Self { next: None, each: None, end: None, factor }
     }
 
-    /// Takes a deadline from the dialogue, if this is one.
+    /// Takes a deadline from the dialogue, if this is one. That of the whole session counts from now on.
     pub fn take(&mut self, directive: &Directive) {
         match directive {
             Directive::Within(time) => self.next = Some(self.scaled(*time)),
@@ -30,19 +43,22 @@ impl Deadlines {
         }
     }
 
-    /// Returns the time that the next thing awaited may take: that of the dialogue, or else this.
+    /// Returns the time that the next thing awaited may take: that of a `*within*` just before it, of an `*each
+    /// within*`, or else this; and no more than is left of the whole. A `*within*` is used up by it.
     pub fn next_or(&mut self, usual: Duration) -> Duration {
         let each = self.each.unwrap_or(usual);
         self.of_this_or(each)
     }
 
-    /// Returns the time of a `*within*` just before, or else this.
+    /// Returns the time of a `*within*` just before, or else this, cut by that of the whole session. An `*each within*`
+    /// does not count: this is for what may come or not, for which a long deadline would be waited out each time.
     pub fn of_this_or(&mut self, usual: Duration) -> Duration {
         let patience = self.whole_or(usual);
         self.at_most(patience)
     }
 
-    /// Returns the same, whatever is left of that of the whole session.
+    /// Returns the same, whatever is left of that of the whole session: for a silence, which has to be told from a
+    /// session that ran out of time in it.
     pub fn whole_or(&mut self, usual: Duration) -> Duration {
         self.next.take().unwrap_or(usual)
     }
@@ -60,7 +76,7 @@ impl Deadlines {
         self.end.is_some_and(|end| end <= Instant::now())
     }
 
-    /// Waits for so long, or until that of the whole session has passed.
+    /// Waits for so long, or until that of the whole session has passed, whichever comes first.
     pub fn pause(&self, time: Duration) {
         thread::sleep(self.at_most(time));
     }

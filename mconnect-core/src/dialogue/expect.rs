@@ -1,39 +1,87 @@
 //! What a reply has to be.
+//!
+//! A reply is met line by line, in the order in which the lines are written down, with others between them; the code of
+//! the last line is compared first, since it is that of the reply ([RFC 5321, section
+//! 4.2.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.2.1)). So `S: 250` is met by a reply of any number of lines,
+//! and a server may come to say more without failing a test that was written before.
 
 use super::Step;
 use super::values::{Text, Values, Whole, is_like};
 use crate::protocol::{Code, Reply, ReplyLine};
 
 /// A line of a reply, as a dialogue has it.
+///
+/// ```
+/// use mconnect_core::dialogue::{Dialogue, Directive, Mark, Separator};
+///
+/// let dialogue = Dialogue::parse("S= 250-SIZE ${size}\nS= 250 HELP")?;
+/// let Directive::Reply(wanted) = &dialogue.steps()[0].directive else { panic!() };
+/// assert_eq!((wanted.mark, wanted.code.as_str()), (Mark::Exactly, "250"));
+/// assert_eq!((wanted.separator, wanted.is_last()), (Separator::Hyphen, false));
+/// assert_eq!(wanted.text.to_string(), "SIZE ${size}");
+/// # Ok::<(), mconnect_core::dialogue::SyntaxError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Wanted {
     /// How it is meant.
     pub mark: Mark,
-    /// The code.
+    /// The code, or the class that it has to be of.
     pub code: CodePattern,
-    /// What stands between the code and the text.
+    /// What stands between the code and the text. A hyphen means that the expectation goes on; whether the server wrote
+    /// one in that line is not compared, but by `S=`, in that no other line may follow.
     pub separator: Separator,
-    /// The text.
+    /// The text. A name in it that has neither a value nor a default takes what stands there.
     pub text: Text,
 }
 
 /// How a line of a reply is meant, by the mark after its `S`.
+///
+///
+/// How much of a reply each of them looks at, for a server that says `220 mx.example.org ESMTP ready`:
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// use mconnect_core::{Connect, server::Server};
+///
+/// for (dialogue, is_met) in [
+///     ("S: 220", true),
+///     ("S: 220 mx.example.org", true),
+///     ("S: 220 ESMTP", false),
+///     ("S= 220 mx.example.org", false),
+///     ("S= 220 mx.example.org ESMTP ready", true),
+///     ("S~ 220 *esmtp*", true),
+///     ("S: 421\nS| 220", true),
+///     ("S? 421\nS: 220", true),
+/// ] {
+///     let server = Server::play("S: 220 mx.example.org ESMTP ready")?;
+///     let played = Connect::new("127.0.0.1", server.port()).open()?.play(&dialogue.parse()?);
+///     assert_eq!(played.failure().is_none(), is_met, "{dialogue}");
+///     drop(played);
+///     server.join()?;
+/// }
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mark {
-    /// `S:` the reply has a line whose text begins so.
+    /// `S:` the reply has a line whose text begins so, in this case of its letters. Served, this line is sent.
     Begins,
-    /// `S=` the reply has these lines, exactly, and no others.
+    /// `S=` the reply has these lines, whole, and no others. Served, they are sent.
     Exactly,
-    /// `S~` the reply has a line whose text is like this, `*` being anything and `?` one character; case does not
-    /// matter.
+    /// `S~` the reply has a line like this, `*` being anything and `?` one character; case does not matter. Names have
+    /// to have values: none is taken here. Served, it is an error
+    /// ([`Dialogue::require_servable`](super::Dialogue::require_servable)).
     Pattern,
-    /// `S|` or else this reply: another alternative to the one before.
+    /// `S|` or else this reply: another alternative to the one before, which is compared as by `S:`. Served, the first
+    /// one is sent.
     Or,
-    /// `S?` this reply may come, or not.
+    /// `S?` this reply may come, or not. It is waited for for a second, or as a `*within*` before it says; another
+    /// reply is left for the next step.
     Optional,
-    /// `S*` any number of such replies may come.
+    /// `S*` any number of such replies may come, none and at most 10,000 of them; the first other one is left for the
+    /// next step.
     AnyNumber,
 }
 
@@ -49,12 +97,23 @@ impl Mark {
     ];
 }
 
-/// Three digits, of which the last, the last two or all may be open: `250`, `25z`, `2yz`, `xyz`.
+/// Three digits, of which the last, the last two or all may be open: `250`, `25z`, `2yz`, `xyz`, in the letters of
+/// [RFC 5321, section 4.2.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CodePattern(pub(super) [u8; 3]);
 
 impl CodePattern {
-    /// Reads a code or a class of codes.
+    /// Reads a code or a class of codes. `None` is what is neither: an open digit before one that is known, capitals,
+    /// or another length.
+    ///
+    /// ```
+    /// use mconnect_core::dialogue::CodePattern;
+    ///
+    /// assert!(CodePattern::new("250").unwrap().is_whole());
+    /// assert_eq!(CodePattern::new("25z").unwrap().as_str(), "25z");
+    /// assert!(!CodePattern::new("xyz").unwrap().is_whole());
+    /// assert_eq!(CodePattern::new("2y0"), None);
+    /// ```
     pub fn new(text: &str) -> Option<Self> {
         match *text.as_bytes() {
             [b'x', b'y', b'z'] => Some(Self(*b"xyz")),
@@ -65,12 +124,12 @@ impl CodePattern {
         }
     }
 
-    /// Returns it as it is written.
+    /// Returns it as it is written: three characters.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("digits and letters are UTF-8")
     }
 
-    /// Says whether all three digits are known.
+    /// Says whether all three digits are known, so that it can be sent.
     #[must_use]
     pub fn is_whole(self) -> bool {
         self.0.iter().all(u8::is_ascii_digit)
@@ -88,19 +147,20 @@ impl CodePattern {
     }
 }
 
-/// What stands between a code and its text.
+/// What stands between a code and its text ([RFC 5321, section
+/// 4.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.2)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Separator {
-    /// Nothing: the line ends after the code.
+    /// Nothing: the line ends after the code, which a client has to take, too.
     Nothing,
-    /// A space.
+    /// A space, which ends the reply.
     Space,
     /// A hyphen: the reply goes on.
     Hyphen,
 }
 
 impl Wanted {
-    /// Says whether the reply ends with this line.
+    /// Says whether the reply ends with this line: whether it has no hyphen after its code.
     #[must_use]
     pub fn is_last(&self) -> bool {
         self.separator != Separator::Hyphen
@@ -111,6 +171,8 @@ impl Wanted {
         if self.mark == Mark::Pattern { values.fill(&self.text).err() } else { None }
     }
 
+    /// Compares one line, and returns what its names took; `None` if it is another. A line without a code meets
+    /// nothing.
     pub(super) fn is_met_by(&self, line: ReplyLine<'_>, values: &Values) -> Option<Vec<(String, Vec<u8>)>> {
         match self.mark {
             _ if !self.code.has(line) => None,

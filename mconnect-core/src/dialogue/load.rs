@@ -1,4 +1,9 @@
 //! Files: dialogues, what they include, and what they send.
+//!
+//! Two things are read here, at two times. A dialogue and what it includes are read before anything is played, within
+//! bounds, so that what is wrong with them is told first. What it sends is read while it is sent, a block at a time, so
+//! that a file of any size goes out in little memory; [`deliver`] is the one place that knows what a step is on the
+//! wire, for both sides: what one sends, the other compares with.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -9,13 +14,24 @@ use super::{Dialogue, Directive, Step, SyntaxError, Values, parse};
 use crate::protocol::{BodyEncoder, Visible, wipe};
 
 /// Why a file gives no dialogue.
+///
+/// The file that is at fault may be one that was included; each variant names it.
+///
+///
+/// ```
+/// use mconnect_core::dialogue::{Dialogue, LoadError};
+///
+/// let error = Dialogue::load("there/is/no/such/file.txt").unwrap_err();
+/// assert!(matches!(error, LoadError::Read { .. }));
+/// assert_eq!(error.to_string(), "cannot read there/is/no/such/file.txt");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
     /// It is no dialogue.
     #[error(transparent)]
     Syntax(#[from] SyntaxError),
-    /// It cannot be read.
+    /// It cannot be read: there is none, it is no UTF-8, or the system refuses.
     #[error("cannot read {}", Visible(file.as_os_str().as_encoded_bytes()))]
     Read {
         /// The file.
@@ -23,13 +39,13 @@ pub enum LoadError {
         /// What the system says.
         source: io::Error,
     },
-    /// Files include each other, more than 16 deep.
+    /// Files include each other, more than 16 deep. That is what a circle looks like, too.
     #[error("{}: files include each other without end", Visible(file.as_os_str().as_encoded_bytes()))]
     Endless {
         /// The file where that was noticed.
         file: PathBuf,
     },
-    /// More than 1,000 files are included, or more than 64 MiB.
+    /// More than 1,000 files are included, or more than 64 MiB in all.
     #[error("{}: more than 1,000 files or 64 MiB are included", file.display())]
     TooMuch {
         /// The file that is too much.
@@ -38,21 +54,44 @@ pub enum LoadError {
 }
 
 impl Dialogue {
-    /// Reads a dialogue from a file, with the files that it includes. Their names, and those of the files that are sent,
-    /// count from the folder of the file that names them.
+    /// Reads a dialogue from a file, with the files that it includes. Their names, and those of the files that are
+    /// sent, count from the folder of the file that names them.
+    ///
+    /// ```
+    /// use mconnect_core::dialogue::Dialogue;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// std::fs::write(folder.path().join("hello.txt"), "S: 220\nC: EHLO client.example\nS: 250\n")?;
+    /// std::fs::write(folder.path().join("quit.txt"), "*include hello.txt*\nC: QUIT\nS: 221\n")?;
+    ///
+    /// let dialogue = Dialogue::load(folder.path().join("quit.txt"))?;
+    /// assert_eq!(dialogue.steps().len(), 5);
+    /// assert!(dialogue.steps()[0].file.as_deref().is_some_and(|file| file.ends_with("hello.txt")));
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// [`LoadError`].
+    /// [`LoadError`]: a file that cannot be read, that is no dialogue, or that includes too much. The first file itself
+    /// may have any size.
     pub fn load(file: impl AsRef<Path>) -> Result<Self, LoadError> {
         let file = file.as_ref();
         let text = fs::read_to_string(file).map_err(|source| LoadError::Read { file: file.to_owned(), source })?;
         Self::parse_as(&file.to_string_lossy(), &text)
     }
 
-    /// Reads a dialogue from a text, as [`load`](Self::load) does from a file; `name` is the file's name in messages.
+    /// Reads a dialogue from a text, as [`load`](Self::load) does from a file: what it includes is read, too, from the
+    /// folder of `name`, which is the file's name in messages. For a text from standard input, say, or from a test:
+    ///
+    /// ```
+    /// use mconnect_core::dialogue::Dialogue;
+    ///
+    /// let error = Dialogue::parse_as("folder/hello.txt", "S: ok").unwrap_err();
+    /// assert!(error.to_string().starts_with("folder/hello.txt: line 1, column 4: expected a code"));
+    /// ```
     ///
     /// # Errors
-    /// [`LoadError`].
+    /// [`LoadError`], as of [`load`](Self::load).
     pub fn parse_as(name: &str, text: &str) -> Result<Self, LoadError> {
         let mut reading = Reading { steps: Vec::new(), files_left: MOST_FILES, octets_left: MOST_OCTETS };
         reading.add(name, text, 0)?;
@@ -60,7 +99,8 @@ impl Dialogue {
     }
 }
 
-/// A dialogue that is being read, and what may still be included.
+/// A dialogue that is being read, and what may still be included. The bounds are of all files together, since a few
+/// small ones that include each other twice each would be many in the end.
 struct Reading {
     steps: Vec<Step>,
     files_left: usize,
@@ -110,10 +150,11 @@ fn path_of(step: &Step, name: &[u8]) -> PathBuf {
     }
 }
 
-/// Takes what a step sends, a block at a time.
+/// Takes what a step sends, a block at a time; an error of it ends the delivery, and is what is told.
 pub(crate) type Sink<'a> = dyn FnMut(&[u8]) -> Result<(), String> + 'a;
 
-/// Returns what a step sends to `sink`, in blocks; `None` if it sends nothing.
+/// Returns what a step sends to `sink`, files in blocks of 64 KiB; `None` if it sends nothing. What was filled with
+/// values is overwritten after it has served, since a secret may be among them.
 ///
 /// # Errors
 /// A sentence on the value or the file that is missing, or what `sink` says.

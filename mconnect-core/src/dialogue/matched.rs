@@ -1,4 +1,7 @@
 //! What came as it was expected, octet by octet.
+//!
+//! Exact bytes may be a file of gigabytes. All of them are counted, and the first 4 KiB are kept, so that a difference
+//! near the beginning can be shown with what was before it, and one far behind is told by where it is.
 
 /// How many octets were as expected, and the first of them.
 #[derive(Debug, Default)]

@@ -1,4 +1,8 @@
 //! From text to steps.
+//!
+//! A line at a time, and each line from left to right: whoever meets something that cannot stand there returns what
+//! should, and the rest of the line from there on ([`Miss`]). Where that is in the line follows from the rest being a
+//! part of it, so that no function has to carry a column. What depends on the line before is one function, `follows`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +13,7 @@ use crate::stream::Truncation;
 /// What should have stood there, and the rest of the line from there on.
 type Miss<'a> = (&'static str, &'a str);
 
+/// Reads the steps of a text; `file` is what each of them is said to be from.
 pub(super) fn steps(text: &str, file: Option<&Arc<str>>) -> Result<Vec<Step>, SyntaxError> {
     let mut steps: Vec<Step> = Vec::new();
     // Some editors put a byte order mark before a text.
@@ -69,6 +74,7 @@ fn follows(before: Option<&Directive>, directive: &Directive) -> Result<(), &'st
     }
 }
 
+/// Reads one line, without its indentation: a side, its mark, and what stands behind.
 fn step(line: &str) -> Result<(Side, Directive), Miss<'_>> {
     let (side, rest) = match line.split_at_checked(1) {
         Some(("C", rest)) => (Side::Client, rest),
@@ -105,10 +111,12 @@ fn step(line: &str) -> Result<(Side, Directive), Miss<'_>> {
     Ok((side, directive))
 }
 
+/// Says whether what a side does stands there, and not what it says. A lone asterisk is what cancels AUTH.
 fn is_direction(text: &str) -> bool {
     text.starts_with('*') && text.len() > 1 && text.trim_end().ends_with('*')
 }
 
+/// Reads what stands between the asterisks.
 fn directed<'a>(
     text: &'a str,
     read: &dyn Fn(&'a str, &'a str) -> Result<Directive, Miss<'a>>,
@@ -120,6 +128,7 @@ fn directed<'a>(
     }
 }
 
+/// Reads what only a client does, or either side.
 fn direction_of_client<'a>(inner: &'a str, words: &'a str) -> Result<Directive, Miss<'a>> {
     let (verb, rest) = first_word(words);
     Ok(match (verb, rest) {
@@ -147,6 +156,7 @@ fn direction_of_client<'a>(inner: &'a str, words: &'a str) -> Result<Directive, 
     })
 }
 
+/// Reads what only a server does, or either side.
 fn direction_of_server<'a>(inner: &'a str, words: &'a str) -> Result<Directive, Miss<'a>> {
     let (verb, rest) = first_word(words);
     match (words, direction_of_either(verb, rest)?) {
@@ -156,6 +166,7 @@ fn direction_of_server<'a>(inner: &'a str, words: &'a str) -> Result<Directive, 
     }
 }
 
+/// Reads what either side does; `None` is for whoever knows more.
 fn direction_of_either<'a>(verb: &'a str, rest: &'a str) -> Result<Option<Directive>, Miss<'a>> {
     Ok(Some(match (verb, rest) {
         ("file", file) if !file.is_empty() => Directive::File(text(file, |part| Ok(part.as_bytes().to_vec()))?),
@@ -172,6 +183,7 @@ fn direction_of_either<'a>(verb: &'a str, rest: &'a str) -> Result<Option<Direct
     }))
 }
 
+/// Reads what is for whoever plays.
 fn direction_of_neither<'a>(inner: &'a str, words: &'a str) -> Result<Directive, Miss<'a>> {
     let (verb, rest) = first_word(words);
     Ok(match (verb, rest) {
@@ -200,6 +212,7 @@ fn name(text: &str) -> Result<String, Miss<'_>> {
     }
 }
 
+/// Reads a whole number and its unit. A number that fits 32 bits cannot overflow in milliseconds.
 fn duration(text: &str) -> Result<Duration, Miss<'_>> {
     let (count, unit) = first_word(text);
     let milliseconds = match unit {
@@ -214,6 +227,7 @@ fn duration(text: &str) -> Result<Duration, Miss<'_>> {
     }
 }
 
+/// Reads a code, what stands behind it, and the text.
 fn reply(line: &str, mark: Mark) -> Result<Wanted, Miss<'_>> {
     let code = line.split_at_checked(3).and_then(|(code, rest)| Some((CodePattern::new(code)?, rest)));
     let Some((code, rest)) = code else { return Err((CODE, line)) };

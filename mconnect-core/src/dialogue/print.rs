@@ -1,4 +1,8 @@
 //! From steps to text.
+//!
+//! What is written reads the same again, which a test holds to for every form, and a fuzz target for every input. So
+//! what would be read as something else is written in another way: a line that begins with an asterisk gets a backslash
+//! before it, a `${` that is none another dollar, and bytes that are no text their escapes.
 
 use std::fmt::{self, Write as _};
 use std::time::Duration;
@@ -59,6 +63,7 @@ impl fmt::Display for Step {
     }
 }
 
+/// What stands between asterisks.
 struct Direction<'a>(&'a Directive);
 
 impl fmt::Display for Direction<'_> {
@@ -103,6 +108,8 @@ impl fmt::Display for Text {
     }
 }
 
+/// Writes a text with names in it; `literal` writes what is between them, and is told whether a name follows, since a
+/// dollar right before one would be read with it.
 fn write_text(
     text: &Text,
     f: &mut fmt::Formatter<'_>,
@@ -134,6 +141,7 @@ fn write_escaped(byte: u8, out: &mut String) -> fmt::Result {
     Ok(())
 }
 
+/// A time in the largest unit that it is a whole number of: `90 s`, `2 min`, `1500 ms`.
 struct Time(Duration);
 
 impl fmt::Display for Time {

@@ -1,4 +1,15 @@
 //! Writing a dialogue of a session.
+//!
+//! A record is to play again, so it is made of what will be the same the next time. Codes are; texts, which have dates
+//! and queue names in them, are not, and stand as comments. A password is a name that whoever plays gives a value. An
+//! exchange of AUTH by a password is written line by line while it goes on, in case it is refused, and as one step once
+//! it was granted: its answers to challenges would not be granted again.
+//!
+//! ```text
+//!   Sent ──► line, until its end ──► C: or C>, a secret as ${secret1} ──┐
+//!   Received ──────────────────────► # what was said, S: and its code ──┼──► text, at most 4 MiB
+//!   TlsStarted, HalfClosed, Ended ─► *tls*, *half-close*, *close* ──────┘
+//! ```
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,9 +23,9 @@ use crate::stream::Truncation;
 /// Writes a dialogue of a session that it observes: codes as expectations, what the server said in full beside them as
 /// comments, passwords as variables.
 ///
-/// What it writes plays: the same session again, with a server that says the same codes. It holds at most 4 MiB of text;
-/// what comes after that is left out, and a comment at the end says so. Who
-/// [takes](Self::take) what is there now and then has all of it.
+/// What it writes plays: the same session again, with a server that says the same codes. It holds at most 4 MiB of
+/// text; what comes after that is left out, and a comment at the end says so. Who [takes](Self::take) what is there now
+/// and then has all of it. A clone writes the same record, and one recorder is meant for one session.
 ///
 /// ```
 /// # #[cfg(feature = "server")] {
@@ -36,6 +47,11 @@ use crate::stream::Truncation;
 /// # main().unwrap();
 /// # }
 /// ```
+///
+/// What becomes of a password is that nobody finds it: what answers AUTH is `${secret1}`, `${secret2}` and so on, and
+/// an exchange that was granted is `*authenticate MECHANISM ${user1} ${password1}*`. A `*secret NAME*` line says so
+/// before each name. For a server that is to be played to real clients, write in the texts that they read, above all
+/// what EHLO offers: a record has the codes alone.
 #[doc(alias = "transcript")]
 #[doc(alias = "session log")]
 #[derive(Debug, Clone, Default)]
@@ -45,6 +61,7 @@ pub struct Recorder {
     session: usize,
 }
 
+/// What is written so far, and what is not yet sure to be.
 #[derive(Debug, Default)]
 struct Record {
     /// The number of the session under way, and the text of those before it.
@@ -64,12 +81,13 @@ struct Record {
     /// The secret on the line under way, if there is one.
     secret: Option<String>,
     exchange: Option<Exchange>,
-    /// What comes now is left out.
+    /// What comes now is left out: the record is as long as it may be.
     is_full: bool,
     /// The server said that it closes: ending our side is no more than an answer to that.
     is_closing: bool,
-    /// The client's side of TLS has not ended.
+    /// The client's side of TLS has not ended: a close now is one without close_notify.
     owes_farewell: bool,
+    /// The end of the session has been written, which several events tell of.
     has_ended: bool,
 }
 
@@ -85,7 +103,7 @@ struct Exchange {
 }
 
 impl Recorder {
-    /// Begins a record.
+    /// Begins a record, which is empty until a session that it observes says something.
     pub fn new() -> Self {
         Self::default()
     }
@@ -115,7 +133,8 @@ impl Recorder {
         Self { record: Arc::clone(&self.record), session: record.session }
     }
 
-    /// Returns the dialogue as it is so far, without what was taken.
+    /// Returns the dialogue as it is so far, without what was [taken](Self::take). A line that has no end yet is
+    /// written as it is; the names of secrets come first.
     pub fn text(&self) -> String {
         let record = self.record();
         let mut text = record.names(record.secrets) + &record.text;
@@ -127,16 +146,57 @@ impl Recorder {
 
     /// Takes the dialogue so far, to be written elsewhere; what is taken next is its continuation. An exchange of AUTH
     /// that is under way stays, since it is written in another way once it is granted, and so does half a line.
+    ///
+    /// All that was taken, one after the other, plays as one dialogue:
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # use mconnect_core::{Connect, dialogue::{Dialogue, Recorder}, server::Server};
+    /// # let server = Server::start()?;
+    /// # let recorder = Recorder::new();
+    /// let mut session = Connect::new("127.0.0.1", server.port()).observer(recorder.clone()).open()?;
+    /// session.greeting()?;
+    /// let mut written = recorder.take();
+    /// assert!(written.ends_with("S: 220\n"));
+    /// session.quit()?;
+    /// written += &recorder.take();
+    /// assert_eq!(Dialogue::parse(&written)?.steps().len(), 4);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn take(&self) -> String {
         self.record().take()
     }
 
-    /// Returns how many octets [`text`](Self::text) is about to have.
+    /// Returns how many octets [`text`](Self::text) is about to have, so that a caller can choose when to
+    /// [take](Self::take) it. It costs no copy of the text.
+    ///
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # use mconnect_core::{Connect, dialogue::Recorder, server::Server};
+    /// # let server = Server::start()?;
+    /// # let recorder = Recorder::new();
+    /// let mut session = Connect::new("127.0.0.1", server.port()).observer(recorder.clone()).open()?;
+    /// session.greeting()?;
+    /// assert_eq!(recorder.size(), recorder.text().len());
+    /// let mut written = String::new();
+    /// for _ in 0..100 {
+    ///     session.command("NOOP")?;
+    ///     if recorder.size() > 1000 {
+    ///         written += &recorder.take();
+    ///     }
+    /// }
+    /// assert!(recorder.size() <= 1000 && written.len() > 1000);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn size(&self) -> usize {
         let record = self.record();
         record.before.len() + record.text.len() + record.line.len()
     }
 
+    /// Locks the record, also after a thread has panicked with it: what is in it stays readable.
     fn record(&self) -> MutexGuard<'_, Record> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -194,7 +254,7 @@ impl Record {
         if self.follows && !self.has_begun && !text.is_empty() { "*next session*\n" } else { "" }
     }
 
-    /// Notes the end of the session, once.
+    /// Notes the end of the session, once: a server that resets after its close_notify has ended before.
     fn ended(&mut self, side: Side, directive: Directive) {
         if !std::mem::replace(&mut self.has_ended, true) {
             self.end_line();
@@ -202,6 +262,8 @@ impl Record {
         }
     }
 
+    /// Adds what was sent to the line under way, and writes each line at its end. One without an end is written in
+    /// pieces, as exact bytes, so that it is not kept.
     fn sent(&mut self, bytes: &[u8]) {
         let lines = bytes.split_inclusive(|byte| *byte == b'\n');
         for part in lines.flat_map(|line| line.chunks(LONGEST_LINE)) {
@@ -229,6 +291,7 @@ impl Record {
         std::mem::take(&mut self.before) + separator + &text
     }
 
+    /// Returns the lines that mark these secrets, but for those that were marked in what was taken.
     fn names(&self, secrets: usize) -> String {
         let secrets = (self.taken.0 + 1..=secrets).map(|number| format!("secret{number}"));
         let passwords = (self.taken.1 + 1..=self.users).map(|number| format!("password{number}"));
@@ -253,6 +316,8 @@ impl Record {
         self.end_line();
     }
 
+    /// Writes the line under way: as a line, if it is text and ends with CR LF, otherwise as exact bytes, which a bare
+    /// LF or a NUL has to be.
     fn end_line(&mut self) {
         let line = std::mem::take(&mut self.line);
         if self.exchange.is_none() {
@@ -286,6 +351,8 @@ impl Record {
         self.direction(Side::Client, directive);
     }
 
+    /// Writes a line of the server's as a comment, and behind the last one of a reply its code. A line without a code
+    /// is a comment alone: there is no expectation that it would meet.
     fn received(&mut self, line: ReplyLine<'_>) {
         self.end_line();
         let said = format!("# {}\n", Visible(line.content()));
@@ -330,12 +397,15 @@ impl Record {
         self.direction(Side::Client, Directive::Authenticate { mechanism: exchange.mechanism, user, secret });
     }
 
+    /// Writes a step. Its number is not that of its line: it has none before it is read.
     fn direction(&mut self, side: Side, directive: Directive) {
         let _ = writeln!(self.text, "{}", Step { file: None, line: 0, side, directive });
     }
 }
 
+/// How much text is kept.
 const MOST_OCTETS: usize = 4 * 1024 * 1024;
+/// How long an exchange of AUTH may be before it is written as it was said.
 const LONGEST_EXCHANGE: usize = 64 * 1024;
 /// What has no end after so many octets is written in pieces.
 const LONGEST_LINE: usize = 64 * 1024;

@@ -1,4 +1,9 @@
 //! Secrets that stand in steps: they are not shown.
+//!
+//! A step is shown in messages, in reports and by `Debug`. Where a secret begins in a line of the client's, the tracker
+//! says, as it does of what is sent; a step is therefore looked at as what would be sent, names standing for four
+//! letters of base64, and cut where that has a secret. A name by itself tells nothing, and is left, but its default
+//! does.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,8 +12,8 @@ use super::{Directive, Part, Side, Step, Text};
 use crate::protocol::{ReplyLine, Tracker, Visible};
 
 impl Step {
-    /// Writes the step as a message shows it: as a dialogue has it, made visible, but for the secrets in it. What was sent
-    /// before says whether a line answers a challenge.
+    /// Writes the step as a message shows it: as a dialogue has it, made visible, but for the secrets in it. What was
+    /// sent before says whether a line answers a challenge.
     pub(crate) fn shown(&self, before: &Tracker) -> String {
         let text = match &self.directive {
             Directive::Authenticate { mechanism, user, secret } => match &*secret.0 {
@@ -43,13 +48,15 @@ impl fmt::Debug for Step {
     }
 }
 
-/// What a text tells. A name tells nothing, but what stands for it where it has no value does.
+/// What a text tells, and where each of its parts is in that. A name tells nothing, but what stands for it where it has
+/// no value does.
 struct Told<'a> {
     bytes: Vec<u8>,
     parts: Vec<(&'a Part, Range<usize>)>,
 }
 
 impl<'a> Told<'a> {
+    /// Puts the parts together, with what stands at the end of a line.
     fn new(text: &'a Text, end: &[u8]) -> Self {
         let (mut bytes, mut parts) = (Vec::new(), Vec::new());
         for part in &*text.0 {
@@ -95,6 +102,7 @@ impl<'a> Told<'a> {
     }
 }
 
+/// Says whether two places have an octet in common.
 fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
     a.start < b.end && b.start < a.end
 }

@@ -1,4 +1,15 @@
 //! Values: names in a text, what stands for them, and what is taken from what came.
+//!
+//! ```text
+//!                      set by the caller ───┐
+//!    taken from what came ──────────────────┼──► Values::get
+//!    the environment (where it is sent) ────┼──► Values::fill ──► a text that is sent
+//!    the default after :- ──────────────────┘
+//!                                                Values::matches ──► what is compared, and what it took
+//! ```
+//!
+//! What is sent may use the environment, and what is compared may not: a name that has neither value nor default takes
+//! what stands there, and a variable that happens to have this name would change what a test expects.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +22,19 @@ use memchr::memmem;
 use crate::protocol::wipe;
 
 /// A text with names in it: `250 queued as ${id}`. A `$${` in a dialogue is a `${` that is none.
+///
+/// [`Display`](std::fmt::Display) writes it as a dialogue has it, octets that are no UTF-8 replaced.
+///
+/// ```
+/// use mconnect_core::dialogue::{Dialogue, Directive, Part};
+///
+/// let dialogue = Dialogue::parse("C: XQUEUE ${id:-none}")?;
+/// let Directive::Line(text) = &dialogue.steps()[0].directive else { panic!() };
+/// let [Part::Literal(before), Part::Value { name, default }] = &*text.0 else { panic!() };
+/// assert_eq!((before.as_slice(), name.as_str(), default.as_deref()), (&b"XQUEUE "[..], "id", Some("none")));
+/// assert_eq!(text.to_string(), "XQUEUE ${id:-none}");
+/// # Ok::<(), mconnect_core::dialogue::SyntaxError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text(pub Arc<[Part]>);
 
@@ -18,19 +42,19 @@ pub struct Text(pub Arc<[Part]>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Part {
-    /// Bytes.
+    /// Bytes, escapes and `$${` already read.
     Literal(Vec<u8>),
     /// `${name}` or `${name:-default}`.
     Value {
-        /// The name.
+        /// The name: letters, digits, `_` and `-`.
         name: String,
-        /// What stands for it where it has no value.
+        /// What stands for it where it has no value; an empty one stands for nothing at all.
         default: Option<String>,
     },
 }
 
-/// Names and what stands for them: set by the caller, taken from what the other side said (`S: 250 queued as ${id}`), or,
-/// for a name that is neither, the environment's.
+/// Names and what stands for them: set by the caller, taken from what the other side said (`S: 250 queued as ${id}`),
+/// or, for a name that is neither, the environment's.
 ///
 /// ```
 /// use mconnect_core::dialogue::{Dialogue, Directive, Values};
@@ -43,6 +67,23 @@ pub enum Part {
 /// assert_eq!(values.fill(text), Ok(b"EHLO mx.example.org".to_vec()));
 /// # Ok::<(), mconnect_core::dialogue::SyntaxError>(())
 /// ```
+///
+/// What a session took is in [`Played::values`](super::Played::values):
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// use mconnect_core::{Connect, dialogue::Dialogue, server::Server};
+///
+/// let server = Server::play("S: 220 mx.example.org ESMTP\nC: QUIT\nS: 221 bye")?;
+/// let played = Connect::new("127.0.0.1", server.port()).open()?.play(&"S: 220 ${host}\nC: QUIT\nS: 221".parse()?);
+/// assert_eq!(played.require()?.values.get("host"), Some(&b"mx.example.org"[..]));
+/// # server.join()?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Values of names that are [hidden](Self::hide) are overwritten when this is dropped, and [`Debug`](std::fmt::Debug)
+/// does not show them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Values {
     values: BTreeMap<String, Vec<u8>>,
@@ -67,7 +108,19 @@ impl From<Vec<Part>> for Text {
 }
 
 impl Values {
-    /// Sets the value of a name.
+    /// Sets the value of a name, in place of one that it had before. Whatever the bytes are, they stand in a text as
+    /// they are: a CR LF in a value ends the line that it is in.
+    ///
+    ///
+    /// ```
+    /// use mconnect_core::dialogue::Values;
+    ///
+    /// let mut values = Values::default();
+    /// values.set("host", "mx.example.org");
+    /// values.set("host", b"\xff".to_vec());
+    /// assert_eq!(values.get("host"), Some(&b"\xff"[..]));
+    /// assert_eq!(values.get("other"), None);
+    /// ```
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) {
         let name = name.into();
         self.captured.remove(&name);
@@ -82,21 +135,44 @@ impl Values {
         }
     }
 
-    /// Returns the value of a name that was set or taken from what came.
+    /// Returns the value of a name that was set or taken from what came. The environment is not asked, and defaults are
+    /// those of a text.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.values.get(name).map(Vec::as_slice)
     }
 
-    /// Marks a name as secret: its value is shown as `[hidden]`.
+    /// Marks a name as secret: its value is shown as `[hidden]`, in whatever text it stands, and whether it is set
+    /// before or afterwards.
+    ///
+    ///
+    /// ```
+    /// let mut values = mconnect_core::dialogue::Values::default();
+    /// values.hide("password");
+    /// values.set("password", "pencil");
+    /// assert_eq!(format!("{values:?}"), r#"{"password": "[hidden]"}"#);
+    /// ```
     pub fn hide(&mut self, name: impl Into<String>) {
         self.secrets.insert(name.into());
     }
 
     /// Returns the text with a value for every name in it: one that was set or taken, one from the environment, or the
-    /// default.
+    /// default, in this order.
     ///
     /// # Errors
-    /// The name that has none.
+    /// The first name that has none.
+    ///
+    ///
+    /// ```
+    /// use mconnect_core::dialogue::{Dialogue, Directive, Values};
+    ///
+    /// let dialogue = Dialogue::parse("C: MAIL FROM:<${sender}> SIZE=${size:-0}")?;
+    /// let Directive::Line(text) = &dialogue.steps()[0].directive else { panic!() };
+    /// let mut values = Values::default();
+    /// assert_eq!(values.fill(text), Err("sender".to_owned()));
+    /// values.set("sender", "a@example.org");
+    /// assert_eq!(values.fill(text), Ok(b"MAIL FROM:<a@example.org> SIZE=0".to_vec()));
+    /// # Ok::<(), mconnect_core::dialogue::SyntaxError>(())
+    /// ```
     pub fn fill(&self, text: &Text) -> Result<Vec<u8>, String> {
         let literal = |part: &Part| if let Part::Literal(bytes) = part { bytes.len() } else { 0 };
         let mut filled = Vec::with_capacity(text.0.iter().map(literal).sum::<usize>() + b"\r\n".len());
@@ -138,7 +214,15 @@ impl Values {
         self.secrets.iter().filter_map(value).filter(|secret| !secret.is_empty())
     }
 
-    /// Returns bytes with every secret in them hidden.
+    /// Returns bytes with every secret in them hidden, wherever one stands; borrowed, if there is none.
+    ///
+    /// ```
+    /// let mut values = mconnect_core::dialogue::Values::default();
+    /// values.set("password", "pencil");
+    /// values.hide("password");
+    /// assert_eq!(&*values.mask(b"535 no such password: pencil"), b"535 no such password: [hidden]");
+    /// assert!(matches!(values.mask(b"250 ok"), std::borrow::Cow::Borrowed(_)));
+    /// ```
     pub fn mask<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let mut masked = Cow::Borrowed(bytes);
         for secret in self.secrets() {
@@ -156,8 +240,8 @@ impl Values {
         masked
     }
 
-    /// Compares what came with a text. A name without a value takes what stands there: up to the text that follows it, or
-    /// at the end the rest, of a word only where the text need not be the whole.
+    /// Compares what came with a text. A name without a value takes what stands there: up to the text that follows it,
+    /// or at the end the rest, of a word only where the text need not be the whole.
     pub(crate) fn matches(&self, text: &[Part], came: &[u8], whole: Whole) -> Option<Vec<(String, Vec<u8>)>> {
         self.matches_command(text, came, &[], whole)
     }
@@ -236,6 +320,7 @@ fn stands_at(came: &[u8], at: usize, bytes: &[u8], keywords: &[Range<usize>]) ->
 const HIDDEN: &[u8] = b"[hidden]";
 
 /// Says whether a pattern, in which `*` is any bytes and `?` one, is the whole of what came; case does not matter.
+/// Going back to the last `*` alone is enough, so that no pattern takes more than the product of both lengths.
 pub(crate) fn is_like(pattern: &[u8], came: &[u8]) -> bool {
     let (mut p, mut c, mut retry) = (0, 0, None);
     while c < came.len() {

@@ -1,4 +1,15 @@
 //! Entries out of events: lines out of what is sent, whole replies out of lines.
+//!
+//! ```text
+//!   Sent ──► line ──── at its LF, or 64 KiB ──► Happening::Sent
+//!   Received ─► reply ─ Replied ──────────────► Happening::Reply
+//!   Phase ─── within a line? after it ────────► Happening::Phase
+//!   Ended, Aborted ─── close ─────────────────► Happening::Closed, with what has no end
+//! ```
+//!
+//! Events come as the wire has them, cut anywhere, and entries are to be the same however that was. So what is not
+//! whole waits here, and whatever else happens first has it told before, in whichever state it is:
+//! [`Fold::flush_before`].
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -8,7 +19,7 @@ use crate::error::Peer;
 use crate::observer::Event;
 use crate::protocol::{Answer, Code, EnhancedCode, Flaws, Phase, ReplyLine};
 
-/// What is under way.
+/// What is under way, and what has been counted so far.
 #[derive(Debug)]
 pub(super) struct Fold {
     pub session: u32,
@@ -18,18 +29,22 @@ pub(super) struct Fold {
     /// Addresses are being tried, or the connection is open.
     is_under_way: bool,
     is_open: bool,
+    /// The server has ended its side: the session is closed by it, though what it said before may still be read.
     has_ended: bool,
+    /// The phase as it was told last.
     phase: Phase,
     /// What was sent and is not told yet: part of a line, or of a character.
     line: Vec<u8>,
+    /// How many octets `line` stands for: those that are hidden, too.
     octets: u64,
+    /// How many of them are.
     hidden: u64,
     /// A phase that began within a line, and is told after it.
     next_phase: Option<Phase>,
     reply: Received,
 }
 
-/// The lines of a reply that has not ended.
+/// The lines of a reply that has not ended, up to what is kept of it.
 #[derive(Debug, Default)]
 struct Received {
     lines: Vec<Line>,
@@ -40,6 +55,7 @@ struct Received {
     flaws: Flaws,
 }
 
+/// A line of a reply, put together from its pieces.
 #[derive(Debug)]
 struct Line {
     text: Vec<u8>,
@@ -67,18 +83,20 @@ impl Default for Fold {
 }
 
 impl Fold {
-    /// Tells what has to be told before an event.
+    /// Tells what has to be told before an event: half a line that something else comes after, a session before another
+    /// begins.
     pub fn flush_before<'a>(&mut self, event: &Event<'_>) -> Vec<Happening<'a>> {
         match event {
             Event::Sent(_) | Event::SentSecret(_) => Vec::new(),
             Event::Phase(_) if !is_text(self.phase) => Vec::new(),
             Event::Resolving { .. } => self.close(),
-            Event::Connecting { .. } if !self.is_under_way => self.close(),
+            // An address is not resolved first.
+            Event::Connecting { .. } if !self.is_under_way || self.is_open => self.close(),
             _ => self.flush(),
         }
     }
 
-    /// Takes an event, and tells what came of it.
+    /// Takes an event, and tells what came of it; `took` is how long the reply took that has just come.
     pub fn push<'a>(&mut self, event: &Event<'a>, took: impl Fn() -> Option<Duration>) -> Vec<Happening<'a>> {
         match *event {
             Event::Resolving { host } => {
@@ -151,7 +169,8 @@ impl Fold {
         }
     }
 
-    /// Ends the session under way, if there is one.
+    /// Ends the session under way, if there is one: with what was half sent, and with the lines of a reply that has not
+    /// ended.
     pub fn close<'a>(&mut self) -> Vec<Happening<'a>> {
         let by = if std::mem::take(&mut self.has_ended) { "server" } else { "client" };
         let mut told = self.flush();
@@ -164,11 +183,13 @@ impl Fold {
         told
     }
 
+    /// Begins another session.
     fn begin(&mut self) {
         self.session += 1;
         (self.is_under_way, self.phase) = (true, Phase::Greeting);
     }
 
+    /// Takes what was sent: lines where commands are due, and otherwise as much as there is, but for half a character.
     fn sent<'a>(&mut self, bytes: &[u8]) -> Vec<Happening<'a>> {
         self.octets_sent += bytes.len() as u64;
         if is_text(self.phase) {
@@ -195,6 +216,7 @@ impl Fold {
         told
     }
 
+    /// Adds to what is not told yet.
     fn add(&mut self, part: &[u8]) {
         self.octets += part.len() as u64;
         self.line.extend_from_slice(part);
@@ -216,6 +238,7 @@ impl Fold {
         Some(sent).into_iter().chain(next).collect()
     }
 
+    /// Tells of a phase, which counts from now on.
     fn enter<'a>(&mut self, phase: Phase) -> Happening<'a> {
         self.phase = phase;
         let left = if let Phase::Chunk { left } = phase { Some(left) } else { None };
@@ -224,6 +247,7 @@ impl Fold {
 }
 
 impl Received {
+    /// Adds a line, or a piece of one, within bounds, and notes what is odd about it.
     fn push(&mut self, line: ReplyLine<'_>) {
         let room = LONGEST_REPLY - self.size;
         let text = if line.is_start() { line.text() } else { line.content() };
@@ -244,6 +268,7 @@ impl Received {
         self.enhanced = if line.is_start() { line.enhanced_code().or(self.enhanced) } else { self.enhanced };
     }
 
+    /// Makes the reply of its lines.
     fn ended<'a>(self, answer: Answer, took: Option<Duration>) -> Happening<'a> {
         let (lines, noise): (Vec<&Line>, Vec<&Line>) = self.lines.iter().partition(|line| line.has_code);
         let texts = |lines: Vec<&Line>| lines.into_iter().map(|line| LossyText::new(&line.text)).collect();
@@ -265,10 +290,12 @@ fn is_text(phase: Phase) -> bool {
     matches!(phase, Phase::Body | Phase::Chunk { .. } | Phase::Raw)
 }
 
+/// Returns what a peer is called, its address and its port.
 fn place(peer: &Peer) -> (&str, Option<IpAddr>, Option<u16>) {
     (peer.name(), peer.address().map(|address| address.ip()), peer.address().map(|address| address.port()))
 }
 
+/// What stands for a secret.
 const HIDDEN: &[u8] = b"[hidden]";
 /// A longer line is told in parts.
 const LONGEST_LINE: usize = 64 * 1024;

@@ -6,7 +6,20 @@
 //!                        └ end ──► the last Entry, a summary
 //! ```
 //!
+//! # Values by themselves
+//!
 //! What a session hands out serialises by itself, in the same shapes, without a journal:
+//!
+//! | type | is written as |
+//! |---|---|
+//! | [`Reply`](crate::protocol::Reply) | an object: `to`, `code`, `enhanced_code`, `lines`, `noise`, `is_cut`, `flaws` |
+//! | [`Extensions`](crate::protocol::Extensions) | an object: `greeting`, `extensions`, `size_limit`, `auth_mechanisms` |
+//! | [`Error`](crate::Error) | an object: `error`, `reason`, `is_temporary`, `is_timeout`, `phase`, and the `reply` or the `tls` that it holds |
+//! | [`tls_info::Info`](crate::tls_info::Info) | an object: `protocol`, `cipher_suite`, `key_exchange`, `name`, `is_verified`, `problems`, `certificates` |
+//! | [`Timings`] | a list of objects: `stage`, `start_us`, `took_us`, `code`, `count` |
+//! | [`Finding`] | an object: `cause`, `certainty`, `what`, `evidence`, `advice` |
+//! | [`Code`](crate::protocol::Code) | a number |
+//! | [`EnhancedCode`](crate::protocol::EnhancedCode), [`Phase`](crate::protocol::Phase), [`Request`](crate::protocol::Request) | a string: `5.1.1`, `body`, `end_of_data` |
 //!
 //! ```
 //! # #[cfg(feature = "server")] {
@@ -14,10 +27,16 @@
 //! # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
 //! # session.greeting()?;
 //! let reply = serde_json::to_value(session.command("NOOP")?)?;
-//! assert_eq!(reply["code"], 250);
+//! assert_eq!((&reply["to"], &reply["code"], &reply["enhanced_code"]), (&"other".into(), &250.into(), &"2.0.0".into()));
+//!
+//! let hello = session.hello("client.example")?.require()?;
+//! let offered = serde_json::to_value(session.extensions().unwrap())?;
+//! assert_eq!(offered["size_limit"], 104_857_600);
 //! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # A journal
 //!
 //! ```
 //! # #[cfg(feature = "server")] {
@@ -35,6 +54,20 @@
 //! # main().unwrap();
 //! # }
 //! ```
+//!
+//! # What a server says, and what is no text
+//!
+//! Octets of the wire are written as text where they are UTF-8; where they are not, U+FFFD stands for what is not, and
+//! all of them are there in base64 besides ([`LossyText`]). JSON has the control characters below U+0020 escaped; those
+//! from U+007F to U+009F may stand in it as they are, and some terminals obey them. Who shows it on one escapes these
+//! too, or writes all of it in ASCII.
+//!
+//! # What it does not do
+//!
+//! - It reads nothing: there is no way from JSON back to these values.
+//! - It writes to nothing either. What becomes of an entry, and of an error in writing it, is the function's that takes
+//!   it.
+//! - It keeps no journal: an entry is handed on, and gone.
 
 mod entry;
 mod fold;
@@ -54,33 +87,88 @@ use crate::timings::Timings;
 use entry::micros;
 use fold::Fold;
 
-/// The version of what entries hold. It changes when a field goes, or means something else; not when one comes.
+/// The version of what entries hold. It changes when a field or an event goes, or means something else; not when one
+/// comes, and so a reader passes over what it does not know.
 pub const VERSION: u32 = 1;
 
-/// Makes entries of what happens to sessions, and hands each to a function, in the order of each thread: what one sends and
-/// another receives at the same moment may come either way round. No lock is held meanwhile, so that the function may use
-/// the journal.
+/// Makes entries of what happens to sessions, and hands each to a function, in the order of each thread: what one sends
+/// and another receives at the same moment may come either way round. No lock is held meanwhile, so that the function
+/// may use the journal.
 ///
-/// Commands come by the line and replies whole, in bounded memory. Passwords are left out.
+/// Commands come by the line and replies whole, in bounded memory: of a reply, 1 MiB and 10,000 lines are kept, and a
+/// line that is sent comes in parts of 64 KiB if it is longer. Passwords are left out.
+///
+/// One journal may observe any number of sessions, one after the other, and numbers them. Sessions at the same time
+/// take a journal each. A clone is the same journal.
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// use std::sync::{Arc, Mutex};
+///
+/// use mconnect_core::json::{Happening, Journal};
+/// use mconnect_core::{Connect, server::Server};
+///
+/// let server = Server::start()?;
+/// let codes = Arc::new(Mutex::new(Vec::new()));
+/// let theirs = Arc::clone(&codes);
+/// let journal = Journal::new(move |entry| {
+///     if let Happening::Reply { reply, .. } = &entry.happening {
+///         theirs.lock().unwrap().push((entry.session, reply.code.number()));
+///     }
+/// });
+/// for _ in 0..2 {
+///     let mut session = Connect::new("127.0.0.1", server.port()).observer(journal.clone()).open()?;
+///     session.greeting()?;
+///     session.quit()?;
+/// }
+/// journal.end(Some(0), None);
+/// assert_eq!(*codes.lock().unwrap(), [(1, 220), (1, 221), (2, 220), (2, 221)]);
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Journal<F>(Arc<Inner<F>>);
 
+/// What the clones of a journal share.
 struct Inner<F> {
     /// The time that everything is counted from, on both clocks.
     start: (Instant, SystemTime),
+    /// What is under way. Its lock is not held while an entry is handed on.
     fold: Mutex<Fold>,
+    /// Where the time went, for the summary and for how long each reply took.
     timings: Timings,
     write: F,
 }
 
 impl<F: Fn(&Entry<'_>)> Journal<F> {
-    /// Begins now.
+    /// Begins now: `since_us` of each entry counts from here, and its time on the wall is that of now and the time
+    /// since, so that a clock that is set meanwhile changes nothing.
     pub fn new(write: F) -> Self {
         let start = (Instant::now(), SystemTime::now());
         Self(Arc::new(Inner { start, fold: Mutex::default(), timings: Timings::since(start.0), write }))
     }
 
     /// Tells how a step of a dialogue went: for the [`Report::Outcome`](crate::dialogue::Report::Outcome)s that a
-    /// [`Player`](crate::dialogue::Player) reports.
+    /// [`Player`](crate::dialogue::Player) reports. Secrets in it are hidden already.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::dialogue::{Player, Report};
+    /// use mconnect_core::json::Journal;
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::start()?;
+    /// let journal = Journal::new(|entry| drop(serde_json::to_string(entry)));
+    /// let session = Connect::new("127.0.0.1", server.port()).observer(journal.clone()).open()?;
+    /// let mut player = Player::new();
+    /// player.watch(|report| {
+    ///     if let Report::Outcome(outcome) = report {
+    ///         journal.expectation(outcome);
+    ///     }
+    /// });
+    /// player.play(session, &"S: 220\nC: QUIT\nS: 221".parse()?).require()?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn expectation(&self, outcome: &Outcome) {
         let happening = Happening::Expectation {
             file: outcome.step.file.as_deref(),
@@ -102,13 +190,57 @@ impl<F: Fn(&Entry<'_>)> Journal<F> {
         self.tell(Instant::now(), session, vec![happening]);
     }
 
-    /// Tells why the session failed that is under way, or has just ended.
+    /// Tells why the session failed that is under way, or has just ended: an entry for each finding, as
+    /// [`Evidence::findings`](crate::diagnosis::Evidence::findings) has them.
+    ///
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::diagnosis::{Evidence, Facts};
+    /// use mconnect_core::json::Journal;
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::play("S: 554 5.7.1 on a block list")?;
+    /// let (told, lines) = std::sync::mpsc::channel();
+    /// let journal = Journal::new(move |entry| told.send(serde_json::to_value(entry).unwrap()).unwrap());
+    /// let evidence = Evidence::new();
+    /// let connect = Connect::new("127.0.0.1", server.port()).observer(journal.clone()).observer(evidence.clone());
+    /// connect.open()?.greeting()?;
+    /// journal.findings(&evidence.findings(&Facts::new()));
+    /// let finding = lines.try_iter().find(|line| line["event"] == "finding").unwrap();
+    /// assert_eq!((&finding["cause"], &finding["certainty"]), (&"block_listed".into(), &"certain".into()));
+    /// # server.join()?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn findings(&self, findings: &[Finding]) {
         let session = self.fold().session;
         self.tell(Instant::now(), session, findings.iter().map(Happening::Finding).collect());
     }
 
-    /// Tells that a session is over; [`end`](Self::end) and the beginning of another do so by themselves.
+    /// Tells that a session is over, with what came of a reply that has no end; [`end`](Self::end) and the beginning of
+    /// another do so by themselves. Where no session is open, nothing is told.
+    ///
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::json::Journal;
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::play("S: 220 hi\nC: NOOP\nS: 250-half a reply\nS> \nS: *close*")?;
+    /// let (told, lines) = std::sync::mpsc::channel();
+    /// let journal = Journal::new(move |entry| told.send(serde_json::to_value(entry).unwrap()).unwrap());
+    /// let mut session = Connect::new("127.0.0.1", server.port()).observer(journal.clone()).open()?;
+    /// session.greeting()?;
+    /// assert!(session.command("NOOP").is_err());
+    /// journal.close();
+    /// let closed = lines.try_iter().last().unwrap();
+    /// assert_eq!((&closed["event"], &closed["by"]), (&"closed".into(), &"server".into()));
+    /// assert_eq!(closed["unfinished"][0]["text"], "half a reply");
+    /// # server.join()?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn close(&self) {
         let mut fold = self.fold();
         let (session, told) = (fold.session, fold.close());
@@ -116,7 +248,30 @@ impl<F: Fn(&Entry<'_>)> Journal<F> {
         self.tell(Instant::now(), session, told);
     }
 
-    /// Ends the journal: with the exit status and the first error, where there are such.
+    /// Ends the journal: closes the session that is open, and sums up, with the exit status and the first error, where
+    /// there are such. Nothing keeps a journal from going on after it.
+    ///
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::json::{Happening, Journal};
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::start()?;
+    /// let (told, summaries) = std::sync::mpsc::channel();
+    /// let journal = Journal::new(move |entry| {
+    ///     if let Happening::Summary { status, sessions, replies, .. } = entry.happening {
+    ///         told.send((status, sessions, replies)).unwrap();
+    ///     }
+    /// });
+    /// let mut session = Connect::new("127.0.0.1", server.port()).observer(journal.clone()).open()?;
+    /// session.greeting()?;
+    /// session.quit()?;
+    /// journal.end(Some(0), None);
+    /// assert_eq!(summaries.recv()?, (Some(0), 1, 2));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn end(&self, status: Option<u8>, error: Option<&str>) {
         let now = Instant::now();
         let mut fold = self.fold();
@@ -136,11 +291,26 @@ impl<F: Fn(&Entry<'_>)> Journal<F> {
         self.tell(now, session, told);
     }
 
-    /// Returns where the time went so far.
+    /// Returns where the time went so far, over all sessions.
+    ///
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// use mconnect_core::{Connect, json::Journal};
+    ///
+    /// let journal = Journal::new(|_| {});
+    /// Connect::new("127.0.0.1", server.port()).observer(journal.clone()).open()?.greeting()?;
+    /// let timings = serde_json::to_value(journal.timings())?;
+    /// assert_eq!((&timings[0]["stage"], &timings[1]["code"]), (&"connect".into(), &220.into()));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn timings(&self) -> Timings {
         self.0.timings.clone()
     }
 
+    /// Hands each on as an entry of its own, all of one moment.
     fn tell(&self, at: Instant, session: u32, told: Vec<Happening<'_>>) {
         let since = at.saturating_duration_since(self.0.start.0);
         for happening in told {

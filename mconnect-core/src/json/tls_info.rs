@@ -1,4 +1,7 @@
 //! What a handshake agreed on, as serde writes it: `docs/json.md` has every field.
+//!
+//! Written by hand, and not derived: what is public in Rust may get better names there, and what is written keeps its
+//! own.
 
 use serde::{Serialize, Serializer};
 
@@ -6,6 +9,7 @@ use crate::calendar::timestamp;
 use crate::pem::pem;
 use crate::tls_info::{Certificate, Info, Problem};
 
+/// As the event `tls` is written.
 impl Serialize for Info {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
@@ -32,6 +36,7 @@ impl Serialize for Info {
     }
 }
 
+/// One thing that is wrong: a name for programs, and the sentence for people.
 #[derive(Serialize)]
 struct Wrong {
     problem: &'static str,
@@ -39,6 +44,7 @@ struct Wrong {
 }
 
 impl Wrong {
+    /// Names a problem. A name stays, as an event's does.
     fn of(problem: &Problem) -> Self {
         let name = match problem {
             Problem::NoCertificate => "no_certificate",
@@ -55,6 +61,8 @@ impl Wrong {
     }
 }
 
+/// With its times after [RFC 3339](https://www.rfc-editor.org/rfc/rfc3339), its fingerprints in hexadecimal digits, and
+/// the whole of it in PEM.
 impl Serialize for Certificate {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]

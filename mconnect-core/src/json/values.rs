@@ -1,4 +1,7 @@
 //! What a session hands out, as serde writes it: the shapes of `docs/json.md`, which are those of the journal's, too.
+//!
+//! Each is written field by field, or as one word, so that names in Rust may change without those of the fields. An
+//! enum that may grow is matched whole here: whoever adds a variant names it.
 
 use std::error::Error as _;
 
@@ -11,14 +14,14 @@ use crate::protocol::{Code, EnhancedCode, Extension, Extensions, Flaws, Phase, R
 use crate::timings::{Timing, Timings};
 use crate::tls_info::Info;
 
-/// A number.
+/// A number: `250`.
 impl Serialize for Code {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u16(self.number())
     }
 }
 
-/// `5.1.1`
+/// A string, as replies have it: `5.1.1`.
 impl Serialize for EnhancedCode {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -96,6 +99,7 @@ impl Serialize for Reply {
     }
 }
 
+/// What the server offered: its greeting, each extension, and of two of them what they say.
 impl Serialize for Extensions {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mechanisms: Vec<_> = self.auth_mechanisms().into_iter().map(String::from_utf8_lossy).collect();
@@ -108,6 +112,7 @@ impl Serialize for Extensions {
     }
 }
 
+/// A keyword and its parameters, split at white space; in base64 as well, where they are not UTF-8.
 impl Serialize for Extension {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
@@ -126,6 +131,7 @@ impl Serialize for Extension {
     }
 }
 
+/// A stage, when it began and how long it took, its code, and how many were counted together.
 impl Serialize for Timing {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct("Timing", 5)?;
@@ -148,6 +154,8 @@ impl Serialize for Timings {
     }
 }
 
+/// A name for programs, a sentence with all its causes, and what a caller would ask it: whether trying again may help,
+/// whether it was a deadline, and where it happened. A secret is in none of them.
 impl Serialize for Error {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
@@ -185,6 +193,7 @@ impl Serialize for Error {
     }
 }
 
+/// Names an error. A name stays, as an event's does.
 fn name_of(error: &Error) -> &'static str {
     match error {
         Error::Address { .. } => "address",

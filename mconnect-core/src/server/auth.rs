@@ -1,4 +1,16 @@
-//! The server's side of AUTH.
+//! The server's side of AUTH ([RFC 4954](https://www.rfc-editor.org/rfc/rfc4954)).
+//!
+//! What a mechanism is, `auth` knows for both sides: hashing, base64, the attributes of SCRAM. Here is only what a
+//! server does with it, as a state for each thing that it waits for:
+//!
+//! ```text
+//!    PLAIN, tokens   ──► answer ──► verdict
+//!    LOGIN           ──► user ──► password ──► verdict
+//!    CRAM-MD5        ──► digest of a challenge ──► verdict
+//!    SCRAM           ──► first ──► proof ──► (the server's own proof) ──► verdict
+//! ```
+//!
+//! Passwords are kept and compared as they are: they are a test's.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -8,15 +20,47 @@ use crate::auth::{Hash, Mechanism, attributes, cram_md5, decode, encode, nonce};
 use crate::stream::ChannelBindings;
 
 impl Setup {
-    /// Offers AUTH to these users, with their passwords: PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1 and SCRAM-SHA-256, and inside
-    /// TLS SCRAM-SHA-1-PLUS and SCRAM-SHA-256-PLUS. A wrong password gets a 535
-    /// ([RFC 4954, section 6](https://www.rfc-editor.org/rfc/rfc4954#section-6)).
+    /// Offers AUTH to these users, with their passwords: PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1 and SCRAM-SHA-256, and
+    /// inside TLS SCRAM-SHA-1-PLUS and SCRAM-SHA-256-PLUS. A wrong password gets a 535 ([RFC 4954, section
+    /// 6](https://www.rfc-editor.org/rfc/rfc4954#section-6)).
+    ///
+    /// It is offered in the clear too, unless [`require_tls`](Self::require_tls) says otherwise.
+    ///
+    /// ```
+    /// use mconnect_core::auth::{Credentials, Exchange, Mechanism};
+    /// use mconnect_core::{Connect, server::Setup};
+    ///
+    /// let server = Setup::new().auth([("tim", "pencil")]).start()?;
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.greeting()?;
+    /// session.hello("client.example")?.require()?;
+    /// for (password, code) in [("crayon", 535), ("pencil", 235)] {
+    ///     let exchange = Exchange::new(Mechanism::ScramSha256, &Credentials::new("tim", password));
+    ///     assert_eq!(session.authenticate(exchange)?.code(), code);
+    /// }
+    /// # session.quit()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn auth<'a>(self, users: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         self.auth_by(users, &USUAL)
     }
 
-    /// Offers AUTH with these mechanisms only, and of them those that are bound to TLS inside it only; those with a token take
-    /// it as a password.
+    /// Offers AUTH with these mechanisms only, and of them those that are bound to TLS inside it only; those with a
+    /// token, XOAUTH2 and OAUTHBEARER, take it as a password. EXTERNAL is granted to a client that names one of the
+    /// users, whatever certificate it has shown.
+    ///
+    /// ```
+    /// use mconnect_core::auth::Mechanism;
+    /// use mconnect_core::{Connect, server::Setup};
+    ///
+    /// let server = Setup::new().auth_by([("tim", "pencil")], &[Mechanism::Login]).start()?;
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.greeting()?;
+    /// session.hello("client.example")?.require()?;
+    /// assert_eq!(session.command("AUTH PLAIN AHRpbQBwZW5jaWw=")?.code(), 504);
+    /// # session.quit()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn auth_by<'a>(
         mut self,
         users: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -27,8 +71,8 @@ impl Setup {
         self
     }
 
-    /// Takes no mail from who has not authenticated: says 530 to every command but EHLO, HELO, LHLO, AUTH, STARTTLS, NOOP,
-    /// RSET and QUIT ([RFC 4954, section 6](https://www.rfc-editor.org/rfc/rfc4954#section-6)).
+    /// Takes no mail from who has not authenticated: says 530 to every command but EHLO, HELO, LHLO, AUTH, STARTTLS,
+    /// NOOP, RSET and QUIT ([RFC 4954, section 6](https://www.rfc-editor.org/rfc/rfc4954#section-6)).
     ///
     /// ```
     /// use mconnect_core::{Connect, server::Setup};
@@ -49,13 +93,14 @@ impl Setup {
     }
 }
 
+/// Who may come in, and by which mechanisms.
 struct Users {
     users: Arc<Vec<(String, String)>>,
     mechanisms: Vec<Mechanism>,
 }
 
-/// Returns the exchange that one user is expected to make by this mechanism over this channel; nothing if there is no such
-/// mechanism.
+/// Returns the exchange that one user is expected to make by this mechanism over this channel; nothing if there is no
+/// such mechanism.
 pub(super) fn exchange(
     mechanism: &str,
     user: &[u8],
@@ -69,6 +114,8 @@ pub(super) fn exchange(
 }
 
 impl Users {
+    /// Says whether a mechanism is offered over this channel: one that is bound to TLS needs something that it can be
+    /// bound to.
     fn offers(&self, mechanism: Mechanism, channel: &ChannelBindings) -> bool {
         self.mechanisms.contains(&mechanism) && (mechanism.unbound().is_none() || channel.iter().next().is_some())
     }
@@ -100,6 +147,7 @@ impl Gate for Users {
     }
 }
 
+/// An exchange under way.
 struct Proof {
     users: Arc<Vec<(String, String)>>,
     /// Who the client says it is, once it has.
@@ -107,30 +155,38 @@ struct Proof {
     state: State,
 }
 
+/// What is waited for: the answer that a client is to give next.
 enum State {
     Plain,
+    /// A token, or the name of whom the certificate is of.
     Token(Mechanism),
     LoginUser,
     LoginPassword,
+    /// The digest of this challenge, which is said before.
     CramMd5(Option<String>),
+    /// The client's first message ([RFC 5802, section 7](https://www.rfc-editor.org/rfc/rfc5802#section-7)).
     ScramFirst {
         hash: Hash,
         /// What the exchange has to be bound to, if it is one that has to.
         channel: Option<ChannelBindings>,
+        /// A client that says that it saw no mechanism with binding has been lied to, if one was offered.
         offers_binding: bool,
     },
+    /// Its last, with the proof, over what was said before.
     ScramLast {
         hash: Hash,
         messages: String,
         begin: String,
         salt: Vec<u8>,
     },
+    /// Nothing more than an empty line, which acknowledges the server's own proof.
     Done {
         is_granted: bool,
     },
 }
 
 impl Proof {
+    /// Says whether this is the password of this user.
     fn is_password(&self, user: &str, password: &str) -> bool {
         self.users.iter().any(|known| known.0 == user && known.1 == password)
     }
@@ -255,5 +311,5 @@ const USUAL: [Mechanism; 7] = [
 ];
 /// Why there is no exchange.
 pub(super) const NO_EXCHANGE: &str = "no such mechanism here, or none that this connection can be bound to";
-/// The least that [RFC 7677](https://www.rfc-editor.org/rfc/rfc7677#section-4) allows.
+/// The least that [RFC 7677](https://www.rfc-editor.org/rfc/rfc7677#section-4) allows, and enough for a test.
 const ROUNDS: NonZeroU32 = NonZeroU32::new(4096).expect("4096 is not zero");

@@ -1,4 +1,14 @@
 //! Certificates made on the spot, good ones and bad ones, for tests and for practice: ECDSA with P-256 and SHA-256.
+//!
+//! ```text
+//!    Authority::new("Root") ── issue ──────────────► Identity     for a Setup: certificate, chain and key
+//!         │                  └ issue_for(-30, -3) ─► Identity     expired
+//!         └ intermediate("Between") ── issue ──────► Identity     with Between's certificate behind its own
+//!    Identity::self_signed ────────────────────────► Identity     without an authority
+//! ```
+//!
+//! They are written here, octet by octet, and say the least that makes them valid: names, a time, a key, and whether
+//! they are an authority's. No crate has to be built for that.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,14 +23,29 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use crate::pem::pem;
 use crate::tls::{Certificate, Fingerprint};
 
-/// A certificate, its chain, and its key.
+/// A certificate, its chain, and its key, as a server shows them ([`Setup::tls`](super::Setup)) or a client does
+/// ([`tls::Config::identity`](crate::tls::Config)).
+///
+/// ```
+/// use mconnect_core::server::{Authority, Identity};
+/// use mconnect_core::tls::Config;
+///
+/// let own = Identity::self_signed(["mx.example.org", "127.0.0.1"]);
+/// assert!(own.pem().starts_with("-----BEGIN CERTIFICATE-----"));
+/// assert_ne!(own.key_fingerprint(), Authority::new("A Root").issue(["mx.example.org"]).key_fingerprint());
+/// // A client that shows it.
+/// let config = Config::new().identity(own.pem().as_bytes(), own.key_pem().as_bytes())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Each has a key of its own, made when it is; [`Debug`](std::fmt::Debug) shows nothing of it.
 #[derive(Clone)]
 pub struct Identity {
     chain: Vec<CertificateDer<'static>>,
     key: Arc<Key>,
 }
 
-/// An authority that issues certificates.
+/// An authority that issues certificates, and whose own is for the client that is to trust them.
 ///
 /// ```
 /// use mconnect_core::server::{Authority, Setup};
@@ -45,13 +70,15 @@ pub struct Authority {
     key: Arc<Key>,
 }
 
+/// A key of P-256, as it is written down and as it signs.
 struct Key {
     pkcs8: Vec<u8>,
     pair: EcdsaKeyPair,
 }
 
 impl Identity {
-    /// Makes a certificate for these hosts, names or addresses, signed with its own key; valid for 30 days.
+    /// Makes a certificate for these hosts, names or addresses, signed with its own key; valid from yesterday until 30
+    /// days from today. The first of them is its subject, too. No client trusts it that was not told to.
     pub fn self_signed<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let (key, names) = (Arc::new(Key::generate()), Vec::from_iter(names));
         let name = names.first().copied().unwrap_or("nobody");
@@ -60,27 +87,29 @@ impl Identity {
         Self { chain: vec![request.sign(&key)], key }
     }
 
-    /// Returns its certificates in PEM, its own first.
+    /// Returns its certificates in PEM, its own first, then those of the authorities between it and the root; the
+    /// root's is not among them.
     pub fn pem(&self) -> String {
         self.chain.iter().map(|der| Certificate::read(der).to_pem()).collect()
     }
 
-    /// Returns its key, in PKCS #8.
+    /// Returns its key, in PKCS #8 and DER ([RFC 5208](https://www.rfc-editor.org/rfc/rfc5208)).
     pub fn key(&self) -> &[u8] {
         &self.key.pkcs8
     }
 
-    /// Returns its key in PEM.
+    /// Returns its key in PEM, not encrypted.
     pub fn key_pem(&self) -> String {
         pem("PRIVATE KEY", &self.key.pkcs8)
     }
 
-    /// Returns the fingerprint of its public key.
+    /// Returns the fingerprint of its public key, for a client that pins it ([`tls::Config`](crate::tls::Config)).
     pub fn key_fingerprint(&self) -> Fingerprint {
         Certificate::read(&self.chain[0]).key_fingerprint
     }
 
-    /// Returns a configuration of rustls for a server that shows it.
+    /// Returns a configuration of rustls for a server that shows it, with TLS 1.2 and 1.3, and without certificates of
+    /// clients: to be served by a program of one's own.
     pub fn config(&self) -> Arc<ServerConfig> {
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.pkcs8.clone()));
         let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
@@ -91,7 +120,7 @@ impl Identity {
 }
 
 impl Authority {
-    /// Makes an authority that nobody knows yet.
+    /// Makes an authority that nobody knows yet: a root by this name, valid for a year.
     pub fn new(name: &str) -> Self {
         let key = Arc::new(Key::generate());
         let request =
@@ -99,7 +128,23 @@ impl Authority {
         Self { name: name.to_owned(), certificate: request.sign(&key), intermediates: Vec::new(), key }
     }
 
-    /// Makes an authority below this one: what it issues comes with its certificate.
+    /// Makes an authority below this one: what it issues comes with its certificate, and those of the others between it
+    /// and the root.
+    ///
+    /// ```
+    /// # use mconnect_core::server::{Authority, Setup};
+    /// # use mconnect_core::{Connect, tls};
+    /// let root = Authority::new("Root");
+    /// let identity = root.intermediate("Between").issue(["mx.example.org"]);
+    /// assert_eq!(identity.pem().matches("BEGIN CERTIFICATE").count(), 2);
+    ///
+    /// let server = Setup::new().tls(&identity).tls_first().start()?;
+    /// let trust = tls::Config::new().name("mx.example.org").authorities(root.pem().as_bytes())?;
+    /// let (session, info) = Connect::new("127.0.0.1", server.port()).open()?.upgrade(&trust)?;
+    /// assert!(info.is_verified());
+    /// # drop(session);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn intermediate(&self, name: &str) -> Self {
         let key = Arc::new(Key::generate());
         let request =
@@ -109,12 +154,13 @@ impl Authority {
         Self { name: name.to_owned(), certificate, intermediates, key }
     }
 
-    /// Issues a certificate for these hosts, valid for 30 days.
+    /// Issues a certificate for these hosts, names or addresses, valid from yesterday until 30 days from today.
     pub fn issue<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Identity {
         self.issue_for(names, -1, 30)
     }
 
-    /// Issues a certificate that is valid from and until so many days from today, at most from 1970 to the year 9999.
+    /// Issues a certificate that is valid from and until so many days from today, at most from 1970 to the year 9999:
+    /// one that has expired, `-30, -3`, or is not valid before next week, `7, 30`.
     pub fn issue_for<'a>(&self, names: impl IntoIterator<Item = &'a str>, from: i64, until: i64) -> Identity {
         let (key, names) = (Arc::new(Key::generate()), Vec::from_iter(names));
         let subject = names.first().copied().unwrap_or("nobody");
@@ -151,6 +197,7 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
+    /// Writes the certificate, and signs it with this key: the issuer's.
     fn sign(&self, issuer: &Key) -> CertificateDer<'static> {
         let body = self.body();
         let signature = issuer.pair.sign(&SystemRandom::new(), &body).expect("the system has random numbers");
@@ -158,6 +205,7 @@ impl Request<'_> {
         CertificateDer::from(tlv(SEQUENCE, &[&body, &tlv(SEQUENCE, &[ECDSA_WITH_SHA256]), &signature]))
     }
 
+    /// Writes what is signed.
     fn body(&self) -> Vec<u8> {
         let point = self.key.pair.public_key().as_ref();
         let validity = tlv(SEQUENCE, &[&day(self.days.0), &day(self.days.1)]);
@@ -180,6 +228,7 @@ impl Request<'_> {
         )
     }
 
+    /// Writes what the certificate is for: an authority's says that it is one, and every other which hosts it is for.
     fn extensions(&self) -> Vec<u8> {
         if self.is_authority {
             let constraints = tlv(SEQUENCE, &[&tlv(BOOLEAN, &[&[0xff]])]);
@@ -199,6 +248,7 @@ impl Request<'_> {
     }
 }
 
+/// Writes a name that has one attribute.
 fn common_name(name: &str) -> Vec<u8> {
     let attribute = tlv(SEQUENCE, &[COMMON_NAME, &tlv(UTF8_STRING, &[name.as_bytes()])]);
     tlv(SEQUENCE, &[&tlv(SET, &[&attribute])])

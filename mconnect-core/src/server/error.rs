@@ -10,10 +10,19 @@ use crate::protocol::Visible;
 
 /// Why a server that played a dialogue did not come to its end. [`Debug`](fmt::Debug) tells the same as
 /// [`Display`](fmt::Display), with the causes, so that a test that unwraps it tells what happened.
+///
+/// ```
+/// use mconnect_core::server::{Server, ServerError};
+///
+/// let error = Server::play("S: 220 hi\nC: QUIT\nS: 2yz").unwrap_err();
+/// assert!(matches!(error, ServerError::Syntax(_)));
+/// assert!(error.to_string().starts_with("line 3, column 4: expected a whole code, since this is sent"));
+/// ```
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
-    /// No dialogue.
+    /// No dialogue, or one that a server cannot play
+    /// ([`Dialogue::require_servable`](crate::dialogue::Dialogue::require_servable)). Nothing was started.
     #[error(transparent)]
     Syntax(#[from] SyntaxError),
     /// The system did not let it listen, read or write.
@@ -24,21 +33,23 @@ pub enum ServerError {
         /// What the system says.
         source: io::Error,
     },
-    /// No client connected in time.
+    /// No client connected in time, which is how long was waited since the server was joined; or fewer than the
+    /// dialogue has sessions for.
     #[error("no client came in {0:?}")]
     NoClient(Duration),
-    /// The client did something else than the dialogue says.
+    /// The client did something else than the dialogue says, or nothing in time, or went; or a value or a file was
+    /// missing that a step needs. Its message is the whole story.
     #[error("{}line {line} of the dialogue: expected `{expected}`, got {got}{}", InFile(file), Lines(last_lines))]
     Deviation {
-        /// The dialogue's file, if it is from one.
+        /// The dialogue's file, if it is from one; that of the step, where it was included.
         file: Option<Arc<str>>,
         /// The number of the line in the dialogue.
         line: usize,
-        /// The step.
+        /// The step, as the dialogue has it, without the secrets in it.
         expected: String,
-        /// What came instead.
+        /// What came instead: the octets between backquotes, or words.
         got: String,
-        /// The last lines of the session until then.
+        /// The last lines of the session until then, at most 20, each after its `C: ` or `S: `.
         last_lines: Vec<String>,
     },
 }
@@ -53,6 +64,7 @@ impl fmt::Debug for ServerError {
     }
 }
 
+/// The beginning of a message that names the file, if there is one.
 struct InFile<'a>(&'a Option<Arc<str>>);
 
 impl fmt::Display for InFile<'_> {
@@ -61,6 +73,7 @@ impl fmt::Display for InFile<'_> {
     }
 }
 
+/// The end of a message that shows what went before.
 struct Lines<'a>(&'a [String]);
 
 impl fmt::Display for Lines<'_> {

@@ -38,6 +38,42 @@
 //! );
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Two kinds of server
+//!
+//! | | a receiver | a player of a dialogue |
+//! |---|---|---|
+//! | made by | [`Server::start`], [`Setup::start`] | [`Server::play`], [`Server::play_with`], [`Setup::play`] |
+//! | what it says | what SMTP asks for, and the [`Rule`]s | what is written down |
+//! | clients | any number, side by side | one for each session of the dialogue, in the order in which they come |
+//! | what is kept | every [`Message`], and 4 MiB of what was said | the same; messages have no envelope |
+//! | a client that does something else | gets the reply that fits | is a [`ServerError::Deviation`] |
+//! | how long a client may idle | five minutes | ten seconds a step, unless the dialogue says otherwise |
+//! | when it is dropped | it is stopped, with every connection that is open | the dialogue's end is awaited, and a deviation panics |
+//!
+//! A receiver is for clients whose mail is to arrive, or to be refused in one of a few ways; a dialogue for a server
+//! that does one odd thing at one odd time:
+//!
+//! ```
+//! use mconnect_core::{Connect, Error, server::Server};
+//!
+//! // Closes in the middle of its reply.
+//! let server = Server::play("S: 220 mx\nC: EHLO client.example\nS> 250-mx\\r\\n250-SI\nS: *close*")?;
+//! let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+//! session.greeting()?;
+//! let error = session.command("EHLO client.example").unwrap_err();
+//! assert!(matches!(error, Error::Closed { .. }), "{error}");
+//! drop(session);
+//! server.join()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What it does not do
+//!
+//! - It delivers nothing, and keeps nothing on disk: messages are in memory, all of them, for as long as the server is.
+//! - It is no server for the open: it has no limit on how many clients a receiver takes, and believes each. On
+//!   127.0.0.1 it is out of reach of other machines; [`Setup::listener`] puts it elsewhere.
+//! - It checks the syntax of commands as far as tests of clients need it, and neither addresses nor what messages hold.
 
 #[cfg(feature = "auth")]
 mod auth;
@@ -78,10 +114,13 @@ use crate::dialogue::{Dialogue, Values};
 use crate::stream::{Stream, left};
 use shared::{Shared, State};
 
-/// A server that listens on this machine.
+/// A server that listens on this machine, from when it is made until it is joined or dropped.
 ///
 /// Dropping one that plays a dialogue waits for its end and panics if the client deviated, so that no test forgets to
 /// look; [`join`](Self::join) returns the error instead. If the test has failed already, it is told on standard error.
+///
+/// All that it tells can be asked for while it runs, from any thread: it is behind a lock that no thread holds while it
+/// reads or writes.
 #[doc(alias = "mock")]
 #[doc(alias = "fake")]
 #[doc(alias = "mailhog")]
@@ -101,7 +140,26 @@ pub struct Server {
 impl Server {
     /// Starts a receiver: EHLO with PIPELINING, SIZE, 8BITMIME, SMTPUTF8, CHUNKING, ENHANCEDSTATUSCODES and HELP; HELO,
     /// LHLO, MAIL, RCPT, DATA, BDAT, RSET, NOOP, VRFY, HELP and QUIT. It takes mail for everybody but recipients whose
-    /// local part is `refused` (550) or `later` (450).
+    /// local part is `refused` (550) or `later` (450), at most 1,000 of them and 100 MiB for a message.
+    ///
+    /// After LHLO it speaks LMTP ([RFC 2033](https://www.rfc-editor.org/rfc/rfc2033)): the end of a message has a reply
+    /// for each recipient.
+    ///
+    /// ```
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::start()?;
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.greeting()?.require(220)?;
+    /// session.hello("client.example")?.require()?;
+    /// session.command("MAIL FROM:<a@example.org>")?.require(250)?;
+    /// assert_eq!(session.command("RCPT TO:<refused@example.org>")?.code(), 550);
+    /// session.command("RCPT TO:<b@example.org>")?.require(250)?;
+    /// session.message("Subject: hello\n\nIt works.\n".as_bytes())?.require(250)?;
+    /// session.quit()?;
+    /// assert_eq!(server.messages().len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`ServerError::Io`] if the system does not let it listen.
@@ -109,6 +167,7 @@ impl Server {
         Self::receive(Setup::new())
     }
 
+    /// Starts a receiver: a thread that accepts, and one for each client.
     fn receive(mut setup: Setup) -> Result<Self, ServerError> {
         let (listener, certificate) = (setup.take_listener()?, setup.certificate.clone());
         let setup = Arc::new(setup);
@@ -128,7 +187,8 @@ impl Server {
     }
 
     /// Plays the server's side of a dialogue to the first client that connects, and compares what the client sends with
-    /// the client's side: lines exactly, but for the case of their first word.
+    /// the client's side: lines exactly, but for the case of their keywords
+    /// ([RFC 5321, section 2.4](https://www.rfc-editor.org/rfc/rfc5321#section-2.4)).
     ///
     /// ```
     /// use mconnect_core::{Connect, server::Server};
@@ -142,13 +202,34 @@ impl Server {
     /// ```
     ///
     /// # Errors
-    /// [`ServerError::Syntax`], [`ServerError::Io`].
+    /// [`ServerError::Syntax`] if it is no dialogue, or one that no server can play; [`ServerError::Io`] if the system
+    /// does not let it listen.
     pub fn play(dialogue: &str) -> Result<Self, ServerError> {
         Self::play_with(&Dialogue::parse(dialogue)?, &Values::default())
     }
 
     /// Plays the server's side of a dialogue, with values for its names: its first session to the first client that
-    /// connects, and so on. [`Setup::play`] does so with a certificate of one's own, and more.
+    /// connects, and so on, side by side where they come at once. [`Setup::play`] does so with a certificate of one's
+    /// own, and more.
+    ///
+    /// A name without a value takes what the client wrote there, and can be said back to it:
+    ///
+    /// ```
+    /// use mconnect_core::dialogue::{Dialogue, Values};
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let dialogue = Dialogue::parse("S: 220 ${host}\nC: EHLO ${client}\nS: 250 hello ${client}")?;
+    /// let mut values = Values::default();
+    /// values.set("host", "mx.example.org");
+    /// let server = Server::play_with(&dialogue, &values)?;
+    ///
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// assert_eq!(session.greeting()?.text(), b"mx.example.org");
+    /// assert_eq!(session.command("EHLO client.example")?.text(), b"hello client.example");
+    /// drop(session);
+    /// server.join()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`ServerError::Syntax`] if the dialogue is one that no server can play, [`ServerError::Io`].
@@ -156,6 +237,8 @@ impl Server {
         Setup::new().play(dialogue, values)
     }
 
+    /// Starts a player: a thread that accepts, and within it one for each session, so that the sessions can borrow what
+    /// they share.
     fn play_as(setup: Setup, dialogue: &Dialogue, values: &Values) -> Result<Self, ServerError> {
         dialogue.require_servable()?;
         let (sessions, values) = (dialogue.sessions(), values.clone());
@@ -189,33 +272,86 @@ impl Server {
         })
     }
 
-    /// Returns the address it listens on.
+    /// Returns the address it listens on: 127.0.0.1 and a port that the system chose, unless [`Setup::listener`] said
+    /// otherwise.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Returns the port it listens on.
+    /// Returns the port it listens on, for clients that want no more than that.
     pub fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// Returns the certificate that it shows with TLS, in PEM, if there is TLS and that is known.
+    /// Returns the certificate that it shows with TLS, in PEM, its chain behind it, if there is TLS and that is known:
+    /// the one that was given, or one that was made, for `localhost`, `127.0.0.1` and `::1`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "tls")] {
+    /// use mconnect_core::{Connect, server::Setup, tls};
+    ///
+    /// let server = Setup::new().tls_first().start()?;
+    /// let trust = tls::Config::new().authorities(server.certificate().unwrap().as_bytes())?;
+    /// let (session, info) = Connect::new("127.0.0.1", server.port()).open()?.upgrade(&trust)?;
+    /// assert!(info.is_verified());
+    /// # drop(session);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn certificate(&self) -> Option<&str> {
         self.certificate.as_deref()
     }
 
-    /// Returns every message accepted so far.
+    /// Returns every message accepted so far, in the order in which they were. Nothing is taken by it: the next call
+    /// returns them again. A server that plays [again and again](Setup::again_and_again) keeps none.
+    ///
+    ///
+    /// ```
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::start()?;
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.greeting()?;
+    /// session.hello("client.example")?;
+    /// session.pipeline(["MAIL FROM:<>", "RCPT TO:<a@example.org>", "RCPT TO:<later@example.org>"])?;
+    /// session.message("Subject: 1\n\n.one\n".as_bytes())?.require(250)?;
+    ///
+    /// let messages = server.messages();
+    /// assert!(messages[0].sender == "" && messages[0].recipients == ["a@example.org"]);
+    /// assert_eq!(messages[0].content, b"Subject: 1\r\n\r\n.one\r\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn messages(&self) -> Vec<Message> {
         self.shared.state().messages.clone()
     }
 
-    /// Returns what was said so far, session by session, in the order in which the clients came: the first 4 MiB, so that
-    /// a server that runs for long does not fill the memory with it.
+    /// Returns what was said so far, session by session, in the order in which the clients came: the first 4 MiB, so
+    /// that a server that runs for long does not fill the memory with it.
+    ///
+    /// A session's own thread writes it down, so that what a client has just sent need not be there yet; what was
+    /// replied to is.
+    ///
+    ///
+    /// ```
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::start()?;
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.greeting()?;
+    /// session.quit()?;
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.greeting()?;
+    /// session.command("NOOP")?;
+    /// let [first, second] = &server.sessions()[..] else { panic!() };
+    /// assert_eq!((first.commands().join(", "), second.commands().join(", ")), ("QUIT".to_owned(), "NOOP".to_owned()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn sessions(&self) -> Vec<Transcript> {
         self.shared.state().sessions.clone()
     }
 
-    /// Waits for the next message that this call has not returned yet; `None` if none came in time.
+    /// Waits for the next message that this call has not returned yet, for so long at most; `None` if none came in
+    /// time.
     ///
     /// ```
     /// use std::thread;
@@ -248,8 +384,9 @@ impl Server {
         Some(message)
     }
 
-    /// Waits for the next session that goes wrong, of a dialogue that is played [again and again](Setup::again_and_again);
-    /// `None` if none did in time, or the server is at its end. Of others, [`join`](Self::join) says what went wrong.
+    /// Waits for the next session that goes wrong, of a dialogue that is played [again and
+    /// again](Setup::again_and_again); `None` if none did in time, or the server is at its end. Of others,
+    /// [`join`](Self::join) says what went wrong.
     pub fn wait_for_failure(&self, patience: Duration) -> Option<ServerError> {
         if self.sessions > 0 {
             return None;
@@ -260,7 +397,8 @@ impl Server {
         state.failures.pop_front()
     }
 
-    /// Waits for the end of the dialogue, or stops a receiver, or a dialogue that is played again and again.
+    /// Waits for the end of the dialogue, or stops a receiver, or a dialogue that is played again and again. Clients
+    /// that have not come yet have ten seconds for it; those that are stopped see their connection closed.
     ///
     /// ```
     /// use mconnect_core::{Connect, server::Server};
@@ -275,12 +413,27 @@ impl Server {
     /// ```
     ///
     /// # Errors
-    /// Why the dialogue did not come to its end.
+    /// Why the dialogue did not come to its end: the first [`Deviation`](ServerError::Deviation) of a client,
+    /// [`NoClient`](ServerError::NoClient), or [`Io`](ServerError::Io). A receiver that was stopped has none.
+    ///
+    /// # Panics
+    /// If a thread of the server's has panicked, with what it panicked with.
     pub fn join(mut self) -> Result<(), ServerError> {
         self.finish()
     }
 
     /// Waits for the end of the dialogue; for clients still to come, no longer than this.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use mconnect_core::server::{Server, ServerError};
+    ///
+    /// let server = Server::play("S: 220 hi")?;
+    /// let error = server.join_within(Duration::from_millis(20)).unwrap_err();
+    /// assert!(matches!(error, ServerError::NoClient(_)), "{error}");
+    /// # Ok::<(), ServerError>(())
+    /// ```
     ///
     /// # Errors
     /// As [`join`](Self::join).
@@ -289,6 +442,7 @@ impl Server {
         self.finish()
     }
 
+    /// Starts the thread that accepts, and notes when it is done.
     fn listen_on(
         listener: Arc<TcpListener>,
         sessions: usize,
@@ -310,6 +464,8 @@ impl Server {
         Ok(Self { address, patience: CLIENT_PATIENCE, sessions, certificate, shared, acceptor })
     }
 
+    /// Ends the server, and returns what came of it; done once, by whoever comes first: joining or dropping. Where a
+    /// test panics already, nothing is waited for long, and nothing panics again, which would abort the process.
     fn finish(&mut self) -> Result<(), ServerError> {
         let Some(acceptor) = self.acceptor.take() else { return Ok(()) };
         let is_failing = thread::panicking() && self.sessions > 0;
@@ -352,11 +508,13 @@ impl Drop for Server {
     }
 }
 
+/// Makes an error of what the system says, and of what could not be done.
 fn failed(action: &'static str) -> impl Fn(io::Error) -> ServerError + Copy {
     move |source| ServerError::Io { action, source }
 }
 
-/// Writes all of it, until the deadline; without one, the stream's own timeout holds for each write.
+/// Writes all of it, until the deadline; without one, the stream's own timeout holds for each write. A client that
+/// reads a little now and then meets the one, and not the other.
 fn write(stream: &dyn Stream, mut bytes: &[u8], deadline: Option<Instant>) -> io::Result<()> {
     while !bytes.is_empty() {
         if let Some(left) = left(deadline)? {

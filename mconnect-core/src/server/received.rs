@@ -1,4 +1,7 @@
 //! What came, as values for a test to compare, which read as a session does where an assertion fails.
+//!
+//! All of them have their fields in the open and [`Debug`](fmt::Debug) for people: what a failed `assert_eq!` shows is
+//! the message, or the session, line by line, with control characters made visible.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -35,30 +38,32 @@ use crate::protocol::Visible;
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Message {
-    /// The session that it came in, counted from 0.
+    /// The session that it came in, counted from 0: its [`Transcript`] is at this place in
+    /// [`Server::sessions`](super::Server::sessions).
     pub session: usize,
     /// The reverse-path, with the parameters of MAIL; of a dialogue that is played, an empty one.
     pub sender: Path,
-    /// The forward-paths of the recipients that were accepted, each with the parameters of its RCPT; of a dialogue that is
-    /// played, none.
+    /// The forward-paths of the recipients that were accepted, each with the parameters of its RCPT; of a dialogue that
+    /// is played, none.
     pub recipients: Vec<Path>,
-    /// The content, dots unstuffed, line ends as they were sent.
+    /// The content, dots unstuffed ([RFC 5321, section 4.5.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.2)),
+    /// line ends as they were sent; that of chunks is put together.
     pub content: Vec<u8>,
-    /// Who had authenticated.
+    /// Who had authenticated, by the name that AUTH proved.
     pub user: Option<String>,
-    /// The version of TLS that it came in, `TLS 1.3`.
+    /// The version of TLS that it came in, `TLS 1.3`; `None` in the clear.
     pub tls: Option<String>,
 }
 
-/// A path of the envelope: what stood between the angle brackets of MAIL or RCPT, and the parameters behind them
-/// ([RFC 5321, section 4.1.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.2)). It equals a text or bytes that are
-/// its address.
+/// A path of the envelope: what stood between the angle brackets of MAIL or RCPT, and the parameters behind them ([RFC
+/// 5321, section 4.1.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.2)). It equals a text or bytes that are its
+/// address, so that a test compares it as it is written; of its parameters, nothing is said by that.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Path {
-    /// The address, as it was written; empty for the null reverse-path.
+    /// The address, as it was written; empty for the null reverse-path. It is not checked, and need not be UTF-8.
     pub address: Vec<u8>,
-    /// The parameters, as they were written: `SIZE=20`.
+    /// The parameters, as they were written and in their order: `SIZE=20`. What is no UTF-8 in them is replaced.
     pub parameters: Vec<String>,
 }
 
@@ -86,26 +91,27 @@ pub struct Path {
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Transcript {
-    /// The lines.
+    /// The lines, in the order in which the server heard and said them: in a pipelined group, all commands that were
+    /// there come before the replies, which go out together.
     pub lines: Vec<Said>,
     /// Who authenticated last.
     pub user: Option<String>,
-    /// The version of TLS that was started last, `TLS 1.3`.
+    /// The version of TLS that was started last, `TLS 1.3`, though it may have ended since.
     pub tls: Option<String>,
 }
 
-/// A line of a session, without its end.
+/// A line of a session, without its end. [`Debug`](fmt::Debug) shows it as a dialogue has it: `C: QUIT`.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Said {
     /// Who said it.
     pub side: Side,
-    /// The line.
+    /// The line, `[hidden]` in the place of a secret.
     pub line: Vec<u8>,
 }
 
 impl Message {
-    /// Returns the content as text; what is no UTF-8 is replaced.
+    /// Returns the content as text, line ends as they were sent; what is no UTF-8 is replaced.
     pub fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.content)
     }
@@ -117,7 +123,25 @@ impl Path {
         String::from_utf8_lossy(&self.address)
     }
 
-    /// Returns the value of a parameter, empty if it has none. Case does not matter in its name.
+    /// Returns the value of a parameter, empty if it has none; `None` if it was not given. Case does not matter in its
+    /// name ([RFC 5321, section 2.4](https://www.rfc-editor.org/rfc/rfc5321#section-2.4)), and of several, the first
+    /// counts.
+    ///
+    /// ```
+    /// # use mconnect_core::{Connect, server::Server};
+    /// # let server = Server::start()?;
+    /// # let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// # session.greeting()?;
+    /// # session.command("EHLO x")?;
+    /// session.pipeline(["MAIL FROM:<> body=8BITMIME SMTPUTF8", "RCPT TO:<a@example.org>", "DATA"])?;
+    /// # session.send(b"hi\r\n.\r\n")?;
+    /// # session.read_reply()?;
+    /// let message = &server.messages()[0];
+    /// assert_eq!(message.sender.parameter("BODY"), Some("8BITMIME"));
+    /// assert_eq!(message.sender.parameter("smtputf8"), Some(""));
+    /// assert_eq!(message.sender.parameter("SIZE"), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find_map(|parameter| {
             let (its, value) = parameter.split_once('=').unwrap_or((parameter, ""));
@@ -127,7 +151,8 @@ impl Path {
 }
 
 impl Transcript {
-    /// Returns the lines that the client said, in order; answers in AUTH are `[hidden]`, and what is no UTF-8 is replaced.
+    /// Returns the lines that the client said, in order; answers in AUTH are `[hidden]`, and what is no UTF-8 is
+    /// replaced.
     pub fn commands(&self) -> Vec<Cow<'_, str>> {
         self.lines.iter().filter(|said| said.side == Side::Client).map(Said::text).collect()
     }
@@ -206,6 +231,7 @@ fn head(f: &mut fmt::Formatter<'_>, tls: &Option<String>, user: &Option<String>)
     }
 }
 
+/// Makes a line visible, without its end, of whichever kind that is.
 fn shown(line: &[u8]) -> Visible<'_> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     Visible(line.strip_suffix(b"\r").unwrap_or(line))

@@ -130,7 +130,7 @@ fn nothing_is_found_of_sessions_that_go_well_whatever_they_do() {
     let mut session = greeted(&server, &evidence);
     session.command("LHLO client.example.org").unwrap();
     session.pipeline(["MAIL FROM:<>", "RCPT TO:<a@example.org>", "RCPT TO:<b@example.org>"]).unwrap();
-    drop(session.message(&b"hello"[..]).unwrap());
+    session.message(&b"hello"[..]).unwrap().require(250).unwrap();
     session.close().unwrap();
     assert_eq!(evidence.findings(&Facts::new()), []);
     // What is only asked is no failure.

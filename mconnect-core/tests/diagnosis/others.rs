@@ -6,11 +6,12 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::setups::Setup;
 use super::{all, file};
@@ -101,7 +102,7 @@ fn say(stream: &mut TcpStream, lines: &[String]) -> bool {
                 return false;
             }
             (pause, _) if pause.starts_with("S: *pause") => {
-                thread::sleep(Duration::from_secs(if pause.contains("1 s") { 5 } else { 1 }));
+                keep_silent(pause);
                 Ok(())
             }
             (_, Some(bytes)) => stream.write_all(&unescaped(bytes)),
@@ -112,6 +113,11 @@ fn say(stream: &mut TcpStream, lines: &[String]) -> bool {
         }
     }
     true
+}
+
+/// Keeps silent for longer than a tool waits: the pace of the server is what is tried here.
+fn keep_silent(pause: &str) {
+    thread::sleep(Duration::from_secs(if pause.contains("1 s") { 5 } else { 1 }));
 }
 
 fn unescaped(text: &str) -> Vec<u8> {
@@ -155,26 +161,26 @@ fn run(setup: &Setup, tool: &str, args: impl Fn(u16) -> Vec<String>) -> String {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap_or_else(|error| panic!("{tool}: {error}"));
-    let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let (all, ended) = channel();
+    let mut pipes: [Box<dyn Read + Send>; 2] =
+        [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
     let reading = thread::spawn(move || {
-        let mut text = Vec::new();
-        drop(out.read_to_end(&mut text));
-        text
+        thread::scope(|scope| {
+            let texts = pipes.each_mut().map(|pipe| {
+                scope.spawn(|| {
+                    let mut text = Vec::new();
+                    drop(pipe.read_to_end(&mut text));
+                    text
+                })
+            });
+            all.send(texts.map(|text| text.join().unwrap()).concat())
+        })
     });
-    let errors = thread::spawn(move || {
-        let mut text = Vec::new();
-        drop(err.read_to_end(&mut text));
-        text
+    let text = ended.recv_timeout(Duration::from_secs(8)).unwrap_or_else(|_| {
+        child.kill().unwrap();
+        ended.recv().unwrap()
     });
-    let begun = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        if begun.elapsed() > Duration::from_secs(8) {
-            drop(child.kill());
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-    let mut text = reading.join().unwrap();
-    text.extend(errors.join().unwrap());
+    drop((reading.join(), child.wait()));
     String::from_utf8_lossy(&text).into_owned()
 }
 

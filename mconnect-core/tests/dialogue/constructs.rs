@@ -139,10 +139,14 @@ fn several_sessions_are_played_in_order_and_said_as_data() {
 
 #[test]
 fn a_refusal_in_the_middle_of_a_message_is_what_the_reply_is() {
-    let server = Server::play("S: 220 x\nC: DATA\nS: 354 go\nS: 552 too much\nS: *close*").unwrap();
-    let played = open(&server).play(&"S: 220\nC: DATA\nS: 354\nC: *octets 9000000*\nC: .\nS: 552".parse().unwrap());
-    played.require().unwrap();
-    drop(server.join());
+    for end in ["S: *close*", "S: *reset*"] {
+        let server =
+            Server::play(&format!("S: 220 x\nC: DATA\nS: 354 go\nS: 552 too much\nS: *pause 20 ms*\n{end}")).unwrap();
+        let played =
+            open(&server).play(&"S: 220\nC: DATA\nS: 354\nC: *octets 90000000*\nC: .\nS: 552".parse().unwrap());
+        played.require().unwrap();
+        drop(server.join());
+    }
 }
 
 #[test]

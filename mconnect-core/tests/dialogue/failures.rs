@@ -348,3 +348,17 @@ fn any_number_of_replies_has_an_end() {
     drop(played);
     flood.join().unwrap();
 }
+
+#[test]
+fn a_deviation_of_the_client_names_the_line_and_what_came() {
+    let server = Server::play("S: 220 hi\nC: ehlo x\nS: 250 x\nC: QUIT\n").unwrap();
+    let mut session = open(&server);
+    session.read_reply().unwrap();
+    session.command("EHLO x").unwrap();
+    session.send_line("NOOP").unwrap();
+    let error = server.join().unwrap_err();
+    let told = error.to_string();
+    assert!(told.starts_with("line 4 of the dialogue: expected `C: QUIT`, got `NOOP\\r\\n`\n"), "{told}");
+    assert!(told.ends_with("S: 250 x\n  C: NOOP"), "{told}");
+    assert!(matches!(Server::play("X: hi"), Err(ServerError::Syntax(_))));
+}

@@ -1,4 +1,5 @@
-//! Dialogues, played by both sides at once and by each against the other, over real loopback sockets.
+//! Dialogues, played by both sides at once and by each against the other, over real loopback sockets; and the server, to
+//! whose rules and settings a client is a dialogue, too.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod bounds;
@@ -9,9 +10,12 @@ mod failures;
 mod files;
 mod granted;
 mod notation;
+mod receiver;
 mod recorded;
+mod rules;
 #[cfg(all(feature = "tls", feature = "auth"))]
 mod secure;
+mod setup;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -7,8 +7,8 @@ use mconnect_core::server::{Identity, Server, Setup};
 use mconnect_core::tls::Config;
 use mconnect_core::{Connect, Error};
 
-use super::driven::DRIVERS;
 use super::{due, greeted, messages, peer, read_some};
+use crate::common::driven::DRIVERS;
 
 #[test]
 fn plaintext_behind_the_220_is_response_injection_and_nothing_more_is_sent() {

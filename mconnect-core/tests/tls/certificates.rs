@@ -8,8 +8,8 @@ use mconnect_core::tls::rustls::pki_types::pem::PemObject as _;
 use mconnect_core::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use mconnect_core::tls::{Certificate, Config, Fingerprint, Problem, date, rustls};
 
-use super::driven::DRIVERS;
 use super::{due, trusting, upgrade};
+use crate::common::driven::DRIVERS;
 
 #[test]
 fn an_authority_that_is_trusted_vouches_for_a_server_also_through_another() {

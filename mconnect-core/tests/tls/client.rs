@@ -4,15 +4,14 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mconnect_core::auth::{Credentials, Exchange, Mechanism, encode};
 use mconnect_core::server::{Authority, Identity, Server, Setup};
 use mconnect_core::tls::rustls::pki_types::CertificateDer;
 use mconnect_core::tls::rustls::pki_types::pem::PemObject as _;
 use mconnect_core::tls::{Config, ConfigError, rustls};
 use mconnect_core::{Connect, Error};
 
-use super::driven::DRIVERS;
 use super::{due, greeted, messages, peer, trusting};
+use crate::common::driven::DRIVERS;
 
 #[test]
 fn a_key_of_another_certificate_is_told_before_connecting() {
@@ -74,7 +73,7 @@ fn the_name_that_is_asked_for_is_told_to_the_server_and_no_application_protocol(
 }
 
 /// A server that demands a certificate of this authority's.
-fn demanding(clients: &Authority, version: &'static rustls::SupportedProtocolVersion) -> Arc<rustls::ServerConfig> {
+pub fn demanding(clients: &Authority, version: &'static rustls::SupportedProtocolVersion) -> Arc<rustls::ServerConfig> {
     let identity = Identity::self_signed(["127.0.0.1"]);
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(certificates(&clients.pem()));
@@ -90,7 +89,7 @@ fn certificates(pem: &str) -> Vec<CertificateDer<'static>> {
     CertificateDer::pem_slice_iter(pem.as_bytes()).map(Result::unwrap).collect()
 }
 
-fn showing(identity: &Identity) -> Config {
+pub fn showing(identity: &Identity) -> Config {
     let key = pem("PRIVATE KEY", identity.key());
     Config::new().insecure().identity(identity.pem().as_bytes(), key.as_bytes()).unwrap()
 }
@@ -119,36 +118,6 @@ fn a_server_that_demands_a_certificate_takes_the_one_that_is_shown_and_says_why_
                 };
                 assert!(messages(&error).contains(words), "{}", messages(&error));
             }
-        }
-    }
-}
-
-#[test]
-fn external_lets_the_certificate_speak() {
-    for driver in DRIVERS {
-        let clients = Authority::new("Clients");
-        let config = demanding(&clients, &rustls::version::TLS13);
-        for (user, command) in
-            [("", "AUTH EXTERNAL =\r\n".to_owned()), ("me", format!("AUTH EXTERNAL {}\r\n", encode(b"me")))]
-        {
-            let config = Arc::clone(&config);
-            let (port, thread) = peer(move |mut stream| {
-                let mut connection = rustls::ServerConnection::new(config).unwrap();
-                let mut tls = rustls::Stream::new(&mut connection, &mut stream);
-                tls.write_all(b"220 hi\r\n").unwrap();
-                let mut line = vec![0; 100];
-                let count = tls.read(&mut line).unwrap();
-                line.truncate(count);
-                tls.write_all(b"235 welcome\r\n").unwrap();
-                assert!(tls.conn.peer_certificates().is_some());
-                String::from_utf8(line).unwrap()
-            });
-            let session = driver.open(&Connect::new("127.0.0.1", port)).unwrap();
-            let (mut session, _) = session.upgrade(&showing(&clients.issue(["client.example"]))).unwrap();
-            session.read_reply().unwrap().require(220).unwrap();
-            let exchange = Exchange::new(Mechanism::External, &Credentials::new(user, ""));
-            session.authenticate(exchange).unwrap().require(235).unwrap();
-            assert_eq!(thread.join().unwrap(), command);
         }
     }
 }

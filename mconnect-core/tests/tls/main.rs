@@ -2,26 +2,32 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod attacks;
-mod binding;
+
+#[cfg(feature = "auth")]
+mod auth;
 mod certificates;
 mod client;
+mod ends;
+mod hostile;
+mod inside;
 mod verdict;
 
-#[path = "../driven/mod.rs"]
-mod driven;
+#[path = "../common/mod.rs"]
+mod common;
 
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use driven::{DRIVERS, Driven, Driver};
+use common::driven::{DRIVERS, Driven, Driver};
+use common::peer;
 use mconnect_core::protocol::Phase;
-use mconnect_core::server::{Authority, Identity, Server, Setup};
+use mconnect_core::server::{Authority, Identity, Setup};
 use mconnect_core::tls::{Config, Info, rustls};
-use mconnect_core::{Connect, Error, Stream, Timeouts};
+use mconnect_core::{Connect, Error, Timeouts};
 
 fn greeted(driver: Driver, port: u16) -> Driven {
     let mut session = driver.open(&Connect::new("127.0.0.1", port)).unwrap();
@@ -48,11 +54,15 @@ fn trusting(authority: &Authority) -> Config {
     Config::new().name("mx.example.org").authorities(authority.pem().as_bytes()).unwrap()
 }
 
-/// A server whose part is played by a closure.
-fn peer<T: Send + 'static>(act: impl FnOnce(TcpStream) -> T + Send + 'static) -> (u16, JoinHandle<T>) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    (port, thread::spawn(move || act(listener.accept().unwrap().0)))
+/// A server inside TLS from the first byte on, whose part is played by a closure.
+fn inside_tls<T: Send + 'static>(
+    config: Arc<rustls::ServerConfig>,
+    act: impl FnOnce(rustls::Stream<'_, rustls::ServerConnection, TcpStream>) -> T + Send + 'static,
+) -> (u16, JoinHandle<T>) {
+    peer(move |mut socket| {
+        let mut connection = rustls::ServerConnection::new(config).unwrap();
+        act(rustls::Stream::new(&mut connection, &mut socket))
+    })
 }
 
 fn read_some(stream: &mut TcpStream) -> Vec<u8> {
@@ -183,48 +193,6 @@ fn ones_own_configuration_of_rustls_decides_by_itself() {
 }
 
 #[test]
-fn anybodys_tls_can_be_put_around_the_stream() {
-    struct Rot13(Arc<dyn Stream>);
-    fn turn(byte: u8) -> u8 {
-        match byte {
-            b'a'..=b'z' => (byte - b'a' + 13) % 26 + b'a',
-            b'A'..=b'Z' => (byte - b'A' + 13) % 26 + b'A',
-            other => other,
-        }
-    }
-    impl Stream for Rot13 {
-        fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-            let count = self.0.read(buffer)?;
-            buffer[..count].iter_mut().for_each(|byte| *byte = turn(*byte));
-            Ok(count)
-        }
-        fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.write(&bytes.iter().map(|byte| turn(*byte)).collect::<Vec<_>>())
-        }
-        fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-            self.0.set_read_timeout(timeout)
-        }
-        fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-            self.0.set_write_timeout(timeout)
-        }
-        fn half_close(&self) -> io::Result<()> {
-            self.0.half_close()
-        }
-        fn shutdown(&self) -> io::Result<()> {
-            self.0.shutdown()
-        }
-    }
-    let server =
-        Server::play("S: 220 hi\nC: STARTTLS\nS: 220 go\nC: RUYB k\nS: 250 zk\nC: DHVG\nS: 221 olr\nS: *close*")
-            .unwrap();
-    let (mut session, ()) =
-        due(Driver::Blocking, server.port()).blocking().upgrade_with(|under| Ok((Arc::new(Rot13(under)), ()))).unwrap();
-    assert_eq!(session.command("EHLO x").unwrap().text(), b"mx");
-    assert_eq!(session.quit().unwrap().text(), b"bye");
-    server.join().unwrap();
-}
-
-#[test]
 fn a_handshake_has_a_deadline_and_can_be_closed() {
     for driver in DRIVERS {
         let (port, thread) = peer(|mut stream| {
@@ -260,86 +228,6 @@ fn a_handshake_has_a_deadline_and_can_be_closed() {
         let error = session.upgrade(&Config::new()).unwrap_err();
         assert!(matches!(error, Error::Aborted { .. }), "{error}");
         closing.join().unwrap();
-        thread.join().unwrap();
-    }
-}
-
-#[test]
-fn replies_that_share_a_record_need_no_further_bytes_on_the_socket() {
-    let identity = Identity::self_signed(["127.0.0.1"]);
-    let config = identity.config();
-    let (port, thread) = peer(move |mut stream| {
-        let mut connection = rustls::ServerConnection::new(config).unwrap();
-        let mut tls = rustls::Stream::new(&mut connection, &mut stream);
-        // More than a session reads at once, in one write.
-        let many = "220-hi\r\n".repeat(20_000) + "220 there\r\n";
-        tls.write_all(many.as_bytes()).unwrap();
-        drop(tls.read_to_end(&mut Vec::new()));
-    });
-    let session = Connect::new("127.0.0.1", port).open().unwrap();
-    let (mut session, _) = session.upgrade(&Config::new().insecure()).unwrap();
-    let mut lines = 0;
-    while session.outstanding() > 0 {
-        session.receive(Duration::from_secs(10)).unwrap();
-        while session.is_ready() {
-            session.read_line().unwrap().unwrap();
-            lines += 1;
-        }
-    }
-    assert_eq!(lines, 20_001);
-    drop(session);
-    thread.join().unwrap();
-}
-
-#[test]
-fn closing_says_close_notify() {
-    let identity = Identity::self_signed(["127.0.0.1"]);
-    let config = identity.config();
-    let (port, thread) = peer(move |mut stream| {
-        let mut connection = rustls::ServerConnection::new(config).unwrap();
-        let mut tls = rustls::Stream::new(&mut connection, &mut stream);
-        tls.write_all(b"220 hi\r\n").unwrap();
-        let mut sent = Vec::new();
-        // A connection that ends without it is an error here.
-        tls.read_to_end(&mut sent).map(|_| sent)
-    });
-    let session = Connect::new("127.0.0.1", port).open().unwrap();
-    let (mut session, _) = session.upgrade(&Config::new().insecure()).unwrap();
-    session.read_reply().unwrap();
-    session.send_line("").unwrap();
-    session.forgo_empty_line();
-    session.close().unwrap();
-    assert_eq!(thread.join().unwrap().unwrap(), b"\r\n");
-}
-
-#[test]
-fn a_handshake_that_drips_meets_its_deadline_as_well() {
-    for driver in DRIVERS {
-        let (port, thread) = peer(|mut stream| {
-            // The beginning of a record that would take minutes.
-            stream.write_all(b"\x16\x03\x03\x40\x00").unwrap();
-            stream.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
-            let mut buffer = [0; 4096];
-            // Another octet whenever nothing has come for a moment, until the client has gone.
-            loop {
-                match stream.read(&mut buffer) {
-                    Ok(0) => return,
-                    Ok(_) => {}
-                    Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                        if stream.write_all(&[0]).is_err() {
-                            return;
-                        }
-                    }
-                    Err(_) => return,
-                }
-            }
-        });
-        // Before the greeting, the handshake has the greeting's time.
-        let timeouts = Timeouts::default().greeting(Duration::from_millis(200));
-        let session = driver.open(&Connect::new("127.0.0.1", port).timeouts(timeouts)).unwrap();
-        let began = Instant::now();
-        let error = session.upgrade(&Config::new()).unwrap_err();
-        assert!(error.is_timeout() && began.elapsed() < Duration::from_secs(20), "{error}");
         thread.join().unwrap();
     }
 }

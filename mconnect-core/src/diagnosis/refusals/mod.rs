@@ -3,6 +3,17 @@
 //! The first row that fits is the cause. Rows with the server's own words stand before those with its codes, and a code
 //! that means several things has a row for each, told apart by what was offered and done. What fits no row has no
 //! finding.
+//!
+//! | column | fits if | left out |
+//! |---|---|---|
+//! | `to` | the reply answers one of these requests | any |
+//! | `codes` | the reply code is one of these | any |
+//! | `details` | subject and detail of the enhanced status code are one of these pairs | any, or none |
+//! | `words` | one of these stands in the reply's lines, joined by spaces, in small letters | any |
+//! | `when` | what went before is so | always |
+//!
+//! All columns that are given have to fit, so that a word such as "line too long" means something only with the codes
+//! that servers say it with.
 
 mod client;
 mod commands;
@@ -27,6 +38,7 @@ struct Rule {
     when: fn(&Case<'_>) -> bool,
 }
 
+/// Begins a row, which fits every refusal until a column is given.
 const fn rule(cause: Cause, certainty: Certainty) -> Rule {
     Rule { cause, certainty, to: Requests::of(&[]), codes: &[], details: &[], words: "", when: always }
 }
@@ -53,6 +65,7 @@ impl Rule {
         Self { when, ..self }
     }
 
+    /// Says whether all that is given fits.
     fn fits(&self, case: &Case<'_>) -> bool {
         let has_detail = || case.enhanced.is_some_and(|code| self.details.contains(&(code.subject, code.detail)));
         (self.to.is_empty() || case.request.is_some_and(|request| self.to.has(request)))
@@ -63,7 +76,7 @@ impl Rule {
     }
 }
 
-/// A refusal, with what went before it.
+/// A refusal, with what went before it: what rows are compared with.
 struct Case<'a> {
     exchange: &'a Exchange,
     request: Option<Request>,
@@ -76,12 +89,14 @@ struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
+    /// Looks at a refusal in the state that the session was in then, not now.
     fn new(exchange: &'a Exchange, record: &'a Record, facts: &'a Facts) -> Self {
         let text = String::from_utf8_lossy(&exchange.reply.text()).to_lowercase().replace('\n', " ");
         let (request, enhanced) = (exchange.answer.request, exchange.reply.enhanced_code());
         Self { exchange, request, enhanced, text, port: record.port(facts), record, facts }
     }
 
+    /// Says whether the last EHLO offered an extension.
     fn offers(&self, keyword: &str) -> bool {
         self.exchange.extensions.as_ref().is_some_and(|extensions| extensions.has(keyword))
     }
@@ -91,14 +106,18 @@ impl<'a> Case<'a> {
         !self.exchange.granted.has(Auth) && self.offers("AUTH")
     }
 
+    /// Says whether STARTTLS is offered, outside TLS.
     fn could_start_tls(&self) -> bool {
         !self.exchange.is_tls && self.offers("STARTTLS")
     }
 
+    /// Says whether the port is one of those that are for submission ([RFC
+    /// 8314](https://www.rfc-editor.org/rfc/rfc8314)).
     fn is_submission(&self) -> bool {
         matches!(self.port, Some(587 | 465))
     }
 
+    /// Says whether one of EHLO, HELO and LHLO was granted.
     fn has_had_hello(&self) -> bool {
         [Ehlo, Helo, Lhlo].into_iter().any(|hello| self.exchange.granted.has(hello))
     }
@@ -108,12 +127,14 @@ impl<'a> Case<'a> {
         self.request.map_or_else(|| "the session".to_owned(), |request| request.to_string())
     }
 
+    /// Returns the mechanisms that EHLO offered.
     fn mechanisms(&self) -> Vec<String> {
         let offered = self.exchange.extensions.as_ref().map(|extensions| extensions.auth_mechanisms());
         let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
         offered.unwrap_or_default().into_iter().map(text).collect()
     }
 
+    /// Returns how the path was written that was refused.
     fn form(&self) -> &super::command::Form {
         match self.request {
             Some(Rcpt) => &self.exchange.commands.rcpt,
@@ -139,6 +160,7 @@ impl<'a> Case<'a> {
         self.form().params.iter().map(String::as_str).find(is_missing)
     }
 
+    /// Puts a cause in words, with all the values that its texts may name.
     fn told(&self, cause: Cause, certainty: Certainty) -> Finding {
         let commands = &self.exchange.commands;
         let limit = self.exchange.extensions.as_ref().and_then(|extensions| extensions.size_limit());
@@ -167,7 +189,8 @@ pub(super) fn finding(exchange: &Exchange, record: &Record, facts: &Facts) -> Op
     RULES.iter().copied().flatten().find(|rule| rule.fits(&case)).map(|rule| case.told(rule.cause, rule.certainty))
 }
 
-/// Returns why the first refusal of those that were not made up for came, or else the first one after it that is known.
+/// Returns why the first refusal of those that were not made up for came. What follows it is its consequence, and says
+/// nothing of its own; what was only asked, as HELP and VRFY are, is no failure.
 pub(super) fn first(record: &Record, facts: &Facts) -> Option<Finding> {
     let is_asked = |exchange: &&Exchange| match exchange.answer.request {
         Some(Request::Other | Request::EmptyLine) => exchange.answer.meaning() == Meaning::Closing,
@@ -186,7 +209,8 @@ pub(super) fn first(record: &Record, facts: &Facts) -> Option<Finding> {
         .or_else(|| by_code(first, facts))
 }
 
-/// Returns why a reply refused what was asked, if it did: no more than what its code means, if that is all that is known.
+/// Returns why a reply refused what was asked, if it did: no more than what its code means, if that is all that is
+/// known.
 pub(super) fn told(exchange: &Exchange, record: &Record, facts: &Facts) -> Option<Finding> {
     finding(exchange, record, facts).or_else(|| by_code(exchange, facts))
 }
@@ -204,6 +228,7 @@ fn by_code(exchange: &Exchange, facts: &Facts) -> Option<Finding> {
     Some(recognized.with("code", code).with("meaning", meaning).told(facts))
 }
 
+/// Fits every refusal.
 fn always(_: &Case<'_>) -> bool {
     true
 }
@@ -215,6 +240,7 @@ fn has_word(text: &str, word: &str) -> bool {
 
 /// Of these enhanced status codes, the one without detail says more than most reply codes do.
 const POLICY_CODES: u16 = 7;
+/// Requests that many rows are about.
 const HELLO: &[Request] = &[Ehlo, Helo, Lhlo];
 const LOGIN: &[Request] = &[Auth, AuthAnswer];
 const ENVELOPE: &[Request] = &[Mail, Rcpt];

@@ -1,4 +1,8 @@
-//! Proving who one is.
+//! Proving who one is ([RFC 4954](https://www.rfc-editor.org/rfc/rfc4954)).
+//!
+//! A dialogue does what it says: the mechanism that it names is used, whatever the server has offered, in the clear
+//! too, and a server that asks for few rounds of hashing gets its answer. Only what proves the server to the client is
+//! insisted on, as [`Exchange`] does for everybody.
 
 use std::str;
 
@@ -8,7 +12,8 @@ use super::step_result::StepResult;
 use crate::auth::{AuthStep, Credentials, Exchange, Mechanism};
 use crate::protocol::Meaning;
 
-/// Does a whole exchange.
+/// Does a whole exchange, and returns what its last reply came to. It has been met by a 235 alone, and, by a mechanism
+/// in which the server proves itself, by a 235 after that proof.
 pub(super) fn authenticate(game: &mut Game<'_, '_>, mechanism: &str, user: &[u8], secret: &[u8]) -> StepResult {
     let Some(mechanism) = Mechanism::from_name(mechanism.as_bytes()) else {
         let known = Mechanism::ALL.iter().map(|mechanism| mechanism.name()).collect::<Vec<_>>().join(", ");

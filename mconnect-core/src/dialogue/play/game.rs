@@ -1,4 +1,9 @@
 //! A dialogue under way: what all its steps share.
+//!
+//! Two things are kept between steps. What is to be sent waits in `out` until something is awaited, so that lines that
+//! follow each other leave together. And of what came, a reply that was read and belongs to a later step waits in
+//! `held`, and bytes of a line that were compared already are counted by `skip`, since the session hands out whole
+//! lines.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -14,7 +19,8 @@ use crate::protocol::{BodyDecoder, Limits, Reply, ReplyBuilder, Visible};
 use crate::script::LastAuth;
 use crate::session::Session;
 
-/// A dialogue that is being played.
+/// A dialogue that is being played. It borrows what the player has, but for the values: those that are taken are its
+/// own.
 pub(super) struct Game<'a, 'w> {
     pub session: Option<Session>,
     pub values: Values,
@@ -45,8 +51,9 @@ pub(super) struct Game<'a, 'w> {
     has_gap: bool,
 }
 
-/// What is passed over.
+/// What is passed over after a refused DATA.
 pub(super) enum Passing {
+    /// Nothing: each step is played.
     Nothing,
     /// What the client sends, up to and with the lone dot.
     Body(BodyDecoder),
@@ -78,18 +85,18 @@ impl<'a, 'w> Game<'a, 'w> {
         }
     }
 
-    /// Says whether the session has time left.
+    /// Says whether the session has time left; it has none when that of `*all within*` has passed.
     pub(super) fn in_time(&self) -> Result<(), StepResult> {
         if self.deadlines.are_over() { Err(StepResult::not(Verdict::TooLate, OVER)) } else { Ok(()) }
     }
 
-    /// Returns the time that the next thing awaited may take.
+    /// Returns the time that the next thing awaited may take: the dialogue's, or that of the session's stage.
     pub(super) fn reply_timeout(&mut self) -> Duration {
         let usual = self.session.as_ref().map_or(GRACE, Session::reply_timeout);
         self.deadlines.next_or(usual)
     }
 
-    /// Returns a reply as it is shown.
+    /// Returns a reply as it is shown: between backquotes, with secrets hidden.
     pub(super) fn shown(&self, reply: &Reply) -> String {
         let mut shown = String::with_capacity(reply.raw().len() + 8);
         write!(shown, "`{reply}`").expect("writing to a string does not fail");
@@ -99,7 +106,7 @@ impl<'a, 'w> Game<'a, 'w> {
         }
     }
 
-    /// Notes a line that was sent or received.
+    /// Notes a line that was sent or received: reports it, and keeps it among the last ones.
     pub(super) fn note(&mut self, side: Side, line: &[u8]) {
         let masked = self.values.mask(line);
         if let Some(watcher) = &mut self.watcher {
@@ -121,7 +128,7 @@ impl<'a, 'w> Game<'a, 'w> {
         self.last_lines.push_back((side, kept));
     }
 
-    /// Returns the lines that a failure shows.
+    /// Returns the lines that a failure shows, with a gap where a long reply stood behind the last command.
     pub(super) fn last_lines(&self) -> Vec<String> {
         let shown = |(side, line): &(Side, Vec<u8>)| {
             format!("{}: {}", if *side == Side::Client { 'C' } else { 'S' }, Visible(line))

@@ -1,4 +1,8 @@
 //! What is expected of the server.
+//!
+//! Replies are read whole and then compared; exact bytes are compared as they come, since what they do not end with may
+//! be a part of a line. Both leave the session where its tracker agrees with what was taken out of it: bytes are taken
+//! a line at a time, and what was compared inside of a line is skipped when the line is read.
 
 use std::time::{Duration, Instant};
 
@@ -14,6 +18,8 @@ use crate::error::Error;
 use crate::protocol::{Phase, Reply, ReplyLine, Visible};
 
 impl Game<'_, '_> {
+    /// Expects a reply, one of several, one that may come, or any number of them: what these steps say, that are its
+    /// lines and those of its alternatives.
     pub(super) fn expect_reply(&mut self, steps: &[Step]) -> StepResult {
         let Some(last) = steps.iter().rev().find_map(Step::wanted) else { return StepResult::met("") };
         if !last.is_last() {
@@ -67,7 +73,7 @@ impl Game<'_, '_> {
         }
     }
 
-    /// Says whether QUIT was answered while others were due: their replies come no more.
+    /// Says whether QUIT was answered while others were due: their replies come no more, and are not waited for long.
     fn has_lost(&self) -> bool {
         self.session.as_ref().is_some_and(|session| {
             let standing = session.standing();
@@ -102,6 +108,7 @@ impl Game<'_, '_> {
         StepResult::met("these lines")
     }
 
+    /// Reads a whole reply, for so long at most, and tells the session what it answers.
     pub(super) fn read_reply(&mut self, patience: Duration) -> Result<Reply, StepResult> {
         let deadline = Instant::now().checked_add(patience);
         loop {
@@ -122,7 +129,8 @@ impl Game<'_, '_> {
         }
     }
 
-    /// Reads a whole line, in the time that is left.
+    /// Reads a whole line, in the time that is left, but for what of it was compared already. One that is longer than a
+    /// session takes, or that the end cuts off, is none.
     fn read_line(&mut self, left: Duration, patience: Duration) -> Result<Vec<u8>, StepResult> {
         let skip = std::mem::take(&mut self.skip);
         let Some(session) = self.session.as_mut() else { return Err(StepResult::closed_here()) };
@@ -159,6 +167,7 @@ impl Game<'_, '_> {
         }
     }
 
+    /// Compares a block of what is expected with what comes, as long as it comes.
     fn expect_block(
         &mut self,
         mut wanted: &[u8],
@@ -203,7 +212,8 @@ impl Game<'_, '_> {
         Ok(())
     }
 
-    /// Waits for bytes behind those that were compared already, in the time that is left.
+    /// Waits for bytes behind those that were compared already, in the time that is left. At the end of the stream, or
+    /// in a line that is longer than the buffer, the session is asked for a line, so that there is room again.
     fn await_bytes(&mut self, left: Duration, before: &[u8], patience: Duration) -> Result<(), StepResult> {
         let Some(session) = self.session.as_mut() else { return Err(StepResult::closed_here()) };
         if !session.is_ready() {
@@ -220,6 +230,8 @@ impl Game<'_, '_> {
         }
     }
 
+    /// Expects the end of the connection, in the manner that the step says. An end of TLS without a close_notify is
+    /// none, and is told as what it is.
     pub(super) fn expect_end(&mut self, directive: &Directive) -> StepResult {
         let patience = self.reply_timeout();
         if let Some(reply) = self.held.take() {
@@ -245,6 +257,7 @@ impl Game<'_, '_> {
         }
     }
 
+    /// Expects that nothing comes for so long. A silence that the end of the whole time cuts short has not been one.
     pub(super) fn expect_silence(&mut self, time: Duration) -> StepResult {
         let left = self.deadlines.at_most(time);
         match self.hear_nothing(left) {
@@ -253,6 +266,7 @@ impl Game<'_, '_> {
         }
     }
 
+    /// Waits for so long, and returns what came instead of silence.
     fn hear_nothing(&mut self, time: Duration) -> StepResult {
         if let Some(reply) = self.held.take() {
             return StepResult::not(Verdict::Other, self.shown(&reply));
@@ -278,7 +292,8 @@ impl Game<'_, '_> {
         }
     }
 
-    /// Returns what has come already, though nobody asked for it, if something has.
+    /// Returns what has come already, though nobody asked for it, if something has; while a reply is due, what comes
+    /// may be that.
     pub(super) fn unasked(&mut self) -> Option<StepResult> {
         let session = self.session.as_mut()?;
         if self.held.is_none() {

@@ -1,11 +1,16 @@
 //! What is passed over, since DATA was refused: the steps of a body that would go out as commands.
+//!
+//! Were they sent, the lines of a message would be commands, and one of them may be `RCPT TO:`, or `QUIT`. So the steps
+//! are gone through as if they were sent, by the decoder that a server would use, up to the lone dot; what stands
+//! behind it, in the same step, goes out. Then the replies that were expected of it are passed over, too.
 
 use super::game::{Game, Passing};
 use crate::dialogue::load::deliver;
 use crate::dialogue::{Directive, Side, Step};
 
 impl Game<'_, '_> {
-    /// Says whether a step is passed over. What a step sends behind the lone dot is sent.
+    /// Says whether a step is passed over. What a step sends behind the lone dot is sent. A pause or a silence within
+    /// the body is passed over, too, since nothing is being said that it would interrupt.
     pub(super) fn passes_over(&mut self, step: &Step) -> bool {
         let is_said = matches!(
             step.directive,

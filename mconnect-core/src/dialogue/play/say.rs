@@ -1,4 +1,7 @@
 //! What the client says.
+//!
+//! Nothing is sent before what has come already was looked at: a reply that was there before a command cannot be its
+//! reply. What fails to go out is not told at once either, because what the server said before it closed says more.
 
 use super::Verdict;
 use super::game::{GRACE, Game};
@@ -10,7 +13,11 @@ use crate::script::LastAuth;
 use crate::session::Session;
 
 impl Game<'_, '_> {
-    /// Puts what a step sends to what goes out together; where that is a lot, it goes out at once.
+    /// Puts what a step sends to what goes out together; where that is a lot, it goes out at once, so that a file of
+    /// any size takes little memory.
+    ///
+    /// # Errors
+    /// What is missing for the step, or why it could not go out.
     pub(super) fn send(&mut self, step: &Step) -> Result<(), StepResult> {
         let values = self.values.clone();
         let mut sink = |bytes: &[u8]| {
@@ -24,7 +31,11 @@ impl Game<'_, '_> {
         delivered.map_err(|why| StepResult::not(Verdict::Impossible, why))
     }
 
-    /// Sends what goes out together. If that fails, what the server said before is looked at first.
+    /// Sends what goes out together. If that fails, what the server said before is
+    /// looked at first: the error is kept, and told where what was expected did not come.
+    ///
+    /// # Errors
+    /// A reply that had come before, and that nothing asked for: nothing is sent then.
     pub(super) fn flush(&mut self) -> Result<(), StepResult> {
         let mut bytes = std::mem::take(&mut self.out);
         if bytes.is_empty() || self.broken.is_some() {
@@ -72,7 +83,8 @@ impl Game<'_, '_> {
         Err(StepResult { reply: Some(reply), ..StepResult::not(Verdict::Other, got) })
     }
 
-    /// Returns a step as it is shown, if it comes after what is sent already, and so many octets of what goes out next.
+    /// Returns a step as it is shown, if it comes after what is sent already, and so many octets of what goes out next:
+    /// whether a line of base64 is an answer depends on that.
     pub(super) fn step_shown(&self, step: &Step, pending: usize) -> String {
         let mut tracker = self.session.as_ref().map_or_else(Tracker::new, Session::tracker);
         tracker.sent(&self.out[..pending.min(self.out.len())]);

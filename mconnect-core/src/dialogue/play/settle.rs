@@ -1,4 +1,8 @@
 //! What a step came to, and whether the dialogue goes on after it.
+//!
+//! Only a player that [keeps going](super::Player::keep_going) asks whether to go on after a step that was not met. The
+//! rule is that nothing is sent in another meaning than it was written in; [`Course`] has it, for what a reply leaves
+//! of a script and of a dialogue alike.
 
 use std::fmt::Write as _;
 use std::time::Instant;
@@ -11,8 +15,8 @@ use crate::protocol::{Answer, BodyDecoder};
 use crate::script::{Course, LastAuth, Pace, Rules};
 
 impl Game<'_, '_> {
-    /// Keeps the outcome of a step, and says whether to go on; `shown` is the step as it is shown, where that depends on
-    /// what was sent before it.
+    /// Keeps the outcome of a step, and says whether to go on; `shown` is the step as it is shown, where that depends
+    /// on what was sent before it.
     pub(super) fn settle(
         &mut self,
         steps: &[Step],
@@ -55,6 +59,14 @@ impl Game<'_, '_> {
 
     /// Says whether to go on after a step that was not met: as long as the connection lasts, and what follows can mean
     /// what it was meant for.
+    ///
+    /// | what was not met | goes on |
+    /// |---|---|
+    /// | STARTTLS, or a handshake | never: what was to be sent inside TLS goes to nobody |
+    /// | exact bytes | never: nobody knows where the next reply begins |
+    /// | a reply, by its text alone | always: what follows was meant for after this code |
+    /// | a reply, by its code | as `Course` says for a script |
+    /// | anything that came too late, or not at all | never |
     fn goes_on(&mut self, steps: &[Step], result: &StepResult) -> bool {
         let step = &steps[0];
         if (step.side, &step.directive) == (Side::Client, &Directive::StartTls) {

@@ -7,6 +7,7 @@ use super::Verdict;
 use crate::error::Error;
 use crate::protocol::{Reply, Visible};
 
+/// A verdict, in which words it is told, and the reply that it rests on.
 pub(super) struct StepResult {
     pub verdict: Verdict,
     pub got: String,
@@ -14,10 +15,12 @@ pub(super) struct StepResult {
 }
 
 impl StepResult {
+    /// It went as expected; what came is told all the same.
     pub fn met(got: impl Into<String>) -> Self {
         Self { verdict: Verdict::Met, got: got.into(), reply: None }
     }
 
+    /// It did not, in this way.
     pub fn not(verdict: Verdict, got: impl Into<String>) -> Self {
         Self { verdict, got: got.into(), reply: None }
     }
@@ -64,6 +67,7 @@ impl StepResult {
     }
 }
 
+/// Says whether the other end has reset the connection; a write may be the first to notice, by a broken pipe.
 pub(super) fn is_reset(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }

@@ -1,4 +1,8 @@
 //! Going through the steps of a dialogue, one after the other.
+//!
+//! Steps are played in the order in which they stand, but not each by itself: those of one reply are one expectation,
+//! and what the client says is kept until it has to be out, which is when something is awaited, when a pause comes, or
+//! at the end.
 
 use std::time::Instant;
 
@@ -11,6 +15,8 @@ use crate::protocol::{Phase, Visible, wipe};
 use crate::session::Session;
 
 impl<'a> Game<'a, '_> {
+    /// Goes through the steps up to the end, the next session, a place where it is to stop, or the first that is not
+    /// met. What is kept goes out in the end, and what has come behind the last step is looked at.
     pub fn run(&mut self, steps: &[Step]) {
         let mut at = 0;
         while let Some(step) = steps.get(at) {
@@ -37,7 +43,11 @@ impl<'a> Game<'a, '_> {
         }
         let Some(last) = steps[..at].last() else { return };
         let (started, flushed) = (Instant::now(), self.flush());
-        let result = flushed.err().or_else(|| self.broken.take().map(|error| StepResult::broken(&error)));
+        // Where a reply that was expected came after it, that is what became of what could not be sent.
+        let is_answered =
+            steps[..at].iter().rfind(|step| step.side != Side::Neither).is_some_and(|step| step.side == Side::Server);
+        let broken = self.broken.take().filter(|_| !is_answered);
+        let result = flushed.err().or_else(|| broken.map(|error| StepResult::broken(&error)));
         match result.or_else(|| self.in_time().err()) {
             Some(result) => {
                 let shown = self.step_shown(last, 0);
@@ -48,6 +58,7 @@ impl<'a> Game<'a, '_> {
     }
 
     /// Looks at what has come behind the last step, unless another went wrong: then its replies may have gone astray.
+    /// Only what is there already is looked at; nothing is waited for.
     fn look_back(&mut self, last: &Step) {
         if self.outcomes.iter().any(|outcome| outcome.verdict != Verdict::Met) {
             return;
@@ -58,7 +69,8 @@ impl<'a> Game<'a, '_> {
         }
     }
 
-    /// Plays a step, or the lines of a reply, and says whether to go on.
+    /// Plays a step, or the lines of a reply, and says whether to go on. What only sends has no outcome of its own,
+    /// unless it fails.
     fn play(&mut self, steps: &[Step]) -> bool {
         let (step, started) = (&steps[0], Instant::now());
         let result = match (step.side, &step.directive) {
@@ -99,6 +111,7 @@ impl<'a> Game<'a, '_> {
         self.settle(steps, started, result, None)
     }
 
+    /// Does a step that needs all that was kept to be out.
     fn act(&mut self, steps: &[Step]) -> StepResult {
         let step = &steps[0];
         match (step.side, &step.directive) {
@@ -151,6 +164,7 @@ impl<'a> Game<'a, '_> {
         }
     }
 
+    /// Ends the sending side in this way; what the server still says can be read.
     fn end_sending(&mut self, end: impl FnOnce(&mut Session) -> Result<(), Error>) -> StepResult {
         match self.session.as_mut().map(end) {
             Some(Ok(())) => StepResult::met(""),
@@ -159,6 +173,8 @@ impl<'a> Game<'a, '_> {
         }
     }
 
+    /// Ends TLS, as the side of the step does it. What has come inside TLS and was not expected would be lost, and is
+    /// told instead.
     fn end_tls(&mut self, side: Side) -> StepResult {
         if let Some(reply) = self.held.take() {
             return StepResult::not(Verdict::Other, self.shown(&reply));
@@ -178,6 +194,7 @@ impl<'a> Game<'a, '_> {
         }
     }
 
+    /// Stops at a place: by QUIT, where that would be a command, or by closing.
     fn stop_here(&mut self, place: &Step, stop: Stop) {
         let (started, flushed) = (Instant::now(), self.flush());
         // What would be a body's text, an answer or the beginning of a handshake is no QUIT.
@@ -201,7 +218,8 @@ impl<'a> Game<'a, '_> {
     }
 }
 
-/// Counts the lines of a reply, with those of its alternatives, and with the pauses between them.
+/// Counts the lines of a reply, with those of its alternatives, and with the pauses between them: what is expected as
+/// one.
 fn size_of_expectation(steps: &[Step]) -> usize {
     let (mut size, mut has_ended) = (0, false);
     for (index, step) in steps.iter().enumerate() {

@@ -1,4 +1,7 @@
-//! Starting TLS.
+//! Starting TLS ([RFC 3207](https://www.rfc-editor.org/rfc/rfc3207)).
+//!
+//! A reply that is held when the handshake begins came in plain text, and would be taken for one inside TLS: it fails
+//! the step, as plain text behind the 220 fails the [upgrade](crate::Session::upgrade) itself.
 
 pub(super) use crate::tls::Config;
 

@@ -1,4 +1,8 @@
 //! What is expected of a client.
+//!
+//! Whatever comes is compared in the client's own order, as it comes, within the deadline of the step; [`Met`] tells
+//! apart what else came (a sentence) from why nothing did (an error of the system, a deadline among them), and `judge`
+//! makes a deviation of either, or none where a reset or a silence is what was expected.
 
 use std::io;
 use std::sync::Arc;
@@ -20,6 +24,7 @@ use crate::stream::left;
 type Met = io::Result<Result<(), String>>;
 
 impl Game<'_> {
+    /// Expects what a step of the client's says, for as long as its deadline lets it.
     pub(super) fn expect(&mut self, step: &Step) -> Result<(), ServerError> {
         let patience = match &step.directive {
             Directive::Pause(_) => return Ok(()),
@@ -62,7 +67,8 @@ impl Game<'_> {
         self.judge(step, met, patience)
     }
 
-    /// Makes a deviation of what was not met.
+    /// Makes a deviation of what was not met. Where a silence was expected, a deadline that passes is what meets it,
+    /// and where an end was, a reset.
     pub(super) fn judge(&self, step: &Step, met: Met, patience: Duration) -> Result<(), ServerError> {
         let error = match met {
             Ok(Ok(())) => return Ok(()),
@@ -81,7 +87,8 @@ impl Game<'_> {
         }
     }
 
-    /// Shakes hands.
+    /// Shakes hands, and goes on inside TLS. What has come before the client's hello is told instead: it was sent in
+    /// the clear, behind something that should have been the last.
     pub(super) fn start_tls(&mut self, patience: Duration) -> Met {
         let Some(tls) = &self.setup.tls else { return Ok(Err("no TLS: this needs the feature tls".to_owned())) };
         if !self.input.rest().is_empty() {
@@ -115,7 +122,7 @@ impl Game<'_> {
         self.said = LineBuffer::new(Limits::default().line);
     }
 
-    /// Expects a whole exchange of AUTH, and grants it.
+    /// Expects a whole exchange of AUTH, and grants it, as a server with this one user would.
     fn expect_proof(&mut self, mechanism: &str, user: &Text, secret: &Text) -> Met {
         let (user, secret) = match (self.values.fill(user), self.values.fill(secret)) {
             (Ok(user), Ok(secret)) => (user, secret),
@@ -158,6 +165,8 @@ impl Game<'_> {
         write(&*self.stream, line.as_bytes(), self.input.deadline)
     }
 
+    /// Expects a line: as it is, but for the case of the keywords in a command. Where text is due, in a body or an
+    /// answer, there are none.
     fn expect_line(&mut self, text: &Text) -> Met {
         let line = self.input.line()?;
         let Some(sent) = line.strip_suffix(b"\r\n") else { return Ok(Err(self.heard(&line))) };
@@ -176,7 +185,7 @@ impl Game<'_> {
         }
     }
 
-    /// Sees to it that what was taken out of a secret is one from now on.
+    /// Sees to it that what was taken out of a secret is one from now on: a name may stand for the password in an AUTH.
     fn hide_secrets(&mut self, line: &[u8], taken: &[(String, Vec<u8>)]) {
         if taken.is_empty() {
             return;
@@ -205,6 +214,8 @@ impl Game<'_> {
         shown(&self.values.mask(&hide(bytes, &secrets)))
     }
 
+    /// Expects exactly these bytes, wherever lines end; they are few enough to be kept, since the dialogue has them
+    /// itself.
     fn expect_bytes(&mut self, step: &Step) -> Met {
         let mut wanted = Vec::new();
         let delivered = deliver(step, &self.values, &mut |bytes| {
@@ -219,7 +230,7 @@ impl Game<'_> {
         Ok(if sent == wanted { Ok(()) } else { Err(shown) })
     }
 
-    /// Compares what comes with a file, a block at a time.
+    /// Compares what comes with a file, a block at a time, so that neither is kept whole.
     fn expect_file(&mut self, step: &Step) -> Met {
         let (values, mut same) = (self.values.clone(), Matched::default());
         // What came instead, or why nothing came.
@@ -256,6 +267,7 @@ impl Game<'_> {
         }))
     }
 
+    /// Takes so many octets, whatever they are.
     fn skip_octets(&mut self, count: u64) -> Met {
         let mut left = count;
         while left > 0 {
@@ -271,6 +283,7 @@ impl Game<'_> {
         Ok(Ok(()))
     }
 
+    /// Reads so many octets, or as many as come before the end.
     fn exactly(&mut self, count: usize) -> io::Result<Vec<u8>> {
         let mut sent = Vec::new();
         while sent.len() < count {
@@ -286,6 +299,7 @@ impl Game<'_> {
         Ok(sent)
     }
 
+    /// Expects a message, up to its lone dot, and keeps it; where the step names a file, it has to be that.
     fn expect_body(&mut self, step: &Step, is_of_file: bool) -> Met {
         let content = match body(&mut self.input, &mut self.tracker)? {
             Ok(content) => content,
@@ -320,7 +334,8 @@ fn is_body(content: &[u8], step: &Step, values: &Values) -> Result<bool, String>
     }
 }
 
-/// Reads a body up to its lone dot; without one, or if it is larger than a message may be, what came instead is the error.
+/// Reads a body up to its lone dot; without one, or if it is larger than a message may be, what came instead is the
+/// error.
 fn body(input: &mut Input, tracker: &mut Tracker) -> io::Result<Result<Vec<u8>, Vec<u8>>> {
     let (mut decoder, mut content) = (BodyDecoder::default(), Vec::new());
     loop {
@@ -340,6 +355,7 @@ fn body(input: &mut Input, tracker: &mut Tracker) -> io::Result<Result<Vec<u8>, 
     }
 }
 
+/// Returns octets as a message shows them.
 fn shown(line: &[u8]) -> String {
     if line.is_empty() { "the end of the stream".to_owned() } else { format!("`{}`", Visible(line)) }
 }

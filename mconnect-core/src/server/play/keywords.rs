@@ -1,5 +1,8 @@
 //! Where in a command case does not matter: its keywords
 //! ([RFC 5321, section 2.4](https://www.rfc-editor.org/rfc/rfc5321#section-2.4)).
+//!
+//! Everything else in a command is compared as it is: a local part may differ by its case alone
+//! ([RFC 5321, section 2.4](https://www.rfc-editor.org/rfc/rfc5321#section-2.4)), and base64 does.
 
 use std::ops::Range;
 
@@ -58,6 +61,7 @@ fn path_end(line: &[u8], start: usize) -> usize {
     line.len()
 }
 
+/// Returns where the words stand from a place on.
 fn words(line: &[u8], mut at: usize) -> Vec<Range<usize>> {
     let mut words = Vec::new();
     while let Some(blanks) = line.get(at..).and_then(|rest| rest.iter().position(|byte| !is_blank(*byte))) {
@@ -68,6 +72,7 @@ fn words(line: &[u8], mut at: usize) -> Vec<Range<usize>> {
     words
 }
 
+/// Returns where the word stands that begins here; it may be empty.
 fn word(line: &[u8], start: usize) -> Range<usize> {
     let size = line[start..].iter().position(|byte| is_blank(*byte)).unwrap_or(line.len() - start);
     start..start + size

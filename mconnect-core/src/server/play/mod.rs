@@ -1,4 +1,9 @@
 //! Playing the server's side of a dialogue.
+//!
+//! The mirror of `dialogue::play`: what that sends is expected here, by the same `deliver`, and what it expects is
+//! said. There is no session of the library's on this side: the socket is read and written as it is, since a dialogue
+//! may say what no session would. A tracker follows both directions as a client's does, for one thing alone: so that
+//! the same counts as a secret here, in what is told of a deviation, as there.
 
 mod expect;
 mod keywords;
@@ -19,6 +24,10 @@ use crate::protocol::{Limits, LineBuffer, Tracker, Visible};
 use crate::stream::Stream;
 
 /// Plays one session to a client. Whatever comes of it, the connection is closed at the end.
+///
+/// # Errors
+/// The first step that was not met, as [`ServerError::Deviation`]; what the system says where the connection cannot be
+/// used.
 pub(super) fn serve(
     dialogue: &Dialogue,
     session: usize,
@@ -32,6 +41,7 @@ pub(super) fn serve(
     result
 }
 
+/// A dialogue under way with one client.
 struct Game<'a> {
     session: usize,
     socket: &'a TcpStream,
@@ -47,7 +57,8 @@ struct Game<'a> {
     values: Values,
     deadlines: Deadlines,
     last_lines: VecDeque<(Side, Vec<u8>)>,
-    /// What the client says is an answer or a body, and no command, until something else is said to it.
+    /// What the client says is an answer or a body, and no command, until something else is said to it: there is no
+    /// keyword in it.
     takes_text: bool,
     /// Follows both sides as a client's does, so that the same counts as a secret.
     tracker: Tracker,
@@ -60,6 +71,7 @@ struct Game<'a> {
 }
 
 impl<'a> Game<'a> {
+    /// Begins with what the setup has, in the clear.
     fn begin(
         session: usize,
         socket: &'a TcpStream,
@@ -88,6 +100,8 @@ impl<'a> Game<'a> {
         })
     }
 
+    /// Goes through the steps; an error is the first that was not met. Lines go out when something is expected, or at
+    /// the end.
     fn run(&mut self, steps: &[Step]) -> Result<(), ServerError> {
         if let (true, Some(first)) = (self.setup.is_tls_first, steps.first()) {
             let patience = self.deadlines.scaled(STEP_PATIENCE);
@@ -151,8 +165,9 @@ impl<'a> Game<'a> {
         ended
     }
 
-    /// Looks at what the client has sent behind the last step, before it hears the last reply: nothing asked for that. Where
-    /// the end is a pause, the end of a direction, or a handshake, it may go on as it likes.
+    /// Looks at what the client has sent behind the last step, before it hears the last reply: nothing asked for that.
+    /// Where the end is a pause, the end of a direction, or a handshake, it may go on as it likes. It waits a
+    /// millisecond, no longer: what comes after that reply is not looked at.
     fn look_back(&mut self, steps: &[Step]) -> Result<(), ServerError> {
         let last = steps.iter().rfind(|step| step.side != Side::Neither);
         let Some(last) = last.filter(|last| {
@@ -178,6 +193,7 @@ impl<'a> Game<'a> {
         Err(self.deviation_from(last, "the end of the dialogue".to_owned(), got))
     }
 
+    /// Puts what a step says to what is said together; where that is a lot, it goes out at once.
     fn say(&mut self, step: &Step) -> Result<(), ServerError> {
         match &step.directive {
             Directive::Reply(wanted) if matches!(wanted.mark, Mark::Begins | Mark::Exactly) => {
@@ -235,7 +251,7 @@ impl<'a> Game<'a> {
         })
     }
 
-    /// Follows what is said.
+    /// Follows what is said, so that the tracker knows whether an answer is due.
     fn follow_said(&mut self, bytes: &[u8]) {
         self.said.extend(bytes);
         while let Some(line) = self.said.next_line() {
@@ -248,6 +264,7 @@ impl<'a> Game<'a> {
         if self.deadlines.are_over() { Err(self.deviation(step, OVER.to_owned())) } else { Ok(()) }
     }
 
+    /// Notes a line for the transcript, and among the last ones.
     fn note(&mut self, side: Side, line: &[u8]) {
         let line = self.values.mask(line).into_owned();
         if self.last_lines.len() == LAST_LINES {
@@ -257,10 +274,12 @@ impl<'a> Game<'a> {
         self.shared.note(self.session, Said { side, line });
     }
 
+    /// Makes the error of a step that was not met, as it is shown: without what was a secret when its turn came.
     fn deviation(&self, step: &Step, got: String) -> ServerError {
         self.deviation_from(step, step.shown(&self.before), got)
     }
 
+    /// The same, where something else than the step was expected.
     fn deviation_from(&self, step: &Step, expected: String, got: String) -> ServerError {
         let last_lines = self.last_lines.iter().map(|(side, line)| {
             let mark = if *side == Side::Client { 'C' } else { 'S' };
@@ -275,6 +294,7 @@ impl<'a> Game<'a> {
         }
     }
 
+    /// Closes, and forgets the connection.
     fn close(&mut self) -> Result<(), ServerError> {
         self.shared.forget(self.session);
         // What a client does after that is its own affair.
@@ -283,6 +303,7 @@ impl<'a> Game<'a> {
     }
 }
 
+/// Says whether a deadline has passed; which of the two it is depends on the system.
 fn is_late(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
@@ -295,6 +316,9 @@ fn no_value(name: &str) -> String {
 const STEP_PATIENCE: Duration = Duration::from_secs(10);
 /// The system takes no timeout of zero.
 const LEAST: Duration = Duration::from_millis(1);
+/// What goes out together is at most about this many octets.
 const BLOCK: usize = 64 * 1024;
+/// How many lines of what goes out together are noted.
 const MOST_SHOWN: usize = 1000;
+/// How many lines a deviation shows.
 const LAST_LINES: usize = 20;

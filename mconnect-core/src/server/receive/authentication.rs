@@ -7,6 +7,8 @@ use crate::dialogue::Side;
 use crate::server::setup::Verdict;
 
 impl Receiver<'_> {
+    /// Does a whole exchange, unless a rule says otherwise. The words of a rule are either a challenge that it begins
+    /// with, or what is said at its end, whatever the client has proven.
     pub(super) fn authenticate(&mut self, rest: &[u8]) -> io::Result<Next> {
         let mut words = rest.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         let (mechanism, initial) = (words.next().unwrap_or_default(), words.next().map(<[u8]>::to_vec));

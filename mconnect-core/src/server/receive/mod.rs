@@ -1,4 +1,16 @@
 //! The receiver: one client's session, from the greeting to the end.
+//!
+//! ```text
+//!    Greeting ─► command ◄──────────────────────────────┐
+//!                  │  demand: 530 before TLS, or AUTH   │ Next::Reply: kept, and said when no line is left to read
+//!                  │  rules: consult, then as usual     │
+//!                  └─► MAIL, RCPT, DATA, AUTH ... ──────┘
+//!                          └─► Next::Last: 221, 421, a close or a reset
+//! ```
+//!
+//! Replies are kept while commands are there, so that those of a pipelined group go out together ([RFC 2920, section
+//! 3.2](https://www.rfc-editor.org/rfc/rfc2920#section-3.2)). At each stage the rules are asked first; a rule that
+//! grants only puts its words in the place of the usual ones, and what is usual is done.
 
 mod authentication;
 mod transaction;
@@ -50,6 +62,7 @@ pub(super) fn serve(socket: &TcpStream, session: usize, shared: &Shared, setup: 
     }
 }
 
+/// A session under way with one client.
 struct Receiver<'a> {
     session: usize,
     shared: &'a Shared,
@@ -65,12 +78,15 @@ struct Receiver<'a> {
     tls: Option<String>,
     /// Who has authenticated.
     user: Option<String>,
+    /// How the client has greeted, once it has.
     hello: Option<Hello>,
+    /// The transaction, from MAIL to the end of its message.
     envelope: Option<Envelope>,
     /// The content so far, when it comes in chunks.
     chunks: Option<Vec<u8>>,
 }
 
+/// Which protocol was asked for: by EHLO or HELO, or by LHLO.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Hello {
     Smtp,
@@ -91,6 +107,7 @@ enum Next {
 }
 
 impl Receiver<'_> {
+    /// Goes through the session, a line at a time, up to its end. A client that goes without a word is one, too.
     fn converse(&mut self) -> io::Result<End> {
         let greeting = format!("220 {} ESMTP mconnect loopback server", self.setup.name);
         let mut next =
@@ -130,6 +147,7 @@ impl Receiver<'_> {
         }
     }
 
+    /// Does what a line asks for.
     fn command(&mut self, line: &[u8]) -> io::Result<Next> {
         let (verb, rest) = line.split_at(line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len()));
         let rest = rest.trim_ascii();
@@ -178,9 +196,10 @@ impl Receiver<'_> {
         Ok(Next::Reply(reply))
     }
 
-    /// Returns the refusal of a command before which something else has to come
-    /// ([RFC 3207, section 4](https://www.rfc-editor.org/rfc/rfc3207#section-4),
-    /// [RFC 4954, section 6](https://www.rfc-editor.org/rfc/rfc4954#section-6)). The octets behind a BDAT come all the same.
+    /// Returns the refusal of a command before which something else has to come ([RFC 3207, section
+    /// 4](https://www.rfc-editor.org/rfc/rfc3207#section-4), [RFC 4954, section
+    /// 6](https://www.rfc-editor.org/rfc/rfc4954#section-6)). The octets behind a BDAT come all the same, so that it is
+    /// not refused here.
     fn demand(&self, verb: &[u8]) -> Option<String> {
         let is_open = matches!(verb, b"EHLO" | b"LHLO" | b"NOOP" | b"QUIT" | b"STARTTLS" | b"BDAT");
         let needs_no_user = is_open || matches!(verb, b"HELO" | b"AUTH" | b"RSET");
@@ -191,7 +210,8 @@ impl Receiver<'_> {
         is_missing.then(|| reply("530 5.7.0 AUTH first"))
     }
 
-    /// Does what the rules say at this stage, or what is usual; that gets the words of a rule that grants.
+    /// Does what the rules say at this stage, or what is usual; that gets the words of a rule that grants, to say them
+    /// in the place of its own.
     fn unless_ruled(
         &mut self,
         stage: Stage,
@@ -207,6 +227,7 @@ impl Receiver<'_> {
         }
     }
 
+    /// Asks the rules what to do at this stage, and waits as long as they say.
     fn consult(&mut self, stage: Stage, what: &[&[u8]]) -> io::Result<Act> {
         if self.setup.rules.is_empty() {
             return Ok(Act::AsUsual);
@@ -221,10 +242,12 @@ impl Receiver<'_> {
         Ok(act)
     }
 
+    /// Says whether STARTTLS is offered: not inside TLS.
     fn offers_tls(&self) -> bool {
         self.setup.tls.is_some() && self.tls.is_none()
     }
 
+    /// Says whether AUTH is offered: where TLS is demanded, only inside it.
     fn offers_auth(&self) -> bool {
         self.setup.auth.is_some() && (self.tls.is_some() || !self.setup.needs_tls)
     }
@@ -245,6 +268,7 @@ impl Receiver<'_> {
         Ok(())
     }
 
+    /// Greets, which begins anew ([RFC 5321, section 4.1.4](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.4)).
     fn hello(&mut self, verb: &[u8], words: Option<String>) -> Next {
         let hello = if verb == b"LHLO" { Hello::Lmtp } else { Hello::Smtp };
         (self.hello, self.envelope, self.chunks) = (Some(hello), None, None);
@@ -254,6 +278,7 @@ impl Receiver<'_> {
         }))
     }
 
+    /// Writes the reply to EHLO: what the setup offers, and STARTTLS and AUTH where they are.
     fn extensions(&self) -> String {
         let mut lines: Vec<String> = [self.setup.name.clone()].into_iter().chain(self.setup.offered()).collect();
         if self.offers_tls() {
@@ -274,6 +299,7 @@ impl Receiver<'_> {
         write(&*self.stream, replies.as_bytes(), None)
     }
 
+    /// Notes a command, without the secret in it.
     fn note_command(&self, line: &[u8]) {
         // A line of base64 is no command, but may be an answer that comes after AUTH was refused.
         let secret = if is_base64_line(line) { Some(0) } else { secret_start(line) };
@@ -296,6 +322,7 @@ fn ruled(act: Act) -> Next {
     }
 }
 
+/// Ends a line.
 fn reply(text: &str) -> String {
     format!("{text}\r\n")
 }
@@ -312,6 +339,7 @@ fn help() -> String {
     )
 }
 
+/// Writes a reply of several lines.
 fn multi_line(code: &str, enhanced: &str, lines: &[&str]) -> String {
     let mut reply = String::new();
     for (index, line) in lines.iter().enumerate() {
@@ -321,7 +349,8 @@ fn multi_line(code: &str, enhanced: &str, lines: &[&str]) -> String {
     reply
 }
 
-/// How long a client may be idle ([RFC 5321, section 4.5.3.2.7](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2.7)).
+/// How long a client may be idle ([RFC 5321, section
+/// 4.5.3.2.7](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2.7)).
 const PATIENCE: Duration = Duration::from_secs(5 * 60);
 
 #[cfg(all(test, unix))]

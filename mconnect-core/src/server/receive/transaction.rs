@@ -1,4 +1,8 @@
-//! A transaction: an envelope, and a message.
+//! A transaction: an envelope, and a message ([RFC 5321, section
+//! 3.3](https://www.rfc-editor.org/rfc/rfc5321#section-3.3)).
+//!
+//! Octets are taken whatever is replied to them, and only kept where they may be: what a client sends behind a BDAT, or
+//! before it has heard that its message is too large, would otherwise be read as commands.
 
 use std::io;
 use std::str::FromStr;
@@ -9,6 +13,7 @@ use crate::server::rules::{DEFERRED, REFUSED, meaning};
 use crate::server::setup::LARGEST;
 use crate::server::{Message, Path};
 
+/// Who sends, and to whom, as far as they were accepted.
 #[derive(Default)]
 pub(super) struct Envelope {
     sender: Path,
@@ -16,6 +21,7 @@ pub(super) struct Envelope {
 }
 
 impl Receiver<'_> {
+    /// Begins a transaction.
     pub(super) fn mail(&mut self, rest: &[u8]) -> io::Result<Next> {
         let Some(sender) = path(rest, b"FROM:") else {
             return Ok(Next::Reply(reply("501 5.5.4 the syntax is MAIL FROM:<address>")));
@@ -29,6 +35,7 @@ impl Receiver<'_> {
         })
     }
 
+    /// Returns the refusal of a sender, if there is one: the order of commands, and the parameters.
     fn refusal_of_mail(&self, sender: &Path) -> Option<String> {
         if self.hello.is_none() {
             return Some(reply("503 5.5.1 EHLO first"));
@@ -62,6 +69,8 @@ impl Receiver<'_> {
         })
     }
 
+    /// Adds a recipient, of at most 1,000 ([RFC 5321, section
+    /// 4.5.3.1.8](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.8) asks for 100).
     pub(super) fn recipient(&mut self, rest: &[u8]) -> io::Result<Next> {
         let Some(recipient) = path(rest, b"TO:").filter(|recipient| !recipient.address.is_empty()) else {
             return Ok(Next::Reply(reply("501 5.5.4 the syntax is RCPT TO:<address>")));
@@ -79,6 +88,7 @@ impl Receiver<'_> {
         })
     }
 
+    /// Returns the refusal of a recipient, if there is one.
     fn refusal_of_recipient(&self, recipient: &Path) -> Option<String> {
         if self.envelope.is_none() {
             return Some(reply("503 5.5.1 MAIL first"));
@@ -91,6 +101,10 @@ impl Receiver<'_> {
         })
     }
 
+    /// Says whether a message may come.
+    ///
+    /// # Errors
+    /// The reply that refuses it.
     fn may_send(&self) -> Result<(), String> {
         match &self.envelope {
             None => Err(self.demand(b"DATA").unwrap_or(reply("503 5.5.1 MAIL first"))),
@@ -99,6 +113,7 @@ impl Receiver<'_> {
         }
     }
 
+    /// Takes a message behind DATA.
     pub(super) fn data(&mut self) -> io::Result<Next> {
         match self.may_send() {
             Ok(()) if self.chunks.is_some() => Ok(Next::Reply(reply("503 5.5.1 BDAT has begun already"))),
@@ -111,6 +126,7 @@ impl Receiver<'_> {
         }
     }
 
+    /// Takes a message up to its lone dot, and asks the rules for what breaks off in between.
     fn body(&mut self) -> io::Result<Next> {
         let (mut decoder, mut content, mut size) = (BodyDecoder::default(), Vec::new(), 0);
         // What is said before the message has come is the reply to it.
@@ -201,8 +217,9 @@ impl Receiver<'_> {
         }
     }
 
-    /// Ends the transaction: keeps the message, for those recipients for whom it is accepted. `words` are said of a message
-    /// that is not too large.
+    /// Ends the transaction: keeps the message, for those recipients for whom it is accepted. `words` are said of a
+    /// message that is not too large. In SMTP there is one reply for all of them, and in LMTP one for each ([RFC 2033,
+    /// section 4.2](https://www.rfc-editor.org/rfc/rfc2033#section-4.2)).
     fn accept(&mut self, content: Vec<u8>, size: usize, words: Option<String>) -> io::Result<Next> {
         let Envelope { sender, mut recipients } = self.envelope.take().unwrap_or_default();
         let too_large = reply("552 5.3.4 the message is too large");
@@ -237,12 +254,14 @@ impl Receiver<'_> {
         Ok(Next::Reply(String::new()))
     }
 
+    /// Keeps a message with its envelope.
     fn keep(&self, Envelope { sender, recipients }: Envelope, content: Vec<u8>) {
         let (session, user, tls) = (self.session, self.user.clone(), self.tls.clone());
         self.shared.keep(Message { session, sender, recipients, content, user, tls });
     }
 }
 
+/// Says whether the words of a rule grant what is asked.
 fn is_granted(reply: &str, request: Request) -> bool {
     meaning(reply, request).is_some_and(Meaning::is_granted)
 }
@@ -252,7 +271,7 @@ fn number<T: FromStr>(digits: &[u8]) -> Option<T> {
     std::str::from_utf8(digits).ok()?.parse().ok().filter(|_| digits.iter().all(u8::is_ascii_digit))
 }
 
-/// Takes `FROM:<address> params` apart.
+/// Takes `FROM:<address> params` apart; `None` if it has not that form. What stands in the address is not looked at.
 fn path(rest: &[u8], keyword: &[u8]) -> Option<Path> {
     let (start, rest) = rest.split_at_checked(keyword.len())?;
     let inner = rest.trim_ascii_start().strip_prefix(b"<")?;
@@ -274,4 +293,5 @@ const PARAMETERS: [(&str, &str); 7] = [
     ("HOLDFOR", "FUTURERELEASE"),
     ("HOLDUNTIL", "FUTURERELEASE"),
 ];
+/// How many recipients a message may have.
 const MOST_RECIPIENTS: usize = 1000;

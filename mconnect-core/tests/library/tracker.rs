@@ -1,0 +1,149 @@
+//! The tracker follows every transcript in `transcripts/`, whole and cut at every position.
+//!
+//! A transcript is a dialogue. Its comments say what must be true there: `# = PHASE DUE [closing] [out-of-step]
+//! [surprise]`; `# ! REQUEST CODE` is the last reply that must have been seen, `-` standing for nothing asked; `# ~` lists
+//! the octets sent that are no secret since the last `# ~`.
+
+use mconnect_core::dialogue::{Dialogue, Directive, Separator, Side, Values};
+use mconnect_core::protocol::{LineBuffer, Tracker};
+
+use super::texts;
+
+#[derive(Debug)]
+enum Step {
+    Client(Vec<u8>),
+    Server(Vec<u8>),
+    State(String),
+    Answer(String),
+    Shown(String),
+}
+
+fn steps(text: &str) -> Vec<(usize, Step)> {
+    let marked = text.lines().enumerate().filter_map(|(index, line)| {
+        let (mark, rest) = line.strip_prefix("# ")?.split_at_checked(1)?;
+        let rest = rest.strip_prefix(' ').unwrap_or(rest).to_owned();
+        let step = match mark {
+            "=" => Step::State(rest),
+            "!" => Step::Answer(rest),
+            "~" => Step::Shown(rest),
+            _ => return None,
+        };
+        Some((index + 1, step))
+    });
+    let dialogue = Dialogue::parse(text).unwrap();
+    let said = dialogue.steps().iter().map(|step| match step.side {
+        Side::Client => (step.line, Step::Client(octets(&step.directive))),
+        _ => (step.line, Step::Server(octets(&step.directive))),
+    });
+    let mut all: Vec<(usize, Step)> = said.chain(marked).collect();
+    all.sort_by_key(|(line, _)| *line);
+    let mut steps: Vec<(usize, Step)> = Vec::new();
+    for (line, step) in all {
+        match (steps.last_mut(), step) {
+            (Some((_, Step::Client(before))), Step::Client(more)) => before.extend(more),
+            (Some((_, Step::Server(before))), Step::Server(more)) => before.extend(more),
+            (_, step) => steps.push((line, step)),
+        }
+    }
+    steps
+}
+
+fn octets(directive: &Directive) -> Vec<u8> {
+    let fill = |text| Values::default().fill(text).unwrap();
+    match directive {
+        Directive::Bytes(text) => fill(text),
+        Directive::Line(text) => [&fill(text)[..], b"\r\n"].concat(),
+        Directive::Reply(line) => {
+            let separator: &[u8] = match line.separator {
+                Separator::Nothing => b"",
+                Separator::Space => b" ",
+                Separator::Hyphen => b"-",
+            };
+            [line.code.as_str().as_bytes(), separator, &fill(&line.text), b"\r\n"].concat()
+        }
+        directive => panic!("{directive:?} in a transcript"),
+    }
+}
+
+/// Follows the transcript; `cut` says into which parts bytes are cut.
+fn follow(name: &str, steps: &[(usize, Step)], cut: impl Fn(&[u8]) -> Vec<&[u8]>) {
+    let (mut tracker, mut lines, mut shown) = (Tracker::new(), LineBuffer::new(1000), Vec::new());
+    for (line, step) in steps {
+        let place = format!("{name}, line {line}");
+        match step {
+            Step::Client(bytes) => {
+                for mut part in cut(bytes) {
+                    while !part.is_empty() {
+                        let span = tracker.sent_span(part);
+                        assert!(span.size > 0, "{place}");
+                        if !span.is_secret {
+                            shown.extend_from_slice(&part[..span.size]);
+                        }
+                        part = &part[span.size..];
+                    }
+                }
+            }
+            Step::Server(bytes) => {
+                for part in cut(bytes) {
+                    lines.extend(part);
+                    while let Some(line) = lines.next_line() {
+                        tracker.received(line);
+                    }
+                }
+            }
+            Step::State(expected) => {
+                let phase = match tracker.phase() {
+                    mconnect_core::protocol::Phase::Chunk { left } => format!("BDAT:{left}"),
+                    phase => phase.to_string(),
+                };
+                let mut state = format!("{phase} {}", tracker.outstanding());
+                if tracker.standing().is_closing {
+                    state += " closing";
+                }
+                if !tracker.standing().is_in_step {
+                    state += " out-of-step";
+                }
+                if tracker.standing().surprise.is_some() {
+                    state += " surprise";
+                }
+                assert_eq!(&state, expected, "{place}");
+            }
+            Step::Answer(expected) => {
+                let answer = tracker.standing().last_answer.expect("a reply came");
+                let request = answer.request.map_or("-".to_owned(), |request| request.to_string());
+                assert_eq!(&format!("{request} {}", answer.code), expected, "{place}");
+            }
+            Step::Shown(expected) => {
+                let shown_text = shown.escape_ascii().to_string();
+                // After a surprise, a part of a line that may be an answer is hidden though the whole would not be.
+                let mut rest = expected.chars();
+                let is_less = shown_text.chars().all(|c| rest.any(|other| other == c));
+                let is_allowed = tracker.standing().surprise.is_some() && is_less;
+                assert!(&shown_text == expected || is_allowed, "{place}: {shown_text} instead of {expected}");
+                shown.clear();
+            }
+        }
+    }
+}
+
+#[test]
+fn every_transcript_is_followed_wherever_its_bytes_are_cut() {
+    let mut count = 0;
+    for (name, text) in texts("transcripts") {
+        let steps = steps(&text);
+        let longest = steps
+            .iter()
+            .map(|(_, step)| if let Step::Client(bytes) | Step::Server(bytes) = step { bytes.len() } else { 0 })
+            .max();
+        follow(&name, &steps, |bytes| vec![bytes]);
+        follow(&name, &steps, |bytes| bytes.chunks(1).collect());
+        for at in 1..longest.unwrap() {
+            follow(&format!("{name}, cut at {at}"), &steps, |bytes| {
+                let (front, back) = bytes.split_at(at.min(bytes.len()));
+                vec![front, back]
+            });
+        }
+        count += 1;
+    }
+    assert!(count >= 10, "{count} transcripts");
+}
