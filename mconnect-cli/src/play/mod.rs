@@ -133,8 +133,12 @@ impl Runner<'_> {
         if failures.is_empty() {
             return Ok(());
         }
-        let failure = Failure::new(played.failure().map_or(Status::Unmet, status_of), failures.join("\n"));
-        Err(Unmet { failure, reply: played.failure().and_then(|outcome| outcome.reply.clone()).map(Box::new) })
+        let unmet = played.failure();
+        if let Some(error) = unmet.and_then(|outcome| outcome.error.as_deref()) {
+            self.verdict.evidence().failed(error);
+        }
+        let failure = Failure::new(unmet.map_or(Status::Unmet, status_of), failures.join("\n"));
+        Err(Unmet { failure, reply: unmet.and_then(|outcome| outcome.reply.clone()).map(Box::new) })
     }
 
     fn show(&self, side: &str, line: &str) {

@@ -72,7 +72,7 @@ causes! {
     // Who closes, and who is silent.
     ClosedAtOnce "closed_at_once" "the server closed at once, without a greeting" "an access list, TCP wrappers, a limit of connections, or a proxy with no server behind it does so: its log tells"
     ClosedWaiting "closed_waiting" "the server closed without a greeting, after {seconds} s" "it may have waited for TLS or for a PROXY header, or for a name server: its log tells"
-    SilentGreeting "silent_greeting" "no greeting came in {seconds} s" "the server may wait for TLS (<tls>) or for a PROXY header, or be busy"
+    SilentGreeting "silent_greeting" "no greeting came in {seconds} s" "the server may be busy, or wait for the client to speak: in TLS (<tls>), with a PROXY header, or in HTTP"
     ClosedInGreeting "closed_in_greeting" "the server closed in the middle of its greeting" ""
     ClosedInHandshake "closed_in_handshake" "the server broke off TLS after it had granted STARTTLS" "its certificate, key or settings of TLS may be at fault: its log tells"
     ClosedInTlsFirst "closed_in_tls_first" "the server closed when TLS began" "it may not speak TLS on this port without STARTTLS, or its certificate or key is at fault: its log tells"
@@ -93,6 +93,8 @@ causes! {
     Idle "idle" "the server waited too long for a command" ""
     TooManyErrors "too_many_errors" "the server saw too many errors in this session" "the first of them is the one to look at"
     GoingDown "going_down" "the server is going down, or takes no mail for now" "try again later"
+    PutOff "put_off" "the server puts off what comes from this client's address, for its reputation or for how much it sends" "wait, and send less at a time; complaints of recipients count, too"
+    ListNotAsked "list_not_asked" "the server cannot ask its block list: the list refuses the server's resolver" "its administrator has to use another resolver; this client is not known to be listed"
     Busy "busy" "the server does not serve this client now" "try again later"
     NoServiceHere "no_service_here" "the server takes no mail from this client, or none at all" "the text of its greeting tells why, or its log does"
     BlockListed "block_listed" "the address of this client is on a block list" "the list that the reply names says why, and how to come off it"
@@ -173,6 +175,7 @@ causes! {
     // Certificates and handshakes.
     ChainIncomplete "chain_incomplete" "the server sent only its own certificate: the one of its issuer ({issuer}) is missing" "the server has to send the intermediate certificates, too"
     PrivateAuthority "private_authority" "the certificate is from an authority that is not trusted here: {issuer}" "<trust>"
+    IssuerUnknown "issuer_unknown" "only the server's own certificate came, and its issuer is not known here: {issuer}" "if that is an intermediate authority, the server has to send its certificate, too; of a private one, <trust>"
     SelfSigned "self_signed" "the certificate is signed by itself alone" "<trust>"
     CertificateExpired "certificate_expired" "the certificate of {subject} expired on {date}" "the server needs a new one"
     CertificateEarly "certificate_early" "the certificate of {subject} is not valid before {date}" "is the clock of this machine right?"

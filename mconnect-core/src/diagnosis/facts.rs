@@ -25,6 +25,8 @@ pub struct Facts {
     pub source: Option<IpAddr>,
     /// The session was to begin with TLS.
     pub is_tls_first: bool,
+    /// TLS was to be started by STARTTLS.
+    pub is_tls_asked: bool,
     /// Lines were sent without waiting for replies.
     pub sends_at_once: bool,
     /// Servers that are not proven were to be accepted.
@@ -98,6 +100,12 @@ impl Facts {
     #[must_use]
     pub fn tls_first(self, is_tls_first: bool) -> Self {
         Self { is_tls_first, ..self }
+    }
+
+    /// Sets whether TLS was to be started by STARTTLS.
+    #[must_use]
+    pub fn tls_asked(self, is_tls_asked: bool) -> Self {
+        Self { is_tls_asked, ..self }
     }
 
     /// Sets whether lines were sent without waiting.

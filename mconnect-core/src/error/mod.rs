@@ -28,7 +28,7 @@ use peer::Others;
 /// | the caller's mistake | `Address`, `OutOfStep`, `LineBreak` | nothing was sent: see [`hint`](Self::hint) |
 /// | no connection | `Resolve`, `Connect` | try again later, if [`is_temporary`](Self::is_temporary) |
 /// | the connection, in the middle | `Io`, `Timeout`, `Closed`, `Aborted` | close, and try again later |
-/// | what the server said | `Limit`, `Surprise`, `Injection` | close: client and server do not understand each other |
+/// | what the server said | `OtherProtocol`, `Limit`, `Surprise`, `Injection` | close: client and server do not understand each other |
 /// | TLS, AUTH | `Tls`, `Untrusted`, `Auth` | close; what is wrong is in `source` and `info` |
 /// | the caller's own input | `Message` | reset, so that half a message is not delivered |
 /// | a reply other than the one that was required | `Unexpected` | what the reply says |
@@ -122,6 +122,14 @@ pub enum Error {
     Aborted {
         /// What was being done.
         context: Context,
+    },
+    /// The server greeted in another protocol than SMTP.
+    #[error("{}: the server speaks {protocol}, not SMTP", Failed(context))]
+    OtherProtocol {
+        /// What was being done.
+        context: Context,
+        /// What it speaks: `IMAP`.
+        protocol: &'static str,
     },
     /// The server sent more than the [`Limits`](crate::protocol::Limits) allow.
     #[error("cannot {context}")]
@@ -310,6 +318,7 @@ impl Error {
             | Self::Closed { .. }
             | Self::Aborted { .. }
             | Self::Limit { .. }
+            | Self::OtherProtocol { .. }
             | Self::Surprise { .. }
             | Self::Injection { .. }
             | Self::Untrusted { .. }
@@ -408,6 +417,7 @@ impl Error {
             | Self::Closed { context, .. }
             | Self::Aborted { context }
             | Self::Limit { context, .. }
+            | Self::OtherProtocol { context, .. }
             | Self::OutOfStep { context, .. }
             | Self::Surprise { context, .. }
             | Self::LineBreak { context }
@@ -446,6 +456,7 @@ impl Error {
             | Self::Timeout { context, .. }
             | Self::Closed { context, .. }
             | Self::Aborted { context }
+            | Self::OtherProtocol { context, .. }
             | Self::Limit { context, .. } => Some(context),
             _ => None,
         }

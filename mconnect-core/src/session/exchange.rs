@@ -57,7 +57,8 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Timeout`] at the deadline of the stage, counted for the whole reply; a later call goes on with the same
-    /// reply. [`Error::Closed`] if the server closed first; [`Error::Limit`], [`Error::Io`], [`Error::Aborted`].
+    /// reply. [`Error::Closed`] if the server closed first; [`Error::OtherProtocol`], [`Error::Limit`], [`Error::Io`],
+    /// [`Error::Aborted`].
     pub fn read_reply(&mut self) -> Result<Reply, Error> {
         ready(self.read_reply_by(&Blocking))
     }

@@ -221,6 +221,12 @@ impl Session {
         self.shared().late(Action::ReadReply, Deadline::after(after), self.buffered().to_vec())
     }
 
+    /// Makes the error of a server that greeted in another protocol than SMTP, if it did: for whoever reads lines, since the
+    /// greeting will not come.
+    pub fn other_protocol(&self) -> Option<Error> {
+        self.shared().other_protocol()
+    }
+
     /// Sends one line and its CR LF, in one write, and reads nothing: what answers is due then. Several in a row are a
     /// pipeline by hand, whatever the server offered; nothing is refused here because of the phase.
     ///

@@ -60,7 +60,7 @@ impl Reader {
     /// Reads the next reply, whole. What it answers is in it ([`Reply::request`]).
     ///
     /// # Errors
-    /// [`Error::Closed`], [`Error::Limit`], [`Error::Io`], [`Error::Aborted`].
+    /// [`Error::Closed`], [`Error::Limit`], [`Error::OtherProtocol`], [`Error::Io`], [`Error::Aborted`].
     pub fn read_reply(&mut self) -> Result<Reply, Error> {
         ready(self.read_reply_by(&Blocking, None))
     }
@@ -175,6 +175,7 @@ impl Reader {
         };
         let request = self.shared.received(line);
         match self.reply.push(line) {
+            Ok(None) => self.shared.other_protocol().map_or(Ok(None), Err),
             Ok(reply) => Ok(reply.map(|reply| reply.in_answer_to(request, Arc::clone(&self.shared.peer_name)))),
             Err(source) => {
                 let context = self.shared.context(Action::ReadReply);

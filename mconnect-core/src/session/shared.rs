@@ -12,7 +12,7 @@ use super::{Settings, Timeouts};
 use crate::closer::Closer;
 use crate::error::{Action, Awaited, Context, Error, Peer};
 use crate::observer::{Event, Observer};
-use crate::protocol::{Limits, Phase, ReplyLine, Request, Tracker};
+use crate::protocol::{Limits, Phase, ReplyLine, Request, Tracker, protocol_of};
 
 pub(super) struct Shared {
     pub peer: Peer,
@@ -33,6 +33,8 @@ pub(super) struct State {
     tracker: Tracker,
     last_received: Instant,
     has_sent: bool,
+    /// What the server speaks that greeted in another protocol.
+    other_protocol: Option<&'static str>,
     waiters: usize,
     /// The command that was sent last, without secrets, if nothing else was due then.
     last_command: Option<Arc<str>>,
@@ -100,6 +102,7 @@ impl Shared {
             tracker: Tracker::new(),
             last_received: Instant::now(),
             has_sent: false,
+            other_protocol: None,
             waiters: 0,
             last_command: None,
             is_in_line: false,
@@ -173,6 +176,12 @@ impl Shared {
     pub fn late(&self, action: Action, deadline: Deadline, partial: Vec<u8>) -> Error {
         let Deadline { after, is_overall, .. } = deadline;
         Error::Timeout { context: self.context(action), after, partial, is_overall }
+    }
+
+    /// Makes the error of a server that greeted in another protocol, if it did.
+    pub fn other_protocol(&self) -> Option<Error> {
+        let protocol = self.tracker().other_protocol?;
+        Some(Error::OtherProtocol { context: self.context(Action::ReadReply), protocol })
     }
 
     /// Makes the error of a failed system call; if the connection was closed from this side, that is the error.
@@ -269,6 +278,9 @@ impl Shared {
         }
         let mut state = self.tracker();
         let before = state.phase();
+        if before == Phase::Greeting && line.code().is_none() {
+            state.other_protocol = state.other_protocol.or_else(|| protocol_of(line.raw()));
+        }
         let answer = state.tracker.received(line);
         let (after, outstanding) = (state.phase(), state.outstanding());
         self.wake(state);

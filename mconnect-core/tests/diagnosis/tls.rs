@@ -76,7 +76,7 @@ fn what_is_wrong_with_a_certificate_is_told_with_its_cure() {
         (authority.issue(["a.example", "mx1.example.org"]), "wrong_name", "nearest name in it is mx1.example.org"),
         (authority.issue([]), "no_names", "names no host"),
         (Identity::self_signed(["mx.example.org"]), "self_signed", "trust"),
-        (Authority::new("Their Root").issue(["mx.example.org"]), "private_authority", "CN=Their Root"),
+        (Authority::new("Their Root").issue(["mx.example.org"]), "issuer_unknown", "intermediate authority"),
     ] {
         let (told_id, told) = one(&of(&identity, &config));
         assert_eq!(told_id, id, "{told}");

@@ -2,7 +2,7 @@
 
 use super::{Case, HELLO, POLICY, Rule, has_word, rule};
 use crate::diagnosis::{Cause, Certainty};
-use crate::protocol::Request;
+use crate::protocol::{EnhancedCode, Request};
 
 use Certainty::{Certain, Likely, Possible};
 use Request::{Ehlo, Greeting, Helo, Lhlo, Mail, Rcpt};
@@ -50,6 +50,20 @@ pub(super) static RULES: &[Rule] = &[
         "too many open connections",
         "all server ports are busy",
     ]),
+    rule(Cause::PutOff, Certain).codes(&[421, 450, 451, 452]).words(&[
+        "unexpected volume",
+        "user complaints",
+        "temporarily deferred",
+        "reputation",
+        "untrusted ip",
+        "suspicious activity",
+        "unusual traffic",
+    ]),
+    // A large provider's server says that it is busy to those that it slows down, and names their addresses.
+    rule(Cause::PutOff, Likely).to(POLICY).codes(&[421, 450, 451]).when(|case| {
+        let is_slowed = |code: EnhancedCode| code.subject == 7 && (500..=699).contains(&code.detail);
+        case.enhanced.is_some_and(is_slowed)
+    }),
     rule(Cause::TooFast, Certain).words(&[
         "rate limit",
         "ratelimit",
@@ -121,6 +135,16 @@ pub(super) static RULES: &[Rule] = &[
     ]),
     rule(Cause::Loop, Likely).details(&[(4, 6)]),
     // Names and addresses of the client.
+    // Lists answer so to resolvers that many share, and to who asks too often: it says nothing of the client.
+    rule(Cause::ListNotAsked, Certain).to(POLICY).words(&[
+        "open resolver",
+        "public resolver",
+        "public/open resolver",
+        "returnc",
+        "127.255.255.25",
+        "excessive number of queries",
+        "excessive queries",
+    ]),
     rule(Cause::BlockListed, Certain).to(POLICY).words(&[
         "spamhaus",
         "spamcop",

@@ -190,6 +190,11 @@ pub(super) fn told(exchange: &Exchange, record: &Record, facts: &Facts) -> Optio
     finding(exchange, record, facts).or_else(|| by_code(exchange, facts))
 }
 
+/// Says whether a reply refused a command because the server does not know it.
+pub(super) fn is_unknown(exchange: &Exchange) -> bool {
+    matches!(exchange.answer.code.number(), 500 | 502 | 504) && exchange.answer.meaning().is_refusal()
+}
+
 /// Returns what a code means: the enhanced one, unless the other says more.
 fn by_code(exchange: &Exchange, facts: &Facts) -> Option<Finding> {
     let meaning = exchange.answer.meaning();

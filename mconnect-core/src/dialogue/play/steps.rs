@@ -37,7 +37,7 @@ impl<'a> Game<'a, '_> {
         }
         let Some(last) = steps[..at].last() else { return };
         let (started, flushed) = (Instant::now(), self.flush());
-        let result = flushed.err().or_else(|| self.broken.take().map(|error| StepResult::broken(&error)));
+        let result = flushed.err().or_else(|| self.broken.take().map(|error| StepResult::broken(error)));
         match result.or_else(|| self.in_time().err()) {
             Some(result) => {
                 let shown = self.step_shown(last, 0);
@@ -154,7 +154,7 @@ impl<'a> Game<'a, '_> {
     fn end_sending(&mut self, end: impl FnOnce(&mut Session) -> Result<(), Error>) -> StepResult {
         match self.session.as_mut().map(end) {
             Some(Ok(())) => StepResult::met(""),
-            Some(Err(error)) => StepResult::broken(&error),
+            Some(Err(error)) => StepResult::broken(error),
             None => StepResult::closed_here(),
         }
     }
@@ -174,7 +174,7 @@ impl<'a> Game<'a, '_> {
                 self.session = Some(session);
                 StepResult::met("the end of TLS")
             }
-            Err(error) => StepResult::late_or_broken(&error, b"", patience),
+            Err(error) => StepResult::late_or_broken(error, b"", patience),
         }
     }
 
