@@ -167,13 +167,10 @@ pub(super) static RULES: &[Rule] = &[
         "blocked using",
         "block-listed",
     ]),
-    rule(Cause::BlockListed, Likely).to(POLICY).codes(&[421, 450, 451, 550, 553, 554]).words(&[
-        "poor reputation",
-        "bad reputation",
-        "low reputation",
-        "sender reputation",
-        "ip reputation",
-    ]),
+    rule(Cause::Reputation, Certain)
+        .to(POLICY)
+        .codes(&[521, 550, 553, 554])
+        .when(|case| has_word(&case.text, "reputation")),
     rule(Cause::BlockListed, Certain)
         .to(POLICY)
         .codes(&[421, 450, 451, 550, 553, 554])
@@ -182,9 +179,11 @@ pub(super) static RULES: &[Rule] = &[
         "reverse dns",
         "rdns",
         "reverse hostname",
+        "ptr lookup",
         "ptr record",
         "reverse lookup",
         "no ptr",
+        "ptr resource record",
         "cannot find your hostname",
         "cannot find your reverse",
         "reverse dns lookup",

@@ -31,15 +31,21 @@ pub(super) static RULES: &[Rule] = &[
             "unable to filter",
         ],
     ),
-    rule(Cause::ServerFault, Certain).codes(&[421, 450, 451, 454, 550, 554]).words(&[
+    rule(Cause::LookupFails, Certain).codes(&[421, 450, 451, 454, 550, 554]).words(&[
         "temporary lookup failure",
-        "server configuration error",
-        "server configuration problem",
+        "table lookup",
+        "unable to look up",
+        "lookup error",
+    ]),
+    rule(Cause::WrongSettings, Certain).codes(&[421, 450, 451, 454, 550, 554]).words(&[
+        "configuration error",
+        "configuration problem",
+        "misconfigur",
+    ]),
+    rule(Cause::ServerFault, Certain).codes(&[421, 450, 451, 454, 550, 554]).words(&[
         "internal error",
         "local problem",
         "local error",
-        "unable to look up",
-        "configuration error",
         "internal server error",
         "backend",
     ]),
@@ -193,6 +199,11 @@ pub(super) static RULES: &[Rule] = &[
             || has_word(&case.text, "phishing")
             || has_word(&case.text, "infected")
     }),
+    rule(Cause::MessagePolicy, Certain)
+        .to(MESSAGE)
+        .codes(&[550, 552, 554])
+        .when(|case| has_word(&case.text, "policy") || has_word(&case.text, "policies")),
+    rule(Cause::MessagePolicy, Likely).to(MESSAGE).codes(&[550, 552, 554]).details(&[(7, 9)]),
     rule(Cause::ContentRefused, Likely).to(MESSAGE).codes(&[550, 552, 554]).details(&[(7, 1), (7, 0), (6, 0), (7, 7)]),
     // Codes alone.
     rule(Cause::Greylisted, Likely)

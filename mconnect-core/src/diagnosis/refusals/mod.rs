@@ -201,7 +201,12 @@ fn by_code(exchange: &Exchange, facts: &Facts) -> Option<Finding> {
     if !meaning.is_refusal() && meaning != Meaning::Closing {
         return None;
     }
-    let enhanced = exchange.reply.enhanced_code().filter(|code| code.detail != 0 || code.subject == POLICY_CODES);
+    let is_login = exchange.answer.request.is_some_and(|request| LOGIN.contains(&request));
+    let enhanced = exchange.reply.enhanced_code().filter(|code| match (code.subject, code.detail) {
+        // Some servers have them for policies of all kinds.
+        (POLICY_CODES, detail) if LOGIN_CODES.contains(&detail) => is_login,
+        (subject, detail) => detail != 0 || subject == POLICY_CODES,
+    });
     let codes = [enhanced.map(|code| code.to_string()), Some(exchange.answer.code.number().to_string())];
     let (code, meaning) = codes.into_iter().flatten().find_map(|code| explain(&code).map(|meaning| (code, meaning)))?;
     let recognized = Recognized::new(Cause::Refused, Certainty::Certain, exchange.reply.to_string());
@@ -219,6 +224,8 @@ fn has_word(text: &str, word: &str) -> bool {
 
 /// Of these enhanced status codes, the one without detail says more than most reply codes do.
 const POLICY_CODES: u16 = 7;
+/// Of the codes of policies, those on logins.
+const LOGIN_CODES: &[u16] = &[8, 9, 11, 12, 13, 14];
 const HELLO: &[Request] = &[Ehlo, Helo, Lhlo];
 const LOGIN: &[Request] = &[Auth, AuthAnswer];
 const ENVELOPE: &[Request] = &[Mail, Rcpt];
