@@ -1,6 +1,6 @@
 //! Refusals of a client: its manners, its limits, its address, its name.
 
-use super::{Case, HELLO, POLICY, Rule, has_word, rule};
+use super::{Case, HELLO, LOGIN, POLICY, Rule, has_word, rule};
 use crate::diagnosis::{Cause, Certainty};
 use crate::protocol::{EnhancedCode, Request};
 
@@ -32,6 +32,9 @@ pub(super) static RULES: &[Rule] = &[
         "too many nonmail",
         "too many protocol errors",
     ]),
+    rule(Cause::AccountLocked, Certain)
+        .to(LOGIN)
+        .words(&["account locked", "account is locked", "account has been locked", "locked out", "temporarily locked"]),
     rule(Cause::TooManyLogins, Certain).words(&[
         "too many login",
         "too many auth",

@@ -129,6 +129,17 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::AccountLocked, Likely).to(LOGIN).codes(&[525]),
     rule(Cause::BadBase64, Certain).to(LOGIN).words(&["base64", "cannot decode", "can't decode", "can not decode"]),
     rule(Cause::BadBase64, Likely).to(&[AuthAnswer]).codes(&[501]).details(&[(5, 2)]),
+    // What SASL's own library says where it is set up wrongly.
+    rule(Cause::LoginServiceDown, Certain).to(LOGIN).words(&[
+        "no mechanism available",
+        "no worthy mechs",
+        "generic failure",
+        "bad protocol",
+        "internal error",
+        "cannot connect to",
+        "unable to open",
+        "connection lost",
+    ]),
     rule(Cause::LoginServiceDown, Certain).to(LOGIN).codes(&[421, 432, 435, 450, 451, 454]),
     rule(Cause::AuthNotOffered, Likely).to(&[Auth]).codes(&[500, 502, 503, 504, 538]).when(|case| {
         case.exchange.extensions.is_some() && !case.offers("AUTH") && (case.exchange.is_tls || !case.offers("STARTTLS"))
@@ -148,6 +159,10 @@ pub(super) static RULES: &[Rule] = &[
             && !mechanism.is_empty()
             && !mechanisms.iter().any(|name| name.eq_ignore_ascii_case(mechanism))
     }),
+    rule(Cause::BadLoginHashed, Likely)
+        .to(LOGIN)
+        .words(&["no secret in database"])
+        .when(|case| case.mechanisms().iter().any(|name| name.eq_ignore_ascii_case("PLAIN"))),
     rule(Cause::BadLoginHashed, Possible).to(LOGIN).codes(&[535]).when(|case| {
         let is_of_plain_passwords = ["CRAM-MD5", "DIGEST-MD5"].contains(&case.exchange.commands.mechanism.as_str());
         is_of_plain_passwords && case.mechanisms().iter().any(|name| name.eq_ignore_ascii_case("PLAIN"))
@@ -159,6 +174,10 @@ pub(super) static RULES: &[Rule] = &[
         .to(ENVELOPE)
         .codes(&[500, 501, 550, 553, 555])
         .when(|case| !case.form().is_regular && !says_policy(case)),
+    rule(Cause::Utf8NotAsked, Certain).to(ENVELOPE).when(|case| {
+        let is_asked = case.exchange.commands.mail.params.iter().any(|param| param == "SMTPUTF8");
+        case.form().has_other_letters && case.offers("SMTPUTF8") && !is_asked
+    }),
     rule(Cause::Utf8NotTaken, Certain).to(ENVELOPE).when(|case| {
         case.form().has_other_letters
             && (!case.offers("SMTPUTF8") || case.enhanced.is_some_and(|code| (code.subject, code.detail) == (6, 7)))
