@@ -5,7 +5,7 @@ use crate::diagnosis::{Cause, Certainty};
 use crate::protocol::{EnhancedCode, Request};
 
 use Certainty::{Certain, Likely, Possible};
-use Request::{Ehlo, Greeting, Helo, Lhlo, Mail, Rcpt};
+use Request::{Auth, Bdat, Data, Ehlo, EndOfData, Greeting, Helo, Lhlo, Mail, Rcpt, StartTls};
 
 pub(super) static RULES: &[Rule] = &[
     // The client spoke too early.
@@ -23,6 +23,19 @@ pub(super) static RULES: &[Rule] = &[
         .details(&[(5, 1)])
         .words(&["protocol error"])
         .when(|case| case.record.has_spoken_first || case.facts.sends_at_once),
+    // What is wanted from who sends much is told with the limits.
+    rule(Cause::StartTlsNeeded, Certain)
+        .codes(&[421, 450, 451, 530, 550, 553, 554])
+        .words(&[
+            "over a tls",
+            "over tls",
+            "without tls",
+            "without encryption",
+            "not using tls",
+            "unencrypted",
+            "not encrypted",
+        ])
+        .when(|case| !case.exchange.is_tls && case.offers("STARTTLS") && case.request != Some(StartTls)),
     // Limits of connections, time and number.
     rule(Cause::TooManyErrors, Certain).codes(&[421, 451, 550, 554]).words(&[
         "too many errors",
@@ -86,6 +99,30 @@ pub(super) static RULES: &[Rule] = &[
         "exceeded the rate",
         "connection rate",
     ]),
+    rule(Cause::AccountStopped, Certain).to(&[Mail, Rcpt, Data, EndOfData, Bdat]).words(&[
+        "bad outbound sender",
+        "outbound spam",
+        "tenant has exceeded",
+        "account is suspended",
+        "account suspended",
+        "account has been suspended",
+        "sending is suspended",
+        "sending has been suspended",
+        "sending disabled",
+        "sending is disabled",
+        "for test purposes",
+        "your plan",
+    ]),
+    rule(Cause::AccountStopped, Likely)
+        .to(&[Mail, Rcpt, Data, EndOfData, Bdat])
+        .words(&["not allowed to send", "not permitted to send"])
+        .when(|case| case.exchange.granted.has(Auth) && !says_whose(case)),
+    rule(Cause::TooFast, Certain).when(|case| {
+        let is_limit = ["limit exceeded", "limit reached", "limit is exceeded", "frequency limited", "exceeded threshold"];
+        let is_of_others = ["size", "storage", "mailbox", "quota", "recipient", "hop", "login", "length", "time limit"];
+        is_limit.iter().any(|words| case.text.contains(words))
+            && !is_of_others.iter().any(|word| case.text.contains(word))
+    }),
     rule(Cause::TooFast, Likely).codes(&[421, 450, 451, 452, 550]).details(&[(7, 28)]),
     rule(Cause::Idle, Certain).codes(&[421]).words(&[
         "timeout exceeded",
@@ -203,6 +240,10 @@ pub(super) static RULES: &[Rule] = &[
         .to(HELLO)
         .codes(&[450, 501, 550, 553, 554])
         .when(|case| !case.exchange.commands.name.is_empty() && !case.text.contains("already")),
+    rule(Cause::ClientRefused, Likely)
+        .to(&[Greeting, Ehlo, Helo])
+        .codes(&[521, 550, 553, 554])
+        .when(|case| ["blocked", "banned", "denied"].iter().any(|word| has_word(&case.text, word))),
     rule(Cause::ClientRefused, Certain).to(POLICY).words(&[
         "client host rejected: access denied",
         "client host rejected",
@@ -219,6 +260,11 @@ pub(super) static RULES: &[Rule] = &[
     // EHLO that is not known.
     rule(Cause::NoEhlo, Certain).to(&[Ehlo]).codes(&[500, 502]),
 ];
+
+/// Says whether a refusal is about the address that a login sends as.
+fn says_whose(case: &Case<'_>) -> bool {
+    case.text.contains("send as") || case.text.contains("send on behalf")
+}
 
 /// Says whether a refusal is about the name that the client gave: some servers put it off until RCPT.
 fn is_about_hello(case: &Case<'_>) -> bool {

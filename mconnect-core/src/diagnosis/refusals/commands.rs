@@ -59,9 +59,13 @@ pub(super) static RULES: &[Rule] = &[
         "does not match the authenticated",
         "must match the authenticated",
     ]),
+    rule(Cause::SenderNotOwned, Likely)
+        .to(&[Mail])
+        .when(|case| case.exchange.granted.has(Auth) && case.text.contains("relay")),
     rule(Cause::SenderNotVerified, Certain).to(&[Mail, Rcpt, Data, EndOfData]).words(&[
         "email address is not verified",
         "identities failed the check",
+        "does not match a verified",
         "sender not verified",
         "unverified sender",
     ]),
@@ -104,6 +108,10 @@ pub(super) static RULES: &[Rule] = &[
         "app password",
         "app-specific password",
         "invalidsecondfactor",
+        "authorization code",
+        "authorized code",
+        "app specific password",
+        "application password",
     ]),
     rule(Cause::LoginsDisabled, Certain).to(LOGIN).words(&[
         "smtpclientauthentication is disabled",

@@ -95,6 +95,15 @@ pub(super) static RULES: &[Rule] = &[
         "exceeded maximum",
         "size limit",
     ]),
+    rule(Cause::Overloaded, Certain).codes(&[421, 431, 450, 451, 452]).words(&[
+        "system resources",
+        "insufficient resources",
+        "out of memory",
+        "cannot allocate memory",
+        "overloaded",
+        "load average",
+        "load too high",
+    ]),
     rule(Cause::ServerFull, Certain).details(&[(3, 1)]).codes(&[421, 431, 450, 451, 452, 552]),
     rule(Cause::ServerFull, Certain).codes(&[421, 451, 452]).words(&[
         "insufficient system storage",
