@@ -106,6 +106,7 @@ causes! {
     ContainerName "container_name" "{hello}, the name of this container, is none that the server accepts in {command}" "<helo>"
     SpokeTooEarly "spoke_too_early" "the server takes it ill that the client spoke before its turn" "<wait>"
     NoHelloName "no_hello_name" "{command} needs the name of this client behind it" ""
+    ReplyTooMany "reply_too_many" "a reply came before EHLO was answered that this client had not asked for: {reply}" "a balancer or a proxy before the server may have said something to it, such as a PROXY header"
     NoEhlo "no_ehlo" "the server does not know EHLO" "say HELO: without extensions, mail still goes"
 
     // Refused commands.
@@ -114,6 +115,7 @@ causes! {
     RcptFirst "rcpt_first" "no recipient was granted before {command}" "a refused RCPT before it is what to look at"
     NestedMail "nested_mail" "a transaction is under way already" "RSET ends it"
     NoBrackets "no_brackets" "the address in {command} needs angle brackets, right after the colon" "{form}"
+    NoDomain "no_domain" "the address in {command} has no domain that the server accepts" "write it whole: {form}"
     AddressSyntax "address_syntax" "the server does not accept the syntax of the address in {command}" ""
     ParamNotOffered "param_not_offered" "{param} was given, but the server does not offer it in EHLO" "leave it out"
     CommandNotOffered "command_not_offered" "the server does not offer {command}" ""
@@ -166,6 +168,8 @@ causes! {
     ServerFault "server_fault" "something is wrong inside the server" "its log tells what"
     LookupFails "lookup_fails" "a table or a database that the server looks in fails" "its log tells which"
     WrongSettings "wrong_settings" "the server's own configuration is at fault" "its log tells where"
+    QueueFails "queue_fails" "the server cannot write the message to its queue" "its disk may be full, or a filter behind it fails: its log tells"
+    BehindDown "behind_down" "the server cannot reach another one behind it" "its log tells which"
     FilterDown "filter_down" "a filter of the server fails" "its log tells which"
     Spf "spf" "SPF fails: this client's address may not send for the sender's domain" "send by a server that the domain's SPF record names"
     Dkim "dkim" "no valid DKIM signature is on the message" ""
@@ -190,6 +194,7 @@ causes! {
     WrongName "wrong_name" "the certificate is not for {asked}; the nearest name in it is {nearest}" "<tls-name>"
     NameOfAddress "name_of_address" "the certificate is for {nearest}, not for the address {asked}" "connect to that name, or <tls-name>"
     NoNames "no_names" "the certificate names no host" "the server needs one with a subjectAltName"
+    CertificateUnfit "certificate_unfit" "{reason}" "the server needs another certificate"
     OtherKey "other_key" "the server has another key than the pinned one" "it was renewed with a new key, or somebody stands between"
     NoTrustStore "no_trust_store" "this machine has no certificates of authorities" "install them (ca-certificates), or <trust>"
     CertificateWanted "certificate_wanted" "the server wants a client certificate" "<cert>"

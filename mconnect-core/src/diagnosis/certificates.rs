@@ -79,6 +79,7 @@ fn certificate<'a>(problem: &Problem, info: &Info) -> Option<Recognized<'a>> {
             told(cause, certainty).with("issuer", issuer)
         }
         Problem::OtherKey { .. } => told(Cause::OtherKey, Certain),
+        Problem::Other { reason } => told(Cause::CertificateUnfit, Certain).with("reason", reason),
         Problem::NoTrustStore { .. } => told(Cause::NoTrustStore, Certain),
         _ => return None,
     })

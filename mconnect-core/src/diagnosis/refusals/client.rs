@@ -2,7 +2,8 @@
 
 use super::{Case, HELLO, LOGIN, POLICY, Rule, has_word, rule};
 use crate::diagnosis::{Cause, Certainty};
-use crate::protocol::{EnhancedCode, Request};
+use crate::diagnosis::evidence::Exchange;
+use crate::protocol::{EnhancedCode, Meaning, Request};
 
 use Certainty::{Certain, Likely, Possible};
 use Request::{Auth, Bdat, Data, Ehlo, EndOfData, Greeting, Helo, Lhlo, Mail, Rcpt, StartTls};
@@ -257,7 +258,11 @@ pub(super) static RULES: &[Rule] = &[
     // What the greeting refuses.
     rule(Cause::Busy, Likely).to(&[Greeting]).codes(&[420, 421, 450, 451]),
     rule(Cause::NoServiceHere, Certain).to(&[Greeting]).codes(&[521, 550, 553, 554, 556]),
-    // EHLO that is not known.
+    // EHLO that is not known: whose real answer comes after it is.
+    rule(Cause::ReplyTooMany, Likely).to(&[Ehlo]).codes(&[500, 501, 502, 503, 554]).when(|case| {
+        let is_out = |exchange: &Exchange| exchange.answer.meaning() == Meaning::OutOfStep;
+        case.record.refusals.iter().chain(&case.record.last).any(is_out)
+    }),
     rule(Cause::NoEhlo, Certain).to(&[Ehlo]).codes(&[500, 502]),
 ];
 

@@ -194,6 +194,14 @@ pub(super) static RULES: &[Rule] = &[
         .to(ENVELOPE)
         .codes(&[500, 501, 503, 504, 555])
         .when(|case| case.param_not_offered().is_some()),
+    rule(Cause::NoDomain, Certain).to(ENVELOPE).words(&[
+        "fully-qualified address",
+        "fully qualified address",
+        "domain name required",
+        "address must contain a domain",
+        "missing domain",
+        "unqualified address",
+    ]),
     rule(Cause::AddressSyntax, Certain).to(ENVELOPE).codes(&[501, 553]).details(&[(1, 3), (1, 7)]),
 ];
 

@@ -27,10 +27,18 @@ pub(super) static RULES: &[Rule] = &[
             "milter",
             "service unavailable - try again later",
             "content filter",
-            "queue file write error",
             "unable to filter",
         ],
     ),
+    rule(Cause::QueueFails, Certain).codes(&[421, 451, 452]).words(&["queue file write error", "cannot write queue"]),
+    rule(Cause::BehindDown, Certain).codes(&[421, 450, 451, 454]).words(&[
+        "failed to connect",
+        "could not connect",
+        "cannot connect",
+        "unable to connect",
+        "connection refused",
+        "lost connection with",
+    ]),
     rule(Cause::LookupFails, Certain).codes(&[421, 450, 451, 454, 550, 554]).words(&[
         "temporary lookup failure",
         "table lookup",
@@ -241,7 +249,7 @@ fn says_relay(case: &Case<'_>) -> bool {
     let is_of_relaying = ["relay", "relaying", "relayed"].iter().any(|word| has_word(&case.text, word));
     let refuses = ["denied", "permitted", "allowed", "prohibited", "refused", "forbidden", "disabled", "authorized"];
     let says =
-        ["unable to relay", "we do not relay", "not a relay", "open relay", "to relay", "relay access", "rcpthosts"];
+        ["unable to relay", "we do not relay", "not a relay", "open relay", "to relay", "relay access", "rcpthosts", "deliver mail for"];
     // A host that relays has a table of recipients.
     let is_of_recipients = case.text.contains("relay recipient");
     says.iter().any(|words| case.text.contains(words))

@@ -149,6 +149,7 @@ impl<'a> Case<'a> {
             .with("form", form)
             .with("param", param)
             .with("limit", limit.map(|limit| format!(": {limit} octets at most")).unwrap_or_default())
+            .with("reply", &self.exchange.reply)
             .with("mechanism", &commands.mechanism)
             .with("mechanisms", self.mechanisms().join(" "))
             .with("status", token::status(&self.exchange.challenge).unwrap_or_default())
