@@ -218,7 +218,8 @@ fn made() -> Option<Folder> {
         obey(command, &mut Vec::new());
     }
     let folder = Folder::new("network");
-    let resolver = folder.write("resolv.conf", "search corp.example\nnameserver 127.0.0.1\noptions timeout:1 attempts:1\n");
+    let resolver =
+        folder.write("resolv.conf", "search corp.example\nnameserver 127.0.0.1\noptions timeout:1 attempts:1\n");
     obey(&format!("mount --bind {resolver} /etc/resolv.conf"), &mut Vec::new());
     let socket = UdpSocket::bind("127.0.0.1:53").unwrap();
     thread::spawn(move || resolve(&socket));

@@ -1,8 +1,8 @@
 //! Refusals of a client: its manners, its limits, its address, its name.
 
 use super::{Case, HELLO, LOGIN, POLICY, Rule, has_word, rule};
-use crate::diagnosis::{Cause, Certainty};
 use crate::diagnosis::evidence::Exchange;
+use crate::diagnosis::{Cause, Certainty};
 use crate::protocol::{EnhancedCode, Meaning, Request};
 
 use Certainty::{Certain, Likely, Possible};
@@ -46,9 +46,13 @@ pub(super) static RULES: &[Rule] = &[
         "too many nonmail",
         "too many protocol errors",
     ]),
-    rule(Cause::AccountLocked, Certain)
-        .to(LOGIN)
-        .words(&["account locked", "account is locked", "account has been locked", "locked out", "temporarily locked"]),
+    rule(Cause::AccountLocked, Certain).to(LOGIN).words(&[
+        "account locked",
+        "account is locked",
+        "account has been locked",
+        "locked out",
+        "temporarily locked",
+    ]),
     rule(Cause::TooManyLogins, Certain).words(&[
         "too many login",
         "too many auth",
@@ -119,7 +123,8 @@ pub(super) static RULES: &[Rule] = &[
         .words(&["not allowed to send", "not permitted to send"])
         .when(|case| case.exchange.granted.has(Auth) && !says_whose(case)),
     rule(Cause::TooFast, Certain).when(|case| {
-        let is_limit = ["limit exceeded", "limit reached", "limit is exceeded", "frequency limited", "exceeded threshold"];
+        let is_limit =
+            ["limit exceeded", "limit reached", "limit is exceeded", "frequency limited", "exceeded threshold"];
         let is_of_others = ["size", "storage", "mailbox", "quota", "recipient", "hop", "login", "length", "time limit"];
         is_limit.iter().any(|words| case.text.contains(words))
             && !is_of_others.iter().any(|word| case.text.contains(word))

@@ -22,14 +22,10 @@ pub(super) static RULES: &[Rule] = &[
         "postgrey",
     ]),
     // Filters that fail put mail off with the same codes.
-    rule(Cause::FilterDown, Likely).to(&[Greeting, Ehlo, Helo, Mail, Rcpt, Data, EndOfData]).codes(&[421, 451]).words(
-        &[
-            "milter",
-            "service unavailable - try again later",
-            "content filter",
-            "unable to filter",
-        ],
-    ),
+    rule(Cause::FilterDown, Likely)
+        .to(&[Greeting, Ehlo, Helo, Mail, Rcpt, Data, EndOfData])
+        .codes(&[421, 451])
+        .words(&["milter", "service unavailable - try again later", "content filter", "unable to filter"]),
     rule(Cause::QueueFails, Certain).codes(&[421, 451, 452]).words(&["queue file write error", "cannot write queue"]),
     rule(Cause::BehindDown, Certain).codes(&[421, 450, 451, 454]).words(&[
         "failed to connect",
@@ -248,8 +244,16 @@ pub(super) static RULES: &[Rule] = &[
 fn says_relay(case: &Case<'_>) -> bool {
     let is_of_relaying = ["relay", "relaying", "relayed"].iter().any(|word| has_word(&case.text, word));
     let refuses = ["denied", "permitted", "allowed", "prohibited", "refused", "forbidden", "disabled", "authorized"];
-    let says =
-        ["unable to relay", "we do not relay", "not a relay", "open relay", "to relay", "relay access", "rcpthosts", "deliver mail for"];
+    let says = [
+        "unable to relay",
+        "we do not relay",
+        "not a relay",
+        "open relay",
+        "to relay",
+        "relay access",
+        "rcpthosts",
+        "deliver mail for",
+    ];
     // A host that relays has a table of recipients.
     let is_of_recipients = case.text.contains("relay recipient");
     says.iter().any(|words| case.text.contains(words))
