@@ -1,5 +1,9 @@
-//! Networks that are broken, each made in a network namespace of its own machine-wide settings, with a resolver of its own:
-//! skipped where the machine gives none, which standard error tells.
+//! Networks that are broken, in a network namespace with a resolver of its own: skipped where the machine gives none, which
+//! standard error tells. What other tools say of them is written into `docs/diagnosis.md` by
+//!
+//! ```text
+//! cargo test -p mconnect-cli --all-features --test real -- --ignored --exact networks::what_other_tools_say_last_is_written_down
+//! ```
 
 use std::collections::HashMap;
 use std::env;
@@ -8,7 +12,7 @@ use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::common::folder::Folder;
 use crate::common::{complaints, err, out, run};
@@ -144,9 +148,55 @@ fn addresses() -> HashMap<&'static str, (Vec<Ipv4Addr>, Vec<Ipv6Addr>)> {
 }
 
 #[test]
-fn broken_networks_are_told_by_their_causes() {
+fn broken_networks_are_told_by_their_causes_and_as_the_page_has_it() {
     if let Some(told) = in_a_namespace("networks::each_network_is_told_inside_a_namespace") {
         assert!(told.contains("1 passed"), "{told}");
+    }
+    // A published crate comes without the project's documentation.
+    let Ok(page) = fs::read_to_string(PAGE) else { return };
+    for network in NETWORKS {
+        let row = format!("| {} | {} |", network.name, network.sentence);
+        assert!(page.contains(&row), "docs/diagnosis.md lacks {row:?}");
+    }
+}
+
+#[test]
+#[ignore = "swaks, curl and openssl are run; the table is written"]
+fn what_other_tools_say_last_is_written_down() {
+    let Some(told) = in_a_namespace("networks::other_tools_say_so_inside_a_namespace") else { return };
+    let rows: String = told.lines().filter(|line| line.starts_with("| ")).map(|row| format!("{row}\n")).collect();
+    let page = fs::read_to_string(PAGE).unwrap();
+    let start = page.find("| network |").unwrap();
+    let end = page[start..].find("\n\n").map_or(page.len(), |end| start + end + 1);
+    let head = "| network | mconnect | swaks | openssl s_client | curl |\n|---|---|---|---|---|\n";
+    fs::write(PAGE, format!("{}{head}{rows}{}", &page[..start], &page[end..])).unwrap();
+}
+
+#[test]
+#[ignore = "the test before this one starts it, in a network namespace"]
+fn other_tools_say_so_inside_a_namespace() {
+    let Some(_folder) = made() else { return };
+    for network in NETWORKS {
+        let mut held = Vec::new();
+        network.makes.iter().for_each(|act| obey(act, &mut held));
+        let (host, port) = (network.args.last().unwrap(), if network.args.contains(&"587") { "587" } else { "25" });
+        let bracketed = if host.contains(':') { format!("[{host}]") } else { (*host).to_owned() };
+        let family = if network.args.contains(&"-6") { "-6" } else { "" };
+        let swaks = format!("swaks {family} --server {host} --port {port} --timeout 5 --to b@example.org --quit-after HELO");
+        let openssl = format!("openssl s_client {family} -starttls smtp -connect {bracketed}:{port}");
+        let curl = format!("curl {family} -sS --max-time 5 smtp://{bracketed}:{port}/x");
+        let cells = [(swaks, "*** "), (openssl, "connect"), (curl, "curl: ")].map(|(command, start)| {
+            let output = Command::new("timeout").args(["8", "sh", "-c", &command]).stdin(Stdio::null()).output().unwrap();
+            let text = format!("{}{}", out(&output), err(&output));
+            let is_told = |line: &&str| line.starts_with(start) || line.contains("BIO_") || line.contains(":error:");
+            let line = text.lines().rfind(is_told).unwrap_or_default().trim_start_matches(['*', ' ', '\t']);
+            let line = line.trim_start_matches("curl: ");
+            // Between a thread's number and a place in its source.
+            let reason = line.split_once(":error:").and_then(|(_, error)| error.split(':').nth(3)).unwrap_or(line);
+            reason.replace('|', "\\|")
+        });
+        println!("\n| {} | {} | {} |", network.name, network.sentence, cells.join(" | "));
+        network.mends.iter().for_each(|act| obey(act, &mut held));
     }
 }
 
@@ -308,3 +358,5 @@ fn resolve(socket: &UdpSocket) {
         let _ = socket.send_to(&reply, client);
     }
 }
+
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/diagnosis.md");
