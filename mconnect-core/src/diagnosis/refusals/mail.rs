@@ -126,6 +126,7 @@ pub(super) static RULES: &[Rule] = &[
             "sender verify failed",
             "sender verification failed",
             "sender callout",
+            "sender verify",
             "unverified address",
             "could not verify sender",
             "undeliverable address",
@@ -171,6 +172,7 @@ pub(super) static RULES: &[Rule] = &[
         "invalid recipient",
         "address does not exist",
         "no mailbox here",
+        "this user doesn't have",
         "user not found",
         "unrouteable address",
         "not a valid mailbox",
@@ -189,6 +191,8 @@ pub(super) static RULES: &[Rule] = &[
     // The message.
     rule(Cause::BadHeader, Certain).to(MESSAGE).words(&[
         "from header",
+        "headers fail",
+        "header syntax",
         "message-id header",
         "message-id is missing",
         "missing a valid",
@@ -229,6 +233,10 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::Greylisted, Possible).to(&[Rcpt]).codes(&[450, 451]).when(|case| {
         !case.exchange.granted.has(Auth)
             && case.enhanced.is_none_or(|code| matches!((code.subject, code.detail), (2, 0) | (7, 0) | (0, 0)))
+            // Whatever else is put off is told to be at fault.
+            && !["sender", "verif", "error", "fail", "could not", "cannot", "unable", "problem"]
+                .iter()
+                .any(|word| case.text.contains(word))
     }),
     rule(Cause::AuthNeeded, Likely)
         .to(ENVELOPE)
