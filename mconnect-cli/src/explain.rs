@@ -18,6 +18,11 @@ pub fn refusal(line: &[u8], options: &Options, verdict: &Verdict) -> Option<Find
     is_wanted(options).then(|| verdict.evidence().refusal(line, &facts(options, None))).flatten()
 }
 
+/// Returns who speaks there, by the first line that came, if it is no SMTP server and that is wanted.
+pub fn speaker(options: &Options, verdict: &Verdict) -> Option<Finding> {
+    is_wanted(options).then(|| verdict.evidence().ending(&facts(options, None))).flatten()
+}
+
 /// Tells what was found, if that is wanted.
 pub fn tell(found: Option<&Finding>, options: &Options) {
     if let Some(found) = found.filter(|_| is_wanted(options)) {
@@ -31,6 +36,7 @@ pub fn facts(options: &Options, unreached: Option<SocketAddr>) -> Facts {
     let facts = Facts::new()
         .naming(in_options)
         .tls_first(security.start == Start::First)
+        .tls_asked(security.start == Start::Upgrade)
         .sends_at_once(options.mode == Mode::Blind)
         .accepts_any_certificate(security.is_insecure)
         .has_certificate(security.certificate.is_some());

@@ -4,7 +4,7 @@ use std::ops::ControlFlow::{Break, Continue};
 use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Phase, Request, Standing, Visible};
-use mconnect_core::script;
+use mconnect_core::script::{self, Pace};
 use mconnect_core::{Error, Session};
 use nix::poll::PollTimeout;
 
@@ -148,6 +148,10 @@ impl Conversation<'_> {
                     }
                     if self.heard.shown.len() >= LARGEST_SHOW {
                         self.show(session);
+                    }
+                    // A person may go on with such a server, and so may who waits for no greeting.
+                    if let Some(error) = session.other_protocol().filter(|_| self.rules.pace == Pace::InStep) {
+                        return self.give_up(session, &error);
                     }
                 }
                 Ok(None) => self.end = Some(End::Closed),

@@ -149,6 +149,9 @@ impl Runner<'_> {
         let Some(failure) = played.failure() else { return Ok(()) };
         let story: Vec<String> =
             played.outcomes.iter().filter(|outcome| !is_met(outcome)).map(ToString::to_string).collect();
+        if let Some(error) = failure.error.as_deref() {
+            self.verdict.evidence().failed(error);
+        }
         let reply = failure.reply.clone().map(Box::new);
         Err(Unmet { failure: Failure::new(status_of(failure), story.join("\n")), reply })
     }

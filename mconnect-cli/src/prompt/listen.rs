@@ -8,7 +8,7 @@ use mconnect_core::script;
 
 use super::inbox::{Ending, Heard};
 use super::{Flow, Leave, Setting, Talk, explain, paint};
-use crate::explain::refusal as why;
+use crate::explain::{refusal as why, speaker};
 use crate::failure::{Failure, Status};
 use crate::judge::{self, End};
 use crate::progress;
@@ -86,6 +86,7 @@ impl Talk<'_> {
     fn give_up(&mut self, patience: Duration) -> Flow {
         stderr::clear();
         self.show_unfinished();
+        self.setting.verdict.evidence().late(patience, &self.inbox.unfinished().tail);
         let message = format!("{} did not reply in {} s", self.writer.peer(), patience.as_secs_f64());
         self.setting.verdict.complain(Failure::new(Status::Temporary, message));
         let leave = self.broken_off();
@@ -172,9 +173,15 @@ impl Talk<'_> {
             stderr::clear();
         }
         for heard in lines {
+            let is_first = self.received == 0;
             self.received += heard.raw.len() as u64;
             paint::line(&heard.raw, self.editor.has_color, &mut text);
-            let Some(answer) = heard.answer() else { continue };
+            let Some(answer) = heard.answer() else {
+                if is_first && let Some(found) = speaker(options, verdict) {
+                    paint::note(&format!("  {found}"), self.editor.has_color, &mut text);
+                }
+                continue;
+            };
             self.overdue.restart();
             if matches!(answer.request, Some(Request::Auth | Request::AuthAnswer)) {
                 self.heard = Some((answer.code, ReplyLine::new(&heard.raw).text().to_vec()));

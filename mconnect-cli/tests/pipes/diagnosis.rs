@@ -119,3 +119,92 @@ fn the_prompt_tells_the_cause_of_each_refusal() {
     pty.wait();
     server.join().unwrap();
 }
+
+/// Whatever is under way when a session fails: a refusal, a close, a silence, a server of another protocol.
+const FAILURES: &[(&str, &str)] = &[
+    (
+        "S: 220 mx\nC: EHLO me\nS: 250 mx\nC: MAIL FROM:<a@example.org>\nS: 250 ok\nC: RCPT TO:<b@example.org>\n\
+         S: 550 5.1.1 no such user\nC: QUIT\nS: 221 bye\nS: *close*",
+        "the recipient does not exist there",
+    ),
+    (
+        "S: 220 mx\nC: EHLO me\nS: 250 mx\nC: MAIL FROM:<a@example.org>\nS: *close*",
+        "the server closed instead of answering MAIL: its log tells why",
+    ),
+    (
+        "S: 220 mx\nC: EHLO me\nS: 250 mx\nC: MAIL FROM:<a@example.org>\nS: 250 ok\nC: RCPT TO:<b@example.org>\nC: *close*",
+        "no answer to RCPT came in 1.0 s: it may look names up, or slow clients down on purpose: wait longer",
+    ),
+    (
+        "S> 220-mx\\r\\n\nC: *close*",
+        "probably the greeting does not end: after \"220-\" a line \"220 \" has to come: postscreen holds it back for some \
+         seconds: wait longer",
+    ),
+    ("S> SSH-2.0-OpenSSH_10.2\\r\\n\nC: *close*", "the server speaks SSH, not SMTP: is port PORT the right one?"),
+];
+
+#[test]
+fn the_sentence_is_the_same_however_a_session_is_driven() {
+    let folder = Folder::new();
+    let expected = "S: 220\nC: EHLO me\nS: 250\nC: MAIL FROM:<a@example.org>\nS: 250\nC: RCPT TO:<b@example.org>\nS: 250\n\
+                    C: QUIT\nS: 221\n";
+    let dialogue = folder.write("it.txt", expected);
+    let junit = folder.file("junit.xml");
+    let commands: Vec<&str> = SCRIPT.lines().flat_map(|line| ["-c", line]).collect();
+    for (served, template) in FAILURES {
+        let against = |options: &[&str], input: &str| {
+            let server = Server::play(served).unwrap();
+            let sentence = template.replace("PORT", &server.port().to_string());
+            let output = talk(server.port(), &[&["--timeout", "1"], options].concat(), input);
+            // Some of them end before the server's dialogue does.
+            drop(server.join());
+            (output, sentence)
+        };
+        for (options, input) in
+            [(&[][..], SCRIPT), (&commands, ""), (&["--fail"], SCRIPT), (&["--play", &dialogue], "")]
+        {
+            let (output, sentence) = against(options, input);
+            let last = complaints(&output).lines().last().unwrap_or_default().to_owned();
+            assert_eq!(last, format!("mconnect: {sentence}"), "{options:?}: {}", err(&output));
+        }
+        let (output, sentence) = against(&["--json"], SCRIPT);
+        assert_eq!(in_json(&out(&output)), sentence);
+        let (output, sentence) = against(&["--json", "--play", &dialogue], "");
+        assert_eq!(in_json(&out(&output)), sentence);
+        let (output, sentence) = against(&["--play", &dialogue, "--tap", "--junit", &junit], "");
+        assert!(out(&output).contains(&format!("\n  why: |\n    {sentence}\n")), "{}", out(&output));
+        let report = std::fs::read_to_string(&junit).unwrap().replace("&quot;", "\"");
+        assert!(report.contains(&format!("\n{sentence}</failure>")), "{report}");
+        at_the_prompt(served, template);
+    }
+}
+
+/// Puts the finding in JSON in words.
+fn in_json(text: &str) -> String {
+    let line = text.lines().find(|line| line.contains("\"event\":\"finding\"")).unwrap_or_else(|| panic!("{text}"));
+    let finding: serde_json::Value = serde_json::from_str(line).unwrap();
+    let how_sure = match finding["certainty"].as_str().unwrap() {
+        "certain" => "",
+        "likely" => "probably ",
+        _ => "perhaps ",
+    };
+    let advice = finding["advice"].as_str().map(|advice| format!(": {advice}")).unwrap_or_default();
+    format!("{how_sure}{}{advice}", finding["what"].as_str().unwrap())
+}
+
+fn at_the_prompt(served: &str, sentence: &str) {
+    let server = Server::play(served).unwrap();
+    let port = server.port().to_string();
+    let args = ["--timeout", "1", "-p", &port, "127.0.0.1"];
+    let mut pty = Pty::start_with(MCONNECT, &args, &[("TERM", "xterm"), ("NO_COLOR", "1")]);
+    if served.contains("C: EHLO") {
+        for line in SCRIPT.lines().filter(|line| served.contains(*line)).take(3) {
+            pty.expect("smtp> ");
+            pty.look_from_here();
+            pty.send(format!("{line}\r"));
+        }
+    }
+    pty.expect(&sentence.replace("PORT", &port));
+    drop(pty);
+    drop(server.join());
+}

@@ -77,7 +77,7 @@ fn certificate<'a>(problem: &Problem, info: &Info) -> Option<Recognized<'a>> {
         Problem::UnknownIssuer { issuer } => {
             let (cause, certainty) = match info.certificates.as_slice() {
                 [leaf] if names_its_issuer(leaf) => (Cause::ChainIncomplete, Likely),
-                [_] => (Cause::PrivateAuthority, Likely),
+                [_] => (Cause::IssuerUnknown, Certain),
                 // A root that was sent is not trusted; one that was not may be either.
                 [.., last] if last.is_self_issued() => (Cause::PrivateAuthority, Certain),
                 _ => (Cause::PrivateAuthority, Likely),
@@ -85,6 +85,7 @@ fn certificate<'a>(problem: &Problem, info: &Info) -> Option<Recognized<'a>> {
             told(cause, certainty).with("issuer", issuer)
         }
         Problem::OtherKey { .. } => told(Cause::OtherKey, Certain),
+        Problem::Other { reason } => told(Cause::CertificateUnfit, Certain).with("reason", reason),
         Problem::NoTrustStore { .. } => told(Cause::NoTrustStore, Certain),
         _ => return None,
     })

@@ -66,6 +66,7 @@ fn unconnected<'a>(attempts: &[Attempt], record: &Record, facts: &Facts) -> Opti
             ip if facts.is_here(ip) => (Cause::NoListener, Certain),
             _ => (Cause::NoListener, Likely),
         },
+        ErrorKind::TimedOut if ip.is_ipv6() && has_other_family(attempts, record) => (Cause::Dead6, Likely),
         ErrorKind::TimedOut if all(ErrorKind::TimedOut) && port == Some(25) && !facts.is_here(ip) => {
             (Cause::Port25Blocked, if attempts.len() > 1 { Likely } else { Possible })
         }
@@ -90,6 +91,12 @@ fn unconnected<'a>(attempts: &[Attempt], record: &Record, facts: &Facts) -> Opti
         Some(other) => recognized.with("other", other),
         None => recognized,
     })
+}
+
+/// Says whether a name has an address of IPv4, and only those of IPv6 were tried.
+fn has_other_family(attempts: &[Attempt], record: &Record) -> bool {
+    let has_v4 = record.resolved.iter().flatten().flatten().any(IpAddr::is_ipv4);
+    has_v4 && attempts.iter().all(|attempt| attempt.address.is_ipv6())
 }
 
 /// Says whether a name was taken for an address of this machine that is not the usual one: 127.0.1.1, as Debian has it.

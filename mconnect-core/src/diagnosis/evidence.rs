@@ -224,7 +224,7 @@ impl Evidence {
         let failed = match error {
             Error::Pipeline { source, .. } => return self.failed(source),
             Error::Timeout { context, after, partial, .. } => {
-                let partial = partial[..partial.len().min(MOST_KEPT)].to_vec();
+                let partial = self.record().under_way(partial);
                 Failed::Timeout { phase: context.phase, after: *after, partial }
             }
             Error::Closed { partial, .. } => {
@@ -259,6 +259,13 @@ impl Evidence {
             _ => {}
         }
         record.error.get_or_insert(failed);
+    }
+
+    /// Notes that a reply did not come in this time, for who waited without the library: `partial` came of its last line.
+    pub fn late(&self, after: Duration, partial: &[u8]) {
+        let mut record = self.record();
+        let (phase, partial) = (record.phase.unwrap_or(Phase::Greeting), record.under_way(partial));
+        record.error.get_or_insert(Failed::Timeout { phase, after, partial });
     }
 
     /// Says whether anything was refused that no other reply made up for, so that a caller knows whether asking for
@@ -419,6 +426,13 @@ impl Record {
     pub fn has_been_told_of_the_end(&self) -> bool {
         self.granted.has(Request::Quit)
             || self.last.as_ref().is_some_and(|last| last.answer.meaning() == Meaning::Closing)
+    }
+
+    /// Returns what came of the reply under way, of which whoever reads lines has only the last one.
+    fn under_way(&self, partial: &[u8]) -> Vec<u8> {
+        let lines = self.unfinished.as_ref().map_or(&[][..], ReplyBuilder::partial);
+        let whole = if partial.starts_with(lines) { partial.to_vec() } else { [lines, partial].concat() };
+        whole[whole.len().saturating_sub(MOST_KEPT)..].to_vec()
     }
 
     /// Notes how an attempt to connect went.

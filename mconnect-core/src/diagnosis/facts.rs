@@ -46,6 +46,8 @@ pub struct Facts {
     pub source: Option<IpAddr>,
     /// The session was to begin with TLS, so that a silent server may be one that waits for plain text.
     pub is_tls_first: bool,
+    /// TLS was to be started by STARTTLS.
+    pub is_tls_asked: bool,
     /// Lines were sent without waiting for replies, which some servers take ill.
     pub sends_at_once: bool,
     /// Servers that are not proven were to be accepted: what is wrong with their certificates is not told then.
@@ -128,6 +130,12 @@ impl Facts {
     #[must_use]
     pub fn tls_first(self, is_tls_first: bool) -> Self {
         Self { is_tls_first, ..self }
+    }
+
+    /// Sets whether TLS was to be started by STARTTLS.
+    #[must_use]
+    pub fn tls_asked(self, is_tls_asked: bool) -> Self {
+        Self { is_tls_asked, ..self }
     }
 
     /// Sets whether lines were sent without waiting for the replies to those before.

@@ -251,10 +251,10 @@ mod token;
 
 use std::fmt;
 
+pub use crate::protocol::protocol_of;
 pub use causes::Cause;
 pub use evidence::Evidence;
 pub use facts::{Act, Facts};
-pub use speakers::protocol_of;
 
 use crate::protocol::Visible;
 use evidence::{Exchange, Record};
@@ -349,12 +349,14 @@ fn findings(record: &Record, facts: &Facts) -> Vec<Finding> {
 
 /// Returns why a reply refused what was asked, if it did: at the least, what its code means.
 fn refusal(exchange: &Exchange, record: &Record, facts: &Facts) -> Option<Finding> {
-    refusals::told(exchange, record, facts)
+    let who = speakers::misunderstood(record, facts).filter(|_| refusals::is_unknown(exchange));
+    who.or_else(|| refusals::told(exchange, record, facts))
 }
 
 /// Returns what its end tells, whatever was refused before.
 fn ending(record: &Record, facts: &Facts) -> Option<Finding> {
-    circumstances(record, facts).into_iter().next().or_else(|| ends::finding(record, facts))
+    let circumstance = circumstances(record, facts).into_iter().chain(certificates::problems(record, facts)).next();
+    circumstance.or_else(|| ends::finding(record, facts))
 }
 
 /// Returns what kept a session from being one at all.

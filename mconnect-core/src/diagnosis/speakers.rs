@@ -4,38 +4,11 @@
 //! no line.
 
 use super::evidence::{Failed, Record};
-use super::{Cause, Certainty, Facts, Finding, Recognized};
+use super::{Cause, Certainty, Facts, Finding, Recognized, refusals};
 use crate::error::TlsFailure;
-use crate::protocol::{Request, Visible};
+use crate::protocol::{Extension, Request, Visible, protocol_of};
 
 use Certainty::{Certain, Likely};
-
-/// Returns the name of the protocol that speaks so at first, if it is none of mail submission: `SSH`, `IMAP`, `HTTP`.
-/// Enough of its first line is enough of it. Known are SSH, IMAP, POP3, Redis, HTTP, XMPP, VNC, ManageSieve, rsync,
-/// AMQP, IRC, RDP, Telnet, MySQL, FTP and NNTP, those that speak first, or that answer when they are spoken to in SMTP.
-///
-/// ```
-/// use mconnect_core::diagnosis::protocol_of;
-///
-/// assert_eq!(protocol_of(b"SSH-2.0-OpenSSH_10.2\r\n"), Some("SSH"));
-/// assert_eq!(protocol_of(b"220 mx.example.org ESMTP\r\n"), None);
-/// ```
-pub fn protocol_of(bytes: &[u8]) -> Option<&'static str> {
-    let is_mysql = matches!(bytes, [_, _, 0, 0, 10 | 255, ..]);
-    let begins = |(start, _): &&(&[u8], &str)| bytes.starts_with(start);
-    let is_ftp = bytes.starts_with(b"220") && {
-        let line = bytes.to_ascii_lowercase();
-        FTP.iter().any(|word| line.windows(word.len()).any(|part| part == word.as_bytes()))
-    };
-    let is_news = matches!(bytes, [b'2', b'0', b'0' | b'1', b' ', ..]);
-    match STARTS.iter().find(begins) {
-        Some((_, name)) => Some(name),
-        None if is_mysql => Some("MySQL"),
-        None if is_ftp => Some("FTP"),
-        None if is_news => Some("NNTP"),
-        None => None,
-    }
-}
 
 /// Returns who speaks there, if it is no SMTP server, or one that nobody can read. Without a connection there is
 /// nobody.
@@ -56,7 +29,9 @@ pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
     if let (Some(certainty), false) = (speaks_tls(first), record.is_tls) {
         return Some(Recognized::new(Cause::TlsExpected, certainty, "a record of TLS came").told(facts));
     }
-    other(first, record, facts).or_else(|| lmtp(record, facts)).or_else(|| odd(record, facts))
+    let has_unknown = record.refusals.iter().any(refusals::is_unknown) || facts.is_tls_asked && !record.is_tls;
+    let misunderstood = || misunderstood(record, facts).filter(|_| has_unknown);
+    other(first, record, facts).or_else(misunderstood).or_else(|| odd(record, facts))
 }
 
 /// Says whether a refusal is about the handshake, which a server in plain text takes for commands before their time.
@@ -85,6 +60,11 @@ fn other(first: &[u8], record: &Record, facts: &Facts) -> Option<Finding> {
     Some(recognized.with("protocol", protocol).with("port", port).told(facts))
 }
 
+/// Returns why commands are not known where they should be.
+pub(super) fn misunderstood(record: &Record, facts: &Facts) -> Option<Finding> {
+    lmtp(record, facts).or_else(|| inspected(record, facts))
+}
+
 /// Recognizes LMTP ([RFC 2033](https://www.rfc-editor.org/rfc/rfc2033)) by its greeting, once EHLO was refused.
 fn lmtp(record: &Record, facts: &Facts) -> Option<Finding> {
     let greeting = record.greeting.as_ref()?;
@@ -95,17 +75,21 @@ fn lmtp(record: &Record, facts: &Facts) -> Option<Finding> {
     says_so.then(|| Recognized::new(Cause::SpeaksLmtp, Certain, refusal.reply.to_string()).told(facts))
 }
 
+/// A firewall's work: asterisks for a greeting, and X's for what it will not have offered.
+fn inspected(record: &Record, facts: &Facts) -> Option<Finding> {
+    let greeting = record.greeting.as_ref()?;
+    let text = greeting.text();
+    let stars = text.iter().filter(|byte| **byte == b'*').count();
+    let is_masked = |extension: &Extension| extension.keyword().starts_with(b"XXXXX");
+    let has_masked = record.extensions.as_ref().is_some_and(|extensions| extensions.iter().any(is_masked));
+    let is_inspected = has_masked || stars > 10 && stars * 2 > text.len();
+    is_inspected.then(|| Recognized::new(Cause::Inspected, Likely, greeting.to_string()).told(facts))
+}
+
 /// Recognizes lines that are none, or none of a server's: NUL, asterisks in the place of words, CR alone, no end.
 fn odd(record: &Record, facts: &Facts) -> Option<Finding> {
     if record.has_nul && (record.greeted.is_none() || record.error.is_some()) {
         return Some(Recognized::new(Cause::NulInReply, Certain, "a line begins with NUL").told(facts));
-    }
-    if let Some(greeting) = record.greeting.as_ref().filter(|_| !record.refusals.is_empty()) {
-        let text = greeting.text();
-        let stars = text.iter().filter(|byte| **byte == b'*').count();
-        if stars > 10 && stars * 2 > text.len() {
-            return Some(Recognized::new(Cause::Inspected, Likely, greeting.to_string()).told(facts));
-        }
     }
     let (partial, is_silent) = match &record.error {
         Some(Failed::Timeout { partial, .. }) => (partial, true),
@@ -143,57 +127,5 @@ fn speaks_tls(bytes: &[u8]) -> Option<Certainty> {
     }
 }
 
-/// How protocols begin, each enough to tell it.
-const STARTS: &[(&[u8], &str)] = &[
-    (b"SSH-", "SSH"),
-    (b"* OK", "IMAP"),
-    (b"* PREAUTH", "IMAP"),
-    (b"* BYE", "IMAP"),
-    (b"+OK", "POP3"),
-    (b"-ERR unknown command", "Redis"),
-    (b"-ERR", "POP3"),
-    (b"HTTP/", "HTTP"),
-    (b"<!DOCTYPE", "HTTP"),
-    (b"<html", "HTTP"),
-    (b"<?xml", "XMPP"),
-    (b"<stream:", "XMPP"),
-    (b"RFB 0", "VNC"),
-    (b"\"IMPLEMENTATION\"", "ManageSieve"),
-    (b"@RSYNCD:", "rsync"),
-    (b"AMQP", "AMQP"),
-    (b":irc", "IRC"),
-    (b"NOTICE AUTH", "IRC"),
-    (b"\x03\x00\x00", "RDP"),
-    (b"\xff\xfd", "Telnet"),
-    (b"\xff\xfb", "Telnet"),
-];
-/// Words of the greetings of FTP servers, which have SMTP's code.
-const FTP: [&str; 5] = ["ftp", "filezilla", "welcome to pure", "serv-u", "vsftpd"];
 /// How much of a line is shown.
 const MOST_SHOWN: usize = 100;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn protocols_are_told_by_how_they_begin() {
-        for (bytes, name) in [
-            (&b"* OK [CAPABILITY IMAP4rev1] Dovecot ready.\r\n"[..], "IMAP"),
-            (b"+OK POP3 ready\r\n", "POP3"),
-            (b"HTTP/1.1 400 Bad Request\r\n", "HTTP"),
-            (b"J\0\0\0\n8.0.46\0", "MySQL"),
-            (b"F\0\0\0\xffj\x04Host 'x' is not allowed to connect", "MySQL"),
-            (b"220 (vsFTPd 3.0.5)\r\n", "FTP"),
-            (b"220 ProFTPD Server\r\n", "FTP"),
-            (b"200 news.example.org ready\r\n", "NNTP"),
-            (b"-ERR unknown command 'EHLO'\r\n", "Redis"),
-            (b"RFB 003.008\n", "VNC"),
-        ] {
-            assert_eq!(protocol_of(bytes), Some(name), "{}", bytes.escape_ascii());
-        }
-        for bytes in [&b"220 mx.example.org ESMTP Postfix"[..], b"554 no", b"", b"2", b"220-mx", b"421 later"] {
-            assert_eq!(protocol_of(bytes), None, "{}", bytes.escape_ascii());
-        }
-    }
-}

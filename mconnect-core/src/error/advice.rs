@@ -79,6 +79,7 @@ impl Error {
             | Self::Closed { .. }
             | Self::Aborted { .. }
             | Self::Limit { .. }
+            | Self::OtherProtocol { .. }
             | Self::Surprise { .. }
             | Self::Injection { .. }
             | Self::Untrusted { .. }
@@ -204,6 +205,7 @@ impl Error {
             | Self::Closed { context, .. }
             | Self::Aborted { context }
             | Self::Limit { context, .. }
+            | Self::OtherProtocol { context, .. }
             | Self::OutOfStep { context, .. }
             | Self::Surprise { context, .. }
             | Self::LineBreak { context }

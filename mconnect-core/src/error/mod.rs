@@ -42,7 +42,7 @@ use peer::Others;
 /// | the caller's mistake | [`Address`](Self::Address), [`OutOfStep`](Self::OutOfStep), [`LineBreak`](Self::LineBreak) | nothing was sent: see [`hint`](Self::hint) |
 /// | no connection | [`Resolve`](Self::Resolve), [`Connect`](Self::Connect) | try again later, if [`is_temporary`](Self::is_temporary) |
 /// | the connection, in the middle | [`Io`](Self::Io), [`Timeout`](Self::Timeout), [`Closed`](Self::Closed), [`Aborted`](Self::Aborted) | close, and try again later |
-/// | what the server said | [`Limit`](Self::Limit), [`Surprise`](Self::Surprise), [`Injection`](Self::Injection) | close: client and server do not understand each other |
+/// | what the server said | [`OtherProtocol`](Self::OtherProtocol), [`Limit`](Self::Limit), [`Surprise`](Self::Surprise), [`Injection`](Self::Injection) | close: client and server do not understand each other |
 /// | TLS, AUTH | [`Tls`](Self::Tls), [`Untrusted`](Self::Untrusted), [`Auth`](Self::Auth) | close; what is wrong is in `source` and `info` |
 /// | the caller's own input, a future that was dropped | [`Message`](Self::Message), [`Unfinished`](Self::Unfinished) | reset, so that half a message is not delivered |
 /// | one of several commands | [`Pipeline`](Self::Pipeline) | what came before is in `answered`; why it broke off, in `source` |
@@ -145,6 +145,14 @@ pub enum Error {
     Aborted {
         /// What was being done.
         context: Context,
+    },
+    /// The server greeted in another protocol than SMTP.
+    #[error("{}: the server speaks {protocol}, not SMTP", Failed(context))]
+    OtherProtocol {
+        /// What was being done.
+        context: Context,
+        /// What it speaks: `IMAP`.
+        protocol: &'static str,
     },
     /// The server sent more than the [`Limits`](crate::protocol::Limits) allow.
     #[error("cannot {context}")]
@@ -280,6 +288,7 @@ impl Error {
             | Self::Timeout { context, .. }
             | Self::Closed { context, .. }
             | Self::Aborted { context }
+            | Self::OtherProtocol { context, .. }
             | Self::Limit { context, .. } => Some(context),
             _ => None,
         }

@@ -204,6 +204,7 @@ fn name_of(error: &Error) -> &'static str {
         Error::Closed { .. } => "closed",
         Error::Aborted { .. } => "aborted",
         Error::Limit { .. } => "limit",
+        Error::OtherProtocol { .. } => "other_protocol",
         Error::OutOfStep { .. } => "out_of_step",
         Error::Surprise { .. } => "surprise",
         Error::LineBreak { .. } => "line_break",

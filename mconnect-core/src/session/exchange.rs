@@ -36,8 +36,8 @@ impl Session {
     /// # Errors
     /// [`Error::Timeout`] at the deadline of the stage, counted for the whole reply; a later call goes on with the same
     /// reply, and has the time of the stage once more. [`Error::Closed`] if the server closed first, with what came of
-    /// the reply; [`Error::Limit`] if it is over one of the [`Limits`](crate::protocol::Limits); [`Error::Io`],
-    /// [`Error::Aborted`]; [`Error::Unfinished`] if a send was given up on its way.
+    /// the reply; [`Error::OtherProtocol`] if it is no SMTP; [`Error::Limit`] if it is over one of the
+    /// [`Limits`](crate::protocol::Limits); [`Error::Io`], [`Error::Aborted`]; [`Error::Unfinished`] if a send was given up on its way.
     #[doc(alias = "response")]
     pub fn read_reply(&mut self) -> Result<Reply, Error> {
         ready(self.read_reply_by(&Blocking))

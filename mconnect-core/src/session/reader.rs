@@ -94,7 +94,8 @@ impl Reader {
     /// however long that takes.
     ///
     /// # Errors
-    /// [`Error::Closed`] at the end, with what came of the reply; [`Error::Limit`], [`Error::Io`], [`Error::Aborted`].
+    /// [`Error::Closed`] at the end, with what came of the reply; [`Error::Limit`], [`Error::OtherProtocol`],
+    /// [`Error::Io`], [`Error::Aborted`].
     pub fn read_reply(&mut self) -> Result<Reply, Error> {
         ready(self.read_reply_by(&Blocking, None))
     }
@@ -235,6 +236,7 @@ impl Reader {
         };
         let request = self.shared.received(line);
         match self.reply.push(line) {
+            Ok(None) => self.shared.other_protocol().map_or(Ok(None), Err),
             Ok(reply) => Ok(reply.map(|reply| reply.in_answer_to(request, Arc::clone(&self.shared.peer_name)))),
             Err(source) => {
                 let context = self.shared.context(Action::ReadReply);

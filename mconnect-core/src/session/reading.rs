@@ -148,6 +148,12 @@ impl Session {
         self.shared().late(Action::ReadReply, Deadline::after(after), self.buffered().to_vec())
     }
 
+    /// Makes the error of a server that greeted in another protocol than SMTP, if it did: for whoever reads lines, since the
+    /// greeting will not come.
+    pub fn other_protocol(&self) -> Option<Error> {
+        self.shared().other_protocol()
+    }
+
     /// Reads a line in the time of the reply due next.
     pub(super) async fn read_line_by(&mut self, drive: &impl Drive) -> Result<Option<ReplyLine<'_>>, Error> {
         self.shared().require_whole()?;

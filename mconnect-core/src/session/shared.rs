@@ -24,7 +24,7 @@ use super::{Settings, Timeouts};
 use crate::closer::Closer;
 use crate::error::{Action, Awaited, Context, Error, Peer};
 use crate::observer::{Event, Observer};
-use crate::protocol::{Limits, Phase, ReplyLine, Request, Tracker, scan};
+use crate::protocol::{Limits, Phase, ReplyLine, Request, Tracker, protocol_of, scan};
 
 /// What both halves know. All but the state is settled when the session begins.
 pub(super) struct Shared {
@@ -51,6 +51,8 @@ pub(super) struct State {
     is_busy: bool,
     /// Anything was sent at all: until then, another server may be tried ([`Error::has_sent`]).
     has_sent: bool,
+    /// What the server speaks that greeted in another protocol.
+    other_protocol: Option<&'static str>,
     /// How many threads sleep until something changes. Where there are none, as in every session that is not split,
     /// nobody is woken.
     waiters: usize,
@@ -122,6 +124,7 @@ impl Shared {
             last_received: Instant::now(),
             is_busy: false,
             has_sent: false,
+            other_protocol: None,
             waiters: 0,
             last_command: None,
             is_in_line: false,
@@ -205,6 +208,12 @@ impl Shared {
     pub fn late(&self, action: Action, deadline: Deadline, partial: Vec<u8>) -> Error {
         let Deadline { after, is_overall, .. } = deadline;
         Error::Timeout { context: self.context(action), after, partial, is_overall }
+    }
+
+    /// Makes the error of a server that greeted in another protocol, if it did.
+    pub fn other_protocol(&self) -> Option<Error> {
+        let protocol = self.tracker().other_protocol?;
+        Some(Error::OtherProtocol { context: self.context(Action::ReadReply), protocol })
     }
 
     /// Makes the error of a failed system call; if the connection was closed from this side, that is the error.
@@ -303,6 +312,9 @@ impl Shared {
         }
         let mut state = self.tracker();
         let before = state.phase();
+        if before == Phase::Greeting && line.code().is_none() {
+            state.other_protocol = state.other_protocol.or_else(|| protocol_of(line.raw()));
+        }
         let answer = state.tracker.received(line);
         let (after, outstanding) = (state.phase(), state.outstanding());
         self.wake(state);

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use mconnect_core::diagnosis::{Evidence, Facts, Finding};
-use mconnect_core::server::{Authority, Identity, Setup};
+use mconnect_core::server::{Authority, Identity, Server, Setup};
 use mconnect_core::tls::rustls::pki_types::pem::PemObject as _;
 use mconnect_core::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use mconnect_core::tls::{Config, rustls};
@@ -65,6 +65,70 @@ fn trusting(authority: &Authority) -> Config {
     Config::new().name("mx.example.org").authorities(authority.pem().as_bytes()).unwrap()
 }
 
+/// A server whose TLS is broken, and what a client trusts that asks for mx.example.org.
+pub struct Broken {
+    pub name: &'static str,
+    pub server: Server,
+    pub authorities: Vec<u8>,
+}
+
+impl Broken {
+    /// Returns the sentence on it.
+    pub fn told(&self) -> String {
+        let config = Config::new().name("mx.example.org").authorities(&self.authorities).unwrap();
+        upgraded(self.server.port(), &config, &Facts::new()).first().map(ToString::to_string).unwrap_or_default()
+    }
+}
+
+/// Returns the broken certificates of the page of diagnoses.
+pub fn certificates() -> Vec<Broken> {
+    let authority = Authority::new("Our Root");
+    let strangers = Authority::new("Their Root");
+    let broken = |name, identity: &Identity| Broken {
+        name,
+        server: Setup::new().tls(identity).start().unwrap(),
+        authorities: authority.pem().into(),
+    };
+    let alone = std::fs::read(file("../certificates/alone.pem")).unwrap();
+    vec![
+        broken("a certificate that has expired", &authority.issue_for(["mx.example.org"], -30, -3)),
+        broken("a certificate that is not valid yet", &authority.issue_for(["mx.example.org"], 2, 9)),
+        broken("a certificate for other names", &authority.issue(["a.example", "mx1.example.org"])),
+        broken("a certificate without names", &authority.issue([])),
+        broken("a certificate signed by itself", &Identity::self_signed(["mx.example.org"])),
+        broken("a certificate of an unknown authority, which is not sent", &strangers.issue(["mx.example.org"])),
+        Broken {
+            name: "a chain without its intermediate",
+            server: Setup::new().tls_with(Arc::new(serving(&alone))).start().unwrap(),
+            authorities: std::fs::read(file("../certificates/rsa-root.pem")).unwrap(),
+        },
+        broken("the healthy twin of these", &authority.issue(["mx.example.org"])),
+    ]
+}
+
+/// Makes the settings of a server that shows a chain, with its key, in PEM.
+fn serving(pem: &[u8]) -> rustls::ServerConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let chain = CertificateDer::pem_slice_iter(pem).map(Result::unwrap).collect();
+    rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, PrivateKeyDer::from_pem_slice(pem).unwrap())
+        .unwrap()
+}
+
+#[test]
+fn what_is_wrong_with_certificates_is_told_as_the_page_has_it() {
+    let Ok(page) = std::fs::read_to_string(file("../../../docs/diagnosis.md")) else { return };
+    for broken in certificates() {
+        let row = page.lines().find(|line| line.starts_with(&format!("| {} |", broken.name))).unwrap_or_default();
+        // Dates differ from run to run.
+        let plain = |text: &str| text.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect::<String>();
+        assert!(plain(row).contains(&format!("| {} |", plain(&broken.told()))), "{}: {}", broken.name, broken.told());
+    }
+}
+
 #[test]
 fn what_is_wrong_with_a_certificate_is_told_with_its_cure() {
     let authority = Authority::new("Our Root");
@@ -76,7 +140,7 @@ fn what_is_wrong_with_a_certificate_is_told_with_its_cure() {
         (authority.issue(["a.example", "mx1.example.org"]), "wrong_name", "nearest name in it is mx1.example.org"),
         (authority.issue([]), "no_names", "names no host"),
         (Identity::self_signed(["mx.example.org"]), "self_signed", "trust"),
-        (Authority::new("Their Root").issue(["mx.example.org"]), "private_authority", "CN=Their Root"),
+        (Authority::new("Their Root").issue(["mx.example.org"]), "issuer_unknown", "intermediate authority"),
     ] {
         let (told_id, told) = one(&of(&identity, &config));
         assert_eq!(told_id, id, "{told}");
@@ -101,15 +165,7 @@ fn where_any_certificate_is_accepted_none_is_complained_of() {
 fn a_chain_without_its_intermediate_is_told_from_a_private_authority() {
     let pem = std::fs::read(file("../certificates/alone.pem")).unwrap();
     let root = std::fs::read(file("../certificates/rsa-root.pem")).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let chain = CertificateDer::pem_slice_iter(&pem).map(Result::unwrap).collect();
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(chain, PrivateKeyDer::from_pem_slice(&pem).unwrap())
-        .unwrap();
-    let server = Setup::new().tls_with(Arc::new(config)).start().unwrap();
+    let server = Setup::new().tls_with(Arc::new(serving(&pem))).start().unwrap();
     let config = Config::new().name("mx.example.org").authorities(&root).unwrap();
     let (id, told) = one(&upgraded(server.port(), &config, &Facts::new()));
     assert_eq!(id, "chain_incomplete");

@@ -33,12 +33,15 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::StartTlsNeeded, Likely).to(ENVELOPE).details(&[(7, 10)]).when(|case| !case.exchange.is_tls),
     rule(Cause::SenderNotOwned, Certain).to(&[Mail, Rcpt, Data, EndOfData]).words(
         "not owned by|sendasdenied|send as this sender|not allowed to send as|\
-         sender address rejected: not owned|not authorized to send as|not permitted to send as|\
-         must match authenticated|does not match the authenticated|must match the authenticated",
+             sender address rejected: not owned|not authorized to send as|not permitted to send as|\
+             must match authenticated|does not match the authenticated|must match the authenticated",
     ),
+    rule(Cause::SenderNotOwned, Likely)
+        .to(&[Mail])
+        .when(|case| case.exchange.granted.has(Auth) && case.text.contains("relay")),
     rule(Cause::SenderNotVerified, Certain).to(&[Mail, Rcpt, Data, EndOfData]).words(
-        "email address is not verified|identities failed the check|sender not verified|\
-         unverified sender",
+        "email address is not verified|identities failed the check|does not match a verified|\
+             sender not verified|unverified sender",
     ),
     rule(Cause::AuthNeededInTls, Certain)
         .to(&[Mail, Rcpt, Data])
@@ -74,22 +77,28 @@ pub(super) static RULES: &[Rule] = &[
         .when(|case| case.exchange.extensions.is_some() && !case.offers("STARTTLS")),
     // AUTH.
     rule(Cause::TokenRefused, Certain).to(LOGIN).when(|case| token::status(&case.exchange.challenge).is_some()),
-    rule(Cause::AppPassword, Certain)
-        .to(LOGIN)
-        .words("application-specific password|app password|app-specific password|invalidsecondfactor"),
+    rule(Cause::AppPassword, Certain).to(LOGIN).words(
+        "application-specific password|app password|app-specific password|invalidsecondfactor|\
+             authorization code|authorized code|app specific password|application password",
+    ),
     rule(Cause::LoginsDisabled, Certain).to(LOGIN).words(
         "smtpclientauthentication is disabled|basic authentication is disabled|\
-         basic auth is disabled|smtp auth is disabled",
+             basic auth is disabled|smtp auth is disabled",
     ),
     rule(Cause::LoginsDisabled, Certain).to(LOGIN).details(&[(7, 139)]).words("disabled"),
     rule(Cause::AccountLocked, Certain).to(LOGIN).words(
         "account is locked|account locked|account is disabled|account disabled|account has been|\
-         account suspended|account is suspended|locked out|user disabled|is not active|deactivated",
+             account suspended|account is suspended|locked out|user disabled|is not active|deactivated",
     ),
     rule(Cause::AccountLocked, Certain).to(LOGIN).details(&[(7, 13)]),
     rule(Cause::AccountLocked, Likely).to(LOGIN).codes(&[525]),
     rule(Cause::BadBase64, Certain).to(LOGIN).words("base64|cannot decode|can't decode|can not decode"),
     rule(Cause::BadBase64, Likely).to(&[AuthAnswer]).codes(&[501]).details(&[(5, 2)]),
+    // What SASL's own library says where it is set up wrongly.
+    rule(Cause::LoginServiceDown, Certain).to(LOGIN).words(
+        "no mechanism available|no worthy mechs|generic failure|bad protocol|internal error|\
+             cannot connect to|unable to open|connection lost",
+    ),
     rule(Cause::LoginServiceDown, Certain).to(LOGIN).codes(&[421, 432, 435, 450, 451, 454]),
     rule(Cause::AuthNotOffered, Likely).to(&[Auth]).codes(&[500, 502, 503, 504, 538]).when(|case| {
         case.exchange.extensions.is_some() && !case.offers("AUTH") && (case.exchange.is_tls || !case.offers("STARTTLS"))
@@ -109,6 +118,10 @@ pub(super) static RULES: &[Rule] = &[
             && !mechanism.is_empty()
             && !mechanisms.iter().any(|name| name.eq_ignore_ascii_case(mechanism))
     }),
+    rule(Cause::BadLoginHashed, Likely)
+        .to(LOGIN)
+        .words("no secret in database")
+        .when(|case| case.mechanisms().iter().any(|name| name.eq_ignore_ascii_case("PLAIN"))),
     rule(Cause::BadLoginHashed, Possible).to(LOGIN).codes(&[535]).when(|case| {
         let is_of_plain_passwords = ["CRAM-MD5", "DIGEST-MD5"].contains(&case.exchange.commands.mechanism.as_str());
         is_of_plain_passwords && case.mechanisms().iter().any(|name| name.eq_ignore_ascii_case("PLAIN"))
@@ -120,6 +133,10 @@ pub(super) static RULES: &[Rule] = &[
         .to(ENVELOPE)
         .codes(&[500, 501, 550, 553, 555])
         .when(|case| !case.form().is_regular && !says_policy(case)),
+    rule(Cause::Utf8NotAsked, Certain).to(ENVELOPE).when(|case| {
+        let is_asked = case.exchange.commands.mail.params.iter().any(|param| param == "SMTPUTF8");
+        case.form().has_other_letters && case.offers("SMTPUTF8") && !is_asked
+    }),
     rule(Cause::Utf8NotTaken, Certain).to(ENVELOPE).when(|case| {
         case.form().has_other_letters
             && (!case.offers("SMTPUTF8") || case.enhanced.is_some_and(|code| (code.subject, code.detail) == (6, 7)))
@@ -128,6 +145,10 @@ pub(super) static RULES: &[Rule] = &[
         .to(ENVELOPE)
         .codes(&[500, 501, 503, 504, 555])
         .when(|case| case.param_not_offered().is_some()),
+    rule(Cause::NoDomain, Certain).to(ENVELOPE).words(
+        "fully-qualified address|fully qualified address|domain name required|\
+             address must contain a domain|missing domain|unqualified address",
+    ),
     rule(Cause::AddressSyntax, Certain).to(ENVELOPE).codes(&[501, 553]).details(&[(1, 3), (1, 7)]),
 ];
 
@@ -142,8 +163,8 @@ fn wants_login(case: &Case<'_>) -> bool {
 }
 
 const WANTS_LOGIN: &str = "authentication required|authentication is required|authentication needed|must authenticate|\
- requires authentication|not logged in|log in first|login first|please authenticate|auth required|\
- smtp auth|not authenticated|unauthenticated senders|client was not authenticated|\
- without authentication|authenticate first|must be authenticated|authorization required";
+     requires authentication|not logged in|log in first|login first|please authenticate|auth required|\
+     smtp auth|not authenticated|unauthenticated senders|client was not authenticated|\
+     without authentication|authenticate first|must be authenticated|authorization required";
 /// The commands that EHLO comes before.
 const BEHIND_HELLO: &[Request] = &[Mail, Rcpt, Data, Bdat, Auth, StartTls];

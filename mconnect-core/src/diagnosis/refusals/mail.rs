@@ -19,15 +19,24 @@ pub(super) static RULES: &[Rule] = &[
         .codes(&[421, 450, 451, 452])
         .words("greylist|graylist|grey-list|gray-list|postgrey"),
     // Filters that fail put mail off with the same codes.
-    rule(Cause::FilterDown, Likely).to(&[Greeting, Ehlo, Helo, Mail, Rcpt, Data, EndOfData]).codes(&[421, 451]).words(
-        "milter|service unavailable - try again later|content filter|queue file write error|\
-         unable to filter",
+    rule(Cause::FilterDown, Likely)
+        .to(&[Greeting, Ehlo, Helo, Mail, Rcpt, Data, EndOfData])
+        .codes(&[421, 451])
+        .words("milter|service unavailable - try again later|content filter|unable to filter"),
+    rule(Cause::QueueFails, Certain).codes(&[421, 451, 452]).words("queue file write error|cannot write queue"),
+    rule(Cause::BehindDown, Certain).codes(&[421, 450, 451, 454]).words(
+        "failed to connect|could not connect|cannot connect|unable to connect|connection refused|\
+             lost connection with",
     ),
-    rule(Cause::ServerFault, Certain).codes(&[421, 450, 451, 454, 550, 554]).words(
-        "temporary lookup failure|server configuration error|server configuration problem|\
-         internal error|local problem|local error|unable to look up|configuration error|\
-         internal server error|backend",
-    ),
+    rule(Cause::LookupFails, Certain)
+        .codes(&[421, 450, 451, 454, 550, 554])
+        .words("temporary lookup failure|table lookup|unable to look up|lookup error"),
+    rule(Cause::WrongSettings, Certain)
+        .codes(&[421, 450, 451, 454, 550, 554])
+        .words("configuration error|configuration problem|misconfigur"),
+    rule(Cause::ServerFault, Certain)
+        .codes(&[421, 450, 451, 454, 550, 554])
+        .words("internal error|local problem|local error|internal server error|backend"),
     // The client was refused, and words say why.
     rule(Cause::Dmarc, Certain).to(POLICY).when(|case| has_word(&case.text, "dmarc")),
     rule(Cause::Spf, Certain)
@@ -58,12 +67,16 @@ pub(super) static RULES: &[Rule] = &[
     }),
     rule(Cause::TooLarge, Certain).to(&[Mail, Data, EndOfData, Bdat]).codes(&[523, 550, 552, 554]).words(
         "message size exceeds|too large|too big|exceeds fixed limit|exceeds maximum|\
-         maximum message size|exceeded maximum|size limit",
+             maximum message size|exceeded maximum|size limit",
+    ),
+    rule(Cause::Overloaded, Certain).codes(&[421, 431, 450, 451, 452]).words(
+        "system resources|insufficient resources|out of memory|cannot allocate memory|overloaded|\
+             load average|load too high",
     ),
     rule(Cause::ServerFull, Certain).details(&[(3, 1)]).codes(&[421, 431, 450, 451, 452, 552]),
     rule(Cause::ServerFull, Certain).codes(&[421, 451, 452]).words(
         "insufficient system storage|insufficient storage|no space left|disk full|not enough space|\
-         insufficient disk",
+             insufficient disk",
     ),
     // Whom mail is for.
     rule(Cause::RelayDenied, Certain).to(&[Mail, Rcpt, Data]).when(|case| says_relay(case) && case.could_log_in()),
@@ -71,8 +84,8 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::SenderCheck, Certain)
         .to(ENVELOPE)
         .words(
-            "sender verify failed|sender verification failed|sender callout|unverified address|\
-             could not verify sender|undeliverable address",
+            "sender verify failed|sender verification failed|sender callout|sender verify|\
+             unverified address|could not verify sender|undeliverable address",
         )
         .when(|case| case.text.contains("sender")),
     rule(Cause::SenderUnknown, Certain)
@@ -85,16 +98,16 @@ pub(super) static RULES: &[Rule] = &[
         .words("verification in progress|recipient callout|unverified address"),
     rule(Cause::SenderDomain, Certain).to(ENVELOPE).words(
         "sender address rejected: domain not found|domain of sender address|\
-         sender domain does not exist|sender domain must|sender domain not found|sender's domain",
+             sender domain does not exist|sender domain must|sender domain not found|sender's domain",
     ),
     rule(Cause::SenderDomain, Certain).to(ENVELOPE).details(&[(1, 8), (7, 27)]),
     rule(Cause::NoSuchMailbox, Certain).to(&[Rcpt, EndOfData, Data]).codes(&[450, 550, 551, 553, 554]).words(
         "user unknown|unknown user|no such user|no such mailbox|no such recipient|no such address|\
-         mailbox not found|mailbox does not exist|user does not exist|recipient not found|\
-         recipientnotfound|unknown recipient|recipient unknown|doesn't exist|does not exist here|\
-         unknown in virtual|unknown in relay recipient|unknown in local recipient|\
-         invalid recipient|address does not exist|no mailbox here|user not found|\
-         unrouteable address|not a valid mailbox|not listed in",
+             mailbox not found|mailbox does not exist|user does not exist|recipient not found|\
+             recipientnotfound|unknown recipient|recipient unknown|doesn't exist|does not exist here|\
+             unknown in virtual|unknown in relay recipient|unknown in local recipient|\
+             invalid recipient|address does not exist|no mailbox here|this user doesn't have|\
+             user not found|unrouteable address|not a valid mailbox|not listed in",
     ),
     rule(Cause::NoSuchMailbox, Certain).to(&[Rcpt, EndOfData]).codes(&[550, 551, 553]).details(&[(1, 1)]),
     rule(Cause::NoSuchMailbox, Likely).to(&[Rcpt]).codes(&[550]).details(&[(4, 1)]).words("access denied"),
@@ -108,9 +121,9 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::MailboxMoved, Certain).to(&[Rcpt]).details(&[(1, 6)]),
     // The message.
     rule(Cause::BadHeader, Certain).to(MESSAGE).words(
-        "from header|message-id header|message-id is missing|missing a valid|missing header|\
-         missing date|rfc 5322|rfc5322|rfc 2822|header is missing|header missing|duplicate header|\
-         multiple addresses in from",
+        "from header|headers fail|header syntax|message-id header|message-id is missing|\
+             missing a valid|missing header|missing date|rfc 5322|rfc5322|rfc 2822|header is missing|\
+             header missing|duplicate header|multiple addresses in from",
     ),
     rule(Cause::Utf8NotTaken, Certain).details(&[(6, 7), (6, 8), (6, 9)]),
     rule(Cause::ContentRefused, Certain).to(MESSAGE).codes(&[550, 552, 554]).when(|case| {
@@ -122,6 +135,11 @@ pub(super) static RULES: &[Rule] = &[
             || has_word(&case.text, "phishing")
             || has_word(&case.text, "infected")
     }),
+    rule(Cause::MessagePolicy, Certain)
+        .to(MESSAGE)
+        .codes(&[550, 552, 554])
+        .when(|case| has_word(&case.text, "policy") || has_word(&case.text, "policies")),
+    rule(Cause::MessagePolicy, Likely).to(MESSAGE).codes(&[550, 552, 554]).details(&[(7, 9)]),
     rule(Cause::ContentRefused, Likely).to(MESSAGE).codes(&[550, 552, 554]).details(&[(7, 1), (7, 0), (6, 0), (7, 7)]),
     // Codes alone.
     rule(Cause::Greylisted, Likely)
@@ -134,6 +152,10 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::Greylisted, Possible).to(&[Rcpt]).codes(&[450, 451]).when(|case| {
         !case.exchange.granted.has(Auth)
             && case.enhanced.is_none_or(|code| matches!((code.subject, code.detail), (2, 0) | (7, 0) | (0, 0)))
+            // Whatever else is put off is told to be at fault.
+            && !["sender", "verif", "error", "fail", "could not", "cannot", "unable", "problem"]
+                .iter()
+                .any(|word| case.text.contains(word))
     }),
     rule(Cause::AuthNeeded, Likely)
         .to(ENVELOPE)
@@ -149,8 +171,16 @@ pub(super) static RULES: &[Rule] = &[
 fn says_relay(case: &Case<'_>) -> bool {
     let is_of_relaying = ["relay", "relaying", "relayed"].iter().any(|word| has_word(&case.text, word));
     let refuses = ["denied", "permitted", "allowed", "prohibited", "refused", "forbidden", "disabled", "authorized"];
-    let says =
-        ["unable to relay", "we do not relay", "not a relay", "open relay", "to relay", "relay access", "rcpthosts"];
+    let says = [
+        "unable to relay",
+        "we do not relay",
+        "not a relay",
+        "open relay",
+        "to relay",
+        "relay access",
+        "rcpthosts",
+        "deliver mail for",
+    ];
     // A host that relays has a table of recipients.
     let is_of_recipients = case.text.contains("relay recipient");
     says.iter().any(|words| case.text.contains(words))

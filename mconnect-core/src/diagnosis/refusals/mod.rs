@@ -172,6 +172,7 @@ impl<'a> Case<'a> {
             .with("form", form)
             .with("param", param)
             .with("limit", limit.map(|limit| format!(": {limit} octets at most")).unwrap_or_default())
+            .with("reply", &self.exchange.reply)
             .with("mechanism", &commands.mechanism)
             .with("mechanisms", self.mechanisms().join(" "))
             .with("status", token::status(&self.exchange.challenge).unwrap_or_default())
@@ -215,13 +216,23 @@ pub(super) fn told(exchange: &Exchange, record: &Record, facts: &Facts) -> Optio
     finding(exchange, record, facts).or_else(|| by_code(exchange, facts))
 }
 
+/// Says whether a reply refused a command because the server does not know it.
+pub(super) fn is_unknown(exchange: &Exchange) -> bool {
+    matches!(exchange.answer.code.number(), 500 | 502 | 504) && exchange.answer.meaning().is_refusal()
+}
+
 /// Returns what a code means: the enhanced one, unless the other says more.
 fn by_code(exchange: &Exchange, facts: &Facts) -> Option<Finding> {
     let meaning = exchange.answer.meaning();
     if !meaning.is_refusal() && meaning != Meaning::Closing {
         return None;
     }
-    let enhanced = exchange.reply.enhanced_code().filter(|code| code.detail != 0 || code.subject == POLICY_CODES);
+    let is_login = exchange.answer.request.is_some_and(|request| LOGIN.contains(&request));
+    let enhanced = exchange.reply.enhanced_code().filter(|code| match (code.subject, code.detail) {
+        // Some servers have them for policies of all kinds.
+        (POLICY_CODES, detail) if LOGIN_CODES.contains(&detail) => is_login,
+        (subject, detail) => detail != 0 || subject == POLICY_CODES,
+    });
     let codes = [enhanced.map(|code| code.to_string()), Some(exchange.answer.code.number().to_string())];
     let (code, meaning) = codes.into_iter().flatten().find_map(|code| explain(&code).map(|meaning| (code, meaning)))?;
     let recognized = Recognized::new(Cause::Refused, Certainty::Certain, exchange.reply.to_string());
@@ -240,6 +251,8 @@ fn has_word(text: &str, word: &str) -> bool {
 
 /// Of these enhanced status codes, the one without detail says more than most reply codes do.
 const POLICY_CODES: u16 = 7;
+/// Of the codes of policies, those on logins.
+const LOGIN_CODES: &[u16] = &[8, 9, 11, 12, 13, 14];
 /// Requests that many rows are about.
 const HELLO: &[Request] = &[Ehlo, Helo, Lhlo];
 const LOGIN: &[Request] = &[Auth, AuthAnswer];

@@ -120,7 +120,11 @@ impl Game<'_, '_> {
                         None => reply,
                     });
                 }
-                Ok(None) => {}
+                Ok(None) => {
+                    if let Some(error) = self.session.as_ref().and_then(crate::session::Session::other_protocol) {
+                        return Err(StepResult::broken(error));
+                    }
+                }
                 Err(limit) => {
                     drop(self.reply.take_partial());
                     return Err(StepResult::not(Verdict::Other, limit.to_string()));
@@ -137,7 +141,7 @@ impl Game<'_, '_> {
         let line = match session.read_line_within(left) {
             Ok(Some(line)) => line.raw().get(skip..).unwrap_or_default().to_vec(),
             Ok(None) => return Err(StepResult::closed_after(self.reply.partial())),
-            Err(error) => return Err(StepResult::late_or_broken(&error, self.reply.partial(), patience)),
+            Err(error) => return Err(StepResult::late_or_broken(error, self.reply.partial(), patience)),
         };
         let has_ended = session.phase() == Phase::Closed;
         let read = ReplyLine::new(&line);
@@ -217,7 +221,7 @@ impl Game<'_, '_> {
     fn await_bytes(&mut self, left: Duration, before: &[u8], patience: Duration) -> Result<(), StepResult> {
         let Some(session) = self.session.as_mut() else { return Err(StepResult::closed_here()) };
         if !session.is_ready() {
-            return session.receive(left).map_err(|_| StepResult::late(before, patience));
+            return session.receive(left).map_err(|error| StepResult::late(before, patience).because(error));
         }
         // The end of the stream, or a line so long that it comes in pieces.
         match session.read_line_within(left) {
@@ -226,7 +230,7 @@ impl Game<'_, '_> {
                 Ok(())
             }
             Ok(None) => Err(StepResult::closed_after(before)),
-            Err(error) => Err(StepResult::late_or_broken(&error, before, patience)),
+            Err(error) => Err(StepResult::late_or_broken(error, before, patience)),
         }
     }
 
@@ -253,7 +257,7 @@ impl Game<'_, '_> {
             (Err(error), Directive::Truncate(how)) if error.truncation() == Some(*how) => {
                 StepResult::met(how.to_string())
             }
-            (Err(error), _) => StepResult::late_or_broken(&error, b"", patience),
+            (Err(error), _) => StepResult::late_or_broken(error, b"", patience),
         }
     }
 
@@ -288,7 +292,7 @@ impl Game<'_, '_> {
                     more => StepResult::not(Verdict::Other, format!("`{}`", Visible(&self.values.mask(more)))),
                 }
             }
-            Err(error) => StepResult::broken(&error),
+            Err(error) => StepResult::broken(error),
         }
     }
 

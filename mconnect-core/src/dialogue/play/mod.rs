@@ -36,9 +36,11 @@ mod tls;
 mod tls;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Dialogue, Step, Values};
+use crate::error::Error;
 use crate::protocol::{Reply, Tracker, Visible};
 use crate::session::Session;
 use game::Game;
@@ -165,6 +167,8 @@ pub struct Outcome {
     pub got: String,
     /// The reply, if one came whole, with the request that it answers.
     pub reply: Option<Reply>,
+    /// The error of the session, if that was the matter: a deadline that passed, a broken connection, a failed handshake.
+    pub error: Option<Arc<Error>>,
     /// How long it took, from when its turn came until it was settled.
     pub took: Duration,
     /// Whether it went as expected, and if not, what kind of thing went wrong.

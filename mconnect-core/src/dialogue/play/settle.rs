@@ -5,6 +5,7 @@
 //! of a script and of a dialogue alike.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::game::{Game, Passing};
@@ -27,12 +28,17 @@ impl Game<'_, '_> {
         let is_met = result.verdict == Verdict::Met;
         // A failure to write is told where what was expected did not come.
         let goes_on = is_met || self.goes_on(steps, &result);
+        let mut error = result.error;
         let mut got = match (is_met, self.broken.take()) {
             (true, broken) => {
                 self.broken = broken;
                 result.got
             }
-            (false, Some(error)) => format!("{}; before that, {}", result.got, error.chain()),
+            (false, Some(broken)) => {
+                let got = format!("{}; before that, {}", result.got, broken.chain());
+                error = Some(Arc::new(broken));
+                got
+            }
             (false, None) => result.got,
         };
         let lost = self.session.as_ref().map_or(0, |session| session.standing().lost);
@@ -47,6 +53,7 @@ impl Game<'_, '_> {
             before: steps[..steps.len() - 1].to_vec(),
             got,
             reply: result.reply,
+            error,
             took: started.elapsed(),
             verdict: result.verdict,
             shown,

@@ -1,6 +1,7 @@
 //! What a step came to.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Verdict;
@@ -12,22 +13,29 @@ pub(super) struct StepResult {
     pub verdict: Verdict,
     pub got: String,
     pub reply: Option<Reply>,
+    /// What the session said, if that was the matter.
+    pub error: Option<Arc<Error>>,
 }
 
 impl StepResult {
     /// It went as expected; what came is told all the same.
     pub fn met(got: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Met, got: got.into(), reply: None }
+        Self { verdict: Verdict::Met, got: got.into(), reply: None, error: None }
     }
 
     /// It did not, in this way.
     pub fn not(verdict: Verdict, got: impl Into<String>) -> Self {
-        Self { verdict, got: got.into(), reply: None }
+        Self { verdict, got: got.into(), reply: None, error: None }
     }
 
     /// The connection broke, or could not go on.
-    pub fn broken(error: &Error) -> Self {
-        Self::not(Verdict::Closed, format!("an error: {}", error.chain()))
+    pub fn broken(error: Error) -> Self {
+        Self::not(Verdict::Closed, format!("an error: {}", error.chain())).because(error)
+    }
+
+    /// Adds the error that is the cause.
+    pub fn because(self, error: Error) -> Self {
+        Self { error: Some(Arc::new(error)), ..self }
     }
 
     /// The deadline passed, after some bytes of what was awaited.
@@ -40,10 +48,10 @@ impl StepResult {
     }
 
     /// The deadline passed, or the connection broke; some bytes of what was awaited may have been there before.
-    pub fn late_or_broken(error: &Error, before: &[u8], patience: Duration) -> Self {
-        match error {
-            Error::Timeout { partial, .. } => Self::late(&[before, partial].concat(), patience),
-            error => Self::broken(error),
+    pub fn late_or_broken(error: Error, before: &[u8], patience: Duration) -> Self {
+        match &error {
+            Error::Timeout { partial, .. } => Self::late(&[before, partial].concat(), patience).because(error),
+            _ => Self::broken(error),
         }
     }
 

@@ -47,7 +47,7 @@ impl<'a> Game<'a, '_> {
         let is_answered =
             steps[..at].iter().rfind(|step| step.side != Side::Neither).is_some_and(|step| step.side == Side::Server);
         let broken = self.broken.take().filter(|_| !is_answered);
-        let result = flushed.err().or_else(|| broken.map(|error| StepResult::broken(&error)));
+        let result = flushed.err().or_else(|| broken.map(StepResult::broken));
         match result.or_else(|| self.in_time().err()) {
             Some(result) => {
                 let shown = self.step_shown(last, 0);
@@ -168,7 +168,7 @@ impl<'a> Game<'a, '_> {
     fn end_sending(&mut self, end: impl FnOnce(&mut Session) -> Result<(), Error>) -> StepResult {
         match self.session.as_mut().map(end) {
             Some(Ok(())) => StepResult::met(""),
-            Some(Err(error)) => StepResult::broken(&error),
+            Some(Err(error)) => StepResult::broken(error),
             None => StepResult::closed_here(),
         }
     }
@@ -190,7 +190,7 @@ impl<'a> Game<'a, '_> {
                 self.session = Some(session);
                 StepResult::met("the end of TLS")
             }
-            Err(error) => StepResult::late_or_broken(&error, b"", patience),
+            Err(error) => StepResult::late_or_broken(error, b"", patience),
         }
     }
 

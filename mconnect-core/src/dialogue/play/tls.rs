@@ -57,12 +57,12 @@ pub(super) fn start(game: &mut Game<'_, '_>, sends_command: bool) -> StepResult 
             game.report(Report::TlsStarted(&info));
             StepResult::met(info)
         }
-        Err(Error::Timeout { .. }) => StepResult::late(b"", patience),
+        Err(error @ Error::Timeout { .. }) => StepResult::late(b"", patience).because(error),
         Err(error @ (Error::Tls { .. } | Error::Untrusted { .. } | Error::Injection { .. })) => {
-            StepResult::not(Verdict::Insecure, error.chain())
+            StepResult::not(Verdict::Insecure, error.chain()).because(error)
         }
         Err(error @ Error::OutOfStep { .. }) => StepResult::not(Verdict::Impossible, error.chain()),
-        Err(error) => StepResult::broken(&error),
+        Err(error) => StepResult::broken(error),
     }
 }
 
