@@ -182,11 +182,13 @@ fn other_tools_say_so_inside_a_namespace() {
         let (host, port) = (network.args.last().unwrap(), if network.args.contains(&"587") { "587" } else { "25" });
         let bracketed = if host.contains(':') { format!("[{host}]") } else { (*host).to_owned() };
         let family = if network.args.contains(&"-6") { "-6" } else { "" };
-        let swaks = format!("swaks {family} --server {host} --port {port} --timeout 5 --to b@example.org --quit-after HELO");
+        let swaks =
+            format!("swaks {family} --server {host} --port {port} --timeout 5 --to b@example.org --quit-after HELO");
         let openssl = format!("openssl s_client {family} -starttls smtp -connect {bracketed}:{port}");
         let curl = format!("curl {family} -sS --max-time 5 smtp://{bracketed}:{port}/x");
         let cells = [(swaks, "*** "), (openssl, "connect"), (curl, "curl: ")].map(|(command, start)| {
-            let output = Command::new("timeout").args(["8", "sh", "-c", &command]).stdin(Stdio::null()).output().unwrap();
+            let output =
+                Command::new("timeout").args(["8", "sh", "-c", &command]).stdin(Stdio::null()).output().unwrap();
             let text = format!("{}{}", out(&output), err(&output));
             let is_told = |line: &&str| line.starts_with(start) || line.contains("BIO_") || line.contains(":error:");
             let line = text.lines().rfind(is_told).unwrap_or_default().trim_start_matches(['*', ' ', '\t']);

@@ -12,6 +12,7 @@ use crate::dialogue::matched::Matched;
 use crate::dialogue::{Directive, Mark, Side, Step, Wanted};
 use crate::error::Error;
 use crate::protocol::{Phase, Reply, ReplyLine, Visible};
+use crate::session::Session;
 
 impl Game<'_, '_> {
     pub(super) fn expect_reply(&mut self, steps: &[Step]) -> StepResult {
@@ -114,7 +115,7 @@ impl Game<'_, '_> {
                     });
                 }
                 Ok(None) => {
-                    if let Some(error) = self.session.as_ref().and_then(|session| session.other_protocol()) {
+                    if let Some(error) = self.session.as_ref().and_then(Session::other_protocol) {
                         return Err(StepResult::broken(error));
                     }
                 }

@@ -37,7 +37,7 @@ impl<'a> Game<'a, '_> {
         }
         let Some(last) = steps[..at].last() else { return };
         let (started, flushed) = (Instant::now(), self.flush());
-        let result = flushed.err().or_else(|| self.broken.take().map(|error| StepResult::broken(error)));
+        let result = flushed.err().or_else(|| self.broken.take().map(StepResult::broken));
         match result.or_else(|| self.in_time().err()) {
             Some(result) => {
                 let shown = self.step_shown(last, 0);
