@@ -12,7 +12,7 @@ pub(super) static RULES: &[Rule] = &[
     // The client spoke too early.
     rule(Cause::SpokeTooEarly, Certain).codes(&[421, 503, 521, 550, 554]).words(
         "synchronization error|improper use of smtp|improper command pipelining|pregreet|\
-             talk too soon|talks too soon|before greeting",
+         talk too soon|talks too soon|before greeting",
     ),
     rule(Cause::SpokeTooEarly, Likely)
         .codes(&[421, 521, 550, 554])
@@ -27,23 +27,23 @@ pub(super) static RULES: &[Rule] = &[
     // Limits of connections, time and number.
     rule(Cause::TooManyErrors, Certain).codes(&[421, 451, 550, 554]).words(
         "too many errors|too many syntax|too many bad commands|too many unrecognized|\
-             too many nonmail|too many protocol errors",
+         too many nonmail|too many protocol errors",
     ),
     rule(Cause::AccountLocked, Certain)
         .to(LOGIN)
         .words("account locked|account is locked|account has been locked|locked out|temporarily locked"),
     rule(Cause::TooManyLogins, Certain).words(
         "too many login|too many auth|too many failed login|login limit exceeded|\
-             too many unsuccessful",
+         too many unsuccessful",
     ),
     rule(Cause::TooManyConnections, Certain).words(
         "too many connections|too many concurrent|too many simultaneous|too many sessions|\
-             maximum number of connections|connection limit|concurrent connections|\
-             too many open connections|all server ports are busy",
+         maximum number of connections|connection limit|concurrent connections|\
+         too many open connections|all server ports are busy",
     ),
     rule(Cause::PutOff, Certain).codes(&[421, 450, 451, 452]).words(
         "unexpected volume|user complaints|temporarily deferred|reputation|untrusted ip|\
-             suspicious activity|unusual traffic",
+         suspicious activity|unusual traffic",
     ),
     // A large provider's server says that it is busy to those that it slows down, and names their addresses.
     rule(Cause::PutOff, Likely).to(POLICY).codes(&[421, 450, 451]).when(|case| {
@@ -52,15 +52,15 @@ pub(super) static RULES: &[Rule] = &[
     }),
     rule(Cause::TooFast, Certain).words(
         "rate limit|ratelimit|rate-limit|rate exceeded|receiving rate|receiving mail too quickly|\
-             receiving mail at a rate|unusual rate|too many messages|too many mails|too much mail|\
-             throttl|quota exceeded for sending|sending limit|sending quota|exceeded the rate|\
-             connection rate",
+         receiving mail at a rate|unusual rate|too many messages|too many mails|too much mail|\
+         throttl|quota exceeded for sending|sending limit|sending quota|exceeded the rate|\
+         connection rate",
     ),
     rule(Cause::AccountStopped, Certain).to(&[Mail, Rcpt, Data, EndOfData, Bdat]).words(
         "bad outbound sender|outbound spam|tenant has exceeded|account is suspended|\
-             account suspended|account has been suspended|sending is suspended|\
-             sending has been suspended|sending disabled|sending is disabled|for test purposes|\
-             your plan",
+         account suspended|account has been suspended|sending is suspended|\
+         sending has been suspended|sending disabled|sending is disabled|for test purposes|\
+         your plan",
     ),
     rule(Cause::AccountStopped, Likely)
         .to(&[Mail, Rcpt, Data, EndOfData, Bdat])
@@ -76,22 +76,22 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::TooFast, Likely).codes(&[421, 450, 451, 452, 550]).details(&[(7, 28)]),
     rule(Cause::Idle, Certain).codes(&[421]).words(
         "timeout exceeded|idle timeout|idle too long|command timeout|timed out|timeout waiting|\
-             timeout - closing|inactivity",
+         timeout - closing|inactivity",
     ),
     rule(Cause::Idle, Likely).codes(&[421]).details(&[(4, 2)]),
     rule(Cause::GoingDown, Certain).codes(&[421, 450, 451, 453]).words(
         "shutting down|server shutdown|going down|shutdown in progress|\
-             not accepting network messages|not accepting messages|maintenance",
+         not accepting network messages|not accepting messages|maintenance",
     ),
     rule(Cause::GoingDown, Likely).codes(&[421]).details(&[(3, 2)]),
     // Lines.
     rule(Cause::BareLf, Certain).words(
         "bare <lf>|bare lf|bare linefeed|bare line feed|bare newline|<cr><lf>.<cr><lf>|bare_lf|\
-             bare carriage",
+         bare carriage",
     ),
     rule(Cause::LineTooLong, Certain).codes(&[500, 501, 550, 552, 554]).words(
         "line too long|line is too long|lines too long|too long line|maximum line length|\
-             has lines too long",
+         has lines too long",
     ),
     // The end of a message.
     rule(Cause::Loop, Certain)
@@ -101,12 +101,12 @@ pub(super) static RULES: &[Rule] = &[
     // Lists answer so to resolvers that many share, and to who asks too often: it says nothing of the client.
     rule(Cause::ListNotAsked, Certain).to(POLICY).words(
         "open resolver|public resolver|public/open resolver|returnc|127.255.255.25|\
-             excessive number of queries|excessive queries",
+         excessive number of queries|excessive queries",
     ),
     rule(Cause::BlockListed, Certain).to(POLICY).words(
         "spamhaus|spamcop|dnsbl|barracudacentral|blocklist|block list|blacklist|black list|\
-             blocklisted|sorbs|uceprotect|is listed in|is listed at|is listed on|is listed by|\
-             currently listed|been listed|banned sending|blocked using|block-listed",
+         blocklisted|sorbs|uceprotect|is listed in|is listed at|is listed on|is listed by|\
+         currently listed|been listed|banned sending|blocked using|block-listed",
     ),
     rule(Cause::Reputation, Certain)
         .to(POLICY)
@@ -118,7 +118,7 @@ pub(super) static RULES: &[Rule] = &[
         .when(|case| has_word(&case.text, "rbl")),
     rule(Cause::NoReverseName, Certain).to(POLICY).words(
         "reverse dns|rdns|reverse hostname|ptr lookup|ptr record|reverse lookup|no ptr|\
-             ptr resource record|cannot find your hostname|cannot find your reverse|reverse dns lookup",
+         ptr resource record|cannot find your hostname|cannot find your reverse|reverse dns lookup",
     ),
     rule(Cause::NoReverseName, Likely).details(&[(7, 25)]),
     // The name in EHLO.
@@ -138,8 +138,8 @@ pub(super) static RULES: &[Rule] = &[
         .when(|case| ["blocked", "banned", "denied"].iter().any(|word| has_word(&case.text, word))),
     rule(Cause::ClientRefused, Certain).to(POLICY).words(
         "client host rejected: access denied|client host rejected|\
-             traffic not accepted from this ip|your ip is not allowed|host is not allowed|\
-             client host blocked|administratively prohibited|administratively denied",
+         traffic not accepted from this ip|your ip is not allowed|host is not allowed|\
+         client host blocked|administratively prohibited|administratively denied",
     ),
     // What the greeting refuses.
     rule(Cause::Busy, Likely).to(&[Greeting]).codes(&[420, 421, 450, 451]),

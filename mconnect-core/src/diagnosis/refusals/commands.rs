@@ -33,15 +33,15 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::StartTlsNeeded, Likely).to(ENVELOPE).details(&[(7, 10)]).when(|case| !case.exchange.is_tls),
     rule(Cause::SenderNotOwned, Certain).to(&[Mail, Rcpt, Data, EndOfData]).words(
         "not owned by|sendasdenied|send as this sender|not allowed to send as|\
-             sender address rejected: not owned|not authorized to send as|not permitted to send as|\
-             must match authenticated|does not match the authenticated|must match the authenticated",
+         sender address rejected: not owned|not authorized to send as|not permitted to send as|\
+         must match authenticated|does not match the authenticated|must match the authenticated",
     ),
     rule(Cause::SenderNotOwned, Likely)
         .to(&[Mail])
         .when(|case| case.exchange.granted.has(Auth) && case.text.contains("relay")),
     rule(Cause::SenderNotVerified, Certain).to(&[Mail, Rcpt, Data, EndOfData]).words(
         "email address is not verified|identities failed the check|does not match a verified|\
-             sender not verified|unverified sender",
+         sender not verified|unverified sender",
     ),
     rule(Cause::AuthNeededInTls, Certain)
         .to(&[Mail, Rcpt, Data])
@@ -79,16 +79,16 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::TokenRefused, Certain).to(LOGIN).when(|case| token::status(&case.exchange.challenge).is_some()),
     rule(Cause::AppPassword, Certain).to(LOGIN).words(
         "application-specific password|app password|app-specific password|invalidsecondfactor|\
-             authorization code|authorized code|app specific password|application password",
+         authorization code|authorized code|app specific password|application password",
     ),
     rule(Cause::LoginsDisabled, Certain).to(LOGIN).words(
         "smtpclientauthentication is disabled|basic authentication is disabled|\
-             basic auth is disabled|smtp auth is disabled",
+         basic auth is disabled|smtp auth is disabled",
     ),
     rule(Cause::LoginsDisabled, Certain).to(LOGIN).details(&[(7, 139)]).words("disabled"),
     rule(Cause::AccountLocked, Certain).to(LOGIN).words(
         "account is locked|account locked|account is disabled|account disabled|account has been|\
-             account suspended|account is suspended|locked out|user disabled|is not active|deactivated",
+         account suspended|account is suspended|locked out|user disabled|is not active|deactivated",
     ),
     rule(Cause::AccountLocked, Certain).to(LOGIN).details(&[(7, 13)]),
     rule(Cause::AccountLocked, Likely).to(LOGIN).codes(&[525]),
@@ -97,7 +97,7 @@ pub(super) static RULES: &[Rule] = &[
     // What SASL's own library says where it is set up wrongly.
     rule(Cause::LoginServiceDown, Certain).to(LOGIN).words(
         "no mechanism available|no worthy mechs|generic failure|bad protocol|internal error|\
-             cannot connect to|unable to open|connection lost",
+         cannot connect to|unable to open|connection lost",
     ),
     rule(Cause::LoginServiceDown, Certain).to(LOGIN).codes(&[421, 432, 435, 450, 451, 454]),
     rule(Cause::AuthNotOffered, Likely).to(&[Auth]).codes(&[500, 502, 503, 504, 538]).when(|case| {
@@ -147,7 +147,7 @@ pub(super) static RULES: &[Rule] = &[
         .when(|case| case.param_not_offered().is_some()),
     rule(Cause::NoDomain, Certain).to(ENVELOPE).words(
         "fully-qualified address|fully qualified address|domain name required|\
-             address must contain a domain|missing domain|unqualified address",
+         address must contain a domain|missing domain|unqualified address",
     ),
     rule(Cause::AddressSyntax, Certain).to(ENVELOPE).codes(&[501, 553]).details(&[(1, 3), (1, 7)]),
 ];
@@ -163,8 +163,8 @@ fn wants_login(case: &Case<'_>) -> bool {
 }
 
 const WANTS_LOGIN: &str = "authentication required|authentication is required|authentication needed|must authenticate|\
-     requires authentication|not logged in|log in first|login first|please authenticate|auth required|\
-     smtp auth|not authenticated|unauthenticated senders|client was not authenticated|\
-     without authentication|authenticate first|must be authenticated|authorization required";
+ requires authentication|not logged in|log in first|login first|please authenticate|auth required|\
+ smtp auth|not authenticated|unauthenticated senders|client was not authenticated|\
+ without authentication|authenticate first|must be authenticated|authorization required";
 /// The commands that EHLO comes before.
 const BEHIND_HELLO: &[Request] = &[Mail, Rcpt, Data, Bdat, Auth, StartTls];

@@ -26,7 +26,7 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::QueueFails, Certain).codes(&[421, 451, 452]).words("queue file write error|cannot write queue"),
     rule(Cause::BehindDown, Certain).codes(&[421, 450, 451, 454]).words(
         "failed to connect|could not connect|cannot connect|unable to connect|connection refused|\
-             lost connection with",
+         lost connection with",
     ),
     rule(Cause::LookupFails, Certain)
         .codes(&[421, 450, 451, 454, 550, 554])
@@ -67,16 +67,16 @@ pub(super) static RULES: &[Rule] = &[
     }),
     rule(Cause::TooLarge, Certain).to(&[Mail, Data, EndOfData, Bdat]).codes(&[523, 550, 552, 554]).words(
         "message size exceeds|too large|too big|exceeds fixed limit|exceeds maximum|\
-             maximum message size|exceeded maximum|size limit",
+         maximum message size|exceeded maximum|size limit",
     ),
     rule(Cause::Overloaded, Certain).codes(&[421, 431, 450, 451, 452]).words(
         "system resources|insufficient resources|out of memory|cannot allocate memory|overloaded|\
-             load average|load too high",
+         load average|load too high",
     ),
     rule(Cause::ServerFull, Certain).details(&[(3, 1)]).codes(&[421, 431, 450, 451, 452, 552]),
     rule(Cause::ServerFull, Certain).codes(&[421, 451, 452]).words(
         "insufficient system storage|insufficient storage|no space left|disk full|not enough space|\
-             insufficient disk",
+         insufficient disk",
     ),
     // Whom mail is for.
     rule(Cause::RelayDenied, Certain).to(&[Mail, Rcpt, Data]).when(|case| says_relay(case) && case.could_log_in()),
@@ -98,16 +98,16 @@ pub(super) static RULES: &[Rule] = &[
         .words("verification in progress|recipient callout|unverified address"),
     rule(Cause::SenderDomain, Certain).to(ENVELOPE).words(
         "sender address rejected: domain not found|domain of sender address|\
-             sender domain does not exist|sender domain must|sender domain not found|sender's domain",
+         sender domain does not exist|sender domain must|sender domain not found|sender's domain",
     ),
     rule(Cause::SenderDomain, Certain).to(ENVELOPE).details(&[(1, 8), (7, 27)]),
     rule(Cause::NoSuchMailbox, Certain).to(&[Rcpt, EndOfData, Data]).codes(&[450, 550, 551, 553, 554]).words(
         "user unknown|unknown user|no such user|no such mailbox|no such recipient|no such address|\
-             mailbox not found|mailbox does not exist|user does not exist|recipient not found|\
-             recipientnotfound|unknown recipient|recipient unknown|doesn't exist|does not exist here|\
-             unknown in virtual|unknown in relay recipient|unknown in local recipient|\
-             invalid recipient|address does not exist|no mailbox here|this user doesn't have|\
-             user not found|unrouteable address|not a valid mailbox|not listed in",
+         mailbox not found|mailbox does not exist|user does not exist|recipient not found|\
+         recipientnotfound|unknown recipient|recipient unknown|doesn't exist|does not exist here|\
+         unknown in virtual|unknown in relay recipient|unknown in local recipient|\
+         invalid recipient|address does not exist|no mailbox here|this user doesn't have|\
+         user not found|unrouteable address|not a valid mailbox|not listed in",
     ),
     rule(Cause::NoSuchMailbox, Certain).to(&[Rcpt, EndOfData]).codes(&[550, 551, 553]).details(&[(1, 1)]),
     rule(Cause::NoSuchMailbox, Likely).to(&[Rcpt]).codes(&[550]).details(&[(4, 1)]).words("access denied"),
@@ -122,8 +122,8 @@ pub(super) static RULES: &[Rule] = &[
     // The message.
     rule(Cause::BadHeader, Certain).to(MESSAGE).words(
         "from header|headers fail|header syntax|message-id header|message-id is missing|\
-             missing a valid|missing header|missing date|rfc 5322|rfc5322|rfc 2822|header is missing|\
-             header missing|duplicate header|multiple addresses in from",
+         missing a valid|missing header|missing date|rfc 5322|rfc5322|rfc 2822|header is missing|\
+         header missing|duplicate header|multiple addresses in from",
     ),
     rule(Cause::Utf8NotTaken, Certain).details(&[(6, 7), (6, 8), (6, 9)]),
     rule(Cause::ContentRefused, Certain).to(MESSAGE).codes(&[550, 552, 554]).when(|case| {

@@ -16,6 +16,7 @@ use crate::dialogue::matched::Matched;
 use crate::dialogue::{Directive, Mark, Side, Step, Wanted};
 use crate::error::Error;
 use crate::protocol::{Phase, Reply, ReplyLine, Visible};
+use crate::session::Session;
 
 impl Game<'_, '_> {
     /// Expects a reply, one of several, one that may come, or any number of them: what these steps say, that are its
@@ -121,7 +122,7 @@ impl Game<'_, '_> {
                     });
                 }
                 Ok(None) => {
-                    if let Some(error) = self.session.as_ref().and_then(crate::session::Session::other_protocol) {
+                    if let Some(error) = self.session.as_ref().and_then(Session::other_protocol) {
                         return Err(StepResult::broken(error));
                     }
                 }
