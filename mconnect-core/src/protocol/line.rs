@@ -193,8 +193,10 @@ impl LineBuffer {
         Self { bytes: Vec::new(), start: 0, end: 0, searched: 0, limit: limit.max(8), piece_of: None }
     }
 
-    /// Returns room for received bytes, never empty; [`filled`](Self::filled) says how many were put there.
+    /// Returns room for received bytes, never empty; [`filled`](Self::filled) says how many were put there. Where that was
+    /// all of the room, there is more of it the next time.
     pub fn space(&mut self) -> &mut [u8] {
+        let was_filled = self.end == self.bytes.len();
         if self.start == self.end {
             (self.start, self.end, self.searched) = (0, 0, 0);
         }
@@ -205,9 +207,9 @@ impl LineBuffer {
             self.searched -= self.start;
             self.start = 0;
         }
-        if self.bytes.len() - self.end < LEAST_ROOM {
-            let size =
-                (self.bytes.len() * 2).clamp(2 * LEAST_ROOM, MOST_ROOM).max(self.end + self.end / 4 + LEAST_ROOM);
+        let room = self.bytes.len() - self.end;
+        if room < LEAST_ROOM || was_filled && room < MOST_ROOM {
+            let size = (self.bytes.len() * 2).clamp(LEAST_ROOM, MOST_ROOM).max(self.end + self.end / 4 + LEAST_ROOM);
             self.bytes.resize(size, 0);
         }
         &mut self.bytes[self.end..]
@@ -226,6 +228,13 @@ impl LineBuffer {
             space[..count].copy_from_slice(&bytes[..count]);
             self.filled(count);
             bytes = &bytes[count..];
+        }
+    }
+
+    /// Frees the room, unless something is in it: for a wait that may be long.
+    pub(crate) fn release(&mut self) {
+        if self.start == self.end {
+            (self.bytes, self.start, self.end, self.searched) = (Vec::new(), 0, 0, 0);
         }
     }
 
@@ -282,7 +291,7 @@ impl LineBuffer {
 }
 
 /// There is at least this much room for a read, in octets.
-const LEAST_ROOM: usize = 2048;
+const LEAST_ROOM: usize = 512;
 /// The room doubles up to this size, and beyond it grows only as what is held needs.
 const MOST_ROOM: usize = 64 * 1024;
 

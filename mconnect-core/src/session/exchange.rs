@@ -1,7 +1,9 @@
 //! Commands and their replies, one at a time, in groups, and around a message. Written once, for sessions that block and
 //! for those that are awaited.
 
+use std::future::Future;
 use std::io::{self, Read};
+use std::pin::Pin;
 use std::time::Duration;
 
 use super::Session;
@@ -167,7 +169,9 @@ impl Session {
         if let Some(last_word) = self.unasked(drive).await? {
             return Ok(last_word);
         }
-        match self.send_by(drive, &line).await.1 {
+        let (_, sent) = self.send_by(drive, &line).await;
+        drop(line);
+        match sent {
             Ok(()) => self.expected_reply(drive).await,
             Err(error) => self.last_words(drive, error).await,
         }
@@ -246,12 +250,14 @@ impl Session {
             }
             if out.len() as u64 >= BLOCK {
                 self.shared().begin_message();
-                if let Err(error) = self.send_by(drive, &out).await.1 {
+                let (_, sent) = self.send_by(drive, &out).await;
+                if let Err(error) = sent {
                     return self.last_words(drive, error).await.map(|reply| MessageReply::Sent(vec![reply]));
                 }
                 out.clear();
             }
         }
+        drop(input);
         encoder.finish(&mut out);
         // The server may have refused the message before its end; it reads on up to the lone dot all the same.
         let early = self.reader.read_arrived(drive).await?.map(|reply| self.in_step(reply)).transpose()?;
@@ -259,7 +265,10 @@ impl Session {
         if replies.iter().any(|reply| reply.meaning() == Meaning::Closing) {
             return Ok(MessageReply::Sent(replies));
         }
-        if let Err(error) = self.send_by(drive, &out).await.1 {
+        let (_, sent) = self.send_by(drive, &out).await;
+        // A server may take its time over a message, and whoever waits for it needs nothing of that any more.
+        drop(out);
+        if let Err(error) = sent {
             return self.last_words(drive, error).await.map(|reply| MessageReply::Sent(vec![reply]));
         }
         while replies.is_empty() || self.outstanding() > 0 {
@@ -308,18 +317,21 @@ impl Session {
     }
 
     /// After a failed write: the reply that tells why, if the server sent one before it closed.
-    async fn last_words(&mut self, drive: &impl Drive, error: Error) -> Result<Reply, Error> {
-        if matches!(error, Error::Io { .. } | Error::Timeout { .. }) {
-            let grace = self.shared().within(self.shared().timeouts.closing);
-            while let Ok(reply) = self.reader.read_reply_by(drive, Some(grace)).await {
-                // What could not be sent whole cannot have been granted.
-                let is_refusal = matches!(reply.code().severity(), Severity::Transient | Severity::Permanent);
-                if is_refusal || reply.code() == Code::CLOSING {
-                    return Ok(reply);
+    fn last_words<D: Drive>(&mut self, drive: &D, error: Error) -> Pin<Box<impl Future<Output = Result<Reply, Error>>>> {
+        // Apart, because it is rare: no future that a session waits in has room for it.
+        Box::pin(async move {
+            if matches!(error, Error::Io { .. } | Error::Timeout { .. }) {
+                let grace = self.shared().within(self.shared().timeouts.closing);
+                while let Ok(reply) = self.reader.read_reply_by(drive, Some(grace)).await {
+                    // What could not be sent whole cannot have been granted.
+                    let is_refusal = matches!(reply.code().severity(), Severity::Transient | Severity::Permanent);
+                    if is_refusal || reply.code() == Code::CLOSING {
+                        return Ok(reply);
+                    }
                 }
             }
-        }
-        Err(error)
+            Err(error)
+        })
     }
 
     /// Reads the reply to what was sent, which must not be one to something else.

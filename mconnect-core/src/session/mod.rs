@@ -265,7 +265,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`command`](Self::command).
-    pub fn quit(self) -> Result<Reply, Error> {
+    pub fn quit(mut self) -> Result<Reply, Error> {
         ready(self.quit_by(&Blocking))
     }
 
@@ -287,7 +287,7 @@ impl Session {
     ///
     /// # Errors
     /// Of the replies that are due: as [`read_reply`](Self::read_reply). The connection is closed all the same.
-    pub fn close(self) -> Result<Vec<Reply>, Error> {
+    pub fn close(mut self) -> Result<Vec<Reply>, Error> {
         ready(self.close_by(&Blocking))
     }
 
@@ -464,13 +464,13 @@ impl Session {
         self.writer.send_by(drive, bytes, Some(&mut self.reader)).await
     }
 
-    async fn quit_by(mut self, drive: &impl Drive) -> Result<Reply, Error> {
+    async fn quit_by(&mut self, drive: &impl Drive) -> Result<Reply, Error> {
         let reply = self.command_by(drive, b"QUIT").await?;
         self.close_by(drive).await?;
         Ok(reply)
     }
 
-    async fn close_by(mut self, drive: &impl Drive) -> Result<Vec<Reply>, Error> {
+    async fn close_by(&mut self, drive: &impl Drive) -> Result<Vec<Reply>, Error> {
         let mut replies = Vec::new();
         while self.outstanding() > 0 && self.phase() != Phase::Closed {
             replies.push(self.read_reply_by(drive).await?);

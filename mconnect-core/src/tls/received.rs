@@ -26,7 +26,8 @@ impl Received {
         let room = if was_full { (2 * self.count).min(MOST) } else { self.bytes.len().max(LEAST) };
         self.bytes.resize(room, 0);
         (self.start, self.end, self.count) = (0, 0, 0);
-        let count = stream.read(&mut self.bytes)?;
+        // The wait for more may be long.
+        let count = stream.read(&mut self.bytes).inspect_err(|_| self.bytes = Vec::new())?;
         self.count = count;
         if self.plain.is_empty() {
             self.end = self.records.follow(&self.bytes[..count]);

@@ -72,7 +72,8 @@ use crate::protocol::{Reply, ReplyLine};
 /// Whatever waits panics outside of a runtime with its drivers for I/O and time
 /// ([`enable_all`](https://docs.rs/tokio/1/tokio/runtime/struct.Builder.html#method.enable_all)).
 pub struct AsyncSession {
-    pub(crate) session: Session,
+    /// Apart from what is moved about: the futures that take a session, and whoever keeps one in theirs, stay small.
+    pub(crate) session: Box<Session>,
     pub(crate) socket: Arc<AsyncStream>,
 }
 
@@ -80,7 +81,7 @@ impl AsyncSession {
     pub(crate) fn new(stream: Arc<AsyncStream>, peer: Peer, settings: Settings, closer: Closer) -> Self {
         let local = stream.local_address();
         let session = Session::new(Arc::<AsyncStream>::clone(&stream), peer, local, settings, closer);
-        Self { session, socket: stream }
+        Self { session: Box::new(session), socket: stream }
     }
 
     /// Reads the greeting, as [`Session::greeting`] does.
@@ -181,7 +182,7 @@ impl AsyncSession {
     ///
     /// # Errors
     /// As [`Session::quit`].
-    pub async fn quit(self) -> Result<Reply, Error> {
+    pub async fn quit(mut self) -> Result<Reply, Error> {
         self.session.quit_by(&*self.socket).await
     }
 
@@ -189,7 +190,7 @@ impl AsyncSession {
     ///
     /// # Errors
     /// As [`Session::close`].
-    pub async fn close(self) -> Result<Vec<Reply>, Error> {
+    pub async fn close(mut self) -> Result<Vec<Reply>, Error> {
         self.session.close_by(&*self.socket).await
     }
 
@@ -251,4 +252,4 @@ impl fmt::Debug for AsyncSession {
 }
 
 /// How much of a message is read at first, in octets.
-const PIECE: usize = 4 * 1024;
+const PIECE: usize = 1024;
