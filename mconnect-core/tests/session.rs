@@ -466,14 +466,14 @@ fn a_command_is_not_sent_into_a_body() {
 
 #[test]
 fn an_observer_sees_everything_but_secrets() {
-    let server = Server::play(
-        "S: 220 hi\nC: AUTH PLAIN AGEAYg==\nS: 334 more\nC: c2VjcmV0\nS: 235 ok\nC: DATA\nS: 354 go\nC: *body*\nS: 250 ok\nC: QUIT\nS: 221 bye",
-    )
-    .unwrap();
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let notes = Arc::clone(&seen);
-    let mut session = connect(&server)
-        .observer(observer_fn(move |_, event| {
+    for driver in DRIVERS {
+        let server = Server::play(
+            "S: 220 hi\nC: AUTH PLAIN AGEAYg==\nS: 334 more\nC: c2VjcmV0\nS: 235 ok\nC: DATA\nS: 354 go\nC: *body*\nS: 250 ok\nC: QUIT\nS: 221 bye",
+        )
+        .unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let notes = Arc::clone(&seen);
+        let connect = connect(&server).observer(observer_fn(move |_, event| {
             let note = match event {
                 Event::Connecting { .. } => "connecting".to_owned(),
                 Event::Connected { .. } => "connected".to_owned(),
@@ -489,22 +489,22 @@ fn an_observer_sees_everything_but_secrets() {
                 other => format!("{other:?}"),
             };
             notes.lock().unwrap().push(note);
-        }))
-        .open()
-        .unwrap();
-    session.read_reply().unwrap();
-    session.command("AUTH PLAIN AGEAYg==").unwrap();
-    session.command("c2VjcmV0").unwrap();
-    session.message(&b"hi\n"[..]).unwrap().require(250).unwrap();
-    session.quit().unwrap();
-    server.join().unwrap();
-    let seen = seen.lock().unwrap().join("\n");
-    let expected = "connecting\nconnected\nS 220 hi\n220 to connecting, 0 due\n= command\nC AUTH PLAIN \n= AUTH\n\
-         C [10 hidden]\nS 334 more\n334 to AUTH, 0 due\nC [10 hidden]\nS 235 ok\n235 to the answer in AUTH, 0 due\n= command\n\
-         C DATA\\r\\n\n= DATA\nS 354 go\n354 to DATA, 0 due\nC hi\\r\\n.\\r\\n\n= command\n\
-         S 250 ok\n250 to the end of data, 0 due\nC QUIT\\r\\n\nS 221 bye\n221 to QUIT, 0 due\nhalf-closed\nended\n= closed";
-    let alike = |text: &str| text.replace("C [10 hidden]\n= AUTH", "= AUTH\nC [10 hidden]");
-    assert_eq!(alike(&seen), alike(expected));
+        }));
+        let mut session = driver.open(&connect).unwrap();
+        session.read_reply().unwrap();
+        session.command("AUTH PLAIN AGEAYg==").unwrap();
+        session.command("c2VjcmV0").unwrap();
+        session.message(&b"hi\n"[..]).unwrap().require(250).unwrap();
+        session.quit().unwrap();
+        server.join().unwrap();
+        let seen = seen.lock().unwrap().join("\n");
+        let expected = "connecting\nconnected\nS 220 hi\n220 to connecting, 0 due\n= command\nC AUTH PLAIN \n= AUTH\n\
+             C [10 hidden]\nS 334 more\n334 to AUTH, 0 due\nC [10 hidden]\nS 235 ok\n235 to the answer in AUTH, 0 due\n= command\n\
+             C DATA\\r\\n\n= DATA\nS 354 go\n354 to DATA, 0 due\nC hi\\r\\n.\\r\\n\n= command\n\
+             S 250 ok\n250 to the end of data, 0 due\nC QUIT\\r\\n\nS 221 bye\n221 to QUIT, 0 due\nhalf-closed\nended\n= closed";
+        let alike = |text: &str| text.replace("C [10 hidden]\n= AUTH", "= AUTH\nC [10 hidden]");
+        assert_eq!(alike(&seen), alike(expected));
+    }
 }
 
 #[test]

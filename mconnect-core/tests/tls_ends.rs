@@ -4,14 +4,20 @@
 mod driven;
 
 use std::error::Error as _;
-use std::io::{Read, Write};
+use std::future::{Future, poll_fn};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::pin::Pin;
+use std::sync::mpsc::channel;
+use std::task::Poll;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use driven::{DRIVERS, Driven, Driver};
 use mconnect_core::server::{Identity, Setup};
 use mconnect_core::tls::{Config, rustls};
-use mconnect_core::{Connect, Error};
+use mconnect_core::{AsyncSession, Connect, Error, Timeouts};
+use tokio::runtime::Builder;
 
 /// A session after the greeting, inside TLS from the first byte on.
 fn inside_tls(driver: Driver, port: u16) -> Driven {
@@ -49,6 +55,62 @@ fn an_end_without_close_notify_is_told_after_everything_that_came() {
         let mut session = inside_tls(driver, server.port());
         session.command("QUIT").unwrap().require(221).unwrap();
         assert!(session.read_line().unwrap().is_none());
+    }
+}
+
+/// Polls a future so often, and says whether it waits still.
+async fn waits(mut work: Pin<&mut dyn Future<Output = ()>>, times: usize) -> bool {
+    for _ in 0..times {
+        if poll_fn(|context| Poll::Ready(work.as_mut().poll(context).is_ready())).await {
+            return false;
+        }
+        tokio::task::yield_now().await;
+    }
+    true
+}
+
+#[test]
+fn a_future_dropped_while_a_record_is_on_its_way_leaves_a_session_that_says_so_and_never_sends_the_rest() {
+    let identity = Identity::self_signed(["127.0.0.1"]);
+    type Send = for<'a> fn(&'a mut AsyncSession) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
+    let cases: [(&str, Send); 3] = [
+        ("send", |session| Box::pin(async { drop(session.send(&vec![b'x'; 32 << 20]).await) })),
+        ("a group", |session| Box::pin(async { drop(session.pipeline_anyway([vec![b'x'; 32 << 20]]).await) })),
+        ("a message", |session| Box::pin(async { drop(session.message(&vec![b'x'; 32 << 20][..]).await) })),
+    ];
+    for (what, send) in cases {
+        let (config, (here, gone)) = (identity.config(), channel::<()>());
+        let (port, thread) = peer(move |mut stream| {
+            let mut connection = rustls::ServerConnection::new(config).unwrap();
+            let mut tls = rustls::Stream::new(&mut connection, &mut stream);
+            tls.write_all(b"220 hi\r\n").unwrap();
+            let mut came = Vec::new();
+            if what == "a message" {
+                tls.read_exact(&mut [0; 6]).unwrap();
+                tls.write_all(b"354 go\r\n").unwrap();
+            }
+            let _ = gone.recv();
+            (tls.read_to_end(&mut came).map_err(|error| error.kind()), came)
+        });
+        Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+            let timeouts = Timeouts::default().closing(Duration::from_millis(200));
+            let session = Connect::new("127.0.0.1", port).timeouts(timeouts).open_async().await.unwrap();
+            let (mut session, _) = session.upgrade(&Config::new().insecure()).await.unwrap();
+            session.greeting().await.unwrap();
+            if what == "a message" {
+                session.command("DATA").await.unwrap().require(354).unwrap();
+            }
+            assert!(waits(send(&mut session).as_mut(), 100).await, "{what}: the server reads nothing");
+            let is_unfinished = |error| matches!(error, Error::Unfinished { .. });
+            assert!(is_unfinished(session.command("NOOP").await.unwrap_err()), "{what}");
+            assert!(is_unfinished(session.send(b"\r\n.\r\n").await.unwrap_err()), "{what}");
+            assert!(is_unfinished(session.message(&b"hi\n"[..]).await.unwrap_err()), "{what}");
+            drop(here);
+            drop(session.close().await);
+        });
+        let (end, came) = thread.join().unwrap();
+        assert_eq!(end, Err(io::ErrorKind::UnexpectedEof), "{what}: the end came without TLS's farewell");
+        assert!(came.len() < 32 << 20 && came.iter().all(|byte| *byte == b'x'), "{what}: {} octets", came.len());
     }
 }
 

@@ -317,7 +317,11 @@ impl Session {
     }
 
     /// After a failed write: the reply that tells why, if the server sent one before it closed.
-    fn last_words<D: Drive>(&mut self, drive: &D, error: Error) -> Pin<Box<impl Future<Output = Result<Reply, Error>>>> {
+    fn last_words<D: Drive>(
+        &mut self,
+        drive: &D,
+        error: Error,
+    ) -> Pin<Box<impl Future<Output = Result<Reply, Error>>>> {
         // Apart, because it is rare: no future that a session waits in has room for it.
         Box::pin(async move {
             if matches!(error, Error::Io { .. } | Error::Timeout { .. }) {
