@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::Session;
 use super::drive::{Blocking, Drive, ready};
 use super::writer::Wiped;
-use crate::error::{Action, Error};
+use crate::error::{Action, Awaited, Error};
 use crate::protocol::{BodyEncoder, Code, Meaning, Phase, Reply, Severity, Unexpected, wipe};
 
 /// What came of a message: whether it was sent at all, and the replies.
@@ -304,7 +304,7 @@ impl Session {
                 Err(error) => {
                     let command = self.shared().command_of(group, &secrets, replies.len() - answered);
                     result = result.and(Err(match command {
-                        Some(command) => error.awaiting(command),
+                        Some(command) => error.awaiting(Awaited::shown(command)),
                         None => error,
                     }));
                     break;
