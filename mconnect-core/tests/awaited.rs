@@ -426,6 +426,21 @@ fn a_closer_ends_what_is_awaited_be_it_connecting_or_a_reply() {
 }
 
 #[test]
+fn a_session_and_its_futures_are_small() {
+    let server = Server::start().unwrap();
+    run(async {
+        let connect = Connect::new("127.0.0.1", server.port());
+        assert!(size_of::<AsyncSession>() <= 16);
+        assert!(size_of_val(&connect.open_async()) <= 1200);
+        let mut session = connect.open_async().await.unwrap();
+        assert!(size_of_val(&session.read_reply()) <= 1000);
+        assert!(size_of_val(&session.command("NOOP")) <= 1300);
+        assert!(size_of_val(&session.message(&b""[..])) <= 1600);
+        assert!(size_of_val(&session.quit()) <= 1300);
+    });
+}
+
+#[test]
 fn a_unix_socket_of_tokios_is_a_stream_too() {
     run(async {
         let (ours, theirs) = UnixStream::pair().unwrap();

@@ -114,6 +114,44 @@ fn a_future_dropped_while_a_record_is_on_its_way_leaves_a_session_that_says_so_a
     }
 }
 
+#[test]
+fn a_handshake_dropped_on_its_way_ends_the_connection_and_nothing_follows_in_the_clear() {
+    type Start = fn(AsyncSession) -> Pin<Box<dyn Future<Output = ()>>>;
+    let cases: [(&str, Start); 2] = [
+        ("STARTTLS", |session| Box::pin(async { drop(session.starttls(&Config::new().insecure()).await) })),
+        ("", |session| Box::pin(async { drop(session.upgrade(&Config::new().insecure()).await) })),
+    ];
+    for (command, start) in cases {
+        let (is_there, all_read) = channel();
+        let (port, thread) = peer(move |mut stream| {
+            if !command.is_empty() {
+                stream.write_all(b"220 hi\r\n").unwrap();
+                stream.read_exact(&mut [0; 10]).unwrap();
+                stream.write_all(b"220 go\r\n").unwrap();
+            }
+            // The ClientHello, to which nothing is said.
+            let mut hello = [0; 5];
+            stream.read_exact(&mut hello).unwrap();
+            let mut rest = vec![0; usize::from(u16::from_be_bytes([hello[3], hello[4]]))];
+            stream.read_exact(&mut rest).unwrap();
+            is_there.send(()).unwrap();
+            let mut after = Vec::new();
+            stream.read_to_end(&mut after).map(|_| after)
+        });
+        Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+            let mut session = Connect::new("127.0.0.1", port).open_async().await.unwrap();
+            if !command.is_empty() {
+                session.greeting().await.unwrap();
+            }
+            let mut starting = start(session);
+            while all_read.try_recv().is_err() {
+                assert!(waits(starting.as_mut(), 1).await, "the server does not shake hands");
+            }
+        });
+        assert!(thread.join().unwrap().unwrap().is_empty(), "{command}");
+    }
+}
+
 /// Exim does so at the end of what it receives.
 #[test]
 fn a_goodbye_in_plain_text_after_the_other_side_has_ended_is_an_end_without_close_notify() {

@@ -397,6 +397,29 @@ mod tests {
     }
 
     #[test]
+    fn the_room_grows_while_it_is_filled_and_is_freed_when_nothing_is_in_it() {
+        let mut buffer = LineBuffer::new(1000);
+        let sizes: Vec<usize> = (0..9)
+            .map(|_| {
+                let space = buffer.space();
+                space.fill(b'\n');
+                let count = space.len();
+                buffer.filled(count);
+                while buffer.next_line().is_some() {}
+                count
+            })
+            .collect();
+        assert_eq!(sizes, [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 65536]);
+        buffer.extend(b"250");
+        buffer.release();
+        assert_eq!(buffer.buffered(), b"250");
+        buffer.extend(b" ok\r\n");
+        assert_eq!(buffer.next_line().unwrap().raw(), b"250 ok\r\n");
+        buffer.release();
+        assert_eq!((buffer.bytes.capacity(), buffer.space().len()), (0, LEAST_ROOM));
+    }
+
+    #[test]
     fn the_buffer_does_not_grow_with_what_passes_through_it() {
         let mut buffer = LineBuffer::new(1000);
         for _ in 0..10_000 {

@@ -129,6 +129,15 @@ mod tests {
         let little = crate::stream::Pair::new(io::repeat(20).take(4000), io::sink());
         assert_eq!((received.fill(&little).unwrap(), received.fill(&little).unwrap()), (4000, 0));
         assert_eq!(received.bytes.len(), 4096);
+        // Nothing is there yet: a wait begins.
+        struct Silent;
+        impl Read for Silent {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+        }
+        assert!(received.fill(&crate::stream::Pair::new(Silent, io::sink())).is_err());
+        assert_eq!((received.bytes.capacity(), received.rest()), (0, &b""[..]));
     }
 
     #[test]
