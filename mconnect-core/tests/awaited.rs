@@ -123,12 +123,12 @@ fn a_future_dropped_in_the_middle_of_a_send_leaves_a_session_that_says_so_at_eve
 /// What is done with a session, as one future.
 type Act = for<'a> fn(&'a mut AsyncSession) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
 
+/// What a server says, and what it reads then.
+type Steps = &'static [(&'static str, &'static str)];
+
 /// A server that says each of these and reads what belongs to it, and then tells that it has; when it is told to, it says
 /// the rest, and returns what it has read up to the end.
-fn pausing(
-    steps: &'static [(&'static str, &'static str)],
-    then: &'static str,
-) -> (u16, Arc<AtomicBool>, Sender<()>, JoinHandle<String>) {
+fn pausing(steps: Steps, then: &'static str) -> (u16, Arc<AtomicBool>, Sender<()>, JoinHandle<String>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let (is_there, (here, gone)) = (Arc::new(AtomicBool::new(false)), channel());
@@ -165,8 +165,9 @@ async fn poll_until(mut work: Pin<&mut dyn Future<Output = ()>>, is_there: &Atom
 
 #[test]
 fn wherever_a_future_that_awaits_replies_is_dropped_these_are_due_and_nothing_goes_out_before_they_are_read() {
+    type Case = (&'static str, Steps, Act, usize, &'static str);
     #[rustfmt::skip]
-    let cases: &[(&str, &'static [(&str, &str)], Act, usize, &str)] = &[
+    let cases: &[Case] = &[
         ("a greeting", &[],
             |session| Box::pin(async { drop(session.greeting().await) }), 1, "220 hi\r\n"),
         ("half a greeting", &[("220-h", "")],
@@ -257,7 +258,7 @@ fn flood() -> Vec<u8> {
 #[test]
 fn a_future_that_has_the_session_takes_it_along_when_it_is_dropped() {
     type End = fn(AsyncSession) -> Pin<Box<dyn Future<Output = ()>>>;
-    let cases: [(&str, &'static [(&str, &str)], End); 2] = [
+    let cases: [(&str, Steps, End); 2] = [
         ("quit", &[("220 hi\r\n", "QUIT\r\n")], |session| Box::pin(async { drop(session.quit().await) })),
         ("close", &[("220 hi\r\n", "")], |session| Box::pin(async { drop(session.close().await) })),
     ];
