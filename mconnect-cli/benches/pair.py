@@ -90,4 +90,5 @@ def main():
     print(f"\n{rounds} interleaved rounds; ratio: the median of the rounds' ratios.")
 
 
-main()
+if __name__ == "__main__":
+    main()

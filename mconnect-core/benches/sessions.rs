@@ -1,18 +1,14 @@
 //! Many sessions in one process, as Postfix's smtp-source has them in one loop: `sessions HOST:PORT SESSIONS AT_ONCE
-//! [threads|tokio] [tls]`. A session greets, sends a small message and quits, waiting for every reply. As many as are to be
-//! open at once are, before the first goes on after its greeting. `sessions serve` is a server with TLS, and prints its port.
+//! [threads|tokio] [tls]`. A session greets, sends a small message and quits, waiting for every reply.
 
 use std::env;
 use std::error::Error;
-use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::rc::Rc;
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use mconnect_core::server::{Identity, Setup};
 use mconnect_core::tls::Config;
 use mconnect_core::{Connect, Timeouts};
 use tokio::task::LocalSet;
@@ -31,10 +27,8 @@ struct Plan {
 
 fn main() -> Outcome<()> {
     let args: Vec<String> = env::args().skip(1).collect();
-    let (server, sessions, at_once, more) = match args.as_slice() {
-        [serve] if serve == "serve" => return serve_tls(),
-        [server, sessions, at_once, more @ ..] => (server, sessions, at_once, more),
-        _ => return Err("usage: sessions HOST:PORT SESSIONS AT_ONCE [threads|tokio] [tls] | sessions serve".into()),
+    let [server, sessions, at_once, more @ ..] = args.as_slice() else {
+        return Err("usage: sessions HOST:PORT SESSIONS AT_ONCE [threads|tokio] [tls]".into());
     };
     let server: SocketAddr = server.to_socket_addrs()?.next().ok_or("the host has no address")?;
     let timeouts = Timeouts::default().replies(PATIENCE).connect(PATIENCE).attempt(PATIENCE);
@@ -46,10 +40,8 @@ fn main() -> Outcome<()> {
         at_once: at_once.parse()?,
         begun: AtomicUsize::new(0),
     };
-    let idle = peak_memory()?;
     if has("tokio") { in_one_thread(&Rc::new(plan)) } else { in_threads(&plan) }?;
-    let each = (peak_memory()? - idle) / at_once.parse::<f64>()?;
-    println!("{sessions} sessions delivered, {at_once} at once, {each:.1} KiB of memory for each of these");
+    println!("{sessions} sessions delivered");
     Ok(())
 }
 
@@ -60,19 +52,12 @@ impl Plan {
 }
 
 fn in_threads(plan: &Plan) -> Outcome<()> {
-    let all_here = Barrier::new(plan.at_once);
     thread::scope(|scope| -> Outcome<()> {
         let mut workers = Vec::new();
         for _ in 0..plan.at_once {
             let work = || {
-                let mut is_first = true;
                 while plan.is_one_more() {
-                    let wait_for_all = || {
-                        if std::mem::take(&mut is_first) {
-                            all_here.wait();
-                        }
-                    };
-                    deliver(plan, wait_for_all)?;
+                    deliver(plan)?;
                 }
                 Ok(())
             };
@@ -83,14 +68,13 @@ fn in_threads(plan: &Plan) -> Outcome<()> {
     })
 }
 
-fn deliver(plan: &Plan, meet: impl FnOnce()) -> Outcome<()> {
+fn deliver(plan: &Plan) -> Outcome<()> {
     let mut session = plan.connect.open()?;
     session.read_reply()?.require(220)?;
     if let Some(tls) = &plan.tls {
         session = session.starttls(tls)?.0;
     }
     session.command("HELO client.example")?.require(250)?;
-    meet();
     session.command("MAIL FROM:<sender@client.example>")?.require(250)?;
     session.command("RCPT TO:<recipient@client.example>")?.require(250)?;
     session.message(MESSAGE)?.require(250)?;
@@ -100,15 +84,13 @@ fn deliver(plan: &Plan, meet: impl FnOnce()) -> Outcome<()> {
 
 fn in_one_thread(plan: &Rc<Plan>) -> Outcome<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let all_here = Rc::new(tokio::sync::Barrier::new(plan.at_once));
     LocalSet::new().block_on(&runtime, async {
         let mut workers = Vec::new();
         for _ in 0..plan.at_once {
-            let (plan, all_here) = (Rc::clone(plan), Rc::clone(&all_here));
+            let plan = Rc::clone(plan);
             workers.push(tokio::task::spawn_local(async move {
-                let mut is_first = true;
                 while plan.is_one_more() {
-                    deliver_awaited(&plan, std::mem::take(&mut is_first).then_some(&*all_here)).await?;
+                    deliver_awaited(&plan).await?;
                 }
                 Outcome::Ok(())
             }));
@@ -120,38 +102,18 @@ fn in_one_thread(plan: &Rc<Plan>) -> Outcome<()> {
     })
 }
 
-async fn deliver_awaited(plan: &Plan, meet: Option<&tokio::sync::Barrier>) -> Outcome<()> {
+async fn deliver_awaited(plan: &Plan) -> Outcome<()> {
     let mut session = plan.connect.open_async().await?;
     session.read_reply().await?.require(220)?;
     if let Some(tls) = &plan.tls {
-        // The handshake is over before most of the session is, and what it took need not stay with its future.
-        session = Box::pin(session.starttls(tls)).await?.0;
+        session = session.starttls(tls).await?.0;
     }
     session.command("HELO client.example").await?.require(250)?;
-    if let Some(all_here) = meet {
-        all_here.wait().await;
-    }
     session.command("MAIL FROM:<sender@client.example>").await?.require(250)?;
     session.command("RCPT TO:<recipient@client.example>").await?.require(250)?;
     session.message(MESSAGE).await?.require(250)?;
     session.quit().await?.require(221)?;
     Ok(())
-}
-
-/// Serves until it is ended.
-fn serve_tls() -> Outcome<()> {
-    let server = Setup::new().tls(&Identity::self_signed(["sink"])).start()?;
-    println!("{}", server.port());
-    loop {
-        thread::park();
-    }
-}
-
-/// Returns the most memory that the process has had so far, in KiB.
-fn peak_memory() -> Outcome<f64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"));
-    Ok(peak.ok_or("the system does not tell the memory of a process")?.trim().parse()?)
 }
 
 /// About as much as smtp-source sends.

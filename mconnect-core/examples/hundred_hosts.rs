@@ -29,7 +29,7 @@ async fn probe(target: &str, end: Instant) -> Result<String, Error> {
     let left = end.saturating_duration_since(Instant::now());
     let mut session = Connect::new(host, port(at)?).deadline(left).open_async().await?;
     session.greeting().await?.require(220)?;
-    let offered = session.hello("probe.example").await?.require()?.text_lossy().replace('\n', ", ");
+    let offered = session.hello("probe.example").await?.require()?.to_string();
     session.quit().await?;
     Ok(offered)
 }

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -89,9 +89,8 @@ impl Dial for Awaiting {
     /// Resolves in one of the runtime's threads, which is left behind at the deadline: the system's resolver has none.
     async fn resolve(&self, host: &str, port: u16, patience: Duration, closer: &Closer) -> io::Result<Vec<SocketAddr>> {
         let resolved = timeout(patience, lookup_host((host, port)));
-        let resolved =
-            unless_closed(closer, async { resolved.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) });
-        resolved.await.map(Vec::from_iter)
+        let resolved = pin!(async { resolved.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) });
+        unless_closed(closer, resolved).await.map(Vec::from_iter)
     }
 
     async fn connect(
@@ -105,13 +104,13 @@ impl Dial for Awaiting {
         socket.set_nonblocking(true)?;
         socket.connect(&address.into()).or_else(or_under_way)?;
         let stream = Arc::new(AsyncStream::from(TcpStream::from_std(socket.into())?));
-        unless_closed(closer, async {
+        let connected = async {
             if !stream.ready(Interest::WRITABLE, until).await {
                 return Err(io::ErrorKind::TimedOut.into());
             }
             or_reset(stream.system().take_error()?.map_or(Ok(()), Err))
-        })
-        .await?;
+        };
+        unless_closed(closer, pin!(connected)).await?;
         Ok(stream)
     }
 }
@@ -126,8 +125,7 @@ fn or_under_way(error: io::Error) -> io::Result<()> {
 }
 
 /// Does this, unless the closer ends it.
-async fn unless_closed<T>(closer: &Closer, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    let mut work = pin!(work);
+async fn unless_closed<T>(closer: &Closer, mut work: Pin<&mut impl Future<Output = io::Result<T>>>) -> io::Result<T> {
     poll_fn(|context| {
         if let Poll::Ready(result) = work.as_mut().poll(context) {
             return Poll::Ready(result);

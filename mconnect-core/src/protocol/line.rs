@@ -221,8 +221,8 @@ impl LineBuffer {
         Self { bytes: Vec::new(), start: 0, end: 0, searched: 0, limit: limit.max(8), piece_of: None }
     }
 
-    /// Returns room for received bytes, never empty; [`filled`](Self::filled) says how many were put there. So a read
-    /// goes where the lines are cut, without a copy:
+    /// Returns room for received bytes, never empty; [`filled`](Self::filled) says how many were put there. Where
+    /// that was all of the room, there is more of it the next time. So a read goes where the lines are cut, without a copy:
     ///
     /// ```
     /// use std::io::Read as _;
@@ -237,6 +237,7 @@ impl LineBuffer {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn space(&mut self) -> &mut [u8] {
+        let was_filled = self.end == self.bytes.len();
         if self.start == self.end {
             (self.start, self.end, self.searched) = (0, 0, 0);
         }
@@ -247,9 +248,9 @@ impl LineBuffer {
             self.searched -= self.start;
             self.start = 0;
         }
-        if self.bytes.len() - self.end < LEAST_ROOM {
-            let size =
-                (self.bytes.len() * 2).clamp(2 * LEAST_ROOM, MOST_ROOM).max(self.end + self.end / 4 + LEAST_ROOM);
+        let room = self.bytes.len() - self.end;
+        if room < LEAST_ROOM || was_filled && room < MOST_ROOM {
+            let size = (self.bytes.len() * 2).clamp(LEAST_ROOM, MOST_ROOM).max(self.end + self.end / 4 + LEAST_ROOM);
             self.bytes.resize(size, 0);
         }
         &mut self.bytes[self.end..]
@@ -268,6 +269,13 @@ impl LineBuffer {
             space[..count].copy_from_slice(&bytes[..count]);
             self.filled(count);
             bytes = &bytes[count..];
+        }
+    }
+
+    /// Frees the room, unless something is in it: for a wait that may be long.
+    pub(crate) fn release(&mut self) {
+        if self.start == self.end {
+            (self.bytes, self.start, self.end, self.searched) = (Vec::new(), 0, 0, 0);
         }
     }
 
@@ -329,7 +337,7 @@ impl LineBuffer {
 }
 
 /// There is at least this much room for a read, in octets.
-const LEAST_ROOM: usize = 2048;
+const LEAST_ROOM: usize = 512;
 /// The room doubles up to this size, and beyond it grows only as what is held needs.
 const MOST_ROOM: usize = 64 * 1024;
 
@@ -433,6 +441,29 @@ mod tests {
         {
             assert_eq!(ReplyLine::new(odd).enhanced_code(), None);
         }
+    }
+
+    #[test]
+    fn the_room_grows_while_it_is_filled_and_is_freed_when_nothing_is_in_it() {
+        let mut buffer = LineBuffer::new(1000);
+        let sizes: Vec<usize> = (0..9)
+            .map(|_| {
+                let space = buffer.space();
+                space.fill(b'\n');
+                let count = space.len();
+                buffer.filled(count);
+                while buffer.next_line().is_some() {}
+                count
+            })
+            .collect();
+        assert_eq!(sizes, [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 65536]);
+        buffer.extend(b"250");
+        buffer.release();
+        assert_eq!(buffer.buffered(), b"250");
+        buffer.extend(b" ok\r\n");
+        assert_eq!(buffer.next_line().unwrap().raw(), b"250 ok\r\n");
+        buffer.release();
+        assert_eq!((buffer.bytes.capacity(), buffer.space().len()), (0, LEAST_ROOM));
     }
 
     #[test]

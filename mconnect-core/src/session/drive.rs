@@ -39,10 +39,7 @@ impl Drive for Blocking {
     fn is_readable(&self, stream: &dyn Stream) -> bool {
         #[cfg(unix)]
         if let Some(fd) = stream.as_fd() {
-            let socket = socket2::SockRef::from(&fd);
-            let has_something =
-                socket.set_nonblocking(true).is_ok() && socket.peek(&mut [std::mem::MaybeUninit::uninit()]).is_ok();
-            return socket.set_nonblocking(false).is_ok() && has_something;
+            return has_something(&socket2::SockRef::from(&fd));
         }
         #[cfg(not(unix))]
         let _ = stream;
@@ -56,6 +53,20 @@ impl Drive for Blocking {
     async fn writable(&self, _: bool, _: Option<Instant>) -> bool {
         false
     }
+}
+
+/// Linux looks without waiting in one call, whatever the socket is set to.
+#[cfg(target_os = "linux")]
+fn has_something(socket: &socket2::Socket) -> bool {
+    const MSG_PEEK_DONTWAIT: i32 = 0x02 | 0x40;
+    socket.recv_with_flags(&mut [std::mem::MaybeUninit::uninit()], MSG_PEEK_DONTWAIT).is_ok()
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn has_something(socket: &socket2::Socket) -> bool {
+    let has_something =
+        socket.set_nonblocking(true).is_ok() && socket.peek(&mut [std::mem::MaybeUninit::uninit()]).is_ok();
+    socket.set_nonblocking(false).is_ok() && has_something
 }
 
 /// Runs what a session that blocks does: its future is polled once, and is done. One that is not has waited for

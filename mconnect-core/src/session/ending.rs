@@ -36,7 +36,7 @@ impl Session {
     /// # Errors
     /// As [`command`](Self::command), and those of [`close`](Self::close). The session is gone in any case.
     #[doc(alias = "QUIT")]
-    pub fn quit(self) -> Result<Reply, Error> {
+    pub fn quit(mut self) -> Result<Reply, Error> {
         ready(self.quit_by(&Blocking))
     }
 
@@ -91,7 +91,7 @@ impl Session {
     /// Of the replies that are due: as [`read_reply`](Self::read_reply). The connection is closed all the same.
     #[doc(alias = "disconnect")]
     #[doc(alias = "shutdown")]
-    pub fn close(self) -> Result<Vec<Reply>, Error> {
+    pub fn close(mut self) -> Result<Vec<Reply>, Error> {
         ready(self.close_by(&Blocking))
     }
 
@@ -130,14 +130,14 @@ impl Session {
         socket2::SockRef::from(&fd).set_linger(Some(Duration::ZERO))
     }
 
-    pub(super) async fn quit_by(mut self, drive: &impl Drive) -> Result<Reply, Error> {
+    pub(super) async fn quit_by(&mut self, drive: &impl Drive) -> Result<Reply, Error> {
         let reply = self.command_by(drive, b"QUIT").await?;
         self.close_by(drive).await?;
         Ok(reply)
     }
 
     /// Reads what is due, and then ends both directions, the own one first.
-    pub(super) async fn close_by(mut self, drive: &impl Drive) -> Result<Vec<Reply>, Error> {
+    pub(super) async fn close_by(&mut self, drive: &impl Drive) -> Result<Vec<Reply>, Error> {
         let mut replies = Vec::new();
         while self.outstanding() > 0 && self.phase() != Phase::Closed {
             replies.push(self.read_reply_by(drive).await?);

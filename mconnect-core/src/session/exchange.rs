@@ -8,10 +8,13 @@
 //! Before anything is sent, two things are made sure: that no reply is due, so that none is taken for another's; and
 //! that nothing has come that nobody asked for.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use super::Session;
 use super::drive::{Blocking, Drive, ready};
 use super::writer::Wiped;
-use crate::error::{Action, Error};
+use crate::error::{Action, Awaited, Error};
 use crate::protocol::{Code, Meaning, Phase, Reply, Severity, wipe};
 
 impl Session {
@@ -153,7 +156,9 @@ impl Session {
         if let Some(last_word) = self.unasked(drive).await? {
             return Ok(last_word);
         }
-        match self.send_by(drive, &line).await.1 {
+        let (_, sent) = self.send_by(drive, &line).await;
+        drop(line);
+        match sent {
             Ok(()) => self.expected_reply(drive).await,
             Err(error) => self.last_words(drive, error).await,
         }
@@ -231,7 +236,7 @@ impl Session {
                 Err(error) => {
                     let command = self.shared().command_of(group, &secrets, replies.len() - answered);
                     result = result.and(Err(match command {
-                        Some(command) => error.awaiting(command),
+                        Some(command) => error.awaiting(Awaited::shown(command)),
                         None => error,
                     }));
                     break;
@@ -244,18 +249,25 @@ impl Session {
     }
 
     /// After a failed write: the reply that tells why, if the server sent one before it closed.
-    pub(super) async fn last_words(&mut self, drive: &impl Drive, error: Error) -> Result<Reply, Error> {
-        if matches!(error, Error::Io { .. } | Error::Timeout { .. }) {
-            let grace = self.shared().within(self.shared().timeouts.closing);
-            while let Ok(reply) = self.reader.read_reply_by(drive, Some(grace)).await {
-                // What could not be sent whole cannot have been granted.
-                let is_refusal = matches!(reply.code().severity(), Severity::Transient | Severity::Permanent);
-                if is_refusal || reply.code() == Code::CLOSING {
-                    return Ok(reply);
+    pub(super) fn last_words<D: Drive>(
+        &mut self,
+        drive: &D,
+        error: Error,
+    ) -> Pin<Box<impl Future<Output = Result<Reply, Error>>>> {
+        // Apart, because it is rare: no future that a session waits in has room for it.
+        Box::pin(async move {
+            if matches!(error, Error::Io { .. } | Error::Timeout { .. }) {
+                let grace = self.shared().within(self.shared().timeouts.closing);
+                while let Ok(reply) = self.reader.read_reply_by(drive, Some(grace)).await {
+                    // What could not be sent whole cannot have been granted.
+                    let is_refusal = matches!(reply.code().severity(), Severity::Transient | Severity::Permanent);
+                    if is_refusal || reply.code() == Code::CLOSING {
+                        return Ok(reply);
+                    }
                 }
             }
-        }
-        Err(error)
+            Err(error)
+        })
     }
 
     /// Reads the reply to what was sent, which must not be one to something else.

@@ -154,12 +154,14 @@ impl Session {
             }
             if out.len() as u64 >= BLOCK {
                 self.shared().begin_message();
-                if let Err(error) = self.send_by(drive, &out).await.1 {
+                let (_, sent) = self.send_by(drive, &out).await;
+                if let Err(error) = sent {
                     return self.last_words(drive, error).await.map(|reply| MessageReply::Sent(vec![reply]));
                 }
                 out.clear();
             }
         }
+        drop(input);
         encoder.finish(&mut out);
         // The server may have refused the message before its end; it reads on up to the lone dot all the same.
         let early = self.reader.read_arrived(drive).await?.map(|reply| self.in_step(reply)).transpose()?;
@@ -167,7 +169,10 @@ impl Session {
         if replies.iter().any(|reply| reply.meaning() == Meaning::Closing) {
             return Ok(MessageReply::Sent(replies));
         }
-        if let Err(error) = self.send_by(drive, &out).await.1 {
+        let (_, sent) = self.send_by(drive, &out).await;
+        // A server may take its time over a message, and whoever waits for it needs nothing of that any more.
+        drop(out);
+        if let Err(error) = sent {
             return self.last_words(drive, error).await.map(|reply| MessageReply::Sent(vec![reply]));
         }
         while replies.is_empty() || self.outstanding() > 0 {

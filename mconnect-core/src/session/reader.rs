@@ -331,6 +331,7 @@ impl Reader {
                 Err(error) => error,
             };
             let is_nothing_yet = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
+            self.lines.release();
             if is_nothing_yet
                 && (drive.readable(deadline.and_then(|deadline| deadline.at)).await || self.timeout.is_some())
             {

@@ -56,8 +56,8 @@ pub(super) struct State {
     /// How many threads sleep until something changes. Where there are none, as in every session that is not split,
     /// nobody is woken.
     waiters: usize,
-    /// The command that was sent last, without secrets, if nothing else was due then.
-    last_command: Option<Arc<str>>,
+    /// The beginning of the command that was sent last, up to a secret; nothing if it was no command by itself.
+    last_command: Vec<u8>,
     /// What was sent has not come to the end of a line.
     is_in_line: bool,
     /// What is being sent is not out yet: for good, if whoever sent it went away.
@@ -126,7 +126,7 @@ impl Shared {
             has_sent: false,
             other_protocol: None,
             waiters: 0,
-            last_command: None,
+            last_command: Vec::new(),
             is_in_line: false,
             is_unfinished: false,
             has_begun_message: false,
@@ -192,8 +192,9 @@ impl Shared {
     /// is sure that the reply is its own: nothing else may be due.
     pub fn context(&self, action: Action) -> Context {
         let state = self.tracker();
-        let (phase, is_only) = (state.phase(), state.outstanding() == 1);
-        let command = state.last_command.clone().filter(|_| is_only);
+        let phase = state.phase();
+        let is_known = state.outstanding() == 1 && !state.last_command.is_empty();
+        let command = is_known.then(|| Awaited::shown(&state.last_command));
         let awaited =
             state.awaited().filter(|_| phase != Phase::Raw).map(|request| Box::new(Awaited::new(request, command)));
         let phase = match (&awaited, action) {
@@ -222,8 +223,8 @@ impl Shared {
         if self.closer.is_closed() { Error::Aborted { context } } else { Error::Io { context, source } }
     }
 
-    /// Follows bytes that are about to be sent, and returns where the secrets in them stand. What they are as a command
-    /// is kept for errors, without its secrets, if they are one whole line.
+    /// Follows bytes that are about to be sent, marks that they are not out yet, and returns where the secrets in
+    /// them stand. What they are as a command is kept for errors, without its secrets, if they are one whole line.
     pub fn sent(&self, bytes: &[u8]) -> Vec<Range<usize>> {
         let is_command = {
             let state = self.tracker();
@@ -232,17 +233,20 @@ impl Shared {
         let secrets = self.follow(bytes);
         let is_one_line = scan::find(b'\n', bytes).is_some_and(|lf| lf + 1 == bytes.len());
         let command = if is_command && is_one_line { self.command_of(bytes, &secrets, 0) } else { None };
+        let command = command.unwrap_or_default();
         let mut state = self.tracker();
-        state.last_command = command;
+        state.last_command.clear();
+        state.last_command.extend_from_slice(&command[..command.len().min(MOST_KEPT)]);
+        state.is_unfinished = true;
         state.is_in_line = !bytes.ends_with(b"\n");
         state.has_begun_message &= state.phase() == Phase::Body;
         drop(state);
         secrets
     }
 
-    /// Marks the beginning and the end of a send.
-    pub fn set_unfinished(&self, is_unfinished: bool) {
-        self.tracker().is_unfinished = is_unfinished;
+    /// Marks that what was sent is out, or that it is known why it is not.
+    pub fn finished(&self) {
+        self.tracker().is_unfinished = false;
     }
 
     /// Returns an error if a send was given up on its way.
@@ -266,13 +270,13 @@ impl Shared {
         Ok(())
     }
 
-    /// Returns one of the commands in a group as it may be told: up to a secret.
-    pub fn command_of(&self, group: &[u8], secrets: &[Range<usize>], index: usize) -> Option<Arc<str>> {
+    /// Returns what may be told of one of the commands in a group: up to a secret.
+    pub fn command_of<'a>(&self, group: &'a [u8], secrets: &[Range<usize>], index: usize) -> Option<&'a [u8]> {
         let Range { start, end } = scan::lines(group).nth(index)?;
         let line = start..end - 1;
         let secret = secrets.iter().map(|secret| secret.start).find(|start| line.contains(start));
         let shown = &group[line.start..secret.unwrap_or(line.end)];
-        (!shown.trim_ascii().is_empty() && !self.hidden.is_in(&group[line])).then(|| Awaited::shown(shown))
+        (!shown.trim_ascii().is_empty() && !self.hidden.is_in(&group[line])).then_some(shown)
     }
 
     /// Follows bytes and tells the observer of them, span by span: what a span is depends on those before it. Without
@@ -460,3 +464,6 @@ impl Shared {
         }
     }
 }
+
+/// How much of a command is kept, in octets: more than is told of it.
+const MOST_KEPT: usize = 256;

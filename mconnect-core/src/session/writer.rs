@@ -236,11 +236,10 @@ impl Writer {
         }
         let phase = self.shared.tracker().phase();
         // Recorded before the write: the reply can be here as soon as the bytes are out.
-        let secrets = self.shared.sent(bytes);
         // Whoever drops this future before its end leaves the mark behind.
-        self.shared.set_unfinished(true);
+        let secrets = self.shared.sent(bytes);
         let written = self.write(drive, bytes, listening).await;
-        self.shared.set_unfinished(false);
+        self.shared.finished();
         (secrets, written.map_err(|error| error.in_phase(phase)))
     }
 

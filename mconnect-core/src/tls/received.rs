@@ -32,7 +32,8 @@ impl Received {
         let room = if was_full { (2 * self.count).min(MOST) } else { self.bytes.len().max(LEAST) };
         self.bytes.resize(room, 0);
         (self.start, self.end, self.count) = (0, 0, 0);
-        let count = stream.read(&mut self.bytes)?;
+        // The wait for more may be long.
+        let count = stream.read(&mut self.bytes).inspect_err(|_| self.bytes = Vec::new())?;
         self.count = count;
         if self.plain.is_empty() {
             self.end = self.records.follow(&self.bytes[..count]);
@@ -135,6 +136,15 @@ mod tests {
         let little = crate::stream::Pair::new(io::repeat(20).take(4000), io::sink());
         assert_eq!((received.fill(&little).unwrap(), received.fill(&little).unwrap()), (4000, 0));
         assert_eq!(received.bytes.len(), 4096);
+        // Nothing is there yet: a wait begins.
+        struct Silent;
+        impl Read for Silent {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+        }
+        assert!(received.fill(&crate::stream::Pair::new(Silent, io::sink())).is_err());
+        assert_eq!((received.bytes.capacity(), received.rest()), (0, &b""[..]));
     }
 
     #[test]

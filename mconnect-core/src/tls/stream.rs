@@ -302,9 +302,12 @@ impl Stream for TlsStream {
         self.under.set_write_timeout(timeout)
     }
 
-    /// Sends close_notify, and ends the sending side below.
+    /// Sends close_notify, and ends the sending side below. What was given up on its way is not sent after all: the other
+    /// end learns that it was cut short.
     fn half_close(&self) -> io::Result<()> {
-        self.say_farewell()?;
+        if self.state().owed == 0 {
+            self.say_farewell()?;
+        }
         self.under.half_close()
     }
 
@@ -382,7 +385,7 @@ impl Stream for TlsStream {
 impl Drop for TlsStream {
     fn drop(&mut self) {
         let state = self.state();
-        if state.has_ended && !state.is_half_closed {
+        if state.has_ended && !state.is_half_closed && state.owed == 0 {
             drop(state);
             self.answer_farewell();
         }

@@ -1,4 +1,5 @@
-//! TLS, awaited: the same state, driven over a socket that does not block.
+//! TLS, awaited: the same state, driven over a socket that does not block. What a handshake needs is kept apart, and given
+//! back with it.
 
 use super::{Config, Info};
 use crate::error::Error;
@@ -34,8 +35,8 @@ impl AsyncSession {
     /// As [`Session::starttls`](crate::Session::starttls).
     pub async fn starttls(self, config: &Config) -> Result<(Self, Info), Error> {
         let Self { session, socket } = self;
-        let (session, info) = session.starttls_by(&*socket, config).await?;
-        Ok((Self { session, socket }, info))
+        let (session, info) = Box::pin(session.starttls_by(&*socket, config)).await?;
+        Ok((Self { session: Box::new(session), socket }, info))
     }
 
     /// Starts TLS, as [`Session::upgrade`](crate::Session::upgrade) does. The system's trust store is read at the first
@@ -46,7 +47,7 @@ impl AsyncSession {
     pub async fn upgrade(self, config: &Config) -> Result<(Self, Info), Error> {
         let Self { session, socket } = self;
         let patience = session.reply_timeout();
-        let (session, info) = session.upgrade_by(&*socket, config, patience).await?;
-        Ok((Self { session, socket }, info))
+        let (session, info) = Box::pin(session.upgrade_by(&*socket, config, patience)).await?;
+        Ok((Self { session: Box::new(session), socket }, info))
     }
 }

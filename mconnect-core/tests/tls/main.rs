@@ -7,6 +7,8 @@ mod attacks;
 mod auth;
 mod certificates;
 mod client;
+#[cfg(feature = "tokio")]
+mod dropped;
 mod ends;
 mod hostile;
 mod inside;

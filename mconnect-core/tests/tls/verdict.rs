@@ -13,6 +13,7 @@ use mconnect_core::{Connect, Error};
 
 use super::certificates::{VERSIONS, kept};
 use super::{messages, peer};
+use crate::common::driven::DRIVERS;
 
 /// What a server shows, what a client asks for and trusts, and whether that proves the server.
 struct Case {
@@ -203,47 +204,52 @@ fn showing(
 
 #[test]
 fn before_the_verdict_there_is_nothing_but_the_handshake_on_the_wire_and_no_certificate_of_the_clients() {
-    let clients = Authority::new("Clients");
-    let identity = clients.issue(["client.example"]);
-    let cases = cases();
-    assert!(cases.len() >= 33);
-    for case in &cases {
-        for version in VERSIONS {
-            for has_identity in [false, true] {
-                let which = format!("{}, {:?}, {has_identity}", case.what, version.version);
-                let config = showing(case, &clients, version);
-                let (port, thread) = peer(move |stream| serve(stream, config));
-                let mut trust = case.trust.clone();
-                if has_identity {
-                    trust = trust.identity(identity.pem().as_bytes(), identity.key_pem().as_bytes()).unwrap();
-                }
-                let result = Connect::new("127.0.0.1", port).open().unwrap().upgrade(&trust);
-                match (&result, case.is_proven) {
-                    (Ok((_, info)), true) => assert!(info.is_verified(), "{which}: {info}"),
-                    (Err(Error::Untrusted { info, .. }), false) => {
-                        assert_eq!(info.certificates.len(), case.chain.len(), "{which}");
-                        assert!(!info.problems.is_empty() && !info.suite.is_empty(), "{which}: {info}");
+    for driver in DRIVERS {
+        let clients = Authority::new("Clients");
+        let identity = clients.issue(["client.example"]);
+        let cases = cases();
+        assert!(cases.len() >= 33);
+        for case in &cases {
+            for version in VERSIONS {
+                for has_identity in [false, true] {
+                    let which = format!("{}, {:?}, {has_identity}, {driver:?}", case.what, version.version);
+                    let config = showing(case, &clients, version);
+                    let (port, thread) = peer(move |stream| serve(stream, config));
+                    let mut trust = case.trust.clone();
+                    if has_identity {
+                        trust = trust.identity(identity.pem().as_bytes(), identity.key_pem().as_bytes()).unwrap();
                     }
-                    // Without the key of what it shows, a server does not get that far.
-                    (Err(error @ Error::Tls { .. }), false) if !has_identity => {
-                        let told = messages(error);
-                        assert!(told.contains("that it holds the key") || told.contains("(not readable)"), "{told}");
+                    let result = driver.open(&Connect::new("127.0.0.1", port)).unwrap().upgrade(&trust);
+                    match (&result, case.is_proven) {
+                        (Ok((_, info)), true) => assert!(info.is_verified(), "{which}: {info}"),
+                        (Err(Error::Untrusted { info, .. }), false) => {
+                            assert_eq!(info.certificates.len(), case.chain.len(), "{which}");
+                            assert!(!info.problems.is_empty() && !info.suite.is_empty(), "{which}: {info}");
+                        }
+                        // Without the key of what it shows, a server does not get that far.
+                        (Err(error @ Error::Tls { .. }), false) if !has_identity => {
+                            let told = messages(error);
+                            assert!(
+                                told.contains("that it holds the key") || told.contains("(not readable)"),
+                                "{told}"
+                            );
+                        }
+                        (result, _) => panic!("{which}: {result:?}"),
                     }
-                    (result, _) => panic!("{which}: {result:?}"),
-                }
-                drop(result.map(|(mut session, _)| session.half_close()));
-                let seen = thread.join().unwrap();
-                assert!(seen.text.is_empty(), "{which}: {:?}", seen.text);
-                assert_eq!(seen.has_certificate, has_identity && case.is_proven, "{which}");
-                let [(HANDSHAKE, _), after @ ..] = seen.records.as_slice() else { panic!("{which}") };
-                if has_identity && !case.is_proven {
-                    // The alert that says why, which TLS 1.3 encrypts, behind its change_cipher_spec.
-                    let is_alert = |record: &(u8, usize)| matches!(record, (ALERT, 2) | (ENCRYPTED, 19));
-                    let (last, before) = after.split_last().unwrap();
-                    assert!(is_alert(last) && matches!(before, [] | [(CHANGE, 1)]), "{which}: {after:?}");
-                } else if !has_identity {
-                    // The rest of the handshake, and TLS's farewell.
-                    assert!(after.iter().map(|(_, size)| size).sum::<usize>() < 200, "{which}: {after:?}");
+                    drop(result.map(|(mut session, _)| session.half_close()));
+                    let seen = thread.join().unwrap();
+                    assert!(seen.text.is_empty(), "{which}: {:?}", seen.text);
+                    assert_eq!(seen.has_certificate, has_identity && case.is_proven, "{which}");
+                    let [(HANDSHAKE, _), after @ ..] = seen.records.as_slice() else { panic!("{which}") };
+                    if has_identity && !case.is_proven {
+                        // The alert that says why, which TLS 1.3 encrypts, behind its change_cipher_spec.
+                        let is_alert = |record: &(u8, usize)| matches!(record, (ALERT, 2) | (ENCRYPTED, 19));
+                        let (last, before) = after.split_last().unwrap();
+                        assert!(is_alert(last) && matches!(before, [] | [(CHANGE, 1)]), "{which}: {after:?}");
+                    } else if !has_identity {
+                        // The rest of the handshake, and TLS's farewell.
+                        assert!(after.iter().map(|(_, size)| size).sum::<usize>() < 200, "{which}: {after:?}");
+                    }
                 }
             }
         }

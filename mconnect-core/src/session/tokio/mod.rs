@@ -117,7 +117,8 @@ use crate::protocol::{Reply, ReplyLine};
 #[doc(alias = "tokio")]
 #[doc(alias = "client")]
 pub struct AsyncSession {
-    pub(crate) session: Session,
+    /// Apart from what is moved about: the futures that take a session, and whoever keeps one in theirs, stay small.
+    pub(crate) session: Box<Session>,
     pub(crate) socket: Arc<AsyncStream>,
 }
 
@@ -125,7 +126,7 @@ impl AsyncSession {
     pub(crate) fn new(stream: Arc<AsyncStream>, peer: Peer, settings: Settings, closer: Closer) -> Self {
         let local = stream.local_address();
         let session = Session::new(Arc::<AsyncStream>::clone(&stream), peer, local, settings, closer);
-        Self { session, socket: stream }
+        Self { session: Box::new(session), socket: stream }
     }
 
     /// Reads the greeting, as [`Session::greeting`] does.
@@ -248,7 +249,7 @@ impl AsyncSession {
     ///
     /// # Errors
     /// As [`Session::quit`].
-    pub async fn quit(self) -> Result<Reply, Error> {
+    pub async fn quit(mut self) -> Result<Reply, Error> {
         self.session.quit_by(&*self.socket).await
     }
 
@@ -256,7 +257,7 @@ impl AsyncSession {
     ///
     /// # Errors
     /// As [`Session::close`].
-    pub async fn close(self) -> Result<Vec<Reply>, Error> {
+    pub async fn close(mut self) -> Result<Vec<Reply>, Error> {
         self.session.close_by(&*self.socket).await
     }
 
@@ -347,4 +348,4 @@ impl fmt::Debug for AsyncSession {
 }
 
 /// How much of a message is read at first, in octets.
-const PIECE: usize = 4 * 1024;
+const PIECE: usize = 1024;

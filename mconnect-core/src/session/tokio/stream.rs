@@ -1,11 +1,12 @@
 //! Sockets that tokio waits for, as streams that never wait: what would is told as
 //! [`WouldBlock`](io::ErrorKind::WouldBlock), and is waited for by the [`Drive`] that the same socket is.
 
-use std::future::pending;
+use std::future::poll_fn;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
@@ -71,21 +72,34 @@ impl AsyncStream {
 
     /// Waits until the socket may do something, or until this time, and says whether it is to be asked again.
     pub(crate) async fn ready(&self, interest: Interest, until: Option<Instant>) -> bool {
-        let ready = async {
-            match &self.0 {
-                Socket::Tcp(socket) => socket.ready(interest).await,
-                #[cfg(unix)]
-                Socket::Unix(socket) => socket.ready(interest).await,
-            }
-        };
-        let Some(until) = until else { return ready.await.is_ok() };
-        let ready = async {
-            if ready.await.is_err() {
-                // The runtime that the socket was made in is no more: nothing will ever be told.
-                pending::<()>().await;
-            }
-        };
+        let Some(until) = until else { return poll_fn(|context| self.poll_ready(interest, context)).await };
+        let ready = poll_fn(|context| match self.poll_ready(interest, context) {
+            Poll::Ready(true) => Poll::Ready(()),
+            // The runtime that the socket was made in is no more: nothing will ever be told.
+            Poll::Ready(false) | Poll::Pending => Poll::Pending,
+        });
         timeout_at(until.into(), ready).await.is_ok()
+    }
+
+    /// Asks for one of these, and says whether the runtime could: the futures that tokio has for that are larger than all
+    /// else that a session's keep, and this one is none.
+    fn poll_ready(&self, interest: Interest, context: &mut Context<'_>) -> Poll<bool> {
+        let reads = |context: &mut Context<'_>| match &self.0 {
+            Socket::Tcp(socket) => socket.poll_read_ready(context),
+            #[cfg(unix)]
+            Socket::Unix(socket) => socket.poll_read_ready(context),
+        };
+        let writes = |context: &mut Context<'_>| match &self.0 {
+            Socket::Tcp(socket) => socket.poll_write_ready(context),
+            #[cfg(unix)]
+            Socket::Unix(socket) => socket.poll_write_ready(context),
+        };
+        let readable = if interest.is_readable() { reads(context) } else { Poll::Pending };
+        match readable {
+            Poll::Pending if interest.is_writable() => writes(context),
+            readable => readable,
+        }
+        .map(|told| told.is_ok())
     }
 }
 

@@ -25,14 +25,14 @@ pub enum Driver {
 
 #[derive(Debug)]
 pub enum Driven {
-    Blocking(Session),
+    Blocking(Box<Session>),
     Awaited(AsyncSession, Runtime),
 }
 
 impl Driver {
     pub fn open(self, connect: &Connect) -> Result<Driven, Error> {
         Ok(match self {
-            Self::Blocking => Driven::Blocking(connect.open()?),
+            Self::Blocking => Driven::Blocking(Box::new(connect.open()?)),
             Self::Awaited => {
                 let (session, runtime) = awaited::open(connect)?;
                 Driven::Awaited(session, runtime)
@@ -45,7 +45,7 @@ impl Driven {
     /// Returns the session, for what only one that blocks does.
     pub fn blocking(self) -> Session {
         match self {
-            Self::Blocking(session) => session,
+            Self::Blocking(session) => *session,
             Self::Awaited(..) => panic!("it is awaited"),
         }
     }
@@ -148,7 +148,7 @@ impl Driven {
         Ok(match self {
             Self::Blocking(session) => {
                 let (session, info) = session.upgrade(config)?;
-                (Self::Blocking(session), info)
+                (Self::Blocking(Box::new(session)), info)
             }
             Self::Awaited(session, runtime) => {
                 let (session, info) = runtime.block_on(session.upgrade(config))?;
@@ -162,7 +162,7 @@ impl Driven {
         Ok(match self {
             Self::Blocking(session) => {
                 let (session, info) = session.starttls(config)?;
-                (Self::Blocking(session), info)
+                (Self::Blocking(Box::new(session)), info)
             }
             Self::Awaited(session, runtime) => {
                 let (session, info) = runtime.block_on(session.starttls(config))?;
