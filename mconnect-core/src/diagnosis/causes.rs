@@ -181,7 +181,7 @@ causes! {
     MessagePolicy "message_policy" "a policy of the server refuses the message: for what is in it, or because SPF, DKIM and DMARC do not vouch for it" ""
     BadHeader "bad_header" "the message lacks a header field that the server wants, or has a bad one" "From, Date and Message-ID belong in it"
     Utf8NotTaken "utf8_not_taken" "addresses or header fields beyond ASCII are not taken there" ""
-    Utf8NotAsked "utf8_not_asked" "the address in {command} has letters beyond ASCII, and MAIL came without SMTPUTF8, which the server offers" "MAIL FROM:<a@example.org> SMTPUTF8"
+    Utf8NotAsked "utf8_not_asked" "the address in {command} has letters beyond ASCII, and MAIL came without SMTPUTF8, which the server offers" "add SMTPUTF8 behind the address in MAIL"
     Loop "loop" "the message goes in a circle, or came through too many servers" ""
 
     // Whatever it is.
