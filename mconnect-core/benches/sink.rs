@@ -69,7 +69,9 @@ async fn serve(mut stream: TcpStream, gate: &Gate, tls: Option<TlsAcceptor>) -> 
     stream.set_nodelay(true)?;
     stream.write_all(b"220 sink\r\n").await?;
     let mut clear = BufReader::with_capacity(ROOM, stream);
-    if talk(&mut clear, gate).await? && let Some(tls) = tls {
+    if talk(&mut clear, gate).await?
+        && let Some(tls) = tls
+    {
         let inside = Box::pin(tls.accept(clear.into_inner())).await?;
         talk(&mut BufReader::with_capacity(ROOM, inside), gate).await?;
     }

@@ -108,18 +108,18 @@
 //!
 //! | feature | gives | crates | build |
 //! |---|---|---|---|
-//! | none | sessions, dialogues, timings, and the state machine under them | 9 | 11 s |
-//! | `server` | a loopback server for tests and for practice: it receives mail, breaks every rule on demand, plays dialogues | 9 | 12 s |
-//! | `json` | what happens to a session, and what it hands out, as values for [serde](https://serde.rs) | 13 | 17 s |
-//! | `idna` | host names in the letters of any language, and why a text is none | 19 | 14 s |
-//! | `tokio` | sessions that are awaited, over tokio's sockets and timers: the same exchanges, errors and deadlines | 12 | 15 s |
-//! | `auth` | AUTH: PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1, SCRAM-SHA-256, XOAUTH2, OAUTHBEARER, EXTERNAL; inside TLS the two SCRAM-…-PLUS, with channel binding | 24 | 22 s |
-//! | `tls` | STARTTLS and TLS from the first byte on, with rustls and ring; certificates, and what is wrong with them, as data | 32 | 42 s |
-//! | all of them | | 51 | 50 s |
+//! | none | sessions, dialogues, timings, and the state machine under them | 9 | 14 s |
+//! | `server` | a loopback server for tests and for practice: it receives mail, breaks every rule on demand, plays dialogues | 9 | 15 s |
+//! | `json` | what happens to a session, and what it hands out, as values for [serde](https://serde.rs) | 13 | 22 s |
+//! | `idna` | host names in the letters of any language, and why a text is none | 19 | 17 s |
+//! | `tokio` | sessions that are awaited, over tokio's sockets and timers: the same exchanges, errors and deadlines | 12 | 17 s |
+//! | `auth` | AUTH: PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1, SCRAM-SHA-256, XOAUTH2, OAUTHBEARER, EXTERNAL; inside TLS the two SCRAM-…-PLUS, with channel binding | 24 | 27 s |
+//! | `tls` | STARTTLS and TLS from the first byte on, with rustls and ring; certificates, and what is wrong with them, as data | 32 | 43 s |
+//! | all of them | | 51 | 58 s |
 //!
-//! *Crates* counts all that are built, procedural macros with them, as `cargo tree -e normal,build` lists them on
-//! Linux; *build* is the processor's time for `cargo build` from nothing. ring, which `auth` and `tls` share, needs a C
-//! compiler.
+//! *Crates* counts all that are built, procedural macros with them, as `cargo tree -e normal,build` lists them on Linux;
+//! *build* is the processor's time for `cargo build` from nothing, on a busy machine of two cores. ring, which `auth` and
+//! `tls` share, needs a C compiler.
 
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
