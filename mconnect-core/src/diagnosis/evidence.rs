@@ -156,7 +156,7 @@ impl Evidence {
     /// Notes an error that was returned: an observer does not see deadlines, resets and the causes of TLS's failures.
     pub fn failed(&self, error: &Error) {
         let failed = match error {
-            Error::Pipeline { source, .. } => return self.failed(source),
+            Error::Pipeline { source, .. } | Error::Delivery { source, .. } => return self.failed(source),
             Error::Timeout { context, after, partial, .. } => {
                 let partial = partial[..partial.len().min(MOST_KEPT)].to_vec();
                 Failed::Timeout { phase: context.phase, after: *after, partial }

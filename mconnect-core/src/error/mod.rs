@@ -11,7 +11,7 @@ use std::time::Duration;
 pub use context::{Action, Awaited, Context};
 pub use peer::{Attempt, DeadlinePassed, Peer};
 
-use crate::protocol::{LimitExceeded, Phase, Reply, Request, Severity, Unexpected};
+use crate::protocol::{Delivery, LimitExceeded, Need, Outcome, Phase, Reply, Severity, Unexpected};
 use crate::sasl::AuthError;
 use crate::stream::Truncation;
 use crate::tls_info::Info;
@@ -25,7 +25,7 @@ use peer::Others;
 ///
 /// | what went wrong | errors | what to do |
 /// |---|---|---|
-/// | the caller's mistake | `Address`, `OutOfStep`, `LineBreak` | nothing was sent: see [`hint`](Self::hint) |
+/// | the caller's mistake | `Address`, `OutOfStep`, `LineBreak`, `Need` | nothing was sent: see [`hint`](Self::hint) |
 /// | no connection | `Resolve`, `Connect` | try again later, if [`is_temporary`](Self::is_temporary) |
 /// | the connection, in the middle | `Io`, `Timeout`, `Closed`, `Aborted` | close, and try again later |
 /// | what the server said | `Limit`, `Surprise`, `Injection` | close: client and server do not understand each other |
@@ -186,6 +186,26 @@ pub enum Error {
         /// Why.
         source: Box<Error>,
     },
+    /// The message, or an address, needs what the server has not offered: nothing was sent.
+    #[error("will not {context}: {need}")]
+    Need {
+        /// What was to be done.
+        context: Context,
+        /// What is needed.
+        need: Need,
+    },
+    /// A delivery broke off, after the server had replied to some of it.
+    #[error(
+        "the delivery broke off with {} of {} {} undecided",
+        so_far.count(Outcome::Undecided), so_far.recipients.len(),
+        if so_far.recipients.len() == 1 { "recipient" } else { "recipients" }
+    )]
+    Delivery {
+        /// What had come of it by then.
+        so_far: Box<Delivery>,
+        /// Why.
+        source: Box<Error>,
+    },
     /// TLS could not be started. Nothing more can be sent: not in the clear either.
     #[error("cannot {context}")]
     Tls {
@@ -284,7 +304,7 @@ impl Error {
         match self {
             Self::Timeout { .. } => true,
             Self::Connect { source, .. } | Self::Resolve { source, .. } => source.kind() == io::ErrorKind::TimedOut,
-            Self::Pipeline { source, .. } => source.is_timeout(),
+            Self::Pipeline { source, .. } | Self::Delivery { source, .. } => source.is_timeout(),
             _ => false,
         }
     }
@@ -299,11 +319,10 @@ impl Error {
             Self::Resolve { is_temporary, .. } => *is_temporary,
             Self::Connect { attempts, .. } => !attempts.is_empty(),
             Self::Unexpected(Unexpected { reply, .. }) => match reply.code().severity() {
-                Severity::Transient => true,
-                Severity::Permanent => reply.code() == 552 && reply.request() == Some(Request::Rcpt),
+                Severity::Transient | Severity::Permanent => Outcome::of(reply) == Outcome::Temporary,
                 _ => !reply.is_granted(),
             },
-            Self::Pipeline { source, .. } => source.is_temporary(),
+            Self::Pipeline { source, .. } | Self::Delivery { source, .. } => source.is_temporary(),
             Self::Tls { source, .. } => source.kind() != io::ErrorKind::InvalidInput,
             Self::Io { .. }
             | Self::Timeout { .. }
@@ -315,7 +334,11 @@ impl Error {
             | Self::Untrusted { .. }
             | Self::Message { .. }
             | Self::Unfinished { .. } => true,
-            Self::Address { .. } | Self::OutOfStep { .. } | Self::LineBreak { .. } | Self::Auth { .. } => false,
+            Self::Address { .. }
+            | Self::OutOfStep { .. }
+            | Self::LineBreak { .. }
+            | Self::Need { .. }
+            | Self::Auth { .. } => false,
         }
     }
 
@@ -345,7 +368,10 @@ impl Error {
             Self::Tls { source, .. } if source.kind() == io::ErrorKind::Unsupported => {
                 Some("only a session inside TLS can end it")
             }
-            Self::Pipeline { source, .. } => source.hint(),
+            Self::Need { .. } => {
+                Some("parameters of MAIL that say so are sent, whatever was offered (Envelope::parameter)")
+            }
+            Self::Pipeline { source, .. } | Self::Delivery { source, .. } => source.hint(),
             _ => None,
         }
     }
@@ -395,7 +421,7 @@ impl Error {
     #[must_use]
     pub fn has_sent(&self) -> bool {
         match self {
-            Self::Pipeline { .. } | Self::Unexpected(_) => true,
+            Self::Pipeline { .. } | Self::Delivery { .. } | Self::Unexpected(_) => true,
             _ => self.context().is_some_and(|context| context.has_sent),
         }
     }
@@ -416,8 +442,9 @@ impl Error {
             | Self::Untrusted { context, .. }
             | Self::Auth { context, .. }
             | Self::Message { context, .. }
+            | Self::Need { context, .. }
             | Self::Unfinished { context } => Some(context),
-            Self::Pipeline { source, .. } => source.context(),
+            Self::Pipeline { source, .. } | Self::Delivery { source, .. } => source.context(),
             Self::Address { .. } | Self::Resolve { .. } | Self::Connect { .. } | Self::Unexpected(_) => None,
         }
     }

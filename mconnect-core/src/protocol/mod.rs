@@ -10,10 +10,14 @@
 //! Nothing here fails because of what a server said: odd lines, odd replies and odd phases are values with marks on
 //! them. Only limits are errors.
 
+mod address;
 mod code;
 mod command;
+mod content;
+mod delivery;
 mod due;
 mod encode;
+mod envelope;
 mod extensions;
 mod grants;
 mod line;
@@ -26,9 +30,13 @@ mod secret;
 mod tracker;
 mod visible;
 
+pub use address::{Address, Parameter, Unwritable, xtext};
 pub use code::{Code, EnhancedCode, InvalidCode, Severity};
 pub use command::Span;
+pub use content::Content;
+pub use delivery::{Delivery, Outcome, Recipient};
 pub use encode::{BodyDecoder, BodyEncoder, CrlfEncoder};
+pub use envelope::{Envelope, Need, Until};
 pub use extensions::{Extension, Extensions};
 pub use grants::{Answer, Meaning};
 pub use line::{LineBuffer, ReplyLine};

@@ -1,4 +1,4 @@
-//! How a session begins: the greeting, and EHLO or HELO.
+//! How a session begins: the greeting, and EHLO, HELO or LHLO.
 
 use super::Session;
 use super::drive::{Blocking, Drive, ready};
@@ -10,11 +10,11 @@ use crate::protocol::{Meaning, Phase, Reply, Unexpected};
 #[non_exhaustive]
 #[must_use]
 pub enum Hello {
-    /// EHLO: [`Session::extensions`] has what was offered.
+    /// EHLO or LHLO: [`Session::extensions`] has what was offered.
     Extended(Reply),
     /// HELO, after EHLO was refused: no extensions.
     Plain(Reply),
-    /// Neither. The reply is that to EHLO, or the one that says that the server closes.
+    /// Neither. The reply is that to EHLO or LHLO, or the one that says that the server closes.
     Refused(Reply),
 }
 
@@ -26,7 +26,7 @@ impl Hello {
         }
     }
 
-    /// Returns the reply if EHLO or HELO was granted.
+    /// Returns the reply if EHLO, HELO or LHLO was granted.
     ///
     /// # Errors
     /// [`Unexpected`] holds the refusal.
@@ -83,6 +83,22 @@ impl Session {
     /// As [`command`](Self::command).
     pub fn hello(&mut self, name: &str) -> Result<Hello, Error> {
         ready(self.hello_by(&Blocking, name))
+    }
+
+    /// Says LHLO with this name: the session is one of LMTP then, in which the server replies to a message once for each
+    /// recipient that it has accepted ([RFC 2033, section 4](https://www.rfc-editor.org/rfc/rfc2033#section-4)).
+    ///
+    /// # Errors
+    /// As [`command`](Self::command).
+    #[doc(alias = "LMTP")]
+    #[doc(alias = "LHLO")]
+    pub fn lhlo(&mut self, name: &str) -> Result<Hello, Error> {
+        ready(self.lhlo_by(&Blocking, name))
+    }
+
+    pub(super) async fn lhlo_by(&mut self, drive: &impl Drive, name: &str) -> Result<Hello, Error> {
+        let reply = self.command_by(drive, format!("LHLO {name}").as_bytes()).await?;
+        Ok(if reply.is_granted() { Hello::Extended(reply) } else { Hello::Refused(reply) })
     }
 
     pub(super) async fn hello_by(&mut self, drive: &impl Drive, name: &str) -> Result<Hello, Error> {

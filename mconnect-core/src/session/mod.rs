@@ -2,6 +2,7 @@
 //!
 //! These files alone drive the protocol's I/O.
 
+mod deliver;
 mod drive;
 mod exchange;
 mod hello;
