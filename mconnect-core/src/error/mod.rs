@@ -11,7 +11,7 @@ use std::time::Duration;
 pub use context::{Action, Awaited, Context};
 pub use peer::{Attempt, DeadlinePassed, Peer};
 
-use crate::protocol::{Delivery, LimitExceeded, Need, Outcome, Phase, Reply, Severity, Unexpected};
+use crate::protocol::{Delivery, LimitExceeded, Need, Phase, RecipientOutcome, Reply, Severity, Unexpected};
 use crate::sasl::AuthError;
 use crate::stream::Truncation;
 use crate::tls_info::Info;
@@ -197,7 +197,7 @@ pub enum Error {
     /// A delivery broke off, after the server had replied to some of it.
     #[error(
         "the delivery broke off with {} of {} {} undecided",
-        so_far.count(Outcome::Undecided), so_far.recipients.len(),
+        so_far.count(RecipientOutcome::Undecided), so_far.recipients.len(),
         if so_far.recipients.len() == 1 { "recipient" } else { "recipients" }
     )]
     Delivery {
@@ -319,7 +319,7 @@ impl Error {
             Self::Resolve { is_temporary, .. } => *is_temporary,
             Self::Connect { attempts, .. } => !attempts.is_empty(),
             Self::Unexpected(Unexpected { reply, .. }) => match reply.code().severity() {
-                Severity::Transient | Severity::Permanent => Outcome::of(reply) == Outcome::Temporary,
+                Severity::Transient | Severity::Permanent => RecipientOutcome::of(reply) == RecipientOutcome::Temporary,
                 _ => !reply.is_granted(),
             },
             Self::Pipeline { source, .. } | Self::Delivery { source, .. } => source.is_temporary(),

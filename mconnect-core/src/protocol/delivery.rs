@@ -44,13 +44,13 @@ pub struct Recipient {
     /// ([RFC 2033, section 4.2](https://www.rfc-editor.org/rfc/rfc2033#section-4.2)), otherwise that for all.
     pub final_reply: Option<Reply>,
     /// What came of it.
-    pub outcome: Outcome,
+    pub outcome: RecipientOutcome,
 }
 
 /// What came of a message for one recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Outcome {
+pub enum RecipientOutcome {
     /// Nothing was decided: the transaction was to stop before, or broke off. In the latter case, if the message was sent
     /// whole, it may have been delivered.
     Undecided,
@@ -62,7 +62,7 @@ pub enum Outcome {
     Permanent,
 }
 
-impl Outcome {
+impl RecipientOutcome {
     /// Returns what a reply means to those whom it concerns. A 552 to RCPT is a 452 in older words
     /// ([RFC 5321, section 4.5.3.1.10](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.10)).
     pub fn of(reply: &Reply) -> Self {
@@ -82,7 +82,7 @@ impl Delivery {
             address: address.clone(),
             reply: None,
             final_reply: None,
-            outcome: Outcome::Undecided,
+            outcome: RecipientOutcome::Undecided,
         };
         let recipients = envelope.recipients().map(undecided).collect();
         Self { mail: None, recipients, data: None, chunk: None, closing: None }
@@ -91,11 +91,11 @@ impl Delivery {
     /// Says whether every recipient gets the message.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.recipients.iter().all(|recipient| recipient.outcome == Outcome::Delivered)
+        self.recipients.iter().all(|recipient| recipient.outcome == RecipientOutcome::Delivered)
     }
 
     /// Returns how many recipients came to this.
-    pub fn count(&self, outcome: Outcome) -> usize {
+    pub fn count(&self, outcome: RecipientOutcome) -> usize {
         self.recipients.iter().filter(|recipient| recipient.outcome == outcome).count()
     }
 
@@ -109,8 +109,8 @@ impl Delivery {
 
     /// Follows a reply to MAIL, RCPT or DATA, or to nothing.
     pub(crate) fn answered(&mut self, reply: Reply) {
-        let outcome = Outcome::of(&reply);
-        let is_granted = outcome == Outcome::Delivered;
+        let outcome = RecipientOutcome::of(&reply);
+        let is_granted = outcome == RecipientOutcome::Delivered;
         match reply.request() {
             Some(Request::Mail) => {
                 if !is_granted {
@@ -120,7 +120,7 @@ impl Delivery {
             }
             Some(Request::Rcpt) => {
                 if let Some(next) = self.recipients.iter_mut().find(|recipient| recipient.reply.is_none()) {
-                    if !is_granted && next.outcome == Outcome::Undecided {
+                    if !is_granted && next.outcome == RecipientOutcome::Undecided {
                         next.outcome = outcome;
                     }
                     next.reply = Some(reply.clone());
@@ -139,7 +139,7 @@ impl Delivery {
             _ => {}
         }
         if reply.meaning() == Meaning::Closing {
-            self.decide(Outcome::Temporary);
+            self.decide(RecipientOutcome::Temporary);
             self.closing = Some(reply);
         }
     }
@@ -161,7 +161,7 @@ impl Delivery {
                 break;
             }
             let Some(reply) = last else { break };
-            self.recipients[index].outcome = Outcome::of(reply);
+            self.recipients[index].outcome = RecipientOutcome::of(reply);
             self.recipients[index].final_reply = Some(reply.clone());
         }
         self.closing = self.closing.take().or(last.filter(|last| last.meaning() == Meaning::Closing).cloned());
@@ -169,15 +169,15 @@ impl Delivery {
 
     fn accepted(&self) -> impl Iterator<Item = usize> {
         let is_accepted = |recipient: &Recipient| {
-            recipient.outcome == Outcome::Undecided && recipient.reply.as_ref().is_some_and(Reply::is_granted)
+            recipient.outcome == RecipientOutcome::Undecided && recipient.reply.as_ref().is_some_and(Reply::is_granted)
         };
         (0..self.recipients.len()).filter(move |index| is_accepted(&self.recipients[*index]))
     }
 
     /// Decides what was not decided yet.
-    fn decide(&mut self, outcome: Outcome) {
+    fn decide(&mut self, outcome: RecipientOutcome) {
         for recipient in &mut self.recipients {
-            if recipient.outcome == Outcome::Undecided {
+            if recipient.outcome == RecipientOutcome::Undecided {
                 recipient.outcome = outcome;
             }
         }

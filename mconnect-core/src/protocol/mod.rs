@@ -34,7 +34,7 @@ pub use address::{Address, Parameter, Unwritable, xtext};
 pub use code::{Code, EnhancedCode, InvalidCode, Severity};
 pub use command::Span;
 pub use content::Content;
-pub use delivery::{Delivery, Outcome, Recipient};
+pub use delivery::{Delivery, Recipient, RecipientOutcome};
 pub use encode::{BodyDecoder, BodyEncoder, CrlfEncoder};
 pub use envelope::{Envelope, Need, Until};
 pub use extensions::{Extension, Extensions};

@@ -21,7 +21,7 @@ impl Session {
     ///
     /// ```
     /// # #[cfg(feature = "server")] {
-    /// use mconnect_core::protocol::{Envelope, Outcome};
+    /// use mconnect_core::protocol::{Envelope, RecipientOutcome};
     /// use mconnect_core::{Connect, server::Server};
     ///
     /// let server = Server::start()?;
@@ -34,7 +34,7 @@ impl Session {
     ///     .to("later@example.org".parse()?);
     /// let delivery = session.deliver(&envelope, "Subject: hi\n\nhello\n".as_bytes())?;
     /// let outcomes = [delivery.recipients[0].outcome, delivery.recipients[1].outcome];
-    /// assert_eq!(outcomes, [Outcome::Delivered, Outcome::Temporary]);
+    /// assert_eq!(outcomes, [RecipientOutcome::Delivered, RecipientOutcome::Temporary]);
     /// assert_eq!(delivery.first_refusal().unwrap().code(), 450);
     /// assert_eq!(server.messages()[0].recipients, ["b@example.org"]);
     /// session.quit()?;

@@ -55,8 +55,8 @@ use shared::{Deadline, Shared};
 ///                                                             ──► close, quit, reset ► the end
 /// ```
 ///
-/// There are three ways to talk, and they may be mixed. [`command`](Self::command), [`pipeline`](Self::pipeline) and
-/// [`message`](Self::message) send and read what answers. [`send_line`](Self::send_line) and [`send`](Self::send) send
+/// There are three ways to talk, and they may be mixed. [`command`](Self::command), [`pipeline`](Self::pipeline),
+/// [`message`](Self::message) and [`deliver`](Self::deliver) send and read what answers. [`send_line`](Self::send_line) and [`send`](Self::send) send
 /// without reading, [`read_reply`](Self::read_reply) and [`read_line`](Self::read_line) read without sending: for tests
 /// that break the rules on purpose. [`receive`](Self::receive) and [`is_ready`](Self::is_ready) serve one thread that
 /// waits for something else, too. Whichever is used, the session follows what passes: [`phase`](Self::phase) says what the
