@@ -52,6 +52,19 @@ impl Status {
         }
     }
 
+    /// Returns the status that an error of the library asks for.
+    fn of(error: &Error) -> Self {
+        match error {
+            Error::Address { .. } => Self::Usage,
+            Error::Resolve { is_temporary: false, .. } => Self::NoHost,
+            Error::Connect { .. } | Error::Need { .. } => Self::Unavailable,
+            Error::Resolve { .. } | Error::Timeout { .. } => Self::Temporary,
+            Error::Message { .. } => Self::Io,
+            Error::Delivery { source, .. } => Self::of(source),
+            _ => Self::Protocol,
+        }
+    }
+
     /// Returns the status that an AUTH asks for which was not granted.
     pub fn of_refused_auth(code: Code) -> Self {
         if code.is_temporary() { Self::Temporary } else { Self::Auth }
@@ -117,13 +130,7 @@ impl fmt::Display for Failure {
 
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
-        let status = match error {
-            Error::Address { .. } => Status::Usage,
-            Error::Resolve { is_temporary: false, .. } => Status::NoHost,
-            Error::Connect { .. } => Status::Unavailable,
-            Error::Resolve { .. } | Error::Timeout { .. } => Status::Temporary,
-            _ => Status::Protocol,
-        };
+        let status = Status::of(error);
         let hint = if error.is_truncation() { ": what came before may have been cut short" } else { "" };
         Self::of(status, error).hint(hint)
     }

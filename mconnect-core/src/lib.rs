@@ -117,6 +117,7 @@ mod timings;
 pub mod tls;
 pub mod tls_info;
 
+pub use calendar::message_date;
 pub use closer::Closer;
 pub use connect::{Connect, Family, port};
 pub use error::{Action, Attempt, Awaited, Context, DeadlinePassed, Error, Peer, TlsFailure};

@@ -65,6 +65,7 @@ examples:
   mconnect -p submission mail.example.org
   mconnect -p 2525 ::1 <session.txt
   mconnect --quiet --fail -c 'EHLO probe.example' -c QUIT mx.example.org
+  mconnect --to you@example.org --from me@example.net mx.example.org
   mconnect --record talk.txt mx.example.org
   mconnect --play talk.txt mx.example.org
   mconnect --demo
@@ -84,6 +85,7 @@ mod tests {
             .filter_map(|line| line.strip_prefix(".It Fl "))
             .map(|line| {
                 let line = line.replace("Op : Ns Ar mechanism", "[:mechanism]").replace("Op = Ns Cm hex", "[=hex]");
+                let line = line.replace("Op = Ns Ar octets", "[=OCTETS]");
                 let words = line.replace(" Ns ", "").replace("Ar ", "");
                 let forms: Vec<(&str, String)> = words
                     .split(" , Fl ")

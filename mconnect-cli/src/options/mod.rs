@@ -9,6 +9,7 @@ mod nearest;
 mod option;
 mod parse;
 mod security;
+mod sending;
 mod table;
 mod value;
 
@@ -25,11 +26,14 @@ pub use host::Host;
 pub use parse::parse;
 #[cfg_attr(not(feature = "tls"), allow(unused_imports, reason = "the options are read all the same"))]
 pub use security::{Auth, Security, Start};
+pub use sending::{ReversePath, SendStage, Sending};
 
 /// What the arguments ask for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
     Session(Box<Options>),
+    /// A message, sent to the host.
+    Send(Box<Options>),
     /// Dialogues, played to the host.
     Play(Box<Options>),
     /// A dialogue from a file, played by a server.
@@ -66,6 +70,7 @@ pub struct Options {
     pub trace: Option<Form>,
     pub security: Security,
     pub prompt: Prompt,
+    pub sending: Sending,
     pub play: Play,
     pub serve: Serve,
     /// Help on SMTP is asked for, and no session.
@@ -75,7 +80,7 @@ pub struct Options {
 impl Options {
     /// Returns the port to connect to.
     pub fn port(&self) -> u16 {
-        self.port.unwrap_or(SMTP)
+        self.port.unwrap_or(if self.sending.is_lmtp { LMTP } else { SMTP })
     }
 }
 
@@ -202,3 +207,5 @@ pub enum Mode {
 
 /// The port of SMTP ([RFC 5321, section 4.5.4.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.4.2)).
 const SMTP: u16 = 25;
+/// The port that servers have LMTP on; [RFC 2033](https://www.rfc-editor.org/rfc/rfc2033) names none, and forbids 25.
+const LMTP: u16 = 24;
