@@ -114,7 +114,7 @@ pub const SENDING: &[Opt] = &[
         Ok(())
     })
     .with(ASKS),
-    text("--until STAGE", "stop after connect, greeting, ehlo, ..., rcpt or data", |o, text| {
+    text("--until STAGE", "stop after connect, greeting, ehlo, ... or data", |o, text| {
         put(&mut o.sending.until, one_of(text, STAGES))
     })
     .apart(&[

@@ -69,7 +69,7 @@ fn a_code_that_grants_nothing_and_a_connection_that_breaks_are_the_servers_fault
 
 #[test]
 fn what_is_needed_and_not_offered_is_said_before_mail() {
-    let server = Setup::new().extensions(["SIZE"]).size_limit(100).start().unwrap();
+    let server = Setup::new().extensions(["SIZE"]).size_limit(400).start().unwrap();
     let octets = Scrap::new(".eml", &b"Subject: x\n\n\xff\n");
     for (args, told) in [
         (&["--to", "j\u{f6}rg@x"][..], "the address <j\u{f6}rg@x> needs SMTPUTF8, which the server has not offered"),
@@ -78,7 +78,7 @@ fn what_is_needed_and_not_offered_is_said_before_mail() {
             "a message with octets over 127 needs 8BITMIME, which the server has not offered",
         ),
         (&["--bdat", "--message", "/dev/null"], "a message in chunks needs CHUNKING, which the server has not offered"),
-        (&["--body", &"x".repeat(200)], "octets, and the server takes 100"),
+        (&["--body", &"x".repeat(400)], "octets, and the server takes 400"),
     ] {
         let output = send(&server, args);
         assert_status(&output, 69);

@@ -97,9 +97,9 @@ mod secured {
             assert!(commands.starts_with("EHLO ") && commands.ends_with(" QUIT") && !commands.contains("STARTTLS"));
         }
         let refusing =
-            Server::play("S: 220\nC: *line*\nS: 250-x\nS: 250 STARTTLS\nC: STARTTLS\nS: 454 later\nC: QUIT\nS: 221");
+            Server::play("S: 220\nC: EHLO me\nS: 250-x\nS: 250 STARTTLS\nC: STARTTLS\nS: 454 later\nC: QUIT\nS: 221");
         let refusing = refusing.unwrap();
-        assert_status(&send(&refusing, &[]), 75);
+        assert_status(&send(&refusing, &["--helo", "me"]), 75);
         refusing.join().unwrap();
     }
 

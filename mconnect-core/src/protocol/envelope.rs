@@ -130,6 +130,12 @@ impl Envelope {
     /// # Errors
     /// [`Need`] if the server has not offered what the message or an address needs.
     pub(crate) fn commands(&self, offered: &Extensions, content: &Content) -> Result<Vec<String>, Need> {
+        let require = |extension, what: String| match offered.has(extension) {
+            true => Ok(()),
+            false => Err(Need::Extension { what, extension }),
+        };
+        let utf8 = self.what_is_utf8(content).filter(|_| !self.says("SMTPUTF8"));
+        let utf8 = utf8.map(|what| require("SMTPUTF8", what)).transpose()?;
         let mut mail = vec![format!("MAIL FROM:<{}>", self.sender.as_ref().map_or("", Address::as_str))];
         mail.extend(self.parameters.iter().map(|parameter| parameter.as_str().to_owned()));
         if let Some(octets) = content.size().filter(|_| offered.has("SIZE") && !self.says("SIZE")) {
@@ -138,10 +144,6 @@ impl Envelope {
             }
             mail.push(format!("SIZE={octets}"));
         }
-        let require = |extension, what: String| match offered.has(extension) {
-            true => Ok(()),
-            false => Err(Need::Extension { what, extension }),
-        };
         if !self.says("BODY") {
             if content.is_8bit() {
                 require("8BITMIME", "a message with octets over 127".to_owned())?;
@@ -150,10 +152,7 @@ impl Envelope {
                 mail.push("BODY=8BITMIME".to_owned());
             }
         }
-        if let Some(what) = self.what_is_utf8(content).filter(|_| !self.says("SMTPUTF8")) {
-            require("SMTPUTF8", what)?;
-            mail.push("SMTPUTF8".to_owned());
-        }
+        mail.extend(utf8.map(|()| "SMTPUTF8".to_owned()));
         if self.chunk().is_some() {
             require("CHUNKING", "a message in chunks".to_owned())?;
         }
