@@ -9,7 +9,7 @@ use std::env;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mconnect_core::protocol::{Address, Envelope, Phase, Until};
+use mconnect_core::protocol::{Address, Content, Envelope, Phase, Until};
 use mconnect_core::{Error, Session};
 
 use crate::connection;
@@ -98,7 +98,7 @@ impl Client<'_> {
             }
         };
         let envelope = self.envelope(sender);
-        let size = content.as_ref().and_then(|content| content.size());
+        let size = content.as_ref().and_then(Content::size);
         let envelope = content.map_or(envelope.clone(), |content| envelope.content(content));
         let work = Work::new(self.message.name(), size);
         match during(Some(&work), || session.deliver(&envelope, Counted::new(source, &work))) {

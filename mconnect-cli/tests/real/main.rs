@@ -9,6 +9,7 @@ mod auth;
 mod diagnosis;
 #[cfg(feature = "tls")]
 mod openssl;
+mod sending;
 mod servers;
 #[cfg(feature = "tls")]
 mod tls;
