@@ -12,7 +12,8 @@ use mconnect_core::{Peer, message_date};
 
 use crate::failure::{Failure, Status};
 use crate::options::{Options, Sending};
-use crate::progress::Work;
+use crate::progress::{WHOLE_MESSAGE, Work};
+use crate::stderr::at_interrupt;
 
 /// Where the message comes from.
 pub enum Message {
@@ -104,6 +105,9 @@ impl Read for Counted<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.source.read(buffer)?;
         self.work.add(count, count > 0);
+        if count == 0 {
+            at_interrupt(Some(WHOLE_MESSAGE.to_owned()));
+        }
         Ok(count)
     }
 }

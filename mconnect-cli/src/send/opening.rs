@@ -1,7 +1,7 @@
 //! The way to MAIL: the greeting, who is there, TLS, and AUTH.
 
 use mconnect_core::protocol::{Meaning, Phase, Reply};
-use mconnect_core::{Error, Session, own_name};
+use mconnect_core::{Session, own_name};
 
 use super::Client;
 use crate::failure::{Failure, Status};
@@ -17,7 +17,7 @@ impl Client<'_> {
             Start::First => self.secure.upgrade(session, false, self.verdict)?,
             Start::ByHand | Start::Upgrade => session,
         };
-        let greeting = self.known(session.greeting())?;
+        let greeting = self.verdict.known(session.greeting())?;
         if !greeting.is_granted() {
             return self.refused(session, "the greeting", &greeting);
         }
@@ -40,7 +40,7 @@ impl Client<'_> {
 
     fn hello(&self, mut session: Session, name: &str) -> Option<Session> {
         let is_lmtp = self.options.sending.is_lmtp;
-        let hello = self.known(if is_lmtp { session.lhlo(name) } else { session.hello(name) })?;
+        let hello = self.verdict.known(if is_lmtp { session.lhlo(name) } else { session.hello(name) })?;
         match hello.require() {
             Ok(_) => Some(session),
             Err(refusal) => self.refused(session, if is_lmtp { "LHLO" } else { "EHLO" }, &refusal.reply),
@@ -62,17 +62,12 @@ impl Client<'_> {
             self.leave(session);
             return None;
         }
-        let reply = self.known(session.command("STARTTLS"))?;
+        let reply = self.verdict.known(session.command("STARTTLS"))?;
         if session.phase() != Phase::StartTls {
             return self.refused(session, "STARTTLS", &reply);
         }
         let session = self.secure.upgrade(session, false, self.verdict)?;
         self.hello(session, name)
-    }
-
-    /// Returns what was asked for, or tells why it cannot be had.
-    fn known<T>(&self, result: Result<T, Error>) -> Option<T> {
-        result.map_err(|error| self.verdict.failed(&error)).ok()
     }
 
     /// Tells that something was not granted, and takes leave.

@@ -5,12 +5,16 @@
 mod common;
 
 mod outcomes;
+mod progress;
 mod stages;
 
 use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixListener;
 use std::process::Stdio;
+use std::thread;
 
-use common::{Scrap, assert_status, complaints, err, out, talk, tool};
+use common::{Scrap, assert_status, complaints, err, out, run, talk, tool};
 use mconnect_core::server::{Server, Setup};
 
 /// The options of most tests: TLS has its own.
@@ -149,4 +153,35 @@ fn lmtp_counts_its_replies_one_by_one() {
     assert!(complaints(&output).contains("1 of 2 recipients was put off, first: 452 4.2.2 over quota"));
     assert_eq!(server.sessions()[0].commands()[0], "LHLO me");
     assert_eq!(server.messages()[0].recipients, ["b@x"]);
+}
+
+#[test]
+fn lmtp_goes_over_a_unix_socket() {
+    let folder = common::folder::Folder::new("lmtp");
+    let path = folder.path("lmtp.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let served = thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        let mut next = |answer: &str| {
+            stream.write_all(answer.as_bytes()).unwrap();
+            lines.next().map(Result::unwrap)
+        };
+        let mut came: Vec<String> =
+            ["220 hi\r\n", "250 hi\r\n", "250 a\r\n", "250 b\r\n"].into_iter().filter_map(&mut next).collect();
+        came.extend(next("354 go\r\n"));
+        while came.last().unwrap() != "." {
+            came.extend(next(""));
+        }
+        came.extend(next("250 taken\r\n"));
+        next("221 bye\r\n");
+        came
+    });
+    let output = run(&[&TO[..], &["--lmtp", "--helo", "me", &path]].concat(), "");
+    assert_status(&output, 0);
+    let came = served.join().unwrap();
+    assert_eq!((came[0].as_str(), came.last().unwrap().as_str()), ("LHLO me", "QUIT"));
+    let gone = run(&[&TO[..], &["--lmtp", "/nonexistent/lmtp"]].concat(), "");
+    assert_status(&gone, 69);
+    assert_eq!(complaints(&gone), "mconnect: cannot connect to /nonexistent/lmtp: No such file or directory");
 }
