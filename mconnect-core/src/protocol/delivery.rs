@@ -88,10 +88,11 @@ impl Delivery {
         Self { mail: None, recipients, data: None, chunk: None, closing: None }
     }
 
-    /// Says whether every recipient gets the message.
+    /// Says whether there are recipients, and all of them get the message.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.recipients.iter().all(|recipient| recipient.outcome == RecipientOutcome::Delivered)
+        !self.recipients.is_empty()
+            && self.recipients.iter().all(|recipient| recipient.outcome == RecipientOutcome::Delivered)
     }
 
     /// Returns how many recipients came to this.

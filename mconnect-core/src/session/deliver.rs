@@ -126,7 +126,14 @@ impl Session {
             is_open &= finals.is_empty();
             let is_lmtp = self.shared().tracker().is_lmtp();
             delivery.finals(&finals, is_lmtp);
-            sent?;
+            if let Err(error) = sent {
+                // Of chunks without a last one, nothing is kept.
+                if matches!(error, Error::Message { .. }) && self.phase() == Phase::Command {
+                    self.settle(drive, 1, delivery).await?;
+                    let _ = self.command_by(drive, b"RSET").await?;
+                }
+                return Err(error);
+            }
         }
         if is_open && delivery.closing.is_none() {
             let _ = self.command_by(drive, b"RSET").await?;

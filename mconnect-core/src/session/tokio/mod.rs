@@ -160,7 +160,8 @@ impl AsyncSession {
         self.session.message_by(&*self.socket, &mut Awaited { message, until }).await
     }
 
-    /// Sends a message to its recipients, as [`Session::deliver`] does.
+    /// Sends a message to its recipients, as [`Session::deliver`] does. A future that is dropped between two commands leaves
+    /// a transaction that RSET ends.
     ///
     /// # Errors
     /// As [`Session::deliver`].
