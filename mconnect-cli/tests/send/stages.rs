@@ -2,8 +2,8 @@
 
 use mconnect_core::server::{Server, Setup};
 
-use crate::common::{assert_status, complaints, out, talk};
-use crate::{TO, send};
+use crate::common::{assert_status, out, talk};
+use crate::send;
 
 #[test]
 fn a_session_stops_at_the_stage_that_was_named_and_delivers_nothing() {
@@ -61,7 +61,8 @@ mod secured {
     use mconnect_core::server::Identity;
 
     use super::*;
-    use crate::common::{Scrap, tool};
+    use crate::TO;
+    use crate::common::{Scrap, complaints, tool};
 
     fn server() -> (Server, Scrap) {
         let identity = Identity::self_signed(["127.0.0.1"]);
