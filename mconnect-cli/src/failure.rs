@@ -49,6 +49,21 @@ impl From<Fault> for Status {
     }
 }
 
+impl Status {
+    /// Returns the status that an error of the library asks for.
+    fn of(error: &Error) -> Self {
+        match error {
+            Error::Address { .. } => Self::Usage,
+            Error::Resolve { is_temporary: false, .. } => Self::NoHost,
+            Error::Connect { .. } | Error::Need { .. } => Self::Unavailable,
+            Error::Resolve { .. } | Error::Timeout { .. } => Self::Temporary,
+            Error::Message { .. } => Self::Io,
+            Error::Delivery { source, .. } => Self::of(source),
+            _ => Self::Protocol,
+        }
+    }
+}
+
 impl Failure {
     pub fn new(status: Status, message: impl Into<String>) -> Self {
         Self { status, message: message.into() }
@@ -99,13 +114,7 @@ impl fmt::Display for Failure {
 
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
-        let status = match error {
-            Error::Address { .. } => Status::Usage,
-            Error::Resolve { is_temporary: false, .. } => Status::NoHost,
-            Error::Connect { .. } => Status::Unavailable,
-            Error::Resolve { .. } | Error::Timeout { .. } => Status::Temporary,
-            _ => Status::Protocol,
-        };
+        let status = Status::of(error);
         let hint = if error.is_truncation() { ": what came before may have been cut short" } else { "" };
         Self::new(status, error.chain()).hint(hint)
     }

@@ -26,6 +26,7 @@ mod secure;
 #[cfg(not(feature = "tls"))]
 #[path = "without_tls.rs"]
 mod secure;
+mod send;
 mod serve;
 mod signals;
 mod stderr;

@@ -55,7 +55,7 @@ impl Work {
     }
 
     /// Notes that so many octets more went out; `is_inside` says whether a message is under way after that.
-    pub fn add(&mut self, octets: usize, is_inside: bool) {
+    pub fn add(&self, octets: usize, is_inside: bool) {
         let mut way = locked(&self.figures.way);
         way.done += octets as u64;
         let is_lost = if is_inside { ", and not the end of the message: it cannot have been taken" } else { "" };

@@ -16,6 +16,7 @@ use crate::play;
 use crate::prompt::{self, Waker};
 use crate::raw;
 use crate::screen::Screen;
+use crate::send;
 use crate::serve;
 use crate::signals;
 use crate::stderr::{self, say};
@@ -33,6 +34,7 @@ fn answer(args: impl IntoIterator<Item = OsString>, verdict: &Arc<Verdict>) -> R
     let usage = |message: String| Failure::new(Status::Usage, message).hint("; mconnect --help lists the options");
     let text = match options::parse(args).map_err(usage)? {
         Request::Session(options) => return converse(&options, verdict),
+        Request::Send(options) => return send::run(&options, verdict),
         Request::Play(options) => return play::run(&options, verdict),
         Request::Serve(file, options) => return serve::run(&file, &options, verdict),
         Request::HelpSmtp { topic, file } => help::on(topic.as_deref(), file.as_deref())?,

@@ -5,7 +5,7 @@ use mconnect_core::dialogue::{Dialogue, Player, Values};
 use mconnect_core::server::{Server, ServerError, Setup};
 
 use crate::failure::{Failure, Status};
-use crate::options::{Options, Security, Start};
+use crate::options::{Auth, Options, Security, Start};
 use crate::secret::Secret;
 use crate::stderr::say;
 use crate::verdict::Verdict;
@@ -32,6 +32,10 @@ impl Secure {
     }
 
     pub fn begin(&self, session: Session, _: &Verdict) -> Option<Session> {
+        Some(session)
+    }
+
+    pub fn authenticate(&self, session: Session, _: &Auth, _: &Verdict) -> Option<Session> {
         Some(session)
     }
 
@@ -94,5 +98,7 @@ pub fn serving(security: &Security) -> Result<Setup, Failure> {
 pub fn decode(_: &[u8]) -> Option<Vec<u8>> {
     None
 }
+
+pub const HAS_TLS: bool = false;
 
 pub const WITHOUT: &str = "this mconnect was built without TLS and AUTH (the feature tls)";

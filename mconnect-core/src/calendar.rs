@@ -15,6 +15,31 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// # }
 /// ```
 pub fn date(time: SystemTime) -> String {
+    let (year, month, day) = civil(time);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// Writes a time as the header `Date` of a message has it, in UTC: `Mon, 23 Nov 2026 03:05:13 +0000`
+/// ([RFC 5322, section 3.3](https://www.rfc-editor.org/rfc/rfc5322#section-3.3)).
+///
+/// ```
+/// use std::time::{Duration, UNIX_EPOCH};
+///
+/// let date = mconnect_core::message_date(UNIX_EPOCH + Duration::from_secs(1_795_403_113));
+/// assert_eq!(date, "Mon, 23 Nov 2026 03:05:13 +0000");
+/// ```
+pub fn message_date(time: SystemTime) -> String {
+    let seconds = since_epoch(time).as_secs();
+    let (year, month, day) = civil(time);
+    // The first of January 1970 was a Thursday.
+    let weekday = WEEKDAYS[(seconds / DAY % 7) as usize];
+    let month = MONTHS[month as usize - 1];
+    let (hours, minutes, seconds) = (seconds % DAY / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{weekday}, {day:02} {month} {year:04} {hours:02}:{minutes:02}:{seconds:02} +0000")
+}
+
+/// Returns the year, the month and the day, counted from 1.
+fn civil(time: SystemTime) -> (u64, u64, u64) {
     let days = since_epoch(time).as_secs() / DAY;
     // The days of the Gregorian calendar, from the first of March on, in eras of 400 years.
     let days = days + 719_468;
@@ -23,7 +48,7 @@ pub fn date(time: SystemTime) -> String {
     let day = day - (365 * year + year / 4 - year / 100);
     let month = (5 * day + 2) / 153;
     let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
-    format!("{:04}-{month:02}-{day:02}", era * 400 + year + u64::from(month <= 2))
+    (era * 400 + year + u64::from(month <= 2), month, day)
 }
 
 /// Writes a time as `2026-11-23T03:05:13.000042Z` ([RFC 3339](https://www.rfc-editor.org/rfc/rfc3339)).
@@ -42,6 +67,8 @@ fn since_epoch(time: SystemTime) -> Duration {
 
 /// In seconds.
 const DAY: u64 = 24 * 60 * 60;
+const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 #[cfg(test)]
 mod tests {
@@ -80,6 +107,19 @@ mod tests {
         ] {
             let time = UNIX_EPOCH + Duration::new(seconds, 42_999);
             assert_eq!(timestamp(time), format!("{text}.000042Z"));
+        }
+    }
+
+    #[test]
+    fn the_date_of_a_message_is_written_as_date_writes_it() {
+        // date -u -R -d @N
+        for (seconds, text) in [
+            (0, "Thu, 01 Jan 1970 00:00:00 +0000"),
+            (951_782_399, "Mon, 28 Feb 2000 23:59:59 +0000"),
+            (1_709_251_199, "Thu, 29 Feb 2024 23:59:59 +0000"),
+            (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 +0000"),
+        ] {
+            assert_eq!(message_date(UNIX_EPOCH + Duration::from_secs(seconds)), text);
         }
     }
 }

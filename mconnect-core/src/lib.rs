@@ -4,7 +4,7 @@
 //!   Connect ──open──► Session ──split──► Reader   Writer        one thread each
 //!   names, families,   command              │       │
 //!   addresses in turn  pipeline             └───┬───┘
-//!                      message               Tracker            the phase, the replies due, the extensions
+//!                      deliver               Tracker            the phase, the replies due, the extensions
 //!                      read_reply               │
 //!                      into_raw            Observer, Closer     watching it, ending it from anywhere
 //! ```
@@ -24,6 +24,7 @@
 //!
 //! ```
 //! # #[cfg(feature = "server")] {
+//! use mconnect_core::protocol::{Envelope, RecipientOutcome};
 //! use mconnect_core::{Connect, server::Server};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -34,9 +35,12 @@
 //! session.hello("client.example")?.require()?;
 //! assert!(session.extensions().is_some_and(|extensions| extensions.has("PIPELINING")));
 //!
-//! let replies = session.pipeline(["MAIL FROM:<a@example.org>", "RCPT TO:<refused@example.org>", "RCPT TO:<b@example.org>"])?;
-//! assert_eq!(replies[1].code(), 550);
-//! session.message("Subject: hello\n\n.a line that begins with a dot\n".as_bytes())?.require(250)?;
+//! let envelope = Envelope::new(Some("a@example.org".parse()?))
+//!     .to("refused@example.org".parse()?)
+//!     .to("b@example.org".parse()?);
+//! let delivery = session.deliver(&envelope, "Subject: hello\n\n.a line that begins with a dot\n".as_bytes())?;
+//! assert_eq!(delivery.recipients[0].reply.as_ref().unwrap().code(), 550);
+//! assert_eq!(delivery.recipients[1].outcome, RecipientOutcome::Delivered);
 //! session.quit()?;
 //!
 //! let message = &server.messages()[0];
@@ -54,6 +58,7 @@
 //! | for | there is |
 //! |---|---|
 //! | a session with a server | [`Connect::open`], then [`Session::command`], [`pipeline`](Session::pipeline), [`message`](Session::message) |
+//! | a message for some recipients, and what came of it for each | [`Session::deliver`], [`protocol::Envelope`], [`protocol::Delivery`] |
 //! | many sessions at once, awaited | `Connect::open_async`, `AsyncSession` (feature `tokio`) |
 //! | TLS after STARTTLS, or from the first byte on | `Session::upgrade` (feature `tls`); [`Session::upgrade_with`] for anybody else's TLS |
 //! | AUTH | `Session::authenticate` (feature `auth`) |
@@ -155,6 +160,7 @@ pub mod tls;
 pub mod tls_info;
 mod trace;
 
+pub use calendar::message_date;
 pub use closer::Closer;
 pub use connect::{Connect, Family, port};
 pub use error::{Action, Attempt, Awaited, Context, DeadlinePassed, Error, Peer, TlsFailure, chain};

@@ -8,6 +8,7 @@ mod nearest;
 mod option;
 mod parse;
 mod security;
+mod sending;
 mod table;
 mod value;
 
@@ -24,11 +25,14 @@ pub use help::help;
 pub use parse::parse;
 #[cfg_attr(not(feature = "tls"), allow(unused_imports, reason = "the options are read all the same"))]
 pub use security::{Auth, Security, Start};
+pub use sending::{ReversePath, SendStage, Sending};
 
 /// What the arguments ask for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
     Session(Box<Options>),
+    /// A message, sent to the host.
+    Send(Box<Options>),
     /// Dialogues, played to the host.
     Play(Box<Options>),
     /// A dialogue from a file, played by a server.
@@ -65,6 +69,7 @@ pub struct Options {
     pub trace: Option<TraceForm>,
     pub security: Security,
     pub prompt: Prompt,
+    pub sending: Sending,
     pub play: Play,
     pub serve: Serve,
     /// Help on SMTP is asked for, and no session.
@@ -74,7 +79,7 @@ pub struct Options {
 impl Options {
     /// Returns the port to connect to.
     pub fn port(&self) -> u16 {
-        self.port.unwrap_or(SMTP)
+        self.port.unwrap_or(if self.sending.is_lmtp { LMTP } else { SMTP })
     }
 }
 
@@ -104,6 +109,13 @@ pub struct Play {
     pub drop_at: Option<String>,
     pub is_tap: bool,
     pub junit: Option<PathBuf>,
+}
+
+impl Play {
+    /// Returns how often dialogues are played, and a message is sent.
+    pub fn times(&self) -> usize {
+        self.repeat.unwrap_or(1)
+    }
 }
 
 /// How a dialogue is served.
@@ -182,3 +194,5 @@ pub enum Mode {
 
 /// The port of SMTP ([RFC 5321, section 4.5.4.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.4.2)).
 const SMTP: u16 = 25;
+/// The port that servers have LMTP on; [RFC 2033](https://www.rfc-editor.org/rfc/rfc2033) names none, and forbids 25.
+const LMTP: u16 = 24;

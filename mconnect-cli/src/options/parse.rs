@@ -63,6 +63,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     }
     options.security.settle(options.port());
     let options = Box::new(options);
+    if options.sending.is_asked_for() {
+        options.sending.check(options.port(), options.security.auth.is_some())?;
+        return Ok(Request::Send(options));
+    }
     Ok(if options.play.files.is_empty() { Request::Session(options) } else { Request::Play(options) })
 }
 
@@ -243,12 +247,14 @@ mod tests {
                 "SHA256" => "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
                 "KEYS" => "vi",
                 "WHEN" => "never",
+                "STAGE" => "ehlo",
+                "HEADER" => "X: y",
                 _ => "26",
             });
             for flag in option.flags() {
                 let args: Vec<&str> = Some(flag).into_iter().chain(value).collect();
                 // Some go with one of these alone.
-                let with = [&[][..], &["--play", "a"], &["--serve", "a"], &["--cert", "a"]];
+                let with = [&[][..], &["--play", "a"], &["--serve", "a"], &["--cert", "a"], &["--to", "a"]];
                 let taken = with.iter().find(|with| of(&[&args, **with].concat()).is_ok());
                 let with = taken.unwrap_or_else(|| panic!("{args:?}"));
                 assert_ne!(of(&[&args, *with].concat()), of(with), "{args:?}");

@@ -5,7 +5,7 @@ use rustyline::EditMode;
 
 use super::option::{Act, Opt, file, flag, option, raw, text};
 use super::value::{address, count, factor, form, one_of, port, put, seconds, value};
-use super::{Color, Mode, Request, Target, security};
+use super::{Color, Mode, Request, Target, security, sending};
 
 /// Returns every option, as ordered in the help and in the manual page.
 pub fn all() -> impl Iterator<Item = &'static Opt> {
@@ -16,6 +16,7 @@ pub fn all() -> impl Iterator<Item = &'static Opt> {
 pub const GROUPS: &[(&str, &[Opt])] = &[
     ("connection", CONNECTION),
     ("session", SESSION),
+    ("sending a message", sending::SENDING),
     ("TLS", security::TLS),
     ("authentication", security::AUTHENTICATION),
     ("what is told", OUTPUT),
@@ -61,8 +62,7 @@ const OUTPUT: &[Opt] = &[
         "--trace[=hex]",
         "tell every byte both ways, with escapes or in hex",
         Act::Optional(|o, value| put(&mut o.trace, form(value))),
-    )
-    .first(),
+    ),
     flag("--json", "tell what happens as JSON, an object a line", |o| o.output.is_json = true)
         .apart(&[("--tap", "--json and --tap exclude each other: both are for standard output")]),
     flag("--timestamps", "show the time since the start before each line", |o| o.output.has_stamps = true)
@@ -105,7 +105,8 @@ const PLAY: &[Opt] = &[
     })
     .with("--play --serve"),
     flag("--keep-going", "go on after what was not as expected", |o| o.play.keeps_going = true).with("--play"),
-    text("--repeat COUNT", "play so many times", |o, text| put(&mut o.play.repeat, count(text))).with("--play"),
+    text("--repeat COUNT", "play, or send, so many times", |o, text| put(&mut o.play.repeat, count(text)))
+        .with("--play --to"),
     text("--quit-at PLACE", "stop at a *place* with QUIT", |o, place| put(&mut o.play.quit_at, Ok(place.to_owned())))
         .with("--play")
         .apart(&[("--drop-at", "--quit-at and --drop-at exclude each other: a session ends once")]),

@@ -56,7 +56,7 @@ fn play_all(options: &Options, watch: &Observers<'_>, verdict: &Verdict) -> Resu
         });
     }
     let sessions: Vec<(String, Dialogue)> = dialogues.iter().flat_map(sessions_of).collect();
-    let repeat = play.repeat.unwrap_or(1);
+    let repeat = play.times();
     let is_one_of_many = repeat * sessions.len() > 1;
     let mut runner = Runner { connect, options, secure: &secure, player, watch, verdict };
     let mut cases = Vec::new();

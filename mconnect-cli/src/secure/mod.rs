@@ -20,7 +20,7 @@ pub use mconnect_core::auth::decode;
 
 use crate::atomic_file;
 use crate::failure::{Failure, Status};
-use crate::options::{Options, Output, Security, Start};
+use crate::options::{Auth, Options, Output, Security, Start};
 use crate::screen::Screen;
 use crate::stderr::say;
 use crate::verdict::Verdict;
@@ -96,6 +96,12 @@ impl Secure {
         }
         let session = verdict.check(self.begin_tls(session, verdict))?;
         Opening { secure: self, session, screen: Screen::of(self.output), verdict }.run()
+    }
+
+    /// Does the exchange of AUTH with a server that has been told who is there; nothing if that ended the session, which has
+    /// been told.
+    pub fn authenticate(&self, session: Session, auth: &Auth, verdict: &Verdict) -> Option<Session> {
+        Opening { secure: self, session, screen: Screen::of(self.output), verdict }.log_in(auth)
     }
 
     /// Starts TLS if it is to start with the first byte.
@@ -207,6 +213,9 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 fn wrong(path: &Path, error: &ConfigError) -> Failure {
     Failure::because(Status::Usage, format!("cannot use {}", path.display()), error)
 }
+
+/// TLS can be started.
+pub const HAS_TLS: bool = true;
 
 /// What comes from the server must not steer the terminal.
 fn visible(text: &str) -> String {

@@ -6,7 +6,7 @@ use mconnect_core::{Error, Session, own_name};
 
 use super::{Secure, visible};
 use crate::failure::{Failure, Status};
-use crate::options::Start;
+use crate::options::{Auth, Start};
 use crate::screen::Screen;
 use crate::verdict::Verdict;
 
@@ -26,9 +26,15 @@ impl Opening<'_> {
             self.attempt(Self::ask_for_tls)?;
             self.session = self.verdict.check(self.secure.upgrade(self.session, false, self.verdict))?;
         }
-        if let Some(auth) = &security.auth {
-            self.attempt(|opening| opening.authenticate(auth))?;
+        match &security.auth {
+            Some(auth) => self.log_in(auth),
+            None => Some(self.session),
         }
+    }
+
+    /// Logs in.
+    pub fn log_in(mut self, auth: &Auth) -> Option<Session> {
+        self.attempt(|opening| opening.authenticate(auth))?;
         Some(self.session)
     }
 

@@ -30,7 +30,8 @@ impl Schema {
     /// The events that are described.
     fn events(&self) -> BTreeSet<String> {
         let library = ["Values of the library", "Extensions", "extension", "Error"];
-        let others = ["Every object", "Events", "Objects in them", "text", "problem", "certificate", "timing"];
+        let others =
+            ["Every object", "Events", "Objects in them", "text", "answer", "problem", "certificate", "timing"];
         let others = [others.as_slice(), &library].concat();
         self.0.keys().filter(|name| !others.contains(&name.as_str())).cloned().collect()
     }
@@ -275,8 +276,13 @@ fn tls_is_told_whole_and_every_event_that_is_described_comes() {
     let server = Server::play(dialogue).unwrap();
     let clear = talk(server.port(), &["--json", "-k", "--play", "-"], dialogue);
     assert_status(&clear, 0);
+    let sent = run(&["--demo", "--json", "--to", "a@x", "--to", "later@x"], "");
+    assert_status(&sent, 75);
+    let recipients = entries(&sent);
+    let outcomes: Vec<&Value> = all(&recipients, "recipient").iter().map(|entry| &entry["outcome"]).collect();
+    assert_eq!(outcomes, ["delivered", "temporary"]);
     let mut seen = BTreeSet::new();
-    for output in [&tls, &nobody, &played, &ended, &clear] {
+    for output in [&tls, &nobody, &played, &ended, &clear, &sent] {
         seen.extend(entries(output).iter().map(|entry| entry["event"].as_str().unwrap().to_owned()));
     }
     assert_eq!(seen, Schema::read().events());

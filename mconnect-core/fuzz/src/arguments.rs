@@ -12,7 +12,7 @@ use crate::cli::options::{Request, Target, parse};
 pub fn holds(data: &[u8]) {
     let args = data.split(|byte| *byte == b'\n').map(|arg| OsString::from_vec(arg.to_vec()));
     match parse(args) {
-        Ok(Request::Session(options) | Request::Play(options)) => {
+        Ok(Request::Session(options) | Request::Play(options) | Request::Send(options)) => {
             assert_ne!(options.port(), 0);
             if let Target::Host(host) = &options.target {
                 let connect = Connect::new(&host.name, options.port()).family(options.family);

@@ -222,7 +222,7 @@ impl Evidence {
     /// ```
     pub fn failed(&self, error: &Error) {
         let failed = match error {
-            Error::Pipeline { source, .. } => return self.failed(source),
+            Error::Pipeline { source, .. } | Error::Delivery { source, .. } => return self.failed(source),
             Error::Timeout { context, after, partial, .. } => {
                 let partial = self.record().under_way(partial);
                 Failed::Timeout { phase: context.phase, after: *after, partial }

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::{Action, Context, Error};
-use crate::protocol::{Phase, Request, Severity, Unexpected};
+use crate::protocol::{Phase, RecipientOutcome, Severity, Unexpected};
 use crate::stream::Truncation;
 
 impl Error {
@@ -29,7 +29,7 @@ impl Error {
         match self {
             Self::Timeout { .. } => true,
             Self::Connect { source, .. } | Self::Resolve { source, .. } => source.kind() == io::ErrorKind::TimedOut,
-            Self::Pipeline { source, .. } => source.is_timeout(),
+            Self::Pipeline { source, .. } | Self::Delivery { source, .. } => source.is_timeout(),
             _ => false,
         }
     }
@@ -68,11 +68,10 @@ impl Error {
             Self::Resolve { is_temporary, .. } => *is_temporary,
             Self::Connect { attempts, .. } => !attempts.is_empty(),
             Self::Unexpected(Unexpected { reply, .. }) => match reply.code().severity() {
-                Severity::Transient => true,
-                Severity::Permanent => reply.code() == 552 && reply.request() == Some(Request::Rcpt),
+                Severity::Transient | Severity::Permanent => RecipientOutcome::of(reply) == RecipientOutcome::Temporary,
                 _ => !reply.is_granted(),
             },
-            Self::Pipeline { source, .. } => source.is_temporary(),
+            Self::Pipeline { source, .. } | Self::Delivery { source, .. } => source.is_temporary(),
             Self::Tls { source, .. } => source.kind() != io::ErrorKind::InvalidInput,
             Self::Io { .. }
             | Self::Timeout { .. }
@@ -85,7 +84,11 @@ impl Error {
             | Self::Untrusted { .. }
             | Self::Message { .. }
             | Self::Unfinished { .. } => true,
-            Self::Address { .. } | Self::OutOfStep { .. } | Self::LineBreak { .. } | Self::Auth { .. } => false,
+            Self::Address { .. }
+            | Self::OutOfStep { .. }
+            | Self::LineBreak { .. }
+            | Self::Need { .. }
+            | Self::Auth { .. } => false,
         }
     }
 
@@ -128,7 +131,10 @@ impl Error {
             Self::Tls { source, .. } if source.kind() == io::ErrorKind::Unsupported => {
                 Some("only a session inside TLS can end it")
             }
-            Self::Pipeline { source, .. } => source.hint(),
+            Self::Need { .. } => {
+                Some("parameters of MAIL that say so are sent, whatever was offered (Envelope::parameter)")
+            }
+            Self::Pipeline { source, .. } | Self::Delivery { source, .. } => source.hint(),
             _ => None,
         }
     }
@@ -173,7 +179,7 @@ impl Error {
     #[must_use]
     pub fn has_sent(&self) -> bool {
         match self {
-            Self::Pipeline { .. } | Self::Unexpected(_) => true,
+            Self::Pipeline { .. } | Self::Delivery { .. } | Self::Unexpected(_) => true,
             _ => self.context().is_some_and(|context| context.has_sent),
         }
     }
@@ -214,8 +220,9 @@ impl Error {
             | Self::Untrusted { context, .. }
             | Self::Auth { context, .. }
             | Self::Message { context, .. }
+            | Self::Need { context, .. }
             | Self::Unfinished { context } => Some(context),
-            Self::Pipeline { source, .. } => source.context(),
+            Self::Pipeline { source, .. } | Self::Delivery { source, .. } => source.context(),
             Self::Address { .. } | Self::Resolve { .. } | Self::Connect { .. } | Self::Unexpected(_) => None,
         }
     }

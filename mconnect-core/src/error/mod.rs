@@ -25,7 +25,7 @@ pub use tls_failure::TlsFailure;
 #[cfg(feature = "tls")]
 pub(crate) use tls_failure::TlsWords;
 
-use crate::protocol::{LimitExceeded, Phase, Reply, Unexpected};
+use crate::protocol::{Delivery, LimitExceeded, Need, Phase, RecipientOutcome, Reply, Unexpected};
 use crate::sasl::AuthError;
 use crate::tls_info::Info;
 use context::Failed;
@@ -39,13 +39,14 @@ use peer::Others;
 /// # Which error for what
 /// | what went wrong | errors | what to do |
 /// |---|---|---|
-/// | the caller's mistake | [`Address`](Self::Address), [`OutOfStep`](Self::OutOfStep), [`LineBreak`](Self::LineBreak) | nothing was sent: see [`hint`](Self::hint) |
+/// | the caller's mistake | [`Address`](Self::Address), [`OutOfStep`](Self::OutOfStep), [`LineBreak`](Self::LineBreak), [`Need`](Self::Need) | nothing was sent: see [`hint`](Self::hint) |
 /// | no connection | [`Resolve`](Self::Resolve), [`Connect`](Self::Connect) | try again later, if [`is_temporary`](Self::is_temporary) |
 /// | the connection, in the middle | [`Io`](Self::Io), [`Timeout`](Self::Timeout), [`Closed`](Self::Closed), [`Aborted`](Self::Aborted) | close, and try again later |
 /// | what the server said | [`OtherProtocol`](Self::OtherProtocol), [`Limit`](Self::Limit), [`Surprise`](Self::Surprise), [`Injection`](Self::Injection) | close: client and server do not understand each other |
 /// | TLS, AUTH | [`Tls`](Self::Tls), [`Untrusted`](Self::Untrusted), [`Auth`](Self::Auth) | close; what is wrong is in `source` and `info` |
 /// | the caller's own input, a future that was dropped | [`Message`](Self::Message), [`Unfinished`](Self::Unfinished) | reset, so that half a message is not delivered |
 /// | one of several commands | [`Pipeline`](Self::Pipeline) | what came before is in `answered`; why it broke off, in `source` |
+/// | a delivery, after some of it was decided | [`Delivery`](Self::Delivery) | what had come of it is in `so_far`; why it broke off, in `source` |
 /// | a reply other than the one that was required | [`Unexpected`](Self::Unexpected) | what the reply says |
 ///
 /// ```
@@ -214,6 +215,26 @@ pub enum Error {
     Pipeline {
         /// The replies that came before that.
         answered: Vec<Reply>,
+        /// Why.
+        source: Box<Error>,
+    },
+    /// The message, or an address, needs what the server has not offered: nothing was sent.
+    #[error("will not {context}: {need}")]
+    Need {
+        /// What was to be done.
+        context: Context,
+        /// What is needed.
+        need: Need,
+    },
+    /// A delivery broke off, after the server had replied to some of it.
+    #[error(
+        "the delivery broke off with {} of {} {} undecided",
+        so_far.count(RecipientOutcome::Undecided), so_far.recipients.len(),
+        if so_far.recipients.len() == 1 { "recipient" } else { "recipients" }
+    )]
+    Delivery {
+        /// What had come of it by then.
+        so_far: Box<Delivery>,
         /// Why.
         source: Box<Error>,
     },

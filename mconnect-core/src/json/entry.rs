@@ -10,7 +10,7 @@ use base64ct::{Base64, Encoding};
 use serde::Serialize;
 
 use crate::diagnosis::Finding;
-use crate::protocol::{Code, EnhancedCode, Flaws, Phase, Request};
+use crate::protocol::{Code, EnhancedCode, Flaws, Phase, Recipient, RecipientOutcome, Reply, Request};
 use crate::timings::Timing;
 use crate::tls_info::Info;
 
@@ -125,6 +125,8 @@ pub enum Happening<'a> {
         outcome: &'static str,
         took_us: u64,
     },
+    /// What came of a message for a recipient.
+    Recipient { address: &'a str, outcome: &'static str, reply: Option<&'a Reply>, final_reply: Option<&'a Reply> },
     /// Why the session failed ([`Journal::findings`](super::Journal::findings)).
     Finding(&'a Finding),
     /// The session is over: by whom, `server` or `client`.
@@ -145,6 +147,20 @@ pub enum Happening<'a> {
         took_us: u64,
         timings: Vec<Timing>,
     },
+}
+
+impl<'a> From<&'a Recipient> for Happening<'a> {
+    fn from(recipient: &'a Recipient) -> Self {
+        let Recipient { address, outcome, reply, final_reply } = recipient;
+        let outcome = match outcome {
+            RecipientOutcome::Undecided => "undecided",
+            RecipientOutcome::Delivered => "delivered",
+            RecipientOutcome::Temporary => "temporary",
+            RecipientOutcome::Permanent => "permanent",
+        };
+        let (reply, final_reply) = (reply.as_ref(), final_reply.as_ref());
+        Self::Recipient { address: address.as_str(), outcome, reply, final_reply }
+    }
 }
 
 /// Some octets as text, and in base64 if they are not UTF-8.

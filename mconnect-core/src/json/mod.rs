@@ -83,6 +83,7 @@ use crate::calendar::timestamp;
 use crate::diagnosis::Finding;
 use crate::dialogue::{Outcome, Verdict};
 use crate::observer::{Event, Observer};
+use crate::protocol::Delivery;
 use crate::timings::Timings;
 use entry::micros;
 use fold::Fold;
@@ -216,6 +217,13 @@ impl<F: Fn(&Entry<'_>)> Journal<F> {
     pub fn findings(&self, findings: &[Finding]) {
         let session = self.fold().session;
         self.tell(Instant::now(), session, findings.iter().map(Happening::Finding).collect());
+    }
+
+    /// Tells what came of a message for each recipient.
+    pub fn delivery(&self, delivery: &Delivery) {
+        let session = self.fold().session;
+        let recipients = delivery.recipients.iter().map(Happening::from);
+        self.tell(Instant::now(), session, recipients.collect());
     }
 
     /// Tells that a session is over, with what came of a reply that has no end; [`end`](Self::end) and the beginning of

@@ -211,6 +211,8 @@ fn name_of(error: &Error) -> &'static str {
         Error::Message { .. } => "message",
         Error::Unfinished { .. } => "unfinished",
         Error::Pipeline { .. } => "pipeline",
+        Error::Need { .. } => "need",
+        Error::Delivery { .. } => "delivery",
         Error::Tls { .. } => "tls",
         Error::Injection { .. } => "injection",
         Error::Untrusted { .. } => "untrusted",

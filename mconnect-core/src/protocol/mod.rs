@@ -63,10 +63,14 @@
 //! Deadlines, sockets and TLS are a [`Session`](crate::Session)'s. Addresses and parameters of MAIL and RCPT are not
 //! parsed, and neither are messages: what a line holds besides its verb is the caller's.
 
+mod address;
 mod code;
 mod command;
+mod content;
+mod delivery;
 mod due;
 mod encode;
+mod envelope;
 mod extensions;
 mod foreign;
 mod grants;
@@ -83,9 +87,13 @@ mod standing;
 mod tracker;
 mod visible;
 
+pub use address::{Address, Parameter, Unwritable, xtext};
 pub use code::{Code, EnhancedCode, InvalidCode, Severity};
 pub use command::Span;
+pub use content::Content;
+pub use delivery::{Delivery, Recipient, RecipientOutcome};
 pub use encode::{BodyDecoder, BodyEncoder, CrlfEncoder};
+pub use envelope::{Envelope, Need, Until};
 pub use extensions::{Extension, Extensions};
 pub use foreign::protocol_of;
 pub use grants::{Answer, Meaning};

@@ -1,4 +1,4 @@
-//! How a session begins: the greeting, and EHLO or HELO.
+//! How a session begins: the greeting, and EHLO, HELO or LHLO.
 //!
 //! ```text
 //!   greeting ── 220 ──► EHLO name ── 250 ─────────────────────► Extended: extensions are known
@@ -36,11 +36,11 @@ use crate::protocol::{Meaning, Phase, Reply, Unexpected};
 #[non_exhaustive]
 #[must_use]
 pub enum Hello {
-    /// EHLO was granted: [`Session::extensions`] has what was offered.
+    /// EHLO or LHLO was granted: [`Session::extensions`] has what was offered.
     Extended(Reply),
     /// HELO was granted, after EHLO was refused: no extensions.
     Plain(Reply),
-    /// Neither was. The reply is that to EHLO, or the one that says that the server closes. Whether the name is to
+    /// Neither was. The reply is that to EHLO or LHLO, or the one that says that the server closes. Whether the name is to
     /// blame, [`is_name_blamed`](crate::is_name_blamed) says.
     Refused(Reply),
 }
@@ -53,7 +53,7 @@ impl Hello {
         }
     }
 
-    /// Returns the reply if EHLO or HELO was granted. Who needs an extension asks [`Session::extensions`] for it.
+    /// Returns the reply if EHLO, HELO or LHLO was granted. Who needs an extension asks [`Session::extensions`] for it.
     ///
     /// # Errors
     /// [`Unexpected`] holds the refusal.
@@ -130,6 +130,22 @@ impl Session {
     #[doc(alias = "HELO")]
     pub fn hello(&mut self, name: &str) -> Result<Hello, Error> {
         ready(self.hello_by(&Blocking, name))
+    }
+
+    /// Says LHLO with this name: the session is one of LMTP then, in which the server replies to a message once for each
+    /// recipient that it has accepted ([RFC 2033, section 4](https://www.rfc-editor.org/rfc/rfc2033#section-4)).
+    ///
+    /// # Errors
+    /// As [`command`](Self::command).
+    #[doc(alias = "LMTP")]
+    #[doc(alias = "LHLO")]
+    pub fn lhlo(&mut self, name: &str) -> Result<Hello, Error> {
+        ready(self.lhlo_by(&Blocking, name))
+    }
+
+    pub(super) async fn lhlo_by(&mut self, drive: &impl Drive, name: &str) -> Result<Hello, Error> {
+        let reply = self.command_by(drive, format!("LHLO {name}").as_bytes()).await?;
+        Ok(if reply.is_granted() { Hello::Extended(reply) } else { Hello::Refused(reply) })
     }
 
     /// Only a refusal for good is answered by HELO: a 4yz to EHLO says nothing of what the server knows.

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::Session;
 use super::drive::{Blocking, Drive, ready};
+use super::shared::Shared;
 use crate::error::{Action, Error};
 use crate::protocol::{BodyEncoder, Meaning, Phase, Reply, Unexpected};
 
@@ -136,60 +137,107 @@ impl Session {
                 return Ok(MessageReply::NotSent(reply));
             }
         }
-        let (mut encoder, mut input, mut out) = (BodyEncoder::default(), Vec::new(), Vec::new());
+        let (mut blocks, mut replies) = (Blocks::new(message), Vec::new());
+        blocks.next(self.shared()).await?;
+        self.body_by(drive, &mut blocks, &mut replies).await?;
+        Ok(MessageReply::Sent(replies))
+    }
+
+    /// Sends the body, of which the first block has been read, and reads the replies to it.
+    pub(super) async fn body_by(
+        &mut self,
+        drive: &impl Drive,
+        message: &mut Blocks<'_, impl Source>,
+        replies: &mut Vec<Reply>,
+    ) -> Result<(), Error> {
+        let (mut encoder, mut out) = (BodyEncoder::default(), Vec::new());
         loop {
-            input.clear();
-            match message.read_block(&mut input).await {
-                Ok(0) => break,
-                Ok(_) => encoder.encode(&input, &mut out),
-                Err(source) => {
-                    let overall = self.shared().overall().filter(|overall| overall.left() == Some(Duration::ZERO));
-                    return Err(match overall {
-                        Some(overall) if source.kind() == io::ErrorKind::TimedOut => {
-                            self.shared().late(Action::Write, overall, Vec::new())
-                        }
-                        _ => Error::Message { context: self.shared().context(Action::Write), source },
-                    });
-                }
+            encoder.encode(&message.block, &mut out);
+            if message.is_last {
+                break;
             }
             if out.len() as u64 >= BLOCK {
                 self.shared().begin_message();
                 let (_, sent) = self.send_by(drive, &out).await;
                 if let Err(error) = sent {
-                    return self.last_words(drive, error).await.map(|reply| MessageReply::Sent(vec![reply]));
+                    replies.push(self.last_words(drive, error).await?);
+                    return Ok(());
                 }
                 out.clear();
             }
+            message.next(self.shared()).await?;
         }
-        drop(input);
+        message.block = Vec::new();
         encoder.finish(&mut out);
         // The server may have refused the message before its end; it reads on up to the lone dot all the same.
-        let early = self.reader.read_arrived(drive).await?.map(|reply| self.in_step(reply)).transpose()?;
-        let mut replies = Vec::from_iter(early);
+        replies.extend(self.reader.read_arrived(drive).await?.map(|reply| self.in_step(reply)).transpose()?);
         if replies.iter().any(|reply| reply.meaning() == Meaning::Closing) {
-            return Ok(MessageReply::Sent(replies));
+            return Ok(());
         }
         let (_, sent) = self.send_by(drive, &out).await;
         // A server may take its time over a message, and whoever waits for it needs nothing of that any more.
         drop(out);
         if let Err(error) = sent {
-            return self.last_words(drive, error).await.map(|reply| MessageReply::Sent(vec![reply]));
+            *replies = vec![self.last_words(drive, error).await?];
+            return Ok(());
         }
         while replies.is_empty() || self.outstanding() > 0 {
             replies.push(self.expected_reply(drive).await?);
         }
-        Ok(MessageReply::Sent(replies))
+        Ok(())
     }
 }
 
 /// Where a message comes from.
 pub(super) trait Source {
-    /// Reads about a block, up to the end of the message if that comes first, and returns how much it was.
+    /// Reads a block, less only if the message ends first, and returns how much it was.
     async fn read_block(&mut self, into: &mut Vec<u8>) -> io::Result<usize>;
 }
 
+/// A message, block by block.
+pub(super) struct Blocks<'a, S> {
+    source: &'a mut S,
+    pub block: Vec<u8>,
+    pub is_last: bool,
+    /// Octets over 127 must not be in what is still to come.
+    pub is_7bit: bool,
+}
+
+impl<'a, S: Source> Blocks<'a, S> {
+    pub fn new(source: &'a mut S) -> Self {
+        Self { source, block: Vec::new(), is_last: false, is_7bit: false }
+    }
+
+    /// Reads the next block.
+    pub async fn next(&mut self, shared: &Shared) -> Result<(), Error> {
+        self.block.clear();
+        let mut read = self.source.read_block(&mut self.block).await;
+        if self.is_7bit && !self.block.is_ascii() {
+            read = Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "octets over 127 in it need 8BITMIME, which the server has not offered",
+            ));
+        }
+        match read {
+            Ok(count) => {
+                self.is_last = (count as u64) < BLOCK;
+                Ok(())
+            }
+            Err(source) => {
+                let overall = shared.overall().filter(|overall| overall.left() == Some(Duration::ZERO));
+                Err(match overall {
+                    Some(overall) if source.kind() == io::ErrorKind::TimedOut => {
+                        shared.late(Action::Write, overall, Vec::new())
+                    }
+                    _ => Error::Message { context: shared.context(Action::Write), source },
+                })
+            }
+        }
+    }
+}
+
 /// A message whose source blocks.
-struct Reading<R>(R);
+pub(super) struct Reading<R>(pub R);
 
 impl<R: Read> Source for Reading<R> {
     async fn read_block(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {

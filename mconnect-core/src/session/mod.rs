@@ -30,6 +30,7 @@
 //!   is left of it.
 //! * A failure of reading is kept until every line that was received before it has been handed out.
 
+mod deliver;
 mod drive;
 mod ending;
 mod exchange;
@@ -80,7 +81,7 @@ use shared::Shared;
 /// ```text
 ///   from_stream, Connect::open          Session                          what it becomes
 ///                        │    greeting, hello, command,
-///                        └──► pipeline, message, send_line,   ──► upgrade  ► the same inside TLS
+///                        └──► pipeline, message, deliver,     ──► upgrade  ► the same inside TLS
 ///                             read_line, read_reply, quit     ──► split    ► Reader and Writer, for two threads
 ///                             (deadlines, one thread)         ──► into_raw ► bytes, followed by nobody
 ///                                                             ──► close, quit, reset ► the end
@@ -92,7 +93,7 @@ use shared::Shared;
 ///
 /// | for | there is | it |
 /// |---|---|---|
-/// | a client, a probe | [`command`](Self::command), [`pipeline`](Self::pipeline), [`message`](Self::message) | sends, and reads what answers |
+/// | a client, a probe | [`command`](Self::command), [`pipeline`](Self::pipeline), [`message`](Self::message), [`deliver`](Self::deliver) | sends, and reads what answers |
 /// | a test that breaks the rules on purpose | [`send_line`](Self::send_line), [`send`](Self::send) | sends without reading, in any phase |
 /// | | [`read_reply`](Self::read_reply), [`read_line`](Self::read_line) | reads without sending |
 /// | one thread that waits for something else, too | [`receive`](Self::receive), [`is_ready`](Self::is_ready), `as_fd` | reads what is there |

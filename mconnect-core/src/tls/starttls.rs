@@ -50,7 +50,7 @@ impl Error {
     pub fn rustls(&self) -> Option<&rustls::Error> {
         match self {
             Self::Tls { source, .. } | Self::Io { source, .. } => errors::rustls_error(source),
-            Self::Pipeline { source, .. } => source.rustls(),
+            Self::Pipeline { source, .. } | Self::Delivery { source, .. } => source.rustls(),
             _ => None,
         }
     }

@@ -6,6 +6,7 @@ mod auth;
 #[cfg(feature = "tokio")]
 mod awaited;
 mod connecting;
+mod deliver;
 mod errors;
 mod hello;
 mod hostile;

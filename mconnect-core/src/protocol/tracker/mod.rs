@@ -217,6 +217,12 @@ impl Tracker {
         self.due.count()
     }
 
+    /// Says whether the session is one of LMTP: LHLO was granted.
+    #[must_use]
+    pub fn is_lmtp(&self) -> bool {
+        self.is_lmtp
+    }
+
     /// Says what the next reply will answer.
     pub fn awaited(&self) -> Option<Request> {
         self.due.front()

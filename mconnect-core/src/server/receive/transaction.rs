@@ -275,7 +275,13 @@ fn number<T: FromStr>(digits: &[u8]) -> Option<T> {
 fn path(rest: &[u8], keyword: &[u8]) -> Option<Path> {
     let (start, rest) = rest.split_at_checked(keyword.len())?;
     let inner = rest.trim_ascii_start().strip_prefix(b"<")?;
-    let end = memchr::memchr(b'>', inner)?;
+    // In a quoted local part, it ends no path.
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    let end = inner.iter().position(|byte| {
+        is_quoted ^= *byte == b'"' && !is_escaped;
+        is_escaped = *byte == b'\\' && !is_escaped && is_quoted;
+        *byte == b'>' && !is_quoted
+    })?;
     let (address, params) = (inner[..end].to_vec(), &inner[end + 1..]);
     let is_apart = params.is_empty() || params.starts_with(b" ");
     let params = params.split(u8::is_ascii_whitespace).filter(|param| !param.is_empty());

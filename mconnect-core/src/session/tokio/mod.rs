@@ -25,7 +25,7 @@ use super::message::{BLOCK, Source};
 use super::{Hello, MessageReply, Session, Settings};
 use crate::closer::Closer;
 use crate::error::{Error, Peer};
-use crate::protocol::{Reply, ReplyLine};
+use crate::protocol::{Delivery, Envelope, Reply, ReplyLine};
 
 /// A session with an SMTP server that is awaited, in a runtime of [tokio](https://docs.rs/tokio)
 /// ([`Connect::open_async`](crate::Connect::open_async)). Its methods do what those of [`Session`] do, with the same
@@ -145,6 +145,14 @@ impl AsyncSession {
         self.session.hello_by(&*self.socket, name).await
     }
 
+    /// Says LHLO, as [`Session::lhlo`] does.
+    ///
+    /// # Errors
+    /// As [`Session::lhlo`].
+    pub async fn lhlo(&mut self, name: &str) -> Result<Hello, Error> {
+        self.session.lhlo_by(&*self.socket, name).await
+    }
+
     /// Reads the next reply, whole, as [`Session::read_reply`] does.
     ///
     /// # Errors
@@ -218,6 +226,16 @@ impl AsyncSession {
     pub async fn message(&mut self, message: impl AsyncRead + Unpin) -> Result<MessageReply, Error> {
         let until = self.session.overall();
         self.session.message_by(&*self.socket, &mut Awaited { message, until }).await
+    }
+
+    /// Sends a message to its recipients, as [`Session::deliver`] does. A future that is dropped between two commands leaves
+    /// a transaction that RSET ends.
+    ///
+    /// # Errors
+    /// As [`Session::deliver`].
+    pub async fn deliver(&mut self, envelope: &Envelope, message: impl AsyncRead + Unpin) -> Result<Delivery, Error> {
+        let until = self.session.overall();
+        self.session.deliver_by(&*self.socket, envelope, &mut Awaited { message, until }).await
     }
 
     /// Sends one line and its CR LF, as [`Session::send_line`] does.

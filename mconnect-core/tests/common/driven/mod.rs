@@ -11,7 +11,7 @@ pub use awaited::DRIVERS;
 use awaited::{AsyncSession, AtOnce, Runtime};
 #[cfg(feature = "auth")]
 use mconnect_core::auth::Exchange;
-use mconnect_core::protocol::Reply;
+use mconnect_core::protocol::{Delivery, Envelope, Reply};
 #[cfg(feature = "tls")]
 use mconnect_core::tls::{Config, Info};
 use mconnect_core::{Connect, Error, Hello, MessageReply, Session};
@@ -61,6 +61,20 @@ impl Driven {
         match self {
             Self::Blocking(session) => session.hello(name),
             Self::Awaited(session, runtime) => runtime.block_on(session.hello(name)),
+        }
+    }
+
+    pub fn lhlo(&mut self, name: &str) -> Result<Hello, Error> {
+        match self {
+            Self::Blocking(session) => session.lhlo(name),
+            Self::Awaited(session, runtime) => runtime.block_on(session.lhlo(name)),
+        }
+    }
+
+    pub fn deliver(&mut self, envelope: &Envelope, message: impl Read + Unpin) -> Result<Delivery, Error> {
+        match self {
+            Self::Blocking(session) => session.deliver(envelope, message),
+            Self::Awaited(session, runtime) => runtime.block_on(session.deliver(envelope, AtOnce(message))),
         }
     }
 

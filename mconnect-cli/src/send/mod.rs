@@ -1,0 +1,197 @@
+//! Sending a message: a whole session, from the greeting to QUIT, and what came of it for each recipient.
+
+mod message;
+mod opening;
+mod outcome;
+mod transcript;
+
+use std::env;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mconnect_core::protocol::{Address, Content, Envelope, Phase, Until};
+use mconnect_core::{Connect, Error, Session};
+
+use crate::connection;
+use crate::failure::{Failure, Status};
+use crate::observers::{self, Observers};
+use crate::options::{Options, ReversePath, SendStage, Target};
+use crate::progress::{Work, during};
+use crate::secure::Secure;
+use crate::signals;
+use crate::stderr;
+use crate::terminal::Terminal;
+use crate::verdict::Verdict;
+use message::{Counted, Message};
+use transcript::Transcript;
+
+/// Sends what the options ask for, as often as they do.
+///
+/// # Errors
+/// Nothing is sent: options or files are wrong.
+pub fn run(options: &Options, verdict: &Verdict) -> Result<(), Failure> {
+    let message = Message::prepare(&options.sending, options.play.times())?;
+    let terminal = Terminal::new();
+    // A password may be asked for, without echo; and who sees how far it went sees it at an interrupt, too.
+    if options.security.auth.is_some() || stderr::is_shown() {
+        signals::watch(terminal.handle(), Some).map_err(|error| Failure::cannot("wait for signals", &error))?;
+    }
+    observers::watched(options, false, verdict, |watch| {
+        let (secure, connect, _server) = connection::prepare(options)?;
+        let transcript = Arc::new(Transcript::new(options));
+        let connect = watch.over(connect, verdict).observer(Arc::clone(&transcript));
+        let client = Client { options, verdict, watch, secure: &secure, transcript: &transcript, message: &message };
+        let opened = match &options.target {
+            Target::Host(host) if host.name.starts_with('/') => over_socket(&connect, &host.name).map(Some),
+            _ => Ok(verdict.known(connect.open())),
+        };
+        if let Some(session) = opened? {
+            client.converse(session);
+        }
+        transcript.end(verdict);
+        watch.explain(verdict);
+        Ok(())
+    });
+    Ok(())
+}
+
+/// Opens a session over a UNIX socket, as many servers have one for LMTP.
+fn over_socket(connect: &Connect, path: &str) -> Result<Session, Failure> {
+    let stream = UnixStream::connect(path);
+    let stream =
+        stream.map_err(|error| Failure::because(Status::Unavailable, format!("cannot connect to {path}"), &error));
+    stream.map(|stream| connect.over(stream))
+}
+
+/// What goes through a session, with what it was asked to do there.
+struct Client<'a> {
+    options: &'a Options,
+    verdict: &'a Verdict,
+    watch: &'a Observers<'a>,
+    secure: &'a Secure,
+    transcript: &'a Transcript,
+    message: &'a Message,
+}
+
+impl Client<'_> {
+    fn converse(&self, session: Session) {
+        let Some((mut session, name)) = self.open(session) else { return };
+        let sender = match self.sender(&name) {
+            Ok(sender) => sender,
+            Err(failure) => {
+                self.verdict.complain(failure);
+                return self.leave(session);
+            }
+        };
+        let mut took = Vec::new();
+        for _ in 0..self.options.play.times() {
+            let begun = Instant::now();
+            let goes_on = self.deliver(&mut session, &name, sender.as_ref());
+            took.push(begun.elapsed());
+            if !goes_on {
+                break;
+            }
+        }
+        self.tell_times(&took);
+        // Of a body that was granted for nothing, there is no end; closing leaves nothing to be delivered.
+        if session.phase() == Phase::Command {
+            self.leave(session);
+        }
+    }
+
+    /// Sends the message once, and says whether it may be sent again.
+    fn deliver(&self, session: &mut Session, name: &str, sender: Option<&Address>) -> bool {
+        let (content, source) = match self.message.open(self.options, name, sender, session.peer()) {
+            Ok(opened) => opened,
+            Err(failure) => {
+                self.verdict.complain(failure);
+                return false;
+            }
+        };
+        let envelope = self.envelope(sender);
+        let size = content.as_ref().and_then(Content::size);
+        let envelope = content.map_or(envelope.clone(), |content| envelope.content(content));
+        let work = Work::new(self.message.name(), size);
+        match during(Some(&work), || session.deliver(&envelope, Counted::new(source, &work))) {
+            Ok(delivery) => {
+                work.finish(self.options.is_quiet);
+                self.tell(&delivery);
+                self.judge(&delivery);
+                delivery.closing.is_none() && session.phase() == Phase::Command
+            }
+            Err(error) => {
+                work.break_off();
+                if let Error::Delivery { so_far, .. } = &error {
+                    self.tell(so_far);
+                    if so_far.first_refusal().is_some() {
+                        self.judge(so_far);
+                    }
+                }
+                self.verdict.failed(&error);
+                false
+            }
+        }
+    }
+
+    fn envelope(&self, sender: Option<&Address>) -> Envelope {
+        let sending = &self.options.sending;
+        let envelope =
+            sending.mail_parameters.iter().cloned().fold(Envelope::new(sender.cloned()), Envelope::parameter);
+        let recipients = sending.to.iter().map(|to| (to.clone(), sending.rcpt_parameters.clone()));
+        let envelope = recipients.fold(envelope, |envelope, (to, parameters)| envelope.to_with(to, parameters));
+        let envelope = match sending.until {
+            Some(SendStage::Mail) => envelope.until(Until::Mail),
+            Some(SendStage::Rcpt) => envelope.until(Until::Rcpt),
+            Some(SendStage::Data) => envelope.until(Until::Data),
+            _ => envelope,
+        };
+        match sending.chunk {
+            Some(octets) => envelope.chunks(octets),
+            None => envelope,
+        }
+    }
+
+    /// Returns the reverse-path: the one that was asked for, or that of whoever uses this machine.
+    fn sender(&self, name: &str) -> Result<Option<Address>, Failure> {
+        match &self.options.sending.from {
+            ReversePath::Null => Ok(None),
+            ReversePath::Address(address) => Ok(Some(address.clone())),
+            ReversePath::User => {
+                let user = USER.iter().find_map(|variable| env::var(variable).ok()).filter(|user| !user.is_empty());
+                let address = Address::new(user.as_deref().unwrap_or("postmaster"), name);
+                let wrong = |error| Failure::because(Status::Usage, "--from is needed", &error);
+                address.map(Some).map_err(wrong)
+            }
+        }
+    }
+
+    /// Says QUIT where the server waits for a command. What is wrong then is no matter of the message's.
+    fn leave(&self, session: Session) {
+        let standing = session.standing();
+        if standing.phase == Phase::Command && standing.outstanding == 0 && !standing.is_closing {
+            drop(session.quit());
+        }
+    }
+
+    fn tell_times(&self, took: &[Duration]) {
+        if self.options.play.times() == 1 {
+            return;
+        }
+        let sum: Duration = took.iter().sum();
+        let [least, mean, most] = [
+            took.iter().min().copied().unwrap_or_default(),
+            sum / u32::try_from(took.len()).unwrap_or(u32::MAX).max(1),
+            took.iter().max().copied().unwrap_or_default(),
+        ]
+        .map(|time| time.as_secs_f64() * 1e3);
+        let seconds = sum.as_secs_f64();
+        self.secure.note(&format!(
+            "sent {} times in {seconds:.3} s, each in {least:.3} to {most:.3} ms, {mean:.3} ms on average",
+            took.len()
+        ));
+    }
+}
+
+/// Who uses this machine is told by these.
+const USER: [&str; 2] = ["LOGNAME", "USER"];

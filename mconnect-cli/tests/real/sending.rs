@@ -1,0 +1,220 @@
+//! A message in one command, and what the servers have stored of it.
+
+use std::fs;
+
+use crate::common::real::{EXIM, Kind, OPENSMTPD, POSTFIX, RealServer, Talk, message};
+
+#[test]
+#[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
+fn postfix_takes_every_message() {
+    every_message(POSTFIX);
+}
+
+#[test]
+#[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
+fn exim_takes_every_message() {
+    every_message(EXIM);
+}
+
+#[test]
+#[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
+fn opensmtpd_takes_every_message() {
+    every_message(OPENSMTPD);
+}
+
+type Topic = (&'static str, fn(&RealServer));
+
+const TOPICS: &[Topic] = &[
+    ("octets arrive as they are in a file, by DATA and in chunks", octets),
+    ("the message that is made arrives", made),
+    ("recipients that are refused or put off leave the others the message", refused),
+    ("a message larger than the server takes is refused", too_large),
+    ("an address beyond ASCII is taken where that is offered, and otherwise not sent", utf8),
+    ("parameters are taken where their extension is offered", parameters),
+    ("TLS is started where it is offered, and the server proven", secured),
+    ("many messages go in one session", many),
+    ("no stage delivers anything", stages),
+];
+
+fn every_message(kind: Kind) {
+    let server = RealServer::start(kind);
+    for (topic, check) in TOPICS {
+        println!("{}: {topic}", server.kind.name);
+        check(&server);
+    }
+}
+
+/// Runs the tool, in the clear.
+fn send(server: &RealServer, options: &[&str]) -> Talk {
+    let common = ["--no-upgrade", "--from", "me@example.com", "--to", "one@example.com"];
+    server.talk("127.0.0.1", &[&common, options].concat(), "")
+}
+
+#[track_caller]
+fn must_end_with(talk: &Talk, status: i32) {
+    assert_eq!(talk.status, Some(status), "{talk:?}");
+}
+
+fn offers(server: &RealServer, extension: &str) -> bool {
+    let talk = send(server, &["--until", "ehlo"]);
+    must_end_with(&talk, 0);
+    talk.out.lines().any(|line| line[4..].split(' ').next() == Some(extension))
+}
+
+/// A message with all that can go wrong in one, but for what servers change: lone CR and LF, and NUL.
+fn odd_message(size: usize) -> Vec<u8> {
+    let octets: Vec<u8> = (1..=255).filter(|octet| !b"\r\n".contains(octet)).collect();
+    let lines = [b".".as_slice(), b"", b"..", b"QUIT", &octets.repeat(3), b".QUIT", b"gr\xc3\xbc\xc3\x9fe", b". ."];
+    let mut content = message("").into_bytes();
+    for line in lines.iter().cycle() {
+        content.extend_from_slice(line);
+        content.push(b'\n');
+        if content.len() > size {
+            break;
+        }
+    }
+    content
+}
+
+fn octets(server: &RealServer) {
+    let file = server.dir.join("octets.eml");
+    let chunks: &[&[&str]] = if server.kind.has_chunking { &[&[], &["--bdat"], &["--bdat=999"]] } else { &[&[]] };
+    for size in [500, 65_536, 1_000_000] {
+        let content = odd_message(size);
+        fs::write(&file, &content).unwrap();
+        for chunk in chunks {
+            let args = [&["--message", file.to_str().unwrap(), "--to", "two@example.com"], *chunk].concat();
+            must_end_with(&send(server, &args), 0);
+            server.must_store(2, &content);
+        }
+        let piped = [&["--from", "<>", "--to", "one@example.com", "--message", "-", "--no-upgrade"][..]].concat();
+        must_end_with(&server.talk("::1", &piped, &content), 0);
+        server.must_store(1, &content);
+    }
+}
+
+fn made(server: &RealServer) {
+    let head = message("");
+    let headers: Vec<&str> = head.lines().filter(|line| !line.is_empty()).flat_map(|line| ["--header", line]).collect();
+    let others = ["--header", "From: me@example.com", "--header", "To: you@example.com", "--header", "Subject: made"];
+    let talk = send(server, &[&headers[..], &others, &["--body", ".\nbody"]].concat());
+    must_end_with(&talk, 0);
+    let content = format!(
+        "{}From: me@example.com\nTo: you@example.com\nSubject: made\n\n.\nbody\n",
+        head.trim_end_matches('\n').to_owned() + "\n"
+    );
+    server.must_store(1, content);
+}
+
+fn refused(server: &RealServer) {
+    let file = server.dir.join("refused.eml");
+    let content = message("for those that are left\n");
+    fs::write(&file, &content).unwrap();
+    let has_deferred = server.kind.name != "opensmtpd";
+    for chunk in [&[][..], &["--bdat"]].into_iter().take(if server.kind.has_chunking { 2 } else { 1 }) {
+        let source = [&["--message", file.to_str().unwrap()], chunk].concat();
+        let talk = send(server, &[&source[..], &["--to", "refused@example.com", "--to", "two@example.com"]].concat());
+        must_end_with(&talk, 69);
+        assert!(talk.err.contains("mconnect: 1 of 3 recipients was refused, first: 550"), "{talk:?}");
+        server.must_store(2, &content);
+        if has_deferred {
+            let talk = send(server, &[&source[..], &["--to", "deferred@example.com"]].concat());
+            must_end_with(&talk, 75);
+            server.must_store(1, &content);
+        }
+    }
+    let nobody = server.talk("127.0.0.1", &["--no-upgrade", "--from", "<>", "--to", "refused@example.com"], "");
+    must_end_with(&nobody, 69);
+    assert!(nobody.err.contains("mconnect: refused@example.com was refused: 550"), "{nobody:?}");
+    server.must_have_stored_nothing();
+}
+
+fn too_large(server: &RealServer) {
+    // OpenSMTPD does not look at what is declared.
+    if server.kind.name != "opensmtpd" {
+        let talk = send(server, &["--mail-param", "SIZE=900000000"]);
+        must_end_with(&talk, 69);
+        assert!(talk.err.contains("552"), "{talk:?}");
+    }
+    let file = server.dir.join("large.eml");
+    fs::write(&file, message("")).unwrap();
+    // Nothing of it is on the disk.
+    fs::File::options().write(true).open(&file).unwrap().set_len(220 << 20).unwrap();
+    let talk = send(server, &["--message", file.to_str().unwrap()]);
+    must_end_with(&talk, 69);
+    assert!(talk.err.contains("octets, and the server takes"), "{talk:?}");
+    server.must_have_stored_nothing();
+}
+
+fn utf8(server: &RealServer) {
+    let file = server.dir.join("utf8.eml");
+    let content = message("").trim_end().to_owned() + "\nSubject: gr\u{fc}\u{df}e\n\n\u{20ac}\n";
+    fs::write(&file, &content).unwrap();
+    let talk = send(server, &["--to", "j\u{f6}rg@example.com", "--message", file.to_str().unwrap()]);
+    if offers(server, "SMTPUTF8") {
+        must_end_with(&talk, 0);
+        server.must_store(2, &content);
+    } else {
+        must_end_with(&talk, 69);
+        assert!(talk.err.contains("needs SMTPUTF8, which the server has not offered"), "{talk:?}");
+        server.must_have_stored_nothing();
+    }
+}
+
+fn parameters(server: &RealServer) {
+    let file = server.dir.join("parameters.eml");
+    let content = message("with parameters\n");
+    fs::write(&file, &content).unwrap();
+    let dsn = ["--mail-param", "RET=HDRS", "--mail-param", "ENVID=a b+c", "--rcpt-param", "NOTIFY=NEVER"];
+    let talk = send(server, &[&dsn[..], &["--message", file.to_str().unwrap()]].concat());
+    if offers(server, "DSN") {
+        must_end_with(&talk, 0);
+        server.must_store(1, &content);
+    } else {
+        must_end_with(&talk, 69);
+        server.must_have_stored_nothing();
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+fn secured(_: &RealServer) {}
+
+#[cfg(feature = "tls")]
+fn secured(server: &RealServer) {
+    if server.kind.tls_port_has.is_empty() {
+        return;
+    }
+    let file = server.dir.join("secured.eml");
+    let content = message("inside TLS\n");
+    fs::write(&file, &content).unwrap();
+    let (root, password, file) = (server.root(), server.password("pencil\n"), file.to_str().unwrap());
+    let common = ["--from", "me@example.com", "--to", "one@example.com", "--message", file];
+    let unproven = server.talk("localhost", &common, "");
+    must_end_with(&unproven, 76);
+    for more in [&[][..], &["--starttls"], &["--auth", "user", "--password-file", &password]] {
+        let talk = server.talk("localhost", &[&common[..], &["--cafile", root.as_str()], more].concat(), "");
+        must_end_with(&talk, 0);
+        assert!(talk.err.contains("> STARTTLS\nTLS 1."), "{talk:?}");
+        server.must_store(1, &content);
+    }
+}
+
+fn many(server: &RealServer) {
+    let file = server.dir.join("many.eml");
+    let content = message("again\n");
+    fs::write(&file, &content).unwrap();
+    let talk = send(server, &["--repeat", "5", "--message", file.to_str().unwrap()]);
+    must_end_with(&talk, 0);
+    assert!(talk.err.contains("\nsent 5 times in "), "{talk:?}");
+    server.must_store(5, &content);
+}
+
+fn stages(server: &RealServer) {
+    for stage in ["connect", "greeting", "ehlo", "mail", "rcpt", "data"] {
+        let talk = send(server, &["--until", stage]);
+        must_end_with(&talk, 0);
+        assert_eq!(talk.out.contains("\n354 "), stage == "data", "{talk:?}");
+    }
+    must_end_with(&send(server, &["--until", "rcpt", "--to", "refused@example.com"]), 69);
+    server.must_have_stored_nothing();
+}

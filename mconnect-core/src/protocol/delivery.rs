@@ -1,0 +1,186 @@
+//! What became of a message, recipient by recipient.
+
+use super::address::Address;
+use super::code::Severity;
+use super::envelope::Envelope;
+use super::grants::Meaning;
+use super::phase::Request;
+use super::reply::Reply;
+
+/// What a server replied in one transaction, and what that means to each recipient.
+///
+/// ```text
+///   MAIL ── refused ──────────────────────────────► all of them: as MAIL
+///   RCPT ── refused ──────────────────────────────► this one: as its RCPT
+///   DATA ── refused ──────────────────────────────► the others: as DATA
+///   the message ── one reply, in LMTP one of each ► delivered, or not
+/// ```
+/// A 421 anywhere is temporary to all that were undecided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+#[non_exhaustive]
+pub struct Delivery {
+    /// The reply to MAIL.
+    pub mail: Option<Reply>,
+    /// The recipients, in the order of the envelope.
+    pub recipients: Vec<Recipient>,
+    /// The reply to DATA, where there was one.
+    pub data: Option<Reply>,
+    /// The reply to a chunk that was refused before the last, where there was one.
+    pub chunk: Option<Reply>,
+    /// The server said that it closes (421).
+    pub closing: Option<Reply>,
+}
+
+/// A recipient, what was replied, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Recipient {
+    /// Who it is.
+    pub address: Address,
+    /// The reply to RCPT.
+    pub reply: Option<Reply>,
+    /// The reply to the message, if this one still was to get it: in LMTP its own
+    /// ([RFC 2033, section 4.2](https://www.rfc-editor.org/rfc/rfc2033#section-4.2)), otherwise that for all.
+    pub final_reply: Option<Reply>,
+    /// What came of it.
+    pub outcome: RecipientOutcome,
+}
+
+/// What came of a message for one recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RecipientOutcome {
+    /// Nothing was decided: the transaction was to stop before, or broke off. In the latter case, if the message was sent
+    /// whole, it may have been delivered.
+    Undecided,
+    /// The server has the message, and the duty to deliver it.
+    Delivered,
+    /// Refused for now: a 4yz or a closing server.
+    Temporary,
+    /// Refused for good.
+    Permanent,
+}
+
+impl RecipientOutcome {
+    /// Returns what a reply means to those whom it concerns. A 552 to RCPT is a 452 in older words
+    /// ([RFC 5321, section 4.5.3.1.10](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.10)).
+    pub fn of(reply: &Reply) -> Self {
+        match (reply.meaning(), reply.code().severity()) {
+            (Meaning::Granted | Meaning::Unusual, _) => Self::Delivered,
+            (_, Severity::Permanent) if reply.code() != 552 || reply.request() != Some(Request::Rcpt) => {
+                Self::Permanent
+            }
+            _ => Self::Temporary,
+        }
+    }
+}
+
+impl Delivery {
+    pub(crate) fn new(envelope: &Envelope) -> Self {
+        let undecided = |address: &Address| Recipient {
+            address: address.clone(),
+            reply: None,
+            final_reply: None,
+            outcome: RecipientOutcome::Undecided,
+        };
+        let recipients = envelope.recipients().map(undecided).collect();
+        Self { mail: None, recipients, data: None, chunk: None, closing: None }
+    }
+
+    /// Says whether there are recipients, and all of them get the message.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        !self.recipients.is_empty()
+            && self.recipients.iter().all(|recipient| recipient.outcome == RecipientOutcome::Delivered)
+    }
+
+    /// Returns how many recipients came to this.
+    pub fn count(&self, outcome: RecipientOutcome) -> usize {
+        self.recipients.iter().filter(|recipient| recipient.outcome == outcome).count()
+    }
+
+    /// Returns the first reply that kept the message from somebody: the one to explain, where a later one follows from it.
+    pub fn first_refusal(&self) -> Option<&Reply> {
+        let rcpt = self.recipients.iter().filter_map(|recipient| recipient.reply.as_ref());
+        let finals = self.recipients.iter().filter_map(|recipient| recipient.final_reply.as_ref());
+        let in_order = self.mail.iter().chain(rcpt).chain(&self.data).chain(&self.chunk).chain(finals);
+        in_order.chain(&self.closing).find(|reply| !reply.is_granted())
+    }
+
+    /// Follows a reply to MAIL, RCPT or DATA, or to nothing.
+    pub(crate) fn answered(&mut self, reply: Reply) {
+        let outcome = RecipientOutcome::of(&reply);
+        let is_granted = outcome == RecipientOutcome::Delivered;
+        match reply.request() {
+            Some(Request::Mail) => {
+                if !is_granted {
+                    self.decide(outcome);
+                }
+                self.mail = Some(reply.clone());
+            }
+            Some(Request::Rcpt) => {
+                if let Some(next) = self.recipients.iter_mut().find(|recipient| recipient.reply.is_none()) {
+                    if !is_granted && next.outcome == RecipientOutcome::Undecided {
+                        next.outcome = outcome;
+                    }
+                    next.reply = Some(reply.clone());
+                }
+            }
+            Some(Request::Data) => {
+                if !is_granted {
+                    self.decide(outcome);
+                }
+                self.data = Some(reply.clone());
+            }
+            Some(Request::Bdat) if !is_granted => {
+                self.decide(outcome);
+                self.chunk = Some(reply.clone());
+            }
+            _ => {}
+        }
+        if reply.meaning() == Meaning::Closing {
+            self.decide(RecipientOutcome::Temporary);
+            self.closing = Some(reply);
+        }
+    }
+
+    /// Says whether the message is to be sent to somebody.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.mail.as_ref().is_some_and(Reply::is_granted) && self.accepted().next().is_some()
+    }
+
+    /// Follows the replies to the message: in LMTP one for each that was accepted, in order. The last of them goes for the
+    /// others, too, if it is a refusal: the server said no more.
+    pub(crate) fn finals(&mut self, replies: &[Reply], is_lmtp: bool) {
+        let mut replies = replies.iter().peekable();
+        let mut last: Option<&Reply> = None;
+        for index in self.accepted().collect::<Vec<_>>() {
+            if let Some(reply) = replies.next_if(|_| is_lmtp || last.is_none()) {
+                last = Some(reply);
+            } else if is_lmtp && last.is_some_and(Reply::is_granted) {
+                break;
+            }
+            let Some(reply) = last else { break };
+            self.recipients[index].outcome = RecipientOutcome::of(reply);
+            self.recipients[index].final_reply = Some(reply.clone());
+        }
+        self.closing = self.closing.take().or(last.filter(|last| last.meaning() == Meaning::Closing).cloned());
+    }
+
+    fn accepted(&self) -> impl Iterator<Item = usize> {
+        let is_accepted = |recipient: &Recipient| {
+            recipient.outcome == RecipientOutcome::Undecided && recipient.reply.as_ref().is_some_and(Reply::is_granted)
+        };
+        (0..self.recipients.len()).filter(move |index| is_accepted(&self.recipients[*index]))
+    }
+
+    /// Decides what was not decided yet.
+    fn decide(&mut self, outcome: RecipientOutcome) {
+        for recipient in &mut self.recipients {
+            if recipient.outcome == RecipientOutcome::Undecided {
+                recipient.outcome = outcome;
+            }
+        }
+    }
+}
