@@ -25,7 +25,7 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
     editor.inform(Knowledge { has_escapes, extensions: past.known.extensions.clone(), ..Knowledge::default() });
     loop {
         editor.waker.settle();
-        if !editor.waker.closed() {
+        if !editor.waker.set_closed(true) {
             return None;
         }
         let line = match editor.read("closed> ", is_hidden) {
@@ -62,7 +62,7 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
         }
         match escapes::parse(&line).filter(|_| has_escapes) {
             Some(Escape::Reopen) => {
-                if !editor.waker.opening() {
+                if !editor.waker.set_closed(false) {
                     return None;
                 }
                 if let Some(session) = (setting.reopen)() {

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use mconnect_core::Reader;
 use mconnect_core::protocol::{Answer, Phase, Standing};
 
-use super::alarm::Alarm;
 use super::waker::Waker;
 use crate::judge::End;
 use crate::lock::locked;
@@ -19,7 +18,6 @@ pub struct Inbox {
     content: Mutex<Content>,
     changed: Condvar,
     waker: Arc<Waker>,
-    alarm: Arc<Alarm>,
     /// STARTTLS, once granted, starts TLS.
     upgrades: bool,
 }
@@ -88,8 +86,8 @@ impl Inbox {
     ///
     /// # Errors
     /// What the system says.
-    pub fn listen(reader: Reader, waker: Arc<Waker>, alarm: Arc<Alarm>, upgrades: bool) -> io::Result<Arc<Self>> {
-        let inbox = Arc::new(Self { content: Mutex::default(), changed: Condvar::new(), waker, alarm, upgrades });
+    pub fn listen(reader: Reader, waker: Arc<Waker>, upgrades: bool) -> io::Result<Arc<Self>> {
+        let inbox = Arc::new(Self { content: Mutex::default(), changed: Condvar::new(), waker, upgrades });
         let theirs = Arc::clone(&inbox);
         thread::Builder::new().name("listener".to_owned()).spawn(move || theirs.fill(reader))?;
         Ok(inbox)
@@ -149,7 +147,7 @@ impl Inbox {
             }
             content.unfinished.follow(reader.buffered(), is_another);
             if content.unfinished.size > 0 {
-                self.alarm.hasten(Instant::now() + PAUSE);
+                self.waker.hasten(Instant::now() + PAUSE);
             }
             if had_lines || !content.lines.is_empty() {
                 self.tell();

@@ -10,7 +10,6 @@
 //!                     Writer ─► server
 //! ```
 
-mod alarm;
 mod ask;
 #[cfg(feature = "tls")]
 mod auth;
@@ -119,7 +118,7 @@ pub fn run(session: Session, setting: &Setting<'_>, waker: &Arc<Waker>) {
 
 /// Starts to listen; what keeps it from that has been told.
 fn listen_to(reader: Reader, editor: &Editor, setting: &Setting<'_>) -> Option<Arc<Inbox>> {
-    let inbox = Inbox::listen(reader, Arc::clone(&editor.waker), Arc::clone(&editor.alarm), setting.secure.upgrades());
+    let inbox = Inbox::listen(reader, Arc::clone(&editor.waker), setting.secure.upgrades());
     setting.verdict.check(inbox.map_err(|error| Failure::cannot("start a thread", &error)))
 }
 
@@ -247,9 +246,9 @@ impl Talk<'_> {
             self.asked = standing.phase;
             self.editor.inform(self.knowledge(&standing));
             let prompt = self.above(&standing) + &prompt_text::of(&standing, self.setting.secure.mark(), is_secret);
-            self.editor.alarm.set(self.overdue.next_tick(&standing), self.deadline(&standing));
+            self.editor.waker.set_times(self.overdue.next_tick(&standing), self.deadline(&standing));
             if self.inbox.unfinished().size > 0 {
-                self.editor.alarm.hasten(Instant::now() + UNFINISHED_GAP);
+                self.editor.waker.hasten(Instant::now() + UNFINISHED_GAP);
             }
             match self.editor.read(&prompt, is_secret) {
                 Ok(Typed::Line(line)) => self.enter(&Zeroizing::new(line), standing.phase)?,
