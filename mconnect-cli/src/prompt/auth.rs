@@ -18,15 +18,15 @@ impl Authenticating for Talk<'_> {
     }
 
     fn peer(&self) -> Peer {
-        self.writer.peer().clone()
+        self.session.peer().clone()
     }
 
     fn extensions(&self) -> Option<Extensions> {
-        self.writer.extensions()
+        self.session.extensions()
     }
 
     fn channel_bindings(&self) -> ChannelBindings {
-        self.writer.channel_bindings()
+        self.session.channel_bindings()
     }
 
     fn look(&mut self) -> Flow {

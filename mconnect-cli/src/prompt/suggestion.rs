@@ -11,7 +11,7 @@ impl Talk<'_> {
         Knowledge {
             is_text: !is_command(standing.phase),
             has_escapes: self.setting.options.prompt.has_escapes,
-            extensions: self.writer.extensions(),
+            extensions: self.session.extensions(),
             addresses: self.addresses.clone(),
             next: self.next(standing).filter(|next| is_harmless(next)),
         }
@@ -31,12 +31,12 @@ impl Talk<'_> {
                 if is_granted && standing.phase == Phase::Command =>
             {
                 let asked = self.setting.options.security.helo.clone();
-                format!("EHLO {}", asked.unwrap_or_else(|| own_name(self.writer.local_address())))
+                format!("EHLO {}", asked.unwrap_or_else(|| own_name(self.session.local_address())))
             }
             Request::Ehlo | Request::Helo | Request::Lhlo | Request::Rset if is_granted => "MAIL FROM:<".to_owned(),
             Request::Auth | Request::AuthAnswer if is_granted => "MAIL FROM:<".to_owned(),
             Request::Ehlo if is_name_blamed(answer.code) => {
-                format!("EHLO {}", address_literal(self.writer.local_address()))
+                format!("EHLO {}", address_literal(self.session.local_address()))
             }
             Request::Ehlo => "HELO ".to_owned(),
             Request::Mail if is_granted => "RCPT TO:<".to_owned(),

@@ -14,7 +14,7 @@ impl Typing for Talk<'_> {
     type Leave = Leave;
 
     fn standing(&self) -> Standing {
-        self.writer.standing()
+        self.session.standing()
     }
 
     fn work(&mut self) -> &mut Option<Work> {

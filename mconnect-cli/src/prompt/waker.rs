@@ -1,4 +1,4 @@
-//! Breaking out of the line editor from another thread: when there is something to show, at a time, or to end the tool.
+//! Breaking out of the line editor from another thread: when the server says something, at a time, or to end the tool.
 //!
 //! The editor handles SIGINT while it reads: it notes the signal in a pipe, looks there when it waits for a key, and
 //! returns. So a break is that signal, raised in the waker's own thread, which lets through that one and none that comes
@@ -6,13 +6,14 @@
 //! keys alone: the break comes after that, and no key is lost to it. Outside the editor the signal does nothing, so that
 //! one which comes too late is forgotten.
 
-use std::io;
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::poll::PollTimeout;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, raise};
 
 use crate::lock::locked;
@@ -24,6 +25,10 @@ use crate::waiting;
 pub struct Waker {
     state: Mutex<State>,
     changed: Condvar,
+    /// What the server says comes here.
+    server: Mutex<Option<Arc<OwnedFd>>>,
+    /// Has the waker's thread look again.
+    bell: OnceLock<PipeWriter>,
 }
 
 /// Where the editor's thread is, and what is wanted of it.
@@ -125,10 +130,19 @@ impl Waker {
     /// What the system says.
     pub fn start(self: &Arc<Self>) -> io::Result<()> {
         signal_hook::flag::register(Signal::SIGINT as i32, Arc::<AtomicBool>::default())?;
+        let (heard, bell) = io::pipe()?;
+        let _ = self.bell.set(bell);
         let theirs = Arc::clone(self);
-        thread::Builder::new().name("waker".to_owned()).spawn(move || theirs.watch())?;
+        thread::Builder::new().name("waker".to_owned()).spawn(move || theirs.watch(heard))?;
         // A change of the terminal's size, which another thread notes now, is no end of a key.
         Ok(set_of(Signal::SIGWINCH).thread_block()?)
+    }
+
+    /// Sets where the server is heard from now on; nowhere, once the session is over.
+    pub fn listen_to(&self, server: Option<BorrowedFd<'_>>) {
+        let server = server.and_then(|server| server.try_clone_to_owned().ok());
+        *locked(&self.server) = server.map(Arc::new);
+        self.ring();
     }
 
     /// Asks for a break: there is something to show.
@@ -136,7 +150,7 @@ impl Waker {
         self.change(|state| state.is_due = true);
     }
 
-    /// Takes that back: it is being shown.
+    /// Takes that back: it has been shown, as far as it came.
     pub fn settle(&self) {
         self.change(|state| state.is_due = false);
     }
@@ -144,11 +158,6 @@ impl Waker {
     /// Asks for a break when a clock changes, which waits while somebody types, and at a time that does not wait.
     pub fn set_times(&self, tick: Option<Instant>, deadline: Option<Instant>) {
         self.change(|state| (state.tick, state.deadline) = (tick, deadline));
-    }
-
-    /// Asks for a break at this time, unless one comes before.
-    pub fn hasten(&self, at: Instant) {
-        self.change(|state| state.deadline = Some(state.deadline.map_or(at, |deadline| deadline.min(at))));
     }
 
     /// Returns which signal acts on the tool, for one that came from outside or from a key between two prompts.
@@ -272,28 +281,32 @@ impl Waker {
         signal
     }
 
-    fn watch(&self) {
+    fn watch(&self, mut bell: PipeReader) {
         let mut state = locked(&self.state);
         loop {
             let now = Instant::now();
-            let Some((at, task)) = state.plan(now) else {
-                state = self.wait(state);
-                continue;
-            };
-            match task {
-                _ if at > now => {
-                    state = self.changed.wait_timeout(state, at - now).unwrap_or_else(PoisonError::into_inner).0;
+            match state.plan(now).filter(|(at, _)| *at <= now).map(|(_, task)| task) {
+                None => {
+                    let left = state.plan(now).map(|(at, _)| at - now);
+                    let server = locked(&self.server).clone().filter(|_| !state.is_due);
+                    drop(state);
+                    let has_said = wait_for_either(&mut bell, server.as_deref(), left);
+                    state = locked(&self.state);
+                    // Unless it has been shown by now.
+                    state.is_due |= has_said && server.is_some_and(|fd| waiting::is_readable(fd, PollTimeout::ZERO));
                 }
-                Task::Ring => {
+                Some(Task::Ring) => {
                     state.is_due = true;
                     state.tick = state.tick.filter(|tick| *tick > now);
                     state.deadline = state.deadline.filter(|deadline| *deadline > now);
                 }
                 // Keys that were typed before come first, and the next of them looks here again.
-                Task::Interrupt if state.ending.is_none() && waiting::is_readable(io::stdin(), PollTimeout::ZERO) => {
+                Some(Task::Interrupt)
+                    if state.ending.is_none() && waiting::is_readable(io::stdin(), PollTimeout::ZERO) =>
+                {
                     state.held_until = Some(now + NEXT_KEY);
                 }
-                Task::Interrupt => {
+                Some(Task::Interrupt) => {
                     state.pace.spend(now);
                     let is_first = state.interrupted.replace(now).is_none();
                     if is_first {
@@ -306,7 +319,7 @@ impl Waker {
                     interrupt();
                     state = locked(&self.state);
                 }
-                Task::EndUpdate => {
+                Some(Task::EndUpdate) => {
                     drop(state);
                     self.end_update();
                     state = locked(&self.state);
@@ -323,7 +336,7 @@ impl Waker {
         self.set(&mut locked(&self.state), change)
     }
 
-    /// Changes what is known. Whoever waits for a time looks again then, and sooner if there is something to do before.
+    /// Changes what is known. The waker's thread looks again when a time comes, and at once if there is more to do.
     fn set<T>(&self, state: &mut State, change: impl FnOnce(&mut State) -> T) -> T {
         let (now, before) = (Instant::now(), *state);
         let changed = change(state);
@@ -331,11 +344,34 @@ impl Waker {
             (Some((before, _)), Some((after, _))) => after < before,
             (before, after) => before.is_none() && after.is_some(),
         };
-        if is_sooner || before.ending.is_some() || state.ending.is_some() {
+        if before.ending.is_some() || state.ending.is_some() {
             self.changed.notify_all();
+        }
+        if is_sooner || (before.is_due && !state.is_due) {
+            self.ring();
         }
         changed
     }
+
+    fn ring(&self) {
+        if let Some(mut bell) = self.bell.get() {
+            let _ = bell.write_all(&[0]);
+        }
+    }
+}
+
+/// Waits until the bell rings or the server has something, at most so long, and says whether it was the server.
+fn wait_for_either(bell: &mut PipeReader, server: Option<&OwnedFd>, left: Option<Duration>) -> bool {
+    // Not before the time has come.
+    let left = left.map(|left| PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX));
+    let mut fds = vec![PollFd::new(bell.as_fd(), PollFlags::POLLIN)];
+    fds.extend(server.map(|server| PollFd::new(server.as_fd(), PollFlags::POLLIN)));
+    let is_ready = poll(&mut fds, left.unwrap_or(PollTimeout::NONE)).is_ok_and(|count| count > 0);
+    let [has_rung, has_said] = [0, 1].map(|index| is_ready && fds.get(index).and_then(PollFd::any).unwrap_or_default());
+    if has_rung {
+        let _ = bell.read(&mut [0; 64]);
+    }
+    has_said
 }
 
 /// Keeps breaks apart: one per gap, but for a few at once.
