@@ -2,6 +2,7 @@
 
 use mconnect_core::Session;
 use mconnect_core::protocol::Phase;
+use mconnect_core::suggest::Suggestions;
 
 use super::completion::Knowledge;
 use super::editor::{Editor, Typed};
@@ -22,7 +23,8 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
         say("mconnect: what was being typed was not sent: the rest of it, up to Enter, is dropped unseen");
     }
     let has_escapes = setting.options.prompt.has_escapes;
-    editor.inform(Knowledge { has_escapes, extensions: past.known.extensions.clone(), ..Knowledge::default() });
+    let suggestions = Suggestions::new(past.known.extensions.clone());
+    editor.inform(Knowledge { has_escapes, suggestions, ..Knowledge::default() });
     loop {
         editor.waker.settle();
         if !editor.waker.set_closed(true) {

@@ -31,7 +31,6 @@ mod prompt_text;
 mod rows;
 mod send;
 pub mod session_log;
-mod suggestion;
 mod typing;
 mod vi;
 mod waker;
@@ -43,8 +42,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mconnect_core::Session;
-use mconnect_core::protocol::{Code, Phase};
+use mconnect_core::protocol::{Code, Phase, Standing};
 use mconnect_core::script::Pace;
+use mconnect_core::suggest::{Suggestions, next_command};
 use nix::sys::signal::Signal;
 use zeroize::Zeroizing;
 
@@ -53,6 +53,7 @@ pub use waker::Waker;
 use crate::connection::Setting;
 use crate::failure::Failure;
 use crate::judge::End;
+use crate::options::Options;
 use crate::overdue::Overdue;
 use crate::progress::Work;
 use crate::signals;
@@ -60,6 +61,7 @@ use crate::stderr::say;
 use crate::terminal::Manner;
 use crate::typing::auth::{authenticate, encode};
 use crate::typing::{Known, Past, Whereabouts, how, send_chunk, send_file};
+use completion::Knowledge;
 use editor::{Editor, Typed};
 use escapes::Escape;
 use send::Lines;
@@ -90,7 +92,7 @@ pub fn run(session: Session, setting: &Setting<'_>, waker: &Arc<Waker>) {
             sent_of_message: 0,
             received: 0,
             before: before.take(),
-            addresses: Vec::new(),
+            suggestions: Suggestions::default(),
             lines: Lines::new(Pace::Typed, setting),
             work: None,
             is_surprised: false,
@@ -152,7 +154,7 @@ struct Talk<'a> {
     received: u64,
     /// How the session before this one ended.
     before: Option<String>,
-    addresses: Vec<String>,
+    suggestions: Suggestions,
     /// What was entered and is on its way out.
     lines: Lines,
     /// What of it takes long.
@@ -224,6 +226,18 @@ impl Talk<'_> {
         Known { state: state.to_string(), extensions: self.session.extensions() }
     }
 
+    /// Returns what completion and hints go by.
+    fn knowledge(&mut self, standing: &Standing) -> Knowledge {
+        let Options { prompt, security, .. } = self.setting.options;
+        self.suggestions.set_extensions(self.session.extensions());
+        Knowledge {
+            is_text: !is_command(standing.phase),
+            has_escapes: prompt.has_escapes,
+            suggestions: self.suggestions.clone(),
+            next: next_command(standing, self.session.local_address(), security.helo.as_deref()),
+        }
+    }
+
     fn converse(&mut self) -> Flow {
         self.settle()?;
         loop {
@@ -237,7 +251,8 @@ impl Talk<'_> {
                 self.editor.clear();
             }
             self.asked = standing.phase;
-            self.editor.inform(self.knowledge(&standing));
+            let knowledge = self.knowledge(&standing);
+            self.editor.inform(knowledge);
             let prompt = self.above(&standing) + &prompt_text::of(&standing, self.setting.secure.mark(), is_secret);
             let deadlines = self.deadline(&standing).into_iter().chain(self.unfinished_next());
             self.editor.waker.set_times(self.overdue.next_tick(&standing), deadlines.min());

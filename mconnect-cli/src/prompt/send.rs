@@ -8,7 +8,6 @@ use mconnect_core::protocol::{Answer, Meaning, Phase, Request, Standing, Visible
 use mconnect_core::script::{self, Next, Pace, Script};
 use zeroize::Zeroizing;
 
-use super::suggestion::is_harmless;
 use super::{End, Flow, Leave, Talk, is_command, paint, prompt_text};
 use crate::connection::Setting;
 use crate::judge;
@@ -193,7 +192,7 @@ impl Talk<'_> {
             self.editor.remember(&line);
         }
         if is_command(standing.phase) {
-            self.learn(&String::from_utf8_lossy(&octets));
+            self.suggestions.learn(&String::from_utf8_lossy(&octets));
             self.lines.is_bare_auth = auth_mechanism(&octets).is_some() && secret_start(&octets).is_none();
         }
         self.send(&octets)
@@ -324,20 +323,6 @@ impl Talk<'_> {
             }
         }
         let _ = screen::put(shown.as_bytes());
-    }
-
-    /// Keeps the addresses of MAIL and RCPT for completion.
-    fn learn(&mut self, line: &str) {
-        let is_path =
-            line.get(..5).is_some_and(|verb| ["MAIL ", "RCPT "].iter().any(|known| verb.eq_ignore_ascii_case(known)));
-        let address = line.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(address, _)| address);
-        if let (true, Some(address)) = (is_path, address)
-            && !address.is_empty()
-            && is_harmless(address)
-            && !self.addresses.iter().any(|known| known == address)
-        {
-            self.addresses.push(address.to_owned());
-        }
     }
 }
 
