@@ -2,33 +2,15 @@
 
 use std::ops::ControlFlow::{self, Continue};
 
-use mconnect_core::protocol::{Code, Extensions, Visible};
-use mconnect_core::{ChannelBindings, Peer};
+use mconnect_core::protocol::{Code, Visible};
 
 use super::ask::Asked;
 use super::{Flow, Leave, Talk};
 use crate::secret::Secret;
-use crate::secure::Secure;
 use crate::terminal::Manner;
 use crate::typing::auth::Authenticating;
 
 impl Authenticating for Talk<'_> {
-    fn secure(&self) -> &Secure {
-        self.setting.secure
-    }
-
-    fn peer(&self) -> Peer {
-        self.session.peer().clone()
-    }
-
-    fn extensions(&self) -> Option<Extensions> {
-        self.session.extensions()
-    }
-
-    fn channel_bindings(&self) -> ChannelBindings {
-        self.session.channel_bindings()
-    }
-
     fn look(&mut self) -> Flow {
         self.show_what_came()
     }

@@ -1,17 +1,19 @@
 //! The prompt after a session that ended before anybody had ended it: what was on its way to the server stays here.
 
+use std::ops::ControlFlow::Break;
+
 use mconnect_core::Session;
 use mconnect_core::protocol::Phase;
 use mconnect_core::suggest::Suggestions;
 
 use super::completion::Knowledge;
 use super::editor::{Editor, Typed};
-use super::escapes::{self, Escape};
-use super::{explain, is_command, session_log};
+use super::is_command;
 use crate::connection::Setting;
 use crate::failure::Failure;
 use crate::signals;
 use crate::stderr::say;
+use crate::typing::session_log;
 use crate::typing::{CLOSED, Past};
 
 /// Takes what is typed until the session is opened again, and returns that; nothing if the prompt is left.
@@ -55,26 +57,15 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
                 return None;
             }
         };
-        if line.trim().eq_ignore_ascii_case("QUIT") {
-            return None;
-        }
         // It can be called back once the session is open again; what was a text is none.
-        if is_command(past.asked) {
+        if is_command(past.asked) && !line.trim().eq_ignore_ascii_case("QUIT") {
             editor.remember(&line);
         }
-        match escapes::parse(&line).filter(|_| has_escapes) {
-            Some(Escape::Reopen) => {
-                if !editor.waker.set_closed(false) {
-                    return None;
-                }
-                if let Some(session) = (setting.reopen)() {
-                    return Some(session);
-                }
-            }
-            Some(Escape::Close) => return None,
-            Some(Escape::Aside(aside)) => explain::aside(aside, &past.known, setting),
-            None if line.trim().is_empty() => {}
-            _ => say(CLOSED),
+        if !editor.waker.set_closed(false) {
+            return None;
+        }
+        if let Break(opened) = past.obey(&line, setting) {
+            return opened;
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use mconnect_core::suggest::{Suggestions, syntax};
 
-use super::escapes;
+use crate::typing::escapes;
 
 /// What completion and hints go by.
 #[derive(Debug, Clone, Default)]

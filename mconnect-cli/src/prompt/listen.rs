@@ -7,12 +7,13 @@ use mconnect_core::protocol::{Answer, Code, Phase, ReplyLine, Request, Standing,
 use mconnect_core::script;
 use nix::poll::PollTimeout;
 
-use super::{Flow, Leave, Setting, Talk, explain, paint};
+use super::{Flow, Leave, Setting, Talk, paint};
 use crate::explain::refusal as why;
 use crate::failure::{Failure, Status};
 use crate::judge::{self, End};
 use crate::progress;
 use crate::screen;
+use crate::secure::decode;
 use crate::stderr::{self, say};
 use crate::waiting;
 
@@ -235,13 +236,20 @@ impl Talk<'_> {
             self.lines.replied(answer, raw);
         }
         if answer.code == Code::CHALLENGE && !options.is_quiet {
-            explain::challenge(raw, has_color, text);
+            note_challenge(raw, has_color, text);
         } else if let Some(found) = why(raw, options, verdict) {
             paint::note(&format!("  {found}"), has_color, text);
         }
         let is_first = standing.surprise.is_some() && !self.is_surprised;
         self.is_surprised |= is_first;
         Some(answer).filter(|_| is_first)
+    }
+}
+
+/// Appends a line with what a challenge says, if it says something.
+fn note_challenge(raw: &[u8], has_color: bool, out: &mut String) {
+    if let Some(challenge) = decode(ReplyLine::new(raw).text()).filter(|challenge| !challenge.is_empty()) {
+        paint::note(&format!("  that is: {}", Visible(&challenge)), has_color, out);
     }
 }
 

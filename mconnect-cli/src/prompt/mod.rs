@@ -20,8 +20,6 @@ mod closed;
 mod completion;
 mod editor;
 mod ending;
-pub mod escapes;
-pub mod explain;
 mod helper;
 mod history;
 mod keys;
@@ -30,7 +28,6 @@ mod paint;
 mod prompt_text;
 mod rows;
 mod send;
-pub mod session_log;
 mod typing;
 mod vi;
 mod waker;
@@ -60,10 +57,10 @@ use crate::signals;
 use crate::stderr::say;
 use crate::terminal::Manner;
 use crate::typing::auth::{authenticate, encode};
-use crate::typing::{Known, Past, Whereabouts, how, send_chunk, send_file};
+use crate::typing::escapes::{self, Escape};
+use crate::typing::{Counts, Known, Past, aside, how, send_chunk, send_file, session_log};
 use completion::Knowledge;
 use editor::{Editor, Typed};
-use escapes::Escape;
 use send::Lines;
 
 /// Says whether a prompt can be given: where a terminal is on both sides, and can do more than print.
@@ -213,17 +210,8 @@ impl Talk<'_> {
     }
 
     fn known(&self) -> Known {
-        let state = Whereabouts {
-            peer: self.session.peer(),
-            local: self.session.local_address(),
-            mark: self.setting.secure.mark(),
-            standing: self.session.standing(),
-            opened: self.opened,
-            sent: self.sent,
-            received: self.received + self.session.buffered().len() as u64,
-            before: self.before.as_deref(),
-        };
-        Known { state: state.to_string(), extensions: self.session.extensions() }
+        let Self { opened, sent, received, .. } = *self;
+        Known::of(&self.session, self.setting, &Counts { opened, sent, received, before: self.before.as_deref() })
     }
 
     /// Returns what completion and hints go by.
@@ -306,7 +294,7 @@ impl Talk<'_> {
 
     fn obey(&mut self, escape: Escape) -> Flow {
         match escape {
-            Escape::Aside(aside) => explain::aside(aside, &self.known(), self.setting),
+            Escape::Aside(asked) => aside::obey(asked, &self.known(), self.setting),
             Escape::Authenticate(words) => return authenticate(self, &words),
             Escape::Encode(bytes) => return encode(self, &bytes),
             Escape::Visible => self.is_shown = true,

@@ -2,19 +2,24 @@
 
 use std::ops::ControlFlow::Continue;
 
-use mconnect_core::protocol::Standing;
+use mconnect_core::Session;
 
 use super::ask::Asked;
 use super::send::Lines;
 use super::{Flow, Leave, Talk};
+use crate::connection::Setting;
 use crate::progress::Work;
 use crate::typing::{FileLines, Typing};
 
 impl Typing for Talk<'_> {
     type Leave = Leave;
 
-    fn standing(&self) -> Standing {
-        self.session.standing()
+    fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn setting(&self) -> &Setting<'_> {
+        self.setting
     }
 
     fn work(&mut self) -> &mut Option<Work> {

@@ -1,22 +1,27 @@
 //! A session that a person types at, with a prompt or without one: what the escapes do with it.
 
+pub mod aside;
 #[cfg(feature = "tls")]
 pub mod auth;
 #[cfg(not(feature = "tls"))]
 #[path = "without_auth.rs"]
 pub mod auth;
+pub mod escapes;
 mod files;
 mod known;
 mod past;
+pub mod session_log;
 
 use std::ops::ControlFlow::{self, Continue};
 
+use mconnect_core::Session;
 use mconnect_core::protocol::Standing;
 
 pub use files::{FileLines, expand, send_chunk, send_file};
-pub use known::{Known, Whereabouts};
+pub use known::{Counts, Known};
 pub use past::{CLOSED, Past, how};
 
+use crate::connection::Setting;
 use crate::progress::Work;
 
 /// A session that a person types at.
@@ -24,7 +29,13 @@ pub trait Typing {
     /// Why it is left.
     type Leave;
 
-    fn standing(&self) -> Standing;
+    fn session(&self) -> &Session;
+
+    fn setting(&self) -> &Setting<'_>;
+
+    fn standing(&self) -> Standing {
+        self.session().standing()
+    }
 
     /// Returns the work under way, if it takes long.
     fn work(&mut self) -> &mut Option<Work>;
