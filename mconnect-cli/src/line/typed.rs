@@ -135,7 +135,7 @@ pub fn stay(setting: &Setting<'_>, input: &mut Input, past: &Past) -> Option<Ses
             continue;
         }
         let line = String::from_utf8_lossy(&block).trim_end().to_owned();
-        if let Break(opened) = past.obey(&line, setting) {
+        if let Break(opened) = past.obey(&line, setting, || true) {
             return opened;
         }
     }

@@ -61,10 +61,7 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
         if is_command(past.asked) && !line.trim().eq_ignore_ascii_case("QUIT") {
             editor.remember(&line);
         }
-        if !editor.waker.set_closed(false) {
-            return None;
-        }
-        if let Break(opened) = past.obey(&line, setting) {
+        if let Break(opened) = past.obey(&line, setting, || editor.waker.set_closed(false)) {
             return opened;
         }
     }

@@ -30,9 +30,15 @@ impl Past {
 
 impl Past {
     /// Does what a line asks for that is typed after the session: breaks with the one that is opened again, or with
-    /// nothing where that is not wanted.
-    pub fn obey(&self, line: &str, setting: &Setting<'_>) -> ControlFlow<Option<Session>> {
+    /// nothing where that is not wanted, as `is_wanted` says just before one is opened.
+    pub fn obey(
+        &self,
+        line: &str,
+        setting: &Setting<'_>,
+        is_wanted: impl FnOnce() -> bool,
+    ) -> ControlFlow<Option<Session>> {
         match escapes::parse(line).filter(|_| setting.options.prompt.has_escapes) {
+            Some(Escape::Reopen) if !is_wanted() => return Break(None),
             Some(Escape::Reopen) => {
                 if let Some(session) = (setting.reopen)() {
                     return Break(Some(session));
