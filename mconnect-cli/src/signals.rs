@@ -16,18 +16,10 @@ use crate::terminal::Terminal;
 /// # Errors
 /// What the system says.
 pub fn watch(terminal: Terminal, on_signal: impl FnMut(Signal) -> Option<Signal> + Send + 'static) -> io::Result<()> {
-    let signals = block()?;
+    let signals: SigSet = WATCHED.iter().copied().collect();
+    signals.thread_block()?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || wait(&signals, &terminal, on_signal))?;
     Ok(())
-}
-
-fn block() -> io::Result<SigSet> {
-    let mut signals = SigSet::empty();
-    for signal in WATCHED {
-        signals.add(*signal);
-    }
-    signals.thread_block()?;
-    Ok(signals)
 }
 
 fn wait(signals: &SigSet, terminal: &Terminal, mut on_signal: impl FnMut(Signal) -> Option<Signal>) {
@@ -48,8 +40,7 @@ fn wait(signals: &SigSet, terminal: &Terminal, mut on_signal: impl FnMut(Signal)
 pub fn act(signal: Signal, terminal: &Terminal) {
     stderr::leave();
     terminal.hold();
-    let mut only = SigSet::empty();
-    only.add(signal);
+    let only = SigSet::from(signal);
     if only.thread_unblock().is_err() || raise(signal).is_err() {
         process::exit(128 + signal as i32);
     }
