@@ -6,12 +6,17 @@ use mconnect_core::protocol::{Code, ReplyLine};
 
 use super::typed::AtSession;
 use super::{Onward, Stop};
+use crate::connection::Setting;
 use crate::secret::Secret;
 use crate::secure::ask_password;
 use crate::typing::Typing;
 use crate::typing::auth::Authenticating;
 
 impl Authenticating for AtSession<'_, '_> {
+    fn setting(&self) -> &Setting<'_> {
+        self.talk.setting
+    }
+
     fn look(&mut self) -> Onward {
         self.talk.listen(self.session)
     }

@@ -90,10 +90,6 @@ impl Typing for AtSession<'_, '_> {
         self.session
     }
 
-    fn setting(&self) -> &Setting<'_> {
-        self.talk.setting
-    }
-
     fn work(&mut self) -> &mut Option<Work> {
         &mut self.talk.work
     }

@@ -6,11 +6,16 @@ use mconnect_core::protocol::{Code, Visible};
 
 use super::ask::Asked;
 use super::{Flow, Leave, Talk};
+use crate::connection::Setting;
 use crate::secret::Secret;
 use crate::terminal::Manner;
 use crate::typing::auth::Authenticating;
 
 impl Authenticating for Talk<'_> {
+    fn setting(&self) -> &Setting<'_> {
+        self.setting
+    }
+
     fn look(&mut self) -> Flow {
         self.show_what_came()
     }

@@ -7,7 +7,6 @@ use mconnect_core::Session;
 use super::ask::Asked;
 use super::send::Lines;
 use super::{Flow, Leave, Talk};
-use crate::connection::Setting;
 use crate::progress::Work;
 use crate::typing::{FileLines, Typing};
 
@@ -16,10 +15,6 @@ impl Typing for Talk<'_> {
 
     fn session(&self) -> &Session {
         &self.session
-    }
-
-    fn setting(&self) -> &Setting<'_> {
-        self.setting
     }
 
     fn work(&mut self) -> &mut Option<Work> {

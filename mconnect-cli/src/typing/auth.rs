@@ -7,12 +7,15 @@ use mconnect_core::protocol::{Code, Phase, Request, Standing};
 use zeroize::Zeroizing;
 
 use super::Typing;
+use crate::connection::Setting;
 use crate::secret::Secret;
 use crate::secure::{is_mechanism, refused};
 use crate::stderr::say;
 
 /// A session that a person types at, as an exchange needs it.
 pub trait Authenticating: Typing {
+    fn setting(&self) -> &Setting<'_>;
+
     /// Shows what the server has said already.
     fn look(&mut self) -> ControlFlow<Self::Leave>;
 

@@ -21,7 +21,6 @@ pub use files::{FileLines, expand, send_chunk, send_file};
 pub use known::{Counts, Known};
 pub use past::{CLOSED, Past, how};
 
-use crate::connection::Setting;
 use crate::progress::Work;
 
 /// A session that a person types at.
@@ -30,8 +29,6 @@ pub trait Typing {
     type Leave;
 
     fn session(&self) -> &Session;
-
-    fn setting(&self) -> &Setting<'_>;
 
     fn standing(&self) -> Standing {
         self.session().standing()
