@@ -63,20 +63,18 @@ fn converse(options: &Options, verdict: &Arc<Verdict>) -> Result<(), Failure> {
 
 /// Does it with the terminal, which is watched over from before the first thread on where it will be changed; at a prompt,
 /// also with what breaks out of that.
-fn at_the_terminal(options: &Options, act: impl FnOnce(&Terminal, Option<Arc<Waker>>) + Send) -> io::Result<()> {
+fn at_the_terminal(options: &Options, act: impl FnOnce(&Terminal, Option<Arc<Waker>>)) -> io::Result<()> {
     let terminal = Terminal::new();
     let handle = terminal.handle();
-    if takes_a_prompt(options) {
-        let waker = Arc::<Waker>::default();
-        let theirs = Arc::clone(&waker);
-        return signals::watch_here(handle, move |signal| theirs.sort(signal), || act(&terminal, Some(waker)));
-    }
+    let waker = takes_a_prompt(options).then(Arc::<Waker>::default);
     let is_raw = options.mode == Mode::Raw && io::stdin().is_terminal();
     // A password may be asked for, without echo; and who sees how far it went sees it at an interrupt, too.
-    if is_raw || takes_typed_lines(options) || options.security.auth.is_some() || stderr::is_shown() {
+    if let Some(waker) = waker.clone() {
+        signals::watch(handle, move |signal| waker.sort(signal))?;
+    } else if is_raw || takes_typed_lines(options) || options.security.auth.is_some() || stderr::is_shown() {
         signals::watch(handle, Some)?;
     }
-    act(&terminal, None);
+    act(&terminal, waker);
     Ok(())
 }
 

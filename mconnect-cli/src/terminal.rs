@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::panic;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use nix::poll::PollTimeout;
 use nix::sys::termios::{
@@ -21,15 +21,16 @@ use crate::lock::locked;
 use crate::options::Color;
 use crate::waiting;
 
-/// The terminal on standard input. Dropping any handle restores it.
-pub struct Terminal {
-    state: Arc<Mutex<Settings>>,
-}
+/// A handle on the terminal on standard input, which the process has once. Dropping any handle restores it.
+pub struct Terminal(());
 
-#[derive(Default)]
+static SETTINGS: Mutex<Settings> = Mutex::new(Settings { changed: None, question: None, is_held: false });
+
 struct Settings {
     changed: Option<Changed>,
-    /// It is to stay as it was: the tool is ending, or stopped.
+    /// A question whose answer is not shown.
+    question: Option<Question>,
+    /// All is to stay as it was: the tool is ending, or stopped.
     is_held: bool,
 }
 
@@ -56,10 +57,9 @@ pub enum Manner {
 impl Terminal {
     /// Makes a handle, and sees to it that a panic in any thread restores the terminal.
     pub fn new() -> Self {
-        let terminal = Self { state: Arc::default() };
-        let (handle, report) = (terminal.handle(), panic::take_hook());
+        let (terminal, report) = (Self(()), panic::take_hook());
         panic::set_hook(Box::new(move |info| {
-            handle.restore();
+            locked(&SETTINGS).restore();
             report(info);
         }));
         terminal
@@ -67,7 +67,7 @@ impl Terminal {
 
     /// Returns another handle on the same terminal.
     pub fn handle(&self) -> Self {
-        Self { state: Arc::clone(&self.state) }
+        Self(())
     }
 
     /// Changes the terminal, unless the tool is ending.
@@ -75,73 +75,76 @@ impl Terminal {
     /// # Errors
     /// What the system says.
     pub fn enter(&self, manner: Manner) -> nix::Result<()> {
-        let mut state = locked(&self.state);
-        let original = match state.changed.take() {
-            Some(before) => before.original,
-            None => tcgetattr(io::stdin())?,
-        };
-        let settings = manner.settings(&original);
-        state.changed = Some(Changed { original, manner });
-        if state.is_held { Ok(()) } else { tcsetattr(io::stdin(), SetArg::TCSANOW, &settings) }
+        locked(&SETTINGS).enter(manner)
     }
 
     /// Sets the terminal again as it was, and keeps it so until it is resumed.
     pub fn hold(&self) {
-        locked(&self.state).is_held = true;
-        locked(&ASKING).is_held = true;
-        self.restore();
+        let mut settings = locked(&SETTINGS);
+        settings.is_held = true;
+        settings.restore();
     }
 
     /// Sets the terminal again as it was, if it was changed and is still ours to set.
     pub fn restore(&self) {
-        if let Some(changed) = locked(&self.state).changed.as_ref()
-            && is_ours(io::stdin())
-        {
-            let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &changed.original);
-        }
-        Hidden::show();
+        locked(&SETTINGS).restore();
     }
 
     /// Sets the terminal again as it was, and leaves it so.
     pub fn leave(&self) {
-        self.restore();
-        locked(&self.state).changed = None;
+        let mut settings = locked(&SETTINGS);
+        settings.restore();
+        settings.changed = None;
     }
 
     /// Changes the terminal again after a stop, if it was changed before.
     pub fn resume(&self) {
-        let manner = {
-            let mut state = locked(&self.state);
-            state.is_held = false;
-            locked(&ASKING).is_held = false;
-            state.changed.as_ref().map(|changed| changed.manner)
-        };
-        if let Some(manner) = manner
+        let mut settings = locked(&SETTINGS);
+        settings.is_held = false;
+        if let Some(manner) = settings.changed.as_ref().map(|changed| changed.manner)
             && is_ours(io::stdin())
         {
-            let _ = self.enter(manner);
+            let _ = settings.enter(manner);
         }
-        Hidden::hide();
+        settings.hide();
+    }
+}
+
+impl Settings {
+    fn enter(&mut self, manner: Manner) -> nix::Result<()> {
+        let original = match self.changed.take() {
+            Some(before) => before.original,
+            None => tcgetattr(io::stdin())?,
+        };
+        let settings = manner.settings(&original);
+        self.changed = Some(Changed { original, manner });
+        if self.is_held { Ok(()) } else { tcsetattr(io::stdin(), SetArg::TCSANOW, &settings) }
+    }
+
+    fn restore(&self) {
+        if let Some(changed) = self.changed.as_ref()
+            && is_ours(io::stdin())
+        {
+            let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &changed.original);
+        }
+        self.question.iter().for_each(|question| question.set(&question.before));
+    }
+
+    /// Hides an answer, unless the tool is ending.
+    fn hide(&self) {
+        self.question.iter().filter(|_| !self.is_held).for_each(|question| question.set(&question.hidden));
     }
 }
 
 /// A question whose answer is not shown. While it is asked, every handle of [`Terminal`] restores that, too; dropping it
 /// does as well.
-pub struct Hidden;
-
-struct Asking {
-    question: Option<Question>,
-    /// The terminal is to stay as it was.
-    is_held: bool,
-}
+pub struct Hidden(());
 
 struct Question {
     terminal: File,
     before: Termios,
     hidden: Termios,
 }
-
-static ASKING: Mutex<Asking> = Mutex::new(Asking { question: None, is_held: false });
 
 impl Hidden {
     /// Hides what is typed at this terminal, and gives every key at once, also those that send signals.
@@ -154,23 +157,10 @@ impl Hidden {
         let before = tcgetattr(&terminal)?;
         let mut hidden = before.clone();
         hidden.local_flags.remove(LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::ICANON | LocalFlags::ISIG);
-        locked(&ASKING).question = Some(Question { terminal, before, hidden });
-        Self::hide();
-        Ok(Self)
-    }
-
-    /// Hides the answer, unless the tool is ending.
-    fn hide() {
-        let asking = locked(&ASKING);
-        if let (Some(question), false) = (&asking.question, asking.is_held) {
-            question.set(&question.hidden);
-        }
-    }
-
-    fn show() {
-        if let Some(question) = &locked(&ASKING).question {
-            question.set(&question.before);
-        }
+        let mut settings = locked(&SETTINGS);
+        settings.question = Some(Question { terminal, before, hidden });
+        settings.hide();
+        Ok(Self(()))
     }
 }
 
@@ -185,8 +175,9 @@ impl Question {
 
 impl Drop for Hidden {
     fn drop(&mut self) {
-        Self::show();
-        locked(&ASKING).question = None;
+        if let Some(question) = locked(&SETTINGS).question.take() {
+            question.set(&question.before);
+        }
     }
 }
 

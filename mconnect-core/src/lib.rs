@@ -154,6 +154,7 @@ pub mod script;
 pub mod server;
 mod session;
 mod stream;
+pub mod suggest;
 mod timings;
 #[cfg(feature = "tls")]
 pub mod tls;

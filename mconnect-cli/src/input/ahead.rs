@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use mconnect_core::protocol::{LineInput, Phase};
+use mconnect_core::protocol::{LineInput, Phase, Ready};
 
-use super::{BLOCK, Block, ready};
+use super::{BLOCK, Block};
 
 /// The thread that reads ahead: blocks go round. Whoever has found none to take sets the bell, a pipe that then tells
 /// of the next one.
@@ -94,7 +94,7 @@ fn read_ahead(free: &Receiver<Block>, done: &Sender<io::Result<Block>>, mut ring
         if signs.is_body.load(Ordering::Relaxed) && !signs.is_set.load(Ordering::SeqCst) {
             ready.make(bytes, lines.clone());
         }
-        lines = ready::after(bytes, lines);
+        lines = Ready::after(bytes, lines);
         let is_over = !matches!(filled, Ok(true));
         let is_taken = done.send(filled.map(|_| block)).is_ok();
         if signs.is_set.swap(false, Ordering::SeqCst) {

@@ -2,7 +2,6 @@
 //! ahead by a thread of its own.
 
 mod ahead;
-mod ready;
 
 use std::ffi::OsString;
 use std::fs::{File, Metadata};
@@ -11,14 +10,13 @@ use std::ops::{Deref, Range};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt as _;
 
-use mconnect_core::protocol::Phase;
+use mconnect_core::protocol::{Phase, Ready};
 use nix::errno::Errno;
 use nix::poll::PollTimeout;
 use zeroize::Zeroize as _;
 
 use crate::waiting;
 use ahead::Ahead;
-pub use ready::Ready;
 
 /// Standard input, or what is given in its place.
 pub struct Input {

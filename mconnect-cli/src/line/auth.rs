@@ -2,31 +2,19 @@
 
 use std::ops::ControlFlow::{self, Continue};
 
-use mconnect_core::protocol::{Code, Extensions, ReplyLine};
-use mconnect_core::{ChannelBindings, Peer};
+use mconnect_core::protocol::{Code, ReplyLine};
 
 use super::typed::AtSession;
 use super::{Onward, Stop};
+use crate::connection::Setting;
 use crate::secret::Secret;
-use crate::secure::{Secure, ask_password};
+use crate::secure::ask_password;
 use crate::typing::Typing;
 use crate::typing::auth::Authenticating;
 
 impl Authenticating for AtSession<'_, '_> {
-    fn secure(&self) -> &Secure {
-        self.talk.setting.secure
-    }
-
-    fn peer(&self) -> Peer {
-        self.session.peer().clone()
-    }
-
-    fn extensions(&self) -> Option<Extensions> {
-        self.session.extensions()
-    }
-
-    fn channel_bindings(&self) -> ChannelBindings {
-        self.session.channel_bindings()
+    fn setting(&self) -> &Setting<'_> {
+        self.talk.setting
     }
 
     fn look(&mut self) -> Onward {

@@ -25,10 +25,9 @@ use crate::input::{Block, Input};
 use crate::judge::{self, End};
 use crate::options::Options;
 use crate::progress::{self, Work};
-use crate::prompt::session_log;
 use crate::screen::{self, Screen};
 use crate::stderr::{is_shown, say};
-use crate::typing::{FileLines, Past, how};
+use crate::typing::{FileLines, Past, how, session_log};
 
 /// Hands a session over, until its end, and each one opened after it.
 pub fn run(session: Session, setting: &Setting<'_>, pace: Pace) {

@@ -3,20 +3,18 @@
 use std::ops::ControlFlow::{self, Break, Continue};
 
 use mconnect_core::Session;
-use mconnect_core::protocol::{Phase, Standing};
+use mconnect_core::protocol::Phase;
 
 use super::{Conversation, Onward, Stop};
 use crate::connection::Setting;
 use crate::input::{Block, Input};
 use crate::judge::End;
 use crate::progress::Work;
-use crate::prompt::escapes::{self, Escape};
-use crate::prompt::explain;
 use crate::screen;
-use crate::stderr::say;
 use crate::terminal::{CTRL_C, Manner};
 use crate::typing::auth::{authenticate, encode};
-use crate::typing::{CLOSED, FileLines, Known, Past, Typing, Whereabouts, send_chunk, send_file};
+use crate::typing::escapes::{self, Escape};
+use crate::typing::{Counts, FileLines, Known, Past, Typing, aside, send_chunk, send_file};
 
 impl Conversation<'_> {
     /// Says whether a line is an escape where the session stands; if so, what it asks for is done.
@@ -26,7 +24,7 @@ impl Conversation<'_> {
         let is_text = matches!(session.phase(), Phase::Body | Phase::Chunk { .. });
         let escape = escapes::parse(line).filter(|_| !is_text || escapes::is_known(line))?;
         match escape {
-            Escape::Aside(aside) => explain::aside(aside, &self.known(session), self.setting),
+            Escape::Aside(asked) => aside::obey(asked, &self.known(session), self.setting),
             Escape::Line(line) => self.rest.block = Some(Block::of(format!("{line}\r\n").into())),
             Escape::Bytes(bytes) => return Some(self.send_octets(session, &bytes)),
             Escape::File(name) => return Some(send_file(&mut AtSession { talk: self, session }, &name)),
@@ -47,17 +45,8 @@ impl Conversation<'_> {
     }
 
     fn known(&self, session: &Session) -> Known {
-        let state = Whereabouts {
-            peer: session.peer(),
-            local: session.local_address(),
-            mark: self.setting.secure.mark(),
-            standing: session.standing(),
-            opened: self.opened,
-            sent: self.sent,
-            received: self.heard.received + session.buffered().len() as u64,
-            before: self.before.as_deref(),
-        };
-        Known { state: state.to_string(), extensions: session.extensions() }
+        let (before, received) = (self.before.as_deref(), self.heard.received);
+        Known::of(session, self.setting, &Counts { opened: self.opened, sent: self.sent, received, before })
     }
 
     /// Keeps what is to be known of the session after its end.
@@ -96,8 +85,8 @@ pub(super) struct AtSession<'t, 'a> {
 impl Typing for AtSession<'_, '_> {
     type Leave = Stop;
 
-    fn standing(&self) -> Standing {
-        self.session.standing()
+    fn session(&self) -> &Session {
+        self.session
     }
 
     fn work(&mut self) -> &mut Option<Work> {
@@ -141,17 +130,8 @@ pub fn stay(setting: &Setting<'_>, input: &mut Input, past: &Past) -> Option<Ses
             continue;
         }
         let line = String::from_utf8_lossy(&block).trim_end().to_owned();
-        match escapes::parse(&line).filter(|_| setting.options.prompt.has_escapes) {
-            Some(Escape::Reopen) => {
-                if let Some(session) = (setting.reopen)() {
-                    return Some(session);
-                }
-            }
-            Some(Escape::Close) => return None,
-            Some(Escape::Aside(aside)) => explain::aside(aside, &past.known, setting),
-            None if line.eq_ignore_ascii_case("QUIT") => return None,
-            None if line.is_empty() => {}
-            _ => say(CLOSED),
+        if let Break(opened) = past.obey(&line, setting, || true) {
+            return opened;
         }
     }
 }

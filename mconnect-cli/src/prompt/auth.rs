@@ -2,31 +2,18 @@
 
 use std::ops::ControlFlow::{self, Continue};
 
-use mconnect_core::protocol::{Code, Extensions, Visible};
-use mconnect_core::{ChannelBindings, Peer};
+use mconnect_core::protocol::{Code, Visible};
 
 use super::ask::Asked;
 use super::{Flow, Leave, Talk};
+use crate::connection::Setting;
 use crate::secret::Secret;
-use crate::secure::Secure;
 use crate::terminal::Manner;
 use crate::typing::auth::Authenticating;
 
 impl Authenticating for Talk<'_> {
-    fn secure(&self) -> &Secure {
-        self.setting.secure
-    }
-
-    fn peer(&self) -> Peer {
-        self.writer.peer().clone()
-    }
-
-    fn extensions(&self) -> Option<Extensions> {
-        self.writer.extensions()
-    }
-
-    fn channel_bindings(&self) -> ChannelBindings {
-        self.writer.channel_bindings()
+    fn setting(&self) -> &Setting<'_> {
+        self.setting
     }
 
     fn look(&mut self) -> Flow {

@@ -1,16 +1,19 @@
 //! The prompt after a session that ended before anybody had ended it: what was on its way to the server stays here.
 
+use std::ops::ControlFlow::Break;
+
 use mconnect_core::Session;
 use mconnect_core::protocol::Phase;
+use mconnect_core::suggest::Suggestions;
 
 use super::completion::Knowledge;
 use super::editor::{Editor, Typed};
-use super::escapes::{self, Escape};
-use super::{explain, is_command, session_log};
+use super::is_command;
 use crate::connection::Setting;
 use crate::failure::Failure;
 use crate::signals;
 use crate::stderr::say;
+use crate::typing::session_log;
 use crate::typing::{CLOSED, Past};
 
 /// Takes what is typed until the session is opened again, and returns that; nothing if the prompt is left.
@@ -22,10 +25,11 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
         say("mconnect: what was being typed was not sent: the rest of it, up to Enter, is dropped unseen");
     }
     let has_escapes = setting.options.prompt.has_escapes;
-    editor.inform(Knowledge { has_escapes, extensions: past.known.extensions.clone(), ..Knowledge::default() });
+    let suggestions = Suggestions::new(past.known.extensions.clone());
+    editor.inform(Knowledge { has_escapes, suggestions, ..Knowledge::default() });
     loop {
         editor.waker.settle();
-        if !editor.waker.closed() {
+        if !editor.waker.set_closed(true) {
             return None;
         }
         let line = match editor.read("closed> ", is_hidden) {
@@ -53,26 +57,12 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
                 return None;
             }
         };
-        if line.trim().eq_ignore_ascii_case("QUIT") {
-            return None;
-        }
         // It can be called back once the session is open again; what was a text is none.
-        if is_command(past.asked) {
+        if is_command(past.asked) && !line.trim().eq_ignore_ascii_case("QUIT") {
             editor.remember(&line);
         }
-        match escapes::parse(&line).filter(|_| has_escapes) {
-            Some(Escape::Reopen) => {
-                if !editor.waker.opening() {
-                    return None;
-                }
-                if let Some(session) = (setting.reopen)() {
-                    return Some(session);
-                }
-            }
-            Some(Escape::Close) => return None,
-            Some(Escape::Aside(aside)) => explain::aside(aside, &past.known, setting),
-            None if line.trim().is_empty() => {}
-            _ => say(CLOSED),
+        if let Break(opened) = past.obey(&line, setting, || editor.waker.set_closed(false)) {
+            return opened;
         }
     }
 }

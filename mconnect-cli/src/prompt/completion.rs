@@ -1,10 +1,10 @@
-//! What a line may go on with, by what the server advertised and what was typed before.
+//! What a line may go on with: an escape, the name of a file, or a command of SMTP, as the library suggests.
 
 use std::fs;
 
-use mconnect_core::protocol::Extensions;
+use mconnect_core::suggest::{Suggestions, syntax};
 
-use super::escapes;
+use crate::typing::escapes;
 
 /// What completion and hints go by.
 #[derive(Debug, Clone, Default)]
@@ -12,10 +12,8 @@ pub struct Knowledge {
     /// The line is text: nothing is completed, and Tab is a tab.
     pub is_text: bool,
     pub has_escapes: bool,
-    /// What the server advertised.
-    pub extensions: Option<Extensions>,
-    /// The addresses used in this session.
-    pub addresses: Vec<String>,
+    /// What may go on a command line.
+    pub suggestions: Suggestions,
     /// What usually comes next.
     pub next: Option<String>,
 }
@@ -30,38 +28,11 @@ pub struct Suggestion {
 
 /// Returns where the word at the end of `line` begins, and what may stand there, in order.
 pub fn complete(line: &str, knowledge: &Knowledge) -> (usize, Vec<String>) {
-    if let Some(escape) = line.strip_prefix('~').filter(|_| knowledge.has_escapes) {
-        return complete_escape(line, escape, knowledge);
+    match line.strip_prefix('~').filter(|_| knowledge.has_escapes) {
+        Some(escape) => complete_escape(line, escape, &knowledge.suggestions),
+        None if knowledge.is_text => (line.len(), Vec::new()),
+        None => knowledge.suggestions.complete(line),
     }
-    if knowledge.is_text {
-        return (line.len(), Vec::new());
-    }
-    let start = line.rfind(' ').map_or(0, |space| space + 1);
-    let word = &line[start..];
-    let candidates = match line.split_once(' ').map(|(verb, rest)| (verb.to_ascii_uppercase(), rest)) {
-        None => verbs(knowledge),
-        Some((verb, rest)) => match verb.as_str() {
-            "MAIL" if !rest.contains(' ') && !rest.contains('>') => path(rest, "FROM:<", knowledge),
-            "RCPT" if !rest.contains(' ') && !rest.contains('>') => path(rest, "TO:<", knowledge),
-            "MAIL" => mail_parameters(knowledge),
-            "RCPT" => rcpt_parameters(knowledge),
-            "AUTH" if !rest.contains(' ') => mechanisms(knowledge),
-            "BDAT" if rest.contains(' ') => vec!["LAST".to_owned()],
-            "HELP" => verbs(knowledge),
-            "VRFY" | "EXPN" => knowledge.addresses.clone(),
-            _ => Vec::new(),
-        },
-    };
-    // The case of what is typed is kept.
-    let is_lower = word.chars().any(char::is_lowercase) && !word.chars().any(char::is_uppercase);
-    let mut fitting: Vec<String> = candidates
-        .into_iter()
-        .filter(|candidate| starts_with(candidate, word))
-        .map(|candidate| if is_lower { word.to_owned() + &candidate[word.len()..].to_lowercase() } else { candidate })
-        .collect();
-    fitting.sort();
-    fitting.dedup();
-    (start, fitting)
 }
 
 /// Returns the dim text after a line.
@@ -73,10 +44,8 @@ pub fn hint(line: &str, knowledge: &Knowledge) -> Option<Suggestion> {
         let next = knowledge.next.clone()?;
         return Some(Suggestion { shown: next.clone(), inserted: Some(next) });
     }
-    SYNTAX.iter().find(|(typed, _)| line.len() >= 3 && starts_with(typed, line)).map(|(whole, rest)| {
-        let left = &whole[line.len()..];
-        Suggestion { shown: format!("{left}{rest}"), inserted: Some(left.to_owned()).filter(|left| !left.is_empty()) }
-    })
+    let (left, rest) = syntax(line)?;
+    Some(Suggestion { shown: format!("{left}{rest}"), inserted: Some(left.to_owned()).filter(|left| !left.is_empty()) })
 }
 
 /// Cuts a sorted list to what a small screen shows at once. First and last stay, so that what all have in common stays
@@ -88,107 +57,27 @@ pub fn fit(mut candidates: Vec<String>) -> Vec<String> {
     candidates
 }
 
-fn starts_with(candidate: &str, word: &str) -> bool {
-    candidate.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
-}
-
-fn has(knowledge: &Knowledge, keyword: &str) -> bool {
-    knowledge.extensions.as_ref().is_some_and(|extensions| extensions.has(keyword))
-}
-
-fn verbs(knowledge: &Knowledge) -> Vec<String> {
-    let mut verbs = vec!["EHLO ", "HELO ", "MAIL FROM:<", "RCPT TO:<", "DATA", "RSET", "NOOP", "QUIT", "VRFY ", "HELP"];
-    let offered = [
-        ("CHUNKING", "BDAT "),
-        ("STARTTLS", "STARTTLS"),
-        ("ETRN", "ETRN "),
-        ("EXPN", "EXPN "),
-        ("XCLIENT", "XCLIENT "),
-        ("XFORWARD", "XFORWARD "),
-    ];
-    verbs.extend(offered.iter().filter(|(keyword, _)| has(knowledge, keyword)).map(|(_, verb)| *verb));
-    if !mechanisms(knowledge).is_empty() {
-        verbs.push("AUTH ");
-    }
-    if knowledge.extensions.is_none() {
-        verbs.push("LHLO ");
-    }
-    verbs.into_iter().map(str::to_owned).collect()
-}
-
-fn mechanisms(knowledge: &Knowledge) -> Vec<String> {
-    let Some(extensions) = &knowledge.extensions else { return Vec::new() };
-    let names = extensions.auth_mechanisms().into_iter().filter(|name| is_mechanism_name(name));
-    names.map(|name| String::from_utf8_lossy(name).into_owned()).collect()
-}
-
-/// Says whether the server's word can be the name of a mechanism
-/// ([RFC 4422, section 3.1](https://www.rfc-editor.org/rfc/rfc4422#section-3.1)); nothing else of its words is offered.
-fn is_mechanism_name(name: &[u8]) -> bool {
-    let is_part = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
-    (1..=LONGEST_MECHANISM).contains(&name.len()) && name.iter().all(is_part)
-}
-
-fn path(rest: &str, keyword: &str, knowledge: &Knowledge) -> Vec<String> {
-    if !rest.contains('<') {
-        return vec![keyword.to_owned()];
-    }
-    let typed = rest.split_once('<').map_or("", |(keyword, _)| keyword);
-    knowledge.addresses.iter().map(|address| format!("{typed}<{address}>")).collect()
-}
-
-fn mail_parameters(knowledge: &Knowledge) -> Vec<String> {
-    let offered: &[(&str, &[&str])] = &[
-        ("SIZE", &["SIZE="]),
-        ("8BITMIME", &["BODY=7BIT", "BODY=8BITMIME"]),
-        ("BINARYMIME", &["BODY=BINARYMIME"]),
-        ("SMTPUTF8", &["SMTPUTF8"]),
-        ("DSN", &["RET=FULL", "RET=HDRS", "ENVID="]),
-        ("AUTH", &["AUTH=<>"]),
-        ("REQUIRETLS", &["REQUIRETLS"]),
-        ("DELIVERBY", &["BY="]),
-        ("FUTURERELEASE", &["HOLDFOR=", "HOLDUNTIL="]),
-        ("MT-PRIORITY", &["MT-PRIORITY="]),
-    ];
-    parameters(offered, knowledge)
-}
-
-fn rcpt_parameters(knowledge: &Knowledge) -> Vec<String> {
-    let notify = ["NOTIFY=NEVER", "NOTIFY=SUCCESS", "NOTIFY=FAILURE", "NOTIFY=DELAY", "ORCPT=rfc822;"];
-    parameters(&[("DSN", &notify), ("RRVS", &["RRVS="])], knowledge)
-}
-
-fn parameters(offered: &[(&str, &[&str])], knowledge: &Knowledge) -> Vec<String> {
-    let fitting = offered.iter().filter(|(keyword, _)| has(knowledge, keyword));
-    fitting.flat_map(|(_, parameters)| parameters.iter().map(|text| (*text).to_owned())).collect()
-}
-
-fn complete_escape(line: &str, escape: &str, knowledge: &Knowledge) -> (usize, Vec<String>) {
-    let start = line.rfind(' ').map_or(line.len(), |space| space + 1);
-    if !escape.contains(' ') {
-        let names = escapes::NAMES.iter().filter(|name| name.starts_with(line));
-        return (0, names.map(|name| (*name).to_owned()).collect());
-    }
+fn complete_escape(line: &str, escape: &str, suggestions: &Suggestions) -> (usize, Vec<String>) {
     match escape.split_once(' ') {
+        None => (0, beginning(escapes::NAMES.map(str::to_owned), line)),
         Some(("r" | "b" | "w", name)) => (line.len() - name.len(), files(name)),
         Some(("a", typed)) if !typed.contains(' ') => {
-            let mut names = mechanisms(knowledge);
-            names.retain(|name| starts_with(name, typed));
-            names.sort();
-            (start, names)
+            (line.len() - typed.len(), beginning(suggestions.mechanisms(), typed))
         }
         Some(("h", topic)) if !topic.contains(' ') => {
-            let mut topics: Vec<String> = verbs(knowledge)
-                .iter()
-                .filter_map(|verb| verb.split([' ']).next())
-                .filter(|verb| starts_with(verb, topic))
-                .map(str::to_owned)
-                .collect();
-            topics.sort();
-            (start, topics)
+            let verbs = suggestions.verbs().into_iter().filter_map(|verb| verb.split(' ').next().map(str::to_owned));
+            (line.len() - topic.len(), beginning(verbs, topic))
         }
         _ => (line.len(), Vec::new()),
     }
+}
+
+/// Returns those that begin with a word, in any case, in order.
+fn beginning(candidates: impl IntoIterator<Item = String>, word: &str) -> Vec<String> {
+    let begins = |text: &str| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    let mut fitting: Vec<String> = candidates.into_iter().filter(|candidate| begins(candidate)).collect();
+    fitting.sort();
+    fitting
 }
 
 /// Returns the files whose path begins with `typed`; folders end in a slash.
@@ -214,26 +103,6 @@ fn files(typed: &str) -> Vec<String> {
     names
 }
 
-/// The syntax of commands: what is typed, and what is only shown after it.
-const SYNTAX: &[(&str, &str)] = &[
-    ("EHLO ", "client.example"),
-    ("HELO ", "client.example"),
-    ("LHLO ", "client.example"),
-    ("MAIL FROM:<", "sender> [parameters]"),
-    ("RCPT TO:<", "recipient> [parameters]"),
-    ("BDAT ", "octets [LAST]"),
-    ("AUTH ", "mechanism [initial response]"),
-    ("VRFY ", "user"),
-    ("EXPN ", "list"),
-    ("STARTTLS", ""),
-    ("DATA", ""),
-    ("QUIT", ""),
-    ("RSET", ""),
-    ("NOOP", ""),
-];
-
-/// The longest name of a mechanism.
-const LONGEST_MECHANISM: usize = 20;
 /// Far fewer rows than this are on a screen only if its columns are many.
 const MOST_SHOWN: usize = 20;
 
@@ -248,8 +117,7 @@ mod tests {
             reply.split_inclusive(|byte| *byte == b'\n').find_map(|line| builder.push(ReplyLine::new(line)).unwrap());
         Knowledge {
             has_escapes: true,
-            extensions: reply.as_ref().map(Extensions::from_reply),
-            addresses: vec!["a@example.org".to_owned()],
+            suggestions: Suggestions::new(reply.as_ref().map(Extensions::from_reply)),
             next: Some("QUIT".to_owned()),
             ..Knowledge::default()
         }
@@ -260,27 +128,10 @@ mod tests {
     }
 
     #[test]
-    fn completion_follows_what_the_server_advertised() {
-        let full = knowing(b"250-x\n250-SIZE 10\n250-DSN\n250-STARTTLS\n250-AUTH PLAIN LOGIN\n250 CHUNKING\n");
-        let bare = knowing(b"250 x\n");
-        assert_eq!(of("S", &full), ["STARTTLS"]);
-        assert!(of("S", &bare).is_empty() && of("B", &bare).is_empty());
-        assert_eq!(of("mail f", &full), ["from:<"]);
-        assert_eq!(of("MAIL FROM:<", &full), ["FROM:<a@example.org>"]);
-        assert_eq!(of("MAIL FROM:<> ", &full), ["AUTH=<>", "ENVID=", "RET=FULL", "RET=HDRS", "SIZE="]);
-        assert_eq!(of("RCPT TO:<b@c> NOTIFY=S", &full), ["NOTIFY=SUCCESS"]);
+    fn the_mechanisms_that_the_server_advertised_are_completed_after_the_escape_as_after_auth() {
+        let full = knowing(b"250-x\n250 AUTH PLAIN LOGIN X\x1b]52;c;eA==\x07\n");
         assert_eq!(of("AUTH ", &full), ["LOGIN", "PLAIN"]);
         assert_eq!((of("~a ", &full), of("~a p", &full)), (of("AUTH ", &full), vec!["PLAIN".to_owned()]));
-        assert!(of("MAIL FROM:<> ", &bare).is_empty() && of("AUTH ", &bare).is_empty());
-    }
-
-    #[test]
-    fn only_names_of_mechanisms_are_offered_of_the_servers_words() {
-        let words = b"250-x\n250 AUTH X\x1b]52;c;eA==\x07 plain XOAUTH2 P\xc3\xa9 X\xc2\x9b A,B TWENTY-CHARACTERS_01 TWENTY-CHARACTERS_012 \xff\n";
-        let knowledge = knowing(words);
-        for line in ["AUTH ", "~a "] {
-            assert_eq!(of(line, &knowledge), ["TWENTY-CHARACTERS_01", "XOAUTH2"]);
-        }
     }
 
     #[test]

@@ -7,9 +7,10 @@ use nix::sys::signal::{Signal, raise};
 use rustyline::config::{BellStyle, Configurer};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
-use rustyline::{ColorMode, CompletionType, Config, EditMode, Editor as Rustyline, Event, EventHandler};
+use rustyline::{
+    ColorMode, CompletionType, Config, EditMode, Editor as Rustyline, Event, EventHandler, ExternalPrinter,
+};
 
-use super::alarm::Alarm;
 use super::completion::Knowledge;
 use super::helper::Assistant;
 use super::history::History;
@@ -25,9 +26,10 @@ use crate::terminal::{Manner, Terminal, is_color_wanted};
 pub struct Editor {
     rustyline: Rustyline<Assistant, FileHistory>,
     pub waker: Arc<Waker>,
-    pub alarm: Arc<Alarm>,
     terminal: Terminal,
     keys: Keys,
+    /// Nothing is printed by it, but while there is one, the editor waits for signals along with keys.
+    _printer: Box<dyn ExternalPrinter>,
     pub has_color: bool,
     history: History,
     /// What goes before and after the cursor at the next prompt.
@@ -54,7 +56,7 @@ pub enum Typed {
 }
 
 impl Editor {
-    /// Makes an editor, and has `waker` and an alarm break out of it.
+    /// Makes an editor, and has `waker` break out of it.
     ///
     /// # Errors
     /// What the system says.
@@ -78,19 +80,19 @@ impl Editor {
         let mut rustyline = Rustyline::with_config(config).map_err(io::Error::other)?;
         // One update spans more than one of the editor's drawings.
         rustyline.enable_synchronized_output(false);
-        waker.start(rustyline.create_external_printer().map_err(io::Error::other)?)?;
+        let printer = rustyline.create_external_printer().map_err(io::Error::other)?;
+        waker.start()?;
         let keys = Keys::new(Arc::clone(&waker));
         rustyline.set_helper(Some(Assistant::new(keys.clone(), Arc::clone(&waker), has_color)));
         rustyline.bind_sequence(Event::Any, EventHandler::Conditional(Box::new(keys.clone())));
         let history = History::new(options.has_history);
         history.load(&mut rustyline);
-        let alarm = Alarm::start(Arc::clone(&waker), keys.clone())?;
         Ok(Self {
             rustyline,
             waker,
-            alarm,
             terminal,
             keys,
+            _printer: Box::new(printer),
             has_color,
             history,
             left: String::new(),
@@ -127,13 +129,13 @@ impl Editor {
         let initial = (std::mem::take(&mut self.left), std::mem::take(&mut self.right));
         self.waker.enter();
         let read = self.rustyline.readline_with_initial(prompt, (&initial.0, &initial.1));
-        let is_break = self.waker.left();
+        self.waker.left();
         let left_by = self.keys.typing().left_by.take();
-        let is_continued = is_break && self.waker.ending().is_none();
-        if !is_continued {
+        let is_ending = self.waker.ending().is_some();
+        if is_ending || !matches!(read, Err(ReadlineError::Interrupted)) {
             self.waker.end_update();
         }
-        if self.waker.ending().is_some() {
+        if is_ending {
             return Ok(Typed::Interrupt);
         }
         match (read, left_by) {
@@ -159,12 +161,11 @@ impl Editor {
                 let goes_on = self.keys.typing().is_pasting();
                 Ok(Typed::Lines { text: self.take_lines(&text), goes_on })
             }
-            (Err(ReadlineError::Interrupted), _) if is_break => {
+            (Err(ReadlineError::Interrupted), _) => {
                 self.keep();
                 self.erase(prompt)?;
                 Ok(Typed::Break)
             }
-            (Err(ReadlineError::Interrupted), _) => Ok(Typed::Interrupt),
             (Err(ReadlineError::Eof), _) => Ok(Typed::EndOfInput),
             (Err(ReadlineError::Io(error)), _) if error.kind() == io::ErrorKind::InvalidData => {
                 self.keep();
@@ -186,16 +187,17 @@ impl Editor {
     pub fn drop_typed(&mut self) -> io::Result<bool> {
         self.keys.typing().dropped = Some(0);
         let read = loop {
+            self.keys.typing().is_ending = false;
             self.waker.wake();
             self.waker.enter();
             let read = self.rustyline.readline("");
-            let is_break = self.waker.left();
+            self.waker.left();
             self.erase_row()?;
             match read {
                 _ if self.waker.ending().is_some() || self.keys.typing().left_by.take().is_some() => {
                     break Err(io::ErrorKind::Interrupted.into());
                 }
-                Err(ReadlineError::Interrupted) if is_break => break Ok(()),
+                Err(ReadlineError::Interrupted) => break Ok(()),
                 Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {}
                 Err(ReadlineError::Io(error)) => break Err(error),
                 Err(ReadlineError::Errno(errno)) => break Err(errno.into()),

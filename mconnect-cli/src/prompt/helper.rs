@@ -7,7 +7,7 @@ use rustyline::completion::Completer;
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hint, Hinter};
 use rustyline::validate::Validator;
-use rustyline::{Behavior, CompletionType, Context, Helper};
+use rustyline::{Behavior, Context, Helper};
 
 use super::completion::{Knowledge, Suggestion};
 use super::keys::Keys;
@@ -103,23 +103,11 @@ impl Hinter for Assistant {
 
 impl Highlighter for Assistant {
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, is_default: bool) -> Cow<'b, str> {
-        let is_for_a_wake = {
-            let mut typing = self.keys.typing();
-            typing.set_prompt(prompt);
-            typing.has_other_prompt = !is_default;
-            typing.has_hint = !typing.hint.is_empty();
-            !std::mem::take(&mut typing.is_drawing)
-        };
-        if is_for_a_wake {
-            self.waker.taken();
-        }
-        match (is_for_a_wake, self.has_color) {
-            (false, false) => Cow::Borrowed(prompt),
-            (false, true) => Cow::Owned(bold_last(prompt)),
-            // The editor has gone to the next row for it.
-            (true, false) => Cow::Owned(format!("{UP}{prompt}")),
-            (true, true) => Cow::Owned(format!("{UP}{}", bold_last(prompt))),
-        }
+        let mut typing = self.keys.typing();
+        typing.set_prompt(prompt);
+        typing.has_other_prompt = !is_default;
+        typing.has_hint = !typing.hint.is_empty();
+        if self.has_color { Cow::Owned(bold_last(prompt)) } else { Cow::Borrowed(prompt) }
     }
 
     fn highlight<'l>(&self, line: &'l str, at: usize) -> Cow<'l, str> {
@@ -136,18 +124,12 @@ impl Highlighter for Assistant {
     }
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
-        // The editor keeps it while the cursor moves, and shows it again for a wake.
+        // The editor keeps it while the cursor moves.
         if self.keys.typing().hint.is_empty() { Cow::Borrowed("") } else { Cow::Owned(paint::dim(hint)) }
     }
 
-    fn highlight_candidate<'c>(&self, candidate: &'c str, _: CompletionType) -> Cow<'c, str> {
-        self.keys.typing().is_drawing = true;
-        Cow::Borrowed(candidate)
-    }
-
     /// Has the editor draw the whole line, but for a cursor that moves and a plain character at the end: what else it
-    /// would add or take away alone may be a tab, or joined to what is there. And so it is known when a drawing comes that
-    /// no key asked for.
+    /// would add or take away alone may be a tab, or joined to what is there.
     fn highlight_char(&self, line: &str, at: usize, kind: CmdKind) -> bool {
         let mut typing = self.keys.typing();
         let is_alone = match kind {
@@ -157,8 +139,7 @@ impl Highlighter for Assistant {
         };
         // After a drawing that was asked for, the editor draws once more.
         let was_asked = std::mem::replace(&mut typing.was_asked, !is_alone);
-        typing.is_drawing = was_asked || !is_alone;
-        if typing.is_drawing && kind != CmdKind::Other {
+        if (was_asked || !is_alone) && kind != CmdKind::Other {
             typing.hint.clear();
         }
         drop(typing);
@@ -168,6 +149,3 @@ impl Highlighter for Assistant {
         !is_alone
     }
 }
-
-/// One row up.
-const UP: &str = "\x1b[A";

@@ -2,7 +2,6 @@
 
 use std::mem::take;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
 
 use rustyline::{
     Cmd, ConditionalEventHandler, EditMode, Event, EventContext, InputMode, KeyCode, KeyEvent, Modifiers, RepeatCount,
@@ -35,9 +34,7 @@ pub struct Draft {
     pub has_other_prompt: bool,
     /// The history is being searched.
     pub is_searching: bool,
-    /// The editor has told of the line, and is about to draw it.
-    pub is_drawing: bool,
-    /// It was asked to, when it told of the line before.
+    /// The editor was asked to draw the line, when it told of it before.
     pub was_asked: bool,
     /// The last drawing had a hint.
     pub has_hint: bool,
@@ -61,8 +58,6 @@ pub struct Draft {
     pub secret: Option<Secret>,
     /// Tab is text.
     pub is_text: bool,
-    /// When the last key came.
-    last: Option<Instant>,
     /// How many keys were dropped, while they are.
     pub dropped: Option<usize>,
 }
@@ -86,6 +81,11 @@ impl Draft {
     /// Says whether a paste has begun and not ended.
     pub fn is_pasting(&self) -> bool {
         self.paste.is_some()
+    }
+
+    /// Says whether something of a line, or of an answer that is not shown, is there.
+    fn is_begun(&self) -> bool {
+        !self.line.is_empty() || self.secret.as_ref().is_some_and(|secret| !secret.is_empty())
     }
 
     pub fn set_line(&mut self, line: &str) {
@@ -140,18 +140,9 @@ impl Keys {
         let mut typing = self.typing();
         typing.set_line(line);
         typing.at = at;
-        let is_pasting = typing.paste.is_some();
-        drop(typing);
-        if !is_pasting {
-            self.waker.drawn();
+        if !typing.is_pasting() && !typing.is_ending {
+            self.waker.drawn(typing.is_begun());
         }
-    }
-
-    /// Says whether nobody is in the middle of a line, as far as that can be told.
-    pub fn is_idle(&self) -> bool {
-        let typing = self.typing();
-        let is_empty = typing.line.is_empty() && typing.secret.as_ref().is_none_or(|secret| secret.is_empty());
-        !typing.is_pasting() && (is_empty || typing.last.is_none_or(|last| last.elapsed() >= IDLE))
     }
 
     fn leave(&self, by: LeftBy) -> Option<Cmd> {
@@ -228,6 +219,7 @@ impl Keys {
             KeyEvent(KeyCode::Char(c), Modifiers::NONE) => secret.push(c),
             _ => {}
         }
+        self.waker.drawn(typing.is_begun());
         Some(Cmd::Noop)
     }
 }
@@ -247,7 +239,6 @@ impl ConditionalEventHandler for Keys {
             KeyEvent(KeyCode::Char(c), Modifiers::NONE) if !is_command => Some(c),
             _ => None,
         };
-        typing.last = Some(Instant::now());
         let (is_after_cr, is_escaped) = (take(&mut typing.is_after_cr), take(&mut typing.is_escaped));
         let (is_dropping, is_pasting) = (typing.dropped.is_some(), typing.is_pasting());
         let (is_secret, is_text) = (typing.secret.is_some(), typing.is_text);
@@ -328,8 +319,6 @@ fn push(KeyEvent(code, modifiers): KeyEvent, text: &mut String) {
     }
 }
 
-/// Who has not touched a key for so long is not typing.
-const IDLE: Duration = Duration::from_secs(5);
 /// A paste is taken in parts of about this many octets.
 const LARGEST_PART: usize = 64 * 1024;
 

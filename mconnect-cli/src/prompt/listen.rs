@@ -1,27 +1,29 @@
 //! What the server says, shown as it comes, and the waits for it.
 
-use std::ops::ControlFlow::{self, Break, Continue};
+use std::ops::ControlFlow::{Break, Continue};
 use std::time::{Duration, Instant};
 
-use mconnect_core::protocol::{Code, Phase, ReplyLine, Request, Standing, Visible};
+use mconnect_core::protocol::{Answer, Code, Phase, ReplyLine, Request, Standing, Visible};
 use mconnect_core::script;
+use nix::poll::PollTimeout;
 
-use super::inbox::{Ending, Heard};
-use super::{Flow, Leave, Setting, Talk, explain, paint};
+use super::{Flow, Leave, Setting, Talk, paint};
 use crate::explain::{refusal as why, speaker};
 use crate::failure::{Failure, Status};
 use crate::judge::{self, End};
 use crate::progress;
 use crate::screen;
+use crate::secure::decode;
 use crate::stderr::{self, say};
+use crate::waiting;
 
 impl Talk<'_> {
     /// Shows what the server says for as long as that is worth waiting for: a prompt follows a reply where it can.
     pub(super) fn settle(&mut self) -> Flow {
-        let (standing, was_surprised) = (self.writer.standing(), self.is_surprised);
+        let (standing, was_surprised) = (self.session.standing(), self.is_surprised);
         match standing.awaited {
             Some(_) if standing.phase != Phase::Body || standing.awaited == Some(Request::Data) => {
-                self.wait(Some(Instant::now() + PATIENCE))?;
+                self.wait(Instant::now() + PATIENCE)?;
             }
             _ => {}
         }
@@ -33,7 +35,7 @@ impl Talk<'_> {
 
     /// Waits for all replies, each with its own deadline.
     pub(super) fn wait_for_replies(&mut self) -> Flow {
-        while self.writer.standing().outstanding > 0 {
+        while self.session.outstanding() > 0 {
             self.wait_for_reply()?;
         }
         self.show_what_came()
@@ -41,26 +43,26 @@ impl Talk<'_> {
 
     /// Waits for the reply that is due next, as long as it may take; a clock says how long already.
     pub(super) fn wait_for_reply(&mut self) -> Flow {
-        let standing = self.writer.standing();
+        self.show_what_came()?;
+        let standing = self.session.standing();
         let due = standing.outstanding;
         let is_optional = due == 1 && standing.awaited == Some(Request::EmptyLine);
-        let patience = self.writer.reply_timeout();
+        let patience = self.session.reply_timeout();
         let patience = if is_optional { patience.min(EMPTY_LINE_PATIENCE) } else { patience };
         let deadline = self.deadline(&standing).unwrap_or_else(|| Instant::now() + patience);
         if matches!(standing.awaited, Some(Request::EndOfData | Request::Bdat)) {
             stderr::at_interrupt(Some(progress::WHOLE_MESSAGE.to_owned()));
         }
-        while due > 0 && self.writer.standing().outstanding >= due {
-            let tick = self.overdue.next_tick(&self.writer.standing()).unwrap_or(deadline);
+        while due > 0 && self.session.outstanding() >= due {
+            let tick = self.overdue.next_tick(&self.session.standing()).unwrap_or(deadline);
             let tick = tick.min(Instant::now() + Duration::from_secs(1));
-            self.inbox.wait(Some(deadline.min(tick)), || self.writer.standing().outstanding < due);
-            self.show_what_came()?;
-            let standing = self.writer.standing();
+            self.listen(deadline.min(tick))?;
+            let standing = self.session.standing();
             if deadline <= Instant::now() && standing.outstanding >= due {
                 if !is_optional {
                     return self.give_up(patience);
                 }
-                self.writer.forgo_empty_line();
+                self.session.forgo_empty_line();
             } else if standing.outstanding >= due {
                 stderr::draw(&self.above(&standing).trim_end().replace('\n', " "));
             }
@@ -72,13 +74,13 @@ impl Talk<'_> {
 
     /// Returns when the reply that is due next is no longer waited for, if that was said.
     pub(super) fn deadline(&self, standing: &Standing) -> Option<Instant> {
-        self.setting.options.timeout.and_then(|_| self.overdue.deadline(standing, self.writer.reply_timeout()))
+        self.setting.options.timeout.and_then(|_| self.overdue.deadline(standing, self.session.reply_timeout()))
     }
 
     /// Ends the session if the reply that is due next has not come in the time that was said.
     pub(super) fn keep_deadline(&mut self) -> Flow {
-        match self.deadline(&self.writer.standing()) {
-            Some(deadline) if deadline <= Instant::now() => self.give_up(self.writer.reply_timeout()),
+        match self.deadline(&self.session.standing()) {
+            Some(deadline) if deadline <= Instant::now() => self.give_up(self.session.reply_timeout()),
             _ => Continue(()),
         }
     }
@@ -86,11 +88,11 @@ impl Talk<'_> {
     fn give_up(&mut self, patience: Duration) -> Flow {
         stderr::clear();
         self.show_unfinished();
-        self.setting.verdict.evidence().late(patience, &self.inbox.unfinished().tail);
-        let message = format!("{} did not reply in {} s", self.writer.peer(), patience.as_secs_f64());
+        self.setting.verdict.evidence().late(patience, self.session.buffered());
+        let message = format!("{} did not reply in {} s", self.session.peer(), patience.as_secs_f64());
         self.setting.verdict.complain(Failure::new(Status::Temporary, message));
         let leave = self.broken_off();
-        self.writer.closer().close();
+        self.session.closer().close();
         self.end = Some(End::Given);
         Break(leave)
     }
@@ -98,18 +100,17 @@ impl Talk<'_> {
     /// Says whether the prompt stays after the session: not if it was to end.
     pub(super) fn broken_off(&self) -> Leave {
         let is_meant = self.is_input_over
-            || self.writer.standing().has_quit
-            || self.writer.owes(|request| request == Request::Quit);
+            || self.session.standing().has_quit
+            || self.session.owes(|request| request == Request::Quit);
         if is_meant { Leave::End } else { Leave::Closed }
     }
 
     /// Returns what is shown above the prompt: a line of the server's that does not end, and what is waited for.
     pub(super) fn above(&self, standing: &Standing) -> String {
         let mut text = String::new();
-        let unfinished = self.inbox.unfinished();
-        if unfinished.is_old() {
-            let dots = if unfinished.size > unfinished.tail.len() { "..." } else { "" };
-            let shown = format!("{dots}{}", Visible(&unfinished.tail));
+        if self.unfinished_since.is_some_and(|since| since.elapsed() >= PAUSE) {
+            let dots = if self.session.buffered().len() > LONGEST_TAIL { "..." } else { "" };
+            let shown = format!("{dots}{}", Visible(self.unfinished()));
             // It has to fit the screen, with the prompt.
             let most = (usize::from(self.editor.columns()) * 4).min(shown.chars().count());
             text.extend(shown.chars().skip(shown.chars().count() - most));
@@ -127,79 +128,72 @@ impl Talk<'_> {
 
     /// Shows what came of a line that is not waited for any longer.
     pub(super) fn show_unfinished(&mut self) {
-        let unfinished = self.inbox.unfinished();
-        if unfinished.size > 0 {
+        if !self.unfinished().is_empty() {
             let mut text = String::new();
-            paint::line(&unfinished.tail, self.editor.has_color, &mut text);
+            paint::line(self.unfinished(), self.editor.has_color, &mut text);
             let _ = screen::put(text.as_bytes());
         }
     }
 
-    /// Shows what comes until no reply is due, and says whether it came to that before the deadline.
-    pub(super) fn wait(&mut self, deadline: Option<Instant>) -> ControlFlow<Leave, bool> {
-        loop {
-            self.show_what_came()?;
-            let is_over = || self.writer.standing().outstanding == 0;
-            if !self.inbox.wait(deadline, is_over) {
-                return Continue(false);
-            }
-            self.show_what_came()?;
-            if self.writer.standing().outstanding == 0 {
-                return Continue(true);
-            }
-            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                return Continue(false);
-            }
+    /// Returns the end of what came of a line that has not ended.
+    fn unfinished(&self) -> &[u8] {
+        let buffered = self.session.buffered();
+        &buffered[buffered.len().saturating_sub(LONGEST_TAIL)..]
+    }
+
+    /// Returns when a line that has not ended is shown next, if there is one.
+    pub(super) fn unfinished_next(&self) -> Option<Instant> {
+        let shown = self.unfinished_since? + PAUSE;
+        let now = Instant::now();
+        Some(if shown > now { shown } else { now + UNFINISHED_GAP })
+    }
+
+    /// Shows what comes until no reply is due, or the deadline.
+    pub(super) fn wait(&mut self, deadline: Instant) -> Flow {
+        self.show_what_came()?;
+        while self.session.outstanding() > 0 && Instant::now() < deadline {
+            self.listen(deadline)?;
         }
+        Continue(())
+    }
+
+    /// Waits until something came, or the deadline, and shows it.
+    pub(super) fn listen(&mut self, deadline: Instant) -> Flow {
+        let _ = self.session.receive(deadline.saturating_duration_since(Instant::now()));
+        self.show_what_came()
     }
 
     /// Shows what is there; breaks at the end of the session.
     pub(super) fn show_what_came(&mut self) -> Flow {
-        let (lines, ending) = self.inbox.take();
-        self.show(&lines);
-        match ending {
-            None => return Continue(()),
-            Some(Ending::StartTls(reader)) => return Break(Leave::StartTls(Box::new(reader))),
-            Some(Ending::Connection(end)) => self.end = Some(end),
+        self.take_what_came();
+        if self.end.is_some() {
+            stderr::clear();
+            return Break(self.broken_off());
         }
-        stderr::clear();
-        Break(self.broken_off())
+        if self.is_tls_due() { Break(Leave::StartTls) } else { Continue(()) }
     }
 
-    pub(super) fn show(&mut self, lines: &[Heard]) {
-        let Setting { options, verdict, .. } = self.setting;
+    /// Shows what is there, up to a grant of STARTTLS: what comes next is no SMTP.
+    pub(super) fn take_what_came(&mut self) {
         let (mut text, mut surprise) = (String::new(), None);
-        if !lines.is_empty() {
-            stderr::clear();
-        }
-        for heard in lines {
-            let is_first = self.received == 0;
-            self.received += heard.raw.len() as u64;
-            paint::line(&heard.raw, self.editor.has_color, &mut text);
-            let Some(answer) = heard.answer() else {
-                if is_first && let Some(found) = speaker(options, verdict) {
-                    paint::note(&format!("  {found}"), self.editor.has_color, &mut text);
+        while self.end.is_none() && !self.is_tls_due() && text.len() < LARGEST_SHOW && self.has_arrived() {
+            match self.session.read_line() {
+                Ok(Some(line)) => {
+                    let (raw, ends_reply) = (line.raw().to_vec(), line.ends_reply());
+                    self.unfinished_since = None;
+                    surprise = surprise.or(self.hear(&raw, ends_reply, &mut text));
                 }
-                continue;
-            };
-            self.overdue.restart();
-            if matches!(answer.request, Some(Request::Auth | Request::AuthAnswer)) {
-                self.heard = Some((answer.code, ReplyLine::new(&heard.raw).text().to_vec()));
+                Ok(None) => self.end = Some(End::Closed),
+                Err(error) => self.end = Some(End::Broken(error)),
             }
-            let is_complete = heard.standing.is_complete(self.is_input_over);
-            judge::reply(answer, is_complete, false, verdict);
-            if !answer.is_goodbye(is_complete) {
-                self.lines.replied(answer, &heard.raw);
-            }
-            if heard.standing.surprise.is_some() && !self.is_surprised {
-                self.is_surprised = true;
-                surprise = Some(answer);
-            }
-            if answer.code == Code::CHALLENGE && !options.is_quiet {
-                explain::challenge(&heard.raw, self.editor.has_color, &mut text);
-            } else if let Some(found) = why(&heard.raw, options, verdict) {
-                paint::note(&format!("  {found}"), self.editor.has_color, &mut text);
-            }
+        }
+        self.editor.waker.settle();
+        match self.session.buffered() {
+            [] => self.unfinished_since = None,
+            _ => drop(self.unfinished_since.get_or_insert_with(Instant::now)),
+        }
+        if !text.is_empty() {
+            stderr::clear();
         }
         if let Err(error) = screen::put(text.as_bytes()) {
             self.setting.verdict.output_failed(&error);
@@ -209,8 +203,71 @@ impl Talk<'_> {
             say(&format!("mconnect: {}", script::End::OutOfStep(answer)));
         }
     }
+
+    /// Takes what has arrived, without waiting, and says whether a line, or the end, is there.
+    fn has_arrived(&mut self) -> bool {
+        let mut is_more = true;
+        while is_more && !self.session.is_ready() {
+            let is_there = self.session.as_fd().is_some_and(|fd| waiting::is_readable(fd, PollTimeout::ZERO));
+            is_more = is_there && self.session.receive(Duration::ZERO).is_ok();
+        }
+        is_more
+    }
+
+    pub(super) fn is_tls_due(&self) -> bool {
+        self.setting.secure.upgrades() && self.session.phase() == Phase::StartTls
+    }
+
+    /// Takes a line of the server's, appending what is shown of it, and returns its answer if that is the first that shows
+    /// client and server out of step.
+    fn hear(&mut self, raw: &[u8], ends_reply: bool, text: &mut String) -> Option<Answer> {
+        let Setting { options, verdict, .. } = self.setting;
+        let has_color = self.editor.has_color;
+        let is_first = self.received == 0;
+        self.received += raw.len() as u64;
+        paint::line(raw, has_color, text);
+        let standing = self.session.standing();
+        let Some(answer) = standing.last_answer.filter(|_| ends_reply) else {
+            if is_first && let Some(found) = speaker(options, verdict) {
+                paint::note(&format!("  {found}"), has_color, text);
+            }
+            return None;
+        };
+        self.overdue.restart();
+        if matches!(answer.request, Some(Request::Auth | Request::AuthAnswer)) {
+            self.heard = Some((answer.code, ReplyLine::new(raw).text().to_vec()));
+        }
+        let is_complete = standing.is_complete(self.is_input_over);
+        judge::reply(answer, is_complete, false, verdict);
+        if !answer.is_goodbye(is_complete) {
+            self.lines.replied(answer, raw);
+        }
+        if answer.code == Code::CHALLENGE && !options.is_quiet {
+            note_challenge(raw, has_color, text);
+        } else if let Some(found) = why(raw, options, verdict) {
+            paint::note(&format!("  {found}"), has_color, text);
+        }
+        let is_first = standing.surprise.is_some() && !self.is_surprised;
+        self.is_surprised |= is_first;
+        Some(answer).filter(|_| is_first)
+    }
 }
 
+/// Appends a line with what a challenge says, if it says something.
+fn note_challenge(raw: &[u8], has_color: bool, out: &mut String) {
+    if let Some(challenge) = decode(ReplyLine::new(raw).text()).filter(|challenge| !challenge.is_empty()) {
+        paint::note(&format!("  that is: {}", Visible(&challenge)), has_color, out);
+    }
+}
+
+/// A line that has not ended after this is shown as far as it came.
+const PAUSE: Duration = Duration::from_millis(500);
+/// It is shown again so often.
+const UNFINISHED_GAP: Duration = Duration::from_secs(1);
+/// This much of it is shown, in octets.
+const LONGEST_TAIL: usize = 400;
+/// What came together is shown together, in parts of about this many octets.
+const LARGEST_SHOW: usize = 1024 * 1024;
 /// A reply that takes longer does not keep the prompt.
 pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 /// Not every server answers an empty line.

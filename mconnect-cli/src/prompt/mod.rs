@@ -1,16 +1,18 @@
 //! The prompt: a person at a terminal edits lines, and what the server says appears above them at once.
 //!
 //! ```text
-//!  server ─► listener (thread) ─► Inbox ─► screen        this thread, between two reads of the editor
-//!                                   │ something to show
-//!                                   ▼
-//!  keys ──► Keys ──► rustyline ◄─ Waker (thread): breaks out of the editor, which goes on afterwards
-//!                        │ a line
-//!                        ▼
-//!                     Writer ─► server
+//!  server ────► Session ─► screen                        this thread, between two reads of the editor
+//!    │ something to show
+//!    ▼
+//!  Waker (thread): breaks out of the editor, which goes on afterwards
+//!    │
+//!    ▼
+//!  rustyline ◄── Keys ◄── keys
+//!    │ a line
+//!    ▼
+//!  Session ─► server
 //! ```
 
-mod alarm;
 mod ask;
 #[cfg(feature = "tls")]
 mod auth;
@@ -18,19 +20,14 @@ mod closed;
 mod completion;
 mod editor;
 mod ending;
-pub mod escapes;
-pub mod explain;
 mod helper;
 mod history;
-mod inbox;
 mod keys;
 mod listen;
 mod paint;
 mod prompt_text;
 mod rows;
 mod send;
-pub mod session_log;
-mod suggestion;
 mod typing;
 mod vi;
 mod waker;
@@ -39,11 +36,12 @@ use std::env;
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use mconnect_core::protocol::{Code, Phase};
+use mconnect_core::protocol::{Code, Phase, Standing};
 use mconnect_core::script::Pace;
-use mconnect_core::{Overdue, Reader, Session, Writer};
+use mconnect_core::suggest::{Suggestions, next_command};
+use mconnect_core::{Overdue, Session};
 use nix::sys::signal::Signal;
 use zeroize::Zeroizing;
 
@@ -52,15 +50,16 @@ pub use waker::Waker;
 use crate::connection::Setting;
 use crate::failure::Failure;
 use crate::judge::End;
+use crate::options::Options;
 use crate::progress::Work;
 use crate::signals;
 use crate::stderr::say;
 use crate::terminal::Manner;
 use crate::typing::auth::{authenticate, encode};
-use crate::typing::{Known, Past, Whereabouts, how, send_chunk, send_file};
+use crate::typing::escapes::{self, Escape};
+use crate::typing::{Counts, Known, Past, aside, how, send_chunk, send_file, session_log};
+use completion::Knowledge;
 use editor::{Editor, Typed};
-use escapes::Escape;
-use inbox::Inbox;
 use send::Lines;
 
 /// Says whether a prompt can be given: where a terminal is on both sides, and can do more than print.
@@ -78,20 +77,18 @@ pub fn run(session: Session, setting: &Setting<'_>, waker: &Arc<Waker>) {
     let Some(mut editor) = setting.verdict.check(editor) else { return };
     let (mut next, mut before) = (Some(session), None);
     while let Some(session) = next.take() {
-        let (reader, writer) = session.split();
-        let Some(inbox) = listen_to(reader, &editor, setting) else { return };
         let talk = Talk {
             setting,
             editor: &mut editor,
-            writer,
-            inbox,
+            session,
+            unfinished_since: None,
             overdue: Overdue::default(),
             opened: Instant::now(),
             sent: 0,
             sent_of_message: 0,
             received: 0,
             before: before.take(),
-            addresses: Vec::new(),
+            suggestions: Suggestions::default(),
             lines: Lines::new(Pace::Typed, setting),
             work: None,
             is_surprised: false,
@@ -102,6 +99,7 @@ pub fn run(session: Session, setting: &Setting<'_>, waker: &Arc<Waker>) {
             end: None,
         };
         let over = talk.live();
+        editor.waker.listen_to(None);
         if !matches!(over, Over::Reopen(_)) {
             setting.watch.explain_end(setting.verdict);
         }
@@ -114,12 +112,6 @@ pub fn run(session: Session, setting: &Setting<'_>, waker: &Arc<Waker>) {
         next = opened.or_else(|| closed::converse(&mut editor, &past, setting));
         before = Some(past.how);
     }
-}
-
-/// Starts to listen; what keeps it from that has been told.
-fn listen_to(reader: Reader, editor: &Editor, setting: &Setting<'_>) -> Option<Arc<Inbox>> {
-    let inbox = Inbox::listen(reader, Arc::clone(&editor.waker), Arc::clone(&editor.alarm), setting.secure.upgrades());
-    setting.verdict.check(inbox.map_err(|error| Failure::cannot("start a thread", &error)))
 }
 
 /// What came of a session.
@@ -139,7 +131,7 @@ enum Leave {
     Closed,
     Reopen,
     /// TLS is to be started with it.
-    StartTls(Box<Reader>),
+    StartTls,
 }
 
 type Flow = ControlFlow<Leave>;
@@ -147,8 +139,9 @@ type Flow = ControlFlow<Leave>;
 struct Talk<'a> {
     setting: &'a Setting<'a>,
     editor: &'a mut Editor,
-    writer: Writer,
-    inbox: Arc<Inbox>,
+    session: Session,
+    /// When a line of the server's began that has not ended.
+    unfinished_since: Option<Instant>,
     overdue: Overdue,
     opened: Instant,
     sent: u64,
@@ -157,7 +150,7 @@ struct Talk<'a> {
     received: u64,
     /// How the session before this one ended.
     before: Option<String>,
-    addresses: Vec<String>,
+    suggestions: Suggestions,
     /// What was entered and is on its way out.
     lines: Lines,
     /// What of it takes long.
@@ -177,30 +170,29 @@ struct Talk<'a> {
 impl Talk<'_> {
     fn live(mut self) -> Over {
         loop {
+            self.editor.waker.listen_to(self.session.as_fd());
             match self.converse() {
-                Break(Leave::StartTls(reader)) => {
+                Break(Leave::StartTls) => {
                     let past = self.past("TLS could not be started".to_owned());
-                    let session = Session::unsplit(*reader, self.writer);
                     // Without TLS the session is over: nothing more is sent in the clear.
                     let verdict = self.setting.verdict;
-                    let Some(session) = verdict.check(self.setting.secure.upgrade(session, true, verdict)) else {
+                    let upgraded = self.setting.secure.upgrade(self.session, true, verdict);
+                    let Some(session) = verdict.check(upgraded) else {
                         // What was typed ahead was meant for inside. Where that cannot be read, the next prompt tells.
                         if self.editor.drop_typed().unwrap_or_default() {
                             say("mconnect: what was typed ahead was dropped");
                         }
                         return Over::Closed(past);
                     };
-                    let (reader, writer) = session.split();
-                    let Some(inbox) = listen_to(reader, self.editor, self.setting) else { return Over::Left };
-                    self = Self { inbox, writer, ..self };
+                    self = Self { session, ..self };
                     self.lines.tls_started();
                 }
                 Break(Leave::Reopen) => {
-                    self.writer.closer().close();
+                    self.session.closer().close();
                     return Over::Reopen(self.past("it was left, to be opened again".to_owned()));
                 }
                 Break(Leave::Closed) => {
-                    let how = how(self.end.as_ref(), &self.writer.standing());
+                    let how = how(self.end.as_ref(), &self.session.standing());
                     let past = self.past(how);
                     self.finish();
                     return Over::Closed(past);
@@ -219,17 +211,20 @@ impl Talk<'_> {
     }
 
     fn known(&self) -> Known {
-        let state = Whereabouts {
-            peer: self.writer.peer(),
-            local: self.writer.local_address(),
-            mark: self.setting.secure.mark(),
-            standing: self.writer.standing(),
-            opened: self.opened,
-            sent: self.sent,
-            received: self.received + self.inbox.unfinished().size as u64,
-            before: self.before.as_deref(),
-        };
-        Known { state: state.to_string(), extensions: self.writer.extensions() }
+        let Self { opened, sent, received, .. } = *self;
+        Known::of(&self.session, self.setting, &Counts { opened, sent, received, before: self.before.as_deref() })
+    }
+
+    /// Returns what completion and hints go by.
+    fn knowledge(&mut self, standing: &Standing) -> Knowledge {
+        let Options { prompt, security, .. } = self.setting.options;
+        self.suggestions.set_extensions(self.session.extensions());
+        Knowledge {
+            is_text: !is_command(standing.phase),
+            has_escapes: prompt.has_escapes,
+            suggestions: self.suggestions.clone(),
+            next: next_command(standing, self.session.local_address(), security.helo.as_deref()),
+        }
     }
 
     fn converse(&mut self) -> Flow {
@@ -237,7 +232,7 @@ impl Talk<'_> {
         loop {
             self.advance()?;
             self.keep_deadline()?;
-            let standing = self.writer.standing();
+            let standing = self.session.standing();
             let is_secret = standing.phase == Phase::Auth && !self.is_shown;
             if self.asked == Phase::Auth && standing.phase != Phase::Auth {
                 self.is_shown = false;
@@ -245,12 +240,11 @@ impl Talk<'_> {
                 self.editor.clear();
             }
             self.asked = standing.phase;
-            self.editor.inform(self.knowledge(&standing));
+            let knowledge = self.knowledge(&standing);
+            self.editor.inform(knowledge);
             let prompt = self.above(&standing) + &prompt_text::of(&standing, self.setting.secure.mark(), is_secret);
-            self.editor.alarm.set(self.overdue.next_tick(&standing), self.deadline(&standing));
-            if self.inbox.unfinished().size > 0 {
-                self.editor.alarm.hasten(Instant::now() + UNFINISHED_GAP);
-            }
+            let deadlines = self.deadline(&standing).into_iter().chain(self.unfinished_next());
+            self.editor.waker.set_times(self.overdue.next_tick(&standing), deadlines.min());
             match self.editor.read(&prompt, is_secret) {
                 Ok(Typed::Line(line)) => self.enter(&Zeroizing::new(line), standing.phase)?,
                 Ok(Typed::Secret(line)) => self.enter_secret(&line)?,
@@ -287,7 +281,7 @@ impl Talk<'_> {
                 self.is_shown = false;
                 self.send_answer(line)
             }
-            _ if line.trim().eq_ignore_ascii_case("QUIT") && self.writer.standing().is_closing => Break(Leave::End),
+            _ if line.trim().eq_ignore_ascii_case("QUIT") && self.session.standing().is_closing => Break(Leave::End),
             _ => self.send_line(line, is_command(phase).then(|| line.to_owned())),
         }
     }
@@ -301,7 +295,7 @@ impl Talk<'_> {
 
     fn obey(&mut self, escape: Escape) -> Flow {
         match escape {
-            Escape::Aside(aside) => explain::aside(aside, &self.known(), self.setting),
+            Escape::Aside(asked) => aside::obey(asked, &self.known(), self.setting),
             Escape::Authenticate(words) => return authenticate(self, &words),
             Escape::Encode(bytes) => return encode(self, &bytes),
             Escape::Visible => self.is_shown = true,
@@ -312,7 +306,7 @@ impl Talk<'_> {
             Escape::Reopen => return Break(Leave::Reopen),
             Escape::Close => {
                 self.tell_lost();
-                self.writer.closer().close();
+                self.session.closer().close();
                 self.end = Some(End::Given);
                 return Break(Leave::End);
             }
@@ -327,9 +321,6 @@ impl Talk<'_> {
         signals::act(self.editor.waker.ending().unwrap_or(Signal::SIGINT), self.setting.terminal);
     }
 }
-
-/// A line of the server's that does not end is shown again so often.
-const UNFINISHED_GAP: Duration = Duration::from_secs(1);
 
 fn is_command(phase: Phase) -> bool {
     matches!(phase, Phase::Command | Phase::Greeting | Phase::StartTls)

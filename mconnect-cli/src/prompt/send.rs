@@ -1,14 +1,13 @@
 //! Lines on their way out, typed or pasted: what may go out when, and where a paste ends, is the [`Script`]'s to say.
 
 use std::io;
-use std::ops::ControlFlow::{self, Break, Continue};
+use std::ops::ControlFlow::{Break, Continue};
 
 use mconnect_core::Error;
 use mconnect_core::protocol::{Answer, Meaning, Phase, Request, Standing, Visible, auth_mechanism, secret_start};
 use mconnect_core::script::{self, Next, Pace, Script};
 use zeroize::Zeroizing;
 
-use super::suggestion::is_harmless;
 use super::{End, Flow, Leave, Talk, is_command, paint, prompt_text};
 use crate::connection::Setting;
 use crate::judge;
@@ -116,7 +115,7 @@ impl Talk<'_> {
     /// Sends a typed line, and keeps this of it in the history once it goes out.
     pub(super) fn send_line(&mut self, line: &str, kept: Option<String>) -> Flow {
         let mut octets = [line.as_bytes(), b"\r\n"].concat();
-        if let Phase::Chunk { left } = self.writer.standing().phase {
+        if let Phase::Chunk { left } = self.session.phase() {
             let count = usize::try_from(left).unwrap_or(usize::MAX).min(octets.len());
             octets.truncate(count);
             // The line's own end may be beyond the chunk's.
@@ -148,7 +147,8 @@ impl Talk<'_> {
         let mut is_dropped = self.is_surprised;
         loop {
             // Before a line goes out, what has come already is looked at.
-            let standing = self.standing_shown()?;
+            self.show_what_came()?;
+            let standing = self.session.standing();
             if std::mem::take(&mut self.lines.drops) && !self.lines.is_paste() {
                 is_dropped = true;
                 self.drop_ahead(false)?;
@@ -161,7 +161,7 @@ impl Talk<'_> {
                 Next::Replies => self.wait_for_reply()?,
                 Next::Input if self.lines.read_on() => {}
                 Next::Input => break,
-                Next::StartTls => drop(self.inbox.wait(None, || false)),
+                Next::StartTls => return Break(Leave::StartTls),
                 Next::Dropped => {
                     (self.lines.kept, is_dropped) = (None, true);
                     self.drop_ahead(had_lines)?;
@@ -176,22 +176,10 @@ impl Talk<'_> {
         if self.is_surprised && !is_dropped { self.drop_ahead(false) } else { Continue(()) }
     }
 
-    /// Shows what is there, and returns where the session stands by that. A reply that comes between the two would count as
-    /// here, and the script not know of it: a refusal would let the next line of a paste go out.
-    fn standing_shown(&mut self) -> ControlFlow<Leave, Standing> {
-        loop {
-            let standing = self.writer.standing();
-            self.show_what_came()?;
-            if self.writer.standing() == standing {
-                return Continue(standing);
-            }
-        }
-    }
-
     /// Says whether only the greeting is what decides: then the prompt is open, and a line that is typed waits.
     fn is_open_early(&self) -> bool {
         let is_other = |request: Request| request.is_turn() && request != Request::Greeting;
-        self.writer.standing().phase == Phase::Greeting && !self.writer.owes(is_other)
+        self.session.phase() == Phase::Greeting && !self.session.owes(is_other)
     }
 
     fn send_next(&mut self, standing: &Standing) -> Flow {
@@ -204,7 +192,7 @@ impl Talk<'_> {
             self.editor.remember(&line);
         }
         if is_command(standing.phase) {
-            self.learn(&String::from_utf8_lossy(&octets));
+            self.suggestions.learn(&String::from_utf8_lossy(&octets));
             self.lines.is_bare_auth = auth_mechanism(&octets).is_some() && secret_start(&octets).is_none();
         }
         self.send(&octets)
@@ -231,12 +219,12 @@ impl Talk<'_> {
         } else if had_lines && end == Some(script::End::Closing) {
             say(CLOSING);
         }
-        if self.writer.standing().has_quit { Break(Leave::End) } else { Continue(()) }
+        if self.session.standing().has_quit { Break(Leave::End) } else { Continue(()) }
     }
 
     /// All of a paste went out, or was passed over.
     fn end_paste(&mut self) -> Flow {
-        let standing = self.writer.standing();
+        let standing = self.session.standing();
         let is_skipping = self.lines.script.phase(&standing) != standing.phase;
         if let Some(octets) = self.lines.script.end_skipped() {
             judge::skipped(octets, "the paste", "which has no lone dot");
@@ -266,7 +254,7 @@ impl Talk<'_> {
     /// Sends an answer that was not shown, and leaves no copy of it behind.
     pub(super) fn send_answer(&mut self, answer: &str) -> Flow {
         self.show_what_came()?;
-        let standing = self.writer.standing();
+        let standing = self.session.standing();
         if standing.is_closing {
             say(CLOSING);
             return Continue(());
@@ -287,17 +275,17 @@ impl Talk<'_> {
 
     pub(super) fn send(&mut self, bytes: &[u8]) -> Flow {
         self.sent += bytes.len() as u64;
-        self.sent_of_message = match self.writer.standing().phase {
+        self.sent_of_message = match self.session.phase() {
             Phase::Body | Phase::Chunk { .. } => self.sent_of_message + bytes.len() as u64,
             _ => 0,
         };
-        if self.writer.standing().outstanding == 0 {
+        if self.session.outstanding() == 0 {
             self.overdue.restart();
         }
-        match progress::during(self.work.as_ref(), || self.writer.send(bytes)) {
+        match progress::during(self.work.as_ref(), || self.session.send(bytes)) {
             Ok(()) => {
                 if let Some(work) = &mut self.work {
-                    work.add(bytes.len(), matches!(self.writer.standing().phase, Phase::Body | Phase::Chunk { .. }));
+                    work.add(bytes.len(), matches!(self.session.phase(), Phase::Body | Phase::Chunk { .. }));
                 }
                 Continue(())
             }
@@ -317,7 +305,7 @@ impl Talk<'_> {
         let leave = self.broken_off();
         if error.is_timeout() {
             self.setting.verdict.failed(error);
-            self.writer.closer().close();
+            self.session.closer().close();
             self.end = Some(End::Given);
         }
         Break(leave)
@@ -335,20 +323,6 @@ impl Talk<'_> {
             }
         }
         let _ = screen::put(shown.as_bytes());
-    }
-
-    /// Keeps the addresses of MAIL and RCPT for completion.
-    fn learn(&mut self, line: &str) {
-        let is_path =
-            line.get(..5).is_some_and(|verb| ["MAIL ", "RCPT "].iter().any(|known| verb.eq_ignore_ascii_case(known)));
-        let address = line.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(address, _)| address);
-        if let (true, Some(address)) = (is_path, address)
-            && !address.is_empty()
-            && is_harmless(address)
-            && !self.addresses.iter().any(|known| known == address)
-        {
-            self.addresses.push(address.to_owned());
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow::Continue;
 
-use mconnect_core::protocol::Standing;
+use mconnect_core::Session;
 
 use super::ask::Asked;
 use super::send::Lines;
@@ -13,8 +13,8 @@ use crate::typing::{FileLines, Typing};
 impl Typing for Talk<'_> {
     type Leave = Leave;
 
-    fn standing(&self) -> Standing {
-        self.writer.standing()
+    fn session(&self) -> &Session {
+        &self.session
     }
 
     fn work(&mut self) -> &mut Option<Work> {

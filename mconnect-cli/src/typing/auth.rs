@@ -3,24 +3,18 @@
 use std::ops::ControlFlow::{self, Continue};
 
 use mconnect_core::auth::{AuthStep, Credentials, Exchange, Mechanism, encode as base64};
-use mconnect_core::protocol::{Code, Extensions, Phase, Request, Standing};
-use mconnect_core::{ChannelBindings, Peer};
+use mconnect_core::protocol::{Code, Phase, Request, Standing};
 use zeroize::Zeroizing;
 
 use super::Typing;
+use crate::connection::Setting;
 use crate::secret::Secret;
-use crate::secure::{Secure, refused};
+use crate::secure::refused;
 use crate::stderr::say;
 
 /// A session that a person types at, as an exchange needs it.
 pub trait Authenticating: Typing {
-    fn secure(&self) -> &Secure;
-
-    fn peer(&self) -> Peer;
-
-    fn extensions(&self) -> Option<Extensions>;
-
-    fn channel_bindings(&self) -> ChannelBindings;
+    fn setting(&self) -> &Setting<'_>;
 
     /// Shows what the server has said already.
     fn look(&mut self) -> ControlFlow<Self::Leave>;
@@ -53,12 +47,13 @@ pub fn authenticate<T: Authenticating>(talk: &mut T, words: &str) -> ControlFlow
         return Continue(());
     }
     let credentials = Credentials::new(&user, &secret);
-    let mut exchange = talk.secure().exchange(mechanism, is_named, &credentials, &talk.peer());
-    if let Err(problem) = exchange.bind(&talk.channel_bindings(), talk.extensions().as_ref()) {
+    let (secure, session) = (talk.setting().secure, talk.session());
+    let mut exchange = secure.exchange(mechanism, is_named, &credentials, session.peer());
+    if let Err(problem) = exchange.bind(&session.channel_bindings(), session.extensions().as_ref()) {
         say(&format!("mconnect: {problem}"));
         return Continue(());
     }
-    talk.secure().note(&format!("> AUTH {mechanism} (answers not shown)"));
+    secure.note(&format!("> AUTH {mechanism} (answers not shown)"));
     converse(talk, exchange, &user)
 }
 
@@ -82,7 +77,7 @@ fn identify<T: Authenticating>(
     if mechanism == Mechanism::External {
         return Continue(Some((user.unwrap_or_default(), Secret::default())));
     }
-    if let Some(doubt) = talk.secure().doubt() {
+    if let Some(doubt) = talk.setting().secure.doubt() {
         say(&format!("mconnect: the server is not proven: {doubt}"));
         if !talk.is_meant("authenticate all the same?")? {
             return Continue(None);
@@ -98,7 +93,7 @@ fn identify<T: Authenticating>(
 }
 
 fn converse<T: Authenticating>(talk: &mut T, mut exchange: Exchange, user: &str) -> ControlFlow<T::Leave> {
-    let (mechanism, peer) = (exchange.mechanism(), talk.peer());
+    let (mechanism, peer) = (exchange.mechanism(), talk.session().peer().clone());
     let mut line = exchange.command();
     let mut is_first = true;
     loop {
@@ -116,7 +111,7 @@ fn converse<T: Authenticating>(talk: &mut T, mut exchange: Exchange, user: &str)
         match exchange.next(code, &text) {
             AuthStep::Answer(answer) => line = answer,
             AuthStep::Granted => {
-                talk.secure().note(&format!("authenticated as {user} by {mechanism}"));
+                talk.setting().secure.note(&format!("authenticated as {user} by {mechanism}"));
                 return Continue(());
             }
             AuthStep::NotGranted => {
@@ -126,7 +121,7 @@ fn converse<T: Authenticating>(talk: &mut T, mut exchange: Exchange, user: &str)
             }
             AuthStep::Cancel(problem) => {
                 say(&format!("mconnect: cannot authenticate with {peer}: {problem}"));
-                talk.secure().note("> *");
+                talk.setting().secure.note("> *");
                 talk.put(b"*\r\n")?;
                 return talk.settle();
             }
@@ -143,7 +138,8 @@ fn converse<T: Authenticating>(talk: &mut T, mut exchange: Exchange, user: &str)
 /// # Errors
 /// A sentence on what is wrong with the words, or hinders it.
 fn choose<T: Authenticating>(words: &str, talk: &T) -> Result<(Mechanism, bool, Option<String>), String> {
-    let (secure, extensions, peer) = (talk.secure(), talk.extensions(), talk.peer());
+    let (secure, session) = (talk.setting().secure, talk.session());
+    let (extensions, peer) = (session.extensions(), session.peer());
     let mut words = words.split_whitespace();
     let (asked, user) = match (words.next(), words.next()) {
         (Some(user), None) if Mechanism::from_name(user.as_bytes()).is_none() => (None, Some(user)),
@@ -156,7 +152,7 @@ fn choose<T: Authenticating>(words: &str, talk: &T) -> Result<(Mechanism, bool, 
         return Err("EHLO comes first: its reply says by which mechanisms".to_owned());
     }
     let asked = asked.map(str::parse::<Mechanism>).transpose().map_err(|unknown| unknown.to_string())?;
-    let mechanism = secure.mechanism(asked, &extensions.unwrap_or_default(), &talk.channel_bindings(), &peer)?;
+    let mechanism = secure.mechanism(asked, &extensions.unwrap_or_default(), &session.channel_bindings(), peer)?;
     Ok((mechanism, asked.is_some(), user.map(str::to_owned)))
 }
 

@@ -1,11 +1,11 @@
 //! What is known of a session: where it stands, or stood at its end.
 
-use std::fmt;
-use std::net::SocketAddr;
 use std::time::Instant;
 
-use mconnect_core::Peer;
-use mconnect_core::protocol::{Extensions, Standing};
+use mconnect_core::Session;
+use mconnect_core::protocol::Extensions;
+
+use crate::connection::Setting;
 
 /// What is known of a session, also after its end.
 pub struct Known {
@@ -14,30 +14,33 @@ pub struct Known {
     pub extensions: Option<Extensions>,
 }
 
-/// Where a session stands, and what was counted of it.
-pub struct Whereabouts<'a> {
-    pub peer: &'a Peer,
-    pub local: Option<SocketAddr>,
-    /// What the prompt shows of TLS.
-    pub mark: &'a str,
-    pub standing: Standing,
+/// What was counted of a session.
+pub struct Counts<'a> {
     pub opened: Instant,
     pub sent: u64,
+    /// In whole lines.
     pub received: u64,
     /// How the session before it ended.
     pub before: Option<&'a str>,
 }
 
-impl fmt::Display for Whereabouts<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let standing = &self.standing;
-        let tls = if self.mark.is_empty() { "no" } else { self.mark.trim_start_matches(", ") };
+impl Known {
+    pub fn of(session: &Session, setting: &Setting<'_>, counts: &Counts<'_>) -> Self {
+        let (standing, mark) = (session.standing(), setting.secure.mark());
+        let tls = if mark.is_empty() { "no" } else { mark.trim_start_matches(", ") };
         let step = if standing.is_in_step && standing.surprise.is_none() { "" } else { ", out of step" };
-        let local = self.local.map_or_else(|| "unknown".to_owned(), |local| local.to_string());
-        writeln!(f, "peer      {}\ntls       {tls}\nphase     {}", self.peer, standing.phase)?;
-        writeln!(f, "replies   {} due{step}\nlocal     {local}", standing.outstanding)?;
-        writeln!(f, "sent      {} octets\nreceived  {} octets", self.sent, self.received)?;
-        write!(f, "open      {:.1} s", self.opened.elapsed().as_secs_f64())?;
-        self.before.map_or(Ok(()), |how| write!(f, "\nbefore    {how}"))
+        let local = session.local_address().map_or_else(|| "unknown".to_owned(), |local| local.to_string());
+        let mut lines = vec![
+            format!("peer      {}", session.peer()),
+            format!("tls       {tls}"),
+            format!("phase     {}", standing.phase),
+            format!("replies   {} due{step}", standing.outstanding),
+            format!("local     {local}"),
+            format!("sent      {} octets", counts.sent),
+            format!("received  {} octets", counts.received + session.buffered().len() as u64),
+            format!("open      {:.1} s", counts.opened.elapsed().as_secs_f64()),
+        ];
+        lines.extend(counts.before.map(|how| format!("before    {how}")));
+        Self { state: lines.join("\n"), extensions: session.extensions() }
     }
 }

@@ -1,20 +1,24 @@
 //! A session that a person types at, with a prompt or without one: what the escapes do with it.
 
+pub mod aside;
 #[cfg(feature = "tls")]
 pub mod auth;
 #[cfg(not(feature = "tls"))]
 #[path = "without_auth.rs"]
 pub mod auth;
+pub mod escapes;
 mod files;
 mod known;
 mod past;
+pub mod session_log;
 
 use std::ops::ControlFlow::{self, Continue};
 
+use mconnect_core::Session;
 use mconnect_core::protocol::Standing;
 
 pub use files::{FileLines, expand, send_chunk, send_file};
-pub use known::{Known, Whereabouts};
+pub use known::{Counts, Known};
 pub use past::{CLOSED, Past, how};
 
 use crate::progress::Work;
@@ -24,7 +28,11 @@ pub trait Typing {
     /// Why it is left.
     type Leave;
 
-    fn standing(&self) -> Standing;
+    fn session(&self) -> &Session;
+
+    fn standing(&self) -> Standing {
+        self.session().standing()
+    }
 
     /// Returns the work under way, if it takes long.
     fn work(&mut self) -> &mut Option<Work>;

@@ -1,10 +1,16 @@
 //! What is known of a session that has ended before anybody had ended it.
 
+use std::ops::ControlFlow::{self, Break, Continue};
+
+use mconnect_core::Session;
 use mconnect_core::protocol::{Phase, Standing};
 
-use super::Known;
+use super::escapes::{self, Escape};
+use super::{Known, aside};
+use crate::connection::Setting;
 use crate::failure::Failure;
 use crate::judge::End;
+use crate::stderr::say;
 
 /// A session that has ended before anybody had ended it.
 pub struct Past {
@@ -19,6 +25,32 @@ impl Past {
     pub fn new(how: String, mut known: Known, asked: Phase) -> Self {
         known.state += &format!("\nended     {how}");
         Self { how, known, asked }
+    }
+}
+
+impl Past {
+    /// Does what a line asks for that is typed after the session: breaks with the one that is opened again, or with
+    /// nothing where that is not wanted, as `is_wanted` says just before one is opened.
+    pub fn obey(
+        &self,
+        line: &str,
+        setting: &Setting<'_>,
+        is_wanted: impl FnOnce() -> bool,
+    ) -> ControlFlow<Option<Session>> {
+        match escapes::parse(line).filter(|_| setting.options.prompt.has_escapes) {
+            Some(Escape::Reopen) if !is_wanted() => return Break(None),
+            Some(Escape::Reopen) => {
+                if let Some(session) = (setting.reopen)() {
+                    return Break(Some(session));
+                }
+            }
+            Some(Escape::Close) => return Break(None),
+            Some(Escape::Aside(asked)) => aside::obey(asked, &self.known, setting),
+            None if line.trim().eq_ignore_ascii_case("QUIT") => return Break(None),
+            None if line.trim().is_empty() => {}
+            _ => say(CLOSED),
+        }
+        Continue(())
     }
 }
 

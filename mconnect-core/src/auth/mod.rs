@@ -50,7 +50,8 @@ pub use exchange::{AuthStep, Exchange};
 
 use crate::error::{Action, Error};
 use crate::protocol::Reply;
-use crate::session::{Blocking, Drive, Session, ready};
+use crate::session::Session;
+use crate::session::drive::{Blocking, Drive, ready};
 
 /// Who one is, and how one proves it. [`Debug`](fmt::Debug) does not show the secret, and it is wiped in the end, in
 /// every clone.

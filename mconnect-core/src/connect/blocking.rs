@@ -13,7 +13,7 @@ use socket2::Socket;
 
 use super::opening::{Dial, closed_here, or_reset};
 use crate::closer::Closer;
-use crate::session::Blocking;
+use crate::session::drive::Blocking;
 
 impl Dial for Blocking {
     type Stream = TcpStream;

@@ -31,7 +31,7 @@
 //! * A failure of reading is kept until every line that was received before it has been handed out.
 
 mod deliver;
-mod drive;
+pub(crate) mod drive;
 mod ending;
 mod exchange;
 mod hello;
@@ -56,7 +56,6 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub(crate) use drive::{Blocking, Drive, ready};
 pub use hello::Hello;
 pub use message::MessageReply;
 pub use raw::{RawReader, RawWriter};

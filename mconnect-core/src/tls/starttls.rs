@@ -2,7 +2,8 @@
 
 use super::{Config, Info, Problem, errors};
 use crate::error::Error;
-use crate::session::{Blocking, Drive, Session, ready};
+use crate::session::Session;
+use crate::session::drive::{Blocking, Drive, ready};
 
 impl Session {
     /// Sends STARTTLS ([RFC 3207](https://www.rfc-editor.org/rfc/rfc3207)) and, after a 220 and nothing else, starts

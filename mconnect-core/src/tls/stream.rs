@@ -27,7 +27,7 @@ use super::after::AfterTls;
 use super::certificate::end_point;
 use super::errors;
 use super::state::State;
-use crate::session::{Blocking, Drive, ready};
+use crate::session::drive::{Blocking, Drive, ready};
 use crate::stream::Truncation;
 use crate::stream::{ChannelBindings, Stream, left};
 

@@ -17,7 +17,8 @@ use super::verifier::Verifier;
 use super::{Config, Info, TlsStream};
 use crate::error::{Action, Error};
 use crate::observer::Event;
-use crate::session::{Blocking, Drive, Session, ready};
+use crate::session::Session;
+use crate::session::drive::{Blocking, Drive, ready};
 use crate::stream::Stream;
 
 impl Session {

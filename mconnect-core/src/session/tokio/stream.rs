@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 use tokio::time::timeout_at;
 
-use crate::session::Drive;
+use crate::session::drive::Drive;
 use crate::stream::Stream;
 
 /// A socket of tokio's, to begin a session over ([`Connect::over_async`](crate::Connect::over_async)): a `TcpStream`

@@ -1,11 +1,25 @@
-//! A block of a body made ready for sending before its turn, on the guess that the body goes on as it did.
+//! A block of a body made ready for sending before its turn.
 
 use std::mem;
 
-use mconnect_core::protocol::{LineInput, Phase, Taken};
-use zeroize::Zeroize as _;
+use super::line_input::{LineInput, Taken};
+use super::phase::Phase;
+use super::secret::wipe;
 
-/// What a block will be on the wire, if the guess is right.
+/// What a block of input will be on the wire, on the guess that it is a part of a body: made in another thread while the
+/// blocks before it are sent, it spares the one that sends the work. [`Script::next_with`](crate::script::Script::next_with)
+/// takes it.
+///
+/// ```
+/// use mconnect_core::protocol::{LineInput, Phase, Ready};
+///
+/// let (mut ready, mut lines, mut out) = (Ready::default(), LineInput::default(), Vec::new());
+/// // In the thread that reads ahead, with where the body will stand:
+/// ready.make(b"Subject: hi\n", LineInput::default());
+/// // In the one that sends, whatever the phase turns out to be:
+/// let taken = ready.take(&mut lines, Phase::Body, b"Subject: hi\n", &mut out);
+/// assert_eq!((taken.count, out.as_slice()), (12, &b"Subject: hi\r\n"[..]));
+/// ```
 #[derive(Debug, Default)]
 pub struct Ready {
     wire: Vec<u8>,
@@ -23,7 +37,7 @@ struct Guess {
 
 impl Ready {
     /// Makes a block ready that comes where a body stands at `before`.
-    pub(super) fn make(&mut self, block: &[u8], before: LineInput) {
+    pub fn make(&mut self, block: &[u8], before: LineInput) {
         self.wire.clear();
         let mut after = before.clone();
         let taken = after.take(Phase::Body, block, &mut self.wire);
@@ -31,9 +45,22 @@ impl Ready {
     }
 
     /// Forgets it, and leaves nothing of it in memory.
-    pub(super) fn wipe(&mut self) {
+    pub fn wipe(&mut self) {
         self.guess = None;
-        self.wire.zeroize();
+        // What was longer before stands behind its end.
+        self.wire.resize(self.wire.capacity(), 0);
+        wipe(&mut self.wire);
+        self.wire.clear();
+    }
+
+    /// Returns where a body stands after a block, which only its last line says.
+    pub fn after(block: &[u8], before: LineInput) -> LineInput {
+        let (mut lines, last) = match block.iter().rposition(|byte| *byte == b'\n') {
+            Some(lf) => (LineInput::default(), &block[lf + 1..]),
+            None => (before, block),
+        };
+        lines.take(Phase::Body, last, &mut Vec::new());
+        lines
     }
 
     /// Does what `lines.take(phase, input, out)` does; without any work, where that was done ahead.
@@ -51,16 +78,6 @@ impl Ready {
     }
 }
 
-/// Returns where a body stands after a block, which only its last line says.
-pub(super) fn after(block: &[u8], before: LineInput) -> LineInput {
-    let (mut lines, last) = match block.iter().rposition(|byte| *byte == b'\n') {
-        Some(lf) => (LineInput::default(), &block[lf + 1..]),
-        None => (before, block),
-    };
-    lines.take(Phase::Body, last, &mut Vec::new());
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,7 +90,7 @@ mod tests {
             if is_made_ready {
                 ready.make(block, ahead.clone());
             }
-            ahead = after(block, ahead);
+            ahead = Ready::after(block, ahead);
             let taken = ready.take(&mut lines, Phase::Body, block, &mut out);
             wire.append(&mut out);
             if taken.is_complete {
@@ -92,6 +109,16 @@ mod tests {
                 assert_eq!(sent(&blocks, true), sent(&blocks, false), "{:?} cut at {cut}", input.escape_ascii());
             }
         }
+    }
+
+    #[test]
+    fn what_is_wiped_is_forgotten() {
+        let (mut ready, mut lines, mut out) = (Ready::default(), LineInput::default(), Vec::new());
+        ready.make(b"secret\n", LineInput::default());
+        ready.wipe();
+        assert!(ready.wire.is_empty() && ready.guess.is_none());
+        ready.take(&mut lines, Phase::Body, b"other\n", &mut out);
+        assert_eq!(out, b"other\r\n");
     }
 
     #[test]

@@ -1,0 +1,296 @@
+//! What a person who types at a server may want: how a command line may go on, by what the server advertised and what was
+//! used before, and which command usually comes next. Nothing that is suggested steers a terminal.
+
+use std::net::SocketAddr;
+
+use crate::own_name::{address_literal, is_name_blamed, own_name};
+use crate::protocol::{Extensions, Phase, Request, Standing, Visible};
+
+/// What completion goes by.
+///
+/// ```
+/// use mconnect_core::suggest::Suggestions;
+///
+/// let mut suggestions = Suggestions::new(None);
+/// assert_eq!(suggestions.complete("mail f"), (5, vec!["from:<".to_owned()]));
+/// suggestions.learn("MAIL FROM:<alice@a.example>");
+/// let (start, candidates) = suggestions.complete("RCPT TO:<");
+/// assert_eq!((start, candidates), (5, vec!["TO:<alice@a.example>".to_owned()]));
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Suggestions {
+    extensions: Option<Extensions>,
+    addresses: Vec<String>,
+}
+
+impl Suggestions {
+    /// Makes those for a server that advertised this, if it was asked for it.
+    pub fn new(extensions: Option<Extensions>) -> Self {
+        Self { extensions, addresses: Vec::new() }
+    }
+
+    /// Sets what the server advertised since.
+    pub fn set_extensions(&mut self, extensions: Option<Extensions>) {
+        self.extensions = extensions;
+    }
+
+    /// Keeps the address of a MAIL or RCPT that was sent.
+    pub fn learn(&mut self, line: &str) {
+        let is_path =
+            line.get(..5).is_some_and(|verb| ["MAIL ", "RCPT "].iter().any(|known| verb.eq_ignore_ascii_case(known)));
+        let address = line.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(address, _)| address);
+        if let (true, Some(address)) = (is_path, address)
+            && !address.is_empty()
+            && is_harmless(address)
+            && !self.addresses.iter().any(|known| known == address)
+        {
+            self.addresses.push(address.to_owned());
+        }
+    }
+
+    /// Returns where the word at the end of a command line begins, and what may stand there, in order.
+    pub fn complete(&self, line: &str) -> (usize, Vec<String>) {
+        let start = line.rfind(' ').map_or(0, |space| space + 1);
+        let candidates = match line.split_once(' ').map(|(verb, rest)| (verb.to_ascii_uppercase(), rest)) {
+            None => self.verbs(),
+            Some((verb, rest)) => match verb.as_str() {
+                "MAIL" if !rest.contains([' ', '>']) => self.path(rest, "FROM:<"),
+                "RCPT" if !rest.contains([' ', '>']) => self.path(rest, "TO:<"),
+                "MAIL" => self.offered(MAIL_PARAMETERS),
+                "RCPT" => self.offered(RCPT_PARAMETERS),
+                "AUTH" if !rest.contains(' ') => self.mechanisms(),
+                "BDAT" if rest.contains(' ') => vec!["LAST".to_owned()],
+                "HELP" => self.verbs(),
+                "VRFY" | "EXPN" => self.addresses.clone(),
+                _ => Vec::new(),
+            },
+        };
+        (start, fitting(candidates, &line[start..]))
+    }
+
+    /// Returns the commands that the server may take, each up to where something has to follow.
+    pub fn verbs(&self) -> Vec<String> {
+        let mut verbs: Vec<String> = VERBS.iter().map(|verb| (*verb).to_owned()).collect();
+        verbs.extend(self.offered(OFFERED_VERBS));
+        if !self.mechanisms().is_empty() {
+            verbs.push("AUTH ".to_owned());
+        }
+        if self.extensions.is_none() {
+            verbs.push("LHLO ".to_owned());
+        }
+        verbs
+    }
+
+    /// Returns the mechanisms of AUTH that the server advertised; no other of its words
+    /// ([RFC 4422, section 3.1](https://www.rfc-editor.org/rfc/rfc4422#section-3.1)).
+    pub fn mechanisms(&self) -> Vec<String> {
+        let Some(extensions) = &self.extensions else { return Vec::new() };
+        let names = extensions.auth_mechanisms().into_iter().filter(|name| is_mechanism_name(name));
+        names.map(|name| String::from_utf8_lossy(name).into_owned()).collect()
+    }
+
+    fn path(&self, rest: &str, keyword: &str) -> Vec<String> {
+        match rest.split_once('<') {
+            None => vec![keyword.to_owned()],
+            Some((typed, _)) => self.addresses.iter().map(|address| format!("{typed}<{address}>")).collect(),
+        }
+    }
+
+    /// Returns what goes with the extensions that were advertised.
+    fn offered(&self, by_keyword: &[(&str, &[&str])]) -> Vec<String> {
+        let Some(extensions) = &self.extensions else { return Vec::new() };
+        let fitting = by_keyword.iter().filter(|(keyword, _)| extensions.has(keyword));
+        fitting.flat_map(|(_, texts)| texts.iter().map(|text| (*text).to_owned())).collect()
+    }
+}
+
+/// Returns those that begin with a word, in order and in its case.
+fn fitting(candidates: Vec<String>, word: &str) -> Vec<String> {
+    let is_lower = word.chars().any(char::is_lowercase) && !word.chars().any(char::is_uppercase);
+    let fitting = candidates.into_iter().filter(|candidate| starts_with(candidate, word));
+    let mut fitting: Vec<String> = fitting
+        .map(|candidate| if is_lower { word.to_owned() + &candidate[word.len()..].to_lowercase() } else { candidate })
+        .collect();
+    fitting.sort();
+    fitting.dedup();
+    fitting
+}
+
+/// Returns how the syntax of a command goes on that was begun: what is sure, and what only stands for something.
+///
+/// ```
+/// use mconnect_core::suggest::syntax;
+///
+/// assert_eq!(syntax("mail"), Some((" FROM:<", "sender> [parameters]")));
+/// assert_eq!(syntax("MAIL FROM:<a"), None);
+/// ```
+pub fn syntax(line: &str) -> Option<(&'static str, &'static str)> {
+    let (whole, rest) = SYNTAX.iter().find(|(typed, _)| line.len() >= 3 && starts_with(typed, line))?;
+    Some((&whole[line.len()..], rest))
+}
+
+/// Returns the command that usually comes next, as far as that is known; EHLO gives this name, or
+/// [`own_name`](crate::own_name).
+pub fn next_command(standing: &Standing, local: Option<SocketAddr>, name: Option<&str>) -> Option<String> {
+    let answer = standing.last_answer?;
+    let request = answer.request?;
+    if standing.outstanding > 0 || standing.is_closing {
+        return None;
+    }
+    let is_granted = answer.meaning().is_granted();
+    let next = match request {
+        // What was said before TLS counts no more.
+        Request::Greeting | Request::StartTls | Request::XClient if is_granted && standing.phase == Phase::Command => {
+            format!("EHLO {}", name.map_or_else(|| own_name(local), str::to_owned))
+        }
+        Request::Ehlo | Request::Helo | Request::Lhlo | Request::Rset if is_granted => "MAIL FROM:<".to_owned(),
+        Request::Auth | Request::AuthAnswer if is_granted => "MAIL FROM:<".to_owned(),
+        Request::Ehlo if is_name_blamed(answer.code) => format!("EHLO {}", address_literal(local)),
+        Request::Ehlo => "HELO ".to_owned(),
+        Request::Mail if is_granted => "RCPT TO:<".to_owned(),
+        Request::Rcpt if is_granted => "DATA".to_owned(),
+        Request::EndOfData | Request::Greeting => "QUIT".to_owned(),
+        _ => return None,
+    };
+    Some(next).filter(|next| is_harmless(next))
+}
+
+/// Says whether a text that is shown as it is steers no terminal.
+fn is_harmless(text: &str) -> bool {
+    Visible(text.as_bytes()).to_string() == text
+}
+
+fn starts_with(candidate: &str, word: &str) -> bool {
+    candidate.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+}
+
+fn is_mechanism_name(name: &[u8]) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+    (1..=LONGEST_MECHANISM).contains(&name.len()) && name.iter().all(is_part)
+}
+
+const VERBS: &[&str] = &["EHLO ", "HELO ", "MAIL FROM:<", "RCPT TO:<", "DATA", "RSET", "NOOP", "QUIT", "VRFY ", "HELP"];
+
+const OFFERED_VERBS: &[(&str, &[&str])] = &[
+    ("CHUNKING", &["BDAT "]),
+    ("STARTTLS", &["STARTTLS"]),
+    ("ETRN", &["ETRN "]),
+    ("EXPN", &["EXPN "]),
+    ("XCLIENT", &["XCLIENT "]),
+    ("XFORWARD", &["XFORWARD "]),
+];
+
+const MAIL_PARAMETERS: &[(&str, &[&str])] = &[
+    ("SIZE", &["SIZE="]),
+    ("8BITMIME", &["BODY=7BIT", "BODY=8BITMIME"]),
+    ("BINARYMIME", &["BODY=BINARYMIME"]),
+    ("SMTPUTF8", &["SMTPUTF8"]),
+    ("DSN", &["RET=FULL", "RET=HDRS", "ENVID="]),
+    ("AUTH", &["AUTH=<>"]),
+    ("REQUIRETLS", &["REQUIRETLS"]),
+    ("DELIVERBY", &["BY="]),
+    ("FUTURERELEASE", &["HOLDFOR=", "HOLDUNTIL="]),
+    ("MT-PRIORITY", &["MT-PRIORITY="]),
+];
+
+const RCPT_PARAMETERS: &[(&str, &[&str])] = &[
+    ("DSN", &["NOTIFY=NEVER", "NOTIFY=SUCCESS", "NOTIFY=FAILURE", "NOTIFY=DELAY", "ORCPT=rfc822;"]),
+    ("RRVS", &["RRVS="]),
+];
+
+/// The syntax of commands: what is typed, and what is only shown after it.
+const SYNTAX: &[(&str, &str)] = &[
+    ("EHLO ", "client.example"),
+    ("HELO ", "client.example"),
+    ("LHLO ", "client.example"),
+    ("MAIL FROM:<", "sender> [parameters]"),
+    ("RCPT TO:<", "recipient> [parameters]"),
+    ("BDAT ", "octets [LAST]"),
+    ("AUTH ", "mechanism [initial response]"),
+    ("VRFY ", "user"),
+    ("EXPN ", "list"),
+    ("STARTTLS", ""),
+    ("DATA", ""),
+    ("QUIT", ""),
+    ("RSET", ""),
+    ("NOOP", ""),
+];
+
+/// The longest name of a mechanism.
+const LONGEST_MECHANISM: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{Limits, ReplyBuilder, ReplyLine, Tracker};
+
+    fn knowing(reply: &[u8]) -> Suggestions {
+        let mut builder = ReplyBuilder::new(Limits::default());
+        let reply =
+            reply.split_inclusive(|byte| *byte == b'\n').find_map(|line| builder.push(ReplyLine::new(line)).unwrap());
+        let mut suggestions = Suggestions::new(reply.as_ref().map(Extensions::from_reply));
+        suggestions.learn("mail from:<a@example.org> SIZE=1");
+        suggestions
+    }
+
+    fn of(line: &str, suggestions: &Suggestions) -> Vec<String> {
+        suggestions.complete(line).1
+    }
+
+    #[test]
+    fn completion_follows_what_the_server_advertised() {
+        let full = knowing(b"250-x\n250-SIZE 10\n250-DSN\n250-STARTTLS\n250-AUTH PLAIN LOGIN\n250 CHUNKING\n");
+        let bare = knowing(b"250 x\n");
+        assert_eq!(of("S", &full), ["STARTTLS"]);
+        assert!(of("S", &bare).is_empty() && of("B", &bare).is_empty());
+        assert_eq!(of("mail f", &full), ["from:<"]);
+        assert_eq!(of("MAIL FROM:<", &full), ["FROM:<a@example.org>"]);
+        assert_eq!(of("MAIL FROM:<> ", &full), ["AUTH=<>", "ENVID=", "RET=FULL", "RET=HDRS", "SIZE="]);
+        assert_eq!(of("RCPT TO:<b@c> NOTIFY=S", &full), ["NOTIFY=SUCCESS"]);
+        assert_eq!(of("AUTH ", &full), ["LOGIN", "PLAIN"]);
+        assert!(of("MAIL FROM:<> ", &bare).is_empty() && of("AUTH ", &bare).is_empty());
+    }
+
+    #[test]
+    fn only_names_of_mechanisms_are_offered_of_the_servers_words() {
+        let words = b"250-x\n250 AUTH X\x1b]52;c;eA==\x07 plain XOAUTH2 P\xc3\xa9 X\xc2\x9b A,B TWENTY-CHARACTERS_01 TWENTY-CHARACTERS_012 \xff\n";
+        assert_eq!(of("AUTH ", &knowing(words)), ["TWENTY-CHARACTERS_01", "XOAUTH2"]);
+    }
+
+    #[test]
+    fn an_address_that_steers_a_terminal_is_not_kept() {
+        let mut suggestions = Suggestions::new(None);
+        suggestions.learn("MAIL FROM:<a\x1b[2J@b.example>");
+        assert!(of("RCPT TO:<", &suggestions).is_empty());
+        assert!(next(&[("", "220 hi")], Some("a\x1b[2J")).is_none());
+    }
+
+    fn next(steps: &[(&str, &str)], name: Option<&str>) -> Option<String> {
+        let mut tracker = Tracker::new();
+        for (sent, received) in steps {
+            tracker.sent(sent.as_bytes());
+            tracker.received(ReplyLine::new(format!("{received}\r\n").as_bytes()));
+        }
+        next_command(&tracker.standing(), "192.0.2.1:25".parse().ok(), name)
+    }
+
+    #[test]
+    fn what_comes_next_follows_the_last_answer() {
+        let mut steps = Vec::new();
+        for (sent, received, expected) in [
+            ("", "220 hi", Some("EHLO client.example")),
+            ("EHLO x\r\n", "501 no", Some("EHLO [192.0.2.1]")),
+            ("EHLO x\r\n", "502 no", Some("HELO ")),
+            ("HELO x\r\n", "250 ok", Some("MAIL FROM:<")),
+            ("MAIL FROM:<>\r\n", "250 ok", Some("RCPT TO:<")),
+            ("RCPT TO:<a@b.example>\r\n", "550 no", None),
+            ("RCPT TO:<c@b.example>\r\n", "250 ok", Some("DATA")),
+            ("DATA\r\n", "354 go", None),
+            (".\r\n", "250 ok", Some("QUIT")),
+            ("QUIT\r\n", "221 bye", None),
+        ] {
+            steps.push((sent, received));
+            assert_eq!(next(&steps, Some("client.example")).as_deref(), expected, "{sent}{received}");
+        }
+    }
+}
