@@ -33,7 +33,8 @@ pub(super) struct State {
     tracker: Tracker,
     last_received: Instant,
     has_sent: bool,
-    /// What the server speaks that greeted in another protocol.
+    has_received: bool,
+    /// What the server speaks whose first line is of another protocol.
     other_protocol: Option<&'static str>,
     waiters: usize,
     /// The command that was sent last, without secrets, if nothing else was due then.
@@ -102,6 +103,7 @@ impl Shared {
             tracker: Tracker::new(),
             last_received: Instant::now(),
             has_sent: false,
+            has_received: false,
             other_protocol: None,
             waiters: 0,
             last_command: None,
@@ -278,9 +280,10 @@ impl Shared {
         }
         let mut state = self.tracker();
         let before = state.phase();
-        if before == Phase::Greeting && line.code().is_none() {
-            state.other_protocol = state.other_protocol.or_else(|| protocol_of(line.raw()));
+        if !state.has_received && before == Phase::Greeting && line.code().is_none() {
+            state.other_protocol = protocol_of(line.raw());
         }
+        state.has_received = true;
         let answer = state.tracker.received(line);
         let (after, outstanding) = (state.phase(), state.outstanding());
         self.wake(state);
