@@ -51,7 +51,8 @@ pub(super) struct State {
     is_busy: bool,
     /// Anything was sent at all: until then, another server may be tried ([`Error::has_sent`]).
     has_sent: bool,
-    /// What the server speaks that greeted in another protocol.
+    has_received: bool,
+    /// What the server speaks whose first line is of another protocol.
     other_protocol: Option<&'static str>,
     /// How many threads sleep until something changes. Where there are none, as in every session that is not split,
     /// nobody is woken.
@@ -124,6 +125,7 @@ impl Shared {
             last_received: Instant::now(),
             is_busy: false,
             has_sent: false,
+            has_received: false,
             other_protocol: None,
             waiters: 0,
             last_command: Vec::new(),
@@ -316,9 +318,10 @@ impl Shared {
         }
         let mut state = self.tracker();
         let before = state.phase();
-        if before == Phase::Greeting && line.code().is_none() {
-            state.other_protocol = state.other_protocol.or_else(|| protocol_of(line.raw()));
+        if !state.has_received && before == Phase::Greeting && line.code().is_none() {
+            state.other_protocol = protocol_of(line.raw());
         }
+        state.has_received = true;
         let answer = state.tracker.received(line);
         let (after, outstanding) = (state.phase(), state.outstanding());
         self.wake(state);

@@ -81,7 +81,7 @@ struct Case<'a> {
     exchange: &'a Exchange,
     request: Option<Request>,
     enhanced: Option<EnhancedCode>,
-    /// Its lines, joined, in small letters.
+    /// Its lines, joined, in small letters, without the codes that begin them.
     text: String,
     port: Option<u16>,
     record: &'a Record,
@@ -91,7 +91,8 @@ struct Case<'a> {
 impl<'a> Case<'a> {
     /// Looks at a refusal in the state that the session was in then, not now.
     fn new(exchange: &'a Exchange, record: &'a Record, facts: &'a Facts) -> Self {
-        let text = String::from_utf8_lossy(&exchange.reply.text()).to_lowercase().replace('\n', " ");
+        let text = String::from_utf8_lossy(&exchange.reply.text()).to_lowercase();
+        let text = text.lines().map(without_code).collect::<Vec<_>>().join(" ");
         let (request, enhanced) = (exchange.answer.request, exchange.reply.enhanced_code());
         Self { exchange, request, enhanced, text, port: record.port(facts), record, facts }
     }
@@ -237,6 +238,18 @@ fn by_code(exchange: &Exchange, facts: &Facts) -> Option<Finding> {
     let (code, meaning) = codes.into_iter().flatten().find_map(|code| explain(&code).map(|meaning| (code, meaning)))?;
     let recognized = Recognized::new(Cause::Refused, Certainty::Certain, exchange.reply.to_string());
     Some(recognized.with("code", code).with("meaning", meaning).told(facts))
+}
+
+/// Leaves out the enhanced status code that begins a line: a sentence may go on over it.
+fn without_code(line: &str) -> &str {
+    match line.split_once(' ') {
+        Some((code, rest))
+            if code.matches('.').count() == 2 && code.bytes().all(|b| b == b'.' || b.is_ascii_digit()) =>
+        {
+            rest.trim_start()
+        }
+        _ => line,
+    }
 }
 
 /// Fits every refusal.
