@@ -68,6 +68,7 @@
 //! | [InContainer](Cause::InContainer) | the same, from a loopback address in a container ([`Facts::in_container`]) |
 //! | [Port25Blocked](Cause::Port25Blocked) | every address elsewhere was silent at port 25; of one alone, it is a guess |
 //! | [NoAnswer](Cause::NoAnswer) | no answer to connecting in time |
+//! | [Dead6](Cause::Dead6) | the same by IPv6, where the name has an address of IPv4 as well |
 //! | [NoRoute6](Cause::NoRoute6) | an IPv6 address has no route, or nothing here can be its source |
 //! | [NoRoute](Cause::NoRoute) | the system has no route |
 //! | [Unreachable](Cause::Unreachable) | the system says that the host is unreachable |
@@ -85,7 +86,7 @@
 //! | [TlsExpected](Cause::TlsExpected) | a record of TLS in the clear; silence at port 465; a server that closes once it is spoken to |
 //! | [PlainExpected](Cause::PlainExpected) | a handshake was answered by a reply |
 //! | [RefusedInPlain](Cause::RefusedInPlain) | by a refusal that is about something else than the handshake |
-//! | [Inspected](Cause::Inspected) | the greeting is asterisks for the most part, and something was refused |
+//! | [Inspected](Cause::Inspected) | the greeting is asterisks for the most part, or keywords in the reply to EHLO are X's, and something was refused |
 //! | [NulInReply](Cause::NulInReply) | a line begins with NUL |
 //! | [CrAlone](Cause::CrAlone) | what has no LF has a CR in it |
 //! | [LineWithoutEnd](Cause::LineWithoutEnd) | silence behind half a line |
@@ -126,14 +127,18 @@
 //! | [Idle](Cause::Idle) | 421 with words, or 4.4.2 |
 //! | [GoingDown](Cause::GoingDown) | words; 421 with 4.3.2 |
 //! | [Busy](Cause::Busy) | words; 4yz in the greeting; any 421 that says no more |
+//! | [PutOff](Cause::PutOff) | 4yz with words on volume, complaints or reputation; 4.7.500 to 4.7.699 |
 //! | [NoServiceHere](Cause::NoServiceHere) | 5yz in the greeting that says no more |
 //! | [BlockListed](Cause::BlockListed) | names of lists, and words on them or on a reputation |
+//! | [ListNotAsked](Cause::ListNotAsked) | words of lists on the resolver that asked them |
+//! | [Reputation](Cause::Reputation) | the word, with 521, 550, 553 or 554 |
 //! | [ClientRefused](Cause::ClientRefused) | words on access lists |
 //! | [NoReverseName](Cause::NoReverseName) | words on PTR; X.7.25 |
 //! | [HelloName](Cause::HelloName) | words on the name in EHLO, at any command up to RCPT; 504 to EHLO; as a guess, another refusal of it |
 //! | [ContainerName](Cause::ContainerName) | the same words, and the name is twelve hexadecimal digits, as containers are called |
 //! | [NoHelloName](Cause::NoHelloName) | 500 or 501 to EHLO or HELO without a name |
 //! | [NoEhlo](Cause::NoEhlo) | 500 or 502 to EHLO |
+//! | [ReplyTooMany](Cause::ReplyTooMany) | EHLO is refused, and a reply out of step came |
 //! | [SpokeTooEarly](Cause::SpokeTooEarly) | words; X.5.1 where the client did speak first |
 //!
 //! ## Refused commands
@@ -146,6 +151,7 @@
 //! | [NestedMail](Cause::NestedMail) | 503 to MAIL, and one was granted |
 //! | [NoBrackets](Cause::NoBrackets) | the path was sent without an angle bracket right behind the colon |
 //! | [AddressSyntax](Cause::AddressSyntax) | X.1.3 or X.1.7 with 501 or 553 |
+//! | [NoDomain](Cause::NoDomain) | words on an address without a domain |
 //! | [ParamNotOffered](Cause::ParamNotOffered) | a parameter was given whose extension EHLO did not offer |
 //! | [CommandNotOffered](Cause::CommandNotOffered) | the same of STARTTLS and BDAT |
 //! | [StartTlsTooLate](Cause::StartTlsTooLate) | STARTTLS is refused inside TLS |
@@ -165,6 +171,7 @@
 //! | [BadLogin](Cause::BadLogin) | 535; X.7.8 |
 //! | [BadLoginHashed](Cause::BadLoginHashed) | 535 to CRAM-MD5 or DIGEST-MD5, where PLAIN is offered |
 //! | [AccountLocked](Cause::AccountLocked) | words; X.7.13; 525 |
+//! | [AccountStopped](Cause::AccountStopped) | words on sending, after a login or in a transaction |
 //! | [TooManyLogins](Cause::TooManyLogins) | words on failed logins |
 //! | [AppPassword](Cause::AppPassword) | words of providers in a reply to AUTH |
 //! | [LoginsDisabled](Cause::LoginsDisabled) | words; 5.7.139 |
@@ -183,6 +190,7 @@
 //! | [RelayDenied](Cause::RelayDenied) | words on relaying, where AUTH is offered and was not granted |
 //! | [RelayDenied25](Cause::RelayDenied25) | words on relaying, elsewhere |
 //! | [PolicyRefused](Cause::PolicyRefused) | X.7.0 or X.7.1 and no words that say more |
+//! | [MessagePolicy](Cause::MessagePolicy) | the same of a message: the word, or X.7.9 |
 //! | [NoSuchMailbox](Cause::NoSuchMailbox) | words; X.1.1; 550 5.4.1 with "access denied" |
 //! | [RecipientCheck](Cause::RecipientCheck) | words with 450 or 451 |
 //! | [NoSuchDomain](Cause::NoSuchDomain) | words; X.1.2, X.1.10; 521, 556 to RCPT |
@@ -193,11 +201,17 @@
 //! | [SenderCheck](Cause::SenderCheck) | words on verifying the sender, by calling back for one |
 //! | [SenderUnknown](Cause::SenderUnknown) | words on a sender that is unknown to the server |
 //! | [SenderRefused](Cause::SenderRefused) | words on access that the sender is denied |
+//! | [Utf8NotAsked](Cause::Utf8NotAsked) | letters beyond ASCII in the path, where SMTPUTF8 is offered and was not given |
 //! | [SenderNotVerified](Cause::SenderNotVerified) | words of providers that send for verified addresses alone |
 //! | [SenderNotOwned](Cause::SenderNotOwned) | words on a sender that is not that of the login |
 //! | [TooManyRecipients](Cause::TooManyRecipients) | words; X.5.3 |
 //! | [TooLarge](Cause::TooLarge) | words; X.3.4, X.2.3 |
 //! | [ServerFull](Cause::ServerFull) | words; X.3.1 |
+//! | [Overloaded](Cause::Overloaded) | 4yz with words on memory, load or resources |
+//! | [LookupFails](Cause::LookupFails) | words on tables and lookups |
+//! | [WrongSettings](Cause::WrongSettings) | words on a configuration |
+//! | [QueueFails](Cause::QueueFails) | 4yz with words on the queue |
+//! | [BehindDown](Cause::BehindDown) | 4yz with words on a connection that failed |
 //! | [ServerFault](Cause::ServerFault) | words on its own errors; 4yz with X.3.0 or X.3.5 |
 //! | [FilterDown](Cause::FilterDown) | words on filters, with 421 or 451 |
 //! | [Spf](Cause::Spf) | the word; X.7.23 |
@@ -214,11 +228,13 @@
 //! | cause | evidence |
 //! |---|---|
 //! | [ChainIncomplete](Cause::ChainIncomplete) | one certificate came, of an unknown issuer, that says where that one's is to be had |
+//! | [IssuerUnknown](Cause::IssuerUnknown) | the same, and the certificate does not say where its issuer is |
 //! | [PrivateAuthority](Cause::PrivateAuthority) | the issuer is unknown otherwise; surely, if its root came, too |
 //! | [SelfSigned](Cause::SelfSigned) | the verdict: nobody but itself signed it |
 //! | [CertificateExpired](Cause::CertificateExpired) | the verdict: its time is over by the clock here |
 //! | [CertificateEarly](Cause::CertificateEarly) | the verdict: its time has not begun by the clock here |
 //! | [WrongName](Cause::WrongName) | the verdict: a name was asked for that is not in it |
+//! | [CertificateUnfit](Cause::CertificateUnfit) | what verification says that is none of these |
 //! | [NameOfAddress](Cause::NameOfAddress) | the verdict: an address was asked for, and is not in it |
 //! | [NoNames](Cause::NoNames) | the verdict: there is no subjectAltName in it |
 //! | [OtherKey](Cause::OtherKey) | the verdict: a key was pinned, and this is another |
