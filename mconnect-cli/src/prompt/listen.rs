@@ -267,7 +267,7 @@ const UNFINISHED_GAP: Duration = Duration::from_secs(1);
 /// This much of it is shown, in octets.
 const LONGEST_TAIL: usize = 400;
 /// What came together is shown together, in parts of about this many octets.
-const LARGEST_SHOW: usize = 1024 * 1024;
+const LARGEST_SHOW: usize = 64 * 1024;
 /// A reply that takes longer does not keep the prompt.
 pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 /// Not every server answers an empty line.

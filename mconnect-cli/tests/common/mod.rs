@@ -28,7 +28,7 @@ use tempfile::NamedTempFile;
 
 pub const MCONNECT: &str = env!("CARGO_BIN_EXE_mconnect");
 /// Nothing here takes this long, unless it hangs.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn tool(args: &[&str]) -> Command {
     let mut command = Command::new(MCONNECT);

@@ -12,7 +12,7 @@ use crate::common::folder::Folder;
 #[test]
 fn replies_to_ehlo_of_sixty_mebioctets_are_shown_and_not_kept() {
     let line = [b"250-", &[b'x'; 60_000][..], b"\r\n"].concat();
-    let output = attack(&["--timeout", "10"], "EHLO x\nEHLO x\nQUIT\n", move |stream| {
+    let output = attack(&["--timeout", "60"], "EHLO x\nEHLO x\nQUIT\n", move |stream| {
         stream.write_all(b"220 hi\r\n")?;
         for _ in 0..2 {
             hear(stream)?;
@@ -33,7 +33,7 @@ fn a_long_record_is_in_its_file_and_not_in_memory() {
     let folder = Folder::new();
     let file = folder.file("a.txt");
     let line = format!("250-{}\r\n", "x".repeat(96));
-    let output = attack(&["--timeout", "10", "--quiet", "--record", &file], "HELP\nQUIT\n", move |stream| {
+    let output = attack(&["--timeout", "60", "--quiet", "--record", &file], "HELP\nQUIT\n", move |stream| {
         stream.write_all(b"220 hi\r\n")?;
         hear(stream)?;
         stream.write_all(line.repeat(600_000).as_bytes())?;
@@ -54,7 +54,7 @@ fn what_a_dialogue_expects_is_compared_as_it_comes() {
     File::create(&sparse).unwrap().set_len(100_000_000).unwrap();
     let octets =
         folder.write("octets.txt", &format!("S: 220\nS: *octets 100000000*\nS: *file {sparse}*\nC: *close*\n"));
-    let output = attack(&["--timeout", "10", "--quiet", "--play", &octets], "", |stream| {
+    let output = attack(&["--timeout", "60", "--quiet", "--play", &octets], "", |stream| {
         stream.write_all(b"220 hi\r\n")?;
         let line = b"abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ 01234567\r\n";
         let block = line.repeat(10_000);
