@@ -36,14 +36,14 @@ fn a_long_record_is_in_its_file_and_not_in_memory() {
     let output = attack(&["--timeout", "60", "--quiet", "--record", &file], "HELP\nQUIT\n", move |stream| {
         stream.write_all(b"220 hi\r\n")?;
         hear(stream)?;
-        stream.write_all(line.repeat(600_000).as_bytes())?;
+        stream.write_all(line.repeat(400_000).as_bytes())?;
         stream.write_all(b"250 end\r\n")?;
         hear(stream)?;
         stream.write_all(b"221 bye\r\n")
     });
     assert_outcome("long record", &output, 0, "");
     let text = fs::read_to_string(&file).unwrap();
-    assert_eq!(text.matches("# 250-xxx").count(), 600_000);
+    assert_eq!(text.matches("# 250-xxx").count(), 400_000);
     assert!(text.ends_with("S: 250\nC: QUIT\n# 221 bye\nS: 221\nS: *close*\n"));
 }
 
@@ -51,16 +51,15 @@ fn a_long_record_is_in_its_file_and_not_in_memory() {
 fn what_a_dialogue_expects_is_compared_as_it_comes() {
     let folder = Folder::new();
     let sparse = folder.file("sparse");
-    File::create(&sparse).unwrap().set_len(100_000_000).unwrap();
-    let octets =
-        folder.write("octets.txt", &format!("S: 220\nS: *octets 100000000*\nS: *file {sparse}*\nC: *close*\n"));
+    File::create(&sparse).unwrap().set_len(40_000_000).unwrap();
+    let octets = folder.write("octets.txt", &format!("S: 220\nS: *octets 40000000*\nS: *file {sparse}*\nC: *close*\n"));
     let output = attack(&["--timeout", "60", "--quiet", "--play", &octets], "", |stream| {
         stream.write_all(b"220 hi\r\n")?;
         let line = b"abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ 01234567\r\n";
         let block = line.repeat(10_000);
-        (0..156).try_for_each(|_| stream.write_all(&block))?;
-        stream.write_all(&block[..100_000_000 - 156 * block.len()])?;
-        (0..100).try_for_each(|_| stream.write_all(&[0; 1_000_000]))?;
+        (0..62).try_for_each(|_| stream.write_all(&block))?;
+        stream.write_all(&block[..40_000_000 - 62 * block.len()])?;
+        (0..40).try_for_each(|_| stream.write_all(&[0; 1_000_000]))?;
         until_gone(stream)
     });
     assert_outcome("octets", &output, 0, "");
