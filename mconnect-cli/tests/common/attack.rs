@@ -18,7 +18,7 @@ use super::{MCONNECT, PATIENCE, Peer, complaints, err, feed};
 /// The tool with a deadline of half a second for each reply.
 pub const HASTY: [&str; 2] = ["--timeout", "0.5"];
 /// No run takes longer than this, the grace after QUIT included.
-pub const BOUND: Duration = Duration::from_secs(15);
+pub const BOUND: Duration = Duration::from_secs(30);
 
 /// Starts the tool in little memory: what it allocates, the stacks of its threads among it, is limited by the system.
 pub fn start(port: u16, options: &[&str]) -> Child {
