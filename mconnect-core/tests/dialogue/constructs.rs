@@ -93,7 +93,9 @@ fn each_construct_does_what_it_says_in_both_roles() {
 
 #[test]
 fn a_reset_that_is_here_before_a_line_goes_out_is_still_one_after_it() {
-    for (then, is_met) in [("C: A\nS: *reset*", true), ("C: A\nC: B\nS: *reset*", true), ("C: A\nS: *half-close*", false)] {
+    for (then, is_met) in
+        [("C: A\nS: *reset*", true), ("C: A\nC: B\nS: *reset*", true), ("C: A\nS: *half-close*", false)]
+    {
         let server = Server::play("S: 220 x\nS: *reset*").unwrap();
         let session = open(&server).play(&Dialogue::parse("S: 220").unwrap()).require().unwrap().session.unwrap();
         server.join().unwrap();
