@@ -2,8 +2,8 @@
 
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,12 +19,15 @@ use crate::screen::{self, Screen};
 use crate::stderr::say;
 use crate::terminal::Manner;
 use crate::verdict::Verdict;
+use crate::waiting;
 
 /// What the two directions know of each other.
 #[derive(Debug, Default)]
 struct Shared {
     /// Some input was read, and is not sent yet.
     is_sending: AtomicBool,
+    /// How many blocks of it were sent.
+    blocks: AtomicU64,
     /// Nobody reads what is shown any more.
     is_unheard: AtomicBool,
     /// Once the input is over: until when a server is listened to that nobody reads.
@@ -59,9 +62,7 @@ pub fn run(session: Session, setting: &Setting<'_>) {
     }
     match receive(reader, Screen::of(options.output), verdict, &state) {
         Ok(()) => {
-            // Input that is on its way fails at once now; input that is silent is not waited for.
-            let is_lost = told.recv_timeout(LAST_INPUT).unwrap_or_else(|_| state.is_sending.load(Ordering::SeqCst));
-            if is_lost {
+            if is_input_lost(&told, &state, setting.timeouts.closing) {
                 let message = format!("{peer} closed before all of the input was sent");
                 verdict.complain(Failure::new(Status::Protocol, message));
             }
@@ -71,6 +72,29 @@ pub fn run(session: Session, setting: &Setting<'_>) {
         Err(error) => verdict.failed(&error),
     }
     closer.close();
+}
+
+/// Says whether input was lost with the server's end. What is on its way to a server that closed fails soon; one that has
+/// only ended its sending side may take it, and that is waited for while it takes more within this time. Input that is
+/// silent is not.
+fn is_input_lost(told: &Receiver<bool>, state: &Shared, patience: Duration) -> bool {
+    let (mut before, mut deadline) = (0, Instant::now() + patience);
+    loop {
+        match told.recv_timeout(LAST_INPUT) {
+            Ok(is_lost) => return is_lost,
+            Err(RecvTimeoutError::Disconnected) => return true,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        let sent = state.blocks.load(Ordering::SeqCst);
+        if sent != before {
+            (before, deadline) = (sent, Instant::now() + patience);
+        }
+        let is_silent =
+            !state.is_sending.load(Ordering::SeqCst) && !waiting::is_readable(io::stdin(), PollTimeout::ZERO);
+        if is_silent || deadline <= Instant::now() {
+            return !is_silent;
+        }
+    }
 }
 
 /// The direction to the server, in a thread of its own.
@@ -98,6 +122,7 @@ impl Sending {
                     if let Err(error) = self.writer.send(&block[..count]) {
                         return self.cannot_send(&error);
                     }
+                    self.state.blocks.fetch_add(1, Ordering::SeqCst);
                     self.state.is_sending.store(false, Ordering::SeqCst);
                 }
                 Err(error) => {

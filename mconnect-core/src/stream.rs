@@ -359,6 +359,15 @@ impl From<Truncation> for io::Error {
     }
 }
 
+/// Says whether a stream was only not ready in time. A time-out that Unix itself tells is none: what was sent was never
+/// acknowledged, and the connection is lost by that.
+pub(crate) fn is_nothing_yet(error: &io::Error) -> bool {
+    match error.kind() {
+        io::ErrorKind::TimedOut => cfg!(not(unix)) || error.raw_os_error().is_none(),
+        kind => kind == io::ErrorKind::WouldBlock,
+    }
+}
+
 /// Returns the time left, at least a millisecond of it: the system takes no timeout of zero.
 #[cfg(any(feature = "tls", feature = "server"))]
 pub(crate) fn left(deadline: Option<Instant>) -> io::Result<Option<Duration>> {

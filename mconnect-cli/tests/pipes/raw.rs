@@ -2,9 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
+use std::time::Duration;
 
 use super::serve;
-use crate::common::{Peer, assert_status, complaints, out, read_once, talk, tool};
+use crate::common::{Peer, assert_status, complaints, out, pause, read_once, talk, tool};
 
 #[test]
 fn raw_mode_passes_every_byte_both_ways_and_half_closes() {
@@ -38,6 +39,24 @@ fn raw_mode_tells_what_the_server_did_not_take() {
     assert_status(&output, 76);
     assert_eq!(out(&output), "552 enough\r\n");
     peer.received();
+}
+
+#[test]
+fn a_server_that_has_said_all_it_says_is_sent_the_rest_of_the_input() {
+    let input: Vec<u8> = (0..32u32 << 20).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let peer = Peer::start(|mut stream| {
+        stream.shutdown(Shutdown::Write).unwrap();
+        let (mut came, mut block) = (Vec::new(), vec![0; 1 << 20]);
+        // It takes longer over it than input is waited for that is silent.
+        while stream.read_exact(&mut block).is_ok() {
+            came.extend_from_slice(&block);
+            pause(Duration::from_millis(10));
+        }
+        vec![came]
+    });
+    let output = talk(peer.port, &["-r"], &input);
+    assert_status(&output, 0);
+    assert!(peer.received() == [input]);
 }
 
 #[test]

@@ -18,6 +18,8 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
     octets: u64,
+    /// As it was fed.
+    fed: u64,
     is_8bit: bool,
     header: Header,
     /// The last octet; a message begins as a line does.
@@ -41,7 +43,7 @@ enum Header {
 impl Default for Content {
     fn default() -> Self {
         let header = Header::In { column: 0, rest: 0, is_utf8: false };
-        Self { octets: 0, is_8bit: false, header, last: b'\n', is_whole: false }
+        Self { octets: 0, fed: 0, is_8bit: false, header, last: b'\n', is_whole: false }
     }
 }
 
@@ -50,6 +52,7 @@ impl Content {
     pub fn add(&mut self, part: &[u8]) {
         self.is_8bit |= !part.is_ascii();
         self.octets += part.len() as u64;
+        self.fed += part.len() as u64;
         let mut before = self.last;
         let mut rest = part;
         while let Some(lf) = memchr::memchr(b'\n', rest) {
@@ -70,6 +73,11 @@ impl Content {
     /// that are doubled ([RFC 1870, section 3](https://www.rfc-editor.org/rfc/rfc1870#section-3)); `None` before its end.
     pub fn size(&self) -> Option<u64> {
         self.is_whole.then_some(self.octets)
+    }
+
+    /// Returns how many octets it has as it was fed; `None` before its end.
+    pub(crate) fn fed(&self) -> Option<u64> {
+        self.is_whole.then_some(self.fed)
     }
 
     /// Says whether there are octets over 127 in it, for which a server has to offer 8BITMIME

@@ -45,7 +45,8 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Need`] if the message or an address needs what was not offered, with nothing sent; [`Error::Message`] if
-    /// `message` cannot be read; [`Error::Delivery`] holds what had come of it if something failed after the first reply;
+    /// `message` cannot be read, or is not as long as the [`content`](Envelope::content) that was seen before: it has no
+    /// end then; [`Error::Delivery`] holds what had come of it if something failed after the first reply;
     /// otherwise as [`command`](Self::command).
     #[doc(alias = "send_mail")]
     #[doc(alias = "sendmail")]
@@ -62,6 +63,7 @@ impl Session {
         self.require_in_step(|phase| phase != Phase::Command)?;
         let offered = self.extensions().unwrap_or_default();
         let mut message = Blocks::new(message);
+        message.seen = envelope.known_content().and_then(Content::fed);
         message.next(self.shared()).await?;
         let content = envelope.known_content().cloned().unwrap_or_else(|| first_seen(&message));
         let commands = match envelope.commands(&offered, &content) {

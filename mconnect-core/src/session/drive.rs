@@ -12,16 +12,20 @@
 //! For tokio's sockets the stream answers at once, and the time is spent in the [`Drive`].
 
 use std::future::Future;
+use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
+
+use socket2::Socket;
 
 use crate::stream::Stream;
 
 /// Waits for a stream that had nothing to give, or took nothing.
 pub(crate) trait Drive {
-    /// Says whether the system has something for the stream's socket.
-    fn is_readable(&self, stream: &dyn Stream) -> bool;
+    /// Says whether the system has something for the stream's socket. An error of the connection's is the last that is
+    /// heard of it: looking takes it away, and the next read would find an orderly end.
+    fn is_readable(&self, stream: &dyn Stream) -> io::Result<bool>;
 
     /// Waits until the stream may have something, or until this time, and says whether it is to be asked again.
     async fn readable(&self, until: Option<Instant>) -> bool;
@@ -36,14 +40,14 @@ pub(crate) trait Drive {
 pub(crate) struct Blocking;
 
 impl Drive for Blocking {
-    fn is_readable(&self, stream: &dyn Stream) -> bool {
+    fn is_readable(&self, stream: &dyn Stream) -> io::Result<bool> {
         #[cfg(unix)]
         if let Some(fd) = stream.as_fd() {
-            return has_something(&socket2::SockRef::from(&fd));
+            return seen(&socket2::SockRef::from(&fd), look);
         }
         #[cfg(not(unix))]
         let _ = stream;
-        false
+        Ok(false)
     }
 
     async fn readable(&self, _: Option<Instant>) -> bool {
@@ -57,16 +61,25 @@ impl Drive for Blocking {
 
 /// Linux looks without waiting in one call, whatever the socket is set to.
 #[cfg(target_os = "linux")]
-fn has_something(socket: &socket2::Socket) -> bool {
+fn look(socket: &Socket) -> io::Result<usize> {
     const MSG_PEEK_DONTWAIT: i32 = 0x02 | 0x40;
-    socket.recv_with_flags(&mut [std::mem::MaybeUninit::uninit()], MSG_PEEK_DONTWAIT).is_ok()
+    socket.recv_with_flags(&mut [std::mem::MaybeUninit::uninit()], MSG_PEEK_DONTWAIT)
 }
 
 #[cfg(all(unix, not(target_os = "linux")))]
-fn has_something(socket: &socket2::Socket) -> bool {
-    let has_something =
-        socket.set_nonblocking(true).is_ok() && socket.peek(&mut [std::mem::MaybeUninit::uninit()]).is_ok();
-    socket.set_nonblocking(false).is_ok() && has_something
+fn look(socket: &Socket) -> io::Result<usize> {
+    socket.set_nonblocking(true)?;
+    let looked = socket.peek(&mut [std::mem::MaybeUninit::uninit()]);
+    socket.set_nonblocking(false).and(looked)
+}
+
+/// Says whether a look at a socket finds something: octets, or the end. What is no socket cannot be looked into.
+pub(super) fn seen(socket: &Socket, look: impl Fn(&Socket) -> io::Result<usize>) -> io::Result<bool> {
+    match look(socket) {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(false),
+        Err(error) => socket.r#type().map_or(Ok(false), |_| Err(error)),
+    }
 }
 
 /// Runs what a session that blocks does: its future is polled once, and is done. One that is not has waited for

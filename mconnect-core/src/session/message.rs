@@ -201,11 +201,14 @@ pub(super) struct Blocks<'a, S> {
     pub is_last: bool,
     /// Octets over 127 must not be in what is still to come.
     pub is_7bit: bool,
+    /// How many octets were seen when it was looked into.
+    pub seen: Option<u64>,
+    read: u64,
 }
 
 impl<'a, S: Source> Blocks<'a, S> {
     pub fn new(source: &'a mut S) -> Self {
-        Self { source, block: Vec::new(), is_last: false, is_7bit: false }
+        Self { source, block: Vec::new(), is_last: false, is_7bit: false, seen: None, read: 0 }
     }
 
     /// Reads the next block.
@@ -217,6 +220,13 @@ impl<'a, S: Source> Blocks<'a, S> {
                 io::ErrorKind::InvalidData,
                 "octets over 127 in it need 8BITMIME, which the server has not offered",
             ));
+        }
+        self.read += self.block.len() as u64;
+        let has_ended = (self.block.len() as u64) < BLOCK;
+        if let Some(seen) = self.seen.filter(|seen| self.read > *seen || (has_ended && self.read < *seen)) {
+            let how = if self.read > seen { "longer" } else { "shorter" };
+            read =
+                read.and_then(|_| Err(io::Error::other(format!("it is {how} now than the {seen} octets seen before"))));
         }
         match read {
             Ok(count) => {

@@ -13,7 +13,7 @@ use super::{Reader, Writer};
 use crate::closer::Closer;
 use crate::error::{Action, Error};
 use crate::observer::Event;
-use crate::stream::Stream;
+use crate::stream::{Stream, is_nothing_yet};
 
 /// Reads what the server sends, beginning with what was received before. It waits without a deadline;
 /// [`RawWriter::wait_end`] keeps one, and a [`Closer`] ends any wait. [`Read`] does the same as
@@ -80,6 +80,7 @@ impl RawReader {
                 match self.stream.read(buffer) {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Ok(0) if self.shared.closer.is_closed() => break Err(io::ErrorKind::NotConnected.into()),
+                    Ok(0) if !buffer.is_empty() => break self.shared.take_lost().map_or(Ok(0), Err),
                     result => break result,
                 }
             },
@@ -111,14 +112,12 @@ impl RawWriter {
             match self.stream.write(bytes) {
                 Ok(count @ 1..) => bytes = &bytes[count..],
                 Ok(_) => return Err(self.shared.io_error(Action::Write, io::ErrorKind::WriteZero.into())),
-                Err(error) => match error.kind() {
-                    io::ErrorKind::Interrupted => {}
-                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                        let deadline = Deadline::after(self.shared.timeouts.block);
-                        return Err(self.shared.late(Action::Write, deadline, Vec::new()));
-                    }
-                    _ => return Err(self.shared.io_error(Action::Write, error)),
-                },
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_nothing_yet(&error) => {
+                    let deadline = Deadline::after(self.shared.timeouts.block);
+                    return Err(self.shared.late(Action::Write, deadline, Vec::new()));
+                }
+                Err(error) => return Err(self.shared.io_error(Action::Write, error)),
             }
         }
         Ok(())

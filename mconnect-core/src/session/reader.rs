@@ -17,7 +17,7 @@ use crate::closer::Closer;
 use crate::error::{Action, Error};
 use crate::observer::Event;
 use crate::protocol::{LineBuffer, Reply, ReplyBuilder, ReplyLine, Standing};
-use crate::stream::{Stream, Truncation};
+use crate::stream::{Stream, Truncation, is_nothing_yet};
 
 /// The half of a session that reads, of a [`Session::split`](super::Session::split). By itself it waits without a
 /// deadline: [`Writer::wait`] keeps the deadline for both halves, and a [`Closer`] ends any wait.
@@ -176,9 +176,15 @@ impl Reader {
 
     /// Takes what has arrived, without waiting, and says whether a line, or the end, is there.
     pub(super) async fn has_arrived(&mut self, drive: &impl Drive) -> bool {
-        while !self.is_ready() && drive.is_readable(&*self.stream) {
-            if self.fill_or_be_interrupted(drive, Some(Deadline::after(LEAST_TIMEOUT))).await.is_err() {
-                break;
+        while !self.is_ready() {
+            match drive.is_readable(&*self.stream) {
+                Ok(true) => {
+                    if self.fill_or_be_interrupted(drive, Some(Deadline::after(LEAST_TIMEOUT))).await.is_err() {
+                        break;
+                    }
+                }
+                Ok(false) => break,
+                Err(error) => self.end_with(Some(error)),
             }
         }
         self.is_ready()
@@ -318,9 +324,7 @@ impl Reader {
             self.set_timeout(left);
             let error = match self.stream.read(self.lines.space()) {
                 Ok(0) => {
-                    self.end =
-                        if self.shared.closer.is_closed() { End::Failed(Some(self.gone())) } else { End::Closed };
-                    self.shared.ended();
+                    self.end_with(None);
                     return Ok(Some(()));
                 }
                 Ok(count) => {
@@ -330,7 +334,7 @@ impl Reader {
                 }
                 Err(error) => error,
             };
-            let is_nothing_yet = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
+            let is_nothing_yet = is_nothing_yet(&error);
             self.lines.release();
             if is_nothing_yet
                 && (drive.readable(deadline.and_then(|deadline| deadline.at)).await || self.timeout.is_some())
@@ -340,13 +344,25 @@ impl Reader {
             if error.kind() == io::ErrorKind::Interrupted {
                 return Ok(None);
             }
-            if let Some(how) = Truncation::of(&error).filter(|_| !self.shared.closer.is_closed()) {
-                self.shared.observe(&Event::Truncated(how));
-            }
-            self.end = End::Failed(Some(self.shared.io_error(Action::Read, error)));
-            self.shared.ended();
+            self.end_with(Some(error));
             return Ok(Some(()));
         }
+    }
+
+    /// Keeps how the stream ended. An end without an error, and one without TLS's farewell, is what is left of a
+    /// connection whose own error a write was told of.
+    fn end_with(&mut self, error: Option<io::Error>) {
+        let how = error.as_ref().and_then(Truncation::of);
+        let error = if error.is_none() || how.is_some() { self.shared.take_lost().or(error) } else { error };
+        if let Some(how) = error.as_ref().and_then(Truncation::of).filter(|_| !self.shared.closer.is_closed()) {
+            self.shared.observe(&Event::Truncated(how));
+        }
+        self.end = match error {
+            Some(error) => End::Failed(Some(self.shared.io_error(Action::Read, error))),
+            None if self.shared.closer.is_closed() => End::Failed(Some(self.gone())),
+            None => End::Closed,
+        };
+        self.shared.ended();
     }
 
     /// Leaves the stream the time left, unless the one that it has serves as well: about as much.

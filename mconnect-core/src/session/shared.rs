@@ -65,6 +65,8 @@ pub(super) struct State {
     is_unfinished: bool,
     /// Part of a message's body is out, and its end is not: a message that was given up, until the phase is another.
     has_begun_message: bool,
+    /// What the system has told a write of how the connection was lost, and will not tell a read.
+    lost: Option<i32>,
     /// When all of the session is to be over.
     overall: Option<Deadline>,
 }
@@ -132,6 +134,7 @@ impl Shared {
             is_in_line: false,
             is_unfinished: false,
             has_begun_message: false,
+            lost: None,
             overall: settings.deadline.map(|(at, after)| Deadline { at: Some(at), after, is_overall: true }),
         };
         Self {
@@ -219,9 +222,16 @@ impl Shared {
         Some(Error::OtherProtocol { context: self.context(Action::ReadReply), protocol })
     }
 
-    /// Makes the error of a failed system call; if the connection was closed from this side, that is the error.
+    /// Makes the error of a failed system call; if the connection was closed from this side, that is the error. How the
+    /// connection was lost is kept for the read after this, which the system does not tell again.
     pub fn io_error(&self, action: Action, source: io::Error) -> Error {
+        use io::ErrorKind::{ConnectionReset, HostUnreachable, NetworkUnreachable, TimedOut};
         let context = self.context(action);
+        if action != Action::Read
+            && matches!(source.kind(), ConnectionReset | HostUnreachable | NetworkUnreachable | TimedOut)
+        {
+            self.tracker().lost = source.raw_os_error();
+        }
         if self.closer.is_closed() { Error::Aborted { context } } else { Error::Io { context, source } }
     }
 
@@ -368,6 +378,11 @@ impl Shared {
     pub fn heard_raw(&self) {
         let mut state = self.tracker();
         (state.last_received, state.is_busy) = (Instant::now(), true);
+    }
+
+    /// Returns the error that a write was told of, for the read that finds nothing but an end.
+    pub fn take_lost(&self) -> Option<io::Error> {
+        self.tracker().lost.take().map(io::Error::from_raw_os_error)
     }
 
     /// Follows the end of what is received, once: who reads on is told again, and nobody else.

@@ -22,7 +22,7 @@ use crate::closer::Closer;
 use crate::error::{Action, Error, Peer};
 use crate::observer::Event;
 use crate::protocol::{Extensions, Phase, Request, Standing, scan, wipe};
-use crate::stream::{ChannelBindings, Stream, Truncation};
+use crate::stream::{ChannelBindings, Stream, Truncation, is_nothing_yet};
 
 /// The half of a session that writes, and that keeps the deadlines while another thread reads: of a
 /// [`Session::split`](super::Session::split), which has an example.
@@ -265,7 +265,7 @@ impl Writer {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                Err(error) if is_nothing_yet(&error) => {
                     if deadline.left().is_some_and(|left| left.is_zero()) {
                         return Err(self.shared.late(Action::Write, deadline, Vec::new()));
                     }

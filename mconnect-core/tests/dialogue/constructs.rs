@@ -92,6 +92,19 @@ fn each_construct_does_what_it_says_in_both_roles() {
 }
 
 #[test]
+fn a_reset_that_is_here_before_a_line_goes_out_is_still_one_after_it() {
+    for (then, is_met) in
+        [("C: A\nS: *reset*", true), ("C: A\nC: B\nS: *reset*", true), ("C: A\nS: *half-close*", false)]
+    {
+        let server = Server::play("S: 220 x\nS: *reset*").unwrap();
+        let session = open(&server).play(&Dialogue::parse("S: 220").unwrap()).require().unwrap().session.unwrap();
+        server.join().unwrap();
+        let played = session.play(&Dialogue::parse(then).unwrap());
+        assert_eq!(played.failure().is_none(), is_met, "{then}: {played:?}");
+    }
+}
+
+#[test]
 fn playing_stops_at_a_place_with_quit_or_at_once() {
     let dialogue = "S: 220\nC: A\n*place sent*\nS: 250\n*place replied*\nC: never".parse().unwrap();
     for (served, stop) in [

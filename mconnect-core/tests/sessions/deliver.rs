@@ -560,3 +560,38 @@ fn a_message_that_cannot_be_read_on_or_turns_out_to_need_more_is_not_finished() 
         assert_eq!(came, [stored(MESSAGE).len()]);
     }
 }
+
+#[test]
+fn a_message_that_has_become_shorter_or_longer_since_it_was_looked_into_is_not_finished() {
+    let content = |octets: usize| {
+        let mut content = Content::default();
+        content.add(&vec![b'x'; octets]);
+        content.end();
+        content
+    };
+    for driver in DRIVERS {
+        let server = Setup::new().extensions(["PIPELINING", "CHUNKING", "SIZE"]).start().unwrap();
+        for (seen, now, how) in [
+            (200_000, 100_000, "shorter"),
+            (200_000, 131_072, "shorter"),
+            (200_000, 10, "shorter"),
+            (200_000, 200_001, "longer"),
+            (65_536, 65_537, "longer"),
+            (10, 11, "longer"),
+        ] {
+            for envelope in [envelope(&["b@x"]), envelope(&["b@x"]).chunks(5000)] {
+                let mut session = open(driver, server.port());
+                session.hello("me").unwrap().require().unwrap();
+                let error = session.deliver(&envelope.content(content(seen)), &vec![b'x'; now][..]).unwrap_err();
+                let told = format!(": it is {how} now than the {seen} octets seen before");
+                assert!(error.chain().ends_with(&told), "{}", error.chain());
+            }
+        }
+        let mut session = open(driver, server.port());
+        session.hello("me").unwrap().require().unwrap();
+        let same = envelope(&["b@x"]).content(content(131_072));
+        assert!(session.deliver(&same, &[b'x'; 131_072][..]).unwrap().is_complete());
+        drop(session);
+        assert_eq!(server.messages().len(), 1);
+    }
+}

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::Limits;
 use mconnect_core::server::Server;
-use mconnect_core::{Connect, Error, Timeouts};
+use mconnect_core::{Action, Connect, Error, Timeouts};
 use socket2::{Domain, Socket, Type};
 
-use crate::common::driven::{DRIVERS, Driver};
+use crate::common::driven::{DRIVERS, Driven, Driver};
 use crate::common::foe::{Foe, SHORT};
 
 fn flood(stream: &mut TcpStream, words: &[u8]) -> io::Result<()> {
@@ -76,6 +76,39 @@ fn a_reset_right_after_connecting_loses_nothing_that_was_said() {
             });
             assert_eq!(foe.session.read_reply().unwrap().code(), 554);
             foe.end();
+        }
+    }
+}
+
+/// Does something to a session, which fails.
+type Act = fn(&mut Driven) -> Result<(), Error>;
+
+#[test]
+fn a_reset_that_a_look_or_a_write_has_found_is_none_the_less_told_by_the_next_read() {
+    let acts: [(&str, Act); 3] = [
+        ("a look before a command", |session| session.command("NOOP").map(drop)),
+        ("a look before a group", |session| match session.pipeline(["NOOP", "NOOP"]).map(drop) {
+            Err(Error::Pipeline { source, .. }) => Err(*source),
+            result => result,
+        }),
+        ("a write", |session| {
+            session.send_line("NOOP").unwrap_err();
+            session.read_line().map(drop)
+        }),
+    ];
+    for driver in DRIVERS {
+        for (name, act) in &acts {
+            let mut foe = Foe::new(driver, |stream, gone| {
+                stream.write_all(b"220 hi\r\n")?;
+                drop(gone.recv());
+                socket2::SockRef::from(&*stream).set_linger(Some(Duration::ZERO))
+            });
+            assert_eq!(foe.session.greeting().unwrap().code(), 220);
+            drop(foe.here);
+            foe.thread.join().unwrap();
+            let error = act(&mut foe.session).unwrap_err();
+            let Error::Io { context, source } = &error else { panic!("{driver:?}, {name}: {error}") };
+            assert_eq!((context.action, source.kind()), (Action::Read, io::ErrorKind::ConnectionReset), "{name}");
         }
     }
 }

@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 use tokio::time::timeout_at;
 
-use crate::session::drive::Drive;
+use crate::session::drive::{Drive, seen};
 use crate::stream::Stream;
 
 /// A socket of tokio's, to begin a session over ([`Connect::over_async`](crate::Connect::over_async)): a `TcpStream`
@@ -117,8 +117,8 @@ impl From<UnixStream> for AsyncStream {
 }
 
 impl Drive for AsyncStream {
-    fn is_readable(&self, _: &dyn Stream) -> bool {
-        self.system().peek(&mut [std::mem::MaybeUninit::uninit()]).is_ok()
+    fn is_readable(&self, _: &dyn Stream) -> io::Result<bool> {
+        seen(&self.system(), |socket| socket.peek(&mut [std::mem::MaybeUninit::uninit()]))
     }
 
     async fn readable(&self, until: Option<Instant>) -> bool {
