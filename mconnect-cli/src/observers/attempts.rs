@@ -25,7 +25,7 @@ impl Observer for Attempts {
 }
 
 fn connecting(peer: &Peer) -> String {
-    let Some(address) = peer.address() else { return format!("connecting to host {}", peer.name()) };
+    let Some(address) = peer.address() else { return format!("connecting to {}", Visible(peer.name().as_bytes())) };
     let known_as = peer.known_as().map(|name| format!("{}, ", Visible(name.as_bytes()))).unwrap_or_default();
     let ip = match address {
         SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("{}%{}", v6.ip(), v6.scope_id()),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use mconnect_core::protocol::{Address, Parameter};
+use mconnect_core::protocol::{Address, Parameter, Unwritable};
 
 use super::Host;
 use super::option::{Act, Opt, file, flag, option, text};
@@ -126,7 +126,11 @@ pub const SENDING: &[Opt] = &[
 
 /// Reads an address; a domain with letters beyond ASCII is taken in A-labels, unless the local part has such letters, too.
 fn address(text: &str) -> Result<Address, String> {
-    let address: Address = text.parse().map_err(|error: mconnect_core::protocol::Unwritable| error.to_string())?;
+    let address: Address = match text.parse() {
+        Ok(_) if text.starts_with("mailto:") => return Err(format!("{text:?} is a URL: the address alone goes here")),
+        Ok(address) => address,
+        Err(error) => return Err(what_was_meant(text).unwrap_or_else(|| Unwritable::to_string(&error))),
+    };
     match (address.local_part(), address.domain()) {
         (local, Some(domain)) if local.is_ascii() && !domain.is_ascii() => {
             let host = Host::from_name(domain).map_err(|why| format!("{domain:?} is not a domain: {why}"))?;
@@ -136,8 +140,24 @@ fn address(text: &str) -> Result<Address, String> {
     }
 }
 
+/// Says what a text is that is no address but holds some, as a header has them.
+fn what_was_meant(text: &str) -> Option<String> {
+    let is_address = |text: &str| text.trim().parse::<Address>().is_ok_and(|address| address.domain().is_some());
+    let list: Vec<&str> = text.split([',', ';']).collect();
+    if list.len() > 1 && list.iter().all(|one| is_address(one) || named(one).is_some_and(is_address)) {
+        return Some(format!("{text:?} is more than one address: --to is given once for each"));
+    }
+    let alone = named(text).filter(|address| is_address(address))?;
+    Some(format!("{text:?} is an address with a name: it goes here as {alone}, and with the name into --header"))
+}
+
+/// Returns what stands between the angle brackets behind a name: of `Ann <a@x>`, `a@x`.
+fn named(text: &str) -> Option<&str> {
+    text.trim().strip_suffix('>')?.rsplit_once('<').map(|(_, address)| address)
+}
+
 fn parameter(text: &str) -> Result<Parameter, String> {
-    text.parse().map_err(|error: mconnect_core::protocol::Unwritable| error.to_string())
+    text.parse().map_err(|error: Unwritable| error.to_string())
 }
 
 /// Reads a header of one line.
@@ -151,7 +171,10 @@ fn header(text: &str) -> Result<(String, String), String> {
 
 fn chunk(text: &str) -> Result<usize, String> {
     let octets = count(text)?;
-    if octets > MOST_CHUNK { Err(format!("a chunk has at most {MOST_CHUNK} octets here")) } else { Ok(octets) }
+    if octets > MOST_CHUNK {
+        return Err(format!("a chunk has at most {MOST_CHUNK} octets here: it is held in memory until it is sent"));
+    }
+    Ok(octets)
 }
 
 /// The options that ask for a message to be sent, or a transaction to be begun.
@@ -192,6 +215,12 @@ mod tests {
         assert_eq!(of(&["--to", "b@x", "--bdat"]).unwrap().sending.chunk, Some(CHUNK));
         assert_eq!(of(&["--to", "b@x", "--bdat=5"]).unwrap().sending.chunk, Some(5));
         assert_eq!(of(&["--to", "b@x", "--lmtp"]).unwrap().port(), 24);
+        let quoted =
+            of(&["--to", "\"a b\"@x", "--to", "c, d@x", "--to", "j\u{f6}rg@b\u{fc}cher.example", "--from", ""])
+                .unwrap();
+        let to: Vec<&str> = quoted.sending.to.iter().map(Address::as_str).collect();
+        assert_eq!(to, ["\"a b\"@x", "\"c, d\"@x", "j\u{f6}rg@b\u{fc}cher.example"]);
+        assert_eq!(quoted.sending.from, ReversePath::Null);
         let options = of(&["--to", "b@x", "--header", "X-A:b: c", "--header=Subject:"]).unwrap();
         let headers = [("X-A", "b: c"), ("Subject", "")].map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(options.sending.headers, headers);
@@ -207,7 +236,19 @@ mod tests {
             (&["--to", "b@x", "--header", "a"], "\"a\" is not 'Name: value' on one line"),
             (&["--to", "b@x", "--header", "a: b\nc: d"], "\"a: b\\nc: d\" is not 'Name: value' on one line"),
             (&["--to", "b@x", "--bdat=0"], "\"0\" is not a count above 0"),
-            (&["--to", "b@x", "--bdat=1048577"], "a chunk has at most 1048576 octets here"),
+            (
+                &["--to", "b@x", "--bdat=1048577"],
+                "a chunk has at most 1048576 octets here: it is held in memory until it is sent",
+            ),
+            (
+                &["--to", "Ann B. <a@x>"],
+                "\"Ann B. <a@x>\" is an address with a name: it goes here as a@x, and with the name into --header",
+            ),
+            (&["--to", "a@x, B <b@y>"], "\"a@x, B <b@y>\" is more than one address: --to is given once for each"),
+            (&["--to", "mailto:a@x"], "\"mailto:a@x\" is a URL: the address alone goes here"),
+            (&["--to", "a@b\u{fc}cher..de"], "\"b\u{fc}cher..de\" is not a domain: a label is empty"),
+            (&["--to", "b@x", "--header", "a: b\r\n c"], "\"a: b\\r\\n c\" is not 'Name: value' on one line"),
+            (&["--to", ""], "\"\" cannot be written as an address: it has no local part"),
             (
                 &["--to", "b@x", "--mail-param", "A=b c"],
                 "\"A=b c\" cannot be written as a parameter: there cannot be ' ' in a value",

@@ -6,12 +6,11 @@ mod outcome;
 mod transcript;
 
 use std::env;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Address, Content, Envelope, Phase, Until};
-use mconnect_core::{Connect, Error, Session};
+use mconnect_core::{Error, Session};
 
 use crate::connection;
 use crate::failure::{Failure, Status};
@@ -43,10 +42,10 @@ pub fn run(options: &Options, verdict: &Verdict) -> Result<(), Failure> {
         let connect = watch.over(connect, verdict).observer(Arc::clone(&transcript));
         let client = Client { options, verdict, watch, secure: &secure, transcript: &transcript, message: &message };
         let opened = match &options.target {
-            Target::Host(host) if host.name.starts_with('/') => over_socket(&connect, &host.name).map(Some),
-            _ => Ok(verdict.known(connect.open())),
+            Target::Host(host) if host.name.starts_with('/') => connect.open_path(),
+            _ => connect.open(),
         };
-        if let Some(session) = opened? {
+        if let Some(session) = verdict.known(opened) {
             client.converse(session);
         }
         transcript.end(verdict);
@@ -54,14 +53,6 @@ pub fn run(options: &Options, verdict: &Verdict) -> Result<(), Failure> {
         Ok(())
     });
     Ok(())
-}
-
-/// Opens a session over a UNIX socket, as many servers have one for LMTP.
-fn over_socket(connect: &Connect, path: &str) -> Result<Session, Failure> {
-    let stream = UnixStream::connect(path);
-    let stream =
-        stream.map_err(|error| Failure::because(Status::Unavailable, format!("cannot connect to {path}"), &error));
-    stream.map(|stream| connect.over(stream))
 }
 
 /// What goes through a session, with what it was asked to do there.

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::common::assert_status;
 use crate::common::folder::{Folder, serve};
-use crate::common::real::{DOVECOT, EHLO, EXIM, POSTFIX, RealServer, delivery, message, talk};
+use crate::common::real::{DOVECOT, EHLO, EXIM, Kind, OPENSMTPD, POSTFIX, RealServer, delivery, message, talk};
 
 #[test]
 #[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
@@ -24,12 +24,22 @@ fn exim_lets_users_in() {
 #[test]
 #[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
 fn dovecot_lets_users_in_by_what_is_bound_to_tls() {
-    let server = RealServer::start(DOVECOT);
+    inside_tls(DOVECOT, "SCRAM-SHA-256-PLUS");
+}
+
+#[test]
+#[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
+fn opensmtpd_lets_users_in_inside_tls() {
+    inside_tls(OPENSMTPD, "PLAIN");
+}
+
+fn inside_tls(kind: Kind, best: &'static str) {
+    let server = RealServer::start(kind);
     let (right, wrong) = (server.password("pencil"), server.tls_file("wrong"));
     std::fs::write(&wrong, "crayon").unwrap();
     let root = server.root();
     let named = server.kind.mechanisms.iter().map(|mechanism| (format!("user:{mechanism}"), *mechanism));
-    for (who, mechanism) in named.chain([("user".to_owned(), "SCRAM-SHA-256-PLUS")]) {
+    for (who, mechanism) in named.chain([("user".to_owned(), best)]) {
         for (start, port) in [("--starttls", server.port), ("--tls", server.tls_port)] {
             let options = [start, "--cafile", &root, "--auth", &who, "--password-file", &right];
             let granted = talk(port, "127.0.0.1", &options, "QUIT\n");

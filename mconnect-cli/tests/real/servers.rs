@@ -168,7 +168,7 @@ fn recorded(server: &RealServer) {
 }
 
 fn raw(server: &RealServer) {
-    quit_raw(server.port, "::1", &[]);
+    quit_raw(server.port, "::1", &[], 0);
 }
 
 fn three_deliveries() -> String {

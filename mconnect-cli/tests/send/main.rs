@@ -181,7 +181,11 @@ fn lmtp_goes_over_a_unix_socket() {
     assert_status(&output, 0);
     let came = served.join().unwrap();
     assert_eq!((came[0].as_str(), came.last().unwrap().as_str()), ("LHLO me", "QUIT"));
-    let gone = run(&[&TO[..], &["--lmtp", "/nonexistent/lmtp"]].concat(), "");
+    let told = format!("connecting to {path}\nconnection open\n> LHLO me\n");
+    assert!(err(&output).starts_with(&told), "{}", err(&output));
+    let gone = run(&[&TO[..], &["--lmtp", "--json", "/nonexistent/lmtp"]].concat(), "");
     assert_status(&gone, 69);
+    let attempt = "\"event\":\"attempt\",\"host\":\"/nonexistent/lmtp\",\"address\":null,\"port\":null}";
+    assert!(out(&gone).contains(attempt), "{}", out(&gone));
     assert_eq!(complaints(&gone), "mconnect: cannot connect to /nonexistent/lmtp: No such file or directory");
 }

@@ -46,6 +46,7 @@ domainlist local_domains = example.com
 smtp_enforce_sync = true
 pipelining_advertise_hosts =
 pipelining_connect_advertise_hosts =
+dsn_advertise_hosts = *
 acl_smtp_connect = wait_a_moment
 acl_smtp_rcpt = check_recipient
 acl_smtp_data = accept

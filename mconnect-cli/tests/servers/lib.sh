@@ -122,6 +122,30 @@ unpacked() { # unpacked PACKAGE: in DIR/root, for a server that cannot be instal
   dpkg -x "$1"_*.deb root.new
   mv root.new root
 }
+of_debian_13() { # of_debian_13 PACKAGE...: in DIR/root, with all that they need, for a server that runs in a chroot
+  [ ! -d "$DIR/root" ] || return 0
+  local sources=/etc/apt/sources.list.d/debian.sources folder package
+  [ -e $sources ] || sources=/etc/apt/sources.list
+  rm -rf "$DIR/root.new" "$DIR/apt"
+  mkdir -p "$DIR/apt/lists/partial" "$DIR/apt/cache/archives/partial" "$DIR/root.new"/usr/{bin,sbin,lib,lib64} "$DIR/root.new/dev"
+  : >"$DIR/apt/status"
+  sed 's/bookworm/trixie/g' $sources >"$DIR/apt/trixie.${sources##*.}"
+  apt_13 update
+  apt_13 install -y --no-install-recommends --download-only "$@"
+  for folder in bin sbin lib lib64; do ln -s usr/$folder "$DIR/root.new/$folder"; done
+  for package in "$DIR"/apt/cache/archives/*.deb; do
+    dpkg-deb --fsys-tarfile "$package" | tar -x --keep-directory-symlink -C "$DIR/root.new" -f -
+  done
+  rm -rf "$DIR/apt"
+  mknod -m 666 "$DIR/root.new/dev/null" c 1 3
+  mknod -m 666 "$DIR/root.new/dev/urandom" c 1 9
+  mv "$DIR/root.new" "$DIR/root"
+}
+apt_13() { # runs apt-get with lists and a status of its own
+  apt-get -qq -o Dir::Etc::sourcelist="$(echo "$DIR"/apt/trixie.*)" -o Dir::Etc::sourceparts=/dev/null \
+    -o Dir::State::lists="$DIR/apt/lists" -o Dir::State::status="$DIR/apt/status" -o Dir::Cache="$DIR/apt/cache" "$@" \
+    >"$DIR/apt.log" 2>&1 || { tail -n 20 "$DIR/apt.log" >&2; die "apt-get $* failed"; }
+}
 apt() { # runs apt-get, once more after an update where the lists are missing or old
   local log=$DIR/apt.log
   apt-get -qq "$@" >"$log" 2>&1 || { apt-get -qq update && apt-get -qq "$@"; } >>"$log" 2>&1 ||

@@ -10,6 +10,8 @@
 
 mod blocking;
 mod opening;
+#[cfg(unix)]
+mod path;
 mod port;
 #[cfg(feature = "tokio")]
 mod tokio;

@@ -204,10 +204,10 @@ fn is_temporary(error: &io::Error) -> bool {
 }
 
 /// A timeout of zero would be none at all, or an error.
-const LEAST_TIMEOUT: Duration = Duration::from_millis(1);
+pub(super) const LEAST_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// Longer than anybody waits, and short enough for every system's calls.
-const MOST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const MOST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {

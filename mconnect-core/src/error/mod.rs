@@ -29,7 +29,7 @@ use crate::protocol::{Delivery, LimitExceeded, Need, Phase, RecipientOutcome, Re
 use crate::sasl::AuthError;
 use crate::tls_info::Info;
 use context::Failed;
-use peer::Others;
+use peer::{At, Others};
 
 /// Why a session could not be opened, or could not go on.
 ///
@@ -96,7 +96,7 @@ pub enum Error {
         source: io::Error,
     },
     /// No address could be connected to.
-    #[error("cannot connect to {peer}, port {port}{}", Others(attempts))]
+    #[error("cannot connect to {peer}{}{}", At(peer, *port), Others(attempts))]
     Connect {
         /// The name or address that was asked for.
         peer: Peer,

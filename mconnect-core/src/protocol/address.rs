@@ -10,7 +10,16 @@ use super::visible::Visible;
 /// address literal, or, as for `Postmaster` and in LMTP, a local part alone. What cannot be written there cannot be made:
 /// an address that ends the path early, or the line, would be a parameter or another command to the server.
 ///
-/// A local part that is no dot-string gets the quotes it needs; one that was written in quotes keeps them.
+/// A local part that is no dot-string gets the quotes it needs; one that was written in quotes keeps them:
+///
+/// | read | written |
+/// |---|---|
+/// | `a+b.c@example.org`, with angle brackets or without | as it is |
+/// | `john smith@example.org`, `a..b@example.org` | `"john smith"@example.org`, `"a..b"@example.org` |
+/// | `"a@b"@example.org` | as it is: without its quotes it would be somebody else's |
+/// | `jörg@bücher.example` | as it is, and needs SMTPUTF8; A-labels are for the caller to make |
+/// | `Postmaster` | as it is |
+/// | `a@b@example.org`, `a@example.org> SIZE=1`, `Ann <a@example.org>`, line breaks | never |
 ///
 /// ```
 /// use mconnect_core::protocol::Address;
@@ -54,6 +63,14 @@ impl Address {
     /// Reads a reverse-path: an address, or `<>` or nothing, the null reverse-path of a notification
     /// ([RFC 5321, section 4.5.5](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.5)).
     ///
+    /// ```
+    /// use mconnect_core::protocol::Address;
+    ///
+    /// assert_eq!(Address::reverse_path("<>")?, None);
+    /// assert_eq!(Address::reverse_path("<a@example.org>")?.unwrap().as_str(), "a@example.org");
+    /// # Ok::<(), mconnect_core::protocol::Unwritable>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Unwritable`] if it is another text that is no address.
     pub fn reverse_path(text: &str) -> Result<Option<Self>, Unwritable> {
@@ -85,7 +102,16 @@ impl Address {
     }
 
     /// Says whether a server has to offer SMTPUTF8 for it
-    /// ([RFC 6531, section 3.3](https://www.rfc-editor.org/rfc/rfc6531#section-3.3)).
+    /// ([RFC 6531, section 3.3](https://www.rfc-editor.org/rfc/rfc6531#section-3.3)): anything in it is beyond ASCII, be it
+    /// the local part or the domain.
+    ///
+    /// ```
+    /// use mconnect_core::protocol::Address;
+    ///
+    /// assert!("jörg@example.org".parse::<Address>()?.needs_utf8());
+    /// assert!(!"joerg@xn--bcher-kva.example".parse::<Address>()?.needs_utf8());
+    /// # Ok::<(), mconnect_core::protocol::Unwritable>(())
+    /// ```
     #[must_use]
     pub fn needs_utf8(&self) -> bool {
         !self.written.is_ascii()

@@ -16,6 +16,30 @@ use super::reply::Reply;
 ///   the message ── one reply, in LMTP one of each ► delivered, or not
 /// ```
 /// A 421 anywhere is temporary to all that were undecided.
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// use mconnect_core::protocol::{Envelope, RecipientOutcome};
+/// use mconnect_core::{Connect, server::Server};
+///
+/// // LMTP, where each recipient has a reply to the message.
+/// let server = Server::play(
+///     "S: 220\nC: LHLO me\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<a@x>\nS: 250\nC: RCPT TO:<b@x>\nS: 250\n\
+///      C: DATA\nS: 354\nC: *body*\nS: 250 2.0.0 saved\nS: 452 4.2.2 over quota",
+/// )?;
+/// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+/// session.greeting()?.require(220)?;
+/// session.lhlo("me")?.require()?;
+/// let envelope = Envelope::new(None).to("a@x".parse()?).to("b@x".parse()?);
+/// let delivery = session.deliver(&envelope, "Subject: hi\n\nhello\n".as_bytes())?;
+///
+/// assert!(!delivery.is_complete());
+/// assert_eq!(delivery.count(RecipientOutcome::Delivered), 1);
+/// assert_eq!(delivery.recipients[1].outcome, RecipientOutcome::Temporary);
+/// assert_eq!(delivery.first_refusal().unwrap().code(), 452);
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]
@@ -56,7 +80,8 @@ pub enum RecipientOutcome {
     Undecided,
     /// The server has the message, and the duty to deliver it.
     Delivered,
-    /// Refused for now: a 4yz or a closing server.
+    /// Refused for now: a 4yz or a closing server. The same message may be taken later
+    /// ([RFC 5321, section 4.2.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.2.1)).
     Temporary,
     /// Refused for good.
     Permanent,
@@ -100,7 +125,9 @@ impl Delivery {
         self.recipients.iter().filter(|recipient| recipient.outcome == outcome).count()
     }
 
-    /// Returns the first reply that kept the message from somebody: the one to explain, where a later one follows from it.
+    /// Returns the first reply that kept the message from somebody: the one to explain, where a later one follows from it,
+    /// as a 554 to DATA does from the 550 to the only RCPT. `None` if nothing was refused, which is not yet a message that was
+    /// delivered: see [`is_complete`](Self::is_complete).
     pub fn first_refusal(&self) -> Option<&Reply> {
         let rcpt = self.recipients.iter().filter_map(|recipient| recipient.reply.as_ref());
         let finals = self.recipients.iter().filter_map(|recipient| recipient.final_reply.as_ref());

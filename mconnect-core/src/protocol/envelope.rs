@@ -11,6 +11,15 @@ use super::visible::Visible;
 /// SIZE, BODY and SMTPUTF8 are added to MAIL as the content and the addresses need them and the server offers them, unless
 /// they are among the parameters already: then those stand, offered or not, as all others do.
 ///
+/// | what is known | in MAIL | if it is not offered |
+/// |---|---|---|
+/// | the size, in octets as sent | `SIZE=...` | nothing is said |
+/// | more octets than the server's SIZE | | [`Need::Room`] |
+/// | octets over 127 | `BODY=8BITMIME` | [`Need::Extension`] |
+/// | not the whole message | `BODY=8BITMIME` | it has to stay within ASCII |
+/// | UTF-8 in a header, an address or a parameter | `SMTPUTF8` | [`Need::Extension`] |
+/// | it goes in [`chunks`](Self::chunks) | | [`Need::Extension`] |
+///
 /// ```
 /// use mconnect_core::protocol::Envelope;
 ///
@@ -35,6 +44,24 @@ pub struct Envelope {
 
 /// The stage at which a transaction is to stop, once it has been answered: does this server take mail for that address,
 /// without any being sent?
+///
+/// ```
+/// # #[cfg(feature = "server")] {
+/// use mconnect_core::protocol::{Envelope, Reply, Until};
+/// use mconnect_core::{Connect, server::Server};
+///
+/// let server = Server::start()?;
+/// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+/// session.greeting()?.require(220)?;
+/// session.hello("client.example")?.require()?;
+/// let envelope = Envelope::new(None).to("b@example.org".parse()?).until(Until::Rcpt);
+/// let delivery = session.deliver(&envelope, std::io::empty())?;
+/// assert!(delivery.recipients[0].reply.as_ref().is_some_and(Reply::is_granted));
+/// assert!(server.messages().is_empty());
+/// # session.quit()?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Until {

@@ -1,5 +1,21 @@
 //! A message and its envelope, from MAIL to the last reply. Written once, for sessions that block and for those that are
 //! awaited.
+//!
+//! ```text
+//!                 ┌ with PIPELINING, together ─ MAIL, RCPT ..., DATA ─┐
+//!   deliver ──────┤                                                   ├─► nobody left: the end of a body (RFC 2920), or RSET
+//!                 └ without, one by one ── MAIL, RCPT ..., then DATA ─┘
+//!                                                  │ somebody left
+//!                           ┌──────────────────────┴─────────────────────┐
+//!                  the body after the 354                   BDAT n ... BDAT n LAST
+//!                           └──────────────────────┬─────────────────────┘
+//!                                 one reply, or in LMTP one for each
+//! ```
+//!
+//! What is refused is a value ([`Delivery`]), and what breaks off an error that has it
+//! ([`Error::Delivery`](crate::Error::Delivery)). Chunks go ahead of their replies as far as PIPELINING lets them
+//! ([RFC 3030, section 2](https://www.rfc-editor.org/rfc/rfc3030#section-2)), but the last one waits until all others were
+//! granted: a message that misses some would otherwise be delivered.
 
 use std::io::Read;
 
@@ -15,6 +31,16 @@ impl Session {
     /// them. One that is refused ends nothing: the others get the message, and if there are none, it is not sent. What was
     /// offered is used: PIPELINING, SIZE, 8BITMIME, SMTPUTF8, and CHUNKING if the envelope asks for
     /// [`chunks`](Envelope::chunks). After [`lhlo`](Self::lhlo) it is LMTP, where each recipient has a reply to the message.
+    ///
+    /// | what happens | what is returned |
+    /// |---|---|
+    /// | all is granted | a delivery that [`is_complete`](Delivery::is_complete) |
+    /// | MAIL, DATA, all of RCPT or the message is refused | a delivery; the session goes on |
+    /// | some of RCPT is refused, or in LMTP some of the final replies | a delivery: the others have the message |
+    /// | 421, anywhere | a delivery with [`closing`](Delivery::closing); nothing more is sent |
+    /// | it needs what is not offered, or more room | [`Error::Need`], before MAIL; the session goes on |
+    /// | the message cannot be read further | [`Error::Message`]; the server keeps nothing of it |
+    /// | time is up, or the connection ends | [`Error::Delivery`] with what was decided |
     ///
     /// The message may be of any size, with LF or CR LF line ends; memory does not grow with it. Afterwards the session
     /// takes the next one: RSET has ended a transaction that nothing else did, but one that was to stop at
@@ -38,6 +64,34 @@ impl Session {
     /// assert_eq!(outcomes, [RecipientOutcome::Delivered, RecipientOutcome::Temporary]);
     /// assert_eq!(delivery.first_refusal().unwrap().code(), 450);
     /// assert_eq!(server.messages()[0].recipients, ["b@example.org"]);
+    ///
+    /// // In chunks, and with a parameter that the server may not know.
+    /// let envelope = Envelope::new(None).to("b@example.org".parse()?).chunks(1000).parameter("RET=HDRS".parse()?);
+    /// let delivery = session.deliver(&envelope, "Subject: hi\n\nhello again\n".as_bytes())?;
+    /// assert_eq!(delivery.mail.unwrap().code(), 555);
+    /// session.quit()?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// A message that cannot be sent here is an error before anything is:
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::protocol::Envelope;
+    /// use mconnect_core::{Connect, Error, server::Server};
+    ///
+    /// let server = Server::play("S: 220\nC: EHLO me\nS: 250-mx\nS: 250 SIZE 10\nC: QUIT\nS: 221")?;
+    /// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.greeting()?.require(220)?;
+    /// session.hello("me")?.require()?;
+    /// let envelope = Envelope::new(None).to("b@example.org".parse()?);
+    /// match session.deliver(&envelope, "Subject: hi\n\nhello\n".as_bytes()) {
+    ///     Err(Error::Need { need, .. }) => {
+    ///         assert_eq!(need.to_string(), "the message has 22 octets, and the server takes 10");
+    ///     }
+    ///     other => panic!("{other:?}"),
+    /// }
     /// session.quit()?;
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
