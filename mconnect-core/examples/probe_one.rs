@@ -1,4 +1,4 @@
-//! Probes one host in 5 s for all of it: `probe_one HOST PORT RECIPIENT`, with the features `tls` and `serde`.
+//! Probes one host in 5 s for all of it: `probe_one HOST PORT RECIPIENT`, with the features `tls` and `json`.
 use std::{env, error::Error, time::Duration};
 
 use mconnect_core::{Connect, own_name, tls::Config};

@@ -39,13 +39,9 @@ impl Suggestions {
         let is_path =
             line.get(..5).is_some_and(|verb| ["MAIL ", "RCPT "].iter().any(|known| verb.eq_ignore_ascii_case(known)));
         let address = line.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(address, _)| address);
-        if let (true, Some(address)) = (is_path, address)
-            && !address.is_empty()
-            && is_harmless(address)
-            && !self.addresses.iter().any(|known| known == address)
-        {
-            self.addresses.push(address.to_owned());
-        }
+        let is_new = |address: &&str| !self.addresses.iter().any(|known| known == address);
+        let address = address.filter(|address| is_path && !address.is_empty() && is_harmless(address)).filter(is_new);
+        self.addresses.extend(address.map(str::to_owned));
     }
 
     /// Returns where the word at the end of a command line begins, and what may stand there, in order.

@@ -332,6 +332,17 @@ mod tests {
         let steps = steps(text, None).unwrap();
         let written: Vec<String> = steps.iter().map(ToString::to_string).collect();
         assert_eq!(written.join("\n"), text);
+        for (step, line) in steps.iter().zip(&written) {
+            let (list, start) = match step.side {
+                Side::Client => (CLIENTS, "C: *"),
+                Side::Server => (SERVERS, "S: *"),
+                Side::Neither => (NEITHERS, "*"),
+            };
+            if let Some(words) = line.strip_prefix(start).filter(|words| words.ends_with('*')) {
+                let (verb, _) = first_word(words.trim_end_matches('*'));
+                assert!(list.contains(&format!("*{verb}")), "{line} is in no list that an error shows");
+            }
+        }
     }
 
     #[test]

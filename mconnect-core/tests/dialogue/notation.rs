@@ -1,5 +1,8 @@
 //! The notation: printed and read, and as its page shows it.
 
+use std::fs;
+use std::path::Path;
+
 use mconnect_core::dialogue::Dialogue;
 
 #[test]
@@ -86,4 +89,23 @@ fn every_example_of_the_notations_page_is_a_dialogue() {
         count += 1;
     }
     assert!(count > 60, "{count}");
+}
+
+#[test]
+fn every_direction_that_an_error_lists_is_on_the_page_and_in_a_case() {
+    let page = include_str!("../../../docs/dialogue.md");
+    let cases = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogue")).unwrap();
+    let cases: String = cases.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    let mut count = 0;
+    for side in ["C: ", "S: ", ""] {
+        let error = Dialogue::parse(&format!("{side}*dance*")).unwrap_err();
+        let words = error.expected.split('*').skip(1).step_by(2);
+        for words in words.take_while(|words| !words.starts_with(' ')) {
+            let direction = format!("{side}*{words}");
+            assert!(page.contains(&format!("`{direction}")), "{direction}* is not in docs/dialogue.md");
+            assert!(cases.contains(&direction), "{direction}* is in no test");
+            count += 1;
+        }
+    }
+    assert!(count > 30, "{count}");
 }

@@ -97,9 +97,11 @@ fn each_end_of_tls_is_told_from_the_others_by_both_sides() {
         }
     }
     // In the clear there is nothing to leave out.
-    let server = Server::play("S: 220 hi\nS: *close without close_notify*").unwrap();
-    drop(open(&server));
-    assert!(server.join().unwrap_err().to_string().contains("TLS was not started"));
+    for end in ["S: *close without close_notify*", "S: *cut off inside tls*"] {
+        let server = Server::play(&format!("S: 220 hi\n{end}")).unwrap();
+        drop(open(&server));
+        assert!(server.join().unwrap_err().to_string().contains("TLS was not started"), "{end}");
+    }
     let server = Server::play("S: 220 hi\nC: *close*").unwrap();
     let played = open(&server).play(&"S: 220\nC: *cut off inside tls*".parse().unwrap());
     assert!(played.failure().unwrap().got.contains("TLS was not started"), "{played:?}");

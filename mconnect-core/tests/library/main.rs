@@ -1,7 +1,8 @@
-//! The library without a socket: what its sources keep to, what it publishes, and what its state machines make of
+//! The library without a socket: what its sources and documents keep to, what it publishes, and what its state machines make of
 //! transcripts that are files.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod documents;
 mod layers;
 mod published;
 mod scripts;

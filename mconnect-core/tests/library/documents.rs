@@ -1,0 +1,88 @@
+//! What the documents name is there, and the indexes have all of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::files;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// Returns the documents: those at the top, and those of the folders that have some.
+fn documents() -> Vec<PathBuf> {
+    let folders = [".", "docs", ".github", "mconnect-core", "mconnect-cli", "mconnect-core/examples"];
+    let entries = folders.iter().flat_map(|folder| fs::read_dir(root().join(folder)).unwrap());
+    entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|it| it == "md")).collect()
+}
+
+/// Returns where the links of a document lead.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link)
+}
+
+/// Says whether a word is the name of a file or a folder, with the folder that it is in.
+fn is_path(word: &str) -> bool {
+    let is_plain = word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "/._-".contains(c));
+    is_plain && word.contains('/') && !word.starts_with('/')
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut count = 0;
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        for link in links(&text).filter(|link| !link.starts_with("http")) {
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if path.is_empty() { document.clone() } else { document.parent().unwrap().join(path) };
+            assert!(target.exists(), "{}: {link}", document.display());
+            let is_heading = |line: &str| {
+                let words = line.trim_start_matches('#').trim().to_lowercase();
+                line.starts_with('#')
+                    && words.replace(|c: char| !c.is_alphanumeric() && c != ' ', "").replace(' ', "-") == heading
+            };
+            assert!(
+                heading.is_empty() || fs::read_to_string(target).unwrap().lines().any(is_heading),
+                "{}: {link}",
+                document.display()
+            );
+            count += 1;
+        }
+    }
+    assert!(count > 30, "{count}");
+}
+
+#[test]
+fn every_file_that_a_document_names_is_there() {
+    let places = [
+        "",
+        "mconnect-core",
+        "mconnect-core/src",
+        "mconnect-core/src/dialogue",
+        "mconnect-core/fuzz",
+        "mconnect-cli",
+        "mconnect-cli/src",
+    ];
+    let mut count = 0;
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        for name in text.split('`').filter(|name| is_path(name)) {
+            let is_there = |place: &&str| root().join(place).join(name).exists();
+            assert!(places.iter().any(|place| is_there(&place)), "{}: {name}", document.display());
+            count += 1;
+        }
+    }
+    assert!(count > 30, "{count}");
+}
+
+#[test]
+fn the_indexes_have_every_page_and_every_example() {
+    for (folder, ending) in [("docs", "md"), ("mconnect-core/examples", "rs")] {
+        let folder = root().join(folder);
+        let index = fs::read_to_string(folder.join("README.md")).unwrap();
+        for file in files(&folder).iter().filter(|file| file.extension().is_some_and(|it| it == ending)) {
+            let name = file.strip_prefix(&folder).unwrap().display().to_string();
+            assert!(name == "README.md" || index.contains(&format!("({name})")), "{name}");
+        }
+    }
+}
