@@ -123,8 +123,8 @@
 //! |---|---|
 //! | [TooManyConnections](Cause::TooManyConnections) | words on connections or sessions, from here or in all |
 //! | [TooManyErrors](Cause::TooManyErrors) | words on errors, with 421, 451, 550 or 554: the first of them is the cause |
-//! | [TooFast](Cause::TooFast) | words; X.7.28 |
-//! | [Idle](Cause::Idle) | 421 with words, or 4.4.2 |
+//! | [TooFast](Cause::TooFast) | words on rates, and on limits together with a time; X.7.28 |
+//! | [Idle](Cause::Idle) | 421 with words, or 4.4.2, unless AUTH is what was answered |
 //! | [GoingDown](Cause::GoingDown) | words; 421 with 4.3.2 |
 //! | [Busy](Cause::Busy) | words; 4yz in the greeting; any 421 that says no more |
 //! | [PutOff](Cause::PutOff) | 4yz with words on volume, complaints or reputation; 4.7.500 to 4.7.699 |
@@ -150,7 +150,7 @@
 //! | [RcptFirst](Cause::RcptFirst) | 503 or 554, and no RCPT was granted |
 //! | [NestedMail](Cause::NestedMail) | 503 to MAIL, and one was granted |
 //! | [NoBrackets](Cause::NoBrackets) | the path was sent without an angle bracket right behind the colon |
-//! | [AddressSyntax](Cause::AddressSyntax) | X.1.3 or X.1.7 with 501 or 553 |
+//! | [AddressSyntax](Cause::AddressSyntax) | X.1.3 or X.1.7 with 501 or 553; 501 with words |
 //! | [NoDomain](Cause::NoDomain) | words on an address without a domain |
 //! | [ParamNotOffered](Cause::ParamNotOffered) | a parameter was given whose extension EHLO did not offer |
 //! | [CommandNotOffered](Cause::CommandNotOffered) | the same of STARTTLS and BDAT |
@@ -186,16 +186,17 @@
 //!
 //! | cause | evidence |
 //! |---|---|
-//! | [Greylisted](Cause::Greylisted) | words; 450 or 451 to RCPT with X.7.1, X.3.2, or, as a guess, with less, unless a login was granted |
+//! | [Greylisted](Cause::Greylisted) | words; 450 or 451 to RCPT with X.7.1, X.3.2, or, as a guess, with less, or at the end of the message, unless a login was granted |
 //! | [RelayDenied](Cause::RelayDenied) | words on relaying, where AUTH is offered and was not granted |
 //! | [RelayDenied25](Cause::RelayDenied25) | words on relaying, elsewhere |
 //! | [PolicyRefused](Cause::PolicyRefused) | X.7.0 or X.7.1 and no words that say more |
 //! | [MessagePolicy](Cause::MessagePolicy) | the same of a message: the word, or X.7.9 |
-//! | [NoSuchMailbox](Cause::NoSuchMailbox) | words; X.1.1; 550 5.4.1 with "access denied" |
+//! | [NoSuchMailbox](Cause::NoSuchMailbox) | words; X.1.1; X.1.0 to RCPT; 550 5.4.1 with "access denied" |
 //! | [RecipientCheck](Cause::RecipientCheck) | words with 450 or 451 |
 //! | [NoSuchDomain](Cause::NoSuchDomain) | words; X.1.2, X.1.10; 521, 556 to RCPT |
 //! | [MailboxFull](Cause::MailboxFull) | words; X.2.2 |
 //! | [MailboxOff](Cause::MailboxOff) | X.2.1 with 550, 552 or 554 |
+//! | [RecipientRestricted](Cause::RecipientRestricted) | words on who may send to the recipient; X.7.2, X.7.124, X.7.129, X.7.133 to X.7.136 |
 //! | [MailboxMoved](Cause::MailboxMoved) | 551, or X.1.6 |
 //! | [SenderDomain](Cause::SenderDomain) | words; X.1.8, X.7.27 |
 //! | [SenderCheck](Cause::SenderCheck) | words on verifying the sender, by calling back for one |

@@ -6,7 +6,7 @@ use crate::diagnosis::{Cause, Certainty};
 use crate::protocol::{EnhancedCode, Meaning, Request};
 
 use Certainty::{Certain, Likely, Possible};
-use Request::{Auth, Bdat, Data, Ehlo, EndOfData, Greeting, Helo, Lhlo, Mail, Rcpt, StartTls};
+use Request::{Auth, AuthAnswer, Bdat, Data, Ehlo, EndOfData, Greeting, Helo, Lhlo, Mail, Rcpt, StartTls};
 
 pub(super) static RULES: &[Rule] = &[
     // The client spoke too early.
@@ -32,6 +32,10 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::AccountLocked, Certain)
         .to(LOGIN)
         .words("account locked|account is locked|account has been locked|locked out|temporarily locked"),
+    rule(Cause::AccountLocked, Likely).to(LOGIN).codes(&[432, 454, 525, 534, 535, 550, 554]).words(
+        "web browser|your browser|verify your account|unusual|suspicious|restricted|has been blocked|account blocked|\
+         account is blocked|for security reasons|been suspended",
+    ),
     rule(Cause::TooManyLogins, Certain).words(
         "too many login|too many auth|too many failed login|login limit exceeded|\
          too many unsuccessful",
@@ -50,14 +54,18 @@ pub(super) static RULES: &[Rule] = &[
         let is_slowed = |code: EnhancedCode| code.subject == 7 && (500..=699).contains(&code.detail);
         case.enhanced.is_some_and(is_slowed)
     }),
+    rule(Cause::TooFast, Certain).when(is_about_a_time),
     rule(Cause::TooFast, Certain).words(
         "rate limit|ratelimit|rate-limit|rate exceeded|receiving rate|receiving mail too quickly|\
          receiving mail at a rate|unusual rate|too many messages|too many mails|too much mail|\
          throttl|quota exceeded for sending|sending limit|sending quota|exceeded the rate|\
          connection rate",
     ),
+    rule(Cause::AccountStopped, Certain)
+        .to(&[Mail, Rcpt, Data, EndOfData, Bdat, Auth, AuthAnswer])
+        .words("credits|billing|unpaid|payment|your subscription|subscription has|trial account|free trial"),
     rule(Cause::AccountStopped, Certain).to(&[Mail, Rcpt, Data, EndOfData, Bdat]).words(
-        "bad outbound sender|outbound spam|tenant has exceeded|account is suspended|\
+        "unusual sending activity|suspicious sending|bad outbound sender|outbound spam|tenant has exceeded|account is suspended|\
          account suspended|account has been suspended|sending is suspended|\
          sending has been suspended|sending disabled|sending is disabled|for test purposes|\
          your plan",
@@ -74,11 +82,15 @@ pub(super) static RULES: &[Rule] = &[
             && !is_of_others.iter().any(|word| case.text.contains(word))
     }),
     rule(Cause::TooFast, Likely).codes(&[421, 450, 451, 452, 550]).details(&[(7, 28)]),
-    rule(Cause::Idle, Certain).codes(&[421]).words(
-        "timeout exceeded|idle timeout|idle too long|command timeout|timed out|timeout waiting|\
-         timeout - closing|inactivity",
-    ),
-    rule(Cause::Idle, Likely).codes(&[421]).details(&[(4, 2)]),
+    // Whoever has sent what AUTH asks for is not idle: something behind the server is late.
+    rule(Cause::Idle, Certain)
+        .codes(&[421])
+        .words(
+            "timeout exceeded|idle timeout|idle too long|command timeout|timed out|timeout waiting|\
+             timeout - closing|inactivity",
+        )
+        .when(|case| !is_login(case)),
+    rule(Cause::Idle, Likely).codes(&[421]).details(&[(4, 2)]).when(|case| !is_login(case)),
     rule(Cause::GoingDown, Certain).codes(&[421, 450, 451, 453]).words(
         "shutting down|server shutdown|going down|shutdown in progress|\
          not accepting network messages|not accepting messages|maintenance",
@@ -106,7 +118,7 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::BlockListed, Certain).to(POLICY).words(
         "spamhaus|spamcop|dnsbl|barracudacentral|blocklist|block list|blacklist|black list|\
          blocklisted|sorbs|uceprotect|is listed in|is listed at|is listed on|is listed by|\
-         currently listed|been listed|banned sending|blocked using|block-listed",
+         currently listed|been listed|banned sen|blocked using|block-listed|delist|removal from this list",
     ),
     rule(Cause::Reputation, Certain)
         .to(POLICY)
@@ -151,6 +163,35 @@ pub(super) static RULES: &[Rule] = &[
     }),
     rule(Cause::NoEhlo, Certain).to(&[Ehlo]).codes(&[500, 502]),
 ];
+
+/// Says whether a refusal is of a login.
+fn is_login(case: &Case<'_>) -> bool {
+    case.request.is_some_and(|request| LOGIN.contains(&request))
+}
+
+/// Says whether a refusal is about a number of something in a time: so many an hour.
+fn is_about_a_time(case: &Case<'_>) -> bool {
+    let times = [
+        "per hour",
+        "per day",
+        "per minute",
+        "per second",
+        "an hour",
+        "a day",
+        "hourly",
+        "daily",
+        "/hour",
+        "/day",
+        "24 hours",
+        "this hour",
+        "today",
+        "in the last hour",
+    ];
+    let numbers = ["exceed", "limit", "maximum", "too many", "quota", "allowance", "reached"];
+    let others = ["login", "connection", "mailbox"];
+    let has = |words: &[&str]| words.iter().any(|word| case.text.contains(word));
+    has(&times) && has(&numbers) && !has(&others)
+}
 
 /// Says whether a refusal is about the address that a login sends as.
 fn says_whose(case: &Case<'_>) -> bool {

@@ -34,7 +34,7 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::SenderNotOwned, Certain).to(&[Mail, Rcpt, Data, EndOfData]).words(
         "not owned by|sendasdenied|send as this sender|not allowed to send as|\
          sender address rejected: not owned|not authorized to send as|not permitted to send as|\
-         must match authenticated|does not match the authenticated|must match the authenticated",
+         disallowed as|must match authenticated|does not match the authenticated|must match the authenticated",
     ),
     rule(Cause::SenderNotOwned, Likely)
         .to(&[Mail])
@@ -47,6 +47,22 @@ pub(super) static RULES: &[Rule] = &[
         .to(&[Mail, Rcpt, Data])
         .words(WANTS_LOGIN)
         .when(|case| wants_login(case) && case.could_start_tls() && !case.offers("AUTH")),
+    // A group takes mail of senders whom its own server knows: no login here makes one of a stranger.
+    rule(Cause::RecipientRestricted, Certain).to(&[Rcpt, Data, EndOfData, Bdat]).words(
+        "restriction check|resolver.rst|when sending to this|restricted to sender|restricted recipient|\
+         only accepts messages from|only accepts mail from|allowed senders list|allowed-senders|\
+         permission to send to|permissions to send to|allowed to send to|authorized to send to|allowed to post|\
+         not permitted to post",
+    ),
+    rule(Cause::RecipientRestricted, Likely).to(&[Rcpt, EndOfData]).details(&[
+        (7, 2),
+        (7, 124),
+        (7, 129),
+        (7, 133),
+        (7, 134),
+        (7, 135),
+        (7, 136),
+    ]),
     rule(Cause::AuthNeeded, Certain).to(&[Mail, Rcpt, Data, EndOfData, Bdat]).words(WANTS_LOGIN).when(wants_login),
     rule(Cause::StartTlsNeeded, Likely)
         .to(ENVELOPE)
@@ -150,6 +166,10 @@ pub(super) static RULES: &[Rule] = &[
          address must contain a domain|missing domain|unqualified address",
     ),
     rule(Cause::AddressSyntax, Certain).to(ENVELOPE).codes(&[501, 553]).details(&[(1, 3), (1, 7)]),
+    rule(Cause::AddressSyntax, Likely)
+        .to(ENVELOPE)
+        .codes(&[501])
+        .words("address|mailbox|invalid mail from|invalid rcpt"),
 ];
 
 fn says_policy(case: &Case<'_>) -> bool {

@@ -48,6 +48,12 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::Spf, Certain).to(POLICY).details(&[(7, 23)]),
     rule(Cause::Dmarc, Certain).to(POLICY).details(&[(7, 26)]),
     rule(Cause::Dkim, Certain).to(MESSAGE).details(&[(7, 20), (7, 21), (7, 22)]),
+    // A header has a limit of its own.
+    rule(Cause::BadHeader, Certain)
+        .to(MESSAGE)
+        .codes(&[500, 550, 552, 554])
+        .words("header size|header section|header too l|headers too l|header is too l|headers are too l|header line")
+        .when(is_of_no_filter),
     // The size, and room.
     rule(Cause::MailboxFull, Certain)
         .to(&[Rcpt, Data, EndOfData, Bdat])
@@ -111,6 +117,11 @@ pub(super) static RULES: &[Rule] = &[
     ),
     rule(Cause::NoSuchMailbox, Certain).to(&[Rcpt, EndOfData]).codes(&[550, 551, 553]).details(&[(1, 1)]),
     rule(Cause::NoSuchMailbox, Likely).to(&[Rcpt]).codes(&[550]).details(&[(4, 1)]).words("access denied"),
+    rule(Cause::NoSuchMailbox, Likely)
+        .to(&[Rcpt])
+        .codes(&[550, 553, 554])
+        .details(&[(1, 0)])
+        .when(|case| !case.text.contains("sender")),
     rule(Cause::NoSuchDomain, Certain)
         .to(&[Rcpt])
         .words("recipient address rejected: domain not found|recipient domain not found"),
@@ -125,6 +136,11 @@ pub(super) static RULES: &[Rule] = &[
          missing a valid|missing header|missing date|rfc 5322|rfc5322|rfc 2822|header is missing|\
          header missing|duplicate header|multiple addresses in from",
     ),
+    rule(Cause::BadHeader, Certain).to(MESSAGE).codes(&[500, 550, 552, 554]).when(|case| {
+        let is_of_it = has_word(&case.text, "header") || has_word(&case.text, "headers");
+        let faults = ["missing", "invalid", "improper", "malformed", "syntax", "duplicate", "illegal", "8-bit", "8bit"];
+        is_of_it && is_of_no_filter(case) && faults.iter().any(|word| case.text.contains(word))
+    }),
     rule(Cause::Utf8NotTaken, Certain).details(&[(6, 7), (6, 8), (6, 9)]),
     rule(Cause::ContentRefused, Certain).to(MESSAGE).codes(&[550, 552, 554]).when(|case| {
         has_word(&case.text, "spam")
@@ -146,6 +162,13 @@ pub(super) static RULES: &[Rule] = &[
         .to(&[Rcpt])
         .codes(&[450, 451])
         .details(&[(7, 1)])
+        .when(|case| !case.exchange.granted.has(Auth)),
+    // Filters greylist, too, once they have seen the message.
+    rule(Cause::Greylisted, Possible)
+        .to(MESSAGE)
+        .codes(&[450, 451])
+        .details(&[(7, 0), (7, 1)])
+        .words("try again|try later|retry")
         .when(|case| !case.exchange.granted.has(Auth)),
     // postscreen says so to who has just passed its tests.
     rule(Cause::Greylisted, Likely).to(&[Rcpt]).codes(&[450]).details(&[(3, 2)]),
@@ -185,6 +208,11 @@ fn says_relay(case: &Case<'_>) -> bool {
     let is_of_recipients = case.text.contains("relay recipient");
     says.iter().any(|words| case.text.contains(words))
         || is_of_relaying && !is_of_recipients && refuses.iter().any(|word| has_word(&case.text, word))
+}
+
+/// Says whether a reply names nothing that filters look for.
+fn is_of_no_filter(case: &Case<'_>) -> bool {
+    !["spam", "virus", "malware", "phish"].iter().any(|word| case.text.contains(word))
 }
 
 /// Says whether a reply names nothing but a policy: its words, if it has any that help, have been looked at before.

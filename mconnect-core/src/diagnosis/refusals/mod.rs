@@ -21,7 +21,7 @@ mod mail;
 
 use super::evidence::{Exchange, Record, Requests};
 use super::{Cause, Certainty, Facts, Finding, Recognized, token};
-use crate::protocol::{EnhancedCode, Meaning, Request, explain};
+use crate::protocol::{EnhancedCode, Meaning, Reply, ReplyLine, Request, explain};
 
 use Request::{Auth, AuthAnswer, Bdat, Data, Ehlo, EndOfData, Greeting, Helo, Lhlo, Mail, Rcpt};
 
@@ -93,7 +93,7 @@ impl<'a> Case<'a> {
     fn new(exchange: &'a Exchange, record: &'a Record, facts: &'a Facts) -> Self {
         let text = String::from_utf8_lossy(&exchange.reply.text()).to_lowercase();
         let text = text.lines().map(without_code).collect::<Vec<_>>().join(" ");
-        let (request, enhanced) = (exchange.answer.request, exchange.reply.enhanced_code());
+        let (request, enhanced) = (exchange.answer.request, enhanced_code(&exchange.reply));
         Self { exchange, request, enhanced, text, port: record.port(facts), record, facts }
     }
 
@@ -229,7 +229,7 @@ fn by_code(exchange: &Exchange, facts: &Facts) -> Option<Finding> {
         return None;
     }
     let is_login = exchange.answer.request.is_some_and(|request| LOGIN.contains(&request));
-    let enhanced = exchange.reply.enhanced_code().filter(|code| match (code.subject, code.detail) {
+    let enhanced = enhanced_code(&exchange.reply).filter(|code| match (code.subject, code.detail) {
         // Some servers have them for policies of all kinds.
         (POLICY_CODES, detail) if LOGIN_CODES.contains(&detail) => is_login,
         (subject, detail) => detail != 0 || subject == POLICY_CODES,
@@ -240,11 +240,20 @@ fn by_code(exchange: &Exchange, facts: &Facts) -> Option<Finding> {
     Some(recognized.with("code", code).with("meaning", meaning).told(facts))
 }
 
+/// Returns the enhanced status code of a reply; some servers write it behind a `#`.
+fn enhanced_code(reply: &Reply) -> Option<EnhancedCode> {
+    let marked = |line: ReplyLine<'_>| {
+        let code = EnhancedCode::parse(line.text().strip_prefix(b"#")?)?;
+        (line.code()?.number() / 100 == u16::from(code.class)).then_some(code)
+    };
+    reply.enhanced_code().or_else(|| reply.lines().filter_map(marked).last())
+}
+
 /// Leaves out the enhanced status code that begins a line: a sentence may go on over it.
 fn without_code(line: &str) -> &str {
     match line.split_once(' ') {
         Some((code, rest))
-            if code.matches('.').count() == 2 && code.bytes().all(|b| b == b'.' || b.is_ascii_digit()) =>
+            if code.matches('.').count() == 2 && code.bytes().all(|b| matches!(b, b'#' | b'.' | b'0'..=b'9')) =>
         {
             rest.trim_start()
         }
