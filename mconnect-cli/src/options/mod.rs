@@ -22,6 +22,7 @@ use mconnect_core::{Family, Host, TraceForm};
 use rustyline::EditMode;
 
 pub use help::help;
+pub use nearest::nearest;
 pub use parse::parse;
 #[cfg_attr(not(feature = "tls"), allow(unused_imports, reason = "the options are read all the same"))]
 pub use security::{Auth, Security, Start};
