@@ -285,6 +285,7 @@ mod tests {
             (&["--auth", ""], "--auth is empty"),
             (&["--helo="], "--helo is empty"),
             (&["--tls-name", ""], "--tls-name is empty"),
+            (&["--timestamps=x"], "\"x\" is not a form of --timestamps: clock"),
             (&["--trace=x"], "\"x\" is not a form of --trace: hex"),
             (&["--scale", "0"], "\"0\" is not a number above 0"),
             (
