@@ -67,7 +67,7 @@ fn what_passed_is_said_and_the_line_that_did_not_is_marked() {
     let port = server.port().to_string();
     let mut pty = Pty::start(MCONNECT, &["--play", &bad, "-p", &port, "127.0.0.1"]);
     assert_eq!(pty.wait(), 1);
-    let screen = pty.screen();
+    let screen = String::from_utf8(pty.finish()).unwrap();
     assert!(screen.contains("S: 250 2.0.0 nothing done\r\n^^ line 3: expected `S: 550`"), "{screen}");
 }
 
