@@ -59,7 +59,7 @@ pub enum Scheme {
 pub enum InvalidEndpoint {
     /// Something stands before an `@`: a user, perhaps with a password, or the local part of an address.
     #[error(
-        "an @ is no part of a host, and a user or a password before it is not taken: others can read arguments and URLs"
+        "an @ is no part of a host, and a user or a password before it is not taken, since others can read it there"
     )]
     User,
     /// It is a URL of another scheme.

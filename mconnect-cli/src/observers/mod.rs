@@ -56,7 +56,7 @@ impl<'a> Observers<'a> {
     /// A failure that says what file cannot be written.
     fn begin(options: &'a Options, is_typed: bool) -> Result<Self, Failure> {
         if let Some(day) = options.output.stamps.and_then(timestamps::begin).filter(|_| !options.is_quiet) {
-            say(&format!("mconnect: the time of day is of {day}"));
+            say(&format!("mconnect: times are of {day}"));
         }
         let record = options.record.as_ref().map(|_| SessionLog::default());
         if let (Some(record), Some(file)) = (&record, &options.record) {

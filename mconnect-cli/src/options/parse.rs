@@ -75,7 +75,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
 /// Reads a server as people write it; a password in it is not repeated.
 fn read(server: &str) -> Result<Endpoint, String> {
     server.parse().map_err(|why| match why {
-        InvalidEndpoint::User => format!("{why}; --auth USER asks for a password"),
+        InvalidEndpoint::User => format!("{why}; --auth USER asks for the password"),
         InvalidEndpoint::Host(InvalidHost::Port) => {
             format!("{server:?} is not a host: a port goes with -p, or after the host")
         }
@@ -245,7 +245,7 @@ mod tests {
             (&["mx:0"], "\"mx:0\" is not a host: \"0\" is not a port: a number from 1 to 65535, or a service name"),
             (
                 &["smtp://joe:sesame@mx"],
-                "an @ is no part of a host, and a user or a password before it is not taken: others can read arguments and URLs; --auth USER asks for a password",
+                "an @ is no part of a host, and a user or a password before it is not taken, since others can read it there; --auth USER asks for the password",
             ),
             (
                 &["lmtp://mx"],

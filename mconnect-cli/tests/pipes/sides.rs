@@ -73,6 +73,19 @@ fn half_a_line_at_the_end_is_shown() {
     }
 }
 
+#[test]
+fn the_demo_walks_a_person_through_a_message_and_no_script() {
+    let walk = "  RCPT TO:<you@example.org>      [250; or 550: no such mailbox]\r\n";
+    let mut pty = Pty::start_with(MCONNECT, &["--demo"], &[("TERM", "dumb")]);
+    pty.expect(walk);
+    pty.expect("220 ");
+    pty.send("QUIT\n");
+    assert_eq!(pty.wait(), 0);
+    let mut pty = Pty::start_with(MCONNECT, &["--demo", "-c", "QUIT"], &[("TERM", "dumb")]);
+    assert_eq!(pty.wait(), 0);
+    assert!(!String::from_utf8(pty.finish()).unwrap().contains(walk));
+}
+
 #[cfg(feature = "tls")]
 #[test]
 fn a_password_in_a_script_is_not_shown() {
