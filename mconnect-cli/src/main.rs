@@ -13,6 +13,7 @@ mod line;
 mod lock;
 mod observers;
 mod options;
+mod paint;
 mod play;
 mod progress;
 mod prompt;

@@ -10,7 +10,7 @@ use crate::connection::{self, Setting};
 use crate::failure::{Failure, Status};
 use crate::help;
 use crate::line;
-use crate::observers::{self, Observers};
+use crate::observers::{self, Observers, sides};
 use crate::options::{self, Mode, Options, Request, Target};
 use crate::play;
 use crate::prompt::{self, Waker};
@@ -33,7 +33,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
 fn answer(args: impl IntoIterator<Item = OsString>, verdict: &Arc<Verdict>) -> Result<(), Failure> {
     let usage = |message: String| Failure::new(Status::Usage, message).hint("; mconnect --help lists the options");
     let text = match options::parse(args).map_err(usage)? {
-        Request::Session(options) => return converse(&options, verdict),
+        Request::Session(mut options) => {
+            options.output.has_sides = sides::are_wanted(&options) && !takes_typed_lines(&options);
+            return converse(&options, verdict);
+        }
         Request::Send(options) => return send::run(&options, verdict),
         Request::Play(options) => return play::run(&options, verdict),
         Request::Serve(file, options) => return serve::run(&file, &options, verdict),
@@ -96,6 +99,9 @@ fn open_and_hand_over(
     let (secure, connect, _server) = connection::prepare(options)?;
     if options.target == Target::Demo && !options.is_quiet {
         say("a loopback server of mconnect's own: HELP lists its commands, mail goes nowhere");
+        if takes_typed_lines(options) {
+            say(help::walk().trim_end());
+        }
     }
     let open = || {
         let session = match watch.over(connect.clone(), verdict).open() {
@@ -124,6 +130,9 @@ fn open_and_hand_over(
         (None, Mode::Line) if takes_typed_lines(options) => line::run(session, &setting, Pace::Typed),
         (None, Mode::Line) => line::run(session, &setting, Pace::InStep),
     }
-    watch.explain(verdict);
+    match options.output.has_sides {
+        true => watch.explain_end(verdict),
+        false => watch.explain(verdict),
+    }
     Ok(())
 }

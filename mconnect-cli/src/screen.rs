@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
 use crate::options::Output;
+use crate::paint;
 use crate::stderr;
 use crate::timestamps::Stamper;
 use crate::waiting;
@@ -20,6 +21,8 @@ use crate::waiting;
 pub struct Screen {
     /// Something else takes standard output.
     is_hidden: bool,
+    /// It is shown from both sides.
+    has_sides: bool,
     stamper: Stamper,
     /// On a terminal, control characters are made visible.
     escaper: Option<Escaper>,
@@ -36,7 +39,14 @@ impl Screen {
 
     /// Makes the one that the options ask for: JSON takes its place.
     pub fn of(output: Output) -> Self {
-        Self { is_hidden: output.is_json, ..Self::new() }
+        Self { is_hidden: output.is_json || output.has_sides, has_sides: output.has_sides, ..Self::new() }
+    }
+
+    /// Shows what came of a line that did not end, where whole lines are shown by who observes them.
+    pub fn show_rest(&mut self, bytes: &[u8]) {
+        if self.has_sides && !bytes.is_empty() {
+            let _ = put(paint::side('S', bytes, false).as_bytes());
+        }
     }
 
     /// Shows bytes at once. After a failure nothing more is shown, and nothing more fails.

@@ -13,6 +13,7 @@ use crate::verdict::Verdict;
 pub struct Secure {
     is_left_plain: bool,
     is_quiet: bool,
+    has_sides: bool,
 }
 
 impl Secure {
@@ -23,7 +24,11 @@ impl Secure {
         match security.start {
             Start::First | Start::Upgrade => Err(Failure::new(Status::Usage, WITHOUT)),
             Start::ByHand if security.auth.is_some() => Err(Failure::new(Status::Usage, WITHOUT)),
-            Start::ByHand => Ok(Self { is_left_plain: security.is_left_plain, is_quiet: options.is_quiet }),
+            Start::ByHand => Ok(Self {
+                is_left_plain: security.is_left_plain,
+                is_quiet: options.is_quiet,
+                has_sides: options.output.has_sides,
+            }),
         }
     }
 
@@ -78,6 +83,13 @@ impl Secure {
     pub fn note(&self, message: &str) {
         if !self.is_quiet {
             say(message);
+        }
+    }
+
+    /// Says what is sent in the client's stead, unless all that is sent is shown.
+    pub fn note_command(&self, line: &str) {
+        if !self.has_sides {
+            self.note(&format!("> {line}"));
         }
     }
 

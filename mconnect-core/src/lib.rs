@@ -136,6 +136,8 @@ mod closer;
 mod connect;
 pub mod diagnosis;
 pub mod dialogue;
+#[cfg(feature = "idna")]
+mod endpoint;
 mod error;
 #[cfg(feature = "idna")]
 mod host;
@@ -164,6 +166,8 @@ mod trace;
 pub use calendar::message_date;
 pub use closer::Closer;
 pub use connect::{Connect, Family, port};
+#[cfg(feature = "idna")]
+pub use endpoint::{Endpoint, InvalidEndpoint, Scheme};
 pub use error::{Action, Attempt, Awaited, Context, DeadlinePassed, Error, Peer, TlsFailure, chain};
 #[cfg(feature = "idna")]
 pub use host::{Host, InvalidHost};

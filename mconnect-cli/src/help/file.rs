@@ -26,6 +26,11 @@ impl HelpFile {
         self.lines.is_empty()
     }
 
+    /// Returns the topics, each as often as it has lines.
+    pub fn topics(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(|(topic, _)| topic.as_str())
+    }
+
     /// Returns the text on a topic, or else on all topics that begin with it.
     pub fn topic(&self, topic: &str) -> Option<String> {
         let is_known = self.lines.iter().any(|(name, _)| name == topic);

@@ -95,7 +95,7 @@ impl Conversation<'_> {
             && !standing.is_closing
             && !standing.has_quit;
         if is_due && self.wait_for_replies(session).is_continue() && session.phase() == Phase::Command {
-            self.setting.secure.note("> QUIT");
+            self.setting.secure.note_command("QUIT");
             let _ = self.quit(session);
         }
     }

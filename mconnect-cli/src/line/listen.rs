@@ -9,6 +9,8 @@ use mconnect_core::{Error, Session};
 use nix::poll::PollTimeout;
 
 use super::{Conversation, Onward, Stop};
+use crate::connection::Setting;
+use crate::explain;
 use crate::judge::{self, End};
 use crate::progress;
 use crate::stderr;
@@ -175,6 +177,7 @@ impl Conversation<'_> {
         self.take_unfinished(session);
         self.show(session);
         self.screen.end_line();
+        self.screen.show_rest(session.buffered());
     }
 
     /// Takes what came of a line that has not ended, as far as it is not shown yet: it is shown as it comes.
@@ -219,7 +222,11 @@ impl Conversation<'_> {
         let Some(answer) = session.standing().last_answer else { return };
         self.heard.overdue.restart();
         let is_complete = self.is_complete(session);
-        judge::reply(answer, is_complete, !self.is_typed(), self.setting.verdict);
+        let Setting { options, verdict, .. } = self.setting;
+        judge::reply(answer, is_complete, !self.is_typed(), verdict);
+        if options.output.has_sides {
+            explain::tell(explain::refusal(&self.heard.last_line, options, verdict).as_ref(), options);
+        }
         if answer.is_goodbye(is_complete) {
             return;
         }

@@ -3,8 +3,10 @@
 mod attempts;
 mod json;
 pub mod record;
+pub mod sides;
 mod timing;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use mconnect_core::diagnosis::Finding;
@@ -20,6 +22,7 @@ use crate::verdict::Verdict;
 use attempts::Attempts;
 use json::Json;
 use record::SessionLog;
+use sides::Sides;
 
 /// Everything that is told of a session beside what the server says.
 pub struct Observers<'a> {
@@ -31,6 +34,7 @@ pub struct Observers<'a> {
     is_typed: bool,
     pub json: Option<Json>,
     timings: Option<Timings>,
+    sides: Option<Arc<Sides>>,
 }
 
 /// Does something that is watched as the options ask for; what is written at the end is written after a failure, too.
@@ -51,8 +55,8 @@ impl<'a> Observers<'a> {
     /// # Errors
     /// A failure that says what file cannot be written.
     fn begin(options: &'a Options, is_typed: bool) -> Result<Self, Failure> {
-        if options.output.has_stamps {
-            timestamps::begin();
+        if let Some(day) = options.output.stamps.and_then(timestamps::begin).filter(|_| !options.is_quiet) {
+            say(&format!("mconnect: times are of {day}"));
         }
         let record = options.record.as_ref().map(|_| SessionLog::default());
         if let (Some(record), Some(file)) = (&record, &options.record) {
@@ -64,7 +68,10 @@ impl<'a> Observers<'a> {
             Some(json) => Some(json.journal.timings()),
             None => Some(Timings::new()),
         };
-        Ok(Self { options, start: Instant::now(), record, session_log: SessionLog::default(), is_typed, json, timings })
+        // What passes is shown once.
+        let sides = (options.output.has_sides && options.trace.is_none()).then(|| Arc::new(Sides::new(options)));
+        let (start, session_log) = (Instant::now(), SessionLog::default());
+        Ok(Self { options, start, record, session_log, is_typed, json, timings, sides })
     }
 
     /// Has the next session watched, if it is opened so.
@@ -75,6 +82,9 @@ impl<'a> Observers<'a> {
         }
         if let Some(form) = self.options.trace {
             connect = connect.observer(Trace::new(form, say));
+        }
+        if let Some(sides) = &self.sides {
+            connect = connect.observer(Arc::clone(sides));
         }
         if let Some(record) = &self.record {
             connect = connect.observer(record.0.next_session());
@@ -136,6 +146,9 @@ impl<'a> Observers<'a> {
     fn end(self, verdict: &Verdict) {
         if let Some(record) = &self.record {
             verdict.check(record.stop());
+        }
+        if let Some(error) = self.sides.and_then(|sides| sides.failure()) {
+            verdict.output_failed(&error);
         }
         if let Some(timings) = self.timings {
             timing::tell(&timings, self.start.elapsed(), self.options.prompt.color);

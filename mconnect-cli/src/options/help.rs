@@ -42,7 +42,10 @@ mod tests {
             .lines()
             .filter_map(|line| line.strip_prefix(".It Fl "))
             .map(|line| {
-                let line = line.replace("Op : Ns Ar mechanism", "[:mechanism]").replace("Op = Ns Cm hex", "[=hex]");
+                let line = line
+                    .replace("Op : Ns Ar mechanism", "[:mechanism]")
+                    .replace("Op = Ns Cm hex", "[=hex]")
+                    .replace("Op = Ns Cm clock", "[=clock]");
                 let line = line.replace("Op = Ns Ar octets", "[=OCTETS]");
                 let words = line.replace(" Ns ", "").replace("Ar ", "");
                 let forms: Vec<(&str, String)> = words

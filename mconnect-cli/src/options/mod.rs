@@ -22,6 +22,7 @@ use mconnect_core::{Family, Host, TraceForm};
 use rustyline::EditMode;
 
 pub use help::help;
+pub use nearest::nearest;
 pub use parse::parse;
 #[cfg_attr(not(feature = "tls"), allow(unused_imports, reason = "the options are read all the same"))]
 pub use security::{Auth, Security, Start};
@@ -88,10 +89,20 @@ impl Options {
 pub struct Output {
     /// What happens is told as JSON, and nothing else on standard output.
     pub is_json: bool,
+    /// Both sides are shown, by an observer, instead of what the server says alone.
+    pub has_sides: bool,
     /// Each line has the time.
-    pub has_stamps: bool,
+    pub stamps: Option<Stamps>,
     /// Where the time went is told at the end.
     pub has_timing: bool,
+}
+
+/// The time before a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stamps {
+    SinceStart,
+    /// That of the wall clock.
+    Clock,
 }
 
 /// How dialogues are played; the values and the scale are those of served ones, too.

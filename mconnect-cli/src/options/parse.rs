@@ -3,13 +3,13 @@
 use std::ffi::OsString;
 
 use lexopt::prelude::*;
-use mconnect_core::{Host, InvalidHost};
+use mconnect_core::{Endpoint, InvalidEndpoint, InvalidHost, Scheme};
 
 use super::nearest::nearest;
 use super::option::{Act, Opt};
 use super::table::all;
 use super::value::{shown, string};
-use super::{Options, Request, Target};
+use super::{Options, Request, Start, Target};
 
 /// Reads the arguments.
 ///
@@ -17,18 +17,14 @@ use super::{Options, Request, Target};
 /// A sentence that says what is wrong with them.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String> {
     let mut parser = lexopt::Parser::from_args(args);
-    let (mut options, mut host, mut given) = (Options::default(), None, Vec::new());
+    let (mut options, mut operands, mut given) = (Options::default(), Vec::new(), Vec::new());
     while let Some(arg) = parser.next().map_err(shown)? {
         let flag = match arg {
             Short(letter) => format!("-{letter}"),
             Long(name) => format!("--{name}"),
-            Value(value) if host.is_none() => {
-                host = Some(string(value)?);
-                continue;
-            }
             Value(value) => {
-                let hint = if value.to_string_lossy().parse::<u16>().is_ok() { ": a port goes with -p" } else { "" };
-                return Err(format!("one host is enough: {:?} is one too many{hint}", value.to_string_lossy()));
+                operands.push(string(value)?);
+                continue;
             }
         };
         let option = find(&flag).ok_or_else(|| unknown(flag))?;
@@ -43,23 +39,29 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         }
     }
     if options.is_help {
-        return Ok(Request::HelpSmtp { topic: host, file: options.prompt.help_file });
+        let topic = (!operands.is_empty()).then(|| operands.join(" "));
+        return Ok(Request::HelpSmtp { topic, file: options.prompt.help_file });
     }
     check(&given)?;
     if let Some(file) = options.serve.file.take() {
-        return match host {
-            None => Ok(Request::Serve(file, Box::new(options))),
-            Some(_) => Err("--serve takes no host and nothing to play or record".to_owned()),
+        return match operands.as_slice() {
+            [] => Ok(Request::Serve(file, Box::new(options))),
+            _ => Err("--serve takes no host and nothing to play or record".to_owned()),
         };
     }
     if options.port == Some(0) {
         // There is no such port to connect to, which is told in the words of all others.
         options.port = Some(mconnect_core::port("0").map_err(|error| error.to_string())?);
     }
-    match (host, &options.target) {
-        (Some(_), Target::Demo) => return Err("--demo takes no host: it brings its own".to_owned()),
-        (Some(host), Target::Host(_)) => options.target = Target::Host(read(&host)?),
-        (None, _) => {}
+    match (operands.as_slice(), &options.target) {
+        ([], _) => {}
+        (_, Target::Demo) => return Err("--demo takes no host: it brings its own".to_owned()),
+        ([server, rest @ ..], Target::Host(_)) => {
+            let endpoint = read(server)?;
+            take_ports(&mut options, &endpoint, rest)?;
+            take_scheme(&mut options, &endpoint)?;
+            options.target = Target::Host(endpoint.host);
+        }
     }
     options.security.settle(options.port());
     let options = Box::new(options);
@@ -70,12 +72,65 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     Ok(if options.play.files.is_empty() { Request::Session(options) } else { Request::Play(options) })
 }
 
-/// Reads a host; a port in the wrong place is told where it goes.
-fn read(host: &str) -> Result<Host, String> {
-    Host::parse(host).map_err(|why| match why {
-        InvalidHost::Port => format!("{host:?} is not a host: a port goes with -p"),
-        why => format!("{host:?} is not a host: {why}"),
+/// Reads a server as people write it; a password in it is not repeated.
+fn read(server: &str) -> Result<Endpoint, String> {
+    server.parse().map_err(|why| match why {
+        InvalidEndpoint::User => format!("{why}; --auth USER asks for the password"),
+        InvalidEndpoint::Host(InvalidHost::Port) => {
+            format!("{server:?} is not a host: a port goes with -p, or after the host")
+        }
+        why => format!("{server:?} is not a host: {why}"),
     })
+}
+
+/// Takes the port from wherever it is named: behind the host, as a word of its own after that, or by the scheme. `-p` comes
+/// before the scheme, and has to agree with the others.
+fn take_ports(options: &mut Options, endpoint: &Endpoint, rest: &[String]) -> Result<(), String> {
+    let second = match rest {
+        [] => None,
+        [word] => Some(second(word)?),
+        [_, third, ..] => return Err(too_many(third)),
+    };
+    let named = [endpoint.port, second, options.port];
+    let mut ports = named.into_iter().flatten();
+    let first = ports.next();
+    if let (Some(one), Some(other)) = (first, ports.find(|port| Some(*port) != first)) {
+        return Err(format!("the port is named twice, as {one} and as {other}"));
+    }
+    options.port = first.or(endpoint.scheme.map(Scheme::port));
+    Ok(())
+}
+
+/// Reads the word after the host, which is a port.
+fn second(word: &str) -> Result<u16, String> {
+    let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
+    mconnect_core::port(word).map_err(|error| if is_number { error.to_string() } else { too_many(word) })
+}
+
+fn too_many(word: &str) -> String {
+    // It may be a URL, with a password.
+    let word = if word.contains('@') { "the next".to_owned() } else { format!("{word:?}") };
+    format!("one host is enough: {word} is one too many")
+}
+
+/// Has TLS start as the scheme says, with which the options on TLS have to agree.
+fn take_scheme(options: &mut Options, endpoint: &Endpoint) -> Result<(), String> {
+    let Some(scheme) = endpoint.scheme else { return Ok(()) };
+    let (prefix, security) = (scheme.prefix(), &mut options.security);
+    match (scheme, security.start) {
+        (Scheme::Smtps, Start::Upgrade) => {
+            return Err(format!("{prefix} is TLS from the first byte, and --starttls by a command"));
+        }
+        (Scheme::Smtps, _) if security.is_plain => {
+            return Err(format!("{prefix} is TLS from the first byte, and --no-tls is without"));
+        }
+        (Scheme::Smtps, _) => security.start = Start::First,
+        (_, Start::First) => {
+            return Err(format!("{prefix} begins without TLS, and --tls with it: smtps:// is what goes with --tls"));
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 fn find(flag: &str) -> Option<&'static Opt> {
@@ -108,6 +163,8 @@ fn check(given: &[&Opt]) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use mconnect_core::Host;
 
     use super::super::Mode;
     use super::*;
@@ -150,13 +207,56 @@ mod tests {
     }
 
     #[test]
+    fn a_port_may_follow_the_host_and_a_url_says_how_tls_starts() {
+        for (args, port, start) in [
+            (&["mx:2525"][..], 2525, Start::ByHand),
+            (&["mx", "2525"], 2525, Start::ByHand),
+            (&["mx", "smtp"], 25, Start::ByHand),
+            (&["mx", "smtps"], 465, Start::First),
+            (&["mx:25", "25", "-p", "smtp"], 25, Start::ByHand),
+            (&["smtp://mx"], 25, Start::ByHand),
+            (&["smtp://mx", "--starttls"], 25, Start::Upgrade),
+            (&["smtp://mx", "-p", "2525"], 2525, Start::ByHand),
+            (&["smtp://mx:465"], 465, Start::First),
+            (&["smtps://mx"], 465, Start::First),
+            (&["smtps://mx:2465/", "--tls"], 2465, Start::First),
+            (&["submission://mx"], 587, Start::ByHand),
+        ] {
+            let options = options(args);
+            let found = (&options.target, options.port(), options.security.start);
+            assert_eq!(found, (&host("mx"), port, start), "{args:?}");
+        }
+        assert_eq!((options(&["::1"]).target, options(&["[::1]:26"]).port()), (host("::1"), 26));
+        let topic = Request::HelpSmtp { topic: Some("RCPT TO".to_owned()), file: None };
+        assert_eq!(of(&["--help-smtp", "RCPT", "TO"]), Ok(topic));
+    }
+
+    #[test]
     fn what_is_wrong_is_said() {
         let cases: &[(&[&str], &str)] = &[
             (&["a", "b"], "one host is enough: \"b\" is one too many"),
-            (&["a", "25"], "one host is enough: \"25\" is one too many: a port goes with -p"),
-            (&["2525"], "\"2525\" is not a host: a port goes with -p"),
-            (&["mx:25"], "\"mx:25\" is not a host: a port goes with -p"),
-            (&["[::1]:25"], "\"[::1]:25\" is not a host: a port goes with -p"),
+            (&["a", "25", "26"], "one host is enough: \"26\" is one too many"),
+            (&["a", "joe:sesame@b"], "one host is enough: the next is one too many"),
+            (&["a", "70000"], "\"70000\" is not a port: a number from 1 to 65535, or a service name"),
+            (&["2525"], "\"2525\" is not a host: a port goes with -p, or after the host"),
+            (&["mx:25", "26"], "the port is named twice, as 25 and as 26"),
+            (&["-p", "submission", "[::1]:25"], "the port is named twice, as 25 and as 587"),
+            (&["mx", "25", "-p", "26"], "the port is named twice, as 25 and as 26"),
+            (&["mx:0"], "\"mx:0\" is not a host: \"0\" is not a port: a number from 1 to 65535, or a service name"),
+            (
+                &["smtp://joe:sesame@mx"],
+                "an @ is no part of a host, and a user or a password before it is not taken, since others can read it there; --auth USER asks for the password",
+            ),
+            (
+                &["lmtp://mx"],
+                "\"lmtp://mx\" is not a host: of URLs, those that begin with smtp://, smtps:// and submission:// are known",
+            ),
+            (
+                &["--tls", "submission://mx"],
+                "submission:// begins without TLS, and --tls with it: smtps:// is what goes with --tls",
+            ),
+            (&["--starttls", "smtps://mx"], "smtps:// is TLS from the first byte, and --starttls by a command"),
+            (&["smtps://mx", "--no-tls"], "smtps:// is TLS from the first byte, and --no-tls is without"),
             (&["-4", "-6"], "-4 and -6 exclude each other"),
             (&["-r", "--no-wait"], "-r and --no-wait exclude each other: raw mode never waits"),
             (&["--demo", "-p", "25"], "--demo brings its own address and port"),
@@ -185,6 +285,7 @@ mod tests {
             (&["--auth", ""], "--auth is empty"),
             (&["--helo="], "--helo is empty"),
             (&["--tls-name", ""], "--tls-name is empty"),
+            (&["--timestamps=x"], "\"x\" is not a form of --timestamps: clock"),
             (&["--trace=x"], "\"x\" is not a form of --trace: hex"),
             (&["--scale", "0"], "\"0\" is not a number above 0"),
             (

@@ -4,7 +4,7 @@ use mconnect_core::Family;
 use rustyline::EditMode;
 
 use super::option::{Act, Opt, file, flag, option, raw, text};
-use super::value::{address, count, factor, form, one_of, port, put, seconds, value};
+use super::value::{address, count, factor, form, one_of, port, put, seconds, stamps, value};
 use super::{Color, Mode, Request, Target, security, sending};
 
 /// Returns every option, as ordered in the help and in the manual page.
@@ -65,8 +65,12 @@ const OUTPUT: &[Opt] = &[
     ),
     flag("--json", "tell what happens as JSON, an object a line", |o| o.output.is_json = true)
         .apart(&[("--tap", "--json and --tap exclude each other: both are for standard output")]),
-    flag("--timestamps", "show the time since the start before each line", |o| o.output.has_stamps = true)
-        .apart(&[("--json --tap", "--timestamps goes with neither --json nor --tap: both have the time already")]),
+    option(
+        "--timestamps[=clock]",
+        "show the time before each line, since the start or of day",
+        Act::Optional(|o, value| put(&mut o.output.stamps, stamps(value))),
+    )
+    .apart(&[("--json --tap", "--timestamps goes with neither --json nor --tap: both have the time already")]),
     flag("--timing", "tell where the time went, at the end", |o| o.output.has_timing = true),
 ];
 

@@ -9,6 +9,8 @@ use std::time::Duration;
 use mconnect_core::TraceForm;
 use mconnect_core::protocol::Visible;
 
+use super::Stamps;
+
 /// Returns the words of an error, which may quote an argument, safe for a terminal.
 pub fn shown(error: lexopt::Error) -> String {
     Visible(error.to_string().as_bytes()).to_string()
@@ -39,6 +41,14 @@ pub fn form(value: Option<&str>) -> Result<TraceForm, String> {
         None => Ok(TraceForm::Escaped),
         Some("hex") => Ok(TraceForm::Hex),
         Some(other) => Err(format!("{other:?} is not a form of --trace: hex")),
+    }
+}
+
+pub fn stamps(value: Option<&str>) -> Result<Stamps, String> {
+    match value {
+        None => Ok(Stamps::SinceStart),
+        Some("clock") => Ok(Stamps::Clock),
+        Some(other) => Err(format!("{other:?} is not a form of --timestamps: clock")),
     }
 }
 

@@ -51,6 +51,9 @@ fn play_all(options: &Options, watch: &Observers<'_>, verdict: &Verdict) -> Resu
             (Report::Outcome(outcome), Some(json)) => json.journal.expectation(outcome),
             (Report::Sent(line), None) => show("C", line),
             (Report::Received(line), None) => show("S", line),
+            (Report::Outcome(outcome), None) if !is_met(outcome) => {
+                secure.note(&format!("^^ line {}: expected `{}`", outcome.step.line, outcome.expected()));
+            }
             (Report::TlsStarted(agreed), _) => secure.note(&Visible(agreed.as_bytes()).to_string()),
             _ => {}
         });
@@ -133,7 +136,8 @@ impl Runner<'_> {
         match &unmet {
             Some(unmet) if self.options.play.is_tap => self.verdict.fail_for(&unmet.failure),
             Some(unmet) => self.verdict.complain(unmet.failure.clone()),
-            None => {}
+            None if self.options.play.is_tap => {}
+            None => self.secure.note("passed"),
         }
         let why = unmet.as_ref().and_then(|unmet| self.watch.explain_step(unmet.reply.as_deref(), self.verdict));
         if let Some(json) = &self.watch.json {

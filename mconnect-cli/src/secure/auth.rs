@@ -115,7 +115,7 @@ impl Opening<'_> {
         };
         let credentials = Credentials::new(&auth.user, &secret);
         let exchange = secure.exchange(mechanism, auth.mechanism.is_some(), &credentials, &peer);
-        secure.note(&format!("> AUTH {mechanism} (answers not shown)"));
+        secure.note_command(&format!("AUTH {mechanism} (answers not shown)"));
         let screen = &mut self.screen;
         let ended = self.session.authenticate_with(exchange, |reply| {
             let _ = screen.show(reply.raw());

@@ -176,6 +176,13 @@ impl Secure {
             say(message);
         }
     }
+
+    /// Says what is sent in the client's stead, unless all that is sent is shown.
+    pub fn note_command(&self, line: &str) {
+        if !self.output.has_sides {
+            self.note(&format!("> {line}"));
+        }
+    }
 }
 
 /// Sets up a server that plays: with the certificate that the options name, or one that is made for it.

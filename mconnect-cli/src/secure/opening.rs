@@ -83,7 +83,7 @@ impl Opening<'_> {
 
     /// Sends a command, and shows it and its reply.
     fn command(&mut self, line: &str) -> Result<Reply, Failure> {
-        self.secure.note(&format!("> {}", visible(line)));
+        self.secure.note_command(&visible(line).to_string());
         let reply = self.session.command(line);
         self.shown(reply)
     }
@@ -92,7 +92,10 @@ impl Opening<'_> {
     fn shown(&mut self, reply: Result<Reply, Error>) -> Result<Reply, Failure> {
         match &reply {
             Ok(reply) => drop(self.screen.show(reply.raw())),
-            Err(Error::Timeout { partial, .. } | Error::Closed { partial, .. }) => drop(self.screen.show(partial)),
+            Err(Error::Timeout { partial, .. } | Error::Closed { partial, .. }) => {
+                drop(self.screen.show(partial));
+                self.screen.show_rest(partial);
+            }
             Err(_) => {}
         }
         reply.map_err(|error| self.verdict.failure_of(&error))

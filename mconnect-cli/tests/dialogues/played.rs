@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::common::folder::{Folder, serve};
-use crate::common::{MCONNECT, PATIENCE, assert_status, complaints, err, feed, out, run, talk, tool};
+use crate::common::{MCONNECT, PATIENCE, Pty, assert_status, complaints, err, feed, out, run, talk, tool};
 use mconnect_core::server::Server;
 use mconnect_core::{Connect, Timeouts};
 
@@ -43,6 +43,32 @@ fn what_is_not_met_is_told_and_the_status_is_1() {
     let output = talk(server.port(), &["--quiet", "--keep-going", "--play", &file], "");
     assert_status(&output, 1);
     assert!(err(&output).contains(":5: expected `S: 252`, got `221 2.0.0 goodbye`"), "{}", err(&output));
+}
+
+#[test]
+fn what_passed_is_said_and_the_line_that_did_not_is_marked() {
+    let (folder, server) = (Folder::new(), Server::start().unwrap());
+    let (good, bad) = (folder.write("good.txt", GOOD), folder.write("bad.txt", BAD));
+    let output = talk(server.port(), &["--play", &good], "");
+    assert_status(&output, 0);
+    assert_eq!(err(&output).lines().last(), Some("passed"));
+    let output = talk(server.port(), &["--keep-going", "--play", &bad], "");
+    assert_status(&output, 1);
+    let told = err(&output);
+    let marks: Vec<&str> = told.lines().filter(|line| line.starts_with("^^")).collect();
+    assert_eq!(marks, ["^^ line 3: expected `S: 550`", "^^ line 5: expected `S: 252`"], "{told}");
+    assert!(!told.contains("passed"), "{told}");
+    let output = talk(server.port(), &["--play", &good, "--play", &bad], "");
+    assert_eq!(err(&output).lines().filter(|line| *line == "passed").count(), 1, "{}", err(&output));
+    let output = talk(server.port(), &["--tap", "--play", &good, "--play", &bad], "");
+    let told = out(&output) + &err(&output);
+    assert!(!told.contains("passed") && !told.contains("^^"), "{told}");
+    // On a terminal, the mark stands under the line.
+    let port = server.port().to_string();
+    let mut pty = Pty::start(MCONNECT, &["--play", &bad, "-p", &port, "127.0.0.1"]);
+    assert_eq!(pty.wait(), 1);
+    let screen = String::from_utf8(pty.finish()).unwrap();
+    assert!(screen.contains("S: 250 2.0.0 nothing done\r\n^^ line 3: expected `S: 550`"), "{screen}");
 }
 
 #[test]

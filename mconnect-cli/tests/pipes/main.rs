@@ -13,6 +13,7 @@ mod json;
 mod lines;
 mod names;
 mod raw;
+mod sides;
 mod text_as_it_comes;
 mod timing;
 mod unheard;

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::mpsc::channel;
 
-use crate::common::{MCONNECT, Peer, Pty, assert_status, complaints, err, out, read_once, run, talk};
+use crate::common::{MCONNECT, Peer, Pty, assert_status, complaints, err, out, read_once, run, talk, tool};
 use mconnect_core::server::Server;
 
 /// Takes the stamp from a line, and gives the seconds and the rest.
@@ -32,6 +32,28 @@ fn every_line_has_the_time() {
     assert!(lines.is_sorted_by(|a, b| a.0 <= b.0) && lines[0].0 >= 0.05, "{lines:?}");
     let told: Vec<String> = err(&output).lines().map(|line| stamped(line).1.to_owned()).collect();
     assert_eq!(told.last().unwrap(), "connection open");
+}
+
+#[test]
+fn a_clock_shows_the_time_of_day_and_its_zone_once() {
+    let server = slow("NOOP");
+    let port = server.port().to_string();
+    let mut tool = tool(&["--timestamps=clock", "-c", "NOOP", "-c", "QUIT", "-p", &port, "127.0.0.1"]);
+    let output = tool.env("TZ", "XYZ-05:45").output().unwrap();
+    assert_status(&output, 0);
+    let told = err(&output);
+    assert_eq!(told.matches("+0545 XYZ").count(), 1, "{told}");
+    let utc = mconnect_core::message_date(std::time::SystemTime::now() + std::time::Duration::from_secs(20_700));
+    let hour = &utc["Sat, 28 Nov 2026 ".len()..][..2];
+    let is_stamp = |line: &str| {
+        let digits = line.chars().take(16).map(|c| if c.is_ascii_digit() { '9' } else { c }).collect::<String>();
+        digits == "99:99:99.999999 "
+    };
+    assert!(out(&output).lines().chain(told.lines()).all(is_stamp), "{told}");
+    let seen = out(&output);
+    assert!(seen.starts_with(hour) || utc[20..].starts_with("00:"), "{hour} {seen}");
+    let quiet = run(&["--quiet", "--timestamps=clock", "--demo", "-c", "QUIT"], "");
+    assert_eq!(err(&quiet), "");
 }
 
 #[test]

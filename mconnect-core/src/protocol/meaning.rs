@@ -43,6 +43,26 @@ pub fn explain(code: &str) -> Option<&'static str> {
     }
 }
 
+/// Returns the codes that begin so, in order, each with its meaning as [`explain`] has it: `55` for `550` to `556`, `5.7` for
+/// all of `5.7.0` to `5.7.30`. Empty if none does.
+///
+/// ```
+/// use mconnect_core::protocol::explain_all;
+///
+/// let codes: Vec<String> = explain_all("5.3").into_iter().map(|(code, _)| code).collect();
+/// assert_eq!(codes, ["5.3.0", "5.3.1", "5.3.2", "5.3.3", "5.3.4", "5.3.5", "5.3.6"]);
+/// ```
+pub fn explain_all(beginning: &str) -> Vec<(String, &'static str)> {
+    let (class, table, beginning) = match beginning.split_once('.') {
+        None => ("", REPLY_CODES, beginning),
+        Some((class @ ("2" | "4" | "5"), detail)) => (class, ENHANCED_CODES, detail),
+        Some(_) => return Vec::new(),
+    };
+    let dot = if class.is_empty() { "" } else { "." };
+    let known = table.iter().filter(|(code, _)| code.starts_with(beginning));
+    known.map(|(code, meaning)| (format!("{class}{dot}{code}"), *meaning)).collect()
+}
+
 /// Looks a code up.
 fn find(table: &[(&str, &'static str)], code: &str) -> Option<&'static str> {
     table.iter().find(|(known, _)| *known == code).map(|(_, meaning)| *meaning)
@@ -182,6 +202,17 @@ mod tests {
         assert!(explain("554").is_some_and(|meaning| meaning.contains("greeting")));
         for odd in ["", "1.2.3", "5.", "5.99.99", "abc", "5.1.1.1"] {
             assert_eq!(explain(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_beginning_has_the_codes_that_are_explained() {
+        for (beginning, count) in
+            [("", REPLY_CODES.len()), ("25", 3), ("4.7", 31), ("5.", ENHANCED_CODES.len()), ("9", 0), ("3.1", 0)]
+        {
+            let found = explain_all(beginning);
+            assert_eq!(found.len(), count, "{beginning}");
+            assert!(found.iter().all(|(code, meaning)| code.starts_with(beginning) && explain(code) == Some(meaning)));
         }
     }
 

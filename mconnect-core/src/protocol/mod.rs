@@ -16,7 +16,7 @@
 //! |---|---|
 //! | lines of what was received | [`LineBuffer`], [`ReplyLine`] |
 //! | whole replies, held to limits | [`ReplyBuilder`], [`Reply`], [`Flaws`], [`Limits`] |
-//! | codes | [`Code`], [`Severity`], [`EnhancedCode`], [`explain`] |
+//! | codes | [`Code`], [`Severity`], [`EnhancedCode`], [`explain`], [`explain_all`] |
 //! | what the server can do | [`Extensions`], [`Extension`] |
 //! | where a session stands | [`Tracker`], [`Standing`], [`Phase`] |
 //! | what a reply grants | [`Meaning`], [`Answer`], [`Request`] |
@@ -101,7 +101,7 @@ pub use grants::{Answer, Meaning};
 pub use limits::{LimitExceeded, Limits};
 pub use line::{LineBuffer, ReplyLine};
 pub use line_input::{LineInput, Taken};
-pub use meaning::explain;
+pub use meaning::{explain, explain_all};
 pub use phase::{Phase, Request};
 pub use ready::Ready;
 pub use reply::{Flaws, Reply, Unexpected};

@@ -6,6 +6,19 @@ use crate::timestamps;
 
 /// Makes a received line safe to show, in the colour of its reply's severity.
 pub fn line(raw: &[u8], has_color: bool, out: &mut String) {
+    out.push_str(&timestamps::of_now().unwrap_or_default());
+    words(raw, has_color, out);
+}
+
+/// Makes a line safe to show that one side has said, `C` or `S`; a reply in its colour.
+pub fn side(side: char, raw: &[u8], has_color: bool) -> String {
+    let mut out = timestamps::of_now().unwrap_or_default();
+    out.extend([side, ':', ' ']);
+    words(raw, has_color, &mut out);
+    out
+}
+
+fn words(raw: &[u8], has_color: bool, out: &mut String) {
     let color = ReplyLine::new(raw).code().map_or("", |code| match code.severity() {
         Severity::Completion => "\x1b[32m",
         Severity::Intermediate => "\x1b[36m",
@@ -17,7 +30,6 @@ pub fn line(raw: &[u8], has_color: bool, out: &mut String) {
     let (mut escaper, mut text) = (Escaper::default(), String::new());
     escaper.push(raw, &mut text);
     escaper.finish(&mut text);
-    out.push_str(&timestamps::of_now().unwrap_or_default());
     out.push_str(color);
     out.push_str(text.strip_suffix('\n').unwrap_or(&text));
     if !color.is_empty() {
