@@ -8,7 +8,7 @@ use mconnect_core::protocol::{Answer, Meaning, Phase, Request, Standing, Visible
 use mconnect_core::script::{self, Next, Pace, Script};
 use zeroize::Zeroizing;
 
-use super::{End, Flow, Leave, Talk, is_command, paint, prompt_text};
+use super::{End, Flow, Leave, Talk, is_command, paint};
 use crate::connection::Setting;
 use crate::judge;
 use crate::progress::{self, Work};
@@ -319,7 +319,7 @@ impl Talk<'_> {
             Phase::Body | Phase::Chunk { .. } => paint::plain(&text, &mut shown),
             phase => {
                 let line = if phase == Phase::Auth { "\n" } else { &text };
-                paint::plain(&(prompt_text::of(standing, self.setting.secure.mark(), true) + line), &mut shown);
+                paint::plain(&(self.label(standing, true).to_string() + line), &mut shown);
             }
         }
         let _ = screen::put(shown.as_bytes());

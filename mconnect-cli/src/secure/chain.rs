@@ -6,13 +6,37 @@ use mconnect_core::tls::{Certificate, Info};
 
 use super::Secure;
 use crate::atomic_file;
-use crate::stderr::say;
+use crate::stderr::{self, say};
+use crate::tone::Tone;
 use crate::verdict::Verdict;
 
+/// Returns how to show that a server is verified.
+pub(super) fn tone(info: &Info) -> Tone {
+    if is_near(info) { Tone::Near } else { Tone::Good }
+}
+
+/// Says whether the server's own certificate expires soon.
+fn is_near(info: &Info) -> bool {
+    info.certificates.first().is_some_and(|leaf| (0..SOON).contains(&leaf.days_left(SystemTime::now())))
+}
+
 impl Secure {
-    /// Tells what was agreed, as far as the options ask for it.
-    pub(super) fn tell(&self, info: &Info, verdict: &Verdict) {
-        self.note(&info.to_string());
+    /// Tells what was agreed, as far as the options ask for it; `has_reason` says that what is wrong is told nowhere else.
+    pub(super) fn tell(&self, info: &Info, has_reason: bool, verdict: &Verdict) {
+        if !self.is_quiet {
+            let whole = info.to_string();
+            let (words, reason) = match info.reason() {
+                reason if reason.is_empty() => ("verified", String::new()),
+                reason => ("NOT verified", format!(": {reason}")),
+            };
+            let agreed = whole.strip_suffix(&format!("{words}{reason}")).unwrap_or(&whole);
+            let (agreed, expiry) = agreed.split_at(agreed.rfind(", expires in ").map_or(agreed.len(), |at| at + 2));
+            let expiry_tone = if is_near(info) { Tone::Near } else { Tone::Plain };
+            let verdict_tone = if info.is_verified() { Tone::Good } else { Tone::Bad };
+            let reason = if has_reason { &*reason } else { "" };
+            let parts = [(agreed, Tone::Plain), (expiry, expiry_tone), (words, verdict_tone), (reason, Tone::Plain)];
+            stderr::say_in_parts(&parts, self.has_color);
+        }
         if self.security.is_verbose {
             say(&info.describe_chain(SystemTime::now()));
         }
@@ -30,3 +54,6 @@ impl Secure {
         }
     }
 }
+
+/// A certificate that has fewer days left is to be renewed.
+const SOON: i64 = 14;

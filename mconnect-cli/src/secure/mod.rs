@@ -22,7 +22,9 @@ use crate::atomic_file;
 use crate::failure::{Failure, Status};
 use crate::options::{Auth, Options, Output, Security, Start};
 use crate::screen::Screen;
-use crate::stderr::say;
+use crate::stderr::{self, say};
+use crate::terminal::is_color_wanted;
+use crate::tone::{Mark, Tone};
 use crate::verdict::Verdict;
 pub use auth::refused;
 use opening::Opening;
@@ -34,6 +36,7 @@ pub struct Secure {
     config: Config,
     security: Security,
     is_quiet: bool,
+    has_color: bool,
     output: Output,
     /// What TLS agreed on, if it was started.
     agreed: RefCell<Option<Info>>,
@@ -70,7 +73,8 @@ impl Secure {
             config = config.insecure();
         }
         let agreed = RefCell::default();
-        Ok(Self { config, security, is_quiet: options.is_quiet, output: options.output, agreed })
+        let has_color = stderr::is_shown() && is_color_wanted(options.prompt.color);
+        Ok(Self { config, security, is_quiet: options.is_quiet, has_color, output: options.output, agreed })
     }
 
     /// Starts the demo's server, whose certificate is trusted then.
@@ -118,11 +122,11 @@ impl Secure {
     }
 
     /// Says how the connection is protected, if it is: for the prompt.
-    pub fn mark(&self) -> &'static str {
+    pub fn mark(&self) -> Mark {
         match &*self.agreed.borrow() {
-            None => "",
-            Some(info) if info.is_verified() => ", tls",
-            Some(_) => ", tls unverified",
+            None => Mark::default(),
+            Some(info) if info.is_verified() => Mark { words: "tls", tone: chain::tone(info) },
+            Some(_) => Mark { words: "tls unverified", tone: Tone::Bad },
         }
     }
 
@@ -150,10 +154,10 @@ impl Secure {
         let (session, info) = session.upgrade(&config).map_err(|error| {
             let failure = verdict.failure_of(&error);
             let Error::Untrusted { info, .. } = &error else { return failure };
-            self.tell(info, verdict);
+            self.tell(info, false, verdict);
             Failure { message: self.told_in_full(failure.message), ..failure }.hint("; -k goes on in spite of it")
         })?;
-        self.tell(&info, verdict);
+        self.tell(&info, self.security.is_insecure, verdict);
         if !info.is_verified() && !self.security.is_insecure {
             let reason = self.told_in_full(info.reason());
             say(&format!("mconnect: cannot trust {peer}: {reason}; going on UNVERIFIED"));

@@ -27,7 +27,7 @@ pub struct Counts<'a> {
 impl Known {
     pub fn of(session: &Session, setting: &Setting<'_>, counts: &Counts<'_>) -> Self {
         let (standing, mark) = (session.standing(), setting.secure.mark());
-        let tls = if mark.is_empty() { "no" } else { mark.trim_start_matches(", ") };
+        let tls = if mark.words.is_empty() { "no" } else { mark.words };
         let step = if standing.is_in_step && standing.surprise.is_none() { "" } else { ", out of step" };
         let local = session.local_address().map_or_else(|| "unknown".to_owned(), |local| local.to_string());
         let mut lines = vec![

@@ -33,7 +33,11 @@ impl Screen {
 
     /// Starts it so that it tells what it does.
     pub fn loud(port: u16, options: &[&str]) -> Self {
-        Self::launch("127.0.0.1", port, options, &[], (24, 80))
+        Self::loud_with(port, options, &[], (24, 80))
+    }
+
+    pub fn loud_with(port: u16, options: &[&str], variables: &[(&str, &str)], size: (u16, u16)) -> Self {
+        Self::launch("127.0.0.1", port, options, variables, size)
     }
 
     /// Starts it so that it tells what it does, on a screen where nothing wraps.

@@ -82,24 +82,24 @@ fn to_a_server_that_is_not_proven_a_password_goes_only_once_confirmed() {
     let server = self_signed();
     let mut screen = Screen::start(server.port(), &[]);
     screen.expect_last("smtp>");
-    screen.enter("STARTTLS", "smtp, tls unverified>");
+    screen.enter("STARTTLS", "tls unverified smtp>");
     for answer in ["", "n", "*", "what?"] {
         screen.enter("~a PLAIN user", "authenticate all the same? [y/N]");
-        screen.enter(answer, "smtp, tls unverified>");
+        screen.enter(answer, "tls unverified smtp>");
     }
     screen.expect_row("mconnect: the server is not proven: the certificate is self-signed");
     screen.enter("~a PLAIN user", "authenticate all the same? [y/N]");
     screen.enter("y", "password of user:");
-    screen.enter("pencil", "smtp, tls unverified>");
+    screen.enter("pencil", "tls unverified smtp>");
     screen.expect_row("235 2.7.0 welcome");
     screen.send("QUIT\r");
     assert_eq!(screen.wait(), 0);
 
     // Who said -k has confirmed it.
     let mut screen = Screen::start(server.port(), &["--starttls", "-k"]);
-    screen.expect_last("smtp, tls unverified>");
+    screen.expect_last("tls unverified smtp>");
     screen.enter("~a PLAIN user", "password of user:");
-    screen.enter("pencil", "smtp, tls unverified>");
+    screen.enter("pencil", "tls unverified smtp>");
     screen.expect_row("235 2.7.0 welcome");
     screen.send("QUIT\r");
     assert_eq!(screen.wait(), 0);

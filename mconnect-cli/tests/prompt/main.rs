@@ -8,6 +8,7 @@ mod common;
 mod auth;
 mod editing;
 mod escapes;
+mod first_minute;
 mod history;
 mod lines;
 mod long_work;

@@ -26,10 +26,10 @@ fn after_a_typed_starttls_the_prompt_says_so_and_what_was_learnt_is_forgotten() 
     screen.enter("EHLO x", "smtp>");
     screen.enter("~e", "smtp>");
     screen.expect_row("STARTTLS");
-    screen.enter("STARTTLS", "smtp, tls>");
-    screen.enter("~e", "smtp, tls>");
+    screen.enter("STARTTLS", "tls smtp>");
+    screen.enter("~e", "tls smtp>");
     screen.expect_row("nothing is advertised: EHLO asks for it");
-    screen.enter("~s", "smtp, tls>");
+    screen.enter("~s", "tls smtp>");
     screen.expect_row("tls       tls");
     screen.send("EHLO y\r");
     screen.pty.expect("250 HELP");
@@ -42,8 +42,8 @@ fn what_is_sent_together_with_starttls_is_forgotten_with_the_clear() {
     let server = self_signed();
     let mut screen = Screen::start(server.port(), &[]);
     screen.expect_last("smtp>");
-    screen.enter("~x STARTTLS\\r\\nNOOP\\r\\n", "smtp, tls unverified>");
-    screen.enter("EHLO y", "smtp, tls unverified>");
+    screen.enter("~x STARTTLS\\r\\nNOOP\\r\\n", "tls unverified smtp>");
+    screen.enter("EHLO y", "tls unverified smtp>");
     screen.expect_row("250 AUTH PLAIN LOGIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-1-PLUS SCRAM-S");
     screen.send("QUIT\r");
     assert_eq!(screen.wait(), 0);
@@ -57,8 +57,8 @@ fn the_next_command_is_ehlo_again_with_the_name_that_was_asked_for() {
     screen.expect_last("smtp> EHLO client.example");
     // The right arrow key takes the hint.
     screen.enter("\x1b[C", "smtp> MAIL FROM:<");
-    screen.enter("STARTTLS", "smtp, tls unverified> EHLO client.example");
-    screen.enter("\x1b[C", "smtp, tls unverified> MAIL FROM:<");
+    screen.enter("STARTTLS", "tls unverified smtp> EHLO client.example");
+    screen.enter("\x1b[C", "tls unverified smtp> MAIL FROM:<");
     screen.send("QUIT\r");
     assert_eq!(screen.wait(), 0);
 }
@@ -72,8 +72,8 @@ fn the_chain_is_shown_on_demand() {
     screen.expect_last("smtp>");
     screen.enter("~t", "smtp>");
     screen.expect_row("no TLS: STARTTLS starts it");
-    screen.enter("STARTTLS", "smtp, tls unverified>");
-    screen.enter("~t", "smtp, tls unverified>");
+    screen.enter("STARTTLS", "tls unverified smtp>");
+    screen.enter("~t", "tls unverified smtp>");
     for row in [
         "certificate 0: CN=127.0.0.1",
         "  issuer      CN=Our Intermediate",
@@ -203,12 +203,12 @@ fn a_session_that_is_opened_again_has_the_tls_and_the_auth_that_were_asked_for()
     let options = ["--starttls", "-k", "--auth", "user", "--password-file", file.to_str().unwrap()];
     let mut screen = Screen::start_with(server.port(), &options, &[], (60, 120));
     for _ in 0..2 {
-        screen.expect_last("smtp, tls unverified>");
+        screen.expect_last("tls unverified smtp>");
         screen.pty.look_from_here();
         screen.send("~o\r");
         screen.pty.expect("235 2.7.0 welcome");
     }
-    screen.expect_last("smtp, tls unverified>");
+    screen.expect_last("tls unverified smtp>");
     screen.send("QUIT\r");
     assert_eq!(screen.wait(), 0);
 }
