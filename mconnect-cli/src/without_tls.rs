@@ -62,6 +62,10 @@ impl Secure {
         Mark::default()
     }
 
+    pub fn user(&self) -> Option<String> {
+        None
+    }
+
     pub fn is_in_tls(&self) -> bool {
         false
     }

@@ -30,7 +30,8 @@ pub struct Observers<'a> {
     pub session_log: SessionLog,
     is_typed: bool,
     pub json: Option<Json>,
-    timings: Option<Timings>,
+    /// How long everything takes: told at the end if that is asked for, and at the prompt.
+    pub timings: Option<Timings>,
 }
 
 /// Does something that is watched as the options ask for; what is written at the end is written after a failure, too.
@@ -60,7 +61,7 @@ impl<'a> Observers<'a> {
         }
         let json = options.output.is_json.then(Json::begin);
         let timings = match &json {
-            _ if !options.output.has_timing => None,
+            _ if !options.output.has_timing && !is_typed => None,
             Some(json) => Some(json.journal.timings()),
             None => Some(Timings::new()),
         };
@@ -137,7 +138,7 @@ impl<'a> Observers<'a> {
         if let Some(record) = &self.record {
             verdict.check(record.stop());
         }
-        if let Some(timings) = self.timings {
+        if let Some(timings) = self.timings.filter(|_| self.options.output.has_timing) {
             timing::tell(&timings, self.start.elapsed(), self.options.prompt.color);
         }
         if let Some(json) = self.json {

@@ -225,7 +225,7 @@ impl Talk<'_> {
         let has_color = self.editor.has_color;
         let is_first = self.received == 0;
         self.received += raw.len() as u64;
-        paint::line(raw, has_color, text);
+        self.rest.take(raw, ends_reply, has_color, text);
         let standing = self.session.standing();
         let Some(answer) = standing.last_answer.filter(|_| ends_reply) else {
             if is_first && let Some(found) = speaker(options, verdict) {
@@ -234,6 +234,8 @@ impl Talk<'_> {
             return None;
         };
         self.overdue.restart();
+        self.transaction.replied(answer);
+        self.last_reply = Some(raw.to_vec());
         if matches!(answer.request, Some(Request::Auth | Request::AuthAnswer)) {
             self.heard = Some((answer.code, ReplyLine::new(raw).text().to_vec()));
         }

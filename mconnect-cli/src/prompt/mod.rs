@@ -26,6 +26,7 @@ mod keys;
 mod listen;
 mod paint;
 mod prompt_text;
+mod rest;
 mod rows;
 mod send;
 mod typing;
@@ -39,7 +40,7 @@ use std::time::Instant;
 
 use mconnect_core::protocol::{Code, Phase, Standing};
 use mconnect_core::script::Pace;
-use mconnect_core::suggest::Suggestions;
+use mconnect_core::suggest::{Suggestions, Transaction};
 use mconnect_core::{Overdue, Session, own_name};
 use nix::sys::signal::Signal;
 use zeroize::Zeroizing;
@@ -59,6 +60,7 @@ use crate::typing::{Counts, Known, Past, aside, how, send_chunk, send_file, sess
 use completion::Knowledge;
 use editor::{Editor, Typed};
 use prompt_text::Label;
+use rest::Rest;
 use send::Lines;
 
 /// Says whether a prompt can be given: where a terminal is on both sides, and can do more than print.
@@ -91,6 +93,9 @@ pub fn run(session: Session, setting: &Setting<'_>, waker: &Arc<Waker>) {
             received: 0,
             before: before.take(),
             suggestions,
+            transaction: Transaction::default(),
+            last_reply: None,
+            rest: Rest::default(),
             lines: Lines::new(Pace::Typed, setting),
             work: None,
             is_surprised: false,
@@ -153,6 +158,11 @@ struct Talk<'a> {
     /// How the session before this one ended.
     before: Option<String>,
     suggestions: Suggestions,
+    transaction: Transaction,
+    /// The last line of the last reply.
+    last_reply: Option<Vec<u8>>,
+    /// What of a long reply is not shown.
+    rest: Rest,
     /// What was entered and is on its way out.
     lines: Lines,
     /// What of it takes long.
@@ -213,8 +223,11 @@ impl Talk<'_> {
     }
 
     fn known(&self) -> Known {
-        let Self { opened, sent, received, .. } = *self;
-        Known::of(&self.session, self.setting, &Counts { opened, sent, received, before: self.before.as_deref() })
+        let Self { opened, sent, received, ref before, ref last_reply, .. } = *self;
+        let (before, last_reply) = (before.as_deref(), last_reply.as_deref());
+        let transaction = Some(&self.transaction);
+        let counts = Counts { opened, sent, received, last_reply, transaction, before };
+        Known::of(&self.session, self.setting, &counts)
     }
 
     /// Returns what completion and hints go by.
@@ -308,6 +321,7 @@ impl Talk<'_> {
             Escape::Aside(asked) => aside::obey(asked, &self.known(), self.setting),
             Escape::Authenticate(words) => return authenticate(self, &words),
             Escape::Encode(bytes) => return encode(self, &bytes),
+            Escape::Rest => self.rest.show(self.editor.has_color),
             Escape::Visible => self.is_shown = true,
             Escape::Line(line) => return self.send_line(&line, None),
             Escape::Bytes(bytes) => return self.send_bytes(&bytes),

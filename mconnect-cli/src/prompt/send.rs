@@ -115,6 +115,12 @@ impl Talk<'_> {
     /// Sends a typed line, and keeps this of it in the history once it goes out.
     pub(super) fn send_line(&mut self, line: &str, kept: Option<String>) -> Flow {
         let mut octets = [line.as_bytes(), b"\r\n"].concat();
+        if self.session.phase() == Phase::Body && line.len() > LONGEST_LINE {
+            let size = line.len();
+            say(&format!(
+                "mconnect: a line of {size} octets: {LONGEST_LINE} are allowed, and the server may refuse it"
+            ));
+        }
         if let Phase::Chunk { left } = self.session.phase() {
             let count = usize::try_from(left).unwrap_or(usize::MAX).min(octets.len());
             octets.truncate(count);
@@ -192,7 +198,9 @@ impl Talk<'_> {
             self.editor.remember(&line);
         }
         if is_command(standing.phase) {
-            self.suggestions.learn(&String::from_utf8_lossy(&octets));
+            let line = String::from_utf8_lossy(&octets);
+            self.suggestions.learn(&line);
+            self.transaction.sent(&line);
             self.lines.is_bare_auth = auth_mechanism(&octets).is_some() && secret_start(&octets).is_none();
         }
         self.send(&octets)
@@ -326,6 +334,8 @@ impl Talk<'_> {
     }
 }
 
+/// Of a message, in octets, without its CR LF ([RFC 5321, section 4.5.3.1.6](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.6)).
+const LONGEST_LINE: usize = 998;
 /// More of a file that is not sent than this, in octets, is not counted.
 const MOST_COUNTED: u64 = 64 * 1024 * 1024;
 const CLOSING: &str = "mconnect: the server is closing: ~o opens the session again";

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use mconnect_core::tls::{Certificate, Info};
+use mconnect_core::tls::{Certificate, Info, Problem};
 
 use super::Secure;
 use crate::atomic_file;
@@ -46,10 +46,27 @@ impl Secure {
         }
     }
 
-    /// Says what was agreed, and shows every certificate.
+    /// Says where the root comes from to which the certificates lead.
+    fn root(&self, info: &Info) -> String {
+        let is_rooted = |problem: &Problem| {
+            matches!(problem, Problem::Expired { .. } | Problem::NotYetValid { .. } | Problem::WrongName { .. })
+        };
+        match (&self.security.pin, &self.security.authorities) {
+            _ if !info.problems.iter().all(is_rooted) => "not trusted here".to_owned(),
+            (Some(_), _) => "not looked at: --pin trusts the server's key".to_owned(),
+            (None, Some(path)) => format!("trusted by --cafile {}", path.display()),
+            (None, None) if self.is_demo => "made for the demo".to_owned(),
+            (None, None) => "trusted by this system".to_owned(),
+        }
+    }
+
+    /// Says what was agreed, and shows every certificate and what it is signed by.
     pub fn chain(&self) -> String {
         match &*self.agreed.borrow() {
-            Some(info) => format!("{info}\n{}", info.describe_chain(SystemTime::now())),
+            Some(info) => {
+                let tree = info.describe_path(&self.root(info));
+                format!("{info}\n{tree}\n{}", info.describe_chain(SystemTime::now()))
+            }
             None => "no TLS: STARTTLS starts it".to_owned(),
         }
     }

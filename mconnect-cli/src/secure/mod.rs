@@ -37,9 +37,11 @@ pub struct Secure {
     security: Security,
     is_quiet: bool,
     has_color: bool,
+    is_demo: bool,
     output: Output,
     /// What TLS agreed on, if it was started.
     agreed: RefCell<Option<Info>>,
+    user: RefCell<Option<String>>,
 }
 
 impl Secure {
@@ -74,7 +76,16 @@ impl Secure {
         }
         let agreed = RefCell::default();
         let has_color = stderr::is_shown() && is_color_wanted(options.prompt.color);
-        Ok(Self { config, security, is_quiet: options.is_quiet, has_color, output: options.output, agreed })
+        Ok(Self {
+            config,
+            security,
+            is_quiet: options.is_quiet,
+            has_color,
+            is_demo: false,
+            output: options.output,
+            agreed,
+            user: RefCell::default(),
+        })
     }
 
     /// Starts the demo's server, whose certificate is trusted then.
@@ -82,6 +93,7 @@ impl Secure {
     /// # Errors
     /// What the server says.
     pub fn demo(&mut self) -> Result<Server, ServerError> {
+        self.is_demo = true;
         let identity = Identity::self_signed(["127.0.0.1", "localhost"]);
         if self.security.authorities.is_none()
             && let Ok(config) = self.config.clone().authorities(identity.pem().as_bytes())
@@ -95,6 +107,7 @@ impl Secure {
     /// Does what is to be done before the session is handed over; nothing if that ended it, which has been told.
     pub fn begin(&self, session: Session, verdict: &Verdict) -> Option<Session> {
         self.agreed.take();
+        self.user.take();
         if self.security.start == Start::ByHand && self.security.auth.is_none() {
             return Some(session);
         }
@@ -119,6 +132,16 @@ impl Secure {
     /// Tells a player whom to trust.
     pub fn prepare_player(&self, player: &mut Player<'_>) {
         player.tls(&self.config);
+    }
+
+    /// Returns as whom a session was authenticated, as far as that was done here.
+    pub fn user(&self) -> Option<String> {
+        self.user.borrow().clone()
+    }
+
+    /// Notes as whom a session was authenticated.
+    pub fn authenticated(&self, user: &str) {
+        self.user.replace(Some(visible(user)));
     }
 
     /// Says how the connection is protected, if it is: for the prompt.

@@ -31,6 +31,11 @@ impl Screen {
         Self::launch(host, port, &[&["--quiet"], options].concat(), &[], (24, 80))
     }
 
+    /// Starts it with this host so that it tells what it does.
+    pub fn at_loudly(host: &str, port: u16, options: &[&str]) -> Self {
+        Self::launch(host, port, options, &[], (24, 80))
+    }
+
     /// Starts it so that it tells what it does.
     pub fn loud(port: u16, options: &[&str]) -> Self {
         Self::loud_with(port, options, &[], (24, 80))

@@ -110,21 +110,21 @@ fn a_password_that_would_go_in_the_clear_to_another_machine_is_not_asked_for() {
     // The system takes 0.0.0.0 for this machine, and nothing leaves it; but it is no loopback address.
     let server = Setup::new().auth([("user", "pencil")]).start().unwrap();
     let mut screen = Screen::at("0.0.0.0", server.port(), &[]);
-    screen.expect_last("smtp>");
-    screen.enter("~a PLAIN user", "smtp>");
+    screen.expect_last("0.0.0.0 smtp>");
+    screen.enter("~a PLAIN user", "0.0.0.0 smtp>");
     screen.pty.expect("PLAIN would send the password in the clear: STARTTLS (--starttls, --tls) hides it");
     // These do not send it, but who reads along can guess it at leisure.
     for mechanism in ["CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"] {
-        screen.enter(&format!("~a {mechanism} user"), "smtp>");
+        screen.enter(&format!("~a {mechanism} user"), "0.0.0.0 smtp>");
         screen.pty.expect(&format!("{mechanism} would send what the password can be guessed from in the clear"));
     }
     screen.send("QUIT\r");
     assert_eq!(screen.wait(), 0);
 
     let mut screen = Screen::at("0.0.0.0", server.port(), &["--allow-plaintext-auth"]);
-    screen.expect_last("smtp>");
+    screen.expect_last("0.0.0.0 smtp>");
     screen.enter("~a PLAIN user", "password of user:");
-    screen.enter("pencil", "smtp>");
+    screen.enter("pencil", "0.0.0.0 smtp>");
     screen.expect_row("235 2.7.0 welcome");
     screen.send("QUIT\r");
     assert_eq!(screen.wait(), 0);

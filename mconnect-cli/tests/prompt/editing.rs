@@ -213,13 +213,13 @@ fn completion_and_hints_follow_what_the_server_advertised() {
     screen.send(format!("{RIGHT}\r"));
     told.expect("EHLO [127.0.0.1]\r\n");
     told.say("250-x\r\n250-SIZE\r\n250 AUTH PLAIN XTEST\r\n");
-    screen.expect_last("smtp> MAIL FROM:<");
+    screen.expect_last("smtp> MAIL FROM:<SENDER> [PARAMETERS]");
     screen.send("AUTH X\t");
     screen.expect_last("smtp> AUTH XTEST");
     screen.send("\x15mail f\ta@b> s\t10\r");
     told.expect("EHLO [127.0.0.1]\r\nmail from:<a@b> size=10\r\n");
     told.say("250 ok\r\n");
-    screen.expect_last("smtp> RCPT TO:<");
+    screen.expect_last("smtp> RCPT TO:<RECIPIENT> [PARAMETERS]");
     screen.send("VRFY a\t\r");
     told.expect("EHLO [127.0.0.1]\r\nmail from:<a@b> size=10\r\nVRFY a@b\r\n");
     told.say("252 ok\r\n");

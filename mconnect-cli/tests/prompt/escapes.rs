@@ -169,7 +169,7 @@ fn escapes_help_tell_and_send() {
         ("~h 550\r", "550\t"),
         ("~e\r", "nothing is advertised: EHLO asks for it"),
         ("EHLO x\r", "250 HELP"),
-        ("~e\r", "\nHELP"),
+        ("~e\r", "HELP                 HELP is answered"),
         ("~s\r", "replies   0 due"),
         ("~q\r", "mconnect: ~q is no escape: ~? lists them, ~~ sends a tilde"),
         ("~x NOOP\\x20a\\r\\nNOOP\\r\\n\r", "250 "),

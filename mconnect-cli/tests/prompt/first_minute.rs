@@ -14,7 +14,7 @@ fn the_opening_says_what_helps_until_something_was_typed_and_only_what_is_there(
     let variables = [("XDG_STATE_HOME", state.text())];
     let start = |options: &[&str]| {
         let screen = Screen::loud_with(server.port(), options, &variables, (24, 100));
-        screen.expect_row("220 localhost ESMTP mconnect-core");
+        screen.expect_row("220 loopback.mconnect.test ESMTP mconnect loopback server");
         screen
     };
     let mut plain = start(&[]);
@@ -44,7 +44,8 @@ fn a_suggestion_that_is_taken_is_a_whole_line_with_the_name_that_was_used_before
     let mut screen = Screen::start(told.peer.port, &["--color", "always"]);
     told.say("220 hi\r\n");
     screen.expect_row("220 hi");
-    screen.enter("EHLO my.example", "smtp>");
+    screen.send("EHLO my.example\r");
+    told.expect("EHLO my.example\r\n");
     told.say("502 what\r\n");
     screen.expect_last("smtp> HELO my.example");
     screen.send(format!("{RIGHT}\r"));

@@ -12,6 +12,9 @@ mod first_minute;
 mod history;
 mod lines;
 mod long_work;
+mod moments;
+#[cfg(feature = "tls")]
+mod picture;
 mod screen;
 #[cfg(feature = "tls")]
 mod secure;

@@ -1,10 +1,14 @@
 //! What a person who types at a server may want: how a command line may go on, by what the server advertised and what was
-//! used before, and which command usually comes next. Nothing that is suggested steers a terminal.
+//! used before, which command usually comes next, and of
+//! the message under way from whom and for whom it is. Nothing that is suggested steers a terminal.
+
+mod transaction;
 
 use std::net::SocketAddr;
 
 use crate::own_name::{address_literal, is_name_blamed, own_name};
 use crate::protocol::{Extensions, Phase, Request, Standing, Visible};
+pub use transaction::Transaction;
 
 /// What completion goes by.
 ///
