@@ -33,6 +33,7 @@ mod signals;
 mod stderr;
 mod terminal;
 mod timestamps;
+mod tone;
 mod typing;
 mod verdict;
 mod waiting;

@@ -3,6 +3,7 @@
 use mconnect_core::protocol::{Escaper, ReplyLine, Severity};
 
 use crate::timestamps;
+use crate::tone::Tone;
 
 /// Makes a received line safe to show, in the colour of its reply's severity.
 pub fn line(raw: &[u8], has_color: bool, out: &mut String) {
@@ -48,14 +49,6 @@ pub fn plain(text: &str, out: &mut String) {
 /// Appends a line of our own to those of the server.
 pub fn note(text: &str, has_color: bool, out: &mut String) {
     out.push_str(&timestamps::of_now().unwrap_or_default());
-    out.push_str(&if has_color { dim(text) } else { text.to_owned() });
+    out.push_str(&if has_color { Tone::Dim.paint(text) } else { text.to_owned() });
     out.push('\n');
-}
-
-pub fn dim(text: &str) -> String {
-    format!("\x1b[2m{text}\x1b[0m")
-}
-
-pub fn bold(text: &str) -> String {
-    format!("\x1b[1m{text}\x1b[0m")
 }

@@ -5,12 +5,13 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, OnceLock};
 
-use mconnect_core::protocol::Escaper;
+use mconnect_core::protocol::{Escaper, Visible};
 use rustyline::Behavior;
 
 use crate::lock::locked;
 use crate::terminal::Ruler;
 use crate::timestamps::Stamper;
+use crate::tone::Tone;
 
 /// The row as it is drawn, and what is told below it if the process is interrupted.
 static LAST_ROW: Mutex<LastRow> = Mutex::new(LastRow { drawn: String::new(), at_interrupt: None, is_left: false });
@@ -28,6 +29,29 @@ pub fn say(line: &str) {
     clear();
     let mut text = String::new();
     Escaper::default().push(format!("{line}\n").as_bytes(), &mut text);
+    put(Stamper::default().stamp(text.as_bytes()).unwrap_or(text.into_bytes()));
+}
+
+/// Writes a line of which each part has its tone, where there is colour; on a terminal it is wrapped at words.
+pub fn say_in_parts(parts: &[(&str, Tone)], has_color: bool) {
+    let width = if is_shown() { width() } else { usize::MAX };
+    let (mut text, mut column) = (String::new(), 0);
+    for (part, tone) in parts {
+        let mut shown = String::new();
+        for (index, word) in part.split(' ').enumerate() {
+            let word = Visible(word.as_bytes()).to_string();
+            let size = word.chars().count();
+            match index {
+                0 => column += size,
+                _ if column + 1 + size > width => (shown, column) = (shown + "\n", size),
+                _ => (shown, column) = (shown + " ", column + 1 + size),
+            }
+            shown.push_str(&word);
+        }
+        text.push_str(&if has_color { tone.paint(&shown) } else { shown });
+    }
+    clear();
+    text.push('\n');
     put(Stamper::default().stamp(text.as_bytes()).unwrap_or(text.into_bytes()));
 }
 

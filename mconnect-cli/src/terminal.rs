@@ -208,8 +208,13 @@ pub fn is_color_wanted(color: Color) -> bool {
     match color {
         Color::Always => true,
         Color::Never => false,
-        Color::Auto => env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        Color::Auto => can_draw() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
     }
+}
+
+/// Says whether the terminal can do more than print, by what it is called.
+pub fn can_draw() -> bool {
+    env::var("TERM").is_ok_and(|term| !["", "dumb", "cons25", "emacs"].contains(&term.as_str()))
 }
 
 /// Drops what was typed and not yet read, and says whether there was anything.

@@ -8,6 +8,7 @@ use crate::failure::{Failure, Status};
 use crate::options::{Auth, Options, Security, Start};
 use crate::secret::Secret;
 use crate::stderr::say;
+use crate::tone::Mark;
 use crate::verdict::Verdict;
 
 pub struct Secure {
@@ -62,8 +63,12 @@ impl Secure {
 
     pub fn prepare_player(&self, _: &mut Player<'_>) {}
 
-    pub fn mark(&self) -> &'static str {
-        ""
+    pub fn mark(&self) -> Mark {
+        Mark::default()
+    }
+
+    pub fn user(&self) -> Option<String> {
+        None
     }
 
     pub fn is_in_tls(&self) -> bool {

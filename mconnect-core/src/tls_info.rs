@@ -68,6 +68,33 @@ impl Info {
         lines.map(|line| Visible(line.as_bytes()).to_string()).collect::<Vec<_>>().join("\n")
     }
 
+    /// Returns the server's certificate, the one that signed it, and so on, as far as they were shown: by their names alone.
+    pub fn path(&self) -> Vec<&Certificate> {
+        path(&self.certificates)
+    }
+
+    /// Returns the names along the [`path`](Self::path) as a tree from the server's certificate to the root, of which
+    /// `root` says where it comes from; what the server has chosen is made visible in it.
+    ///
+    /// ```text
+    /// CN=mx.example.org
+    /// └ CN=Some Intermediate
+    ///   └ CN=Some Root (trusted by this system)
+    /// ```
+    pub fn describe_path(&self, root: &str) -> String {
+        let path = self.path();
+        // A root needs not be shown.
+        let beyond = path.last().filter(|last| !last.is_self_issued()).map(|last| &last.issuer);
+        let names: Vec<&String> = path.iter().map(|certificate| &certificate.subject).chain(beyond).collect();
+        let mut text = String::new();
+        for (level, name) in names.iter().enumerate() {
+            let branch = if level == 0 { String::new() } else { "  ".repeat(level - 1) + "\u{2514} " };
+            let end = if level + 1 == names.len() { format!(" ({root})") } else { "\n".to_owned() };
+            text += &format!("{branch}{}{end}", Visible(name.as_bytes()));
+        }
+        text
+    }
+
     /// Returns what is wrong, in words, joined by `; `; an empty text if nothing is.
     pub fn reason(&self) -> String {
         self.problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
@@ -93,6 +120,16 @@ impl fmt::Display for Info {
         }
         if self.is_verified() { write!(f, "; verified") } else { write!(f, "; NOT verified: {}", self.reason()) }
     }
+}
+
+/// Follows the issuers from the first certificate on, as far as theirs were shown: by their names alone.
+pub(crate) fn path(certificates: &[Certificate]) -> Vec<&Certificate> {
+    let mut path: Vec<&Certificate> = certificates.iter().take(1).collect();
+    while let Some(last) = path.last().filter(|last| path.len() < certificates.len() && !last.is_self_issued()) {
+        let Some(next) = certificates.iter().find(|next| next.subject == last.issuer) else { break };
+        path.push(next);
+    }
+    path
 }
 
 /// A certificate that a server showed: what it says, and its bytes.
@@ -368,6 +405,7 @@ mod tests {
         assert_eq!(lines[2], "  names       mx.example 192.0.2.1");
         assert!(lines[3].ends_with("(10 days left)"), "{told}");
         assert_eq!(lines[6], format!("  key SHA-256 {}", "01".repeat(32)));
+        assert_eq!(info.describe_path("a root"), "CN=mx.example\\x1b[2J\n\u{2514} CN=An Authority (a root)");
         for (now, left) in [(19, "1 day left"), (21, "expired 1 day ago"), (22, "expired 2 days ago")] {
             assert!(info.describe_chain(days(now)).contains(left), "{now}");
         }

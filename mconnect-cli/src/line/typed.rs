@@ -11,6 +11,7 @@ use crate::input::{Block, Input};
 use crate::judge::End;
 use crate::progress::Work;
 use crate::screen;
+use crate::stderr::say;
 use crate::terminal::{CTRL_C, Manner};
 use crate::typing::auth::{authenticate, encode};
 use crate::typing::escapes::{self, Escape};
@@ -28,6 +29,7 @@ impl Conversation<'_> {
             Escape::Line(line) => self.rest.block = Some(Block::of(format!("{line}\r\n").into())),
             Escape::Bytes(bytes) => return Some(self.send_octets(session, &bytes)),
             Escape::File(name) => return Some(send_file(&mut AtSession { talk: self, session }, &name)),
+            Escape::Rest => say(escapes::NO_REST),
             Escape::Visible => {
                 self.shows_answer = true;
                 self.hide_typing(session);
@@ -46,7 +48,10 @@ impl Conversation<'_> {
 
     fn known(&self, session: &Session) -> Known {
         let (before, received) = (self.before.as_deref(), self.heard.received);
-        Known::of(session, self.setting, &Counts { opened: self.opened, sent: self.sent, received, before })
+        let (opened, sent) = (self.opened, self.sent);
+        let last_reply = Some(self.heard.last_line.as_slice()).filter(|line| !line.is_empty());
+        let counts = Counts { opened, sent, received, last_reply, transaction: None, before };
+        Known::of(session, self.setting, &counts)
     }
 
     /// Keeps what is to be known of the session after its end.

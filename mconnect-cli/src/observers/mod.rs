@@ -33,8 +33,9 @@ pub struct Observers<'a> {
     pub session_log: SessionLog,
     is_typed: bool,
     pub json: Option<Json>,
-    timings: Option<Timings>,
     sides: Option<Arc<Sides>>,
+    /// How long everything takes: told at the end if that is asked for, and at the prompt.
+    pub timings: Option<Timings>,
 }
 
 /// Does something that is watched as the options ask for; what is written at the end is written after a failure, too.
@@ -64,7 +65,7 @@ impl<'a> Observers<'a> {
         }
         let json = options.output.is_json.then(Json::begin);
         let timings = match &json {
-            _ if !options.output.has_timing => None,
+            _ if !options.output.has_timing && !is_typed => None,
             Some(json) => Some(json.journal.timings()),
             None => Some(Timings::new()),
         };
@@ -150,7 +151,7 @@ impl<'a> Observers<'a> {
         if let Some(error) = self.sides.and_then(|sides| sides.failure()) {
             verdict.output_failed(&error);
         }
-        if let Some(timings) = self.timings {
+        if let Some(timings) = self.timings.filter(|_| self.options.output.has_timing) {
             timing::tell(&timings, self.start.elapsed(), self.options.prompt.color);
         }
         if let Some(json) = self.json {

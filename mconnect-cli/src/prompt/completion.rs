@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use mconnect_core::suggest::{Suggestions, syntax};
+use mconnect_core::suggest::Suggestions;
 
 use crate::typing::escapes;
 
@@ -42,10 +42,11 @@ pub fn hint(line: &str, knowledge: &Knowledge) -> Option<Suggestion> {
     }
     if line.is_empty() {
         let next = knowledge.next.clone()?;
-        return Some(Suggestion { shown: next.clone(), inserted: Some(next) });
+        let rest = knowledge.suggestions.syntax(&next).map(|(left, rest)| left + rest).unwrap_or_default();
+        return Some(Suggestion { shown: format!("{next}{rest}"), inserted: Some(next) });
     }
-    let (left, rest) = syntax(line)?;
-    Some(Suggestion { shown: format!("{left}{rest}"), inserted: Some(left.to_owned()).filter(|left| !left.is_empty()) })
+    let (left, rest) = knowledge.suggestions.syntax(line)?;
+    Some(Suggestion { shown: format!("{left}{rest}"), inserted: Some(left).filter(|left| !left.is_empty()) })
 }
 
 /// Cuts a sorted list to what a small screen shows at once. First and last stay, so that what all have in common stays
@@ -152,7 +153,7 @@ mod tests {
         let syntax = hint("MAIL", &knowledge).unwrap();
         assert_eq!(
             (syntax.shown.as_str(), syntax.inserted.as_deref()),
-            (" FROM:<sender> [parameters]", Some(" FROM:<"))
+            (" FROM:<SENDER> [PARAMETERS]", Some(" FROM:<"))
         );
         assert_eq!(hint("MAIL FROM:<a", &knowledge), None);
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use nix::sys::signal::{Signal, raise};
 use rustyline::config::{BellStyle, Configurer};
 use rustyline::error::ReadlineError;
-use rustyline::history::FileHistory;
+use rustyline::history::{FileHistory, History as _};
 use rustyline::{
     ColorMode, CompletionType, Config, EditMode, Editor as Rustyline, Event, EventHandler, ExternalPrinter,
 };
@@ -15,9 +15,11 @@ use super::completion::Knowledge;
 use super::helper::Assistant;
 use super::history::History;
 use super::keys::{Keys, LeftBy};
-use super::rows;
+use super::prompt_text::Label;
 use super::waker::Waker;
-use crate::options::Prompt;
+use super::{paint, rows};
+use crate::options::{Options, Prompt};
+use crate::screen;
 use crate::secret::Secret;
 use crate::stderr::say;
 use crate::terminal::{Manner, Terminal, is_color_wanted};
@@ -98,6 +100,27 @@ impl Editor {
             left: String::new(),
             right: String::new(),
         })
+    }
+
+    /// Says what helps to whom has typed nothing here yet, as long as there is no history.
+    pub fn open(&self, options: &Options) {
+        if options.is_quiet || !options.prompt.has_history || !self.rustyline.history().is_empty() {
+            return;
+        }
+        let arrow = if self.has_color { Some("→ takes the suggestion") } else { None };
+        let escapes = if options.prompt.has_escapes { Some("~? lists more") } else { None };
+        let words = [arrow, Some("Tab completes"), escapes, Some("QUIT ends")];
+        let mut text = String::new();
+        paint::note(&words.into_iter().flatten().collect::<Vec<_>>().join(", "), self.has_color, &mut text);
+        // Where nothing can be shown, the first line of the server's tells.
+        let _ = screen::put(text.as_bytes());
+    }
+
+    /// Tells of what the next prompt is made.
+    pub fn label(&mut self, label: Label) {
+        if let Some(assistant) = self.rustyline.helper_mut() {
+            assistant.label = label;
+        }
     }
 
     /// Tells what completion and hints go by.
@@ -257,12 +280,12 @@ impl Editor {
     fn erase(&self, prompt: &str) -> io::Result<()> {
         let typing = self.keys.typing();
         let rows = rows::end_of(&format!("{prompt}{}{}", typing.line, typing.hint), typing.columns).row + 1;
-        crate::screen::put(format!("\x1b[{rows}A\r\x1b[J").as_bytes())
+        screen::put(format!("\x1b[{rows}A\r\x1b[J").as_bytes())
     }
 
     /// Erases the row that the editor left behind where there was neither prompt nor line.
     fn erase_row(&self) -> io::Result<()> {
-        crate::screen::put(b"\x1b[A\r\x1b[J")
+        screen::put(b"\x1b[A\r\x1b[J")
     }
 
     /// Returns how many columns the terminal has.

@@ -11,14 +11,18 @@ use rustyline::{Behavior, Context, Helper};
 
 use super::completion::{Knowledge, Suggestion};
 use super::keys::Keys;
+use super::prompt_text::Label;
 use super::waker::{END_UPDATE, Waker};
-use super::{completion, paint, rows};
+use super::{completion, rows};
 use crate::screen;
 use crate::terminal::Ruler;
+use crate::tone::Tone;
 
 /// Helps the editor.
 pub struct Assistant {
     pub knowledge: Knowledge,
+    /// What the prompt is made of.
+    pub label: Label,
     keys: Keys,
     waker: Arc<Waker>,
     has_color: bool,
@@ -29,12 +33,21 @@ pub struct Assistant {
 impl Assistant {
     pub fn new(keys: Keys, waker: Arc<Waker>, has_color: bool) -> Self {
         let ruler = Ruler::new(Behavior::Stdio);
-        Self { knowledge: Knowledge::default(), keys, waker, has_color, ruler, is_reflowed: rows::is_reflowed() }
+        let label = Label::default();
+        Self { knowledge: Knowledge::default(), label, keys, waker, has_color, ruler, is_reflowed: rows::is_reflowed() }
     }
 
     /// Returns how many columns the terminal has.
     pub fn columns(&self) -> u16 {
         self.ruler.columns().unwrap_or(80)
+    }
+
+    /// Returns a prompt in colour, but not what stands above it.
+    fn painted(&self, prompt: &str) -> String {
+        let start = prompt.rfind('\n').map_or(0, |end| end + 1);
+        let (above, last) = prompt.split_at(start);
+        let is_ours = last == self.label.to_string();
+        above.to_owned() + &if is_ours { self.label.painted() } else { Tone::Bold.paint(last) }
     }
 
     /// Before a drawing after the terminal has changed its width: sees to it that the cursor is where the editor believes
@@ -81,12 +94,6 @@ impl Hint for Suggestion {
     }
 }
 
-/// Makes a prompt bold, but not what stands above it.
-fn bold_last(prompt: &str) -> String {
-    let start = prompt.rfind('\n').map_or(0, |end| end + 1);
-    format!("{}{}", &prompt[..start], paint::bold(&prompt[start..]))
-}
-
 impl Hinter for Assistant {
     type Hint = Suggestion;
 
@@ -107,7 +114,7 @@ impl Highlighter for Assistant {
         typing.set_prompt(prompt);
         typing.has_other_prompt = !is_default;
         typing.has_hint = !typing.hint.is_empty();
-        if self.has_color { Cow::Owned(bold_last(prompt)) } else { Cow::Borrowed(prompt) }
+        if self.has_color { Cow::Owned(self.painted(prompt)) } else { Cow::Borrowed(prompt) }
     }
 
     fn highlight<'l>(&self, line: &'l str, at: usize) -> Cow<'l, str> {
@@ -125,7 +132,7 @@ impl Highlighter for Assistant {
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
         // The editor keeps it while the cursor moves.
-        if self.keys.typing().hint.is_empty() { Cow::Borrowed("") } else { Cow::Owned(paint::dim(hint)) }
+        if self.keys.typing().hint.is_empty() { Cow::Borrowed("") } else { Cow::Owned(Tone::Dim.paint(hint)) }
     }
 
     /// Has the editor draw the whole line, but for a cursor that moves and a plain character at the end: what else it

@@ -273,6 +273,8 @@ impl ConditionalEventHandler for Keys {
             KeyEvent(KeyCode::Char('D'), Modifiers::CTRL) if is_empty => self.leave(LeftBy::EndOfInput),
             KeyEvent(KeyCode::Char('D'), Modifiers::CTRL) if is_vi => Some(Cmd::Noop),
             _ if is_secret => self.hide(key),
+            // No line of a text was ever kept, and a command is none.
+            _ if is_text && is_of_history(key, is_command || (is_vi && key.1 == Modifiers::ALT)) => Some(Cmd::Noop),
             // What begins with a tilde is completed there, too.
             KeyEvent(KeyCode::Tab, Modifiers::NONE) if is_text && !context.line().starts_with('~') => {
                 Some(Cmd::Insert(1, "\t".to_owned()))
@@ -291,6 +293,19 @@ impl ConditionalEventHandler for Keys {
             KeyEvent(KeyCode::Char(c), Modifiers::NONE) if is_escaped => vi::moved(c, context.pos()),
             _ => None,
         }
+    }
+}
+
+/// Says whether a key calls a line back; `is_vi_command` says that letters are commands.
+fn is_of_history(KeyEvent(code, modifiers): KeyEvent, is_vi_command: bool) -> bool {
+    match (code, modifiers) {
+        (KeyCode::Up | KeyCode::Down, _)
+        | (KeyCode::Char('P' | 'N' | 'R' | 'S'), Modifiers::CTRL)
+        | (KeyCode::Char('<' | '>'), Modifiers::ALT) => true,
+        (KeyCode::Char('j' | 'k' | '+' | '-' | '/' | '?' | 'n' | 'N'), Modifiers::NONE | Modifiers::ALT) => {
+            is_vi_command
+        }
+        _ => false,
     }
 }
 

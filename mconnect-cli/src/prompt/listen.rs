@@ -8,7 +8,7 @@ use mconnect_core::script;
 use nix::poll::PollTimeout;
 
 use super::{Flow, Leave, Setting, Talk, paint};
-use crate::explain::{refusal as why, speaker};
+use crate::explain::{is_wanted, refusal as why, speaker};
 use crate::failure::{Failure, Status};
 use crate::judge::{self, End};
 use crate::progress;
@@ -225,7 +225,7 @@ impl Talk<'_> {
         let has_color = self.editor.has_color;
         let is_first = self.received == 0;
         self.received += raw.len() as u64;
-        paint::line(raw, has_color, text);
+        self.rest.take(raw, ends_reply, has_color, text);
         let standing = self.session.standing();
         let Some(answer) = standing.last_answer.filter(|_| ends_reply) else {
             if is_first && let Some(found) = speaker(options, verdict) {
@@ -234,6 +234,8 @@ impl Talk<'_> {
             return None;
         };
         self.overdue.restart();
+        self.transaction.replied(answer);
+        self.last_reply = Some(raw.to_vec());
         if matches!(answer.request, Some(Request::Auth | Request::AuthAnswer)) {
             self.heard = Some((answer.code, ReplyLine::new(raw).text().to_vec()));
         }
@@ -244,6 +246,8 @@ impl Talk<'_> {
         }
         if answer.code == Code::CHALLENGE && !options.is_quiet {
             note_challenge(raw, has_color, text);
+        } else if self.suggestions.is_leaving() && is_unknown(answer) && is_wanted(options) {
+            paint::note("  QUIT ends the session", has_color, text);
         } else if let Some(found) = why(raw, options, verdict) {
             paint::note(&format!("  {found}"), has_color, text);
         }
@@ -251,6 +255,11 @@ impl Talk<'_> {
         self.is_surprised |= is_first;
         Some(answer).filter(|_| is_first)
     }
+}
+
+/// Says whether the server does not know a command.
+fn is_unknown(answer: Answer) -> bool {
+    answer.request == Some(Request::Other) && !answer.meaning().is_granted()
 }
 
 /// Appends a line with what a challenge says, if it says something.

@@ -25,13 +25,13 @@ mod history;
 mod keys;
 mod listen;
 mod prompt_text;
+mod rest;
 mod rows;
 mod send;
 mod typing;
 mod vi;
 mod waker;
 
-use std::env;
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
@@ -39,8 +39,8 @@ use std::time::Instant;
 
 use mconnect_core::protocol::{Code, Phase, Standing};
 use mconnect_core::script::Pace;
-use mconnect_core::suggest::{Suggestions, next_command};
-use mconnect_core::{Overdue, Session};
+use mconnect_core::suggest::{Suggestions, Transaction};
+use mconnect_core::{Overdue, Session, own_name};
 use nix::sys::signal::Signal;
 use zeroize::Zeroizing;
 
@@ -49,23 +49,23 @@ pub use waker::Waker;
 use crate::connection::Setting;
 use crate::failure::Failure;
 use crate::judge::End;
-use crate::options::Options;
 use crate::paint;
 use crate::progress::Work;
 use crate::signals;
 use crate::stderr::say;
-use crate::terminal::Manner;
+use crate::terminal::{Manner, can_draw};
 use crate::typing::auth::{authenticate, encode};
 use crate::typing::escapes::{self, Escape};
 use crate::typing::{Counts, Known, Past, aside, how, send_chunk, send_file, session_log};
 use completion::Knowledge;
 use editor::{Editor, Typed};
+use prompt_text::Label;
+use rest::Rest;
 use send::Lines;
 
 /// Says whether a prompt can be given: where a terminal is on both sides, and can do more than print.
 pub fn is_possible() -> bool {
-    let can_edit = env::var("TERM").is_ok_and(|term| !["", "dumb", "cons25", "emacs"].contains(&term.as_str()));
-    can_edit && io::stdin().is_terminal() && io::stdout().is_terminal()
+    can_draw() && io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
 /// Hands a session over, until its end, and each one opened after it.
@@ -76,7 +76,11 @@ pub fn run(session: Session, setting: &Setting<'_>, waker: &Arc<Waker>) {
         .map_err(|error| Failure::cannot("set the terminal", &error));
     let Some(mut editor) = setting.verdict.check(editor) else { return };
     let (mut next, mut before) = (Some(session), None);
+    editor.open(setting.options);
     while let Some(session) = next.take() {
+        let mut suggestions = Suggestions::default();
+        let name = &setting.options.security.helo;
+        suggestions.set_name(&name.clone().unwrap_or_else(|| own_name(session.local_address())));
         let talk = Talk {
             setting,
             editor: &mut editor,
@@ -88,7 +92,10 @@ pub fn run(session: Session, setting: &Setting<'_>, waker: &Arc<Waker>) {
             sent_of_message: 0,
             received: 0,
             before: before.take(),
-            suggestions: Suggestions::default(),
+            suggestions,
+            transaction: Transaction::default(),
+            last_reply: None,
+            rest: Rest::default(),
             lines: Lines::new(Pace::Typed, setting),
             work: None,
             is_surprised: false,
@@ -151,6 +158,11 @@ struct Talk<'a> {
     /// How the session before this one ended.
     before: Option<String>,
     suggestions: Suggestions,
+    transaction: Transaction,
+    /// The last line of the last reply.
+    last_reply: Option<Vec<u8>>,
+    /// What of a long reply is not shown.
+    rest: Rest,
     /// What was entered and is on its way out.
     lines: Lines,
     /// What of it takes long.
@@ -211,20 +223,29 @@ impl Talk<'_> {
     }
 
     fn known(&self) -> Known {
-        let Self { opened, sent, received, .. } = *self;
-        Known::of(&self.session, self.setting, &Counts { opened, sent, received, before: self.before.as_deref() })
+        let Self { opened, sent, received, ref before, ref last_reply, .. } = *self;
+        let (before, last_reply) = (before.as_deref(), last_reply.as_deref());
+        let transaction = Some(&self.transaction);
+        let counts = Counts { opened, sent, received, last_reply, transaction, before };
+        Known::of(&self.session, self.setting, &counts)
     }
 
     /// Returns what completion and hints go by.
     fn knowledge(&mut self, standing: &Standing) -> Knowledge {
-        let Options { prompt, security, .. } = self.setting.options;
         self.suggestions.set_extensions(self.session.extensions());
+        let next = self.suggestions.next_command(standing, self.session.local_address());
         Knowledge {
             is_text: !is_command(standing.phase),
-            has_escapes: prompt.has_escapes,
+            has_escapes: self.setting.options.prompt.has_escapes,
             suggestions: self.suggestions.clone(),
-            next: next_command(standing, self.session.local_address(), security.helo.as_deref()),
+            next,
         }
+    }
+
+    /// Returns what stands before a line.
+    fn label(&self, standing: &Standing, is_hidden: bool) -> Label {
+        let (peer, mark) = (self.session.peer(), self.setting.secure.mark());
+        Label::new(standing, peer, mark, is_hidden, self.editor.columns().into())
     }
 
     fn converse(&mut self) -> Flow {
@@ -242,7 +263,9 @@ impl Talk<'_> {
             self.asked = standing.phase;
             let knowledge = self.knowledge(&standing);
             self.editor.inform(knowledge);
-            let prompt = self.above(&standing) + &prompt_text::of(&standing, self.setting.secure.mark(), is_secret);
+            let label = self.label(&standing, is_secret);
+            let prompt = self.above(&standing) + &label.to_string();
+            self.editor.label(label);
             let deadlines = self.deadline(&standing).into_iter().chain(self.unfinished_next());
             self.editor.waker.set_times(self.overdue.next_tick(&standing), deadlines.min());
             match self.editor.read(&prompt, is_secret) {
@@ -298,6 +321,7 @@ impl Talk<'_> {
             Escape::Aside(asked) => aside::obey(asked, &self.known(), self.setting),
             Escape::Authenticate(words) => return authenticate(self, &words),
             Escape::Encode(bytes) => return encode(self, &bytes),
+            Escape::Rest => self.rest.show(self.editor.has_color),
             Escape::Visible => self.is_shown = true,
             Escape::Line(line) => return self.send_line(&line, None),
             Escape::Bytes(bytes) => return self.send_bytes(&bytes),

@@ -8,7 +8,7 @@ use mconnect_core::protocol::{Answer, Meaning, Phase, Request, Standing, Visible
 use mconnect_core::script::{self, Next, Pace, Script};
 use zeroize::Zeroizing;
 
-use super::{End, Flow, Leave, Talk, is_command, paint, prompt_text};
+use super::{End, Flow, Leave, Talk, is_command, paint};
 use crate::connection::Setting;
 use crate::judge;
 use crate::progress::{self, Work};
@@ -115,6 +115,12 @@ impl Talk<'_> {
     /// Sends a typed line, and keeps this of it in the history once it goes out.
     pub(super) fn send_line(&mut self, line: &str, kept: Option<String>) -> Flow {
         let mut octets = [line.as_bytes(), b"\r\n"].concat();
+        if self.session.phase() == Phase::Body && line.len() > LONGEST_LINE {
+            let size = line.len();
+            say(&format!(
+                "mconnect: a line of {size} octets: {LONGEST_LINE} are allowed, and the server may refuse it"
+            ));
+        }
         if let Phase::Chunk { left } = self.session.phase() {
             let count = usize::try_from(left).unwrap_or(usize::MAX).min(octets.len());
             octets.truncate(count);
@@ -192,7 +198,9 @@ impl Talk<'_> {
             self.editor.remember(&line);
         }
         if is_command(standing.phase) {
-            self.suggestions.learn(&String::from_utf8_lossy(&octets));
+            let line = String::from_utf8_lossy(&octets);
+            self.suggestions.learn(&line);
+            self.transaction.sent(&line);
             self.lines.is_bare_auth = auth_mechanism(&octets).is_some() && secret_start(&octets).is_none();
         }
         self.send(&octets)
@@ -319,13 +327,15 @@ impl Talk<'_> {
             Phase::Body | Phase::Chunk { .. } => paint::plain(&text, &mut shown),
             phase => {
                 let line = if phase == Phase::Auth { "\n" } else { &text };
-                paint::plain(&(prompt_text::of(standing, self.setting.secure.mark(), true) + line), &mut shown);
+                paint::plain(&(self.label(standing, true).to_string() + line), &mut shown);
             }
         }
         let _ = screen::put(shown.as_bytes());
     }
 }
 
+/// Of a message, in octets, without its CR LF ([RFC 5321, section 4.5.3.1.6](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.6)).
+const LONGEST_LINE: usize = 998;
 /// More of a file that is not sent than this, in octets, is not counted.
 const MOST_COUNTED: u64 = 64 * 1024 * 1024;
 const CLOSING: &str = "mconnect: the server is closing: ~o opens the session again";

@@ -125,7 +125,10 @@ impl Opening<'_> {
             }
         });
         match ended {
-            Ok(reply) if reply.is_granted() => Ok(()),
+            Ok(reply) if reply.is_granted() => {
+                secure.authenticated(&auth.user);
+                Ok(())
+            }
             Ok(reply) => {
                 let fault = match reply.meaning() {
                     Meaning::Closing => Fault::of_refusal(reply.code()),

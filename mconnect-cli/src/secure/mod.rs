@@ -22,7 +22,9 @@ use crate::atomic_file;
 use crate::failure::{Failure, Status};
 use crate::options::{Auth, Options, Output, Security, Start};
 use crate::screen::Screen;
-use crate::stderr::say;
+use crate::stderr::{self, say};
+use crate::terminal::is_color_wanted;
+use crate::tone::{Mark, Tone};
 use crate::verdict::Verdict;
 pub use auth::refused;
 use opening::Opening;
@@ -34,9 +36,12 @@ pub struct Secure {
     config: Config,
     security: Security,
     is_quiet: bool,
+    has_color: bool,
+    is_demo: bool,
     output: Output,
     /// What TLS agreed on, if it was started.
     agreed: RefCell<Option<Info>>,
+    user: RefCell<Option<String>>,
 }
 
 impl Secure {
@@ -70,7 +75,17 @@ impl Secure {
             config = config.insecure();
         }
         let agreed = RefCell::default();
-        Ok(Self { config, security, is_quiet: options.is_quiet, output: options.output, agreed })
+        let has_color = stderr::is_shown() && is_color_wanted(options.prompt.color);
+        Ok(Self {
+            config,
+            security,
+            is_quiet: options.is_quiet,
+            has_color,
+            is_demo: false,
+            output: options.output,
+            agreed,
+            user: RefCell::default(),
+        })
     }
 
     /// Starts the demo's server, whose certificate is trusted then.
@@ -78,6 +93,7 @@ impl Secure {
     /// # Errors
     /// What the server says.
     pub fn demo(&mut self) -> Result<Server, ServerError> {
+        self.is_demo = true;
         let identity = Identity::self_signed(["127.0.0.1", "localhost"]);
         if self.security.authorities.is_none()
             && let Ok(config) = self.config.clone().authorities(identity.pem().as_bytes())
@@ -91,6 +107,7 @@ impl Secure {
     /// Does what is to be done before the session is handed over; nothing if that ended it, which has been told.
     pub fn begin(&self, session: Session, verdict: &Verdict) -> Option<Session> {
         self.agreed.take();
+        self.user.take();
         if self.security.start == Start::ByHand && self.security.auth.is_none() {
             return Some(session);
         }
@@ -117,12 +134,22 @@ impl Secure {
         player.tls(&self.config);
     }
 
+    /// Returns as whom a session was authenticated, as far as that was done here.
+    pub fn user(&self) -> Option<String> {
+        self.user.borrow().clone()
+    }
+
+    /// Notes as whom a session was authenticated.
+    pub fn authenticated(&self, user: &str) {
+        self.user.replace(Some(visible(user)));
+    }
+
     /// Says how the connection is protected, if it is: for the prompt.
-    pub fn mark(&self) -> &'static str {
+    pub fn mark(&self) -> Mark {
         match &*self.agreed.borrow() {
-            None => "",
-            Some(info) if info.is_verified() => ", tls",
-            Some(_) => ", tls unverified",
+            None => Mark::default(),
+            Some(info) if info.is_verified() => Mark { words: "tls", tone: chain::tone(info) },
+            Some(_) => Mark { words: "tls unverified", tone: Tone::Bad },
         }
     }
 
@@ -150,10 +177,10 @@ impl Secure {
         let (session, info) = session.upgrade(&config).map_err(|error| {
             let failure = verdict.failure_of(&error);
             let Error::Untrusted { info, .. } = &error else { return failure };
-            self.tell(info, verdict);
+            self.tell(info, false, verdict);
             Failure { message: self.told_in_full(failure.message), ..failure }.hint("; -k goes on in spite of it")
         })?;
-        self.tell(&info, verdict);
+        self.tell(&info, self.security.is_insecure, verdict);
         if !info.is_verified() && !self.security.is_insecure {
             let reason = self.told_in_full(info.reason());
             say(&format!("mconnect: cannot trust {peer}: {reason}; going on UNVERIFIED"));

@@ -1,6 +1,6 @@
 //! What the escapes print that need no session.
 
-use mconnect_core::protocol::Extensions;
+use mconnect_core::protocol::{Extension, Extensions};
 
 use super::escapes::{self, Aside};
 use super::{Known, session_log};
@@ -12,6 +12,7 @@ use crate::stderr::say;
 pub fn obey(aside: Aside, known: &Known, setting: &Setting<'_>) {
     match aside {
         Aside::List => say(escapes::LIST.trim_end()),
+        Aside::Topic(None) if known.last_reply.is_some() => say(&known.last_reply()),
         Aside::Topic(topic) => match help::on(topic.as_deref(), setting.options.prompt.help_file.as_deref()) {
             Ok(text) => say(text.trim_end()),
             Err(failure) => failure.tell(),
@@ -27,6 +28,14 @@ pub fn obey(aside: Aside, known: &Known, setting: &Setting<'_>) {
 /// Says what the server advertised.
 fn advertised(extensions: Option<&Extensions>) -> String {
     let Some(extensions) = extensions else { return "nothing is advertised: EHLO asks for it".to_owned() };
-    let list: Vec<String> = extensions.iter().map(ToString::to_string).collect();
+    let line = |extension: &Extension| match (extension.to_string(), extension.meaning()) {
+        (shown, None) => shown,
+        (shown, Some(meaning)) if shown.chars().count() <= KEYWORDS => format!("{shown:KEYWORDS$}  {meaning}"),
+        (shown, Some(meaning)) => format!("{shown}\n{:KEYWORDS$}  {meaning}", ""),
+    };
+    let list: Vec<String> = extensions.iter().map(line).collect();
     if list.is_empty() { "no extensions".to_owned() } else { list.join("\n") }
 }
+
+/// Most keywords are no wider than this, in columns.
+const KEYWORDS: usize = 19;

@@ -111,6 +111,7 @@ fn converse<T: Authenticating>(talk: &mut T, mut exchange: Exchange, user: &str)
         match exchange.next(code, &text) {
             AuthStep::Answer(answer) => line = answer,
             AuthStep::Granted => {
+                talk.setting().secure.authenticated(user);
                 talk.setting().secure.note(&format!("authenticated as {user} by {mechanism}"));
                 return Continue(());
             }

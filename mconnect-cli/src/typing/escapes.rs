@@ -16,6 +16,8 @@ pub enum Escape {
     Encode(Vec<u8>),
     /// The answer to a 334 is shown while it is typed.
     Visible,
+    /// What of a long reply was not shown.
+    Rest,
     Reopen,
     Close,
     /// A line that begins with a tilde.
@@ -42,28 +44,33 @@ pub enum Aside {
 /// The list that `~?` shows.
 pub const LIST: &str = "\
 ~?          this list
-~h [TOPIC]  help on a command, a parameter or a code: ~h RCPT, ~h 550, ~h 5.7.1
+~h          what the last reply means
+~h TOPIC    help on a command, a parameter or a code: ~h RCPT, ~h 550, ~h 5.7.1
 ~r FILE     send a file: as the body of DATA, dots doubled and the end added;
             in a chunk as it is; at a command prompt as typed lines
 ~b FILE     send a file as one BDAT chunk, the last
 ~x BYTES    send these bytes and no line end: \\r \\n \\t \\0 \\\\ \\xHH
-~e          what the server advertised
-~s          the state of the session
-~t          what TLS agreed on, and the server's certificates
+~e          what the server advertised, and what that means
+~s          the state of the session: who, what about, and how long it took
+~t          what TLS agreed on, and the server's certificates up to the root
 ~a [MECHANISM] [USER]
             authenticate: the password is asked for unseen, and * cancels
 ~64 TEXT    TEXT, with \\0 and the like as in ~x, in base64: printed, or sent
             as the answer to a 334
 ~w [FILE]   write the session down in FILE, as a dialogue; again: stop
+~l          the rest of a reply that was too long to be shown
 ~v          show the next answer to a 334 while it is typed
 ~o          open the session again
 ~.          close at once
 ~~LINE      send a line that begins with a tilde
 ";
 
+/// Said where `~l` has nothing to show.
+pub const NO_REST: &str = "mconnect: nothing of a reply was left out";
+
 /// What begins each of them, as Tab completes it.
-pub const NAMES: [&str; 15] =
-    ["~64 ", "~?", "~a ", "~b ", "~e", "~h ", "~o", "~r ", "~s", "~t", "~v", "~w ", "~x ", "~.", "~~"];
+pub const NAMES: [&str; 16] =
+    ["~64 ", "~?", "~a ", "~b ", "~e", "~h ", "~l", "~o", "~r ", "~s", "~t", "~v", "~w ", "~x ", "~.", "~~"];
 
 /// Reads a line that begins with a tilde.
 pub fn parse(line: &str) -> Option<Escape> {
@@ -92,13 +99,14 @@ fn read(rest: &str) -> Result<Escape, String> {
         }
         'w' if is_alone(rest, 'w') => Escape::Aside(Aside::Record(argument.to_owned())),
         'a' if is_alone(rest, 'a') => Escape::Authenticate(argument.to_owned()),
-        '?' | 'e' | 's' | 't' | 'v' | 'o' | '.' if !argument.is_empty() => {
+        '?' | 'e' | 'l' | 's' | 't' | 'v' | 'o' | '.' if !argument.is_empty() => {
             return Err(format!("~{name} takes nothing after it"));
         }
         '?' => Escape::Aside(Aside::List),
         'e' => Escape::Aside(Aside::Extensions),
         's' => Escape::Aside(Aside::State),
         't' => Escape::Aside(Aside::Chain),
+        'l' => Escape::Rest,
         'v' => Escape::Visible,
         'o' => Escape::Reopen,
         '.' => Escape::Close,
@@ -111,7 +119,12 @@ pub fn is_known(line: &str) -> bool {
     let Some(rest) = line.strip_prefix('~') else { return false };
     let is_letter = rest.chars().next().is_some_and(|name| "?hrbxesvo.~".contains(name));
     // Of more letters, these may begin a word of a text.
-    is_letter || is_alone(rest, 'a') || is_alone(rest, 't') || is_alone(rest, 'w') || argument_of_64(rest).is_some()
+    is_letter
+        || is_alone(rest, 'a')
+        || is_alone(rest, 'l')
+        || is_alone(rest, 't')
+        || is_alone(rest, 'w')
+        || argument_of_64(rest).is_some()
 }
 
 fn unescape(text: &str) -> Result<Vec<u8>, String> {

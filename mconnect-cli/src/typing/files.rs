@@ -21,6 +21,7 @@ pub fn send_file<T: Typing>(talk: &mut T, name: &str) -> ControlFlow<T::Leave> {
     };
     match talk.standing().phase {
         Phase::Body => {
+            note_size(talk, name, size);
             *talk.work() = Some(Work::new(name, size));
             send_body(talk, name, file)
         }
@@ -57,9 +58,21 @@ pub fn send_chunk<T: Typing>(talk: &mut T, name: &str) -> ControlFlow<T::Leave> 
         say("mconnect: a chunk begins where a command is due");
         return Continue(());
     }
+    note_size(talk, name, Some(size));
     *talk.work() = Some(Work::new(name, Some(size)));
     talk.put(format!("BDAT {size} LAST\r\n").as_bytes())?;
     send_octets(talk, name, file.take(size))
+}
+
+/// Says so if a file is larger than the messages that the server takes
+/// ([RFC 1870](https://www.rfc-editor.org/rfc/rfc1870)); it may have its reasons to go out all the same.
+fn note_size<T: Typing>(talk: &T, name: &str, size: Option<u64>) {
+    let limit = talk.session().extensions().and_then(|extensions| extensions.size_limit());
+    if let (Some(size), Some(limit)) = (size, limit)
+        && size > limit
+    {
+        say(&format!("mconnect: {name} has {size} octets, and the server takes messages of up to {limit} (SIZE)"));
+    }
 }
 
 fn send_body<T: Typing>(talk: &mut T, name: &str, mut file: File) -> ControlFlow<T::Leave> {

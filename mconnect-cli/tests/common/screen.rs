@@ -31,9 +31,18 @@ impl Screen {
         Self::launch(host, port, &[&["--quiet"], options].concat(), &[], (24, 80))
     }
 
+    /// Starts it with this host so that it tells what it does.
+    pub fn at_loudly(host: &str, port: u16, options: &[&str]) -> Self {
+        Self::launch(host, port, options, &[], (24, 80))
+    }
+
     /// Starts it so that it tells what it does.
     pub fn loud(port: u16, options: &[&str]) -> Self {
-        Self::launch("127.0.0.1", port, options, &[], (24, 80))
+        Self::loud_with(port, options, &[], (24, 80))
+    }
+
+    pub fn loud_with(port: u16, options: &[&str], variables: &[(&str, &str)], size: (u16, u16)) -> Self {
+        Self::launch("127.0.0.1", port, options, variables, size)
     }
 
     /// Starts it so that it tells what it does, on a screen where nothing wraps.

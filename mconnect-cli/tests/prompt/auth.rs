@@ -82,24 +82,24 @@ fn to_a_server_that_is_not_proven_a_password_goes_only_once_confirmed() {
     let server = self_signed();
     let mut screen = Screen::start(server.port(), &[]);
     screen.expect_last("smtp>");
-    screen.enter("STARTTLS", "smtp, tls unverified>");
+    screen.enter("STARTTLS", "tls unverified smtp>");
     for answer in ["", "n", "*", "what?"] {
         screen.enter("~a PLAIN user", "authenticate all the same? [y/N]");
-        screen.enter(answer, "smtp, tls unverified>");
+        screen.enter(answer, "tls unverified smtp>");
     }
     screen.expect_row("mconnect: the server is not proven: the certificate is self-signed");
     screen.enter("~a PLAIN user", "authenticate all the same? [y/N]");
     screen.enter("y", "password of user:");
-    screen.enter("pencil", "smtp, tls unverified>");
+    screen.enter("pencil", "tls unverified smtp>");
     screen.expect_row("235 2.7.0 welcome");
     screen.send("QUIT\r");
     assert_eq!(screen.wait(), 0);
 
     // Who said -k has confirmed it.
     let mut screen = Screen::start(server.port(), &["--starttls", "-k"]);
-    screen.expect_last("smtp, tls unverified>");
+    screen.expect_last("tls unverified smtp>");
     screen.enter("~a PLAIN user", "password of user:");
-    screen.enter("pencil", "smtp, tls unverified>");
+    screen.enter("pencil", "tls unverified smtp>");
     screen.expect_row("235 2.7.0 welcome");
     screen.send("QUIT\r");
     assert_eq!(screen.wait(), 0);
@@ -110,21 +110,21 @@ fn a_password_that_would_go_in_the_clear_to_another_machine_is_not_asked_for() {
     // The system takes 0.0.0.0 for this machine, and nothing leaves it; but it is no loopback address.
     let server = Setup::new().auth([("user", "pencil")]).start().unwrap();
     let mut screen = Screen::at("0.0.0.0", server.port(), &[]);
-    screen.expect_last("smtp>");
-    screen.enter("~a PLAIN user", "smtp>");
+    screen.expect_last("0.0.0.0 smtp>");
+    screen.enter("~a PLAIN user", "0.0.0.0 smtp>");
     screen.pty.expect("PLAIN would send the password in the clear: STARTTLS (--starttls, --tls) hides it");
     // These do not send it, but who reads along can guess it at leisure.
     for mechanism in ["CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"] {
-        screen.enter(&format!("~a {mechanism} user"), "smtp>");
+        screen.enter(&format!("~a {mechanism} user"), "0.0.0.0 smtp>");
         screen.pty.expect(&format!("{mechanism} would send what the password can be guessed from in the clear"));
     }
     screen.send("QUIT\r");
     assert_eq!(screen.wait(), 0);
 
     let mut screen = Screen::at("0.0.0.0", server.port(), &["--allow-plaintext-auth"]);
-    screen.expect_last("smtp>");
+    screen.expect_last("0.0.0.0 smtp>");
     screen.enter("~a PLAIN user", "password of user:");
-    screen.enter("pencil", "smtp>");
+    screen.enter("pencil", "0.0.0.0 smtp>");
     screen.expect_row("235 2.7.0 welcome");
     screen.send("QUIT\r");
     assert_eq!(screen.wait(), 0);

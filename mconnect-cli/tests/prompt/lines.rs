@@ -19,9 +19,9 @@ fn a_session_is_typed_and_the_prompt_follows_its_phase() {
         ("EHLO client.example", "smtp>"),
         ("MAIL FROM:<a@example.org>", "smtp>"),
         ("RCPT TO:<b@example.org>", "smtp>"),
-        ("DATA", "data, . ends>"),
-        ("quit", "data, . ends>"),
-        ("a\ttab", "data, . ends>"),
+        ("DATA", "data>"),
+        ("quit", "data>"),
+        ("a\ttab", "data>"),
         (".", "smtp>"),
     ] {
         screen.send(format!("{line}\r"));

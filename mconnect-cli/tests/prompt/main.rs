@@ -8,9 +8,13 @@ mod common;
 mod auth;
 mod editing;
 mod escapes;
+mod first_minute;
 mod history;
 mod lines;
 mod long_work;
+mod moments;
+#[cfg(feature = "tls")]
+mod picture;
 mod screen;
 #[cfg(feature = "tls")]
 mod secure;

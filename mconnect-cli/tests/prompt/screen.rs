@@ -82,27 +82,27 @@ fn a_resized_terminal_keeps_the_place_of_the_line_at_its_bottom() {
 #[test]
 fn a_tab_in_a_line_of_a_body_takes_the_columns_up_to_the_next_stop_and_gives_them_back() {
     let server = Server::start().unwrap();
-    for columns in [80, 20] {
-        let mut screen = Screen::start_with(server.port(), &[], &[], (24, columns));
+    for columns in [80, 12] {
+        let mut screen = Screen::start_with(server.port(), &[], &[], (50, columns));
         screen.expect_last("smtp>");
         screen.send("HELO x\rMAIL FROM:<a@b.example>\rRCPT TO:<c@d.example>\rDATA\r");
-        screen.expect_last("data, . ends>");
+        screen.expect_last("data>");
         let row = screen.shown().screen().cursor_position().0;
         screen.send("\tx");
-        screen.expect_last("data, . ends>   x");
+        screen.expect_last("data>   x");
         screen.send(format!("{BACKSPACE}{BACKSPACE}"));
-        screen.expect_last("data, . ends>");
-        expect_cursor(&screen, row, 14);
+        screen.expect_last("data>");
+        expect_cursor(&screen, row, 6);
         screen.send(paste("a\tb"));
-        screen.expect_last("data, . ends> a b");
+        screen.expect_last("data> a b");
         screen.send(format!("{LEFT}{LEFT}{BACKSPACE}"));
-        screen.expect_last("data, . ends>   b");
+        screen.expect_last("data>   b");
         screen.send(format!("{CTRL_E}{CTRL_U}\t\t"));
-        // Four columns of the second tab are on the next row, where the rows are that short.
-        let (row, column) = if columns == 20 { (row + 1, 8) } else { (row, 24) };
+        // The second tab is on the next row, where the rows are that short.
+        let (row, column) = if columns == 12 { (row + 1, 8) } else { (row, 16) };
         expect_cursor(&screen, row, column);
         screen.send("end\r");
-        screen.expect_last("data, . ends>");
+        screen.expect_last("data>");
         screen.send(".\rQUIT\r");
         assert_eq!(screen.wait(), 0);
         assert_eq!(server.messages().last().unwrap().content, b"\t\tend\r\n");

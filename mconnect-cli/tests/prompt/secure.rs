@@ -25,12 +25,14 @@ fn after_a_typed_starttls_the_prompt_says_so_and_what_was_learnt_is_forgotten() 
     screen.expect_last("smtp>");
     screen.enter("EHLO x", "smtp>");
     screen.enter("~e", "smtp>");
-    screen.expect_row("STARTTLS");
-    screen.enter("STARTTLS", "smtp, tls>");
-    screen.enter("~e", "smtp, tls>");
+    screen.expect_row("STARTTLS             STARTTLS encrypts the rest of the session");
+    screen.enter("STARTTLS", "tls smtp>");
+    screen.enter("~e", "tls smtp>");
     screen.expect_row("nothing is advertised: EHLO asks for it");
-    screen.enter("~s", "smtp, tls>");
+    screen.enter("~s", "tls smtp>");
     screen.expect_row("tls       tls");
+    screen.enter("~t", "tls smtp>");
+    screen.pty.expect(&format!("\u{2514} CN=Our Root (trusted by --cafile {})", ca.display()));
     screen.send("EHLO y\r");
     screen.pty.expect("250 HELP");
     screen.enter("QUIT", "221 2.0.0 goodbye");
@@ -42,8 +44,8 @@ fn what_is_sent_together_with_starttls_is_forgotten_with_the_clear() {
     let server = self_signed();
     let mut screen = Screen::start(server.port(), &[]);
     screen.expect_last("smtp>");
-    screen.enter("~x STARTTLS\\r\\nNOOP\\r\\n", "smtp, tls unverified>");
-    screen.enter("EHLO y", "smtp, tls unverified>");
+    screen.enter("~x STARTTLS\\r\\nNOOP\\r\\n", "tls unverified smtp>");
+    screen.enter("EHLO y", "tls unverified smtp>");
     screen.expect_row("250 AUTH PLAIN LOGIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-1-PLUS SCRAM-S");
     screen.send("QUIT\r");
     assert_eq!(screen.wait(), 0);
@@ -56,9 +58,9 @@ fn the_next_command_is_ehlo_again_with_the_name_that_was_asked_for() {
     let mut screen = Screen::start(server.port(), &["--color", "always", "--helo", "client.example"]);
     screen.expect_last("smtp> EHLO client.example");
     // The right arrow key takes the hint.
-    screen.enter("\x1b[C", "smtp> MAIL FROM:<");
-    screen.enter("STARTTLS", "smtp, tls unverified> EHLO client.example");
-    screen.enter("\x1b[C", "smtp, tls unverified> MAIL FROM:<");
+    screen.enter("\x1b[C", "smtp> MAIL FROM:<SENDER> [PARAMETERS]");
+    screen.enter("STARTTLS", "tls unverified smtp> EHLO client.example");
+    screen.enter("\x1b[C", "tls unverified smtp> MAIL FROM:<SENDER> [PARAMETERS]");
     screen.send("QUIT\r");
     assert_eq!(screen.wait(), 0);
 }
@@ -72,9 +74,11 @@ fn the_chain_is_shown_on_demand() {
     screen.expect_last("smtp>");
     screen.enter("~t", "smtp>");
     screen.expect_row("no TLS: STARTTLS starts it");
-    screen.enter("STARTTLS", "smtp, tls unverified>");
-    screen.enter("~t", "smtp, tls unverified>");
+    screen.enter("STARTTLS", "tls unverified smtp>");
+    screen.enter("~t", "tls unverified smtp>");
     for row in [
+        "\u{2514} CN=Our Intermediate",
+        "  \u{2514} CN=Our Root (not trusted here)",
         "certificate 0: CN=127.0.0.1",
         "  issuer      CN=Our Intermediate",
         "  names       127.0.0.1",
@@ -102,7 +106,7 @@ fn a_refused_starttls_leaves_the_session_and_one_that_is_left_plain_starts_nothi
     for line in ["EHLO x", "STARTTLS", "STARTTLS", "~e"] {
         screen.enter(line, "smtp>");
     }
-    screen.expect_row("DSN");
+    screen.expect_row("DSN                  MAIL and RCPT may ask for reports of delivery");
     screen.send("QUIT\r");
     assert_eq!(screen.wait(), 0);
     server.join().unwrap();
@@ -203,12 +207,53 @@ fn a_session_that_is_opened_again_has_the_tls_and_the_auth_that_were_asked_for()
     let options = ["--starttls", "-k", "--auth", "user", "--password-file", file.to_str().unwrap()];
     let mut screen = Screen::start_with(server.port(), &options, &[], (60, 120));
     for _ in 0..2 {
-        screen.expect_last("smtp, tls unverified>");
+        screen.expect_last("tls unverified smtp>");
         screen.pty.look_from_here();
         screen.send("~o\r");
         screen.pty.expect("235 2.7.0 welcome");
     }
-    screen.expect_last("smtp, tls unverified>");
+    screen.expect_last("tls unverified smtp>");
     screen.send("QUIT\r");
     assert_eq!(screen.wait(), 0);
+}
+
+#[test]
+fn whom_one_talks_to_and_how_far_that_is_proven_stands_before_the_line_in_its_colour() {
+    use vt100::Color::{Default, Idx};
+    let (red, green, yellow) = (Idx(1), Idx(2), Idx(3));
+    let authority = Authority::new("Our Root");
+    let folder = Folder::new();
+    let ca = folder.path().join("root.pem");
+    fs::write(&ca, authority.pem()).unwrap();
+    let short = authority.issue_for(["0.0.0.0"], -1, 3);
+    let long = authority.issue_for(["0.0.0.0"], -1, 40);
+    for (identity, options, label, color, told) in [
+        (&long, &["--cafile", ca.to_str().unwrap()][..], "0.0.0.0 tls smtp>", green, "verified"),
+        (&short, &["--cafile", ca.to_str().unwrap()], "0.0.0.0 tls smtp>", yellow, "verified"),
+        (&long, &[], "0.0.0.0 tls unverified smtp>", red, "NOT verified"),
+    ] {
+        let server = Setup::new().tls(identity).start().unwrap();
+        let always = ["--color", "always", "--helo", "x.example"];
+        let mut screen = Screen::at_loudly("0.0.0.0", server.port(), &[&always, options].concat());
+        screen.expect_last("0.0.0.0 smtp> EHLO x.example");
+        screen.enter("STARTTLS", &format!("{label} EHLO x.example"));
+        let shown = screen.shown();
+        let shown = shown.screen();
+        let row = shown.cursor_position().0;
+        let cell = |row, column| shown.cell(row, column).unwrap();
+        assert!(cell(row, 0).dim() && cell(row, 0).fgcolor() == Default, "the host stands aside");
+        assert_eq!(cell(row, 8).fgcolor(), color, "{label}");
+        assert!(cell(row, u16::try_from(label.len()).unwrap() - 5).bold());
+        // What was agreed on is wrapped at words, and the verdict on it coloured.
+        let rows: Vec<String> = shown.rows(0, 80).collect();
+        let end = rows.iter().rposition(|row| row.trim_end().ends_with(told)).expect(told);
+        let begin = rows.iter().position(|row| row.starts_with("TLS 1.3, ")).unwrap();
+        assert!(end > begin, "{rows:?}");
+        let column = rows[end].trim_end().len() - told.len();
+        let verdict = if told == "verified" { green } else { red };
+        assert_eq!(cell(end.try_into().unwrap(), column.try_into().unwrap()).fgcolor(), verdict, "{rows:?}");
+        let reason = rows.iter().filter(|row| row.contains("its issuer is unknown here")).count();
+        assert_eq!(reason, usize::from(color == red), "{rows:?}");
+        screen.interrupt();
+    }
 }

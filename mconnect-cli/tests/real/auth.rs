@@ -152,10 +152,10 @@ fn by_hand(server: &RealServer) {
 
 fn by_escape(server: &RealServer) {
     let mut pty = server.prompt("xterm", &["--starttls", "--cafile", &server.root()]);
-    pty.expect("smtp, tls> ");
+    pty.expect("tls smtp> ");
     pty.send("EHLO client.example\r");
     pty.expect("250-AUTH ");
-    pty.expect("smtp, tls> ");
+    pty.expect("tls smtp> ");
     let best = server.kind.mechanisms.last().unwrap();
     for (escape, mechanism, password, reply) in [
         ("~a LOGIN user", "LOGIN", "crayon", "535 "),
@@ -167,7 +167,7 @@ fn by_escape(server: &RealServer) {
         pty.send(format!("{password}\r"));
         pty.expect(&format!("> AUTH {mechanism} (answers not shown)"));
         pty.expect(reply);
-        pty.expect("smtp, tls> ");
+        pty.expect("tls smtp> ");
     }
     pty.send("QUIT\r");
     pty.expect("221 ");

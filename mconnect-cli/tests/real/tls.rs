@@ -82,7 +82,7 @@ fn typed_unverified(server: &RealServer) {
     pty.expect("250-STARTTLS");
     pty.send("STARTTLS\n");
     pty.expect("not for mx.example.com but for localhost, 127.0.0.1, ::1; going on UNVERIFIED");
-    pty.expect("tls unverified> ");
+    pty.expect("tls unverified smtp> ");
     pty.send("QUIT\n");
     pty.expect("221 ");
     assert_eq!(pty.wait(), 0, "{}", pty.screen());

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::line::ReplyLine;
+use super::meaning::of_extension;
 use super::reply::Reply;
 use super::visible::Visible;
 
@@ -117,9 +118,7 @@ impl Extensions {
     /// may still have a limit.
     #[doc(alias = "SIZE")]
     pub fn size_limit(&self) -> Option<u64> {
-        // Digits alone: a number may be parsed with a sign.
-        let size = self.get("SIZE")?.params().next().filter(|size| size.iter().all(u8::is_ascii_digit))?;
-        std::str::from_utf8(size).ok()?.parse().ok().filter(|size| *size > 0)
+        self.get("SIZE")?.size().filter(|size| *size > 0)
     }
 
     /// Returns the mechanisms of AUTH, each once
@@ -160,6 +159,35 @@ impl Extension {
         &self.line[..self.keyword_size]
     }
 
+    /// Returns in words what the server offers by it; `None` if that is not known.
+    ///
+    /// ```
+    /// use mconnect_core::protocol::{Extensions, Limits, ReplyBuilder, ReplyLine};
+    ///
+    /// let mut builder = ReplyBuilder::new(Limits::default());
+    /// builder.push(ReplyLine::new(b"250-mx.example.org hello\r\n"))?;
+    /// let reply = builder.push(ReplyLine::new(b"250 SIZE 104857600\r\n"))?.unwrap();
+    /// let extensions = Extensions::from_reply(&reply);
+    /// let size = extensions.get("SIZE").unwrap();
+    /// assert_eq!(size.meaning().as_deref(), Some("messages of up to 100 MiB"));
+    /// # Ok::<(), mconnect_core::protocol::LimitExceeded>(())
+    /// ```
+    pub fn meaning(&self) -> Option<String> {
+        let keyword = std::str::from_utf8(self.keyword()).ok()?.to_ascii_uppercase();
+        match self.size().filter(|_| keyword == "SIZE") {
+            Some(0) => Some("messages of any size, as far as that is known".to_owned()),
+            Some(size) => Some(format!("messages of up to {}", in_units(size))),
+            None => of_extension(&keyword).map(str::to_owned),
+        }
+    }
+
+    /// Returns the number that is its first parameter.
+    fn size(&self) -> Option<u64> {
+        // Digits alone: a number may be parsed with a sign.
+        let size = self.params().next().filter(|size| size.iter().all(u8::is_ascii_digit))?;
+        std::str::from_utf8(size).ok()?.parse().ok()
+    }
+
     /// Returns the words after the keyword, as they are: whether case matters is the extension's to say.
     pub fn params(&self) -> impl Iterator<Item = &[u8]> {
         self.line[self.keyword_size..].split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
@@ -178,6 +206,18 @@ impl fmt::Debug for Extension {
     }
 }
 
+/// Writes a number of octets as people say it: `100 MiB`, `9.5 MiB`, `1000 octets`.
+fn in_units(size: u64) -> String {
+    let unit = UNITS.iter().rev().find(|(unit, _)| size >= *unit);
+    let Some((unit, name)) = unit else { return format!("{size} octets") };
+    let tenths = u128::from(size) * 10 / u128::from(*unit);
+    match tenths % 10 {
+        0 => format!("{} {name}", tenths / 10),
+        tenth => format!("{}.{tenth} {name}", tenths / 10),
+    }
+}
+
+const UNITS: [(u64, &str); 3] = [(1 << 10, "KiB"), (1 << 20, "MiB"), (1 << 30, "GiB")];
 /// Of a reply, so many lines are looked at.
 const MOST_LINES: usize = 1000;
 /// Of a reply, so many octets of text are kept.
@@ -206,6 +246,27 @@ mod tests {
         assert!(extensions.has("8BITMIME") && !extensions.has("STARTTLS"));
         assert_eq!(extensions.iter().nth(1).unwrap().params().collect::<Vec<_>>(), [b"odd", &b"words"[..]]);
         assert_eq!(extensions.size_limit(), Some(1000));
+    }
+
+    #[test]
+    fn what_is_offered_is_said_in_words_as_far_as_it_is_known() {
+        let extensions = extensions(
+            b"250-x\n250-size 104857600\n250-SIZE 10000000\n250-SIZE 999\n250-SIZE 0\n250-SIZE\n250-AUTH PLAIN\n250 X-ODD\n",
+        );
+        let meanings: Vec<Option<String>> = extensions.iter().map(Extension::meaning).collect();
+        let meanings: Vec<Option<&str>> = meanings.iter().map(Option::as_deref).collect();
+        assert_eq!(
+            meanings,
+            [
+                Some("messages of up to 100 MiB"),
+                Some("messages of up to 9.5 MiB"),
+                Some("messages of up to 999 octets"),
+                Some("messages of any size, as far as that is known"),
+                Some("MAIL may say how large the message is"),
+                Some("users log in by these mechanisms"),
+                None,
+            ]
+        );
     }
 
     #[test]

@@ -63,10 +63,43 @@ pub fn explain_all(beginning: &str) -> Vec<(String, &'static str)> {
     known.map(|(code, meaning)| (format!("{class}{dot}{code}"), *meaning)).collect()
 }
 
+/// Returns what a server offers by an extension of this keyword, in capitals.
+pub(super) fn of_extension(keyword: &str) -> Option<&'static str> {
+    find(EXTENSIONS, keyword)
+}
+
 /// Looks a code up.
 fn find(table: &[(&str, &'static str)], code: &str) -> Option<&'static str> {
     table.iter().find(|(known, _)| *known == code).map(|(_, meaning)| *meaning)
 }
+
+/// By the registry of extensions, and what servers have beside it.
+const EXTENSIONS: &[(&str, &str)] = &[
+    ("8BITMIME", "bodies may hold octets above 127"),
+    ("ATRN", "ATRN turns the session round, to fetch mail"),
+    ("AUTH", "users log in by these mechanisms"),
+    ("BINARYMIME", "bodies may be any octets, sent by BDAT"),
+    ("BURL", "a body may be fetched from an IMAP server"),
+    ("CHUNKING", "BDAT sends a message in chunks, without a dot"),
+    ("DELIVERBY", "MAIL may say until when to deliver"),
+    ("DSN", "MAIL and RCPT may ask for reports of delivery"),
+    ("ENHANCEDSTATUSCODES", "replies say more by codes such as 5.1.1"),
+    ("ETRN", "ETRN has the mail that waits for a host sent"),
+    ("EXPN", "EXPN lists the members of a mailing list"),
+    ("FUTURERELEASE", "MAIL may say when to deliver"),
+    ("HELP", "HELP is answered"),
+    ("LIMITS", "how much one session may do"),
+    ("MT-PRIORITY", "MAIL may say how urgent the message is"),
+    ("PIPELINING", "commands may go out without waiting for each reply"),
+    ("REQUIRETLS", "MAIL may ask for TLS all the way"),
+    ("RRVS", "RCPT may say since when the mailbox has its owner"),
+    ("SIZE", "MAIL may say how large the message is"),
+    ("SMTPUTF8", "addresses and headers may be in any language"),
+    ("STARTTLS", "STARTTLS encrypts the rest of the session"),
+    ("VRFY", "VRFY says whether a mailbox exists"),
+    ("XCLIENT", "a trusted proxy may say who its client is"),
+    ("XFORWARD", "a trusted filter may say whose mail it is"),
+];
 
 /// In order, each once.
 const REPLY_CODES: &[(&str, &str)] = &[

@@ -22,6 +22,7 @@ use rustls::{CertificateError, Error, RootCertStore};
 use super::certificate::algorithm_of;
 use super::provider::provider;
 use super::{Certificate, Fingerprint, Problem};
+use crate::tls_info::path;
 
 /// Whom to trust, of a [`Config`](super::Config), and who was asked for.
 pub(super) struct Trust<'a> {
@@ -136,19 +137,6 @@ fn when_all_are_valid(path: &[&Certificate], now: SystemTime) -> SystemTime {
     let latest_start = path.iter().map(|certificate| certificate.not_before).max().unwrap_or(now);
     let earliest_end = path.iter().map(|certificate| certificate.not_after).min().unwrap_or(now);
     now.max(latest_start).min(earliest_end.max(path[0].not_before))
-}
-
-/// Follows the issuers from the leaf on, as far as their certificates were shown: by their names alone, which is enough
-/// to say whose time is over.
-fn path(certificates: &[Certificate]) -> Vec<&Certificate> {
-    let mut path = vec![&certificates[0]];
-    while path.len() < certificates.len() {
-        let last = path[path.len() - 1];
-        let issued = |next: &&Certificate| !last.is_self_issued() && next.subject == last.issuer;
-        let Some(next) = certificates.iter().find(issued) else { break };
-        path.push(next);
-    }
-    path
 }
 
 /// Says in plain words why the certificates do not lead to a root. What webpki has only as a name of its own is matched

@@ -100,7 +100,7 @@ fn a_reset_that_a_look_or_a_write_has_found_is_none_the_less_told_by_the_next_re
         for (name, act) in &acts {
             let mut foe = Foe::new(driver, |stream, gone| {
                 stream.write_all(b"220 hi\r\n")?;
-                drop(gone.recv());
+                let _ = gone.recv();
                 socket2::SockRef::from(&*stream).set_linger(Some(Duration::ZERO))
             });
             assert_eq!(foe.session.greeting().unwrap().code(), 220);

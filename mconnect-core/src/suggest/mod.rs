@@ -1,10 +1,14 @@
 //! What a person who types at a server may want: how a command line may go on, by what the server advertised and what was
-//! used before, and which command usually comes next. Nothing that is suggested steers a terminal.
+//! used before, which command usually comes next, and of
+//! the message under way from whom and for whom it is. Nothing that is suggested steers a terminal.
+
+mod transaction;
 
 use std::net::SocketAddr;
 
 use crate::own_name::{address_literal, is_name_blamed, own_name};
 use crate::protocol::{Extensions, Phase, Request, Standing, Visible};
+pub use transaction::Transaction;
 
 /// What completion goes by.
 ///
@@ -21,12 +25,18 @@ use crate::protocol::{Extensions, Phase, Request, Standing, Visible};
 pub struct Suggestions {
     extensions: Option<Extensions>,
     addresses: Vec<String>,
+    /// What the client calls itself.
+    name: Option<String>,
+    /// The last line asked to leave, in words that are not SMTP's.
+    is_leaving: bool,
+    /// The command that usually came next when that was known last.
+    next: Option<String>,
 }
 
 impl Suggestions {
     /// Makes those for a server that advertised this, if it was asked for it.
     pub fn new(extensions: Option<Extensions>) -> Self {
-        Self { extensions, addresses: Vec::new() }
+        Self { extensions, ..Self::default() }
     }
 
     /// Sets what the server advertised since.
@@ -34,8 +44,19 @@ impl Suggestions {
         self.extensions = extensions;
     }
 
-    /// Keeps the address of a MAIL or RCPT that was sent.
+    /// Sets what the client calls itself, until it says another name.
+    pub fn set_name(&mut self, name: &str) {
+        self.name = Some(name.to_owned()).filter(|name| !name.is_empty() && is_harmless(name));
+    }
+
+    /// Keeps the address of a MAIL or RCPT that was sent, and the name in an EHLO, HELO or LHLO.
     pub fn learn(&mut self, line: &str) {
+        self.is_leaving = LEAVING.iter().any(|word| line.trim().eq_ignore_ascii_case(word));
+        if let Some((verb, name)) = line.trim().split_once(' ')
+            && HELLOS.iter().any(|hello| verb.eq_ignore_ascii_case(hello.trim()))
+        {
+            self.set_name(name.trim());
+        }
         let is_path =
             line.get(..5).is_some_and(|verb| ["MAIL ", "RCPT "].iter().any(|known| verb.eq_ignore_ascii_case(known)));
         let address = line.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(address, _)| address);
@@ -57,6 +78,7 @@ impl Suggestions {
                 "AUTH" if !rest.contains(' ') => self.mechanisms(),
                 "BDAT" if rest.contains(' ') => vec!["LAST".to_owned()],
                 "HELP" => self.verbs(),
+                "EHLO" | "HELO" | "LHLO" => self.name.iter().cloned().collect(),
                 "VRFY" | "EXPN" => self.addresses.clone(),
                 _ => Vec::new(),
             },
@@ -83,6 +105,74 @@ impl Suggestions {
         let Some(extensions) = &self.extensions else { return Vec::new() };
         let names = extensions.auth_mechanisms().into_iter().filter(|name| is_mechanism_name(name));
         names.map(|name| String::from_utf8_lossy(name).into_owned()).collect()
+    }
+
+    /// Says whether the last line asked to leave in words that servers do not know, as `exit` does.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.is_leaving
+    }
+
+    /// Returns how a command goes on that was begun: what is sure, and what only stands for something, in capitals.
+    ///
+    /// ```
+    /// use mconnect_core::suggest::Suggestions;
+    ///
+    /// let mut suggestions = Suggestions::new(None);
+    /// suggestions.set_name("client.example");
+    /// assert_eq!(suggestions.syntax("mail"), Some((" FROM:<".to_owned(), "SENDER> [PARAMETERS]")));
+    /// assert_eq!(suggestions.syntax("EHL"), Some(("O client.example".to_owned(), "")));
+    /// assert_eq!(suggestions.syntax("MAIL FROM:<a"), None);
+    /// ```
+    pub fn syntax(&self, line: &str) -> Option<(String, &'static str)> {
+        if line.len() < 3 {
+            return None;
+        }
+        let hello = |name: &String| {
+            HELLOS.map(|verb| verb.to_owned() + name).into_iter().find(|whole| starts_with(whole, line))
+        };
+        if let Some(whole) = self.name.as_ref().and_then(hello) {
+            return Some((whole[line.len()..].to_owned(), "")).filter(|(left, _)| !left.is_empty());
+        }
+        let (whole, rest) = SYNTAX.iter().find(|(typed, _)| starts_with(typed, line))?;
+        Some((whole[line.len()..].to_owned(), rest))
+    }
+
+    /// Returns the command that usually comes next, as far as that is known; EHLO and HELO give the name that was used last,
+    /// or else [`own_name`](crate::own_name). What the server does not know, and an empty line, change nothing about it.
+    pub fn next_command(&mut self, standing: &Standing, local: Option<SocketAddr>) -> Option<String> {
+        let answer = standing.last_answer?;
+        let request = answer.request?;
+        if standing.outstanding > 0 || standing.is_closing {
+            return None;
+        }
+        let is_granted = answer.meaning().is_granted();
+        let name = || self.name.clone().unwrap_or_else(|| own_name(local));
+        let next = match request {
+            // What was said before TLS counts no more.
+            Request::Greeting | Request::StartTls | Request::XClient
+                if is_granted && standing.phase == Phase::Command =>
+            {
+                Some(format!("EHLO {}", name()))
+            }
+            Request::Ehlo | Request::Helo | Request::Lhlo | Request::Rset | Request::Auth | Request::AuthAnswer
+                if is_granted =>
+            {
+                Some("MAIL FROM:<".to_owned())
+            }
+            Request::Ehlo if is_name_blamed(answer.code) && name() != address_literal(local) => {
+                Some(format!("EHLO {}", address_literal(local)))
+            }
+            Request::Ehlo => Some(format!("HELO {}", name())),
+            Request::Mail if is_granted => Some("RCPT TO:<".to_owned()),
+            Request::Rcpt if is_granted => Some("DATA".to_owned()),
+            Request::EndOfData | Request::Greeting => Some("QUIT".to_owned()),
+            Request::Other if self.is_leaving => Some("QUIT".to_owned()),
+            Request::Other | Request::EmptyLine => self.next.take(),
+            _ => None,
+        };
+        self.next = next.filter(|next| is_harmless(next));
+        self.next.clone()
     }
 
     fn path(&self, rest: &str, keyword: &str) -> Vec<String> {
@@ -112,45 +202,6 @@ fn fitting(candidates: Vec<String>, word: &str) -> Vec<String> {
     fitting
 }
 
-/// Returns how the syntax of a command goes on that was begun: what is sure, and what only stands for something.
-///
-/// ```
-/// use mconnect_core::suggest::syntax;
-///
-/// assert_eq!(syntax("mail"), Some((" FROM:<", "sender> [parameters]")));
-/// assert_eq!(syntax("MAIL FROM:<a"), None);
-/// ```
-pub fn syntax(line: &str) -> Option<(&'static str, &'static str)> {
-    let (whole, rest) = SYNTAX.iter().find(|(typed, _)| line.len() >= 3 && starts_with(typed, line))?;
-    Some((&whole[line.len()..], rest))
-}
-
-/// Returns the command that usually comes next, as far as that is known; EHLO gives this name, or
-/// [`own_name`](crate::own_name).
-pub fn next_command(standing: &Standing, local: Option<SocketAddr>, name: Option<&str>) -> Option<String> {
-    let answer = standing.last_answer?;
-    let request = answer.request?;
-    if standing.outstanding > 0 || standing.is_closing {
-        return None;
-    }
-    let is_granted = answer.meaning().is_granted();
-    let next = match request {
-        // What was said before TLS counts no more.
-        Request::Greeting | Request::StartTls | Request::XClient if is_granted && standing.phase == Phase::Command => {
-            format!("EHLO {}", name.map_or_else(|| own_name(local), str::to_owned))
-        }
-        Request::Ehlo | Request::Helo | Request::Lhlo | Request::Rset if is_granted => "MAIL FROM:<".to_owned(),
-        Request::Auth | Request::AuthAnswer if is_granted => "MAIL FROM:<".to_owned(),
-        Request::Ehlo if is_name_blamed(answer.code) => format!("EHLO {}", address_literal(local)),
-        Request::Ehlo => "HELO ".to_owned(),
-        Request::Mail if is_granted => "RCPT TO:<".to_owned(),
-        Request::Rcpt if is_granted => "DATA".to_owned(),
-        Request::EndOfData | Request::Greeting => "QUIT".to_owned(),
-        _ => return None,
-    };
-    Some(next).filter(|next| is_harmless(next))
-}
-
 /// Says whether a text that is shown as it is steers no terminal.
 fn is_harmless(text: &str) -> bool {
     Visible(text.as_bytes()).to_string() == text
@@ -164,6 +215,11 @@ fn is_mechanism_name(name: &[u8]) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
     (1..=LONGEST_MECHANISM).contains(&name.len()) && name.iter().all(is_part)
 }
+
+/// The commands that give the client's name.
+const HELLOS: [&str; 3] = ["EHLO ", "HELO ", "LHLO "];
+/// What is typed to leave by who has not met SMTP.
+const LEAVING: [&str; 6] = ["exit", "bye", "logout", "close", "q", "quit()"];
 
 const VERBS: &[&str] = &["EHLO ", "HELO ", "MAIL FROM:<", "RCPT TO:<", "DATA", "RSET", "NOOP", "QUIT", "VRFY ", "HELP"];
 
@@ -196,15 +252,15 @@ const RCPT_PARAMETERS: &[(&str, &[&str])] = &[
 
 /// The syntax of commands: what is typed, and what is only shown after it.
 const SYNTAX: &[(&str, &str)] = &[
-    ("EHLO ", "client.example"),
-    ("HELO ", "client.example"),
-    ("LHLO ", "client.example"),
-    ("MAIL FROM:<", "sender> [parameters]"),
-    ("RCPT TO:<", "recipient> [parameters]"),
-    ("BDAT ", "octets [LAST]"),
-    ("AUTH ", "mechanism [initial response]"),
-    ("VRFY ", "user"),
-    ("EXPN ", "list"),
+    ("EHLO ", "NAME"),
+    ("HELO ", "NAME"),
+    ("LHLO ", "NAME"),
+    ("MAIL FROM:<", "SENDER> [PARAMETERS]"),
+    ("RCPT TO:<", "RECIPIENT> [PARAMETERS]"),
+    ("BDAT ", "OCTETS [LAST]"),
+    ("AUTH ", "MECHANISM [INITIAL-RESPONSE]"),
+    ("VRFY ", "USER"),
+    ("EXPN ", "LIST"),
     ("STARTTLS", ""),
     ("DATA", ""),
     ("QUIT", ""),
@@ -262,12 +318,17 @@ mod tests {
     }
 
     fn next(steps: &[(&str, &str)], name: Option<&str>) -> Option<String> {
-        let mut tracker = Tracker::new();
+        let (mut tracker, mut suggestions, mut next) = (Tracker::new(), Suggestions::new(None), None);
+        suggestions.set_name(name.unwrap_or_default());
         for (sent, received) in steps {
+            if !sent.is_empty() {
+                suggestions.learn(sent);
+            }
             tracker.sent(sent.as_bytes());
             tracker.received(ReplyLine::new(format!("{received}\r\n").as_bytes()));
+            next = suggestions.next_command(&tracker.standing(), "192.0.2.1:25".parse().ok());
         }
-        next_command(&tracker.standing(), "192.0.2.1:25".parse().ok(), name)
+        next
     }
 
     #[test]
@@ -276,11 +337,15 @@ mod tests {
         for (sent, received, expected) in [
             ("", "220 hi", Some("EHLO client.example")),
             ("EHLO x\r\n", "501 no", Some("EHLO [192.0.2.1]")),
-            ("EHLO x\r\n", "502 no", Some("HELO ")),
+            ("EHLO [192.0.2.1]\r\n", "501 no", Some("HELO [192.0.2.1]")),
+            ("EHLO x\r\n", "502 no", Some("HELO x")),
+            ("exit\r\n", "500 what", Some("QUIT")),
             ("HELO x\r\n", "250 ok", Some("MAIL FROM:<")),
             ("MAIL FROM:<>\r\n", "250 ok", Some("RCPT TO:<")),
+            ("\r\n", "500 what", Some("RCPT TO:<")),
             ("RCPT TO:<a@b.example>\r\n", "550 no", None),
             ("RCPT TO:<c@b.example>\r\n", "250 ok", Some("DATA")),
+            ("DATTA\r\n", "500 what", Some("DATA")),
             ("DATA\r\n", "354 go", None),
             (".\r\n", "250 ok", Some("QUIT")),
             ("QUIT\r\n", "221 bye", None),
@@ -288,5 +353,17 @@ mod tests {
             steps.push((sent, received));
             assert_eq!(next(&steps, Some("client.example")).as_deref(), expected, "{sent}{received}");
         }
+    }
+
+    #[test]
+    fn a_name_that_was_said_is_the_one_that_is_suggested_from_then_on() {
+        let mut suggestions = Suggestions::new(None);
+        assert_eq!(suggestions.syntax("EHL"), Some(("O ".to_owned(), "NAME")));
+        suggestions.learn("ehlo other.example\r\n");
+        assert_eq!(suggestions.syntax("HELO o"), Some(("ther.example".to_owned(), "")));
+        assert_eq!(of("LHLO ", &suggestions), ["other.example"]);
+        suggestions.learn("EHLO x\x1b[2J\r\n");
+        assert_eq!(suggestions.syntax("EHLO "), Some((String::new(), "NAME")));
+        assert_eq!(suggestions.syntax("数"), None);
     }
 }

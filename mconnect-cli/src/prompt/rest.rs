@@ -1,0 +1,75 @@
+//! Replies that are longer than anybody reads as they come: the beginning is shown, and the rest when it is asked for.
+
+use super::paint;
+use crate::screen;
+use crate::stderr::say;
+use crate::typing::escapes::NO_REST;
+
+/// What of the last long reply was not shown.
+#[derive(Default)]
+pub struct Rest {
+    /// How much of the reply under way has come.
+    octets: usize,
+    hidden: Vec<u8>,
+    /// Octets that were not kept either.
+    lost: usize,
+    /// The reply under way is the first to be kept since the last was.
+    is_begun: bool,
+}
+
+impl Rest {
+    /// Takes a line of a reply, and appends what is shown of it.
+    pub fn take(&mut self, raw: &[u8], ends_reply: bool, has_color: bool, text: &mut String) {
+        let is_early = self.octets + raw.len() <= MOST_OCTETS;
+        // The last line is what the reply comes to.
+        let is_shown = is_early || (ends_reply && raw.len() <= LARGEST_LAST);
+        self.octets += raw.len();
+        if is_shown && ends_reply {
+            self.note(has_color, text);
+        }
+        if is_shown {
+            paint::line(raw, has_color, text);
+        } else {
+            if !std::mem::replace(&mut self.is_begun, true) {
+                (self.hidden, self.lost) = (Vec::new(), 0);
+            }
+            let room = MOST_KEPT - self.hidden.len();
+            self.hidden.extend_from_slice(&raw[..raw.len().min(room)]);
+            self.lost += raw.len().saturating_sub(room);
+        }
+        if ends_reply {
+            self.note(has_color, text);
+            self.octets = 0;
+        }
+    }
+
+    /// Appends that something of the reply is not shown, once.
+    fn note(&mut self, has_color: bool, text: &mut String) {
+        if std::mem::take(&mut self.is_begun) {
+            let octets = self.hidden.len() + self.lost;
+            paint::note(&format!("  {octets} octets of the reply are not shown: ~l shows them"), has_color, text);
+        }
+    }
+
+    /// Shows what was not shown.
+    pub fn show(&self, has_color: bool) {
+        let mut text = String::new();
+        for line in self.hidden.split_inclusive(|byte| *byte == b'\n') {
+            paint::line(line, has_color, &mut text);
+        }
+        // Where nothing can be shown, the next line of the server's tells.
+        let _ = screen::put(text.as_bytes());
+        if self.hidden.is_empty() {
+            say(NO_REST);
+        } else if self.lost > 0 {
+            say(&format!("mconnect: {} octets more were not kept: --record, --trace and pipes have all", self.lost));
+        }
+    }
+}
+
+/// So many octets of a reply are shown as they come.
+const MOST_OCTETS: usize = 64 * 1024;
+/// A last line of so many octets is shown however long the reply was.
+const LARGEST_LAST: usize = 1000;
+/// So many octets of what is not shown are kept.
+const MOST_KEPT: usize = 4 * 1024 * 1024;

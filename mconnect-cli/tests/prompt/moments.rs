@@ -1,0 +1,107 @@
+//! What is said where somebody would stop and wonder: long lines, large files, endless replies, and what a reply means.
+
+use std::fs;
+
+use crate::common::folder::Folder;
+use crate::common::screen::Screen;
+use crate::common::told::Told;
+use mconnect_core::server::{Server, Setup};
+
+#[test]
+fn a_reply_without_measure_is_cut_on_the_screen_and_shown_whole_when_that_is_asked_for() {
+    let (told, mut screen) = Screen::greeted(&[]);
+    screen.send("HELP\r");
+    told.expect("HELP\r\n");
+    let lines: String = (0..20_000).map(|number| format!("214-{number:0100}\r\n")).collect();
+    told.say(&format!("{lines}214 the end\r\n"));
+    screen.expect_last("smtp>");
+    screen.expect_row("214 the end");
+    screen.expect_row("  2054492 octets of the reply are not shown: ~l shows them");
+    let seen = screen.pty.screen();
+    assert!(seen.contains(&format!("214-{:0100}", 617)) && !seen.contains(&format!("214-{:0100}", 618)));
+    screen.enter("~l", "smtp>");
+    screen.expect_row(&format!("{:024}", 19_999));
+    // A short reply later is shown whole, and forgets nothing.
+    screen.send("NOOP\r");
+    told.expect("HELP\r\nNOOP\r\n");
+    told.say("250 ok\r\n");
+    screen.expect_row("250 ok");
+    screen.interrupt();
+}
+
+#[test]
+fn a_line_that_is_too_long_for_a_message_is_noted_before_it_goes_out_all_the_same() {
+    let server = Server::start().unwrap();
+    let mut screen = Screen::start(server.port(), &[]);
+    screen.expect_last("smtp>");
+    screen.send("HELO x\rMAIL FROM:<a@b.example>\rRCPT TO:<c@d.example>\rDATA\r");
+    screen.expect_last("data>");
+    screen.send(format!("{}\r", "x".repeat(998)));
+    screen.send(format!("{}\r", "y".repeat(999)));
+    screen.expect_row("mconnect: a line of 999 octets: 998 are allowed, and the server may refuse it");
+    screen.send(".\rQUIT\r");
+    assert_eq!(screen.wait(), 0);
+    assert!(!screen.seen().contains("a line of 998"), "{}", screen.seen());
+    assert_eq!(server.messages()[0].content.len(), 998 + 999 + 4);
+}
+
+#[test]
+fn a_file_that_is_larger_than_the_server_takes_is_noted_before_it_goes_out() {
+    let folder = Folder::new();
+    let file = folder.path().join("large.eml");
+    fs::write(&file, "Subject: x\r\n\r\n0123456789\r\n".repeat(10)).unwrap();
+    let (told, mut screen) = Screen::greeted_with(&[], &[], (24, 120));
+    screen.send("EHLO x\r");
+    told.expect("EHLO x\r\n");
+    told.say("250-x\r\n250 SIZE 100\r\n");
+    screen.expect_last("smtp>");
+    screen.send("DATA\r");
+    told.expect("EHLO x\r\nDATA\r\n");
+    told.say("354 go\r\n");
+    screen.expect_last("data>");
+    let name = file.to_str().unwrap();
+    screen.send(format!("~r {name}\r"));
+    let note = format!("mconnect: {name} has 260 octets, and the server takes messages of up to 100 (SIZE)");
+    screen.pty.expect(&note);
+    screen.interrupt();
+}
+
+#[test]
+fn help_without_a_topic_says_what_the_last_reply_means() {
+    let server = Server::start().unwrap();
+    let mut screen = Screen::start_with(server.port(), &[], &[], (40, 100));
+    screen.expect_last("smtp>");
+    for line in ["HELO x", "MAIL FROM:<a@b.example>", "RCPT TO:<refused@b.example>"] {
+        screen.enter(line, "smtp>");
+    }
+    screen.enter("~h", "smtp>");
+    screen.expect_row("~h smtp lists what else there is help on");
+    screen.expect_row("5.1.1   the recipient's mailbox does not exist");
+    screen.interrupt();
+}
+
+#[test]
+fn the_state_says_who_talks_to_whom_what_about_and_how_long_it_took() {
+    let server = Setup::new().auth([("user", "pencil")]).start().unwrap();
+    let mut screen = Screen::start_with(server.port(), &[], &[], (50, 100));
+    screen.expect_last("smtp>");
+    screen.enter("EHLO x", "smtp>");
+    screen.enter("~a PLAIN user", "password of user:");
+    screen.enter("pencil", "smtp>");
+    for line in ["MAIL FROM:<a@b.example>", "RCPT TO:<c@d.example>", "RCPT TO:<refused@d.example>", "~s"] {
+        screen.enter(line, "smtp>");
+    }
+    for row in
+        ["server    loopback.mconnect.test", "user      user", "from      <a@b.example>", "to        <c@d.example>"]
+    {
+        screen.expect_row(row);
+    }
+    let lines = screen.lines(&screen.pty.raw());
+    let state: Vec<&String> = lines.iter().skip_while(|line| !line.starts_with("peer ")).collect();
+    assert!(state.iter().any(|line| line.starts_with("took ") && line.ends_with(" ms  greeting")), "{state:?}");
+    assert!(!state.iter().any(|line| line.contains("refused@")), "{state:?}");
+    screen.enter("RSET", "smtp>");
+    screen.send("\x0c");
+    screen.enter("~s", "smtp>");
+    screen.interrupt();
+}
