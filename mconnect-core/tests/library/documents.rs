@@ -3,8 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::files;
-
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
@@ -33,19 +31,7 @@ fn every_link_leads_somewhere() {
     for document in documents() {
         let text = fs::read_to_string(&document).unwrap();
         for link in links(&text).filter(|link| !link.starts_with("http")) {
-            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
-            let target = if path.is_empty() { document.clone() } else { document.parent().unwrap().join(path) };
-            assert!(target.exists(), "{}: {link}", document.display());
-            let is_heading = |line: &str| {
-                let words = line.trim_start_matches('#').trim().to_lowercase();
-                line.starts_with('#')
-                    && words.replace(|c: char| !c.is_alphanumeric() && c != ' ', "").replace(' ', "-") == heading
-            };
-            assert!(
-                heading.is_empty() || fs::read_to_string(target).unwrap().lines().any(is_heading),
-                "{}: {link}",
-                document.display()
-            );
+            assert!(document.parent().unwrap().join(link).exists(), "{}: {link}", document.display());
             count += 1;
         }
     }
@@ -68,7 +54,7 @@ fn every_file_that_a_document_names_is_there() {
         let text = fs::read_to_string(&document).unwrap();
         for name in text.split('`').filter(|name| is_path(name)) {
             let is_there = |place: &&str| root().join(place).join(name).exists();
-            assert!(places.iter().any(|place| is_there(&place)), "{}: {name}", document.display());
+            assert!(places.iter().any(is_there), "{}: {name}", document.display());
             count += 1;
         }
     }
@@ -77,12 +63,12 @@ fn every_file_that_a_document_names_is_there() {
 
 #[test]
 fn the_indexes_have_every_page_and_every_example() {
-    for (folder, ending) in [("docs", "md"), ("mconnect-core/examples", "rs")] {
-        let folder = root().join(folder);
+    for folder in ["docs", "mconnect-core/examples"].map(|folder| root().join(folder)) {
         let index = fs::read_to_string(folder.join("README.md")).unwrap();
-        for file in files(&folder).iter().filter(|file| file.extension().is_some_and(|it| it == ending)) {
-            let name = file.strip_prefix(&folder).unwrap().display().to_string();
-            assert!(name == "README.md" || index.contains(&format!("({name})")), "{name}");
+        for entry in fs::read_dir(&folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let is_linked = [")", "/"].iter().any(|end| index.contains(&format!("]({name}{end}")));
+            assert!(is_linked || name == "README.md", "{}: {name}", folder.display());
         }
     }
 }

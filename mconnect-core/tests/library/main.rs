@@ -1,5 +1,5 @@
-//! The library without a socket: what its sources and documents keep to, what it publishes, and what its state machines make of
-//! transcripts that are files.
+//! The library without a socket: what its sources and documents keep to, what it publishes, and what its state machines
+//! make of transcripts that are files.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod documents;
