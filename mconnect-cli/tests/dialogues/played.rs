@@ -31,6 +31,19 @@ fn a_dialogue_is_played_and_shown_as_it_runs() {
 }
 
 #[test]
+fn a_reset_that_is_here_before_a_line_goes_out_is_no_end_of_another_kind() {
+    let folder = Folder::new();
+    for (end, status) in [("*reset*", 0), ("*half-close*", 1), ("*no reply*", 1)] {
+        let server = Server::play("S: 220 x\nS: *reset*").unwrap();
+        let file = folder.write("a.txt", &format!("S: 220\nC: *pause 100 ms*\nC: NOOP\nS: {end}\n"));
+        let output = talk(server.port(), &["--play", &file], "");
+        assert_status(&output, status);
+        assert_eq!(err(&output).contains("onnection reset"), status == 1, "{end}: {}", err(&output));
+        server.join().unwrap();
+    }
+}
+
+#[test]
 fn what_is_not_met_is_told_and_the_status_is_1() {
     let (folder, server) = (Folder::new(), Server::start().unwrap());
     let file = folder.write("a.txt", BAD);

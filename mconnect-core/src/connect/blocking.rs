@@ -37,7 +37,7 @@ impl Dial for Blocking {
         address: SocketAddr,
         timeout: Duration,
         closer: &Closer,
-    ) -> io::Result<TcpStream> {
+    ) -> io::Result<(TcpStream, Option<i32>)> {
         let socket = Arc::new(socket);
         let closed = Arc::downgrade(&socket);
         closer.arm(move || {
@@ -49,9 +49,9 @@ impl Dial for Blocking {
         if closer.is_closed() {
             return Err(closed_here());
         }
-        or_reset(connected)?;
+        let lost = or_reset(connected)?;
         match Arc::try_unwrap(socket) {
-            Ok(socket) => Ok(socket.into()),
+            Ok(socket) => Ok((socket.into(), lost)),
             Err(_) => Err(closed_here()),
         }
     }

@@ -22,14 +22,15 @@ pub(super) trait Dial {
     /// Resolves a name, at most this long, unless the closer ends it.
     async fn resolve(&self, host: &str, port: u16, timeout: Duration, closer: &Closer) -> io::Result<Vec<SocketAddr>>;
 
-    /// Connects a socket that is bound already, at most this long, unless the closer ends it.
+    /// Connects a socket that is bound already, at most this long, unless the closer ends it. Says how the connection
+    /// was lost meanwhile, too, if it was.
     async fn connect(
         &self,
         socket: Socket,
         address: SocketAddr,
         timeout: Duration,
         closer: &Closer,
-    ) -> io::Result<Self::Stream>;
+    ) -> io::Result<(Self::Stream, Option<i32>)>;
 }
 
 /// A stream to one of the server's addresses, and what the session over it is opened with.
@@ -67,9 +68,9 @@ impl Connect {
             let patience = left_for_it.min(settings.timeouts.attempt);
             let attempt = self.attempt(dial, *address, patience, closer).await;
             match attempt.map_err(|error| late(error, is_overall && patience == left_for_it)) {
-                Ok(stream) => {
+                Ok((stream, lost)) => {
                     self.observe(&Event::Connected { peer: &peer });
-                    return Ok(Opened { stream, peer, settings });
+                    return Ok(Opened { stream, peer, settings: Settings { lost, ..settings } });
                 }
                 Err(error) => {
                     let is_closed = closer.is_closed();
@@ -102,7 +103,7 @@ impl Connect {
         address: SocketAddr,
         timeout: Duration,
         closer: &Closer,
-    ) -> io::Result<D::Stream> {
+    ) -> io::Result<(D::Stream, Option<i32>)> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_keepalive(true)?;
         socket.set_tcp_nodelay(true)?;
@@ -164,9 +165,13 @@ impl Connect {
 }
 
 /// Takes a connection that was reset for one that was open: only such a one can be, and the server may have spoken
-/// before.
-pub(super) fn or_reset(connected: io::Result<()>) -> io::Result<()> {
-    connected.or_else(|error| if error.kind() == io::ErrorKind::ConnectionReset { Ok(()) } else { Err(error) })
+/// before. The error is returned by its number, since the system does not tell it again.
+pub(super) fn or_reset(connected: io::Result<()>) -> io::Result<Option<i32>> {
+    match connected {
+        Ok(()) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(error.raw_os_error()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Says that a time-out was that of the whole session, if that ended the wait. The system has time-outs of its own,

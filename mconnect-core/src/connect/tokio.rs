@@ -99,7 +99,7 @@ impl Dial for Awaiting {
         address: SocketAddr,
         patience: Duration,
         closer: &Closer,
-    ) -> io::Result<Self::Stream> {
+    ) -> io::Result<(Self::Stream, Option<i32>)> {
         let until = Instant::now().checked_add(patience);
         socket.set_nonblocking(true)?;
         socket.connect(&address.into()).or_else(or_under_way)?;
@@ -110,8 +110,8 @@ impl Dial for Awaiting {
             }
             or_reset(stream.system().take_error()?.map_or(Ok(()), Err))
         };
-        unless_closed(closer, pin!(connected)).await?;
-        Ok(stream)
+        let lost = unless_closed(closer, pin!(connected)).await?;
+        Ok((stream, lost))
     }
 }
 

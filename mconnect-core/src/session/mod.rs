@@ -148,6 +148,8 @@ pub(crate) struct Settings {
     pub observer: Option<Arc<dyn Observer>>,
     /// When the whole session is to be over, and how far away that was.
     pub deadline: Option<(Instant, Duration)>,
+    /// What connecting was told of how the connection was lost since it was open.
+    pub lost: Option<i32>,
 }
 
 impl Session {

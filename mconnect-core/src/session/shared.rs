@@ -134,7 +134,7 @@ impl Shared {
             is_in_line: false,
             is_unfinished: false,
             has_begun_message: false,
-            lost: None,
+            lost: settings.lost,
             overall: settings.deadline.map(|(at, after)| Deadline { at: Some(at), after, is_overall: true }),
         };
         Self {

@@ -67,7 +67,7 @@ fn forty_addresses_that_all_hang_take_no_longer_than_the_deadline_of_all() {
 }
 
 #[test]
-fn a_reset_right_after_connecting_loses_nothing_that_was_said() {
+fn a_reset_right_after_connecting_loses_nothing_that_was_said_and_is_one() {
     for driver in DRIVERS {
         for _ in 0..20 {
             let mut foe = Foe::new(driver, |stream, _| {
@@ -75,6 +75,9 @@ fn a_reset_right_after_connecting_loses_nothing_that_was_said() {
                 socket2::SockRef::from(&*stream).set_linger(Some(Duration::ZERO))
             });
             assert_eq!(foe.session.read_reply().unwrap().code(), 554);
+            let error = foe.session.read_line().unwrap_err();
+            let Error::Io { source, .. } = &error else { panic!("{driver:?}: {error}") };
+            assert_eq!(source.kind(), io::ErrorKind::ConnectionReset, "{driver:?}");
             foe.end();
         }
     }
