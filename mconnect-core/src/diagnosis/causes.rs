@@ -156,6 +156,7 @@ causes! {
     NoSuchDomain "no_such_domain" "the domain of the recipient takes no mail, or does not exist" ""
     MailboxFull "mailbox_full" "the recipient's mailbox is full" ""
     MailboxOff "mailbox_off" "the recipient's mailbox is disabled" ""
+    MailboxBusy "mailbox_busy" "the recipient's mailbox cannot be used now" "try again later"
     MailboxMoved "mailbox_moved" "the recipient is elsewhere" "the reply may name the new address"
     SenderDomain "sender_domain" "the domain of the sender does not exist, or takes no mail" "give a sender whose domain has an MX or an address"
     SenderCheck "sender_check" "the server could not verify that the sender's address exists" "its mail server has to accept mail to it"

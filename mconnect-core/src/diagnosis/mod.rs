@@ -188,6 +188,7 @@
 //! | [NoSuchDomain](Cause::NoSuchDomain) | words; X.1.2, X.1.10; 521, 556 to RCPT |
 //! | [MailboxFull](Cause::MailboxFull) | words; X.2.2 |
 //! | [MailboxOff](Cause::MailboxOff) | X.2.1 with 550, 552 or 554 |
+//! | [MailboxBusy](Cause::MailboxBusy) | words, with 450 or 451 |
 //! | [MailboxMoved](Cause::MailboxMoved) | 551, or X.1.6 |
 //! | [SenderDomain](Cause::SenderDomain) | words; X.1.8, X.7.27 |
 //! | [SenderCheck](Cause::SenderCheck) | words on verifying the sender, by calling back for one |
