@@ -157,6 +157,7 @@ causes! {
     MailboxFull "mailbox_full" "the recipient's mailbox is full" ""
     MailboxOff "mailbox_off" "the recipient's mailbox is disabled" ""
     RecipientRestricted "recipient_restricted" "the recipient takes mail of certain senders only" "its owner or administrator can allow the sender"
+    MailboxBusy "mailbox_busy" "the recipient's mailbox cannot be used now" "try again later"
     MailboxMoved "mailbox_moved" "the recipient is elsewhere" "the reply may name the new address"
     SenderDomain "sender_domain" "the domain of the sender does not exist, or takes no mail" "give a sender whose domain has an MX or an address"
     SenderCheck "sender_check" "the server could not verify that the sender's address exists" "its mail server has to accept mail to it"

@@ -197,6 +197,7 @@
 //! | [MailboxFull](Cause::MailboxFull) | words; X.2.2 |
 //! | [MailboxOff](Cause::MailboxOff) | X.2.1 with 550, 552 or 554 |
 //! | [RecipientRestricted](Cause::RecipientRestricted) | words on who may send to the recipient; X.7.2, X.7.124, X.7.129, X.7.133 to X.7.136 |
+//! | [MailboxBusy](Cause::MailboxBusy) | words, with 450 or 451 |
 //! | [MailboxMoved](Cause::MailboxMoved) | 551, or X.1.6 |
 //! | [SenderDomain](Cause::SenderDomain) | words; X.1.8, X.7.27 |
 //! | [SenderCheck](Cause::SenderCheck) | words on verifying the sender, by calling back for one |

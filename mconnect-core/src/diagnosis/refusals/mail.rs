@@ -128,6 +128,10 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::NoSuchDomain, Certain).to(&[Rcpt]).codes(&[550, 556, 521, 554]).details(&[(1, 2), (1, 10)]),
     rule(Cause::NoSuchDomain, Certain).to(&[Rcpt]).codes(&[521, 556]),
     rule(Cause::MailboxOff, Certain).to(&[Rcpt, EndOfData]).details(&[(2, 1)]).codes(&[550, 552, 554]),
+    rule(Cause::MailboxBusy, Certain)
+        .to(&[Rcpt, EndOfData])
+        .codes(&[450, 451])
+        .words("mailbox busy|mailbox is busy|mailbox locked|mailbox is locked"),
     rule(Cause::MailboxMoved, Certain).to(&[Rcpt]).codes(&[551]),
     rule(Cause::MailboxMoved, Certain).to(&[Rcpt]).details(&[(1, 6)]),
     // The message.
