@@ -67,7 +67,7 @@ const OUTPUT: &[Opt] = &[
         .apart(&[("--tap", "--json and --tap exclude each other: both are for standard output")]),
     option(
         "--timestamps[=clock]",
-        "show the time before each line, since the start or of day",
+        "time before each line: since the start, or of day",
         Act::Optional(|o, value| put(&mut o.output.stamps, stamps(value))),
     )
     .apart(&[("--json --tap", "--timestamps goes with neither --json nor --tap: both have the time already")]),
