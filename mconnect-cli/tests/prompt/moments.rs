@@ -4,7 +4,6 @@ use std::fs;
 
 use crate::common::folder::Folder;
 use crate::common::screen::Screen;
-use crate::common::told::Told;
 use mconnect_core::server::{Server, Setup};
 
 #[test]
