@@ -10,6 +10,7 @@ pub enum Tone {
     Bold,
     Good,
     /// It is good, but not for long.
+    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "only certificates come near an end"))]
     Near,
     Bad,
 }

@@ -98,8 +98,8 @@ impl Secure {
         }
     }
 
-    pub fn chain(&self) -> String {
-        WITHOUT.to_owned()
+    pub fn tell_chain(&self) {
+        say(WITHOUT);
     }
 }
 

@@ -258,8 +258,9 @@ impl ConditionalEventHandler for Keys {
             }
             KeyEvent(KeyCode::Char('C'), Modifiers::CTRL) => self.leave(LeftBy::Interrupt),
             KeyEvent(KeyCode::Char('Z'), Modifiers::CTRL) => self.leave(LeftBy::Suspend),
-            // The terminal's own keys, which the editor would obey: Ctrl-C is not among them here.
-            KeyEvent(KeyCode::Char('@' | '\\'), Modifiers::CTRL) => Some(Cmd::Noop),
+            // The terminal's own keys, which the editor would obey: Ctrl-C is not among them here. Nor is telnet's own key one
+            // that swallows the next.
+            KeyEvent(KeyCode::Char('@' | '\\' | ']'), Modifiers::CTRL) => Some(Cmd::Noop),
             KeyEvent(KeyCode::Char('J'), Modifiers::CTRL) if is_after_cr && is_empty => Some(Cmd::Noop),
             KeyEvent(KeyCode::Enter, _) => {
                 self.typing().is_after_cr = true;

@@ -175,12 +175,13 @@ impl Talk<'_> {
 
     /// Shows what is there, up to a grant of STARTTLS: what comes next is no SMTP.
     pub(super) fn take_what_came(&mut self) {
-        let (mut text, mut surprise) = (String::new(), None);
-        while self.end.is_none() && !self.is_tls_due() && text.len() < LARGEST_SHOW && self.has_arrived() {
+        let (mut text, mut taken, mut surprise) = (String::new(), 0, None);
+        while self.end.is_none() && !self.is_tls_due() && taken < LARGEST_SHOW && self.has_arrived() {
             match self.session.read_line() {
                 Ok(Some(line)) => {
                     let (raw, ends_reply) = (line.raw().to_vec(), line.ends_reply());
                     self.unfinished_since = None;
+                    taken += raw.len();
                     surprise = surprise.or(self.hear(&raw, ends_reply, &mut text));
                 }
                 Ok(None) => self.end = Some(End::Closed),
@@ -275,7 +276,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 const UNFINISHED_GAP: Duration = Duration::from_secs(1);
 /// This much of it is shown, in octets.
 const LONGEST_TAIL: usize = 400;
-/// What came together is shown together, in parts of about this many octets.
+/// What came together is shown together, in parts of about this many octets, whether all of it is shown or not.
 const LARGEST_SHOW: usize = 64 * 1024;
 /// A reply that takes longer does not keep the prompt.
 pub(super) const PATIENCE: Duration = Duration::from_millis(500);

@@ -24,18 +24,7 @@ impl Secure {
     /// Tells what was agreed, as far as the options ask for it; `has_reason` says that what is wrong is told nowhere else.
     pub(super) fn tell(&self, info: &Info, has_reason: bool, verdict: &Verdict) {
         if !self.is_quiet {
-            let whole = info.to_string();
-            let (words, reason) = match info.reason() {
-                reason if reason.is_empty() => ("verified", String::new()),
-                reason => ("NOT verified", format!(": {reason}")),
-            };
-            let agreed = whole.strip_suffix(&format!("{words}{reason}")).unwrap_or(&whole);
-            let (agreed, expiry) = agreed.split_at(agreed.rfind(", expires in ").map_or(agreed.len(), |at| at + 2));
-            let expiry_tone = if is_near(info) { Tone::Near } else { Tone::Plain };
-            let verdict_tone = if info.is_verified() { Tone::Good } else { Tone::Bad };
-            let reason = if has_reason { &*reason } else { "" };
-            let parts = [(agreed, Tone::Plain), (expiry, expiry_tone), (words, verdict_tone), (reason, Tone::Plain)];
-            stderr::say_in_parts(&parts, self.has_color);
+            self.tell_agreed(info, has_reason);
         }
         if self.security.is_verbose {
             say(&info.describe_chain(SystemTime::now()));
@@ -44,6 +33,22 @@ impl Secure {
             let pem: String = info.certificates.iter().map(Certificate::to_pem).collect();
             verdict.check(atomic_file::write(path, &pem));
         }
+    }
+
+    /// Says what was agreed, in its colours, and wrapped at words where a terminal shows it.
+    fn tell_agreed(&self, info: &Info, has_reason: bool) {
+        let whole = info.to_string();
+        let (words, reason) = match info.reason() {
+            reason if reason.is_empty() => ("verified", String::new()),
+            reason => ("NOT verified", format!(": {reason}")),
+        };
+        let agreed = whole.strip_suffix(&format!("{words}{reason}")).unwrap_or(&whole);
+        let (agreed, expiry) = agreed.split_at(agreed.rfind(", expires in ").map_or(agreed.len(), |at| at + 2));
+        let expiry_tone = if is_near(info) { Tone::Near } else { Tone::Plain };
+        let verdict_tone = if info.is_verified() { Tone::Good } else { Tone::Bad };
+        let reason = if has_reason { &*reason } else { "" };
+        let parts = [(agreed, Tone::Plain), (expiry, expiry_tone), (words, verdict_tone), (reason, Tone::Plain)];
+        stderr::say_in_parts(&parts, self.has_color);
     }
 
     /// Says where the root comes from to which the certificates lead.
@@ -60,14 +65,14 @@ impl Secure {
         }
     }
 
-    /// Says what was agreed, and shows every certificate and what it is signed by.
-    pub fn chain(&self) -> String {
+    /// Tells what was agreed, and of every certificate what it says and what it is signed by.
+    pub fn tell_chain(&self) {
         match &*self.agreed.borrow() {
             Some(info) => {
-                let tree = info.describe_path(&self.root(info));
-                format!("{info}\n{tree}\n{}", info.describe_chain(SystemTime::now()))
+                self.tell_agreed(info, true);
+                say(&format!("{}\n{}", info.describe_path(&self.root(info)), info.describe_chain(SystemTime::now())));
             }
-            None => "no TLS: STARTTLS starts it".to_owned(),
+            None => say("no TLS: STARTTLS starts it"),
         }
     }
 }

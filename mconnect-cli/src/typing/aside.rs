@@ -19,7 +19,7 @@ pub fn obey(aside: Aside, known: &Known, setting: &Setting<'_>) {
         },
         Aside::Extensions => say(&advertised(known.extensions.as_ref())),
         Aside::State => say(&known.state),
-        Aside::Chain => say(&setting.secure.chain()),
+        Aside::Chain => setting.secure.tell_chain(),
         Aside::Record(name) => session_log::record(&setting.watch.session_log, &name),
         Aside::Wrong(what) => say(&format!("mconnect: {what}")),
     }

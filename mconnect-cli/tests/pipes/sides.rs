@@ -1,7 +1,9 @@
 //! Scripts whose both sides a terminal shows.
 
 use crate::common::{MCONNECT, Pty, assert_status, out, talk};
-use mconnect_core::server::{Server, Setup};
+use mconnect_core::server::Server;
+#[cfg(feature = "tls")]
+use mconnect_core::server::Setup;
 
 /// Runs the tool on a terminal, and returns what it showed and its status.
 fn on_a_terminal(port: u16, args: &[&str]) -> (String, i32) {

@@ -88,6 +88,15 @@ fn words_that_are_not_smtps_go_out_like_any_line_and_what_helps_follows_the_refu
 }
 
 #[test]
+fn what_telnet_taught_to_leave_by_leaves() {
+    let server = Server::start().unwrap();
+    let mut screen = Screen::start(server.port(), &[]);
+    screen.expect_last("smtp>");
+    screen.send("\x1dquit\r");
+    assert_eq!(screen.wait(), 0);
+}
+
+#[test]
 fn no_line_is_called_back_inside_a_body_and_no_line_of_a_body_ever() {
     for mode in ["emacs", "vi"] {
         let (state, server) = (Folder::new(), Server::start().unwrap());

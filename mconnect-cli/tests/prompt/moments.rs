@@ -4,7 +4,6 @@ use std::fs;
 
 use crate::common::folder::Folder;
 use crate::common::screen::Screen;
-use crate::common::told::Told;
 use mconnect_core::server::{Server, Setup};
 
 #[test]
@@ -80,6 +79,7 @@ fn help_without_a_topic_says_what_the_last_reply_means() {
     screen.interrupt();
 }
 
+#[cfg(feature = "tls")]
 #[test]
 fn the_state_says_who_talks_to_whom_what_about_and_how_long_it_took() {
     let server = Setup::new().auth([("user", "pencil")]).start().unwrap();

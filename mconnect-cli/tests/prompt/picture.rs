@@ -11,7 +11,7 @@ use vt100::{Cell, Color};
 
 /// Where the picture goes, seen from this crate.
 const PICTURE: &str = "../docs/prompt.svg";
-const SIZE: (u16, u16) = (38, 88);
+const SIZE: (u16, u16) = (44, 88);
 
 /// `cargo test -p mconnect-cli --test prompt -- --ignored picture` draws it anew.
 #[test]
@@ -42,7 +42,7 @@ fn picture_of_the_prompt() {
 
 /// Draws a screen: on a ground of its own, so that it is legible on light pages and on dark ones.
 fn drawn(screen: &vt100::Screen) -> String {
-    let (rows, columns) = screen.size();
+    let (rows, columns) = SIZE;
     let used = (0..rows).rev().find(|row| (0..columns).any(|column| has_text(screen, *row, column))).unwrap_or(0) + 1;
     let (width, height) = (f32::from(columns) * WIDTH + 2.0 * MARGIN, f32::from(used) * HEIGHT + 2.0 * MARGIN);
     let mut svg = format!(
