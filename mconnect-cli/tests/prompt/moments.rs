@@ -4,7 +4,9 @@ use std::fs;
 
 use crate::common::folder::Folder;
 use crate::common::screen::Screen;
-use mconnect_core::server::{Server, Setup};
+use mconnect_core::server::Server;
+#[cfg(feature = "tls")]
+use mconnect_core::server::Setup;
 
 #[test]
 fn a_reply_without_measure_is_cut_on_the_screen_and_shown_whole_when_that_is_asked_for() {
