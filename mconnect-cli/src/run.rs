@@ -34,7 +34,7 @@ fn answer(args: impl IntoIterator<Item = OsString>, verdict: &Arc<Verdict>) -> R
     let usage = |message: String| Failure::new(Status::Usage, message).hint("; mconnect --help lists the options");
     let text = match options::parse(args).map_err(usage)? {
         Request::Session(mut options) => {
-            options.output.has_sides = sides::are_wanted(&options) && !takes_typed_lines(&options);
+            options.output.has_sides = sides::are_wanted(&options);
             return converse(&options, verdict);
         }
         Request::Send(options) => return send::run(&options, verdict),

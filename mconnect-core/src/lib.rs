@@ -116,7 +116,7 @@
 //! | none | sessions, dialogues, timings, and the state machine under them | 9 | 14 s |
 //! | `server` | a loopback server for tests and for practice: it receives mail, breaks every rule on demand, plays dialogues | 9 | 15 s |
 //! | `json` | what happens to a session, and what it hands out, as values for [serde](https://serde.rs) | 13 | 22 s |
-//! | `idna` | host names in the letters of any language, and why a text is none | 19 | 17 s |
+//! | `idna` | host names in the letters of any language, servers as people write them, and why a text is neither | 19 | 17 s |
 //! | `tokio` | sessions that are awaited, over tokio's sockets and timers: the same exchanges, errors and deadlines | 12 | 17 s |
 //! | `auth` | AUTH: PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1, SCRAM-SHA-256, XOAUTH2, OAUTHBEARER, EXTERNAL; inside TLS the two SCRAM-…-PLUS, with channel binding | 24 | 27 s |
 //! | `tls` | STARTTLS and TLS from the first byte on, with rustls and ring; certificates, and what is wrong with them, as data | 32 | 43 s |

@@ -33,7 +33,8 @@ struct State {
 
 /// Returns whether a person looks on who sees neither what was typed nor what a script says.
 pub fn are_wanted(options: &Options) -> bool {
-    let is_by_lines = options.mode != Mode::Raw && !options.output.is_json && !options.is_quiet;
+    let is_typed = options.commands.is_empty() && io::stdin().is_terminal();
+    let is_by_lines = !is_typed && options.mode != Mode::Raw && !options.output.is_json && !options.is_quiet;
     is_by_lines && io::stdout().is_terminal() && io::stderr().is_terminal()
 }
 

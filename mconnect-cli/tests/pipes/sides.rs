@@ -66,13 +66,38 @@ fn a_body_is_shown_as_far_as_one_reads_it() {
 
 #[test]
 fn half_a_line_at_the_end_is_shown() {
-    for (end, options) in [("S: *close*", &[][..]), ("C: never", &["--timeout", "0.5"])] {
+    for (end, options) in [("S: *close*", &[][..]), ("C: *close*", &["--timeout", "0.5"])] {
         let server = Server::play(&format!("S: 220 hi\nC: NOOP\nS> 250 hal\n{end}\n")).unwrap();
         let options = [&["--color", "never", "-c", "NOOP", "-c", "QUIT"], options].concat();
         let (screen, status) = on_a_terminal(server.port(), &options);
         assert!(status > 0, "{screen}");
         assert_eq!(screen.matches("S: 250 hal\r\n").count(), 1, "{end}: {screen}");
     }
+}
+
+#[test]
+fn what_is_typed_is_not_shown_again() {
+    let server = Server::start().unwrap();
+    let port = server.port().to_string();
+    let mut pty = Pty::start(MCONNECT, &["--no-wait", "-p", &port, "127.0.0.1"]);
+    pty.expect("220 ");
+    pty.send("NOOP\n");
+    pty.expect("nothing done");
+    pty.send("QUIT\n");
+    assert_eq!(pty.wait(), 0);
+    let screen = String::from_utf8(pty.finish()).unwrap();
+    assert!(!screen.contains("C: ") && !screen.contains("S: "), "{screen}");
+}
+
+#[test]
+fn neither_side_steers_the_terminal() {
+    let server = Server::play(
+        "S: 220 hi\nC> NOOP \\x1b]0;a\\x07\\r\\n\nS> 250-\\x1b[2J\\x9b\\r\\n250 \\x1b]0;b\\x07\\r\\n\nS> 250 hal\\x1bc\nS: *close*\n",
+    );
+    let server = server.unwrap();
+    let (screen, _) = on_a_terminal(server.port(), &["--color", "never", "-c", "NOOP \x1b]0;a\x07", "-c", "QUIT"]);
+    assert!(screen.contains("C: NOOP \\x1b]0;a\\x07\r\n") && screen.contains("S: 250-\\x1b[2J\\x9b\r\n"), "{screen}");
+    assert!(screen.chars().all(|c| !c.is_control() || matches!(c, '\r' | '\n')), "{screen:?}");
 }
 
 #[test]
