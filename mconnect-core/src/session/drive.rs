@@ -17,8 +17,6 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use socket2::Socket;
-
 use crate::stream::Stream;
 
 /// Waits for a stream that had nothing to give, or took nothing.
@@ -61,20 +59,21 @@ impl Drive for Blocking {
 
 /// Linux looks without waiting in one call, whatever the socket is set to.
 #[cfg(target_os = "linux")]
-fn look(socket: &Socket) -> io::Result<usize> {
+fn look(socket: &socket2::Socket) -> io::Result<usize> {
     const MSG_PEEK_DONTWAIT: i32 = 0x02 | 0x40;
     socket.recv_with_flags(&mut [std::mem::MaybeUninit::uninit()], MSG_PEEK_DONTWAIT)
 }
 
 #[cfg(all(unix, not(target_os = "linux")))]
-fn look(socket: &Socket) -> io::Result<usize> {
+fn look(socket: &socket2::Socket) -> io::Result<usize> {
     socket.set_nonblocking(true)?;
     let looked = socket.peek(&mut [std::mem::MaybeUninit::uninit()]);
     socket.set_nonblocking(false).and(looked)
 }
 
 /// Says whether a look at a socket finds something: octets, or the end. What is no socket cannot be looked into.
-pub(super) fn seen(socket: &Socket, look: impl Fn(&Socket) -> io::Result<usize>) -> io::Result<bool> {
+#[cfg(any(unix, feature = "tokio"))]
+pub(super) fn seen(socket: &socket2::Socket, look: impl Fn(&socket2::Socket) -> io::Result<usize>) -> io::Result<bool> {
     match look(socket) {
         Ok(_) => Ok(true),
         Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(false),
