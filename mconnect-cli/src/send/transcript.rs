@@ -72,7 +72,12 @@ impl Observer for Transcript {
             Event::Phase(phase) => {
                 let octets = if state.phase == Phase::Body { std::mem::take(&mut state.octets) } else { 0 };
                 state.phase = *phase;
-                (octets > 0).then(|| format!("> a message of {octets} octets"))
+                // The dot that ends it is no part of it, and stands alone where nobody was left to send it to.
+                match octets.checked_sub(FINAL_DOT) {
+                    None => None,
+                    Some(0) => Some("> .".to_owned()),
+                    Some(octets) => Some(format!("> a message of {octets} octets, and the dot that ends it")),
+                }
             }
             Event::Sent(bytes) if state.phase == Phase::Body => {
                 state.octets += bytes.len() as u64;
@@ -87,3 +92,6 @@ impl Observer for Transcript {
         }
     }
 }
+
+/// The octets of `.` CR LF.
+const FINAL_DOT: u64 = 3;

@@ -45,6 +45,10 @@ fn dovecot_answers_each_recipient_by_lmtp() {
                 let message = ["--lmtp", "--from", "me@example.com", "--message", file.to_str().unwrap()];
                 talk(server.port, host, &[&message, &to[..], security, way].concat(), "")
             };
+            for stage in ["ehlo", "rcpt", "data"] {
+                let until = ["--lmtp", "--to", "one@example.com", "--until", stage];
+                must_end_with(&talk(server.port, host, &[&until[..], security].concat(), ""), 0);
+            }
             let all = lmtp(&["one@example.com", "two@example.com"]);
             must_end_with(&all, 0);
             assert_eq!(all.out.matches("\n250 2.0.0 <").count(), 2, "each has a reply: {all:?}");
@@ -254,6 +258,14 @@ fn secured(server: &RealServer) {
         assert!(talk.err.contains("> STARTTLS\nTLS 1."), "{talk:?}");
         server.must_store(1, &content);
     }
+    for (stage, last) in [("starttls", "> EHLO "), ("auth", "> AUTH "), ("rcpt", "> RSET"), ("data", "> DATA")] {
+        let options = ["--cafile", &root, "--auth", "user", "--password-file", &password, "--until", stage];
+        let talk = server.talk("localhost", &[&common[..], &options].concat(), "");
+        must_end_with(&talk, 0);
+        let commands: Vec<&str> = talk.err.lines().filter(|line| line.starts_with("> ") && *line != "> QUIT").collect();
+        assert!(commands.last().unwrap().starts_with(last), "{talk:?}");
+    }
+    server.must_have_stored_nothing();
 }
 
 fn many(server: &RealServer) {

@@ -48,7 +48,9 @@ fn a_small_message_is_made_and_sent_by_one_command() {
     assert!(
         out(&output).starts_with("220 ") && out(&output).contains("\n354 ") && out(&output).ends_with("goodbye\r\n")
     );
-    let told = format!("> MAIL FROM:<a@x> SIZE={size}\n> RCPT TO:<b@x>\n> RCPT TO:<\"c d\"@x>\n> DATA\n> a message of");
+    let told = format!(
+        "> MAIL FROM:<a@x> SIZE={size}\n> RCPT TO:<b@x>\n> RCPT TO:<\"c d\"@x>\n> DATA\n> a message of {size} octets, and the dot that ends it\n"
+    );
     assert!(err(&output).contains(&told), "{}", err(&output));
     assert_eq!(err(&send(&server, &["--quiet"])), "");
 }

@@ -73,7 +73,7 @@ fn interrupted_it_says_how_much_went_out_and_whether_the_message_can_have_been_t
         pty.expect(" s left");
         if is_whole {
             go.send(()).unwrap();
-            pty.expect("> a message of 16777219 octets");
+            pty.expect("> a message of 16777216 octets, and the dot that ends it");
         }
         pty.send(CTRL_C);
         assert_eq!(pty.wait(), -(Signal::SIGINT as i32));

@@ -8,7 +8,7 @@
 # accepts is in DIR/stored/new (a maildir), a file for each recipient, there only when complete; `start` empties it.
 # Below the header fields that the server puts on top, a file is the message as sent, with LF for CRLF, as long as that
 # has a Date and a Message-ID, no Bcc, no lone CR or LF, and no NUL.
-# The server takes anyone@example.com, but answers 550 to refused@example.com.
+# The server takes anyone@example.com, but answers 550 to refused@example.com, and puts deferred@example.com off.
 #
 # PORT has STARTTLS, TLS_PORT is inside TLS from the first byte; DIR/tls has the certificates, made by chain.sh when the
 # server is started. Where a script says that there is AUTH, the user is `user`, the password `pencil`.
