@@ -176,7 +176,7 @@ impl Talk<'_> {
     /// Shows what is there, up to a grant of STARTTLS: what comes next is no SMTP.
     pub(super) fn take_what_came(&mut self) {
         let (mut text, mut taken, mut surprise) = (String::new(), 0, None);
-        while self.end.is_none() && !self.is_tls_due() && taken < LARGEST_SHOW && self.has_arrived() {
+        while self.end.is_none() && !self.is_tls_due() && text.len().max(taken) < LARGEST_SHOW && self.has_arrived() {
             match self.session.read_line() {
                 Ok(Some(line)) => {
                     let (raw, ends_reply) = (line.raw().to_vec(), line.ends_reply());

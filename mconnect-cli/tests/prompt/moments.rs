@@ -20,13 +20,14 @@ fn a_reply_without_measure_is_cut_on_the_screen_and_shown_whole_when_that_is_ask
     screen.expect_row("  2054492 octets of the reply are not shown: ~l shows them");
     let seen = screen.pty.screen();
     assert!(seen.contains(&format!("214-{:0100}", 617)) && !seen.contains(&format!("214-{:0100}", 618)));
-    screen.enter("~l", "smtp>");
-    screen.expect_row(&format!("{:024}", 19_999));
-    // A short reply later is shown whole, and forgets nothing.
+    // To have an emulator look at all of it after each block would take minutes.
+    screen.send("~l\r");
+    screen.pty.expect(&format!("214-{:0100}\r\n", 19_999));
+    // A short reply later is shown whole.
     screen.send("NOOP\r");
     told.expect("HELP\r\nNOOP\r\n");
     told.say("250 ok\r\n");
-    screen.expect_row("250 ok");
+    screen.pty.expect("250 ok\r\n");
     screen.interrupt();
 }
 
@@ -102,8 +103,5 @@ fn the_state_says_who_talks_to_whom_what_about_and_how_long_it_took() {
     let state: Vec<&String> = lines.iter().skip_while(|line| !line.starts_with("peer ")).collect();
     assert!(state.iter().any(|line| line.starts_with("took ") && line.ends_with(" ms  greeting")), "{state:?}");
     assert!(!state.iter().any(|line| line.contains("refused@")), "{state:?}");
-    screen.enter("RSET", "smtp>");
-    screen.send("\x0c");
-    screen.enter("~s", "smtp>");
     screen.interrupt();
 }
