@@ -123,7 +123,7 @@ causes! {
     ParamNotOffered "param_not_offered" "{param} was given, but the server does not offer it in EHLO" "leave it out"
     CommandNotOffered "command_not_offered" "the server does not offer {command}" ""
     StartTlsTooLate "starttls_too_late" "TLS is on already" ""
-    BareLf "bare_lf" "a line ended with LF alone, which the server does not take" "lines have to end with CR LF"
+    BareLf "bare_lf" "a CR or an LF stands alone, which the server does not take" "lines have to end with CR LF"
     LineTooLong "line_too_long" "a line is longer than the server takes" "RFC 5321 allows 998 octets of text, and 510 of a command"
 
     // TLS and AUTH wanted.
@@ -133,6 +133,7 @@ causes! {
     TlsForAuth "tls_for_auth" "a login is granted inside TLS only" "<starttls>"
     StartTlsBroken "starttls_broken" "the server offers TLS, but cannot do it now" "its certificate or key may not be readable: its log tells"
     AuthNotOffered "auth_not_offered" "the server has no logins on this port" "submission with a login is on port 587 or 465"
+    NoMechanismFits "no_mechanism_fits" "the server offers no mechanism that takes a password, only {mechanisms}" "its settings, or another port of it, may have PLAIN or LOGIN inside TLS"
     BadLogin "bad_login" "user or password are wrong" "some servers want the whole address as the user"
     BadLoginHashed "bad_login_hashed" "{mechanism} was refused: the password is wrong, or kept in a form that {mechanism} cannot work with" "<auth> with PLAIN, which is offered, inside TLS"
     AccountLocked "account_locked" "the account is locked, disabled or restricted" "its administrator can tell, or a login on the provider's page"
