@@ -76,6 +76,9 @@ pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
         (_, Place::Idle { after }) if record.was_truncated => {
             Recognized::new(Cause::CutInTls, Certain, evidence(end, after))
         }
+        (_, Place::Idle { after }) if after < A_MOMENT && !record.has_half_closed && record.last_sent.is_none() => {
+            Recognized::new(Cause::ClosedAfterGreeting, Certain, evidence(end, after))
+        }
         (_, Place::Idle { after }) if record.has_half_closed || after < A_MOMENT => return None,
         (_, Place::Idle { after }) => {
             Recognized::new(Cause::ClosedIdle, Certain, evidence(end, after)).with("seconds", seconds(after))

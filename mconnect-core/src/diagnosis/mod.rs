@@ -104,6 +104,7 @@
 //! | [ClosedWaiting](Cause::ClosedWaiting) | closed before the greeting, later than that |
 //! | [SilentGreeting](Cause::SilentGreeting) | no octet of a greeting in time |
 //! | [ClosedInGreeting](Cause::ClosedInGreeting) | closed in the middle of it |
+//! | [ClosedAfterGreeting](Cause::ClosedAfterGreeting) | closed within a second of it, before anything was sent |
 //! | [ClosedInHandshake](Cause::ClosedInHandshake) | closed in a handshake after STARTTLS, or a reply in plain text there |
 //! | [SilentHandshake](Cause::SilentHandshake) | no answer in one |
 //! | [ClosedInTlsFirst](Cause::ClosedInTlsFirst) | closed in a handshake before the greeting |
@@ -133,6 +134,7 @@
 //! | [ListNotAsked](Cause::ListNotAsked) | words of lists on the resolver that asked them |
 //! | [Reputation](Cause::Reputation) | the word, with 521, 550, 553 or 554 |
 //! | [ClientRefused](Cause::ClientRefused) | words on access lists, or on an IP address that is blocked |
+//! | [DirectSending](Cause::DirectSending) | words on sending directly, and on dynamic addresses |
 //! | [NoReverseName](Cause::NoReverseName) | words on PTR; X.7.25 |
 //! | [HelloName](Cause::HelloName) | words on the name in EHLO, at any command up to RCPT; 504 to EHLO; as a guess, another refusal of it |
 //! | [ContainerName](Cause::ContainerName) | the same words, and the name is twelve hexadecimal digits, as containers are called |

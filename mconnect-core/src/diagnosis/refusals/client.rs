@@ -123,11 +123,14 @@ pub(super) static RULES: &[Rule] = &[
         "open resolver|public resolver|public/open resolver|returnc|127.255.255.25|\
          excessive number of queries|excessive queries",
     ),
-    rule(Cause::BlockListed, Certain).to(POLICY).words(
+    rule(Cause::BlockListed, Certain)
+        .to(POLICY)
+        .words(
         "spamhaus|spamcop|dnsbl|barracudacentral|blocklist|block list|blacklist|black list|\
          blocklisted|sorbs|uceprotect|is listed in|is listed at|is listed on|is listed by|\
          currently listed|been listed|banned sen|blocked using|block-listed|delist|removal from this list",
-    ),
+    )
+        .when(|case| !case.text.contains("may be ")),
     rule(Cause::Reputation, Certain)
         .to(POLICY)
         .codes(&[521, 550, 553, 554])
@@ -136,6 +139,10 @@ pub(super) static RULES: &[Rule] = &[
         .to(POLICY)
         .codes(&[421, 450, 451, 550, 553, 554])
         .when(|case| has_word(&case.text, "rbl")),
+    rule(Cause::DirectSending, Certain).to(POLICY).words(
+        "email directly|mail directly|dynamic ip|dynamically assigned|dynamic address|dynamic host|dial-up|dialup|\
+         residential|generic hostname|relay at your|your isp's|your provider's",
+    ),
     rule(Cause::NoReverseName, Certain).to(POLICY).words(
         "reverse dns|rdns|reverse hostname|ptr lookup|ptr record|reverse lookup|no ptr|\
          ptr resource record|cannot find your hostname|cannot find your reverse|reverse dns lookup",
@@ -146,6 +153,14 @@ pub(super) static RULES: &[Rule] = &[
         .to(&[Ehlo, Helo, Lhlo, Mail, Rcpt])
         .when(|case| is_about_hello(case) && is_container_name(case)),
     rule(Cause::HelloName, Certain).to(&[Ehlo, Helo, Lhlo, Mail, Rcpt]).when(is_about_hello),
+    rule(Cause::HelloName, Likely)
+        .to(&[Mail, Rcpt])
+        .codes(&[450, 501, 504, 550, 553, 554])
+        .when(|case| {
+            let is_of_it = ["helo", "ehlo"].iter().any(|word| has_word(&case.text, word));
+            let is_of_more = ["helo=", "ehlo=", "first", "callback", "callout", "before"];
+            is_of_it && !is_of_more.iter().any(|words| case.text.contains(words))
+        }),
     rule(Cause::HelloName, Likely).to(HELLO).codes(&[504]),
     rule(Cause::NoHelloName, Certain).to(HELLO).codes(&[500, 501]).when(|case| case.exchange.commands.name.is_empty()),
     rule(Cause::HelloName, Possible)

@@ -1,7 +1,7 @@
 //! Refusals of commands: TLS and AUTH wanted, a wrong order, AUTH itself, syntax.
 
 use super::super::token;
-use super::{Case, ENVELOPE, LOGIN, Rule, rule};
+use super::{Case, ENVELOPE, LOGIN, Rule, has_word, rule};
 use crate::diagnosis::{Cause, Certainty};
 use crate::protocol::Request;
 
@@ -123,6 +123,13 @@ pub(super) static RULES: &[Rule] = &[
     ),
     rule(Cause::AccountLocked, Certain).to(LOGIN).details(&[(7, 13)]),
     rule(Cause::AccountLocked, Likely).to(LOGIN).codes(&[525]),
+    rule(Cause::AccountLocked, Likely).to(LOGIN).codes(&[454, 525, 530, 534, 535, 550, 554]).when(|case| {
+        let states = ["locked", "suspended", "deactivated", "inactive"];
+        states.iter().any(|word| has_word(&case.text, word))
+    }),
+    rule(Cause::LoginsDisabled, Possible).to(&[Auth]).codes(&[504]).when(|case| {
+        case.mechanisms().iter().any(|name| name.eq_ignore_ascii_case(&case.exchange.commands.mechanism))
+    }),
     rule(Cause::BadBase64, Certain).to(LOGIN).words("base64|cannot decode|can't decode|can not decode"),
     rule(Cause::BadBase64, Likely).to(&[AuthAnswer]).codes(&[501]).details(&[(5, 2)]),
     // What SASL's own library says where it is set up wrongly.
@@ -130,7 +137,10 @@ pub(super) static RULES: &[Rule] = &[
         "no mechanism available|no worthy mechs|generic failure|bad protocol|internal error|\
          cannot connect to|unable to open|connection lost",
     ),
-    rule(Cause::LoginServiceDown, Certain).to(LOGIN).codes(&[421, 432, 435, 450, 451, 454]),
+    rule(Cause::LoginServiceDown, Certain)
+        .to(LOGIN)
+        .codes(&[421, 432, 435, 450, 451, 454])
+        .when(|case| !case.text.contains("tls 1")),
     rule(Cause::AuthNotOffered, Likely).to(&[Auth]).codes(&[500, 502, 503, 504, 538]).when(|case| {
         case.exchange.extensions.is_some() && !case.offers("AUTH") && (case.exchange.is_tls || !case.offers("STARTTLS"))
     }),

@@ -44,6 +44,10 @@ pub(super) static RULES: &[Rule] = &[
         .codes(&[421, 450, 451, 550, 553, 554])
         .when(|case| has_word(&case.text, "spf") && !has_word(&case.text, "dkim")),
     rule(Cause::Dmarc, Certain).to(POLICY).when(|case| has_word(&case.text, "spf") && has_word(&case.text, "dkim")),
+    rule(Cause::Dmarc, Certain)
+        .to(MESSAGE)
+        .codes(&[421, 450, 451, 550, 554])
+        .words("authentication information|authentication checks|pass authentication|message is not authenticated"),
     rule(Cause::Dkim, Certain).to(MESSAGE).when(|case| has_word(&case.text, "dkim")),
     rule(Cause::Spf, Certain).to(POLICY).details(&[(7, 23)]),
     rule(Cause::Dmarc, Certain).to(POLICY).details(&[(7, 26)]),
@@ -130,7 +134,7 @@ pub(super) static RULES: &[Rule] = &[
          recipientnotfound|unknown recipient|recipient unknown|doesn't exist|does not exist here|\
          unknown in virtual|unknown in relay recipient|unknown in local recipient|\
          invalid recipient|address does not exist|no mailbox here|this user doesn't have|\
-         user not found|no mailbox|unrouteable address|not a valid mailbox|not listed in",
+         user not found|no mailbox|no local user|no account|unrouteable address|not a valid mailbox|not listed in",
     ),
     rule(Cause::NoSuchMailbox, Certain).to(&[Rcpt, EndOfData]).codes(&[550, 551, 553]).details(&[(1, 1)]),
     rule(Cause::NoSuchMailbox, Likely).to(&[Rcpt]).codes(&[550]).details(&[(4, 1)]).words("access denied"),
@@ -139,6 +143,13 @@ pub(super) static RULES: &[Rule] = &[
         .codes(&[550, 553, 554])
         .details(&[(1, 0)])
         .when(|case| !case.text.contains("sender")),
+    rule(Cause::NoSuchDomain, Likely).to(&[Rcpt]).codes(&[550, 553, 554]).when(|case| {
+        let says = ["does not exist", "no such domain", "unknown domain", "invalid domain", "domain not found"];
+        says.iter().any(|words| case.text.contains(words))
+            && has_word(&case.text, "domain")
+            && !case.text.contains("sender")
+    }),
+    rule(Cause::NoSuchMailbox, Likely).to(&[Rcpt]).codes(&[550, 553, 554]).words("may not exist"),
     rule(Cause::NoSuchDomain, Certain)
         .to(&[Rcpt])
         .words("recipient address rejected: domain not found|recipient domain not found"),
