@@ -140,6 +140,7 @@ impl Conversation<'_> {
         while self.end.is_none() && !self.is_tls_due(session) && session.is_ready() {
             match session.read_line() {
                 Ok(Some(line)) => {
+                    let is_first = self.heard.received == 0;
                     let ahead = std::mem::take(&mut self.heard.ahead);
                     self.heard.received += line.raw().len() as u64;
                     self.heard.shown.extend_from_slice(line.raw().get(ahead..).unwrap_or_default());
@@ -154,6 +155,11 @@ impl Conversation<'_> {
                     // A person may go on with such a server, and so may who waits for no greeting.
                     if let Some(error) = session.other_protocol().filter(|_| self.rules.pace == Pace::InStep) {
                         return self.give_up(session, &error);
+                    }
+                    if is_first && self.is_typed() && session.other_protocol().is_some() {
+                        self.show(session);
+                        let Setting { options, verdict, .. } = self.setting;
+                        explain::tell(explain::speaker(options, verdict).as_ref(), options);
                     }
                 }
                 Ok(None) => self.end = Some(End::Closed),

@@ -26,16 +26,14 @@ impl Secure {
     ) -> Result<Mechanism, String> {
         let mechanism = match asked {
             Some(mechanism) => mechanism,
-            None => {
-                let has_certificate = self.security.certificate.is_some();
-                Mechanism::choose(offered, channel, has_certificate).map_err(|why| match why {
-                    NoMechanism::NoneFits(names) => {
-                        let names = Visible(names.as_bytes());
-                        format!("{peer} offers no mechanism that takes a password, only {names}")
-                    }
-                    _ => format!("{peer} does not offer AUTH here; many servers offer it inside TLS only (--starttls)"),
-                })?
-            }
+            None => self.choose(offered, channel).map_err(|why| match why {
+                NoMechanism::NoneFits(names) => {
+                    let names = Visible(names.as_bytes());
+                    format!("{peer} offers no mechanism that takes a password, only {names}")
+                }
+                _ if self.is_in_tls() => format!("{peer} does not offer AUTH here"),
+                _ => format!("{peer} does not offer AUTH here; many servers offer it inside TLS only (--starttls)"),
+            })?,
         };
         let is_local = peer.address().is_some_and(|address| address.ip().to_canonical().is_loopback());
         let is_hidden = self.is_in_tls() || is_local || self.security.allows_plaintext_auth;
@@ -46,6 +44,11 @@ impl Secure {
             )),
             None => Ok(mechanism),
         }
+    }
+
+    /// Returns the best mechanism that the server advertises.
+    fn choose(&self, offered: &Extensions, channel: &ChannelBindings) -> Result<Mechanism, NoMechanism> {
+        Mechanism::choose(offered, channel, self.security.certificate.is_some())
     }
 
     /// Begins an exchange by a mechanism that was named, or chosen.
@@ -103,8 +106,12 @@ impl Opening<'_> {
         self.greet()?;
         let (secure, peer) = (self.secure, self.session.peer().clone());
         let offered = self.session.extensions().unwrap_or_default();
+        let channel = self.session.channel_bindings();
+        if let (None, Err(why)) = (auth.mechanism, secure.choose(&offered, &channel)) {
+            self.verdict.evidence().no_mechanism(&why);
+        }
         let mechanism = secure
-            .mechanism(auth.mechanism, &offered, &self.session.channel_bindings(), &peer)
+            .mechanism(auth.mechanism, &offered, &channel, &peer)
             .map_err(|message| Failure::new(Status::Auth, message))?;
         let secret = match mechanism {
             Mechanism::External => password::Secret::default(),

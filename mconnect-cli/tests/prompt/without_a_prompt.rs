@@ -40,6 +40,24 @@ fn a_typed_session_goes_line_by_line_and_quit_ends_it() {
 }
 
 #[test]
+fn another_protocol_is_named_at_its_first_line() {
+    let (speak, told) = channel::<()>();
+    let peer = Peer::start(move |mut stream| {
+        stream.write_all(b"SSH-2.0-OpenSSH_10.2\r\n").unwrap();
+        told.recv().unwrap();
+        Vec::new()
+    });
+    let mut pty = Pty::mconnect(peer.port, &[]);
+    pty.expect("SSH-2.0-OpenSSH_10.2");
+    pty.expect("mconnect: the server speaks SSH, not SMTP");
+    speak.send(()).unwrap();
+    pty.expect("closed> ");
+    pty.send("QUIT\r");
+    pty.wait();
+    peer.received();
+}
+
+#[test]
 fn the_server_is_heard_while_a_line_is_half_typed() {
     let (speak, told) = channel::<()>();
     let peer = Peer::start(move |mut stream| {

@@ -188,15 +188,32 @@ fn a_password_goes_in_the_clear_to_this_machine_only_unless_that_is_allowed() {
 
 #[test]
 fn without_a_mechanism_in_common_nothing_is_sent() {
-    for (offered, words) in [
-        ("250 SIZE", "does not offer AUTH here; many servers offer it inside TLS only (--starttls)"),
-        ("250 AUTH GSSAPI NTLM", "offers no mechanism that takes a password, only GSSAPI NTLM"),
+    for (offered, words, cause) in [
+        (
+            "250 SIZE",
+            "does not offer AUTH here; many servers offer it inside TLS only (--starttls)\n",
+            "auth_not_offered",
+        ),
+        (
+            "250 STARTTLS",
+            "does not offer AUTH here; many servers offer it inside TLS only (--starttls)\n",
+            "tls_for_auth",
+        ),
+        ("250 AUTH GSSAPI NTLM", "offers no mechanism that takes a password, only GSSAPI NTLM\n", "no_mechanism_fits"),
     ] {
-        let server = Server::play(&format!("S: 220 hi\nC: EHLO x\nS: 250-hi\nS: {offered}\nC: QUIT\nS: 221 bye"));
-        let server = server.unwrap();
+        let play = || {
+            let begin = "S: 220 hi\nC: EHLO x\nS: 250-hi\n";
+            Server::play(&format!("{begin}S: {offered}\nC: QUIT\nS: 221 bye")).unwrap()
+        };
+        let server = play();
         let output = with_password(server.port(), &["--helo", "x", "--auth", "user"], "pencil");
         assert_status(&output, 77);
-        assert!(complaints(&output).ends_with(words), "{}", err(&output));
+        assert!(complaints(&output).contains(words), "{}", err(&output));
+        server.join().unwrap();
+        // It is a finding, too.
+        let server = play();
+        let output = with_password(server.port(), &["--json", "--helo", "x", "--auth", "user"], "pencil");
+        assert!(out(&output).contains(&format!("\"finding\",\"cause\":\"{cause}\"")), "{}", out(&output));
         server.join().unwrap();
     }
 }

@@ -78,6 +78,7 @@ causes! {
     ClosedWaiting "closed_waiting" "the server closed without a greeting, after {seconds} s" "it may have waited for TLS or for a PROXY header, or for a name server: its log tells"
     SilentGreeting "silent_greeting" "no greeting came in {seconds} s" "the server may be busy, or wait for the client to speak: in TLS (<tls>), with a PROXY header, or in another protocol, such as HTTP or RDP"
     ClosedInGreeting "closed_in_greeting" "the server closed in the middle of its greeting" ""
+    ClosedAfterGreeting "closed_after_greeting" "the server closed right after its greeting" "an access list or a limit of connections may be behind it: its log tells"
     ClosedInHandshake "closed_in_handshake" "the server broke off TLS after it had granted STARTTLS" "its certificate, key or settings of TLS may be at fault: its log tells"
     ClosedInTlsFirst "closed_in_tls_first" "the server closed when TLS began" "it may not speak TLS on this port without STARTTLS, or its certificate or key is at fault: its log tells"
     SilentHandshake "silent_handshake" "the server granted STARTTLS, and does not answer in TLS" "something on the way may swallow TLS, or the server is at fault: its log tells"
@@ -104,6 +105,7 @@ causes! {
     BlockListed "block_listed" "the address of this client is on a block list" "the list that the reply names says why, and how to come off it"
     Reputation "reputation" "the address of this client has a bad reputation with the server" "its operator can tell why, and what restores it"
     ClientRefused "client_refused" "an access list of the server refuses the address of this client" ""
+    DirectSending "direct_sending" "the server takes no mail straight from addresses like this client's: those of homes, or without a fixed owner" "send by the provider's server, or by another with a login (port 587)"
     NoReverseName "no_reverse_name" "this client's address has no name in the DNS that fits it (PTR)" "the owner of the address has to enter one that leads back to it"
     HelloName "hello_name" "the server does not accept the name {hello} in {command}" "<helo>: a name with a dot that resolves, or an address in brackets"
     ContainerName "container_name" "{hello}, the name of this container, is none that the server accepts in {command}" "<helo>"
@@ -123,7 +125,7 @@ causes! {
     ParamNotOffered "param_not_offered" "{param} was given, but the server does not offer it in EHLO" "leave it out"
     CommandNotOffered "command_not_offered" "the server does not offer {command}" ""
     StartTlsTooLate "starttls_too_late" "TLS is on already" ""
-    BareLf "bare_lf" "a line ended with LF alone, which the server does not take" "lines have to end with CR LF"
+    BareLf "bare_lf" "a CR or an LF stands alone, which the server does not take" "lines have to end with CR LF"
     LineTooLong "line_too_long" "a line is longer than the server takes" "RFC 5321 allows 998 octets of text, and 510 of a command"
 
     // TLS and AUTH wanted.
@@ -133,6 +135,7 @@ causes! {
     TlsForAuth "tls_for_auth" "a login is granted inside TLS only" "<starttls>"
     StartTlsBroken "starttls_broken" "the server offers TLS, but cannot do it now" "its certificate or key may not be readable: its log tells"
     AuthNotOffered "auth_not_offered" "the server has no logins on this port" "submission with a login is on port 587 or 465"
+    NoMechanismFits "no_mechanism_fits" "the server offers no mechanism that takes a password, only {mechanisms}" "its settings, or another port of it, may have PLAIN or LOGIN inside TLS"
     BadLogin "bad_login" "user or password are wrong" "some servers want the whole address as the user"
     BadLoginHashed "bad_login_hashed" "{mechanism} was refused: the password is wrong, or kept in a form that {mechanism} cannot work with" "<auth> with PLAIN, which is offered, inside TLS"
     AccountLocked "account_locked" "the account is locked, disabled or restricted" "its administrator can tell, or a login on the provider's page"

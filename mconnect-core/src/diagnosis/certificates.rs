@@ -47,6 +47,7 @@ fn failed<'a>(failure: &TlsFailure, words: &str, record: &Record, facts: &Facts)
         TlsFailure::CertificateRefused if facts.has_certificate => Cause::CertificateRefused,
         TlsFailure::UnknownName => Cause::NameNotServed,
         TlsFailure::ServerFault => Cause::TlsFault,
+        TlsFailure::UnusableKey => Cause::CertificateUnfit,
         _ => return None,
     };
     let certainty = match cause {
@@ -54,7 +55,9 @@ fn failed<'a>(failure: &TlsFailure, words: &str, record: &Record, facts: &Facts)
         _ => Certain,
     };
     let least = if let TlsFailure::OldVersion { least } = failure { least } else { "" };
-    Some(Recognized::new(cause, certainty, words).with("asked", &record.host).with("least", least))
+    Some(
+        Recognized::new(cause, certainty, words).with("asked", &record.host).with("least", least).with("reason", words),
+    )
 }
 
 /// Recognizes one problem with the certificates.
@@ -114,6 +117,13 @@ const CA_ISSUERS: &[u8] = &[0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_that_is_not_spoken_wants_another_certificate() {
+        let words = "the server offers only a key that is not spoken here: RSA 1024";
+        let found = failed(&TlsFailure::UnusableKey, words, &Record::default(), &Facts::new()).unwrap();
+        assert_eq!(found.told(&Facts::new()).to_string(), format!("{words}: the server needs another certificate"));
+    }
 
     #[test]
     fn the_nearest_name_has_most_labels_in_common() {

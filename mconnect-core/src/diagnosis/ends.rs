@@ -30,6 +30,11 @@ enum End {
 /// Returns what an end before its time tells, if there was one. A handshake that failed without a word of its own
 /// counts as an end of the connection, by the place where it stood.
 pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
+    if let Some(Failed::Tls { phase: Phase::Greeting, failure: None, source }) = &record.error
+        && let Some(other) = who_waits(record, facts, &source.text)
+    {
+        return Some(other.told(facts));
+    }
     if let Some(Failed::Tls { phase, failure: None, source }) = &record.error {
         return Some(broken_handshake(*phase, source.kind == ErrorKind::TimedOut, &source.text).told(facts));
     }
@@ -41,7 +46,14 @@ pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
     if record.has_been_told_of_the_end() {
         return None;
     }
-    let recognized = match (end, place(record)) {
+    let place = place(record);
+    if let Place::Greeting { after, has_begun: false } = place
+        && (after >= AT_ONCE || record.has_spoken_first || matches!(end, End::Silent(_)))
+        && let Some(other) = who_waits(record, facts, "no greeting came")
+    {
+        return Some(other.told(facts));
+    }
+    let recognized = match (end, place) {
         // What has come of it is looked at elsewhere.
         (End::Silent(_), Place::Greeting { has_begun: true, .. }) => return None,
         (End::Silent(after), Place::Greeting { .. }) if facts.is_tls_first && !record.is_tls => {
@@ -63,6 +75,9 @@ pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
         (End::Silent(_), Place::Idle { .. } | Place::Message { .. }) => return None,
         (_, Place::Idle { after }) if record.was_truncated => {
             Recognized::new(Cause::CutInTls, Certain, evidence(end, after))
+        }
+        (_, Place::Idle { after }) if after < A_MOMENT && !record.has_half_closed && record.last_sent.is_none() => {
+            Recognized::new(Cause::ClosedAfterGreeting, Certain, evidence(end, after))
         }
         (_, Place::Idle { after }) if record.has_half_closed || after < A_MOMENT => return None,
         (_, Place::Idle { after }) => {
@@ -143,6 +158,23 @@ fn end(record: &Record) -> Option<End> {
         Some(Failed::Tls { .. } | Failed::Other) => None,
         None => record.ended.map(|_| End::Closed),
     }
+}
+
+/// Recognizes, where there is no greeting, a server that waits for the client to speak, by the port that is its
+/// protocol's.
+fn who_waits<'a>(record: &Record, facts: &Facts, evidence: &str) -> Option<Recognized<'a>> {
+    let port = record.port(facts)?;
+    let protocol = match port {
+        80 | 443 => "HTTP",
+        389 | 636 => "LDAP",
+        445 => "SMB",
+        1433 => "TDS (SQL Server)",
+        3389 => "RDP",
+        5432 => "PostgreSQL",
+        6379 => "Redis",
+        _ => return None,
+    };
+    Some(Recognized::new(Cause::OtherProtocol, Likely, evidence).with("protocol", protocol).with("port", port))
 }
 
 /// Recognizes a handshake that the server broke off, or did not answer.

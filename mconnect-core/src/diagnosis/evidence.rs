@@ -24,6 +24,7 @@ use super::{Facts, Finding, ending, findings, refusal};
 use crate::error::{Error, TlsFailure};
 use crate::observer::{Event, Observer};
 use crate::protocol::{Answer, Extensions, Limits, Meaning, Phase, Reply, ReplyBuilder, ReplyLine, Request};
+use crate::sasl::NoMechanism;
 use crate::tls_info::Info;
 
 /// Collects what tells the cause where a session fails: which commands were sent (verbs, never secrets), what was
@@ -112,6 +113,8 @@ pub(super) struct Record {
     /// TLS was ended without a close_notify.
     pub was_truncated: bool,
     pub error: Option<Failed>,
+    /// A caller that was to log in had nothing to do it by.
+    pub no_mechanism: Option<NoMechanism>,
     /// The reply that has just come, until it is told what it answers.
     whole: Option<Reply>,
     /// The rest of the reply under way is passed over.
@@ -259,6 +262,31 @@ impl Evidence {
             _ => {}
         }
         record.error.get_or_insert(failed);
+    }
+
+    /// Notes that a login was wanted and there is no mechanism for it: what is not tried leaves no trace in the session.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::diagnosis::{Cause, Evidence, Facts};
+    /// use mconnect_core::sasl::Mechanism;
+    /// use mconnect_core::{Connect, server::Server};
+    ///
+    /// let server = Server::play("S: 220 mx\nC: EHLO me\nS: 250 AUTH GSSAPI")?;
+    /// let evidence = Evidence::new();
+    /// let mut session = Connect::new("127.0.0.1", server.port()).observer(evidence.clone()).open()?;
+    /// session.greeting()?;
+    /// session.ehlo("me")?;
+    /// let offered = session.extensions().unwrap_or_default();
+    /// if let Err(why) = Mechanism::choose(&offered, &session.channel_bindings(), false) {
+    ///     evidence.no_mechanism(&why);
+    /// }
+    /// assert_eq!(evidence.findings(&Facts::new())[0].cause, Cause::NoMechanismFits);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn no_mechanism(&self, why: &NoMechanism) {
+        self.record().no_mechanism = Some(why.clone());
     }
 
     /// Notes that a reply did not come in this time, for who waited without the library: `partial` came of its last line.

@@ -81,7 +81,7 @@
 //!
 //! | cause | evidence |
 //! |---|---|
-//! | [OtherProtocol](Cause::OtherProtocol) | the first octets ([`protocol_of`]); of FTP, whose greeting has SMTP's code, a refusal as well |
+//! | [OtherProtocol](Cause::OtherProtocol) | the first octets ([`protocol_of`]); no greeting at the port of a protocol whose clients speak first; of FTP, whose greeting has SMTP's code, a refusal as well |
 //! | [SpeaksLmtp](Cause::SpeaksLmtp) | the greeting says LMTP, and EHLO or HELO was refused |
 //! | [TlsExpected](Cause::TlsExpected) | a record of TLS in the clear; silence at port 465; a server that closes once it is spoken to |
 //! | [PlainExpected](Cause::PlainExpected) | a handshake was answered by a reply |
@@ -104,7 +104,8 @@
 //! | [ClosedWaiting](Cause::ClosedWaiting) | closed before the greeting, later than that |
 //! | [SilentGreeting](Cause::SilentGreeting) | no octet of a greeting in time |
 //! | [ClosedInGreeting](Cause::ClosedInGreeting) | closed in the middle of it |
-//! | [ClosedInHandshake](Cause::ClosedInHandshake) | closed in a handshake after STARTTLS |
+//! | [ClosedAfterGreeting](Cause::ClosedAfterGreeting) | closed within a second of it, before anything was sent |
+//! | [ClosedInHandshake](Cause::ClosedInHandshake) | closed in a handshake after STARTTLS, or a reply in plain text there |
 //! | [SilentHandshake](Cause::SilentHandshake) | no answer in one |
 //! | [ClosedInTlsFirst](Cause::ClosedInTlsFirst) | closed in a handshake before the greeting |
 //! | [SilentTlsFirst](Cause::SilentTlsFirst) | no answer in one |
@@ -129,10 +130,11 @@
 //! | [Busy](Cause::Busy) | words; 4yz in the greeting; any 421 that says no more |
 //! | [PutOff](Cause::PutOff) | 4yz with words on volume, complaints or reputation; 4.7.500 to 4.7.699 |
 //! | [NoServiceHere](Cause::NoServiceHere) | 5yz in the greeting that says no more |
-//! | [BlockListed](Cause::BlockListed) | names of lists, and words on them or on a reputation |
+//! | [BlockListed](Cause::BlockListed) | names of lists, and words on them; an IP address that is blocked, with a page to read |
 //! | [ListNotAsked](Cause::ListNotAsked) | words of lists on the resolver that asked them |
 //! | [Reputation](Cause::Reputation) | the word, with 521, 550, 553 or 554 |
-//! | [ClientRefused](Cause::ClientRefused) | words on access lists |
+//! | [ClientRefused](Cause::ClientRefused) | words on access lists, or on an IP address that is blocked |
+//! | [DirectSending](Cause::DirectSending) | words on sending directly, and on dynamic addresses |
 //! | [NoReverseName](Cause::NoReverseName) | words on PTR; X.7.25 |
 //! | [HelloName](Cause::HelloName) | words on the name in EHLO, at any command up to RCPT; 504 to EHLO; as a guess, another refusal of it |
 //! | [ContainerName](Cause::ContainerName) | the same words, and the name is twelve hexadecimal digits, as containers are called |
@@ -155,7 +157,7 @@
 //! | [ParamNotOffered](Cause::ParamNotOffered) | a parameter was given whose extension EHLO did not offer |
 //! | [CommandNotOffered](Cause::CommandNotOffered) | the same of STARTTLS and BDAT |
 //! | [StartTlsTooLate](Cause::StartTlsTooLate) | STARTTLS is refused inside TLS |
-//! | [BareLf](Cause::BareLf) | words on a line that ends with LF alone |
+//! | [BareLf](Cause::BareLf) | words on CR or LF that stand alone |
 //! | [LineTooLong](Cause::LineTooLong) | words, with 500, 501, 550, 552 or 554 |
 //!
 //! ## TLS and AUTH
@@ -166,15 +168,16 @@
 //! | [AuthNeeded](Cause::AuthNeeded) | words; 530; at a port of submission, a policy where AUTH is offered and was not granted |
 //! | [AuthNeededInTls](Cause::AuthNeededInTls) | words, where STARTTLS is offered and AUTH is not |
 //! | [TlsForAuth](Cause::TlsForAuth) | words, or 523, 530, 534, 538 to AUTH outside TLS |
-//! | [StartTlsBroken](Cause::StartTlsBroken) | 4yz to STARTTLS |
-//! | [AuthNotOffered](Cause::AuthNotOffered) | AUTH is not known, nor offered |
+//! | [StartTlsBroken](Cause::StartTlsBroken) | 4yz to STARTTLS; another refusal of it, though it is offered |
+//! | [AuthNotOffered](Cause::AuthNotOffered) | AUTH is not known, nor offered; or a caller missed it |
+//! | [NoMechanismFits](Cause::NoMechanismFits) | a caller found none ([`Evidence::no_mechanism`]) |
 //! | [BadLogin](Cause::BadLogin) | 535; X.7.8 |
 //! | [BadLoginHashed](Cause::BadLoginHashed) | 535 to CRAM-MD5 or DIGEST-MD5, where PLAIN is offered |
 //! | [AccountLocked](Cause::AccountLocked) | words; X.7.13; 525 |
-//! | [AccountStopped](Cause::AccountStopped) | words on sending, after a login or in a transaction |
+//! | [AccountStopped](Cause::AccountStopped) | words on sending, on "your account" or on what is paid for, after a login or in a transaction; X.7.13 there |
 //! | [TooManyLogins](Cause::TooManyLogins) | words on failed logins |
 //! | [AppPassword](Cause::AppPassword) | words of providers in a reply to AUTH |
-//! | [LoginsDisabled](Cause::LoginsDisabled) | words; 5.7.139 |
+//! | [LoginsDisabled](Cause::LoginsDisabled) | words on what is not enabled; 5.7.139 |
 //! | [LoginServiceDown](Cause::LoginServiceDown) | 4yz to AUTH |
 //! | [NoSuchMechanism](Cause::NoSuchMechanism) | it is not among those that EHLO offered |
 //! | [MechanismTooWeak](Cause::MechanismTooWeak) | X.7.9 inside TLS |
@@ -189,7 +192,7 @@
 //! | [Greylisted](Cause::Greylisted) | words; 450 or 451 to RCPT with X.7.1, X.3.2, or, as a guess, with less, or at the end of the message, unless a login was granted |
 //! | [RelayDenied](Cause::RelayDenied) | words on relaying, where AUTH is offered and was not granted |
 //! | [RelayDenied25](Cause::RelayDenied25) | words on relaying, elsewhere |
-//! | [PolicyRefused](Cause::PolicyRefused) | X.7.0 or X.7.1 and no words that say more |
+//! | [PolicyRefused](Cause::PolicyRefused) | the word; X.7.0 or X.7.1 and no words that say more |
 //! | [MessagePolicy](Cause::MessagePolicy) | the same of a message: the word, or X.7.9 |
 //! | [NoSuchMailbox](Cause::NoSuchMailbox) | words; X.1.1; X.1.0 to RCPT; 550 5.4.1 with "access denied" |
 //! | [RecipientCheck](Cause::RecipientCheck) | words with 450 or 451 |
@@ -202,7 +205,7 @@
 //! | [SenderDomain](Cause::SenderDomain) | words; X.1.8, X.7.27 |
 //! | [SenderCheck](Cause::SenderCheck) | words on verifying the sender, by calling back for one |
 //! | [SenderUnknown](Cause::SenderUnknown) | words on a sender that is unknown to the server |
-//! | [SenderRefused](Cause::SenderRefused) | words on access that the sender is denied |
+//! | [SenderRefused](Cause::SenderRefused) | words on access that the sender is denied, or on a sender that is |
 //! | [Utf8NotAsked](Cause::Utf8NotAsked) | letters beyond ASCII in the path, where SMTPUTF8 is offered and was not given |
 //! | [SenderNotVerified](Cause::SenderNotVerified) | words of providers that send for verified addresses alone |
 //! | [SenderNotOwned](Cause::SenderNotOwned) | words on a sender that is not that of the login |
@@ -236,7 +239,7 @@
 //! | [CertificateExpired](Cause::CertificateExpired) | the verdict: its time is over by the clock here |
 //! | [CertificateEarly](Cause::CertificateEarly) | the verdict: its time has not begun by the clock here |
 //! | [WrongName](Cause::WrongName) | the verdict: a name was asked for that is not in it |
-//! | [CertificateUnfit](Cause::CertificateUnfit) | what verification says that is none of these |
+//! | [CertificateUnfit](Cause::CertificateUnfit) | what verification says that is none of these; a key that is not spoken here |
 //! | [NameOfAddress](Cause::NameOfAddress) | the verdict: an address was asked for, and is not in it |
 //! | [NoNames](Cause::NoNames) | the verdict: there is no subjectAltName in it |
 //! | [OtherKey](Cause::OtherKey) | the verdict: a key was pinned, and this is another |
@@ -263,6 +266,7 @@ mod connecting;
 mod ends;
 mod evidence;
 mod facts;
+mod login;
 mod refusals;
 mod speakers;
 mod token;
@@ -358,6 +362,7 @@ fn findings(record: &Record, facts: &Facts) -> Vec<Finding> {
     let mut all = circumstances(record, facts);
     all.extend(certificates::problems(record, facts));
     if all.is_empty() && !record.is_raw {
+        all.extend(login::not_begun(record, facts));
         all.extend(refusals::first(record, facts));
         all.extend(ends::finding(record, facts));
     }

@@ -6,7 +6,7 @@
 use super::evidence::{Failed, Record};
 use super::{Cause, Certainty, Facts, Finding, Recognized, refusals};
 use crate::error::TlsFailure;
-use crate::protocol::{Extension, Request, Visible, protocol_of};
+use crate::protocol::{Extension, Phase, Request, Visible, protocol_of};
 
 use Certainty::{Certain, Likely};
 
@@ -14,8 +14,11 @@ use Certainty::{Certain, Likely};
 /// nobody.
 pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
     record.connected?;
-    if let Some(Failed::Tls { failure: Some(TlsFailure::PlainText(line)), .. }) = &record.error {
+    if let Some(Failed::Tls { phase, failure: Some(TlsFailure::PlainText(line)), .. }) = &record.error {
         let evidence = format!("\"{}\"", Visible(line));
+        if *phase == Phase::StartTls && line.first().is_some_and(u8::is_ascii_digit) {
+            return Some(Recognized::new(Cause::ClosedInHandshake, Certain, evidence).told(facts));
+        }
         return Some(other(line, record, facts).unwrap_or_else(|| {
             let cause = match line.first() {
                 Some(b'4' | b'5') if !complains_of_tls(line) => Cause::RefusedInPlain,

@@ -50,6 +50,8 @@ pub enum TlsFailure {
     UnknownName,
     /// Something is wrong on its side.
     ServerFault,
+    /// Its certificate has a key that is not spoken here, such as one of too few bits.
+    UnusableKey,
     /// Something else.
     Other,
 }

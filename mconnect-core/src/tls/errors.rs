@@ -120,6 +120,7 @@ impl Failure<'_> {
             ) => TlsFailure::OldVersion { least: self.least },
             Error::PeerIncompatible(_) => TlsFailure::NothingInCommon,
             Error::InvalidMessage(_) => TlsFailure::NoTls,
+            Error::General(words) if words.starts_with(UNUSABLE_KEY) => TlsFailure::UnusableKey,
             _ => TlsFailure::Other,
         }
     }
@@ -215,12 +216,24 @@ fn name(alert: AlertDescription) -> String {
     name
 }
 
+/// How the words begin for a key that could prove nothing here: of rustls's errors, none is of this kind.
+pub(super) const UNUSABLE_KEY: &str = "the server offers only a key that is not spoken here";
 /// Of a line in plain text, this many octets are shown.
 const MOST_SHOWN: usize = 120;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_that_could_prove_nothing_is_told_from_other_failures() {
+        let kind = |words: String| {
+            let error = failure(Error::General(words), "1.2", Stage::Begun);
+            TlsFailure::of(&error).cloned()
+        };
+        assert_eq!(kind(format!("{UNUSABLE_KEY}: RSA 1024")), Some(TlsFailure::UnusableKey));
+        assert_eq!(kind("something else".to_owned()), Some(TlsFailure::Other));
+    }
 
     #[test]
     fn alerts_have_the_names_of_the_rfcs() {

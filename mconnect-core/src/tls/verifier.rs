@@ -20,6 +20,7 @@ use x509_cert::der::asn1::AnyRef;
 use x509_cert::der::{Decode as _, Encode as _};
 use x509_cert::spki::SubjectPublicKeyInfoOwned as PublicKey;
 
+use super::errors::UNUSABLE_KEY;
 use super::provider::provider;
 use super::verify::{Trust, problems};
 use super::{Certificate, Config, Problem};
@@ -163,7 +164,7 @@ fn in_words(error: Error, certificate: &CertificateDer<'_>) -> Error {
     let certificate = Certificate::read(certificate);
     match error {
         Error::InvalidCertificate(_) if !certificate.has_usable_key() => {
-            Error::General(format!("the server offers only a key that is not spoken here: {}", certificate.key))
+            Error::General(format!("{UNUSABLE_KEY}: {}", certificate.key))
         }
         Error::InvalidCertificate(_) => {
             Error::General("the server has not proven that it holds the key of its certificate".to_owned())

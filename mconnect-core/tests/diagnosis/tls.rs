@@ -247,17 +247,19 @@ fn a_handshake_that_is_broken_off_is_told_by_its_place() {
     let facts = Facts::new().tls_first(true);
     let close = |mut stream: TcpStream| drop(stream.read(&mut [0; 4096]));
     assert_eq!(one(&first(&facts, close)).0, "closed_in_tls_first");
-    // After STARTTLS.
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let thread = thread::spawn(move || {
-        let mut stream = listener.accept().unwrap().0;
-        for line in ["220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", "220 go\r\n"] {
-            stream.write_all(line.as_bytes()).unwrap();
-            drop(stream.read(&mut [0; 4096]));
-        }
-    });
-    let (id, told) = one(&upgraded(port, &Config::new().insecure(), &Facts::new()));
-    assert_eq!((id, told.contains("its log tells")), ("closed_in_handshake", true), "{told}");
-    thread.join().unwrap();
+    // After STARTTLS: closed, or gone on with in plain text.
+    for last in [None, Some("500 5.5.1 Command unrecognized\r\n")] {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let thread = thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            for line in ["220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", "220 go\r\n"].into_iter().chain(last) {
+                stream.write_all(line.as_bytes()).unwrap();
+                drop(stream.read(&mut [0; 4096]));
+            }
+        });
+        let (id, told) = one(&upgraded(port, &Config::new().insecure(), &Facts::new()));
+        assert_eq!((id, told.contains("its log tells")), ("closed_in_handshake", true), "{told}");
+        thread.join().unwrap();
+    }
 }

@@ -34,12 +34,15 @@ pub(super) static RULES: &[Rule] = &[
         .words("account locked|account is locked|account has been locked|locked out|temporarily locked"),
     rule(Cause::AccountLocked, Likely).to(LOGIN).codes(&[432, 454, 525, 534, 535, 550, 554]).words(
         "web browser|your browser|verify your account|unusual|suspicious|restricted|has been blocked|account blocked|\
-         account is blocked|for security reasons|been suspended",
+         account is blocked|for security reasons|been suspended|expired|must change|change your password|licen",
     ),
     rule(Cause::TooManyLogins, Certain).words(
         "too many login|too many auth|too many failed login|login limit exceeded|\
          too many unsuccessful",
     ),
+    rule(Cause::TooManyLogins, Certain)
+        .to(LOGIN)
+        .words("failed attempts|failed logins|too many attempts|too many failures|too many invalid|login attempts"),
     rule(Cause::TooManyConnections, Certain).words(
         "too many connections|too many concurrent|too many simultaneous|too many sessions|\
          maximum number of connections|connection limit|concurrent connections|\
@@ -70,6 +73,11 @@ pub(super) static RULES: &[Rule] = &[
          sending has been suspended|sending disabled|sending is disabled|for test purposes|\
          your plan",
     ),
+    rule(Cause::AccountStopped, Certain).to(&[Mail, Rcpt, Data, EndOfData, Bdat]).when(|case| {
+        let states = ["activated", "inactive", "suspended", "blocked", "disabled", "restricted", "closed", "locked"];
+        case.text.contains("your account") && states.iter().any(|word| has_word(&case.text, word))
+    }),
+    rule(Cause::AccountStopped, Likely).to(&[Mail, Rcpt, Data, EndOfData, Bdat]).details(&[(7, 13)]),
     rule(Cause::AccountStopped, Likely)
         .to(&[Mail, Rcpt, Data, EndOfData, Bdat])
         .words("not allowed to send|not permitted to send")
@@ -98,7 +106,7 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::GoingDown, Likely).codes(&[421]).details(&[(3, 2)]),
     // Lines.
     rule(Cause::BareLf, Certain).words(
-        "bare <lf>|bare lf|bare linefeed|bare line feed|bare newline|<cr><lf>.<cr><lf>|bare_lf|\
+        "bare <lf>|bare lf|bare <cr>|bare cr|bare linefeed|bare line feed|bare newline|<cr><lf>.<cr><lf>|bare_lf|\
          bare carriage",
     ),
     rule(Cause::LineTooLong, Certain).codes(&[500, 501, 550, 552, 554]).words(
@@ -115,11 +123,14 @@ pub(super) static RULES: &[Rule] = &[
         "open resolver|public resolver|public/open resolver|returnc|127.255.255.25|\
          excessive number of queries|excessive queries",
     ),
-    rule(Cause::BlockListed, Certain).to(POLICY).words(
+    rule(Cause::BlockListed, Certain)
+        .to(POLICY)
+        .words(
         "spamhaus|spamcop|dnsbl|barracudacentral|blocklist|block list|blacklist|black list|\
          blocklisted|sorbs|uceprotect|is listed in|is listed at|is listed on|is listed by|\
          currently listed|been listed|banned sen|blocked using|block-listed|delist|removal from this list",
-    ),
+    )
+        .when(|case| !case.text.contains("may be ")),
     rule(Cause::Reputation, Certain)
         .to(POLICY)
         .codes(&[521, 550, 553, 554])
@@ -128,6 +139,10 @@ pub(super) static RULES: &[Rule] = &[
         .to(POLICY)
         .codes(&[421, 450, 451, 550, 553, 554])
         .when(|case| has_word(&case.text, "rbl")),
+    rule(Cause::DirectSending, Certain).to(POLICY).words(
+        "email directly|mail directly|dynamic ip|dynamically assigned|dynamic address|dynamic host|dial-up|dialup|\
+         residential|generic hostname|relay at your|your isp's|your provider's",
+    ),
     rule(Cause::NoReverseName, Certain).to(POLICY).words(
         "reverse dns|rdns|reverse hostname|ptr lookup|ptr record|reverse lookup|no ptr|\
          ptr resource record|cannot find your hostname|cannot find your reverse|reverse dns lookup",
@@ -138,6 +153,14 @@ pub(super) static RULES: &[Rule] = &[
         .to(&[Ehlo, Helo, Lhlo, Mail, Rcpt])
         .when(|case| is_about_hello(case) && is_container_name(case)),
     rule(Cause::HelloName, Certain).to(&[Ehlo, Helo, Lhlo, Mail, Rcpt]).when(is_about_hello),
+    rule(Cause::HelloName, Likely)
+        .to(&[Mail, Rcpt])
+        .codes(&[450, 501, 504, 550, 553, 554])
+        .when(|case| {
+            let is_of_it = ["helo", "ehlo"].iter().any(|word| has_word(&case.text, word));
+            let is_of_more = ["helo=", "ehlo=", "first", "callback", "callout", "before"];
+            is_of_it && !is_of_more.iter().any(|words| case.text.contains(words))
+        }),
     rule(Cause::HelloName, Likely).to(HELLO).codes(&[504]),
     rule(Cause::NoHelloName, Certain).to(HELLO).codes(&[500, 501]).when(|case| case.exchange.commands.name.is_empty()),
     rule(Cause::HelloName, Possible)
@@ -148,6 +171,14 @@ pub(super) static RULES: &[Rule] = &[
         .to(&[Greeting, Ehlo, Helo])
         .codes(&[521, 550, 553, 554])
         .when(|case| ["blocked", "banned", "denied"].iter().any(|word| has_word(&case.text, word))),
+    rule(Cause::BlockListed, Likely)
+        .to(POLICY)
+        .codes(&[521, 550, 553, 554])
+        .when(|case| says_address_blocked(case) && case.text.contains("http")),
+    rule(Cause::ClientRefused, Likely)
+        .to(POLICY)
+        .codes(&[521, 550, 553, 554])
+        .when(says_address_blocked),
     rule(Cause::ClientRefused, Certain).to(POLICY).words(
         "client host rejected: access denied|client host rejected|\
          traffic not accepted from this ip|your ip is not allowed|host is not allowed|\
@@ -163,6 +194,12 @@ pub(super) static RULES: &[Rule] = &[
     }),
     rule(Cause::NoEhlo, Certain).to(&[Ehlo]).codes(&[500, 502]),
 ];
+
+/// Says whether an address of the network is called blocked, and no other's than the client's can be meant.
+fn says_address_blocked(case: &Case<'_>) -> bool {
+    let is_blocked = ["blocked", "banned", "denied"].iter().any(|word| has_word(&case.text, word));
+    is_blocked && !case.text.contains("relay") && has_word(&case.text, "ip")
+}
 
 /// Says whether a refusal is of a login.
 fn is_login(case: &Case<'_>) -> bool {

@@ -1,7 +1,7 @@
 //! Refusals of commands: TLS and AUTH wanted, a wrong order, AUTH itself, syntax.
 
 use super::super::token;
-use super::{Case, ENVELOPE, LOGIN, Rule, rule};
+use super::{Case, ENVELOPE, LOGIN, Rule, has_word, rule};
 use crate::diagnosis::{Cause, Certainty};
 use crate::protocol::Request;
 
@@ -43,6 +43,13 @@ pub(super) static RULES: &[Rule] = &[
         "email address is not verified|identities failed the check|does not match a verified|\
          sender not verified|unverified sender",
     ),
+    rule(Cause::SenderNotVerified, Likely).to(&[Mail, Rcpt, Data, EndOfData, Bdat]).when(|case| {
+        let states = ["unverified", "not verified", "not been verified", "not confirmed", "unconfigured", "sender signature"];
+        let subjects = ["domain", "sender", "from", "identity"];
+        let others = ["recipient", "unverified address", "dkim", "spf", "dmarc", "dns ptr"];
+        let has = |words: &[&str]| words.iter().any(|word| case.text.contains(word));
+        has(&states) && has(&subjects) && !has(&others)
+    }),
     rule(Cause::AuthNeededInTls, Certain)
         .to(&[Mail, Rcpt, Data])
         .words(WANTS_LOGIN)
@@ -87,6 +94,10 @@ pub(super) static RULES: &[Rule] = &[
     // STARTTLS.
     rule(Cause::StartTlsTooLate, Certain).to(&[StartTls]).codes(&[502, 503, 554]).when(|case| case.exchange.is_tls),
     rule(Cause::StartTlsBroken, Certain).to(&[StartTls]).codes(&[403, 421, 451, 454]),
+    rule(Cause::StartTlsBroken, Likely)
+        .to(&[StartTls])
+        .codes(&[500, 501, 502, 503, 504, 550, 554])
+        .when(|case| case.could_start_tls()),
     rule(Cause::CommandNotOffered, Certain)
         .to(&[StartTls])
         .codes(&[500, 501, 502, 503, 504, 554])
@@ -102,12 +113,23 @@ pub(super) static RULES: &[Rule] = &[
          basic auth is disabled|smtp auth is disabled",
     ),
     rule(Cause::LoginsDisabled, Certain).to(LOGIN).details(&[(7, 139)]).words("disabled"),
+    rule(Cause::LoginsDisabled, Likely).to(LOGIN).codes(&[454, 525, 530, 534, 535, 550, 554]).words(
+        "access rights|not have access|not authorized to use|not allowed to use|not enabled|not activated|auth enabled|must be enabled|be activated|enable smtp|smtp access|switched off|\
+         turned off|not allowed for this|not permitted for this",
+    ),
     rule(Cause::AccountLocked, Certain).to(LOGIN).words(
         "account is locked|account locked|account is disabled|account disabled|account has been|\
          account suspended|account is suspended|locked out|user disabled|is not active|deactivated",
     ),
     rule(Cause::AccountLocked, Certain).to(LOGIN).details(&[(7, 13)]),
     rule(Cause::AccountLocked, Likely).to(LOGIN).codes(&[525]),
+    rule(Cause::AccountLocked, Likely).to(LOGIN).codes(&[454, 525, 530, 534, 535, 550, 554]).when(|case| {
+        let states = ["locked", "suspended", "deactivated", "inactive"];
+        states.iter().any(|word| has_word(&case.text, word))
+    }),
+    rule(Cause::LoginsDisabled, Possible).to(&[Auth]).codes(&[504]).when(|case| {
+        case.mechanisms().iter().any(|name| name.eq_ignore_ascii_case(&case.exchange.commands.mechanism))
+    }),
     rule(Cause::BadBase64, Certain).to(LOGIN).words("base64|cannot decode|can't decode|can not decode"),
     rule(Cause::BadBase64, Likely).to(&[AuthAnswer]).codes(&[501]).details(&[(5, 2)]),
     // What SASL's own library says where it is set up wrongly.
@@ -115,7 +137,10 @@ pub(super) static RULES: &[Rule] = &[
         "no mechanism available|no worthy mechs|generic failure|bad protocol|internal error|\
          cannot connect to|unable to open|connection lost",
     ),
-    rule(Cause::LoginServiceDown, Certain).to(LOGIN).codes(&[421, 432, 435, 450, 451, 454]),
+    rule(Cause::LoginServiceDown, Certain)
+        .to(LOGIN)
+        .codes(&[421, 432, 435, 450, 451, 454])
+        .when(|case| !case.text.contains("tls 1")),
     rule(Cause::AuthNotOffered, Likely).to(&[Auth]).codes(&[500, 502, 503, 504, 538]).when(|case| {
         case.exchange.extensions.is_some() && !case.offers("AUTH") && (case.exchange.is_tls || !case.offers("STARTTLS"))
     }),

@@ -44,6 +44,10 @@ pub(super) static RULES: &[Rule] = &[
         .codes(&[421, 450, 451, 550, 553, 554])
         .when(|case| has_word(&case.text, "spf") && !has_word(&case.text, "dkim")),
     rule(Cause::Dmarc, Certain).to(POLICY).when(|case| has_word(&case.text, "spf") && has_word(&case.text, "dkim")),
+    rule(Cause::Dmarc, Certain)
+        .to(MESSAGE)
+        .codes(&[421, 450, 451, 550, 554])
+        .words("authentication information|authentication checks|pass authentication|message is not authenticated"),
     rule(Cause::Dkim, Certain).to(MESSAGE).when(|case| has_word(&case.text, "dkim")),
     rule(Cause::Spf, Certain).to(POLICY).details(&[(7, 23)]),
     rule(Cause::Dmarc, Certain).to(POLICY).details(&[(7, 26)]),
@@ -54,6 +58,22 @@ pub(super) static RULES: &[Rule] = &[
         .codes(&[500, 550, 552, 554])
         .words("header size|header section|header too l|headers too l|header is too l|headers are too l|header line")
         .when(is_of_no_filter),
+    rule(Cause::BadHeader, Certain).to(MESSAGE).codes(&[500, 550, 552, 554]).when(|case| {
+        let is_of_it = has_word(&case.text, "header") || has_word(&case.text, "headers");
+        let faults = [
+            "no from",
+            "missing",
+            "invalid",
+            "improper",
+            "malformed",
+            "syntax",
+            "duplicate",
+            "illegal",
+            "8-bit",
+            "8bit",
+        ];
+        is_of_it && is_of_no_filter(case) && faults.iter().any(|word| case.text.contains(word))
+    }),
     // The size, and room.
     rule(Cause::MailboxFull, Certain)
         .to(&[Rcpt, Data, EndOfData, Bdat])
@@ -107,13 +127,14 @@ pub(super) static RULES: &[Rule] = &[
          sender domain does not exist|sender domain must|sender domain not found|sender's domain",
     ),
     rule(Cause::SenderDomain, Certain).to(ENVELOPE).details(&[(1, 8), (7, 27)]),
-    rule(Cause::NoSuchMailbox, Certain).to(&[Rcpt, EndOfData, Data]).codes(&[450, 550, 551, 553, 554]).words(
+    rule(Cause::SenderRefused, Likely).to(ENVELOPE).codes(&[550, 551, 553, 554]).when(says_sender_refused),
+    rule(Cause::NoSuchMailbox, Certain).to(&[Rcpt, EndOfData, Data]).codes(&[450, 511, 550, 551, 553, 554]).words(
         "user unknown|unknown user|no such user|no such mailbox|no such recipient|no such address|\
          mailbox not found|mailbox does not exist|user does not exist|recipient not found|\
          recipientnotfound|unknown recipient|recipient unknown|doesn't exist|does not exist here|\
          unknown in virtual|unknown in relay recipient|unknown in local recipient|\
          invalid recipient|address does not exist|no mailbox here|this user doesn't have|\
-         user not found|unrouteable address|not a valid mailbox|not listed in",
+         user not found|no mailbox|no local user|no account|unrouteable address|not a valid mailbox|not listed in",
     ),
     rule(Cause::NoSuchMailbox, Certain).to(&[Rcpt, EndOfData]).codes(&[550, 551, 553]).details(&[(1, 1)]),
     rule(Cause::NoSuchMailbox, Likely).to(&[Rcpt]).codes(&[550]).details(&[(4, 1)]).words("access denied"),
@@ -122,6 +143,13 @@ pub(super) static RULES: &[Rule] = &[
         .codes(&[550, 553, 554])
         .details(&[(1, 0)])
         .when(|case| !case.text.contains("sender")),
+    rule(Cause::NoSuchDomain, Likely).to(&[Rcpt]).codes(&[550, 553, 554]).when(|case| {
+        let says = ["does not exist", "no such domain", "unknown domain", "invalid domain", "domain not found"];
+        says.iter().any(|words| case.text.contains(words))
+            && has_word(&case.text, "domain")
+            && !case.text.contains("sender")
+    }),
+    rule(Cause::NoSuchMailbox, Likely).to(&[Rcpt]).codes(&[550, 553, 554]).words("may not exist"),
     rule(Cause::NoSuchDomain, Certain)
         .to(&[Rcpt])
         .words("recipient address rejected: domain not found|recipient domain not found"),
@@ -140,17 +168,12 @@ pub(super) static RULES: &[Rule] = &[
          missing a valid|missing header|missing date|rfc 5322|rfc5322|rfc 2822|header is missing|\
          header missing|duplicate header|multiple addresses in from",
     ),
-    rule(Cause::BadHeader, Certain).to(MESSAGE).codes(&[500, 550, 552, 554]).when(|case| {
-        let is_of_it = has_word(&case.text, "header") || has_word(&case.text, "headers");
-        let faults = ["missing", "invalid", "improper", "malformed", "syntax", "duplicate", "illegal", "8-bit", "8bit"];
-        is_of_it && is_of_no_filter(case) && faults.iter().any(|word| case.text.contains(word))
-    }),
     rule(Cause::Utf8NotTaken, Certain).details(&[(6, 7), (6, 8), (6, 9)]),
     rule(Cause::ContentRefused, Certain).to(MESSAGE).codes(&[550, 552, 554]).when(|case| {
         has_word(&case.text, "spam")
             || has_word(&case.text, "virus")
             || has_word(&case.text, "malware")
-            || case.text.contains("content rejected")
+            || has_word(&case.text, "content")
             || has_word(&case.text, "attachment")
             || has_word(&case.text, "phishing")
             || has_word(&case.text, "infected")
@@ -169,7 +192,7 @@ pub(super) static RULES: &[Rule] = &[
         .when(|case| !case.exchange.granted.has(Auth)),
     // Filters greylist, too, once they have seen the message.
     rule(Cause::Greylisted, Possible)
-        .to(MESSAGE)
+        .to(&[Data, EndOfData, Bdat])
         .codes(&[450, 451])
         .details(&[(7, 0), (7, 1)])
         .words("try again|try later|retry")
@@ -180,7 +203,7 @@ pub(super) static RULES: &[Rule] = &[
         !case.exchange.granted.has(Auth)
             && case.enhanced.is_none_or(|code| matches!((code.subject, code.detail), (2, 0) | (7, 0) | (0, 0)))
             // Whatever else is put off is told to be at fault.
-            && !["sender", "verif", "error", "fail", "could not", "cannot", "unable", "problem"]
+            && !["mailbox", "sender", "verif", "error", "fail", "could not", "cannot", "unable", "problem"]
                 .iter()
                 .any(|word| case.text.contains(word))
     }),
@@ -188,12 +211,30 @@ pub(super) static RULES: &[Rule] = &[
         .to(ENVELOPE)
         .codes(&[550, 551, 553, 554])
         .when(|case| is_policy(case) && case.is_submission() && case.could_log_in()),
-    rule(Cause::PolicyRefused, Likely).to(ENVELOPE).words("administrative prohibition|local policy"),
+    rule(Cause::PolicyRefused, Likely).to(ENVELOPE).words("administrative prohibition|policy|policies"),
     rule(Cause::PolicyRefused, Possible).to(&[Mail, Rcpt]).codes(&[550, 553, 554]).when(is_policy),
     rule(Cause::ServerFault, Likely).codes(&[421, 450, 451, 454]).details(&[(3, 0), (3, 5)]),
     rule(Cause::Busy, Certain).codes(&[421, 450, 451]).words("server busy|too busy|is busy"),
     rule(Cause::Busy, Possible).to(POLICY).codes(&[421]),
 ];
+
+/// Says whether a sender is refused, and not for what could be found out of it.
+fn says_sender_refused(case: &Case<'_>) -> bool {
+    let names = [
+        "envelope sender",
+        "sender address",
+        "your sender",
+        "this sender",
+        "the sender",
+        "sender has been",
+        "mail from",
+    ];
+    let refuses = ["denied", "rejected", "blocked", "refused", "banned", "prohibited", "blacklisted"];
+    let others = ["recipient", "resolve", "verif", "found", "exist", "unknown", "spoof", "spf"];
+    names.iter().any(|words| case.text.contains(words))
+        && refuses.iter().any(|word| has_word(&case.text, word))
+        && !others.iter().any(|word| case.text.contains(word))
+}
 
 fn says_relay(case: &Case<'_>) -> bool {
     let is_of_relaying = ["relay", "relaying", "relayed"].iter().any(|word| has_word(&case.text, word));

@@ -235,7 +235,13 @@ fn by_code(exchange: &Exchange, facts: &Facts) -> Option<Finding> {
         (subject, detail) => detail != 0 || subject == POLICY_CODES,
     });
     let codes = [enhanced.map(|code| code.to_string()), Some(exchange.answer.code.number().to_string())];
-    let (code, meaning) = codes.into_iter().flatten().find_map(|code| explain(&code).map(|meaning| (code, meaning)))?;
+    let known = codes.into_iter().flatten().find_map(|code| explain(&code).map(|meaning| (code, meaning)));
+    // RFC 5321, section 4.2.1: whoever does not know a code goes by its first digit.
+    let (code, meaning) = known.unwrap_or_else(|| {
+        let number = exchange.answer.code.number();
+        let meaning = if number < 500 { "refused for now" } else { "refused for good" };
+        (number.to_string(), meaning)
+    });
     let recognized = Recognized::new(Cause::Refused, Certainty::Certain, exchange.reply.to_string());
     Some(recognized.with("code", code).with("meaning", meaning).told(facts))
 }
