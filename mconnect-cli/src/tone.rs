@@ -2,6 +2,7 @@
 
 /// What is to be seen of a text at once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "what is good, or not for long, is TLS"))]
 pub enum Tone {
     #[default]
     Plain,
@@ -10,7 +11,6 @@ pub enum Tone {
     Bold,
     Good,
     /// It is good, but not for long.
-    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "only certificates come near an end"))]
     Near,
     Bad,
 }
