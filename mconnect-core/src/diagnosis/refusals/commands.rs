@@ -97,7 +97,7 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::StartTlsBroken, Likely)
         .to(&[StartTls])
         .codes(&[500, 501, 502, 503, 504, 550, 554])
-        .when(Case::could_start_tls),
+        .when(|case| !case.exchange.is_tls && case.offers("STARTTLS")),
     rule(Cause::CommandNotOffered, Certain)
         .to(&[StartTls])
         .codes(&[500, 501, 502, 503, 504, 554])
