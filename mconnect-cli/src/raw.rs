@@ -78,21 +78,21 @@ pub fn run(session: Session, setting: &Setting<'_>) {
 /// only ended its sending side may take it, and that is waited for while it takes more within this time. Input that is
 /// silent is not.
 fn is_input_lost(told: &Receiver<bool>, state: &Shared, patience: Duration) -> bool {
-    let (mut before, mut deadline) = (0, Instant::now() + patience);
+    let mut deadline = Instant::now() + patience;
     loop {
+        let before = state.blocks.load(Ordering::SeqCst);
         match told.recv_timeout(LAST_INPUT) {
             Ok(is_lost) => return is_lost,
             Err(RecvTimeoutError::Disconnected) => return true,
             Err(RecvTimeoutError::Timeout) => {}
         }
-        let sent = state.blocks.load(Ordering::SeqCst);
-        if sent != before {
-            (before, deadline) = (sent, Instant::now() + patience);
-        }
-        let is_silent =
-            !state.is_sending.load(Ordering::SeqCst) && !waiting::is_readable(io::stdin(), PollTimeout::ZERO);
-        if is_silent || deadline <= Instant::now() {
-            return !is_silent;
+        let is_sending = state.is_sending.load(Ordering::SeqCst);
+        if state.blocks.load(Ordering::SeqCst) != before {
+            deadline = Instant::now() + patience;
+        } else if !is_sending && !waiting::is_readable(io::stdin(), PollTimeout::ZERO) {
+            return false;
+        } else if deadline <= Instant::now() {
+            return true;
         }
     }
 }
