@@ -2,6 +2,7 @@
 
 /// What is to be seen of a text at once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "certificates are good or bad"))]
 pub enum Tone {
     #[default]
     Plain,
