@@ -33,7 +33,7 @@ pub fn say(line: &str) {
 }
 
 /// Writes a line of which each part has its tone, where there is colour; on a terminal it is wrapped at words.
-#[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "only TLS is told so"))]
+#[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "what TLS agreed on is said so"))]
 pub fn say_in_parts(parts: &[(&str, Tone)], has_color: bool) {
     let width = if is_shown() { width() } else { usize::MAX };
     let (mut text, mut column) = (String::new(), 0);

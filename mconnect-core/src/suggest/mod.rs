@@ -314,7 +314,7 @@ mod tests {
         let mut suggestions = Suggestions::new(None);
         suggestions.learn("MAIL FROM:<a\x1b[2J@b.example>");
         assert!(of("RCPT TO:<", &suggestions).is_empty());
-        assert!(next(&[("", "220 hi")], Some("a\x1b[2J")).is_none());
+        assert!(!next(&[("", "220 hi")], Some("a\x1b[2J")).unwrap().contains('\x1b'));
     }
 
     fn next(steps: &[(&str, &str)], name: Option<&str>) -> Option<String> {
