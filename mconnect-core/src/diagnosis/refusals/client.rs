@@ -187,6 +187,7 @@ pub(super) static RULES: &[Rule] = &[
     // What the greeting refuses.
     rule(Cause::Busy, Likely).to(&[Greeting]).codes(&[420, 421, 450, 451]),
     rule(Cause::NoServiceHere, Certain).to(&[Greeting]).codes(&[521, 550, 553, 554, 556]),
+    rule(Cause::NoServiceHere, Likely).to(&[Greeting]).codes(&[500, 501, 502, 503, 504]),
     // EHLO that is not known: whose real answer comes after it is.
     rule(Cause::ReplyTooMany, Likely).to(&[Ehlo]).codes(&[500, 501, 502, 503, 554]).when(|case| {
         let is_out = |exchange: &Exchange| exchange.answer.meaning() == Meaning::OutOfStep;
