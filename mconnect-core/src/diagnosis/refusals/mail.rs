@@ -183,6 +183,11 @@ pub(super) static RULES: &[Rule] = &[
         .when(|case| has_word(&case.text, "policy") || has_word(&case.text, "policies")),
     rule(Cause::MessagePolicy, Likely).to(MESSAGE).codes(&[550, 552, 554]).details(&[(7, 9)]),
     rule(Cause::ContentRefused, Likely).to(MESSAGE).codes(&[550, 552, 554]).details(&[(7, 1), (7, 0), (6, 0), (7, 7)]),
+    rule(Cause::BlockListed, Likely)
+        .to(POLICY)
+        .codes(&[521, 550, 553, 554])
+        .when(|case| says_address_blocked(case) && case.text.contains("http")),
+    rule(Cause::ClientRefused, Likely).to(POLICY).codes(&[521, 550, 553, 554]).when(says_address_blocked),
     // Codes alone.
     rule(Cause::Greylisted, Likely)
         .to(&[Rcpt])
@@ -256,6 +261,12 @@ fn says_relay(case: &Case<'_>) -> bool {
     let is_of_recipients = case.text.contains("relay recipient");
     says.iter().any(|words| case.text.contains(words))
         || is_of_relaying && !is_of_recipients && refuses.iter().any(|word| has_word(&case.text, word))
+}
+
+/// Says whether an address of the network is called blocked, and no other's than the client's can be meant.
+fn says_address_blocked(case: &Case<'_>) -> bool {
+    let is_blocked = ["blocked", "banned", "denied"].iter().any(|word| has_word(&case.text, word));
+    is_blocked && !case.text.contains("relay") && has_word(&case.text, "ip")
 }
 
 /// Says whether a reply names nothing that filters look for.
