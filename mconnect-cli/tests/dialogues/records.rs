@@ -115,7 +115,7 @@ fn of_a_session_that_was_too_long_to_be_kept_the_beginning_is_lost_and_that_is_s
         screen.enter(line, "smtp>");
     }
     screen.send("DATA\r");
-    screen.pty.expect("ends> ");
+    screen.pty.expect("data> ");
     screen.send(format!("~r {body}\r"));
     screen.pty.expect("accepted");
     screen.send(format!("~w {file}\r"));

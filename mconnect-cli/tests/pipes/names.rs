@@ -45,7 +45,7 @@ fn the_prompt_proposes_the_address_where_the_name_was_refused() {
     let mut screen = Screen::start(server.port(), &["--color", "always", "--no-explain", "--helo", "x_"]);
     screen.expect_last("smtp> EHLO x_");
     screen.enter("EHLO x_", "smtp> EHLO [127.0.0.1]");
-    screen.enter("EHLO y", "smtp> HELO");
+    screen.enter("EHLO y", "smtp> HELO y");
     screen.send("QUIT\r");
     assert_eq!(screen.wait(), 0);
     server.join().unwrap();

@@ -272,11 +272,11 @@ impl Evidence {
     /// use mconnect_core::sasl::Mechanism;
     /// use mconnect_core::{Connect, server::Server};
     ///
-    /// let server = Server::play("S: 220 mx\nC: EHLO me\nS: 250 AUTH GSSAPI")?;
+    /// let server = Server::play("S: 220 mx\nC: EHLO me\nS: 250-mx\nS: 250 AUTH GSSAPI")?;
     /// let evidence = Evidence::new();
     /// let mut session = Connect::new("127.0.0.1", server.port()).observer(evidence.clone()).open()?;
     /// session.greeting()?;
-    /// session.ehlo("me")?;
+    /// session.command("EHLO me")?;
     /// let offered = session.extensions().unwrap_or_default();
     /// if let Err(why) = Mechanism::choose(&offered, &session.channel_bindings(), false) {
     ///     evidence.no_mechanism(&why);

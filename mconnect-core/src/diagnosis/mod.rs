@@ -178,7 +178,7 @@
 //! | [TooManyLogins](Cause::TooManyLogins) | words on failed logins |
 //! | [AppPassword](Cause::AppPassword) | words of providers in a reply to AUTH |
 //! | [LoginsDisabled](Cause::LoginsDisabled) | words on what is not enabled; 5.7.139 |
-//! | [LoginServiceDown](Cause::LoginServiceDown) | 4yz to AUTH |
+//! | [LoginServiceDown](Cause::LoginServiceDown) | 4yz to AUTH; words |
 //! | [NoSuchMechanism](Cause::NoSuchMechanism) | it is not among those that EHLO offered |
 //! | [MechanismTooWeak](Cause::MechanismTooWeak) | X.7.9 inside TLS |
 //! | [TokenRefused](Cause::TokenRefused) | the last challenge holds a status ([RFC 7628, section 3.2.2](https://www.rfc-editor.org/rfc/rfc7628#section-3.2.2)) |

@@ -171,14 +171,6 @@ pub(super) static RULES: &[Rule] = &[
         .to(&[Greeting, Ehlo, Helo])
         .codes(&[521, 550, 553, 554])
         .when(|case| ["blocked", "banned", "denied"].iter().any(|word| has_word(&case.text, word))),
-    rule(Cause::BlockListed, Likely)
-        .to(POLICY)
-        .codes(&[521, 550, 553, 554])
-        .when(|case| says_address_blocked(case) && case.text.contains("http")),
-    rule(Cause::ClientRefused, Likely)
-        .to(POLICY)
-        .codes(&[521, 550, 553, 554])
-        .when(says_address_blocked),
     rule(Cause::ClientRefused, Certain).to(POLICY).words(
         "client host rejected: access denied|client host rejected|\
          traffic not accepted from this ip|your ip is not allowed|host is not allowed|\
@@ -187,6 +179,7 @@ pub(super) static RULES: &[Rule] = &[
     // What the greeting refuses.
     rule(Cause::Busy, Likely).to(&[Greeting]).codes(&[420, 421, 450, 451]),
     rule(Cause::NoServiceHere, Certain).to(&[Greeting]).codes(&[521, 550, 553, 554, 556]),
+    rule(Cause::NoServiceHere, Likely).to(&[Greeting]).codes(&[500, 501, 502, 503, 504]),
     // EHLO that is not known: whose real answer comes after it is.
     rule(Cause::ReplyTooMany, Likely).to(&[Ehlo]).codes(&[500, 501, 502, 503, 554]).when(|case| {
         let is_out = |exchange: &Exchange| exchange.answer.meaning() == Meaning::OutOfStep;
@@ -194,12 +187,6 @@ pub(super) static RULES: &[Rule] = &[
     }),
     rule(Cause::NoEhlo, Certain).to(&[Ehlo]).codes(&[500, 502]),
 ];
-
-/// Says whether an address of the network is called blocked, and no other's than the client's can be meant.
-fn says_address_blocked(case: &Case<'_>) -> bool {
-    let is_blocked = ["blocked", "banned", "denied"].iter().any(|word| has_word(&case.text, word));
-    is_blocked && !case.text.contains("relay") && has_word(&case.text, "ip")
-}
 
 /// Says whether a refusal is of a login.
 fn is_login(case: &Case<'_>) -> bool {

@@ -97,7 +97,7 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::StartTlsBroken, Likely)
         .to(&[StartTls])
         .codes(&[500, 501, 502, 503, 504, 550, 554])
-        .when(|case| !case.exchange.is_tls && case.offers("STARTTLS")),
+        .when(|case| case.offers("STARTTLS") && !case.exchange.is_tls),
     rule(Cause::CommandNotOffered, Certain)
         .to(&[StartTls])
         .codes(&[500, 501, 502, 503, 504, 554])
@@ -114,7 +114,7 @@ pub(super) static RULES: &[Rule] = &[
     ),
     rule(Cause::LoginsDisabled, Certain).to(LOGIN).details(&[(7, 139)]).words("disabled"),
     rule(Cause::LoginsDisabled, Likely).to(LOGIN).codes(&[454, 525, 530, 534, 535, 550, 554]).words(
-        "access rights|not have access|not authorized to use|not allowed to use|not enabled|not activated|auth enabled|must be enabled|be activated|enable smtp|smtp access|switched off|\
+        "access rights|not have access|no permission|permission denied|not authorized to use|not allowed to use|not enabled|not activated|auth enabled|must be enabled|be activated|enable smtp|smtp access|switched off|\
          turned off|not allowed for this|not permitted for this",
     ),
     rule(Cause::AccountLocked, Certain).to(LOGIN).words(
@@ -137,6 +137,10 @@ pub(super) static RULES: &[Rule] = &[
         "no mechanism available|no worthy mechs|generic failure|bad protocol|internal error|\
          cannot connect to|unable to open|connection lost",
     ),
+    rule(Cause::LoginServiceDown, Likely)
+        .to(LOGIN)
+        .words("busy|temporarily unavailable|unable to initialize")
+        .when(|case| !case.text.contains("password")),
     rule(Cause::LoginServiceDown, Certain)
         .to(LOGIN)
         .codes(&[421, 432, 435, 450, 451, 454])

@@ -22,7 +22,10 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::FilterDown, Likely)
         .to(&[Greeting, Ehlo, Helo, Mail, Rcpt, Data, EndOfData])
         .codes(&[421, 451])
-        .words("milter|service unavailable - try again later|content filter|unable to filter"),
+        .words(
+            "milter|service unavailable - try again later|content filter|unable to filter|rejected by filter|rspamd|\
+             spamassassin|spamd|clamd|clamav|amavis",
+        ),
     rule(Cause::QueueFails, Certain).codes(&[421, 451, 452]).words("queue file write error|cannot write queue"),
     rule(Cause::BehindDown, Certain).codes(&[421, 450, 451, 454]).words(
         "failed to connect|could not connect|cannot connect|unable to connect|connection refused|\
@@ -36,7 +39,7 @@ pub(super) static RULES: &[Rule] = &[
         .words("configuration error|configuration problem|misconfigur"),
     rule(Cause::ServerFault, Certain)
         .codes(&[421, 450, 451, 454, 550, 554])
-        .words("internal error|local problem|local error|internal server error|backend"),
+        .words("internal error|server error|local problem|local error|internal server error|backend"),
     // The client was refused, and words say why.
     rule(Cause::Dmarc, Certain).to(POLICY).when(|case| has_word(&case.text, "dmarc")),
     rule(Cause::Spf, Certain)
@@ -79,7 +82,7 @@ pub(super) static RULES: &[Rule] = &[
         .to(&[Rcpt, Data, EndOfData, Bdat])
         .codes(&[422, 450, 451, 452, 550, 552, 554])
         .words(
-            "mailbox full|mailbox is full|over quota|quota exceeded|overquota|exceeded storage|\
+            "mailbox full|mailbox is full|over quota|quota exceeded|overquota|disk quota|exceeded storage|\
              out of storage|inbox is full|mailbox size limit|exceeds quota",
         ),
     rule(Cause::MailboxFull, Certain).to(&[Rcpt, Data, EndOfData, Bdat]).details(&[(2, 2)]),
@@ -134,7 +137,7 @@ pub(super) static RULES: &[Rule] = &[
          recipientnotfound|unknown recipient|recipient unknown|doesn't exist|does not exist here|\
          unknown in virtual|unknown in relay recipient|unknown in local recipient|\
          invalid recipient|address does not exist|no mailbox here|this user doesn't have|\
-         user not found|no mailbox|no local user|no account|unrouteable address|not a valid mailbox|not listed in",
+         user not found|no mailbox|address unknown|unknown address|unknown mailbox|no local user|no account|unrouteable address|not a valid mailbox|not listed in",
     ),
     rule(Cause::NoSuchMailbox, Certain).to(&[Rcpt, EndOfData]).codes(&[550, 551, 553]).details(&[(1, 1)]),
     rule(Cause::NoSuchMailbox, Likely).to(&[Rcpt]).codes(&[550]).details(&[(4, 1)]).words("access denied"),
@@ -184,6 +187,11 @@ pub(super) static RULES: &[Rule] = &[
         .when(|case| has_word(&case.text, "policy") || has_word(&case.text, "policies")),
     rule(Cause::MessagePolicy, Likely).to(MESSAGE).codes(&[550, 552, 554]).details(&[(7, 9)]),
     rule(Cause::ContentRefused, Likely).to(MESSAGE).codes(&[550, 552, 554]).details(&[(7, 1), (7, 0), (6, 0), (7, 7)]),
+    rule(Cause::BlockListed, Likely)
+        .to(POLICY)
+        .codes(&[521, 550, 553, 554])
+        .when(|case| says_address_blocked(case) && case.text.contains("http")),
+    rule(Cause::ClientRefused, Likely).to(POLICY).codes(&[521, 550, 553, 554]).when(says_address_blocked),
     // Codes alone.
     rule(Cause::Greylisted, Likely)
         .to(&[Rcpt])
@@ -227,6 +235,10 @@ fn says_sender_refused(case: &Case<'_>) -> bool {
         "this sender",
         "the sender",
         "sender has been",
+        "sender rejected",
+        "sender denied",
+        "sender refused",
+        "sender blocked",
         "mail from",
     ];
     let refuses = ["denied", "rejected", "blocked", "refused", "banned", "prohibited", "blacklisted"];
@@ -253,6 +265,12 @@ fn says_relay(case: &Case<'_>) -> bool {
     let is_of_recipients = case.text.contains("relay recipient");
     says.iter().any(|words| case.text.contains(words))
         || is_of_relaying && !is_of_recipients && refuses.iter().any(|word| has_word(&case.text, word))
+}
+
+/// Says whether an address of the network is called blocked, and no other's than the client's can be meant.
+fn says_address_blocked(case: &Case<'_>) -> bool {
+    let is_blocked = ["blocked", "banned", "denied"].iter().any(|word| has_word(&case.text, word));
+    is_blocked && !case.text.contains("relay") && has_word(&case.text, "ip")
 }
 
 /// Says whether a reply names nothing that filters look for.
