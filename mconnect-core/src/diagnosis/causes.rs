@@ -105,7 +105,7 @@ causes! {
     BlockListed "block_listed" "the address of this client is on a block list" "the list that the reply names says why, and how to come off it"
     Reputation "reputation" "the address of this client has a bad reputation with the server" "its operator can tell why, and what restores it"
     ClientRefused "client_refused" "an access list of the server refuses the address of this client" ""
-    DirectSending "direct_sending" "the server takes no mail straight from addresses like this client's: those of homes, or without a fixed owner" "send by the provider's server, or by another with a login (port 587)"
+    DirectSending "direct_sending" "the server takes no mail straight from addresses like this client's: those of homes, or without a fixed owner" "send by the provider's server, or by another with a login, at port 587"
     NoReverseName "no_reverse_name" "this client's address has no name in the DNS that fits it (PTR)" "the owner of the address has to enter one that leads back to it"
     HelloName "hello_name" "the server does not accept the name {hello} in {command}" "<helo>: a name with a dot that resolves, or an address in brackets"
     ContainerName "container_name" "{hello}, the name of this container, is none that the server accepts in {command}" "<helo>"
