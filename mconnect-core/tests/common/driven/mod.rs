@@ -24,6 +24,7 @@ pub enum Driver {
 }
 
 #[derive(Debug)]
+#[cfg_attr(not(feature = "tokio"), allow(clippy::large_enum_variant, reason = "nothing is of the other kind then"))]
 pub enum Driven {
     Blocking(Box<Session>),
     Awaited(AsyncSession, Runtime),
