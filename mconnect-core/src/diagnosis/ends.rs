@@ -30,12 +30,11 @@ enum End {
 /// Returns what an end before its time tells, if there was one. A handshake that failed without a word of its own
 /// counts as an end of the connection, by the place where it stood.
 pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
-    if let Some(Failed::Tls { phase: Phase::Greeting, failure: None, source }) = &record.error
-        && let Some(other) = who_waits(record, facts, &source.text)
-    {
-        return Some(other.told(facts));
-    }
     if let Some(Failed::Tls { phase, failure: None, source }) = &record.error {
+        let is_first = *phase == Phase::Greeting;
+        if let Some(other) = is_first.then(|| who_waits(record, facts, &source.text)).flatten() {
+            return Some(other.told(facts));
+        }
         return Some(broken_handshake(*phase, source.kind == ErrorKind::TimedOut, &source.text).told(facts));
     }
     let end = end(record)?;
@@ -47,10 +46,13 @@ pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
         return None;
     }
     let place = place(record);
-    if let Place::Greeting { after, has_begun: false } = place
-        && (after >= AT_ONCE || record.has_spoken_first || matches!(end, End::Silent(_)))
-        && let Some(other) = who_waits(record, facts, "no greeting came")
-    {
+    let is_waiting = match place {
+        Place::Greeting { after, has_begun: false } => {
+            after >= AT_ONCE || record.has_spoken_first || matches!(end, End::Silent(_))
+        }
+        _ => false,
+    };
+    if let Some(other) = is_waiting.then(|| who_waits(record, facts, "no greeting came")).flatten() {
         return Some(other.told(facts));
     }
     let recognized = match (end, place) {
