@@ -52,9 +52,8 @@ impl Suggestions {
     /// Keeps the address of a MAIL or RCPT that was sent, and the name in an EHLO, HELO or LHLO.
     pub fn learn(&mut self, line: &str) {
         self.is_leaving = LEAVING.iter().any(|word| line.trim().eq_ignore_ascii_case(word));
-        if let Some((verb, name)) = line.trim().split_once(' ')
-            && HELLOS.iter().any(|hello| verb.eq_ignore_ascii_case(hello.trim()))
-        {
+        let is_hello = |verb: &str| HELLOS.iter().any(|hello| verb.eq_ignore_ascii_case(hello.trim()));
+        if let Some((_, name)) = line.trim().split_once(' ').filter(|(verb, _)| is_hello(verb)) {
             self.set_name(name.trim());
         }
         let is_path =
