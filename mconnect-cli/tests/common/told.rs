@@ -45,11 +45,11 @@ impl Told {
 
     /// Waits until the client has sent this.
     #[track_caller]
-    pub fn expect(&self, sent: &str) {
-        let mut came = Vec::new();
-        while came != sent.as_bytes() {
+    pub fn expect(&self, sent: impl AsRef<[u8]>) {
+        let (sent, mut came) = (sent.as_ref(), Vec::new());
+        while came != sent {
             let more = self.reads.recv_timeout(PATIENCE);
-            came = more.unwrap_or_else(|_| panic!("{sent:?} did not come, but {:?}", came.escape_ascii().to_string()));
+            came = more.unwrap_or_else(|_| panic!("{} did not come, but {}", sent.escape_ascii(), came.escape_ascii()));
         }
     }
 

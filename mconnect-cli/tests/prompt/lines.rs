@@ -134,6 +134,7 @@ fn chunks_are_typed_and_the_prompt_counts_them_down() {
     screen.expect_last("bdat, 1 left>");
     screen.send("éx\r");
     screen.expect_row("mconnect: the chunk ended inside a character: the rest of that was not sent");
+    told.expect(b"BDAT 12\r\nquit\r\n1234\r\nBDAT 1\r\n\xc3");
     told.say("250 ok\r\n");
     screen.expect_last("smtp> x");
     screen.send(CTRL_C);
