@@ -45,7 +45,7 @@ impl Told {
 
     /// Waits until the client has sent this.
     #[track_caller]
-    pub fn expect(&self, sent: impl AsRef<[u8]>) {
+    pub fn expect(&self, sent: &(impl AsRef<[u8]> + ?Sized)) {
         let (sent, mut came) = (sent.as_ref(), Vec::new());
         while came != sent {
             let more = self.reads.recv_timeout(PATIENCE);
