@@ -194,7 +194,7 @@ impl RealServer {
     /// Opens a session at a terminal, and waits for the greeting.
     pub fn prompt(&self, terminal: &str, options: &[&str]) -> Pty {
         let port = self.port.to_string();
-        let command = [options, &["-p", &port, "127.0.0.1"]].concat();
+        let command = [options, &["--color", "never", "-p", &port, "127.0.0.1"]].concat();
         let mut pty = Pty::start_with(MCONNECT, &command, &[("TERM", terminal)]);
         pty.expect("220 ");
         pty

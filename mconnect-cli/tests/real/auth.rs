@@ -130,7 +130,7 @@ fn wrong_password(server: &RealServer) {
 fn by_hand(server: &RealServer) {
     for terminal in ["dumb", "xterm"] {
         let mut pty = server.prompt(terminal, &["--starttls", "--cafile", &server.root()]);
-        pty.expect(if terminal == "dumb" { "; verified" } else { "; \x1b[32mverified" });
+        pty.expect("; verified");
         pty.send(EHLO);
         pty.expect("250-AUTH ");
         pty.send("AUTH LOGIN\n");
