@@ -33,7 +33,6 @@ mod signals;
 mod stderr;
 mod terminal;
 mod timestamps;
-mod tone;
 mod typing;
 mod verdict;
 mod waiting;

@@ -1,9 +1,47 @@
-//! Colour, and writing what is made of it.
+//! What a colour says, and lines that are made safe to show, in colour where that is wanted.
 
 use mconnect_core::protocol::{Escaper, ReplyLine, Severity};
 
 use crate::timestamps;
-use crate::tone::Tone;
+
+/// What is to be seen of a text at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Tone {
+    #[default]
+    Plain,
+    /// It stands aside.
+    Dim,
+    Bold,
+    Good,
+    /// It goes on.
+    Onward,
+    /// It is good, but not for long; or bad, but not for good.
+    Near,
+    Bad,
+}
+
+impl Tone {
+    /// Returns a text that steers no terminal in this tone.
+    pub fn paint(self, text: &str) -> String {
+        let color = match self {
+            Self::Dim => "2",
+            Self::Bold => "1",
+            Self::Good => "32",
+            Self::Onward => "36",
+            Self::Near => "33",
+            Self::Bad => "31",
+            Self::Plain => return text.to_owned(),
+        };
+        if text.is_empty() { String::new() } else { format!("\x1b[{color}m{text}\x1b[0m") }
+    }
+}
+
+/// Words in their tone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mark {
+    pub words: &'static str,
+    pub tone: Tone,
+}
 
 /// Makes a received line safe to show, in the colour of its reply's severity.
 pub fn line(raw: &[u8], has_color: bool, out: &mut String) {
@@ -20,22 +58,18 @@ pub fn side(side: char, raw: &[u8], has_color: bool) -> String {
 }
 
 fn words(raw: &[u8], has_color: bool, out: &mut String) {
-    let color = ReplyLine::new(raw).code().map_or("", |code| match code.severity() {
-        Severity::Completion => "\x1b[32m",
-        Severity::Intermediate => "\x1b[36m",
-        Severity::Transient => "\x1b[33m",
-        Severity::Permanent => "\x1b[31m",
-        Severity::Other => "",
+    let tone = ReplyLine::new(raw).code().map_or(Tone::Plain, |code| match code.severity() {
+        Severity::Completion => Tone::Good,
+        Severity::Intermediate => Tone::Onward,
+        Severity::Transient => Tone::Near,
+        Severity::Permanent => Tone::Bad,
+        Severity::Other => Tone::Plain,
     });
-    let color = if has_color { color } else { "" };
     let (mut escaper, mut text) = (Escaper::default(), String::new());
     escaper.push(raw, &mut text);
     escaper.finish(&mut text);
-    out.push_str(color);
-    out.push_str(text.strip_suffix('\n').unwrap_or(&text));
-    if !color.is_empty() {
-        out.push_str("\x1b[0m");
-    }
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    out.push_str(&if has_color { tone.paint(text) } else { text.to_owned() });
     out.push('\n');
 }
 

@@ -9,9 +9,9 @@ use mconnect_core::protocol::{Escaper, Visible};
 use rustyline::Behavior;
 
 use crate::lock::locked;
+use crate::paint::Tone;
 use crate::terminal::Ruler;
 use crate::timestamps::Stamper;
-use crate::tone::Tone;
 
 /// The row as it is drawn, and what is told below it if the process is interrupted.
 static LAST_ROW: Mutex<LastRow> = Mutex::new(LastRow { drawn: String::new(), at_interrupt: None, is_left: false });

@@ -6,9 +6,9 @@ use mconnect_core::server::{Server, ServerError, Setup};
 
 use crate::failure::{Failure, Status};
 use crate::options::{Auth, Options, Security, Start};
+use crate::paint::Mark;
 use crate::secret::Secret;
 use crate::stderr::say;
-use crate::tone::Mark;
 use crate::verdict::Verdict;
 
 pub struct Secure {

@@ -14,9 +14,9 @@ use super::keys::Keys;
 use super::prompt_text::Label;
 use super::waker::{END_UPDATE, Waker};
 use super::{completion, rows};
+use crate::paint::Tone;
 use crate::screen;
 use crate::terminal::Ruler;
-use crate::tone::Tone;
 
 /// Helps the editor.
 pub struct Assistant {

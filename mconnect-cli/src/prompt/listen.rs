@@ -7,10 +7,11 @@ use mconnect_core::protocol::{Answer, Code, Phase, ReplyLine, Request, Standing,
 use mconnect_core::script;
 use nix::poll::PollTimeout;
 
-use super::{Flow, Leave, Setting, Talk, paint};
+use super::{Flow, Leave, Setting, Talk};
 use crate::explain::{is_wanted, refusal as why, speaker};
 use crate::failure::{Failure, Status};
 use crate::judge::{self, End};
+use crate::paint;
 use crate::progress;
 use crate::screen;
 use crate::secure::decode;

@@ -49,7 +49,6 @@ pub use waker::Waker;
 use crate::connection::Setting;
 use crate::failure::Failure;
 use crate::judge::End;
-use crate::paint;
 use crate::progress::Work;
 use crate::signals;
 use crate::stderr::say;

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use mconnect_core::Peer;
 use mconnect_core::protocol::{Phase, Standing, Visible};
 
-use crate::tone::{Mark, Tone};
+use crate::paint::{Mark, Tone};
 
 /// What stands before a line: `mx.example.org tls smtp> `, and in a text `data> ` alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Replies that are longer than anybody reads as they come: the beginning is shown, and the rest when it is asked for.
 
-use super::paint;
+use crate::paint;
 use crate::screen;
 use crate::stderr::say;
 use crate::typing::escapes::NO_REST;

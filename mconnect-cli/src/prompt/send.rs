@@ -8,9 +8,10 @@ use mconnect_core::protocol::{Answer, Meaning, Phase, Request, Standing, Visible
 use mconnect_core::script::{self, Next, Pace, Script};
 use zeroize::Zeroizing;
 
-use super::{End, Flow, Leave, Talk, is_command, paint};
+use super::{End, Flow, Leave, Talk, is_command};
 use crate::connection::Setting;
 use crate::judge;
+use crate::paint;
 use crate::progress::{self, Work};
 use crate::screen;
 use crate::stderr::say;

@@ -6,8 +6,8 @@ use mconnect_core::tls::{Certificate, Info, Problem};
 
 use super::Secure;
 use crate::atomic_file;
+use crate::paint::Tone;
 use crate::stderr::{self, say};
-use crate::tone::Tone;
 use crate::verdict::Verdict;
 
 /// Returns how to show that a server is verified.

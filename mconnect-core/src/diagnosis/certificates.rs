@@ -3,7 +3,7 @@
 //! The verdict itself is `tls`'s, in the words of what was found; here it is looked at for what somebody has to do: who
 //! has to send what, and whether that is the server's owner or whoever connects.
 
-use super::evidence::{Failed, Record};
+use super::record::{Failed, Record};
 use super::{Cause, Certainty, Facts, Finding, Recognized};
 use crate::calendar::date;
 use crate::error::TlsFailure;

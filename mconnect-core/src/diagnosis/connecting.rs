@@ -7,7 +7,7 @@
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::evidence::{Attempt, Failure, Record};
+use super::record::{Attempt, Failure, Record};
 use super::{Cause, Certainty, Facts, Finding, Recognized};
 
 use Certainty::{Certain, Likely, Possible};

@@ -13,7 +13,7 @@
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use super::evidence::{Failed, Record};
+use super::record::{Failed, Record};
 use super::{Cause, Certainty, Facts, Finding, Recognized};
 use crate::protocol::{Phase, Request};
 

@@ -1,6 +1,6 @@
 //! A login that was not begun: the server offers nothing to do it by.
 
-use super::evidence::Record;
+use super::record::Record;
 use super::{Cause, Certainty, Facts, Finding, Recognized};
 use crate::sasl::NoMechanism;
 

@@ -267,6 +267,7 @@ mod ends;
 mod evidence;
 mod facts;
 mod login;
+mod record;
 mod refusals;
 mod speakers;
 mod token;
@@ -279,7 +280,7 @@ pub use evidence::Evidence;
 pub use facts::{Act, Facts};
 
 use crate::protocol::Visible;
-use evidence::{Exchange, Record};
+use record::{Exchange, Record};
 
 /// A cause, as far as it shows, and what to do about it. [`Display`](fmt::Display) makes a sentence of it, without a
 /// full stop: how sure, what is wrong, and the advice behind a colon.

@@ -3,7 +3,7 @@
 //! What came first decides, be it a line or what a time-out has left of one: a server that speaks TLS, or MySQL, ends
 //! no line.
 
-use super::evidence::{Failed, Record};
+use super::record::{Failed, Record};
 use super::{Cause, Certainty, Facts, Finding, Recognized, refusals};
 use crate::error::TlsFailure;
 use crate::protocol::{Extension, Phase, Request, Visible, protocol_of};

@@ -1,7 +1,7 @@
 //! Refusals of a client: its manners, its limits, its address, its name.
 
 use super::{Case, HELLO, LOGIN, POLICY, Rule, has_word, rule};
-use crate::diagnosis::evidence::Exchange;
+use crate::diagnosis::record::Exchange;
 use crate::diagnosis::{Cause, Certainty};
 use crate::protocol::{EnhancedCode, Meaning, Request};
 

@@ -19,7 +19,7 @@ mod client;
 mod commands;
 mod mail;
 
-use super::evidence::{Exchange, Record, Requests};
+use super::record::{Exchange, Record, Requests};
 use super::{Cause, Certainty, Facts, Finding, Recognized, token};
 use crate::protocol::{EnhancedCode, Meaning, Reply, ReplyLine, Request, explain};
 
