@@ -161,6 +161,7 @@ mod timings;
 #[cfg(feature = "tls")]
 pub mod tls;
 pub mod tls_info;
+mod tlsa;
 mod trace;
 
 pub use calendar::message_date;
@@ -179,6 +180,7 @@ pub use session::{AsyncSession, AsyncStream};
 pub use session::{Hello, MessageReply, RawReader, RawWriter, Reader, Session, Timeouts, Writer};
 pub use stream::{ChannelBindings, Pair, Stream, Truncation};
 pub use timings::{TimedStage, Timing, Timings};
+pub use tlsa::Tlsa;
 pub use trace::{Trace, TraceForm};
 
 /// The examples of the crate's README are compiled, too.
