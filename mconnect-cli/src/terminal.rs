@@ -187,7 +187,7 @@ fn is_ours(terminal: impl AsFd) -> bool {
     tcgetpgrp(terminal).map_or(true, |group| group == getpgrp())
 }
 
-/// Knows how wide the terminal is: by an editor that reads nothing, since the system is asked there already.
+/// Knows how large the terminal is: by an editor that reads nothing, since the system is asked there already.
 pub struct Ruler(Option<Mutex<Editor<(), MemHistory>>>);
 
 impl Ruler {
@@ -198,8 +198,12 @@ impl Ruler {
     }
 
     pub fn columns(&self) -> Option<u16> {
-        let mut editor = locked(self.0.as_ref()?);
-        editor.dimensions().map(|(columns, _)| columns)
+        self.size().map(|(columns, _)| columns)
+    }
+
+    /// Returns its columns and rows.
+    pub fn size(&self) -> Option<(u16, u16)> {
+        locked(self.0.as_ref()?).dimensions()
     }
 }
 

@@ -138,7 +138,7 @@ impl Editor {
     /// What the terminal says.
     pub fn read(&mut self, prompt: &str, is_secret: bool) -> io::Result<Typed> {
         {
-            let columns = self.columns();
+            let (columns, _) = self.size();
             let mut typing = self.keys.typing();
             (typing.left_by, typing.is_ending, typing.columns) = (None, false, columns);
             typing.hint.clear();
@@ -289,9 +289,9 @@ impl Editor {
         screen::put(b"\x1b[A\r\x1b[J")
     }
 
-    /// Returns how many columns the terminal has.
-    pub fn columns(&self) -> u16 {
-        self.rustyline.helper().map_or(80, Assistant::columns)
+    /// Returns how many columns and rows the terminal has.
+    pub fn size(&self) -> (u16, u16) {
+        self.rustyline.helper().map_or((80, 24), Assistant::size)
     }
 }
 

@@ -37,9 +37,9 @@ impl Assistant {
         Self { knowledge: Knowledge::default(), label, keys, waker, has_color, ruler, is_reflowed: rows::is_reflowed() }
     }
 
-    /// Returns how many columns the terminal has.
-    pub fn columns(&self) -> u16 {
-        self.ruler.columns().unwrap_or(80)
+    /// Returns how many columns and rows the terminal has.
+    pub fn size(&self) -> (u16, u16) {
+        self.ruler.size().unwrap_or((80, 24))
     }
 
     /// Returns a prompt in colour, but not what stands above it.
@@ -53,7 +53,7 @@ impl Assistant {
     /// Before a drawing after the terminal has changed its width: sees to it that the cursor is where the editor believes
     /// it to be, with nothing of the old line around it.
     fn keep_place(&self) {
-        let columns = self.columns();
+        let (columns, _) = self.size();
         let mut typing = self.keys.typing();
         let before = std::mem::replace(&mut typing.columns, columns);
         if before == columns {

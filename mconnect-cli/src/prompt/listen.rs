@@ -113,7 +113,7 @@ impl Talk<'_> {
             let dots = if self.session.buffered().len() > LONGEST_TAIL { "..." } else { "" };
             let shown = format!("{dots}{}", Visible(self.unfinished()));
             // It has to fit the screen, with the prompt.
-            let most = (usize::from(self.editor.columns()) * 4).min(shown.chars().count());
+            let most = (usize::from(self.editor.size().0) * 4).min(shown.chars().count());
             text.extend(shown.chars().skip(shown.chars().count() - most));
             text.push('\n');
         }

@@ -244,7 +244,7 @@ impl Talk<'_> {
     /// Returns what stands before a line.
     fn label(&self, standing: &Standing, is_hidden: bool) -> Label {
         let (peer, mark) = (self.session.peer(), self.setting.secure.mark());
-        Label::new(standing, peer, mark, is_hidden, self.editor.columns().into())
+        Label::new(standing, peer, mark, is_hidden, self.editor.size().0.into())
     }
 
     fn converse(&mut self) -> Flow {
@@ -320,7 +320,7 @@ impl Talk<'_> {
             Escape::Aside(asked) => aside::obey(asked, &self.known(), self.setting),
             Escape::Authenticate(words) => return authenticate(self, &words),
             Escape::Encode(bytes) => return encode(self, &bytes),
-            Escape::Rest => self.rest.show(self.editor.has_color),
+            Escape::Rest => self.rest.show(self.editor.size(), self.editor.has_color),
             Escape::Visible => self.is_shown = true,
             Escape::Line(line) => return self.send_line(&line, None),
             Escape::Bytes(bytes) => return self.send_bytes(&bytes),

@@ -11,6 +11,8 @@ pub struct Rest {
     /// How much of the reply under way has come.
     octets: usize,
     hidden: Vec<u8>,
+    /// How much of that has been shown since, page by page.
+    seen: usize,
     /// Octets that were not kept either.
     lost: usize,
     /// The reply under way is the first to be kept since the last was.
@@ -31,7 +33,7 @@ impl Rest {
             paint::line(raw, has_color, text);
         } else {
             if !std::mem::replace(&mut self.is_begun, true) {
-                (self.hidden, self.lost) = (Vec::new(), 0);
+                (self.hidden, self.seen, self.lost) = (Vec::new(), 0, 0);
             }
             let room = MOST_KEPT - self.hidden.len();
             self.hidden.extend_from_slice(&raw[..raw.len().min(room)]);
@@ -51,20 +53,46 @@ impl Rest {
         }
     }
 
-    /// Shows what was not shown.
-    pub fn show(&self, has_color: bool) {
+    /// Shows the next page of what was not shown, on a terminal of so many columns and rows.
+    pub fn show(&mut self, (columns, rows): (u16, u16), has_color: bool) {
+        if self.hidden.is_empty() {
+            return say(NO_REST);
+        }
+        let page = &self.hidden[self.seen..];
+        // What is typed next has a row, and so has what is said of the rest.
+        let page = &page[..page_end(page, usize::from(columns).max(1), usize::from(rows).saturating_sub(3).max(1))];
         let mut text = String::new();
-        for line in self.hidden.split_inclusive(|byte| *byte == b'\n') {
+        for line in page.split_inclusive(|byte| *byte == b'\n') {
             paint::line(line, has_color, &mut text);
+        }
+        self.seen += page.len();
+        let left = self.hidden.len() - self.seen;
+        if left > 0 {
+            paint::note(&format!("  {left} octets more: ~l shows the next page"), has_color, &mut text);
         }
         // Where nothing can be shown, the next line of the server's tells.
         let _ = screen::put(text.as_bytes());
-        if self.hidden.is_empty() {
-            say(NO_REST);
-        } else if self.lost > 0 {
-            say(&format!("mconnect: {} octets more were not kept: --record, --trace and pipes have all", self.lost));
+        if left == 0 {
+            self.seen = 0;
+            if self.lost > 0 {
+                say(&format!("mconnect: {} octets more were not kept: --record, --trace and pipes have all", self.lost));
+            }
         }
     }
+}
+
+/// Returns how many octets of a text, whole lines where they fit, fill so many rows.
+fn page_end(text: &[u8], columns: usize, rows: usize) -> usize {
+    let (mut end, mut left) = (0, rows);
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        let needed = line.len().div_ceil(columns);
+        if needed > left {
+            // A line that fills more than a page goes on on the next.
+            return if end == 0 { rows * columns } else { end };
+        }
+        (end, left) = (end + line.len(), left - needed);
+    }
+    end
 }
 
 /// So many octets of a reply are shown as they come.

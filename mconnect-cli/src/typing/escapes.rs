@@ -58,7 +58,7 @@ pub const LIST: &str = "\
 ~64 TEXT    TEXT, with \\0 and the like as in ~x, in base64: printed, or sent
             as the answer to a 334
 ~w [FILE]   write the session down in FILE, as a dialogue; again: stop
-~l          the rest of a reply that was too long to be shown
+~l          the rest of a reply that was too long to be shown, page by page
 ~v          show the next answer to a 334 while it is typed
 ~o          open the session again
 ~.          close at once

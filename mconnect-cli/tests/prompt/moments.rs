@@ -9,7 +9,7 @@ use mconnect_core::server::Server;
 use mconnect_core::server::Setup;
 
 #[test]
-fn a_reply_without_measure_is_cut_on_the_screen_and_shown_whole_when_that_is_asked_for() {
+fn a_reply_without_measure_is_cut_on_the_screen_and_shown_page_by_page_when_that_is_asked_for() {
     let (told, mut screen) = Screen::greeted(&[]);
     screen.send("HELP\r");
     told.expect("HELP\r\n");
@@ -20,9 +20,14 @@ fn a_reply_without_measure_is_cut_on_the_screen_and_shown_whole_when_that_is_ask
     screen.expect_row("  2054492 octets of the reply are not shown: ~l shows them");
     let seen = screen.pty.screen();
     assert!(seen.contains(&format!("214-{:0100}", 617)) && !seen.contains(&format!("214-{:0100}", 618)));
-    // To have an emulator look at all of it after each block would take minutes.
-    screen.send("~l\r");
-    screen.pty.expect(&format!("214-{:0100}\r\n", 19_999));
+    // Ten lines of two rows each and the note leave the prompt its row.
+    for (first, left) in [(618, 2_053_432), (628, 2_052_372)] {
+        screen.send("~l\r");
+        screen.expect_row(&format!("  {left} octets more: ~l shows the next page"));
+        screen.expect_last("smtp>");
+        let seen = screen.pty.screen();
+        assert!(seen.contains(&format!("214-{first:0100}")[..80]) && !seen.contains(&format!("214-{:0100}", first + 10)));
+    }
     // A short reply later is shown whole.
     screen.send("NOOP\r");
     told.expect("HELP\r\nNOOP\r\n");
