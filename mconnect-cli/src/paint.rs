@@ -80,9 +80,60 @@ pub fn plain(text: &str, out: &mut String) {
     escaper.finish(out);
 }
 
-/// Appends a line of our own to those of the server.
-pub fn note(text: &str, has_color: bool, out: &mut String) {
-    out.push_str(&timestamps::of_now().unwrap_or_default());
-    out.push_str(&if has_color { Tone::Dim.paint(text) } else { text.to_owned() });
+/// How a line is shown at a prompt.
+#[derive(Clone, Copy)]
+pub struct Look {
+    pub has_color: bool,
+    pub columns: u16,
+}
+
+/// Appends a line of our own to those of the server, wrapped at words, each row indented as the first.
+pub fn note(text: &str, look: Look, out: &mut String) {
+    let stamp = timestamps::of_now().unwrap_or_default();
+    let indent = " ".repeat(text.len() - text.trim_start_matches(' ').len());
+    let width = usize::from(look.columns).saturating_sub(1);
+    let text = wrapped(text, &mut stamp.chars().count(), width, &indent);
+    out.push_str(&stamp);
+    out.push_str(&if look.has_color { Tone::Dim.paint(&text) } else { text });
     out.push('\n');
+}
+
+/// Wraps a text at words to rows of so many columns, the first from this column on, the others indented; a word that is
+/// longer stays whole.
+pub fn wrapped(text: &str, column: &mut usize, width: usize, indent: &str) -> String {
+    let mut shown = String::new();
+    for (index, word) in text.split(' ').enumerate() {
+        let size = word.chars().count();
+        match index {
+            0 => *column += size,
+            _ if *column + 1 + size > width && *column > indent.len() => {
+                shown = shown + "\n" + indent;
+                *column = indent.len() + size;
+            }
+            _ => {
+                shown.push(' ');
+                *column += 1 + size;
+            }
+        }
+        shown.push_str(word);
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn a_text_is_wrapped_at_words_and_indented() {
+        for (text, from, width, expected) in [
+            ("  one two", 0, 9, "  one two"),
+            ("  one two", 0, 8, "  one\n  two"),
+            ("  one two", 3, 9, "  one\n  two"),
+            ("  a-long-word b", 0, 5, "  a-long-word\n  b"),
+            ("  a b c", 0, 0, "  a\n  b\n  c"),
+        ] {
+            assert_eq!(wrapped(text, &mut { from }, width, "  "), expected, "{text:?} from {from} in {width}");
+        }
+    }
 }

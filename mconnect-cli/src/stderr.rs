@@ -9,7 +9,7 @@ use mconnect_core::protocol::{Escaper, Visible};
 use rustyline::Behavior;
 
 use crate::lock::locked;
-use crate::paint::Tone;
+use crate::paint::{Tone, wrapped};
 use crate::terminal::Ruler;
 use crate::timestamps::Stamper;
 
@@ -38,17 +38,7 @@ pub fn say_in_parts(parts: &[(&str, Tone)], has_color: bool) {
     let width = if is_shown() { width() } else { usize::MAX };
     let (mut text, mut column) = (String::new(), 0);
     for (part, tone) in parts {
-        let mut shown = String::new();
-        for (index, word) in part.split(' ').enumerate() {
-            let word = Visible(word.as_bytes()).to_string();
-            let size = word.chars().count();
-            match index {
-                0 => column += size,
-                _ if column + 1 + size > width => (shown, column) = (shown + "\n", size),
-                _ => (shown, column) = (shown + " ", column + 1 + size),
-            }
-            shown.push_str(&word);
-        }
+        let shown = wrapped(&Visible(part.as_bytes()).to_string(), &mut column, width, "");
         text.push_str(&if has_color { tone.paint(&shown) } else { shown });
     }
     clear();

@@ -19,7 +19,7 @@ use super::prompt_text::Label;
 use super::rows;
 use super::waker::Waker;
 use crate::options::{Options, Prompt};
-use crate::paint;
+use crate::paint::{self, Look};
 use crate::screen;
 use crate::secret::Secret;
 use crate::stderr::say;
@@ -112,7 +112,7 @@ impl Editor {
         let escapes = if options.prompt.has_escapes { Some("~? lists more") } else { None };
         let words = [arrow, Some("Tab completes"), escapes, Some("QUIT ends")];
         let mut text = String::new();
-        paint::note(&words.into_iter().flatten().collect::<Vec<_>>().join(", "), self.has_color, &mut text);
+        paint::note(&words.into_iter().flatten().collect::<Vec<_>>().join(", "), self.look(), &mut text);
         // Where nothing can be shown, the first line of the server's tells.
         let _ = screen::put(text.as_bytes());
     }
@@ -287,6 +287,11 @@ impl Editor {
     /// Erases the row that the editor left behind where there was neither prompt nor line.
     fn erase_row(&self) -> io::Result<()> {
         screen::put(b"\x1b[A\r\x1b[J")
+    }
+
+    /// Returns how lines are shown there.
+    pub fn look(&self) -> Look {
+        Look { has_color: self.has_color, columns: self.size().0 }
     }
 
     /// Returns how many columns and rows the terminal has.

@@ -11,7 +11,7 @@ use super::{Flow, Leave, Setting, Talk};
 use crate::explain::{is_wanted, refusal as why, speaker};
 use crate::failure::{Failure, Status};
 use crate::judge::{self, End};
-use crate::paint;
+use crate::paint::{self, Look};
 use crate::progress;
 use crate::screen;
 use crate::secure::decode;
@@ -224,14 +224,14 @@ impl Talk<'_> {
     /// client and server out of step.
     fn hear(&mut self, raw: &[u8], ends_reply: bool, text: &mut String) -> Option<Answer> {
         let Setting { options, verdict, .. } = self.setting;
-        let has_color = self.editor.has_color;
+        let look = self.editor.look();
         let is_first = self.received == 0;
         self.received += raw.len() as u64;
-        self.rest.take(raw, ends_reply, has_color, text);
+        self.rest.take(raw, ends_reply, look, text);
         let standing = self.session.standing();
         let Some(answer) = standing.last_answer.filter(|_| ends_reply) else {
             if is_first && let Some(found) = speaker(options, verdict) {
-                paint::note(&format!("  {found}"), has_color, text);
+                paint::note(&format!("  {found}"), look, text);
             }
             return None;
         };
@@ -247,11 +247,11 @@ impl Talk<'_> {
             self.lines.replied(answer, raw);
         }
         if answer.code == Code::CHALLENGE && !options.is_quiet {
-            note_challenge(raw, has_color, text);
+            note_challenge(raw, look, text);
         } else if self.suggestions.is_leaving() && is_unknown(answer) && is_wanted(options) {
-            paint::note("  QUIT ends the session", has_color, text);
+            paint::note("  QUIT ends the session", look, text);
         } else if let Some(found) = why(raw, options, verdict) {
-            paint::note(&format!("  {found}"), has_color, text);
+            paint::note(&format!("  {found}"), look, text);
         }
         let is_first = standing.surprise.is_some() && !self.is_surprised;
         self.is_surprised |= is_first;
@@ -265,9 +265,9 @@ fn is_unknown(answer: Answer) -> bool {
 }
 
 /// Appends a line with what a challenge says, if it says something.
-fn note_challenge(raw: &[u8], has_color: bool, out: &mut String) {
+fn note_challenge(raw: &[u8], look: Look, out: &mut String) {
     if let Some(challenge) = decode(ReplyLine::new(raw).text()).filter(|challenge| !challenge.is_empty()) {
-        paint::note(&format!("  that is: {}", Visible(&challenge)), has_color, out);
+        paint::note(&format!("  that is: {}", Visible(&challenge)), look, out);
     }
 }
 

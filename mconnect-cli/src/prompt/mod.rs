@@ -320,7 +320,7 @@ impl Talk<'_> {
             Escape::Aside(asked) => aside::obey(asked, &self.known(), self.setting),
             Escape::Authenticate(words) => return authenticate(self, &words),
             Escape::Encode(bytes) => return encode(self, &bytes),
-            Escape::Rest => self.rest.show(self.editor.size(), self.editor.has_color),
+            Escape::Rest => self.rest.show(self.editor.size().1, self.editor.look()),
             Escape::Visible => self.is_shown = true,
             Escape::Line(line) => return self.send_line(&line, None),
             Escape::Bytes(bytes) => return self.send_bytes(&bytes),

@@ -1,6 +1,6 @@
 //! Replies that are longer than anybody reads as they come: the beginning is shown, and the rest when it is asked for.
 
-use crate::paint;
+use crate::paint::{self, Look};
 use crate::screen;
 use crate::stderr::say;
 use crate::typing::escapes::NO_REST;
@@ -21,16 +21,16 @@ pub struct Rest {
 
 impl Rest {
     /// Takes a line of a reply, and appends what is shown of it.
-    pub fn take(&mut self, raw: &[u8], ends_reply: bool, has_color: bool, text: &mut String) {
+    pub fn take(&mut self, raw: &[u8], ends_reply: bool, look: Look, text: &mut String) {
         let is_early = self.octets + raw.len() <= MOST_OCTETS;
         // The last line is what the reply comes to.
         let is_shown = is_early || (ends_reply && raw.len() <= LARGEST_LAST);
         self.octets += raw.len();
         if is_shown && ends_reply {
-            self.note(has_color, text);
+            self.note(look, text);
         }
         if is_shown {
-            paint::line(raw, has_color, text);
+            paint::line(raw, look.has_color, text);
         } else {
             if !std::mem::replace(&mut self.is_begun, true) {
                 (self.hidden, self.seen, self.lost) = (Vec::new(), 0, 0);
@@ -40,42 +40,46 @@ impl Rest {
             self.lost += raw.len().saturating_sub(room);
         }
         if ends_reply {
-            self.note(has_color, text);
+            self.note(look, text);
             self.octets = 0;
         }
     }
 
     /// Appends that something of the reply is not shown, once.
-    fn note(&mut self, has_color: bool, text: &mut String) {
+    fn note(&mut self, look: Look, text: &mut String) {
         if std::mem::take(&mut self.is_begun) {
             let octets = self.hidden.len() + self.lost;
-            paint::note(&format!("  {octets} octets of the reply are not shown: ~l shows them"), has_color, text);
+            paint::note(&format!("  {octets} octets of the reply are not shown: ~l shows them"), look, text);
         }
     }
 
-    /// Shows the next page of what was not shown, on a terminal of so many columns and rows.
-    pub fn show(&mut self, (columns, rows): (u16, u16), has_color: bool) {
+    /// Shows the next page of what was not shown, on a terminal of so many rows.
+    pub fn show(&mut self, rows: u16, look: Look) {
         if self.hidden.is_empty() {
             return say(NO_REST);
         }
         let page = &self.hidden[self.seen..];
         // What is typed next has a row, and so has what is said of the rest.
-        let page = &page[..page_end(page, usize::from(columns).max(1), usize::from(rows).saturating_sub(3).max(1))];
+        let page =
+            &page[..page_end(page, usize::from(look.columns).max(1), usize::from(rows).saturating_sub(3).max(1))];
         let mut text = String::new();
         for line in page.split_inclusive(|byte| *byte == b'\n') {
-            paint::line(line, has_color, &mut text);
+            paint::line(line, look.has_color, &mut text);
         }
         self.seen += page.len();
         let left = self.hidden.len() - self.seen;
         if left > 0 {
-            paint::note(&format!("  {left} octets more: ~l shows the next page"), has_color, &mut text);
+            paint::note(&format!("  {left} octets more: ~l shows the next page"), look, &mut text);
         }
         // Where nothing can be shown, the next line of the server's tells.
         let _ = screen::put(text.as_bytes());
         if left == 0 {
             self.seen = 0;
             if self.lost > 0 {
-                say(&format!("mconnect: {} octets more were not kept: --record, --trace and pipes have all", self.lost));
+                say(&format!(
+                    "mconnect: {} octets more were not kept: --record, --trace and pipes have all",
+                    self.lost
+                ));
             }
         }
     }

@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::common::folder::Folder;
 use crate::common::screen::Screen;
+use crate::common::told::Told;
 use mconnect_core::server::Server;
 #[cfg(feature = "tls")]
 use mconnect_core::server::Setup;
@@ -26,13 +27,33 @@ fn a_reply_without_measure_is_cut_on_the_screen_and_shown_page_by_page_when_that
         screen.expect_row(&format!("  {left} octets more: ~l shows the next page"));
         screen.expect_last("smtp>");
         let seen = screen.pty.screen();
-        assert!(seen.contains(&format!("214-{first:0100}")[..80]) && !seen.contains(&format!("214-{:0100}", first + 10)));
+        assert!(
+            seen.contains(&format!("214-{first:0100}")[..80]) && !seen.contains(&format!("214-{:0100}", first + 10))
+        );
     }
     // A short reply later is shown whole.
     screen.send("NOOP\r");
     told.expect("HELP\r\nNOOP\r\n");
     told.say("250 ok\r\n");
     screen.pty.expect("250 ok\r\n");
+    screen.interrupt();
+}
+
+#[test]
+fn an_explanation_is_wrapped_at_words_in_a_narrow_window() {
+    let told = Told::start();
+    let mut screen = Screen::loud_with(told.peer.port, &[], &[], (24, 40));
+    told.say("220 hi\r\n");
+    screen.expect_last("smtp>");
+    screen.send("MAIL FROM:<a@b.example>\r");
+    told.expect("MAIL FROM:<a@b.example>\r\n");
+    told.say("451 4.7.1 try again later\r\n");
+    screen.expect_last("smtp>");
+    let seen = screen.pty.screen();
+    let after = seen.split("try again later\r\n").nth(1).unwrap_or_default();
+    let rows: Vec<&str> = after.split("\r\n").take_while(|row| row.starts_with("  ")).collect();
+    let expected = ["  4.7.1: not authorized: the server's", "  policy refuses the message or the", "  sender"];
+    assert_eq!(rows, expected, "{seen}");
     screen.interrupt();
 }
 
