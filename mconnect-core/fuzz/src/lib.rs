@@ -11,6 +11,7 @@ pub mod encode;
 pub mod extensions;
 pub mod help;
 mod model;
+pub mod names;
 pub mod replies;
 pub mod script;
 pub mod server;
@@ -37,6 +38,7 @@ pub const TARGETS: &[Target] = &[
     ("encode", encode::holds),
     ("extensions", extensions::holds),
     ("help", help::holds),
+    ("names", names::holds),
     ("replies", replies::holds),
     ("script", script::holds),
     ("server", server::holds),
