@@ -195,7 +195,8 @@ fn closing_quote(rest: &str) -> Option<usize> {
 }
 
 fn require_domain(domain: &str) -> Result<(), Why> {
-    let is_in_literal = |c: char| matches!(c, '!'..='Z' | '^'..='~');
+    // The RFC lets these four stand there, too; no address has them, and a careless server ends the path at them.
+    let is_in_literal = |c: char| matches!(c, '!'..='Z' | '^'..='~') && !matches!(c, '<' | '>' | '@' | '"');
     let is_in_name = |c: char| !(c.is_control() || c.is_whitespace() || "<>()[]\\,;:@\"".contains(c));
     let literal = domain.strip_prefix('[').and_then(|domain| domain.strip_suffix(']'));
     let wrong = match literal {
@@ -375,6 +376,8 @@ mod tests {
             "a\0@x",
             "a@x\0",
             "a@[x]y]",
+            "a@[x>y]",
+            "\"a\"@[IPv6::<\"b]",
             "a@[x y]",
             "\"a\rb\"@x",
             "a@\u{85}",
