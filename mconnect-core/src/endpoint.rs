@@ -139,6 +139,10 @@ impl Scheme {
 
 /// Takes a host apart from a port: behind the only colon, or behind the one after a bracket. The path of a socket has none.
 fn apart(written: &str) -> Result<(&str, Option<u16>), InvalidEndpoint> {
+    let behind = written.strip_prefix('[').and_then(|inner| inner.split_once(']')).map(|(_, behind)| behind);
+    if behind.is_some_and(|behind| !behind.is_empty() && !behind.starts_with(':')) {
+        return Err(InvalidHost::Name("behind the bracket, nothing but :PORT may follow".to_owned()).into());
+    }
     match written.rsplit_once(':') {
         Some((host, end)) if is_host_of_port(host) && !written.starts_with('/') => match port(end) {
             Ok(port) => Ok((host, Some(port))),
@@ -200,6 +204,7 @@ mod tests {
             ("mx:", "\"\" is not a port: a number from 1 to 65535, or a service name"),
             ("mx:70000", "\"70000\" is not a port: a number from 1 to 65535, or a service name"),
             ("[::1]:0", "\"0\" is not a port: a number from 1 to 65535, or a service name"),
+            ("smtps://[::1]465/", "behind the bracket, nothing but :PORT may follow"),
             ("2525", "a port is no part of it"),
             ("/run/lmtp:24", "a port is no part of it"),
             ("smtp://m\u{fc}..ller", "a label is empty"),
