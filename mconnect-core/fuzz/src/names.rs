@@ -61,11 +61,14 @@ fn check_endpoint(text: &str) {
     match text.parse::<Endpoint>() {
         Ok(endpoint) => {
             assert!(!text.contains('@'));
-            let host = &endpoint.host.name;
-            let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.clone() };
-            let again = format!("{host}:{}", endpoint.port_or(25)).parse::<Endpoint>();
-            let same = again.as_ref().is_ok_and(|again| again.port == Some(endpoint.port_or(25)));
-            assert!(same || endpoint.host.name.is_empty(), "{text:?}, {host:?}: {again:?}");
+            let name = endpoint.host.name.trim_start_matches('[').trim_end_matches(']');
+            // What can be no host reads as one name, and is the resolver's to refuse.
+            if name.is_empty() || name.contains(['[', ']']) {
+                return;
+            }
+            let host = if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
+            let again: Endpoint = format!("{host}:{}", endpoint.port_or(25)).parse().expect("a host and its port");
+            assert_eq!((&*again.host.name, again.port), (&*host, Some(endpoint.port_or(25))));
         }
         Err(error) => {
             let shown = error.to_string();
