@@ -136,6 +136,8 @@ mod closer;
 mod connect;
 pub mod diagnosis;
 pub mod dialogue;
+#[cfg(feature = "dns")]
+pub mod dns;
 #[cfg(feature = "idna")]
 mod endpoint;
 mod error;
