@@ -9,7 +9,7 @@ use super::nearest::nearest;
 use super::option::{Act, Opt};
 use super::table::all;
 use super::value::{shown, string};
-use super::{Options, Request, Start, Target};
+use super::{Options, Request, Start, Target, exchangers};
 
 /// Reads the arguments.
 ///
@@ -62,6 +62,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
             take_scheme(&mut options, &endpoint)?;
             options.target = Target::Host(endpoint.host);
         }
+    }
+    if options.exchangers.are_asked_for {
+        let given = (!operands.is_empty()).then_some(&options.target);
+        options.target = exchangers::domain(given, &options.sending.to)?;
     }
     options.security.settle(options.port());
     let options = Box::new(options);
