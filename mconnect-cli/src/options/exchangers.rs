@@ -79,7 +79,6 @@ mod tests {
     use std::ffi::OsString;
 
     use super::super::{Options, Request, parse};
-    use super::*;
 
     fn of(args: &[&str]) -> Result<Options, String> {
         match parse(args.iter().map(OsString::from))? {

@@ -118,6 +118,13 @@ fn a_resolver_that_is_not_believed_proves_nothing() {
     assert_eq!(Resolver::at([elsewhere, here]).servers().collect::<Vec<_>>(), [elsewhere, here]);
 }
 
+#[cfg(feature = "tokio")]
+#[test]
+fn a_lookup_that_is_awaited_may_go_to_another_thread() {
+    fn may_go(_: impl Send) {}
+    may_go(Resolver::at([]).ask_async::<Mx>("a.test"));
+}
+
 #[test]
 fn a_lookup_may_be_driven_by_hand() {
     let resolver = Resolver::at(["192.0.2.1:53".parse().unwrap()]);
