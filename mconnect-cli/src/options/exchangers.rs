@@ -105,7 +105,7 @@ mod tests {
         for (args, message) in [
             (&["--mx"][..], "--mx goes with a domain, or with --to"),
             (&["--mx", "192.0.2.1"], "\"192.0.2.1\" is not a domain: --mx asks for the exchangers of one"),
-            (&["--mx", "[::1]:25"], "\"::1\" is not a domain: --mx asks for the exchangers of one"),
+            (&["--mx", "[::1]:25"], "\"[::1]\" is not a domain: --mx asks for the exchangers of one"),
             (
                 &["--mx", "--to", "a@[192.0.2.1]"],
                 "\"[192.0.2.1]\" is not a domain: --mx asks for the exchangers of one",

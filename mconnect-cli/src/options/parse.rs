@@ -346,7 +346,7 @@ mod tests {
     fn every_option_is_taken_and_sets_something() {
         for option in all() {
             let value = option.head.split(' ').find(|word| !word.starts_with('-')).map(|value| match value {
-                "ADDRESS" => "::1",
+                "ADDRESS" | "ADDRESS[:PORT]" => "::1",
                 "NAME=VALUE" => "a=b",
                 "VERSION" => "1.3",
                 "SHA256" => "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
@@ -359,7 +359,15 @@ mod tests {
             for flag in option.flags() {
                 let args: Vec<&str> = Some(flag).into_iter().chain(value).collect();
                 // Some go with one of these alone.
-                let with = [&[][..], &["--play", "a"], &["--serve", "a"], &["--cert", "a"], &["--to", "a"]];
+                let with: [&[&str]; 7] = [
+                    &[],
+                    &["--play", "a"],
+                    &["--serve", "a"],
+                    &["--cert", "a"],
+                    &["--to", "a"],
+                    &["a"],
+                    &["--mx", "a"],
+                ];
                 let taken = with.iter().find(|with| of(&[&args, **with].concat()).is_ok());
                 let with = taken.unwrap_or_else(|| panic!("{args:?}"));
                 assert_ne!(of(&[&args, *with].concat()), of(with), "{args:?}");

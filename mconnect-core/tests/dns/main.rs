@@ -1,4 +1,5 @@
 //! Lookups at a name server that tells the truth, lies, fails or says nothing: by calls that block, and awaited.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod answers;
 mod server;
