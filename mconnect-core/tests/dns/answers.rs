@@ -92,6 +92,24 @@ fn rows() -> Vec<Row> {
             "MX of a.test: SERVER answers SERVFAIL (No Reachable Authority: at delegation test.)",
             FOUR,
         ),
+        (
+            "a failure without a reason",
+            vec![Act::Say(failing(Rcode::SERVFAIL, &[]))],
+            "MX of a.test: SERVER answers SERVFAIL",
+            "udp MX a.test edns, udp MX a.test edns unchecked, udp MX a.test edns, udp MX a.test edns unchecked",
+        ),
+        (
+            "a failure without a reason, and an answer that is not checked",
+            vec![Act::Say(failing(Rcode::SERVFAIL, &[])), Act::Say(with(|reply| reply.is_authentic = false))],
+            "Bogus a.test: nothing (the resolver has an answer, fails to verify it, and gives no reason)",
+            "udp MX a.test edns, udp MX a.test edns unchecked",
+        ),
+        (
+            "a failure without a reason, and a denial that is not checked",
+            vec![Act::Say(failing(Rcode::SERVFAIL, &[])), Act::Say(failing(Rcode::NXDOMAIN, &[]))],
+            "Bogus a.test: nothing (the resolver has an answer, fails to verify it, and gives no reason)",
+            "udp MX a.test edns, udp MX a.test edns unchecked",
+        ),
         ("a refusal", vec![Act::Say(failing(Rcode::REFUSED, &[]))], "MX of a.test: SERVER answers REFUSED", FOUR),
         (
             "a refusal, and then an answer",
