@@ -3,6 +3,7 @@
 //! An option is one row of one table: its flags and value, what it sets, its line of help, and the options that
 //! it does not go with, or goes with alone. The parser, the help and the check of the manual page all read that row.
 
+mod exchangers;
 mod help;
 mod nearest;
 mod option;
@@ -21,6 +22,7 @@ use mconnect_core::dialogue::Values;
 use mconnect_core::{Family, Host, TraceForm};
 use rustyline::EditMode;
 
+pub use exchangers::Exchangers;
 pub use help::help;
 pub use nearest::nearest;
 pub use parse::parse;
@@ -71,6 +73,7 @@ pub struct Options {
     pub security: Security,
     pub prompt: Prompt,
     pub sending: Sending,
+    pub exchangers: Exchangers,
     pub play: Play,
     pub serve: Serve,
     /// Help on SMTP is asked for, and no session.

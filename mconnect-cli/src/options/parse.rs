@@ -9,7 +9,7 @@ use super::nearest::nearest;
 use super::option::{Act, Opt};
 use super::table::all;
 use super::value::{shown, string};
-use super::{Options, Request, Start, Target};
+use super::{Options, Request, Start, Target, exchangers};
 
 /// Reads the arguments.
 ///
@@ -62,6 +62,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
             take_scheme(&mut options, &endpoint)?;
             options.target = Target::Host(endpoint.host);
         }
+    }
+    if options.exchangers.are_asked_for {
+        let given = (!operands.is_empty()).then_some(&options.target);
+        options.target = exchangers::domain(given, &options.sending.to)?;
     }
     options.security.settle(options.port());
     let options = Box::new(options);
@@ -342,7 +346,7 @@ mod tests {
     fn every_option_is_taken_and_sets_something() {
         for option in all() {
             let value = option.head.split(' ').find(|word| !word.starts_with('-')).map(|value| match value {
-                "ADDRESS" => "::1",
+                "ADDRESS" | "ADDRESS[:PORT]" => "::1",
                 "NAME=VALUE" => "a=b",
                 "VERSION" => "1.3",
                 "SHA256" => "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
@@ -355,7 +359,15 @@ mod tests {
             for flag in option.flags() {
                 let args: Vec<&str> = Some(flag).into_iter().chain(value).collect();
                 // Some go with one of these alone.
-                let with = [&[][..], &["--play", "a"], &["--serve", "a"], &["--cert", "a"], &["--to", "a"]];
+                let with: [&[&str]; 7] = [
+                    &[],
+                    &["--play", "a"],
+                    &["--serve", "a"],
+                    &["--cert", "a"],
+                    &["--to", "a"],
+                    &["a"],
+                    &["--mx", "a"],
+                ];
                 let taken = with.iter().find(|with| of(&[&args, **with].concat()).is_ok());
                 let with = taken.unwrap_or_else(|| panic!("{args:?}"));
                 assert_ne!(of(&[&args, *with].concat()), of(with), "{args:?}");
