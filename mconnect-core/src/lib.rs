@@ -156,6 +156,8 @@ pub mod script;
 pub mod server;
 mod session;
 mod stream;
+#[cfg(feature = "probe")]
+pub mod sts;
 pub mod suggest;
 mod timings;
 #[cfg(feature = "tls")]

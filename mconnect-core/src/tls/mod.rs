@@ -159,6 +159,7 @@
 mod after;
 mod certificate;
 mod config;
+pub mod dane;
 mod errors;
 mod name;
 mod own;
