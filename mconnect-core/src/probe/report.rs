@@ -1,0 +1,224 @@
+//! What was found out of a domain, as plain data.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::SessionFacts;
+use super::dane::Dane;
+use super::findings::ProbeFinding;
+use super::policy::{ReportingFacts, StsFacts};
+use crate::dns::{DnsError, Found, Mx, Security};
+use crate::tlsa::Tlsa;
+
+/// Whom a probe is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Target {
+    /// A domain: whoever takes its mail.
+    Domain(String),
+    /// One server, by its name, whatever its MX records say: `[mx.example.org]`.
+    Host(String),
+    /// One address: `[192.0.2.1]`, with or without brackets.
+    Address(IpAddr),
+}
+
+impl Target {
+    /// Reads what people write: a domain, a host in brackets, or an address with or without them. A name is taken in
+    /// lower case and without its last dot, and has to be in A-labels; whether it can be one is seen when it is looked
+    /// up.
+    ///
+    /// ```
+    /// use mconnect_core::probe::Target;
+    ///
+    /// assert_eq!(Target::parse("Example.ORG."), Target::Domain("example.org".to_owned()));
+    /// assert_eq!(Target::parse("[mx.example.org]"), Target::Host("mx.example.org".to_owned()));
+    /// assert_eq!(Target::parse("[192.0.2.1]"), Target::parse("192.0.2.1"));
+    /// assert_eq!(Target::parse("[IPv6:2001:db8::1]").to_string(), "[2001:db8::1]");
+    /// ```
+    pub fn parse(text: &str) -> Self {
+        let inner = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
+        let bare = inner.unwrap_or(text);
+        let bare = bare.get(..5).filter(|tag| tag.eq_ignore_ascii_case("IPv6:")).map_or(bare, |_| &bare[5..]);
+        if let Ok(address) = bare.parse() {
+            return Self::Address(address);
+        }
+        let name = bare.strip_suffix('.').unwrap_or(bare).to_ascii_lowercase();
+        if inner.is_some() { Self::Host(name) } else { Self::Domain(name) }
+    }
+}
+
+/// Writes it as [`parse`](Target::parse) reads it.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Domain(name) => f.write_str(name),
+            Self::Host(name) => write!(f, "[{name}]"),
+            Self::Address(address) => write!(f, "[{address}]"),
+        }
+    }
+}
+
+/// What a probe found out, and what is to be said of it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ProbeReport {
+    /// Whom it is about.
+    pub target: Target,
+    /// The port of the sessions.
+    pub port: u16,
+    /// When it was begun.
+    pub begun: SystemTime,
+    /// How long all of it took.
+    pub took: Duration,
+    /// Who was asked about names, and what its word on signatures is worth.
+    pub resolver: String,
+    /// The MX records of a domain; `None` where they do not count.
+    pub mx: Option<Result<Found<Mx>, DnsError>>,
+    /// What they come to.
+    pub routing: Routing,
+    /// Who takes the mail, as ordered by preference.
+    pub exchangers: Vec<Exchanger>,
+    /// How many exchangers more there were than are asked.
+    pub exchangers_left_out: usize,
+    /// MTA-STS of a domain that takes mail ([RFC 8461](https://www.rfc-editor.org/rfc/rfc8461)).
+    pub sts: Option<StsFacts>,
+    /// Where reports on TLS are sent ([RFC 8460](https://www.rfc-editor.org/rfc/rfc8460)), of a domain that takes mail.
+    pub reporting: Option<ReportingFacts>,
+    /// What is to be said of all this, the gravest first.
+    pub findings: Vec<ProbeFinding>,
+}
+
+/// How mail finds its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "json", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Routing {
+    /// By MX records.
+    Exchangers,
+    /// To the address of the domain itself, which has no MX
+    /// ([RFC 5321, section 5.1](https://www.rfc-editor.org/rfc/rfc5321#section-5.1)).
+    Implicit,
+    /// Not at all: the domain says that it takes none ([RFC 7505](https://www.rfc-editor.org/rfc/rfc7505)).
+    NullMx,
+    /// Not at all: there is neither an MX nor an address.
+    Nowhere,
+    /// Nobody knows: the MX records, or the addresses in their place, could not be looked up.
+    Unknown,
+    /// To the host or address that was named.
+    Direct,
+}
+
+/// Whoever takes mail for a domain, and what that domain makes of it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Exchanger {
+    /// The preference of its MX record, if there is one: the lower ones are tried first.
+    pub preference: Option<u16>,
+    /// The host, which may be an exchanger of other domains, too: what is here is the same for all of them.
+    pub host: Arc<HostFacts>,
+    /// What its TLSA records come to for mail to this domain.
+    pub dane: Dane,
+    /// Whether the MTA-STS policy of the domain has it; `None` without a policy.
+    pub is_in_policy: Option<bool>,
+}
+
+/// A host, by its name: its addresses, its TLSA records, and a session with each address.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct HostFacts {
+    /// Its name; an address in brackets if it has none.
+    pub name: String,
+    /// Its IPv4 addresses; `None` where none were looked for.
+    pub v4: Option<Result<Found<Ipv4Addr>, DnsError>>,
+    /// Its IPv6 addresses; `None` where none were looked for.
+    pub v6: Option<Result<Found<Ipv6Addr>, DnsError>>,
+    /// The lookups of its TLSA records ([RFC 7672](https://www.rfc-editor.org/rfc/rfc7672)), the one that counts last:
+    /// none where its addresses are not secure.
+    pub tlsa: Vec<TlsaLookup>,
+    /// Its addresses, and what came of each.
+    pub addresses: Vec<AddressFacts>,
+    /// How many addresses more there were than are asked.
+    pub addresses_left_out: usize,
+}
+
+/// A lookup of TLSA records.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct TlsaLookup {
+    /// The TLSA base domain ([RFC 7672, section 2.2.3](https://www.rfc-editor.org/rfc/rfc7672#section-2.2.3)).
+    pub base: String,
+    /// What was found at `_port._tcp.` of it.
+    pub found: Result<Found<Tlsa>, DnsError>,
+}
+
+/// An address, and what came of it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct AddressFacts {
+    /// Which.
+    pub address: IpAddr,
+    /// What came of it.
+    pub contact: Contact,
+}
+
+/// What came of an address.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Contact {
+    /// It was asked.
+    Session(Box<SessionFacts>),
+    /// It was not: it is no global address, and so no domain's business here
+    /// ([`Probe::allow_private`](super::Probe::allow_private)).
+    NotGlobal,
+    /// It was not: it is of the family that is not wanted.
+    OtherFamily,
+}
+
+impl HostFacts {
+    /// Returns the sessions, each with its address.
+    pub fn sessions(&self) -> impl Iterator<Item = &SessionFacts> {
+        self.addresses.iter().filter_map(|address| match &address.contact {
+            Contact::Session(facts) => Some(&**facts),
+            Contact::NotGlobal | Contact::OtherFamily => None,
+        })
+    }
+
+    /// Returns the weakest security of its addresses, or why they are not known.
+    pub fn security(&self) -> Option<Security> {
+        let of = [self.v4.as_ref().map(security), self.v6.as_ref().map(security)];
+        of.into_iter().flatten().flatten().max()
+    }
+
+    /// Returns the names that were passed on the way to its addresses, the one that was asked for first; none if that is
+    /// no alias.
+    pub fn aliases(&self) -> &[String] {
+        let v4 = self.v4.as_ref().and_then(|found| found.as_ref().ok()).map(|found| found.aliases.as_slice());
+        let v6 = self.v6.as_ref().and_then(|found| found.as_ref().ok()).map(|found| found.aliases.as_slice());
+        v4.filter(|aliases| !aliases.is_empty()).or(v6).unwrap_or_default()
+    }
+
+    /// Returns what its aliases lead to, or its own name.
+    pub fn canonical(&self) -> &str {
+        let v4 = self.v4.as_ref().and_then(|found| found.as_ref().ok()).map(|found| found.name.as_str());
+        let v6 = self.v6.as_ref().and_then(|found| found.as_ref().ok()).map(|found| found.name.as_str());
+        v4.or(v6).unwrap_or(&self.name)
+    }
+}
+
+fn security<T>(found: &Result<Found<T>, DnsError>) -> Option<Security> {
+    found.as_ref().ok().map(|found| found.security)
+}
+
+impl ProbeReport {
+    /// Returns every session, with the exchanger that it was with.
+    pub fn sessions(&self) -> impl Iterator<Item = (&Exchanger, &SessionFacts)> {
+        self.exchangers.iter().flat_map(|exchanger| exchanger.host.sessions().map(move |facts| (exchanger, facts)))
+    }
+
+    /// Returns the gravest that is to be said, if anything is.
+    pub fn gravest(&self) -> Option<super::Gravity> {
+        self.findings.first().map(|finding| finding.gravity)
+    }
+}
