@@ -136,6 +136,8 @@ mod closer;
 mod connect;
 pub mod diagnosis;
 pub mod dialogue;
+#[cfg(feature = "dns")]
+pub mod dns;
 #[cfg(feature = "idna")]
 mod endpoint;
 mod error;
@@ -149,6 +151,8 @@ mod own_machine;
 mod own_name;
 #[cfg(any(feature = "json", feature = "tls"))]
 mod pem;
+#[cfg(feature = "probe")]
+pub mod probe;
 pub mod protocol;
 pub mod sasl;
 pub mod script;

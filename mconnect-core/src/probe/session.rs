@@ -15,7 +15,8 @@ use crate::error::Error;
 use crate::own_name::own_name;
 use crate::protocol::{Code, Delivery, Envelope, Extensions, Reply, Until};
 use crate::session::{AsyncSession, Hello, Timeouts};
-use crate::tls::{Config, Info};
+use crate::tls::rustls::pki_types::CertificateDer;
+use crate::tls::{Config, Info, Problem};
 
 /// What a session with one address of a server came to, step by step; what was not come to is `None`.
 #[derive(Debug)]
@@ -37,8 +38,10 @@ pub struct SessionFacts {
     pub offered: Option<Extensions>,
     /// The reply to STARTTLS.
     pub starttls: Option<Reply>,
-    /// What the handshake came to, with everything that is wrong with the certificates.
+    /// What the handshake came to.
     pub tls: Option<Info>,
+    /// What is wrong with the certificates, for the host's own name.
+    pub problems: Vec<Problem>,
     /// How long the handshake took.
     pub tls_took: Option<Duration>,
     /// The reply to EHLO inside TLS.
@@ -131,6 +134,7 @@ impl SessionFacts {
             offered: None,
             starttls: None,
             tls: None,
+            problems: Vec::new(),
             tls_took: None,
             hello_in_tls: None,
             offered_in_tls: None,
@@ -182,7 +186,7 @@ impl SessionPlan {
         let is_ready = greeting.code() == Code::READY;
         facts.greeting = Some(greeting);
         if is_ready {
-            session = self.talk(session, facts).await?;
+            session = self.talk(host, session, facts).await?;
         }
         facts.reached = ProbeStep::Quit;
         facts.quit = Some(session.quit().await?);
@@ -190,7 +194,12 @@ impl SessionPlan {
     }
 
     /// Goes from EHLO on as far as the server grants it, and returns the session, on which QUIT is due.
-    async fn talk(&self, mut session: AsyncSession, facts: &mut SessionFacts) -> Result<AsyncSession, Error> {
+    async fn talk(
+        &self,
+        host: &str,
+        mut session: AsyncSession,
+        facts: &mut SessionFacts,
+    ) -> Result<AsyncSession, Error> {
         let own_name = self.own_name.clone().unwrap_or_else(|| own_name(session.local_address()));
         facts.reached = ProbeStep::Hello;
         let hello = session.hello(&own_name).await?;
@@ -211,7 +220,9 @@ impl SessionPlan {
             facts.reached = ProbeStep::Handshake;
             let begun = Instant::now();
             let (secured, info) = session.upgrade(&self.tls.clone().name(&facts.name)).await?;
-            (session, facts.tls, facts.tls_took) = (secured, Some(info), Some(begun.elapsed()));
+            facts.tls_took = Some(begun.elapsed());
+            facts.problems = self.problems(host, &info);
+            (session, facts.tls) = (secured, Some(info));
             facts.reached = ProbeStep::HelloInTls;
             let hello = session.hello(&own_name).await?;
             facts.offered_in_tls = session.extensions().filter(|_| matches!(hello, Hello::Extended(_)));
@@ -227,5 +238,14 @@ impl SessionPlan {
             facts.recipients = Some(Box::pin(session.deliver(&envelope, &b""[..])).await?);
         }
         Ok(session)
+    }
+
+    /// Returns what is wrong for the host's own name, where TLS was asked for another one.
+    fn problems(&self, host: &str, info: &Info) -> Vec<Problem> {
+        if info.name == host {
+            return info.problems.clone();
+        }
+        let chain: Vec<_> = info.certificates.iter().map(|one| CertificateDer::from(one.der.as_slice())).collect();
+        self.tls.problems(host, &chain)
     }
 }

@@ -125,11 +125,12 @@ impl Findings<'_> {
 
     /// Says that the resolver's word on signatures counts nothing.
     fn trust(&mut self) {
+        let report = self.report;
         let is_unproven = |security: Option<Security>| security == Some(Security::Unproven);
-        let mx = self.report.mx.as_ref().and_then(|mx| mx.as_ref().ok()).map(|found| found.security);
+        let mx = report.mx.as_ref().and_then(|mx| mx.as_ref().ok()).map(|found| found.security);
         if is_unproven(mx) || self.hosts().iter().any(|host| is_unproven(host.security())) {
             let what = "the resolver proves nothing, and so nothing is known of DANE".to_owned();
-            self.add(Gravity::Note, FindingCode::ResolverNotTrusted, what).seen(&self.report.resolver);
+            self.add(Gravity::Note, FindingCode::ResolverNotTrusted, what).seen(&report.resolver);
         }
     }
 }

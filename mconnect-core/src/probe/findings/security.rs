@@ -112,7 +112,7 @@ impl Findings<'_> {
             DaneStanding::Mismatch => {
                 let of = |facts: &SessionFacts| match dane.of(facts.address.ip())? {
                     DaneVerdict::Mismatch { unmet } => {
-                        let each = unmet.iter().map(|unmet| format!("{}: {}", unmet.record, unmet.reason));
+                        let each = unmet.iter().map(ToString::to_string);
                         Some((each.collect::<Vec<_>>().join("; "), facts.address.ip()))
                     }
                     _ => None,

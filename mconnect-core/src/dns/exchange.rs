@@ -1,0 +1,62 @@
+//! What a query needs of the network, whoever waits for it.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use super::lookup::Lookup;
+
+/// Returns the address to send from: any of this machine's, and a port of the system's choice, which is another for each
+/// query.
+pub(super) fn any_port(server: SocketAddr) -> SocketAddr {
+    let address = match server {
+        SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
+    };
+    SocketAddr::new(address, 0)
+}
+
+/// Returns how long there is still to wait.
+///
+/// # Errors
+/// [`TimedOut`](io::ErrorKind::TimedOut) if that is over.
+pub(super) fn left(until: Instant) -> io::Result<Duration> {
+    let left = until.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+}
+
+/// Puts the length before a message, as a connection wants it
+/// ([RFC 1035, section 4.2.2](https://www.rfc-editor.org/rfc/rfc1035#section-4.2.2)).
+pub(super) fn with_length(message: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(message.len()).expect("a query has a question, and no more than 300 octets");
+    [&length.to_be_bytes(), message].concat()
+}
+
+/// What came over a connection, and is no whole message yet.
+#[derive(Default)]
+pub(super) struct Incoming(Vec<u8>);
+
+impl Incoming {
+    /// Takes octets, has the lookup take the messages that are whole now, and returns whether it has what it waits for.
+    ///
+    /// # Errors
+    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) at the end, which no octets stand for.
+    pub(super) fn take(&mut self, octets: &[u8], lookup: &mut Lookup) -> io::Result<bool> {
+        if octets.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.0.extend_from_slice(octets);
+        while let Some((length, rest)) = self.0.split_first_chunk::<2>() {
+            let length = usize::from(u16::from_be_bytes(*length));
+            let Some(message) = rest.get(..length) else { break };
+            if lookup.received(message) {
+                return Ok(true);
+            }
+            self.0.drain(..length + 2);
+        }
+        Ok(false)
+    }
+}
+
+/// More than any server sends to what a query says of its room.
+pub(super) const LARGEST_DATAGRAM: usize = 4096;
