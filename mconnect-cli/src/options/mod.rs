@@ -7,6 +7,7 @@ mod help;
 mod nearest;
 mod option;
 mod parse;
+mod probing;
 mod security;
 mod sending;
 mod table;
@@ -24,6 +25,7 @@ use rustyline::EditMode;
 pub use help::help;
 pub use nearest::nearest;
 pub use parse::parse;
+pub use probing::Probing;
 #[cfg_attr(not(feature = "tls"), allow(unused_imports, reason = "the options are read all the same"))]
 pub use security::{Auth, Security, Start};
 pub use sending::{ReversePath, SendStage, Sending};
@@ -34,6 +36,8 @@ pub enum Request {
     Session(Box<Options>),
     /// A message, sent to the host.
     Send(Box<Options>),
+    /// Domains, probed.
+    Probe(Box<Options>),
     /// Dialogues, played to the host.
     Play(Box<Options>),
     /// A dialogue from a file, played by a server.
@@ -71,6 +75,7 @@ pub struct Options {
     pub security: Security,
     pub prompt: Prompt,
     pub sending: Sending,
+    pub probing: Probing,
     pub play: Play,
     pub serve: Serve,
     /// Help on SMTP is asked for, and no session.

@@ -53,6 +53,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         // There is no such port to connect to, which is told in the words of all others.
         options.port = Some(mconnect_core::port("0").map_err(|error| error.to_string())?);
     }
+    if options.probing.is_asked_for {
+        options.probing.take(&operands, &options.sending)?;
+        return Ok(Request::Probe(Box::new(options)));
+    }
     match (operands.as_slice(), &options.target) {
         ([], _) => {}
         (_, Target::Demo) => return Err("--demo takes no host: it brings its own".to_owned()),
@@ -66,7 +70,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     options.security.settle(options.port());
     let options = Box::new(options);
     if options.sending.is_asked_for() {
-        options.sending.check(options.port(), options.security.auth.is_some())?;
+        options.sending.check(options.port(), options.security.auth.is_some(), options.ends_at_refusal)?;
         return Ok(Request::Send(options));
     }
     Ok(if options.play.files.is_empty() { Request::Session(options) } else { Request::Play(options) })
@@ -342,7 +346,7 @@ mod tests {
     fn every_option_is_taken_and_sets_something() {
         for option in all() {
             let value = option.head.split(' ').find(|word| !word.starts_with('-')).map(|value| match value {
-                "ADDRESS" => "::1",
+                "ADDRESS" | "ADDRESS[:PORT]" => "::1",
                 "NAME=VALUE" => "a=b",
                 "VERSION" => "1.3",
                 "SHA256" => "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
@@ -355,7 +359,15 @@ mod tests {
             for flag in option.flags() {
                 let args: Vec<&str> = Some(flag).into_iter().chain(value).collect();
                 // Some go with one of these alone.
-                let with = [&[][..], &["--play", "a"], &["--serve", "a"], &["--cert", "a"], &["--to", "a"]];
+                let with = [
+                    &[][..],
+                    &["--play", "a"],
+                    &["--serve", "a"],
+                    &["--cert", "a"],
+                    &["--to", "a"],
+                    &["a"],
+                    &["--probe", "a"],
+                ];
                 let taken = with.iter().find(|with| of(&[&args, **with].concat()).is_ok());
                 let with = taken.unwrap_or_else(|| panic!("{args:?}"));
                 assert_ne!(of(&[&args, *with].concat()), of(with), "{args:?}");

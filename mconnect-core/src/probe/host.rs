@@ -31,8 +31,7 @@ impl HostPlan<'_> {
     /// Looks a host up, and asks each of its addresses.
     pub async fn host(&self, name: &str) -> HostFacts {
         let mut facts = facts(name.to_owned());
-        let (v4, v6) =
-            both(self.resolver.ask_async::<Ipv4Addr>(name), self.resolver.ask_async::<Ipv6Addr>(name)).await;
+        let (v4, v6) = both(self.resolver.ask_async::<Ipv4Addr>(name), self.resolver.ask_async::<Ipv6Addr>(name)).await;
         let mut addresses: Vec<IpAddr> = Vec::new();
         // Nothing is known by what is bogus.
         addresses.extend(v4.iter().filter(|found| is_known(found)).flat_map(|v4| &v4.records).copied().map(IpAddr::V4));
@@ -70,7 +69,8 @@ impl HostPlan<'_> {
             // The alias may be signed, though what it leads to is not.
             Some(Security::Insecure) if is_alias => {
                 let alias = self.resolver.ask_async::<Cname>(&facts.name).await;
-                let is_signed = alias.is_ok_and(|alias| alias.security == Security::Secure && !alias.records.is_empty());
+                let is_signed =
+                    alias.is_ok_and(|alias| alias.security == Security::Secure && !alias.records.is_empty());
                 if is_signed { vec![facts.name.clone()] } else { Vec::new() }
             }
             _ => Vec::new(),

@@ -42,6 +42,7 @@
 mod concurrently;
 mod dane;
 mod findings;
+mod fine;
 mod host;
 #[cfg(feature = "json")]
 mod json;
@@ -66,6 +67,7 @@ use crate::connect::Family;
 use crate::dns::{DnsError, Found, Mx, Resolver, Security};
 use crate::protocol::Envelope;
 use crate::session::Timeouts;
+use crate::sts::Mode;
 use crate::tls::Config;
 use concurrently::{all, both};
 use findings::{Measures, judge};
@@ -266,13 +268,16 @@ impl Probe {
             let policies = self.policies();
             let published = both(policies.policy(domain), policies.reporting(domain));
             let (hosts, (sts, reporting)) = both(hosts, published).await;
-            let hosts: BTreeMap<&str, Arc<HostFacts>> = names.into_iter().zip(hosts.into_iter().map(Arc::new)).collect();
+            let hosts: BTreeMap<&str, Arc<HostFacts>> =
+                names.into_iter().zip(hosts.into_iter().map(Arc::new)).collect();
             let found = mx.as_ref().ok().map(|found| (domain, found));
             report.exchangers = named
                 .iter()
-                .map(|(preference, name)| exchanger(*preference, Arc::clone(&hosts[name.as_str()]), found, report.begun))
+                .map(|(preference, name)| {
+                    exchanger(*preference, Arc::clone(&hosts[name.as_str()]), found, report.begun)
+                })
                 .collect();
-            if let Some(policy) = sts.policy() {
+            if let Some(policy) = sts.policy().filter(|policy| policy.mode != Mode::None) {
                 report.exchangers.iter_mut().for_each(|one| one.is_in_policy = Some(policy.covers(&one.host.name)));
             }
             (report.sts, report.reporting) = (Some(sts), Some(reporting));

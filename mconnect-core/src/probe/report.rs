@@ -207,6 +207,17 @@ impl HostFacts {
     }
 }
 
+impl Exchanger {
+    /// Returns whether it keeps to the MTA-STS policy of the domain, as far as is seen: it is in it, and each address that
+    /// was talked to starts TLS with a certificate for its name. `None` without a policy, and if none was talked to.
+    pub fn passes_policy(&self) -> Option<bool> {
+        let is_in_policy = self.is_in_policy?;
+        let mut talked_to = self.host.sessions().filter(|facts| facts.hello.is_some()).peekable();
+        talked_to.peek()?;
+        Some(is_in_policy && talked_to.all(|facts| facts.tls.is_some() && facts.problems.is_empty()))
+    }
+}
+
 fn security<T>(found: &Result<Found<T>, DnsError>) -> Option<Security> {
     found.as_ref().ok().map(|found| found.security)
 }

@@ -125,8 +125,7 @@ impl Findings<'_> {
         });
         for ((recipient, reply, code), addresses) in grouped(remarks) {
             let whom = recipient.map_or("any mail of the sender".to_owned(), |one| format!("mail for {}", shown(one)));
-            let gravity =
-                if code.severity() == Severity::Permanent { Gravity::Failure } else { Gravity::Warning };
+            let gravity = if code.severity() == Severity::Permanent { Gravity::Failure } else { Gravity::Warning };
             let what = format!("{} would not take {whom}", place(host, &addresses));
             self.add(gravity, FindingCode::RecipientRefused, what).seen(reply).at(host, &addresses);
         }
@@ -171,7 +170,8 @@ fn is_full_name(name: &str) -> bool {
     };
     let labels: Vec<&str> = name.strip_suffix('.').unwrap_or(name).split('.').collect();
     let last = labels.last().copied().unwrap_or_default();
-    let is_local = ["localdomain", "local", "localhost", "lan", "internal"].contains(&last.to_ascii_lowercase().as_str());
+    let is_local =
+        ["localdomain", "local", "localhost", "lan", "internal"].contains(&last.to_ascii_lowercase().as_str());
     labels.len() > 1 && labels.iter().all(|label| is_label(label)) && !is_local && last.parse::<u8>().is_err()
 }
 
@@ -184,7 +184,8 @@ mod tests {
         for name in ["mx.example.org", "MX-1.example.org.", "[192.0.2.1]", "[IPv6:2001:db8::1]", "a.test"] {
             assert!(is_full_name(name), "{name}");
         }
-        for name in ["", "mx", "localhost", "localhost.localdomain", "192.0.2.1", "***", "-a.b", "a..b", "[mx]", "a b.c"]
+        for name in
+            ["", "mx", "localhost", "localhost.localdomain", "192.0.2.1", "***", "-a.b", "a..b", "[mx]", "a b.c"]
         {
             assert!(!is_full_name(name), "{name}");
         }

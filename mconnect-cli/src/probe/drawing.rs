@@ -1,0 +1,62 @@
+//! How a report looks: colours and marks, and the width of lines.
+
+use std::io::{self, IsTerminal};
+
+use mconnect_core::probe::Gravity;
+use mconnect_core::protocol::Visible;
+
+use crate::options::Color;
+use crate::paint::Tone;
+use crate::terminal::is_color_wanted;
+
+/// Where a report is shown.
+pub struct Drawing {
+    has_color: bool,
+}
+
+impl Drawing {
+    pub fn new(color: Color) -> Self {
+        let is_seen = color == Color::Always || io::stdout().is_terminal();
+        Self { has_color: is_seen && is_color_wanted(color) }
+    }
+
+    /// Returns a text in its tone; what steers terminals in it is made visible.
+    pub fn paint(&self, text: &str, tone: Tone) -> String {
+        let text = Visible(text.as_bytes()).to_string();
+        if self.has_color { tone.paint(&text) } else { text }
+    }
+
+    /// Returns the mark of what is so grave at most.
+    pub fn mark(&self, gravest: Option<Gravity>) -> String {
+        let mark = match gravest {
+            Some(Gravity::Failure) => "\u{2717}",
+            Some(Gravity::Warning) => "!",
+            _ => "\u{2713}",
+        };
+        self.paint(mark, tone(gravest))
+    }
+}
+
+/// Returns the tone of what is so grave.
+pub fn tone(gravity: Option<Gravity>) -> Tone {
+    match gravity {
+        Some(Gravity::Failure) => Tone::Bad,
+        Some(Gravity::Warning) => Tone::Near,
+        Some(_) => Tone::Onward,
+        None => Tone::Good,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_say_steers_no_terminal_in_colour_or_without() {
+        for has_color in [false, true] {
+            let shown = Drawing { has_color }.paint("a\x1b[2Jb", Tone::Plain);
+            assert_eq!(shown, "a\\x1b[2Jb");
+        }
+        assert_eq!(Drawing { has_color: true }.mark(Some(Gravity::Failure)), "\x1b[31m\u{2717}\x1b[0m");
+    }
+}
