@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::http;
+use super::policy::is_host;
 use crate::connect::Connect;
 use crate::error::Error;
 use crate::stream::is_nothing_yet;
@@ -143,7 +144,7 @@ fn fetch_from(
     connected: &mut Option<SocketAddr>,
 ) -> Result<Fetched, FetchFailure> {
     let deadline = Instant::now().checked_add(patience);
-    let request = http::request(host).ok_or(FetchFailure::Domain)?;
+    let request = http::request(host).filter(|_| is_host(host)).ok_or(FetchFailure::Domain)?;
     let port = addresses.first().map_or(HTTPS, SocketAddr::port);
     let connect = Connect::new(host, port).addresses(addresses).deadline(patience);
     let session = connect.open().map_err(FetchFailure::Connect)?;

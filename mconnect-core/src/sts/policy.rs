@@ -159,7 +159,7 @@ impl Pattern {
     fn read(value: &[u8]) -> Option<Self> {
         let value = str::from_utf8(value).ok()?.to_ascii_lowercase();
         let name = value.strip_prefix("*.").unwrap_or(&value);
-        (name.len() <= 253 && name.split('.').all(is_label)).then_some(Self(value))
+        is_host(name).then_some(Self(value))
     }
 
     /// Says whether it is for this host ([RFC 8461, section 4.1](https://www.rfc-editor.org/rfc/rfc8461#section-4.1)): a
@@ -200,10 +200,14 @@ fn seconds(value: &[u8]) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// Says whether a part of a host name is letters, digits and inner hyphens, or with `_`, which some servers' names have.
-fn is_label(label: &str) -> bool {
+/// Says whether the labels of a name are letters, digits and inner hyphens; or with `_`, which some servers' names have.
+pub(super) fn is_host(name: &str) -> bool {
     let is_inside = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    matches!(label.len(), 1..=63) && label.bytes().all(is_inside) && !label.starts_with('-') && !label.ends_with('-')
+    let is_label = |label: &str| {
+        let is_short = matches!(label.len(), 1..=63);
+        is_short && label.bytes().all(is_inside) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
 }
 
 impl fmt::Display for Mode {
