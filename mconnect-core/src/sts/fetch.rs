@@ -1,9 +1,14 @@
-//! The policy over HTTPS.
+//! The policy over HTTPS: connecting, TLS, and what may go wrong.
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::http;
+use super::policy::is_host;
+use crate::connect::Connect;
+use crate::error::Error;
+use crate::stream::is_nothing_yet;
 use crate::tls::Config;
 use crate::tls_info::Info;
 
@@ -13,8 +18,7 @@ use crate::tls_info::Info;
 pub struct Fetched {
     /// Its octets, for [`Policy::parse`](super::Policy::parse).
     pub body: Vec<u8>,
-    /// What the server says it is, if it says so: `text/plain` is wanted
-    /// ([RFC 8461, section 3.3](https://www.rfc-editor.org/rfc/rfc8461#section-3.3)).
+    /// What the server says it is, made visible, if it says so.
     pub content_type: Option<String>,
     /// The address that it came from.
     pub address: SocketAddr,
@@ -22,62 +26,67 @@ pub struct Fetched {
     pub info: Info,
 }
 
-/// A policy that did not come. The `source` says why.
+impl Fetched {
+    /// Says whether the server calls it `text/plain`, as it has to, with whatever parameters
+    /// ([RFC 8461, section 3.2](https://www.rfc-editor.org/rfc/rfc8461#section-3.2)).
+    #[must_use]
+    pub fn is_plain_text(&self) -> bool {
+        let media_type = self.content_type.as_deref().and_then(|text| text.split(';').next());
+        media_type.is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("text/plain"))
+    }
+}
+
+/// A policy that did not come. The `source` says why; [`chain`](crate::chain) makes one line of both.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot fetch the policy from {host}")]
+#[error("cannot fetch the policy from {host}{}", .address.map_or(String::new(), |address| format!(" ({address})")))]
 #[non_exhaustive]
 pub struct FetchError {
     /// The host that has it: `mta-sts.example.org`.
     pub host: String,
+    /// The address that was connected to, if one was.
+    pub address: Option<SocketAddr>,
     /// Why.
     #[source]
     pub failure: FetchFailure,
 }
 
-/// Why a policy did not come.
+/// Why a policy did not come. What the server has chosen is made visible in it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchFailure {
     /// The domain is no name that a host can have.
     #[error("that is no host name")]
     Domain,
-    /// No address was connected to: the session's error says which were tried.
+    /// No address was connected to: the error says which were tried.
     #[error(transparent)]
-    Connect(crate::Error),
+    Connect(Error),
     /// The handshake failed.
-    #[error("TLS could not be started with {address}")]
-    Tls {
-        /// With whom.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
+    #[error("cannot start TLS")]
+    Tls(#[source] io::Error),
     /// The server is not proven to be the host.
-    #[error("{} cannot be trusted: {}", .address, .info.reason())]
-    Untrusted {
-        /// Who.
-        address: SocketAddr,
-        /// What it showed, and what is wrong with that.
-        info: Box<Info>,
-    },
+    #[error("cannot trust it: {}", .0.reason())]
+    Untrusted(Box<Info>),
     /// The time was up.
-    #[error("all of it was not here after {} s", .after.as_secs_f32())]
+    #[error("not all of it was here after {} ms", .after.as_millis())]
     Late {
         /// After how long.
         after: Duration,
     },
     /// The connection broke.
-    #[error("the answer broke off")]
+    #[error("the connection broke")]
     Broken(#[source] io::Error),
-    /// The answer is not HTTP.
-    #[error("the answer is no HTTP")]
+    /// What came is not HTTP, or not as it is to be.
+    #[error("the answer is no HTTP: {reason}")]
     NotHttp {
         /// What is wrong, in words.
         reason: String,
     },
-    /// The server points elsewhere, which does not count
+    /// The server points elsewhere, where nobody may look
     /// ([RFC 8461, section 3.3](https://www.rfc-editor.org/rfc/rfc8461#section-3.3)).
-    #[error("the server redirects to another place ({status}), where nobody looks")]
+    #[error(
+        "the server redirects{}, and no redirect is followed ({status})",
+        .to.as_ref().map_or(String::new(), |to| format!(" to {to}"))
+    )]
     Redirected {
         /// Its status.
         status: u16,
@@ -85,13 +94,13 @@ pub enum FetchFailure {
         to: Option<String>,
     },
     /// Another status than 200.
-    #[error("the server answers with the status {status}")]
+    #[error("the server answers with the status {status}{}", http::meaning(*status))]
     Status {
         /// Which one.
         status: u16,
     },
     /// The body is compressed, which was not asked for.
-    #[error("the policy is compressed ({encoding})")]
+    #[error("the policy is encoded as {encoding}")]
     Encoded {
         /// How, made visible.
         encoding: String,
@@ -104,11 +113,14 @@ pub enum FetchFailure {
     },
 }
 
-/// Fetches the policy of a domain: `https://mta-sts.DOMAIN/.well-known/mta-sts.txt`. It blocks, at most this long in all.
+/// Fetches the policy of a domain, of which `https://mta-sts.DOMAIN/.well-known/mta-sts.txt` is the place
+/// ([RFC 8461, section 3.3](https://www.rfc-editor.org/rfc/rfc8461#section-3.3)). It blocks, and takes at most `patience` in
+/// all, however slowly the server sends.
 ///
-/// The host's addresses have been looked up by the caller; they are tried in this order, and their ports count: 443, but for
-/// tests. Of `trust`, the authorities count, and nothing else: the certificate has to be for the host. Redirects are not
-/// followed, no proxy is used, and of the body 64 KiB are read.
+/// The host's addresses were looked up by the caller; they are tried in this order, and their ports count (443, but for
+/// tests). Of `trust`, the authorities count, or the configuration of rustls that it was made of, and nothing else: the
+/// certificate has to be for the host, also where the configuration is [`insecure`](Config::insecure). Redirects are not
+/// followed, no proxy is used, and [`Policy::MOST`](super::Policy::MOST) octets are read.
 ///
 /// # Errors
 /// [`FetchError`] with its [`FetchFailure`].
@@ -118,6 +130,42 @@ pub fn fetch(
     trust: &Config,
     patience: Duration,
 ) -> Result<Fetched, FetchError> {
-    let _ = (addresses, trust, patience);
-    Err(FetchError { host: format!("mta-sts.{domain}"), failure: FetchFailure::Domain })
+    let host = format!("mta-sts.{}", domain.strip_suffix('.').unwrap_or(domain)).to_ascii_lowercase();
+    let mut address = None;
+    fetch_from(&host, addresses, trust, patience, &mut address).map_err(|failure| FetchError { host, address, failure })
 }
+
+/// Fetches it, and notes the address on its way.
+fn fetch_from(
+    host: &str,
+    addresses: &[SocketAddr],
+    trust: &Config,
+    patience: Duration,
+    connected: &mut Option<SocketAddr>,
+) -> Result<Fetched, FetchFailure> {
+    let deadline = Instant::now().checked_add(patience);
+    let request = http::request(host).filter(|_| is_host(host)).ok_or(FetchFailure::Domain)?;
+    let port = addresses.first().map_or(HTTPS, SocketAddr::port);
+    let connect = Connect::new(host, port).addresses(addresses).deadline(patience);
+    let session = connect.open().map_err(FetchFailure::Connect)?;
+    *connected = session.peer().address();
+    let (session, info) = session.upgrade(&trust.authorities_alone()).map_err(|error| match error {
+        Error::Untrusted { info, .. } => FetchFailure::Untrusted(info),
+        Error::Timeout { .. } => FetchFailure::Late { after: patience },
+        Error::Tls { source, .. } => FetchFailure::Tls(source),
+        other => FetchFailure::Connect(other),
+    })?;
+    // From here on it is HTTP, and no session.
+    let stream = session.begin_upgrade().map_err(FetchFailure::Connect)?.stream();
+    let answer = http::exchange(&*stream, request, deadline);
+    drop(stream.half_close());
+    drop(stream.shutdown());
+    let (body, content_type) = answer.map_err(|failure| match failure {
+        FetchFailure::Broken(error) if is_nothing_yet(&error) => FetchFailure::Late { after: patience },
+        failure => failure,
+    })?;
+    let address = connected.ok_or(FetchFailure::Domain)?;
+    Ok(Fetched { body, content_type, address, info })
+}
+
+const HTTPS: u16 = 443;

@@ -7,9 +7,11 @@
 //!     addresses, Config ──► fetch ──► Fetched ──► Policy::parse ──► Policy ──► covers(host)
 //!   TXT of _smtp._tls.example.org ──► report_record ──► ReportRecord: where reports go
 //! ```
-//! Only [`fetch`] touches the network. What is wrong is a value that says what, for whoever keeps the domain.
+//! Only [`fetch`](fn@fetch) touches the network. What is wrong is a value that says what, for whoever keeps the domain.
 
+mod excerpt;
 mod fetch;
+mod http;
 mod policy;
 mod record;
 

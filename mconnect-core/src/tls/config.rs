@@ -260,6 +260,14 @@ impl Config {
         Ok(self)
     }
 
+    /// Returns what it says of authorities alone, for a server of another kind: names, pins and a certificate of the
+    /// client's are not for that, and it has to be proven.
+    #[cfg(feature = "probe")]
+    pub(crate) fn authorities_alone(&self) -> Self {
+        let (roots, known) = (Arc::clone(&self.roots), Arc::clone(&self.known));
+        Self { own: self.own.clone(), roots, known, logs_keys: self.logs_keys, ..Self::default() }
+    }
+
     /// Makes the configuration of rustls for one handshake, whose verifier keeps what it sees.
     pub(super) fn client(&self, verifier: &Arc<Verifier>) -> Result<Arc<ClientConfig>, ConfigError> {
         if let Some(own) = &self.own {

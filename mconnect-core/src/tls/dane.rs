@@ -193,12 +193,12 @@ fn judge(
 fn untrusted(record: &Tlsa, shown: &[Shown<'_>], names: &[&str], now: SystemTime) -> Vec<Problem> {
     let certificates: Vec<Certificate> = shown.iter().map(|shown| shown.certificate.clone()).collect();
     let chain: Vec<_> = certificates.iter().map(|certificate| CertificateDer::from(certificate.der.clone())).collect();
-    let named = shown.iter().zip(&chain).filter(|(shown, _)| shown.is(record));
-    let mut known: Vec<_> = named.map(|(_, der)| der.clone()).collect();
-    if (record.selector, record.matching) == (WHOLE, EXACT) {
-        known.push(CertificateDer::from(record.data.clone()));
-    }
+    let mut known: Vec<_> = match (record.selector, record.matching) {
+        (WHOLE, EXACT) => vec![CertificateDer::from(record.data.clone())],
+        _ => shown.iter().zip(&chain).filter(|(shown, _)| shown.is(record)).map(|(_, der)| der.clone()).collect(),
+    };
     known.retain(|authority| *authority != chain[0]);
+    known.dedup();
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(known.iter().cloned());
     if (record.selector, record.matching) == (KEY, EXACT) {
