@@ -7,6 +7,7 @@
 pub mod arguments;
 pub mod client;
 pub mod dialogue;
+pub mod dns;
 pub mod encode;
 pub mod extensions;
 pub mod help;
@@ -34,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     ("arguments", arguments::holds),
     ("client", client::holds),
     ("dialogue", dialogue::holds),
+    ("dns", dns::holds),
     ("encode", encode::holds),
     ("extensions", extensions::holds),
     ("help", help::holds),

@@ -159,7 +159,7 @@ impl Lookup {
     /// The most telling of what kept the servers from answering; that none did in time, also if it was not run to its
     /// end.
     pub fn finish(self, took: Duration) -> Result<Found<RecordData>, DnsError> {
-        let (kind, name, _) = self.question();
+        let (kind, name) = (self.kind, message::told(&self.name));
         let servers: Vec<String> = self.servers.iter().map(|server| server.address.to_string()).collect();
         let timeout = || DnsError::Timeout { kind, name, servers: servers.join(", "), after: took };
         self.outcome.unwrap_or_else(|| Err(self.blame.unwrap_or_else(timeout)))

@@ -192,7 +192,7 @@ fn data(record: &ParsedRecord<'_, [u8]>, kind: RecordKind) -> Result<RecordData,
 }
 
 fn parsed<'a, D: ParseRecordData<'a, [u8]>>(record: &ParsedRecord<'a, [u8]>) -> Result<D, ParseError> {
-    record.to_record::<D>()?.map(|record| record.into_data()).ok_or(ParseError::ShortInput)
+    record.to_record::<D>()?.map(domain::base::Record::into_data).ok_or(ParseError::ShortInput)
 }
 
 fn code(code: OptRcode) -> Code {

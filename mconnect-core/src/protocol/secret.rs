@@ -63,7 +63,7 @@ pub fn auth_mechanism(line: &[u8]) -> Option<&[u8]> {
 /// ```
 pub fn is_base64_line(line: &[u8]) -> bool {
     let line = line.trim_ascii();
-    if line.is_empty() || line.len() % 4 != 0 {
+    if line.is_empty() || !line.len().is_multiple_of(4) {
         return false;
     }
     let digits = line.iter().take_while(|byte| is_base64(**byte)).count();
