@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use std::time::SystemTime;
 
 use super::report::HostFacts;
+use super::session::SessionFacts;
 use crate::dns::{DnsError, Found, Mx, Security};
 use crate::error::chain;
 use crate::tls::dane::{DaneVerdict, verify};
@@ -137,7 +138,7 @@ fn of_sessions(records: &[Tlsa], host: &HostFacts, names: &[&str], now: SystemTi
         .filter_map(|facts| Some((facts.address.ip(), verify(records, facts.tls.as_ref()?, names, now))))
         .collect();
     let has = |wanted: fn(&DaneVerdict) -> bool| verdicts.iter().any(|(_, verdict)| wanted(verdict));
-    let is_plain = host.sessions().any(|facts| facts.hello.is_some() && facts.tls.is_none());
+    let is_plain = host.sessions().any(SessionFacts::is_plain);
     let standing = match () {
         () if has(|verdict| matches!(verdict, DaneVerdict::Mismatch { .. })) => DaneStanding::Mismatch,
         () if is_plain => DaneStanding::Unencrypted,

@@ -105,9 +105,15 @@ impl SessionFacts {
         self.connect_took.is_some()
     }
 
-    /// Returns the extensions that count: those inside TLS, if it came to that.
+    /// Returns the extensions that count: those inside TLS, or those without it where that is not offered.
     pub fn extensions(&self) -> Option<&Extensions> {
-        self.offered_in_tls.as_ref().or(self.offered.as_ref())
+        if self.offers_starttls() { self.offered_in_tls.as_ref() } else { self.offered.as_ref() }
+    }
+
+    /// Returns whether EHLO was granted, and TLS was not started.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.tls.is_none() && self.hello.as_ref().is_some_and(Reply::is_granted)
     }
 
     /// Returns the name by which the server greets: the first word behind the code

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::thread;
-use std::time::Duration;
 
 use mconnect_core::probe::{FindingCode, ProbeReport};
 use mconnect_core::server::{Rule, Stage};
 
 use super::lab::{Lab, play};
-use super::zone::{A, MX, Standing, TXT};
+use super::zone::{A, MX, Standing};
 
 /// A domain with one thing wrong: what is said of it, the gravest first, and a part of the first sentence.
 struct Case {
@@ -83,7 +82,7 @@ fn cases() -> Vec<Case> {
     case("lookup_failed", "the MX records of example.test could not be looked up", |lab| {
         lab.zone.stands("example.test", Standing::Failing);
     });
-    case("bogus", "[signature expired]", |lab| {
+    case("bogus", ": signature expired]", |lab| {
         lab.zone.stands("example.test", Standing::Bogus);
     });
     case("bogus bogus", "the IPv4 addresses of mx2.example.test are bogus", |lab| {
@@ -110,6 +109,14 @@ fn cases() -> Vec<Case> {
     case("unreachable", "mx1.example.test (127.0.0.3) does not answer", |lab| {
         lab.servers.retain(|(address, ..)| *address != "127.0.0.3");
     });
+    case("ipv6_dead", "mx2.example.test publishes IPv6 that does not answer", |lab| {
+        lab.zone.add("mx2.example.test AAAA ::1");
+    });
+    case("no_ipv6_here", "this machine reaches nothing by IPv6", |lab| {
+        // No connection can be made to a group of hosts.
+        lab.zone.add("mx2.example.test AAAA ff0e::1");
+    });
+    case("resolver_not_trusted", "neither on this machine nor trusted", |lab| lab.has_far_resolver = true);
     case("session_failed", "breaks off at EHLO", |lab| {
         lab.serve("127.0.0.3", |setup, _| play(setup, "S: 220 mx1.example.test\nC: EHLO probe.example\nS: *close*"));
     });
@@ -119,7 +126,7 @@ fn cases() -> Vec<Case> {
         });
     });
     case("refused", "refuses this client for now, at EHLO", |lab| {
-        lab.serve("127.0.0.3", |setup, _| setup.rule(Rule::at(Stage::Ehlo).reply("450 later")).start().unwrap());
+        lab.serve("127.0.0.3", |setup, _| setup.rule(Rule::at(Stage::Hello).reply("450 later")).start().unwrap());
     });
     case("greeting_name", "greets by \"mx\", which is no full host name", |lab| {
         lab.greet("127.0.0.2", "mx");
@@ -134,7 +141,7 @@ fn cases() -> Vec<Case> {
             probe.recipients(envelope)
         };
     });
-    case("starttls_missing exchangers_differ", "does not offer STARTTLS, and others do", |lab| {
+    case("starttls_missing unprotected exchangers_differ", "does not offer STARTTLS, and others do", |lab| {
         lab.without_dane().without_policy();
         lab.serve("127.0.0.2", |setup, _| play(setup, PLAIN));
     });
@@ -153,9 +160,13 @@ fn cases() -> Vec<Case> {
             play(setup, &format!("{greeting}C: STARTTLS\nS: 220 go\nS: *close*"))
         });
     });
-    case("certificate_expired", "the certificate of mx2.example.test has expired, and the MTA-STS policy (enforce)", |lab| {
-        shows(lab, |lab| lab.authority.issue_for(["mx2.example.test"], -30, -3));
-    });
+    case(
+        "certificate_expired",
+        "the certificate of mx2.example.test has expired, and the MTA-STS policy (enforce)",
+        |lab| {
+            shows(lab, |lab| lab.authority.issue_for(["mx2.example.test"], -30, -3));
+        },
+    );
     case("certificate_expiring", "the certificate of mx2.example.test expires in 9 days", |lab| {
         shows(lab, |lab| lab.authority.issue_for(["mx2.example.test"], -30, 10));
     });
@@ -163,17 +174,25 @@ fn cases() -> Vec<Case> {
         shows(lab, |lab| lab.authority.issue(["www.example.test"]));
         lab.without_dane().without_policy();
     });
-    case("certificate_untrusted", "of no authority that is trusted here, and the MTA-STS policy (testing) would", |lab| {
-        shows(lab, |_| mconnect_core::server::Authority::new("Nobody").issue(["mx2.example.test"]));
-        lab.policy = lab.policy.replace("enforce", "testing");
-    });
+    case(
+        "certificate_untrusted sts_testing",
+        "of no authority that is trusted here, and the MTA-STS policy (testing) would",
+        |lab| {
+            shows(lab, |_| mconnect_core::server::Authority::new("Nobody").issue(["mx2.example.test"]));
+            lab.policy = lab.policy.replace("enforce", "testing");
+        },
+    );
     case("dane_mismatch", "mx2.example.test is none that its TLSA records name", |lab| {
         lab.tlsa("mx2.example.test", &format!("3 1 1 {}", "00".repeat(32)));
     });
     case("dane_unusable", "none of them can be used", |lab| {
         lab.tlsa("mx2.example.test", &format!("1 1 1 {}", "00".repeat(32)));
     });
-    case("dane_not_signed", "mx1.example.test has TLSA records, and the MX records are not signed", |_| {});
+    case("dane_not_signed dane_not_signed unprotected", "TLSA records, and the MX records are not signed", |lab| {
+        lab.zone.add("other.test MX 10 mx1.example.test\nother.test MX 10 mx2.example.test");
+        lab.zone.stands("other.test", Standing::Unsigned);
+        lab.target = "other.test";
+    });
     case("unprotected", "neither DANE nor MTA-STS", |lab| {
         lab.without_dane().without_policy();
     });
@@ -196,7 +215,7 @@ fn cases() -> Vec<Case> {
             setup.extensions(all).start().unwrap()
         });
     });
-    case("sts_record", "there are 2 records", |lab| {
+    case("sts_record", "2 records begin with v=STSv1;, and so none", |lab| {
         lab.zone.add("_mta-sts.example.test TXT v=STSv1; id=2;");
     });
     case("sts_policy_missing", "announces an MTA-STS policy that is not there", |lab| {
@@ -204,9 +223,13 @@ fn cases() -> Vec<Case> {
     });
     case("sts_policy_missing", "the policy cannot be read", |lab| lab.policy = "hello\r\n".to_owned());
     case("sts_content_type", "comes as text/html", |lab| lab.content_type = "text/html");
-    case("sts_not_in_policy", "mx2.example.test is not in the MTA-STS policy, and the MTA-STS policy (enforce)", |lab| {
-        lab.policy = lab.policy.replace("*.example.test", "mx1.example.test");
-    });
+    case(
+        "sts_not_in_policy",
+        "mx2.example.test is not in the MTA-STS policy, and the MTA-STS policy (enforce)",
+        |lab| {
+            lab.policy = lab.policy.replace("*.example.test", "mx1.example.test");
+        },
+    );
     case("sts_testing", "only being tried", |lab| lab.policy = lab.policy.replace("enforce", "testing"));
     case("sts_none", "protects nothing", |lab| lab.policy = lab.policy.replace("enforce", "none"));
     case("sts_max_age", "[max_age: 3600]", |lab| lab.policy = lab.policy.replace("604800", "3600"));

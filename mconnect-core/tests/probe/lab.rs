@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -33,7 +33,8 @@ pub struct Lab {
     pub policy: String,
     pub content_type: &'static str,
     pub policy_host: &'static str,
-    pub is_resolver_trusted: bool,
+    /// The resolver is asked at an address that is none of this machine's loopback ones, and leads there.
+    pub has_far_resolver: bool,
     pub change: fn(Probe) -> Probe,
     listeners: BTreeMap<IpAddr, TcpListener>,
 }
@@ -74,7 +75,7 @@ impl Lab {
             policy: "version: STSv1\r\nmode: enforce\r\nmx: *.example.test\r\nmax_age: 604800\r\n".to_owned(),
             content_type: "text/plain",
             policy_host: "mta-sts.example.test",
-            is_resolver_trusted: true,
+            has_far_resolver: false,
             change: |probe| probe,
             listeners,
         }
@@ -132,7 +133,11 @@ impl Lab {
         let identity = self.authority.issue([self.policy_host]);
         let policy_port = web(identity.config(), self.content_type, &self.policy);
         let config = Config::new().authorities(self.authority.pem().as_bytes()).unwrap();
-        let resolver = Resolver::at([self.zone.clone().serve()]);
+        let mut resolver = self.zone.clone().serve();
+        if self.has_far_resolver {
+            resolver.set_ip(Ipv4Addr::UNSPECIFIED.into());
+        }
+        let resolver = Resolver::at([resolver]);
         let timeouts = Timeouts::default().replies(Duration::from_secs(20)).closing(Duration::from_millis(200));
         let probe = Probe::new(resolver).port(self.port).policy_port(policy_port).allow_private(true).tls(&config);
         let probe = (self.change)(probe.timeouts(timeouts).own_name("probe.example"));

@@ -3,4 +3,7 @@
 
 mod findings;
 mod lab;
+#[cfg(feature = "json")]
+mod schema;
+mod verdicts;
 mod zone;

@@ -32,7 +32,7 @@ impl Findings<'_> {
     fn starttls(&mut self, host: &HostFacts, is_offered: bool) {
         let missing: Vec<IpAddr> = host
             .sessions()
-            .filter(|facts| facts.hello.as_ref().is_some_and(|hello| hello.is_granted()) && !facts.offers_starttls())
+            .filter(|facts| facts.is_plain() && !facts.offers_starttls())
             .map(|facts| facts.address.ip())
             .collect();
         if !missing.is_empty() {
@@ -140,11 +140,8 @@ impl Findings<'_> {
             dane.standing,
             DaneStanding::Mismatch | DaneStanding::Unencrypted | DaneStanding::Secure | DaneStanding::Unusable
         );
-        let plain: Vec<IpAddr> = host
-            .sessions()
-            .filter(|facts| has_records && facts.hello.is_some() && facts.tls.is_none())
-            .map(|facts| facts.address.ip())
-            .collect();
+        let plain: Vec<IpAddr> =
+            host.sessions().filter(|facts| has_records && facts.is_plain()).map(|facts| facts.address.ip()).collect();
         if !plain.is_empty() {
             let what = format!("{} has TLSA records, and does not start TLS", place(host, &plain));
             self.add(Gravity::Failure, FindingCode::DaneWithoutTls, what).at(host, &plain);
