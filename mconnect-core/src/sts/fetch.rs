@@ -59,7 +59,7 @@ pub enum FetchFailure {
     Domain,
     /// No address was connected to: the error says which were tried.
     #[error(transparent)]
-    Connect(Error),
+    Connect(Box<Error>),
     /// The handshake failed.
     #[error("cannot start TLS")]
     Tls(#[source] io::Error),
@@ -147,16 +147,16 @@ fn fetch_from(
     let request = http::request(host).filter(|_| is_host(host)).ok_or(FetchFailure::Domain)?;
     let port = addresses.first().map_or(HTTPS, SocketAddr::port);
     let connect = Connect::new(host, port).addresses(addresses).deadline(patience);
-    let session = connect.open().map_err(FetchFailure::Connect)?;
+    let session = connect.open().map_err(unconnected)?;
     *connected = session.peer().address();
     let (session, info) = session.upgrade(&trust.authorities_alone()).map_err(|error| match error {
         Error::Untrusted { info, .. } => FetchFailure::Untrusted(info),
         Error::Timeout { .. } => FetchFailure::Late { after: patience },
         Error::Tls { source, .. } => FetchFailure::Tls(source),
-        other => FetchFailure::Connect(other),
+        other => unconnected(other),
     })?;
     // From here on it is HTTP, and no session.
-    let stream = session.begin_upgrade().map_err(FetchFailure::Connect)?.stream();
+    let stream = session.begin_upgrade().map_err(unconnected)?.stream();
     let answer = http::exchange(&*stream, request, deadline);
     drop(stream.half_close());
     drop(stream.shutdown());
@@ -166,6 +166,10 @@ fn fetch_from(
     })?;
     let address = connected.ok_or(FetchFailure::Domain)?;
     Ok(Fetched { body, content_type, address, info })
+}
+
+fn unconnected(error: Error) -> FetchFailure {
+    FetchFailure::Connect(Box::new(error))
 }
 
 const HTTPS: u16 = 443;
