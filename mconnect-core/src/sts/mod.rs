@@ -10,11 +10,13 @@
 //! Only [`fetch`](fn@fetch) touches the network. What is wrong is a value that says what, for whoever keeps the domain.
 
 mod excerpt;
+mod failure;
 mod fetch;
 mod http;
 mod policy;
 mod record;
 
-pub use fetch::{FetchError, FetchFailure, Fetched, fetch};
+pub use failure::{FetchError, FetchFailure};
+pub use fetch::{Fetched, fetch};
 pub use policy::{InvalidPolicy, Mode, Pattern, Policy};
 pub use record::{InvalidRecord, PolicyRecord, ReportRecord, ReportUri, policy_record, report_record};
