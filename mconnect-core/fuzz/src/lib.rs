@@ -15,6 +15,7 @@ mod model;
 pub mod replies;
 pub mod script;
 pub mod server;
+pub mod sts;
 pub mod tracker;
 
 // The tool's parsers, from their files: a binary has no interface to take them from.
@@ -42,6 +43,7 @@ pub const TARGETS: &[Target] = &[
     ("replies", replies::holds),
     ("script", script::holds),
     ("server", server::holds),
+    ("sts", sts::holds),
     ("tracker", tracker::holds),
 ];
 

@@ -1,9 +1,9 @@
 //! The policy over HTTPS: connecting, TLS, and what may go wrong.
 
-use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::failure::{FetchError, FetchFailure};
 use super::http;
 use super::policy::is_host;
 use crate::connect::Connect;
@@ -34,83 +34,6 @@ impl Fetched {
         let media_type = self.content_type.as_deref().and_then(|text| text.split(';').next());
         media_type.is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("text/plain"))
     }
-}
-
-/// A policy that did not come. The `source` says why; [`chain`](crate::chain) makes one line of both.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot fetch the policy from {host}{}", .address.map_or(String::new(), |address| format!(" ({address})")))]
-#[non_exhaustive]
-pub struct FetchError {
-    /// The host that has it: `mta-sts.example.org`.
-    pub host: String,
-    /// The address that was connected to, if one was.
-    pub address: Option<SocketAddr>,
-    /// Why.
-    #[source]
-    pub failure: FetchFailure,
-}
-
-/// Why a policy did not come. What the server has chosen is made visible in it.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FetchFailure {
-    /// The domain is no name that a host can have.
-    #[error("that is no host name")]
-    Domain,
-    /// No address was connected to: the error says which were tried.
-    #[error(transparent)]
-    Connect(Error),
-    /// The handshake failed.
-    #[error("cannot start TLS")]
-    Tls(#[source] io::Error),
-    /// The server is not proven to be the host.
-    #[error("cannot trust it: {}", .0.reason())]
-    Untrusted(Box<Info>),
-    /// The time was up.
-    #[error("not all of it was here after {} ms", .after.as_millis())]
-    Late {
-        /// After how long.
-        after: Duration,
-    },
-    /// The connection broke.
-    #[error("the connection broke")]
-    Broken(#[source] io::Error),
-    /// What came is not HTTP, or not as it is to be.
-    #[error("the answer is no HTTP: {reason}")]
-    NotHttp {
-        /// What is wrong, in words.
-        reason: String,
-    },
-    /// The server points elsewhere, where nobody may look
-    /// ([RFC 8461, section 3.3](https://www.rfc-editor.org/rfc/rfc8461#section-3.3)).
-    #[error(
-        "the server redirects{}, and no redirect is followed ({status})",
-        .to.as_ref().map_or(String::new(), |to| format!(" to {to}"))
-    )]
-    Redirected {
-        /// Its status.
-        status: u16,
-        /// Where to, made visible, if it says so.
-        to: Option<String>,
-    },
-    /// Another status than 200.
-    #[error("the server answers with the status {status}{}", http::meaning(*status))]
-    Status {
-        /// Which one.
-        status: u16,
-    },
-    /// The body is compressed, which was not asked for.
-    #[error("the policy is encoded as {encoding}")]
-    Encoded {
-        /// How, made visible.
-        encoding: String,
-    },
-    /// The body has more octets than are read.
-    #[error("the policy has more than {most} octets")]
-    TooLong {
-        /// How many are read at most.
-        most: usize,
-    },
 }
 
 /// Fetches the policy of a domain, of which `https://mta-sts.DOMAIN/.well-known/mta-sts.txt` is the place
@@ -147,16 +70,16 @@ fn fetch_from(
     let request = http::request(host).filter(|_| is_host(host)).ok_or(FetchFailure::Domain)?;
     let port = addresses.first().map_or(HTTPS, SocketAddr::port);
     let connect = Connect::new(host, port).addresses(addresses).deadline(patience);
-    let session = connect.open().map_err(FetchFailure::Connect)?;
+    let session = connect.open().map_err(unconnected)?;
     *connected = session.peer().address();
     let (session, info) = session.upgrade(&trust.authorities_alone()).map_err(|error| match error {
         Error::Untrusted { info, .. } => FetchFailure::Untrusted(info),
         Error::Timeout { .. } => FetchFailure::Late { after: patience },
         Error::Tls { source, .. } => FetchFailure::Tls(source),
-        other => FetchFailure::Connect(other),
+        other => unconnected(other),
     })?;
     // From here on it is HTTP, and no session.
-    let stream = session.begin_upgrade().map_err(FetchFailure::Connect)?.stream();
+    let stream = session.begin_upgrade().map_err(unconnected)?.stream();
     let answer = http::exchange(&*stream, request, deadline);
     drop(stream.half_close());
     drop(stream.shutdown());
@@ -166,6 +89,10 @@ fn fetch_from(
     })?;
     let address = connected.ok_or(FetchFailure::Domain)?;
     Ok(Fetched { body, content_type, address, info })
+}
+
+fn unconnected(error: Error) -> FetchFailure {
+    FetchFailure::Connect(Box::new(error))
 }
 
 const HTTPS: u16 = 443;

@@ -11,7 +11,7 @@ use ureq_proto::http::{HeaderMap, Request, Response, StatusCode, header};
 
 use super::Policy;
 use super::excerpt::Excerpt;
-use super::fetch::FetchFailure;
+use super::failure::FetchFailure;
 use crate::stream::{Stream, is_nothing_yet, left};
 
 /// Makes the request for a host's policy; none if that is no host.
@@ -101,12 +101,6 @@ fn policy_type(response: &Response<()>) -> Result<Option<String>, FetchFailure> 
 /// Returns a field of a header, made visible.
 fn visible(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
     headers.get(name).map(|value| Excerpt(value.as_bytes()).to_string())
-}
-
-/// Returns what a status means, in brackets, if it is a usual one.
-pub(super) fn meaning(status: u16) -> String {
-    let meaning = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
-    meaning.map_or(String::new(), |meaning| format!(" ({meaning})"))
 }
 
 fn not_http(reason: impl ToString) -> FetchFailure {

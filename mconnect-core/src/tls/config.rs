@@ -176,8 +176,6 @@ impl Config {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[doc(alias = "DANE")]
-    #[doc(alias = "TLSA")]
     #[must_use]
     pub fn pin(mut self, key: Fingerprint) -> Self {
         self.pins.push(key);

@@ -1,6 +1,7 @@
 //! Servers that TLSA records name, and those that they do not.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use mconnect_core::server::{Authority, Identity, Setup};
@@ -15,11 +16,11 @@ const NAMES: &[&str] = &["mx.example.org", "example.org."];
 /// Returns what a handshake with a server came to that shows these certificates, after STARTTLS.
 fn shown(pem: &str, key: &[u8]) -> Info {
     let chain = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>().unwrap();
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let key = PrivateKeyDer::try_from(key.to_vec()).unwrap();
     let config = builder.with_no_client_auth().with_single_cert(chain, key).unwrap();
-    let server = Setup::new().tls_with(std::sync::Arc::new(config)).start().unwrap();
+    let server = Setup::new().tls_with(Arc::new(config)).start().unwrap();
     let mut session = Connect::new("127.0.0.1", server.port()).open().unwrap();
     session.greeting().unwrap().require(220).unwrap();
     session.hello("client.example").unwrap().require().unwrap();
@@ -161,6 +162,32 @@ fn an_authority_whose_time_is_over_proves_nobody_unless_it_is_known_by_its_key_a
                 assert!(is_matched(&record, &info, None));
             } else {
                 assert!(matches!(&problems(&record, &info)[..], [Problem::Expired { .. }]), "{record}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_server_that_shows_the_right_certificate_without_its_key_is_never_judged() {
+    let (named, own) = (Identity::self_signed(["mx.example.org"]), Identity::self_signed(["mx.example.org"]));
+    let chain = CertificateDer::pem_slice_iter(named.pem().as_bytes()).collect::<Result<Vec<_>, _>>().unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        for key in [&named, &own] {
+            let signing = PrivateKeyDer::try_from(key.key().to_vec()).unwrap();
+            let signing = provider.key_provider.load_private_key(signing).unwrap();
+            let shown = rustls::sign::CertifiedKey::new(chain.clone(), signing);
+            let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider));
+            let builder = builder.with_protocol_versions(&[version]).unwrap().with_no_client_auth();
+            let config = builder.with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(shown)));
+            let server = Setup::new().tls_with(Arc::new(config)).tls_first().start().unwrap();
+            let session = Connect::new("127.0.0.1", server.port()).open().unwrap();
+            let upgraded = session.upgrade(&Config::new().insecure());
+            if key.key() == named.key() {
+                let record = Tlsa::new(3, 1, 1, named.key_fingerprint().0);
+                assert!(is_matched(&record, &upgraded.unwrap().1, Some(0)));
+            } else {
+                assert!(matches!(upgraded, Err(Error::Tls { .. })), "it has proven nothing");
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Policies over HTTPS, from good servers and from those that mean harm.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -14,6 +14,9 @@ const POLICY: &str = "version: STSv1\r\nmode: enforce\r\nmx: mx.example.org\r\nm
 
 /// Long enough for an answer that comes at once.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Nobody listens there.
+const NOBODY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1));
 
 type Tls<'a> = rustls::Stream<'a, rustls::ServerConnection, TcpStream>;
 
@@ -87,9 +90,9 @@ fn a_policy_comes_from_a_server_that_is_proven() {
                 answer.as_bytes().chunks(pieces).try_for_each(|piece| stream.write_all(piece))
             });
             // Where nobody listens, the next address is tried; who is to be proven is not for other settings to say.
-            let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+
             let trust = trust.clone().name("mx.example.org").pin(authority.issue([]).key_fingerprint());
-            let fetched = fetch("Example.org.", &[nobody, address], &trust, PATIENCE).unwrap();
+            let fetched = fetch("Example.org.", &[NOBODY, address], &trust, PATIENCE).unwrap();
             assert_eq!(fetched.body, POLICY.as_bytes());
             assert!(Policy::parse(&fetched.body).unwrap().covers("mx.example.org"));
             assert!(fetched.is_plain_text() && fetched.address == address && fetched.info.is_verified());
@@ -310,9 +313,9 @@ fn without_tls_nothing_is_fetched() {
         assert!(text.starts_with(expected), "{text}");
         thread.join().unwrap();
     }
-    let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-    let text = words(fetch("example.org", &[nobody], &trust, PATIENCE));
-    assert!(text.starts_with(&format!("cannot connect to mta-sts.example.org, port {}: ", nobody.port())), "{text}");
+
+    let text = words(fetch("example.org", &[NOBODY], &trust, PATIENCE));
+    assert!(text.starts_with(&format!("cannot connect to mta-sts.example.org, port {}: ", NOBODY.port())), "{text}");
     let text = words(fetch("example.org", &[], &trust, PATIENCE));
     assert!(text.starts_with("cannot connect to mta-sts.example.org, port 443"), "{text}");
 }
@@ -330,7 +333,7 @@ fn what_is_no_domain_is_not_looked_for() {
         "m\u{fc}ller.example",
         "a..b",
     ] {
-        let error = fetch(domain, &[SocketAddr::from(([127, 0, 0, 1], 1))], &Config::new(), PATIENCE).unwrap_err();
+        let error = fetch(domain, &[NOBODY], &Config::new(), PATIENCE).unwrap_err();
         assert!(matches!(error.failure, FetchFailure::Domain), "{domain}: {error:?}");
     }
 }

@@ -22,7 +22,8 @@
 //! early, with [`Error::Untrusted`](crate::Error::Untrusted), since the client had a certificate of its own to show
 //! ([`Config::identity`](super::Config::identity)). A probe uses neither.
 
-use std::fmt;
+mod words;
+
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -39,7 +40,7 @@ use super::verify::{Trust, problems};
 use super::{Certificate, Info, Problem};
 use crate::tlsa::Tlsa;
 
-/// What TLSA records say of a server. [`Display`](fmt::Display) has it in words that an administrator acts on.
+/// What TLSA records say of a server. [`Display`](std::fmt::Display) has it in words that an administrator acts on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]
@@ -65,7 +66,7 @@ pub enum DaneVerdict {
     },
 }
 
-/// A TLSA record that proves nobody, and why. [`Display`](fmt::Display) has it in words: `published 3 1 1 ab..., shown
+/// A TLSA record that proves nobody, and why. [`Display`](std::fmt::Display) has it in words: `published 3 1 1 ab..., shown
 /// would be 3 1 1 cd...`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -135,6 +136,8 @@ pub enum UnmetReason {
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "DANE")]
+#[doc(alias = "TLSA")]
 pub fn verify(records: &[Tlsa], info: &Info, names: &[&str], now: SystemTime) -> DaneVerdict {
     let shown: Vec<Shown<'_>> = info.certificates.iter().map(Shown::new).collect();
     let records = &records[..records.len().min(MOST_RECORDS)];
@@ -299,73 +302,6 @@ fn issuer(certificate: &Certificate) -> Option<Vec<u8>> {
 /// Returns what is inside a sequence, without its tag and length.
 fn content(der: &[u8]) -> Vec<u8> {
     AnyRef::from_der(der).map_or_else(|_| Vec::new(), |sequence| sequence.value().to_vec())
-}
-
-impl fmt::Display for DaneVerdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (words, unmet) = match self {
-            Self::Matched { record, depth } => {
-                let part = if record.selector == KEY { "key" } else { "certificate" };
-                return match depth {
-                    Some(0) => write!(f, "{} is the server's {part}", short(record)),
-                    Some(depth) => write!(f, "{} is the {part} of an authority (certificate {depth})", short(record)),
-                    None => write!(f, "{} is the {part} of an authority that was not shown", short(record)),
-                };
-            }
-            Self::Mismatch { unmet } => ("no TLSA record names this server", unmet),
-            Self::Unusable { unmet } => ("no TLSA record can be used", unmet),
-        };
-        f.write_str(words)?;
-        unmet
-            .iter()
-            .enumerate()
-            .try_for_each(|(index, unmet)| write!(f, "{}{unmet}", if index == 0 { ": " } else { "; " }))
-    }
-}
-
-impl fmt::Display for UnmetRecord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tlsa { usage, selector, matching, data } = &self.record;
-        write!(f, "published {}", short(&self.record))?;
-        match &self.reason {
-            UnmetReason::Usage => write!(f, ", but only the usages 2 and 3 are for mail, not {usage}"),
-            UnmetReason::Selector => write!(f, ", but nobody knows the selector {selector}"),
-            UnmetReason::Matching => write!(f, ", but nobody knows the matching type {matching}"),
-            UnmetReason::Length { wanted } => {
-                write!(f, ", but its hash has {} octets instead of {wanted}", data.len())
-            }
-            UnmetReason::Malformed if *selector == KEY => f.write_str(", but its data is no public key"),
-            UnmetReason::Malformed => f.write_str(", but its data is no certificate"),
-            UnmetReason::Outdone => f.write_str(", but a stronger hash of the same kind, which alone counts"),
-            UnmetReason::Differs { shown } if shown.is_empty() && *usage == AUTHORITY => {
-                f.write_str(", and the server shows no authority")
-            }
-            UnmetReason::Differs { shown } if shown.is_empty() => f.write_str(", and nothing readable is shown"),
-            UnmetReason::Differs { shown } => {
-                write!(f, ", shown would be {}", shown.iter().map(short).collect::<Vec<_>>().join(" or "))
-            }
-            UnmetReason::Untrusted { problems } => {
-                write!(f, ", but {}", problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; "))
-            }
-        }?;
-        match &self.fits_as {
-            Some(Tlsa { usage, selector, matching, .. }) => {
-                write!(f, " (as {usage} {selector} {matching} with the same data, it would name what is shown)")
-            }
-            None => Ok(()),
-        }
-    }
-}
-
-/// Writes a record as zone files do; of a whole certificate or key only the beginning.
-fn short(record: &Tlsa) -> String {
-    match record.data.len() {
-        0..=64 => record.to_string(),
-        octets => {
-            let Tlsa { usage, selector, matching, data } = record;
-            format!("{}... ({octets} octets)", Tlsa::new(*usage, *selector, *matching, &data[..16]))
-        }
-    }
 }
 
 /// The numbers of [RFC 7218](https://www.rfc-editor.org/rfc/rfc7218): DANE-TA and DANE-EE, Cert and SPKI, Full, SHA2-256
