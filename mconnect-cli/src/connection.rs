@@ -49,11 +49,13 @@ pub fn prepare(options: &Options) -> Result<(Secure, Connect, Option<Server>), F
             (Connect::new(options.target.name(), server.port()), Some(server))
         }
     };
-    let mut connect = connect.family(options.family).timeouts(timeouts(options));
-    if let Some(source) = options.source {
-        connect = connect.source(source);
-    }
-    Ok((secure, connect, server))
+    Ok((secure, set_up(connect, options), server))
+}
+
+/// Has a connection be as the options ask for it.
+pub fn set_up(connect: Connect, options: &Options) -> Connect {
+    let connect = connect.family(options.family).timeouts(timeouts(options));
+    options.source.into_iter().fold(connect, Connect::source)
 }
 
 /// Returns the deadlines of a session: that of a reply bounds connecting, too, unless that has its own.

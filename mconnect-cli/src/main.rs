@@ -4,6 +4,11 @@
 
 mod atomic_file;
 mod connection;
+#[cfg(feature = "dns")]
+mod exchangers;
+#[cfg(not(feature = "dns"))]
+#[path = "without_dns.rs"]
+mod exchangers;
 mod explain;
 mod failure;
 mod help;

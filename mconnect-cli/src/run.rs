@@ -4,9 +4,11 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 
+use mconnect_core::Connect;
 use mconnect_core::script::Pace;
 
 use crate::connection::{self, Setting};
+use crate::exchangers::{self, Exchangers};
 use crate::failure::{Failure, Status};
 use crate::help;
 use crate::line;
@@ -105,14 +107,21 @@ fn open_and_hand_over(
             say(help::walk().trim_end());
         }
     }
+    let exchangers = options.exchangers.are_asked_for.then(|| Exchangers::find(options)).transpose()?;
+    let reach = |connect: Connect| {
+        let opened = watch.over(connect, verdict).open();
+        opened.map_err(|error| verdict.failure_of(&error)).and_then(|session| secure.reach(session, verdict))
+    };
+    let greet = |connect| {
+        let show = |greeting: &[u8]| drop(Screen::of(options.output).show(greeting));
+        exchangers::greeted(reach(connect)?, verdict, show)
+    };
     let open = || {
-        let session = match watch.over(connect.clone(), verdict).open() {
-            Ok(session) => secure.begin(session, verdict),
-            Err(error) => {
-                verdict.failed(&error);
-                None
-            }
+        let session = match &exchangers {
+            Some(exchangers) => exchangers.open(verdict, greet),
+            None => verdict.check(reach(connect.clone())),
         };
+        let session = session.and_then(|session| secure.prepare_session(session, verdict));
         if session.is_none() {
             watch.explain(verdict);
         }

@@ -37,7 +37,13 @@ impl Secure {
         Server::start()
     }
 
-    pub fn begin(&self, session: Session, _: &Verdict) -> Option<Session> {
+    /// # Errors
+    /// None: the options ask for no TLS.
+    pub fn reach(&self, session: Session, _: &Verdict) -> Result<Session, Failure> {
+        Ok(session)
+    }
+
+    pub fn prepare_session(&self, session: Session, _: &Verdict) -> Option<Session> {
         Some(session)
     }
 

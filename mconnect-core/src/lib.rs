@@ -51,7 +51,7 @@
 //! # }
 //! ```
 //!
-//! Out of scope: composing messages (MIME, headers), queueing and retrying, looking up MX records.
+//! Out of scope: composing messages (MIME, headers), queueing and retrying.
 //!
 //! # Where to begin
 //!
@@ -66,6 +66,7 @@
 //! | AUTH | `Session::authenticate` (feature `auth`) |
 //! | a UNIX socket, a child process, any other stream | [`Connect::over`], [`Session::from_stream`], [`Pair`], [`Stream`] |
 //! | one thread that reads and one that writes | [`Session::split`] |
+//! | the mail exchangers of a domain, TLSA records and the like | the module `dns` (feature `dns`) |
 //! | why a session failed, in words | [`diagnosis::Evidence`] |
 //! | a log, the time that everything took | [`Observer`], [`Trace`], [`Timings`] and their [`chart`](Timings::chart) |
 //! | what to say while a reply is late | [`Overdue`] |
@@ -118,6 +119,7 @@
 //! | none | sessions, dialogues, timings, and the state machine under them | 9 | 14 s |
 //! | `server` | a loopback server for tests and for practice: it receives mail, breaks every rule on demand, plays dialogues | 9 | 15 s |
 //! | `json` | what happens to a session, and what it hands out, as values for [serde](https://serde.rs) | 13 | 22 s |
+//! | `dns` | what a domain publishes of its mail: MX, addresses, TLSA and the like, and whether a validating resolver has verified it | 20 | 27 s |
 //! | `idna` | host names in the letters of any language, servers as people write them, and why a text is neither | 19 | 17 s |
 //! | `tokio` | sessions that are awaited, over tokio's sockets and timers: the same exchanges, errors and deadlines | 12 | 17 s |
 //! | `auth` | AUTH: PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1, SCRAM-SHA-256, XOAUTH2, OAUTHBEARER, EXTERNAL; inside TLS the two SCRAM-…-PLUS, with channel binding | 24 | 27 s |

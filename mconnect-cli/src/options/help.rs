@@ -45,7 +45,8 @@ mod tests {
                 let line = line
                     .replace("Op : Ns Ar mechanism", "[:mechanism]")
                     .replace("Op = Ns Cm hex", "[=hex]")
-                    .replace("Op = Ns Cm clock", "[=clock]");
+                    .replace("Op = Ns Cm clock", "[=clock]")
+                    .replace("Op : Ns Ar port", "[:port]");
                 let line = line.replace("Op = Ns Ar octets", "[=OCTETS]");
                 let words = line.replace(" Ns ", "").replace("Ar ", "");
                 let forms: Vec<(&str, String)> = words

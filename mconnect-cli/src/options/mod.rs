@@ -3,6 +3,7 @@
 //! An option is one row of one table: its flags and value, what it sets, its line of help, and the options that
 //! it does not go with, or goes with alone. The parser, the help and the check of the manual page all read that row.
 
+mod exchangers;
 mod help;
 mod nearest;
 mod option;
@@ -22,6 +23,7 @@ use mconnect_core::dialogue::Values;
 use mconnect_core::{Family, Host, TraceForm};
 use rustyline::EditMode;
 
+pub use exchangers::Exchangers;
 pub use help::help;
 pub use nearest::nearest;
 pub use parse::parse;
@@ -76,6 +78,7 @@ pub struct Options {
     pub prompt: Prompt,
     pub sending: Sending,
     pub probing: Probing,
+    pub exchangers: Exchangers,
     pub play: Play,
     pub serve: Serve,
     /// Help on SMTP is asked for, and no session.

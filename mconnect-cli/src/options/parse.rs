@@ -9,7 +9,7 @@ use super::nearest::nearest;
 use super::option::{Act, Opt};
 use super::table::all;
 use super::value::{shown, string};
-use super::{Options, Request, Start, Target};
+use super::{Options, Request, Start, Target, exchangers};
 
 /// Reads the arguments.
 ///
@@ -66,6 +66,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
             take_scheme(&mut options, &endpoint)?;
             options.target = Target::Host(endpoint.host);
         }
+    }
+    if options.exchangers.are_asked_for {
+        let given = (!operands.is_empty()).then_some(&options.target);
+        options.target = exchangers::domain(given, &options.sending.to)?;
     }
     options.security.settle(options.port());
     let options = Box::new(options);
@@ -359,14 +363,15 @@ mod tests {
             for flag in option.flags() {
                 let args: Vec<&str> = Some(flag).into_iter().chain(value).collect();
                 // Some go with one of these alone.
-                let with = [
-                    &[][..],
+                let with: [&[&str]; 8] = [
+                    &[],
                     &["--play", "a"],
                     &["--serve", "a"],
                     &["--cert", "a"],
                     &["--to", "a"],
                     &["a"],
                     &["--probe", "a"],
+                    &["--mx", "a"],
                 ];
                 let taken = with.iter().find(|with| of(&[&args, **with].concat()).is_ok());
                 let with = taken.unwrap_or_else(|| panic!("{args:?}"));

@@ -1,6 +1,5 @@
 //! The options on probing domains.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use mconnect_core::{Host, InvalidHost};
@@ -17,9 +16,6 @@ pub struct Probing {
     pub targets: Vec<ProbeTarget>,
     /// Certificates that are valid for fewer days are told of.
     pub expiring: Option<Duration>,
-    pub resolver: Option<SocketAddr>,
-    pub trusts_resolver: bool,
-    pub allows_private: bool,
 }
 
 /// A domain, a host in brackets or an address.
@@ -80,7 +76,7 @@ pub const PROBING: &[Opt] = &[
     flag("--probe", "say all that can be known of how DOMAINs take mail", |o| o.probing.is_asked_for = true)
         .first()
         .apart(&[
-            ("--play --serve --demo", "--probe, --play, --serve and --demo exclude each other"),
+            ("--play --serve --demo --mx", "--probe, --mx, --play, --serve and --demo exclude each other"),
             ("-c -r --no-wait", "--probe asks by itself: -c, -r and --no-wait go without it"),
             (
                 "--record --trace --timestamps --timing --save-chain",
@@ -100,20 +96,7 @@ pub const PROBING: &[Opt] = &[
         put(&mut o.probing.expiring, count(text).map(|days| Duration::from_secs(days as u64 * DAY)))
     })
     .with("--probe"),
-    text("--resolver ADDRESS[:PORT]", "ask this name server instead of the system's", |o, text| {
-        put(&mut o.probing.resolver, resolver(text))
-    })
-    .with("--probe"),
-    flag("--trust-resolver", "take the name servers' word on signatures", |o| o.probing.trusts_resolver = true)
-        .with("--probe"),
-    flag("--allow-private", "contact addresses that are not global, too", |o| o.probing.allows_private = true)
-        .with("--probe"),
 ];
-
-fn resolver(text: &str) -> Result<SocketAddr, String> {
-    let address = || Some(SocketAddr::new(super::value::address(text).ok()?, 53));
-    text.parse().ok().or_else(address).ok_or_else(|| format!("{text:?} is not an address, nor one with a port"))
-}
 
 /// In seconds.
 const DAY: u64 = 24 * 60 * 60;

@@ -3,11 +3,11 @@
 mod drawing;
 mod report;
 
-use mconnect_core::dns::Resolver;
 use mconnect_core::probe::{Gravity, Probe, Target};
 use mconnect_core::protocol::{Address, Envelope};
 
 use crate::connection;
+use crate::exchangers;
 use crate::failure::{Failure, Status};
 use crate::options::{Options, ReversePath};
 use crate::screen;
@@ -50,19 +50,11 @@ pub fn run(options: &Options, verdict: &Verdict) -> Result<(), Failure> {
 }
 
 fn prepare(options: &Options) -> Result<Probe, Failure> {
-    let probing = &options.probing;
-    let resolver = match probing.resolver {
-        Some(server) => Resolver::at([server]),
-        None => {
-            Resolver::system().map_err(|error| Failure::because(Status::NoInput, "no name server is known", &error))?
-        }
-    };
-    let resolver = if probing.trusts_resolver { resolver.trusted(true) } else { resolver };
     let secure = Secure::prepare(options)?;
-    let mut probe = Probe::new(resolver)
+    let mut probe = Probe::new(exchangers::resolver(options)?)
         .port(options.port())
         .family(options.family)
-        .allow_private(probing.allows_private)
+        .allow_private(options.exchangers.allows_private)
         .tls(secure.config());
     if let Some(source) = options.source {
         probe = probe.source(source);
@@ -73,7 +65,7 @@ fn prepare(options: &Options) -> Result<Probe, Failure> {
     if let Some(name) = &options.security.helo {
         probe = probe.own_name(name);
     }
-    if let Some(within) = probing.expiring {
+    if let Some(within) = options.probing.expiring {
         probe = probe.expiring(within);
     }
     if !options.sending.to.is_empty() {

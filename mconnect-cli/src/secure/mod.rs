@@ -104,14 +104,21 @@ impl Secure {
         if self.security.start == Start::First { setup.tls_first().start() } else { setup.start() }
     }
 
-    /// Does what is to be done before the session is handed over; nothing if that ended it, which has been told.
-    pub fn begin(&self, session: Session, verdict: &Verdict) -> Option<Session> {
+    /// Begins another session: starts TLS if it is to start with the first byte.
+    ///
+    /// # Errors
+    /// A failure that says what is wrong.
+    pub fn reach(&self, session: Session, verdict: &Verdict) -> Result<Session, Failure> {
         self.agreed.take();
         self.user.take();
-        if self.security.start == Start::ByHand && self.security.auth.is_none() {
+        self.begin_tls(session, verdict)
+    }
+
+    /// Does what else is to be done before the session is handed over; nothing if that ended it, which has been told.
+    pub fn prepare_session(&self, session: Session, verdict: &Verdict) -> Option<Session> {
+        if self.security.start != Start::Upgrade && self.security.auth.is_none() {
             return Some(session);
         }
-        let session = verdict.check(self.begin_tls(session, verdict))?;
         Opening { secure: self, session, screen: Screen::of(self.output), verdict }.run()
     }
 

@@ -13,6 +13,7 @@ use mconnect_core::protocol::{Address, Content, Envelope, Phase, Until};
 use mconnect_core::{Error, Session};
 
 use crate::connection;
+use crate::exchangers::Exchangers;
 use crate::failure::{Failure, Status};
 use crate::observers::{self, Observers};
 use crate::options::{Options, ReversePath, SendStage, Target};
@@ -39,13 +40,16 @@ pub fn run(options: &Options, verdict: &Verdict) -> Result<(), Failure> {
     observers::watched(options, false, verdict, |watch| {
         let (secure, connect, _server) = connection::prepare(options)?;
         let transcript = Arc::new(Transcript::new(options));
-        let connect = watch.over(connect, verdict).observer(Arc::clone(&transcript));
         let client = Client { options, verdict, watch, secure: &secure, transcript: &transcript, message: &message };
-        let opened = match &options.target {
-            Target::Host(host) if host.name.starts_with('/') => connect.open_path(),
-            _ => connect.open(),
+        let over = |connect| watch.over(connect, verdict).observer(Arc::clone(&transcript));
+        let session = match &options.target {
+            _ if options.exchangers.are_asked_for => {
+                Exchangers::find(options)?.open(verdict, |connect| client.greet(over(connect)))
+            }
+            Target::Host(host) if host.name.starts_with('/') => verdict.known(over(connect).open_path()),
+            _ => verdict.known(over(connect).open()),
         };
-        if let Some(session) = verdict.known(opened) {
+        if let Some(session) = session {
             client.converse(session);
         }
         transcript.end(verdict);

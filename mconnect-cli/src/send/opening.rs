@@ -2,9 +2,10 @@
 
 use mconnect_core::protocol::{Meaning, Phase, Reply};
 use mconnect_core::script::Fault;
-use mconnect_core::{Session, own_name};
+use mconnect_core::{Connect, Session, own_name};
 
 use super::Client;
+use crate::exchangers::greeted;
 use crate::failure::{Failure, Status};
 use crate::options::{SendStage, Start};
 use crate::secure::HAS_TLS;
@@ -13,14 +14,13 @@ impl Client<'_> {
     /// Does what comes before MAIL, and returns the session and the name that was given in it; nothing if it ended there,
     /// because it was to, or for a reason that has been told.
     pub fn open(&self, session: Session) -> Option<(Session, String)> {
-        let session = self.go_on_after(SendStage::Connect, session)?;
-        let mut session = match self.options.security.start {
-            Start::First => self.verdict.check(self.secure.upgrade(session, false, self.verdict))?,
-            Start::ByHand | Start::Upgrade => session,
-        };
-        let greeting = self.verdict.known(session.greeting())?;
-        if !greeting.is_granted() {
-            return self.refused(session, "the greeting", &greeting);
+        let mut session = self.go_on_after(SendStage::Connect, session)?;
+        if session.phase() == Phase::Greeting {
+            session = self.verdict.check(self.secure.begin_tls(session, self.verdict))?;
+            let greeting = self.verdict.known(session.greeting())?;
+            if !greeting.is_granted() {
+                return self.refused(session, "the greeting", &greeting);
+            }
         }
         let session = self.go_on_after(SendStage::Greeting, session)?;
         let asked = self.options.security.helo.as_deref();
@@ -37,6 +37,18 @@ impl Client<'_> {
             None => session,
         };
         Some((self.go_on_after(SendStage::Auth, session)?, name))
+    }
+
+    /// Connects to one of several servers, and goes on until it is known whether it is ready.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn greet(&self, connect: Connect) -> Result<Session, Failure> {
+        let session = connect.open().map_err(|error| self.verdict.failure_of(&error))?;
+        if self.options.sending.until == Some(SendStage::Connect) {
+            return Ok(session);
+        }
+        greeted(self.secure.reach(session, self.verdict)?, self.verdict, |_| {})
     }
 
     fn hello(&self, mut session: Session, name: &str) -> Option<Session> {

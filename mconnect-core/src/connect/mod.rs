@@ -62,7 +62,8 @@ pub use port::port;
 /// Addresses are tried one after the other, never two at once. Each socket has keep-alive set, so that a server that is
 /// gone is found out in the end, and its small writes are not held back (TCP_NODELAY).
 ///
-/// MX records are not looked up: the host is the server, and not the domain of a mail address. To try several servers,
+/// MX records are not looked up: the host is the server, and not the domain of a mail address (the module `dns` has those,
+/// with the feature of that name). To try several servers,
 /// ask [`Error::has_sent`](crate::Error::has_sent) and [`is_temporary`](crate::Error::is_temporary) of the error:
 ///
 /// ```

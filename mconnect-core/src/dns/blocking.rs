@@ -4,12 +4,27 @@ use std::io::{self, Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::time::Instant;
 
-use super::exchange::{Incoming, LARGEST_DATAGRAM, any_port, left, with_length};
+use super::error::DnsError;
+use super::exchange::{Carry, Incoming, LARGEST_DATAGRAM, any_port, left, run, with_length};
+use super::found::Found;
 use super::lookup::{Lookup, Query, Transport};
-use super::resolver::Carry;
+use super::records::Record;
+use super::resolver::Resolver;
+use crate::session::drive::ready;
+
+impl Resolver {
+    /// Looks up records of a name: `ask::<Mx>("example.org")`. This blocks; `ask_async` (feature `tokio`) does not.
+    ///
+    /// # Errors
+    /// [`DnsError`] if no server answers; that there is nothing is no error.
+    pub fn ask<R: Record>(&self, name: &str) -> Result<Found<R>, DnsError> {
+        let found = ready(run(self.lookup(name, R::KIND)?, self.whole, &Blocking))?;
+        Ok(found.map(R::from_data))
+    }
+}
 
 /// Waits by the sockets' time-outs.
-pub(super) struct Blocking;
+struct Blocking;
 
 impl Carry for Blocking {
     async fn carry(&self, query: Query, until: Instant, lookup: &mut Lookup) -> io::Result<()> {

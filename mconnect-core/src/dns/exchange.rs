@@ -4,7 +4,32 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use super::lookup::Lookup;
+use super::error::DnsError;
+use super::found::Found;
+use super::lookup::{Lookup, Query};
+use super::records::RecordData;
+
+/// What a lookup waits for: done by calls that block, and by tokio.
+pub(super) trait Carry {
+    /// Sends a query, and has the lookup take what comes until it has what it waits for, or the time is up.
+    async fn carry(&self, query: Query, until: Instant, lookup: &mut Lookup) -> io::Result<()>;
+}
+
+/// Runs a lookup to its end, in this time, whoever waits for the answers.
+pub(super) async fn run(
+    mut lookup: Lookup,
+    whole: Duration,
+    carrier: &impl Carry,
+) -> Result<Found<RecordData>, DnsError> {
+    let start = Instant::now();
+    while let Some(query) = lookup.query(whole.saturating_sub(start.elapsed())) {
+        let until = Instant::now() + query.wait;
+        if let Err(error) = carrier.carry(query, until, &mut lookup).await {
+            lookup.failed(error);
+        }
+    }
+    lookup.finish(start.elapsed())
+}
 
 /// Returns the address to send from: any of this machine's, and a port of the system's choice, which is another for each
 /// query.

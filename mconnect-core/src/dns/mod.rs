@@ -29,6 +29,7 @@ mod configuration;
 mod error;
 mod exchange;
 mod found;
+mod global;
 mod lookup;
 mod message;
 mod random;
@@ -39,6 +40,7 @@ mod tokio;
 
 pub use error::DnsError;
 pub use found::{Found, Security};
+pub use global::is_global;
 pub use lookup::{Lookup, Query, Transport};
 pub use records::{Cname, Mx, Record, RecordData, RecordKind, Srv, Txt};
 pub use resolver::Resolver;

@@ -1,18 +1,14 @@
 //! Whom to ask, and how long.
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::blocking::Blocking;
 use super::configuration::{Configuration, DEFAULT_ATTEMPTS, DEFAULT_TIMEOUT};
 use super::error::DnsError;
-use super::found::Found;
-use super::lookup::{Lookup, Query, Server};
-use super::records::{Record, RecordData, RecordKind};
-use crate::session::drive::ready;
+use super::lookup::{Lookup, Server};
+use super::records::RecordKind;
 
 /// The name servers that are asked. It is cheap to clone.
 ///
@@ -25,13 +21,7 @@ pub struct Resolver {
     is_trusted: bool,
     patience: Duration,
     rounds: usize,
-    whole: Duration,
-}
-
-/// What a lookup waits for: done by calls that block, and by tokio.
-pub(super) trait Carry {
-    /// Sends a query, and has the lookup take what comes until it has what it waits for, or the time is up.
-    async fn carry(&self, query: Query, until: Instant, lookup: &mut Lookup) -> io::Result<()>;
+    pub(super) whole: Duration,
 }
 
 impl Resolver {
@@ -95,38 +85,12 @@ impl Resolver {
         self.servers.iter().map(describe).collect::<Vec<_>>().join(", ")
     }
 
-    /// Looks up records of a name: `ask::<Mx>("example.org")`. This blocks; `ask_async` (feature `tokio`) does not.
-    ///
-    /// # Errors
-    /// [`DnsError`] if no server answers; that there is nothing is no error.
-    pub fn ask<R: Record>(&self, name: &str) -> Result<Found<R>, DnsError> {
-        Ok(ready(self.look_up(name, R::KIND, &Blocking))?.map(R::from_data))
-    }
-
     /// Begins a lookup, for a loop of one's own.
     ///
     /// # Errors
     /// [`DnsError::Name`] if this is no name.
     pub fn lookup(&self, name: &str, kind: RecordKind) -> Result<Lookup, DnsError> {
         Lookup::new(name, kind, Arc::clone(&self.servers), self.patience, self.rounds)
-    }
-
-    /// Looks up, whoever waits for the answers.
-    pub(super) async fn look_up(
-        &self,
-        name: &str,
-        kind: RecordKind,
-        carrier: &impl Carry,
-    ) -> Result<Found<RecordData>, DnsError> {
-        let mut lookup = self.lookup(name, kind)?;
-        let start = Instant::now();
-        while let Some(query) = lookup.query(self.whole.saturating_sub(start.elapsed())) {
-            let until = Instant::now() + query.wait;
-            if let Err(error) = carrier.carry(query, until, &mut lookup).await {
-                lookup.failed(error);
-            }
-        }
-        lookup.finish(start.elapsed())
     }
 }
 

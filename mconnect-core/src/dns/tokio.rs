@@ -8,11 +8,11 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 use super::error::DnsError;
-use super::exchange::{Incoming, LARGEST_DATAGRAM, any_port, left, with_length};
+use super::exchange::{Carry, Incoming, LARGEST_DATAGRAM, any_port, left, run, with_length};
 use super::found::Found;
 use super::lookup::{Lookup, Query, Transport};
 use super::records::Record;
-use super::resolver::{Carry, Resolver};
+use super::resolver::Resolver;
 
 impl Resolver {
     /// Looks up as [`ask`](Self::ask) does, awaited: dropping the future is the end of it.
@@ -23,7 +23,8 @@ impl Resolver {
     /// # Panics
     /// Outside of a runtime of tokio's, or in one without its drivers for I/O and time.
     pub async fn ask_async<R: Record>(&self, name: &str) -> Result<Found<R>, DnsError> {
-        Ok(self.look_up(name, R::KIND, &Awaiting).await?.map(R::from_data))
+        let found = run(self.lookup(name, R::KIND)?, self.whole, &Awaiting).await?;
+        Ok(found.map(R::from_data))
     }
 }
 

@@ -4,17 +4,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::concurrently::{all, both};
 use super::report::{AddressFacts, Contact, HostFacts, TlsaLookup};
-use super::scope::Scope;
 use super::session::SessionPlan;
 use crate::connect::Family;
-use crate::dns::{Cname, Found, Resolver, Security};
+use crate::dns::{Cname, Found, Resolver, Security, is_global};
 use crate::tlsa::Tlsa;
 
 /// How hosts are asked.
 pub(super) struct HostPlan<'a> {
     pub resolver: &'a Resolver,
     pub session: &'a SessionPlan,
-    pub scope: Scope,
+    pub allows_private: bool,
     pub family: Family,
     pub port: u16,
 }
@@ -53,7 +52,7 @@ impl HostPlan<'_> {
     async fn contact(&self, name: &str, sni: &str, address: IpAddr) -> AddressFacts {
         let contact = match (self.family, address) {
             (Family::V4, IpAddr::V6(_)) | (Family::V6, IpAddr::V4(_)) => Contact::OtherFamily,
-            _ if !self.scope.admits(address) => Contact::NotGlobal,
+            _ if !self.allows_private && !is_global(address) => Contact::NotGlobal,
             _ => Contact::Session(Box::new(self.session.ask(name, sni, self.at(address)).await)),
         };
         AddressFacts { address, contact }

@@ -48,7 +48,6 @@ mod host;
 mod json;
 mod policy;
 mod report;
-mod scope;
 mod session;
 
 use std::collections::BTreeMap;
@@ -73,7 +72,6 @@ use concurrently::{all, both};
 use findings::{Measures, judge};
 use host::HostPlan;
 use policy::PolicyPlan;
-use scope::Scope;
 use session::SessionPlan;
 
 /// How domains are asked. Nothing happens before one is; keep one for all of them.
@@ -92,7 +90,7 @@ use session::SessionPlan;
 pub struct Probe {
     resolver: Resolver,
     session: SessionPlan,
-    scope: Scope,
+    allows_private: bool,
     family: Family,
     port: u16,
     policy_port: u16,
@@ -115,7 +113,7 @@ impl Probe {
         Self {
             resolver,
             session,
-            scope: Scope::Global,
+            allows_private: false,
             family: Family::Any,
             port: 25,
             policy_port: 443,
@@ -197,7 +195,7 @@ impl Probe {
     /// network of one's own. An address that is itself the target is always contacted.
     #[must_use]
     pub fn allow_private(mut self, is_allowed: bool) -> Self {
-        self.scope = if is_allowed { Scope::Any } else { Scope::Global };
+        self.allows_private = is_allowed;
         self
     }
 
@@ -289,13 +287,14 @@ impl Probe {
     }
 
     fn hosts(&self) -> HostPlan<'_> {
-        let Self { resolver, session, scope, family, port, .. } = self;
-        HostPlan { resolver, session, scope: *scope, family: *family, port: *port }
+        let Self { resolver, session, allows_private, family, port, .. } = self;
+        HostPlan { resolver, session, allows_private: *allows_private, family: *family, port: *port }
     }
 
     fn policies(&self) -> PolicyPlan<'_> {
         let (trust, patience) = (&self.session.tls, self.session.deadline.min(PATIENCE_WITH_POLICIES));
-        PolicyPlan { resolver: &self.resolver, scope: self.scope, port: self.policy_port, trust, patience }
+        let (resolver, allows_private) = (&self.resolver, self.allows_private);
+        PolicyPlan { resolver, allows_private, port: self.policy_port, trust, patience }
     }
 }
 

@@ -4,8 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use super::concurrently::both;
-use super::scope::Scope;
-use crate::dns::{DnsError, Found, Resolver, Security, Txt};
+use crate::dns::{DnsError, Found, Resolver, Security, Txt, is_global};
 use crate::sts::{
     FetchError, InvalidPolicy, InvalidRecord, Policy, PolicyRecord, ReportRecord, fetch, policy_record, report_record,
 };
@@ -78,7 +77,7 @@ impl StsFacts {
 /// What a policy is fetched with.
 pub(super) struct PolicyPlan<'a> {
     pub resolver: &'a Resolver,
-    pub scope: Scope,
+    pub allows_private: bool,
     pub port: u16,
     pub trust: &'a Config,
     pub patience: Duration,
@@ -129,7 +128,7 @@ impl PolicyPlan<'_> {
         if all.is_empty() {
             return Err(StsFailure::NoAddress { host });
         }
-        let wanted = all.into_iter().filter(|address| self.scope.admits(*address));
+        let wanted = all.into_iter().filter(|address| self.allows_private || is_global(*address));
         let addresses: Vec<SocketAddr> =
             wanted.take(MOST_ADDRESSES).map(|address| SocketAddr::new(address, self.port)).collect();
         if addresses.is_empty() {

@@ -1,4 +1,5 @@
 //! Lookups at a name server that tells the truth, lies, fails or says nothing: by calls that block, and awaited.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod answers;
 mod server;
@@ -116,6 +117,13 @@ fn a_resolver_that_is_not_believed_proves_nothing() {
     assert_eq!(Resolver::at([elsewhere, here]).describe(), described);
     assert_eq!(Resolver::at([elsewhere]).trusted(true).describe(), "192.0.2.1:53 (trusted to validate)");
     assert_eq!(Resolver::at([elsewhere, here]).servers().collect::<Vec<_>>(), [elsewhere, here]);
+}
+
+#[cfg(feature = "tokio")]
+#[test]
+fn a_lookup_that_is_awaited_may_go_to_another_thread() {
+    fn may_go(_: impl Send) {}
+    may_go(Resolver::at([]).ask_async::<Mx>("a.test"));
 }
 
 #[test]
