@@ -44,7 +44,7 @@ pub enum DaneStanding {
     Unencrypted,
     /// There are records, and none that can be used: mail is encrypted, and nobody is proven.
     Unusable,
-    /// There are records, and no address was talked to.
+    /// There is no address that was talked to.
     Untested,
     /// The domain, or the host, is not signed: records do not count.
     Insecure,
@@ -106,6 +106,9 @@ pub(super) fn judge(domain: Option<(&str, &Found<Mx>)>, host: &HostFacts, now: S
     };
     if security == Security::Unproven {
         return Dane::new(DaneStanding::Unproven, None);
+    }
+    if host.addresses.is_empty() {
+        return Dane::new(DaneStanding::Untested, None);
     }
     let Some(lookup) = host.tlsa.last() else {
         return Dane::new(DaneStanding::Insecure, Some(format!("the addresses of {} are not signed", host.name)));

@@ -283,6 +283,10 @@ impl Probe {
         if routing == Routing::Implicit {
             report.routing = implicit(&report.exchangers);
         }
+        if report.routing == Routing::Nowhere {
+            report.exchangers.clear();
+            (report.sts, report.reporting) = (None, None);
+        }
         report.mx = Some(mx);
     }
 

@@ -79,7 +79,7 @@ impl Findings<'_> {
 
     fn host(&mut self, host: &HostFacts, is_reachable: bool) {
         let others = if is_reachable { Gravity::Warning } else { Gravity::Failure };
-        let is_implicit = matches!(self.report.routing, Routing::Implicit | Routing::Nowhere);
+        let is_implicit = self.report.routing == Routing::Implicit;
         if let Some(v4) = &host.v4 {
             self.lookup(&format!("the IPv4 addresses of {}", host.name), v4, others);
         }
