@@ -158,7 +158,7 @@ fn each_verdict_on_a_domain_has_the_right_word() {
              mx-some.lab.test. IN A 127.0.0.11\nmx-some.lab.test. IN A 127.0.0.13\nmx-some.lab.test. IN A 127.0.0.99\n";
     for (domain, records) in DOMAINS {
         for record in records.lines() {
-            zone += &format!("{}\n", record.trim().replace('@', &format!("{domain}.")));
+            zone += &format!("{}\n", record.trim().replace('%', &format!("{domain}.")));
         }
     }
     for (domain, _) in POLICIES {
@@ -204,31 +204,31 @@ fn each_verdict_on_a_domain_has_the_right_word() {
 /// Where the web server is.
 const WEB: &str = "127.0.0.14";
 
-/// The domains of the signed zone, with their records; @ is the domain.
+/// The domains of the signed zone, with their records; % is the domain.
 const DOMAINS: [(&str, &str); 18] = [
     (
         "good.lab.test",
-        "@ IN MX 10 mx1.lab.test.
-         @ IN MX 20 mx2.lab.test.
-         _smtp._tls.@ IN TXT \"v=TLSRPTv1; rua=mailto:tls@good.lab.test\"",
+        "% IN MX 10 mx1.lab.test.
+         % IN MX 20 mx2.lab.test.
+         _smtp._tls.% IN TXT \"v=TLSRPTv1; rua=mailto:tls@good.lab.test\"",
     ),
-    ("postfix.lab.test", "@ IN MX 10 mx-postfix.lab.test."),
-    ("other.lab.test", "@ IN MX 10 mx-other.lab.test."),
-    ("old.lab.test", "@ IN MX 10 mx-old.lab.test."),
-    ("tree.lab.test", "@ IN MX 10 mx-tree.lab.test."),
-    ("hidden.lab.test", "@ IN MX 10 mx-hidden.lab.test."),
-    ("whole.lab.test", "@ IN MX 10 mx-whole.lab.test."),
-    ("alias.lab.test", "@ IN MX 10 mx-alias.lab.test."),
-    ("none.lab.test", "@ IN MX 10 mx1.lab.test."),
-    ("testing.lab.test", "@ IN MX 10 mx1.lab.test."),
-    ("outside.lab.test", "@ IN MX 10 mx1.lab.test.\n@ IN MX 20 mx2.lab.test."),
-    ("wild.lab.test", "@ IN MX 10 mx1.lab.test."),
-    ("two.lab.test", "@ IN MX 10 mx1.lab.test."),
-    ("null.lab.test", "@ IN MX 0 ."),
-    ("nothing.lab.test", "@ IN TXT \"neither MX nor address\""),
-    ("ghost.lab.test", "@ IN MX 10 nobody.lab.test.\n@ IN MX 20 mx1.lab.test."),
-    ("some.lab.test", "@ IN MX 10 mx-some.lab.test."),
-    ("plain.lab.test", "@ IN MX 10 mx-plain.lab.test."),
+    ("postfix.lab.test", "% IN MX 10 mx-postfix.lab.test."),
+    ("other.lab.test", "% IN MX 10 mx-other.lab.test."),
+    ("old.lab.test", "% IN MX 10 mx-old.lab.test."),
+    ("tree.lab.test", "% IN MX 10 mx-tree.lab.test."),
+    ("hidden.lab.test", "% IN MX 10 mx-hidden.lab.test."),
+    ("whole.lab.test", "% IN MX 10 mx-whole.lab.test."),
+    ("alias.lab.test", "% IN MX 10 mx-alias.lab.test."),
+    ("none.lab.test", "% IN MX 10 mx1.lab.test."),
+    ("testing.lab.test", "% IN MX 10 mx1.lab.test."),
+    ("outside.lab.test", "% IN MX 10 mx1.lab.test.\n% IN MX 20 mx2.lab.test."),
+    ("wild.lab.test", "% IN MX 10 mx1.lab.test."),
+    ("two.lab.test", "% IN MX 10 mx1.lab.test."),
+    ("null.lab.test", "% IN MX 0 ."),
+    ("nothing.lab.test", "% IN TXT \"neither MX nor address\""),
+    ("ghost.lab.test", "% IN MX 10 nobody.lab.test.\n% IN MX 20 mx1.lab.test."),
+    ("some.lab.test", "% IN MX 10 mx-some.lab.test."),
+    ("plain.lab.test", "% IN MX 10 mx-plain.lab.test."),
 ];
 
 /// The policies, by domain.
