@@ -26,6 +26,20 @@ impl Drawing {
         if self.has_color { tone.paint(&text) } else { text }
     }
 
+    /// Returns a text in its tone, in lines of their own that are wrapped at words and have this before them.
+    pub fn lines(&self, before: &str, text: &str, tone: Tone) -> String {
+        let (mut lines, mut line) = (String::new(), String::new());
+        let room = COLUMNS.saturating_sub(before.chars().count());
+        for word in Visible(text.as_bytes()).to_string().split(' ') {
+            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > room {
+                lines += &format!("{before}{}\n", self.paint(&std::mem::take(&mut line), tone));
+            }
+            line += if line.is_empty() { "" } else { " " };
+            line += word;
+        }
+        lines + &format!("{before}{}\n", self.paint(&line, tone))
+    }
+
     /// Returns the mark of what is so grave at most.
     pub fn mark(&self, gravest: Option<Gravity>) -> String {
         let mark = match gravest {
@@ -47,9 +61,21 @@ pub fn tone(gravity: Option<Gravity>) -> Tone {
     }
 }
 
+/// What terminals are wide at least, and what is read with ease.
+const COLUMNS: usize = 80;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_wrapped_at_words_and_a_long_word_is_left_whole() {
+        let (long, drawing) = ("x".repeat(90), Drawing { has_color: false });
+        let text = format!("{} {long} end", ["word"; 20].join(" "));
+        let told = drawing.lines("    ", &text, Tone::Plain);
+        let lengths: Vec<usize> = told.lines().map(str::len).collect();
+        assert_eq!(lengths, [4 + 74, 4 + 24, 4 + 90, 4 + 3], "{told}");
+    }
 
     #[test]
     fn what_others_say_steers_no_terminal_in_colour_or_without() {

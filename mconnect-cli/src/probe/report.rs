@@ -3,24 +3,28 @@
 //! ```text
 //! example.org: mail goes to 2 exchangers
 //!   10 mx1.example.org  DANE secure, in the MTA-STS policy
-//!      ✓ 192.0.2.1      TLS 1.3, certificate verified, for 61 days, greets after 0.02 s
+//!      ✓ 192.0.2.1      TLS 1.3, certificate verified for 61 days, greets after 0.02 s
 //!   20 mx2.example.org
-//!      ✗ 192.0.2.2      Connection refused (os error 111)
+//!      ✗ 192.0.2.2      Connection refused
 //!
-//!   warning  mx2.example.org does not answer
+//!   warning  unreachable
+//!            mx2.example.org does not answer
 //!            Connection refused
 //!            > look whether the server runs, ...
 //!
-//!   fine: DNSSEC, STARTTLS at every address
+//!   fine
+//!            DNSSEC, STARTTLS at every address
+//!
+//!   asked 127.0.0.1:53 (on this machine), in 0.3 s
 //! ```
 
 use std::net::IpAddr;
 use std::time::SystemTime;
 
-use mconnect_core::Error;
 use mconnect_core::probe::{
     AddressFacts, Contact, DaneStanding, Exchanger, Gravity, ProbeFinding, ProbeReport, Routing, SessionFacts,
 };
+use mconnect_core::{Error, chain};
 
 use super::drawing::{Drawing, tone};
 use crate::paint::Tone;
@@ -51,11 +55,11 @@ pub fn of(report: &ProbeReport, written: &str, drawing: &Drawing) -> String {
     }
     let fine = report.fine();
     if !fine.is_empty() {
-        text += &format!("\n  {} {}\n", drawing.paint("fine:", Tone::Good), fine.join(", "));
+        text += &format!("\n  {}\n", drawing.paint("fine", Tone::Good));
+        text += &drawing.lines(BESIDE, &fine.join(", "), Tone::Plain);
     }
-    let seconds = report.took.as_secs_f64();
-    text += &format!("  {}\n", drawing.paint(&format!("asked {}, in {seconds:.1} s", report.resolver), Tone::Dim));
-    text
+    let asked = format!("asked {}, in {:.1} s", report.resolver, report.took.as_secs_f64());
+    text + "\n" + &drawing.lines("  ", &asked, Tone::Dim)
 }
 
 fn routing(report: &ProbeReport) -> String {
@@ -103,7 +107,7 @@ fn session_words(facts: &SessionFacts) -> String {
     let mut words = Vec::new();
     if let (None, Some(error)) = (facts.connect_took, &facts.error) {
         return match error {
-            Error::Connect { source, .. } => source.to_string(),
+            Error::Connect { source, .. } => chain(source),
             error => error.chain(),
         };
     }
@@ -118,7 +122,7 @@ fn session_words(facts: &SessionFacts) -> String {
             let left = info.certificates.first().map(|leaf| leaf.days_left(SystemTime::now()));
             let is_verified = facts.problems.is_empty();
             match left {
-                Some(days) if is_verified => words.push(format!("certificate verified, for {days} days")),
+                Some(days) if is_verified => words.push(format!("certificate verified for {days} days")),
                 _ => words.push("certificate not verified".to_owned()),
             }
         }
@@ -146,17 +150,19 @@ fn gravest(report: &ProbeReport, exchanger: &Exchanger, address: IpAddr) -> Opti
 }
 
 fn finding_lines(finding: &ProbeFinding, drawing: &Drawing) -> String {
-    let gravity = format!("{:7}", finding.gravity.to_string());
-    let mut lines = format!(
-        "\n  {}  {}\n",
-        drawing.paint(&gravity, tone(Some(finding.gravity))),
-        drawing.paint(&finding.what, Tone::Plain)
-    );
+    let (gravity, code) = (finding.gravity.to_string(), finding.code.word());
+    let gravity = drawing.paint(&format!("{gravity:7}"), tone(Some(finding.gravity)));
+    let mut lines = format!("\n  {gravity}  {}\n", drawing.paint(code, Tone::Dim));
+    lines += &drawing.lines(BESIDE, &finding.what, Tone::Bold);
     if !finding.evidence.is_empty() {
-        lines += &format!("           {}\n", drawing.paint(&finding.evidence, Tone::Dim));
+        lines += &drawing.lines(BESIDE, &finding.evidence, Tone::Plain);
     }
-    lines + &format!("           > {}\n", finding.advice)
+    let advice = drawing.lines(&format!("{BESIDE}  "), finding.advice, Tone::Plain);
+    // Its further lines stand below its beginning.
+    lines + BESIDE + "> " + advice.trim_start()
 }
 
+/// Below the code of a finding.
+const BESIDE: &str = "           ";
 /// Wider than most names and addresses.
 const MOST_COLUMNS: usize = 40;

@@ -97,16 +97,22 @@ fn certificates(pem: &str) -> Vec<Certificate> {
     all.map(|der| Certificate::from_der(&der.unwrap())).collect()
 }
 
-/// Probes them all, and returns the report on each, and on all of them what people see.
-fn probe(port: u16, dns: &Dns, root: &Path, domains: &[&str]) -> BTreeMap<String, Value> {
+/// Probes these domains, and returns what is told.
+fn run(port: u16, dns: &Dns, root: &Path, more: &[&str], domains: &[&str]) -> String {
     let resolver = format!("127.0.0.1:{}", dns.port);
     let (port, root) = (port.to_string(), root.to_str().unwrap());
-    let options = ["--probe", "--json", "-p", &port, "--resolver", &resolver, "--allow-private", "--cafile", root];
-    let mut command = limited(&[&[MCONNECT], &options[..], domains].concat());
+    let options = ["--probe", "-p", &port, "--resolver", &resolver, "--allow-private", "--cafile", root];
+    let mut command = limited(&[&[MCONNECT], &options[..], more, domains].concat());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
     let mut told = String::new();
     child.stdout.take().unwrap().read_to_string(&mut told).unwrap();
     assert!(child.wait().unwrap().success(), "{told}");
+    told
+}
+
+/// Probes them all, and returns the report on each.
+fn probe(port: u16, dns: &Dns, root: &Path, domains: &[&str]) -> BTreeMap<String, Value> {
+    let told = run(port, dns, root, &["--json"], domains);
     let reports = told.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     reports.map(|report| (report["target"].as_str().unwrap().to_owned(), report)).collect()
 }
@@ -199,7 +205,42 @@ fn each_verdict_on_a_domain_has_the_right_word() {
     assert_eq!(reports["whole.lab.test"]["exchangers"][0]["addresses"][0]["dane"]["depth"], Value::Null);
     let alias = &reports["alias.lab.test"]["exchangers"][0]["tlsa"];
     assert_eq!(words(alias, |one| &one["base"]), "mx1.lab.test");
+    reports_are_on_the_page(port, &dns, &root_file);
 }
+
+/// The reports of `docs/probe.md` are those that come of these domains, but for times and ports.
+fn reports_are_on_the_page(port: u16, dns: &Dns, root: &Path) {
+    // A published crate comes without the project's documentation.
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/probe.md");
+    let Ok(page) = fs::read_to_string(page) else { return };
+    for domain in ON_THE_PAGE {
+        let told = run(port, dns, root, &[], &[domain]);
+        let told = format!("```console\n$ mconnect --probe {domain}\n{}```\n", settled(&told));
+        assert!(page.contains(&told), "docs/probe.md lacks\n{told}");
+    }
+}
+
+/// Returns a report with the same times, ports and hashes always.
+fn settled(told: &str) -> String {
+    let mut text = String::new();
+    for line in told.lines() {
+        text += &match line.split_once("greets after ") {
+            Some((before, _)) => format!("{before}greets after 0.02 s"),
+            None if line.starts_with("  asked ") => "  asked 127.0.0.1:53 (on this machine), in 0.3 s".to_owned(),
+            None => line.to_owned(),
+        };
+        text.push('\n');
+    }
+    let is_hash = |word: &&str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let hashes: Vec<&str> = told.split(|c: char| !c.is_alphanumeric()).filter(is_hash).collect();
+    for (index, hash) in hashes.into_iter().enumerate() {
+        text = text.replace(hash, &format!("{index:064x}"));
+    }
+    text
+}
+
+/// A healthy domain, and three broken ones.
+const ON_THE_PAGE: [&str; 4] = ["good.lab.test", "outside.lab.test", "hidden.lab.test", "some.lab.test"];
 
 /// Where the web server is.
 const WEB: &str = "127.0.0.14";

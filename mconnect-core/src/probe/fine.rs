@@ -27,10 +27,10 @@ impl ProbeReport {
         let everywhere = if count == 1 { "" } else { " at every address" };
         [
             (self.is_signed(), "DNSSEC".to_owned()),
-            (is_whole && count > 1, format!("all {count} addresses answer")),
+            (is_whole && count > 1, format!("{count} addresses answer")),
             (families == (true, true), "IPv4 and IPv6".to_owned()),
             (all(|facts| facts.tls.is_some()), format!("STARTTLS{everywhere}")),
-            (is_verified, format!("certificates verified, for {} days at least", days.min().unwrap_or_default())),
+            (is_verified, format!("certificates verified for {} days at least", days.min().unwrap_or_default())),
             (is_dane && !self.exchangers.is_empty(), "DANE".to_owned()),
             (mode == Some(Mode::Enforce) && passes, "MTA-STS is enforced".to_owned()),
             (reports.is_some(), "reports on TLS are wanted (TLSRPT)".to_owned()),

@@ -36,6 +36,8 @@ impl HostPlan<'_> {
         addresses.extend(v4.iter().filter(|found| is_known(found)).flat_map(|v4| &v4.records).copied().map(IpAddr::V4));
         addresses.extend(v6.iter().filter(|found| is_known(found)).flat_map(|v6| &v6.records).copied().map(IpAddr::V6));
         (facts.v4, facts.v6) = (Some(v4), Some(v6));
+        // Name servers turn them, and reports on the same host are alike.
+        addresses.sort_unstable();
         facts.addresses_left_out = addresses.len().saturating_sub(MOST_ADDRESSES);
         addresses.truncate(MOST_ADDRESSES);
         if !addresses.is_empty() {

@@ -25,7 +25,7 @@ fn of_a_healthy_domain_nothing_is_said() {
     let report = Lab::new().probe();
     assert_eq!(codes(&report), Vec::<&str>::new(), "{:#?}", report.findings);
     let fine = report.fine().join(", ");
-    let expected = "DNSSEC, all 3 addresses answer, STARTTLS at every address, certificates verified, for 29 days at \
+    let expected = "DNSSEC, 3 addresses answer, STARTTLS at every address, certificates verified for 29 days at \
                     least, DANE, MTA-STS is enforced, reports on TLS are wanted (TLSRPT)";
     assert_eq!(fine, expected);
 }
@@ -252,3 +252,14 @@ fn shows(lab: &mut Lab, issue: fn(&Lab) -> mconnect_core::server::Identity) {
 /// A server without extensions.
 const PLAIN: &str =
     "S: 220 mx2.example.test\nC: EHLO probe.example\nS: 250 mx2.example.test\nC: QUIT\nS: 221 bye\nS: *close*";
+
+#[test]
+fn the_page_has_every_finding_with_its_advice() {
+    // A published crate comes without the project's documentation.
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/probe.md");
+    let Ok(page) = std::fs::read_to_string(path) else { return };
+    for code in FindingCode::ALL {
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{code}` |")));
+        assert!(row.is_some_and(|row| row.ends_with(&format!(" | {} |", code.advice()))), "{code}");
+    }
+}

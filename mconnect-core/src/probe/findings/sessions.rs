@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::IpAddr;
 
 use super::{FindingCode, Findings, Gravity, grouped, place, shown};
-use crate::error::Error;
+use crate::error::{Error, chain};
 use crate::probe::report::HostFacts;
 use crate::probe::session::{ProbeStep, SessionFacts};
 use crate::protocol::{Code, Reply, Severity};
@@ -143,7 +143,7 @@ fn why(facts: &SessionFacts) -> String {
 /// Says why there was no connection, without the address, so that several can be told together.
 fn cause(facts: &SessionFacts) -> String {
     match &facts.error {
-        Some(Error::Connect { source, .. }) => source.to_string(),
+        Some(Error::Connect { source, .. }) => chain(source),
         Some(error) => error.chain(),
         None => String::new(),
     }
