@@ -72,6 +72,6 @@ fn is_slowly_for(pattern: &str, host: &str) -> bool {
 }
 
 fn is_fit_to_be_shown(message: &str) {
-    assert!(!message.chars().any(char::is_control), "{message:?}");
+    assert!(!message.chars().any(|c| c.is_control() && c != '\t'), "{message:?}");
     assert!(message.len() < 1000, "{message}");
 }

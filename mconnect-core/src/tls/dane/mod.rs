@@ -102,7 +102,7 @@ pub enum UnmetReason {
     Outdone,
     /// Nothing that was shown is what it names.
     Differs {
-        /// What the record would be of each certificate that it could have named.
+        /// What the record would be of each certificate that it could have named; of the first ten.
         shown: Vec<Tlsa>,
     },
     /// It names an authority that was shown, or has it whole, and that does not prove the server.
@@ -171,7 +171,9 @@ fn judge(
         return Err(UnmetReason::Outdone);
     }
     let differs = |could_be: &[Shown<'_>]| {
-        Err(UnmetReason::Differs { shown: could_be.iter().filter_map(|shown| shown.record(record)).collect() })
+        Err(UnmetReason::Differs {
+            shown: could_be.iter().filter_map(|shown| shown.record(record)).take(MOST_SHOWN).collect(),
+        })
     };
     let Some((leaf, authorities)) = shown.split_first() else { return differs(&[]) };
     if record.usage == END_ENTITY {
@@ -316,3 +318,6 @@ const BY_SHA512: u8 = 2;
 
 /// A domain has a few. Of more, the first are judged.
 const MOST_RECORDS: usize = 100;
+
+/// A chain has fewer.
+const MOST_SHOWN: usize = 10;
