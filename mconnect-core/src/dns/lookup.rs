@@ -170,6 +170,9 @@ impl Lookup {
         let is_believed = self.server().is_believed;
         match answer.code {
             Code::Ok if answer.is_referral => self.malformed("refers to other servers: it does not ask them itself"),
+            Code::NoSuchName if !answer.records.is_empty() => {
+                self.malformed("has records of a name that is not there by its own account");
+            }
             Code::Ok | Code::NoSuchName => self.follow(answer),
             // A server that knows no EDNS says no more than that (RFC 6891, section 7).
             Code::NotUnderstood(_) if self.edns => self.edns = false,

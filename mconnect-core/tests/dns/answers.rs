@@ -69,6 +69,12 @@ fn rows() -> Vec<Row> {
             ONCE,
         ),
         (
+            "no such name, and records of it",
+            vec![Act::Say(Reply { code: Some(Rcode::NXDOMAIN), ..good() })],
+            "MX of a.test: the answer of SERVER has records of a name that is not there by its own account",
+            FOUR,
+        ),
+        (
             "records of other names and types beside it",
             vec![Act::Say(reply(&[exchanger("b.test"), ("a.test", Data::A([192, 0, 2, 1])), exchanger("A.TEST")]))],
             "Insecure a.test: 10 mx.test",
