@@ -259,7 +259,7 @@ fn the_page_has_every_finding_with_its_advice() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/probe.md");
     let Ok(page) = std::fs::read_to_string(path) else { return };
     for code in FindingCode::ALL {
-        let row = page.lines().find(|line| line.starts_with(&format!("| `{code}` |")));
-        assert!(row.is_some_and(|row| row.ends_with(&format!(" | {} |", code.advice()))), "{code}");
+        let (begin, end) = (format!("| `{code}` |"), format!(" | {} |", code.advice()));
+        assert!(page.lines().any(|line| line.starts_with(&begin) && line.ends_with(&end)), "{code}");
     }
 }
