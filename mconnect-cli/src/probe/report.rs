@@ -24,6 +24,7 @@ use std::time::SystemTime;
 use mconnect_core::probe::{
     AddressFacts, Contact, DaneStanding, Exchanger, Gravity, ProbeFinding, ProbeReport, Routing, SessionFacts,
 };
+use mconnect_core::protocol::Reply;
 use mconnect_core::{Error, chain};
 
 use super::drawing::{Drawing, tone};
@@ -126,7 +127,7 @@ fn session_words(facts: &SessionFacts) -> String {
                 _ => words.push("certificate not verified".to_owned()),
             }
         }
-        None if facts.hello.as_ref().is_some_and(|hello| hello.is_granted()) && facts.starttls.is_none() => {
+        None if facts.hello.as_ref().is_some_and(Reply::is_granted) && facts.starttls.is_none() => {
             words.push("no STARTTLS".to_owned());
         }
         None => {}

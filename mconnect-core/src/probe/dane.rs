@@ -12,7 +12,7 @@
 use std::net::IpAddr;
 use std::time::SystemTime;
 
-use super::report::HostFacts;
+use super::facts::HostFacts;
 use super::session::SessionFacts;
 use crate::dns::{DnsError, Found, Mx, Security};
 use crate::error::chain;

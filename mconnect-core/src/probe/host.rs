@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::concurrently::{all, both};
-use super::report::{AddressFacts, Contact, HostFacts, TlsaLookup};
+use super::facts::{AddressFacts, Contact, HostFacts, TlsaLookup};
 use super::session::SessionPlan;
 use crate::connect::Family;
 use crate::dns::{Cname, Found, Resolver, Security, is_global};
@@ -33,8 +33,8 @@ impl HostPlan<'_> {
         let (v4, v6) = both(self.resolver.ask_async::<Ipv4Addr>(name), self.resolver.ask_async::<Ipv6Addr>(name)).await;
         let mut addresses: Vec<IpAddr> = Vec::new();
         // Nothing is known by what is bogus.
-        addresses.extend(v4.iter().filter(|found| is_known(found)).flat_map(|v4| &v4.records).copied().map(IpAddr::V4));
-        addresses.extend(v6.iter().filter(|found| is_known(found)).flat_map(|v6| &v6.records).copied().map(IpAddr::V6));
+        addresses.extend(v4.iter().filter(is_known).flat_map(|v4| &v4.records).copied().map(IpAddr::V4));
+        addresses.extend(v6.iter().filter(is_known).flat_map(|v6| &v6.records).copied().map(IpAddr::V6));
         (facts.v4, facts.v6) = (Some(v4), Some(v6));
         // Name servers turn them, and reports on the same host are alike.
         addresses.sort_unstable();

@@ -9,9 +9,10 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::dane::{Dane, DaneStanding};
-use super::findings::{FindingCode, Gravity, ProbeFinding};
+use super::facts::{AddressFacts, Contact, TlsaLookup};
+use super::finding::{FindingCode, Gravity, ProbeFinding};
 use super::policy::{ReportingFacts, StsFacts};
-use super::report::{AddressFacts, Contact, Exchanger, ProbeReport, Routing, Target, TlsaLookup};
+use super::report::{Exchanger, ProbeReport, Routing, Target};
 use super::session::{ProbeStep, SessionFacts};
 use crate::calendar::timestamp;
 use crate::dns::{DnsError, Found, Mx, Security, Txt};

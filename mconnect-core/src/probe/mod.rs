@@ -41,6 +41,8 @@
 
 mod concurrently;
 mod dane;
+mod facts;
+mod finding;
 mod findings;
 mod fine;
 mod host;
@@ -57,9 +59,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 pub use dane::{Dane, DaneStanding};
-pub use findings::{FindingCode, Gravity, ProbeFinding};
+pub use facts::{AddressFacts, Contact, HostFacts, TlsaLookup};
+pub use finding::{FindingCode, Gravity, ProbeFinding};
 pub use policy::{ReportingFacts, StsFacts, StsFailure};
-pub use report::{AddressFacts, Contact, Exchanger, HostFacts, ProbeReport, Routing, Target, TlsaLookup};
+pub use report::{Exchanger, ProbeReport, Routing, Target};
 pub use session::{ProbeStep, SessionFacts};
 
 use crate::connect::Family;

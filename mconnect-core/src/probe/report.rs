@@ -1,16 +1,16 @@
 //! What was found out of a domain, as plain data.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::SessionFacts;
 use super::dane::Dane;
-use super::findings::ProbeFinding;
+use super::facts::HostFacts;
+use super::finding::{Gravity, ProbeFinding};
 use super::policy::{ReportingFacts, StsFacts};
-use crate::dns::{DnsError, Found, Mx, Security};
-use crate::tlsa::Tlsa;
+use super::session::SessionFacts;
+use crate::dns::{DnsError, Found, Mx};
 
 /// Whom a probe is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -124,89 +124,6 @@ pub struct Exchanger {
     pub is_in_policy: Option<bool>,
 }
 
-/// A host, by its name: its addresses, its TLSA records, and a session with each address.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct HostFacts {
-    /// Its name; an address in brackets if it has none.
-    pub name: String,
-    /// Its IPv4 addresses; `None` where none were looked for.
-    pub v4: Option<Result<Found<Ipv4Addr>, DnsError>>,
-    /// Its IPv6 addresses; `None` where none were looked for.
-    pub v6: Option<Result<Found<Ipv6Addr>, DnsError>>,
-    /// The lookups of its TLSA records ([RFC 7672](https://www.rfc-editor.org/rfc/rfc7672)), the one that counts last:
-    /// none where its addresses are not secure.
-    pub tlsa: Vec<TlsaLookup>,
-    /// Its addresses, and what came of each.
-    pub addresses: Vec<AddressFacts>,
-    /// How many addresses more there were than are asked.
-    pub addresses_left_out: usize,
-}
-
-/// A lookup of TLSA records.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct TlsaLookup {
-    /// The TLSA base domain ([RFC 7672, section 2.2.3](https://www.rfc-editor.org/rfc/rfc7672#section-2.2.3)).
-    pub base: String,
-    /// What was found at `_port._tcp.` of it.
-    pub found: Result<Found<Tlsa>, DnsError>,
-}
-
-/// An address, and what came of it.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct AddressFacts {
-    /// Which.
-    pub address: IpAddr,
-    /// What came of it.
-    pub contact: Contact,
-}
-
-/// What came of an address.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Contact {
-    /// It was asked.
-    Session(Box<SessionFacts>),
-    /// It was not: it is no global address, and so no domain's business here
-    /// ([`Probe::allow_private`](super::Probe::allow_private)).
-    NotGlobal,
-    /// It was not: it is of the family that is not wanted.
-    OtherFamily,
-}
-
-impl HostFacts {
-    /// Returns the sessions, each with its address.
-    pub fn sessions(&self) -> impl Iterator<Item = &SessionFacts> {
-        self.addresses.iter().filter_map(|address| match &address.contact {
-            Contact::Session(facts) => Some(&**facts),
-            Contact::NotGlobal | Contact::OtherFamily => None,
-        })
-    }
-
-    /// Returns the weakest security of its addresses, or why they are not known.
-    pub fn security(&self) -> Option<Security> {
-        let of = [self.v4.as_ref().map(security), self.v6.as_ref().map(security)];
-        of.into_iter().flatten().flatten().max()
-    }
-
-    /// Returns the names that were passed on the way to its addresses, the one that was asked for first; none if that is
-    /// no alias.
-    pub fn aliases(&self) -> &[String] {
-        let v4 = self.v4.as_ref().and_then(|found| found.as_ref().ok()).map(|found| found.aliases.as_slice());
-        let v6 = self.v6.as_ref().and_then(|found| found.as_ref().ok()).map(|found| found.aliases.as_slice());
-        v4.filter(|aliases| !aliases.is_empty()).or(v6).unwrap_or_default()
-    }
-
-    /// Returns what its aliases lead to, or its own name.
-    pub fn canonical(&self) -> &str {
-        let v4 = self.v4.as_ref().and_then(|found| found.as_ref().ok()).map(|found| found.name.as_str());
-        let v6 = self.v6.as_ref().and_then(|found| found.as_ref().ok()).map(|found| found.name.as_str());
-        v4.or(v6).unwrap_or(&self.name)
-    }
-}
-
 impl Exchanger {
     /// Returns whether it keeps to the MTA-STS policy of the domain, as far as is seen: it is in it, and each address that
     /// was talked to starts TLS with a certificate for its name. `None` without a policy, and if none was talked to.
@@ -218,10 +135,6 @@ impl Exchanger {
     }
 }
 
-fn security<T>(found: &Result<Found<T>, DnsError>) -> Option<Security> {
-    found.as_ref().ok().map(|found| found.security)
-}
-
 impl ProbeReport {
     /// Returns every session, with the exchanger that it was with.
     pub fn sessions(&self) -> impl Iterator<Item = (&Exchanger, &SessionFacts)> {
@@ -229,7 +142,7 @@ impl ProbeReport {
     }
 
     /// Returns the gravest that is to be said, if anything is.
-    pub fn gravest(&self) -> Option<super::Gravity> {
+    pub fn gravest(&self) -> Option<Gravity> {
         self.findings.first().map(|finding| finding.gravity)
     }
 }

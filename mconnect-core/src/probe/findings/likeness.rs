@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{FindingCode, Findings, Gravity, grouped, shown};
-use crate::probe::report::HostFacts;
+use super::{Findings, grouped, shown};
+use crate::probe::facts::HostFacts;
+use crate::probe::finding::{FindingCode, Gravity};
 use crate::probe::session::SessionFacts;
 use crate::protocol::Extensions;
 

@@ -2,10 +2,12 @@
 
 use std::net::IpAddr;
 
-use super::{FindingCode, Findings, Gravity, place};
+use super::{Findings, place};
 use crate::dns::{DnsError, Found, Mx, Security};
 use crate::error::chain;
-use crate::probe::report::{Contact, HostFacts, Routing};
+use crate::probe::facts::{Contact, HostFacts};
+use crate::probe::finding::{FindingCode, Gravity};
+use crate::probe::report::Routing;
 
 impl Findings<'_> {
     pub fn names(&mut self) {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::{FindingCode, Findings, Gravity, shown};
+use super::{Findings, shown};
 use crate::dns::{Found, Security, Txt};
 use crate::error::chain;
+use crate::probe::finding::{FindingCode, Gravity};
 use crate::probe::policy::StsFacts;
 use crate::sts::{Mode, Policy};
 

@@ -2,10 +2,12 @@
 
 use std::net::IpAddr;
 
-use super::{FindingCode, Findings, Gravity, grouped, place, shown};
+use super::{Findings, grouped, place, shown};
 use crate::calendar::date;
-use crate::probe::dane::DaneStanding;
-use crate::probe::report::{Exchanger, HostFacts, Routing};
+use crate::probe::dane::{Dane, DaneStanding};
+use crate::probe::facts::HostFacts;
+use crate::probe::finding::{FindingCode, Gravity};
+use crate::probe::report::{Exchanger, Routing};
 use crate::probe::session::{ProbeStep, SessionFacts};
 use crate::tls::dane::DaneVerdict;
 use crate::tls_info::Problem;
@@ -24,7 +26,7 @@ impl Findings<'_> {
         self.protection();
     }
 
-    fn dane_of(&self, host: &HostFacts) -> &crate::probe::Dane {
+    fn dane_of(&self, host: &HostFacts) -> &Dane {
         let of: Option<&Exchanger> = self.report.exchangers.iter().find(|one| one.host.name == host.name);
         &of.expect("a host comes of an exchanger").dane
     }

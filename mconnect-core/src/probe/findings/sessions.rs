@@ -3,9 +3,10 @@
 use std::io::ErrorKind;
 use std::net::IpAddr;
 
-use super::{FindingCode, Findings, Gravity, grouped, place, shown};
+use super::{Findings, grouped, place, shown};
 use crate::error::{Error, chain};
-use crate::probe::report::HostFacts;
+use crate::probe::facts::HostFacts;
+use crate::probe::finding::{FindingCode, Gravity};
 use crate::probe::session::{ProbeStep, SessionFacts};
 use crate::protocol::{Code, Reply, Severity};
 
