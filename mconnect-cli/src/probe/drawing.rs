@@ -42,22 +42,21 @@ impl Drawing {
 
     /// Returns the mark of what is so grave at most.
     pub fn mark(&self, gravest: Option<Gravity>) -> String {
-        let mark = match gravest {
-            Some(Gravity::Failure) => "\u{2717}",
-            Some(Gravity::Warning) => "!",
-            _ => "\u{2713}",
+        let (mark, tone) = match gravest {
+            Some(Gravity::Failure) => ("\u{2717}", Tone::Bad),
+            Some(Gravity::Warning) => ("!", Tone::Near),
+            _ => ("\u{2713}", Tone::Good),
         };
-        self.paint(mark, tone(gravest))
+        self.paint(mark, tone)
     }
 }
 
 /// Returns the tone of what is so grave.
-pub fn tone(gravity: Option<Gravity>) -> Tone {
+pub fn tone(gravity: Gravity) -> Tone {
     match gravity {
-        Some(Gravity::Failure) => Tone::Bad,
-        Some(Gravity::Warning) => Tone::Near,
-        Some(_) => Tone::Onward,
-        None => Tone::Good,
+        Gravity::Failure => Tone::Bad,
+        Gravity::Warning => Tone::Near,
+        _ => Tone::Onward,
     }
 }
 

@@ -152,7 +152,7 @@ fn gravest(report: &ProbeReport, exchanger: &Exchanger, address: IpAddr) -> Opti
 
 fn finding_lines(finding: &ProbeFinding, drawing: &Drawing) -> String {
     let (gravity, code) = (finding.gravity.to_string(), finding.code.word());
-    let gravity = drawing.paint(&format!("{gravity:7}"), tone(Some(finding.gravity)));
+    let gravity = drawing.paint(&format!("{gravity:7}"), tone(finding.gravity));
     let mut lines = format!("\n  {gravity}  {}\n", drawing.paint(code, Tone::Dim));
     lines += &drawing.lines(BESIDE, &finding.what, Tone::Bold);
     if !finding.evidence.is_empty() {
