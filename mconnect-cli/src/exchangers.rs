@@ -119,7 +119,11 @@ pub fn greeted(mut session: Session, verdict: &Verdict, show: impl Fn(&[u8])) ->
     Err(failure)
 }
 
-fn resolver(options: &Options) -> Result<Resolver, Failure> {
+/// Returns whom the options have asked about names.
+///
+/// # Errors
+/// The system says of nobody.
+pub fn resolver(options: &Options) -> Result<Resolver, Failure> {
     let asked = &options.exchangers;
     let resolver = match asked.resolver {
         Some(server) => Resolver::at([server]),

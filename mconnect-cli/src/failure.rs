@@ -17,8 +17,10 @@ use crate::stderr::say;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Status {
-    /// An expectation of a dialogue was not met.
+    /// An expectation of a dialogue was not met; a probe has something to warn of.
     Unmet = 1,
+    /// A probe found that mail does not arrive, or not from everybody.
+    Failing = 2,
     Usage = 64,
     Data = 65,
     NoInput = 66,

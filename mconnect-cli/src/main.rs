@@ -20,6 +20,11 @@ mod observers;
 mod options;
 mod paint;
 mod play;
+#[cfg(feature = "probe")]
+mod probe;
+#[cfg(not(feature = "probe"))]
+#[path = "without_probe.rs"]
+mod probe;
 mod progress;
 mod prompt;
 mod raw;

@@ -15,6 +15,7 @@ use crate::line;
 use crate::observers::{self, Observers, sides};
 use crate::options::{self, Mode, Options, Request, Target};
 use crate::play;
+use crate::probe;
 use crate::prompt::{self, Waker};
 use crate::raw;
 use crate::screen::Screen;
@@ -40,6 +41,7 @@ fn answer(args: impl IntoIterator<Item = OsString>, verdict: &Arc<Verdict>) -> R
             return converse(&options, verdict);
         }
         Request::Send(options) => return send::run(&options, verdict),
+        Request::Probe(options) => return probe::run(&options, verdict),
         Request::Play(options) => return play::run(&options, verdict),
         Request::Serve(file, options) => return serve::run(&file, &options, verdict),
         Request::HelpSmtp { topic, file } => help::on(topic.as_deref(), file.as_deref())?,

@@ -61,6 +61,8 @@
 //! | a message for some recipients, and what came of it for each | [`Session::deliver`], [`protocol::Envelope`], [`protocol::Delivery`] |
 //! | many sessions at once, awaited | `Connect::open_async`, `AsyncSession` (feature `tokio`) |
 //! | TLS after STARTTLS, or from the first byte on | `Session::upgrade` (feature `tls`); [`Session::upgrade_with`] for anybody else's TLS |
+//! | whether a server is the one that TLSA records name (DANE) | `tls::dane::verify` (feature `tls`), [`Tlsa`] |
+//! | a domain's policy (MTA-STS) and where it wants reports (TLSRPT) | the module `sts` (feature `probe`) |
 //! | AUTH | `Session::authenticate` (feature `auth`) |
 //! | a UNIX socket, a child process, any other stream | [`Connect::over`], [`Session::from_stream`], [`Pair`], [`Stream`] |
 //! | one thread that reads and one that writes | [`Session::split`] |
@@ -69,6 +71,7 @@
 //! | a log, the time that everything took | [`Observer`], [`Trace`], [`Timings`] and their [`chart`](Timings::chart) |
 //! | what to say while a reply is late | [`Overdue`] |
 //! | the same as values that serde writes | the module `json` (feature `json`) |
+//! | what a domain says of its mail, judged | the module `probe` (feature `probe`) |
 //! | a session that is written down, and compared | [`dialogue::Player`], [`dialogue::Recorder`], [`dialogue::RecordWriter`] |
 //! | the test of a client | `server::Setup` (feature `server`) |
 //! | SMTP without I/O, for a loop of one's own | [`protocol`], [`script`] |
@@ -122,7 +125,8 @@
 //! | `tokio` | sessions that are awaited, over tokio's sockets and timers: the same exchanges, errors and deadlines | 12 | 17 s |
 //! | `auth` | AUTH: PLAIN, LOGIN, CRAM-MD5, SCRAM-SHA-1, SCRAM-SHA-256, XOAUTH2, OAUTHBEARER, EXTERNAL; inside TLS the two SCRAM-…-PLUS, with channel binding | 24 | 27 s |
 //! | `tls` | STARTTLS and TLS from the first byte on, with rustls and ring; certificates, and what is wrong with them, as data | 32 | 43 s |
-//! | all of them | | 58 | 58 s |
+//! | `probe` | what a domain says of its mail and what its servers make of it, as a report with findings; DANE, and policies (MTA-STS) read, matched, and fetched over HTTPS; with `dns`, `tls` and `tokio` | 49 | 58 s |
+//! | all of them | | 65 | 62 s |
 //!
 //! *Crates* counts all that are built, procedural macros with them, as `cargo tree -e normal,build` lists them on Linux;
 //! *build* is the processor's time for `cargo build` from nothing, on a busy machine of two cores. ring, which `auth` and
@@ -153,6 +157,8 @@ mod own_machine;
 mod own_name;
 #[cfg(any(feature = "json", feature = "tls"))]
 mod pem;
+#[cfg(feature = "probe")]
+pub mod probe;
 pub mod protocol;
 pub mod sasl;
 pub mod script;
@@ -160,6 +166,8 @@ pub mod script;
 pub mod server;
 mod session;
 mod stream;
+#[cfg(feature = "probe")]
+pub mod sts;
 pub mod suggest;
 mod timings;
 #[cfg(feature = "tls")]

@@ -70,7 +70,7 @@ fn server(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// The options that ask name servers.
-const ASKS: &str = "--mx";
+const ASKS: &str = "--mx --probe";
 /// The port of the DNS.
 const DOMAIN: u16 = 53;
 
@@ -115,7 +115,7 @@ mod tests {
                 &["--mx", "--to", "a@x", "--to", "b@y"],
                 "the recipients are of more than one domain, x and y: --mx asks for one",
             ),
-            (&["--resolver", "::1", "x"], "--resolver goes with --mx"),
+            (&["--resolver", "::1", "x"], "--resolver goes with --mx or --probe"),
             (&["--mx", "--resolver", "x", "x"], "\"x\" is not an IPv4 or IPv6 address"),
             (&["--mx", "--play", "x", "y"], "--mx goes with neither --play nor --serve"),
         ] {

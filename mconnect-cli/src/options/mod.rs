@@ -8,6 +8,7 @@ mod help;
 mod nearest;
 mod option;
 mod parse;
+mod probing;
 mod security;
 mod sending;
 mod table;
@@ -26,6 +27,7 @@ pub use exchangers::Exchangers;
 pub use help::help;
 pub use nearest::nearest;
 pub use parse::parse;
+pub use probing::Probing;
 #[cfg_attr(not(feature = "tls"), allow(unused_imports, reason = "the options are read all the same"))]
 pub use security::{Auth, Security, Start};
 pub use sending::{ReversePath, SendStage, Sending};
@@ -36,6 +38,8 @@ pub enum Request {
     Session(Box<Options>),
     /// A message, sent to the host.
     Send(Box<Options>),
+    /// Domains, probed.
+    Probe(Box<Options>),
     /// Dialogues, played to the host.
     Play(Box<Options>),
     /// A dialogue from a file, played by a server.
@@ -73,6 +77,7 @@ pub struct Options {
     pub security: Security,
     pub prompt: Prompt,
     pub sending: Sending,
+    pub probing: Probing,
     pub exchangers: Exchangers,
     pub play: Play,
     pub serve: Serve,

@@ -53,6 +53,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         // There is no such port to connect to, which is told in the words of all others.
         options.port = Some(mconnect_core::port("0").map_err(|error| error.to_string())?);
     }
+    if options.probing.is_asked_for {
+        options.probing.take(&operands, &options.sending)?;
+        return Ok(Request::Probe(Box::new(options)));
+    }
     match (operands.as_slice(), &options.target) {
         ([], _) => {}
         (_, Target::Demo) => return Err("--demo takes no host: it brings its own".to_owned()),
@@ -70,7 +74,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     options.security.settle(options.port());
     let options = Box::new(options);
     if options.sending.is_asked_for() {
-        options.sending.check(options.port(), options.security.auth.is_some())?;
+        options.sending.check(options.port(), options.security.auth.is_some(), options.ends_at_refusal)?;
         return Ok(Request::Send(options));
     }
     Ok(if options.play.files.is_empty() { Request::Session(options) } else { Request::Play(options) })
@@ -359,13 +363,14 @@ mod tests {
             for flag in option.flags() {
                 let args: Vec<&str> = Some(flag).into_iter().chain(value).collect();
                 // Some go with one of these alone.
-                let with: [&[&str]; 7] = [
+                let with: [&[&str]; 8] = [
                     &[],
                     &["--play", "a"],
                     &["--serve", "a"],
                     &["--cert", "a"],
                     &["--to", "a"],
                     &["a"],
+                    &["--probe", "a"],
                     &["--mx", "a"],
                 ];
                 let taken = with.iter().find(|with| of(&[&args, **with].concat()).is_ok());

@@ -59,7 +59,11 @@ impl Sending {
     ///
     /// # Errors
     /// A sentence that says why not.
-    pub fn check(&self, port: u16, has_auth: bool) -> Result<(), String> {
+    pub fn check(&self, port: u16, has_auth: bool, ends_at_refusal: bool) -> Result<(), String> {
+        if ends_at_refusal {
+            let why = if self.until.is_some() { UNTIL_STOPS } else { TO_SENDS };
+            return Err(why.to_owned());
+        }
         let wants_recipients = self.until.is_none_or(|until| until >= SendStage::Rcpt);
         match self.until {
             _ if wants_recipients && self.to.is_empty() => Err("without --to there is nobody to ask for".to_owned()),
@@ -78,10 +82,7 @@ pub const SENDING: &[Opt] = &[
         Ok(())
     })
     .first()
-    .apart(&[
-        ("-c --fail -r --no-wait", "--to sends a message by itself: -c, --fail, -r and --no-wait go without it"),
-        ("--play --serve", "--to, --play and --serve exclude each other"),
-    ]),
+    .apart(&[("-c -r --no-wait", TO_SENDS), ("--play --serve", "--to, --play and --serve exclude each other")]),
     text("--from ADDRESS", "the reverse-path; <> is the null one", |o, text| {
         o.sending.from =
             if matches!(text, "" | "<>") { ReversePath::Null } else { ReversePath::Address(address(text)?) };
@@ -117,10 +118,7 @@ pub const SENDING: &[Opt] = &[
     text("--until STAGE", "stop after connect, greeting, ehlo, ... or data", |o, text| {
         put(&mut o.sending.until, one_of(text, STAGES))
     })
-    .apart(&[
-        ("-c --fail -r --no-wait", "--until stops before a message: -c, --fail, -r and --no-wait go without it"),
-        ("--play --serve", "--until goes with neither --play nor --serve"),
-    ]),
+    .apart(&[("-c -r --no-wait", UNTIL_STOPS), ("--play --serve", "--until goes with neither --play nor --serve")]),
     flag("--lmtp", "speak LMTP, on port 24", |o| o.sending.is_lmtp = true).with(ASKS),
 ];
 
@@ -179,6 +177,8 @@ fn chunk(text: &str) -> Result<usize, String> {
 
 /// The options that ask for a message to be sent, or a transaction to be begun.
 const ASKS: &str = "--to --until";
+const TO_SENDS: &str = "--to sends a message by itself: -c, --fail, -r and --no-wait go without it";
+const UNTIL_STOPS: &str = "--until stops before a message: -c, --fail, -r and --no-wait go without it";
 const STAGES: &[(&str, SendStage)] = &[
     ("connect", SendStage::Connect),
     ("greeting", SendStage::Greeting),

@@ -5,7 +5,7 @@ use rustyline::EditMode;
 
 use super::option::{Act, Opt, file, flag, option, raw, text};
 use super::value::{address, count, factor, form, one_of, port, put, seconds, stamps, value};
-use super::{Color, Mode, Request, Target, exchangers, security, sending};
+use super::{Color, Mode, Request, Target, exchangers, probing, security, sending};
 
 /// Returns every option, as ordered in the help and in the manual page.
 pub fn all() -> impl Iterator<Item = &'static Opt> {
@@ -18,6 +18,7 @@ pub const GROUPS: &[(&str, &[Opt])] = &[
     ("mail exchangers", exchangers::EXCHANGERS),
     ("session", SESSION),
     ("sending a message", sending::SENDING),
+    ("probing domains", probing::PROBING),
     ("TLS", security::TLS),
     ("authentication", security::AUTHENTICATION),
     ("what is told", OUTPUT),
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dozen_options_are_there_to_begin_with() {
-        assert_eq!(all().filter(|option| option.is_first).count(), 12);
+    fn a_dozen_options_and_one_are_there_to_begin_with() {
+        assert_eq!(all().filter(|option| option.is_first).count(), 13);
     }
 }

@@ -136,6 +136,12 @@ impl Secure {
         if self.security.start == Start::First { self.upgrade(session, false, verdict) } else { Ok(session) }
     }
 
+    /// Returns how TLS is to be, and whom to trust.
+    #[cfg_attr(not(feature = "probe"), allow(dead_code, reason = "who probes asks for it"))]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Tells a player whom to trust.
     pub fn prepare_player(&self, player: &mut Player<'_>) {
         player.tls(&self.config);

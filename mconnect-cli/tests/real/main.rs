@@ -7,6 +7,8 @@ mod common;
 #[cfg(feature = "tls")]
 mod auth;
 mod diagnosis;
+#[cfg(feature = "probe")]
+mod domains;
 #[cfg(target_os = "linux")]
 mod networks;
 #[cfg(feature = "tls")]

@@ -16,6 +16,7 @@ pub mod names;
 pub mod replies;
 pub mod script;
 pub mod server;
+pub mod sts;
 pub mod tracker;
 
 // The tool's parsers, from their files: a binary has no interface to take them from.
@@ -44,6 +45,7 @@ pub const TARGETS: &[Target] = &[
     ("replies", replies::holds),
     ("script", script::holds),
     ("server", server::holds),
+    ("sts", sts::holds),
     ("tracker", tracker::holds),
 ];
 

@@ -18,6 +18,7 @@
 //! | [`tls_info::Info`](crate::tls_info::Info) | an object: `protocol`, `cipher_suite`, `key_exchange`, `name`, `is_verified`, `problems`, `certificates` |
 //! | [`Timings`] | a list of objects: `stage`, `start_us`, `took_us`, `code`, `count` |
 //! | [`Finding`] | an object: `cause`, `certainty`, `what`, `evidence`, `advice` |
+//! | `probe::ProbeReport` (feature `probe`) | an object, which `docs/probe.schema.json` describes |
 //! | [`Code`](crate::protocol::Code) | a number |
 //! | [`EnhancedCode`](crate::protocol::EnhancedCode), [`Phase`](crate::protocol::Phase), [`Request`](crate::protocol::Request) | a string: `5.1.1`, `body`, `end_of_data` |
 //!

@@ -19,7 +19,7 @@ impl Serialize for Info {
             key_exchange: Option<&'a str>,
             name: &'a str,
             is_verified: bool,
-            problems: Vec<Wrong>,
+            problems: &'a [Problem],
             certificates: &'a [Certificate],
         }
 
@@ -29,35 +29,34 @@ impl Serialize for Info {
             key_exchange: self.key_exchange.as_deref(),
             name: &self.name,
             is_verified: self.is_verified(),
-            problems: self.problems.iter().map(Wrong::of).collect(),
+            problems: &self.problems,
             certificates: &self.certificates,
         };
         told.serialize(serializer)
     }
 }
 
-/// One thing that is wrong: a name for programs, and the sentence for people.
-#[derive(Serialize)]
-struct Wrong {
-    problem: &'static str,
-    reason: String,
-}
+/// A name for programs, and the sentence for people. A name stays, as an event's does.
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Told {
+            problem: &'static str,
+            reason: String,
+        }
 
-impl Wrong {
-    /// Names a problem. A name stays, as an event's does.
-    fn of(problem: &Problem) -> Self {
-        let name = match problem {
-            Problem::NoCertificate => "no_certificate",
-            Problem::Expired { .. } => "expired",
-            Problem::NotYetValid { .. } => "not_yet_valid",
-            Problem::WrongName { .. } => "wrong_name",
-            Problem::SelfSigned => "self_signed",
-            Problem::UnknownIssuer { .. } => "unknown_issuer",
-            Problem::OtherKey { .. } => "other_key",
-            Problem::NoTrustStore { .. } => "no_trust_store",
-            Problem::Other { .. } => "other",
+        let problem = match self {
+            Self::NoCertificate => "no_certificate",
+            Self::Expired { .. } => "expired",
+            Self::NotYetValid { .. } => "not_yet_valid",
+            Self::WrongName { .. } => "wrong_name",
+            Self::SelfSigned => "self_signed",
+            Self::UnknownIssuer { .. } => "unknown_issuer",
+            Self::OtherKey { .. } => "other_key",
+            Self::NoTrustStore { .. } => "no_trust_store",
+            Self::Other { .. } => "other",
         };
-        Self { problem: name, reason: problem.to_string() }
+        Told { problem, reason: self.to_string() }.serialize(serializer)
     }
 }
 

@@ -176,8 +176,6 @@ impl Config {
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[doc(alias = "DANE")]
-    #[doc(alias = "TLSA")]
     #[must_use]
     pub fn pin(mut self, key: Fingerprint) -> Self {
         self.pins.push(key);
@@ -258,6 +256,14 @@ impl Config {
         self.identity = Some((certificates(chain)?, Arc::new(key)));
         self.client(&Arc::new(Verifier::new(&self, "")))?;
         Ok(self)
+    }
+
+    /// Returns what it says of authorities alone, for a server of another kind: names, pins and a certificate of the
+    /// client's are not for that, and it has to be proven.
+    #[cfg(feature = "probe")]
+    pub(crate) fn authorities_alone(&self) -> Self {
+        let (roots, known) = (Arc::clone(&self.roots), Arc::clone(&self.known));
+        Self { own: self.own.clone(), roots, known, logs_keys: self.logs_keys, ..Self::default() }
     }
 
     /// Makes the configuration of rustls for one handshake, whose verifier keeps what it sees.

@@ -16,6 +16,7 @@
 //! | STARTTLS said by hand; TLS from the first byte on | [`Session::upgrade`](crate::Session::upgrade) |
 //! | whom to trust, which versions, a certificate of one's own | [`Config`] |
 //! | what was agreed, and what is wrong | [`Info`], [`Certificate`], [`Problem`] |
+//! | whether TLSA records name the server (DANE) | [`dane::verify`] |
 //! | one certificate, or one chain, without a session | [`Certificate::from_der`], [`Config::problems`] |
 //! | TLS over any [`Stream`](crate::Stream), either side | [`TlsStream`] |
 //!
@@ -42,7 +43,7 @@
 //! ([RFC 8996](https://www.rfc-editor.org/rfc/rfc8996)). Sessions are not resumed, so that each handshake shows the
 //! certificates, and no ALPN is offered. Certificates with keys that ring does not verify, such as P-521, or RSA below
 //! 2048 bits, are shown, and the error says that it is that. Revocation is not looked up, and neither are TLSA records:
-//! a caller that has looked one up uses [`Config::pin`].
+//! a caller that has looked them up has the server judged by [`dane::verify`], or uses [`Config::pin`].
 //!
 //! # A certificate of the client's
 //! [`Config::identity`] has it shown to a server that asks for one. Whether the server takes it is seen only later in
@@ -159,6 +160,7 @@
 mod after;
 mod certificate;
 mod config;
+pub mod dane;
 mod errors;
 mod name;
 mod own;

@@ -1,0 +1,80 @@
+//! Probing: what domains say of their mail and what their servers make of it, as a report or as JSON.
+
+mod drawing;
+mod report;
+
+use mconnect_core::probe::{Gravity, Probe, Target};
+use mconnect_core::protocol::{Address, Envelope};
+
+use crate::connection;
+use crate::exchangers;
+use crate::failure::{Failure, Status};
+use crate::options::{Options, ReversePath};
+use crate::screen;
+use crate::secure::Secure;
+use crate::stderr;
+use crate::verdict::Verdict;
+use drawing::Drawing;
+
+/// Probes every target that the options name, and shows what came of each.
+///
+/// # Errors
+/// Nothing is probed: options, files or the system are wrong.
+pub fn run(options: &Options, verdict: &Verdict) -> Result<(), Failure> {
+    let probe = prepare(options)?;
+    let (drawing, mut gravest) = (Drawing::new(options.prompt.color), None);
+    for (index, target) in options.probing.targets.iter().enumerate() {
+        stderr::draw(&format!("asking about {} ...", target.written));
+        let report = probe.probe(&Target::parse(&target.name));
+        stderr::clear();
+        let report = report.map_err(|error| Failure::cannot("begin a probe", &error))?;
+        let told = if options.output.is_json {
+            let told = serde_json::to_string(&report).map_err(|error| Failure::cannot("write a report", &error))?;
+            told + "\n"
+        } else {
+            let space = if index == 0 { "" } else { "\n" };
+            format!("{space}{}", report::of(&report, &target.written, &drawing))
+        };
+        if let Err(error) = screen::put(told.as_bytes()) {
+            verdict.output_failed(&error);
+            break;
+        }
+        gravest = gravest.max(report.gravest());
+    }
+    match gravest {
+        Some(Gravity::Failure) if options.ends_at_refusal => verdict.fail(Status::Failing),
+        Some(Gravity::Warning) if options.ends_at_refusal => verdict.fail(Status::Unmet),
+        _ => {}
+    }
+    Ok(())
+}
+
+fn prepare(options: &Options) -> Result<Probe, Failure> {
+    let secure = Secure::prepare(options)?;
+    let mut probe = Probe::new(exchangers::resolver(options)?)
+        .port(options.port())
+        .family(options.family)
+        .allow_private(options.exchangers.allows_private)
+        .tls(secure.config());
+    if let Some(source) = options.source {
+        probe = probe.source(source);
+    }
+    if options.timeout.is_some() || options.connect_timeout.is_some() {
+        probe = probe.timeouts(connection::timeouts(options));
+    }
+    if let Some(name) = &options.security.helo {
+        probe = probe.own_name(name);
+    }
+    if let Some(within) = options.probing.expiring {
+        probe = probe.expiring(within);
+    }
+    if !options.sending.to.is_empty() {
+        let sender: Option<Address> = match &options.sending.from {
+            ReversePath::Address(address) => Some(address.clone()),
+            ReversePath::User | ReversePath::Null => None,
+        };
+        let envelope = options.sending.to.iter().cloned().fold(Envelope::new(sender), Envelope::to);
+        probe = probe.recipients(envelope);
+    }
+    Ok(probe)
+}

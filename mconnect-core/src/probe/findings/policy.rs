@@ -1,0 +1,101 @@
+//! MTA-STS and TLSRPT.
+
+use std::time::Duration;
+
+use super::{Findings, shown};
+use crate::dns::{Found, Security, Txt};
+use crate::error::chain;
+use crate::probe::finding::{FindingCode, Gravity};
+use crate::probe::policy::StsFacts;
+use crate::sts::{Mode, Policy};
+
+impl Findings<'_> {
+    pub fn policy(&mut self) {
+        if let Some(sts) = &self.report.sts {
+            self.texts("_mta-sts", &sts.texts);
+            self.sts(sts);
+        }
+        if let Some(reporting) = &self.report.reporting {
+            self.texts("_smtp._tls", &reporting.texts);
+            if let Err(error) = &reporting.record {
+                let what = format!("the TLSRPT record of {} does not count: {error}", self.report.target);
+                self.add(Gravity::Warning, FindingCode::ReportingRecord, what);
+            }
+        }
+    }
+
+    fn texts(&mut self, label: &str, texts: &Result<Found<Txt>, crate::dns::DnsError>) {
+        let name = format!("{label}.{}", self.report.target);
+        match texts {
+            Err(error) => {
+                let what = format!("the TXT records of {name} could not be looked up");
+                self.add(Gravity::Warning, FindingCode::LookupFailed, what).seen(chain(error));
+            }
+            Ok(found) if found.security == Security::Bogus => {
+                let what = format!("the TXT records of {name} are bogus");
+                let why = found.why.as_deref().unwrap_or_default();
+                self.add(Gravity::Warning, FindingCode::Bogus, what).seen(why);
+            }
+            Ok(_) => {}
+        }
+    }
+
+    fn sts(&mut self, sts: &StsFacts) {
+        let target = &self.report.target;
+        if let Err(error) = &sts.record {
+            let what = format!("the MTA-STS record of {target} does not count: {error}");
+            let texts: Vec<String> = sts
+                .texts
+                .iter()
+                .flat_map(|found| &found.records)
+                .map(|text| shown(&String::from_utf8_lossy(&text.octets)))
+                .collect();
+            self.add(Gravity::Warning, FindingCode::StsRecord, what).seen(texts.join(" | "));
+        }
+        match &sts.policy {
+            None => return,
+            Some(Err(failure)) => {
+                let what = format!("{target} announces an MTA-STS policy that is not there");
+                self.add(Gravity::Warning, FindingCode::StsPolicyMissing, what).seen(chain(failure));
+            }
+            Some(Ok(policy)) => self.held_to(policy),
+        }
+        let kind = sts.content_type.as_deref().map(|kind| kind.split(';').next().unwrap_or_default().trim());
+        if sts.policy().is_some() && !kind.is_some_and(|kind| kind.eq_ignore_ascii_case("text/plain")) {
+            let kind = kind.map_or("no kind of text".to_owned(), shown);
+            let what = format!("the MTA-STS policy of {target} comes as {kind}, not as text/plain");
+            self.add(Gravity::Warning, FindingCode::StsContentType, what);
+        }
+    }
+
+    fn held_to(&mut self, policy: &Policy) {
+        let target = &self.report.target;
+        match policy.mode {
+            Mode::None => {
+                let what = format!("the MTA-STS policy of {target} is none: it protects nothing");
+                self.add(Gravity::Note, FindingCode::StsNone, what);
+                return;
+            }
+            Mode::Testing => {
+                let what = format!("the MTA-STS policy of {target} is only being tried (testing)");
+                self.add(Gravity::Note, FindingCode::StsTesting, what);
+            }
+            Mode::Enforce => {}
+        }
+        if policy.max_age < A_DAY {
+            let what = format!("the MTA-STS policy of {target} is forgotten within a day");
+            let evidence = format!("max_age: {}", policy.max_age.as_secs());
+            self.add(Gravity::Note, FindingCode::StsMaxAge, what).seen(evidence);
+        }
+        for host in self.hosts() {
+            if !policy.covers(&host.name) {
+                let what = format!("{} is not in the MTA-STS policy", host.name) + self.policy_words();
+                let patterns: Vec<String> = policy.mx.iter().map(|pattern| format!("mx: {pattern}")).collect();
+                let gravity = self.by_policy(Gravity::Warning);
+                self.add(gravity, FindingCode::StsNotInPolicy, what).seen(patterns.join(", ")).at(host, &[]);
+            }
+        }
+    }
+}
+
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,0 +1,149 @@
+//! What a domain publishes of TLS with its servers: MTA-STS and TLSRPT, looked up and fetched.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use super::concurrently::both;
+use crate::dns::{DnsError, Found, Resolver, Security, Txt, is_global};
+use crate::sts::{
+    FetchError, InvalidPolicy, InvalidRecord, Policy, PolicyRecord, ReportRecord, fetch, policy_record, report_record,
+};
+use crate::tls::Config;
+
+/// What a domain has of MTA-STS ([RFC 8461](https://www.rfc-editor.org/rfc/rfc8461)).
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct StsFacts {
+    /// The TXT records of `_mta-sts.` and the domain.
+    pub texts: Result<Found<Txt>, DnsError>,
+    /// What they announce: nothing, a policy, or nothing although something was meant.
+    pub record: Result<Option<PolicyRecord>, InvalidRecord>,
+    /// The policy; `None` if none is announced.
+    pub policy: Option<Result<Policy, StsFailure>>,
+    /// What kind of text the policy's server says that it is.
+    pub content_type: Option<String>,
+}
+
+/// Where a domain wants reports on TLS ([RFC 8460](https://www.rfc-editor.org/rfc/rfc8460)).
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ReportingFacts {
+    /// The TXT records of `_smtp._tls.` and the domain.
+    pub texts: Result<Found<Txt>, DnsError>,
+    /// What they say: nothing, where to, or nothing although something was meant.
+    pub record: Result<Option<ReportRecord>, InvalidRecord>,
+}
+
+/// Why a policy that is announced does not count.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StsFailure {
+    /// Its host cannot be looked up.
+    #[error("cannot look up the host of the policy")]
+    Lookup(#[source] DnsError),
+    /// The signatures of its host's addresses are wrong.
+    #[error("the addresses of {host} are bogus")]
+    Bogus {
+        /// The host.
+        host: String,
+    },
+    /// Its host has no address.
+    #[error("{host} has no address")]
+    NoAddress {
+        /// The host.
+        host: String,
+    },
+    /// Its host has no address that is global, and so none is contacted.
+    #[error("{host} has no global address")]
+    NotGlobal {
+        /// The host.
+        host: String,
+    },
+    /// It cannot be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// It is none.
+    #[error("the policy cannot be read")]
+    Invalid(#[from] InvalidPolicy),
+}
+
+impl StsFacts {
+    /// Returns the policy, if there is one that counts.
+    pub fn policy(&self) -> Option<&Policy> {
+        self.policy.as_ref()?.as_ref().ok()
+    }
+}
+
+/// What a policy is fetched with.
+pub(super) struct PolicyPlan<'a> {
+    pub resolver: &'a Resolver,
+    pub allows_private: bool,
+    pub port: u16,
+    pub trust: &'a Config,
+    pub patience: Duration,
+}
+
+impl PolicyPlan<'_> {
+    /// Looks a domain's policy up, and fetches it if one is announced.
+    pub async fn policy(&self, domain: &str) -> StsFacts {
+        let texts = self.resolver.ask_async::<Txt>(&format!("_mta-sts.{domain}")).await;
+        let record = match &texts {
+            Ok(found) => policy_record(&octets(found)),
+            Err(_) => Ok(None),
+        };
+        let mut facts = StsFacts { texts, record, policy: None, content_type: None };
+        if let Ok(Some(_)) = facts.record {
+            let fetched = self.fetch(domain).await;
+            facts.policy = Some(fetched.and_then(|(body, content_type)| {
+                facts.content_type = content_type;
+                Ok(Policy::parse(&body)?)
+            }));
+        }
+        facts
+    }
+
+    /// Looks up where a domain wants reports.
+    pub async fn reporting(&self, domain: &str) -> ReportingFacts {
+        let texts = self.resolver.ask_async::<Txt>(&format!("_smtp._tls.{domain}")).await;
+        let record = match &texts {
+            Ok(found) => report_record(&octets(found)),
+            Err(_) => Ok(None),
+        };
+        ReportingFacts { texts, record }
+    }
+
+    async fn fetch(&self, domain: &str) -> Result<(Vec<u8>, Option<String>), StsFailure> {
+        let host = format!("mta-sts.{domain}");
+        let (v4, v6) =
+            both(self.resolver.ask_async::<Ipv4Addr>(&host), self.resolver.ask_async::<Ipv6Addr>(&host)).await;
+        let securities = [v4.as_ref().map(|v4| v4.security), v6.as_ref().map(|v6| v6.security)];
+        if securities.iter().any(|security| matches!(security, Ok(Security::Bogus))) {
+            return Err(StsFailure::Bogus { host });
+        }
+        let (v4, v6) = match (v4, v6) {
+            (Err(error), Err(_)) => return Err(StsFailure::Lookup(error)),
+            (v4, v6) => (v4.map(|v4| v4.records).unwrap_or_default(), v6.map(|v6| v6.records).unwrap_or_default()),
+        };
+        let all: Vec<IpAddr> = v4.into_iter().map(IpAddr::V4).chain(v6.into_iter().map(IpAddr::V6)).collect();
+        if all.is_empty() {
+            return Err(StsFailure::NoAddress { host });
+        }
+        let wanted = all.into_iter().filter(|address| self.allows_private || is_global(*address));
+        let addresses: Vec<SocketAddr> =
+            wanted.take(MOST_ADDRESSES).map(|address| SocketAddr::new(address, self.port)).collect();
+        if addresses.is_empty() {
+            return Err(StsFailure::NotGlobal { host });
+        }
+        let (domain, trust, patience) = (domain.to_owned(), self.trust.clone(), self.patience);
+        let fetched = tokio::task::spawn_blocking(move || fetch(&domain, &addresses, &trust, patience));
+        let fetched = fetched.await.expect("fetching does not panic")?;
+        Ok((fetched.body, fetched.content_type))
+    }
+}
+
+fn octets(found: &Found<Txt>) -> Vec<&[u8]> {
+    found.records.iter().map(|text| text.octets.as_slice()).collect()
+}
+
+/// A host of policies that has more is asked at no more.
+const MOST_ADDRESSES: usize = 8;
