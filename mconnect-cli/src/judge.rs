@@ -2,21 +2,11 @@
 
 use mconnect_core::protocol::{Answer, Phase, Standing};
 use mconnect_core::script::{self, Fault, Unfinished, Unsent};
-use mconnect_core::{Error, Peer};
+use mconnect_core::{Ended, Peer};
 
 use crate::failure::{Failure, Status, late_break};
 use crate::stderr::say;
 use crate::verdict::Verdict;
-
-/// How a session ended.
-pub enum End {
-    /// The server closed.
-    Closed,
-    /// The connection broke.
-    Broken(Error),
-    /// It was ended from this side, which has been told.
-    Given,
-}
 
 /// Judges a reply that ended; `is_complete` says whether the server may close now without anything missing. A script
 /// whose message is refused has failed; a person sees it.
@@ -36,7 +26,7 @@ pub fn end_of_input(phase: Phase, standing: &Standing, verdict: &Verdict) {
 
 /// Tells what was wrong with the end of a session, if anything; `note` tells what is no failure.
 pub fn ending(
-    end: Option<End>,
+    end: Option<Ended>,
     peer: &Peer,
     standing: &Standing,
     is_complete: bool,
@@ -44,12 +34,12 @@ pub fn ending(
     note: impl FnOnce(&str),
 ) {
     match end {
-        Some(End::Broken(error)) if !is_complete => {
+        Some(Ended::Broken(error)) if !is_complete => {
             verdict.failed(&error);
         }
-        Some(End::Broken(error)) => drop(late_break(peer, &error).map(|words| note(&words))),
-        Some(End::Closed) if !is_complete => early_close(peer, standing.outstanding, verdict),
-        Some(End::Closed | End::Given) | None => {}
+        Some(Ended::Broken(error)) => drop(late_break(peer, &error).map(|words| note(&words))),
+        Some(Ended::Closed) if !is_complete => early_close(peer, standing.outstanding, verdict),
+        _ => {}
     }
     if standing.lost > 0 {
         let replies = if standing.lost == 1 { "reply" } else { "replies" };

@@ -4,7 +4,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mconnect_core::protocol::Visible;
+use mconnect_core::protocol::{Phase, Visible};
+use mconnect_core::{Error, Session};
 
 use crate::lock::locked;
 use crate::stderr::{at_interrupt, clear, draw, is_shown, say};
@@ -95,6 +96,20 @@ pub fn during<T>(work: Option<&Work>, write: impl FnOnce() -> T) -> T {
         locked(&work.figures.way).is_writing = false;
     }
     written
+}
+
+/// Sends so many octets as a part of this work, if it is of any.
+pub fn put(
+    work: Option<&Work>,
+    session: &mut Session,
+    octets: usize,
+    send: impl FnOnce(&mut Session) -> Result<(), Error>,
+) -> Result<(), Error> {
+    during(work, || send(session))?;
+    if let Some(work) = work {
+        work.add(octets, matches!(session.phase(), Phase::Body | Phase::Chunk { .. }));
+    }
+    Ok(())
 }
 
 impl Figures {

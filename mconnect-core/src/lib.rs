@@ -70,6 +70,7 @@
 //! | the same as values that serde writes | the module `json` (feature `json`) |
 //! | a session that is written down, and compared | [`dialogue::Player`], [`dialogue::Recorder`], [`dialogue::RecordWriter`] |
 //! | the test of a client | `server::Setup` (feature `server`) |
+//! | lines of any origin, sent in step with the replies | [`Driver`] over a [`Session`], [`script::Rules`] |
 //! | SMTP without I/O, for a loop of one's own | [`protocol`], [`script`] |
 //! | what TLS and AUTH came to, as plain data | [`tls_info`], [`sasl`] |
 //!
@@ -136,6 +137,7 @@ mod closer;
 mod connect;
 pub mod diagnosis;
 pub mod dialogue;
+mod driver;
 #[cfg(feature = "idna")]
 mod endpoint;
 mod error;
@@ -167,6 +169,7 @@ mod trace;
 pub use calendar::message_date;
 pub use closer::Closer;
 pub use connect::{Connect, Family, port};
+pub use driver::{Driver, Ended, Heard};
 #[cfg(feature = "idna")]
 pub use endpoint::{Endpoint, InvalidEndpoint, Scheme};
 pub use error::{Action, Attempt, Awaited, Context, DeadlinePassed, Error, Peer, TlsFailure, chain};

@@ -1,10 +1,7 @@
 //! What is known of a session: where it stands, or stood at its end.
 
-use std::time::Instant;
-
 use mconnect_core::protocol::{Extensions, ReplyLine, Visible, explain};
-use mconnect_core::suggest::Transaction;
-use mconnect_core::{Session, Timing};
+use mconnect_core::{Driver, Session, Timing};
 
 use crate::connection::Setting;
 
@@ -17,21 +14,9 @@ pub struct Known {
     pub last_reply: Option<Vec<u8>>,
 }
 
-/// What was counted of a session.
-pub struct Counts<'a> {
-    pub opened: Instant,
-    pub sent: u64,
-    /// In whole lines.
-    pub received: u64,
-    /// The last line of the last reply.
-    pub last_reply: Option<&'a [u8]>,
-    pub transaction: Option<&'a Transaction>,
-    /// How the session before it ended.
-    pub before: Option<&'a str>,
-}
-
 impl Known {
-    pub fn of(session: &Session, setting: &Setting<'_>, counts: &Counts<'_>) -> Self {
+    /// Looks at a session; `before` says how the one before it ended.
+    pub fn of(session: &Session, driver: &Driver, setting: &Setting<'_>, before: Option<&str>) -> Self {
         let (standing, mark) = (session.standing(), setting.secure.mark());
         let tls = if mark.words.is_empty() { "no" } else { mark.words };
         let step = if standing.is_in_step && standing.surprise.is_none() { "" } else { ", out of step" };
@@ -39,7 +24,7 @@ impl Known {
         let extensions = session.extensions();
         let greeting = extensions.as_ref().map(|extensions| Visible(extensions.greeting()).to_string());
         let server = greeting.as_deref().and_then(|greeting| greeting.split_whitespace().next());
-        let (sender, recipients) = counts.transaction.map(Transaction::envelope).unwrap_or_default();
+        let (sender, recipients) = driver.transaction().envelope();
         let took = setting.watch.timings.as_ref().map(|timings| took(&timings.all())).unwrap_or_default();
         let mut lines = vec![format!("peer      {}", session.peer())];
         let user = setting.secure.user();
@@ -51,13 +36,13 @@ impl Known {
             format!("phase     {}", standing.phase),
             format!("replies   {} due{step}", standing.outstanding),
             format!("local     {local}"),
-            format!("sent      {} octets", counts.sent),
-            format!("received  {} octets", counts.received + session.buffered().len() as u64),
-            format!("open      {:.1} s", counts.opened.elapsed().as_secs_f64()),
+            format!("sent      {} octets", driver.sent().0),
+            format!("received  {} octets", driver.received() + session.buffered().len() as u64),
+            format!("open      {:.1} s", driver.opened().elapsed().as_secs_f64()),
         ]);
         lines.extend(took);
-        lines.extend(counts.before.map(|how| format!("before    {how}")));
-        Self { state: lines.join("\n"), extensions, last_reply: counts.last_reply.map(<[u8]>::to_vec) }
+        lines.extend(before.map(|how| format!("before    {how}")));
+        Self { state: lines.join("\n"), extensions, last_reply: driver.last_reply().map(<[u8]>::to_vec) }
     }
 
     /// Says what the last reply means: what its codes stand for.

@@ -2,14 +2,13 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
-use mconnect_core::Session;
+use mconnect_core::{Ended, Session};
 use mconnect_core::protocol::{Phase, Standing};
 
 use super::escapes::{self, Escape};
 use super::{Known, aside};
 use crate::connection::Setting;
 use crate::failure::Failure;
-use crate::judge::End;
 use crate::stderr::say;
 
 /// A session that has ended before anybody had ended it.
@@ -55,12 +54,12 @@ impl Past {
 }
 
 /// Says how a session ended whose connection did: by what the server said, or by what happened.
-pub fn how(end: Option<&End>, standing: &Standing) -> String {
+pub fn how(end: Option<&Ended>, standing: &Standing) -> String {
     match (end, standing.last_answer.filter(|_| standing.is_closing)) {
-        (Some(End::Closed), Some(answer)) => format!("the server closed after {}", answer.code),
-        (Some(End::Closed), None) => "the server closed".to_owned(),
-        (Some(End::Broken(error)), _) => Failure::from(error).to_string(),
-        (Some(End::Given) | None, _) => "the server did not reply in time".to_owned(),
+        (Some(Ended::Closed), Some(answer)) => format!("the server closed after {}", answer.code),
+        (Some(Ended::Closed), None) => "the server closed".to_owned(),
+        (Some(Ended::Broken(error)), _) => Failure::from(error).to_string(),
+        _ => "the server did not reply in time".to_owned(),
     }
 }
 
