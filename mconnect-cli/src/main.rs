@@ -12,6 +12,7 @@ mod judge;
 mod line;
 mod lock;
 mod observers;
+mod opening;
 mod options;
 mod paint;
 mod play;

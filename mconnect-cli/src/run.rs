@@ -10,7 +10,8 @@ use crate::connection::{self, Setting};
 use crate::failure::{Failure, Status};
 use crate::help;
 use crate::line;
-use crate::observers::{self, Observers, sides};
+use crate::observers::{self, Observers, sides::{self, Sides}};
+use crate::opening::Opening;
 use crate::options::{self, Mode, Options, Request, Target};
 use crate::play;
 use crate::prompt::{self, Waker};
@@ -103,14 +104,13 @@ fn open_and_hand_over(
             say(help::walk().trim_end());
         }
     }
+    let opening = Opening { options, secure: &secure, verdict };
     let open = || {
-        let session = match watch.over(connect.clone(), verdict).open() {
-            Ok(session) => secure.begin(session, verdict),
-            Err(error) => {
-                verdict.failed(&error);
-                None
-            }
-        };
+        let shown = Opening::is_asked_for(options).then(|| Sides::of_commands(options));
+        let connect = watch.over(connect.clone(), verdict);
+        let connect = shown.iter().fold(connect, |connect, shown| connect.observer(Arc::clone(shown)));
+        let session = verdict.known(connect.open()).and_then(|session| opening.run(session));
+        shown.iter().for_each(|shown| shown.mute());
         if session.is_none() {
             watch.explain(verdict);
         }

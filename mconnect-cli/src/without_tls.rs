@@ -14,7 +14,6 @@ use crate::verdict::Verdict;
 pub struct Secure {
     is_left_plain: bool,
     is_quiet: bool,
-    has_sides: bool,
 }
 
 impl Secure {
@@ -25,11 +24,7 @@ impl Secure {
         match security.start {
             Start::First | Start::Upgrade => Err(Failure::new(Status::Usage, WITHOUT)),
             Start::ByHand if security.auth.is_some() => Err(Failure::new(Status::Usage, WITHOUT)),
-            Start::ByHand => Ok(Self {
-                is_left_plain: security.is_left_plain,
-                is_quiet: options.is_quiet,
-                has_sides: options.output.has_sides,
-            }),
+            Start::ByHand => Ok(Self { is_left_plain: security.is_left_plain, is_quiet: options.is_quiet }),
         }
     }
 
@@ -37,12 +32,12 @@ impl Secure {
         Server::start()
     }
 
-    pub fn begin(&self, session: Session, _: &Verdict) -> Option<Session> {
-        Some(session)
-    }
+    pub fn forget(&self) {}
 
-    pub fn authenticate(&self, session: Session, _: &Auth, _: &Verdict) -> Option<Session> {
-        Some(session)
+    /// # Errors
+    /// There is no AUTH here.
+    pub fn log_in(&self, _: &mut Session, _: &Auth, _: &Verdict) -> Result<(), Failure> {
+        Err(Failure::new(Status::Auth, WITHOUT))
     }
 
     /// # Errors
@@ -88,13 +83,6 @@ impl Secure {
     pub fn note(&self, message: &str) {
         if !self.is_quiet {
             say(message);
-        }
-    }
-
-    /// Says what is sent in the client's stead, unless all that is sent is shown.
-    pub fn note_command(&self, line: &str) {
-        if !self.has_sides {
-            self.note(&format!("> {line}"));
         }
     }
 

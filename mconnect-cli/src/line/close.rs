@@ -95,7 +95,9 @@ impl Conversation<'_> {
             && !standing.is_closing
             && !standing.has_quit;
         if is_due && self.wait_for_replies(session).is_continue() && session.phase() == Phase::Command {
-            self.setting.secure.note_command("QUIT");
+            if !self.setting.options.output.has_sides {
+                self.setting.secure.note("> QUIT");
+            }
             let _ = self.quit(session);
         }
     }

@@ -1,26 +1,37 @@
-//! Both sides of a script, as a terminal shows them: `C:` and `S:`, in the look of a dialogue.
+//! What passes, shown to whoever looks on: both sides of a script, `C:` and `S:` in the look of a dialogue; or the commands
+//! that are given in the user's stead, on standard error beside what the server says.
 
 use std::io::{self, IsTerminal};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use mconnect_core::protocol::Phase;
+use mconnect_core::protocol::{Phase, Visible, auth_mechanism};
 use mconnect_core::{Event, Observer};
 
 use crate::lock::locked;
 use crate::options::{Mode, Options};
 use crate::paint;
-use crate::screen;
+use crate::screen::{self, Screen};
+use crate::stderr::say;
 use crate::terminal::is_color_wanted;
+use crate::verdict::Verdict;
 
 /// Shows what is sent and what is received, secrets left out.
 pub struct Sides {
-    has_color: bool,
+    look: Look,
     state: Mutex<State>,
 }
 
+enum Look {
+    Both { has_color: bool },
+    Commands { are_told: bool },
+}
+
 struct State {
+    screen: Screen,
     phase: Phase,
+    /// Somebody else shows what passes.
+    is_muted: bool,
     /// What was sent since the last line end.
     line: Vec<u8>,
     /// The line end of a secret may follow by itself.
@@ -39,42 +50,106 @@ pub fn are_wanted(options: &Options) -> bool {
 }
 
 impl Sides {
-    pub fn new(options: &Options) -> Self {
-        let (phase, line) = (Phase::Greeting, Vec::new());
-        let state = State { phase, line, is_after_secret: false, lines: 0, left_out: 0, failure: None };
-        Self { has_color: is_color_wanted(options.prompt.color), state: Mutex::new(state) }
+    /// Shows both sides.
+    pub fn of_both(options: &Options) -> Arc<Self> {
+        Self::new(Look::Both { has_color: is_color_wanted(options.prompt.color) }, Screen::new())
     }
 
-    /// Returns what was wrong with standard output, if anything was.
-    pub fn failure(&self) -> Option<io::Error> {
-        locked(&self.state).failure.take()
+    /// Shows commands, and what the server says, unless all that passes is shown.
+    pub fn of_commands(options: &Options) -> Arc<Self> {
+        let are_told = !options.is_quiet && !options.output.has_sides;
+        Self::new(Look::Commands { are_told }, Screen::of(options.output))
+    }
+
+    fn new(look: Look, screen: Screen) -> Arc<Self> {
+        let state = State {
+            screen,
+            phase: Phase::Greeting,
+            is_muted: false,
+            line: Vec::new(),
+            is_after_secret: false,
+            lines: 0,
+            left_out: 0,
+            failure: None,
+        };
+        Arc::new(Self { look, state: Mutex::new(state) })
+    }
+
+    /// Shows nothing more.
+    pub fn mute(&self) {
+        locked(&self.state).is_muted = true;
+    }
+
+    /// Tells what was wrong with standard output, if anything was.
+    pub fn end(&self, verdict: &Verdict) {
+        if let Some(error) = locked(&self.state).failure.take() {
+            verdict.output_failed(&error);
+        }
     }
 }
 
 impl Observer for Sides {
     fn observe(&self, _: Instant, event: &Event<'_>) {
         let mut state = locked(&self.state);
-        match event {
-            Event::Sent(octets) => state.send(octets),
-            Event::SentSecret(_) => {
-                state.line.extend_from_slice(b"[hidden]");
-                state.end_line();
-                state.is_after_secret = true;
+        match self.look {
+            _ if state.is_muted => {}
+            Look::Both { has_color } => state.show_both(event, has_color),
+            Look::Commands { are_told } => {
+                if let Some(told) = state.show_commands(event).filter(|_| are_told) {
+                    say(&told);
+                }
             }
-            Event::Received(line) => {
-                state.end_line();
-                state.show(&paint::side('S', line.raw(), self.has_color));
-            }
-            Event::Phase(phase) => {
-                state.end_body();
-                state.phase = *phase;
-            }
-            _ => {}
+        }
+        if let Event::Phase(phase) = event {
+            state.phase = *phase;
         }
     }
 }
 
 impl State {
+    fn show_both(&mut self, event: &Event<'_>, has_color: bool) {
+        match event {
+            Event::Sent(octets) => self.send(octets),
+            Event::SentSecret(_) => {
+                self.line.extend_from_slice(b"[hidden]");
+                self.end_line();
+                self.is_after_secret = true;
+            }
+            Event::Received(line) => {
+                self.end_line();
+                self.show(&paint::side('S', line.raw(), has_color));
+            }
+            Event::Phase(_) => self.end_body(),
+            _ => {}
+        }
+    }
+
+    /// Shows what the server says, and returns what is told of what is sent.
+    fn show_commands(&mut self, event: &Event<'_>) -> Option<String> {
+        match (event, self.phase) {
+            (Event::Received(line), _) => {
+                let shown = self.screen.show(line.raw());
+                self.failure = self.failure.take().or(shown.err());
+                None
+            }
+            (Event::Sent(octets), Phase::Body) => {
+                self.left_out += octets.len() as u64;
+                None
+            }
+            // The dot that ends it is no part of it, and stands alone where nobody was left to send it to.
+            (Event::Phase(_), Phase::Body) => match std::mem::take(&mut self.left_out).checked_sub(FINAL_DOT)? {
+                0 => Some("> .".to_owned()),
+                octets => Some(format!("> a message of {octets} octets, and the dot that ends it")),
+            },
+            (Event::Sent(line), Phase::Command) => {
+                let line = line.trim_ascii_end();
+                let answers = if auth_mechanism(line).is_some() { " (answers not shown)" } else { "" };
+                Some(line).filter(|line| !line.is_empty()).map(|line| format!("> {}{answers}", Visible(line)))
+            }
+            _ => None,
+        }
+    }
+
     fn send(&mut self, octets: &[u8]) {
         let octets = match octets {
             [b'\r', b'\n', rest @ ..] if std::mem::take(&mut self.is_after_secret) => rest,
@@ -128,3 +203,5 @@ impl State {
 const MOST_LINES: usize = 40;
 /// A longer line is shown in pieces of about so many octets.
 const LONGEST_LINE: usize = 4096;
+/// The octets of `.` CR LF.
+const FINAL_DOT: u64 = 3;

@@ -3,7 +3,6 @@
 mod message;
 mod opening;
 mod outcome;
-mod transcript;
 
 use std::env;
 use std::sync::Arc;
@@ -14,7 +13,9 @@ use mconnect_core::{Error, Session};
 
 use crate::connection;
 use crate::failure::{Failure, Status};
+use crate::observers::sides::Sides;
 use crate::observers::{self, Observers};
+use crate::opening::leave;
 use crate::options::{Options, ReversePath, SendStage, Target};
 use crate::progress::{Work, during};
 use crate::secure::Secure;
@@ -23,7 +24,6 @@ use crate::stderr;
 use crate::terminal::Terminal;
 use crate::verdict::Verdict;
 use message::{Counted, Message};
-use transcript::Transcript;
 
 /// Sends what the options ask for, as often as they do.
 ///
@@ -38,9 +38,9 @@ pub fn run(options: &Options, verdict: &Verdict) -> Result<(), Failure> {
     }
     observers::watched(options, false, verdict, |watch| {
         let (secure, connect, _server) = connection::prepare(options)?;
-        let transcript = Arc::new(Transcript::new(options));
-        let connect = watch.over(connect, verdict).observer(Arc::clone(&transcript));
-        let client = Client { options, verdict, watch, secure: &secure, transcript: &transcript, message: &message };
+        let shown = Sides::of_commands(options);
+        let connect = watch.over(connect, verdict).observer(Arc::clone(&shown));
+        let client = Client { options, verdict, watch, secure: &secure, message: &message };
         let opened = match &options.target {
             Target::Host(host) if host.name.starts_with('/') => connect.open_path(),
             _ => connect.open(),
@@ -48,7 +48,7 @@ pub fn run(options: &Options, verdict: &Verdict) -> Result<(), Failure> {
         if let Some(session) = verdict.known(opened) {
             client.converse(session);
         }
-        transcript.end(verdict);
+        shown.end(verdict);
         watch.explain(verdict);
         Ok(())
     });
@@ -61,7 +61,6 @@ struct Client<'a> {
     verdict: &'a Verdict,
     watch: &'a Observers<'a>,
     secure: &'a Secure,
-    transcript: &'a Transcript,
     message: &'a Message,
 }
 
@@ -72,7 +71,7 @@ impl Client<'_> {
             Ok(sender) => sender,
             Err(failure) => {
                 self.verdict.complain(failure);
-                return self.leave(session);
+                return leave(session);
             }
         };
         let mut took = Vec::new();
@@ -87,7 +86,7 @@ impl Client<'_> {
         self.tell_times(&took);
         // Of a body that was granted for nothing, there is no end; closing leaves nothing to be delivered.
         if session.phase() == Phase::Command {
-            self.leave(session);
+            leave(session);
         }
     }
 
@@ -154,14 +153,6 @@ impl Client<'_> {
                 let wrong = |error| Failure::because(Status::Usage, "--from is needed", &error);
                 address.map(Some).map_err(wrong)
             }
-        }
-    }
-
-    /// Says QUIT where the server waits for a command. What is wrong then is no matter of the message's.
-    fn leave(&self, session: Session) {
-        let standing = session.standing();
-        if standing.phase == Phase::Command && standing.outstanding == 0 && !standing.is_closing {
-            drop(session.quit());
         }
     }
 
