@@ -19,7 +19,6 @@ mod play;
 mod progress;
 mod prompt;
 mod raw;
-mod report;
 mod run;
 mod screen;
 mod secret;

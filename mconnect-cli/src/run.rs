@@ -10,7 +10,10 @@ use crate::connection::{self, Setting};
 use crate::failure::{Failure, Status};
 use crate::help;
 use crate::line;
-use crate::observers::{self, Observers, sides::{self, Sides}};
+use crate::observers::{
+    self, Observers,
+    sides::{self, Sides},
+};
 use crate::opening::Opening;
 use crate::options::{self, Mode, Options, Request, Target};
 use crate::play;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::error::Error;
+use crate::error::{Action, Error};
 use crate::overdue::Overdue;
 use crate::protocol::{Answer, Code, Phase, ReplyLine, Request, Standing, Visible};
 use crate::script::{End, Next, Pace, Rules, Script};
@@ -126,7 +126,8 @@ impl Driver {
     /// Returns what is to be done then: never [`Next::Send`] or [`Next::Replies`].
     ///
     /// # Errors
-    /// Those of [`wait`](Self::wait) and [`send`](Self::send), after what the server has said before it closed was shown.
+    /// Those of [`wait`](Self::wait) and [`send`](Self::send), after what the server has said before it closed was shown;
+    /// [`Error::Closed`] if a reply is due that can come no more.
     pub fn run(
         &mut self,
         session: &mut Session,
@@ -137,8 +138,7 @@ impl Driver {
             // Before a line goes out, what has come already is looked at.
             while session.has_arrived() && self.follow_line(session, &mut show) {}
             let done = match self.script.next(&session.standing(), input) {
-                // A server that has gone says no more.
-                Next::Replies if self.ended.is_some() => return Ok(Next::End),
+                Next::Replies if self.ended.is_some() => Err(self.lost(session)),
                 Next::Replies => self.wait(session),
                 Next::Send => self.send_next(session),
                 next => return Ok(next),
@@ -149,6 +149,14 @@ impl Driver {
                 }
                 return Err(error);
             }
+        }
+    }
+
+    /// Makes the error of a reply that can come no more.
+    fn lost(&mut self, session: &Session) -> Error {
+        match self.ended.replace(Ended::Closed) {
+            Some(Ended::Broken(error)) => error,
+            _ => Error::Closed { context: session.context(Action::ReadReply), partial: Vec::new() },
         }
     }
 

@@ -2,8 +2,8 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
-use mconnect_core::{Ended, Session};
 use mconnect_core::protocol::Phase;
+use mconnect_core::{Ended, Session};
 
 use super::{Conversation, Onward, Stop};
 use crate::connection::Setting;

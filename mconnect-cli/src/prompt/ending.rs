@@ -66,7 +66,8 @@ impl Talk<'_> {
         }
         let standing = self.session.standing();
         let is_complete = self.driver.is_complete(&self.session);
-        let (end, peer, Setting { verdict, secure, .. }) = (self.driver.ended.take(), self.session.peer(), self.setting);
+        let (end, peer, Setting { verdict, secure, .. }) =
+            (self.driver.ended.take(), self.session.peer(), self.setting);
         judge::ending(end, peer, &standing, is_complete, verdict, |words| secure.note(words));
     }
 

@@ -144,7 +144,11 @@ impl Talk<'_> {
             match self.lines.next(&mut self.driver.script, &standing) {
                 Next::Send => self.send_next(&standing)?,
                 // Nothing waits for it: a line can be typed.
-                Next::Replies if self.lines.is_done(&self.driver.script) && (!standing.is_turning || self.is_open_early()) => break,
+                Next::Replies
+                    if self.lines.is_done(&self.driver.script) && (!standing.is_turning || self.is_open_early()) =>
+                {
+                    break;
+                }
                 Next::Replies => self.wait_for_reply()?,
                 Next::Input if self.lines.read_on() => {}
                 Next::Input => break,

@@ -42,7 +42,7 @@ impl Message {
                 return Ok(Self::File { name: name.clone(), file, start: 0, content: None });
             }
             let start = file.stream_position()?;
-            let content = Some(content_of(&file)?);
+            let content = Some(Content::read(&file)?);
             Ok(Self::File { name: name.clone(), file, start, content })
         });
         match read {
@@ -109,21 +109,6 @@ impl Read for Counted<'_> {
             at_interrupt(Some(WHOLE_MESSAGE.to_owned()));
         }
         Ok(count)
-    }
-}
-
-fn content_of(mut file: &File) -> io::Result<Content> {
-    let (mut content, mut block) = (Content::default(), vec![0; 64 * 1024]);
-    loop {
-        match file.read(&mut block) {
-            Ok(0) => {
-                content.end();
-                return Ok(content);
-            }
-            Ok(count) => content.add(&block[..count]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
     }
 }
 

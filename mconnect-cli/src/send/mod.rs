@@ -2,13 +2,13 @@
 
 mod message;
 mod opening;
-mod outcome;
 
 use std::env;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mconnect_core::protocol::{Address, Content, Envelope, Phase, Until};
+use mconnect_core::protocol::{Address, Content, Delivery, Envelope, Phase, RecipientOutcome, Until};
+use mconnect_core::script::Fault;
 use mconnect_core::{Error, Session};
 
 use crate::connection;
@@ -122,6 +122,27 @@ impl Client<'_> {
                 false
             }
         }
+    }
+
+    /// Tells the outcome of each recipient, to a person and to a program.
+    fn tell(&self, delivery: &Delivery) {
+        if let Some(json) = &self.watch.json {
+            json.journal.delivery(delivery);
+        }
+        if stderr::is_shown() && !self.options.is_quiet {
+            delivery.to_string().lines().for_each(stderr::say);
+        }
+    }
+
+    /// Says what was refused, if anything was, and fails for it: for good, if only one recipient was refused so.
+    fn judge(&self, delivery: &Delivery) {
+        let (Some(refusal), Some(told)) = (delivery.first_refusal(), delivery.refused()) else { return };
+        let status = match delivery.count(RecipientOutcome::Permanent) {
+            0 if delivery.recipients.is_empty() => Fault::of_refusal(refusal.code()).into(),
+            0 => Status::Temporary,
+            _ => Status::Unavailable,
+        };
+        self.verdict.complain(Failure::new(status, told));
     }
 
     fn envelope(&self, sender: Option<&Address>) -> Envelope {

@@ -2,8 +2,8 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
-use mconnect_core::{Ended, Session};
 use mconnect_core::protocol::{Phase, Standing};
+use mconnect_core::{Ended, Session};
 
 use super::escapes::{self, Escape};
 use super::{Known, aside};

@@ -79,6 +79,7 @@
 //!   ([`Dialogue::sessions`]).
 //! - It blocks. An awaited session's dialogue is for a thread where that may be.
 
+mod cases;
 mod deadlines;
 mod expect;
 mod load;
@@ -96,8 +97,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use cases::{Case, junit, tap};
 pub use expect::{CodePattern, Mark, Separator, Wanted};
 pub use load::LoadError;
+pub use parse::unescape;
 pub use passwords::MissingPassword;
 pub use play::{Failure, Outcome, Played, Player, Report, Verdict};
 pub use record::Recorder;

@@ -285,6 +285,21 @@ fn find_name(text: &str) -> Option<usize> {
 
 /// Reads bytes with escapes.
 fn bytes(text: &str) -> Result<Vec<u8>, Miss<'_>> {
+    unescape(text).map_err(|at| ("an escape: \\r \\n \\t \\0 \\\\ or \\xHH", &text[at..]))
+}
+
+/// Reads a text with the escapes `\r`, `\n`, `\t`, `\0`, `\\` and `\xHH`, as they stand in `C>` and `S>` lines.
+///
+/// ```
+/// use mconnect_core::dialogue::unescape;
+///
+/// assert_eq!(unescape("NO\\x00OP\\r\\n").as_deref(), Ok(&b"NO\0OP\r\n"[..]));
+/// assert_eq!(unescape("a\\q"), Err(1));
+/// ```
+///
+/// # Errors
+/// Where a backslash stands that begins none of them.
+pub fn unescape(text: &str) -> Result<Vec<u8>, usize> {
     let mut bytes = Vec::new();
     let mut rest = text;
     while let Some(escape) = rest.find('\\') {
@@ -299,7 +314,7 @@ fn bytes(text: &str) -> Result<Vec<u8>, Miss<'_>> {
             [b'x', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
                 (u8::from_str_radix(&escaped[1..3], 16).expect("two hexadecimal digits are a byte"), 3)
             }
-            _ => return Err(("an escape: \\r \\n \\t \\0 \\\\ or \\xHH", &rest[escape..])),
+            _ => return Err(text.len() - escaped.len() - 1),
         };
         bytes.push(byte);
         rest = &escaped[size..];
