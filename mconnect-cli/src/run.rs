@@ -111,7 +111,7 @@ fn open_and_hand_over(
     let open = || {
         let shown = Opening::is_asked_for(options).then(|| Sides::of_commands(options));
         let connect = watch.over(connect.clone(), verdict);
-        let connect = shown.iter().fold(connect, |connect, shown| connect.observer(Arc::clone(shown)));
+        let connect = shown.iter().fold(connect, |connect, shown| connect.observer(shown.observer()));
         let session = verdict.known(connect.open()).and_then(|session| opening.run(session));
         shown.iter().for_each(|shown| shown.mute());
         if session.is_none() {

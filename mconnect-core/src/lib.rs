@@ -65,8 +65,8 @@
 //! | a UNIX socket, a child process, any other stream | [`Connect::over`], [`Session::from_stream`], [`Pair`], [`Stream`] |
 //! | one thread that reads and one that writes | [`Session::split`] |
 //! | why a session failed, in words | [`diagnosis::Evidence`] |
-//! | a log, the time that everything took | [`Observer`], [`Trace`], [`Timings`] and their [`chart`](Timings::chart) |
-//! | what to say while a reply is late | [`Overdue`] |
+//! | a log, the time that everything took | [`Observer`], [`Transcript`], [`Trace`], [`Timings`] and their [`chart`](Timings::chart) |
+//! | what to say while a reply is late, or a send takes long | [`Overdue`], [`Progress`] |
 //! | the same as values that serde writes | the module `json` (feature `json`) |
 //! | a session that is written down, and compared | [`dialogue::Player`], [`dialogue::Recorder`], [`dialogue::RecordWriter`] |
 //! | the test of a client | `server::Setup` (feature `server`) |
@@ -151,6 +151,7 @@ mod own_machine;
 mod own_name;
 #[cfg(any(feature = "json", feature = "tls"))]
 mod pem;
+mod progress;
 pub mod protocol;
 pub mod sasl;
 pub mod script;
@@ -165,6 +166,7 @@ pub mod tls;
 pub mod tls_info;
 mod tlsa;
 mod trace;
+mod transcript;
 
 pub use calendar::message_date;
 pub use closer::Closer;
@@ -178,6 +180,7 @@ pub use host::{Host, InvalidHost};
 pub use observer::{Event, Observer, observer_fn};
 pub use overdue::Overdue;
 pub use own_name::{address_literal, is_name_blamed, own_name};
+pub use progress::Progress;
 #[cfg(feature = "tokio")]
 pub use session::{AsyncSession, AsyncStream};
 pub use session::{Hello, MessageReply, RawReader, RawWriter, Reader, Session, Timeouts, Writer};
@@ -185,6 +188,7 @@ pub use stream::{ChannelBindings, Pair, Stream, Truncation};
 pub use timings::{TimedStage, Timing, Timings};
 pub use tlsa::Tlsa;
 pub use trace::{Trace, TraceForm};
+pub use transcript::{Said, Transcript};
 
 /// The examples of the crate's README are compiled, too.
 #[cfg(all(doctest, feature = "server"))]

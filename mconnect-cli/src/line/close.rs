@@ -135,10 +135,10 @@ impl Conversation<'_> {
         if let Some(phase) = self.rest.ended_in {
             judge::end_of_input(phase, &standing, self.setting.verdict);
         }
-        let is_ended_here = self.driver.script.end().is_some_and(|end| end.answer().is_some());
-        let end = if is_ended_here { Some(Ended::Here) } else { self.driver.ended.take() };
-        let (peer, is_complete) = (session.peer(), self.driver.is_complete(session));
-        judge::ending(end, peer, &standing, is_complete, self.setting.verdict, |words| self.setting.secure.note(words));
+        if self.driver.script.end().is_some_and(|end| end.answer().is_some()) {
+            self.driver.ended = Some(Ended::Here);
+        }
+        judge::ending(&self.driver, session, self.setting.verdict, |words| self.setting.secure.note(words));
         self.tell_end();
     }
 
@@ -154,14 +154,7 @@ impl Conversation<'_> {
     /// Says why the script ended before its input, if it did, and what was not sent.
     fn tell_end(&self) {
         let is_all = self.driver.is_input_over || self.is_typed();
-        judge::script_ending(
-            self.driver.script.end(),
-            "session",
-            self.driver.last_words(),
-            self.driver.script.unsent(),
-            is_all,
-            self.setting.verdict,
-        );
+        judge::script_ending(&self.driver, "session", is_all, self.setting.verdict);
     }
 
     /// Counts what is left of the input, as far as it is there; `is_awaited` says whether a moment is waited for more.

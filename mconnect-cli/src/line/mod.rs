@@ -26,7 +26,7 @@ use crate::options::Options;
 use crate::progress::{self, Work};
 use crate::screen::{self, Screen};
 use crate::stderr::{is_shown, say};
-use crate::typing::{FileLines, Past, how, session_log};
+use crate::typing::{FileLines, Over, how};
 
 /// Hands a session over, until its end, and each one opened after it.
 pub fn run(session: Session, setting: &Setting<'_>, pace: Pace) {
@@ -36,8 +36,8 @@ pub fn run(session: Session, setting: &Setting<'_>, pace: Pace) {
     if pace == Pace::Typed && prompt.has_escapes && !is_quiet {
         say("a line that begins with a tilde is an escape: ~? lists them");
     }
-    let (mut next, mut before) = (Some(session), None);
-    while let Some(session) = next.take() {
+    let mut next = Some((session, None));
+    while let Some((session, before)) = next.take() {
         let work = (pace != Pace::Typed).then(|| Work::new("the input", is_shown().then(|| input.size()).flatten()));
         let talk = Conversation {
             setting,
@@ -49,26 +49,10 @@ pub fn run(session: Session, setting: &Setting<'_>, pace: Pace) {
             is_hidden: false,
             shows_answer: false,
             said: Said::default(),
-            before: before.take(),
+            before,
         };
-        let over = talk.live(session);
-        session_log::stop(&setting.watch.session_log);
-        let (past, opened) = match over {
-            After::Left => return,
-            After::Closed(past) => (past, None),
-            After::Reopen(past) => (past, (setting.reopen)()),
-        };
-        next = opened.or_else(|| typed::stay(setting, &mut input, &past));
-        before = Some(past.how);
+        next = talk.live(session).next(setting, |past| typed::stay(setting, &mut input, past));
     }
-}
-
-/// What came of a session.
-enum After {
-    Left,
-    /// It ended, and nobody had ended it.
-    Closed(Past),
-    Reopen(Past),
 }
 
 /// Why the session is left for a moment, or for good.
@@ -130,7 +114,7 @@ struct Said {
 }
 
 impl Conversation<'_> {
-    fn live(mut self, mut session: Session) -> After {
+    fn live(mut self, mut session: Session) -> Over {
         let stop = loop {
             match self.converse(&mut session) {
                 Break(Stop::StartTls) => {}
@@ -145,14 +129,14 @@ impl Conversation<'_> {
                 // Nothing more is sent in the clear.
                 None => {
                     self.tell_unsent(is_typed);
-                    return if is_typed { After::Closed(past) } else { After::Left };
+                    return if is_typed { Over::Closed(past) } else { Over::Left };
                 }
             }
             self.driver.script.tls_started();
         };
         if stop == Stop::Reopen {
             session.closer().close();
-            return After::Reopen(self.past(&session, "it was left, to be opened again".to_owned(), Phase::Command));
+            return Over::Reopen(self.past(&session, "it was left, to be opened again".to_owned(), Phase::Command));
         }
         self.take_leave(&mut session);
         let past = (self.is_broken_off(&session) && stop == Stop::End).then(|| {
@@ -160,7 +144,7 @@ impl Conversation<'_> {
             self.past(&session, how(self.driver.ended.as_ref(), &session.standing()), asked)
         });
         self.finish(&mut session, past.is_some());
-        past.map_or(After::Left, After::Closed)
+        past.map_or(Over::Left, Over::Closed)
     }
 
     fn converse(&mut self, session: &mut Session) -> Onward {

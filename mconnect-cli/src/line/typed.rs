@@ -65,12 +65,12 @@ impl Conversation<'_> {
     /// Reads on in a file whose lines stand for typed ones, once those that were read are taken, and says whether there
     /// was more.
     pub(super) fn read_on_in_file(&mut self) -> bool {
-        let Some(mut file) = self.rest.file.take().filter(|file| !file.is_over()) else { return false };
         let mut lines = Vec::new();
-        file.take(&mut lines);
-        (self.rest.block, self.rest.taken, self.rest.wiped) = (Some(Block::of(lines)), 0, 0);
-        self.rest.file = Some(file).filter(|file| !file.is_over());
-        true
+        let has_more = FileLines::read_on(&mut self.rest.file, &mut lines);
+        if has_more {
+            (self.rest.block, self.rest.taken, self.rest.wiped) = (Some(Block::of(lines)), 0, 0);
+        }
+        has_more
     }
 }
 

@@ -85,7 +85,7 @@ impl<'a> Observers<'a> {
             connect = connect.observer(Trace::new(form, say));
         }
         if let Some(sides) = &self.sides {
-            connect = connect.observer(Arc::clone(sides));
+            connect = connect.observer(sides.observer());
         }
         if let Some(record) = &self.record {
             connect = connect.observer(record.0.next_session());

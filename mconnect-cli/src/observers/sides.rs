@@ -3,10 +3,9 @@
 
 use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 use mconnect_core::protocol::{Phase, Visible, auth_mechanism};
-use mconnect_core::{Event, Observer};
+use mconnect_core::{Observer, Said, Transcript};
 
 use crate::lock::locked;
 use crate::options::{Mode, Options};
@@ -29,16 +28,8 @@ enum Look {
 
 struct State {
     screen: Screen,
-    phase: Phase,
     /// Somebody else shows what passes.
     is_muted: bool,
-    /// What was sent since the last line end.
-    line: Vec<u8>,
-    /// The line end of a secret may follow by itself.
-    is_after_secret: bool,
-    /// How many lines of the body were shown, and how many octets of it were not.
-    lines: usize,
-    left_out: u64,
     failure: Option<io::Error>,
 }
 
@@ -62,17 +53,14 @@ impl Sides {
     }
 
     fn new(look: Look, screen: Screen) -> Arc<Self> {
-        let state = State {
-            screen,
-            phase: Phase::Greeting,
-            is_muted: false,
-            line: Vec::new(),
-            is_after_secret: false,
-            lines: 0,
-            left_out: 0,
-            failure: None,
-        };
-        Arc::new(Self { look, state: Mutex::new(state) })
+        Arc::new(Self { look, state: Mutex::new(State { screen, is_muted: false, failure: None }) })
+    }
+
+    /// Returns what observes a session for this.
+    pub fn observer(self: &Arc<Self>) -> impl Observer + use<> {
+        let theirs = Arc::clone(self);
+        let transcript = Transcript::new(move |said: Said<'_>| theirs.show(said));
+        if let Look::Commands { .. } = self.look { transcript.body_lines(0) } else { transcript }
     }
 
     /// Shows nothing more.
@@ -86,122 +74,46 @@ impl Sides {
             verdict.output_failed(&error);
         }
     }
-}
 
-impl Observer for Sides {
-    fn observe(&self, _: Instant, event: &Event<'_>) {
+    fn show(&self, said: Said<'_>) {
         let mut state = locked(&self.state);
-        match self.look {
-            _ if state.is_muted => {}
-            Look::Both { has_color } => state.show_both(event, has_color),
-            Look::Commands { are_told } => {
-                if let Some(told) = state.show_commands(event).filter(|_| are_told) {
-                    say(&told);
-                }
+        let shown = match (&self.look, said) {
+            _ if state.is_muted || state.failure.is_some() => return,
+            (Look::Both { has_color }, Said::Server(line)) => put('S', line, *has_color),
+            (Look::Both { .. }, Said::Client { line, .. }) => put('C', line, false),
+            (Look::Both { .. }, Said::LeftOut { octets, .. }) => {
+                put('C', format!("[{octets} octets more]").as_bytes(), false)
             }
-        }
-        if let Event::Phase(phase) = event {
-            state.phase = *phase;
-        }
-    }
-}
-
-impl State {
-    fn show_both(&mut self, event: &Event<'_>, has_color: bool) {
-        match event {
-            Event::Sent(octets) => self.send(octets),
-            Event::SentSecret(_) => {
-                self.line.extend_from_slice(b"[hidden]");
-                self.end_line();
-                self.is_after_secret = true;
+            (Look::Commands { .. }, Said::Server(line)) => state.screen.show(line),
+            (Look::Commands { are_told: true }, said) => {
+                told(said).inspect(|told| say(told));
+                Ok(())
             }
-            Event::Received(line) => {
-                self.end_line();
-                self.show(&paint::side('S', line.raw(), has_color));
-            }
-            Event::Phase(_) => self.end_body(),
-            _ => {}
-        }
-    }
-
-    /// Shows what the server says, and returns what is told of what is sent.
-    fn show_commands(&mut self, event: &Event<'_>) -> Option<String> {
-        match (event, self.phase) {
-            (Event::Received(line), _) => {
-                let shown = self.screen.show(line.raw());
-                self.failure = self.failure.take().or(shown.err());
-                None
-            }
-            (Event::Sent(octets), Phase::Body) => {
-                self.left_out += octets.len() as u64;
-                None
-            }
-            // The dot that ends it is no part of it, and stands alone where nobody was left to send it to.
-            (Event::Phase(_), Phase::Body) => match std::mem::take(&mut self.left_out).checked_sub(FINAL_DOT)? {
-                0 => Some("> .".to_owned()),
-                octets => Some(format!("> a message of {octets} octets, and the dot that ends it")),
-            },
-            (Event::Sent(line), Phase::Command) => {
-                let line = line.trim_ascii_end();
-                let answers = if auth_mechanism(line).is_some() { " (answers not shown)" } else { "" };
-                Some(line).filter(|line| !line.is_empty()).map(|line| format!("> {}{answers}", Visible(line)))
-            }
-            _ => None,
-        }
-    }
-
-    fn send(&mut self, octets: &[u8]) {
-        let octets = match octets {
-            [b'\r', b'\n', rest @ ..] if std::mem::take(&mut self.is_after_secret) => rest,
-            octets => octets,
+            _ => Ok(()),
         };
-        self.is_after_secret = false;
-        let is_body = self.phase == Phase::Body;
-        let mut rest = octets;
-        while !rest.is_empty() {
-            if matches!(self.phase, Phase::Chunk { .. }) || (is_body && self.lines >= MOST_LINES) {
-                self.left_out += rest.len() as u64;
-                return;
-            }
-            let end = rest.iter().position(|octet| *octet == b'\n').map_or(rest.len(), |end| end + 1);
-            let (line, after) = rest.split_at(end);
-            self.line.extend_from_slice(line);
-            if line.ends_with(b"\n") || self.line.len() > LONGEST_LINE {
-                self.lines += usize::from(is_body);
-                self.end_line();
-            }
-            rest = after;
-        }
-    }
-
-    /// Shows what was sent, as far as its line came.
-    fn end_line(&mut self) {
-        if !self.line.is_empty() {
-            let shown = paint::side('C', &std::mem::take(&mut self.line), false);
-            self.show(&shown);
-        }
-    }
-
-    /// Says how much of a body, or of a chunk, was not shown.
-    fn end_body(&mut self) {
-        self.end_line();
-        if self.left_out > 0 {
-            let told = format!("[{} octets more]", self.left_out);
-            self.show(&paint::side('C', told.as_bytes(), false));
-        }
-        (self.lines, self.left_out) = (0, 0);
-    }
-
-    fn show(&mut self, text: &str) {
-        if self.failure.is_none() {
-            self.failure = screen::put(text.as_bytes()).err();
-        }
+        state.failure = shown.err();
     }
 }
 
-/// Of a body, in lines.
-const MOST_LINES: usize = 40;
-/// A longer line is shown in pieces of about so many octets.
-const LONGEST_LINE: usize = 4096;
+fn put(side: char, line: &[u8], has_color: bool) -> io::Result<()> {
+    screen::put(paint::side(side, line, has_color).as_bytes())
+}
+
+/// Returns what is told of what is sent.
+fn told(said: Said<'_>) -> Option<String> {
+    match said {
+        Said::Client { line, phase: Phase::Command } => Some(match auth_mechanism(line) {
+            Some(mechanism) => format!("> AUTH {} (answers not shown)", Visible(mechanism)),
+            None => format!("> {}", Visible(line.trim_ascii_end())),
+        }),
+        // The dot that ends it is no part of it, and stands alone where nobody was left to send it to.
+        Said::LeftOut { octets, phase: Phase::Body } => match octets.checked_sub(FINAL_DOT)? {
+            0 => Some("> .".to_owned()),
+            octets => Some(format!("> a message of {octets} octets, and the dot that ends it")),
+        },
+        _ => None,
+    }
+}
+
 /// The octets of `.` CR LF.
 const FINAL_DOT: u64 = 3;

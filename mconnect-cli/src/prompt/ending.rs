@@ -3,15 +3,14 @@
 use std::ops::ControlFlow::{Break, Continue};
 use std::time::{Duration, Instant};
 
-use mconnect_core::Ended;
 use mconnect_core::protocol::{Phase, Request};
+use mconnect_core::{Ended, Progress};
 
 use super::listen::PATIENCE;
 use super::{Flow, Leave, Talk};
 use crate::connection::Setting;
 use crate::failure::Failure;
 use crate::judge;
-use crate::progress;
 use crate::stderr::{self, say};
 
 impl Talk<'_> {
@@ -64,11 +63,8 @@ impl Talk<'_> {
             self.take_until_the_end(PATIENCE);
             self.driver.ended = Some(Ended::Here);
         }
-        let standing = self.session.standing();
-        let is_complete = self.driver.is_complete(&self.session);
-        let (end, peer, Setting { verdict, secure, .. }) =
-            (self.driver.ended.take(), self.session.peer(), self.setting);
-        judge::ending(end, peer, &standing, is_complete, verdict, |words| secure.note(words));
+        let Setting { verdict, secure, .. } = self.setting;
+        judge::ending(&self.driver, &self.session, verdict, |words| secure.note(words));
     }
 
     fn take_until_the_end(&mut self, patience: Duration) {
@@ -82,7 +78,7 @@ impl Talk<'_> {
 
     /// Says what is lost with a session that is closed at once.
     pub(super) fn tell_lost(&self) {
-        let sent = progress::amount(self.driver.sent().1);
+        let sent = Progress::amount(self.driver.sent().1);
         if self.session.owes(|request| matches!(request, Request::EndOfData | Request::Bdat)) {
             say("mconnect: the reply to the message had not come: it may have been taken");
         }

@@ -54,7 +54,7 @@ use crate::stderr::say;
 use crate::terminal::{Manner, can_draw};
 use crate::typing::auth::{authenticate, encode};
 use crate::typing::escapes::{self, Escape};
-use crate::typing::{Known, Past, aside, how, send_chunk, send_file, session_log};
+use crate::typing::{Known, Over, Past, aside, how, send_chunk, send_file, session_log};
 use completion::Knowledge;
 use editor::{Editor, Typed};
 use prompt_text::Label;
@@ -73,9 +73,9 @@ pub fn run(session: Session, setting: &Setting<'_>, waker: &Arc<Waker>) {
         .and_then(|()| Editor::new(&setting.options.prompt, setting.terminal.handle(), Arc::clone(waker)))
         .map_err(|error| Failure::cannot("set the terminal", &error));
     let Some(mut editor) = setting.verdict.check(editor) else { return };
-    let (mut next, mut before) = (Some(session), None);
+    let mut next = Some((session, None));
     editor.open(setting.options);
-    while let Some(session) = next.take() {
+    while let Some((session, before)) = next.take() {
         let mut suggestions = Suggestions::default();
         let name = &setting.options.security.helo;
         suggestions.set_name(&name.clone().unwrap_or_else(|| own_name(session.local_address())));
@@ -85,7 +85,7 @@ pub fn run(session: Session, setting: &Setting<'_>, waker: &Arc<Waker>) {
             session,
             unfinished_since: None,
             driver: Driver::new(setting.rules(Pace::Typed)),
-            before: before.take(),
+            before,
             suggestions,
             rest: Rest::default(),
             lines: Lines::default(),
@@ -99,24 +99,8 @@ pub fn run(session: Session, setting: &Setting<'_>, waker: &Arc<Waker>) {
         if !matches!(over, Over::Reopen(_)) {
             setting.watch.explain_end(setting.verdict);
         }
-        session_log::stop(&setting.watch.session_log);
-        let (past, opened) = match over {
-            Over::Left => return,
-            Over::Closed(past) => (past, None),
-            Over::Reopen(past) => (past, (setting.reopen)()),
-        };
-        next = opened.or_else(|| closed::converse(&mut editor, &past, setting));
-        before = Some(past.how);
+        next = over.next(setting, |past| closed::converse(&mut editor, past, setting));
     }
-}
-
-/// What came of a session.
-enum Over {
-    /// The prompt is left with it.
-    Left,
-    /// It ended, and nobody had ended it.
-    Closed(Past),
-    Reopen(Past),
 }
 
 /// Why a session is left, for a moment or for good.

@@ -47,17 +47,9 @@ impl Lines {
         next
     }
 
-    /// Reads on in the file, once what was read of it is taken, and says whether there was more.
-    fn read_on(&mut self) -> bool {
-        let Some(mut file) = self.file.take().filter(|file| !file.is_over()) else { return false };
-        file.take(&mut self.rest);
-        self.file = Some(file).filter(|file| !file.is_over());
-        true
-    }
-
     /// Counts what is left of the file as unsent.
     fn count_file(&mut self, script: &mut Script) {
-        while script.unsent().total() < MOST_COUNTED && self.read_on() {
+        while script.unsent().total() < MOST_COUNTED && FileLines::read_on(&mut self.file, &mut self.rest) {
             script.count_unsent(&self.rest);
             self.rest.clear();
         }
@@ -150,7 +142,7 @@ impl Talk<'_> {
                     break;
                 }
                 Next::Replies => self.wait_for_reply()?,
-                Next::Input if self.lines.read_on() => {}
+                Next::Input if FileLines::read_on(&mut self.lines.file, &mut self.lines.rest) => {}
                 Next::Input => break,
                 Next::StartTls => return Break(Leave::StartTls),
                 Next::Dropped => {
@@ -206,8 +198,7 @@ impl Talk<'_> {
             if end.is_some_and(|end| end.answer().is_some()) {
                 self.drop_ahead(false)?;
             }
-            let (words, unsent) = (self.driver.last_words(), self.driver.script.unsent());
-            judge::script_ending(end, "paste", words, unsent, true, self.setting.verdict);
+            judge::script_ending(&self.driver, "paste", true, self.setting.verdict);
             self.begin(Pace::Typed, Lines::default());
         } else if had_lines && end == Some(script::End::Closing) {
             say(CLOSING);

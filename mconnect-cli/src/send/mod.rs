@@ -4,7 +4,6 @@ mod message;
 mod opening;
 
 use std::env;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Address, Content, Delivery, Envelope, Phase, RecipientOutcome, Until};
@@ -39,7 +38,7 @@ pub fn run(options: &Options, verdict: &Verdict) -> Result<(), Failure> {
     observers::watched(options, false, verdict, |watch| {
         let (secure, connect, _server) = connection::prepare(options)?;
         let shown = Sides::of_commands(options);
-        let connect = watch.over(connect, verdict).observer(Arc::clone(&shown));
+        let connect = watch.over(connect, verdict).observer(shown.observer());
         let client = Client { options, verdict, watch, secure: &secure, message: &message };
         let opened = match &options.target {
             Target::Host(host) if host.name.starts_with('/') => connect.open_path(),

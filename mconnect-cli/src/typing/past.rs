@@ -6,7 +6,7 @@ use mconnect_core::protocol::{Phase, Standing};
 use mconnect_core::{Ended, Session};
 
 use super::escapes::{self, Escape};
-use super::{Known, aside};
+use super::{Known, aside, session_log};
 use crate::connection::Setting;
 use crate::failure::Failure;
 use crate::stderr::say;
@@ -25,9 +25,7 @@ impl Past {
         known.state += &format!("\nended     {how}");
         Self { how, known, asked }
     }
-}
 
-impl Past {
     /// Does what a line asks for that is typed after the session: breaks with the one that is opened again, or with
     /// nothing where that is not wanted, as `is_wanted` says just before one is opened.
     pub fn obey(
@@ -50,6 +48,34 @@ impl Past {
             _ => say(CLOSED),
         }
         Continue(())
+    }
+}
+
+/// What came of a session that somebody types at.
+pub enum Over {
+    /// It is left for good.
+    Left,
+    /// It ended, and nobody had ended it.
+    Closed(Past),
+    /// It is to be opened again.
+    Reopen(Past),
+}
+
+impl Over {
+    /// Returns the session that is opened after it, and how it ended; `stay` takes what is typed meanwhile.
+    pub fn next(
+        self,
+        setting: &Setting<'_>,
+        stay: impl FnOnce(&Past) -> Option<Session>,
+    ) -> Option<(Session, Option<String>)> {
+        session_log::stop(&setting.watch.session_log);
+        let (past, opened) = match self {
+            Self::Left => return None,
+            Self::Closed(past) => (past, None),
+            Self::Reopen(past) => (past, (setting.reopen)()),
+        };
+        let session = opened.or_else(|| stay(&past))?;
+        Some((session, Some(past.how)))
     }
 }
 

@@ -48,7 +48,7 @@ fn what_ends_a_script_is_kept_with_the_words_that_did_it() {
     done.unwrap();
     assert_eq!(asked, [Next::End]);
     assert!(driver.script.end().is_some_and(End::says_quit));
-    assert_eq!((driver.last_words(), driver.script.unsent().lines()), (Some("554 here"), 2));
+    assert_eq!((driver.last_words().as_deref(), driver.script.unsent().lines()), (Some("554 here"), 2));
     driver.send(&mut session, b"QUIT\r\n").unwrap();
     assert!(driver.is_ending(&session), "a QUIT beside the script counts");
     while driver.ended.is_none() {

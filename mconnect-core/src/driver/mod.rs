@@ -1,11 +1,14 @@
 //! A script driven over a session: what goes out, what comes, and what is counted on the way.
 
-use std::time::{Duration, Instant};
+mod ending;
+mod waiting;
 
-use crate::error::{Action, Error};
+use std::time::Instant;
+
+use crate::error::Error;
 use crate::overdue::Overdue;
 use crate::protocol::{Answer, Code, Phase, ReplyLine, Request, Standing, Visible};
-use crate::script::{End, Next, Pace, Rules, Script};
+use crate::script::{End, Pace, Rules, Script};
 use crate::session::Session;
 use crate::suggest::Transaction;
 
@@ -61,7 +64,7 @@ pub struct Driver {
     received: u64,
     line: Vec<u8>,
     last_reply: Vec<u8>,
-    last_words: Option<String>,
+    last_words: Vec<u8>,
     auth_reply: Option<(Code, Vec<u8>)>,
 }
 
@@ -112,64 +115,18 @@ impl Driver {
             received: 0,
             line: Vec::new(),
             last_reply: Vec::new(),
-            last_words: None,
+            last_words: Vec::new(),
             auth_reply: None,
         }
     }
 
     /// Begins another script in the same session: a paste between typed lines, say.
     pub fn begin(&mut self, rules: Rules) {
-        (self.rules, self.script, self.last_words) = (rules, Script::new(rules), None);
+        (self.rules, self.script) = (rules, Script::new(rules));
+        self.last_words.clear();
     }
 
-    /// Drives the script as far as it goes without the caller, waiting for the server; each line that comes is shown.
-    /// Returns what is to be done then: never [`Next::Send`] or [`Next::Replies`].
-    ///
-    /// # Errors
-    /// Those of [`wait`](Self::wait) and [`send`](Self::send), after what the server has said before it closed was shown;
-    /// [`Error::Closed`] if a reply is due that can come no more.
-    pub fn run(
-        &mut self,
-        session: &mut Session,
-        input: &mut &[u8],
-        mut show: impl FnMut(&[u8]),
-    ) -> Result<Next, Error> {
-        loop {
-            // Before a line goes out, what has come already is looked at.
-            while session.has_arrived() && self.follow_line(session, &mut show) {}
-            let done = match self.script.next(&session.standing(), input) {
-                Next::Replies if self.ended.is_some() => Err(self.lost(session)),
-                Next::Replies => self.wait(session),
-                Next::Send => self.send_next(session),
-                next => return Ok(next),
-            };
-            if let Err(error) = done {
-                while !error.is_timeout() && self.ended.is_none() && self.wait(session).is_ok() {
-                    while self.follow_line(session, &mut show) {}
-                }
-                return Err(error);
-            }
-        }
-    }
-
-    /// Makes the error of a reply that can come no more.
-    fn lost(&mut self, session: &Session) -> Error {
-        match self.ended.replace(Ended::Closed) {
-            Some(Ended::Broken(error)) => error,
-            _ => Error::Closed { context: session.context(Action::ReadReply), partial: Vec::new() },
-        }
-    }
-
-    fn follow_line(&mut self, session: &mut Session, show: &mut impl FnMut(&[u8])) -> bool {
-        let Some(heard) = self.hear(session) else { return false };
-        show(&self.line);
-        if let Some(answer) = heard.answer {
-            let _ = self.follow(session, answer);
-        }
-        true
-    }
-
-    /// Sends what the script has to send, after a [`Next::Send`].
+    /// Sends what the script has to send, after a [`Next::Send`](crate::script::Next::Send).
     ///
     /// # Errors
     /// Those of [`send`](Self::send). The rest of the script counts as unsent then.
@@ -188,23 +145,6 @@ impl Driver {
     /// As [`Session::send`]. A failed write is only the symptom: what the server says before it closes tells why.
     pub fn send(&mut self, session: &mut Session, octets: &[u8]) -> Result<(), Error> {
         self.sent.send(session, octets, &mut self.overdue)
-    }
-
-    /// Waits until something was received, as long as the reply due next may take since it is due; one that may be missing
-    /// is not waited for any longer then.
-    ///
-    /// # Errors
-    /// As [`Session::receive`]; the [`Error::Timeout`] names the reply.
-    pub fn wait(&mut self, session: &mut Session) -> Result<(), Error> {
-        let patience = self.patience(session);
-        let deadline = self.overdue.deadline(&session.standing(), patience);
-        let left = deadline.map_or(patience, |deadline| deadline.saturating_duration_since(Instant::now()));
-        match session.receive(left) {
-            Err(Error::Timeout { .. }) if self.is_optional(session) => session.forgo_empty_line(),
-            Err(Error::Timeout { is_overall: false, .. }) => return Err(session.overdue(patience)),
-            received => return received,
-        }
-        Ok(())
     }
 
     /// Takes a line that is there, which [`line`](Self::line) has then. Returns nothing if none is there, if what comes next
@@ -243,12 +183,12 @@ impl Driver {
     /// Tells the script an answer that was [heard](Self::hear), unless it is no more than how some servers say goodbye
     /// ([`Answer::is_goodbye`]). Returns why the script ends, if it does by that.
     pub fn follow(&mut self, session: &Session, answer: Answer) -> Option<End> {
-        let had_ended = self.script.end().is_some();
         if answer.is_goodbye(self.is_complete(session)) {
             return None;
         }
+        let had_ended = self.script.end().is_some();
         if !had_ended {
-            self.last_words = Some(Visible(self.last_reply.trim_ascii_end()).to_string());
+            replace(&mut self.last_words, &self.last_reply);
         }
         self.script.replied(answer);
         self.script.end().filter(|_| !had_ended)
@@ -280,9 +220,10 @@ impl Driver {
         Some(self.last_reply.as_slice()).filter(|line| !line.is_empty())
     }
 
-    /// Returns the last line of the reply that ended the script, or else of the last that it was told, fit to be shown.
-    pub fn last_words(&self) -> Option<&str> {
-        self.last_words.as_deref()
+    /// Returns the last line of the last reply that the script was told before it ended, fit to be shown.
+    pub fn last_words(&self) -> Option<String> {
+        let words = self.last_words.trim_ascii_end();
+        (!words.is_empty()).then(|| Visible(words).to_string())
     }
 
     /// Returns what of a message is under way.
@@ -305,37 +246,10 @@ impl Driver {
         self.opened
     }
 
-    /// Returns how long the reply due next may take: as [`Session::reply_timeout`], but not every server answers an empty
-    /// line.
-    pub fn patience(&self, session: &Session) -> Duration {
-        let patience = session.reply_timeout();
-        if self.is_optional(session) { patience.min(EMPTY_LINE) } else { patience }
-    }
-
-    /// Says whether the only reply that is due may be missing: that to an empty line.
-    #[must_use]
-    pub fn is_optional(&self, session: &Session) -> bool {
-        let standing = session.standing();
-        standing.outstanding == 1 && standing.awaited == Some(Request::EmptyLine)
-    }
-
     /// Says whether what comes next is no SMTP, but TLS.
     #[must_use]
     pub fn is_tls_due(&self, session: &Session) -> bool {
         self.rules.upgrades && session.phase() == Phase::StartTls
-    }
-
-    /// Says whether the server may close now without anything missing.
-    #[must_use]
-    pub fn is_complete(&self, session: &Session) -> bool {
-        session.standing().is_complete(self.is_input_over && self.script.unsent().is_empty())
-    }
-
-    /// Says whether the session is to end: the input has, or QUIT was said.
-    #[must_use]
-    pub fn is_ending(&self, session: &Session) -> bool {
-        let has_quit = session.standing().has_quit || session.owes(|request| request == Request::Quit);
-        self.is_input_over || has_quit
     }
 }
 
@@ -362,6 +276,3 @@ fn replace(line: &mut Vec<u8>, by: &[u8]) {
     line.clear();
     line.extend_from_slice(by);
 }
-
-/// Not every server answers an empty line.
-const EMPTY_LINE: Duration = Duration::from_secs(10);
