@@ -65,7 +65,7 @@
 //! | a UNIX socket, a child process, any other stream | [`Connect::over`], [`Session::from_stream`], [`Pair`], [`Stream`] |
 //! | one thread that reads and one that writes | [`Session::split`] |
 //! | why a session failed, in words | [`diagnosis::Evidence`] |
-//! | a log, the time that everything took | [`Observer`], [`Transcript`], [`Trace`], [`Timings`] and their [`chart`](Timings::chart) |
+//! | a log, the time that everything took | [`Observer`], [`LineLog`], [`Trace`], [`Timings`] and their [`chart`](Timings::chart) |
 //! | what to say while a reply is late, or a send takes long | [`Overdue`], [`Progress`] |
 //! | the same as values that serde writes | the module `json` (feature `json`) |
 //! | a session that is written down, and compared | [`dialogue::Player`], [`dialogue::Recorder`], [`dialogue::RecordWriter`] |
@@ -145,6 +145,7 @@ mod error;
 mod host;
 #[cfg(feature = "json")]
 pub mod json;
+mod line_log;
 mod observer;
 mod overdue;
 mod own_machine;
@@ -166,7 +167,6 @@ pub mod tls;
 pub mod tls_info;
 mod tlsa;
 mod trace;
-mod transcript;
 
 pub use calendar::message_date;
 pub use closer::Closer;
@@ -177,6 +177,7 @@ pub use endpoint::{Endpoint, InvalidEndpoint, Scheme};
 pub use error::{Action, Attempt, Awaited, Context, DeadlinePassed, Error, Peer, TlsFailure, chain};
 #[cfg(feature = "idna")]
 pub use host::{Host, InvalidHost};
+pub use line_log::{LineLog, LogLine};
 pub use observer::{Event, Observer, observer_fn};
 pub use overdue::Overdue;
 pub use own_name::{address_literal, is_name_blamed, own_name};
@@ -188,7 +189,6 @@ pub use stream::{ChannelBindings, Pair, Stream, Truncation};
 pub use timings::{TimedStage, Timing, Timings};
 pub use tlsa::Tlsa;
 pub use trace::{Trace, TraceForm};
-pub use transcript::{Said, Transcript};
 
 /// The examples of the crate's README are compiled, too.
 #[cfg(all(doctest, feature = "server"))]

@@ -99,26 +99,35 @@ impl Info {
     pub fn reason(&self) -> String {
         self.problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
     }
+
+    /// Returns what [`Display`](fmt::Display) writes, in its parts: what was agreed, when the server's certificate expires,
+    /// whether it is verified, and why not.
+    pub fn parts(&self) -> [String; 4] {
+        let mut agreed = format!("{}, {}", self.version, self.suite);
+        agreed.extend(self.key_exchange.iter().map(|key_exchange| format!(", {key_exchange}")));
+        let mut expiry = String::new();
+        if let Some(leaf) = self.certificates.first() {
+            let names = if leaf.names.is_empty() { leaf.subject.clone() } else { leaf.names.join(" ") };
+            let (names, issuer) = (Visible(names.as_bytes()), Visible(leaf.issuer.as_bytes()));
+            agreed += &format!("; certificate for {names}, issued by {issuer}, ");
+            let plural = |days: i64| if days == 1 { "" } else { "s" };
+            expiry = match leaf.days_left(SystemTime::now()) {
+                days @ 0.. => format!("expires in {days} day{}", plural(days)),
+                days => format!("expired {} day{} ago", -days, plural(-days)),
+            };
+        }
+        let (verdict, reason) = match self.is_verified() {
+            true => ("verified", String::new()),
+            false => ("NOT verified", format!(": {}", self.reason())),
+        };
+        [agreed, expiry + "; ", verdict.to_owned(), reason]
+    }
 }
 
 impl fmt::Display for Info {
     /// Writes all of it on one line; what the server has chosen is made visible in it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}", self.version, self.suite)?;
-        if let Some(key_exchange) = &self.key_exchange {
-            write!(f, ", {key_exchange}")?;
-        }
-        if let Some(leaf) = self.certificates.first() {
-            let names = if leaf.names.is_empty() { leaf.subject.clone() } else { leaf.names.join(" ") };
-            let (names, issuer) = (Visible(names.as_bytes()), Visible(leaf.issuer.as_bytes()));
-            write!(f, "; certificate for {names}, issued by {issuer}")?;
-            let plural = |days: i64| if days == 1 { "" } else { "s" };
-            match leaf.days_left(SystemTime::now()) {
-                days @ 0.. => write!(f, ", expires in {days} day{}", plural(days))?,
-                days => write!(f, ", expired {} day{} ago", -days, plural(-days))?,
-            }
-        }
-        if self.is_verified() { write!(f, "; verified") } else { write!(f, "; NOT verified: {}", self.reason()) }
+        self.parts().iter().try_for_each(|part| f.write_str(part))
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex};
 
 use mconnect_core::protocol::{Phase, Visible, auth_mechanism};
-use mconnect_core::{Observer, Said, Transcript};
+use mconnect_core::{LineLog, LogLine, Observer};
 
 use crate::lock::locked;
 use crate::options::{Mode, Options};
@@ -59,8 +59,8 @@ impl Sides {
     /// Returns what observes a session for this.
     pub fn observer(self: &Arc<Self>) -> impl Observer + use<> {
         let theirs = Arc::clone(self);
-        let transcript = Transcript::new(move |said: Said<'_>| theirs.show(said));
-        if let Look::Commands { .. } = self.look { transcript.body_lines(0) } else { transcript }
+        let log = LineLog::new(move |said: LogLine<'_>| theirs.show(said));
+        if let Look::Commands { .. } = self.look { log.body_lines(0) } else { log }
     }
 
     /// Shows nothing more.
@@ -75,23 +75,24 @@ impl Sides {
         }
     }
 
-    fn show(&self, said: Said<'_>) {
+    fn show(&self, said: LogLine<'_>) {
         let mut state = locked(&self.state);
         let shown = match (&self.look, said) {
-            _ if state.is_muted || state.failure.is_some() => return,
-            (Look::Both { has_color }, Said::Server(line)) => put('S', line, *has_color),
-            (Look::Both { .. }, Said::Client { line, .. }) => put('C', line, false),
-            (Look::Both { .. }, Said::LeftOut { octets, .. }) => {
+            _ if state.is_muted => return,
+            (Look::Both { .. }, _) if state.failure.is_some() => return,
+            (Look::Both { has_color }, LogLine::Server(line)) => put('S', line, *has_color),
+            (Look::Both { .. }, LogLine::Client { line, .. }) => put('C', line, false),
+            (Look::Both { .. }, LogLine::LeftOut { octets, .. }) => {
                 put('C', format!("[{octets} octets more]").as_bytes(), false)
             }
-            (Look::Commands { .. }, Said::Server(line)) => state.screen.show(line),
+            (Look::Commands { .. }, LogLine::Server(line)) => state.screen.show(line),
             (Look::Commands { are_told: true }, said) => {
                 told(said).inspect(|told| say(told));
                 Ok(())
             }
             _ => Ok(()),
         };
-        state.failure = shown.err();
+        state.failure = state.failure.take().or(shown.err());
     }
 }
 
@@ -100,14 +101,14 @@ fn put(side: char, line: &[u8], has_color: bool) -> io::Result<()> {
 }
 
 /// Returns what is told of what is sent.
-fn told(said: Said<'_>) -> Option<String> {
+fn told(said: LogLine<'_>) -> Option<String> {
     match said {
-        Said::Client { line, phase: Phase::Command } => Some(match auth_mechanism(line) {
+        LogLine::Client { line, phase: Phase::Command } => Some(match auth_mechanism(line) {
             Some(mechanism) => format!("> AUTH {} (answers not shown)", Visible(mechanism)),
             None => format!("> {}", Visible(line.trim_ascii_end())),
         }),
         // The dot that ends it is no part of it, and stands alone where nobody was left to send it to.
-        Said::LeftOut { octets, phase: Phase::Body } => match octets.checked_sub(FINAL_DOT)? {
+        LogLine::LeftOut { octets, phase: Phase::Body } => match octets.checked_sub(FINAL_DOT)? {
             0 => Some("> .".to_owned()),
             octets => Some(format!("> a message of {octets} octets, and the dot that ends it")),
         },

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::ops::ControlFlow::{self, Continue};
 use std::path::PathBuf;
 
-use mconnect_core::protocol::{BodyEncoder, CrlfEncoder, Phase};
+use mconnect_core::protocol::{BodyEncoder, CrlfEncoder, Phase, is_command};
 
 use super::Typing;
 use crate::failure::Failure;
@@ -35,7 +35,7 @@ pub fn send_file<T: Typing>(talk: &mut T, name: &str) -> ControlFlow<T::Leave> {
                 Err(error) => return cannot_read(name, &error),
             };
             let question = format!("{name} does not begin with an SMTP command: send its lines as commands?");
-            if !begins_with_command(&lines.block) && !talk.is_meant(&question)? {
+            if !is_command(&lines.block) && !talk.is_meant(&question)? {
                 say("mconnect: nothing was sent");
                 return Continue(());
             }
@@ -164,12 +164,6 @@ fn read_block(file: &mut impl Read, block: &mut Vec<u8>) -> io::Result<()> {
     }
 }
 
-/// Says whether the first line is one of SMTP's.
-fn begins_with_command(text: &[u8]) -> bool {
-    let verb = text.split(|byte| *byte <= b' ').next().unwrap_or_default();
-    VERBS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(verb))
-}
-
 /// Opens a file, and returns its size, if it has one; a folder is none.
 fn open(name: &str) -> io::Result<(File, Option<u64>)> {
     let file = File::open(expand(name))?;
@@ -195,8 +189,3 @@ fn cannot_read<L>(name: &str, error: &io::Error) -> ControlFlow<L> {
 
 /// How much is read at once, in octets.
 const BLOCK: usize = 64 * 1024;
-/// The verbs of SMTP, LMTP and their extensions.
-const VERBS: [&str; 22] = [
-    "EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "BURL", "RSET", "NOOP", "QUIT", "VRFY", "EXPN", "HELP",
-    "STARTTLS", "AUTH", "ETRN", "ATRN", "TURN", "SEND", "XCLIENT", "XFORWARD",
-];

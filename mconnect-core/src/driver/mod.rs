@@ -1,6 +1,7 @@
 //! A script driven over a session: what goes out, what comes, and what is counted on the way.
 
 mod ending;
+mod state;
 mod waiting;
 
 use std::time::Instant;
@@ -239,11 +240,6 @@ impl Driver {
     /// Returns how many octets came in lines that were heard.
     pub fn received(&self) -> u64 {
         self.received
-    }
-
-    /// Returns when it began.
-    pub fn opened(&self) -> Instant {
-        self.opened
     }
 
     /// Says whether what comes next is no SMTP, but TLS.

@@ -106,7 +106,7 @@ pub use phase::{Phase, Request};
 pub use ready::Ready;
 pub use reply::{Flaws, Reply, Unexpected};
 pub use reply_builder::ReplyBuilder;
-pub use secret::{auth_mechanism, is_base64_line, secret_start};
+pub use secret::{auth_mechanism, is_base64_line, is_command, secret_start};
 pub(crate) use secret::{hide, wipe};
 pub use standing::Standing;
 pub use tracker::Tracker;

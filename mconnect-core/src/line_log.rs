@@ -14,20 +14,20 @@ use crate::protocol::Phase;
 /// # #[cfg(feature = "server")] {
 /// use std::sync::mpsc::channel;
 ///
-/// use mconnect_core::{Connect, Said, Transcript, server::Server};
+/// use mconnect_core::{Connect, LogLine, LineLog, server::Server};
 ///
-/// let (log, lines) = channel();
-/// let transcript = Transcript::new(move |said: Said<'_>| {
+/// let (tell, lines) = channel();
+/// let log = LineLog::new(move |said: LogLine<'_>| {
 ///     let line = match said {
-///         Said::Client { line, .. } => format!("C: {}", line.escape_ascii()),
-///         Said::Server(line) => format!("S: {}", line.escape_ascii()),
-///         Said::LeftOut { octets, .. } => format!("C: [{octets} octets more]"),
+///         LogLine::Client { line, .. } => format!("C: {}", line.escape_ascii()),
+///         LogLine::Server(line) => format!("S: {}", line.escape_ascii()),
+///         LogLine::LeftOut { octets, .. } => format!("C: [{octets} octets more]"),
 ///         _ => return,
 ///     };
-///     log.send(line).unwrap();
+///     tell.send(line).unwrap();
 /// });
 /// let server = Server::play("S: 220 hi\nC: DATA\nS: 354 go\nC: *body*\nS: 250 ok")?;
-/// let mut session = Connect::new("127.0.0.1", server.port()).observer(transcript.body_lines(1)).open()?;
+/// let mut session = Connect::new("127.0.0.1", server.port()).observer(log.body_lines(1)).open()?;
 /// session.greeting()?;
 /// session.command("DATA")?;
 /// session.message("Subject: hi\n\nhello\n".as_bytes())?;
@@ -39,16 +39,16 @@ use crate::protocol::Phase;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[doc(alias = "log")]
-pub struct Transcript<T> {
+pub struct LineLog<T> {
     tell: T,
     body_lines: usize,
     state: Mutex<State>,
 }
 
-/// What a [`Transcript`] tells.
+/// What a [`LineLog`] tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Said<'a> {
+pub enum LogLine<'a> {
     /// The client said this line, with its line end; a secret ends it, and a long one comes in pieces.
     Client {
         /// The line.
@@ -78,7 +78,7 @@ struct State {
     left_out: u64,
 }
 
-impl<T: Fn(Said<'_>) + Send + Sync> Transcript<T> {
+impl<T: Fn(LogLine<'_>) + Send + Sync> LineLog<T> {
     /// Begins; what is said is handed to `tell`, one at a time.
     pub fn new(tell: T) -> Self {
         let (phase, line) = (Phase::Greeting, Vec::new());
@@ -118,13 +118,13 @@ impl<T: Fn(Said<'_>) + Send + Sync> Transcript<T> {
     /// Tells what was sent, as far as its line came.
     fn end_line(&self, state: &mut State) {
         if !state.line.is_empty() {
-            (self.tell)(Said::Client { line: &state.line, phase: state.phase });
+            (self.tell)(LogLine::Client { line: &state.line, phase: state.phase });
             state.line.clear();
         }
     }
 }
 
-impl<T: Fn(Said<'_>) + Send + Sync> Observer for Transcript<T> {
+impl<T: Fn(LogLine<'_>) + Send + Sync> Observer for LineLog<T> {
     fn observe(&self, _: Instant, event: &Event<'_>) {
         let state = &mut *self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
@@ -136,12 +136,12 @@ impl<T: Fn(Said<'_>) + Send + Sync> Observer for Transcript<T> {
             }
             Event::Received(line) => {
                 self.end_line(state);
-                (self.tell)(Said::Server(line.raw()));
+                (self.tell)(LogLine::Server(line.raw()));
             }
             Event::Phase(phase) => {
                 self.end_line(state);
                 if state.left_out > 0 {
-                    (self.tell)(Said::LeftOut { octets: state.left_out, phase: state.phase });
+                    (self.tell)(LogLine::LeftOut { octets: state.left_out, phase: state.phase });
                 }
                 (state.phase, state.lines, state.left_out) = (*phase, 0, 0);
             }
@@ -150,9 +150,9 @@ impl<T: Fn(Said<'_>) + Send + Sync> Observer for Transcript<T> {
     }
 }
 
-impl<T> fmt::Debug for Transcript<T> {
+impl<T> fmt::Debug for LineLog<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transcript").field("body_lines", &self.body_lines).finish_non_exhaustive()
+        f.debug_struct("LineLog").field("body_lines", &self.body_lines).finish_non_exhaustive()
     }
 }
 
@@ -172,15 +172,15 @@ mod tests {
     fn lines_are_whole_wherever_they_were_cut_and_end_at_a_secret() {
         let told = Arc::<Mutex<Vec<String>>>::default();
         let theirs = Arc::clone(&told);
-        let transcript = Transcript::new(move |said: Said<'_>| {
+        let log = LineLog::new(move |said: LogLine<'_>| {
             let line = match said {
-                Said::Client { line, phase } => format!("{phase}: {}", line.escape_ascii()),
-                Said::Server(line) => format!("S: {}", line.escape_ascii()),
-                Said::LeftOut { octets, phase } => format!("{phase}: {octets}"),
+                LogLine::Client { line, phase } => format!("{phase}: {}", line.escape_ascii()),
+                LogLine::Server(line) => format!("S: {}", line.escape_ascii()),
+                LogLine::LeftOut { octets, phase } => format!("{phase}: {octets}"),
             };
             theirs.lock().unwrap().push(line);
         });
-        let transcript = transcript.body_lines(2);
+        let log = log.body_lines(2);
         for event in [
             Event::Received(ReplyLine::new(b"220 hi\r\n")),
             Event::Phase(Phase::Command),
@@ -199,7 +199,7 @@ mod tests {
             Event::Sent(b"abc"),
             Event::Phase(Phase::Command),
         ] {
-            transcript.observe(Instant::now(), &event);
+            log.observe(Instant::now(), &event);
         }
         let expected = [
             "S: 220 hi\\r\\n",
