@@ -101,7 +101,7 @@ impl Client<'_> {
         let envelope = self.envelope(sender);
         let size = content.as_ref().and_then(Content::size);
         let envelope = content.map_or(envelope.clone(), |content| envelope.content(content));
-        let work = Work::new(self.message.name(), size);
+        let work = Work::new(&self.message.name, size);
         match during(Some(&work), || session.deliver(&envelope, Counted::new(source, &work))) {
             Ok(delivery) => {
                 work.finish(self.options.is_quiet);
