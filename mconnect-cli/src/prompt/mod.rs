@@ -18,6 +18,7 @@ mod ask;
 mod auth;
 mod closed;
 mod completion;
+mod draft;
 mod editor;
 mod ending;
 mod helper;

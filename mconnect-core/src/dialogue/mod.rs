@@ -91,6 +91,7 @@ mod print;
 mod record;
 mod record_writer;
 mod secrets;
+mod texts;
 mod values;
 
 use std::str::FromStr;
@@ -100,11 +101,11 @@ use std::time::Duration;
 pub use cases::{Case, junit, tap};
 pub use expect::{CodePattern, Mark, Separator, Wanted};
 pub use load::LoadError;
-pub use parse::unescape;
 pub use passwords::MissingPassword;
 pub use play::{Failure, Outcome, Played, Player, Report, Verdict};
 pub use record::Recorder;
 pub use record_writer::{RecordSink, RecordWriter};
+pub use texts::unescape;
 pub use values::{Part, Text, Values};
 
 use crate::protocol::Visible;
