@@ -86,10 +86,12 @@ mod load;
 mod matched;
 mod parse;
 mod passwords;
+mod pattern;
 mod play;
 mod print;
 mod record;
 mod record_writer;
+mod recording;
 mod secrets;
 mod texts;
 mod values;
@@ -105,8 +107,8 @@ pub use passwords::MissingPassword;
 pub use play::{Failure, Outcome, Played, Player, Report, Verdict};
 pub use record::Recorder;
 pub use record_writer::{RecordSink, RecordWriter};
-pub use texts::unescape;
-pub use values::{Part, Text, Values};
+pub use texts::{Part, Text, unescape};
+pub use values::Values;
 
 use crate::protocol::Visible;
 use crate::stream::Truncation;
@@ -118,7 +120,8 @@ pub(crate) use load::deliver;
 #[cfg(feature = "server")]
 pub(crate) use matched::Matched;
 #[cfg(feature = "server")]
-pub(crate) use values::{Whole, is_like};
+pub(crate) use pattern::is_like;
+pub(crate) use values::Whole;
 
 /// One session or several, written down.
 ///

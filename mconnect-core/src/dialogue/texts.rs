@@ -2,7 +2,43 @@
 
 use std::sync::Arc;
 
-use super::{Part, Text};
+/// A text with names in it: `250 queued as ${id}`. A `$${` in a dialogue is a `${` that is none.
+///
+/// [`Display`](std::fmt::Display) writes it as a dialogue has it, octets that are no UTF-8 replaced.
+///
+/// ```
+/// use mconnect_core::dialogue::{Dialogue, Directive, Part};
+///
+/// let dialogue = Dialogue::parse("C: XQUEUE ${id:-none}")?;
+/// let Directive::Line(text) = &dialogue.steps()[0].directive else { panic!() };
+/// let [Part::Literal(before), Part::Value { name, default }] = &*text.0 else { panic!() };
+/// assert_eq!((before.as_slice(), name.as_str(), default.as_deref()), (&b"XQUEUE "[..], "id", Some("none")));
+/// assert_eq!(text.to_string(), "XQUEUE ${id:-none}");
+/// # Ok::<(), mconnect_core::dialogue::SyntaxError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text(pub Arc<[Part]>);
+
+/// A part of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Part {
+    /// Bytes, escapes and `$${` already read.
+    Literal(Vec<u8>),
+    /// `${name}` or `${name:-default}`.
+    Value {
+        /// The name: letters, digits, `_` and `-`.
+        name: String,
+        /// What stands for it where it has no value; an empty one stands for nothing at all.
+        default: Option<String>,
+    },
+}
+
+impl From<Vec<Part>> for Text {
+    fn from(parts: Vec<Part>) -> Self {
+        Self(parts.into())
+    }
+}
 
 /// What should have stood there, and the rest of the line from there on.
 pub(super) type Miss<'a> = (&'static str, &'a str);
