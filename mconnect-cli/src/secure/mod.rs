@@ -70,7 +70,6 @@ impl Secure {
         if security.is_insecure {
             config = config.insecure();
         }
-        let agreed = RefCell::default();
         let has_color = stderr::is_shown() && is_color_wanted(options.prompt.color);
         Ok(Self {
             config,
@@ -78,7 +77,7 @@ impl Secure {
             is_quiet: options.is_quiet,
             has_color,
             is_demo: false,
-            agreed,
+            agreed: RefCell::default(),
             user: RefCell::default(),
         })
     }

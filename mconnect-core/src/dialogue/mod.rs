@@ -121,6 +121,7 @@ pub(crate) use load::deliver;
 pub(crate) use matched::Matched;
 #[cfg(feature = "server")]
 pub(crate) use pattern::is_like;
+#[cfg(feature = "server")]
 pub(crate) use values::Whole;
 
 /// One session or several, written down.
