@@ -101,13 +101,12 @@ impl<'a> Exchangers<'a> {
     }
 }
 
-/// Reads the greeting of a server, and shows it. A server that is not ready is left.
+/// Reads the greeting of a server. A server that is not ready is left.
 ///
 /// # Errors
 /// It is another greeting than 220, or none.
-pub fn greeted(mut session: Session, verdict: &Verdict, show: impl Fn(&[u8])) -> Result<Session, Failure> {
+pub fn greeted(mut session: Session, verdict: &Verdict) -> Result<Session, Failure> {
     let greeting = session.greeting().map_err(|error| verdict.failure_of(&error))?;
-    show(greeting.raw());
     if greeting.is_granted() {
         return Ok(session);
     }

@@ -1,22 +1,12 @@
 //! What the course of a session means for the exit status, in every mode that follows the session.
 
 use mconnect_core::protocol::{Answer, Phase, Standing};
-use mconnect_core::script::{self, Fault, Unfinished, Unsent};
-use mconnect_core::{Error, Peer};
+use mconnect_core::script::{self, Fault, Unfinished};
+use mconnect_core::{Driver, Ended, Session};
 
 use crate::failure::{Failure, Status, late_break};
 use crate::stderr::say;
 use crate::verdict::Verdict;
-
-/// How a session ended.
-pub enum End {
-    /// The server closed.
-    Closed,
-    /// The connection broke.
-    Broken(Error),
-    /// It was ended from this side, which has been told.
-    Given,
-}
 
 /// Judges a reply that ended; `is_complete` says whether the server may close now without anything missing. A script
 /// whose message is refused has failed; a person sees it.
@@ -35,30 +25,14 @@ pub fn end_of_input(phase: Phase, standing: &Standing, verdict: &Verdict) {
 }
 
 /// Tells what was wrong with the end of a session, if anything; `note` tells what is no failure.
-pub fn ending(
-    end: Option<End>,
-    peer: &Peer,
-    standing: &Standing,
-    is_complete: bool,
-    verdict: &Verdict,
-    note: impl FnOnce(&str),
-) {
-    match end {
-        Some(End::Broken(error)) if !is_complete => {
-            verdict.failed(&error);
-        }
-        Some(End::Broken(error)) => drop(late_break(peer, &error).map(|words| note(&words))),
-        Some(End::Closed) if !is_complete => early_close(peer, standing.outstanding, verdict),
-        Some(End::Closed | End::Given) | None => {}
+pub fn ending(driver: &Driver, session: &Session, verdict: &Verdict, note: impl FnOnce(&str)) {
+    match &driver.ended {
+        Some(Ended::Broken(error)) if !driver.is_complete(session) => verdict.failed(error),
+        Some(Ended::Broken(error)) => drop(late_break(session.peer(), error).map(|words| note(&words))),
+        _ => {}
     }
-    if standing.lost > 0 {
-        let replies = if standing.lost == 1 { "reply" } else { "replies" };
-        let may_be_taken = if standing.lost_message { "; the message may have been taken all the same" } else { "" };
-        let message = format!(
-            "{peer} answered QUIT with {} {replies} still due, which can come no more{may_be_taken}",
-            standing.lost
-        );
-        verdict.complain(Failure::new(Status::Protocol, message));
+    for missing in driver.missing(session) {
+        verdict.complain(Failure::new(Status::Protocol, missing));
     }
 }
 
@@ -69,42 +43,16 @@ pub fn script_ended(end: script::End, verdict: &Verdict) {
     }
 }
 
-/// Tells in one sentence why a script ended before its input, if it did, and what of that was not sent. `what` names what
-/// ends, `words` are what the server said, and `is_all` says whether all of the input was counted.
-pub fn script_ending(
-    end: Option<script::End>,
-    what: &str,
-    words: Option<&str>,
-    unsent: &Unsent,
-    is_all: bool,
-    verdict: &Verdict,
-) {
-    let least = if is_all { "" } else { "at least " };
-    let unsent = if unsent.is_empty() { String::new() } else { format!("not sent: {least}{unsent}") };
-    match end.map(|end| (end, end.fault())) {
-        Some((end, Some(fault))) => {
-            let words = words.map(|words| format!(": {words}")).unwrap_or_default();
-            let unsent = if unsent.is_empty() { unsent } else { format!("; {unsent}") };
-            let message = format!("{end}, which ends the {what}{words}{unsent}");
-            verdict.complain(Failure::new(fault.into(), message));
-        }
-        _ if unsent.is_empty() => {}
-        Some((end, None)) => say(&format!("mconnect: {unsent}: {end}")),
-        None => say(&format!("mconnect: {unsent}")),
+/// Tells why a script ended before its input, if it did, and what of that was not sent.
+pub fn script_ending(driver: &Driver, what: &str, is_all: bool, verdict: &Verdict) {
+    match driver.told_end(what, is_all) {
+        Some((Some(fault), told)) => verdict.complain(Failure::new(fault.into(), told)),
+        Some((None, told)) => say(&format!("mconnect: {told}")),
+        None => {}
     }
 }
 
 /// Tells how many octets of what was to go out a refused DATA has kept here.
 pub fn skipped(octets: u64, of_what: &str, up_to: &str) {
     say(&format!("mconnect: DATA was refused: {octets} octets of {of_what}, {up_to}, were not sent"));
-}
-
-/// Tells that the server closed before its time.
-fn early_close(peer: &Peer, outstanding: usize, verdict: &Verdict) {
-    let due = match outstanding {
-        0 => String::new(),
-        1 => " with a reply still due".to_owned(),
-        due => format!(" with {due} replies still due"),
-    };
-    verdict.complain(Failure::new(Status::Protocol, format!("{peer} closed the connection{due}")));
 }

@@ -12,7 +12,11 @@ use crate::exchangers::{self, Exchangers};
 use crate::failure::{Failure, Status};
 use crate::help;
 use crate::line;
-use crate::observers::{self, Observers, sides};
+use crate::observers::{
+    self, Observers,
+    sides::{self, Sides},
+};
+use crate::opening::Opening;
 use crate::options::{self, Mode, Options, Request, Target};
 use crate::play;
 use crate::probe;
@@ -108,20 +112,22 @@ fn open_and_hand_over(
         }
     }
     let exchangers = options.exchangers.are_asked_for.then(|| Exchangers::find(options)).transpose()?;
-    let reach = |connect: Connect| {
-        let opened = watch.over(connect, verdict).open();
-        opened.map_err(|error| verdict.failure_of(&error)).and_then(|session| secure.reach(session, verdict))
-    };
-    let greet = |connect| {
-        let show = |greeting: &[u8]| drop(Screen::of(options.output).show(greeting));
-        exchangers::greeted(reach(connect)?, verdict, show)
-    };
+    let opening = Opening { options, secure: &secure, verdict };
     let open = || {
+        let is_shown = exchangers.is_some() || Opening::is_asked_for(options);
+        let shown = is_shown.then(|| Sides::of_commands(options));
+        let reach = |connect: Connect| {
+            let connect = watch.over(connect, verdict);
+            let connect = shown.iter().fold(connect, |connect, shown| connect.observer(shown.observer()));
+            let opened = connect.open().map_err(|error| verdict.failure_of(&error));
+            opened.and_then(|session| opening.reach(session))
+        };
         let session = match &exchangers {
-            Some(exchangers) => exchangers.open(verdict, greet),
+            Some(exchangers) => exchangers.open(verdict, |connect| exchangers::greeted(reach(connect)?, verdict)),
             None => verdict.check(reach(connect.clone())),
         };
-        let session = session.and_then(|session| secure.prepare_session(session, verdict));
+        let session = session.and_then(|session| opening.run(session));
+        shown.iter().for_each(|shown| shown.mute());
         if session.is_none() {
             watch.explain(verdict);
         }

@@ -112,5 +112,5 @@ fn width() -> usize {
 }
 
 /// Most of what is drawn is written for so many columns.
-pub const WIDTH: usize = 78;
+const WIDTH: usize = 78;
 static RULER: OnceLock<Ruler> = OnceLock::new();

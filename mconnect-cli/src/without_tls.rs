@@ -14,7 +14,6 @@ use crate::verdict::Verdict;
 pub struct Secure {
     is_left_plain: bool,
     is_quiet: bool,
-    has_sides: bool,
 }
 
 impl Secure {
@@ -25,11 +24,7 @@ impl Secure {
         match security.start {
             Start::First | Start::Upgrade => Err(Failure::new(Status::Usage, WITHOUT)),
             Start::ByHand if security.auth.is_some() => Err(Failure::new(Status::Usage, WITHOUT)),
-            Start::ByHand => Ok(Self {
-                is_left_plain: security.is_left_plain,
-                is_quiet: options.is_quiet,
-                has_sides: options.output.has_sides,
-            }),
+            Start::ByHand => Ok(Self { is_left_plain: security.is_left_plain, is_quiet: options.is_quiet }),
         }
     }
 
@@ -37,18 +32,12 @@ impl Secure {
         Server::start()
     }
 
+    pub fn forget(&self) {}
+
     /// # Errors
-    /// None: the options ask for no TLS.
-    pub fn reach(&self, session: Session, _: &Verdict) -> Result<Session, Failure> {
-        Ok(session)
-    }
-
-    pub fn prepare_session(&self, session: Session, _: &Verdict) -> Option<Session> {
-        Some(session)
-    }
-
-    pub fn authenticate(&self, session: Session, _: &Auth, _: &Verdict) -> Option<Session> {
-        Some(session)
+    /// There is no AUTH here.
+    pub fn log_in(&self, _: &mut Session, _: &Auth, _: &Verdict) -> Result<(), Failure> {
+        Err(Failure::new(Status::Auth, WITHOUT))
     }
 
     /// # Errors
@@ -94,13 +83,6 @@ impl Secure {
     pub fn note(&self, message: &str) {
         if !self.is_quiet {
             say(message);
-        }
-    }
-
-    /// Says what is sent in the client's stead, unless all that is sent is shown.
-    pub fn note_command(&self, line: &str) {
-        if !self.has_sides {
-            self.note(&format!("> {line}"));
         }
     }
 

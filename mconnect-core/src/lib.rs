@@ -68,12 +68,13 @@
 //! | one thread that reads and one that writes | [`Session::split`] |
 //! | the mail exchangers of a domain, TLSA records and the like | the module `dns` (feature `dns`) |
 //! | why a session failed, in words | [`diagnosis::Evidence`] |
-//! | a log, the time that everything took | [`Observer`], [`Trace`], [`Timings`] and their [`chart`](Timings::chart) |
-//! | what to say while a reply is late | [`Overdue`] |
+//! | a log, the time that everything took | [`Observer`], [`LineLog`], [`Trace`], [`Timings`] and their [`chart`](Timings::chart) |
+//! | what to say while a reply is late, or a send takes long | [`Overdue`], [`Progress`] |
 //! | the same as values that serde writes | the module `json` (feature `json`) |
 //! | what a domain says of its mail, judged | the module `probe` (feature `probe`) |
 //! | a session that is written down, and compared | [`dialogue::Player`], [`dialogue::Recorder`], [`dialogue::RecordWriter`] |
 //! | the test of a client | `server::Setup` (feature `server`) |
+//! | lines of any origin, sent in step with the replies | [`Driver`] over a [`Session`], [`script::Rules`] |
 //! | SMTP without I/O, for a loop of one's own | [`protocol`], [`script`] |
 //! | what TLS and AUTH came to, as plain data | [`tls_info`], [`sasl`] |
 //!
@@ -144,6 +145,7 @@ pub mod diagnosis;
 pub mod dialogue;
 #[cfg(feature = "dns")]
 pub mod dns;
+mod driver;
 #[cfg(feature = "idna")]
 mod endpoint;
 mod error;
@@ -151,6 +153,7 @@ mod error;
 mod host;
 #[cfg(feature = "json")]
 pub mod json;
+mod line_log;
 mod observer;
 mod overdue;
 mod own_machine;
@@ -159,6 +162,7 @@ mod own_name;
 mod pem;
 #[cfg(feature = "probe")]
 pub mod probe;
+mod progress;
 pub mod protocol;
 pub mod sasl;
 pub mod script;
@@ -179,14 +183,17 @@ mod trace;
 pub use calendar::message_date;
 pub use closer::Closer;
 pub use connect::{Connect, Family, port};
+pub use driver::{Driver, Ended, Heard};
 #[cfg(feature = "idna")]
 pub use endpoint::{Endpoint, InvalidEndpoint, Scheme};
 pub use error::{Action, Attempt, Awaited, Context, DeadlinePassed, Error, Peer, TlsFailure, chain};
 #[cfg(feature = "idna")]
 pub use host::{Host, InvalidHost};
+pub use line_log::{LineLog, LogLine};
 pub use observer::{Event, Observer, observer_fn};
 pub use overdue::Overdue;
 pub use own_name::{address_literal, is_name_blamed, own_name};
+pub use progress::Progress;
 #[cfg(feature = "tokio")]
 pub use session::{AsyncSession, AsyncStream};
 pub use session::{Hello, MessageReply, RawReader, RawWriter, Reader, Session, Timeouts, Writer};

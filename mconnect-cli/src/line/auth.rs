@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow::{self, Continue};
 
-use mconnect_core::protocol::{Code, ReplyLine};
+use mconnect_core::protocol::Code;
 
 use super::typed::AtSession;
 use super::{Onward, Stop};
@@ -34,9 +34,9 @@ impl Authenticating for AtSession<'_, '_> {
     }
 
     fn hear(&mut self, line: &[u8]) -> ControlFlow<Stop, Option<(Code, Vec<u8>)>> {
+        self.talk.driver.take_auth_reply();
         self.put(line)?;
         self.talk.wait_for_replies(self.session)?;
-        let answer = self.session.standing().last_answer;
-        Continue(answer.map(|answer| (answer.code, ReplyLine::new(&self.talk.heard.last_line).text().to_vec())))
+        Continue(self.talk.driver.take_auth_reply())
     }
 }

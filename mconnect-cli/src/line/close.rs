@@ -3,45 +3,45 @@
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::{Duration, Instant};
 
-use mconnect_core::protocol::{Phase, Request};
+use mconnect_core::protocol::Phase;
 use mconnect_core::script;
-use mconnect_core::{Error, Session};
+use mconnect_core::{Ended, Error, Session};
 use nix::poll::PollTimeout;
 
 use super::{Conversation, Onward, Stop};
 use crate::failure::{Failure, NO_QUIT};
-use crate::judge::{self, End};
+use crate::judge;
 use crate::terminal;
 use crate::waiting;
 
 impl Conversation<'_> {
     /// Ends the sending side, and shows what the server says until it closes.
     pub(super) fn drain(&mut self, session: &mut Session) -> Onward {
-        if let Some(skipped) = self.script.end_skipped() {
+        if let Some(skipped) = self.driver.script.end_skipped() {
             judge::skipped(skipped, "input", "which has no lone dot");
         }
         // After a refusal QUIT is said, so that the sending side is needed until then.
-        if self.rules.ends_at_refusal {
+        if self.setting.options.ends_at_refusal {
             self.wait_for_replies(session)?;
         }
         self.show_what_came(session)?;
-        if self.script.end().is_some() {
+        if self.driver.script.end().is_some() {
             return Break(Stop::End);
         }
         self.rest.ended_in = Some(session.phase());
         // If this fails the connection has ended, which reading tells.
         let _ = session.half_close();
-        while !(self.screen.is_shut() && self.is_complete(session)) {
+        while !(self.screen.is_shut() && self.driver.is_complete(session)) {
             self.show_what_came(session)?;
             match session.receive(self.setting.timeouts.command) {
                 Ok(()) => {}
-                Err(Error::Timeout { after, .. }) if self.is_complete(session) => {
+                Err(Error::Timeout { after, .. }) if self.driver.is_complete(session) => {
                     return self.give_up_silence(session, after);
                 }
                 Err(error) => return self.give_up(session, &error),
             }
         }
-        self.end = Some(End::Given);
+        self.driver.ended = Some(Ended::Here);
         Break(Stop::End)
     }
 
@@ -51,7 +51,7 @@ impl Conversation<'_> {
             self.show_what_came(session)?;
             self.give_up(session, &error)
         } else {
-            while self.end.is_none() {
+            while self.driver.ended.is_none() {
                 self.show_what_came(session)?;
                 self.receive(session, self.setting.timeouts.closing)?;
             }
@@ -63,7 +63,7 @@ impl Conversation<'_> {
     fn give_up_silence(&mut self, session: &mut Session, after: Duration) -> Onward {
         self.show_unfinished(session);
         self.setting.verdict.complain(Failure::silence(session.peer(), after).hint(NO_QUIT));
-        self.end = Some(End::Given);
+        self.driver.ended = Some(Ended::Here);
         Break(Stop::End)
     }
 
@@ -73,10 +73,10 @@ impl Conversation<'_> {
         if self.input.is_at_hand() {
             return Continue(true);
         }
-        self.script.forget_line();
-        self.rest.is_over = true;
+        self.driver.script.forget_line();
+        self.driver.is_input_over = true;
         self.wait_for_replies(session)?;
-        if session.phase() == Phase::Command && self.script.end().is_none() {
+        if session.phase() == Phase::Command && self.driver.script.end().is_none() {
             self.quit(session)?;
         }
         if self.is_typed() {
@@ -89,13 +89,15 @@ impl Conversation<'_> {
     /// Says QUIT after a refusal that ends the session, where the server waits for a command.
     pub(super) fn take_leave(&mut self, session: &mut Session) {
         let standing = session.standing();
-        let is_due = self.script.end().is_some_and(script::End::says_quit)
-            && self.end.is_none()
+        let is_due = self.driver.script.end().is_some_and(script::End::says_quit)
+            && self.driver.ended.is_none()
             && self.rest.ended_in.is_none()
             && !standing.is_closing
             && !standing.has_quit;
         if is_due && self.wait_for_replies(session).is_continue() && session.phase() == Phase::Command {
-            self.setting.secure.note_command("QUIT");
+            if !self.setting.options.output.has_sides {
+                self.setting.secure.note("> QUIT");
+            }
             let _ = self.quit(session);
         }
     }
@@ -108,20 +110,20 @@ impl Conversation<'_> {
     /// Ends the session in an orderly way, and says what was wrong with it, if anything.
     pub(super) fn finish(&mut self, session: &mut Session, stays: bool) {
         if let Some(work) = self.work.take() {
-            match self.rest.is_over || session.standing().has_quit {
+            match self.driver.is_input_over || session.standing().has_quit {
                 true => work.finish(self.setting.options.is_quiet),
                 false => work.break_off(),
             }
         }
         let deadline = Instant::now() + self.setting.timeouts.closing;
         let _ = session.half_close();
-        while self.end.is_none() {
+        while self.driver.ended.is_none() {
             let left = deadline.saturating_duration_since(Instant::now());
             let is_given_up = session.receive(left).is_err() || left.is_zero();
             let _ = self.show_what_came(session);
-            if is_given_up && self.end.is_none() {
+            if is_given_up && self.driver.ended.is_none() {
                 self.show_unfinished(session);
-                self.end = Some(End::Given);
+                self.driver.ended = Some(Ended::Here);
             }
         }
         if let Err(error) = self.screen.finish() {
@@ -133,10 +135,10 @@ impl Conversation<'_> {
         if let Some(phase) = self.rest.ended_in {
             judge::end_of_input(phase, &standing, self.setting.verdict);
         }
-        let is_ended_here = self.script.end().is_some_and(|end| end.answer().is_some());
-        let end = if is_ended_here { Some(End::Given) } else { self.end.take() };
-        let (peer, is_complete) = (session.peer(), self.is_complete(session));
-        judge::ending(end, peer, &standing, is_complete, self.setting.verdict, |words| self.setting.secure.note(words));
+        if self.driver.script.end().is_some_and(|end| end.answer().is_some()) {
+            self.driver.ended = Some(Ended::Here);
+        }
+        judge::ending(&self.driver, session, self.setting.verdict, |words| self.setting.secure.note(words));
         self.tell_end();
     }
 
@@ -151,23 +153,16 @@ impl Conversation<'_> {
 
     /// Says why the script ended before its input, if it did, and what was not sent.
     fn tell_end(&self) {
-        let is_all = self.rest.is_over || self.is_typed();
-        judge::script_ending(
-            self.script.end(),
-            "session",
-            self.heard.last_words.as_deref(),
-            self.script.unsent(),
-            is_all,
-            self.setting.verdict,
-        );
+        let is_all = self.driver.is_input_over || self.is_typed();
+        judge::script_ending(&self.driver, "session", is_all, self.setting.verdict);
     }
 
     /// Counts what is left of the input, as far as it is there; `is_awaited` says whether a moment is waited for more.
     fn count_unsent(&mut self, is_awaited: bool, stays: bool) {
-        self.script.not_sent(self.rest.bytes());
+        self.driver.script.not_sent(self.rest.bytes());
         self.drop_block();
         if self.is_typed() {
-            if !self.rest.is_over && !stays {
+            if !self.driver.is_input_over && !stays {
                 // What was half typed must not end up as a command of the shell.
                 terminal::drop_typed();
             }
@@ -176,7 +171,7 @@ impl Conversation<'_> {
         let input = &mut *self.input;
         let is_awaited = is_awaited || input.is_read_ahead();
         let deadline = Instant::now() + if is_awaited { INPUT_PATIENCE } else { Duration::ZERO };
-        while !self.rest.is_over && self.script.unsent().total() < MOST_COUNTED {
+        while !self.driver.is_input_over && self.driver.script.unsent().total() < MOST_COUNTED {
             if !input.is_ready() {
                 let left = deadline.saturating_duration_since(Instant::now());
                 if !waiting::is_readable(input.as_fd(), PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO)) {
@@ -185,28 +180,22 @@ impl Conversation<'_> {
             }
             match input.take() {
                 Ok(block) if !block.is_empty() => {
-                    self.script.count_unsent(&block);
+                    self.driver.script.count_unsent(&block);
                     input.reuse(block);
                 }
-                _ => self.rest.is_over = true,
+                _ => self.driver.is_input_over = true,
             }
         }
     }
 
     /// Says whether a session of typed lines ends though nobody had ended it.
     pub(super) fn is_broken_off(&self, session: &Session) -> bool {
-        let is_ending = session.standing().has_quit || session.owes(|request| request == Request::Quit);
-        self.is_typed() && !self.rest.is_over && !is_ending && !self.screen.is_shut()
-    }
-
-    /// Says whether the server may close now without anything missing.
-    pub(super) fn is_complete(&self, session: &Session) -> bool {
-        session.standing().is_complete(self.rest.is_over && self.script.unsent().is_empty())
+        self.is_typed() && !self.driver.is_ending(session) && !self.screen.is_shut()
     }
 
     /// Stops here if the session has ended.
     pub(super) fn unless_ended(&self) -> Onward {
-        if self.end.is_some() { Break(Stop::End) } else { Continue(()) }
+        if self.driver.ended.is_some() { Break(Stop::End) } else { Continue(()) }
     }
 }
 

@@ -3,15 +3,15 @@
 use std::ops::ControlFlow::{Break, Continue};
 use std::time::{Duration, Instant};
 
-use mconnect_core::protocol::{Phase, Request, Standing, Visible};
+use mconnect_core::protocol::{Answer, Phase, Request, Standing};
 use mconnect_core::script::{self, Pace};
-use mconnect_core::{Error, Session};
+use mconnect_core::{Ended, Error, Heard, Session};
 use nix::poll::PollTimeout;
 
 use super::{Conversation, Onward, Stop};
 use crate::connection::Setting;
 use crate::explain;
-use crate::judge::{self, End};
+use crate::judge;
 use crate::progress;
 use crate::stderr;
 use crate::stderr::say;
@@ -21,7 +21,7 @@ use crate::waiting;
 impl Conversation<'_> {
     /// Shows what the server has said, if it has, and does not wait.
     pub(super) fn listen(&mut self, session: &mut Session) -> Onward {
-        if self.is_tls_due(session) {
+        if self.driver.is_tls_due(session) {
             return Continue(());
         }
         if session.as_fd().is_some_and(|fd| waiting::is_readable(fd, PollTimeout::ZERO)) {
@@ -34,8 +34,8 @@ impl Conversation<'_> {
     pub(super) fn wait_for_replies(&mut self, session: &mut Session) -> Onward {
         loop {
             self.show_what_came(session)?;
-            let due = session.standing();
-            let is_over = matches!(self.script.end(), Some(script::End::OutOfStep(_))) || self.script.drops_typed();
+            let (due, script) = (session.standing(), &self.driver.script);
+            let is_over = matches!(script.end(), Some(script::End::OutOfStep(_))) || script.drops_typed();
             if due.outstanding == 0 || is_over {
                 stderr::at_interrupt(None);
                 return Continue(());
@@ -49,14 +49,12 @@ impl Conversation<'_> {
 
     /// Shows what the server says until a reply is here of those that are due.
     fn wait_for_reply(&mut self, session: &mut Session, due: &Standing) -> Onward {
-        let is_optional = due.outstanding == 1 && due.awaited == Some(Request::EmptyLine);
-        let patience = session.reply_timeout();
-        let patience = if is_optional { patience.min(EMPTY_LINE_PATIENCE) } else { patience };
+        let (patience, is_optional) = (self.driver.patience(session), self.driver.is_optional(session));
         let deadline = Instant::now() + patience;
         loop {
             let left = until(Some(deadline));
             // What is late is told only where somebody sees it.
-            let tick = until(self.heard.overdue.next_tick(&session.standing()).filter(|_| stderr::is_shown()));
+            let tick = until(self.driver.overdue.next_tick(&session.standing()).filter(|_| stderr::is_shown()));
             match session.receive(left.min(tick)) {
                 Ok(()) => self.show_what_came(session)?,
                 Err(Error::Timeout { .. }) if tick < left => self.tell_overdue(session),
@@ -77,7 +75,7 @@ impl Conversation<'_> {
     /// Says what is waited for, where a person sees it.
     fn tell_overdue(&self, session: &Session) {
         // It would stand in the middle of a line that has not ended.
-        if let Some(words) = self.heard.overdue.words(&session.standing()).filter(|_| self.heard.ahead == 0) {
+        if let Some(words) = self.driver.overdue.words(&session.standing()).filter(|_| self.said.ahead == 0) {
             stderr::draw(&words);
         }
     }
@@ -90,19 +88,19 @@ impl Conversation<'_> {
             _ if standing.outstanding == 0 => Duration::MAX,
             _ if !self.is_typed() => session.reply_timeout(),
             None => Duration::MAX,
-            Some(_) => until(self.heard.overdue.deadline(&standing, session.reply_timeout())),
+            Some(_) => until(self.driver.overdue.deadline(&standing, session.reply_timeout())),
         }
     }
 
     /// Returns how long it is until a person who may type is told what is late.
     pub(super) fn until_telling(&self, session: &Session) -> Duration {
-        let next = self.heard.overdue.next_telling(&session.standing()).filter(|_| self.is_typed());
+        let next = self.driver.overdue.next_telling(&session.standing()).filter(|_| self.is_typed());
         until(next)
     }
 
     /// Tells it, on a line of its own: a half-typed one must not be drawn over.
     pub(super) fn tell_late(&mut self, session: &Session) {
-        if let Some(words) = self.heard.overdue.tell(&session.standing()) {
+        if let Some(words) = self.driver.overdue.tell(&session.standing()) {
             self.screen.end_line();
             say(&words);
         }
@@ -131,51 +129,36 @@ impl Conversation<'_> {
     pub(super) fn give_up(&mut self, session: &mut Session, error: &Error) -> Onward {
         self.show_unfinished(session);
         self.setting.verdict.failed(error);
-        self.end = Some(End::Given);
+        self.driver.ended = Some(Ended::Here);
         Break(Stop::End)
     }
 
     /// Shows the lines that are there, up to a grant of STARTTLS; breaks at the end of the session.
     pub(super) fn show_what_came(&mut self, session: &mut Session) -> Onward {
-        while self.end.is_none() && !self.is_tls_due(session) && session.is_ready() {
-            match session.read_line() {
-                Ok(Some(line)) => {
-                    let is_first = self.heard.received == 0;
-                    let ahead = std::mem::take(&mut self.heard.ahead);
-                    self.heard.received += line.raw().len() as u64;
-                    self.heard.shown.extend_from_slice(line.raw().get(ahead..).unwrap_or_default());
-                    if line.ends_reply() {
-                        self.heard.last_line.clear();
-                        self.heard.last_line.extend_from_slice(line.content());
-                        self.judge_reply(session);
-                    }
-                    if self.heard.shown.len() >= LARGEST_SHOW {
-                        self.show(session);
-                    }
-                    // A person may go on with such a server, and so may who waits for no greeting.
-                    if let Some(error) = session.other_protocol().filter(|_| self.rules.pace == Pace::InStep) {
-                        return self.give_up(session, &error);
-                    }
-                    if is_first && self.is_typed() && session.other_protocol().is_some() {
-                        self.show(session);
-                        let Setting { options, verdict, .. } = self.setting;
-                        explain::tell(explain::speaker(options, verdict).as_ref(), options);
-                    }
-                }
-                Ok(None) => self.end = Some(End::Closed),
-                Err(error) => self.end = Some(End::Broken(error)),
+        while let Some(Heard { is_first, answer, .. }) = self.driver.hear(session) {
+            let ahead = std::mem::take(&mut self.said.ahead);
+            self.said.shown.extend_from_slice(self.driver.line().get(ahead..).unwrap_or_default());
+            if let Some(answer) = answer {
+                self.judge_reply(session, answer);
+            }
+            if self.said.shown.len() >= LARGEST_SHOW {
+                self.show(session);
+            }
+            // A person may go on with such a server, and so may who waits for no greeting.
+            if let Some(error) = session.other_protocol().filter(|_| self.driver.pace() == Pace::InStep) {
+                return self.give_up(session, &error);
+            }
+            if is_first && self.is_typed() && session.other_protocol().is_some() {
+                self.show(session);
+                let Setting { options, verdict, .. } = self.setting;
+                explain::tell(explain::speaker(options, verdict).as_ref(), options);
             }
         }
-        if self.end.is_none() && !self.is_tls_due(session) {
+        if self.driver.ended.is_none() && !self.driver.is_tls_due(session) {
             self.take_unfinished(session);
         }
         self.show(session);
         self.unless_ended()
-    }
-
-    /// Says whether what comes next is no SMTP.
-    fn is_tls_due(&self, session: &Session) -> bool {
-        self.rules.upgrades && session.phase() == Phase::StartTls
     }
 
     /// Shows what came of a line that is not waited for any longer.
@@ -189,17 +172,17 @@ impl Conversation<'_> {
     /// Takes what came of a line that has not ended, as far as it is not shown yet: it is shown as it comes.
     fn take_unfinished(&mut self, session: &Session) {
         let unfinished = session.buffered();
-        self.heard.shown.extend_from_slice(unfinished.get(self.heard.ahead..).unwrap_or_default());
-        self.heard.ahead = unfinished.len();
+        self.said.shown.extend_from_slice(unfinished.get(self.said.ahead..).unwrap_or_default());
+        self.said.ahead = unfinished.len();
     }
 
     /// Shows what is there to be shown, once the terminal is ready for what it may ask for.
     fn show(&mut self, session: &Session) {
         self.hide_typing(session);
-        if let Err(error) = self.screen.show(&self.heard.shown) {
+        if let Err(error) = self.screen.show(&self.said.shown) {
             self.setting.verdict.output_failed(&error);
         }
-        self.heard.shown.clear();
+        self.said.shown.clear();
     }
 
     /// What may be a password is not shown as it is typed: an answer to a 334, and what is typed ahead of a TLS that may
@@ -212,7 +195,7 @@ impl Conversation<'_> {
         let phase = session.phase();
         let is_tls_asked = session.owes(|request| request == Request::StartTls) || phase == Phase::StartTls;
         let is_answer = phase == Phase::Auth && !self.shows_answer;
-        match (self.is_hidden, is_answer || (self.rules.upgrades && is_tls_asked)) {
+        match (self.is_hidden, is_answer || (self.setting.secure.upgrades() && is_tls_asked)) {
             (false, true) => self.is_hidden = terminal.enter(Manner::Hidden).is_ok(),
             // What is typed on after the end is still the answer.
             (true, false) if phase != Phase::Closed => {
@@ -224,27 +207,19 @@ impl Conversation<'_> {
     }
 
     /// Says what a reply that has just come means for the exit status, and for the script.
-    fn judge_reply(&mut self, session: &Session) {
-        let Some(answer) = session.standing().last_answer else { return };
-        self.heard.overdue.restart();
-        let is_complete = self.is_complete(session);
+    fn judge_reply(&mut self, session: &Session, answer: Answer) {
         let Setting { options, verdict, .. } = self.setting;
-        judge::reply(answer, is_complete, !self.is_typed(), verdict);
+        judge::reply(answer, self.driver.is_complete(session), !self.is_typed(), verdict);
         if options.output.has_sides {
-            explain::tell(explain::refusal(&self.heard.last_line, options, verdict).as_ref(), options);
+            let line = self.driver.last_reply().unwrap_or_default();
+            explain::tell(explain::refusal(line, options, verdict).as_ref(), options);
         }
-        if answer.is_goodbye(is_complete) {
-            return;
+        if let Some(end) = self.driver.follow(session, answer) {
+            judge::script_ended(end, verdict);
         }
-        let had_ended = self.script.end().is_some();
-        self.script.replied(answer);
-        if self.script.drops_typed() {
+        if self.driver.script.drops_typed() {
             // Before the reply is shown: what is typed in answer to it is meant.
-            self.heard.has_dropped |= terminal::drop_typed();
-        }
-        if let Some(end) = self.script.end().filter(|_| !had_ended) {
-            self.heard.last_words = Some(Visible(&self.heard.last_line).to_string());
-            judge::script_ended(end, self.setting.verdict);
+            self.said.has_dropped |= terminal::drop_typed();
         }
     }
 }
@@ -256,5 +231,3 @@ fn until(at: Option<Instant>) -> Duration {
 
 /// What came together is shown together, in parts of about this many octets.
 const LARGEST_SHOW: usize = 64 * 1024;
-/// Not every server answers an empty line.
-const EMPTY_LINE_PATIENCE: Duration = Duration::from_secs(10);

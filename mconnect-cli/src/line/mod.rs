@@ -12,22 +12,21 @@ mod typed;
 
 use std::io;
 use std::ops::ControlFlow::{self, Break, Continue};
-use std::time::Instant;
 
 use mconnect_core::protocol::{CrlfEncoder, Phase};
-use mconnect_core::script::{self, Next, Pace, Rules, Script};
-use mconnect_core::{Error, Overdue, Session};
+use mconnect_core::script::{self, Next, Pace};
+use mconnect_core::{Driver, Session};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::connection::Setting;
 use crate::input::{Block, Input};
-use crate::judge::{self, End};
+use crate::judge;
 use crate::options::Options;
 use crate::progress::{self, Work};
 use crate::screen::{self, Screen};
 use crate::stderr::{is_shown, say};
-use crate::typing::{FileLines, Past, how, session_log};
+use crate::typing::{FileLines, Over, how};
 
 /// Hands a session over, until its end, and each one opened after it.
 pub fn run(session: Session, setting: &Setting<'_>, pace: Pace) {
@@ -37,44 +36,23 @@ pub fn run(session: Session, setting: &Setting<'_>, pace: Pace) {
     if pace == Pace::Typed && prompt.has_escapes && !is_quiet {
         say("a line that begins with a tilde is an escape: ~? lists them");
     }
-    let (mut next, mut before) = (Some(session), None);
-    while let Some(session) = next.take() {
-        let rules = setting.rules(pace);
+    let mut next = Some((session, None));
+    while let Some((session, before)) = next.take() {
         let work = (pace != Pace::Typed).then(|| Work::new("the input", is_shown().then(|| input.size()).flatten()));
         let talk = Conversation {
             setting,
             input: &mut input,
             screen: &mut screen,
-            rules,
-            script: Script::new(rules),
+            driver: Driver::new(setting.rules(pace)),
             work,
             rest: Rest::default(),
             is_hidden: false,
             shows_answer: false,
-            heard: Said::default(),
-            opened: Instant::now(),
-            sent: 0,
-            before: before.take(),
-            end: None,
+            said: Said::default(),
+            before,
         };
-        let over = talk.live(session);
-        session_log::stop(&setting.watch.session_log);
-        let (past, opened) = match over {
-            After::Left => return,
-            After::Closed(past) => (past, None),
-            After::Reopen(past) => (past, (setting.reopen)()),
-        };
-        next = opened.or_else(|| typed::stay(setting, &mut input, &past));
-        before = Some(past.how);
+        next = talk.live(session).next(setting, |past| typed::stay(setting, &mut input, past));
     }
-}
-
-/// What came of a session.
-enum After {
-    Left,
-    /// It ended, and nobody had ended it.
-    Closed(Past),
-    Reopen(Past),
 }
 
 /// Why the session is left for a moment, or for good.
@@ -96,8 +74,7 @@ struct Conversation<'a> {
     setting: &'a Setting<'a>,
     input: &'a mut Input,
     screen: &'a mut Screen,
-    rules: Rules,
-    script: Script,
+    driver: Driver,
     /// What goes out, if that is not typed.
     work: Option<Work>,
     rest: Rest,
@@ -105,13 +82,9 @@ struct Conversation<'a> {
     is_hidden: bool,
     /// The next answer to a 334 is shown while it is typed.
     shows_answer: bool,
-    heard: Said,
-    opened: Instant,
-    sent: u64,
+    said: Said,
     /// How the session before this one ended.
     before: Option<String>,
-    /// How the connection ended, once it has.
-    end: Option<End>,
 }
 
 /// What is left of the input.
@@ -123,7 +96,6 @@ struct Rest {
     wiped: usize,
     /// A file whose lines stand for typed ones, if there is more of it.
     file: Option<FileLines>,
-    is_over: bool,
     /// The phase in which the input ended.
     ended_in: Option<Phase>,
 }
@@ -135,14 +107,6 @@ struct Said {
     shown: Vec<u8>,
     /// How much of the line that has not ended was shown.
     ahead: usize,
-    /// How much was received in whole lines, in octets.
-    received: u64,
-    /// Since when the reply that is due next has been due.
-    overdue: Overdue,
-    /// The last line of the last reply.
-    last_line: Vec<u8>,
-    /// The last line of the reply that ended the script.
-    last_words: Option<String>,
     /// Something that was typed ahead was dropped.
     has_dropped: bool,
     /// That client and server are out of step has been said.
@@ -150,7 +114,7 @@ struct Said {
 }
 
 impl Conversation<'_> {
-    fn live(mut self, mut session: Session) -> After {
+    fn live(mut self, mut session: Session) -> Over {
         let stop = loop {
             match self.converse(&mut session) {
                 Break(Stop::StartTls) => {}
@@ -165,22 +129,22 @@ impl Conversation<'_> {
                 // Nothing more is sent in the clear.
                 None => {
                     self.tell_unsent(is_typed);
-                    return if is_typed { After::Closed(past) } else { After::Left };
+                    return if is_typed { Over::Closed(past) } else { Over::Left };
                 }
             }
-            self.script.tls_started();
+            self.driver.script.tls_started();
         };
         if stop == Stop::Reopen {
             session.closer().close();
-            return After::Reopen(self.past(&session, "it was left, to be opened again".to_owned(), Phase::Command));
+            return Over::Reopen(self.past(&session, "it was left, to be opened again".to_owned(), Phase::Command));
         }
         self.take_leave(&mut session);
         let past = (self.is_broken_off(&session) && stop == Stop::End).then(|| {
             let asked = if self.is_hidden { Phase::Auth } else { Phase::Command };
-            self.past(&session, how(self.end.as_ref(), &session.standing()), asked)
+            self.past(&session, how(self.driver.ended.as_ref(), &session.standing()), asked)
         });
         self.finish(&mut session, past.is_some());
-        past.map_or(After::Left, After::Closed)
+        past.map_or(Over::Left, Over::Closed)
     }
 
     fn converse(&mut self, session: &mut Session) -> Onward {
@@ -190,7 +154,7 @@ impl Conversation<'_> {
                 Next::Send => self.send(session)?,
                 Next::Replies => self.wait_for_replies(session)?,
                 Next::Input if self.read_on_in_file() => {}
-                Next::Input if self.rest.is_over => return self.drain(session),
+                Next::Input if self.driver.is_input_over => return self.drain(session),
                 Next::Input => self.read_on(session)?,
                 Next::StartTls => return Break(Stop::StartTls),
                 Next::Skipped(octets) => judge::skipped(octets, "input", "up to the lone dot"),
@@ -203,12 +167,12 @@ impl Conversation<'_> {
     fn next(&mut self, session: &Session) -> Next {
         let standing = session.standing();
         let Rest { block, taken, .. } = &mut self.rest;
-        let Some(block) = block else { return self.script.next(&standing, &mut &[][..]) };
+        let script = &mut self.driver.script;
+        let Some(block) = block else { return script.next(&standing, &mut &[][..]) };
         let (bytes, ready) = block.parts();
         let mut input = &bytes[*taken..];
-        let next = self
-            .script
-            .next_with(&standing, &mut input, |lines, phase, input, out| ready.take(lines, phase, input, out));
+        let next =
+            script.next_with(&standing, &mut input, |lines, phase, input, out| ready.take(lines, phase, input, out));
         *taken = bytes.len() - input.len();
         next
     }
@@ -218,19 +182,18 @@ impl Conversation<'_> {
         if self.is_typed() {
             self.end_work();
         }
-        if self.script.holds_secret() {
+        if self.driver.script.holds_secret() {
             self.rest.wipe_taken();
         }
         self.drop_block();
-        self.input.expect(self.script.phase(&session.standing()));
+        self.input.expect(self.driver.script.phase(&session.standing()));
         if self.wait_for_either(session)? {
             match self.input.take() {
                 Ok(block) if !block.is_empty() => return self.take(session, block),
                 Ok(_) => {}
                 Err(error) => self.setting.verdict.input_failed(&error),
             }
-            self.rest.is_over = true;
-            self.script.end_input(&session.standing());
+            self.driver.end_input(session);
         }
         Continue(())
     }
@@ -297,16 +260,16 @@ impl Conversation<'_> {
     }
 
     fn is_typed(&self) -> bool {
-        self.rules.pace == Pace::Typed
+        self.driver.pace() == Pace::Typed
     }
 
     /// Says what was dropped of what was typed, and why; the terminal has been emptied when the reply came.
     fn tell_dropped(&mut self, session: &Session) {
         let had_more = !self.rest.bytes().is_empty();
         self.drop_block();
-        let has_dropped = std::mem::take(&mut self.heard.has_dropped) || had_more;
-        let surprise = session.standing().surprise.map(script::End::OutOfStep).filter(|_| !self.heard.is_surprise_told);
-        self.heard.is_surprise_told |= surprise.is_some();
+        let has_dropped = std::mem::take(&mut self.said.has_dropped) || had_more;
+        let surprise = session.standing().surprise.map(script::End::OutOfStep).filter(|_| !self.said.is_surprise_told);
+        self.said.is_surprise_told |= surprise.is_some();
         let dropped = if has_dropped { "what was typed ahead was dropped" } else { "" };
         match surprise {
             Some(surprise) if has_dropped => say(&format!("mconnect: {surprise}; {dropped}")),
@@ -317,26 +280,18 @@ impl Conversation<'_> {
     }
 
     fn send(&mut self, session: &mut Session) -> Onward {
-        match send(session, self.script.out(), &mut self.work, &mut self.heard.overdue) {
-            Ok(()) => {
-                self.sent += self.script.out().len() as u64;
-                if self.script.holds_secret() {
-                    self.rest.wipe_taken();
-                }
-                self.script.sent();
-                Continue(())
-            }
-            Err(error) => {
-                self.script.not_sent(&[]);
-                self.writing_failed(session, error)
-            }
+        let (octets, is_secret) = (self.driver.script.out().len(), self.driver.script.holds_secret());
+        let sent = progress::put(self.work.as_ref(), session, octets, |session| self.driver.send_next(session));
+        if is_secret {
+            self.rest.wipe_taken();
         }
+        sent.map_or_else(|error| self.writing_failed(session, error), Continue)
     }
 
     fn drop_block(&mut self) {
         let rest = &mut self.rest;
         // What is typed may be a password, and is wiped as it is freed.
-        if let Some(block) = rest.block.take().filter(|_| self.rules.pace != Pace::Typed) {
+        if let Some(block) = rest.block.take().filter(|_| self.driver.pace() != Pace::Typed) {
             self.input.reuse(block);
         }
         (rest.taken, rest.wiped, rest.file) = (0, 0, None);
@@ -363,18 +318,6 @@ impl Rest {
             self.wiped = self.taken;
         }
     }
-}
-
-/// Sends octets, as a part of the work under way, if some is.
-fn send(session: &mut Session, octets: &[u8], work: &mut Option<Work>, overdue: &mut Overdue) -> Result<(), Error> {
-    if session.outstanding() == 0 {
-        overdue.restart();
-    }
-    progress::during(work.as_ref(), || session.send(octets))?;
-    if let Some(work) = work {
-        work.add(octets.len(), matches!(session.phase(), Phase::Body | Phase::Chunk { .. }));
-    }
-    Ok(())
 }
 
 fn is_ready(fd: &PollFd<'_>) -> bool {

@@ -2,20 +2,19 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
-use mconnect_core::Session;
 use mconnect_core::protocol::Phase;
+use mconnect_core::{Ended, Session};
 
 use super::{Conversation, Onward, Stop};
 use crate::connection::Setting;
 use crate::input::{Block, Input};
-use crate::judge::End;
-use crate::progress::Work;
+use crate::progress::{self, Work};
 use crate::screen;
 use crate::stderr::say;
 use crate::terminal::{CTRL_C, Manner};
 use crate::typing::auth::{authenticate, encode};
 use crate::typing::escapes::{self, Escape};
-use crate::typing::{Counts, FileLines, Known, Past, Typing, aside, send_chunk, send_file};
+use crate::typing::{FileLines, Known, Past, Typing, aside, send_chunk, send_file};
 
 impl Conversation<'_> {
     /// Says whether a line is an escape where the session stands; if so, what it asks for is done.
@@ -36,7 +35,7 @@ impl Conversation<'_> {
             }
             Escape::Reopen => return Some(Break(Stop::Reopen)),
             Escape::Close => {
-                self.end = Some(End::Given);
+                self.driver.ended = Some(Ended::Here);
                 return Some(Break(Stop::Close));
             }
             Escape::Chunk(name) => return Some(send_chunk(&mut AtSession { talk: self, session }, &name)),
@@ -47,11 +46,7 @@ impl Conversation<'_> {
     }
 
     fn known(&self, session: &Session) -> Known {
-        let (before, received) = (self.before.as_deref(), self.heard.received);
-        let (opened, sent) = (self.opened, self.sent);
-        let last_reply = Some(self.heard.last_line.as_slice()).filter(|line| !line.is_empty());
-        let counts = Counts { opened, sent, received, last_reply, transaction: None, before };
-        Known::of(session, self.setting, &counts)
+        Known::of(session, &self.driver, self.setting, self.before.as_deref())
     }
 
     /// Keeps what is to be known of the session after its end.
@@ -60,11 +55,9 @@ impl Conversation<'_> {
     }
 
     fn send_octets(&mut self, session: &mut Session, octets: &[u8]) -> Onward {
-        match super::send(session, octets, &mut self.work, &mut self.heard.overdue) {
-            Ok(()) => {
-                self.sent += octets.len() as u64;
-                self.show_what_came(session)
-            }
+        let send = |session: &mut Session| self.driver.send(session, octets);
+        match progress::put(self.work.as_ref(), session, octets.len(), send) {
+            Ok(()) => self.show_what_came(session),
             Err(error) => self.writing_failed(session, error),
         }
     }
@@ -72,12 +65,12 @@ impl Conversation<'_> {
     /// Reads on in a file whose lines stand for typed ones, once those that were read are taken, and says whether there
     /// was more.
     pub(super) fn read_on_in_file(&mut self) -> bool {
-        let Some(mut file) = self.rest.file.take().filter(|file| !file.is_over()) else { return false };
         let mut lines = Vec::new();
-        file.take(&mut lines);
-        (self.rest.block, self.rest.taken, self.rest.wiped) = (Some(Block::of(lines)), 0, 0);
-        self.rest.file = Some(file).filter(|file| !file.is_over());
-        true
+        let has_more = FileLines::read_on(&mut self.rest.file, &mut lines);
+        if has_more {
+            (self.rest.block, self.rest.taken, self.rest.wiped) = (Some(Block::of(lines)), 0, 0);
+        }
+        has_more
     }
 }
 

@@ -70,7 +70,7 @@ impl<'a> Observers<'a> {
             None => Some(Timings::new()),
         };
         // What passes is shown once.
-        let sides = (options.output.has_sides && options.trace.is_none()).then(|| Arc::new(Sides::new(options)));
+        let sides = (options.output.has_sides && options.trace.is_none()).then(|| Sides::of_both(options));
         let (start, session_log) = (Instant::now(), SessionLog::default());
         Ok(Self { options, start, record, session_log, is_typed, json, timings, sides })
     }
@@ -85,7 +85,7 @@ impl<'a> Observers<'a> {
             connect = connect.observer(Trace::new(form, say));
         }
         if let Some(sides) = &self.sides {
-            connect = connect.observer(Arc::clone(sides));
+            connect = connect.observer(sides.observer());
         }
         if let Some(record) = &self.record {
             connect = connect.observer(record.0.next_session());
@@ -148,8 +148,8 @@ impl<'a> Observers<'a> {
         if let Some(record) = &self.record {
             verdict.check(record.stop());
         }
-        if let Some(error) = self.sides.and_then(|sides| sides.failure()) {
-            verdict.output_failed(&error);
+        if let Some(sides) = &self.sides {
+            sides.end(verdict);
         }
         if let Some(timings) = self.timings.filter(|_| self.options.output.has_timing) {
             timing::tell(&timings, self.start.elapsed(), self.options.prompt.color);

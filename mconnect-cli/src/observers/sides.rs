@@ -1,33 +1,35 @@
-//! Both sides of a script, as a terminal shows them: `C:` and `S:`, in the look of a dialogue.
+//! What passes, shown to whoever looks on: both sides of a script, `C:` and `S:` in the look of a dialogue; or the commands
+//! that are given in the user's stead, on standard error beside what the server says.
 
 use std::io::{self, IsTerminal};
-use std::sync::Mutex;
-use std::time::Instant;
+use std::sync::{Arc, Mutex};
 
-use mconnect_core::protocol::Phase;
-use mconnect_core::{Event, Observer};
+use mconnect_core::protocol::{Phase, Visible, auth_mechanism};
+use mconnect_core::{LineLog, LogLine, Observer};
 
 use crate::lock::locked;
 use crate::options::{Mode, Options};
 use crate::paint;
-use crate::screen;
+use crate::screen::{self, Screen};
+use crate::stderr::say;
 use crate::terminal::is_color_wanted;
+use crate::verdict::Verdict;
 
 /// Shows what is sent and what is received, secrets left out.
 pub struct Sides {
-    has_color: bool,
+    look: Look,
     state: Mutex<State>,
 }
 
+enum Look {
+    Both { has_color: bool },
+    Commands { are_told: bool },
+}
+
 struct State {
-    phase: Phase,
-    /// What was sent since the last line end.
-    line: Vec<u8>,
-    /// The line end of a secret may follow by itself.
-    is_after_secret: bool,
-    /// How many lines of the body were shown, and how many octets of it were not.
-    lines: usize,
-    left_out: u64,
+    screen: Screen,
+    /// Somebody else shows what passes.
+    is_muted: bool,
     failure: Option<io::Error>,
 }
 
@@ -39,92 +41,80 @@ pub fn are_wanted(options: &Options) -> bool {
 }
 
 impl Sides {
-    pub fn new(options: &Options) -> Self {
-        let (phase, line) = (Phase::Greeting, Vec::new());
-        let state = State { phase, line, is_after_secret: false, lines: 0, left_out: 0, failure: None };
-        Self { has_color: is_color_wanted(options.prompt.color), state: Mutex::new(state) }
+    /// Shows both sides.
+    pub fn of_both(options: &Options) -> Arc<Self> {
+        Self::new(Look::Both { has_color: is_color_wanted(options.prompt.color) }, Screen::new())
     }
 
-    /// Returns what was wrong with standard output, if anything was.
-    pub fn failure(&self) -> Option<io::Error> {
-        locked(&self.state).failure.take()
+    /// Shows commands, and what the server says, unless all that passes is shown.
+    pub fn of_commands(options: &Options) -> Arc<Self> {
+        let are_told = !options.is_quiet && !options.output.has_sides;
+        Self::new(Look::Commands { are_told }, Screen::of(options.output))
     }
-}
 
-impl Observer for Sides {
-    fn observe(&self, _: Instant, event: &Event<'_>) {
+    fn new(look: Look, screen: Screen) -> Arc<Self> {
+        Arc::new(Self { look, state: Mutex::new(State { screen, is_muted: false, failure: None }) })
+    }
+
+    /// Returns what observes a session for this.
+    pub fn observer(self: &Arc<Self>) -> impl Observer + use<> {
+        let theirs = Arc::clone(self);
+        let log = LineLog::new(move |said: LogLine<'_>| theirs.show(said));
+        if let Look::Commands { .. } = self.look { log.body_lines(0) } else { log }
+    }
+
+    /// Shows nothing more.
+    pub fn mute(&self) {
+        locked(&self.state).is_muted = true;
+    }
+
+    /// Tells what was wrong with standard output, if anything was.
+    pub fn end(&self, verdict: &Verdict) {
+        if let Some(error) = locked(&self.state).failure.take() {
+            verdict.output_failed(&error);
+        }
+    }
+
+    fn show(&self, said: LogLine<'_>) {
         let mut state = locked(&self.state);
-        match event {
-            Event::Sent(octets) => state.send(octets),
-            Event::SentSecret(_) => {
-                state.line.extend_from_slice(b"[hidden]");
-                state.end_line();
-                state.is_after_secret = true;
+        let shown = match (&self.look, said) {
+            _ if state.is_muted => return,
+            (Look::Both { .. }, _) if state.failure.is_some() => return,
+            (Look::Both { has_color }, LogLine::Server(line)) => put('S', line, *has_color),
+            (Look::Both { .. }, LogLine::Client { line, .. }) => put('C', line, false),
+            (Look::Both { .. }, LogLine::LeftOut { octets, .. }) => {
+                put('C', format!("[{octets} octets more]").as_bytes(), false)
             }
-            Event::Received(line) => {
-                state.end_line();
-                state.show(&paint::side('S', line.raw(), self.has_color));
+            (Look::Commands { .. }, LogLine::Server(line)) => state.screen.show(line),
+            (Look::Commands { are_told: true }, said) => {
+                told(said).inspect(|told| say(told));
+                Ok(())
             }
-            Event::Phase(phase) => {
-                state.end_body();
-                state.phase = *phase;
-            }
-            _ => {}
-        }
-    }
-}
-
-impl State {
-    fn send(&mut self, octets: &[u8]) {
-        let octets = match octets {
-            [b'\r', b'\n', rest @ ..] if std::mem::take(&mut self.is_after_secret) => rest,
-            octets => octets,
+            _ => Ok(()),
         };
-        self.is_after_secret = false;
-        let is_body = self.phase == Phase::Body;
-        let mut rest = octets;
-        while !rest.is_empty() {
-            if matches!(self.phase, Phase::Chunk { .. }) || (is_body && self.lines >= MOST_LINES) {
-                self.left_out += rest.len() as u64;
-                return;
-            }
-            let end = rest.iter().position(|octet| *octet == b'\n').map_or(rest.len(), |end| end + 1);
-            let (line, after) = rest.split_at(end);
-            self.line.extend_from_slice(line);
-            if line.ends_with(b"\n") || self.line.len() > LONGEST_LINE {
-                self.lines += usize::from(is_body);
-                self.end_line();
-            }
-            rest = after;
-        }
-    }
-
-    /// Shows what was sent, as far as its line came.
-    fn end_line(&mut self) {
-        if !self.line.is_empty() {
-            let shown = paint::side('C', &std::mem::take(&mut self.line), false);
-            self.show(&shown);
-        }
-    }
-
-    /// Says how much of a body, or of a chunk, was not shown.
-    fn end_body(&mut self) {
-        self.end_line();
-        if self.left_out > 0 {
-            let told = format!("[{} octets more]", self.left_out);
-            self.show(&paint::side('C', told.as_bytes(), false));
-        }
-        (self.lines, self.left_out) = (0, 0);
-    }
-
-    fn show(&mut self, text: &str) {
-        if self.failure.is_none() {
-            self.failure = screen::put(text.as_bytes()).err();
-        }
+        state.failure = state.failure.take().or(shown.err());
     }
 }
 
-/// Of a body, in lines.
-const MOST_LINES: usize = 40;
-/// A longer line is shown in pieces of about so many octets.
-const LONGEST_LINE: usize = 4096;
+fn put(side: char, line: &[u8], has_color: bool) -> io::Result<()> {
+    screen::put(paint::side(side, line, has_color).as_bytes())
+}
+
+/// Returns what is told of what is sent.
+fn told(said: LogLine<'_>) -> Option<String> {
+    match said {
+        LogLine::Client { line, phase: Phase::Command } => Some(match auth_mechanism(line) {
+            Some(mechanism) => format!("> AUTH {} (answers not shown)", Visible(mechanism)),
+            None => format!("> {}", Visible(line.trim_ascii_end())),
+        }),
+        // The dot that ends it is no part of it, and stands alone where nobody was left to send it to.
+        LogLine::LeftOut { octets, phase: Phase::Body } => match octets.checked_sub(FINAL_DOT)? {
+            0 => Some("> .".to_owned()),
+            octets => Some(format!("> a message of {octets} octets, and the dot that ends it")),
+        },
+        _ => None,
+    }
+}
+
+/// The octets of `.` CR LF.
+const FINAL_DOT: u64 = 3;

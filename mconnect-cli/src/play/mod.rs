@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 use std::time::Instant;
 
-use mconnect_core::dialogue::{self, Dialogue, LoadError, Outcome, Player, Report};
+use mconnect_core::dialogue::{self, Case, Dialogue, LoadError, Outcome, Player, Report, junit, tap};
 use mconnect_core::protocol::{Reply, Visible};
 use mconnect_core::script::Fault;
 use mconnect_core::{Connect, Session};
@@ -17,7 +17,6 @@ use crate::connection;
 use crate::failure::{Failure, Status};
 use crate::observers::{self, Observers};
 use crate::options::Options;
-use crate::report::{Case, junit, tap};
 use crate::screen::Screen;
 use crate::secret::Secret;
 use crate::secure::Secure;
@@ -73,14 +72,14 @@ fn play_all(options: &Options, watch: &Observers<'_>, verdict: &Verdict) -> Resu
         }
     }
     if is_one_of_many {
-        let failed = cases.iter().filter(|case| case.failure.is_some()).count();
+        let failed = cases.iter().filter(|case| !case.is_passed()).count();
         secure.note(&format!("played {} sessions, {failed} of them not as expected", cases.len()));
     }
     if play.is_tap {
         let _ = screen.borrow_mut().show(tap(&cases).as_bytes());
     }
     match &play.junit {
-        Some(file) => atomic_file::write(file, &junit(&cases)),
+        Some(file) => atomic_file::write(file, &junit("mconnect", &cases)),
         None => Ok(()),
     }
 }
@@ -143,8 +142,10 @@ impl Runner<'_> {
         if let Some(json) = &self.watch.json {
             json.journal.close();
         }
-        let failure = unmet.map(|unmet| unmet.failure.to_string());
-        Case { name, took: started.elapsed(), failure, why: why.map(|found| found.to_string()) }
+        let mut case = Case::new(name, started.elapsed());
+        case.failure = unmet.map(|unmet| unmet.failure.to_string());
+        case.why = why.map(|found| found.to_string());
+        case
     }
 
     fn converse(&mut self, session: Session, dialogue: &Dialogue) -> Result<(), Unmet> {

@@ -40,9 +40,9 @@ impl Authenticating for Talk<'_> {
     }
 
     fn hear(&mut self, line: &[u8]) -> ControlFlow<Leave, Option<(Code, Vec<u8>)>> {
-        self.heard = None;
+        self.driver.take_auth_reply();
         self.send(line)?;
         self.wait_for_replies()?;
-        Continue(self.heard.take())
+        Continue(self.driver.take_auth_reply())
     }
 }

@@ -12,9 +12,10 @@ use rustyline::{
 };
 
 use super::completion::Knowledge;
+use super::draft::LeftBy;
 use super::helper::Assistant;
 use super::history::History;
-use super::keys::{Keys, LeftBy};
+use super::keys::Keys;
 use super::prompt_text::Label;
 use super::rows;
 use super::waker::Waker;

@@ -4,19 +4,19 @@ use std::ops::ControlFlow::{Break, Continue};
 use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Phase, Request};
+use mconnect_core::{Ended, Progress};
 
 use super::listen::PATIENCE;
 use super::{Flow, Leave, Talk};
 use crate::connection::Setting;
 use crate::failure::Failure;
-use crate::judge::{self, End};
-use crate::progress;
+use crate::judge;
 use crate::stderr::{self, say};
 
 impl Talk<'_> {
     /// Ends the sending side, and shows what the server says until it closes.
     pub(super) fn end_input(&mut self) -> Flow {
-        self.is_input_over = true;
+        self.driver.is_input_over = true;
         let phase = self.session.phase();
         self.wait_for_replies_at_end()?;
         judge::end_of_input(phase, &self.session.standing(), self.setting.verdict);
@@ -30,7 +30,7 @@ impl Talk<'_> {
                 if deadline <= Instant::now() {
                     stderr::clear();
                     self.setting.verdict.complain(Failure::silence(self.session.peer(), patience));
-                    self.end = Some(End::Given);
+                    self.driver.ended = Some(Ended::Here);
                     return Break(Leave::End);
                 }
                 let standing = self.session.standing();
@@ -56,23 +56,21 @@ impl Talk<'_> {
         }
         let _ = self.session.half_close();
         self.take_until_the_end(self.setting.timeouts.closing);
-        if matches!(self.end, Some(End::Given) | None) {
+        if matches!(self.driver.ended, Some(Ended::Here) | None) {
             // What came of a line that is not waited for any longer is completed by the end.
             self.session.closer().close();
-            self.end = None;
+            self.driver.ended = None;
             self.take_until_the_end(PATIENCE);
-            self.end = Some(End::Given);
+            self.driver.ended = Some(Ended::Here);
         }
-        let standing = self.session.standing();
-        let is_complete = standing.is_complete(self.is_input_over);
-        let (end, peer, Setting { verdict, secure, .. }) = (self.end.take(), self.session.peer(), self.setting);
-        judge::ending(end, peer, &standing, is_complete, verdict, |words| secure.note(words));
+        let Setting { verdict, secure, .. } = self.setting;
+        judge::ending(&self.driver, &self.session, verdict, |words| secure.note(words));
     }
 
     fn take_until_the_end(&mut self, patience: Duration) {
         let deadline = Instant::now() + patience;
         self.take_what_came();
-        while self.end.is_none() && !self.is_tls_due() && Instant::now() < deadline {
+        while self.driver.ended.is_none() && !self.driver.is_tls_due(&self.session) && Instant::now() < deadline {
             let _ = self.session.receive(deadline.saturating_duration_since(Instant::now()));
             self.take_what_came();
         }
@@ -80,7 +78,7 @@ impl Talk<'_> {
 
     /// Says what is lost with a session that is closed at once.
     pub(super) fn tell_lost(&self) {
-        let sent = progress::amount(self.sent_of_message);
+        let sent = Progress::amount(self.driver.sent().1);
         if self.session.owes(|request| matches!(request, Request::EndOfData | Request::Bdat)) {
             say("mconnect: the reply to the message had not come: it may have been taken");
         }

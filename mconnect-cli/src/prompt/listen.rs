@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Answer, Code, Phase, ReplyLine, Request, Standing, Visible};
 use mconnect_core::script;
+use mconnect_core::{Ended, Heard};
 use nix::poll::PollTimeout;
 
 use super::{Flow, Leave, Setting, Talk};
 use crate::explain::{is_wanted, refusal as why, speaker};
 use crate::failure::{Failure, Status};
-use crate::judge::{self, End};
+use crate::judge;
 use crate::paint::{self, Look};
 use crate::progress;
 use crate::screen;
@@ -47,15 +48,13 @@ impl Talk<'_> {
         self.show_what_came()?;
         let standing = self.session.standing();
         let due = standing.outstanding;
-        let is_optional = due == 1 && standing.awaited == Some(Request::EmptyLine);
-        let patience = self.session.reply_timeout();
-        let patience = if is_optional { patience.min(EMPTY_LINE_PATIENCE) } else { patience };
+        let (patience, is_optional) = (self.driver.patience(&self.session), self.driver.is_optional(&self.session));
         let deadline = self.deadline(&standing).unwrap_or_else(|| Instant::now() + patience);
         if matches!(standing.awaited, Some(Request::EndOfData | Request::Bdat)) {
             stderr::at_interrupt(Some(progress::WHOLE_MESSAGE.to_owned()));
         }
         while due > 0 && self.session.outstanding() >= due {
-            let tick = self.overdue.next_tick(&self.session.standing()).unwrap_or(deadline);
+            let tick = self.driver.overdue.next_tick(&self.session.standing()).unwrap_or(deadline);
             let tick = tick.min(Instant::now() + Duration::from_secs(1));
             self.listen(deadline.min(tick))?;
             let standing = self.session.standing();
@@ -75,7 +74,7 @@ impl Talk<'_> {
 
     /// Returns when the reply that is due next is no longer waited for, if that was said.
     pub(super) fn deadline(&self, standing: &Standing) -> Option<Instant> {
-        self.setting.options.timeout.and_then(|_| self.overdue.deadline(standing, self.session.reply_timeout()))
+        self.setting.options.timeout.and_then(|_| self.driver.overdue.deadline(standing, self.session.reply_timeout()))
     }
 
     /// Ends the session if the reply that is due next has not come in the time that was said.
@@ -94,16 +93,13 @@ impl Talk<'_> {
         self.setting.verdict.complain(Failure::new(Status::Temporary, message));
         let leave = self.broken_off();
         self.session.closer().close();
-        self.end = Some(End::Given);
+        self.driver.ended = Some(Ended::Here);
         Break(leave)
     }
 
     /// Says whether the prompt stays after the session: not if it was to end.
     pub(super) fn broken_off(&self) -> Leave {
-        let is_meant = self.is_input_over
-            || self.session.standing().has_quit
-            || self.session.owes(|request| request == Request::Quit);
-        if is_meant { Leave::End } else { Leave::Closed }
+        if self.driver.is_ending(&self.session) { Leave::End } else { Leave::Closed }
     }
 
     /// Returns what is shown above the prompt: a line of the server's that does not end, and what is waited for.
@@ -117,7 +113,7 @@ impl Talk<'_> {
             text.extend(shown.chars().skip(shown.chars().count() - most));
             text.push('\n');
         }
-        if let Some(words) = self.overdue.words(standing) {
+        if let Some(words) = self.driver.overdue.words(standing) {
             text.push_str(&words);
             if standing.phase == Phase::Greeting && self.setting.options.prompt.has_escapes {
                 text.push_str("; --no-wait and ~x send at once");
@@ -167,27 +163,22 @@ impl Talk<'_> {
     /// Shows what is there; breaks at the end of the session.
     pub(super) fn show_what_came(&mut self) -> Flow {
         self.take_what_came();
-        if self.end.is_some() {
+        if self.driver.ended.is_some() {
             stderr::clear();
             return Break(self.broken_off());
         }
-        if self.is_tls_due() { Break(Leave::StartTls) } else { Continue(()) }
+        if self.driver.is_tls_due(&self.session) { Break(Leave::StartTls) } else { Continue(()) }
     }
 
     /// Shows what is there, up to a grant of STARTTLS: what comes next is no SMTP.
     pub(super) fn take_what_came(&mut self) {
         let (mut text, mut taken, mut surprise) = (String::new(), 0, None);
-        while self.end.is_none() && !self.is_tls_due() && text.len().max(taken) < LARGEST_SHOW && self.has_arrived() {
-            match self.session.read_line() {
-                Ok(Some(line)) => {
-                    let (raw, ends_reply) = (line.raw().to_vec(), line.ends_reply());
-                    self.unfinished_since = None;
-                    taken += raw.len();
-                    surprise = surprise.or(self.hear(&raw, ends_reply, &mut text));
-                }
-                Ok(None) => self.end = Some(End::Closed),
-                Err(error) => self.end = Some(End::Broken(error)),
-            }
+        // After a grant of STARTTLS, what comes is not taken.
+        while !self.driver.is_tls_due(&self.session) && text.len().max(taken) < LARGEST_SHOW && self.has_arrived() {
+            let Some(heard) = self.driver.hear(&mut self.session) else { break };
+            self.unfinished_since = None;
+            taken += self.driver.line().len();
+            surprise = surprise.or(self.hear(heard, &mut text));
         }
         self.editor.waker.settle();
         match self.session.buffered() {
@@ -201,7 +192,7 @@ impl Talk<'_> {
             self.setting.verdict.output_failed(&error);
         }
         // A paste that ends by it says so, too.
-        if let Some(answer) = surprise.filter(|_| !self.lines.is_paste()) {
+        if let Some(answer) = surprise.filter(|_| !self.is_paste()) {
             say(&format!("mconnect: {}", script::End::OutOfStep(answer)));
         }
     }
@@ -216,36 +207,21 @@ impl Talk<'_> {
         is_more
     }
 
-    pub(super) fn is_tls_due(&self) -> bool {
-        self.setting.secure.upgrades() && self.session.phase() == Phase::StartTls
-    }
-
-    /// Takes a line of the server's, appending what is shown of it, and returns its answer if that is the first that shows
-    /// client and server out of step.
-    fn hear(&mut self, raw: &[u8], ends_reply: bool, text: &mut String) -> Option<Answer> {
+    /// Takes the line of the server's that was heard, appending what is shown of it, and returns its answer if that is the
+    /// first that shows client and server out of step.
+    fn hear(&mut self, Heard { is_first, ends_reply, answer, .. }: Heard, text: &mut String) -> Option<Answer> {
         let Setting { options, verdict, .. } = self.setting;
         let look = self.editor.look();
-        let is_first = self.received == 0;
-        self.received += raw.len() as u64;
-        self.rest.take(raw, ends_reply, look, text);
-        let standing = self.session.standing();
-        let Some(answer) = standing.last_answer.filter(|_| ends_reply) else {
+        self.rest.take(self.driver.line(), ends_reply, look, text);
+        let Some(answer) = answer else {
             if is_first && let Some(found) = speaker(options, verdict) {
                 paint::note(&format!("  {found}"), look, text);
             }
             return None;
         };
-        self.overdue.restart();
-        self.transaction.replied(answer);
-        self.last_reply = Some(raw.to_vec());
-        if matches!(answer.request, Some(Request::Auth | Request::AuthAnswer)) {
-            self.heard = Some((answer.code, ReplyLine::new(raw).text().to_vec()));
-        }
-        let is_complete = standing.is_complete(self.is_input_over);
-        judge::reply(answer, is_complete, false, verdict);
-        if !answer.is_goodbye(is_complete) {
-            self.lines.replied(answer, raw);
-        }
+        judge::reply(answer, self.driver.is_complete(&self.session), false, verdict);
+        self.follow(answer);
+        let raw = self.driver.line();
         if answer.code == Code::CHALLENGE && !options.is_quiet {
             note_challenge(raw, look, text);
         } else if self.suggestions.is_leaving() && is_unknown(answer) && is_wanted(options) {
@@ -253,7 +229,7 @@ impl Talk<'_> {
         } else if let Some(found) = why(raw, options, verdict) {
             paint::note(&format!("  {found}"), look, text);
         }
-        let is_first = standing.surprise.is_some() && !self.is_surprised;
+        let is_first = self.session.standing().surprise.is_some() && !self.is_surprised;
         self.is_surprised |= is_first;
         Some(answer).filter(|_| is_first)
     }
@@ -281,5 +257,3 @@ const LONGEST_TAIL: usize = 400;
 const LARGEST_SHOW: usize = 64 * 1024;
 /// A reply that takes longer does not keep the prompt.
 pub(super) const PATIENCE: Duration = Duration::from_millis(500);
-/// Not every server answers an empty line.
-const EMPTY_LINE_PATIENCE: Duration = Duration::from_secs(10);

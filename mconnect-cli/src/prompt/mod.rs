@@ -18,6 +18,7 @@ mod ask;
 mod auth;
 mod closed;
 mod completion;
+mod draft;
 mod editor;
 mod ending;
 mod helper;
@@ -37,10 +38,10 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 use std::time::Instant;
 
-use mconnect_core::protocol::{Code, Phase, Standing};
+use mconnect_core::protocol::{Phase, Standing};
 use mconnect_core::script::Pace;
-use mconnect_core::suggest::{Suggestions, Transaction};
-use mconnect_core::{Overdue, Session, own_name};
+use mconnect_core::suggest::Suggestions;
+use mconnect_core::{Driver, Ended, Session, own_name};
 use nix::sys::signal::Signal;
 use zeroize::Zeroizing;
 
@@ -48,14 +49,13 @@ pub use waker::Waker;
 
 use crate::connection::Setting;
 use crate::failure::Failure;
-use crate::judge::End;
 use crate::progress::Work;
 use crate::signals;
 use crate::stderr::say;
 use crate::terminal::{Manner, can_draw};
 use crate::typing::auth::{authenticate, encode};
 use crate::typing::escapes::{self, Escape};
-use crate::typing::{Counts, Known, Past, aside, how, send_chunk, send_file, session_log};
+use crate::typing::{Known, Over, Past, aside, how, send_chunk, send_file, session_log};
 use completion::Knowledge;
 use editor::{Editor, Typed};
 use prompt_text::Label;
@@ -74,9 +74,9 @@ pub fn run(session: Session, setting: &Setting<'_>, waker: &Arc<Waker>) {
         .and_then(|()| Editor::new(&setting.options.prompt, setting.terminal.handle(), Arc::clone(waker)))
         .map_err(|error| Failure::cannot("set the terminal", &error));
     let Some(mut editor) = setting.verdict.check(editor) else { return };
-    let (mut next, mut before) = (Some(session), None);
+    let mut next = Some((session, None));
     editor.open(setting.options);
-    while let Some(session) = next.take() {
+    while let Some((session, before)) = next.take() {
         let mut suggestions = Suggestions::default();
         let name = &setting.options.security.helo;
         suggestions.set_name(&name.clone().unwrap_or_else(|| own_name(session.local_address())));
@@ -85,48 +85,23 @@ pub fn run(session: Session, setting: &Setting<'_>, waker: &Arc<Waker>) {
             editor: &mut editor,
             session,
             unfinished_since: None,
-            overdue: Overdue::default(),
-            opened: Instant::now(),
-            sent: 0,
-            sent_of_message: 0,
-            received: 0,
-            before: before.take(),
+            driver: Driver::new(setting.rules(Pace::Typed)),
+            before,
             suggestions,
-            transaction: Transaction::default(),
-            last_reply: None,
             rest: Rest::default(),
-            lines: Lines::new(Pace::Typed, setting),
+            lines: Lines::default(),
             work: None,
             is_surprised: false,
             is_shown: false,
-            is_input_over: false,
             asked: Phase::Greeting,
-            heard: None,
-            end: None,
         };
         let over = talk.live();
         editor.waker.listen_to(None);
         if !matches!(over, Over::Reopen(_)) {
             setting.watch.explain_end(setting.verdict);
         }
-        session_log::stop(&setting.watch.session_log);
-        let (past, opened) = match over {
-            Over::Left => return,
-            Over::Closed(past) => (past, None),
-            Over::Reopen(past) => (past, (setting.reopen)()),
-        };
-        next = opened.or_else(|| closed::converse(&mut editor, &past, setting));
-        before = Some(past.how);
+        next = over.next(setting, |past| closed::converse(&mut editor, past, setting));
     }
-}
-
-/// What came of a session.
-enum Over {
-    /// The prompt is left with it.
-    Left,
-    /// It ended, and nobody had ended it.
-    Closed(Past),
-    Reopen(Past),
 }
 
 /// Why a session is left, for a moment or for good.
@@ -148,18 +123,10 @@ struct Talk<'a> {
     session: Session,
     /// When a line of the server's began that has not ended.
     unfinished_since: Option<Instant>,
-    overdue: Overdue,
-    opened: Instant,
-    sent: u64,
-    /// How much of it is of the message under way.
-    sent_of_message: u64,
-    received: u64,
+    driver: Driver,
     /// How the session before this one ended.
     before: Option<String>,
     suggestions: Suggestions,
-    transaction: Transaction,
-    /// The last line of the last reply.
-    last_reply: Option<Vec<u8>>,
     /// What of a long reply is not shown.
     rest: Rest,
     /// What was entered and is on its way out.
@@ -170,12 +137,8 @@ struct Talk<'a> {
     is_surprised: bool,
     /// The next answer to a 334 is shown while it is typed.
     is_shown: bool,
-    is_input_over: bool,
     /// The phase that the line being typed is for.
     asked: Phase,
-    /// The last reply to AUTH, or to an answer.
-    heard: Option<(Code, Vec<u8>)>,
-    end: Option<End>,
 }
 
 impl Talk<'_> {
@@ -196,14 +159,14 @@ impl Talk<'_> {
                         return Over::Closed(past);
                     };
                     self = Self { session, ..self };
-                    self.lines.tls_started();
+                    self.driver.script.tls_started();
                 }
                 Break(Leave::Reopen) => {
                     self.session.closer().close();
                     return Over::Reopen(self.past("it was left, to be opened again".to_owned()));
                 }
                 Break(Leave::Closed) => {
-                    let how = how(self.end.as_ref(), &self.session.standing());
+                    let how = how(self.driver.ended.as_ref(), &self.session.standing());
                     let past = self.past(how);
                     self.finish();
                     return Over::Closed(past);
@@ -222,11 +185,7 @@ impl Talk<'_> {
     }
 
     fn known(&self) -> Known {
-        let Self { opened, sent, received, ref before, ref last_reply, .. } = *self;
-        let (before, last_reply) = (before.as_deref(), last_reply.as_deref());
-        let transaction = Some(&self.transaction);
-        let counts = Counts { opened, sent, received, last_reply, transaction, before };
-        Known::of(&self.session, self.setting, &counts)
+        Known::of(&self.session, &self.driver, self.setting, self.before.as_deref())
     }
 
     /// Returns what completion and hints go by.
@@ -266,7 +225,7 @@ impl Talk<'_> {
             let prompt = self.above(&standing) + &label.to_string();
             self.editor.label(label);
             let deadlines = self.deadline(&standing).into_iter().chain(self.unfinished_next());
-            self.editor.waker.set_times(self.overdue.next_tick(&standing), deadlines.min());
+            self.editor.waker.set_times(self.driver.overdue.next_tick(&standing), deadlines.min());
             match self.editor.read(&prompt, is_secret) {
                 Ok(Typed::Line(line)) => self.enter(&Zeroizing::new(line), standing.phase)?,
                 Ok(Typed::Secret(line)) => self.enter_secret(&line)?,
@@ -330,7 +289,7 @@ impl Talk<'_> {
             Escape::Close => {
                 self.tell_lost();
                 self.session.closer().close();
-                self.end = Some(End::Given);
+                self.driver.ended = Some(Ended::Here);
                 return Break(Leave::End);
             }
         }

@@ -3,13 +3,12 @@
 use std::io;
 use std::ops::ControlFlow::{Break, Continue};
 
-use mconnect_core::Error;
-use mconnect_core::protocol::{Answer, Meaning, Phase, Request, Standing, Visible, auth_mechanism, secret_start};
+use mconnect_core::protocol::{Answer, Meaning, Phase, Request, Standing, auth_mechanism, secret_start};
 use mconnect_core::script::{self, Next, Pace, Script};
+use mconnect_core::{Ended, Error, Session};
 use zeroize::Zeroizing;
 
-use super::{End, Flow, Leave, Talk, is_command};
-use crate::connection::Setting;
+use super::{Flow, Leave, Talk, is_command};
 use crate::judge;
 use crate::paint;
 use crate::progress::{self, Work};
@@ -18,9 +17,8 @@ use crate::stderr::say;
 use crate::typing::FileLines;
 
 /// Lines on their way out.
+#[derive(Default)]
 pub struct Lines {
-    script: Script,
-    pace: Pace,
     /// What was entered and not taken by the script.
     rest: Zeroizing<Vec<u8>>,
     /// What of it is kept in the history once it goes out.
@@ -29,8 +27,6 @@ pub struct Lines {
     goes_on: bool,
     /// The file whose lines these are, if there is more of it.
     file: Option<FileLines>,
-    /// The last line of the last reply before the script ended.
-    last_words: Option<String>,
     /// The last command was an AUTH that a challenge has to follow.
     is_bare_auth: bool,
     /// What was typed ahead is to be dropped, whatever the script says.
@@ -38,81 +34,57 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Makes ready for the lines of a file, which go out as a paste does.
-    pub fn of_file(file: FileLines, setting: &Setting<'_>) -> Self {
-        Self { file: Some(file), ..Self::new(Pace::InStep, setting) }
+    /// Makes ready for the lines of a file.
+    pub fn of_file(file: FileLines) -> Self {
+        Self { file: Some(file), ..Self::default() }
     }
 
-    /// Makes ready for typed lines, which go out as they come, unless a reply is due that decides what they mean, or for a
-    /// paste or a file, which goes out in step with the replies.
-    pub fn new(pace: Pace, setting: &Setting<'_>) -> Self {
-        Self {
-            script: Script::new(setting.rules(pace)),
-            pace,
-            rest: Zeroizing::default(),
-            kept: None,
-            goes_on: false,
-            file: None,
-            last_words: None,
-            is_bare_auth: false,
-            drops: false,
-        }
-    }
-
-    /// Notes an answer that came, and `raw`, its last line.
-    pub fn replied(&mut self, answer: Answer, raw: &[u8]) {
-        if self.script.end().is_none() {
-            self.last_words = Some(Visible(raw.trim_ascii_end()).to_string());
-        }
-        let is_turn = answer.request.is_some_and(Request::is_turn);
-        // What nobody asked for drops nothing of a line that is being typed.
-        if self.is_paste() || is_turn || answer.meaning() != Meaning::OutOfStep {
-            self.script.replied(answer);
-        }
-        // What was typed ahead would be seen, and taken for a command.
-        self.drops |= self.is_bare_auth && answer.request == Some(Request::Auth) && answer.meaning().is_granted();
-    }
-
-    /// Goes on inside TLS.
-    pub fn tls_started(&mut self) {
-        self.script.tls_started();
-    }
-
-    pub fn is_paste(&self) -> bool {
-        self.pace == Pace::InStep
-    }
-
-    fn next(&mut self, standing: &Standing) -> Next {
+    fn next(&mut self, script: &mut Script, standing: &Standing) -> Next {
         let mut input = self.rest.as_slice();
-        let next = self.script.next(standing, &mut input);
+        let next = script.next(standing, &mut input);
         let taken = self.rest.len() - input.len();
         self.rest.drain(..taken);
         next
     }
 
-    /// Reads on in the file, once what was read of it is taken, and says whether there was more.
-    fn read_on(&mut self) -> bool {
-        let Some(mut file) = self.file.take().filter(|file| !file.is_over()) else { return false };
-        file.take(&mut self.rest);
-        self.file = Some(file).filter(|file| !file.is_over());
-        true
-    }
-
     /// Counts what is left of the file as unsent.
-    fn count_file(&mut self) {
-        while self.script.unsent().total() < MOST_COUNTED && self.read_on() {
-            self.script.count_unsent(&self.rest);
+    fn count_file(&mut self, script: &mut Script) {
+        while script.unsent().total() < MOST_COUNTED && FileLines::read_on(&mut self.file, &mut self.rest) {
+            script.count_unsent(&self.rest);
             self.rest.clear();
         }
     }
 
     /// Says whether all that was entered went out.
-    fn is_done(&self) -> bool {
-        self.rest.is_empty() && self.script.out().is_empty() && !self.goes_on && self.file.is_none()
+    fn is_done(&self, script: &Script) -> bool {
+        self.rest.is_empty() && script.out().is_empty() && !self.goes_on && self.file.is_none()
     }
 }
 
 impl Talk<'_> {
+    /// Begins with lines that go out as they come, unless a reply is due that decides what they mean, or, those of a paste
+    /// or a file, in step with the replies.
+    pub(super) fn begin(&mut self, pace: Pace, lines: Lines) {
+        self.driver.begin(self.setting.rules(pace));
+        self.lines = lines;
+    }
+
+    pub(super) fn is_paste(&self) -> bool {
+        self.driver.pace() == Pace::InStep
+    }
+
+    /// Has an answer that came mean for the lines what it does.
+    pub(super) fn follow(&mut self, answer: Answer) {
+        let is_turn = answer.request.is_some_and(Request::is_turn);
+        // What nobody asked for drops nothing of a line that is being typed.
+        if self.is_paste() || is_turn || answer.meaning() != Meaning::OutOfStep {
+            let _ = self.driver.follow(&self.session, answer);
+        }
+        // What was typed ahead would be seen, and taken for a command.
+        let is_granted = answer.request == Some(Request::Auth) && answer.meaning().is_granted();
+        self.lines.drops |= self.lines.is_bare_auth && is_granted;
+    }
+
     /// Sends a typed line, and keeps this of it in the history once it goes out.
     pub(super) fn send_line(&mut self, line: &str, kept: Option<String>) -> Flow {
         let mut octets = [line.as_bytes(), b"\r\n"].concat();
@@ -139,8 +111,8 @@ impl Talk<'_> {
 
     /// Sends lines in step with their replies, each with its CR LF; `goes_on` says whether more of the same paste come.
     pub(super) fn send_paste(&mut self, lines: Vec<u8>, goes_on: bool) -> Flow {
-        if !self.lines.is_paste() {
-            self.lines = Lines::new(Pace::InStep, self.setting);
+        if !self.is_paste() {
+            self.begin(Pace::InStep, Lines::default());
             self.work = Some(Work::new("the paste", None));
         }
         (self.lines.rest, self.lines.goes_on) = (Zeroizing::new(lines), goes_on);
@@ -156,17 +128,21 @@ impl Talk<'_> {
             // Before a line goes out, what has come already is looked at.
             self.show_what_came()?;
             let standing = self.session.standing();
-            if std::mem::take(&mut self.lines.drops) && !self.lines.is_paste() {
+            if std::mem::take(&mut self.lines.drops) && !self.is_paste() {
                 is_dropped = true;
                 self.drop_ahead(false)?;
             }
             let had_lines = !self.lines.rest.is_empty();
-            match self.lines.next(&standing) {
+            match self.lines.next(&mut self.driver.script, &standing) {
                 Next::Send => self.send_next(&standing)?,
                 // Nothing waits for it: a line can be typed.
-                Next::Replies if self.lines.is_done() && (!standing.is_turning || self.is_open_early()) => break,
+                Next::Replies
+                    if self.lines.is_done(&self.driver.script) && (!standing.is_turning || self.is_open_early()) =>
+                {
+                    break;
+                }
                 Next::Replies => self.wait_for_reply()?,
-                Next::Input if self.lines.read_on() => {}
+                Next::Input if FileLines::read_on(&mut self.lines.file, &mut self.lines.rest) => {}
                 Next::Input => break,
                 Next::StartTls => return Break(Leave::StartTls),
                 Next::Dropped => {
@@ -177,7 +153,7 @@ impl Talk<'_> {
                 Next::End => return self.end_lines(had_lines),
             }
         }
-        if self.lines.is_paste() && self.lines.is_done() {
+        if self.is_paste() && self.lines.is_done(&self.driver.script) {
             self.end_paste()?;
         }
         if self.is_surprised && !is_dropped { self.drop_ahead(false) } else { Continue(()) }
@@ -190,41 +166,40 @@ impl Talk<'_> {
     }
 
     fn send_next(&mut self, standing: &Standing) -> Flow {
-        let octets = Zeroizing::new(self.lines.script.out().to_vec());
-        self.lines.script.sent();
-        if self.lines.is_paste() {
-            self.echo(standing, &octets);
+        if self.is_paste() {
+            self.echo(standing, self.driver.script.out());
         }
         if let Some(line) = self.lines.kept.take() {
             self.editor.remember(&line);
         }
+        let octets = self.driver.script.out();
         if is_command(standing.phase) {
-            let line = String::from_utf8_lossy(&octets);
-            self.suggestions.learn(&line);
-            self.transaction.sent(&line);
-            self.lines.is_bare_auth = auth_mechanism(&octets).is_some() && secret_start(&octets).is_none();
+            self.suggestions.learn(&String::from_utf8_lossy(octets));
+            self.lines.is_bare_auth = auth_mechanism(octets).is_some() && secret_start(octets).is_none();
         }
-        self.send(&octets)
+        let count = octets.len();
+        let send = |session: &mut Session| self.driver.send_next(session);
+        let sent = progress::put(self.work.as_ref(), &mut self.session, count, send);
+        sent.map_or_else(|error| self.writing_failed(&error), Continue)
     }
 
     /// Nothing more of what was entered is to be sent.
     fn end_lines(&mut self, had_lines: bool) -> Flow {
-        let end = self.lines.script.end();
-        if self.lines.is_paste() {
+        let end = self.driver.script.end();
+        if self.is_paste() {
             if self.lines.goes_on {
                 return Continue(());
             }
             self.end_work();
             let rest = self.editor.unfinished();
-            self.lines.script.count_unsent(rest.as_bytes());
-            self.lines.count_file();
+            self.driver.script.count_unsent(rest.as_bytes());
+            self.lines.count_file(&mut self.driver.script);
             self.editor.clear();
             if end.is_some_and(|end| end.answer().is_some()) {
                 self.drop_ahead(false)?;
             }
-            let (words, unsent) = (self.lines.last_words.take(), self.lines.script.unsent());
-            judge::script_ending(end, "paste", words.as_deref(), unsent, true, self.setting.verdict);
-            self.lines = Lines::new(Pace::Typed, self.setting);
+            judge::script_ending(&self.driver, "paste", true, self.setting.verdict);
+            self.begin(Pace::Typed, Lines::default());
         } else if had_lines && end == Some(script::End::Closing) {
             say(CLOSING);
         }
@@ -234,12 +209,12 @@ impl Talk<'_> {
     /// All of a paste went out, or was passed over.
     fn end_paste(&mut self) -> Flow {
         let standing = self.session.standing();
-        let is_skipping = self.lines.script.phase(&standing) != standing.phase;
-        if let Some(octets) = self.lines.script.end_skipped() {
+        let is_skipping = self.driver.script.phase(&standing) != standing.phase;
+        if let Some(octets) = self.driver.script.end_skipped() {
             judge::skipped(octets, "the paste", "which has no lone dot");
         }
         self.end_work();
-        self.lines = Lines::new(Pace::Typed, self.setting);
+        self.begin(Pace::Typed, Lines::default());
         if is_skipping { self.drop_ahead(false) } else { Continue(()) }
     }
 
@@ -283,23 +258,9 @@ impl Talk<'_> {
     }
 
     pub(super) fn send(&mut self, bytes: &[u8]) -> Flow {
-        self.sent += bytes.len() as u64;
-        self.sent_of_message = match self.session.phase() {
-            Phase::Body | Phase::Chunk { .. } => self.sent_of_message + bytes.len() as u64,
-            _ => 0,
-        };
-        if self.session.outstanding() == 0 {
-            self.overdue.restart();
-        }
-        match progress::during(self.work.as_ref(), || self.session.send(bytes)) {
-            Ok(()) => {
-                if let Some(work) = &mut self.work {
-                    work.add(bytes.len(), matches!(self.session.phase(), Phase::Body | Phase::Chunk { .. }));
-                }
-                Continue(())
-            }
-            Err(error) => self.writing_failed(&error),
-        }
+        let send = |session: &mut Session| self.driver.send(session, bytes);
+        let sent = progress::put(self.work.as_ref(), &mut self.session, bytes.len(), send);
+        sent.map_or_else(|error| self.writing_failed(&error), Continue)
     }
 
     /// All that takes long has gone out.
@@ -315,7 +276,7 @@ impl Talk<'_> {
         if error.is_timeout() {
             self.setting.verdict.failed(error);
             self.session.closer().close();
-            self.end = Some(End::Given);
+            self.driver.ended = Some(Ended::Here);
         }
         Break(leave)
     }

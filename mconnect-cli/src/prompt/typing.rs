@@ -3,6 +3,7 @@
 use std::ops::ControlFlow::Continue;
 
 use mconnect_core::Session;
+use mconnect_core::script::Pace;
 
 use super::ask::Asked;
 use super::send::Lines;
@@ -27,12 +28,12 @@ impl Typing for Talk<'_> {
 
     fn put_lines(&mut self, lines: FileLines) -> Flow {
         self.work = Some(lines.work());
-        self.lines = Lines::of_file(lines, self.setting);
+        self.begin(Pace::InStep, Lines::of_file(lines));
         Typing::settle(self)
     }
 
     fn settle(&mut self) -> Flow {
-        if !self.lines.is_paste() {
+        if !self.is_paste() {
             self.end_work();
         }
         self.advance()?;

@@ -4,12 +4,12 @@ use mconnect_core::auth::{Credentials, Exchange, Mechanism, decode};
 use mconnect_core::protocol::{Code, Extensions, Meaning, Request, Visible};
 use mconnect_core::sasl::NoMechanism;
 use mconnect_core::script::Fault;
-use mconnect_core::{ChannelBindings, Peer};
+use mconnect_core::{ChannelBindings, Peer, Session};
 
-use super::opening::Opening;
 use super::{Secure, password};
 use crate::failure::{Failure, Status};
 use crate::options::Auth;
+use crate::verdict::Verdict;
 
 impl Secure {
     /// Chooses the mechanism: the one that is asked for, or the best that the server advertises; but none that would send
@@ -96,44 +96,36 @@ pub fn refused(user: &str, mechanism: Mechanism, code: Code) -> String {
     }
 }
 
-impl Opening<'_> {
-    /// Does the exchange.
+impl Secure {
+    /// Does the exchange with a server that has been told who is there.
     ///
     /// # Errors
     /// A failure that says why the user is not authenticated. The session goes on after an exchange that was refused or
     /// cancelled, but nobody is there to go on with it.
-    pub fn authenticate(&mut self, auth: &Auth) -> Result<(), Failure> {
-        self.greet()?;
-        let (secure, peer) = (self.secure, self.session.peer().clone());
-        let offered = self.session.extensions().unwrap_or_default();
-        let channel = self.session.channel_bindings();
-        if let (None, Err(why)) = (auth.mechanism, secure.choose(&offered, &channel)) {
-            self.verdict.evidence().no_mechanism(&why);
+    pub fn log_in(&self, session: &mut Session, auth: &Auth, verdict: &Verdict) -> Result<(), Failure> {
+        let peer = session.peer().clone();
+        let (offered, channel) = (session.extensions().unwrap_or_default(), session.channel_bindings());
+        if let (None, Err(why)) = (auth.mechanism, self.choose(&offered, &channel)) {
+            verdict.evidence().no_mechanism(&why);
         }
-        let mechanism = secure
+        let mechanism = self
             .mechanism(auth.mechanism, &offered, &channel, &peer)
             .map_err(|message| Failure::new(Status::Auth, message))?;
         let secret = match mechanism {
             Mechanism::External => password::Secret::default(),
-            _ => match secure.password()? {
-                Some(secret) => secret,
-                None => password::ask(&auth.user)?,
-            },
+            _ => self.password()?.map_or_else(|| password::ask(&auth.user), Ok)?,
         };
         let credentials = Credentials::new(&auth.user, &secret);
-        let exchange = secure.exchange(mechanism, auth.mechanism.is_some(), &credentials, &peer);
-        secure.note_command(&format!("AUTH {mechanism} (answers not shown)"));
-        let screen = &mut self.screen;
-        let ended = self.session.authenticate_with(exchange, |reply| {
-            let _ = screen.show(reply.raw());
+        let exchange = self.exchange(mechanism, auth.mechanism.is_some(), &credentials, &peer);
+        let ended = session.authenticate_with(exchange, |reply| {
             let challenge = decode(&reply.text()).filter(|text| reply.code() == Code::CHALLENGE && !text.is_empty());
             if let Some(challenge) = challenge {
-                secure.note(&format!("  that is: {}", Visible(&challenge)));
+                self.note(&format!("  that is: {}", Visible(&challenge)));
             }
         });
         match ended {
             Ok(reply) if reply.is_granted() => {
-                secure.authenticated(&auth.user);
+                self.authenticated(&auth.user);
                 Ok(())
             }
             Ok(reply) => {
@@ -144,12 +136,12 @@ impl Opening<'_> {
                 Err(Failure::new(fault.into(), refused(&auth.user, mechanism, reply.code())))
             }
             Err(error @ mconnect_core::Error::Auth { .. }) => {
-                Err(Failure { status: Status::Auth, ..self.verdict.failure_of(&error) })
+                Err(Failure { status: Status::Auth, ..verdict.failure_of(&error) })
             }
             // Some servers drop the connection when they are to bind to what they do not know.
             Err(error) => {
                 let hint = mechanism.unbound().map(|unbound| format!("; {unbound} is not bound to the connection"));
-                Err(self.verdict.failure_of(&error).hint(&hint.unwrap_or_default()))
+                Err(verdict.failure_of(&error).hint(&hint.unwrap_or_default()))
             }
         }
     }

@@ -37,17 +37,11 @@ impl Secure {
 
     /// Says what was agreed, in its colours, and wrapped at words where a terminal shows it.
     fn tell_agreed(&self, info: &Info, has_reason: bool) {
-        let whole = info.to_string();
-        let (words, reason) = match info.reason() {
-            reason if reason.is_empty() => ("verified", String::new()),
-            reason => ("NOT verified", format!(": {reason}")),
-        };
-        let agreed = whole.strip_suffix(&format!("{words}{reason}")).unwrap_or(&whole);
-        let (agreed, expiry) = agreed.split_at(agreed.rfind(", expires in ").map_or(agreed.len(), |at| at + 2));
+        let [agreed, expiry, words, reason] = info.parts();
         let expiry_tone = if is_near(info) { Tone::Near } else { Tone::Plain };
         let verdict_tone = if info.is_verified() { Tone::Good } else { Tone::Bad };
         let reason = if has_reason { &*reason } else { "" };
-        let parts = [(agreed, Tone::Plain), (expiry, expiry_tone), (words, verdict_tone), (reason, Tone::Plain)];
+        let parts = [(&*agreed, Tone::Plain), (&expiry, expiry_tone), (&words, verdict_tone), (reason, Tone::Plain)];
         stderr::say_in_parts(&parts, self.has_color);
     }
 

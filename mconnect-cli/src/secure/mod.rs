@@ -2,7 +2,6 @@
 
 mod auth;
 mod chain;
-mod opening;
 mod password;
 mod played;
 
@@ -20,14 +19,12 @@ pub use mconnect_core::auth::decode;
 
 use crate::atomic_file;
 use crate::failure::{Failure, Status};
-use crate::options::{Auth, Options, Output, Security, Start};
+use crate::options::{Options, Security, Start};
 use crate::paint::{Mark, Tone};
-use crate::screen::Screen;
 use crate::stderr::{self, say};
 use crate::terminal::is_color_wanted;
 use crate::verdict::Verdict;
 pub use auth::refused;
-use opening::Opening;
 pub use password::ask as ask_password;
 
 /// What was asked for, made ready.
@@ -38,7 +35,6 @@ pub struct Secure {
     is_quiet: bool,
     has_color: bool,
     is_demo: bool,
-    output: Output,
     /// What TLS agreed on, if it was started.
     agreed: RefCell<Option<Info>>,
     user: RefCell<Option<String>>,
@@ -74,7 +70,6 @@ impl Secure {
         if security.is_insecure {
             config = config.insecure();
         }
-        let agreed = RefCell::default();
         let has_color = stderr::is_shown() && is_color_wanted(options.prompt.color);
         Ok(Self {
             config,
@@ -82,8 +77,7 @@ impl Secure {
             is_quiet: options.is_quiet,
             has_color,
             is_demo: false,
-            output: options.output,
-            agreed,
+            agreed: RefCell::default(),
             user: RefCell::default(),
         })
     }
@@ -104,28 +98,10 @@ impl Secure {
         if self.security.start == Start::First { setup.tls_first().start() } else { setup.start() }
     }
 
-    /// Begins another session: starts TLS if it is to start with the first byte.
-    ///
-    /// # Errors
-    /// A failure that says what is wrong.
-    pub fn reach(&self, session: Session, verdict: &Verdict) -> Result<Session, Failure> {
+    /// Forgets the session before.
+    pub fn forget(&self) {
         self.agreed.take();
         self.user.take();
-        self.begin_tls(session, verdict)
-    }
-
-    /// Does what else is to be done before the session is handed over; nothing if that ended it, which has been told.
-    pub fn prepare_session(&self, session: Session, verdict: &Verdict) -> Option<Session> {
-        if self.security.start != Start::Upgrade && self.security.auth.is_none() {
-            return Some(session);
-        }
-        Opening { secure: self, session, screen: Screen::of(self.output), verdict }.run()
-    }
-
-    /// Does the exchange of AUTH with a server that has been told who is there; nothing if that ended the session, which has
-    /// been told.
-    pub fn authenticate(&self, session: Session, auth: &Auth, verdict: &Verdict) -> Option<Session> {
-        Opening { secure: self, session, screen: Screen::of(self.output), verdict }.log_in(auth)
     }
 
     /// Starts TLS if it is to start with the first byte.
@@ -214,13 +190,6 @@ impl Secure {
     pub fn note(&self, message: &str) {
         if !self.is_quiet {
             say(message);
-        }
-    }
-
-    /// Says what is sent in the client's stead, unless all that is sent is shown.
-    pub fn note_command(&self, line: &str) {
-        if !self.output.has_sides {
-            self.note(&format!("> {line}"));
         }
     }
 }

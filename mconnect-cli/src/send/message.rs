@@ -15,16 +15,15 @@ use crate::options::{Options, Sending};
 use crate::progress::{WHOLE_MESSAGE, Work};
 use crate::stderr::at_interrupt;
 
-/// Where the message comes from.
-pub enum Message {
-    Made,
-    /// It is read from there on, again and again if it can be: then it is known what is in it.
-    File {
-        name: String,
-        file: File,
-        start: u64,
-        content: Option<Content>,
-    },
+/// The message that is sent.
+pub struct Message {
+    /// What it is called.
+    pub name: String,
+    /// Where it comes from; nothing if it is made.
+    file: Option<File>,
+    /// Where it begins there, and what is known of it: then it is read from there on, again and again.
+    start: u64,
+    content: Option<Content>,
 }
 
 impl Message {
@@ -33,34 +32,26 @@ impl Message {
     /// # Errors
     /// It cannot be read, or not as often as it is to be sent.
     pub fn prepare(sending: &Sending, repeat: usize) -> Result<Self, Failure> {
-        let Some(path) = &sending.message else { return Ok(Self::Made) };
+        let mut message = Self { name: "the message".to_owned(), file: None, start: 0, content: None };
+        let Some(path) = &sending.message else { return Ok(message) };
         let is_input = path == Path::new("-");
-        let name = if is_input { "standard input".to_owned() } else { path.display().to_string() };
-        let opened = if is_input { io::stdin().as_fd().try_clone_to_owned().map(File::from) } else { File::open(path) };
-        let read = opened.and_then(|mut file| {
-            if !file.metadata()?.is_file() {
-                return Ok(Self::File { name: name.clone(), file, start: 0, content: None });
-            }
-            let start = file.stream_position()?;
-            let content = Some(content_of(&file)?);
-            Ok(Self::File { name: name.clone(), file, start, content })
-        });
-        match read {
-            Ok(Self::File { content: None, .. }) if repeat > 1 => {
-                let message = format!("{name} can be read once, and --repeat needs it again");
-                Err(Failure::new(Status::Usage, message))
-            }
-            Ok(message) => Ok(message),
-            Err(error) => Err(Failure::cannot_read(name, &error)),
+        message.name = if is_input { "standard input".to_owned() } else { path.display().to_string() };
+        message.look(path, is_input).map_err(|error| Failure::cannot_read(&message.name, &error))?;
+        if message.content.is_none() && repeat > 1 {
+            let told = format!("{} can be read once, and --repeat needs it again", message.name);
+            return Err(Failure::new(Status::Usage, told));
         }
+        Ok(message)
     }
 
-    /// Returns what it is called.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Made => "the message",
-            Self::File { name, .. } => name,
+    fn look(&mut self, path: &Path, is_input: bool) -> io::Result<()> {
+        let mut file = if is_input { File::from(io::stdin().as_fd().try_clone_to_owned()?) } else { File::open(path)? };
+        if file.metadata()?.is_file() {
+            self.start = file.stream_position()?;
+            self.content = Some(Content::read(&file)?);
         }
+        self.file = Some(file);
+        Ok(())
     }
 
     /// Returns what is known of it, and the message, from its beginning.
@@ -74,18 +65,14 @@ impl Message {
         sender: Option<&Address>,
         peer: &Peer,
     ) -> Result<(Option<Content>, Box<dyn Read + '_>), Failure> {
-        match self {
-            Self::Made => {
-                let made = made(&options.sending, own_name, sender, peer).into_bytes();
-                Ok((None, Box::new(io::Cursor::new(made))))
-            }
-            Self::File { file, content: None, .. } => Ok((None, Box::new(file))),
-            Self::File { name, file, start, content } => {
-                let mut file = file;
-                file.seek(SeekFrom::Start(*start)).map_err(|error| Failure::cannot_read(name, &error))?;
-                Ok((content.clone(), Box::new(file)))
-            }
+        let Some(mut file) = self.file.as_ref() else {
+            let made = made(&options.sending, own_name, sender, peer).into_bytes();
+            return Ok((None, Box::new(io::Cursor::new(made))));
+        };
+        if self.content.is_some() {
+            file.seek(SeekFrom::Start(self.start)).map_err(|error| Failure::cannot_read(&self.name, &error))?;
         }
+        Ok((self.content.clone(), Box::new(file)))
     }
 }
 
@@ -109,21 +96,6 @@ impl Read for Counted<'_> {
             at_interrupt(Some(WHOLE_MESSAGE.to_owned()));
         }
         Ok(count)
-    }
-}
-
-fn content_of(mut file: &File) -> io::Result<Content> {
-    let (mut content, mut block) = (Content::default(), vec![0; 64 * 1024]);
-    loop {
-        match file.read(&mut block) {
-            Ok(0) => {
-                content.end();
-                return Ok(content);
-            }
-            Ok(count) => content.add(&block[..count]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
     }
 }
 

@@ -2,20 +2,20 @@
 
 mod message;
 mod opening;
-mod outcome;
-mod transcript;
 
 use std::env;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mconnect_core::protocol::{Address, Content, Envelope, Phase, Until};
+use mconnect_core::protocol::{Address, Content, Delivery, Envelope, Phase, RecipientOutcome, Until};
+use mconnect_core::script::Fault;
 use mconnect_core::{Error, Session};
 
 use crate::connection;
 use crate::exchangers::Exchangers;
 use crate::failure::{Failure, Status};
+use crate::observers::sides::Sides;
 use crate::observers::{self, Observers};
+use crate::opening::leave;
 use crate::options::{Options, ReversePath, SendStage, Target};
 use crate::progress::{Work, during};
 use crate::secure::Secure;
@@ -24,7 +24,6 @@ use crate::stderr;
 use crate::terminal::Terminal;
 use crate::verdict::Verdict;
 use message::{Counted, Message};
-use transcript::Transcript;
 
 /// Sends what the options ask for, as often as they do.
 ///
@@ -39,9 +38,9 @@ pub fn run(options: &Options, verdict: &Verdict) -> Result<(), Failure> {
     }
     observers::watched(options, false, verdict, |watch| {
         let (secure, connect, _server) = connection::prepare(options)?;
-        let transcript = Arc::new(Transcript::new(options));
-        let client = Client { options, verdict, watch, secure: &secure, transcript: &transcript, message: &message };
-        let over = |connect| watch.over(connect, verdict).observer(Arc::clone(&transcript));
+        let shown = Sides::of_commands(options);
+        let client = Client { options, verdict, watch, secure: &secure, message: &message };
+        let over = |connect| watch.over(connect, verdict).observer(shown.observer());
         let session = match &options.target {
             _ if options.exchangers.are_asked_for => {
                 Exchangers::find(options)?.open(verdict, |connect| client.greet(over(connect)))
@@ -52,7 +51,7 @@ pub fn run(options: &Options, verdict: &Verdict) -> Result<(), Failure> {
         if let Some(session) = session {
             client.converse(session);
         }
-        transcript.end(verdict);
+        shown.end(verdict);
         watch.explain(verdict);
         Ok(())
     });
@@ -65,7 +64,6 @@ struct Client<'a> {
     verdict: &'a Verdict,
     watch: &'a Observers<'a>,
     secure: &'a Secure,
-    transcript: &'a Transcript,
     message: &'a Message,
 }
 
@@ -76,7 +74,7 @@ impl Client<'_> {
             Ok(sender) => sender,
             Err(failure) => {
                 self.verdict.complain(failure);
-                return self.leave(session);
+                return leave(session);
             }
         };
         let mut took = Vec::new();
@@ -91,7 +89,7 @@ impl Client<'_> {
         self.tell_times(&took);
         // Of a body that was granted for nothing, there is no end; closing leaves nothing to be delivered.
         if session.phase() == Phase::Command {
-            self.leave(session);
+            leave(session);
         }
     }
 
@@ -107,7 +105,7 @@ impl Client<'_> {
         let envelope = self.envelope(sender);
         let size = content.as_ref().and_then(Content::size);
         let envelope = content.map_or(envelope.clone(), |content| envelope.content(content));
-        let work = Work::new(self.message.name(), size);
+        let work = Work::new(&self.message.name, size);
         match during(Some(&work), || session.deliver(&envelope, Counted::new(source, &work))) {
             Ok(delivery) => {
                 work.finish(self.options.is_quiet);
@@ -127,6 +125,27 @@ impl Client<'_> {
                 false
             }
         }
+    }
+
+    /// Tells the outcome of each recipient, to a person and to a program.
+    fn tell(&self, delivery: &Delivery) {
+        if let Some(json) = &self.watch.json {
+            json.journal.delivery(delivery);
+        }
+        if stderr::is_shown() && !self.options.is_quiet {
+            delivery.to_string().lines().for_each(stderr::say);
+        }
+    }
+
+    /// Says what was refused, if anything was, and fails for it: for good, if only one recipient was refused so.
+    fn judge(&self, delivery: &Delivery) {
+        let (Some(refusal), Some(told)) = (delivery.first_refusal(), delivery.refused()) else { return };
+        let status = match delivery.count(RecipientOutcome::Permanent) {
+            0 if delivery.recipients.is_empty() => Fault::of_refusal(refusal.code()).into(),
+            0 => Status::Temporary,
+            _ => Status::Unavailable,
+        };
+        self.verdict.complain(Failure::new(status, told));
     }
 
     fn envelope(&self, sender: Option<&Address>) -> Envelope {
@@ -158,14 +177,6 @@ impl Client<'_> {
                 let wrong = |error| Failure::because(Status::Usage, "--from is needed", &error);
                 address.map(Some).map_err(wrong)
             }
-        }
-    }
-
-    /// Says QUIT where the server waits for a command. What is wrong then is no matter of the message's.
-    fn leave(&self, session: Session) {
-        let standing = session.standing();
-        if standing.phase == Phase::Command && standing.outstanding == 0 && !standing.is_closing {
-            drop(session.quit());
         }
     }
 

@@ -1,12 +1,12 @@
 //! The way to MAIL: the greeting, who is there, TLS, and AUTH.
 
-use mconnect_core::protocol::{Meaning, Phase, Reply};
-use mconnect_core::script::Fault;
-use mconnect_core::{Connect, Session, own_name};
+use mconnect_core::protocol::Phase;
+use mconnect_core::{Connect, Session};
 
 use super::Client;
 use crate::exchangers::greeted;
-use crate::failure::{Failure, Status};
+use crate::failure::Failure;
+use crate::opening::{Opening, leave};
 use crate::options::{SendStage, Start};
 use crate::secure::HAS_TLS;
 
@@ -14,28 +14,26 @@ impl Client<'_> {
     /// Does what comes before MAIL, and returns the session and the name that was given in it; nothing if it ended there,
     /// because it was to, or for a reason that has been told.
     pub fn open(&self, session: Session) -> Option<(Session, String)> {
+        let Self { secure, verdict, .. } = *self;
+        let opening = self.opening();
         let mut session = self.go_on_after(SendStage::Connect, session)?;
         if session.phase() == Phase::Greeting {
-            session = self.verdict.check(self.secure.begin_tls(session, self.verdict))?;
-            let greeting = self.verdict.known(session.greeting())?;
-            if !greeting.is_granted() {
-                return self.refused(session, "the greeting", &greeting);
-            }
+            session = verdict.check(opening.reach(session))?;
+            session = opening.attempt(session, |session| opening.greet(session))?;
         }
         let session = self.go_on_after(SendStage::Greeting, session)?;
-        let asked = self.options.security.helo.as_deref();
-        let name = asked.map_or_else(|| own_name(session.local_address()), str::to_owned);
-        let session = self.hello(session, &name)?;
-        let session = self.go_on_after(SendStage::Ehlo, session)?;
-        let session = self.start_tls(session, &name)?;
-        let session = self.go_on_after(SendStage::StartTls, session)?;
-        let session = match &self.options.security.auth {
-            Some(auth) => {
-                let _muted = self.transcript.mute();
-                self.secure.authenticate(session, auth, self.verdict)?
-            }
-            None => session,
-        };
+        let name = opening.name(&session);
+        let session = opening.attempt(session, |session| self.hello(&opening, session, &name))?;
+        let mut session = self.go_on_after(SendStage::Ehlo, session)?;
+        if self.starts_tls(&session) {
+            session = opening.attempt(session, |session| opening.ask_for_tls(session))?;
+            session = verdict.check(secure.upgrade(session, false, verdict))?;
+            session = opening.attempt(session, |session| self.hello(&opening, session, &name))?;
+        }
+        session = self.go_on_after(SendStage::StartTls, session)?;
+        if let Some(auth) = &self.options.security.auth {
+            session = opening.attempt(session, |session| secure.log_in(session, auth, verdict))?;
+        }
         Some((self.go_on_after(SendStage::Auth, session)?, name))
     }
 
@@ -48,53 +46,26 @@ impl Client<'_> {
         if self.options.sending.until == Some(SendStage::Connect) {
             return Ok(session);
         }
-        greeted(self.secure.reach(session, self.verdict)?, self.verdict, |_| {})
+        greeted(self.opening().reach(session)?, self.verdict)
     }
 
-    fn hello(&self, mut session: Session, name: &str) -> Option<Session> {
+    fn opening(&self) -> Opening<'_> {
+        Opening { options: self.options, secure: self.secure, verdict: self.verdict }
+    }
+
+    fn hello(&self, opening: &Opening<'_>, session: &mut Session, name: &str) -> Result<(), Failure> {
         let is_lmtp = self.options.sending.is_lmtp;
-        let hello = self.verdict.known(if is_lmtp { session.lhlo(name) } else { session.hello(name) })?;
-        match hello.require() {
-            Ok(_) => Some(session),
-            Err(refusal) => self.refused(session, if is_lmtp { "LHLO" } else { "EHLO" }, &refusal.reply),
-        }
+        let hello = if is_lmtp { session.lhlo(name) } else { session.hello(name) };
+        opening.granted(if is_lmtp { "LHLO" } else { "EHLO" }, hello.map(|hello| hello.reply().clone()))
     }
 
-    /// Starts TLS if it is offered, or was asked for.
-    fn start_tls(&self, mut session: Session, name: &str) -> Option<Session> {
+    /// Says whether TLS starts now: if it is offered, or was asked for.
+    fn starts_tls(&self, session: &Session) -> bool {
+        let Self { options, secure, .. } = *self;
         let is_demanded =
-            self.options.security.start == Start::Upgrade || self.options.sending.until == Some(SendStage::StartTls);
+            options.security.start == Start::Upgrade || options.sending.until == Some(SendStage::StartTls);
         let is_offered = session.extensions().is_some_and(|offered| offered.has("STARTTLS"));
-        if self.secure.is_in_tls() || !(is_demanded || (is_offered && HAS_TLS && self.secure.upgrades())) {
-            return Some(session);
-        }
-        if !is_offered {
-            let peer = session.peer();
-            let message = format!("{peer} does not offer STARTTLS: somebody between may have taken it out");
-            self.verdict.complain(Failure::new(Status::Protocol, message));
-            self.leave(session);
-            return None;
-        }
-        let reply = self.verdict.known(session.command("STARTTLS"))?;
-        if session.phase() != Phase::StartTls {
-            return self.refused(session, "STARTTLS", &reply);
-        }
-        let session = self.verdict.check(self.secure.upgrade(session, false, self.verdict))?;
-        self.hello(session, name)
-    }
-
-    /// Tells that something was not granted, and takes leave.
-    fn refused<T>(&self, session: Session, what: &str, reply: &Reply) -> Option<T> {
-        let told = match reply.meaning() {
-            Meaning::Closing => format!("the server closes instead of granting {what}"),
-            _ if session.extensions().is_none() && what == "the greeting" => {
-                "the greeting grants no session".to_owned()
-            }
-            _ => format!("{what} was refused"),
-        };
-        self.verdict.complain(Failure::new(Fault::of_refusal(reply.code()).into(), told));
-        self.leave(session);
-        None
+        !secure.is_in_tls() && (is_demanded || (is_offered && HAS_TLS && secure.upgrades()))
     }
 
     /// Returns the session, unless it was to go no further than this.
@@ -103,7 +74,7 @@ impl Client<'_> {
             return Some(session);
         }
         // Who has not been greeted closes.
-        self.leave(session);
+        leave(session);
         None
     }
 }

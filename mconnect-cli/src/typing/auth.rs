@@ -29,7 +29,7 @@ pub trait Authenticating: Typing {
 /// Authenticates; the words are a mechanism and a user, both of which may be missing. What hinders it is told, and the
 /// session goes on.
 pub fn authenticate<T: Authenticating>(talk: &mut T, words: &str) -> ControlFlow<T::Leave> {
-    let (mechanism, is_named, user) = match require_free(&talk.standing()).and_then(|()| choose(words, talk)) {
+    let (mechanism, is_named, user) = match choose(words, talk) {
         Ok(chosen) => chosen,
         Err(message) => {
             say(&format!("mconnect: {message}"));
@@ -139,6 +139,9 @@ fn converse<T: Authenticating>(talk: &mut T, mut exchange: Exchange, user: &str)
 /// # Errors
 /// A sentence on what is wrong with the words, or hinders it.
 fn choose<T: Authenticating>(words: &str, talk: &T) -> Result<(Mechanism, bool, Option<String>), String> {
+    if !is_free(&talk.standing()) {
+        return Err("~a goes where a command can be given and no reply is due".to_owned());
+    }
     let (secure, session) = (talk.setting().secure, talk.session());
     let (extensions, peer) = (session.extensions(), session.peer());
     let mut words = words.split_whitespace();
@@ -155,14 +158,6 @@ fn choose<T: Authenticating>(words: &str, talk: &T) -> Result<(Mechanism, bool, 
     let asked = asked.map(str::parse::<Mechanism>).transpose().map_err(|unknown| unknown.to_string())?;
     let mechanism = secure.mechanism(asked, &extensions.unwrap_or_default(), &session.channel_bindings(), peer)?;
     Ok((mechanism, asked.is_some(), user.map(str::to_owned)))
-}
-
-/// Looks whether an exchange can begin.
-///
-/// # Errors
-/// A sentence that says where one goes.
-fn require_free(standing: &Standing) -> Result<(), String> {
-    if is_free(standing) { Ok(()) } else { Err("~a goes where a command can be given and no reply is due".to_owned()) }
 }
 
 /// Says whether a command can be given, and nothing that comes is the answer to something else.

@@ -1,5 +1,7 @@
 //! Tilde escapes: the tool's own commands at a prompt, after those of mailx(1) and ssh(1).
 
+use mconnect_core::dialogue;
+
 /// What an escape asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Escape {
@@ -128,30 +130,11 @@ pub fn is_known(line: &str) -> bool {
 }
 
 fn unescape(text: &str) -> Result<Vec<u8>, String> {
-    let (mut bytes, mut rest) = (Vec::new(), text);
-    while let Some(at) = rest.find('\\') {
-        bytes.extend_from_slice(&rest.as_bytes()[..at]);
-        rest = &rest[at + 1..];
-        let byte = match rest.bytes().next() {
-            Some(b'r') => b'\r',
-            Some(b'n') => b'\n',
-            Some(b't') => b'\t',
-            Some(b'0') => 0,
-            Some(b'\\') => b'\\',
-            Some(b'x') => {
-                let hex = rest.get(1..3).filter(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
-                let byte = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
-                let byte = byte.ok_or("\\x needs two hexadecimal digits")?;
-                rest = &rest[2..];
-                byte
-            }
-            _ => return Err("after a backslash: r n t 0 \\ or xHH".to_owned()),
-        };
-        bytes.push(byte);
-        rest = &rest[1..];
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    Ok(bytes)
+    let wrong = |at: usize| match text[at + 1..].starts_with('x') {
+        true => "\\x needs two hexadecimal digits".to_owned(),
+        false => "after a backslash: r n t 0 \\ or xHH".to_owned(),
+    };
+    dialogue::unescape(text).map_err(wrong)
 }
 
 fn some(bytes: Vec<u8>, missing: &str) -> Result<Vec<u8>, String> {

@@ -2,11 +2,11 @@
 
 use std::env;
 use std::fs::File;
-use std::io::{self, Read, Take};
+use std::io::{self, Read};
 use std::ops::ControlFlow::{self, Continue};
 use std::path::PathBuf;
 
-use mconnect_core::protocol::{BodyEncoder, CrlfEncoder, Phase};
+use mconnect_core::protocol::{BodyEncoder, CrlfEncoder, Phase, is_command};
 
 use super::Typing;
 use crate::failure::Failure;
@@ -23,11 +23,11 @@ pub fn send_file<T: Typing>(talk: &mut T, name: &str) -> ControlFlow<T::Leave> {
         Phase::Body => {
             note_size(talk, name, size);
             *talk.work() = Some(Work::new(name, size));
-            send_body(talk, name, file)
+            send_blocks(talk, name, file, true)
         }
         Phase::Chunk { left } => {
             *talk.work() = Some(Work::new(name, size.map(|size| size.min(left))));
-            send_octets(talk, name, file.take(left))
+            send_blocks(talk, name, file.take(left), false)
         }
         _ => {
             let lines = match FileLines::of(name, file, size) {
@@ -35,7 +35,7 @@ pub fn send_file<T: Typing>(talk: &mut T, name: &str) -> ControlFlow<T::Leave> {
                 Err(error) => return cannot_read(name, &error),
             };
             let question = format!("{name} does not begin with an SMTP command: send its lines as commands?");
-            if !begins_with_command(&lines.block) && !talk.is_meant(&question)? {
+            if !is_command(&lines.block) && !talk.is_meant(&question)? {
                 say("mconnect: nothing was sent");
                 return Continue(());
             }
@@ -61,7 +61,7 @@ pub fn send_chunk<T: Typing>(talk: &mut T, name: &str) -> ControlFlow<T::Leave> 
     note_size(talk, name, Some(size));
     *talk.work() = Some(Work::new(name, Some(size)));
     talk.put(format!("BDAT {size} LAST\r\n").as_bytes())?;
-    send_octets(talk, name, file.take(size))
+    send_blocks(talk, name, file.take(size), false)
 }
 
 /// Says so if a file is larger than the messages that the server takes
@@ -75,39 +75,28 @@ fn note_size<T: Typing>(talk: &T, name: &str, size: Option<u64>) {
     }
 }
 
-fn send_body<T: Typing>(talk: &mut T, name: &str, mut file: File) -> ControlFlow<T::Leave> {
+/// Sends a file block by block: as a body, with its dots doubled and its end, or as it is.
+fn send_blocks<T: Typing>(talk: &mut T, name: &str, mut file: impl Read, is_body: bool) -> ControlFlow<T::Leave> {
     let (mut encoder, mut block, mut out) = (BodyEncoder::default(), Vec::new(), Vec::new());
     loop {
         match read_block(&mut file, &mut block) {
             Ok(()) if block.is_empty() => break,
+            Ok(()) if !is_body => talk.put(&block)?,
             Ok(()) => {
                 encoder.encode(&block, &mut out);
                 talk.put(&out)?;
                 out.clear();
             }
-            // Half a message must not be delivered: the body stays open.
+            // Half a message must not be delivered: the body, or the chunk, stays open.
             Err(error) => {
                 Failure::cannot_read(name, &error).tell();
                 return talk.settle();
             }
         }
     }
-    encoder.finish(&mut out);
-    talk.put(&out)?;
-    talk.settle()
-}
-
-fn send_octets<T: Typing>(talk: &mut T, name: &str, mut file: Take<File>) -> ControlFlow<T::Leave> {
-    let mut block = Vec::new();
-    loop {
-        match read_block(&mut file, &mut block) {
-            Ok(()) if block.is_empty() => break,
-            Ok(()) => talk.put(&block)?,
-            Err(error) => {
-                Failure::cannot_read(name, &error).tell();
-                break;
-            }
-        }
+    if is_body {
+        encoder.finish(&mut out);
+        talk.put(&out)?;
     }
     talk.settle()
 }
@@ -134,8 +123,16 @@ impl FileLines {
         Work::new(&self.name, self.size)
     }
 
+    /// Takes the next lines, if there are more: what is left of the file stays there.
+    pub fn read_on(lines: &mut Option<Self>, out: &mut Vec<u8>) -> bool {
+        let Some(mut file) = lines.take().filter(|file| !file.is_over()) else { return false };
+        file.take(out);
+        *lines = Some(file).filter(|file| !file.is_over());
+        true
+    }
+
     /// Appends the next of them; a last one without its end gets one.
-    pub fn take(&mut self, out: &mut Vec<u8>) {
+    fn take(&mut self, out: &mut Vec<u8>) {
         self.encoder.encode(&self.block, out);
         let has_end = self.block.ends_with(b"\n");
         if let Err(error) = read_block(&mut self.file, &mut self.block) {
@@ -148,7 +145,7 @@ impl FileLines {
     }
 
     /// Says whether all of them were taken.
-    pub fn is_over(&self) -> bool {
+    fn is_over(&self) -> bool {
         self.block.is_empty()
     }
 }
@@ -165,12 +162,6 @@ fn read_block(file: &mut impl Read, block: &mut Vec<u8>) -> io::Result<()> {
             }
         }
     }
-}
-
-/// Says whether the first line is one of SMTP's.
-fn begins_with_command(text: &[u8]) -> bool {
-    let verb = text.split(|byte| *byte <= b' ').next().unwrap_or_default();
-    VERBS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(verb))
 }
 
 /// Opens a file, and returns its size, if it has one; a folder is none.
@@ -198,8 +189,3 @@ fn cannot_read<L>(name: &str, error: &io::Error) -> ControlFlow<L> {
 
 /// How much is read at once, in octets.
 const BLOCK: usize = 64 * 1024;
-/// The verbs of SMTP, LMTP and their extensions.
-const VERBS: [&str; 22] = [
-    "EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "BURL", "RSET", "NOOP", "QUIT", "VRFY", "EXPN", "HELP",
-    "STARTTLS", "AUTH", "ETRN", "ATRN", "TURN", "SEND", "XCLIENT", "XFORWARD",
-];

@@ -1,10 +1,7 @@
 //! What is known of a session: where it stands, or stood at its end.
 
-use std::time::Instant;
-
-use mconnect_core::protocol::{Extensions, ReplyLine, Visible, explain};
-use mconnect_core::suggest::Transaction;
-use mconnect_core::{Session, Timing};
+use mconnect_core::protocol::{Extensions, ReplyLine, explain};
+use mconnect_core::{Driver, Session, Timing};
 
 use crate::connection::Setting;
 
@@ -17,47 +14,22 @@ pub struct Known {
     pub last_reply: Option<Vec<u8>>,
 }
 
-/// What was counted of a session.
-pub struct Counts<'a> {
-    pub opened: Instant,
-    pub sent: u64,
-    /// In whole lines.
-    pub received: u64,
-    /// The last line of the last reply.
-    pub last_reply: Option<&'a [u8]>,
-    pub transaction: Option<&'a Transaction>,
-    /// How the session before it ended.
-    pub before: Option<&'a str>,
-}
-
 impl Known {
-    pub fn of(session: &Session, setting: &Setting<'_>, counts: &Counts<'_>) -> Self {
-        let (standing, mark) = (session.standing(), setting.secure.mark());
-        let tls = if mark.words.is_empty() { "no" } else { mark.words };
-        let step = if standing.is_in_step && standing.surprise.is_none() { "" } else { ", out of step" };
-        let local = session.local_address().map_or_else(|| "unknown".to_owned(), |local| local.to_string());
-        let extensions = session.extensions();
-        let greeting = extensions.as_ref().map(|extensions| Visible(extensions.greeting()).to_string());
-        let server = greeting.as_deref().and_then(|greeting| greeting.split_whitespace().next());
-        let (sender, recipients) = counts.transaction.map(Transaction::envelope).unwrap_or_default();
-        let took = setting.watch.timings.as_ref().map(|timings| took(&timings.all())).unwrap_or_default();
-        let mut lines = vec![format!("peer      {}", session.peer())];
-        let user = setting.secure.user();
-        let told = [("server", server), ("user", user.as_deref()), ("from", sender.as_deref())];
-        lines.extend(told.iter().filter_map(|(name, value)| value.map(|value| format!("{name:8}  {value}"))));
-        lines.extend(recipients.iter().map(|recipient| format!("to        {recipient}")));
-        lines.extend([
-            format!("tls       {tls}"),
-            format!("phase     {}", standing.phase),
-            format!("replies   {} due{step}", standing.outstanding),
-            format!("local     {local}"),
-            format!("sent      {} octets", counts.sent),
-            format!("received  {} octets", counts.received + session.buffered().len() as u64),
-            format!("open      {:.1} s", counts.opened.elapsed().as_secs_f64()),
-        ]);
-        lines.extend(took);
-        lines.extend(counts.before.map(|how| format!("before    {how}")));
-        Self { state: lines.join("\n"), extensions, last_reply: counts.last_reply.map(<[u8]>::to_vec) }
+    /// Looks at a session; `before` says how the one before it ended.
+    pub fn of(session: &Session, driver: &Driver, setting: &Setting<'_>, before: Option<&str>) -> Self {
+        let tls = Some(setting.secure.mark().words).filter(|words| !words.is_empty()).unwrap_or("no").to_owned();
+        let mut rows = driver.state(session);
+        let place = |rows: &[(&str, String)], names: &[&str]| {
+            rows.iter().position(|(name, _)| names.contains(name)).unwrap_or(rows.len())
+        };
+        rows.insert(place(&rows, &["phase"]), ("tls", tls));
+        let user = setting.secure.user().map(|user| ("user", user));
+        user.into_iter().for_each(|user| rows.insert(place(&rows, &["from", "to", "tls"]), user));
+        rows.extend(setting.watch.timings.iter().flat_map(|timings| took(&timings.all())));
+        rows.extend(before.map(|how| ("before", how.to_owned())));
+        let lines: Vec<String> = rows.iter().map(|(name, value)| format!("{name:8}  {value}")).collect();
+        let last_reply = driver.last_reply().map(<[u8]>::to_vec);
+        Self { state: lines.join("\n"), extensions: session.extensions(), last_reply }
     }
 
     /// Says what the last reply means: what its codes stand for.
@@ -71,11 +43,11 @@ impl Known {
     }
 }
 
-/// Says how long the last stages took, in lines.
-fn took(timings: &[Timing]) -> Vec<String> {
+/// Says how long the last stages took.
+fn took(timings: &[Timing]) -> Vec<(&'static str, String)> {
     let last = &timings[timings.len().saturating_sub(MOST_STAGES)..];
-    let line = |timing: &Timing| format!("took      {:9.3} ms  {}", timing.took.as_secs_f64() * 1000.0, timing.stage);
-    last.iter().map(line).collect()
+    let row = |timing: &Timing| format!("{:9.3} ms  {}", timing.took.as_secs_f64() * 1000.0, timing.stage);
+    last.iter().map(|timing| ("took", row(timing))).collect()
 }
 
 /// So many stages are told.

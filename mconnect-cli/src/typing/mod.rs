@@ -18,8 +18,8 @@ use mconnect_core::Session;
 use mconnect_core::protocol::Standing;
 
 pub use files::{FileLines, expand, send_chunk, send_file};
-pub use known::{Counts, Known};
-pub use past::{CLOSED, Past, how};
+pub use known::Known;
+pub use past::{CLOSED, Over, Past, how};
 
 use crate::progress::Work;
 

@@ -2,14 +2,13 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
-use mconnect_core::Session;
 use mconnect_core::protocol::{Phase, Standing};
+use mconnect_core::{Ended, Session};
 
 use super::escapes::{self, Escape};
-use super::{Known, aside};
+use super::{Known, aside, session_log};
 use crate::connection::Setting;
 use crate::failure::Failure;
-use crate::judge::End;
 use crate::stderr::say;
 
 /// A session that has ended before anybody had ended it.
@@ -26,9 +25,7 @@ impl Past {
         known.state += &format!("\nended     {how}");
         Self { how, known, asked }
     }
-}
 
-impl Past {
     /// Does what a line asks for that is typed after the session: breaks with the one that is opened again, or with
     /// nothing where that is not wanted, as `is_wanted` says just before one is opened.
     pub fn obey(
@@ -54,13 +51,41 @@ impl Past {
     }
 }
 
+/// What came of a session that somebody types at.
+pub enum Over {
+    /// It is left for good.
+    Left,
+    /// It ended, and nobody had ended it.
+    Closed(Past),
+    /// It is to be opened again.
+    Reopen(Past),
+}
+
+impl Over {
+    /// Returns the session that is opened after it, and how it ended; `stay` takes what is typed meanwhile.
+    pub fn next(
+        self,
+        setting: &Setting<'_>,
+        stay: impl FnOnce(&Past) -> Option<Session>,
+    ) -> Option<(Session, Option<String>)> {
+        session_log::stop(&setting.watch.session_log);
+        let (past, opened) = match self {
+            Self::Left => return None,
+            Self::Closed(past) => (past, None),
+            Self::Reopen(past) => (past, (setting.reopen)()),
+        };
+        let session = opened.or_else(|| stay(&past))?;
+        Some((session, Some(past.how)))
+    }
+}
+
 /// Says how a session ended whose connection did: by what the server said, or by what happened.
-pub fn how(end: Option<&End>, standing: &Standing) -> String {
+pub fn how(end: Option<&Ended>, standing: &Standing) -> String {
     match (end, standing.last_answer.filter(|_| standing.is_closing)) {
-        (Some(End::Closed), Some(answer)) => format!("the server closed after {}", answer.code),
-        (Some(End::Closed), None) => "the server closed".to_owned(),
-        (Some(End::Broken(error)), _) => Failure::from(error).to_string(),
-        (Some(End::Given) | None, _) => "the server did not reply in time".to_owned(),
+        (Some(Ended::Closed), Some(answer)) => format!("the server closed after {}", answer.code),
+        (Some(Ended::Closed), None) => "the server closed".to_owned(),
+        (Some(Ended::Broken(error)), _) => Failure::from(error).to_string(),
+        _ => "the server did not reply in time".to_owned(),
     }
 }
 

@@ -6,7 +6,9 @@
 //! and a server may come to say more without failing a test that was written before.
 
 use super::Step;
-use super::values::{Text, Values, Whole, is_like};
+use super::pattern::is_like;
+use super::texts::Text;
+use super::values::{Values, Whole};
 use crate::protocol::{Code, Reply, ReplyLine};
 
 /// A line of a reply, as a dialogue has it.

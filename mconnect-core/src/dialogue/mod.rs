@@ -79,30 +79,36 @@
 //!   ([`Dialogue::sessions`]).
 //! - It blocks. An awaited session's dialogue is for a thread where that may be.
 
+mod cases;
 mod deadlines;
 mod expect;
 mod load;
 mod matched;
 mod parse;
 mod passwords;
+mod pattern;
 mod play;
 mod print;
 mod record;
 mod record_writer;
+mod recording;
 mod secrets;
+mod texts;
 mod values;
 
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use cases::{Case, junit, tap};
 pub use expect::{CodePattern, Mark, Separator, Wanted};
 pub use load::LoadError;
 pub use passwords::MissingPassword;
 pub use play::{Failure, Outcome, Played, Player, Report, Verdict};
 pub use record::Recorder;
 pub use record_writer::{RecordSink, RecordWriter};
-pub use values::{Part, Text, Values};
+pub use texts::{Part, Text, unescape};
+pub use values::Values;
 
 use crate::protocol::Visible;
 use crate::stream::Truncation;
@@ -114,7 +120,9 @@ pub(crate) use load::deliver;
 #[cfg(feature = "server")]
 pub(crate) use matched::Matched;
 #[cfg(feature = "server")]
-pub(crate) use values::{Whole, is_like};
+pub(crate) use pattern::is_like;
+#[cfg(feature = "server")]
+pub(crate) use values::Whole;
 
 /// One session or several, written down.
 ///

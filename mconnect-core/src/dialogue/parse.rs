@@ -7,11 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{CodePattern, Directive, Mark, Part, Separator, Side, Step, SyntaxError, Text, Wanted};
+use super::texts::{Miss, bytes, name, text};
+use super::{CodePattern, Directive, Mark, Separator, Side, Step, SyntaxError, Wanted};
 use crate::stream::Truncation;
-
-/// What should have stood there, and the rest of the line from there on.
-type Miss<'a> = (&'static str, &'a str);
 
 /// Reads the steps of a text; `file` is what each of them is said to be from.
 pub(super) fn steps(text: &str, file: Option<&Arc<str>>) -> Result<Vec<Step>, SyntaxError> {
@@ -203,15 +201,6 @@ fn first_word(text: &str) -> (&str, &str) {
     (&text[..end], text[end..].trim_start())
 }
 
-fn name(text: &str) -> Result<String, Miss<'_>> {
-    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    match text.find(|c| !is_name(c)) {
-        Some(at) => Err(("a name: letters, digits, _ and -", &text[at..])),
-        None if text.is_empty() => Err(("a name: letters, digits, _ and -", text)),
-        None => Ok(text.to_owned()),
-    }
-}
-
 /// Reads a whole number and its unit. A number that fits 32 bits cannot overflow in milliseconds.
 fn duration(text: &str) -> Result<Duration, Miss<'_>> {
     let (count, unit) = first_word(text);
@@ -239,73 +228,6 @@ fn reply(line: &str, mark: Mark) -> Result<Wanted, Miss<'_>> {
     };
     let text = text(rest.get(1..).unwrap_or_default(), |part| Ok(part.as_bytes().to_vec()))?;
     Ok(Wanted { mark, code, separator, text })
-}
-
-/// Reads a text with names in it; `literal` reads what is between them.
-fn text<'a>(line: &'a str, literal: impl Fn(&'a str) -> Result<Vec<u8>, Miss<'a>>) -> Result<Text, Miss<'a>> {
-    if find_name(line).is_none() {
-        let bytes = literal(line)?;
-        return Ok(Text(if bytes.is_empty() { Arc::default() } else { Arc::from([Part::Literal(bytes)]) }));
-    }
-    let (mut parts, mut rest, mut bytes) = (Vec::new(), line, Vec::new());
-    while let Some(at) = find_name(rest) {
-        if rest[..at].ends_with('$') {
-            bytes.extend(literal(&rest[..at - 1])?);
-            bytes.extend_from_slice(b"${");
-            rest = &rest[at + 2..];
-            continue;
-        }
-        bytes.extend(literal(&rest[..at])?);
-        let inner = &rest[at + 2..];
-        let Some(end) = inner.find('}') else { return Err(("a } after the name", &rest[rest.len()..])) };
-        let (value, default) = match inner[..end].split_once(":-") {
-            Some((value, default)) => (value, Some(default.to_owned())),
-            None => (&inner[..end], None),
-        };
-        if value.is_empty() {
-            return Err(("a name: letters, digits, _ and -", inner));
-        }
-        if !bytes.is_empty() {
-            parts.push(Part::Literal(std::mem::take(&mut bytes)));
-        }
-        parts.push(Part::Value { name: name(value)?, default });
-        rest = &inner[end + 1..];
-    }
-    bytes.extend(literal(rest)?);
-    if !bytes.is_empty() {
-        parts.push(Part::Literal(bytes));
-    }
-    Ok(Text::from(parts))
-}
-
-/// Finds the next `${`.
-fn find_name(text: &str) -> Option<usize> {
-    memchr::memchr_iter(b'$', text.as_bytes()).find(|at| text.as_bytes().get(at + 1) == Some(&b'{'))
-}
-
-/// Reads bytes with escapes.
-fn bytes(text: &str) -> Result<Vec<u8>, Miss<'_>> {
-    let mut bytes = Vec::new();
-    let mut rest = text;
-    while let Some(escape) = rest.find('\\') {
-        bytes.extend_from_slice(&rest.as_bytes()[..escape]);
-        let escaped = &rest[escape + 1..];
-        let (byte, size) = match escaped.as_bytes() {
-            [b'r', ..] => (b'\r', 1),
-            [b'n', ..] => (b'\n', 1),
-            [b't', ..] => (b'\t', 1),
-            [b'0', ..] => (0, 1),
-            [b'\\', ..] => (b'\\', 1),
-            [b'x', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                (u8::from_str_radix(&escaped[1..3], 16).expect("two hexadecimal digits are a byte"), 3)
-            }
-            _ => return Err(("an escape: \\r \\n \\t \\0 \\\\ or \\xHH", &rest[escape..])),
-        };
-        bytes.push(byte);
-        rest = &escaped[size..];
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    Ok(bytes)
 }
 
 const REST_OF_REPLY: &str = "the rest of the reply: a line with the same mark and no hyphen after the code ends it";

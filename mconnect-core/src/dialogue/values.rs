@@ -15,43 +15,11 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::ops::Range;
-use std::sync::Arc;
 
 use memchr::memmem;
 
+use super::texts::{Part, Text};
 use crate::protocol::wipe;
-
-/// A text with names in it: `250 queued as ${id}`. A `$${` in a dialogue is a `${` that is none.
-///
-/// [`Display`](std::fmt::Display) writes it as a dialogue has it, octets that are no UTF-8 replaced.
-///
-/// ```
-/// use mconnect_core::dialogue::{Dialogue, Directive, Part};
-///
-/// let dialogue = Dialogue::parse("C: XQUEUE ${id:-none}")?;
-/// let Directive::Line(text) = &dialogue.steps()[0].directive else { panic!() };
-/// let [Part::Literal(before), Part::Value { name, default }] = &*text.0 else { panic!() };
-/// assert_eq!((before.as_slice(), name.as_str(), default.as_deref()), (&b"XQUEUE "[..], "id", Some("none")));
-/// assert_eq!(text.to_string(), "XQUEUE ${id:-none}");
-/// # Ok::<(), mconnect_core::dialogue::SyntaxError>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Text(pub Arc<[Part]>);
-
-/// A part of a text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Part {
-    /// Bytes, escapes and `$${` already read.
-    Literal(Vec<u8>),
-    /// `${name}` or `${name:-default}`.
-    Value {
-        /// The name: letters, digits, `_` and `-`.
-        name: String,
-        /// What stands for it where it has no value; an empty one stands for nothing at all.
-        default: Option<String>,
-    },
-}
 
 /// Names and what stands for them: set by the caller, taken from what the other side said (`S: 250 queued as ${id}`),
 /// or, for a name that is neither, the environment's.
@@ -99,12 +67,6 @@ pub(crate) enum Whole {
     Yes,
     /// Its beginning.
     No,
-}
-
-impl From<Vec<Part>> for Text {
-    fn from(parts: Vec<Part>) -> Self {
-        Self(parts.into())
-    }
 }
 
 impl Values {
@@ -319,30 +281,6 @@ fn stands_at(came: &[u8], at: usize, bytes: &[u8], keywords: &[Range<usize>]) ->
 
 const HIDDEN: &[u8] = b"[hidden]";
 
-/// Says whether a pattern, in which `*` is any bytes and `?` one, is the whole of what came; case does not matter.
-/// Going back to the last `*` alone is enough, so that no pattern takes more than the product of both lengths.
-pub(crate) fn is_like(pattern: &[u8], came: &[u8]) -> bool {
-    let (mut p, mut c, mut retry) = (0, 0, None);
-    while c < came.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                retry = Some((p, c));
-                p += 1;
-            }
-            Some(b'?') => (p, c) = (p + 1, c + 1),
-            Some(byte) if byte.eq_ignore_ascii_case(&came[c]) => (p, c) = (p + 1, c + 1),
-            _ => match &mut retry {
-                Some((star, from)) => {
-                    *from += 1;
-                    (p, c) = (*star + 1, *from);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|byte| *byte == b'*')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -389,17 +327,5 @@ mod tests {
         values.hide("password");
         assert_eq!(&*values.mask(b"AUTH hush, hush!"), b"AUTH [hidden], [hidden]!");
         assert_eq!(format!("{values:?}"), "{\"password\": \"[hidden]\"}");
-    }
-
-    #[test]
-    fn patterns_have_stars_and_question_marks_and_no_case() {
-        for (pattern, came) in
-            [("*", ""), ("ok", "OK"), ("*queued*as ?", "2.0.0 Queued, now AS 7"), ("a*b*c", "aXbbXc")]
-        {
-            assert!(is_like(pattern.as_bytes(), came.as_bytes()), "{pattern} {came}");
-        }
-        for (pattern, came) in [("", "x"), ("?", ""), ("ok", "ok!"), ("a*b*c", "aXbX")] {
-            assert!(!is_like(pattern.as_bytes(), came.as_bytes()), "{pattern} {came}");
-        }
     }
 }

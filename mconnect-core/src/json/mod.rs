@@ -70,6 +70,7 @@
 //!   it.
 //! - It keeps no journal: an entry is handed on, and gone.
 
+mod ascii;
 mod entry;
 mod fold;
 mod tls_info;
@@ -78,6 +79,7 @@ mod values;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
+pub use ascii::ascii;
 pub use entry::{Entry, Happening, KeptReply, LossyText};
 
 use crate::calendar::timestamp;

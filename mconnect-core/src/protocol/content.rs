@@ -16,27 +16,7 @@
 /// assert!(content.is_8bit() && !content.has_utf8_header());
 /// ```
 ///
-/// A file is read twice, then: once for this, once to be sent.
-///
-/// ```
-/// use std::io::{BufRead, BufReader};
-///
-/// use mconnect_core::protocol::Content;
-///
-/// # let path = std::env::temp_dir().join(format!("mconnect-content-{}", std::process::id()));
-/// # std::fs::write(&path, "Subject: hi\n\nhello\n")?;
-/// let mut message = BufReader::new(std::fs::File::open(&path)?);
-/// let mut content = Content::default();
-/// while let part @ [_, ..] = message.fill_buf()? {
-///     content.add(part);
-///     let read = part.len();
-///     message.consume(read);
-/// }
-/// content.end();
-/// assert_eq!(content.size(), Some(22));
-/// # std::fs::remove_file(path)?;
-/// # Ok::<(), std::io::Error>(())
-/// ```
+/// A file is read twice, then: once for this ([`read`](Self::read)), once to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
     octets: u64,

@@ -1,11 +1,14 @@
 //! What became of a message, recipient by recipient.
 
+use std::fmt;
+
 use super::address::Address;
 use super::code::Severity;
 use super::envelope::Envelope;
 use super::grants::Meaning;
 use super::phase::Request;
 use super::reply::Reply;
+use super::visible::Visible;
 
 /// What a server replied in one transaction, and what that means to each recipient.
 ///
@@ -15,7 +18,7 @@ use super::reply::Reply;
 ///   DATA ── refused ──────────────────────────────► the others: as DATA
 ///   the message ── one reply, in LMTP one of each ► delivered, or not
 /// ```
-/// A 421 anywhere is temporary to all that were undecided.
+/// A 421 anywhere is temporary to all that were undecided. [`Display`](fmt::Display) has a row for each recipient.
 ///
 /// ```
 /// # #[cfg(feature = "server")] {
@@ -37,6 +40,8 @@ use super::reply::Reply;
 /// assert_eq!(delivery.count(RecipientOutcome::Delivered), 1);
 /// assert_eq!(delivery.recipients[1].outcome, RecipientOutcome::Temporary);
 /// assert_eq!(delivery.first_refusal().unwrap().code(), 452);
+/// assert_eq!(delivery.to_string(), "a@x  delivered  250 2.0.0 saved\nb@x  put off    452 4.2.2 over quota");
+/// assert_eq!(delivery.refused().unwrap(), "1 of 2 recipients was put off, first: 452 4.2.2 over quota");
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -135,6 +140,32 @@ impl Delivery {
         in_order.chain(&self.closing).find(|reply| !reply.is_granted())
     }
 
+    /// Returns the reply that decided over one of the recipients: the one to the message, or the refusal that kept that
+    /// from being sent, or the one to RCPT.
+    pub fn deciding<'a>(&'a self, recipient: &'a Recipient) -> Option<&'a Reply> {
+        let refusals = [&self.mail, &recipient.reply, &self.data, &self.chunk, &self.closing];
+        let refusal = refusals.into_iter().flatten().find(|reply| !reply.is_granted());
+        recipient.final_reply.as_ref().or(refusal).or(recipient.reply.as_ref())
+    }
+
+    /// Says what was refused, with the [first refusal](Self::first_refusal):
+    /// `1 of 2 recipients was refused, first: 550 5.1.1 no such user`. `None` if nothing was.
+    pub fn refused(&self) -> Option<String> {
+        let refusal = self.first_refusal()?;
+        let put_off = |is_for_now| if is_for_now { "put off" } else { "refused" };
+        let (for_now, for_good) = (self.count(RecipientOutcome::Temporary), self.count(RecipientOutcome::Permanent));
+        let what = match (self.recipients.as_slice(), for_now + for_good) {
+            _ if self.mail.as_ref().is_some_and(|mail| !mail.is_granted()) => "MAIL was refused".to_owned(),
+            ([only], _) => format!("{} was {}", only.visible(), put_off(for_good == 0)),
+            (all, count) => {
+                let were = if count == 1 { "was" } else { "were" };
+                let how = if for_now > 0 && for_good > 0 { "refused or put off" } else { put_off(for_good == 0) };
+                format!("{count} of {} recipients {were} {how}, first", all.len())
+            }
+        };
+        Some(format!("{what}: {refusal}"))
+    }
+
     /// Follows a reply to MAIL, RCPT or DATA, or to nothing.
     pub(crate) fn answered(&mut self, reply: Reply) {
         let outcome = RecipientOutcome::of(&reply);
@@ -209,5 +240,31 @@ impl Delivery {
                 recipient.outcome = outcome;
             }
         }
+    }
+}
+
+impl fmt::Display for Delivery {
+    /// Writes a row for each recipient: who, what, and the reply that decided; no row ends with a line end.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.recipients.iter().map(|recipient| recipient.visible().chars().count()).max().unwrap_or(0);
+        for (index, recipient) in self.recipients.iter().enumerate() {
+            let reply = self.deciding(recipient).map(ToString::to_string).unwrap_or_default();
+            let word = match recipient.outcome {
+                RecipientOutcome::Delivered => "delivered",
+                RecipientOutcome::Temporary => "put off",
+                RecipientOutcome::Permanent => "refused",
+                RecipientOutcome::Undecided if recipient.reply.as_ref().is_some_and(Reply::is_granted) => "accepted",
+                RecipientOutcome::Undecided => "undecided",
+            };
+            let row = format!("{:width$}  {word:9}  {reply}", recipient.visible());
+            write!(f, "{}{}", if index == 0 { "" } else { "\n" }, row.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+impl Recipient {
+    fn visible(&self) -> String {
+        Visible(self.address.as_str().as_bytes()).to_string()
     }
 }

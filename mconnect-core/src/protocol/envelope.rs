@@ -1,8 +1,9 @@
 //! Whom a message is from and for, and what MAIL and RCPT say of it.
 
-use super::address::{Address, Parameter};
+use super::address::Address;
 use super::content::Content;
 use super::extensions::Extensions;
+use super::parameter::Parameter;
 use super::visible::Visible;
 
 /// What [`Session::deliver`](crate::Session::deliver) sends a message with: the reverse-path, the recipients, the

@@ -53,6 +53,19 @@ pub fn auth_mechanism(line: &[u8]) -> Option<&[u8]> {
     Some(&rest[..size])
 }
 
+/// Says whether a line begins with a verb of SMTP, LMTP or their extensions, in any case.
+///
+/// ```
+/// use mconnect_core::protocol::is_command;
+///
+/// assert!(is_command(b"mail from:<>") && is_command(b"XFORWARD\r\n"));
+/// assert!(!is_command(b"Subject: hi") && !is_command(b"MAILBOX full"));
+/// ```
+#[must_use]
+pub fn is_command(line: &[u8]) -> bool {
+    is_verb(line.split(|byte| *byte <= b' ').next().unwrap_or_default())
+}
+
 /// Says whether a line may be an answer in AUTH that lost its place: it is nothing but base64, and no command.
 ///
 /// ```
@@ -149,4 +162,4 @@ const VERB: &[u8] = b"AUTH";
 /// What stands in the place of a secret where bytes are shown.
 const HIDDEN: &[u8] = b"[hidden]";
 /// Verbs of commands that make no difference to a session, of a length that base64 has.
-const VERBS: [&str; 7] = ["NOOP", "HELP", "VRFY", "EXPN", "ETRN", "ATRN", "XFORWARD"];
+const VERBS: [&str; 10] = ["NOOP", "HELP", "VRFY", "EXPN", "ETRN", "ATRN", "TURN", "BURL", "SEND", "XFORWARD"];

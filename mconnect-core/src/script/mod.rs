@@ -63,43 +63,7 @@ use std::fmt;
 use crate::protocol::{Answer, LineInput, Meaning, Phase, Request, Standing, Taken, Tracker, is_base64_line, wipe};
 
 /// A session given as lines. [`Debug`](fmt::Debug) does not show what is to be sent: it may be a secret, and is wiped
-/// when it has served.
-///
-/// It is driven over any session, in a loop; here a whole script is there from the beginning:
-///
-/// ```
-/// # #[cfg(feature = "server")] {
-/// # let server = mconnect_core::server::Server::start()?;
-/// use mconnect_core::Connect;
-/// use mconnect_core::protocol::Answer;
-/// use mconnect_core::script::{End, Next, Pace, Rules, Script};
-///
-/// let mut session = Connect::new("127.0.0.1", server.port()).open()?;
-/// let mut script = Script::new(Rules::new(Pace::InStep));
-/// let mut input = &b"EHLO me\nMAIL FROM:<>\nDATA\nSubject: to nobody\n.\nQUIT\nNOOP\n"[..];
-/// let mut skipped = 0;
-/// loop {
-///     match script.next(&session.standing(), &mut input) {
-///         Next::Send => {
-///             // Who has waited for input reads here first what has come meanwhile: the server may be closing.
-///             session.send(script.out())?;
-///             script.sent();
-///         }
-///         Next::Replies => {
-///             let reply = session.read_reply()?;
-///             script.replied(Answer::new(reply.request(), reply.code()));
-///         }
-///         Next::Skipped(octets) => skipped = octets,
-///         _ => break,
-///     }
-/// }
-/// // DATA without a recipient was refused: its body was no command.
-/// assert_eq!((skipped, script.end()), (21, Some(End::Quit)));
-/// assert_eq!(script.unsent().lines(), 1, "what came behind QUIT");
-/// # }
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[doc(alias = "batch")]
+/// when it has served. A [`Driver`](crate::Driver) drives it over a session.
 pub struct Script {
     rules: Rules,
     lines: LineInput,

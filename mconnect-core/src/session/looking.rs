@@ -103,10 +103,6 @@ impl Session {
     }
 
     /// Says what is being done, for an error.
-    #[cfg_attr(
-        not(any(feature = "tls", feature = "auth")),
-        allow(dead_code, reason = "those make errors of their own")
-    )]
     pub(crate) fn context(&self, action: Action) -> Context {
         self.shared().context(action)
     }

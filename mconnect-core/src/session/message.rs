@@ -15,7 +15,7 @@ use super::Session;
 use super::drive::{Blocking, Drive, ready};
 use super::shared::Shared;
 use crate::error::{Action, Error};
-use crate::protocol::{BodyEncoder, Meaning, Phase, Reply, Unexpected};
+use crate::protocol::{BodyEncoder, Content, Meaning, Phase, Reply, Unexpected};
 
 /// What came of a message: whether it was sent at all, and the replies.
 ///
@@ -71,6 +71,39 @@ impl MessageReply {
     #[must_use]
     pub fn is_taken(&self) -> bool {
         matches!(self, Self::Sent(replies) if replies.iter().all(Reply::is_granted))
+    }
+}
+
+impl Content {
+    /// Reads a message to its end, for one that can be read again when it is sent.
+    ///
+    /// ```
+    /// use std::fs::File;
+    ///
+    /// use mconnect_core::protocol::Content;
+    ///
+    /// # let path = std::env::temp_dir().join(format!("mconnect-content-{}", std::process::id()));
+    /// # std::fs::write(&path, "Subject: hi\n\nhello\n")?;
+    /// let content = Content::read(File::open(&path)?)?;
+    /// assert_eq!(content.size(), Some(22));
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of the source.
+    pub fn read(mut source: impl Read) -> io::Result<Self> {
+        let (mut content, mut block) = (Self::default(), vec![0; 64 * 1024]);
+        loop {
+            match source.read(&mut block) {
+                Ok(0) => break,
+                Ok(count) => content.add(&block[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        content.end();
+        Ok(content)
     }
 }
 

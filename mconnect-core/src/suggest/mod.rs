@@ -2,12 +2,14 @@
 //! used before, which command usually comes next, and of
 //! the message under way from whom and for whom it is. Nothing that is suggested steers a terminal.
 
+mod tables;
 mod transaction;
 
 use std::net::SocketAddr;
 
 use crate::own_name::{address_literal, is_name_blamed, own_name};
 use crate::protocol::{Extensions, Phase, Request, Standing, Visible};
+use tables::{MAIL_PARAMETERS, OFFERED_VERBS, RCPT_PARAMETERS, SYNTAX, VERBS};
 pub use transaction::Transaction;
 
 /// What completion goes by.
@@ -219,53 +221,6 @@ fn is_mechanism_name(name: &[u8]) -> bool {
 const HELLOS: [&str; 3] = ["EHLO ", "HELO ", "LHLO "];
 /// What is typed to leave by who has not met SMTP.
 const LEAVING: [&str; 6] = ["exit", "bye", "logout", "close", "q", "quit()"];
-
-const VERBS: &[&str] = &["EHLO ", "HELO ", "MAIL FROM:<", "RCPT TO:<", "DATA", "RSET", "NOOP", "QUIT", "VRFY ", "HELP"];
-
-const OFFERED_VERBS: &[(&str, &[&str])] = &[
-    ("CHUNKING", &["BDAT "]),
-    ("STARTTLS", &["STARTTLS"]),
-    ("ETRN", &["ETRN "]),
-    ("EXPN", &["EXPN "]),
-    ("XCLIENT", &["XCLIENT "]),
-    ("XFORWARD", &["XFORWARD "]),
-];
-
-const MAIL_PARAMETERS: &[(&str, &[&str])] = &[
-    ("SIZE", &["SIZE="]),
-    ("8BITMIME", &["BODY=7BIT", "BODY=8BITMIME"]),
-    ("BINARYMIME", &["BODY=BINARYMIME"]),
-    ("SMTPUTF8", &["SMTPUTF8"]),
-    ("DSN", &["RET=FULL", "RET=HDRS", "ENVID="]),
-    ("AUTH", &["AUTH=<>"]),
-    ("REQUIRETLS", &["REQUIRETLS"]),
-    ("DELIVERBY", &["BY="]),
-    ("FUTURERELEASE", &["HOLDFOR=", "HOLDUNTIL="]),
-    ("MT-PRIORITY", &["MT-PRIORITY="]),
-];
-
-const RCPT_PARAMETERS: &[(&str, &[&str])] = &[
-    ("DSN", &["NOTIFY=NEVER", "NOTIFY=SUCCESS", "NOTIFY=FAILURE", "NOTIFY=DELAY", "ORCPT=rfc822;"]),
-    ("RRVS", &["RRVS="]),
-];
-
-/// The syntax of commands: what is typed, and what is only shown after it.
-const SYNTAX: &[(&str, &str)] = &[
-    ("EHLO ", "NAME"),
-    ("HELO ", "NAME"),
-    ("LHLO ", "NAME"),
-    ("MAIL FROM:<", "SENDER> [PARAMETERS]"),
-    ("RCPT TO:<", "RECIPIENT> [PARAMETERS]"),
-    ("BDAT ", "OCTETS [LAST]"),
-    ("AUTH ", "MECHANISM [INITIAL-RESPONSE]"),
-    ("VRFY ", "USER"),
-    ("EXPN ", "LIST"),
-    ("STARTTLS", ""),
-    ("DATA", ""),
-    ("QUIT", ""),
-    ("RSET", ""),
-    ("NOOP", ""),
-];
 
 /// The longest name of a mechanism.
 const LONGEST_MECHANISM: usize = 20;

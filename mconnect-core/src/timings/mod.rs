@@ -14,11 +14,13 @@
 //! command.
 
 mod chart;
+mod stage;
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+pub use stage::{TimedStage, Timing};
 
 use crate::observer::{Event, Observer};
 use crate::protocol::{Answer, Code, Phase, Request};
@@ -30,7 +32,6 @@ use crate::protocol::{Answer, Code, Phase, Request};
 /// # #[cfg(feature = "server")] {
 /// use mconnect_core::{Connect, Timings, server::Server};
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let server = Server::start()?;
 /// let timings = Timings::new();
 /// let mut session = Connect::new("127.0.0.1", server.port()).observer(timings.clone()).open()?;
@@ -38,9 +39,8 @@ use crate::protocol::{Answer, Code, Phase, Request};
 /// session.command("NOOP")?;
 /// let stages: Vec<String> = timings.all().iter().map(|timing| timing.stage.to_string()).collect();
 /// assert_eq!(stages, ["connect", "greeting", "NOOP"]);
-/// # Ok(()) }
-/// # main().unwrap();
 /// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// A server that makes its clients wait shows itself in the greeting, and one that looks everything up in the reply to
@@ -52,47 +52,6 @@ use crate::protocol::{Answer, Code, Phase, Request};
 #[doc(alias = "stopwatch")]
 #[derive(Debug, Clone, Default)]
 pub struct Timings(Arc<Mutex<State>>);
-
-/// What takes time. [`Display`](fmt::Display) has it in words: `TLS handshake`, `RCPT`, `end of data`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TimedStage {
-    /// Finding the addresses of a name.
-    Resolve,
-    /// Connecting to an address, whether or not that succeeded.
-    Connect,
-    /// The handshake of TLS.
-    Tls,
-    /// The greeting, from the connection on, or from TLS on where that comes first.
-    Greeting,
-    /// A command, from its first octet to the end of its reply; BDAT with its chunk. It is named by its verb in
-    /// capitals, cut after 16 octets. Of commands that went out together, each but the first from the end of the reply
-    /// before.
-    Command(String),
-    /// The body of a message, from its first octets to its last as they are handed to the system.
-    Body,
-    /// The reply to a message, from then on.
-    EndOfData,
-    /// What the server said unasked, which takes no time.
-    Unasked,
-}
-
-/// How long something took.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Timing {
-    /// What.
-    pub stage: TimedStage,
-    /// When it began, counted from the first event or from what was said instead ([`Timings::since`]); of several, when
-    /// the first did.
-    pub start: Duration,
-    /// How long it took; of several, all together.
-    pub took: Duration,
-    /// The code of the reply, if there was one; of several, of the last.
-    pub code: Option<Code>,
-    /// How many there were: 1, unless it is beyond a hundred timings, where those of one stage are counted together.
-    pub count: u64,
-}
 
 #[derive(Debug, Default)]
 struct State {
@@ -278,21 +237,6 @@ impl State {
             return self.timings.push(Timing { stage, start: begin, took, code, count: 1 });
         }
         self.timings.push(Timing { stage, start: begin, took, code, count: 1 });
-    }
-}
-
-impl fmt::Display for TimedStage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Resolve => "resolve",
-            Self::Connect => "connect",
-            Self::Tls => "TLS handshake",
-            Self::Greeting => "greeting",
-            Self::Command(word) => word,
-            Self::Body => "message",
-            Self::EndOfData => "end of data",
-            Self::Unasked => "unasked",
-        })
     }
 }
 

@@ -7,6 +7,7 @@ mod auth;
 mod awaited;
 mod connecting;
 mod deliver;
+mod driver;
 mod errors;
 mod hello;
 mod hostile;

@@ -2,10 +2,25 @@
 
 use std::time::Duration;
 
-/// How one session of a dialogue went.
-#[derive(Debug)]
+/// How one session of a dialogue went, for the reports of a test: [`tap`] and [`junit`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use mconnect_core::dialogue::{Case, tap};
+///
+/// let cases = [
+///     Case::new("greeting.txt", Duration::from_millis(2)),
+///     Case::new("size.txt", Duration::from_millis(5)).failure("size.txt:3: expected `S: 5yz`, got `250 ok`"),
+/// ];
+/// assert!(tap(&cases).contains("ok 1 - greeting.txt\n") && tap(&cases).contains("not ok 2 - size.txt\n"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Case {
+    /// What it is called.
     pub name: String,
+    /// How long it took.
     pub took: Duration,
     /// The whole story, if it did not go as expected.
     pub failure: Option<String>,
@@ -13,7 +28,33 @@ pub struct Case {
     pub why: Option<String>,
 }
 
-/// Returns the outcomes in the Test Anything Protocol, version 13, which every consumer knows.
+impl Case {
+    /// Makes one that went as expected.
+    pub fn new(name: impl Into<String>, took: Duration) -> Self {
+        Self { name: name.into(), took, failure: None, why: None }
+    }
+
+    /// Sets the whole story of one that did not: [`Outcome`](super::Outcome) tells it.
+    #[must_use]
+    pub fn failure(self, story: impl Into<String>) -> Self {
+        Self { failure: Some(story.into()), ..self }
+    }
+
+    /// Sets why that may be: a [`Finding`](crate::diagnosis::Finding), say.
+    #[must_use]
+    pub fn why(self, why: impl Into<String>) -> Self {
+        Self { why: Some(why.into()), ..self }
+    }
+
+    /// Says whether it went as expected.
+    #[must_use]
+    pub fn is_passed(&self) -> bool {
+        self.failure.is_none()
+    }
+}
+
+/// Returns the outcomes in the [Test Anything Protocol](https://testanything.org), version 13, which every consumer knows.
+#[must_use]
 pub fn tap(cases: &[Case]) -> String {
     let mut text = format!("TAP version 13\n1..{}\n", cases.len());
     for (index, case) in cases.iter().enumerate() {
@@ -31,17 +72,27 @@ pub fn tap(cases: &[Case]) -> String {
     text
 }
 
-/// Returns the outcomes as JUnit's XML.
-pub fn junit(cases: &[Case]) -> String {
+/// Returns the outcomes as JUnit's XML: one suite of this name, which is that of the class of each case, too.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use mconnect_core::dialogue::{Case, junit};
+///
+/// let xml = junit("smtp", &[Case::new("greeting.txt", Duration::from_millis(2))]);
+/// assert!(xml.contains("<testcase classname=\"smtp\" name=\"greeting.txt\" time=\"0.002000\"/>"));
+/// ```
+#[must_use]
+pub fn junit(suite: &str, cases: &[Case]) -> String {
     let (tests, failures) = (cases.len(), cases.iter().filter(|case| case.failure.is_some()).count());
-    let time = cases.iter().map(|case| case.took).sum::<Duration>().as_secs_f64();
+    let (suite, time) = (escaped(suite), cases.iter().map(|case| case.took).sum::<Duration>().as_secs_f64());
     let mut text = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-         <testsuite name=\"mconnect\" tests=\"{tests}\" failures=\"{failures}\" time=\"{time:.6}\">\n"
+         <testsuite name=\"{suite}\" tests=\"{tests}\" failures=\"{failures}\" time=\"{time:.6}\">\n"
     );
     for case in cases {
         let (name, time) = (escaped(&case.name), case.took.as_secs_f64());
-        text += &format!("  <testcase classname=\"mconnect\" name=\"{name}\" time=\"{time:.6}\"");
+        text += &format!("  <testcase classname=\"{suite}\" name=\"{name}\" time=\"{time:.6}\"");
         text += &match &case.failure {
             None => "/>\n".to_owned(),
             Some(failure) => {
@@ -77,12 +128,8 @@ mod tests {
 
     fn cases() -> Vec<Case> {
         let took = Duration::from_micros(1500);
-        let failure = Some("a.txt:3: expected `S: 5yz`, got `250 <\u{1}&>`\nthe last lines:\n  C: A".to_owned());
-        let why = Some("perhaps <".to_owned());
-        vec![
-            Case { name: "a #1".to_owned(), took, failure: None, why: None },
-            Case { name: "b \"<".to_owned(), took, failure, why },
-        ]
+        let failure = "a.txt:3: expected `S: 5yz`, got `250 <\u{1}&>`\nthe last lines:\n  C: A";
+        vec![Case::new("a #1", took), Case::new("b \"<", took).failure(failure).why("perhaps <")]
     }
 
     #[test]
@@ -97,7 +144,7 @@ mod tests {
 
     #[test]
     fn junit_escapes_what_xml_cannot_have() {
-        let text = junit(&cases());
+        let text = junit("mconnect", &cases());
         assert!(text.contains("tests=\"2\" failures=\"1\" time=\"0.003000\""), "{text}");
         assert!(text.contains("<testcase classname=\"mconnect\" name=\"a #1\" time=\"0.001500\"/>"), "{text}");
         let failed = "name=\"b &quot;&lt;\" time=\"0.001500\">\n    <failure message=\"a.txt:3: expected `S: 5yz`, got `250 \
