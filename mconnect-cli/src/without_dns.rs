@@ -26,7 +26,7 @@ impl<'a> Exchangers<'a> {
 
 /// # Errors
 /// None: nobody is greeted here.
-pub fn greeted(session: Session, _: &Verdict, _: impl Fn(&[u8])) -> Result<Session, Failure> {
+pub fn greeted(session: Session, _: &Verdict) -> Result<Session, Failure> {
     Ok(session)
 }
 

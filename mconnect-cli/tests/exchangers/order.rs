@@ -47,12 +47,13 @@ fn the_first_that_greets_with_220_is_used_and_each_before_it_is_named() {
             "cannot connect to mx2.example.test, port PORT: Connection refused; next exchanger ...",
             "connecting to host mx3.example.test (127.0.0.3), port PORT",
             "connection open",
+            "> QUIT",
             "mx3.example.test (127.0.0.3:PORT) is not ready: its greeting is 554 5.3.2 not today; next exchanger ...",
             "connecting to host mx4.example.test (127.0.0.4), port PORT",
             "connection open",
         ]
     );
-    assert!(out(&output).starts_with("554 5.3.2 not today\r\n220 "), "{}", out(&output));
+    assert!(out(&output).starts_with("554 5.3.2 not today\r\n221 bye\r\n220 "), "{}", out(&output));
     assert_eq!(ready.sessions()[0].commands(), ["QUIT"]);
     refusing.unwrap().join().unwrap();
 }
