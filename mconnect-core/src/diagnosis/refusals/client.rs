@@ -16,7 +16,7 @@ pub(super) static MANNERS: &[Rule] = &[
         .temporary()
         .words("greylist|graylist|grey list|gray list|postgrey"),
     rule(Cause::Greylisted, Likely).to(&[Mail, Rcpt]).temporary().words(
-        "first time|first contact|first attempt|first delivery|not yet authorized|triplet|new sender|come back in|retry in|again in ",
+        "first time|first contact|first attempt|first delivery|not yet authorized|triplet|come back in|retry in|again in ",
     ),
     rule(Cause::SpokeTooEarly, Certain).codes(&[421, 503, 521, 550, 554]).words(
         "synchronization error|improper use of smtp|improper command pipelining|improper pipelining|pregreet|pre greet|\
@@ -30,17 +30,17 @@ pub(super) static MANNERS: &[Rule] = &[
         .when(|case| case.record.has_spoken_first || case.facts.sends_at_once),
     // postscreen tests the client's manners, and refuses RCPT for what it saw of them.
     rule(Cause::SpokeTooEarly, Possible).to(&[Rcpt]).codes(&[550]).details(&[(5, 1)]).words("protocol error"),
-    rule(Cause::BareLf, Certain).words("bare lf|bare cr|bare line|bare newline|bare carriage|cr lf cr lf|stray newline"),
+    rule(Cause::BareLf, Certain).words("bare lf|bare cr|bare line|bare newline|bare carriage|lone cr|lone lf|naked cr|naked lf|cr lf cr lf|stray newline"),
     rule(Cause::LineTooLong, Certain)
         .codes(&[500, 501, 550, 552, 554])
-        .words("line too long|line is too long|lines too long|too long line|maximum line length|has lines too long|line length")
+        .words("line too long|line is too long|lines too long|too long line|maximum line length|has lines too long|line length|line limit|line exceeds")
         .not("header"),
-    rule(Cause::Loop, Certain).to(TRANSACTION).words("hops |hop count|loop |loops |looping|too many received"),
+    rule(Cause::Loop, Certain).to(TRANSACTION).words("hops |hop count|loop |loops |looping|too many received|received header"),
 ];
 
 /// How much, how many, how long.
 pub(super) static LIMITS: &[Rule] = &[
-    rule(Cause::TooManyErrors, Certain).not("login|password|attempt").words(
+    rule(Cause::TooManyErrors, Certain).not("login|password|attempt|auth").words(
         "too many error|too many syntax|too many bad|too many unrecognized|too many unknown commands|\
          too many invalid commands|too many invalid rec|too many unknown rec|too many unknown user|too many invalid user|\
          too many nonexist|too many rejected|too many nonmail|too many non mail|too many protocol|too many consecutive",
@@ -52,7 +52,11 @@ pub(super) static LIMITS: &[Rule] = &[
         "too many login|too many auth|too many failed|too many unsuccessful|login limit exceed|failed attempts|\
          failed logins|too many password|too many wrong|login attempts|authentication attempts",
     ),
-    rule(Cause::TooManyLogins, Certain).to(LOGIN).words("too many attempts|too many failures|too many invalid|too many incorrect|brute"),
+    rule(Cause::TooManyLogins, Certain)
+        .to(LOGIN)
+        .words("too many|too often|maximum login|maximum number|maximum attempts|brute")
+        .and("attempt|fail|invalid|incorrect|bad |auth|login|times|password|wrong")
+        .not("connections|sessions"),
     rule(Cause::LoginPlace, Certain)
         .to(LOGIN)
         .words("country|region |location|geo|ip |address|network|host ")
@@ -66,12 +70,15 @@ pub(super) static LIMITS: &[Rule] = &[
         .words("per connection|per session|per smtp session|in this session|in one session|in a single session|in this connection")
         .and("max|limit|exceed|too many|reached")
         .not("concurren|rate |connection limit|error"),
+    rule(Cause::SessionLimit, Certain).words("too many commands"),
+    rule(Cause::TooManyConnections, Certain).not("rate limit").words(
+        "too many connect|too many concurrent|too many simultan|too many session|too many open|too many smtp|too many parallel|\
+         too many incoming|excessive connect|connection limit|all server ports",
+    ),
     rule(Cause::TooManyConnections, Certain)
-        .words("connection|session|server ports|concurren|simultan|processes")
-        .and("too many|maximum|limit|max |all server ports|concurren|simultan|lower the number")
-        .not("rate|frequen|timed out|timeout|time limit|message|email|mails|recipient|login|auth"),
-    rule(Cause::TooManyConnections, Certain)
-        .words("too many connections|too many concurrent|too many simultaneous|too many sessions|too many open connections"),
+        .words("connection|session|concurren|simultan|processes")
+        .and("maximum|limit|max |concurren|simultan")
+        .not("rate|frequen|timed out|timeout|time limit|message|email|mails|recipient|login|auth|closing"),
     rule(Cause::PutOff, Certain)
         .temporary()
         .words(
@@ -105,7 +112,7 @@ pub(super) static LIMITS: &[Rule] = &[
         .not("size|storage|mailbox|quota|recipient|hop|login|length|time limit|space|line|header|bytes"),
     rule(Cause::TooFast, Likely).codes(&[421, 450, 451, 452, 550]).details(&[(7, 28)]),
     rule(Cause::AccountStopped, Certain)
-        .words("credits|billing|unpaid|payment|overdue|your subscription|subscription has|trial account|free trial")
+        .words("credits|billing|unpaid|payment|overdue|your subscription|subscription has|trial account|free trial|quota depleted|out of balance|upgrade your|buy ")
         .when(|case| case.is_of(TRANSACTION) || case.is_of(LOGIN)),
     rule(Cause::AccountStopped, Certain).to(TRANSACTION).words(
         "unusual sending|suspicious sending|bad outbound|outbound spam|tenant has exceeded|spam abuse|for test purposes|your plan",
@@ -133,13 +140,13 @@ pub(super) static LIMITS: &[Rule] = &[
     rule(Cause::Idle, Certain)
         .codes(&[421])
         .words("timeout exceeded|idle|command timeout|timed out|timeout waiting|timeout closing|inactivity|connection expired")
+        .not("connect to|connection to|scan|filter|upstream|backend|dns|lookup")
         .when(|case| !case.is_of(LOGIN)),
     rule(Cause::Idle, Certain).codes(&[451]).words("timeout closing|timeout waiting for|connection expired"),
     rule(Cause::Idle, Likely).codes(&[421]).details(&[(4, 2)]).when(|case| !case.is_of(LOGIN)),
     rule(Cause::GoingDown, Certain)
         .temporary()
         .words("shutting down|shutdown|going down|closing down|not accepting network messages|not accepting messages|maintenance"),
-    rule(Cause::GoingDown, Likely).codes(&[421]).details(&[(3, 2)]),
 ];
 
 /// The client's address, and its name in EHLO; an address list is told of at any command.
@@ -160,6 +167,16 @@ pub(super) static ADDRESSES: &[Rule] = &[
         .not("ip |host|client|server|spamhaus|dnsbl|rbl|sender ip"),
     rule(Cause::Reputation, Certain).to(POLICY).permanent().words("reputation").not("blocked using"),
     rule(Cause::BlockListed, Certain).to(POLICY).words(LISTS).not("may be |not listed"),
+    rule(Cause::HelloName, Likely)
+        .to(HELLO)
+        .words("helo |ehlo |fqdn|fully qualified|invalid name|domain name|invalid domain|hostname")
+        .not("can not find|reverse|ptr |blocked|first|already|duplicate")
+        .when(|case| has_name(case) && !is_container_name(case) && !case.says(HELLO_NAMES)),
+    rule(Cause::NoReverseName, Certain)
+        .to(POLICY)
+        .words("client|ip |your host|your server|connecting host")
+        .and("dns lookup|dns fail|not resolve|no name|no dns|reverse|unresolv|not have a name|not have a host|unknown host")
+        .not("helo|sender|spf|relay|dynamic|generic|dial|block|listed"),
     rule(Cause::NoReverseName, Certain)
         .to(POLICY)
         .words(
@@ -190,6 +207,7 @@ pub(super) static ADDRESSES: &[Rule] = &[
     rule(Cause::HelloName, Likely).to(HELLO).codes(&[504]),
     rule(Cause::NoHelloName, Certain).to(HELLO).codes(&[500, 501]).when(|case| !has_name(case)),
     rule(Cause::ClientRefused, Likely).to(&[Greeting, Ehlo, Helo]).permanent().words("block|bann|denied|refus|access"),
+    rule(Cause::ClientRefused, Likely).to(&[Greeting]).permanent().words("reject|approved|not allow|filter|policy|spam|not authorized|forbid"),
     rule(Cause::HelloName, Possible)
         .to(HELLO)
         .codes(&[450, 501, 550, 553, 554])
@@ -227,13 +245,14 @@ pub(super) static OTHERS: &[Rule] = &[
     rule(Cause::BlockListed, Likely).to(POLICY).permanent().words("blocked see|block see|refused see|blocked for abuse"),
     rule(Cause::ClientRefused, Likely)
         .to(POLICY)
-        .words("ip |client|your server|your host|your mail server|your network|mta |host|network|country|region |geo|server")
+        .words("ip |client|your server|your host|your mail server|your network|mta |remote host|remotehost|sending server|mail server ip|host network|network|country|region |geo|to connect")
         .and(REFUSED)
         .not("relay|recipient|sender address|mailbox|content|message|virus|user"),
     rule(Cause::ClientRefused, Likely)
         .to(POLICY)
-        .words("ip |client|your server|your host|your network|your access")
-        .and("whitelist|allowlist|allow list|white list|permanently deferred|will not be accepted|has been rejected|not be accepted"),
+        .words("ip |client|your server|your host|your network|your access|your mail server")
+        .and("whitelist|allowlist|allow list|white list|permanently deferred|will not be accepted|has been rejected|not be accepted|no access|invalid ip|bad sender ip|mismatch|suspicious"),
+    rule(Cause::ClientRefused, Likely).to(POLICY).words("ip |intrusion|firewall").and("filter|intrusion|firewall"),
     rule(Cause::SpamSource, Likely)
         .to(&[Greeting, Ehlo, Helo, Mail, Rcpt, Data])
         .permanent()

@@ -2,7 +2,7 @@
 
 use super::super::token;
 use super::wording::{OFF, REFUSED};
-use super::{Case, ENVELOPE, LOGIN, Rule, TRANSACTION, rule};
+use super::{Case, ENVELOPE, LOGIN, POLICY, Rule, TRANSACTION, rule};
 use crate::diagnosis::{Cause, Certainty};
 use crate::protocol::Request;
 
@@ -22,11 +22,14 @@ pub(super) static WANTED: &[Rule] = &[
             && case.enhanced.is_none_or(|code| matches!((code.subject, code.detail), (7, 0 | 10 | 11)))
     }),
     rule(Cause::StartTlsNeeded, Certain)
-        .codes(&[421, 450, 451, 503, 530, 550, 553, 554])
+        .to(POLICY)
         .words("starttls|tls|ssl|encryption|encrypted|unencrypted|secure connection|secure channel")
-        .and("must|require|need|first|mandatory|enforce|only|without|not sent over|over a tls|over tls|unencrypted|not using|not encrypted|not over|use ")
+        .and(
+            "must|require|need|first|mandatory|compulsory|enforce|only|without|not sent over|over a tls|over tls|unencrypted|\
+             not using|not encrypted|not over|use |before",
+        )
         .not("auth command|version|cipher")
-        .when(|case| !case.exchange.is_tls && case.request != Some(StartTls) && !case.is_of(LOGIN)),
+        .when(|case| !case.exchange.is_tls),
     rule(Cause::StartTlsNeeded, Likely).to(ENVELOPE).details(&[(7, 10)]).when(|case| !case.exchange.is_tls),
     rule(Cause::SenderNotOwned, Certain).to(&[Mail, Rcpt, Data, EndOfData, Bdat]).words(
         "not owned by|sendasdenied|send as this sender|not allowed to send as|not authorized to send as|not permitted to send as|\
@@ -56,7 +59,7 @@ pub(super) static WANTED: &[Rule] = &[
     ),
     rule(Cause::RecipientRestricted, Likely)
         .to(&[Rcpt, Data, EndOfData, Bdat])
-        .words("list |group|members|subscribe|moderat|outside|external sender|internal")
+        .words("list |group|members|moderat|outside|external sender|internal")
         .and("only |member|not subscribed|not a subscriber|closed |not accept|can not post|not allowed to post|restricted|may post")
         .not("block|spam|error|ip |server|fail|resources|service"),
     rule(Cause::RecipientRestricted, Likely)
@@ -82,7 +85,7 @@ pub(super) static WANTED: &[Rule] = &[
     rule(Cause::AuthNeeded, Likely)
         .to(TRANSACTION)
         .words("auth |authenticate|authenticated|authentication|login|log in|logged in|credentials|unauthenticated")
-        .and("must|need|require|first|please|before|without|not allowed|unauthenticated|not authenticated|not logged")
+        .and("must|need|require|first|please|before|without|not allowed|unauthenticated|not authenticated|not logged|turn on|turned on|switch on|enable")
         .not("recipient|group|organization|results|email has|message|with either|level|signature|virus")
         .when(wants_login),
     rule(Cause::StartTlsNeeded, Likely)
@@ -200,7 +203,7 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::BadLogin, Likely).to(LOGIN).details(&[(7, 8)]),
     rule(Cause::BadLogin, Likely)
         .to(LOGIN)
-        .words("password|username|user name|credential|authentication fail|login fail|auth fail|invalid user|unknown user|login incorrect"),
+        .words("password|username|user name|credential|authenticat|bad auth|login|auth fail|invalid user|unknown user"),
     // Syntax of the envelope.
     rule(Cause::NoBrackets, Certain)
         .to(ENVELOPE)
@@ -220,14 +223,14 @@ pub(super) static RULES: &[Rule] = &[
         .when(|case| case.param_not_offered().is_some()),
     rule(Cause::NoDomain, Certain).to(ENVELOPE).words(
         "fully qualified address|fully qualified email|domain name required|must contain a domain|missing domain|\
-         unqualified address|domain part|domain required|domain is missing",
+         unqualified address|domain part|domain required|domain is missing|must be fully qualified|full address|complete address",
     ),
     rule(Cause::AddressSyntax, Certain).to(ENVELOPE).codes(&[501, 553, 571]).details(&[(1, 3), (1, 7)]),
     rule(Cause::AddressSyntax, Likely)
-        .to(ENVELOPE)
-        .codes(&[501, 553])
-        .words("address|mailbox|invalid mail from|invalid rcpt|local part")
-        .and("syntax|malformed|invalid format|illegal character|invalid character|contains spaces|can not parse|not parse|format"),
+        .to(TRANSACTION)
+        .words("address|mailbox|invalid mail from|invalid rcpt|local part|user name")
+        .and("syntax|malformed|invalid format|illegal character|invalid character|contains spaces|not parse|wrong format")
+        .not("header|from field|temporar"),
     rule(Cause::AddressSyntax, Likely).to(ENVELOPE).codes(&[501]).words("address|mailbox|invalid mail from|invalid rcpt").not(REFUSED),
 ];
 

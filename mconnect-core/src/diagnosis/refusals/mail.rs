@@ -24,9 +24,10 @@ pub(super) static RULES: &[Rule] = &[
         .words("header|message id|rfc 5322|rfc5322|rfc 2822|rfc2822|rfc 822|date field|from field|mime")
         .and(
             "no from|missing|invalid|improper|malformed|syntax|duplicate|illegal|8 bit|8bit|multiple|not valid|without|\
-             not compliant|must be rfc|not rfc|no date|no message|no subject|lack|absent|fail|bad |incorrect|not conform|non compliant|required",
+             not compliant|must be rfc|not rfc|no date|no message|no subject|lack|absent|fail|bad |incorrect|not accept|reject|not conform|non compliant|required",
         )
         .not(CONTENT),
+    rule(Cause::BadHeader, Likely).to(MESSAGE).words("parse|truncated|boundary|not well formed").not(CONTENT),
     rule(Cause::BadHeader, Certain).to(MESSAGE).words(
         "from header|missing a valid|missing date|rfc 5322|rfc5322|rfc 2822|header is missing|multiple addresses in from",
     ),
@@ -36,15 +37,16 @@ pub(super) static RULES: &[Rule] = &[
         .words(
             "mailbox full|mailbox is full|over quota|quota exceed|overquota|disk quota|exceeded storage|out of storage|inbox is full|\
              mailbox size limit|exceeds quota|exceed quota|quota limit|mailbox has exceed|mailbox would exceed|storage limit|\
-             mailbox quota|user quota|quota violation|full mailbox|mailbox over|too many messages",
+             mailbox quota|user quota|recipient quota|quota violation|full mailbox|mailbox over|too many messages",
         )
         .not("message size|message too"),
     rule(Cause::MailboxFull, Certain)
         .to(RECIPIENT)
-        .words("mailbox|inbox|quota|recipient|user |account")
-        .and("full |exceeded|over |used up|reached|no space|not enough space|insufficient space|out of space")
-        .not("message size|too large|too big|hour|day|minute|month|max |message too|rate|threshold|tried to reach|trying to reach|limit per|recipients"),
+        .words("mailbox|inbox|mailfolder|folder|maildir|quota|recipient|user |account")
+        .and("full |exceed|over |used up|reached|not enough storage|no space|not enough space|insufficient space|out of space")
+        .not("message size|too large|too big|hour|day|minute|month|max |message too|rate|connection|attempt|threshold|tried to reach|trying to reach|limit per|recipients"),
     rule(Cause::MailboxFull, Certain).to(RECIPIENT).details(&[(2, 2)]),
+    rule(Cause::MailboxFull, Likely).to(&[Rcpt]).codes(&[552]).not("message|large|big |size"),
     rule(Cause::OneDomainEach, Certain)
         .to(&[Rcpt, Data])
         .words("domains per|domain per|multiple destination|multiple domains|multiple regions|different domains|several domains|one domain")
@@ -84,7 +86,7 @@ pub(super) static RECIPIENTS: &[Rule] = &[
         .and("not exist|no such domain|unknown domain|invalid domain|domain not found|unable to route|not route|host unknown|host not found|no route|nxdomain|bad destination")
         .not("sender|user|mailbox|account"),
     rule(Cause::NoSuchMailbox, Certain).to(RECIPIENT).words(
-        "user unknown|unknown user|no such user|no such mailbox|no such recipient|no such address|no such person|no such account|\
+        "user unknown|unknown user|validrcptto|bad recipient|bad address|bad user|no such user|no such mailbox|no such recipient|no such address|no such person|no such account|\
          mailbox not found|mailbox does not exist|user does not exist|recipient not found|recipientnotfound|recipnotfound|\
          unknown recipient|recipient unknown|does not exist here|unknown in virtual|unknown in relay recipient|\
          unknown in local recipient|invalid recipient|address does not exist|no mailbox here|user does not have|user not found|\
@@ -96,6 +98,11 @@ pub(super) static RECIPIENTS: &[Rule] = &[
         .words("suppress|marked as inactive|inactive recipients|hard bounce|previously bounced|bounced before|bounced address|unsubscribed"),
     rule(Cause::MailboxOff, Certain)
         .to(RECIPIENT)
+        .words("mailbox|recipient account|account|user")
+        .and("disabled|discontinued|suspend|inactive|deactivated|not active|has expired|has been closed|hangup")
+        .not("sender|sending|outbound|your account|ip |server|outgoing"),
+    rule(Cause::MailboxOff, Certain)
+        .to(RECIPIENT)
         .words("mailbox|recipient|user |email account|account|inbox|email address|alias|this address")
         .and(OFF)
         .not("sender|sending|outbound|your account|ip |blocked you|server|blocked using|message|temporar|content|spam|certain"),
@@ -105,10 +112,19 @@ pub(super) static RECIPIENTS: &[Rule] = &[
         .words("user|mailbox|recipient|address|account|alias|local part|email name|person|inbox|subscriber|@ ")
         .and(ABSENT)
         .not(
-            "sender|domain|relay|ip |host|server|syntax|format|command|parameter|option|blocked|authenticat|content|header|from address|\
+            "sender|domain not|domain unknown|unknown domain|invalid domain|such domain|domain name|domain does|our domain|this domain|that domain|relay|ip |your host|hostname|host name|host not|host unknown|unknown host|server|syntax|format|command|parameter|option|blocked|authenticat|content|header|from address|\
              helo|ehlo|may not|temporar|too many|signature|credential",
         ),
-    rule(Cause::NoSuchMailbox, Certain).to(RECIPIENT).details(&[(1, 1)]).not("sender|verification in progress"),
+    rule(Cause::NoSuchMailbox, Certain).to(RECIPIENT).codes(&[501, 550, 551, 552, 553, 554]).details(&[(1, 1)]).not("sender"),
+    rule(Cause::NoSuchMailbox, Likely)
+        .to(&[Rcpt])
+        .permanent()
+        .words("mailbox|user |account|recipient").and("unavailable|not available").not("sender|temporar|access denied|policy"),
+    rule(Cause::NoSuchMailbox, Likely)
+        .to(&[Rcpt])
+        .permanent()
+        .words("not exist|unknown|not found|not known")
+        .not("sender|domain|host|relay|ip |command|option|parameter|may not|account or"),
     rule(Cause::NoSuchMailbox, Likely)
         .to(&[Rcpt])
         .permanent()
@@ -116,7 +132,7 @@ pub(super) static RECIPIENTS: &[Rule] = &[
         .not("sender|access denied|policy|spam|ip |spf |list"),
     rule(Cause::NoSuchMailbox, Likely).to(&[Rcpt]).codes(&[550]).details(&[(4, 1)]).words("access denied"),
     rule(Cause::NoSuchMailbox, Likely).to(&[Rcpt]).codes(&[550, 553, 554]).details(&[(1, 0)]).not("sender"),
-    rule(Cause::NoSuchDomain, Certain).to(&[Rcpt]).codes(&[550, 556, 521, 554]).details(&[(1, 2), (1, 10)]),
+    rule(Cause::NoSuchDomain, Certain).to(&[Rcpt]).permanent().details(&[(1, 2), (1, 10)]),
     rule(Cause::NoSuchDomain, Certain).to(&[Rcpt]).codes(&[521, 556]),
     rule(Cause::MailboxBusy, Certain)
         .to(RECIPIENT)
@@ -142,7 +158,7 @@ pub(super) static CONTENTS: &[Rule] = &[
     rule(Cause::ContentRefused, Likely)
         .to(MESSAGE)
         .permanent()
-        .words("bulk|unsolicited|junk|scored|score|banned|file type|extension|executable|macro|link |url |message filtered|security issue|dangerous|offensive|words")
+        .words("bulk|unsolicited|junk|scored|score|banned|file type|extension|executable|macro|link |url |filter|antispam|anti spam|mass mailer|security issue|dangerous|offensive|words")
         .not("policy"),
     rule(Cause::TooLarge, Likely)
         .to(MESSAGE)
@@ -157,6 +173,7 @@ pub(super) static CONTENTS: &[Rule] = &[
 
 /// Codes alone, and policies that are not told.
 pub(super) static CODES: &[Rule] = &[
+    rule(Cause::MessagePolicy, Possible).to(MESSAGE).permanent().not("error|internal|problem|processing|failure"),
     rule(Cause::Greylisted, Likely)
         .to(&[Rcpt])
         .codes(&[450, 451])
@@ -195,7 +212,7 @@ pub(super) static CODES: &[Rule] = &[
 fn says_relay(case: &Case<'_>) -> bool {
     const SAYS: &str = "unable to relay|not relay|not a relay|as a relay|open relay|to relay|relay access|relay denied|relaying denied|\
                         rcpthosts|deliver mail for|delivery is not allowed to|not host |not hosted|one of our domains|\
-                        not our domain|not a local domain|not local domain|not handle mail|not accept mail for|not responsible for";
+                        not our domain|local user only|local users only|not a local domain|not local domain|not handle mail|not accept mail for|not responsible for";
     case.says(SAYS)
         || case.says("relay |relaying |relayed ") && (case.says(REFUSED) || case.says("disabled|credentials"))
 }
@@ -208,4 +225,4 @@ fn is_policy(case: &Case<'_>) -> bool {
 /// Where a recipient may be refused: some servers put that off until the message is there.
 const RECIPIENT: &[Request] = &[Rcpt, Data, EndOfData, Bdat];
 /// What filters look for.
-const CONTENT: &str = "spam|virus|malware|content|attachment|phish|infected|trojan|eicar";
+const CONTENT: &str = "spam|virus|malware|content|attachment|phish|infected|trojan|eicar|dt spm";

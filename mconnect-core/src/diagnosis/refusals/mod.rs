@@ -288,11 +288,12 @@ fn by_code(exchange: &Exchange, facts: &Facts) -> Option<Finding> {
         (POLICY_CODES, detail) if LOGIN_CODES.contains(&detail) => is_login,
         (subject, detail) => detail != 0 || subject == POLICY_CODES,
     });
-    let codes = [enhanced.map(|code| code.to_string()), Some(exchange.answer.code.number().to_string())];
+    let number = exchange.answer.code.number();
+    let is_of_logins = matches!(number, 432 | 534 | 535 | 538) && !is_login;
+    let codes = [enhanced.map(|code| code.to_string()), Some(number.to_string()).filter(|_| !is_of_logins)];
     let known = codes.into_iter().flatten().find_map(|code| explain(&code).map(|meaning| (code, meaning)));
     // RFC 5321, section 4.2.1: whoever does not know a code goes by its first digit.
     let (code, meaning) = known.unwrap_or_else(|| {
-        let number = exchange.answer.code.number();
         let meaning = if number < 500 { "refused for now" } else { "refused for good" };
         (number.to_string(), meaning)
     });
@@ -306,7 +307,7 @@ fn enhanced_code(reply: &Reply) -> Option<EnhancedCode> {
         let text = String::from_utf8_lossy(line.text());
         let mut words = text.split(|c: char| !c.is_ascii_digit() && c != '.');
         let code = EnhancedCode::parse(words.find(|word| wording::is_enhanced_code(word))?.as_bytes())?;
-        (line.code()?.number() / 100 == u16::from(code.class)).then_some(code)
+        (line.code()?.number() / 100 == u16::from(code.class)).then_some(code).filter(|code| code.subject <= 7)
     };
     reply.enhanced_code().or_else(|| reply.lines().find_map(within))
 }

@@ -46,7 +46,7 @@ pub(super) static RULES: &[Rule] = &[
         .words("sender address rejected user unknown|sender address rejected unlisted|sender unknown|unknown sender|sender not found|sender does not exist"),
     rule(Cause::NullSender, Certain)
         .to(TRANSACTION)
-        .words("null sender|empty sender|empty envelope|null envelope|blank from|blank sender|null reverse|empty from|null return|bounces are not|empty mail from"),
+        .words("null sender|empty sender|empty envelope|null envelope|blank from|blank sender|null reverse|empty from|null return|bounces are not|backscatter|batv|empty mail from"),
     rule(Cause::SenderRefused, Certain).to(ENVELOPE).words("sender address rejected access denied|badmailfrom|badsenders"),
     rule(Cause::SenderDomain, Certain).to(ENVELOPE).details(&[(1, 8), (7, 27)]).not("outbound"),
     rule(Cause::SenderDomain, Certain)
@@ -56,23 +56,27 @@ pub(super) static RULES: &[Rule] = &[
         .not("block|recipient|ip |verif|verify|spoof"),
     rule(Cause::SenderDomain, Certain)
         .to(&[Mail])
-        .words("domain|host|mx ")
+        .words("domain|host|mx |address")
         .and(UNRESOLVED)
         .not("helo|ehlo|block|recipient|your ip|relay"),
+    rule(Cause::SenderDomain, Likely)
+        .to(&[Mail])
+        .words("not exist|not resolve|unresolv|can not be resolved|nonexist|not found")
+        .not("recipient|helo|ehlo|user|relay|ip |server|client"),
     rule(Cause::Spoofed, Likely)
         .to(POLICY)
         .permanent()
-        .words("spoof|forged|forgery|forging|impersonat|our own domain|own domain|our domain|local domain|claiming to be|pretending to be")
+        .words("spoof|forged|forgery|forging|impersonat|our own domain|own domain|our domain|local domain|claiming to be|pretending to be|fake sender|fake from|faked")
         .not("helo |ehlo |spam|not one of our"),
     rule(Cause::SenderRefused, Likely)
         .to(TRANSACTION)
         .permanent()
-        .words("sender|mail from|from address|envelope from|envelope block|envelope reject|return path|originator|mail from you|from you|from your domain|has blocked you|want mail from you|been blocked by the recipient")
-        .and("not want|refus|reject|denied|block|bann|prohibit|forbid|disallow|not allow|not accept|not welcome|unwelcome|in my|on our list|spam list")
-        .not("ip |recipient address|resolv|verif|not found|not exist|unknown|server|host|spoof|spf |content|message|unauthenticated"),
+        .words("sender|mail from|from address|envelope from|envelope block|envelope reject|return path|originator|mail from you|accept mail from|accept messages from|from you|from your domain|has blocked you|want mail from you|been blocked by the recipient")
+        .and("not want|refus|reject|denied|block|bann|prohibit|forbid|disallow|not allow|not accept|not welcome|unwelcome|is on |in my|on our list|spam list")
+        .not("ip |recipient address|resolv|verif|not found|not exist|unknown|your server|host|spoof|spf |content|message|unauthenticated"),
 ];
 
 /// That a domain is not there to send from.
 const UNRESOLVED: &str = "domain not found|not exist|not resolv|unresolv|nonexist|non exist|no such domain|unknown domain|invalid domain|domain must|\
- domain is invalid|domain is not valid|no mx|null mx|valid mx|mx record|mx found|no a record|bogus|not found|invalid sender domain|sender domain invalid|can not resolve|not resolve|dns error|has no mx|bad domain|can not be resolved|host not found|\
+ domain is invalid|domain is not valid|no mx|null mx|valid mx|mx record|mx found|no a record|bogus|not found|is empty|unroutable|unrouteable|dead domain|invalid sender domain|sender domain invalid|can not resolve|not resolve|dns error|has no mx|bad domain|can not be resolved|host not found|\
  domain unknown|valid domain|real domain";

@@ -27,7 +27,7 @@ pub(super) static FAULTS: &[Rule] = &[
         .words(
             "failed to connect|could not connect|can not connect|unable to connect|connection refused|lost connection with|\
              relay server|next hop|nexthop|upstream|downstream|destination server|backend server|back end server|proxy|\
-             mailbox server|responded with|target host",
+             mailbox server|responded with|target host|mta failure|from mta|negative greeting",
         )
         .not("too many|sessions|sender|your"),
     rule(Cause::LookupFails, Certain)
@@ -61,11 +61,15 @@ const DOWN: &str = "unavailable|not available|fail|error|timeout|timed out|not r
 
 /// What is put off or fails for a reason that is not told.
 pub(super) static UNTOLD: &[Rule] = &[
+    rule(Cause::ServerFault, Likely)
+        .temporary()
+        .words("can not create|can not open|can not write|can not read|could not load|unable to load|unable to create|unable to write|unable to open"),
     rule(Cause::Busy, Certain).temporary().words("server busy|too busy|is busy|system busy").to(POLICY),
     rule(Cause::BehindDown, Likely)
         .to(&[Rcpt, Data, EndOfData])
         .codes(&[450, 451, 452, 454])
         .details(&[(4, 1), (4, 2)]),
+    rule(Cause::GoingDown, Likely).codes(&[421]).details(&[(3, 2)]),
     rule(Cause::ServerFault, Likely).temporary().details(&[(3, 0), (3, 5)]).to(POLICY),
     rule(Cause::ServerFault, Likely).to(POLICY).temporary().words(FAULT).not(
         "syntax|sender|recipient|verif|verify|domain|resolve|reputation|ip |auth|policy|mailbox|user|policies|address",
@@ -80,5 +84,6 @@ pub(super) static UNTOLD: &[Rule] = &[
     rule(Cause::Deferred, Certain).to(&[Mail, Rcpt, Data, Ehlo, Helo]).temporary().details(&[(7, 0), (7, 1)]),
     rule(Cause::Deferred, Certain).to(MESSAGE).temporary().details(&[(7, 0), (7, 1), (3, 2), (0, 0)]),
     rule(Cause::Deferred, Certain).to(&[Ehlo, Helo]).temporary().words(LATER),
+    rule(Cause::Deferred, Certain).to(TRANSACTION).temporary().words(LATER),
     rule(Cause::Busy, Possible).to(POLICY).codes(&[421]),
 ];

@@ -28,7 +28,7 @@ pub(super) fn wording(text: &str) -> String {
             }
         }
     }
-    words
+    words.replace(" mail box ", " mailbox ")
 }
 
 /// Adds the words of a piece that has no spaces.
@@ -55,7 +55,7 @@ pub(super) const LET_OUT: &str = "refus|reject|denied|block|prohibit|forbid|disa
 /// That something is not there.
 pub(super) const ABSENT: &str = "unknown|no such|not found|not be found|not exist|nonexist|non exist|not known|no longer|\
  not recogn|unrecogn|invalid|not valid|not a valid|no valid|not here|undeliverable|not listed|not local|not a local|illegal|\
- not a known|not an active|not a registered|not registered|not a user|not a mailbox|not a valid|verification fail|not in our|not in the|not in directory|not present|unrouteable|unroutable|wrong|not available here|mistyped|misspelt";
+ not a known|not an active|not a registered|not registered|not a user|not a mailbox|not a valid|verification fail|not in my |not in our|not in the|not in directory|not present|unrouteable|unroutable|wrong|not available here|not ok |no user|no mailbox|missing home|mistyped|misspelt";
 /// That something is there, and out of use.
 pub(super) const OFF: &str = "disabled|inactive|suspend|deactivat|not active|not enabled|locked|closed |terminated|\
  discontinued|expired|frozen|archived|no longer active|no longer in use|no longer valid|no longer accept|isblocked|is blocked|\
