@@ -170,7 +170,7 @@ pub(super) static ADDRESSES: &[Rule] = &[
     rule(Cause::HelloName, Likely)
         .to(HELLO)
         .words("helo |ehlo |fqdn|fully qualified|invalid name|domain name|invalid domain|hostname")
-        .not("can not find|reverse|ptr |blocked|first|already|duplicate")
+        .not("can not find|reverse|ptr |blocked|first|already|duplicate|later|closing")
         .when(|case| has_name(case) && !is_container_name(case) && !case.says(HELLO_NAMES)),
     rule(Cause::NoReverseName, Certain)
         .to(POLICY)
@@ -194,12 +194,12 @@ pub(super) static ADDRESSES: &[Rule] = &[
         .to(NAMED)
         .words(HELLO_NAMES)
         .when(|case| is_container_name(case)),
-    rule(Cause::HelloName, Certain).to(NAMED).words(HELLO_NAMES).not("callback|callout").when(has_name),
+    rule(Cause::HelloName, Certain).to(NAMED).words(HELLO_NAMES).not("callback|callout|duplicate|already").when(has_name),
     rule(Cause::HelloName, Likely)
         .to(&[Mail, Rcpt])
         .codes(&[450, 501, 504, 550, 553, 554])
         .words("helo |ehlo ")
-        .not("first|callback|callout|before")
+        .not("first|callback|callout|before|relay|obtained|already")
         .when(|case| {
             let text = case.exchange.reply.text().to_ascii_lowercase();
             !text.windows(5).any(|part| part == b"helo=" || part == b"ehlo=")

@@ -39,7 +39,7 @@ pub(super) static WANTED: &[Rule] = &[
         .to(TRANSACTION)
         .words("send as|send from|send on behalf|send only|sent from|from address|sender|header address|mail from|relay|from |only send")
         .and("own |match|mismatch|same as|not allow|not permit|not authorized|unauthorized|reject|denied|differ|not belong|must be|disallow|only send|send only")
-        .not("verif|recipient|suspend|locked|disabled|blocked|domain not|ip |spam|list|confirm|signature|registered|identity|unauthenticated")
+        .not("verif|recipient|suspend|locked|disabled|blocked|domain not|ip |spam|list|confirm|signature|registered|identity|unauthenticated|outbound")
         .when(|case| case.exchange.granted.has(Auth) && (case.request == Some(Mail) || !case.says("relay"))),
     rule(Cause::SenderNotVerified, Certain).to(TRANSACTION).words(
         "email address is not verified|identities failed the check|match a verified|sender not verified|unverified sender",

@@ -21,7 +21,7 @@ pub(super) static RULES: &[Rule] = &[
         .not(CONTENT),
     rule(Cause::BadHeader, Certain)
         .to(MESSAGE)
-        .words("header|message id|rfc 5322|rfc5322|rfc 2822|rfc2822|rfc 822|date field|from field|mime")
+        .words("header|message id|rfc 5322|rfc5322|rfc 2822|rfc2822|rfc 822|date field|from field|mime ")
         .and(
             "no from|missing|invalid|improper|malformed|syntax|duplicate|illegal|8 bit|8bit|multiple|not valid|without|\
              not compliant|must be rfc|not rfc|no date|no message|no subject|lack|absent|fail|bad |incorrect|not accept|reject|not conform|non compliant|required",
@@ -65,9 +65,9 @@ pub(super) static RULES: &[Rule] = &[
     // Whom mail is for.
     rule(Cause::RelayDenied, Certain)
         .to(&[Mail, Rcpt, Data])
-        .not("relay recipient")
+        .not("in relay recipient")
         .when(|case| says_relay(case) && case.could_log_in()),
-    rule(Cause::RelayDenied25, Certain).to(&[Mail, Rcpt, Data]).not("relay recipient").when(says_relay),
+    rule(Cause::RelayDenied25, Certain).to(&[Mail, Rcpt, Data]).not("in relay recipient").when(says_relay),
 ];
 
 /// The recipient: whether there is one, and whether it takes mail.
@@ -167,12 +167,12 @@ pub(super) static CONTENTS: &[Rule] = &[
         .and("exceed|larger|bigger|too long|oversize|over the maximum")
         .not("rate|hour|day |recipient|header|line|quota|hops|threshold|limit of"),
     rule(Cause::MessagePolicy, Certain).to(MESSAGE).permanent().words("policy|policies"),
-    rule(Cause::MessagePolicy, Likely).to(MESSAGE).permanent().details(&[(7, 9)]),
-    rule(Cause::ContentRefused, Likely).to(MESSAGE).permanent().details(&[(7, 1), (7, 0), (6, 0), (7, 7)]),
 ];
 
 /// Codes alone, and policies that are not told.
 pub(super) static CODES: &[Rule] = &[
+    rule(Cause::MessagePolicy, Likely).to(MESSAGE).permanent().details(&[(7, 9)]),
+    rule(Cause::ContentRefused, Likely).to(MESSAGE).permanent().details(&[(7, 1), (7, 0), (6, 0), (7, 7)]),
     rule(Cause::MessagePolicy, Possible).to(MESSAGE).permanent().not("error|internal|problem|processing|failure"),
     rule(Cause::Greylisted, Likely)
         .to(&[Rcpt])

@@ -18,7 +18,7 @@ pub(super) static FAULTS: &[Rule] = &[
             "milter|service unavailable try again later|content filter|unable to filter|rejected by filter|rspamd|spamassassin|\
              spamd|clamd|clamav|amavis|virus scan|scanner|antivirus|anti virus|unable to scan|sieve",
         ),
-    rule(Cause::FilterDown, Likely).to(POLICY).temporary().words("filter|scan|spam|virus").and(DOWN),
+    rule(Cause::FilterDown, Likely).to(POLICY).temporary().words("filter|scan|antivirus|virus check|spam check").and(DOWN).not("temporarily rate|blocked by"),
     rule(Cause::QueueFails, Certain)
         .words("queue file|write queue|files in queue|queue error|queue write|can not queue|unable to queue|queueing|spool|qq ")
         .not("space|full|queue full"),
