@@ -101,7 +101,7 @@ causes! {
     GoingDown "going_down" "the server is going down, or takes no mail for now" "try again later"
     PutOff "put_off" "the server puts off what comes from this client's address, for its reputation or for how much it sends" "wait, and send less at a time; complaints of recipients count, too"
     ListNotAsked "list_not_asked" "the server cannot ask its block list: the list refuses the server's resolver" "its administrator has to use another resolver; this client is not known to be listed"
-    Deferred "deferred" "the server puts this off, and does not say why: greylisting, a limit of how much comes, or a filter that fails" "try again in some minutes"
+    Deferred "deferred" "the server puts this off for now: greylisting, a limit of how much comes, or a filter that fails may be behind it" "try again in some minutes"
     Busy "busy" "the server does not serve this client now" "try again later"
     NoServiceHere "no_service_here" "the server takes no mail from this client, or none at all" "the text of its greeting tells why, or its log does"
     BlockListed "block_listed" "the address of this client is on a block list" "the list that the reply names says why, and how to come off it"

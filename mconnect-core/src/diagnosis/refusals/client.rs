@@ -16,12 +16,13 @@ pub(super) static MANNERS: &[Rule] = &[
         .temporary()
         .words("greylist|graylist|grey list|gray list|postgrey"),
     rule(Cause::Greylisted, Likely).to(&[Mail, Rcpt]).temporary().words(
-        "first time|first contact|first attempt|first delivery|not yet authorized|triplet|come back in|retry in|again in ",
+        "first time|first contact|first attempt|first delivery|not yet authorized|triplet|come back in|retry in|\
+         again in ",
     ),
     rule(Cause::SpokeTooEarly, Certain).codes(&[421, 503, 521, 550, 554]).words(
-        "synchronization error|improper use of smtp|improper command pipelining|improper pipelining|pregreet|pre greet|\
-         talk too soon|talks too soon|talked too soon|early talk|before greeting|before the greeting|before banner|\
-         before the banner|did not wait",
+        "synchronization error|improper use of smtp|improper command pipelining|improper pipelining|pregreet|\
+         pre greet|talk too soon|talks too soon|talked too soon|early talk|before greeting|before the greeting|\
+         before banner|before the banner|did not wait",
     ),
     rule(Cause::SpokeTooEarly, Likely)
         .codes(&[421, 521, 550, 554])
@@ -30,20 +31,29 @@ pub(super) static MANNERS: &[Rule] = &[
         .when(|case| case.record.has_spoken_first || case.facts.sends_at_once),
     // postscreen tests the client's manners, and refuses RCPT for what it saw of them.
     rule(Cause::SpokeTooEarly, Possible).to(&[Rcpt]).codes(&[550]).details(&[(5, 1)]).words("protocol error"),
-    rule(Cause::BareLf, Certain).words("bare lf|bare cr|bare line|bare newline|bare carriage|lone cr|lone lf|naked cr|naked lf|cr lf cr lf|stray newline"),
+    rule(Cause::BareLf, Certain).words(
+        "bare lf|bare cr|bare line|bare newline|bare carriage|lone cr|lone lf|naked cr|naked lf|cr lf cr lf|\
+         stray newline",
+    ),
     rule(Cause::LineTooLong, Certain)
         .codes(&[500, 501, 550, 552, 554])
-        .words("line too long|line is too long|lines too long|too long line|maximum line length|has lines too long|line length|line limit|line exceeds")
+        .words(
+            "line too long|line is too long|lines too long|too long line|maximum line length|has lines too long|\
+             line length|line limit|line exceeds",
+        )
         .not("header"),
-    rule(Cause::Loop, Certain).to(TRANSACTION).words("hops |hop count|loop |loops |looping|too many received|received header"),
+    rule(Cause::Loop, Certain)
+        .to(TRANSACTION)
+        .words("hops |hop count|loop |loops |looping|too many received|received header"),
 ];
 
 /// How much, how many, how long.
 pub(super) static LIMITS: &[Rule] = &[
     rule(Cause::TooManyErrors, Certain).not("login|password|attempt|auth").words(
-        "too many error|too many syntax|too many bad|too many unrecognized|too many unknown commands|\
-         too many invalid commands|too many invalid rec|too many unknown rec|too many unknown user|too many invalid user|\
-         too many nonexist|too many rejected|too many nonmail|too many non mail|too many protocol|too many consecutive",
+        "too many error|too many mistake|too many syntax|too many bad|too many unrecognized|too many unknown commands|\
+         too many invalid commands|too many invalid rec|too many unknown rec|too many unknown user|\
+         too many invalid user|too many nonexist|too many rejected|too many nonmail|too many non mail|\
+         too many protocol|too many consecutive",
     ),
     rule(Cause::AccountLocked, Certain)
         .to(LOGIN)
@@ -67,26 +77,34 @@ pub(super) static LIMITS: &[Rule] = &[
          account is blocked|for security reasons|suspend|expired|must change|change your password|licen",
     ),
     rule(Cause::SessionLimit, Certain)
-        .words("per connection|per session|per smtp session|in this session|in one session|in a single session|in this connection")
-        .and("max|limit|exceed|too many|reached")
+        .words(
+            "per connection|per session|per smtp session|in this session|in one session|in a single session|\
+             in this connection",
+        )
+        .and("max|limit|exceed|too many|reached|only |permitted|no more than")
         .not("concurren|rate |connection limit|error"),
     rule(Cause::SessionLimit, Certain).words("too many commands"),
     rule(Cause::TooManyConnections, Certain).not("rate limit").words(
-        "too many connect|too many concurrent|too many simultan|too many session|too many open|too many smtp|too many parallel|\
-         too many incoming|excessive connect|connection limit|all server ports",
+        "too many connect|too many concurrent|too many simultan|too many session|too many open|too many smtp|\
+         too many parallel|too many incoming|excessive connect|connection limit|all server ports",
     ),
     rule(Cause::TooManyConnections, Certain)
-        .words("connection|session|concurren|simultan|processes")
-        .and("maximum|limit|max |concurren|simultan")
+        .words("connection|session|concurren|simultan|parallel|processes")
+        .and("maximum|limit|max |concurren|simultan|only ")
         .not("rate|frequen|timed out|timeout|time limit|message|email|mails|recipient|login|auth|closing"),
     rule(Cause::PutOff, Certain)
         .temporary()
         .words(
-            "unexpected volume|excessive volume|complaints|reputation|untrusted|suspicious activity|\
-             unusual traffic",
+            "unexpected volume|excessive volume|complaints|spam report|reports of spam|abuse report|reputation|\
+             untrusted|suspicious activity|unusual traffic",
         )
         .not("resolv|unresolv|domain not"),
-    rule(Cause::PutOff, Likely).to(POLICY).temporary().words("deferred").and("ip |messages from|message from").not("resolv|unresolv"),
+    rule(Cause::PutOff, Likely)
+        .to(POLICY)
+        .temporary()
+        .words("deferred")
+        .and("ip |messages from|message from")
+        .not("resolv|unresolv"),
     // A large provider's server says that it is busy to those that it slows down, and names their addresses.
     rule(Cause::PutOff, Likely).to(POLICY).codes(&[421, 450, 451]).when(|case| {
         let is_slowed = |code: EnhancedCode| code.subject == 7 && (500..=699).contains(&code.detail);
@@ -97,25 +115,33 @@ pub(super) static LIMITS: &[Rule] = &[
         .and("exceed|limit|maximum|max |too many|quota|allowance|reached|more than|used up|over the")
         .not("login|connection|mailbox|spam|blocked for"),
     rule(Cause::TooFast, Certain).not("mailbox|inbox|on the server|password|reputation|spam").words(
-        "rate limit|ratelimit|rate exceed|exceeded the rate|receiving rate|sending rate|sender rate|message rate|connection rate|\
-         too quickly|too fast|too often|too frequent|frequency limit|at a rate|unusual rate|too much mail|too many messages|\
-         too many mails|too many emails|throttl|sending limit|sending quota|message quota|quota exceeded for sending|slow down|\
-         slower|slowly|rate control|rate policy|flood",
+        "rate limit|ratelimit|rate exceed|exceeded the rate|receiving rate|sending rate|sending speed|sender rate|\
+         message rate|connection rate|too quickly|too fast|too often|too frequent|frequency limit|at a rate|\
+         unusual rate|too much mail|too many messages|too many mails|too many emails|throttl|sending limit|\
+         sending quota|message quota|quota exceeded for sending|slow down|slower|slowly|rate control|rate policy|\
+         flood",
     ),
-    rule(Cause::TooFast, Certain).words("too many recipients|too many rcpt").and("from |ip |received").not("from the same"),
+    rule(Cause::TooFast, Certain)
+        .words("too many recipients|too many rcpt")
+        .and("from |ip |received")
+        .not("from the same"),
     rule(Cause::TooFast, Certain)
         .words(
-            "limit exceed|limit reached|limit is exceed|limit has been|limits exceed|limits reached|exceeded threshold|\
-             exceeded the limit|exceeds limit|exceeds the limit|exceeded limit|exceeded permitted|over the limit|limit for sending|\
-             reached the limit|reached your limit",
+            "limit exceed|limit reached|limit is exceed|limit has been|limits exceed|limits reached|\
+             exceeded threshold|exceeded the limit|exceeds limit|exceeds the limit|exceeded limit|exceeded permitted|\
+             over the limit|limit for sending|reached the limit|reached your limit",
         )
         .not("size|storage|mailbox|quota|recipient|hop|login|length|time limit|space|line|header|bytes"),
     rule(Cause::TooFast, Likely).codes(&[421, 450, 451, 452, 550]).details(&[(7, 28)]),
     rule(Cause::AccountStopped, Certain)
-        .words("credits|billing|unpaid|payment|overdue|your subscription|subscription has|trial account|free trial|quota depleted|out of balance|upgrade your|buy ")
+        .words(
+            "credits|billing|unpaid|payment|overdue|your subscription|subscription has|trial account|free trial|\
+             quota depleted|out of balance|upgrade your|buy ",
+        )
         .when(|case| case.is_of(TRANSACTION) || case.is_of(LOGIN)),
     rule(Cause::AccountStopped, Certain).to(TRANSACTION).words(
-        "unusual sending|suspicious sending|bad outbound|outbound spam|tenant has exceeded|spam abuse|for test purposes|your plan",
+        "unusual sending|suspicious sending|bad outbound|outbound spam|tenant has exceeded|spam abuse|\
+         for test purposes|your plan",
     ),
     rule(Cause::AccountStopped, Certain)
         .to(TRANSACTION)
@@ -139,26 +165,34 @@ pub(super) static LIMITS: &[Rule] = &[
     // Whoever has sent what AUTH asks for is not idle: something behind the server is late.
     rule(Cause::Idle, Certain)
         .codes(&[421])
-        .words("timeout exceeded|idle|command timeout|timed out|timeout waiting|timeout closing|inactivity|connection expired")
+        .words(
+            "timeout exceeded|idle|command timeout|timed out|timeout waiting|timeout closing|inactivity|\
+             connection expired",
+        )
         .not("connect to|connection to|scan|filter|upstream|backend|dns|lookup")
         .when(|case| !case.is_of(LOGIN)),
     rule(Cause::Idle, Certain).codes(&[451]).words("timeout closing|timeout waiting for|connection expired"),
     rule(Cause::Idle, Likely).codes(&[421]).details(&[(4, 2)]).when(|case| !case.is_of(LOGIN)),
-    rule(Cause::GoingDown, Certain)
-        .temporary()
-        .words("shutting down|shutdown|going down|closing down|not accepting network messages|not accepting messages|maintenance"),
+    rule(Cause::GoingDown, Certain).temporary().words(
+        "shutting down|shutdown|going down|closing down|not accepting network messages|not accepting messages|\
+         maintenance",
+    ),
 ];
 
 /// The client's address, and its name in EHLO; an address list is told of at any command.
 pub(super) static ADDRESSES: &[Rule] = &[
     // Lists answer so to resolvers that many share, and to who asks too often: it says nothing of the client.
     rule(Cause::ListNotAsked, Certain).to(POLICY).words(
-        "open resolver|public resolver|public open resolver|returnc|127 255 255|excessive number of queries|excessive queries",
+        "open resolver|public resolver|public open resolver|returnc|127 255 255|excessive number of queries|\
+         excessive queries",
     ),
     rule(Cause::DomainListed, Certain)
         .to(POLICY)
         .words(LISTS)
-        .and("sender address|sender domain|your domain|domain present|domain listed|rhsbl|dbl |surbl|uribl|url|uri |link |helo command")
+        .and(
+            "sender address|sender domain|your domain|domain present|domain listed|rhsbl|dbl |surbl|uribl|url|uri |\
+             link |helo command",
+        )
         .not("ip |client host"),
     rule(Cause::SenderRefused, Likely)
         .to(POLICY)
@@ -175,26 +209,31 @@ pub(super) static ADDRESSES: &[Rule] = &[
     rule(Cause::NoReverseName, Certain)
         .to(POLICY)
         .words("client|ip |your host|your server|connecting host")
-        .and("dns lookup|dns fail|not resolve|no name|no dns|reverse|unresolv|not have a name|not have a host|unknown host")
+        .and(
+            "dns lookup|dns fail|not resolve|no name|no dns|reverse|unresolv|not have a name|not have a host|\
+             unknown host",
+        )
         .not("helo|sender|spf|relay|dynamic|generic|dial|block|listed"),
     rule(Cause::NoReverseName, Certain)
         .to(POLICY)
         .words(
-            "reverse dns|rdns|reverse host|reverse lookup|reverse name|reverse record|reverse ip|ptr |fcrdns|ip name lookup|\
-             can not find your hostname|can not find your reverse|forged hostname|your hostname|client hostname|hostname of|can not resolve your|valid hostname|unable to resolve your|no host name",
+            "reverse dns|rdns|reverse host|reverse lookup|reverse name|reverse record|reverse ip|ptr |fcrdns|\
+             ip name lookup|can not find your hostname|can not find your reverse|forged hostname|your hostname|\
+             client hostname|hostname of|can not resolve your|valid hostname|unable to resolve your|no host name",
         )
         .not("relay|dynamic|generic|dial"),
     rule(Cause::DirectSending, Certain).to(POLICY).words(
-        "email directly|mail directly|dynamic|dial up|dialup|residential|generic hostname|generic dns|generic ptr|generic rdns|\
-         relay at your|your isp|your provider|transient ip|smarthost|broadband|consumer",
+        "email directly|mail directly|dynamic|dial up|dialup|residential|generic hostname|generic dns|generic ptr|\
+         generic rdns|relay at your|your isp|your provider|transient ip|smarthost|broadband|consumer",
     ),
     rule(Cause::NoReverseName, Likely).details(&[(7, 25)]),
     // The name in EHLO: some servers put its refusal off until RCPT.
-    rule(Cause::ContainerName, Likely)
+    rule(Cause::ContainerName, Likely).to(NAMED).words(HELLO_NAMES).when(is_container_name),
+    rule(Cause::HelloName, Certain)
         .to(NAMED)
         .words(HELLO_NAMES)
-        .when(|case| is_container_name(case)),
-    rule(Cause::HelloName, Certain).to(NAMED).words(HELLO_NAMES).not("callback|callout|duplicate|already").when(has_name),
+        .not("callback|callout|duplicate|already")
+        .when(has_name),
     rule(Cause::HelloName, Likely)
         .to(&[Mail, Rcpt])
         .codes(&[450, 501, 504, 550, 553, 554])
@@ -207,7 +246,10 @@ pub(super) static ADDRESSES: &[Rule] = &[
     rule(Cause::HelloName, Likely).to(HELLO).codes(&[504]),
     rule(Cause::NoHelloName, Certain).to(HELLO).codes(&[500, 501]).when(|case| !has_name(case)),
     rule(Cause::ClientRefused, Likely).to(&[Greeting, Ehlo, Helo]).permanent().words("block|bann|denied|refus|access"),
-    rule(Cause::ClientRefused, Likely).to(&[Greeting]).permanent().words("reject|approved|not allow|filter|policy|spam|not authorized|forbid"),
+    rule(Cause::ClientRefused, Likely)
+        .to(&[Greeting])
+        .permanent()
+        .words("reject|approved|not allow|filter|policy|spam|not authorized|forbid"),
     rule(Cause::HelloName, Possible)
         .to(HELLO)
         .codes(&[450, 501, 550, 553, 554])
@@ -233,7 +275,10 @@ pub(super) static ADDRESSES: &[Rule] = &[
 
 /// What is said of an address or a network, once nothing more particular is.
 pub(super) static OTHERS: &[Rule] = &[
-    rule(Cause::NoIpv6, Certain).to(POLICY).words("ipv6").and("not accept|not support|unsupported|not allow|disabled|not process"),
+    rule(Cause::NoIpv6, Certain)
+        .to(POLICY)
+        .words("ipv6")
+        .and("not accept|not support|unsupported|not allow|disabled|not process"),
     rule(Cause::BlockListed, Likely)
         .to(POLICY)
         .permanent()
@@ -241,17 +286,30 @@ pub(super) static OTHERS: &[Rule] = &[
         .and("block|bann|denied")
         .not("relay|country|region")
         .when(|case| case.exchange.reply.text().windows(4).any(|part| part == b"http")),
-    rule(Cause::PutOff, Likely).to(POLICY).temporary().words("ip |your server|your network|blocked see|block see").and("block|bann"),
-    rule(Cause::BlockListed, Likely).to(POLICY).permanent().words("blocked see|block see|refused see|blocked for abuse"),
+    rule(Cause::PutOff, Likely)
+        .to(POLICY)
+        .temporary()
+        .words("ip |your server|your network|blocked see|block see")
+        .and("block|bann"),
+    rule(Cause::BlockListed, Likely)
+        .to(POLICY)
+        .permanent()
+        .words("blocked see|block see|refused see|blocked for abuse"),
     rule(Cause::ClientRefused, Likely)
         .to(POLICY)
-        .words("ip |client|your server|your host|your mail server|your network|mta |remote host|remotehost|sending server|mail server ip|host network|network|country|region |geo|to connect")
+        .words(
+            "ip |client|your server|your host|your mail server|your network|mta |remote host|remotehost|\
+             sending server|mail server ip|host network|network|country|region |geo|to connect",
+        )
         .and(REFUSED)
         .not("relay|recipient|sender address|mailbox|content|message|virus|user"),
     rule(Cause::ClientRefused, Likely)
         .to(POLICY)
         .words("ip |client|your server|your host|your network|your access|your mail server")
-        .and("whitelist|allowlist|allow list|white list|permanently deferred|will not be accepted|has been rejected|not be accepted|no access|invalid ip|bad sender ip|mismatch|suspicious"),
+        .and(
+            "whitelist|allowlist|allow list|white list|permanently deferred|will not be accepted|has been rejected|\
+             not be accepted|no access|invalid ip|bad sender ip|mismatch|suspicious",
+        ),
     rule(Cause::ClientRefused, Likely).to(POLICY).words("ip |intrusion|firewall").and("filter|intrusion|firewall"),
     rule(Cause::SpamSource, Likely)
         .to(&[Greeting, Ehlo, Helo, Mail, Rcpt, Data])
@@ -274,6 +332,7 @@ fn is_container_name(case: &Case<'_>) -> bool {
 
 /// Where the name that the client gave may be refused.
 const NAMED: &[Request] = &[Ehlo, Helo, Lhlo, Mail, Rcpt, EndOfData];
-const HELLO_NAMES: &str = "helo command rejected|ehlo command rejected|invalid helo|invalid ehlo|bad helo|bad ehlo|your helo|\
- your ehlo|in helo|in ehlo|helo argument|ehlo argument|helo ehlo|ehlo helo|helo name|ehlo name|helo hostname|helo domain|\
- ehlo domain|helo should|ehlo should|helo must|ehlo must|helo is|ehlo is|forged helo|fake helo|fully qualified hostname";
+const HELLO_NAMES: &str = "helo command rejected|ehlo command rejected|invalid helo|invalid ehlo|bad helo|bad ehlo|\
+ your helo|your ehlo|in helo|in ehlo|helo argument|ehlo argument|helo ehlo|ehlo helo|helo name|ehlo name|\
+ helo hostname|helo domain|ehlo domain|helo should|ehlo should|helo must|ehlo must|helo is|ehlo is|forged helo|\
+ fake helo|fully qualified hostname";

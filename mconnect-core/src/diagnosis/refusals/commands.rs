@@ -25,48 +25,78 @@ pub(super) static WANTED: &[Rule] = &[
         .to(POLICY)
         .words("starttls|tls|ssl|encryption|encrypted|unencrypted|secure connection|secure channel")
         .and(
-            "must|require|need|first|mandatory|compulsory|enforce|only|without|not sent over|over a tls|over tls|unencrypted|\
-             not using|not encrypted|not over|use |before",
+            "must|require|need|first|mandatory|compulsory|enforce|only|without|not sent over|over a tls|over tls|\
+             unencrypted|not using|not encrypted|not over|use |before",
         )
         .not("auth command|version|cipher")
         .when(|case| !case.exchange.is_tls),
     rule(Cause::StartTlsNeeded, Likely).to(ENVELOPE).details(&[(7, 10)]).when(|case| !case.exchange.is_tls),
     rule(Cause::SenderNotOwned, Certain).to(&[Mail, Rcpt, Data, EndOfData, Bdat]).words(
-        "not owned by|sendasdenied|send as this sender|not allowed to send as|not authorized to send as|not permitted to send as|\
-         disallowed as|must match authenticated|must match the authenticated|match the authenticated|does not own",
+        "not owned by|sendasdenied|send as this sender|not allowed to send as|not authorized to send as|\
+         not permitted to send as|disallowed as|must match authenticated|must match the authenticated|\
+         match the authenticated|does not own",
     ),
     rule(Cause::SenderNotOwned, Likely)
         .to(TRANSACTION)
-        .words("send as|send from|send on behalf|send only|sent from|from address|sender|header address|mail from|relay|from |only send")
-        .and("own |match|mismatch|same as|not allow|not permit|not authorized|unauthorized|reject|denied|differ|not belong|must be|disallow|only send|send only")
-        .not("verif|recipient|suspend|locked|disabled|blocked|domain not|ip |spam|list|confirm|signature|registered|identity|unauthenticated|outbound")
+        .words(
+            "send as|send from|send on behalf|send only|sent from|from address|sender|header address|mail from|relay|\
+             from |only send",
+        )
+        .and(
+            "own |match|mismatch|same as|not allow|not permit|not authorized|unauthorized|reject|denied|differ|\
+             not belong|must be|disallow|only send|send only",
+        )
+        .not(
+            "verif|recipient|suspend|locked|disabled|blocked|domain not|ip |spam|list|confirm|signature|registered|\
+             identity|unauthenticated|outbound",
+        )
         .when(|case| case.exchange.granted.has(Auth) && (case.request == Some(Mail) || !case.says("relay"))),
+    rule(Cause::SenderNotOwned, Likely)
+        .to(&[Mail])
+        .words("not your|not yours|belongs to another|of another user|of somebody else")
+        .when(|case| case.exchange.granted.has(Auth)),
     rule(Cause::SenderNotVerified, Certain).to(TRANSACTION).words(
-        "email address is not verified|identities failed the check|match a verified|sender not verified|unverified sender",
+        "email address is not verified|identities failed the check|match a verified|sender not verified|\
+         unverified sender",
     ),
     rule(Cause::SenderNotVerified, Likely)
         .to(TRANSACTION)
         .words("domain|sender|from |identity|signature")
-        .and("unverified|not verified|not been verified|not confirmed|unconfigured|sender signature|unregistered|not registered|not been added|not added|not validated|\
-             not set up|not found in your|not approved")
+        .and(
+            "unverified|not verified|not been verified|not confirmed|unconfigured|sender signature|unregistered|\
+             not registered|awaits verif|awaiting verif|pending verif|verification pending|must be verified|\
+             not been added|not added|not validated|not set up|not found in your|not approved",
+        )
         .not("recipient|unverified address|dkim|spf|dmarc|ptr|verification|reverse"),
     // A group takes mail of senders whom its own server knows: no login here makes one of a stranger.
     rule(Cause::RecipientRestricted, Certain).to(&[Rcpt, Data, EndOfData, Bdat]).words(
-        "restriction check|resolver rst sender|resolver rst auth|resolver rst not|when sending to this|restricted to sender|\
-         restricted recipient|only accepts messages from|only accepts mail from|only accepting mail from|allowed senders list|\
-         allowed senders|permission to send to|permissions to send to|allowed to send to|authorized to send to|allowed to post|\
-         not permitted to post|sender not pre approved|members only",
+        "restriction check|resolver rst sender|resolver rst auth|resolver rst not|when sending to this|\
+         restricted to sender|restricted recipient|only accepts messages from|only accepts mail from|\
+         only accepting mail from|allowed senders list|allowed senders|permission to send to|permissions to send to|\
+         allowed to send to|authorized to send to|allowed to post|not permitted to post|sender not pre approved|\
+         members only",
     ),
     rule(Cause::RecipientRestricted, Likely)
         .to(&[Rcpt, Data, EndOfData, Bdat])
         .words("list |group|members|moderat|outside|external sender|internal")
-        .and("only |member|not subscribed|not a subscriber|closed |not accept|can not post|not allowed to post|restricted|may post")
+        .and(
+            "only |member|not subscribed|not a subscriber|closed |not accept|can not post|post refused|\
+             not allowed to post|restricted|may post",
+        )
         .not("block|spam|error|ip |server|fail|resources|service"),
     rule(Cause::RecipientRestricted, Likely)
         .to(&[Rcpt, EndOfData])
         .permanent()
-        .words("only from|only accept|accepts only|known senders|approved|contacts|challenge|trusted senders|external senders")
+        .words(
+            "only from|only accept|accepts only|known senders|approved|contacts|challenge|trusted senders|\
+             external senders",
+        )
         .not("ip |server|tls|ssl|encrypt|authenticat|host"),
+    rule(Cause::RecipientRestricted, Likely)
+        .to(&[Rcpt, EndOfData, Bdat])
+        .words("only ")
+        .and("may write|may send|may post|may mail|can write|can send|can post|post refused")
+        .not("ip |tls|login|logged"),
     rule(Cause::RecipientRestricted, Likely).to(&[Rcpt, EndOfData]).details(&[
         (7, 2),
         (7, 124),
@@ -85,7 +115,10 @@ pub(super) static WANTED: &[Rule] = &[
     rule(Cause::AuthNeeded, Likely)
         .to(TRANSACTION)
         .words("auth |authenticate|authenticated|authentication|login|log in|logged in|credentials|unauthenticated")
-        .and("must|need|require|first|please|before|without|not allowed|unauthenticated|not authenticated|not logged|turn on|turned on|switch on|enable")
+        .and(
+            "must|need|require|first|please|before|without|not allowed|unauthenticated|not authenticated|not logged|\
+             turn on|turned on|switch on|enable",
+        )
         .not("recipient|group|organization|results|email has|message|with either|level|signature|virus")
         .when(wants_login),
     rule(Cause::StartTlsNeeded, Likely)
@@ -129,7 +162,10 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::TokenRefused, Certain).to(LOGIN).when(|case| token::status(&case.exchange.challenge).is_some()),
     rule(Cause::AppPassword, Certain)
         .to(LOGIN)
-        .words("app specific|invalidsecondfactor|authorization code|authorized code|parol prilozheniya|second factor|2fa|two factor|two step|2 step|multi factor")
+        .words(
+            "app specific|invalidsecondfactor|authorization code|authorized code|parol prilozheniya|second factor|2fa|\
+             two factor|two step|2 step|multi factor",
+        )
         .not("incorrect username or"),
     rule(Cause::AuthNotOffered, Likely).to(&[Auth]).codes(&[500, 502, 503, 504, 538]).when(|case| {
         case.exchange.extensions.is_some() && !case.offers("AUTH") && (case.exchange.is_tls || !case.offers("STARTTLS"))
@@ -145,13 +181,17 @@ pub(super) static RULES: &[Rule] = &[
         .not("incorrect username or|switched off|disabled"),
     rule(Cause::LoginsDisabled, Certain)
         .to(LOGIN)
-        .words("smtpclientauthentication|basic auth|smtp auth|password authentication|legacy auth|plain authentication|login method")
+        .words(
+            "smtpclientauthentication|basic auth|smtp auth|password authentication|legacy auth|plain authentication|\
+             login method",
+        )
         .and("disabled|not allowed|not enabled|not supported|turned off|deprecated"),
     rule(Cause::LoginsDisabled, Certain).to(LOGIN).details(&[(7, 139)]).words("disabled"),
     rule(Cause::LoginsDisabled, Likely).to(LOGIN).words(
-        "access rights|not have access|no permission|permission denied|not authorized to use|not allowed to use|not enabled|\
-         not activated|auth enabled|must be enabled|be activated|enable smtp|smtp access|switched off|turned off|\
-         not allowed for this|not permitted for this|not allowed to log|not allowed to auth|not permitted to|smtp service",
+        "access rights|not have access|no permission|permission denied|not authorized to use|not allowed to use|\
+         not enabled|not activated|auth enabled|must be enabled|be activated|enable smtp|smtp access|switched off|\
+         turned off|not allowed for this|not permitted for this|not allowed to log|not allowed to auth|\
+         not permitted to|smtp service",
     ),
     rule(Cause::LoginsDisabled, Likely)
         .to(LOGIN)
@@ -161,25 +201,26 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::AccountLocked, Certain).to(LOGIN).words("account|mailbox").and(OFF),
     rule(Cause::AccountLocked, Certain).to(LOGIN).details(&[(7, 13)]),
     rule(Cause::AccountLocked, Likely).to(LOGIN).codes(&[525]),
-    rule(Cause::AccountLocked, Likely).to(LOGIN).words("locked|suspended|deactivated|inactive|disabled|not active|not yet activated"),
-    rule(Cause::LoginsDisabled, Possible).to(&[Auth]).codes(&[504]).when(|case| {
-        case.mechanisms().iter().any(|name| name.eq_ignore_ascii_case(&case.exchange.commands.mechanism))
-    }),
+    rule(Cause::AccountLocked, Likely)
+        .to(LOGIN)
+        .words("locked|suspended|deactivated|inactive|disabled|not active|not yet activated")
+        .not("database|backend"),
+    rule(Cause::LoginsDisabled, Possible)
+        .to(&[Auth])
+        .codes(&[504])
+        .when(|case| case.mechanisms().iter().any(|name| name.eq_ignore_ascii_case(&case.exchange.commands.mechanism))),
     rule(Cause::BadBase64, Certain).to(LOGIN).words("base64|can not decode|unable to decode|decoding"),
     rule(Cause::BadBase64, Likely).to(&[AuthAnswer]).codes(&[501]).details(&[(5, 2)]),
     // What SASL's own library says where it is set up wrongly.
     rule(Cause::LoginServiceDown, Certain).to(LOGIN).words(
-        "no mechanism available|no worthy mechs|generic failure|bad protocol|internal|can not connect to|unable to open|\
-         unable to connect|connection lost|connection refused",
+        "no mechanism available|no worthy mechs|generic failure|bad protocol|internal|can not connect to|\
+         unable to open|unable to connect|connection lost|connection refused",
     ),
     rule(Cause::LoginServiceDown, Likely)
         .to(LOGIN)
         .words("busy|temporar|unable to initialize|try again later|not available|unavailable|backend")
         .not("password"),
-    rule(Cause::LoginServiceDown, Certain)
-        .to(LOGIN)
-        .codes(&[421, 432, 435, 450, 451, 454])
-        .not("tls 1"),
+    rule(Cause::LoginServiceDown, Certain).to(LOGIN).codes(&[421, 432, 435, 450, 451, 454]).not("tls 1"),
     rule(Cause::MechanismTooWeak, Certain)
         .to(LOGIN)
         .details(&[(7, 9)])
@@ -223,15 +264,23 @@ pub(super) static RULES: &[Rule] = &[
         .when(|case| case.param_not_offered().is_some()),
     rule(Cause::NoDomain, Certain).to(ENVELOPE).words(
         "fully qualified address|fully qualified email|domain name required|must contain a domain|missing domain|\
-         unqualified address|domain part|domain required|domain is missing|must be fully qualified|full address|complete address",
+         unqualified address|domain part|domain required|domain is missing|must be fully qualified|full address|\
+         complete address",
     ),
     rule(Cause::AddressSyntax, Certain).to(ENVELOPE).codes(&[501, 553, 571]).details(&[(1, 3), (1, 7)]),
     rule(Cause::AddressSyntax, Likely)
         .to(TRANSACTION)
         .words("address|mailbox|invalid mail from|invalid rcpt|local part|user name")
-        .and("syntax|malformed|invalid format|illegal character|invalid character|contains spaces|not parse|wrong format")
+        .and(
+            "syntax|malformed|invalid format|illegal character|invalid character|contains spaces|not parse|\
+             wrong format",
+        )
         .not("header|from field|temporar"),
-    rule(Cause::AddressSyntax, Likely).to(ENVELOPE).codes(&[501]).words("address|mailbox|invalid mail from|invalid rcpt").not(REFUSED),
+    rule(Cause::AddressSyntax, Likely)
+        .to(ENVELOPE)
+        .codes(&[501])
+        .words("address|mailbox|invalid mail from|invalid rcpt")
+        .not(REFUSED),
 ];
 
 fn says_policy(case: &Case<'_>) -> bool {
@@ -245,8 +294,9 @@ fn wants_login(case: &Case<'_>) -> bool {
 }
 
 const WANTS_LOGIN: &str = "authentication required|authentication is required|authentication needed|must authenticate|\
- requires authentication|require authentication|not logged in|log in first|login first|please authenticate|auth required|\
- smtp auth|not authenticated|unauthenticated senders|without authentication|authenticate first|must be authenticated|\
- authorization required|auth command first|auth first|check for new mail|check your mail|pop before smtp|please log in|please login|must log in|must login";
+ requires authentication|require authentication|not logged in|log in first|login first|please authenticate|\
+ auth required|smtp auth|not authenticated|unauthenticated senders|without authentication|authenticate first|\
+ must be authenticated|authorization required|auth command first|auth first|check for new mail|check your mail|\
+ pop before smtp|please log in|please login|must log in|must login";
 /// The commands that EHLO comes before.
 const BEHIND_HELLO: &[Request] = &[Mail, Rcpt, Data, Bdat, Auth, StartTls];
