@@ -15,8 +15,8 @@
 //! | `when` | what went before is so | always |
 //!
 //! All columns that are given have to fit, so that a word such as "line too long" means something only with the codes
-//! that servers say it with. Servers tell one cause in many words, but of the same few things: `words` and `and` together
-//! are what is spoken of and what is said of it, "recipient" and "not exist", so that a row stands for a kind.
+//! that servers say it with. Servers tell one cause in many words, but of the same few things: `words` and `and` are
+//! what is spoken of and what is said of it, "recipient" and "not exist", so that a row stands for a kind.
 
 mod client;
 mod commands;

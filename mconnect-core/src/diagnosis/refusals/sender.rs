@@ -93,7 +93,7 @@ pub(super) static RULES: &[Rule] = &[
         .permanent()
         .words(
             "sender|mail from|from address|envelope from|envelope block|envelope reject|return path|originator|\
-             mail from you |accept mail from|accept messages from|from you|from your domain|has blocked you|\
+             mail from you |accept mail from|accept messages from|from you |from your domain|has blocked you|\
              want mail from you|been blocked by the recipient",
         )
         .and(

@@ -18,18 +18,21 @@ pub(super) fn wording(text: &str) -> String {
         if words.len() > LONGEST {
             break;
         }
-        for (at, piece) in line.split(|c: char| c.is_whitespace() || "[]()<>\"`,;=|{}".contains(c)).enumerate() {
-            let bare = piece.trim_matches(|c: char| !c.is_alphanumeric());
-            let is_code = at == 0 && is_enhanced_code(bare);
-            if bare.parse::<IpAddr>().is_ok() || piece.trim_end_matches('.').parse::<IpAddr>().is_ok() {
-                words.push_str("ip ");
-            } else if let Some((_, link)) = piece.split_once("://") {
+        for (at, piece) in line.split(|c: char| c.is_whitespace() || "[]()<>\"`,;|{}".contains(c)).enumerate() {
+            if let Some((_, link)) = piece.split_once("://") {
                 add(&mut words, link.split(['/', '?', '#']).next().unwrap_or_default());
-            } else if bare.contains('@') {
-                words.push_str("@ ");
-                add(&mut words, bare.split_once(':').map_or("", |(_, rest)| rest));
-            } else if !is_code {
-                add(&mut words, piece);
+                continue;
+            }
+            for part in piece.split('=') {
+                let bare = part.trim_matches(|c: char| !c.is_alphanumeric());
+                if bare.parse::<IpAddr>().is_ok() || part.trim_end_matches('.').parse::<IpAddr>().is_ok() {
+                    words.push_str("ip ");
+                } else if bare.contains('@') {
+                    words.push_str("@ ");
+                    add(&mut words, bare.split_once(':').map_or("", |(_, rest)| rest));
+                } else if at > 0 || !is_enhanced_code(bare) {
+                    add(&mut words, part);
+                }
             }
         }
     }
