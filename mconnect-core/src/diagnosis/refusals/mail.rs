@@ -42,7 +42,7 @@ pub(super) static RULES: &[Rule] = &[
         .words(
             "mailbox full|mailbox is full|over quota|quota exceed|overquota|disk quota|exceeded storage|\
              out of storage|inbox is full|mailbox size limit|exceeds quota|exceed quota|quota limit|\
-             mailbox has exceed|mailbox would exceed|storage limit|mailbox quota|user quota|recipient quota|\
+             mailbox has exceed|mailbox would exceed|storage limit|mailbox quota|user quota|recipient quota|quotaexceed|\
              quota violation|full mailbox|mailbox over|too many messages",
         )
         .not("message size|message too"),
@@ -96,7 +96,7 @@ pub(super) static RECIPIENTS: &[Rule] = &[
         .words("verification in progress|recipient callout|unverified address|recipient verif"),
     rule(Cause::NoSuchDomain, Certain)
         .to(&[Rcpt])
-        .words("recipient address rejected domain not found|recipient domain not found|null mx|no mx"),
+        .words("recipient address rejected domain not found|recipient domain not found|null mx|nullmx|no mx"),
     rule(Cause::NoSuchDomain, Likely)
         .to(&[Rcpt])
         .permanent()
