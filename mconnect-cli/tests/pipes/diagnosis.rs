@@ -32,6 +32,15 @@ fn a_script_says_why_it_was_refused_however_it_is_given() {
 }
 
 #[test]
+fn a_server_that_closes_right_after_its_greeting_is_told_to_have_done_so() {
+    let server = Server::play("S: 220 mx\nS: *close*").unwrap();
+    let output = talk(server.port(), &[], SCRIPT);
+    let told = "mconnect: the server closed right after its greeting: an access list or a limit of connections may be behind it: its log tells";
+    assert!(complaints(&output).contains(told), "{}", err(&output));
+    server.join().unwrap();
+}
+
+#[test]
 fn the_options_that_help_are_named() {
     let needs = "S: 220 mx\nC: EHLO me\nS: 250-mx\nS: 250 STARTTLS\nC: MAIL FROM:<a@example.org>\n\
                  S: 530 5.7.0 Must issue a STARTTLS command first\nC: QUIT\nS: 221 bye\nS: *close*";

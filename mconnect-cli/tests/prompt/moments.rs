@@ -47,12 +47,13 @@ fn an_explanation_is_wrapped_at_words_in_a_narrow_window() {
     screen.expect_last("smtp>");
     screen.send("MAIL FROM:<a@b.example>\r");
     told.expect("MAIL FROM:<a@b.example>\r\n");
-    told.say("451 4.7.1 try again later\r\n");
+    told.say("451 4.7.3 no key\r\n");
+    screen.expect_row("  needed, and not possible");
     screen.expect_last("smtp>");
     let seen = screen.pty.screen();
-    let after = seen.split("try again later\r\n").nth(1).unwrap_or_default();
+    let after = seen.split("no key\r\n").nth(1).unwrap_or_default();
     let rows: Vec<&str> = after.split("\r\n").take_while(|row| row.starts_with("  ")).collect();
-    let expected = ["  4.7.1: not authorized: the server's", "  policy refuses the message or the", "  sender"];
+    let expected = ["  4.7.3: conversion for security is", "  needed, and not possible"];
     assert_eq!(rows, expected, "{seen}");
     screen.interrupt();
 }

@@ -102,6 +102,10 @@ pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
         (_, Place::Message { after }) => {
             Recognized::new(Cause::ClosedInMessage, Certain, evidence(end, after)).with("seconds", seconds(after))
         }
+        // A connection is reset where what was sent was not read: the server closed before it came.
+        (End::Reset, Place::At(_)) if record.has_only_greeted() && since(record.greeted, record) < A_MOMENT => {
+            Recognized::new(Cause::ClosedAfterGreeting, Likely, evidence(end, since(record.greeted, record)))
+        }
         (_, Place::At(Request::EndOfData | Request::Bdat)) => {
             Recognized::new(Cause::ClosedAfterMessage, Certain, evidence(end, since(record.last_sent, record)))
         }

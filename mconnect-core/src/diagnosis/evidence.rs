@@ -275,7 +275,8 @@ impl Observer for Evidence {
             }
             Event::Tls(info) => record.tls = Some((*info).clone()),
             Event::TlsEnded => record.is_tls = false,
-            Event::HalfClosed => record.has_half_closed = true,
+            // Whoever ends the sending side of a connection that the server has ended has not ended it.
+            Event::HalfClosed => record.has_half_closed |= record.ended.is_none(),
             Event::Truncated(_) => record.was_truncated = true,
             Event::Ended => {
                 record.ended.get_or_insert(at);

@@ -49,8 +49,9 @@
 //!
 //! # What each cause rests on
 //!
-//! Words of the server's own are looked for in all the lines of a reply, whatever their case, and come before codes; "a
-//! code" is a reply code or an enhanced status code ([RFC 3463](https://www.rfc-editor.org/rfc/rfc3463)), whose first
+//! Words of the server's own are looked for in all the lines of a reply, whatever their case, and come before codes: what
+//! is spoken of, and what is said of it. Where they say nothing in particular, the cause is what the usual ones have in
+//! common. "A code" is a reply code or an enhanced status code ([RFC 3463](https://www.rfc-editor.org/rfc/rfc3463)), whose first
 //! digit is that of the reply.
 //!
 //! ## Names and connections
@@ -104,7 +105,7 @@
 //! | [ClosedWaiting](Cause::ClosedWaiting) | closed before the greeting, later than that |
 //! | [SilentGreeting](Cause::SilentGreeting) | no octet of a greeting in time |
 //! | [ClosedInGreeting](Cause::ClosedInGreeting) | closed in the middle of it |
-//! | [ClosedAfterGreeting](Cause::ClosedAfterGreeting) | closed within a second of it, before anything was sent |
+//! | [ClosedAfterGreeting](Cause::ClosedAfterGreeting) | closed within a second of it, before anything was sent, or without having read what was: the connection was reset |
 //! | [ClosedInHandshake](Cause::ClosedInHandshake) | closed in a handshake after STARTTLS, or a reply in plain text there |
 //! | [SilentHandshake](Cause::SilentHandshake) | no answer in one |
 //! | [ClosedInTlsFirst](Cause::ClosedInTlsFirst) | closed in a handshake before the greeting |
@@ -124,16 +125,21 @@
 //! |---|---|
 //! | [TooManyConnections](Cause::TooManyConnections) | words on connections or sessions, from here or in all |
 //! | [TooManyErrors](Cause::TooManyErrors) | words on errors, with 421, 451, 550 or 554: the first of them is the cause |
+//! | [SessionLimit](Cause::SessionLimit) | words on a connection or session, with a limit |
 //! | [TooFast](Cause::TooFast) | words on rates, and on limits together with a time; X.7.28 |
 //! | [Idle](Cause::Idle) | 421 with words, or 4.4.2, unless AUTH is what was answered |
 //! | [GoingDown](Cause::GoingDown) | words; 421 with 4.3.2 |
+//! | [Deferred](Cause::Deferred) | 4yz with words on a later time, or X.7.0 and X.7.1, and none that say more |
 //! | [Busy](Cause::Busy) | words; 4yz in the greeting; any 421 that says no more |
 //! | [PutOff](Cause::PutOff) | 4yz with words on volume, complaints or reputation; 4.7.500 to 4.7.699 |
 //! | [NoServiceHere](Cause::NoServiceHere) | 5yz in the greeting that says no more |
+//! | [DomainListed](Cause::DomainListed) | words on lists, with a domain, a link or the sender |
 //! | [BlockListed](Cause::BlockListed) | names of lists, and words on them; an IP address that is blocked, with a page to read |
 //! | [ListNotAsked](Cause::ListNotAsked) | words of lists on the resolver that asked them |
-//! | [Reputation](Cause::Reputation) | the word, with 521, 550, 553 or 554 |
-//! | [ClientRefused](Cause::ClientRefused) | words on access lists, or on an IP address that is blocked |
+//! | [SpamSource](Cause::SpamSource) | words on spam before a message was sent |
+//! | [Reputation](Cause::Reputation) | the word, with 5yz |
+//! | [NoIpv6](Cause::NoIpv6) | the word, and that it is not taken |
+//! | [ClientRefused](Cause::ClientRefused) | words on access lists, or on an address or a network, and that it is refused |
 //! | [DirectSending](Cause::DirectSending) | words on sending directly, and on dynamic addresses |
 //! | [NoReverseName](Cause::NoReverseName) | words on PTR; X.7.25 |
 //! | [HelloName](Cause::HelloName) | words on the name in EHLO, at any command up to RCPT; 504 to EHLO; as a guess, another refusal of it |
@@ -165,19 +171,20 @@
 //! | cause | evidence |
 //! |---|---|
 //! | [StartTlsNeeded](Cause::StartTlsNeeded) | words outside TLS; X.7.10; 530 where STARTTLS is offered |
-//! | [AuthNeeded](Cause::AuthNeeded) | words; 530; at a port of submission, a policy where AUTH is offered and was not granted |
+//! | [AuthNeeded](Cause::AuthNeeded) | words; 530; at a port of submission, a policy, or an access list, where AUTH is offered and was not granted |
 //! | [AuthNeededInTls](Cause::AuthNeededInTls) | words, where STARTTLS is offered and AUTH is not |
 //! | [TlsForAuth](Cause::TlsForAuth) | words, or 523, 530, 534, 538 to AUTH outside TLS |
 //! | [StartTlsBroken](Cause::StartTlsBroken) | 4yz to STARTTLS; another refusal of it, though it is offered |
 //! | [AuthNotOffered](Cause::AuthNotOffered) | AUTH is not known, nor offered; or a caller missed it |
 //! | [NoMechanismFits](Cause::NoMechanismFits) | a caller found none ([`Evidence::no_mechanism`]) |
-//! | [BadLogin](Cause::BadLogin) | 535; X.7.8 |
+//! | [BadLogin](Cause::BadLogin) | 535; X.7.8; words on passwords |
 //! | [BadLoginHashed](Cause::BadLoginHashed) | 535 to CRAM-MD5 or DIGEST-MD5, where PLAIN is offered |
 //! | [AccountLocked](Cause::AccountLocked) | words; X.7.13; 525 |
 //! | [AccountStopped](Cause::AccountStopped) | words on sending, on "your account" or on what is paid for, after a login or in a transaction; X.7.13 there |
 //! | [TooManyLogins](Cause::TooManyLogins) | words on failed logins |
 //! | [AppPassword](Cause::AppPassword) | words of providers in a reply to AUTH |
 //! | [LoginsDisabled](Cause::LoginsDisabled) | words on what is not enabled; 5.7.139 |
+//! | [LoginPlace](Cause::LoginPlace) | words on an address or a country, in a refusal of AUTH |
 //! | [LoginServiceDown](Cause::LoginServiceDown) | 4yz to AUTH; words |
 //! | [NoSuchMechanism](Cause::NoSuchMechanism) | it is not among those that EHLO offered |
 //! | [MechanismTooWeak](Cause::MechanismTooWeak) | X.7.9 inside TLS |
@@ -193,22 +200,27 @@
 //! | [RelayDenied](Cause::RelayDenied) | words on relaying, where AUTH is offered and was not granted |
 //! | [RelayDenied25](Cause::RelayDenied25) | words on relaying, elsewhere |
 //! | [PolicyRefused](Cause::PolicyRefused) | the word; X.7.0 or X.7.1 and no words that say more |
-//! | [MessagePolicy](Cause::MessagePolicy) | the same of a message: the word, or X.7.9 |
-//! | [NoSuchMailbox](Cause::NoSuchMailbox) | words; X.1.1; X.1.0 to RCPT; 550 5.4.1 with "access denied" |
+//! | [MessagePolicy](Cause::MessagePolicy) | the same of a message: the word, X.7.9, or, as a guess, 5yz with words that say nothing |
+//! | [NoSuchMailbox](Cause::NoSuchMailbox) | words on a recipient, and that it is not there; X.1.1 with 5yz; X.1.0 to RCPT; 550 5.4.1 with "access denied" |
 //! | [RecipientCheck](Cause::RecipientCheck) | words with 450 or 451 |
 //! | [NoSuchDomain](Cause::NoSuchDomain) | words; X.1.2, X.1.10; 521, 556 to RCPT |
 //! | [MailboxFull](Cause::MailboxFull) | words; X.2.2 |
-//! | [MailboxOff](Cause::MailboxOff) | X.2.1 with 550, 552 or 554 |
+//! | [MailboxOff](Cause::MailboxOff) | words on a mailbox that is out of use; X.2.1 with 5yz |
 //! | [RecipientRestricted](Cause::RecipientRestricted) | words on who may send to the recipient; X.7.2, X.7.124, X.7.129, X.7.133 to X.7.136 |
+//! | [RecipientRefused](Cause::RecipientRefused) | words on a list, with the recipient |
+//! | [Suppressed](Cause::Suppressed) | words on recipients that bounced or complained |
 //! | [MailboxBusy](Cause::MailboxBusy) | words, with 450 or 451 |
 //! | [MailboxMoved](Cause::MailboxMoved) | 551, or X.1.6 |
 //! | [SenderDomain](Cause::SenderDomain) | words; X.1.8, X.7.27 |
 //! | [SenderCheck](Cause::SenderCheck) | words on verifying the sender, by calling back for one |
 //! | [SenderUnknown](Cause::SenderUnknown) | words on a sender that is unknown to the server |
-//! | [SenderRefused](Cause::SenderRefused) | words on access that the sender is denied, or on a sender that is |
+//! | [NullSender](Cause::NullSender) | words on an empty sender, or on bounces |
+//! | [Spoofed](Cause::Spoofed) | words on forging, or on a domain of the server's own |
+//! | [SenderRefused](Cause::SenderRefused) | words on the sender, and that it is refused, by a list or by the recipient |
 //! | [Utf8NotAsked](Cause::Utf8NotAsked) | letters beyond ASCII in the path, where SMTPUTF8 is offered and was not given |
 //! | [SenderNotVerified](Cause::SenderNotVerified) | words of providers that send for verified addresses alone |
 //! | [SenderNotOwned](Cause::SenderNotOwned) | words on a sender that is not that of the login |
+//! | [OneDomainEach](Cause::OneDomainEach) | words on several domains |
 //! | [TooManyRecipients](Cause::TooManyRecipients) | words; X.5.3 |
 //! | [TooLarge](Cause::TooLarge) | words; X.3.4, X.2.3 |
 //! | [ServerFull](Cause::ServerFull) | words; X.3.1 |
@@ -216,9 +228,10 @@
 //! | [LookupFails](Cause::LookupFails) | words on tables and lookups |
 //! | [WrongSettings](Cause::WrongSettings) | words on a configuration |
 //! | [QueueFails](Cause::QueueFails) | 4yz with words on the queue |
-//! | [BehindDown](Cause::BehindDown) | 4yz with words on a connection that failed |
-//! | [ServerFault](Cause::ServerFault) | words on its own errors; 4yz with X.3.0 or X.3.5 |
-//! | [FilterDown](Cause::FilterDown) | words on filters, with 421 or 451 |
+//! | [BehindDown](Cause::BehindDown) | 4yz with words on a connection that failed; X.4.1, X.4.2 |
+//! | [ServerFault](Cause::ServerFault) | words on its own errors; 4yz with words of something that failed, and of nothing in particular; 4yz with X.3.0 or X.3.5 |
+//! | [FilterDown](Cause::FilterDown) | words on filters, with 4yz |
+//! | [SpfUnchecked](Cause::SpfUnchecked) | the word, with an error in looking it up; X.7.24 |
 //! | [Spf](Cause::Spf) | the word; X.7.23 |
 //! | [Dkim](Cause::Dkim) | the word at the end of a message; X.7.20, X.7.21, X.7.22 there |
 //! | [Dmarc](Cause::Dmarc) | the word, or the other two together; X.7.26 |

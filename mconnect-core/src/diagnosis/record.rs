@@ -180,6 +180,11 @@ impl Record {
             || self.last.as_ref().is_some_and(|last| last.answer.meaning() == Meaning::Closing)
     }
 
+    /// Says whether nothing came after the greeting.
+    pub fn has_only_greeted(&self) -> bool {
+        self.greeted.is_some_and(|greeted| self.last_heard.is_none_or(|heard| heard <= greeted))
+    }
+
     /// Returns what came of the reply under way, of which whoever reads lines has only the last one.
     pub fn under_way(&self, partial: &[u8]) -> Vec<u8> {
         let lines = self.unfinished.as_ref().map_or(&[][..], ReplyBuilder::partial);

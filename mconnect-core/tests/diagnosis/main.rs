@@ -9,9 +9,11 @@ mod setups;
 mod tls;
 
 use std::fs;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use mconnect_core::diagnosis::{Act, Evidence, Facts};
+use mconnect_core::diagnosis::{Act, Cause, Evidence, Facts};
 use mconnect_core::server::Server;
 use mconnect_core::{Connect, Session};
 use setups::{Setup, setups};
@@ -184,4 +186,34 @@ fn a_finding_is_written_as_json() {
     let json: serde_json::Value = serde_json::to_value(&findings).unwrap();
     assert_eq!((&json[0]["cause"], &json[0]["certainty"]), (&"greylisted".into(), &"likely".into()));
     assert_eq!(json[0]["evidence"], "451 4.7.1 try again later");
+}
+
+#[test]
+fn a_server_that_closes_without_reading_the_first_command_is_told_to_have_closed_after_its_greeting() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"220 mx ESMTP\r\n").unwrap();
+        // The command is there, and is not read.
+        stream.peek(&mut [0]).unwrap();
+    });
+    let evidence = Evidence::new();
+    let mut session = Connect::new("127.0.0.1", port).observer(evidence.clone()).open().unwrap();
+    session.read_reply().unwrap();
+    evidence.failed(&session.command("EHLO me").unwrap_err());
+    let findings = evidence.findings(&Facts::new());
+    assert_eq!(findings[0].cause, Cause::ClosedAfterGreeting, "{findings:?}");
+    server.join().unwrap();
+}
+
+#[test]
+fn whoever_ends_the_sending_side_once_the_server_has_closed_is_told_of_its_close() {
+    let server = Server::play("S: 220 mx\nS: *close*").unwrap();
+    let evidence = Evidence::new();
+    let mut session = greeted(&server, &evidence);
+    assert_eq!(session.read_line().unwrap(), None);
+    drop(session.half_close());
+    assert_eq!(evidence.findings(&Facts::new())[0].cause, Cause::ClosedAfterGreeting);
+    server.join().unwrap();
 }

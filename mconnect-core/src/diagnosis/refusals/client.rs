@@ -1,185 +1,270 @@
 //! Refusals of a client: its manners, its limits, its address, its name.
 
-use super::{Case, HELLO, LOGIN, POLICY, Rule, has_word, rule};
+use super::wording::{LET_OUT, LISTS, REFUSED, TIMES};
+use super::{Case, HELLO, LOGIN, MESSAGE, POLICY, Rule, TRANSACTION, rule};
 use crate::diagnosis::record::Exchange;
 use crate::diagnosis::{Cause, Certainty};
 use crate::protocol::{EnhancedCode, Meaning, Request};
 
 use Certainty::{Certain, Likely, Possible};
-use Request::{Auth, AuthAnswer, Bdat, Data, Ehlo, EndOfData, Greeting, Helo, Lhlo, Mail, Rcpt, StartTls};
+use Request::{Auth, Data, Ehlo, EndOfData, Greeting, Helo, Lhlo, Mail, Rcpt};
 
-pub(super) static RULES: &[Rule] = &[
-    // The client spoke too early.
+/// What may be behind any code, and is told by its words alone.
+pub(super) static MANNERS: &[Rule] = &[
+    rule(Cause::Greylisted, Certain)
+        .to(TRANSACTION)
+        .temporary()
+        .words("greylist|graylist|grey list|gray list|postgrey"),
+    rule(Cause::Greylisted, Likely).to(&[Mail, Rcpt]).temporary().words(
+        "first time|first contact|first attempt|first delivery|not yet authorized|triplet|come back in|retry in|\
+         again in ",
+    ),
     rule(Cause::SpokeTooEarly, Certain).codes(&[421, 503, 521, 550, 554]).words(
-        "synchronization error|improper use of smtp|improper command pipelining|pregreet|\
-         talk too soon|talks too soon|before greeting",
+        "synchronization error|improper use of smtp|improper command pipelining|improper pipelining|pregreet|\
+         pre greet|talk too soon|talks too soon|talked too soon|early talk|before greeting|before the greeting|\
+         before banner|before the banner|did not wait",
     ),
     rule(Cause::SpokeTooEarly, Likely)
         .codes(&[421, 521, 550, 554])
         .details(&[(5, 1)])
         .words("protocol error")
         .when(|case| case.record.has_spoken_first || case.facts.sends_at_once),
-    // What is wanted from who sends much is told with the limits.
-    rule(Cause::StartTlsNeeded, Certain)
-        .codes(&[421, 450, 451, 530, 550, 553, 554])
-        .words("over a tls|over tls|without tls|without encryption|not using tls|unencrypted|not encrypted")
-        .when(|case| !case.exchange.is_tls && case.offers("STARTTLS") && case.request != Some(StartTls)),
-    // Limits of connections, time and number.
-    rule(Cause::TooManyErrors, Certain).codes(&[421, 451, 550, 554]).words(
-        "too many errors|too many syntax|too many bad commands|too many unrecognized|\
-         too many nonmail|too many protocol errors",
+    // postscreen tests the client's manners, and refuses RCPT for what it saw of them.
+    rule(Cause::SpokeTooEarly, Possible).to(&[Rcpt]).codes(&[550]).details(&[(5, 1)]).words("protocol error"),
+    rule(Cause::BareLf, Certain).words(
+        "bare lf|bare cr|bare line|bare newline|bare carriage|lone cr|lone lf|naked cr|naked lf|cr lf cr lf|\
+         stray newline",
+    ),
+    rule(Cause::LineTooLong, Certain)
+        .codes(&[500, 501, 550, 552, 554])
+        .words(
+            "line too long|line is too long|lines too long|too long line|maximum line length|has lines too long|\
+             line length|line limit|line exceeds",
+        )
+        .not("header"),
+    rule(Cause::Loop, Certain)
+        .to(TRANSACTION)
+        .words("hops |hop count|loop |loops |looping|too many received|received header"),
+];
+
+/// How much, how many, how long.
+pub(super) static LIMITS: &[Rule] = &[
+    rule(Cause::TooManyErrors, Certain).not("login|password|attempt|auth").words(
+        "too many error|too many mistake|too many syntax|too many bad|too many unrecognized|too many unknown commands|\
+         too many invalid commands|too many invalid rec|too many unknown rec|too many unknown user|\
+         too many invalid user|too many nonexist|too many rejected|too many nonmail|too many non mail|\
+         too many protocol|too many consecutive",
     ),
     rule(Cause::AccountLocked, Certain)
         .to(LOGIN)
         .words("account locked|account is locked|account has been locked|locked out|temporarily locked"),
-    rule(Cause::AccountLocked, Likely).to(LOGIN).codes(&[432, 454, 525, 534, 535, 550, 554]).words(
-        "web browser|your browser|verify your account|unusual|suspicious|restricted|has been blocked|account blocked|\
-         account is blocked|for security reasons|been suspended|expired|must change|change your password|licen",
-    ),
     rule(Cause::TooManyLogins, Certain).words(
-        "too many login|too many auth|too many failed login|login limit exceeded|\
-         too many unsuccessful",
+        "too many login|too many auth|too many failed|too many unsuccessful|login limit exceed|failed attempts|\
+         failed logins|too many password|too many wrong|login attempts|authentication attempts",
     ),
     rule(Cause::TooManyLogins, Certain)
         .to(LOGIN)
-        .words("failed attempts|failed logins|too many attempts|too many failures|too many invalid|login attempts"),
-    rule(Cause::TooManyConnections, Certain).words(
-        "too many connections|too many concurrent|too many simultaneous|too many sessions|\
-         maximum number of connections|connection limit|concurrent connections|\
-         too many open connections|all server ports are busy",
+        .words("too many|too often|maximum login|maximum number|maximum attempts|brute")
+        .and("attempt|fail|invalid|incorrect|bad |auth|login|times|password|wrong")
+        .not("connections|sessions"),
+    rule(Cause::LoginPlace, Certain)
+        .to(LOGIN)
+        .words("country|region |location|geo|ip |address|network|host ")
+        .and(LET_OUT)
+        .not("email address|blacklist|black list|listed|blocked using"),
+    rule(Cause::AccountLocked, Likely).to(LOGIN).not("credits|billing").words(
+        "web browser|your browser|verify your account|unusual|suspicious|restricted|has been blocked|account blocked|\
+         account is blocked|for security reasons|suspend|expired|must change|change your password|licen",
     ),
-    rule(Cause::PutOff, Certain).codes(&[421, 450, 451, 452]).words(
-        "unexpected volume|user complaints|temporarily deferred|reputation|untrusted ip|\
-         suspicious activity|unusual traffic",
+    rule(Cause::SessionLimit, Certain)
+        .words(
+            "per connection|per session|per smtp session|in this session|in one session|in a single session|\
+             in this connection",
+        )
+        .and("max|limit|exceed|too many|reached|only |permitted|no more than")
+        .not("concurren|rate |connection limit|error"),
+    rule(Cause::SessionLimit, Certain).words("too many commands"),
+    rule(Cause::TooManyConnections, Certain).not("rate limit").words(
+        "too many connect|too many concurrent|too many simultan|too many session|too many open|too many smtp|\
+         too many parallel|too many incoming|excessive connect|connection limit|all server ports",
     ),
+    rule(Cause::TooManyConnections, Certain)
+        .words("connection|session|concurren|simultan|parallel|processes")
+        .and("maximum|limit|max |concurren|simultan|only ")
+        .not("rate|frequen|timed out|timeout|time limit|message|email|mails|recipient|login|auth|closing"),
+    rule(Cause::PutOff, Certain)
+        .temporary()
+        .words(
+            "unexpected volume|excessive volume|complaints|spam report|reports of spam|abuse report|reputation|\
+             untrusted|suspicious activity|unusual traffic",
+        )
+        .not("resolv|unresolv|domain not"),
+    rule(Cause::PutOff, Likely)
+        .to(POLICY)
+        .temporary()
+        .words("deferred")
+        .and("ip |messages from|message from")
+        .not("resolv|unresolv"),
     // A large provider's server says that it is busy to those that it slows down, and names their addresses.
     rule(Cause::PutOff, Likely).to(POLICY).codes(&[421, 450, 451]).when(|case| {
         let is_slowed = |code: EnhancedCode| code.subject == 7 && (500..=699).contains(&code.detail);
         case.enhanced.is_some_and(is_slowed)
     }),
-    rule(Cause::TooFast, Certain).when(is_about_a_time),
-    rule(Cause::TooFast, Certain).words(
-        "rate limit|ratelimit|rate-limit|rate exceeded|receiving rate|receiving mail too quickly|\
-         receiving mail at a rate|unusual rate|too many messages|too many mails|too much mail|\
-         throttl|quota exceeded for sending|sending limit|sending quota|exceeded the rate|\
-         connection rate",
+    rule(Cause::TooFast, Certain)
+        .words(TIMES)
+        .and("exceed|limit|maximum|max |too many|quota|allowance|reached|more than|used up|over the")
+        .not("login|connection|mailbox|spam|blocked for"),
+    rule(Cause::TooFast, Certain).not("mailbox|inbox|on the server|password|reputation|spam").words(
+        "rate limit|ratelimit|rate exceed|exceeded the rate|receiving rate|sending rate|sending speed|sender rate|\
+         message rate|connection rate|too quickly|too fast|too often|too frequent|frequency limit|at a rate|\
+         unusual rate|too much mail|too many messages|too many mails|too many emails|throttl|sending limit|\
+         sending quota|message quota|quota exceeded for sending|slow down|slower|slowly|rate control|rate policy|\
+         flood",
+    ),
+    rule(Cause::TooFast, Certain)
+        .words("too many recipients|too many rcpt")
+        .and("from |ip |received")
+        .not("from the same"),
+    rule(Cause::TooFast, Certain)
+        .words(
+            "limit exceed|limit reached|limit is exceed|limit has been|limits exceed|limits reached|\
+             exceeded threshold|exceeded the limit|exceeds limit|exceeds the limit|exceeded limit|exceeded permitted|\
+             over the limit|limit for sending|reached the limit|reached your limit",
+        )
+        .not("size|storage|mailbox|quota|recipient|hop|login|length|time limit|space|line|header|bytes"),
+    rule(Cause::TooFast, Likely).codes(&[421, 450, 451, 452, 550]).details(&[(7, 28)]),
+    rule(Cause::AccountStopped, Certain)
+        .words(
+            "credits|billing|unpaid|payment|overdue|your subscription|subscription has|trial account|free trial|\
+             quota depleted|out of balance|upgrade your|buy ",
+        )
+        .when(|case| case.is_of(TRANSACTION) || case.is_of(LOGIN)),
+    rule(Cause::AccountStopped, Certain).to(TRANSACTION).words(
+        "unusual sending|suspicious sending|bad outbound|outbound spam|tenant has exceeded|spam abuse|\
+         for test purposes|your plan",
     ),
     rule(Cause::AccountStopped, Certain)
-        .to(&[Mail, Rcpt, Data, EndOfData, Bdat, Auth, AuthAnswer])
-        .words("credits|billing|unpaid|payment|your subscription|subscription has|trial account|free trial"),
-    rule(Cause::AccountStopped, Certain).to(&[Mail, Rcpt, Data, EndOfData, Bdat]).words(
-        "unusual sending activity|suspicious sending|bad outbound sender|outbound spam|tenant has exceeded|account is suspended|\
-         account suspended|account has been suspended|sending is suspended|\
-         sending has been suspended|sending disabled|sending is disabled|for test purposes|\
-         your plan",
-    ),
-    rule(Cause::AccountStopped, Certain).to(&[Mail, Rcpt, Data, EndOfData, Bdat]).when(|case| {
-        let states = ["activated", "inactive", "suspended", "blocked", "disabled", "restricted", "closed", "locked"];
-        case.text.contains("your account") && states.iter().any(|word| has_word(&case.text, word))
-    }),
-    rule(Cause::AccountStopped, Likely).to(&[Mail, Rcpt, Data, EndOfData, Bdat]).details(&[(7, 13)]),
+        .to(TRANSACTION)
+        .words("your account|sending|outbound|to send |for sending|outgoing")
+        .and(
+            "activated|inactive|suspend|blocked|disabled|restricted|closed |locked|paused|terminated|not active|\
+             not allowed for this|not enabled",
+        )
+        .not("ip |server|host|sending domain|mta|recipient|sender|unregistered"),
     rule(Cause::AccountStopped, Likely)
-        .to(&[Mail, Rcpt, Data, EndOfData, Bdat])
-        .words("not allowed to send|not permitted to send")
-        .when(|case| case.exchange.granted.has(Auth) && !says_whose(case)),
-    rule(Cause::TooFast, Certain).when(|case| {
-        let is_limit =
-            ["limit exceeded", "limit reached", "limit is exceeded", "frequency limited", "exceeded threshold"];
-        let is_of_others = ["size", "storage", "mailbox", "quota", "recipient", "hop", "login", "length", "time limit"];
-        is_limit.iter().any(|words| case.text.contains(words))
-            && !is_of_others.iter().any(|word| case.text.contains(word))
-    }),
-    rule(Cause::TooFast, Likely).codes(&[421, 450, 451, 452, 550]).details(&[(7, 28)]),
+        .to(TRANSACTION)
+        .words("your account|your mailbox|change your password|compromised|hacked|spam")
+        .not("content|message|recipient|virus")
+        .when(|case| case.exchange.granted.has(Auth) && !case.is_of(MESSAGE)),
+    rule(Cause::AccountStopped, Likely).to(TRANSACTION).details(&[(7, 13)]),
+    rule(Cause::AccountStopped, Likely)
+        .to(TRANSACTION)
+        .words("not allowed to send|not permitted to send|not authorized to perform|not authorized to send")
+        .not("send as|send on behalf|send from|from this|ip |spf|to send to")
+        .when(|case| case.exchange.granted.has(Auth)),
     // Whoever has sent what AUTH asks for is not idle: something behind the server is late.
     rule(Cause::Idle, Certain)
         .codes(&[421])
         .words(
-            "timeout exceeded|idle timeout|idle too long|command timeout|timed out|timeout waiting|\
-             timeout - closing|inactivity",
+            "timeout exceeded|idle|command timeout|timed out|timeout waiting|timeout closing|inactivity|\
+             connection expired",
         )
-        .when(|case| !is_login(case)),
-    rule(Cause::Idle, Likely).codes(&[421]).details(&[(4, 2)]).when(|case| !is_login(case)),
-    rule(Cause::GoingDown, Certain).codes(&[421, 450, 451, 453]).words(
-        "shutting down|server shutdown|going down|shutdown in progress|\
-         not accepting network messages|not accepting messages|maintenance",
+        .not("connect to|connection to|scan|filter|upstream|backend|dns|lookup")
+        .when(|case| !case.is_of(LOGIN)),
+    rule(Cause::Idle, Certain).codes(&[451]).words("timeout closing|timeout waiting for|connection expired"),
+    rule(Cause::Idle, Likely).codes(&[421]).details(&[(4, 2)]).when(|case| !case.is_of(LOGIN)),
+    rule(Cause::GoingDown, Certain).temporary().words(
+        "shutting down|shutdown|going down|closing down|not accepting network messages|not accepting messages|\
+         maintenance",
     ),
-    rule(Cause::GoingDown, Likely).codes(&[421]).details(&[(3, 2)]),
-    // Lines.
-    rule(Cause::BareLf, Certain).words(
-        "bare <lf>|bare lf|bare <cr>|bare cr|bare linefeed|bare line feed|bare newline|<cr><lf>.<cr><lf>|bare_lf|\
-         bare carriage",
-    ),
-    rule(Cause::LineTooLong, Certain).codes(&[500, 501, 550, 552, 554]).words(
-        "line too long|line is too long|lines too long|too long line|maximum line length|\
-         has lines too long",
-    ),
-    // The end of a message.
-    rule(Cause::Loop, Certain)
-        .words("too many hops|hop count exceeded|mail loop|loop detected|loops back to myself|routing loop"),
-    rule(Cause::Loop, Likely).details(&[(4, 6)]),
-    // Names and addresses of the client.
+];
+
+/// The client's address, and its name in EHLO; an address list is told of at any command.
+pub(super) static ADDRESSES: &[Rule] = &[
     // Lists answer so to resolvers that many share, and to who asks too often: it says nothing of the client.
     rule(Cause::ListNotAsked, Certain).to(POLICY).words(
-        "open resolver|public resolver|public/open resolver|returnc|127.255.255.25|\
-         excessive number of queries|excessive queries",
+        "open resolver|public resolver|public open resolver|returnc|127 255 255|excessive number of queries|\
+         excessive queries",
     ),
-    rule(Cause::BlockListed, Certain)
+    rule(Cause::DomainListed, Certain)
+        .to(POLICY)
+        .words(LISTS)
+        .and(
+            "sender address|sender domain|your domain|domain present|domain listed|rhsbl|dbl |surbl|uribl|url|uri |\
+             link |helo command",
+        )
+        .not("ip |client host"),
+    rule(Cause::SenderRefused, Likely)
+        .to(POLICY)
+        .words("sender|email address|mail address|from address|envelope from|your domain")
+        .and("blacklist|black list|blocklist|denylist|block list|deny list")
+        .not("ip |host|client|server|spamhaus|dnsbl|rbl|sender ip"),
+    rule(Cause::Reputation, Certain).to(POLICY).permanent().words("reputation").not("blocked using"),
+    rule(Cause::BlockListed, Certain).to(POLICY).words(LISTS).not("may be |not listed"),
+    rule(Cause::HelloName, Likely)
+        .to(HELLO)
+        .words("helo |ehlo |fqdn|fully qualified|invalid name|domain name|invalid domain|hostname")
+        .not("can not find|reverse|ptr |blocked|first|already|duplicate|later|closing")
+        .when(|case| has_name(case) && !is_container_name(case) && !case.says(HELLO_NAMES)),
+    rule(Cause::NoReverseName, Certain)
+        .to(POLICY)
+        .words("client|ip |your host|your server|connecting host")
+        .and(
+            "dns lookup|dns fail|not resolve|no name|no dns|reverse|unresolv|not have a name|not have a host|\
+             unknown host",
+        )
+        .not("helo|sender|spf|relay|dynamic|generic|dial|block|listed"),
+    rule(Cause::NoReverseName, Certain)
         .to(POLICY)
         .words(
-        "spamhaus|spamcop|dnsbl|barracudacentral|blocklist|block list|blacklist|black list|\
-         blocklisted|sorbs|uceprotect|is listed in|is listed at|is listed on|is listed by|\
-         currently listed|been listed|banned sen|blocked using|block-listed|delist|removal from this list",
-    )
-        .when(|case| !case.text.contains("may be ")),
-    rule(Cause::Reputation, Certain)
-        .to(POLICY)
-        .codes(&[521, 550, 553, 554])
-        .when(|case| has_word(&case.text, "reputation")),
-    rule(Cause::BlockListed, Certain)
-        .to(POLICY)
-        .codes(&[421, 450, 451, 550, 553, 554])
-        .when(|case| has_word(&case.text, "rbl")),
+            "reverse dns|rdns|reverse host|reverse lookup|reverse name|reverse record|reverse ip|ptr |fcrdns|\
+             ip name lookup|can not find your hostname|can not find your reverse|forged hostname|your hostname|\
+             client hostname|hostname of|can not resolve your|valid hostname|unable to resolve your|no host name",
+        )
+        .not("relay|dynamic|generic|dial"),
     rule(Cause::DirectSending, Certain).to(POLICY).words(
-        "email directly|mail directly|dynamic ip|dynamically assigned|dynamic address|dynamic host|dial-up|dialup|\
-         residential|generic hostname|relay at your|your isp's|your provider's",
-    ),
-    rule(Cause::NoReverseName, Certain).to(POLICY).words(
-        "reverse dns|rdns|reverse hostname|ptr lookup|ptr record|reverse lookup|no ptr|\
-         ptr resource record|cannot find your hostname|cannot find your reverse|reverse dns lookup",
+        "email directly|mail directly|dynamic|dial up|dialup|residential|generic hostname|generic dns|generic ptr|\
+         generic rdns|relay at your|your isp|your provider|transient ip|smarthost|broadband|consumer",
     ),
     rule(Cause::NoReverseName, Likely).details(&[(7, 25)]),
-    // The name in EHLO.
-    rule(Cause::ContainerName, Likely)
-        .to(&[Ehlo, Helo, Lhlo, Mail, Rcpt])
-        .when(|case| is_about_hello(case) && is_container_name(case)),
-    rule(Cause::HelloName, Certain).to(&[Ehlo, Helo, Lhlo, Mail, Rcpt]).when(is_about_hello),
+    // The name in EHLO: some servers put its refusal off until RCPT.
+    rule(Cause::ContainerName, Likely).to(NAMED).words(HELLO_NAMES).when(is_container_name),
+    rule(Cause::HelloName, Certain)
+        .to(NAMED)
+        .words(HELLO_NAMES)
+        .not("callback|callout|duplicate|already")
+        .when(has_name),
     rule(Cause::HelloName, Likely)
         .to(&[Mail, Rcpt])
         .codes(&[450, 501, 504, 550, 553, 554])
+        .words("helo |ehlo ")
+        .not("first|callback|callout|before|relay|obtained|already")
         .when(|case| {
-            let is_of_it = ["helo", "ehlo"].iter().any(|word| has_word(&case.text, word));
-            let is_of_more = ["helo=", "ehlo=", "first", "callback", "callout", "before"];
-            is_of_it && !is_of_more.iter().any(|words| case.text.contains(words))
+            let text = case.exchange.reply.text().to_ascii_lowercase();
+            !text.windows(5).any(|part| part == b"helo=" || part == b"ehlo=")
         }),
     rule(Cause::HelloName, Likely).to(HELLO).codes(&[504]),
-    rule(Cause::NoHelloName, Certain).to(HELLO).codes(&[500, 501]).when(|case| case.exchange.commands.name.is_empty()),
+    rule(Cause::NoHelloName, Certain).to(HELLO).codes(&[500, 501]).when(|case| !has_name(case)),
+    rule(Cause::ClientRefused, Likely).to(&[Greeting, Ehlo, Helo]).permanent().words("block|bann|denied|refus|access"),
+    rule(Cause::ClientRefused, Likely)
+        .to(&[Greeting])
+        .permanent()
+        .words("reject|approved|not allow|filter|policy|spam|not authorized|forbid"),
     rule(Cause::HelloName, Possible)
         .to(HELLO)
         .codes(&[450, 501, 550, 553, 554])
-        .when(|case| !case.exchange.commands.name.is_empty() && !case.text.contains("already")),
-    rule(Cause::ClientRefused, Likely)
-        .to(&[Greeting, Ehlo, Helo])
-        .codes(&[521, 550, 553, 554])
-        .when(|case| ["blocked", "banned", "denied"].iter().any(|word| has_word(&case.text, word))),
-    rule(Cause::ClientRefused, Certain).to(POLICY).words(
-        "client host rejected: access denied|client host rejected|\
-         traffic not accepted from this ip|your ip is not allowed|host is not allowed|\
-         client host blocked|administratively prohibited|administratively denied",
+        .not("already|duplicate|unavailable|later|not available|busy|spam")
+        .when(has_name),
+    // A port of submission that is for who has logged in refuses the others by their address.
+    rule(Cause::AuthNeeded, Likely)
+        .to(&[Mail, Rcpt])
+        .permanent()
+        .words("client host rejected access denied")
+        .when(|case| case.is_submission() && case.could_log_in()),
+    rule(Cause::ClientRefused, Certain).to(POLICY).permanent().words(
+        "client host rejected|traffic not accepted from this ip|host is not allowed|client host blocked|\
+         administratively prohibited|administratively denied",
     ),
-    // What the greeting refuses.
-    rule(Cause::Busy, Likely).to(&[Greeting]).codes(&[420, 421, 450, 451]),
-    rule(Cause::NoServiceHere, Certain).to(&[Greeting]).codes(&[521, 550, 553, 554, 556]),
-    rule(Cause::NoServiceHere, Likely).to(&[Greeting]).codes(&[500, 501, 502, 503, 504]),
     // EHLO that is not known: whose real answer comes after it is.
     rule(Cause::ReplyTooMany, Likely).to(&[Ehlo]).codes(&[500, 501, 502, 503, 554]).when(|case| {
         let is_out = |exchange: &Exchange| exchange.answer.meaning() == Meaning::OutOfStep;
@@ -188,61 +273,55 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::NoEhlo, Certain).to(&[Ehlo]).codes(&[500, 502]),
 ];
 
-/// Says whether a refusal is of a login.
-fn is_login(case: &Case<'_>) -> bool {
-    case.request.is_some_and(|request| LOGIN.contains(&request))
-}
+/// What is said of an address or a network, once nothing more particular is.
+pub(super) static OTHERS: &[Rule] = &[
+    rule(Cause::NoIpv6, Certain)
+        .to(POLICY)
+        .words("ipv6")
+        .and("not accept|not support|unsupported|not allow|disabled|not process"),
+    rule(Cause::BlockListed, Likely)
+        .to(POLICY)
+        .permanent()
+        .words("ip ")
+        .and("block|bann|denied")
+        .not("relay|country|region")
+        .when(|case| case.exchange.reply.text().windows(4).any(|part| part == b"http")),
+    rule(Cause::PutOff, Likely)
+        .to(POLICY)
+        .temporary()
+        .words("ip |your server|your network|blocked see|block see")
+        .and("block|bann"),
+    rule(Cause::BlockListed, Likely)
+        .to(POLICY)
+        .permanent()
+        .words("blocked see|block see|refused see|blocked for abuse"),
+    rule(Cause::ClientRefused, Likely)
+        .to(POLICY)
+        .words(
+            "ip |client|your server|your host|your mail server|your network|mta |remote host|remotehost|\
+             sending server|mail server ip|host network|network|country|region |geo|to connect",
+        )
+        .and(REFUSED)
+        .not("relay|recipient|sender address|mailbox|content|message|virus|user"),
+    rule(Cause::ClientRefused, Likely)
+        .to(POLICY)
+        .words("ip |client|your server|your host|your network|your access|your mail server")
+        .and(
+            "whitelist|allowlist|allow list|white list|permanently deferred|will not be accepted|has been rejected|\
+             not be accepted|no access|invalid ip|bad sender ip|mismatch|suspicious",
+        ),
+    rule(Cause::ClientRefused, Likely).to(POLICY).words("ip |intrusion|firewall").and("filter|intrusion|firewall"),
+    rule(Cause::SpamSource, Likely)
+        .to(&[Greeting, Ehlo, Helo, Mail, Rcpt, Data])
+        .permanent()
+        .words("spam|abusive|for abuse|unsolicited|junk|karma"),
+    rule(Cause::Busy, Likely).to(&[Greeting]).codes(&[420, 421, 450, 451]),
+    rule(Cause::NoServiceHere, Certain).to(&[Greeting]).codes(&[521, 550, 553, 554, 556]),
+    rule(Cause::NoServiceHere, Likely).to(&[Greeting]).codes(&[500, 501, 502, 503, 504]),
+];
 
-/// Says whether a refusal is about a number of something in a time: so many an hour.
-fn is_about_a_time(case: &Case<'_>) -> bool {
-    let times = [
-        "per hour",
-        "per day",
-        "per minute",
-        "per second",
-        "an hour",
-        "a day",
-        "hourly",
-        "daily",
-        "/hour",
-        "/day",
-        "24 hours",
-        "this hour",
-        "today",
-        "in the last hour",
-    ];
-    let numbers = ["exceed", "limit", "maximum", "too many", "quota", "allowance", "reached"];
-    let others = ["login", "connection", "mailbox"];
-    let has = |words: &[&str]| words.iter().any(|word| case.text.contains(word));
-    has(&times) && has(&numbers) && !has(&others)
-}
-
-/// Says whether a refusal is about the address that a login sends as.
-fn says_whose(case: &Case<'_>) -> bool {
-    case.text.contains("send as") || case.text.contains("send on behalf")
-}
-
-/// Says whether a refusal is about the name that the client gave: some servers put it off until RCPT.
-fn is_about_hello(case: &Case<'_>) -> bool {
-    let says = [
-        "helo command rejected",
-        "ehlo command rejected",
-        "invalid helo",
-        "helo argument",
-        "ehlo argument",
-        "helo/ehlo",
-        "ehlo/helo",
-        "helo name",
-        "ehlo name",
-        "invalid ehlo",
-        "fully-qualified hostname",
-        "bad helo",
-        "your helo",
-        "helo hostname",
-        "helo domain",
-        "ehlo domain",
-    ];
-    !case.exchange.commands.name.is_empty() && says.iter().any(|word| case.text.contains(word))
+fn has_name(case: &Case<'_>) -> bool {
+    !case.exchange.commands.name.is_empty()
 }
 
 /// Twelve hexadecimal digits: what containers are called.
@@ -250,3 +329,10 @@ fn is_container_name(case: &Case<'_>) -> bool {
     let name = &case.exchange.commands.name;
     name.len() == 12 && name.iter().all(u8::is_ascii_hexdigit)
 }
+
+/// Where the name that the client gave may be refused.
+const NAMED: &[Request] = &[Ehlo, Helo, Lhlo, Mail, Rcpt, EndOfData];
+const HELLO_NAMES: &str = "helo command rejected|ehlo command rejected|invalid helo|invalid ehlo|bad helo|bad ehlo|\
+ your helo|your ehlo|in helo|in ehlo|helo argument|ehlo argument|helo ehlo|ehlo helo|helo name|ehlo name|\
+ helo hostname|helo domain|ehlo domain|helo should|ehlo should|helo must|ehlo must|helo is|ehlo is|forged helo|\
+ fake helo|fully qualified hostname";

@@ -1,198 +1,218 @@
-//! Refusals of mail: whose it is, for whom, how large, and what is in it.
+//! Refusals of mail: for whom it is, how large, and what is in it.
 
-use super::{Case, ENVELOPE, MESSAGE, POLICY, Rule, has_word, rule};
+use super::wording::{ABSENT, OFF, REFUSED};
+use super::{Case, ENVELOPE, MESSAGE, Rule, TRANSACTION, rule};
 use crate::diagnosis::{Cause, Certainty};
 use crate::protocol::Request;
 
 use Certainty::{Certain, Likely, Possible};
-use Request::{Auth, Bdat, Data, Ehlo, EndOfData, Greeting, Helo, Mail, Rcpt};
+use Request::{Auth, Bdat, Data, EndOfData, Mail, Rcpt};
 
+/// The header, the size, and whom mail is for.
 pub(super) static RULES: &[Rule] = &[
-    // What was refused because of the mechanism of a message.
     rule(Cause::CommandNotOffered, Certain)
         .to(&[Bdat])
         .codes(&[500, 502, 503])
         .when(|case| case.exchange.extensions.is_some() && !case.offers("CHUNKING")),
-    // Greylisting, before all other policies.
-    rule(Cause::Greylisted, Certain)
-        .to(&[Mail, Rcpt, Data, EndOfData])
-        .codes(&[421, 450, 451, 452])
-        .words("greylist|graylist|grey-list|gray-list|postgrey"),
-    // Filters that fail put mail off with the same codes.
-    rule(Cause::FilterDown, Likely)
-        .to(&[Greeting, Ehlo, Helo, Mail, Rcpt, Data, EndOfData])
-        .codes(&[421, 451])
-        .words(
-            "milter|service unavailable - try again later|content filter|unable to filter|rejected by filter|rspamd|\
-             spamassassin|spamd|clamd|clamav|amavis",
-        ),
-    rule(Cause::QueueFails, Certain).codes(&[421, 451, 452]).words("queue file write error|cannot write queue"),
-    rule(Cause::BehindDown, Certain).codes(&[421, 450, 451, 454]).words(
-        "failed to connect|could not connect|cannot connect|unable to connect|connection refused|\
-         lost connection with",
-    ),
-    rule(Cause::LookupFails, Certain)
-        .codes(&[421, 450, 451, 454, 550, 554])
-        .words("temporary lookup failure|table lookup|unable to look up|lookup error"),
-    rule(Cause::WrongSettings, Certain)
-        .codes(&[421, 450, 451, 454, 550, 554])
-        .words("configuration error|configuration problem|misconfigur"),
-    rule(Cause::ServerFault, Certain)
-        .codes(&[421, 450, 451, 454, 550, 554])
-        .words("internal error|server error|local problem|local error|internal server error|backend"),
-    // The client was refused, and words say why.
-    rule(Cause::Dmarc, Certain).to(POLICY).when(|case| has_word(&case.text, "dmarc")),
-    rule(Cause::Spf, Certain)
-        .to(POLICY)
-        .codes(&[421, 450, 451, 550, 553, 554])
-        .when(|case| has_word(&case.text, "spf") && !has_word(&case.text, "dkim")),
-    rule(Cause::Dmarc, Certain).to(POLICY).when(|case| has_word(&case.text, "spf") && has_word(&case.text, "dkim")),
-    rule(Cause::Dmarc, Certain)
-        .to(MESSAGE)
-        .codes(&[421, 450, 451, 550, 554])
-        .words("authentication information|authentication checks|pass authentication|message is not authenticated"),
-    rule(Cause::Dkim, Certain).to(MESSAGE).when(|case| has_word(&case.text, "dkim")),
-    rule(Cause::Spf, Certain).to(POLICY).details(&[(7, 23)]),
-    rule(Cause::Dmarc, Certain).to(POLICY).details(&[(7, 26)]),
-    rule(Cause::Dkim, Certain).to(MESSAGE).details(&[(7, 20), (7, 21), (7, 22)]),
     // A header has a limit of its own.
     rule(Cause::BadHeader, Certain)
         .to(MESSAGE)
-        .codes(&[500, 550, 552, 554])
-        .words("header size|header section|header too l|headers too l|header is too l|headers are too l|header line")
-        .when(is_of_no_filter),
-    rule(Cause::BadHeader, Certain).to(MESSAGE).codes(&[500, 550, 552, 554]).when(|case| {
-        let is_of_it = has_word(&case.text, "header") || has_word(&case.text, "headers");
-        let faults = [
-            "no from",
-            "missing",
-            "invalid",
-            "improper",
-            "malformed",
-            "syntax",
-            "duplicate",
-            "illegal",
-            "8-bit",
-            "8bit",
-        ];
-        is_of_it && is_of_no_filter(case) && faults.iter().any(|word| case.text.contains(word))
-    }),
+        .words(
+            "header size|header section|header too l|headers too l|header is too l|headers are too l|header line|\
+             header limit",
+        )
+        .not(CONTENT),
+    rule(Cause::BadHeader, Certain)
+        .to(MESSAGE)
+        .words("header|message id|rfc 5322|rfc5322|rfc 2822|rfc2822|rfc 822|date field|from field|mime ")
+        .and(
+            "no from|missing|invalid|improper|malformed|syntax|duplicate|illegal|8 bit|8bit|multiple|not valid|\
+             without|not compliant|must be rfc|not rfc|no date|no message|no subject|lack|absent|fail|bad |incorrect|\
+             not accept|reject|not conform|non compliant|required",
+        )
+        .not(CONTENT),
+    rule(Cause::BadHeader, Likely).to(MESSAGE).words("parse|truncated|boundary|not well formed").not(CONTENT),
+    rule(Cause::BadHeader, Certain).to(MESSAGE).words(
+        "from header|missing a valid|missing date|rfc 5322|rfc5322|rfc 2822|header is missing|\
+         multiple addresses in from",
+    ),
     // The size, and room.
     rule(Cause::MailboxFull, Certain)
-        .to(&[Rcpt, Data, EndOfData, Bdat])
-        .codes(&[422, 450, 451, 452, 550, 552, 554])
+        .to(RECIPIENT)
         .words(
-            "mailbox full|mailbox is full|over quota|quota exceeded|overquota|disk quota|exceeded storage|\
-             out of storage|inbox is full|mailbox size limit|exceeds quota",
+            "mailbox full|mailbox is full|over quota|quota exceed|overquota|disk quota|exceeded storage|\
+             out of storage|inbox is full|mailbox size limit|exceeds quota|exceed quota|quota limit|\
+             mailbox has exceed|mailbox would exceed|storage limit|mailbox quota|user quota|recipient quota|quotaexceed|\
+             quota violation|full mailbox|mailbox over|too many messages",
+        )
+        .not("message size|message too"),
+    rule(Cause::MailboxFull, Certain)
+        .to(RECIPIENT)
+        .words("mailbox|inbox|mailfolder|folder|maildir|quota|recipient|user |account")
+        .and(
+            "full |exceed|over |used up|reached|not enough storage|no space|not enough space|insufficient space|\
+             out of space",
+        )
+        .not(
+            "message size|too large|too big|hour|day|minute|month|max |message too|rate|connection|attempt|threshold|\
+             tried to reach|trying to reach|limit per|recipients",
         ),
-    rule(Cause::MailboxFull, Certain).to(&[Rcpt, Data, EndOfData, Bdat]).details(&[(2, 2)]),
-    rule(Cause::TooManyRecipients, Certain).to(&[Rcpt, Data]).words("too many recipients|too many rcpt"),
+    rule(Cause::MailboxFull, Certain).to(RECIPIENT).details(&[(2, 2)]),
+    rule(Cause::MailboxFull, Likely).to(&[Rcpt]).codes(&[552]).not("message|large|big |size"),
+    rule(Cause::OneDomainEach, Certain)
+        .to(&[Rcpt, Data])
+        .words(
+            "domains per|domain per|multiple destination|multiple domains|multiple regions|different domains|\
+             several domains|one domain",
+        )
+        .not("limit exceed"),
+    rule(Cause::TooManyRecipients, Certain).to(&[Rcpt, Data, EndOfData]).words(
+        "too many recipients|too many rcpt|recipient limit|recipients limit|maximum number of recipients|\
+         max recipients",
+    ),
     rule(Cause::TooManyRecipients, Certain).to(&[Rcpt, Data]).details(&[(5, 3)]),
-    rule(Cause::TooLarge, Certain).to(&[Mail, Rcpt, Data, EndOfData, Bdat]).details(&[(3, 4), (2, 3)]).when(|case| {
-        case.exchange.answer.code == 552
-            || case.exchange.answer.code == 523
-            || case.exchange.answer.code == 554
-            || case.exchange.answer.code == 550
-    }),
-    rule(Cause::TooLarge, Certain).to(&[Mail, Data, EndOfData, Bdat]).codes(&[523, 550, 552, 554]).words(
-        "message size exceeds|too large|too big|exceeds fixed limit|exceeds maximum|\
-         maximum message size|exceeded maximum|size limit",
-    ),
-    rule(Cause::Overloaded, Certain).codes(&[421, 431, 450, 451, 452]).words(
-        "system resources|insufficient resources|out of memory|cannot allocate memory|overloaded|\
-         load average|load too high",
-    ),
-    rule(Cause::ServerFull, Certain).details(&[(3, 1)]).codes(&[421, 431, 450, 451, 452, 552]),
-    rule(Cause::ServerFull, Certain).codes(&[421, 451, 452]).words(
-        "insufficient system storage|insufficient storage|no space left|disk full|not enough space|\
-         insufficient disk",
+    rule(Cause::TooLarge, Certain)
+        .to(TRANSACTION)
+        .codes(&[523, 550, 552, 554])
+        .details(&[(3, 4), (2, 3)])
+        .not("attachment|file type"),
+    rule(Cause::TooLarge, Certain).to(TRANSACTION).permanent().words(
+        "message size|too large|too big|exceeds fixed limit|exceeds maximum|maximum message size|exceeded maximum|\
+         size limit|maximum size|size exceeds|databytes|maximum email size|larger than|recipsizelimit|message length",
     ),
     // Whom mail is for.
-    rule(Cause::RelayDenied, Certain).to(&[Mail, Rcpt, Data]).when(|case| says_relay(case) && case.could_log_in()),
-    rule(Cause::RelayDenied25, Certain).to(&[Mail, Rcpt, Data]).when(says_relay),
-    rule(Cause::SenderCheck, Certain)
-        .to(ENVELOPE)
-        .words(
-            "sender verify failed|sender verification failed|sender callout|sender verify|\
-             unverified address|could not verify sender|undeliverable address",
-        )
-        .when(|case| case.text.contains("sender")),
-    rule(Cause::SenderUnknown, Certain)
-        .to(ENVELOPE)
-        .words("sender address rejected: user unknown|sender address rejected: unlisted"),
-    rule(Cause::SenderRefused, Certain).to(ENVELOPE).words("sender address rejected: access denied"),
+    rule(Cause::RelayDenied, Certain)
+        .to(&[Mail, Rcpt, Data])
+        .not("in relay recipient")
+        .when(|case| says_relay(case) && case.could_log_in()),
+    rule(Cause::RelayDenied25, Certain).to(&[Mail, Rcpt, Data]).not("in relay recipient").when(says_relay),
+];
+
+/// The recipient: whether there is one, and whether it takes mail.
+pub(super) static RECIPIENTS: &[Rule] = &[
     rule(Cause::RecipientCheck, Certain)
         .to(&[Rcpt])
-        .codes(&[450, 451])
-        .words("verification in progress|recipient callout|unverified address"),
-    rule(Cause::SenderDomain, Certain).to(ENVELOPE).words(
-        "sender address rejected: domain not found|domain of sender address|\
-         sender domain does not exist|sender domain must|sender domain not found|sender's domain",
-    ),
-    rule(Cause::SenderDomain, Certain).to(ENVELOPE).details(&[(1, 8), (7, 27)]),
-    rule(Cause::SenderRefused, Likely).to(ENVELOPE).codes(&[550, 551, 553, 554]).when(says_sender_refused),
-    rule(Cause::NoSuchMailbox, Certain).to(&[Rcpt, EndOfData, Data]).codes(&[450, 511, 550, 551, 553, 554]).words(
-        "user unknown|unknown user|no such user|no such mailbox|no such recipient|no such address|\
-         mailbox not found|mailbox does not exist|user does not exist|recipient not found|\
-         recipientnotfound|unknown recipient|recipient unknown|doesn't exist|does not exist here|\
-         unknown in virtual|unknown in relay recipient|unknown in local recipient|\
-         invalid recipient|address does not exist|no mailbox here|this user doesn't have|\
-         user not found|no mailbox|address unknown|unknown address|unknown mailbox|no local user|no account|unrouteable address|not a valid mailbox|not listed in",
-    ),
-    rule(Cause::NoSuchMailbox, Certain).to(&[Rcpt, EndOfData]).codes(&[550, 551, 553]).details(&[(1, 1)]),
-    rule(Cause::NoSuchMailbox, Likely).to(&[Rcpt]).codes(&[550]).details(&[(4, 1)]).words("access denied"),
-    rule(Cause::NoSuchMailbox, Likely)
-        .to(&[Rcpt])
-        .codes(&[550, 553, 554])
-        .details(&[(1, 0)])
-        .when(|case| !case.text.contains("sender")),
-    rule(Cause::NoSuchDomain, Likely).to(&[Rcpt]).codes(&[550, 553, 554]).when(|case| {
-        let says = ["does not exist", "no such domain", "unknown domain", "invalid domain", "domain not found"];
-        says.iter().any(|words| case.text.contains(words))
-            && has_word(&case.text, "domain")
-            && !case.text.contains("sender")
-    }),
-    rule(Cause::NoSuchMailbox, Likely).to(&[Rcpt]).codes(&[550, 553, 554]).words("may not exist"),
+        .temporary()
+        .words("verification in progress|recipient callout|unverified address|recipient verif"),
     rule(Cause::NoSuchDomain, Certain)
         .to(&[Rcpt])
-        .words("recipient address rejected: domain not found|recipient domain not found"),
-    rule(Cause::NoSuchDomain, Certain).to(&[Rcpt]).codes(&[550, 556, 521, 554]).details(&[(1, 2), (1, 10)]),
-    rule(Cause::NoSuchDomain, Certain).to(&[Rcpt]).codes(&[521, 556]),
-    rule(Cause::MailboxOff, Certain).to(&[Rcpt, EndOfData]).details(&[(2, 1)]).codes(&[550, 552, 554]),
-    rule(Cause::MailboxBusy, Certain)
-        .to(&[Rcpt, EndOfData])
-        .codes(&[450, 451])
-        .words("mailbox busy|mailbox is busy|mailbox locked|mailbox is locked"),
-    rule(Cause::MailboxMoved, Certain).to(&[Rcpt]).codes(&[551]),
-    rule(Cause::MailboxMoved, Certain).to(&[Rcpt]).details(&[(1, 6)]),
-    // The message.
-    rule(Cause::BadHeader, Certain).to(MESSAGE).words(
-        "from header|headers fail|header syntax|message-id header|message-id is missing|\
-         missing a valid|missing header|missing date|rfc 5322|rfc5322|rfc 2822|header is missing|\
-         header missing|duplicate header|multiple addresses in from",
+        .words("recipient address rejected domain not found|recipient domain not found|null mx|nullmx|no mx"),
+    rule(Cause::NoSuchDomain, Likely)
+        .to(&[Rcpt])
+        .permanent()
+        .words("domain|host unknown|host not found|nxdomain|bad destination host")
+        .and(
+            "not exist|no such domain|unknown domain|invalid domain|domain not found|unable to route|not route|\
+             host unknown|host not found|no route|nxdomain|bad destination",
+        )
+        .not("sender|user|mailbox|account"),
+    rule(Cause::NoSuchMailbox, Certain).to(RECIPIENT).words(
+        "user unknown|unknown user|validrcptto|bad recipient|bad address|bad user|no such user|no such mailbox|\
+         no such recipient|no such address|no such person|no such account|mailbox not found|mailbox does not exist|\
+         user does not exist|recipient not found|recipientnotfound|recipnotfound|unknown recipient|recipient unknown|\
+         does not exist here|unknown in virtual|unknown in relay recipient|unknown in local recipient|\
+         invalid recipient|address does not exist|no mailbox here|user does not have|user not found|no mailbox|\
+         address unknown|unknown address|unknown mailbox|mailbox unknown|no local user|no account|unrouteable address|\
+         unroutable address|not a valid mailbox|not listed in|unknown or illegal alias|\
+         account that you tried to reach does not",
     ),
+    rule(Cause::Suppressed, Certain).to(TRANSACTION).words(
+        "suppress|marked as inactive|inactive recipients|hard bounce|previously bounced|bounced before|\
+         bounced address|unsubscribed",
+    ),
+    rule(Cause::MailboxOff, Certain)
+        .to(RECIPIENT)
+        .words("mailbox|recipient account|account|user")
+        .and("disabled|discontinued|suspend|inactive|deactivated|not active|has expired|has been closed|hangup")
+        .not("sender|sending|outbound|your account|ip |server|outgoing"),
+    rule(Cause::MailboxOff, Certain)
+        .to(RECIPIENT)
+        .words("mailbox|recipient|user |email account|account|inbox|email address|alias|this address")
+        .and(OFF)
+        .not(
+            "sender|sending|outbound|your account|ip |blocked you|server|blocked using|message|temporar|content|spam|\
+             certain",
+        ),
+    rule(Cause::MailboxOff, Certain).to(RECIPIENT).permanent().details(&[(2, 1)]),
+    rule(Cause::NoSuchMailbox, Certain)
+        .to(&[Rcpt, EndOfData, Bdat])
+        .words("user|mailbox|recipient|address|account|alias|local part|email name|person|inbox|subscriber|@ ")
+        .and(ABSENT)
+        .not(
+            "sender|domain not|domain unknown|unknown domain|invalid domain|such domain|domain name|domain does|\
+             our domain|this domain|that domain|relay|ip |your host|hostname|host name|host not|host unknown|\
+             unknown host|server|syntax|format|command|parameter|option|blocked|authenticat|content|header|\
+             from address|helo|ehlo|may not|temporar|too many|signature|credential",
+        ),
+    rule(Cause::NoSuchMailbox, Certain)
+        .to(RECIPIENT)
+        .codes(&[501, 550, 551, 552, 553, 554])
+        .details(&[(1, 1)])
+        .not("sender"),
+    rule(Cause::NoSuchMailbox, Likely)
+        .to(&[Rcpt])
+        .permanent()
+        .words("mailbox|user |account|recipient")
+        .and("unavailable|not available")
+        .not("sender|temporar|access denied|policy"),
+    rule(Cause::NoSuchMailbox, Likely)
+        .to(&[Rcpt])
+        .permanent()
+        .words("not exist|unknown|not found|not known")
+        .not("sender|domain|host|relay|ip |command|option|parameter|may not|account or"),
+    rule(Cause::NoSuchMailbox, Likely)
+        .to(&[Rcpt])
+        .permanent()
+        .words(
+            "mailbox unavailable|mailbox not available|mailbox is unavailable|recipient rejected|address rejected|\
+             no one |nobody|may not exist",
+        )
+        .not("sender|access denied|policy|spam|ip |spf |list"),
+    rule(Cause::NoSuchMailbox, Likely).to(&[Rcpt]).codes(&[550]).details(&[(4, 1)]).words("access denied"),
+    rule(Cause::NoSuchMailbox, Likely).to(&[Rcpt]).codes(&[550, 553, 554]).details(&[(1, 0)]).not("sender"),
+    rule(Cause::NoSuchDomain, Certain).to(&[Rcpt]).permanent().details(&[(1, 2), (1, 10)]),
+    rule(Cause::NoSuchDomain, Certain).to(&[Rcpt]).codes(&[521, 556]),
+    rule(Cause::MailboxBusy, Certain).to(RECIPIENT).temporary().words(
+        "mailbox busy|mailbox is busy|mailbox locked|mailbox is locked|mailbox unavailable|mailbox in use|\
+         mailbox temporar|mailbox is temporar|user temporar",
+    ),
+    rule(Cause::MailboxMoved, Certain).to(&[Rcpt]).codes(&[551]).not("sender|relay|from |authoriz"),
+    rule(Cause::MailboxMoved, Certain).to(&[Rcpt]).details(&[(1, 6)]),
+    rule(Cause::RecipientRefused, Likely)
+        .to(&[Rcpt])
+        .permanent()
+        .words("badrcptto|recipient")
+        .and("badrcptto|blacklist|on our list|banned recipient|recipient banned"),
+];
+
+/// The message, and what is in it.
+pub(super) static CONTENTS: &[Rule] = &[
     rule(Cause::Utf8NotTaken, Certain).details(&[(6, 7), (6, 8), (6, 9)]),
-    rule(Cause::ContentRefused, Certain).to(MESSAGE).codes(&[550, 552, 554]).when(|case| {
-        has_word(&case.text, "spam")
-            || has_word(&case.text, "virus")
-            || has_word(&case.text, "malware")
-            || has_word(&case.text, "content")
-            || has_word(&case.text, "attachment")
-            || has_word(&case.text, "phishing")
-            || has_word(&case.text, "infected")
-    }),
-    rule(Cause::MessagePolicy, Certain)
+    rule(Cause::ContentRefused, Certain).to(MESSAGE).permanent().words(CONTENT).not("spam abuse"),
+    rule(Cause::ContentRefused, Likely)
         .to(MESSAGE)
-        .codes(&[550, 552, 554])
-        .when(|case| has_word(&case.text, "policy") || has_word(&case.text, "policies")),
-    rule(Cause::MessagePolicy, Likely).to(MESSAGE).codes(&[550, 552, 554]).details(&[(7, 9)]),
-    rule(Cause::ContentRefused, Likely).to(MESSAGE).codes(&[550, 552, 554]).details(&[(7, 1), (7, 0), (6, 0), (7, 7)]),
-    rule(Cause::BlockListed, Likely)
-        .to(POLICY)
-        .codes(&[521, 550, 553, 554])
-        .when(|case| says_address_blocked(case) && case.text.contains("http")),
-    rule(Cause::ClientRefused, Likely).to(POLICY).codes(&[521, 550, 553, 554]).when(says_address_blocked),
-    // Codes alone.
+        .permanent()
+        .words(
+            "bulk|unsolicited|junk|scored|score|banned|file type|extension|executable|macro|link |url |filter|\
+             antispam|anti spam|mass mailer|security issue|dangerous|offensive|words",
+        )
+        .not("policy"),
+    rule(Cause::TooLarge, Likely)
+        .to(MESSAGE)
+        .permanent()
+        .words("size|message|mail |email|bytes")
+        .and("exceed|larger|bigger|too long|oversize|over the maximum")
+        .not("rate|hour|day |recipient|header|line|quota|hops|threshold|limit of"),
+    rule(Cause::MessagePolicy, Certain).to(MESSAGE).permanent().words("policy|policies"),
+];
+
+/// Codes alone, and policies that are not told.
+pub(super) static CODES: &[Rule] = &[
+    rule(Cause::Loop, Likely).details(&[(4, 6)]),
+    rule(Cause::BadHeader, Likely).to(MESSAGE).permanent().words("header").not(CONTENT),
+    rule(Cause::MessagePolicy, Likely).to(MESSAGE).permanent().details(&[(7, 9)]),
+    rule(Cause::ContentRefused, Likely).to(MESSAGE).permanent().details(&[(7, 1), (7, 0), (6, 0), (7, 7)]),
+    rule(Cause::MessagePolicy, Possible).to(MESSAGE).permanent().not("error|internal|problem|processing|failure"),
     rule(Cause::Greylisted, Likely)
         .to(&[Rcpt])
         .codes(&[450, 451])
@@ -200,85 +220,49 @@ pub(super) static RULES: &[Rule] = &[
         .when(|case| !case.exchange.granted.has(Auth)),
     // Filters greylist, too, once they have seen the message.
     rule(Cause::Greylisted, Possible)
-        .to(&[Data, EndOfData, Bdat])
+        .to(MESSAGE)
         .codes(&[450, 451])
         .details(&[(7, 0), (7, 1)])
         .words("try again|try later|retry")
         .when(|case| !case.exchange.granted.has(Auth)),
     // postscreen says so to who has just passed its tests.
     rule(Cause::Greylisted, Likely).to(&[Rcpt]).codes(&[450]).details(&[(3, 2)]),
-    rule(Cause::Greylisted, Possible).to(&[Rcpt]).codes(&[450, 451]).when(|case| {
-        !case.exchange.granted.has(Auth)
-            && case.enhanced.is_none_or(|code| matches!((code.subject, code.detail), (2, 0) | (7, 0) | (0, 0)))
-            // Whatever else is put off is told to be at fault.
-            && !["mailbox", "sender", "verif", "error", "fail", "could not", "cannot", "unable", "problem"]
-                .iter()
-                .any(|word| case.text.contains(word))
-    }),
+    rule(Cause::Greylisted, Possible)
+        .to(&[Rcpt])
+        .codes(&[450, 451])
+        // Whatever else is put off is told to be at fault.
+        .not("mailbox|sender|verif|error|fail|could not|can not|unable|problem|policy|policies")
+        .when(|case| {
+            !case.exchange.granted.has(Auth)
+                && case.enhanced.is_none_or(|code| matches!((code.subject, code.detail), (2, 0) | (7, 0) | (0, 0)))
+        }),
     rule(Cause::AuthNeeded, Likely)
         .to(ENVELOPE)
-        .codes(&[550, 551, 553, 554])
+        .permanent()
         .when(|case| is_policy(case) && case.is_submission() && case.could_log_in()),
-    rule(Cause::PolicyRefused, Likely).to(ENVELOPE).words("administrative prohibition|policy|policies"),
-    rule(Cause::PolicyRefused, Possible).to(&[Mail, Rcpt]).codes(&[550, 553, 554]).when(is_policy),
-    rule(Cause::ServerFault, Likely).codes(&[421, 450, 451, 454]).details(&[(3, 0), (3, 5)]),
-    rule(Cause::Busy, Certain).codes(&[421, 450, 451]).words("server busy|too busy|is busy"),
-    rule(Cause::Busy, Possible).to(POLICY).codes(&[421]),
+    rule(Cause::PolicyRefused, Likely)
+        .to(ENVELOPE)
+        .words("administrative prohibition|policy|policies|local configuration"),
+    rule(Cause::PolicyRefused, Possible).to(ENVELOPE).permanent().when(is_policy),
+    rule(Cause::PolicyRefused, Possible).to(ENVELOPE).permanent().words(REFUSED),
 ];
 
-/// Says whether a sender is refused, and not for what could be found out of it.
-fn says_sender_refused(case: &Case<'_>) -> bool {
-    let names = [
-        "envelope sender",
-        "sender address",
-        "your sender",
-        "this sender",
-        "the sender",
-        "sender has been",
-        "sender rejected",
-        "sender denied",
-        "sender refused",
-        "sender blocked",
-        "mail from",
-    ];
-    let refuses = ["denied", "rejected", "blocked", "refused", "banned", "prohibited", "blacklisted"];
-    let others = ["recipient", "resolve", "verif", "found", "exist", "unknown", "spoof", "spf"];
-    names.iter().any(|words| case.text.contains(words))
-        && refuses.iter().any(|word| has_word(&case.text, word))
-        && !others.iter().any(|word| case.text.contains(word))
-}
-
+/// Says whether a refusal is one to pass mail on.
 fn says_relay(case: &Case<'_>) -> bool {
-    let is_of_relaying = ["relay", "relaying", "relayed"].iter().any(|word| has_word(&case.text, word));
-    let refuses = ["denied", "permitted", "allowed", "prohibited", "refused", "forbidden", "disabled", "authorized"];
-    let says = [
-        "unable to relay",
-        "we do not relay",
-        "not a relay",
-        "open relay",
-        "to relay",
-        "relay access",
-        "rcpthosts",
-        "deliver mail for",
-    ];
-    // A host that relays has a table of recipients.
-    let is_of_recipients = case.text.contains("relay recipient");
-    says.iter().any(|words| case.text.contains(words))
-        || is_of_relaying && !is_of_recipients && refuses.iter().any(|word| has_word(&case.text, word))
-}
-
-/// Says whether an address of the network is called blocked, and no other's than the client's can be meant.
-fn says_address_blocked(case: &Case<'_>) -> bool {
-    let is_blocked = ["blocked", "banned", "denied"].iter().any(|word| has_word(&case.text, word));
-    is_blocked && !case.text.contains("relay") && has_word(&case.text, "ip")
-}
-
-/// Says whether a reply names nothing that filters look for.
-fn is_of_no_filter(case: &Case<'_>) -> bool {
-    !["spam", "virus", "malware", "phish"].iter().any(|word| case.text.contains(word))
+    const SAYS: &str = "unable to relay|not relay|not a relay|as a relay|open relay|to relay|relay access|\
+ relay denied|relaying denied|rcpthosts|deliver mail for|delivery is not allowed to|not host |not hosted|\
+ one of our domains|not our domain|external domains|outside domains|foreign domains|remote domains|local user only|\
+ local users only|not a local domain|not local domain|not handle mail|not accept mail for|not responsible for";
+    case.says(SAYS)
+        || case.says("relay |relaying |relayed ") && (case.says(REFUSED) || case.says("disabled|credentials"))
 }
 
 /// Says whether a reply names nothing but a policy: its words, if it has any that help, have been looked at before.
 fn is_policy(case: &Case<'_>) -> bool {
     case.enhanced.is_some_and(|code| code.subject == 7 && code.detail <= 1)
 }
+
+/// Where a recipient may be refused: some servers put that off until the message is there.
+const RECIPIENT: &[Request] = &[Rcpt, Data, EndOfData, Bdat];
+/// What filters look for.
+const CONTENT: &str = "spam|virus|malware|content|attachment|phish|infected|trojan|eicar|dt spm";

@@ -9,19 +9,27 @@
 //! | `to` | the reply answers one of these requests | any |
 //! | `codes` | the reply code is one of these | any |
 //! | `details` | subject and detail of the enhanced status code are one of these pairs | any, or none |
-//! | `words` | one of these stands in the reply's lines, joined by spaces, in small letters | any |
+//! | `temporary`, `permanent` | the reply code is 4yz; 5yz, and none of those on syntax | any |
+//! | `words`, `and` | one of these begins at a word of the reply's [wording] | any |
+//! | `not` | none of these does | any |
 //! | `when` | what went before is so | always |
 //!
 //! All columns that are given have to fit, so that a word such as "line too long" means something only with the codes
-//! that servers say it with.
+//! that servers say it with. Servers tell one cause in many words, but of the same few things: `words` and `and` are
+//! what is spoken of and what is said of it, "recipient" and "not exist", so that a row stands for a kind.
 
 mod client;
 mod commands;
 mod mail;
+mod sender;
+mod server;
+mod wording;
 
 use super::record::{Exchange, Record, Requests};
 use super::{Cause, Certainty, Facts, Finding, Recognized, token};
 use crate::protocol::{EnhancedCode, Meaning, Reply, ReplyLine, Request, explain};
+
+use wording::wording;
 
 use Request::{Auth, AuthAnswer, Bdat, Data, Ehlo, EndOfData, Greeting, Helo, Lhlo, Mail, Rcpt};
 
@@ -31,16 +39,31 @@ struct Rule {
     certainty: Certainty,
     to: Requests,
     codes: &'static [u16],
+    /// The reply codes from the first to the last.
+    range: [u16; 2],
     /// Subject and detail of the enhanced status code; the class is that of the reply.
     details: &'static [(u16, u16)],
     /// With a bar between them: a list of texts would be as many pointers to set right at every start of a program.
     words: &'static str,
+    and: &'static str,
+    not: &'static str,
     when: fn(&Case<'_>) -> bool,
 }
 
 /// Begins a row, which fits every refusal until a column is given.
 const fn rule(cause: Cause, certainty: Certainty) -> Rule {
-    Rule { cause, certainty, to: Requests::of(&[]), codes: &[], details: &[], words: "", when: always }
+    Rule {
+        cause,
+        certainty,
+        to: Requests::of(&[]),
+        codes: &[],
+        range: [0, 999],
+        details: &[],
+        words: "",
+        and: "",
+        not: "",
+        when: always,
+    }
 }
 
 impl Rule {
@@ -52,13 +75,30 @@ impl Rule {
         Self { codes, ..self }
     }
 
+    const fn temporary(self) -> Self {
+        Self { range: [400, 499], ..self }
+    }
+
+    const fn permanent(self) -> Self {
+        Self { range: [505, 599], ..self }
+    }
+
     const fn details(self, details: &'static [(u16, u16)]) -> Self {
         Self { details, ..self }
     }
 
-    /// Any of these, in small letters, in all the lines of the reply: `this|or that`.
+    /// Any of these, `this|or that`, each at the beginning of a word; one that ends with a space is a word to its end.
     const fn words(self, words: &'static str) -> Self {
         Self { words, ..self }
+    }
+
+    /// Any of these as well.
+    const fn and(self, and: &'static str) -> Self {
+        Self { and, ..self }
+    }
+
+    const fn not(self, not: &'static str) -> Self {
+        Self { not, ..self }
     }
 
     const fn when(self, when: fn(&Case<'_>) -> bool) -> Self {
@@ -68,10 +108,14 @@ impl Rule {
     /// Says whether all that is given fits.
     fn fits(&self, case: &Case<'_>) -> bool {
         let has_detail = || case.enhanced.is_some_and(|code| self.details.contains(&(code.subject, code.detail)));
+        let code = case.exchange.answer.code.number();
         (self.to.is_empty() || case.request.is_some_and(|request| self.to.has(request)))
-            && (self.codes.is_empty() || self.codes.contains(&case.exchange.answer.code.number()))
+            && (self.codes.is_empty() || self.codes.contains(&code))
+            && (self.range[0]..=self.range[1]).contains(&code)
             && (self.details.is_empty() || has_detail())
-            && (self.words.is_empty() || self.words.split('|').any(|word| case.text.contains(word)))
+            && (self.words.is_empty() || case.says(self.words))
+            && (self.and.is_empty() || case.says(self.and))
+            && (self.not.is_empty() || !case.says(self.not))
             && (self.when)(case)
     }
 }
@@ -81,7 +125,7 @@ struct Case<'a> {
     exchange: &'a Exchange,
     request: Option<Request>,
     enhanced: Option<EnhancedCode>,
-    /// Its lines, joined, in small letters, without the codes that begin them.
+    /// Its words, with a space on either side of each.
     text: String,
     port: Option<u16>,
     record: &'a Record,
@@ -91,10 +135,20 @@ struct Case<'a> {
 impl<'a> Case<'a> {
     /// Looks at a refusal in the state that the session was in then, not now.
     fn new(exchange: &'a Exchange, record: &'a Record, facts: &'a Facts) -> Self {
-        let text = String::from_utf8_lossy(&exchange.reply.text()).to_lowercase();
-        let text = text.lines().map(without_code).collect::<Vec<_>>().join(" ");
+        let text = wording(&String::from_utf8_lossy(&exchange.reply.text()));
         let (request, enhanced) = (exchange.answer.request, enhanced_code(&exchange.reply));
         Self { exchange, request, enhanced, text, port: record.port(facts), record, facts }
+    }
+
+    /// Says whether one of these begins at a word.
+    fn says(&self, words: &str) -> bool {
+        let begins_there = |at: usize| self.text.as_bytes()[at - 1] == b' ';
+        words.split('|').any(|word| self.text.match_indices(word).any(|(at, _)| at > 0 && begins_there(at)))
+    }
+
+    /// Says whether it answers one of these.
+    fn is_of(&self, requests: &[Request]) -> bool {
+        self.request.is_some_and(|request| requests.contains(&request))
     }
 
     /// Says whether the last EHLO offered an extension.
@@ -234,11 +288,12 @@ fn by_code(exchange: &Exchange, facts: &Facts) -> Option<Finding> {
         (POLICY_CODES, detail) if LOGIN_CODES.contains(&detail) => is_login,
         (subject, detail) => detail != 0 || subject == POLICY_CODES,
     });
-    let codes = [enhanced.map(|code| code.to_string()), Some(exchange.answer.code.number().to_string())];
+    let number = exchange.answer.code.number();
+    let is_of_logins = matches!(number, 432 | 534 | 535 | 538) && !is_login;
+    let codes = [enhanced.map(|code| code.to_string()), Some(number.to_string()).filter(|_| !is_of_logins)];
     let known = codes.into_iter().flatten().find_map(|code| explain(&code).map(|meaning| (code, meaning)));
     // RFC 5321, section 4.2.1: whoever does not know a code goes by its first digit.
     let (code, meaning) = known.unwrap_or_else(|| {
-        let number = exchange.answer.code.number();
         let meaning = if number < 500 { "refused for now" } else { "refused for good" };
         (number.to_string(), meaning)
     });
@@ -246,35 +301,20 @@ fn by_code(exchange: &Exchange, facts: &Facts) -> Option<Finding> {
     Some(recognized.with("code", code).with("meaning", meaning).told(facts))
 }
 
-/// Returns the enhanced status code of a reply; some servers write it behind a `#`.
+/// Returns the enhanced status code of a reply; some servers write it within the text: `(#5.1.1)`.
 fn enhanced_code(reply: &Reply) -> Option<EnhancedCode> {
-    let marked = |line: ReplyLine<'_>| {
-        let code = EnhancedCode::parse(line.text().strip_prefix(b"#")?)?;
-        (line.code()?.number() / 100 == u16::from(code.class)).then_some(code)
+    let within = |line: ReplyLine<'_>| {
+        let text = String::from_utf8_lossy(line.text());
+        let mut words = text.split(|c: char| !c.is_ascii_digit() && c != '.');
+        let code = EnhancedCode::parse(words.find(|word| wording::is_enhanced_code(word))?.as_bytes())?;
+        (line.code()?.number() / 100 == u16::from(code.class)).then_some(code).filter(|code| code.subject <= 7)
     };
-    reply.enhanced_code().or_else(|| reply.lines().filter_map(marked).last())
-}
-
-/// Leaves out the enhanced status code that begins a line: a sentence may go on over it.
-fn without_code(line: &str) -> &str {
-    match line.split_once(' ') {
-        Some((code, rest))
-            if code.matches('.').count() == 2 && code.bytes().all(|b| matches!(b, b'#' | b'.' | b'0'..=b'9')) =>
-        {
-            rest.trim_start()
-        }
-        _ => line,
-    }
+    reply.enhanced_code().or_else(|| reply.lines().find_map(within))
 }
 
 /// Fits every refusal.
 fn always(_: &Case<'_>) -> bool {
     true
-}
-
-/// Says whether a text has a word that is told by what stands around it.
-fn has_word(text: &str, word: &str) -> bool {
-    text.split(|c: char| !c.is_ascii_alphanumeric()).any(|part| part == word)
 }
 
 /// Of these enhanced status codes, the one without detail says more than most reply codes do.
@@ -288,5 +328,22 @@ const ENVELOPE: &[Request] = &[Mail, Rcpt];
 const MESSAGE: &[Request] = &[EndOfData, Bdat];
 /// Where a policy may refuse: a server may put off its refusal of a client until there.
 const POLICY: &[Request] = &[Greeting, Ehlo, Helo, Mail, Rcpt, Data, EndOfData, Bdat];
-/// All rows, those that say most first.
-static RULES: [&[Rule]; 3] = [client::RULES, commands::RULES, mail::RULES];
+const TRANSACTION: &[Request] = &[Mail, Rcpt, Data, EndOfData, Bdat];
+/// All rows, those that say most first: what is wanted of the client and its limits before its address, named faults of
+/// the server before its opinion of a mail, who is meant before what is in it, and codes alone last.
+static RULES: [&[Rule]; 14] = [
+    client::MANNERS,
+    sender::AUTHENTICATION,
+    commands::WANTED,
+    client::LIMITS,
+    client::ADDRESSES,
+    commands::RULES,
+    server::FAULTS,
+    mail::RULES,
+    sender::RULES,
+    mail::RECIPIENTS,
+    mail::CONTENTS,
+    client::OTHERS,
+    mail::CODES,
+    server::UNTOLD,
+];

@@ -1,0 +1,114 @@
+//! Refusals of the sender: how a mail is authenticated, and whose it may be.
+
+use super::{ENVELOPE, MESSAGE, POLICY, Rule, TRANSACTION, rule};
+use crate::diagnosis::{Cause, Certainty};
+use crate::protocol::Request;
+
+use Certainty::{Certain, Likely};
+use Request::{Data, EndOfData, Mail, Rcpt};
+
+/// SPF, DKIM and DMARC: a server may limit how much comes because of them, and says so.
+pub(super) static AUTHENTICATION: &[Rule] = &[
+    rule(Cause::Dmarc, Certain).to(POLICY).words("dmarc"),
+    rule(Cause::SpfUnchecked, Certain)
+        .to(POLICY)
+        .words("spf |sender policy framework")
+        .and(
+            "temporary|temp error|temperror|permerror|perm error|permanent error|evaluat|lookup|syntax|\
+             suspicious entr|invalid record|dns ",
+        )
+        .not("dkim|not permitted|not allowed|not authorized"),
+    rule(Cause::SpfUnchecked, Likely).to(POLICY).details(&[(7, 24)]).not("dkim"),
+    rule(Cause::Dmarc, Certain).to(POLICY).words("spf ").and("dkim|domainkeys").not("unusual rate"),
+    rule(Cause::Spf, Certain)
+        .to(POLICY)
+        .words("spf |openspf|sender policy framework")
+        .not("unusual rate|dkim|relaying"),
+    rule(Cause::Dmarc, Certain).to(&[Rcpt, Data, EndOfData, Request::Bdat]).words(
+        "authentication information|authentication checks|pass authentication|message is not authenticated|\
+         authentication level|level of authentication|authenticate with either|sender is unauthenticated|aligned|\
+         alignment|unauthenticated email|unauthenticated mail",
+    ),
+    rule(Cause::Dkim, Certain)
+        .to(MESSAGE)
+        .words(
+            "dkim|domainkeys|valid signature|invalid signature|bad signature|signature verif|signature fail|\
+             signature did not|not signed|unsigned",
+        )
+        .not("unusual rate|virus|infected|malware|eicar|smime|pgp"),
+    rule(Cause::Spf, Certain).to(POLICY).details(&[(7, 23)]),
+    rule(Cause::Dmarc, Certain).to(POLICY).details(&[(7, 26)]),
+    rule(Cause::Dkim, Certain).to(MESSAGE).details(&[(7, 20), (7, 21), (7, 22)]),
+];
+
+/// Whether the sender exists, and is let in.
+pub(super) static RULES: &[Rule] = &[
+    rule(Cause::SenderCheck, Certain)
+        .to(ENVELOPE)
+        .words(
+            "sender verif|sender verify|sender callout|could not verify sender|callout verification|callback|\
+             verification failed for|verify sender|sender address verif",
+        )
+        .not("recipient address|recipient callout"),
+    rule(Cause::SenderCheck, Certain).to(ENVELOPE).words("sender").and(
+        "unverified address|undeliverable address|unverifiable|not verify|be verified|verification fail|check fail|\
+         unable to verify",
+    ),
+    rule(Cause::SenderUnknown, Certain).to(ENVELOPE).words(
+        "sender address rejected user unknown|sender address rejected unlisted|sender unknown|unknown sender|\
+         sender not found|sender does not exist",
+    ),
+    rule(Cause::NullSender, Certain).to(TRANSACTION).words(
+        "null sender|empty sender|empty envelope|null envelope|blank from|blank sender|null reverse|empty from|\
+         null return|bounces are not|backscatter|batv|empty mail from",
+    ),
+    rule(Cause::SenderRefused, Certain)
+        .to(ENVELOPE)
+        .words("sender address rejected access denied|badmailfrom|badsenders"),
+    rule(Cause::SenderDomain, Certain).to(ENVELOPE).details(&[(1, 8), (7, 27)]).not("outbound"),
+    rule(Cause::SenderDomain, Certain)
+        .to(ENVELOPE)
+        .words("sender|from domain|rfc 5321 from|mail from domain|envelope from")
+        .and(UNRESOLVED)
+        .not("block|recipient|ip |verif|verify|spoof"),
+    rule(Cause::SenderDomain, Certain)
+        .to(&[Mail])
+        .words("domain|host|mx |address")
+        .and(UNRESOLVED)
+        .not("helo|ehlo|block|recipient|your ip|relay"),
+    rule(Cause::SenderDomain, Likely)
+        .to(&[Mail])
+        .words("not exist|not resolve|unresolv|can not be resolved|nonexist|not found")
+        .not("recipient|helo|ehlo|user|relay|ip |server|client"),
+    rule(Cause::Spoofed, Likely)
+        .to(POLICY)
+        .permanent()
+        .words(
+            "spoof|forged|forgery|forging|impersonat|our own domain|own domain|our domain|local domain|claiming to be|\
+             pretend|fake sender|fake from|faked",
+        )
+        .not("helo |ehlo |spam|not one of our"),
+    rule(Cause::SenderRefused, Likely)
+        .to(TRANSACTION)
+        .permanent()
+        .words(
+            "sender|mail from|from address|envelope from|envelope block|envelope reject|return path|originator|\
+             mail from you |accept mail from|accept messages from|from you |from your domain|has blocked you|\
+             want mail from you|been blocked by the recipient",
+        )
+        .and(
+            "not want|refus|reject|denied|block|bann|prohibit|forbid|disallow|not allow|not accept|not welcome|\
+             unwelcome|is on |in my|locked out|excluded|on our list|spam list",
+        )
+        .not(
+            "ip |recipient address|resolv|verif|not found|not exist|unknown|your server|host|spoof|spf |content|\
+             message|unauthenticated",
+        ),
+];
+
+/// That a domain is not there to send from.
+const UNRESOLVED: &str = "domain not found|not exist|not resolv|unresolv|nonexist|non exist|no such domain|\
+ unknown domain|invalid domain|domain must|domain is invalid|domain is not valid|no mx|null mx|valid mx|mx record|\
+ mx found|no a record|bogus|not found|is empty|unroutable|unrouteable|dead domain|invalid sender domain|\
+ sender domain invalid|can not resolve|not resolve|dns error|has no mx|bad domain|can not be resolved|host not found|\
+ domain unknown|valid domain|real domain";
