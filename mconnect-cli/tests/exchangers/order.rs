@@ -3,7 +3,7 @@ use std::process::Output;
 
 use mconnect_core::server::{Server, Setup};
 
-use super::common::{assert_status, complaints, err, out, run};
+use super::common::{MCONNECT, Pty, assert_status, complaints, err, out, run};
 use super::zone;
 
 const QUIT: &[u8] = b"QUIT\n";
@@ -145,4 +145,21 @@ fn nothing_is_said_of_exchangers_with_quiet_but_what_is_wrong() {
     assert_status(&output, 69);
     let told = "mconnect: mx2.test (127.0.0.1) is not contacted: that is no global address, see --allow-private\n";
     assert_eq!(err(&output), told);
+}
+
+#[test]
+fn at_a_prompt_and_by_typed_lines_the_session_goes_on_after_the_greeting() {
+    let zone = "example.test MX 10 mx1.test\nexample.test MX 20 mx2.test\nmx1.test A 127.0.0.2\nmx2.test A 127.0.0.1";
+    for (terminal, label) in [("xterm", "smtp> "), ("dumb", "220 ")] {
+        let server = Server::start().unwrap();
+        let (resolver, port) = (zone::serve(zone).to_string(), server.port().to_string());
+        let args = ["--mx", "--resolver", &resolver, "-p", &port, "--allow-private", "example.test"];
+        let mut pty = Pty::start_with(MCONNECT, &args, &[("TERM", terminal)]);
+        pty.expect("next exchanger ...");
+        pty.expect(label);
+        pty.send("QUIT\r");
+        pty.expect("221 ");
+        assert_eq!(pty.wait(), 0);
+        assert_eq!(server.sessions()[0].commands(), ["QUIT"]);
+    }
 }

@@ -13,6 +13,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::base::iana::OptRcode;
+
 use super::error::DnsError;
 use super::found::{Found, Security};
 use super::message::{self, Code, MOST_ALIASES, WireName};
@@ -62,6 +64,8 @@ pub struct Lookup {
     tries: usize,
     transport: Transport,
     edns: bool,
+    /// The server failed without a reason: whether signatures were, it shows by an answer that it has not checked.
+    unchecked: bool,
     sent: Vec<u8>,
     aliases: Vec<String>,
     security: Security,
@@ -97,6 +101,7 @@ impl Lookup {
             tries: 0,
             transport: Transport::Udp,
             edns: true,
+            unchecked: false,
             sent: Vec::new(),
             aliases: Vec::new(),
             security: Security::Secure,
@@ -116,7 +121,7 @@ impl Lookup {
         let share = left / u32::try_from(total - self.tries).unwrap_or(u32::MAX);
         #[expect(clippy::cast_possible_truncation, reason = "any sixteen of its bits do")]
         let id = random::number() as u16;
-        self.sent = message::query(&self.at, self.kind, id, self.edns);
+        self.sent = message::query(&self.at, self.kind, id, self.edns, self.unchecked);
         Some(Query {
             server: self.server().address,
             transport: self.transport,
@@ -173,6 +178,11 @@ impl Lookup {
             Code::NoSuchName if !answer.records.is_empty() => {
                 self.malformed("has records of a name that is not there by its own account");
             }
+            Code::Ok | Code::NoSuchName if self.unchecked => {
+                self.note(Some(WITHOUT_A_REASON.to_owned()));
+                self.security = Security::Bogus;
+                self.found(Vec::new(), true);
+            }
             Code::Ok | Code::NoSuchName => self.follow(answer),
             // A server that knows no EDNS says no more than that (RFC 6891, section 7).
             Code::NotUnderstood(_) if self.edns => self.edns = false,
@@ -180,6 +190,9 @@ impl Lookup {
                 self.security = Security::Bogus;
                 self.note(answer.why);
                 self.found(Vec::new(), true);
+            }
+            Code::Failed(OptRcode::SERVFAIL) if answer.why.is_none() && is_believed && !self.unchecked => {
+                (self.unchecked, self.transport) = (true, Transport::Udp);
             }
             Code::NotUnderstood(code) | Code::Failed(code) => {
                 let (code, why) = (code.to_string(), answer.why);
@@ -238,7 +251,7 @@ impl Lookup {
             }
         }
         self.tries += 1;
-        (self.transport, self.edns) = (Transport::Udp, true);
+        (self.transport, self.edns, self.unchecked) = (Transport::Udp, true, false);
     }
 
     fn server(&self) -> Server {
@@ -250,5 +263,7 @@ impl Lookup {
     }
 }
 
+/// Many resolvers are not set up to say why.
+const WITHOUT_A_REASON: &str = "the resolver has an answer, fails to verify it, and gives no reason";
 /// A wait of zero would be none at all.
 const LEAST_WAIT: Duration = Duration::from_millis(1);

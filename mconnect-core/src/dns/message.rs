@@ -59,13 +59,15 @@ pub(super) fn told(name: &impl ToName) -> String {
     if name.is_root() { String::new() } else { name.to_string().to_ascii_lowercase() }
 }
 
-/// Writes a query that asks for recursion, and, with EDNS, for what there is of DNSSEC.
-pub(super) fn query(name: &WireName, kind: RecordKind, id: u16, edns: bool) -> Vec<u8> {
+/// Writes a query that asks for recursion, and, with EDNS, for what there is of DNSSEC; or for an answer whose signatures
+/// nobody has looked at.
+pub(super) fn query(name: &WireName, kind: RecordKind, id: u16, edns: bool, unchecked: bool) -> Vec<u8> {
     let mut message = MessageBuilder::new_vec();
     message.header_mut().set_id(id);
     message.header_mut().set_rd(true);
     // RFC 6840, section 5.7: the bit is wanted in the answer.
     message.header_mut().set_ad(true);
+    message.header_mut().set_cd(unchecked);
     let mut message = message.question();
     message.push((name, rtype(kind))).expect("a vector has room for a question");
     let mut message = message.additional();

@@ -92,6 +92,24 @@ fn rows() -> Vec<Row> {
             "MX of a.test: SERVER answers SERVFAIL (No Reachable Authority: at delegation test.)",
             FOUR,
         ),
+        (
+            "a failure without a reason",
+            vec![Act::Say(failing(Rcode::SERVFAIL, &[]))],
+            "MX of a.test: SERVER answers SERVFAIL",
+            "udp MX a.test edns, udp MX a.test edns unchecked, udp MX a.test edns, udp MX a.test edns unchecked",
+        ),
+        (
+            "a failure without a reason, and an answer that is not checked",
+            vec![Act::Say(failing(Rcode::SERVFAIL, &[])), Act::Say(with(|reply| reply.is_authentic = false))],
+            "Bogus a.test: nothing (the resolver has an answer, fails to verify it, and gives no reason)",
+            "udp MX a.test edns, udp MX a.test edns unchecked",
+        ),
+        (
+            "a failure without a reason, and a denial that is not checked",
+            vec![Act::Say(failing(Rcode::SERVFAIL, &[])), Act::Say(failing(Rcode::NXDOMAIN, &[]))],
+            "Bogus a.test: nothing (the resolver has an answer, fails to verify it, and gives no reason)",
+            "udp MX a.test edns, udp MX a.test edns unchecked",
+        ),
         ("a refusal", vec![Act::Say(failing(Rcode::REFUSED, &[]))], "MX of a.test: SERVER answers REFUSED", FOUR),
         (
             "a refusal, and then an answer",
@@ -315,7 +333,9 @@ fn each_answer_comes_to_what_it_is_worth() {
             let mut wrong = Vec::new();
             for driver in 0..drivers {
                 let (address, asked) = serve(acts.clone());
-                let resolver = Resolver::at([address]).timeout(Duration::from_secs(2));
+                // Only who never answers is waited for in vain.
+                let whole = Duration::from_secs(if expected.contains("no answer") { 1 } else { 8 });
+                let resolver = Resolver::at([address]).timeout(whole);
                 let result = if driver == 0 { resolver.ask("a.test") } else { ask_awaited(&resolver) };
                 let (told, asked) = (told(result, &address.to_string()), asked.lock().unwrap().join(", "));
                 if (told.as_str(), asked.as_str()) != (expected, questions) {
