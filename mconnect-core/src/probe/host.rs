@@ -46,7 +46,7 @@ impl HostPlan<'_> {
         // Where DANE counts, it is the base domain that TLS asks for (RFC 7672, section 8.1).
         let is_dane = |lookup: &&TlsaLookup| lookup.found.as_ref().is_ok_and(|found| !found.records.is_empty());
         let sni = facts.tlsa.last().filter(is_dane).map_or(name, |lookup| &lookup.base).to_owned();
-        let asked = addresses.into_iter().map(|address| self.contact(name, &sni, address));
+        let asked: Vec<_> = addresses.into_iter().map(|address| self.contact(name, &sni, address)).collect();
         facts.addresses = all(asked, AT_ONCE).await;
         facts
     }

@@ -265,7 +265,8 @@ impl Probe {
         names.dedup();
         if !names.is_empty() {
             let plan = self.hosts();
-            let hosts = all(names.iter().map(|name| plan.host(name)), HOSTS_AT_ONCE);
+            let hosts: Vec<_> = names.iter().map(|name| plan.host(name)).collect();
+            let hosts = all(hosts, HOSTS_AT_ONCE);
             let policies = self.policies();
             let published = both(policies.policy(domain), policies.reporting(domain));
             let (hosts, (sts, reporting)) = both(hosts, published).await;
