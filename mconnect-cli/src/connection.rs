@@ -1,10 +1,17 @@
 //! What the options make of a connection: whom it is to, what secures it, and how long anything may take.
 
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::process::{Child, Command};
 use std::sync::Arc;
+use std::thread;
 
 use mconnect_core::script::{Pace, Rules};
 use mconnect_core::server::Server;
 use mconnect_core::{Connect, Session, Timeouts};
+use nix::sys::signal::SigSet;
+#[cfg(target_os = "linux")]
+use nix::unistd::User;
 
 use crate::failure::{Failure, Status};
 use crate::observers::Observers;
@@ -43,6 +50,8 @@ pub fn prepare(options: &Options) -> Result<(Secure, Connect, Option<Server>), F
     let mut secure = Secure::prepare(options)?;
     let (connect, server) = match &options.target {
         Target::Host(host) => (host.connect(options.port()), None),
+        Target::Unix(path) => (Connect::unix(path).name_by(other_end), None),
+        Target::Process(command) => (Connect::spawn(command).spawn_by(start), None),
         Target::Demo => {
             let failed = |error| Failure::because(Status::Unavailable, "cannot start the demo", &error);
             let server = secure.demo().map_err(failed)?;
@@ -54,6 +63,34 @@ pub fn prepare(options: &Options) -> Result<(Secure, Connect, Option<Server>), F
         connect = connect.source(source);
     }
     Ok((secure, connect, server))
+}
+
+/// Says who listens at a UNIX socket, as the system has noted it.
+fn other_end(socket: BorrowedFd<'_>) -> Option<String> {
+    #[cfg(target_os = "linux")]
+    {
+        let credentials = nix::sys::socket::getsockopt(&socket, nix::sys::socket::sockopt::PeerCredentials).ok()?;
+        let (process, user) = (credentials.pid(), credentials.uid());
+        let program = std::fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+        let name = User::from_uid(user.into()).ok().flatten().map_or(user.to_string(), |user| user.name);
+        Some(format!("process {process} ({}) of user {name}", program.trim_end()))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = socket;
+        None
+    }
+}
+
+/// Starts a process, in which signals act as ever: it has the mask of the thread that starts it.
+fn start(command: &mut Command) -> io::Result<Child> {
+    thread::scope(|scope| {
+        let starting = thread::Builder::new().spawn_scoped(scope, || {
+            SigSet::empty().thread_set_mask()?;
+            command.spawn()
+        })?;
+        starting.join().unwrap_or_else(|_| Err(io::Error::other("the thread that starts it failed")))
+    })
 }
 
 /// Returns the deadlines of a session: that of a reply bounds connecting, too, unless that has its own.

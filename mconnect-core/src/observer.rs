@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -112,6 +113,7 @@ impl<A: Observer, B: Observer> Observer for Both<A, B> {
 ///   TlsStarted, Tls                  then all of this again, inside
 ///   HalfClosed, Truncated            the ends of the two directions
 ///   Ended | Aborted                  the server closed, or this side did
+///   ProcessSaid, ProcessEnded        of a process: at any time, and at the very end
 /// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
@@ -182,4 +184,9 @@ pub enum Event<'a> {
     Ended,
     /// The connection was closed from this side, by a [`Closer`](crate::Closer).
     Aborted,
+    /// The process that the session goes to ([`Connect::spawn`](crate::Connect)) has written a line to its standard error,
+    /// or a piece of a long one, which is here without its end. It comes from a thread of its own, at any time.
+    ProcessSaid(&'a [u8]),
+    /// That process has ended, which is told once the session has.
+    ProcessEnded(ExitStatus),
 }

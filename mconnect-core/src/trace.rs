@@ -8,7 +8,7 @@ use crate::observer::{Event, Observer};
 use crate::protocol::Visible;
 
 /// Tells what passes, a line at a time: the seconds since the first event, `>` for what is sent, `<` for what is received,
-/// and `=` for what happens besides. Passwords are left out; nothing in a line steers a terminal.
+/// `!` for what a process says on standard error, and `=` for what happens besides. Passwords are left out; nothing in a line steers a terminal.
 ///
 /// ```
 /// # #[cfg(feature = "server")] {
@@ -85,6 +85,8 @@ impl<T: Fn(&str) + Send + Sync> Observer for Trace<T> {
             Event::HalfClosed => self.tell(at, "= sending side ended"),
             Event::Ended => self.tell(at, "= end"),
             Event::Aborted => self.tell(at, "= closed from this side"),
+            Event::ProcessSaid(line) => self.tell_bytes(at, '!', line),
+            Event::ProcessEnded(status) => self.tell(at, &format!("= the process ended, {status}")),
             Event::Replied { .. } | Event::Truncated(_) => {}
         }
     }

@@ -18,7 +18,10 @@ impl Observer for Attempts {
             Event::ConnectFailed { error, has_next: true, .. } => {
                 say(&format!("connect failed ({}), next address ...", chain(error)));
             }
-            Event::Connected { .. } => say("connection open"),
+            Event::Connected { peer } => match (peer.address(), peer.known_as()) {
+                (None, Some(who)) => say(&format!("connection open, to {who}")),
+                _ => say("connection open"),
+            },
             _ => {}
         }
     }

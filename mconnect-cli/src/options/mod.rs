@@ -7,6 +7,7 @@ mod help;
 mod nearest;
 mod option;
 mod parse;
+mod roads;
 mod security;
 mod sending;
 mod table;
@@ -171,6 +172,10 @@ pub enum Color {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     Host(Host),
+    /// A UNIX socket.
+    Unix(PathBuf),
+    /// A process, by its command.
+    Process(String),
     /// The built-in loopback server.
     Demo,
 }
@@ -186,6 +191,9 @@ impl Target {
     pub fn name(&self) -> &str {
         match self {
             Self::Host(host) => &host.name,
+            // It was UTF-8 when it was read.
+            Self::Unix(path) => path.to_str().unwrap_or_default(),
+            Self::Process(command) => command,
             Self::Demo => "127.0.0.1",
         }
     }

@@ -7,6 +7,7 @@ use mconnect_core::{Endpoint, InvalidEndpoint, InvalidHost, Scheme};
 
 use super::nearest::nearest;
 use super::option::{Act, Opt};
+use super::roads::take_socket;
 use super::table::all;
 use super::value::{shown, string};
 use super::{Options, Request, Start, Target};
@@ -56,7 +57,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     match (operands.as_slice(), &options.target) {
         ([], _) => {}
         (_, Target::Demo) => return Err("--demo takes no host: it brings its own".to_owned()),
-        ([server, rest @ ..], Target::Host(_)) => {
+        (_, Target::Process(_)) => return Err("--pipe takes no host: the process is the server".to_owned()),
+        ([server, rest @ ..], _) if take_socket(&mut options, server, rest)? => {}
+        ([server, rest @ ..], _) => {
             let endpoint = read(server)?;
             take_ports(&mut options, &endpoint, rest)?;
             take_scheme(&mut options, &endpoint)?;
@@ -207,6 +210,15 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_and_a_process_are_servers_too() {
+        for written in ["unix:/run/lmtp", "/run/lmtp"] {
+            assert_eq!(options(&[written]).target, Target::Unix("/run/lmtp".into()));
+        }
+        assert_eq!(options(&["unix:lmtp"]).target, Target::Unix("lmtp".into()));
+        assert_eq!(options(&["--pipe", "sendmail -bs"]).target, Target::Process("sendmail -bs".to_owned()));
+    }
+
+    #[test]
     fn a_port_may_follow_the_host_and_a_url_says_how_tls_starts() {
         for (args, port, start) in [
             (&["mx:2525"][..], 2525, Start::ByHand),
@@ -332,6 +344,16 @@ mod tests {
             (&["-c"], "missing argument for option '-c'"),
             (&["--color", "blue"], "\"blue\" is none of: auto, always, never"),
             (&["--demo", "mx"], "--demo takes no host: it brings its own"),
+            (&["--pipe", "sendmail -bs", "mx"], "--pipe takes no host: the process is the server"),
+            (&["--pipe", ""], "--pipe is empty"),
+            (
+                &["--pipe", "a", "-p", "25"],
+                "--pipe connects to nobody: -p, -4, -6, --source and --connect-timeout go without it",
+            ),
+            (&["--demo", "--pipe", "a"], "--pipe goes with neither --demo nor --serve: each is a server of its own"),
+            (&["unix:"], "unix: names no socket: unix:PATH"),
+            (&["unix:/run/lmtp", "24"], "a UNIX socket has no port"),
+            (&["/run/lmtp", "-p", "24"], "a UNIX socket has no port"),
         ];
         for (args, message) in cases {
             assert_eq!(of(args).unwrap_err(), *message);

@@ -5,7 +5,7 @@ use rustyline::EditMode;
 
 use super::option::{Act, Opt, file, flag, option, raw, text};
 use super::value::{address, count, factor, form, one_of, port, put, seconds, stamps, value};
-use super::{Color, Mode, Request, Target, security, sending};
+use super::{Color, Mode, Request, Target, roads, security, sending};
 
 /// Returns every option, as ordered in the help and in the manual page.
 pub fn all() -> impl Iterator<Item = &'static Opt> {
@@ -15,6 +15,7 @@ pub fn all() -> impl Iterator<Item = &'static Opt> {
 /// The options that have to do with the same thing, by its name.
 pub const GROUPS: &[(&str, &[Opt])] = &[
     ("connection", CONNECTION),
+    ("roads", roads::ROADS),
     ("session", SESSION),
     ("sending a message", sending::SENDING),
     ("TLS", security::TLS),

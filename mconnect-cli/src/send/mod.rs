@@ -15,7 +15,7 @@ use mconnect_core::{Error, Session};
 use crate::connection;
 use crate::failure::{Failure, Status};
 use crate::observers::{self, Observers};
-use crate::options::{Options, ReversePath, SendStage, Target};
+use crate::options::{Options, ReversePath, SendStage};
 use crate::progress::{Work, during};
 use crate::secure::Secure;
 use crate::signals;
@@ -41,11 +41,7 @@ pub fn run(options: &Options, verdict: &Verdict) -> Result<(), Failure> {
         let transcript = Arc::new(Transcript::new(options));
         let connect = watch.over(connect, verdict).observer(Arc::clone(&transcript));
         let client = Client { options, verdict, watch, secure: &secure, transcript: &transcript, message: &message };
-        let opened = match &options.target {
-            Target::Host(host) if host.name.starts_with('/') => connect.open_path(),
-            _ => connect.open(),
-        };
-        if let Some(session) = verdict.known(opened) {
+        if let Some(session) = verdict.known(connect.open()) {
             client.converse(session);
         }
         transcript.end(verdict);

@@ -1,14 +1,21 @@
-//! The way to a connection: the name, its addresses in turn, and what is left of the time.
+//! The way to a connection: the name, its addresses in turn, the road to each, and what is left of the time.
 //!
 //! Two deadlines bound it: that of the stage ([`Timeouts::connect`](crate::Timeouts::connect)), and that of the whole
 //! session. Which of them ended a wait is in the cause of the error: a [`DeadlinePassed`] is the latter.
 
+use std::any::Any;
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::road::Road;
+#[cfg(unix)]
+use super::unix;
 use super::{Connect, Family};
 use crate::closer::Closer;
 use crate::error::{Attempt, DeadlinePassed, Error, Peer};
@@ -18,6 +25,10 @@ use crate::session::Settings;
 /// What opening waits for: done by calls that block, and by tokio.
 pub(super) trait Dial {
     type Stream;
+
+    /// Whoever drops a session may be kept waiting.
+    #[cfg(unix)]
+    const BLOCKS: bool;
 
     /// Resolves a name, at most this long, unless the closer ends it.
     async fn resolve(&self, host: &str, port: u16, timeout: Duration, closer: &Closer) -> io::Result<Vec<SocketAddr>>;
@@ -31,59 +42,134 @@ pub(super) trait Dial {
         timeout: Duration,
         closer: &Closer,
     ) -> io::Result<(Self::Stream, Option<i32>)>;
+
+    /// Lets this time pass, unless the closer ends it.
+    #[cfg(unix)]
+    async fn pause(&self, time: Duration, closer: &Closer) -> io::Result<()>;
+
+    /// Takes a socket that is connected.
+    #[cfg(unix)]
+    fn adopt(&self, socket: UnixStream) -> io::Result<Self::Stream>;
 }
 
-/// A stream to one of the server's addresses, and what the session over it is opened with.
+/// A stream to the server, and what the session over it is opened with.
 pub(super) struct Opened<S> {
     pub stream: S,
     pub peer: Peer,
     pub settings: Settings,
 }
 
-impl Connect {
-    /// Resolves and connects to the first address that answers, whoever waits for that. A further attempt is not begun
-    /// when no time is left for it.
-    pub(super) async fn open_by<D: Dial>(&self, dial: &D, closer: &Closer) -> Result<Opened<D::Stream>, Error> {
-        let settings = self.settings();
+/// What an attempt has led to.
+struct Reached<S> {
+    stream: S,
+    /// How the connection was lost since it was open.
+    lost: Option<i32>,
+    /// What ends with the session.
+    held: Option<Arc<dyn Any + Send + Sync>>,
+    /// Who is at the other end, as far as that shows only now.
+    known_as: Option<Arc<str>>,
+}
+
+impl<S> From<(S, Option<i32>)> for Reached<S> {
+    fn from((stream, lost): (S, Option<i32>)) -> Self {
+        Self { stream, lost, held: None, known_as: None }
+    }
+}
+
+/// What is left of the time.
+struct Time {
+    connect: Option<Instant>,
+    overall: Option<Instant>,
+}
+
+impl Time {
+    fn new(settings: &Settings) -> Self {
         let connect = Instant::now().checked_add(settings.timeouts.connect);
+        Self { connect, overall: settings.deadline.map(|(at, _)| at) }
+    }
+
+    /// Returns what is left for connecting, and whether it is the deadline of the whole session that ends it.
+    fn left(&self) -> (Duration, bool) {
         let until = |at: Instant| at.saturating_duration_since(Instant::now());
-        // What is left for connecting, and whether it is the deadline of the whole session that ends it.
-        let left = || match (connect.map(until), settings.deadline.map(|(at, _)| until(at))) {
+        match (self.connect.map(until), self.overall.map(until)) {
             (stage, Some(whole)) if stage.is_none_or(|stage| whole <= stage) => (whole, true),
             (stage, _) => (stage.unwrap_or(Duration::MAX), false),
-        };
-        let mut addresses = match &self.addresses {
-            Some(addresses) => addresses.clone(),
-            None => self.resolve(dial, left(), closer).await?,
-        };
-        addresses.retain(|address| self.is_wanted(address.ip()));
+        }
+    }
+}
 
-        let mut attempts = Vec::new();
-        let mut rest = addresses.iter().peekable();
+impl Connect {
+    /// Takes the road to the first address that answers, or the only one there is, whoever waits for that. A further
+    /// attempt is not begun when no time is left for it.
+    pub(super) async fn open_by<D: Dial>(&self, dial: &D, closer: &Closer) -> Result<Opened<D::Stream>, Error> {
+        let settings = self.settings();
+        let time = Time::new(&settings);
+        let addresses = match (&self.road, &self.addresses) {
+            (Road::Network, Some(addresses)) => addresses.clone(),
+            (Road::Network, None) => self.resolve(dial, time.left(), closer).await?,
+            #[cfg(unix)]
+            _ => Vec::new(),
+        };
+        let addresses = addresses.into_iter().filter(|address| self.is_wanted(address.ip())).map(Some);
+        let only = if matches!(self.road, Road::Network) { None } else { Some(None) };
+
+        let (mut attempts, mut last) = (Vec::new(), None);
+        let mut rest = addresses.chain(only).peekable();
         while let Some(address) = rest.next() {
-            let peer = self.peer(Some(*address));
+            let peer = self.peer(address);
             self.observe(&Event::Connecting { peer: &peer });
             let start = Instant::now();
-            let (left_for_it, is_overall) = left();
-            let patience = left_for_it.min(settings.timeouts.attempt);
-            let attempt = self.attempt(dial, *address, patience, closer).await;
-            match attempt.map_err(|error| late(error, is_overall && patience == left_for_it)) {
-                Ok((stream, lost)) => {
+            let (left, is_overall) = time.left();
+            let patience = left.min(settings.timeouts.attempt);
+            let reached = self.reach(dial, address, patience, &settings, closer).await;
+            match reached.map_err(|error| late(error, is_overall && patience == left)) {
+                Ok(Reached { stream, lost, held, known_as }) => {
+                    let peer = known_as.map_or(peer, |name| Peer::known(self.host.as_str().into(), Some(name), None));
                     self.observe(&Event::Connected { peer: &peer });
-                    return Ok(Opened { stream, peer, settings: Settings { lost, ..settings } });
+                    return Ok(Opened { stream, peer, settings: Settings { lost, held, ..settings } });
                 }
                 Err(error) => {
                     let is_closed = closer.is_closed();
-                    let has_next = rest.peek().is_some() && !is_closed && !left().0.is_zero();
+                    let has_next = rest.peek().is_some() && !is_closed && !time.left().0.is_zero();
                     self.observe(&Event::ConnectFailed { peer: &peer, error: &error, has_next });
-                    attempts.push(Attempt { address: *address, error, took: start.elapsed() });
+                    last = Some(again(&error));
+                    attempts.extend(address.map(|address| Attempt { address, error, took: start.elapsed() }));
                     if !has_next {
                         break;
                     }
                 }
             }
         }
-        Err(self.failed(attempts))
+        Err(self.failed(attempts, last))
+    }
+
+    /// Takes the road of one attempt.
+    async fn reach<D: Dial>(
+        &self,
+        dial: &D,
+        address: Option<SocketAddr>,
+        patience: Duration,
+        settings: &Settings,
+        closer: &Closer,
+    ) -> io::Result<Reached<D::Stream>> {
+        match (&self.road, address) {
+            (Road::Network, Some(address)) => Ok(self.attempt(dial, address, patience, closer).await?.into()),
+            (Road::Network, None) => Err(io::ErrorKind::AddrNotAvailable.into()),
+            #[cfg(unix)]
+            (Road::Unix(path, name), _) => {
+                let socket = unix::connect(dial, path, Instant::now().checked_add(patience), closer).await?;
+                let fd = std::os::fd::AsFd::as_fd(&socket);
+                let known_as = name.as_ref().and_then(|name| name(fd)).map(Arc::from);
+                Ok(Reached { stream: dial.adopt(socket)?, lost: None, held: None, known_as })
+            }
+            #[cfg(unix)]
+            (Road::Process(process), _) => {
+                let (observer, grace) = (settings.observer.clone(), settings.timeouts.closing);
+                let (socket, running) = process.start(observer, grace, D::BLOCKS)?;
+                let held: Option<Arc<dyn Any + Send + Sync>> = Some(Arc::new(running));
+                Ok(Reached { stream: dial.adopt(socket)?, lost: None, held, known_as: None })
+            }
+        }
     }
 
     /// Says whether an address is of the family that was asked for, and of that of the source.
@@ -148,9 +234,9 @@ impl Connect {
 
     /// Makes the error of all attempts. Its cause is that of the last one; where there was none, that no address was
     /// wanted.
-    fn failed(&self, attempts: Vec<Attempt>) -> Error {
-        let source = match attempts.last() {
-            Some(last) => again(&last.error),
+    fn failed(&self, attempts: Vec<Attempt>, last: Option<io::Error>) -> Error {
+        let source = match last {
+            Some(last) => last,
             None => {
                 let family = match (self.family, self.source) {
                     (Family::V4, _) | (Family::Any, Some(IpAddr::V4(_))) => "IPv4",

@@ -60,6 +60,12 @@ causes! {
     PortsUsedUp "ports_used_up" "this machine has no free port left to connect from" "wait a minute for old connections to go, or make fewer"
     FilesUsedUp "files_used_up" "this process may open no more files" "raise the limit (ulimit -n)"
 
+    NoSocket "no_socket" "there is no socket {name}" "is the server running? its settings say where it listens"
+    NobodyAtSocket "nobody_at_socket" "nobody listens at {name}: the server that made it has ended, or it is no socket" "start the server"
+    SocketForbidden "socket_forbidden" "this user may not connect to {name}" "its mode, and those of the folders above it, say who may"
+    CommandNotFound "command_not_found" "sh finds no such command" "is it spelt right, and is the program installed? daemons are often in /usr/sbin"
+    ProcessFailed "process_failed" "the process {name} ended by itself, {how}" "its standard error tells why, or its log does"
+
     // Who is there.
     OtherProtocol "other_protocol" "the server speaks {protocol}, not SMTP" "is port {port} the right one?"
     SpeaksLmtp "speaks_lmtp" "the server speaks LMTP" "say LHLO, not EHLO"

@@ -17,6 +17,9 @@ pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
     if record.connected.is_some() {
         return None;
     }
+    if let Some(failure) = &record.without_address {
+        return Some(at_a_socket(failure, record)?.told(facts));
+    }
     let recognized = match (record.attempts.as_slice(), &record.resolved) {
         ([], Some(Err(failure))) => unresolved(failure, record),
         ([], Some(Ok(addresses))) if !addresses.is_empty() => {
@@ -91,6 +94,17 @@ fn unconnected<'a>(attempts: &[Attempt], record: &Record, facts: &Facts) -> Opti
         Some(other) => recognized.with("other", other),
         None => recognized,
     })
+}
+
+/// Recognizes why a UNIX socket could not be connected to.
+fn at_a_socket<'a>(failure: &Failure, record: &Record) -> Option<Recognized<'a>> {
+    let cause = match failure.kind {
+        ErrorKind::NotFound => Cause::NoSocket,
+        ErrorKind::ConnectionRefused => Cause::NobodyAtSocket,
+        ErrorKind::PermissionDenied => Cause::SocketForbidden,
+        _ => return None,
+    };
+    Some(Recognized::new(cause, Certain, &*failure.text).with("name", &record.host))
 }
 
 /// Says whether a name has an address of IPv4, and only those of IPv6 were tried.

@@ -251,7 +251,10 @@ impl Observer for Evidence {
                 record.host = peer.name().to_owned();
                 record.attempt_began = Some(at);
             }
-            Event::ConnectFailed { peer, error, .. } => record.attempted(at, peer.address(), Some(Failure::of(error))),
+            Event::ConnectFailed { peer, error, .. } => {
+                record.without_address = peer.address().is_none().then(|| Failure::of(error));
+                record.attempted(at, peer.address(), Some(Failure::of(error)));
+            }
             Event::Connected { peer } => {
                 record.attempted(at, peer.address(), None);
                 (record.peer, record.connected, record.phase) = (peer.address(), Some(at), Some(Phase::Greeting));
@@ -282,6 +285,8 @@ impl Observer for Evidence {
             }
             Event::ReceivedRaw(_) => record.is_raw = true,
             Event::Aborted => {}
+            Event::ProcessSaid(line) => record.process_said = line[..line.len().min(MOST_KEPT)].to_vec(),
+            Event::ProcessEnded(status) => record.process_ended = Some(*status),
         }
     }
 }

@@ -76,6 +76,11 @@
 //! | [SourceNotHere](Cause::SourceNotHere) | the address to connect from ([`Facts::source`]) is not available |
 //! | [PortsUsedUp](Cause::PortsUsedUp) | none is, though none was asked for |
 //! | [FilesUsedUp](Cause::FilesUsedUp) | EMFILE or ENFILE |
+//! | [NoSocket](Cause::NoSocket) | nothing is at the path of a UNIX socket |
+//! | [NobodyAtSocket](Cause::NobodyAtSocket) | connecting to a UNIX socket was refused |
+//! | [SocketForbidden](Cause::SocketForbidden) | the system does not permit connecting to a UNIX socket |
+//! | [CommandNotFound](Cause::CommandNotFound) | the session ended before its time, and the process with exit status 127 |
+//! | [ProcessFailed](Cause::ProcessFailed) | the same, with another status than 0, or by a signal |
 //!
 //! ## Who is there
 //!

@@ -16,6 +16,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,11 @@ pub(super) struct Record {
     pub resolved: Option<Result<Vec<IpAddr>, Failure>>,
     /// The attempts to connect, in order; of many, the first ones.
     pub attempts: Vec<Attempt>,
+    /// Why there is no connection to what has no address: a UNIX socket.
+    pub without_address: Option<Failure>,
+    /// What the process that the session goes to said last, and how it ended.
+    pub process_said: Vec<u8>,
+    pub process_ended: Option<ExitStatus>,
     /// The address that was connected to, and when.
     pub peer: Option<SocketAddr>,
     pub connected: Option<Instant>,

@@ -123,12 +123,12 @@ pub struct Attempt {
 #[error("timed out at the deadline of the whole session")]
 pub struct DeadlinePassed;
 
-/// The port, which the path of a socket has none of.
-pub(super) struct At<'a>(pub &'a Peer, pub u16);
+/// The port, if there is one.
+pub(super) struct At(pub u16);
 
-impl fmt::Display for At<'_> {
+impl fmt::Display for At {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.name().starts_with('/') { Ok(()) } else { write!(f, ", port {}", self.1) }
+        if self.0 == 0 { Ok(()) } else { write!(f, ", port {}", self.0) }
     }
 }
 

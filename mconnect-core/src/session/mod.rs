@@ -49,6 +49,7 @@ mod tokio;
 mod upgrade;
 mod writer;
 
+use std::any::Any;
 use std::fmt;
 use std::net::SocketAddr;
 #[cfg(unix)]
@@ -150,6 +151,8 @@ pub(crate) struct Settings {
     pub deadline: Option<(Instant, Duration)>,
     /// What connecting was told of how the connection was lost since it was open.
     pub lost: Option<i32>,
+    /// What is dropped with the last half of the session: the process that it goes to.
+    pub held: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Session {
