@@ -54,16 +54,11 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         // There is no such port to connect to, which is told in the words of all others.
         options.port = Some(mconnect_core::port("0").map_err(|error| error.to_string())?);
     }
-    match (operands.as_slice(), &options.target) {
-        ([], _) => {}
-        (_, Target::Demo) => return Err("--demo takes no host: it brings its own".to_owned()),
-        (_, Target::Process(_)) => return Err("--pipe takes no host: the process is the server".to_owned()),
-        ([server, rest @ ..], _) if take_socket(&mut options, server, rest)? => {}
-        ([server, rest @ ..], _) => {
-            let endpoint = read(server)?;
-            take_ports(&mut options, &endpoint, rest)?;
-            take_scheme(&mut options, &endpoint)?;
-            options.target = Target::Host(endpoint.host);
+    if let [server, rest @ ..] = operands.as_slice() {
+        match options.target {
+            Target::Demo => return Err("--demo takes no host: it brings its own".to_owned()),
+            Target::Process(_) => return Err("--pipe takes no host: the process is the server".to_owned()),
+            Target::Host(_) | Target::Unix(_) => take_server(&mut options, server, rest)?,
         }
     }
     options.security.settle(options.port());
@@ -73,6 +68,18 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         return Ok(Request::Send(options));
     }
     Ok(if options.play.files.is_empty() { Request::Session(options) } else { Request::Play(options) })
+}
+
+/// Takes the server that was written, with what else is said of its port and of TLS.
+fn take_server(options: &mut Options, server: &str, rest: &[String]) -> Result<(), String> {
+    if take_socket(options, server, rest)? {
+        return Ok(());
+    }
+    let endpoint = read(server)?;
+    take_ports(options, &endpoint, rest)?;
+    take_scheme(options, &endpoint)?;
+    options.target = Target::Host(endpoint.host);
+    Ok(())
 }
 
 /// Reads a server as people write it; a password in it is not repeated.

@@ -8,7 +8,10 @@ pub const ROADS: &[Opt] = &[text("--pipe COMMAND", "talk to a process, which sh 
     put(&mut o.target, filled("--pipe", command).map(|command| Target::Process(command.to_owned())))
 })
 .apart(&[
-    ("-p -4 -6 --source --connect-timeout", "--pipe connects to nobody: -p, -4, -6, --source and --connect-timeout go without it"),
+    (
+        "-p -4 -6 --source --connect-timeout",
+        "--pipe connects to nobody: -p, -4, -6, --source and --connect-timeout go without it",
+    ),
     ("--demo --serve", "--pipe goes with neither --demo nor --serve: each is a server of its own"),
 ])];
 
