@@ -63,6 +63,7 @@
 //! | TLS after STARTTLS, or from the first byte on | `Session::upgrade` (feature `tls`); [`Session::upgrade_with`] for anybody else's TLS |
 //! | AUTH | `Session::authenticate` (feature `auth`) |
 //! | a UNIX socket, a process as the server | `Connect::unix`, `Connect::spawn` |
+//! | a proxy on the way, a PROXY header | [`Connect::via`], [`Connect::haproxy`] |
 //! | any other stream | [`Connect::over`], [`Session::from_stream`], [`Pair`], [`Stream`] |
 //! | one thread that reads and one that writes | [`Session::split`] |
 //! | why a session failed, in words | [`diagnosis::Evidence`] |
@@ -151,6 +152,8 @@ mod own_name;
 #[cfg(any(feature = "json", feature = "tls"))]
 mod pem;
 pub mod protocol;
+mod proxy;
+mod proxy_header;
 pub mod sasl;
 pub mod script;
 #[cfg(feature = "server")]
@@ -176,6 +179,8 @@ pub use host::{Host, InvalidHost};
 pub use observer::{Event, Observer, observer_fn};
 pub use overdue::Overdue;
 pub use own_name::{address_literal, is_name_blamed, own_name};
+pub use proxy::{InvalidProxy, Proxy, ProxyError, ProxyKind, ProxyNegotiation, ProxyStep, ProxyTarget};
+pub use proxy_header::{InvalidProxyHeader, ProxyHeader, ProxyHeaderParse, ProxyVersion};
 #[cfg(feature = "tokio")]
 pub use session::{AsyncSession, AsyncStream};
 pub use session::{Hello, MessageReply, RawReader, RawWriter, Reader, Session, Timeouts, Writer};

@@ -13,9 +13,7 @@ use std::net::{Shutdown, TcpStream};
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
-#[cfg(any(feature = "tls", feature = "server"))]
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A two-way stream of bytes that two threads use at once, one in each direction, and that a third can shut down.
 ///
@@ -369,7 +367,6 @@ pub(crate) fn is_nothing_yet(error: &io::Error) -> bool {
 }
 
 /// Returns the time left, at least a millisecond of it: the system takes no timeout of zero.
-#[cfg(any(feature = "tls", feature = "server"))]
 pub(crate) fn left(deadline: Option<Instant>) -> io::Result<Option<Duration>> {
     let Some(deadline) = deadline else { return Ok(None) };
     match deadline.saturating_duration_since(Instant::now()) {

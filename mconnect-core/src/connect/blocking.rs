@@ -21,6 +21,7 @@ use crate::stream::Stream;
 impl Dial for Blocking {
     /// With the address of this end.
     type Stream = (Arc<dyn Stream>, Option<SocketAddr>);
+    type Drive = Self;
 
     #[cfg(unix)]
     const BLOCKS: bool = true;
@@ -65,6 +66,14 @@ impl Dial for Blocking {
             }
             Err(_) => Err(closed_here()),
         }
+    }
+
+    fn stream((stream, _): &Self::Stream) -> Arc<dyn Stream> {
+        Arc::clone(stream)
+    }
+
+    fn drive<'a>(&'a self, _: &'a Self::Stream) -> &'a Self {
+        self
     }
 
     #[cfg(unix)]

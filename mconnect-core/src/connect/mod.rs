@@ -15,6 +15,7 @@ mod port;
 #[cfg(unix)]
 mod process;
 mod road;
+mod through;
 #[cfg(feature = "tokio")]
 mod tokio;
 #[cfg(unix)]
@@ -29,6 +30,8 @@ use crate::closer::Closer;
 use crate::error::{Error, Peer};
 use crate::observer::{Both, Event, Observer};
 use crate::protocol::Limits;
+use crate::proxy::Proxy;
+use crate::proxy_header::ProxyHeader;
 use crate::session::drive::{Blocking, ready};
 use crate::session::{Session, Settings, Timeouts};
 use crate::stream::Stream;
@@ -65,7 +68,8 @@ use road::Road;
 ///                         the next ... ──► Error::Connect, with every attempt
 /// ```
 /// [`unix`](Self::unix) and [`spawn`](Self::spawn) lead to a socket of this machine's, and to a process of one's own, with
-/// the same deadlines, events and errors.
+/// the same deadlines, events and errors; [`via`](Self::via) through a proxy, and [`haproxy`](Self::haproxy) says first whom
+/// the connection is from.
 ///
 /// Addresses are tried one after the other, never two at once. Each socket has keep-alive set, so that a server that is
 /// gone is found out in the end, and its small writes are not held back (TCP_NODELAY).
@@ -107,6 +111,8 @@ pub struct Connect {
     family: Family,
     source: Option<IpAddr>,
     deadline: Option<Duration>,
+    proxy: Option<Arc<Proxy>>,
+    header: Option<ProxyHeader>,
     settings: Settings,
 }
 
@@ -142,6 +148,8 @@ impl Connect {
             family: Family::Any,
             source: None,
             deadline: None,
+            proxy: None,
+            header: None,
             settings: Settings::default(),
         }
     }
@@ -339,7 +347,11 @@ impl Connect {
 
     /// Returns the other end, by the names that it has here.
     fn peer(&self, address: Option<SocketAddr>) -> Peer {
-        Peer::known(self.host.as_str().into(), self.known_as.clone(), address)
+        let peer = Peer::known(self.host.as_str().into(), self.known_as.clone(), address);
+        match &self.proxy {
+            Some(proxy) => peer.through(proxy.to_string().into()),
+            None => peer,
+        }
     }
 
     fn observe(&self, event: &Event<'_>) {
@@ -360,6 +372,8 @@ impl fmt::Debug for Connect {
             .field("family", &self.family)
             .field("source", &self.source)
             .field("deadline", &self.deadline)
+            .field("proxy", &self.proxy)
+            .field("header", &self.header)
             .field("timeouts", &self.settings.timeouts)
             .field("limits", &self.settings.limits)
             .finish_non_exhaustive()

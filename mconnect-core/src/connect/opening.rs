@@ -14,17 +14,23 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::road::Road;
+use super::through::Talk;
 #[cfg(unix)]
 use super::unix;
 use super::{Connect, Family};
 use crate::closer::Closer;
-use crate::error::{Attempt, DeadlinePassed, Error, Peer};
+use crate::error::{Attempt, DeadlinePassed, Error, Peer, chain};
 use crate::observer::Event;
+use crate::proxy::{Proxy, ProxyError, ProxyTarget};
+use crate::proxy_header::ProxyHeader;
 use crate::session::Settings;
+use crate::session::drive::Drive;
+use crate::stream::Stream;
 
 /// What opening waits for: done by calls that block, and by tokio.
 pub(super) trait Dial {
     type Stream;
+    type Drive: Drive;
 
     /// Whoever drops a session may be kept waiting.
     #[cfg(unix)]
@@ -42,6 +48,12 @@ pub(super) trait Dial {
         timeout: Duration,
         closer: &Closer,
     ) -> io::Result<(Self::Stream, Option<i32>)>;
+
+    /// Returns the stream as the session has it.
+    fn stream(stream: &Self::Stream) -> Arc<dyn Stream>;
+
+    /// Returns what waits for it.
+    fn drive<'a>(&'a self, stream: &'a Self::Stream) -> &'a Self::Drive;
 
     /// Lets this time pass, unless the closer ends it.
     #[cfg(unix)]
@@ -104,17 +116,16 @@ impl Connect {
     pub(super) async fn open_by<D: Dial>(&self, dial: &D, closer: &Closer) -> Result<Opened<D::Stream>, Error> {
         let settings = self.settings();
         let time = Time::new(&settings);
-        let addresses = match (&self.road, &self.addresses) {
-            (Road::Network, Some(addresses)) => addresses.clone(),
-            (Road::Network, None) => self.resolve(dial, time.left(), closer).await?,
+        let stops: Vec<Option<SocketAddr>> = match (&self.road, &self.addresses) {
+            (Road::Network, Some(addresses)) => self.wanted(addresses.clone()),
+            // The proxy resolves it.
+            (Road::Network, None) if self.is_resolved_elsewhere() => vec![None],
+            (Road::Network, None) => self.wanted(self.resolve(dial, time.left(), closer).await?),
             #[cfg(unix)]
-            _ => Vec::new(),
+            _ => vec![None],
         };
-        let addresses = addresses.into_iter().filter(|address| self.is_wanted(address.ip())).map(Some);
-        let only = if matches!(self.road, Road::Network) { None } else { Some(None) };
-
         let (mut attempts, mut last) = (Vec::new(), None);
-        let mut rest = addresses.chain(only).peekable();
+        let mut rest = stops.into_iter().peekable();
         while let Some(address) = rest.next() {
             let peer = self.peer(address);
             self.observe(&Event::Connecting { peer: &peer });
@@ -132,8 +143,9 @@ impl Connect {
                     let is_closed = closer.is_closed();
                     let has_next = rest.peek().is_some() && !is_closed && !time.left().0.is_zero();
                     self.observe(&Event::ConnectFailed { peer: &peer, error: &error, has_next });
-                    last = Some(again(&error));
-                    attempts.extend(address.map(|address| Attempt { address, error, took: start.elapsed() }));
+                    let (again, took) = (again(&error), start.elapsed());
+                    attempts.extend(address.map(|address| Attempt { address, error: again, took }));
+                    last = Some(error);
                     if !has_next {
                         break;
                     }
@@ -152,34 +164,93 @@ impl Connect {
         settings: &Settings,
         closer: &Closer,
     ) -> io::Result<Reached<D::Stream>> {
-        match (&self.road, address) {
-            (Road::Network, Some(address)) => Ok(self.attempt(dial, address, patience, closer).await?.into()),
-            (Road::Network, None) => Err(io::ErrorKind::AddrNotAvailable.into()),
+        let until = Instant::now().checked_add(patience);
+        let mut reached = match (&self.road, &self.proxy, address) {
+            (Road::Network, Some(proxy), _) => self.go_through(dial, proxy, address, until, settings, closer).await?,
+            (Road::Network, None, Some(address)) => self.attempt(dial, address, patience, closer).await?.into(),
+            (Road::Network, None, None) => return Err(io::ErrorKind::AddrNotAvailable.into()),
             #[cfg(unix)]
-            (Road::Unix(path, name), _) => {
-                let socket = unix::connect(dial, path, Instant::now().checked_add(patience), closer).await?;
+            (Road::Unix(path, name), ..) => {
+                let socket = unix::connect(dial, path, until, closer).await?;
                 let fd = std::os::fd::AsFd::as_fd(&socket);
                 let known_as = name.as_ref().and_then(|name| name(fd)).map(Arc::from);
-                Ok(Reached { stream: dial.adopt(socket)?, lost: None, held: None, known_as })
+                Reached { stream: dial.adopt(socket)?, lost: None, held: None, known_as }
             }
             #[cfg(unix)]
-            (Road::Process(process), _) => {
+            (Road::Process(process), ..) => {
                 let (observer, grace) = (settings.observer.clone(), settings.timeouts.closing);
                 let (socket, running) = process.start(observer, grace, D::BLOCKS)?;
                 let held: Option<Arc<dyn Any + Send + Sync>> = Some(Arc::new(running));
-                Ok(Reached { stream: dial.adopt(socket)?, lost: None, held, known_as: None })
+                Reached { stream: dial.adopt(socket)?, lost: None, held, known_as: None }
             }
+        };
+        if let (Some(header), None) = (self.header, reached.lost) {
+            let header = ProxyHeader { to: header.to.or(address), ..header };
+            let observer = settings.observer.as_deref();
+            reached.lost = Talk { dial, stream: &reached.stream, until, closer, observer }.announce(&header).await?;
         }
+        Ok(reached)
     }
 
-    /// Says whether an address is of the family that was asked for, and of that of the source.
+    /// Connects to a proxy, at whichever of its addresses answers, and has it connect to the server.
+    async fn go_through<D: Dial>(
+        &self,
+        dial: &D,
+        proxy: &Proxy,
+        address: Option<SocketAddr>,
+        until: Option<Instant>,
+        settings: &Settings,
+        closer: &Closer,
+    ) -> io::Result<Reached<D::Stream>> {
+        let left = || until.map_or(MOST_TIMEOUT, |until| until.saturating_duration_since(Instant::now()));
+        let unreachable = |error: io::Error| match error.kind() {
+            _ if closer.is_closed() => error,
+            _ => ProxyError::Unreachable(error).into(),
+        };
+        let addresses = match literal(proxy.host(), proxy.port()) {
+            Some(address) => vec![address],
+            None => {
+                dial.resolve(proxy.host(), proxy.port(), left().min(MOST_TIMEOUT), closer).await.map_err(unreachable)?
+            }
+        };
+        let mut connected = Err(io::Error::new(io::ErrorKind::AddrNotAvailable, "it has no address that can be used"));
+        let is_of_source = |address: &&SocketAddr| self.source.is_none_or(|own| own.is_ipv4() == address.is_ipv4());
+        for address in addresses.iter().filter(is_of_source) {
+            connected = self.attempt(dial, *address, left(), closer).await;
+            if connected.is_ok() || closer.is_closed() || left().is_zero() {
+                break;
+            }
+        }
+        let (stream, _) = connected.map_err(unreachable)?;
+        let target = match address {
+            Some(address) => ProxyTarget::Address(address),
+            None => ProxyTarget::Name(self.host.clone(), self.port),
+        };
+        let talk = Talk { dial, stream: &stream, until, closer, observer: settings.observer.as_deref() };
+        talk.connect(proxy, &target).await?;
+        Ok((stream, None).into())
+    }
+
+    /// Says whether the name of the host is for a proxy to resolve.
+    fn is_resolved_elsewhere(&self) -> bool {
+        self.proxy.as_ref().is_some_and(|proxy| proxy.resolves()) && literal(&self.host, self.port).is_none()
+    }
+
+    /// Leaves out what is not wanted.
+    fn wanted(&self, addresses: Vec<SocketAddr>) -> Vec<Option<SocketAddr>> {
+        addresses.into_iter().filter(|address| self.is_wanted(address.ip())).map(Some).collect()
+    }
+
+    /// Says whether an address is of the family that was asked for, and of that of the source, unless that is for a
+    /// proxy.
     fn is_wanted(&self, address: IpAddr) -> bool {
         let is_of_family = match self.family {
             Family::Any => true,
             Family::V4 => address.is_ipv4(),
             Family::V6 => address.is_ipv6(),
         };
-        is_of_family && self.source.is_none_or(|source| source.is_ipv4() == address.is_ipv4())
+        let source = self.source.filter(|_| self.proxy.is_none());
+        is_of_family && source.is_none_or(|source| source.is_ipv4() == address.is_ipv4())
     }
 
     /// Connects to one address. The socket is made here, so that what is set on it is the same however it waits.
@@ -208,7 +279,7 @@ impl Connect {
         closer: &Closer,
     ) -> Result<Vec<SocketAddr>, Error> {
         let (timeout, is_overall) = left;
-        if let Some(literal) = self.literal() {
+        if let Some(literal) = literal(&self.host, self.port) {
             return Ok(vec![literal]);
         }
         if self.host.is_empty() || self.host.contains('\0') {
@@ -220,16 +291,6 @@ impl Connect {
         let result = resolved.as_deref();
         self.observe(&Event::Resolved { host: &self.host, result });
         resolved.map_err(|source| Error::Resolve { peer: self.peer(None), is_temporary: is_temporary(&source), source })
-    }
-
-    /// Returns the address that the host is, if it is one. The standard library reads a scope only where a port
-    /// follows, and only as a number; a scope by name is the resolver's.
-    fn literal(&self) -> Option<SocketAddr> {
-        let scoped = || format!("[{}]:{}", self.host, self.port).parse::<SocketAddrV6>().ok().map(SocketAddr::V6);
-        match self.host.parse::<IpAddr>() {
-            Ok(address) => Some(SocketAddr::new(address, self.port)),
-            Err(_) => scoped(),
-        }
     }
 
     /// Makes the error of all attempts. Its cause is that of the last one; where there was none, that no address was
@@ -247,6 +308,16 @@ impl Connect {
             }
         };
         Error::Connect { peer: self.peer(None), port: self.port, attempts, source }
+    }
+}
+
+/// Returns the address that a host is, if it is one. The standard library reads a scope only where a port follows, and
+/// only as a number; a scope by name is the resolver's.
+fn literal(host: &str, port: u16) -> Option<SocketAddr> {
+    let scoped = || format!("[{host}]:{port}").parse::<SocketAddrV6>().ok().map(SocketAddr::V6);
+    match host.parse::<IpAddr>() {
+        Ok(address) => Some(SocketAddr::new(address, port)),
+        Err(_) => scoped(),
     }
 }
 
@@ -279,7 +350,7 @@ fn again(error: &io::Error) -> io::Error {
     match (error.raw_os_error(), overall) {
         (Some(number), _) => io::Error::from_raw_os_error(number),
         (None, Some(passed)) => io::Error::new(error.kind(), *passed),
-        (None, None) => io::Error::new(error.kind(), error.to_string()),
+        (None, None) => io::Error::new(error.kind(), chain(error)),
     }
 }
 
@@ -306,7 +377,7 @@ mod tests {
 
     #[test]
     fn literals_are_addresses_with_or_without_brackets_and_scope() {
-        let literal = |host| Connect::new(host, 25).literal().map(|address| address.to_string());
+        let literal = |host| literal(&Connect::new(host, 25).host, 25).map(|address| address.to_string());
         assert_eq!(literal("192.0.2.1").as_deref(), Some("192.0.2.1:25"));
         assert_eq!(literal("::1").as_deref(), Some("[::1]:25"));
         assert_eq!(literal("[2001:db8::1]").as_deref(), Some("[2001:db8::1]:25"));

@@ -1,6 +1,7 @@
 //! What a session goes over, if it is not the network by itself.
 
 use std::fmt;
+use std::sync::Arc;
 #[cfg(unix)]
 use std::{
     ffi::OsStr,
@@ -8,13 +9,13 @@ use std::{
     os::fd::BorrowedFd,
     path::{Path, PathBuf},
     process::{Child, Command},
-    sync::Arc,
 };
 
-#[cfg(unix)]
 use super::Connect;
 #[cfg(unix)]
 use super::process::Process;
+use crate::proxy::Proxy;
+use crate::proxy_header::ProxyHeader;
 
 /// What the bytes go over.
 #[derive(Clone)]
@@ -30,6 +31,59 @@ pub(super) enum Road {
 /// Says who is at the other end of a socket.
 #[cfg(unix)]
 pub(super) type Name = dyn Fn(BorrowedFd<'_>) -> Option<String> + Send + Sync;
+
+impl Connect {
+    /// Connects through a proxy, which is connected to first, from the [`source`](Self::source) that is set. With
+    /// [`addresses`](Self::addresses), those are what it is asked for; otherwise it is asked for the name, or for each address
+    /// of the name in turn, by what kind it is ([`Proxy`]). All of it has the time of an attempt. It is told in every error and
+    /// event beside the server ([`Peer::via`](crate::Peer::via)), without its login; what kept it from connecting is a
+    /// [`ProxyError`](crate::ProxyError), the source of [`Error::Connect`](crate::Error::Connect). A UNIX socket and a process
+    /// are reached without it.
+    ///
+    /// ```
+    /// use mconnect_core::{Connect, Error, ProxyError};
+    ///
+    /// // Nobody listens there.
+    /// # let nobody = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    /// let proxy = format!("socks5h://joe:sesame@127.0.0.1:{nobody}").parse()?;
+    /// let Err(Error::Connect { peer, source, .. }) = Connect::new("mx.example.org", 25).via(proxy).open() else { panic!() };
+    /// assert_eq!(peer.to_string(), format!("mx.example.org (via socks5h://127.0.0.1:{nobody})"));
+    /// let cause = source.get_ref().and_then(|cause| cause.downcast_ref());
+    /// assert!(matches!(cause, Some(ProxyError::Unreachable(_))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "socks")]
+    #[doc(alias = "proxy")]
+    #[must_use]
+    pub fn via(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(Arc::new(proxy));
+        self
+    }
+
+    /// Says whom the connection is from before anything else on it, TLS included, as a load balancer in front of a server
+    /// does: for servers that wait for that, with `smtpd_upstream_proxy_protocol` in Postfix or `hosts_proxy` in Exim. Where
+    /// the header does not say where the connection went, the address that was connected to is put in.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// use mconnect_core::server::Setup;
+    /// use mconnect_core::{Connect, ProxyHeader};
+    ///
+    /// let server = Setup::new().haproxy().start()?;
+    /// let header = ProxyHeader::new("192.0.2.66:4711".parse()?);
+    /// let mut session = Connect::new("127.0.0.1", server.port()).haproxy(header).open()?;
+    /// session.greeting()?.require(220)?;
+    /// assert_eq!(server.sessions()[0].proxied.unwrap().from, "192.0.2.66:4711".parse().ok());
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "PROXY")]
+    #[must_use]
+    pub fn haproxy(mut self, header: ProxyHeader) -> Self {
+        self.header = Some(header);
+        self
+    }
+}
 
 #[cfg(unix)]
 impl Connect {

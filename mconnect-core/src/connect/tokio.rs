@@ -22,6 +22,7 @@ use super::opening::{Dial, Opened, closed_here, or_reset};
 use crate::closer::Closer;
 use crate::error::Error;
 use crate::session::{AsyncSession, AsyncStream};
+use crate::stream::Stream;
 
 /// Waits by tokio.
 struct Awaiting;
@@ -89,6 +90,7 @@ impl Connect {
 
 impl Dial for Awaiting {
     type Stream = Arc<AsyncStream>;
+    type Drive = AsyncStream;
 
     #[cfg(unix)]
     const BLOCKS: bool = false;
@@ -119,6 +121,14 @@ impl Dial for Awaiting {
         };
         let lost = unless_closed(closer, pin!(connected)).await?;
         Ok((stream, lost))
+    }
+
+    fn stream(stream: &Self::Stream) -> Arc<dyn Stream> {
+        Arc::<AsyncStream>::clone(stream)
+    }
+
+    fn drive<'a>(&'a self, stream: &'a Self::Stream) -> &'a AsyncStream {
+        stream
     }
 
     #[cfg(unix)]

@@ -76,6 +76,7 @@
 //! | [SourceNotHere](Cause::SourceNotHere) | the address to connect from ([`Facts::source`]) is not available |
 //! | [PortsUsedUp](Cause::PortsUsedUp) | none is, though none was asked for |
 //! | [FilesUsedUp](Cause::FilesUsedUp) | EMFILE or ENFILE |
+//! | [ProxyUnreachable](Cause::ProxyUnreachable), [ProxyLogin](Cause::ProxyLogin), [ProxyRefuses](Cause::ProxyRefuses), [ProxyFails](Cause::ProxyFails), [NoProxy](Cause::NoProxy) | what came of a proxy ([`ProxyError`](crate::ProxyError)) |
 //! | [NoSocket](Cause::NoSocket) | nothing is at the path of a UNIX socket |
 //! | [NobodyAtSocket](Cause::NobodyAtSocket) | connecting to a UNIX socket was refused |
 //! | [SocketForbidden](Cause::SocketForbidden) | the system does not permit connecting to a UNIX socket |

@@ -166,6 +166,8 @@ impl Fold {
                 self.has_ended = true;
                 Vec::new()
             }
+            Event::RoadSent(bytes) => vec![Happening::RoadSent { text: LossyText::new(bytes) }],
+            Event::RoadReceived(bytes) => vec![Happening::RoadReceived { text: LossyText::new(bytes) }],
             Event::ProcessSaid(line) => vec![Happening::ProcessSaid { text: LossyText::new(line) }],
             Event::ProcessEnded(status) => {
                 vec![Happening::ProcessEnded { status: status.code(), how: status.to_string() }]

@@ -1,7 +1,9 @@
 //! Roads other than the network by itself, for both ways to wait.
 
 mod process;
+mod proxied;
 mod unix;
+mod via;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
