@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use socket2::Socket;
 
-use super::opening::{Dial, closed_here, or_reset};
+use super::dial::{Dial, closed_here, or_reset};
 use crate::closer::Closer;
 use crate::session::drive::Blocking;
 use crate::stream::Stream;

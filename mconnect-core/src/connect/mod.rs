@@ -7,9 +7,10 @@
 //!           ── over, over_async ───────────────────────────────────────────────────────────────────────────► Session
 //! ```
 //! What is set here is plain data, and touches nothing; the loop over the addresses is one, and waits in the two calls
-//! of a [`Dial`](opening::Dial).
+//! of a [`Dial`](dial::Dial).
 
 mod blocking;
+mod dial;
 mod opening;
 mod port;
 #[cfg(unix)]

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::opening::{Dial, closed_here};
+use super::dial::{Dial, closed_here};
 use crate::closer::Closer;
 use crate::observer::{Event, Observer};
 use crate::proxy::{Proxy, ProxyError, ProxyNegotiation, ProxyStep, ProxyTarget};

@@ -18,7 +18,8 @@ use tokio::time::sleep;
 use tokio::time::timeout;
 
 use super::Connect;
-use super::opening::{Dial, Opened, closed_here, or_reset};
+use super::dial::{Dial, closed_here, or_reset};
+use super::opening::Opened;
 use crate::closer::Closer;
 use crate::error::Error;
 use crate::session::{AsyncSession, AsyncStream};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::opening::{Dial, closed_here};
+use super::dial::{Dial, closed_here};
 use crate::closer::Closer;
 
 /// Connects to the socket at this path, until this time. Where as many wait to be accepted as may, the system says to try
