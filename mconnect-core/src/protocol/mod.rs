@@ -64,6 +64,7 @@
 //! parsed, and neither are messages: what a line holds besides its verb is the caller's.
 
 mod address;
+mod client_attribute;
 mod code;
 mod command;
 mod content;
@@ -89,6 +90,7 @@ mod tracker;
 mod visible;
 
 pub use address::{Address, Parameter, Unwritable, xtext};
+pub use client_attribute::{ClientAttribute, InvalidAttribute};
 pub use code::{Code, EnhancedCode, InvalidCode, Severity};
 pub use command::Span;
 pub use content::Content;

@@ -8,6 +8,7 @@
 //!   Session, AsyncSession
 //!      │ greeting hello     (hello)       upgrade_with        (upgrade)
 //!      │ command pipeline   (exchange)    into_raw            (raw)
+//!      │ xclient xforward   (forward)
 //!      │ message            (message)     send_line send      (sending)
 //!      │ read_line receive  (reading)     quit close reset    (ending)
 //!      │ phase standing ... (looking)
@@ -34,6 +35,7 @@ mod deliver;
 pub(crate) mod drive;
 mod ending;
 mod exchange;
+mod forward;
 mod hello;
 mod hidden;
 mod looking;

@@ -1,5 +1,6 @@
 //! Roads other than the network by itself, for both ways to wait.
 
+mod forward;
 mod process;
 mod proxied;
 mod unix;
