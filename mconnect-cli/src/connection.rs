@@ -8,15 +8,15 @@ use std::thread;
 
 use mconnect_core::script::{Pace, Rules};
 use mconnect_core::server::Server;
-use mconnect_core::{Connect, Session, Timeouts};
+use mconnect_core::{Connect, Proxy, Session, Timeouts};
 use nix::sys::signal::SigSet;
 #[cfg(target_os = "linux")]
 use nix::unistd::User;
 
 use crate::failure::{Failure, Status};
 use crate::observers::Observers;
-use crate::options::{Options, Target};
-use crate::secure::Secure;
+use crate::options::{Options, Roads, Target};
+use crate::secure::{Secure, ask_password, first_line_of};
 use crate::terminal::Terminal;
 use crate::verdict::Verdict;
 
@@ -62,7 +62,25 @@ pub fn prepare(options: &Options) -> Result<(Secure, Connect, Option<Server>), F
     if let Some(source) = options.source {
         connect = connect.source(source);
     }
+    if let Some(header) = options.roads.header {
+        connect = connect.haproxy(header.version(options.roads.header_version));
+    }
+    if let Some(proxy) = &options.roads.via {
+        connect = connect.via(with_password(proxy.clone(), &options.roads)?);
+    }
     Ok((secure, connect, server))
+}
+
+/// Adds the password of a proxy's user, if the URL has none: from a file, or asked for at the terminal.
+fn with_password(proxy: Proxy, roads: &Roads) -> Result<Proxy, Failure> {
+    let Some(user) = proxy.user().filter(|_| proxy.lacks_password()).map(str::to_owned) else { return Ok(proxy) };
+    let password = match &roads.via_password {
+        Some(file) => first_line_of(file)?,
+        None => ask_password(&format!("{user}, for {proxy}"))?,
+    };
+    let wrong = |why| Failure::because(Status::Usage, "cannot use the password of the proxy", &why);
+    let password = String::from_utf8_lossy(password.as_bytes());
+    proxy.login(&user, &password).map_err(wrong)
 }
 
 /// Says who listens at a UNIX socket, as the system has noted it.

@@ -74,7 +74,7 @@ fn at_the_terminal(options: &Options, act: impl FnOnce(&Terminal, Option<Arc<Wak
     // A password may be asked for, without echo; and who sees how far it went sees it at an interrupt, too.
     if let Some(waker) = waker.clone() {
         signals::watch(handle, move |signal| waker.sort(signal))?;
-    } else if is_raw || takes_typed_lines(options) || options.security.auth.is_some() || stderr::is_shown() {
+    } else if is_raw || takes_typed_lines(options) || options.asks_for_a_password() || stderr::is_shown() {
         signals::watch(handle, Some)?;
     }
     act(&terminal, waker);

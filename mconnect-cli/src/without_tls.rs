@@ -1,5 +1,7 @@
 //! The place of TLS and AUTH in a tool that was built without them.
 
+use std::path::Path;
+
 use mconnect_core::Session;
 use mconnect_core::dialogue::{Dialogue, Player, Values};
 use mconnect_core::server::{Server, ServerError, Setup};
@@ -9,12 +11,12 @@ use crate::options::{Auth, Options, Security, Start};
 use crate::paint::Mark;
 use crate::secret::Secret;
 use crate::stderr::say;
+use crate::steps::{Manner, Steps};
 use crate::verdict::Verdict;
 
 pub struct Secure {
     is_left_plain: bool,
-    is_quiet: bool,
-    has_sides: bool,
+    manner: Manner,
 }
 
 impl Secure {
@@ -25,11 +27,7 @@ impl Secure {
         match security.start {
             Start::First | Start::Upgrade => Err(Failure::new(Status::Usage, WITHOUT)),
             Start::ByHand if security.auth.is_some() => Err(Failure::new(Status::Usage, WITHOUT)),
-            Start::ByHand => Ok(Self {
-                is_left_plain: security.is_left_plain,
-                is_quiet: options.is_quiet,
-                has_sides: options.output.has_sides,
-            }),
+            Start::ByHand => Ok(Self { is_left_plain: security.is_left_plain, manner: Manner::of(options) }),
         }
     }
 
@@ -37,8 +35,9 @@ impl Secure {
         Server::start()
     }
 
-    pub fn begin(&self, session: Session, _: &Verdict) -> Option<Session> {
-        Some(session)
+    pub fn begin(&self, session: Session, verdict: &Verdict) -> Option<Session> {
+        let steps = Steps::new(&self.manner, session, verdict).introduced()?;
+        Some(steps.session)
     }
 
     pub fn authenticate(&self, session: Session, _: &Auth, _: &Verdict) -> Option<Session> {
@@ -86,16 +85,12 @@ impl Secure {
     }
 
     pub fn note(&self, message: &str) {
-        if !self.is_quiet {
-            say(message);
-        }
+        self.manner.note(message);
     }
 
     /// Says what is sent in the client's stead, unless all that is sent is shown.
     pub fn note_command(&self, line: &str) {
-        if !self.has_sides {
-            self.note(&format!("> {line}"));
-        }
+        self.manner.note_command(line);
     }
 
     pub fn tell_chain(&self) {
@@ -114,6 +109,18 @@ pub fn serving(security: &Security) -> Result<Setup, Failure> {
 
 pub fn decode(_: &[u8]) -> Option<Vec<u8>> {
     None
+}
+
+/// # Errors
+/// No password is taken from anywhere here.
+pub fn first_line_of(_: &Path) -> Result<Secret, Failure> {
+    Err(Failure::new(Status::Usage, WITHOUT))
+}
+
+/// # Errors
+/// No password is asked for here.
+pub fn ask_password(_: &str) -> Result<Secret, Failure> {
+    Err(Failure::new(Status::Usage, WITHOUT))
 }
 
 pub const HAS_TLS: bool = false;

@@ -19,12 +19,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mconnect_core::dialogue::Values;
-use mconnect_core::{Family, Host, TraceForm};
+use mconnect_core::{Family, Host, Proxy, TraceForm};
 use rustyline::EditMode;
 
 pub use help::help;
 pub use nearest::nearest;
 pub use parse::parse;
+pub use roads::Roads;
 #[cfg_attr(not(feature = "tls"), allow(unused_imports, reason = "the options are read all the same"))]
 pub use security::{Auth, Security, Start};
 pub use sending::{ReversePath, SendStage, Sending};
@@ -70,6 +71,7 @@ pub struct Options {
     pub record: Option<PathBuf>,
     pub trace: Option<TraceForm>,
     pub security: Security,
+    pub roads: Roads,
     pub prompt: Prompt,
     pub sending: Sending,
     pub play: Play,
@@ -82,6 +84,11 @@ impl Options {
     /// Returns the port to connect to.
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(if self.sending.is_lmtp { LMTP } else { SMTP })
+    }
+
+    /// Returns whether a password may have to be asked for.
+    pub fn asks_for_a_password(&self) -> bool {
+        self.security.auth.is_some() || self.roads.via.as_ref().is_some_and(Proxy::lacks_password)
     }
 }
 

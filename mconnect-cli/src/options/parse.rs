@@ -355,9 +355,24 @@ mod tests {
             (&["--pipe", ""], "--pipe is empty"),
             (
                 &["--pipe", "a", "-p", "25"],
-                "--pipe connects to nobody: -p, -4, -6, --source and --connect-timeout go without it",
+                "--pipe connects to nobody: -p, -4, -6, --source, --connect-timeout and --via go without it",
             ),
             (&["--demo", "--pipe", "a"], "--pipe goes with neither --demo nor --serve: each is a server of its own"),
+            (
+                &["--via", "socks4://joe:sesame@p"],
+                "--via: proxies are written as socks5://, socks5h:// or http://, with a host and a port",
+            ),
+            (&["--via", "http://joe:sesame@p"], "--via: of a proxy that speaks HTTP, the port has to be named"),
+            (&["--via", "socks5://p", "/run/lmtp"], "no proxy leads to a UNIX socket: it is on this machine"),
+            (&["--via-password-file", "a"], "--via-password-file goes with --via"),
+            (&["--haproxy", "mx:25"], "\"mx:25\" is no address with a port, as in 127.0.0.1:49152 or [::1]:49152"),
+            (&["--haproxy-version", "1"], "--haproxy-version goes with --haproxy"),
+            (&["--haproxy", "local", "--haproxy-version", "3"], "\"3\" is none of: 1, 2"),
+            (&["--xclient", "A B=c"], "\"A B=c\": an attribute is NAME=VALUE, its name of letters, digits and hyphens"),
+            (
+                &["--play", "a", "--xforward", "NAME=b"],
+                "--play takes neither --xclient nor --xforward: a dialogue says so itself",
+            ),
             (&["unix:"], "unix: names no socket: unix:PATH"),
             (&["unix:/run/lmtp", "24"], "a UNIX socket has no port"),
             (&["/run/lmtp", "-p", "24"], "a UNIX socket has no port"),
@@ -379,12 +394,24 @@ mod tests {
                 "WHEN" => "never",
                 "STAGE" => "ehlo",
                 "HEADER" => "X: y",
+                "URL" => "socks5://a",
+                "FROM[,TO]" => "::1",
+                "FORM" => "1",
                 _ => "26",
             });
             for flag in option.flags() {
                 let args: Vec<&str> = Some(flag).into_iter().chain(value).collect();
                 // Some go with one of these alone.
-                let with = [&[][..], &["--play", "a"], &["--serve", "a"], &["--cert", "a"], &["--to", "a"]];
+                let with = [
+                    &[][..],
+                    &["--via", "http://b:1"],
+                    &["--haproxy", "local"],
+                    &["--xclient", "c=d"],
+                    &["--play", "a"],
+                    &["--serve", "a"],
+                    &["--cert", "a"],
+                    &["--to", "a"],
+                ];
                 let taken = with.iter().find(|with| of(&[&args, **with].concat()).is_ok());
                 let with = taken.unwrap_or_else(|| panic!("{args:?}"));
                 assert_ne!(of(&[&args, *with].concat()), of(with), "{args:?}");

@@ -132,6 +132,10 @@ const SERVE: &[Opt] = &[
             "--serve has no session of its own for --json, --timestamps or --timing to tell of",
         ),
         (
+            "--via --haproxy --xclient --xforward",
+            "--serve is the server: --via, --haproxy, --xclient and --xforward are for clients",
+        ),
+        (
             "-4 -6 --source --connect-timeout -r --no-wait --trace",
             "--serve connects to nobody: -4, -6, --source, --connect-timeout, -r, --no-wait and --trace are for \
              sessions",
@@ -147,6 +151,8 @@ const SERVE: &[Opt] = &[
     })
     .with("--serve"),
     file("--port-file FILE", "write the port that is served to FILE", |o| &mut o.serve.port_file).with("--serve"),
+    flag("--expect-haproxy", "take clients with a PROXY header alone", |o| o.roads.expects_header = true)
+        .with("--serve"),
     flag("--once", "end after the dialogue was served once", |o| o.serve.is_once = true).with("--serve"),
 ];
 

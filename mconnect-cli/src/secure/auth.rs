@@ -105,12 +105,12 @@ impl Opening<'_> {
     /// A failure that says why the user is not authenticated. The session goes on after an exchange that was refused or
     /// cancelled, but nobody is there to go on with it.
     pub fn authenticate(&mut self, auth: &Auth) -> Result<(), Failure> {
-        self.greet()?;
-        let (secure, peer) = (self.secure, self.session.peer().clone());
-        let offered = self.session.extensions().unwrap_or_default();
-        let channel = self.session.channel_bindings();
+        self.steps.greet()?;
+        let (secure, peer) = (self.secure, self.steps.session.peer().clone());
+        let offered = self.steps.session.extensions().unwrap_or_default();
+        let channel = self.steps.session.channel_bindings();
         if let (None, Err(why)) = (auth.mechanism, secure.choose(&offered, &channel)) {
-            self.verdict.evidence().no_mechanism(&why);
+            self.steps.verdict.evidence().no_mechanism(&why);
         }
         let mechanism = secure
             .mechanism(auth.mechanism, &offered, &channel, &peer)
@@ -125,8 +125,8 @@ impl Opening<'_> {
         let credentials = Credentials::new(&auth.user, &secret);
         let exchange = secure.exchange(mechanism, auth.mechanism.is_some(), &credentials, &peer);
         secure.note_command(&format!("AUTH {mechanism} (answers not shown)"));
-        let screen = &mut self.screen;
-        let ended = self.session.authenticate_with(exchange, |reply| {
+        let screen = &mut self.steps.screen;
+        let ended = self.steps.session.authenticate_with(exchange, |reply| {
             let _ = screen.show(reply.raw());
             let challenge = decode(&reply.text()).filter(|text| reply.code() == Code::CHALLENGE && !text.is_empty());
             if let Some(challenge) = challenge {
@@ -146,12 +146,12 @@ impl Opening<'_> {
                 Err(Failure::new(fault.into(), refused(&auth.user, mechanism, reply.code())))
             }
             Err(error @ mconnect_core::Error::Auth { .. }) => {
-                Err(Failure { status: Status::Auth, ..self.verdict.failure_of(&error) })
+                Err(Failure { status: Status::Auth, ..self.steps.verdict.failure_of(&error) })
             }
             // Some servers drop the connection when they are to bind to what they do not know.
             Err(error) => {
                 let hint = mechanism.unbound().map(|unbound| format!("; {unbound} is not bound to the connection"));
-                Err(self.verdict.failure_of(&error).hint(&hint.unwrap_or_default()))
+                Err(self.steps.verdict.failure_of(&error).hint(&hint.unwrap_or_default()))
             }
         }
     }

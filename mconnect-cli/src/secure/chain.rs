@@ -23,7 +23,7 @@ fn is_near(info: &Info) -> bool {
 impl Secure {
     /// Tells what was agreed, as far as the options ask for it; `has_reason` says that what is wrong is told nowhere else.
     pub(super) fn tell(&self, info: &Info, has_reason: bool, verdict: &Verdict) {
-        if !self.is_quiet {
+        if !self.manner.is_quiet {
             self.tell_agreed(info, has_reason);
         }
         if self.security.is_verbose {

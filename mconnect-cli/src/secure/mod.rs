@@ -20,25 +20,24 @@ pub use mconnect_core::auth::decode;
 
 use crate::atomic_file;
 use crate::failure::{Failure, Status};
-use crate::options::{Auth, Options, Output, Security, Start};
+use crate::options::{Auth, Options, Security, Start};
 use crate::paint::{Mark, Tone};
-use crate::screen::Screen;
 use crate::stderr::{self, say};
+use crate::steps::{Manner, Steps};
 use crate::terminal::is_color_wanted;
 use crate::verdict::Verdict;
 pub use auth::refused;
 use opening::Opening;
-pub use password::ask as ask_password;
+pub use password::{ask as ask_password, first_line_of};
 
 /// What was asked for, made ready.
 pub struct Secure {
     /// A server that is not proven is a failure, unless the options say otherwise.
     config: Config,
     security: Security,
-    is_quiet: bool,
+    manner: Manner,
     has_color: bool,
     is_demo: bool,
-    output: Output,
     /// What TLS agreed on, if it was started.
     agreed: RefCell<Option<Info>>,
     user: RefCell<Option<String>>,
@@ -79,10 +78,9 @@ impl Secure {
         Ok(Self {
             config,
             security,
-            is_quiet: options.is_quiet,
+            manner: Manner::of(options),
             has_color,
             is_demo: false,
-            output: options.output,
             agreed,
             user: RefCell::default(),
         })
@@ -108,17 +106,18 @@ impl Secure {
     pub fn begin(&self, session: Session, verdict: &Verdict) -> Option<Session> {
         self.agreed.take();
         self.user.take();
-        if self.security.start == Start::ByHand && self.security.auth.is_none() {
+        let security = &self.security;
+        if security.start == Start::ByHand && security.auth.is_none() && !self.manner.roads.introduces() {
             return Some(session);
         }
         let session = verdict.check(self.begin_tls(session, verdict))?;
-        Opening { secure: self, session, screen: Screen::of(self.output), verdict }.run()
+        Opening { secure: self, steps: Steps::new(&self.manner, session, verdict) }.run()
     }
 
     /// Does the exchange of AUTH with a server that has been told who is there; nothing if that ended the session, which has
     /// been told.
     pub fn authenticate(&self, session: Session, auth: &Auth, verdict: &Verdict) -> Option<Session> {
-        Opening { secure: self, session, screen: Screen::of(self.output), verdict }.log_in(auth)
+        Opening { secure: self, steps: Steps::new(&self.manner, session, verdict) }.log_in(auth)
     }
 
     /// Starts TLS if it is to start with the first byte.
@@ -199,16 +198,12 @@ impl Secure {
 
     /// Says something that is no error.
     pub fn note(&self, message: &str) {
-        if !self.is_quiet {
-            say(message);
-        }
+        self.manner.note(message);
     }
 
     /// Says what is sent in the client's stead, unless all that is sent is shown.
     pub fn note_command(&self, line: &str) {
-        if !self.output.has_sides {
-            self.note(&format!("> {line}"));
-        }
+        self.manner.note_command(line);
     }
 }
 

@@ -1,21 +1,17 @@
-//! The steps before a session is handed over.
+//! The steps before a session is handed over, with TLS and AUTH.
 
-use mconnect_core::protocol::{Meaning, Phase, Reply};
-use mconnect_core::script::Fault;
-use mconnect_core::{Error, Session, own_name};
+use mconnect_core::Session;
+use mconnect_core::protocol::Phase;
 
-use super::{Secure, visible};
+use super::Secure;
 use crate::failure::{Failure, Status};
 use crate::options::{Auth, Start};
-use crate::screen::Screen;
-use crate::verdict::Verdict;
+use crate::steps::{Steps, refused};
 
 /// The steps before a session is handed over.
 pub struct Opening<'a> {
     pub secure: &'a Secure,
-    pub session: Session,
-    pub screen: Screen,
-    pub verdict: &'a Verdict,
+    pub steps: Steps<'a>,
 }
 
 impl Opening<'_> {
@@ -24,89 +20,36 @@ impl Opening<'_> {
         let security = &self.secure.security;
         if security.start == Start::Upgrade {
             self.attempt(Self::ask_for_tls)?;
-            self.session = self.verdict.check(self.secure.upgrade(self.session, false, self.verdict))?;
+            let upgraded = self.secure.upgrade(self.steps.session, false, self.steps.verdict);
+            self.steps.session = self.steps.verdict.check(upgraded)?;
         }
+        self.steps = self.steps.introduced()?;
         match &security.auth {
             Some(auth) => self.log_in(auth),
-            None => Some(self.session),
+            None => Some(self.steps.session),
         }
     }
 
     /// Logs in.
     pub fn log_in(mut self, auth: &Auth) -> Option<Session> {
         self.attempt(|opening| opening.authenticate(auth))?;
-        Some(self.session)
+        Some(self.steps.session)
     }
 
-    /// Does a step. If it fails, that is told, and leave is taken of the server, where that waits for a command.
+    /// Does a step.
     fn attempt(&mut self, step: impl FnOnce(&mut Self) -> Result<(), Failure>) -> Option<()> {
-        let done = self.verdict.check(step(self));
-        let standing = self.session.standing();
-        let is_asked = standing.phase == Phase::Command && standing.outstanding == 0;
-        if done.is_none() && is_asked && !standing.is_closing && standing.surprise.is_none() {
-            let _ = self.command("QUIT");
-        }
-        done
+        let done = step(self);
+        self.steps.check(done)
     }
 
     fn ask_for_tls(&mut self) -> Result<(), Failure> {
-        self.greet()?;
-        if !self.session.extensions().unwrap_or_default().has("STARTTLS") {
-            let peer = self.session.peer();
+        self.steps.greet()?;
+        if !self.steps.session.extensions().unwrap_or_default().has("STARTTLS") {
+            let peer = self.steps.session.peer();
             let message = format!("{peer} does not offer STARTTLS: somebody between may have taken it out");
             return Err(Failure::new(Status::Protocol, message));
         }
-        let reply = self.command("STARTTLS")?;
-        if self.session.phase() == Phase::StartTls { Ok(()) } else { Err(refused("STARTTLS", &reply)) }
+        let reply = self.steps.command("STARTTLS")?;
+        if self.steps.session.phase() == Phase::StartTls { Ok(()) } else { Err(refused("STARTTLS", &reply)) }
     }
-
-    /// Reads the greeting if it is due, and says EHLO unless that was said.
-    pub fn greet(&mut self) -> Result<(), Failure> {
-        if self.session.phase() == Phase::Greeting {
-            let greeting = self.session.read_reply();
-            let greeting = self.shown(greeting)?;
-            if !greeting.is_granted() {
-                let fault = Fault::of_refusal(greeting.code());
-                return Err(Failure::new(fault.into(), "the greeting grants no session"));
-            }
-        }
-        if self.session.extensions().is_none() {
-            let asked = self.secure.security.helo.as_deref();
-            let name = asked.map_or_else(|| own_name(self.session.local_address()), str::to_owned);
-            let reply = self.command(&format!("EHLO {name}"))?;
-            if !reply.is_granted() {
-                return Err(refused("EHLO", &reply));
-            }
-        }
-        Ok(())
-    }
-
-    /// Sends a command, and shows it and its reply.
-    fn command(&mut self, line: &str) -> Result<Reply, Failure> {
-        self.secure.note_command(&visible(line).to_string());
-        let reply = self.session.command(line);
-        self.shown(reply)
-    }
-
-    /// Shows a reply, or what came of it. A reader that has gone is told when the session is handed over.
-    fn shown(&mut self, reply: Result<Reply, Error>) -> Result<Reply, Failure> {
-        match &reply {
-            Ok(reply) => drop(self.screen.show(reply.raw())),
-            Err(Error::Timeout { partial, .. } | Error::Closed { partial, .. }) => {
-                drop(self.screen.show(partial));
-                self.screen.show_rest(partial);
-            }
-            Err(_) => {}
-        }
-        reply.map_err(|error| self.verdict.failure_of(&error))
-    }
-}
-
-/// Returns that a command was not granted.
-fn refused(command: &str, reply: &Reply) -> Failure {
-    let told = match reply.meaning() {
-        Meaning::Closing => format!("the server closes instead of granting {command}"),
-        _ => format!("{command} was refused"),
-    };
-    Failure::new(Fault::of_refusal(reply.code()).into(), told)
 }

@@ -33,7 +33,7 @@ pub fn run(options: &Options, verdict: &Verdict) -> Result<(), Failure> {
     let message = Message::prepare(&options.sending, options.play.times())?;
     let terminal = Terminal::new();
     // A password may be asked for, without echo; and who sees how far it went sees it at an interrupt, too.
-    if options.security.auth.is_some() || stderr::is_shown() {
+    if options.asks_for_a_password() || stderr::is_shown() {
         signals::watch(terminal.handle(), Some).map_err(|error| Failure::cannot("wait for signals", &error))?;
     }
     observers::watched(options, false, verdict, |watch| {

@@ -6,6 +6,7 @@ use mconnect_core::{Session, own_name};
 
 use super::Client;
 use crate::failure::{Failure, Status};
+use crate::introduction;
 use crate::options::{SendStage, Start};
 use crate::secure::HAS_TLS;
 
@@ -29,6 +30,7 @@ impl Client<'_> {
         let session = self.go_on_after(SendStage::Ehlo, session)?;
         let session = self.start_tls(session, &name)?;
         let session = self.go_on_after(SendStage::StartTls, session)?;
+        let session = self.introduce(session, &name)?;
         let session = match &self.options.security.auth {
             Some(auth) => {
                 let _muted = self.transcript.mute();
@@ -69,6 +71,34 @@ impl Client<'_> {
         }
         let session = self.verdict.check(self.secure.upgrade(session, false, self.verdict))?;
         self.hello(session, name)
+    }
+
+    /// Says whom the server is to take the client for, if the options do. XCLIENT begins the session anew.
+    fn introduce(&self, session: Session, name: &str) -> Option<Session> {
+        let roads = &self.options.roads;
+        let session = match self.verdict.check(introduction::xclient(roads, &session)) {
+            Some(None) => session,
+            Some(Some(line)) => {
+                let session = self.say(session, &line, "XCLIENT")?;
+                self.hello(session, name)?
+            }
+            None => return self.left(session),
+        };
+        match self.verdict.check(introduction::xforward(roads, &session)) {
+            Some(None) => Some(session),
+            Some(Some(line)) => self.say(session, &line, "XFORWARD"),
+            None => self.left(session),
+        }
+    }
+
+    fn say(&self, mut session: Session, line: &str, what: &str) -> Option<Session> {
+        let reply = self.verdict.known(session.command(line))?;
+        if reply.is_granted() { Some(session) } else { self.refused(session, what, &reply) }
+    }
+
+    fn left<T>(&self, session: Session) -> Option<T> {
+        self.leave(session);
+        None
     }
 
     /// Tells that something was not granted, and takes leave.

@@ -63,7 +63,7 @@ causes! {
     ProxyUnreachable "proxy_unreachable" "the proxy cannot be reached" "does it run, and on this port?"
     ProxyLogin "proxy_login" "the proxy wants a user and a password, or others" "they stand before its host, as in socks5://user:password@host"
     ProxyRefuses "proxy_refuses" "the proxy does not connect to {name}" "its rules, its network, or the server may be behind it: many allow few ports, and not that of SMTP"
-    ProxyFails "proxy_fails" "the proxy does not answer" "it may be of another kind than the URL says, or not serve this client: its log tells"
+    ProxyFails "proxy_fails" "the proxy does not answer" "it may be of another kind than was written, or not serve this client: its log tells"
     NoProxy "no_proxy" "what listens there is no proxy of this kind" "are scheme and port right?"
     NoSocket "no_socket" "there is no socket {name}" "is the server running? its settings say where it listens"
     NobodyAtSocket "nobody_at_socket" "nobody listens at {name}: the server that made it has ended, or it is no socket" "start the server"
