@@ -415,10 +415,11 @@ impl ProxyNegotiation {
             Some(100..200) => self.got = Vec::new(),
             // Whatever length it tells of a body, there is none (RFC 9110, section 9.3.6).
             Some(200..300) => self.state = State::Done,
-            Some(407) => {
+            // The first is what some proxies say to a wrong login.
+            Some(401 | 407) => {
                 let wants = fields.iter().find_map(|field| {
                     let (name, value) = field.split_at_checked(field.iter().position(|byte| *byte == b':')?)?;
-                    name.eq_ignore_ascii_case(b"proxy-authenticate").then_some(value[1..].trim_ascii())
+                    name.to_ascii_lowercase().ends_with(b"-authenticate").then_some(value[1..].trim_ascii())
                 });
                 let with = wants.map(|wants| format!(" ({})", Visible(cut(wants)))).unwrap_or_default();
                 return Err(ProxyError::Login(match self.login {
@@ -660,6 +661,7 @@ mod tests {
                 "refuses the user or the password (Basic realm=\"a\")",
             ),
             ("http://p:1", b"HTTP/1.1 407 no\r\n\r\n", "wants a login"),
+            (http, b"HTTP/1.0 401 no\r\nWWW-Authenticate: Basic\r\n\r\n", "refuses the user or the password (Basic)"),
             (http, &long, "answers with a head that does not end"),
         ] {
             let (_, _, end) = with(url, "mx", says, 1);

@@ -11,6 +11,7 @@ mod diagnosis;
 mod networks;
 #[cfg(feature = "tls")]
 mod openssl;
+mod roads;
 mod rows;
 mod sending;
 mod servers;
