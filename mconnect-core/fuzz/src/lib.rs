@@ -11,6 +11,8 @@ pub mod encode;
 pub mod extensions;
 pub mod help;
 mod model;
+pub mod proxy;
+pub mod proxy_header;
 pub mod replies;
 pub mod script;
 pub mod server;
@@ -37,6 +39,8 @@ pub const TARGETS: &[Target] = &[
     ("encode", encode::holds),
     ("extensions", extensions::holds),
     ("help", help::holds),
+    ("proxy", proxy::holds),
+    ("proxy_header", proxy_header::holds),
     ("replies", replies::holds),
     ("script", script::holds),
     ("server", server::holds),
