@@ -105,7 +105,7 @@ impl ProxyHeader {
                 };
                 format!("PROXY {family} {from_ip} {to_ip} {} {}\r\n", from.port(), to.port()).into_bytes()
             }
-            (ProxyVersion::V2, None) => [&SIGNATURE[..], &[0x20, 0, 0, 0]].concat(),
+            (ProxyVersion::V2, None) => [SIGNATURE, &[0x20, 0, 0, 0]].concat(),
             (ProxyVersion::V2, Some((from, to))) => {
                 let ports = [from.port().to_be_bytes(), to.port().to_be_bytes()].concat();
                 let (family, addresses) = match (from.ip(), to.ip()) {
@@ -114,7 +114,7 @@ impl ProxyHeader {
                 };
                 // 12 or 36.
                 let size = (addresses.len() + ports.len()) as u8;
-                [&SIGNATURE[..], &[0x21, family, 0, size], &addresses, &ports].concat()
+                [SIGNATURE, &[0x21, family, 0, size], &addresses, &ports].concat()
             }
         }
     }
@@ -317,8 +317,7 @@ mod tests {
 
     #[test]
     fn what_stands_behind_the_addresses_is_passed_over() {
-        let octets =
-            [&SIGNATURE[..], &[0x21, TCP4, 0, 15], &[192, 0, 2, 1, 192, 0, 2, 2, 0, 1, 0, 25, 4, 0, 0]].concat();
+        let octets = [SIGNATURE, &[0x21, TCP4, 0, 15], &[192, 0, 2, 1, 192, 0, 2, 2, 0, 1, 0, 25, 4, 0, 0]].concat();
         let Ok(ProxyHeaderParse::Whole(header, 31)) = ProxyHeader::parse(&octets) else { panic!() };
         assert_eq!(header, ProxyHeader::new(at("192.0.2.1:1")).to(at("192.0.2.2:25")));
     }

@@ -21,7 +21,7 @@ fn xclient_and_xforward_come_after_ehlo_and_before_the_session_is_handed_over() 
     let (status, said, told) = with(dialogue, &options, "QUIT\n");
     assert_eq!((status, said.lines().last()), (0, Some("221 bye")));
     assert!(told.contains("> XCLIENT NAME=a+20b ADDR=192.0.2.66\n> EHLO me\n> XFORWARD HELO=x\n"), "{told}");
-    let (status, ..) = with(&dialogue, &[&options[..], &["-r"]].concat(), "QUIT\r\n");
+    let (status, ..) = with(dialogue, &[&options[..], &["-r"]].concat(), "QUIT\r\n");
     assert_eq!(status, 0);
     let until = [&options[..], &["--until", "mail", "--from", "<>"]].concat();
     let with_mail = dialogue.replace("C: QUIT", "C: MAIL FROM:<>\nS: 250 ok\nC: RSET\nS: 250 ok\nC: QUIT");

@@ -67,7 +67,7 @@ impl ClientAttribute {
             !names.any(|name| name.eq_ignore_ascii_case(attribute.name.as_bytes()))
         };
         match attributes.iter().find(is_unknown) {
-            Some(attribute) => Err(Need::Attribute { attribute: attribute.name.clone(), command: verb }),
+            Some(attribute) => Err(Need::Attribute { attribute: attribute.name.as_str().into(), command: verb }),
             None => Ok(()),
         }
     }

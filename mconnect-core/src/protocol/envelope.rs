@@ -222,7 +222,7 @@ pub enum Need {
     #[error("the server does not offer {attribute} in {command}")]
     Attribute {
         /// Its name.
-        attribute: String,
+        attribute: Box<str>,
         /// `XCLIENT` or `XFORWARD`.
         command: &'static str,
     },

@@ -44,7 +44,7 @@ fn what_is_not_offered_is_not_said_and_a_250_to_xclient_is_out_of_step() {
             let Error::Need { need: Need::Attribute { attribute, command: named }, .. } = error else {
                 panic!("{error}")
             };
-            assert_eq!((attribute.as_str(), named), ("ADDR", command));
+            assert_eq!((&*attribute, named), ("ADDR", command));
         }
         match session.xclient(&attributes(&["NAME=x"])) {
             Ok(reply) => assert_eq!(reply.meaning(), Meaning::OutOfStep),

@@ -142,10 +142,7 @@ fn what_comes_right_behind_the_proxys_answer_is_the_servers_and_belongs_to_the_s
 #[test]
 fn proxies_that_refuse_lie_stall_and_close_are_told_apart_and_their_passwords_nowhere() {
     let long = [b"HTTP/1.1 200 ok\r\nX: ".to_vec(), vec![b'x'; 20_000]].concat();
-    let http = format!(
-        "CONNECT mx.example.org:25 HTTP/1.1\r\nHost: mx.example.org:25\r\nProxy-Authorization: Basic am9lOnNlc2FtZQ==\r\n\r\n"
-    );
-    let http = http.len();
+    let http = "CONNECT mx.example.org:25 HTTP/1.1\r\nHost: mx.example.org:25\r\nProxy-Authorization: Basic am9lOnNlc2FtZQ==\r\n\r\n".len();
     for driver in DRIVERS {
         for (start, turns, then, told, cause) in [
             ("socks5h", vec![(4, b"\x04\x5a".to_vec())], Then::Wait, "does not speak SOCKS 5", "no_proxy"),
