@@ -2,7 +2,7 @@
 
 use mconnect_core::server::Server;
 
-use super::common::{assert_status, err, out, talk};
+use super::common::{err, out, talk};
 
 /// Serves a dialogue to the tool, and returns what that said.
 fn with(dialogue: &str, options: &[&str], input: &str) -> (i32, String, String) {
@@ -78,6 +78,6 @@ fn xclient_comes_after_starttls_and_before_auth() {
         "ADDR=192.0.2.66",
     ];
     let output = talk(server.port(), &options, "QUIT\n");
-    assert_status(&output, 0);
+    super::common::assert_status(&output, 0);
     server.join().unwrap();
 }

@@ -126,12 +126,15 @@ impl Connect {
     ) -> io::Result<Reached<D::Stream>> {
         let until = Instant::now().checked_add(patience);
         let mut reached = match (&self.road, &self.proxy, address) {
-            (Road::Network, Some(proxy), _) => self.go_through(dial, proxy, address, until, settings, closer).await?,
+            (Road::Network, Some(proxy), _) => {
+                // What is rare is on the heap: most futures that open have none of it.
+                Box::pin(self.go_through(dial, proxy, address, until, settings, closer)).await?
+            }
             (Road::Network, None, Some(address)) => self.attempt(dial, address, patience, closer).await?.into(),
             (Road::Network, None, None) => return Err(io::ErrorKind::AddrNotAvailable.into()),
             #[cfg(unix)]
             (Road::Unix(path, name), ..) => {
-                let socket = unix::connect(dial, path, until, closer).await?;
+                let socket = Box::pin(unix::connect(dial, path, until, closer)).await?;
                 let fd = std::os::fd::AsFd::as_fd(&socket);
                 let known_as = name.as_ref().and_then(|name| name(fd)).map(Arc::from);
                 Reached { stream: dial.adopt(socket)?, lost: None, held: None, known_as }
@@ -144,12 +147,26 @@ impl Connect {
                 Reached { stream: dial.adopt(socket)?, lost: None, held, known_as: None }
             }
         };
-        if let (Some(header), None) = (self.header, reached.lost) {
-            let header = ProxyHeader { to: header.to.or(address), ..header };
-            let observer = settings.observer.as_deref();
-            reached.lost = Talk { dial, stream: &reached.stream, until, closer, observer }.announce(&header).await?;
+        if let (Some(header), None) = (&self.header, reached.lost) {
+            let announced = self.announce(dial, &reached.stream, header, address, until, closer);
+            reached.lost = Box::pin(announced).await?;
         }
         Ok(reached)
+    }
+
+    /// Says whom the connection is from, and where it went, if nobody says otherwise.
+    async fn announce<D: Dial>(
+        &self,
+        dial: &D,
+        stream: &D::Stream,
+        header: &ProxyHeader,
+        address: Option<SocketAddr>,
+        until: Option<Instant>,
+        closer: &Closer,
+    ) -> io::Result<Option<i32>> {
+        let header = ProxyHeader { to: header.to.or(address), ..*header };
+        let observer = self.settings.observer.as_deref();
+        Talk { dial, stream, until, closer, observer }.announce(&header).await
     }
 
     /// Connects to a proxy, at whichever of its addresses answers, and has it connect to the server.
