@@ -104,6 +104,7 @@ causes! {
     CutInTls "cut_in_tls" "the connection ended without TLS's close_notify: what came last may be cut short" ""
 
     // Refused as a client.
+    HeaderWanted "header_wanted" "the server wants a PROXY header before anything else" "<header>"
     TooManyConnections "too_many_connections" "the server has too many connections, from here or in all" "try again later, with fewer at a time"
     TooFast "too_fast" "the server limits how much may be sent in a time" "wait, and send less at a time"
     Idle "idle" "the server waited too long for a command" ""
@@ -230,6 +231,7 @@ impl Act {
     pub(super) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "any-family" => Self::AnyFamily,
+            "header" => Self::Header,
             "v4" => Self::V4,
             "source" => Self::Source,
             "tls" => Self::Tls,

@@ -139,6 +139,7 @@
 //! | [BlockListed](Cause::BlockListed) | names of lists, and words on them; an IP address that is blocked, with a page to read |
 //! | [ListNotAsked](Cause::ListNotAsked) | words of lists on the resolver that asked them |
 //! | [Reputation](Cause::Reputation) | the word, with 521, 550, 553 or 554 |
+//! | [HeaderWanted](Cause::HeaderWanted) | words on the negotiation of a proxy |
 //! | [ClientRefused](Cause::ClientRefused) | words on access lists, or on an IP address that is blocked |
 //! | [DirectSending](Cause::DirectSending) | words on sending directly, and on dynamic addresses |
 //! | [NoReverseName](Cause::NoReverseName) | words on PTR; X.7.25 |

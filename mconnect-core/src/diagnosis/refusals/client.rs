@@ -19,6 +19,7 @@ pub(super) static RULES: &[Rule] = &[
         .details(&[(5, 1)])
         .words("protocol error")
         .when(|case| case.record.has_spoken_first || case.facts.sends_at_once),
+    rule(Cause::HeaderWanted, Certain).codes(&[421, 503, 550, 554]).words("proxy negotiation|proxy protocol|proxy header"),
     // What is wanted from who sends much is told with the limits.
     rule(Cause::StartTlsNeeded, Certain)
         .codes(&[421, 450, 451, 530, 550, 553, 554])
