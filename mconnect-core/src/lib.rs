@@ -102,10 +102,11 @@
 //!   rest.
 //! * No server, file or network makes this library panic. What panics says so: misuse that cannot be a value
 //!   ([`Session::unsplit`]), and awaiting outside of a runtime.
-//! * What is sent as a secret in AUTH is shown by no error, no [`Debug`](std::fmt::Debug) and no [`Event`] outside of
+//! * What is sent as a secret in AUTH, or to a proxy, is shown by no error, no [`Debug`](std::fmt::Debug) and no [`Event`] outside of
 //!   raw mode, unless the server repeats it; [`Session::hide`] keeps that from observers, too.
 //! * A session, its halves, its replies and its errors can be sent to another thread. What blocks does so in the
-//!   caller's thread; only resolving a name has one of its own, and the server of the feature `server`.
+//!   caller's thread; only resolving a name has one of its own, the standard error of a process, and the server of the feature
+//!   `server`.
 //! * There is no `unsafe` here, no logger, and nothing is set for the whole process. The environment is asked for the
 //!   names that stand in a [`dialogue`], for `SSLKEYLOGFILE` where `tls::Config::log_keys` says so, and by the reader
 //!   of the system's trust store.
