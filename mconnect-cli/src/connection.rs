@@ -1,15 +1,22 @@
 //! What the options make of a connection: whom it is to, what secures it, and how long anything may take.
 
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::process::{Child, Command};
 use std::sync::Arc;
+use std::thread;
 
 use mconnect_core::script::{Pace, Rules};
 use mconnect_core::server::Server;
-use mconnect_core::{Connect, Session, Timeouts};
+use mconnect_core::{Connect, Proxy, Session, Timeouts};
+use nix::sys::signal::SigSet;
+#[cfg(target_os = "linux")]
+use nix::unistd::User;
 
 use crate::failure::{Failure, Status};
 use crate::observers::Observers;
-use crate::options::{Options, Target};
-use crate::secure::Secure;
+use crate::options::{Options, Roads, Target};
+use crate::secure::{Secure, ask_password, first_line_of};
 use crate::terminal::Terminal;
 use crate::verdict::Verdict;
 
@@ -43,19 +50,65 @@ pub fn prepare(options: &Options) -> Result<(Secure, Connect, Option<Server>), F
     let mut secure = Secure::prepare(options)?;
     let (connect, server) = match &options.target {
         Target::Host(host) => (host.connect(options.port()), None),
+        Target::Unix(path) => (Connect::unix(path).name_by(other_end), None),
+        Target::Process(command) => (Connect::spawn(command).spawn_by(start), None),
         Target::Demo => {
             let failed = |error| Failure::because(Status::Unavailable, "cannot start the demo", &error);
             let server = secure.demo().map_err(failed)?;
             (Connect::new(options.target.name(), server.port()), Some(server))
         }
     };
-    Ok((secure, set_up(connect, options), server))
+    let mut connect = connect.family(options.family).timeouts(timeouts(options));
+    if let Some(source) = options.source {
+        connect = connect.source(source);
+    }
+    if let Some(header) = options.roads.header {
+        connect = connect.haproxy(header.version(options.roads.header_version));
+    }
+    if let Some(proxy) = &options.roads.via {
+        connect = connect.via(with_password(proxy.clone(), &options.roads)?);
+    }
+    Ok((secure, connect, server))
 }
 
-/// Has a connection be as the options ask for it.
-pub fn set_up(connect: Connect, options: &Options) -> Connect {
-    let connect = connect.family(options.family).timeouts(timeouts(options));
-    options.source.into_iter().fold(connect, Connect::source)
+/// Adds the password of a proxy's user, if the URL has none: from a file, or asked for at the terminal.
+fn with_password(proxy: Proxy, roads: &Roads) -> Result<Proxy, Failure> {
+    let Some(user) = proxy.user().filter(|_| proxy.lacks_password()).map(str::to_owned) else { return Ok(proxy) };
+    let password = match &roads.via_password {
+        Some(file) => first_line_of(file)?,
+        None => ask_password(&format!("{user}, for {proxy}"))?,
+    };
+    let wrong = |why| Failure::because(Status::Usage, "cannot use the password of the proxy", &why);
+    let password = String::from_utf8_lossy(password.as_bytes());
+    proxy.login(&user, &password).map_err(wrong)
+}
+
+/// Says who listens at a UNIX socket, as the system has noted it.
+fn other_end(socket: BorrowedFd<'_>) -> Option<String> {
+    #[cfg(target_os = "linux")]
+    {
+        let credentials = nix::sys::socket::getsockopt(&socket, nix::sys::socket::sockopt::PeerCredentials).ok()?;
+        let (process, user) = (credentials.pid(), credentials.uid());
+        let program = std::fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+        let name = User::from_uid(user.into()).ok().flatten().map_or(user.to_string(), |user| user.name);
+        Some(format!("process {process} ({}) of user {name}", program.trim_end()))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = socket;
+        None
+    }
+}
+
+/// Starts a process, in which signals act as ever: it has the mask of the thread that starts it.
+fn start(command: &mut Command) -> io::Result<Child> {
+    thread::scope(|scope| {
+        let starting = thread::Builder::new().spawn_scoped(scope, || {
+            SigSet::empty().thread_set_mask()?;
+            command.spawn()
+        })?;
+        starting.join().unwrap_or_else(|_| Err(io::Error::other("the thread that starts it failed")))
+    })
 }
 
 /// Returns the deadlines of a session: that of a reply bounds connecting, too, unless that has its own.

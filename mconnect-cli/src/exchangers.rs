@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use mconnect_core::dns::{DnsError, Found, Mx, Resolver, Security, is_global};
 use mconnect_core::{Connect, Family, Session};
 
-use crate::connection;
 use crate::failure::{Failure, Status};
 use crate::options::Options;
 use crate::stderr::say;
@@ -50,10 +49,19 @@ impl<'a> Exchangers<'a> {
 
     /// Opens a session with the first with which that can be done, and names the others before it; nothing if there is
     /// none, which has been told.
-    pub fn open(&self, verdict: &Verdict, open: impl Fn(Connect) -> Result<Session, Failure>) -> Option<Session> {
+    pub fn open(
+        &self,
+        connect: &Connect,
+        verdict: &Verdict,
+        open: impl Fn(Connect) -> Result<Session, Failure>,
+    ) -> Option<Session> {
         let mut rest = self.names.iter().peekable();
         while let Some(name) = rest.next() {
-            match self.connect(name).and_then(&open) {
+            match self
+                .addresses_of(name)
+                .map(|found| connect.clone().to(name, self.options.port()).addresses(found))
+                .and_then(&open)
+            {
                 Ok(session) => return Some(session),
                 Err(failure) if rest.peek().is_some() => {
                     note(self.options, &format!("{failure}; next exchanger ..."));
@@ -64,8 +72,8 @@ impl<'a> Exchangers<'a> {
         None
     }
 
-    /// Makes ready a connection to those of its addresses that may be contacted, the others told.
-    fn connect(&self, name: &str) -> Result<Connect, Failure> {
+    /// Returns those of its addresses that may be contacted, the others told.
+    fn addresses_of(&self, name: &str) -> Result<Vec<SocketAddr>, Failure> {
         let port = self.options.port();
         let mut addresses = self.addresses(name)?;
         if addresses.is_empty() {
@@ -84,7 +92,7 @@ impl<'a> Exchangers<'a> {
         }
         let mut addresses: Vec<SocketAddr> = addresses.into_iter().map(|it| SocketAddr::new(it, port)).collect();
         addresses.sort_by_key(|address| !has_route(*address));
-        Ok(connection::set_up(Connect::new(name, port).addresses(addresses), self.options))
+        Ok(addresses)
     }
 
     fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, Failure> {

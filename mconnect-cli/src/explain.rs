@@ -59,6 +59,7 @@ fn in_options(act: Act) -> &'static str {
         Act::Auth => "--auth USER logs in",
         Act::Trust => "if it is the right server, --save-chain keeps its certificates, and --cafile trusts them",
         Act::TlsName => "--tls-name verifies another name",
+        Act::Header => "--haproxy local sends one",
         Act::Certificate => "--cert and --key give it",
         act => act.in_words(),
     }

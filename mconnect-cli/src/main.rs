@@ -13,6 +13,7 @@ mod explain;
 mod failure;
 mod help;
 mod input;
+mod introduction;
 mod judge;
 mod line;
 mod lock;

@@ -5,6 +5,7 @@ use mconnect_core::script::Fault;
 use mconnect_core::{Error, Session, own_name};
 
 use crate::failure::{Failure, Status};
+use crate::introduction;
 use crate::options::{Options, Start};
 use crate::screen::Screen;
 use crate::secure::Secure;
@@ -20,7 +21,7 @@ pub struct Opening<'a> {
 impl Opening<'_> {
     /// Returns whether the options ask for steps that are commands.
     pub fn is_asked_for(options: &Options) -> bool {
-        options.security.start != Start::ByHand || options.security.auth.is_some()
+        options.security.start != Start::ByHand || options.security.auth.is_some() || options.roads.introduces()
     }
 
     /// Begins another session: starts TLS if it is to start with the first byte.
@@ -41,6 +42,12 @@ impl Opening<'_> {
                 self.ask_for_tls(session)
             })?;
             session = self.verdict.check(self.secure.upgrade(session, false, self.verdict))?;
+        }
+        if self.options.roads.introduces() {
+            session = self.attempt(session, |session| {
+                self.introduce(session)?;
+                self.present(session, |session| self.introduce(session))
+            })?;
         }
         match &security.auth {
             Some(auth) => self.attempt(session, |session| {
@@ -83,6 +90,25 @@ impl Opening<'_> {
         self.granted("STARTTLS", reply)
     }
 
+    /// Says whom the server is to take the client for, if the options do. XCLIENT begins the session anew, with `hello`.
+    pub fn present(
+        &self,
+        session: &mut Session,
+        hello: impl FnOnce(&mut Session) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let roads = &self.options.roads;
+        if let Some(line) = introduction::xclient(roads, session)? {
+            let reply = session.command(line);
+            self.granted("XCLIENT", reply)?;
+            hello(session)?;
+        }
+        if let Some(line) = introduction::xforward(roads, session)? {
+            let reply = session.command(line);
+            self.granted("XFORWARD", reply)?;
+        }
+        Ok(())
+    }
+
     /// Returns the name of this machine, as the options or the address have it.
     pub fn name(&self, session: &Session) -> String {
         let asked = self.options.security.helo.as_deref();
@@ -108,6 +134,10 @@ impl Opening<'_> {
             Meaning::Granted | Meaning::Unusual => return Ok(()),
             Meaning::Closing => format!("the server closes instead of granting {what}"),
             _ if what == "the greeting" => "the greeting grants no session".to_owned(),
+            Meaning::OutOfStep => {
+                let message = format!("out of step: {what} was answered by {}", reply.code());
+                return Err(Failure::new(Status::Protocol, message));
+            }
             _ => format!("{what} was refused"),
         };
         Err(Failure::new(Fault::of_refusal(reply.code()).into(), told))

@@ -82,7 +82,7 @@ fn at_the_terminal(options: &Options, act: impl FnOnce(&Terminal, Option<Arc<Wak
     // A password may be asked for, without echo; and who sees how far it went sees it at an interrupt, too.
     if let Some(waker) = waker.clone() {
         signals::watch(handle, move |signal| waker.sort(signal))?;
-    } else if is_raw || takes_typed_lines(options) || options.security.auth.is_some() || stderr::is_shown() {
+    } else if is_raw || takes_typed_lines(options) || options.asks_for_a_password() || stderr::is_shown() {
         signals::watch(handle, Some)?;
     }
     act(&terminal, waker);
@@ -116,15 +116,17 @@ fn open_and_hand_over(
     let open = || {
         let is_shown = exchangers.is_some() || Opening::is_asked_for(options);
         let shown = is_shown.then(|| Sides::of_commands(options));
-        let reach = |connect: Connect| {
-            let connect = watch.over(connect, verdict);
-            let connect = shown.iter().fold(connect, |connect, shown| connect.observer(shown.observer()));
+        let connect = watch.over(connect.clone(), verdict);
+        let connect = shown.iter().fold(connect, |connect, shown| connect.observer(shown.observer()));
+        let reach = |connect: &Connect| {
             let opened = connect.open().map_err(|error| verdict.failure_of(&error));
             opened.and_then(|session| opening.reach(session))
         };
         let session = match &exchangers {
-            Some(exchangers) => exchangers.open(verdict, |connect| exchangers::greeted(reach(connect)?, verdict)),
-            None => verdict.check(reach(connect.clone())),
+            Some(exchangers) => {
+                exchangers.open(&connect, verdict, |connect| exchangers::greeted(reach(&connect)?, verdict))
+            }
+            None => verdict.check(reach(&connect)),
         };
         let session = session.and_then(|session| opening.run(session));
         shown.iter().for_each(|shown| shown.mute());

@@ -19,6 +19,7 @@ use crate::verdict::Verdict;
 pub fn run(file: &Path, options: &Options, verdict: &Verdict) -> Result<(), Failure> {
     let (_, dialogue) = play::read(file)?;
     let setup = secure::serving(&options.security)?.scale(options.play.scale.unwrap_or(1.0)).listener(listen(options)?);
+    let setup = if options.roads.expects_header { setup.haproxy() } else { setup };
     let (setup, patience) = match options.serve.is_once {
         true => (setup, options.timeout.unwrap_or(A_YEAR)),
         false => (setup.again_and_again(), A_YEAR),

@@ -19,7 +19,7 @@ impl<'a> Exchangers<'a> {
         Err(Failure::new(Status::Usage, WITHOUT))
     }
 
-    pub fn open(&self, _: &Verdict, _: impl Fn(Connect) -> Result<Session, Failure>) -> Option<Session> {
+    pub fn open(&self, _: &Connect, _: &Verdict, _: impl Fn(Connect) -> Result<Session, Failure>) -> Option<Session> {
         match self.0 {}
     }
 }

@@ -64,7 +64,9 @@
 //! | whether a server is the one that TLSA records name (DANE) | `tls::dane::verify` (feature `tls`), [`Tlsa`] |
 //! | a domain's policy (MTA-STS) and where it wants reports (TLSRPT) | the module `sts` (feature `probe`) |
 //! | AUTH | `Session::authenticate` (feature `auth`) |
-//! | a UNIX socket, a child process, any other stream | [`Connect::over`], [`Session::from_stream`], [`Pair`], [`Stream`] |
+//! | a UNIX socket, a process as the server | `Connect::unix`, `Connect::spawn` |
+//! | a proxy on the way, a PROXY header | [`Connect::via`], [`Connect::haproxy`] |
+//! | any other stream | [`Connect::over`], [`Session::from_stream`], [`Pair`], [`Stream`] |
 //! | one thread that reads and one that writes | [`Session::split`] |
 //! | the mail exchangers of a domain, TLSA records and the like | the module `dns` (feature `dns`) |
 //! | why a session failed, in words | [`diagnosis::Evidence`] |
@@ -105,10 +107,11 @@
 //!   rest.
 //! * No server, file or network makes this library panic. What panics says so: misuse that cannot be a value
 //!   ([`Session::unsplit`]), and awaiting outside of a runtime.
-//! * What is sent as a secret in AUTH is shown by no error, no [`Debug`](std::fmt::Debug) and no [`Event`] outside of
+//! * What is sent as a secret in AUTH, or to a proxy, is shown by no error, no [`Debug`](std::fmt::Debug) and no [`Event`] outside of
 //!   raw mode, unless the server repeats it; [`Session::hide`] keeps that from observers, too.
 //! * A session, its halves, its replies and its errors can be sent to another thread. What blocks does so in the
-//!   caller's thread; only resolving a name has one of its own, and the server of the feature `server`.
+//!   caller's thread; only resolving a name has one of its own, the standard error of a process, and the server of the feature
+//!   `server`.
 //! * There is no `unsafe` here, no logger, and nothing is set for the whole process. The environment is asked for the
 //!   names that stand in a [`dialogue`], for `SSLKEYLOGFILE` where `tls::Config::log_keys` says so, and by the reader
 //!   of the system's trust store.
@@ -164,6 +167,8 @@ mod pem;
 pub mod probe;
 mod progress;
 pub mod protocol;
+mod proxy;
+mod proxy_header;
 pub mod sasl;
 pub mod script;
 #[cfg(feature = "server")]
@@ -194,6 +199,8 @@ pub use observer::{Event, Observer, observer_fn};
 pub use overdue::Overdue;
 pub use own_name::{address_literal, is_name_blamed, own_name};
 pub use progress::Progress;
+pub use proxy::{InvalidProxy, Proxy, ProxyError, ProxyKind, ProxyNegotiation, ProxyStep, ProxyTarget};
+pub use proxy_header::{InvalidProxyHeader, ProxyHeader, ProxyHeaderParse, ProxyVersion};
 #[cfg(feature = "tokio")]
 pub use session::{AsyncSession, AsyncStream};
 pub use session::{Hello, MessageReply, RawReader, RawWriter, Reader, Session, Timeouts, Writer};

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -106,12 +107,14 @@ impl<A: Observer, B: Observer> Observer for Both<A, B> {
 /// ```text
 ///   Resolving, Resolved              once, if there is a name to resolve
 ///   Connecting, ConnectFailed        for each address in turn, until
+///   RoadSent, RoadReceived           what is said on the way: to a proxy, a PROXY header
 ///   Connected
 ///   Sent, SentSecret                 before the bytes go out
 ///   Received ... Replied, Phase      line by line; Replied after the last line of a reply
 ///   TlsStarted, Tls                  then all of this again, inside
 ///   HalfClosed, Truncated            the ends of the two directions
 ///   Ended | Aborted                  the server closed, or this side did
+///   ProcessSaid, ProcessEnded        of a process: at any time, and at the very end
 /// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
@@ -182,4 +185,14 @@ pub enum Event<'a> {
     Ended,
     /// The connection was closed from this side, by a [`Closer`](crate::Closer).
     Aborted,
+    /// Octets are sent on the way, before the session: the PROXY header, what is said to a proxy. Eight stars stand in the
+    /// place of a login.
+    RoadSent(&'a [u8]),
+    /// Octets were received on the way: what a proxy answers.
+    RoadReceived(&'a [u8]),
+    /// The process that the session goes to ([`Connect::spawn`](crate::Connect)) has written a line to its standard error,
+    /// or a piece of a long one, which is here without its end. It comes from a thread of its own, at any time.
+    ProcessSaid(&'a [u8]),
+    /// That process has ended, which is told once the session has.
+    ProcessEnded(ExitStatus),
 }

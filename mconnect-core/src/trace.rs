@@ -8,7 +8,7 @@ use crate::observer::{Event, Observer};
 use crate::protocol::Visible;
 
 /// Tells what passes, a line at a time: the seconds since the first event, `>` for what is sent, `<` for what is received,
-/// and `=` for what happens besides. Passwords are left out; nothing in a line steers a terminal.
+/// `=>` and `=<` for what is said on the way, as to a proxy, `!` for what a process says on standard error, and `=` for what happens besides. Passwords are left out; nothing in a line steers a terminal.
 ///
 /// ```
 /// # #[cfg(feature = "server")] {
@@ -53,7 +53,7 @@ impl<T: Fn(&str) + Send + Sync> Trace<T> {
         (self.tell)(&format!("{:9.6} {text}", since.as_secs_f64()));
     }
 
-    fn tell_bytes(&self, at: Instant, direction: char, bytes: &[u8]) {
+    fn tell_bytes(&self, at: Instant, direction: &str, bytes: &[u8]) {
         let rows: Vec<String> = match self.form {
             TraceForm::Escaped => bytes.split_inclusive(|byte| *byte == b'\n').map(escaped).collect(),
             TraceForm::Hex => bytes.chunks(16).map(hex).collect(),
@@ -74,10 +74,10 @@ impl<T: Fn(&str) + Send + Sync> Observer for Trace<T> {
             Event::Connecting { peer } => self.tell(at, &format!("= connecting to {peer}")),
             Event::ConnectFailed { error, .. } => self.tell(at, &format!("= connect failed: {error}")),
             Event::Connected { peer } => self.tell(at, &format!("= connected to {peer}")),
-            Event::Sent(bytes) => self.tell_bytes(at, '>', bytes),
+            Event::Sent(bytes) => self.tell_bytes(at, ">", bytes),
             Event::SentSecret(count) => self.tell(at, &format!("> [hidden, {count} octets]")),
-            Event::Received(line) => self.tell_bytes(at, '<', line.raw()),
-            Event::ReceivedRaw(bytes) => self.tell_bytes(at, '<', bytes),
+            Event::Received(line) => self.tell_bytes(at, "<", line.raw()),
+            Event::ReceivedRaw(bytes) => self.tell_bytes(at, "<", bytes),
             Event::Phase(phase) => self.tell(at, &format!("= {phase} phase")),
             Event::TlsStarted => self.tell(at, "= TLS started"),
             Event::Tls(info) => self.tell(at, &format!("= {}", Visible(info.to_string().as_bytes()))),
@@ -85,6 +85,10 @@ impl<T: Fn(&str) + Send + Sync> Observer for Trace<T> {
             Event::HalfClosed => self.tell(at, "= sending side ended"),
             Event::Ended => self.tell(at, "= end"),
             Event::Aborted => self.tell(at, "= closed from this side"),
+            Event::RoadSent(bytes) => self.tell_bytes(at, "=>", bytes),
+            Event::RoadReceived(bytes) => self.tell_bytes(at, "=<", bytes),
+            Event::ProcessSaid(line) => self.tell_bytes(at, "!", line),
+            Event::ProcessEnded(status) => self.tell(at, &format!("= the process ended, {status}")),
             Event::Replied { .. } | Event::Truncated(_) => {}
         }
     }

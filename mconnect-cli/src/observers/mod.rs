@@ -2,6 +2,7 @@
 
 mod attempts;
 mod json;
+mod process;
 pub mod record;
 pub mod sides;
 mod timing;
@@ -15,12 +16,13 @@ use mconnect_core::{Connect, Timings, Trace};
 
 use crate::explain;
 use crate::failure::Failure;
-use crate::options::Options;
+use crate::options::{Options, Target};
 use crate::stderr::say;
 use crate::timestamps;
 use crate::verdict::Verdict;
 use attempts::Attempts;
 use json::Json;
+use process::Process;
 use record::SessionLog;
 use sides::Sides;
 
@@ -80,6 +82,9 @@ impl<'a> Observers<'a> {
         let mut connect = connect;
         if !self.options.is_quiet {
             connect = connect.observer(Attempts);
+        }
+        if let Target::Process(_) = self.options.target {
+            connect = connect.observer(Process::new(self.is_typed, self.options.is_quiet));
         }
         if let Some(form) = self.options.trace {
             connect = connect.observer(Trace::new(form, say));

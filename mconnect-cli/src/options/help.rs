@@ -47,7 +47,7 @@ mod tests {
                     .replace("Op = Ns Cm hex", "[=hex]")
                     .replace("Op = Ns Cm clock", "[=clock]")
                     .replace("Op : Ns Ar port", "[:port]");
-                let line = line.replace("Op = Ns Ar octets", "[=OCTETS]");
+                let line = line.replace("Op = Ns Ar octets", "[=OCTETS]").replace("Op , Ns Ar to", "[,TO]");
                 let words = line.replace(" Ns ", "").replace("Ar ", "");
                 let forms: Vec<(&str, String)> = words
                     .split(" , Fl ")

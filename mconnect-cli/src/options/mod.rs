@@ -9,6 +9,7 @@ mod nearest;
 mod option;
 mod parse;
 mod probing;
+mod roads;
 mod security;
 mod sending;
 mod table;
@@ -20,7 +21,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mconnect_core::dialogue::Values;
-use mconnect_core::{Family, Host, TraceForm};
+use mconnect_core::{Family, Host, Proxy, TraceForm};
 use rustyline::EditMode;
 
 pub use exchangers::Exchangers;
@@ -28,6 +29,7 @@ pub use help::help;
 pub use nearest::nearest;
 pub use parse::parse;
 pub use probing::Probing;
+pub use roads::Roads;
 #[cfg_attr(not(feature = "tls"), allow(unused_imports, reason = "the options are read all the same"))]
 pub use security::{Auth, Security, Start};
 pub use sending::{ReversePath, SendStage, Sending};
@@ -75,6 +77,7 @@ pub struct Options {
     pub record: Option<PathBuf>,
     pub trace: Option<TraceForm>,
     pub security: Security,
+    pub roads: Roads,
     pub prompt: Prompt,
     pub sending: Sending,
     pub probing: Probing,
@@ -89,6 +92,11 @@ impl Options {
     /// Returns the port to connect to.
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(if self.sending.is_lmtp { LMTP } else { SMTP })
+    }
+
+    /// Returns whether a password may have to be asked for.
+    pub fn asks_for_a_password(&self) -> bool {
+        self.security.auth.is_some() || self.roads.via.as_ref().is_some_and(Proxy::lacks_password)
     }
 }
 
@@ -179,6 +187,10 @@ pub enum Color {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     Host(Host),
+    /// A UNIX socket.
+    Unix(PathBuf),
+    /// A process, by its command.
+    Process(String),
     /// The built-in loopback server.
     Demo,
 }
@@ -194,6 +206,9 @@ impl Target {
     pub fn name(&self) -> &str {
         match self {
             Self::Host(host) => &host.name,
+            // It was UTF-8 when it was read.
+            Self::Unix(path) => path.to_str().unwrap_or_default(),
+            Self::Process(command) => command,
             Self::Demo => "127.0.0.1",
         }
     }

@@ -7,6 +7,7 @@ use mconnect_core::{Endpoint, InvalidEndpoint, InvalidHost, Scheme};
 
 use super::nearest::nearest;
 use super::option::{Act, Opt};
+use super::roads::take_socket;
 use super::table::all;
 use super::value::{shown, string};
 use super::{Options, Request, Start, Target, exchangers};
@@ -57,14 +58,11 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         options.probing.take(&operands, &options.sending)?;
         return Ok(Request::Probe(Box::new(options)));
     }
-    match (operands.as_slice(), &options.target) {
-        ([], _) => {}
-        (_, Target::Demo) => return Err("--demo takes no host: it brings its own".to_owned()),
-        ([server, rest @ ..], Target::Host(_)) => {
-            let endpoint = read(server)?;
-            take_ports(&mut options, &endpoint, rest)?;
-            take_scheme(&mut options, &endpoint)?;
-            options.target = Target::Host(endpoint.host);
+    if let [server, rest @ ..] = operands.as_slice() {
+        match options.target {
+            Target::Demo => return Err("--demo takes no host: it brings its own".to_owned()),
+            Target::Process(_) => return Err("--pipe takes no host: the process is the server".to_owned()),
+            Target::Host(_) | Target::Unix(_) => take_server(&mut options, server, rest)?,
         }
     }
     if options.exchangers.are_asked_for {
@@ -78,6 +76,18 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         return Ok(Request::Send(options));
     }
     Ok(if options.play.files.is_empty() { Request::Session(options) } else { Request::Play(options) })
+}
+
+/// Takes the server that was written, with what else is said of its port and of TLS.
+fn take_server(options: &mut Options, server: &str, rest: &[String]) -> Result<(), String> {
+    if take_socket(options, server, rest)? {
+        return Ok(());
+    }
+    let endpoint = read(server)?;
+    take_ports(options, &endpoint, rest)?;
+    take_scheme(options, &endpoint)?;
+    options.target = Target::Host(endpoint.host);
+    Ok(())
 }
 
 /// Reads a server as people write it; a password in it is not repeated.
@@ -215,6 +225,15 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_and_a_process_are_servers_too() {
+        for written in ["unix:/run/lmtp", "/run/lmtp"] {
+            assert_eq!(options(&[written]).target, Target::Unix("/run/lmtp".into()));
+        }
+        assert_eq!(options(&["unix:lmtp"]).target, Target::Unix("lmtp".into()));
+        assert_eq!(options(&["--pipe", "sendmail -bs"]).target, Target::Process("sendmail -bs".to_owned()));
+    }
+
+    #[test]
     fn a_port_may_follow_the_host_and_a_url_says_how_tls_starts() {
         for (args, port, start) in [
             (&["mx:2525"][..], 2525, Start::ByHand),
@@ -340,6 +359,31 @@ mod tests {
             (&["-c"], "missing argument for option '-c'"),
             (&["--color", "blue"], "\"blue\" is none of: auto, always, never"),
             (&["--demo", "mx"], "--demo takes no host: it brings its own"),
+            (&["--pipe", "sendmail -bs", "mx"], "--pipe takes no host: the process is the server"),
+            (&["--pipe", ""], "--pipe is empty"),
+            (
+                &["--pipe", "a", "-p", "25"],
+                "--pipe connects to nobody: -p, -4, -6, --source, --connect-timeout and --via go without it",
+            ),
+            (&["--demo", "--pipe", "a"], "--pipe goes with neither --demo nor --serve: each is a server of its own"),
+            (
+                &["--via", "socks4://joe:sesame@p"],
+                "--via: proxies are written as socks5://, socks5h:// or http://, with a host and a port",
+            ),
+            (&["--via", "http://joe:sesame@p"], "--via: of a proxy that speaks HTTP, the port has to be named"),
+            (&["--via", "socks5://p", "/run/lmtp"], "no proxy leads to a UNIX socket: it is on this machine"),
+            (&["--via-password-file", "a"], "--via-password-file goes with --via"),
+            (&["--haproxy", "mx:25"], "\"mx:25\" is no address with a port, as in 127.0.0.1:49152 or [::1]:49152"),
+            (&["--haproxy-version", "1"], "--haproxy-version goes with --haproxy"),
+            (&["--haproxy", "local", "--haproxy-version", "3"], "\"3\" is none of: 1, 2"),
+            (&["--xclient", "A B=c"], "\"A B=c\": an attribute is NAME=VALUE, its name of letters, digits and hyphens"),
+            (
+                &["--play", "a", "--xforward", "NAME=b"],
+                "--play takes neither --xclient nor --xforward: a dialogue says so itself",
+            ),
+            (&["unix:"], "unix: names no socket: unix:PATH"),
+            (&["unix:/run/lmtp", "24"], "a UNIX socket has no port"),
+            (&["/run/lmtp", "-p", "24"], "a UNIX socket has no port"),
         ];
         for (args, message) in cases {
             assert_eq!(of(args).unwrap_err(), *message);
@@ -358,13 +402,19 @@ mod tests {
                 "WHEN" => "never",
                 "STAGE" => "ehlo",
                 "HEADER" => "X: y",
+                "URL" => "socks5://a",
+                "FROM[,TO]" => "::1",
+                "FORM" => "1",
                 _ => "26",
             });
             for flag in option.flags() {
                 let args: Vec<&str> = Some(flag).into_iter().chain(value).collect();
                 // Some go with one of these alone.
-                let with: [&[&str]; 8] = [
-                    &[],
+                let with = [
+                    &[][..],
+                    &["--via", "http://b:1"],
+                    &["--haproxy", "local"],
+                    &["--xclient", "c=d"],
                     &["--play", "a"],
                     &["--serve", "a"],
                     &["--cert", "a"],

@@ -7,7 +7,7 @@ use mconnect_core::tls_info::Fingerprint;
 use mconnect_core::{Host, InvalidHost};
 
 use super::option::{Opt, file, flag, text};
-use super::value::{one_of, put};
+use super::value::{filled, one_of, put};
 
 /// How a session is to be secured.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -114,10 +114,6 @@ fn auth(text: &str) -> Result<Auth, String> {
     };
     let mechanism = mechanism.map(str::parse::<Mechanism>).transpose().map_err(|unknown| unknown.to_string())?;
     Ok(Auth { user: user.to_owned(), mechanism })
-}
-
-fn filled<'a>(flag: &str, text: &'a str) -> Result<&'a str, String> {
-    if text.is_empty() { Err(format!("{flag} is empty")) } else { Ok(text) }
 }
 
 /// A name that goes into a command must not bring another.

@@ -5,7 +5,7 @@ use rustyline::EditMode;
 
 use super::option::{Act, Opt, file, flag, option, raw, text};
 use super::value::{address, count, factor, form, one_of, port, put, seconds, stamps, value};
-use super::{Color, Mode, Request, Target, exchangers, probing, security, sending};
+use super::{Color, Mode, Request, Target, exchangers, probing, roads, security, sending};
 
 /// Returns every option, as ordered in the help and in the manual page.
 pub fn all() -> impl Iterator<Item = &'static Opt> {
@@ -16,6 +16,7 @@ pub fn all() -> impl Iterator<Item = &'static Opt> {
 pub const GROUPS: &[(&str, &[Opt])] = &[
     ("connection", CONNECTION),
     ("mail exchangers", exchangers::EXCHANGERS),
+    ("roads", roads::ROADS),
     ("session", SESSION),
     ("sending a message", sending::SENDING),
     ("probing domains", probing::PROBING),
@@ -133,6 +134,10 @@ const SERVE: &[Opt] = &[
             "--serve has no session of its own for --json, --timestamps or --timing to tell of",
         ),
         (
+            "--via --haproxy --xclient --xforward",
+            "--serve is the server: --via, --haproxy, --xclient and --xforward are for clients",
+        ),
+        (
             "-4 -6 --source --connect-timeout -r --no-wait --trace",
             "--serve connects to nobody: -4, -6, --source, --connect-timeout, -r, --no-wait and --trace are for \
              sessions",
@@ -148,6 +153,8 @@ const SERVE: &[Opt] = &[
     })
     .with("--serve"),
     file("--port-file FILE", "write the port that is served to FILE", |o| &mut o.serve.port_file).with("--serve"),
+    flag("--expect-haproxy", "take clients with a PROXY header alone", |o| o.roads.expects_header = true)
+        .with("--serve"),
     flag("--once", "end after the dialogue was served once", |o| o.serve.is_once = true).with("--serve"),
 ];
 

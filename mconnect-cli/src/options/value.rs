@@ -26,6 +26,10 @@ pub fn port(text: &str) -> Result<u16, String> {
     if text == "0" { Ok(0) } else { mconnect_core::port(text).map_err(|error| error.to_string()) }
 }
 
+pub fn filled<'a>(flag: &str, text: &'a str) -> Result<&'a str, String> {
+    if text.is_empty() { Err(format!("{flag} is empty")) } else { Ok(text) }
+}
+
 pub fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
     let names = || known.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
     let found = known.iter().find(|(name, _)| *name == text);

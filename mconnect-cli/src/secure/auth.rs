@@ -35,7 +35,9 @@ impl Secure {
                 _ => format!("{peer} does not offer AUTH here; many servers offer it inside TLS only (--starttls)"),
             })?,
         };
-        let is_local = peer.address().is_some_and(|address| address.ip().to_canonical().is_loopback());
+        // What goes to a proxy leaves this machine, whatever address that is asked for.
+        let is_local =
+            peer.via().is_none() && peer.address().is_some_and(|address| address.ip().to_canonical().is_loopback());
         let is_hidden = self.is_in_tls() || is_local || self.security.allows_plaintext_auth;
         match mechanism.exposes().filter(|_| !is_hidden) {
             Some(what) => Err(format!(

@@ -3,6 +3,7 @@
 use std::env;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -24,12 +25,8 @@ use crate::terminal::Hidden;
 /// # Errors
 /// A failure that says what is wrong.
 pub fn given(security: &Security) -> Result<Option<Secret>, Failure> {
-    // What is opened under /proc, as /dev/stdin is, has to be open before the process may not be looked into.
     let (found, _held) = if let Some(path) = &security.password_file {
-        let cannot = |error| Failure::cannot_read(path, &error);
-        let file = File::open(path).map_err(cannot)?;
-        let held = Held::begin();
-        (read_all(file).map_err(cannot)?, held)
+        return first_line_of(path).map(Some);
     } else if let Some(command) = &security.password_command {
         let cannot = |error| Failure::because(Status::NoInput, "cannot run sh", &error);
         let mut child = begin(command).map_err(cannot)?;
@@ -46,6 +43,18 @@ pub fn given(security: &Security) -> Result<Option<Secret>, Failure> {
         return Ok(None);
     };
     first_line(without_mark(&found)).map(Some)
+}
+
+/// Returns the password that stands in the first line of a file.
+///
+/// # Errors
+/// A failure that says what is wrong.
+pub fn first_line_of(path: &Path) -> Result<Secret, Failure> {
+    let cannot = |error| Failure::cannot_read(path, &error);
+    // What is opened under /proc, as /dev/stdin is, has to be open before the process may not be looked into.
+    let file = File::open(path).map_err(cannot)?;
+    let _held = Held::begin();
+    first_line(without_mark(&read_all(file).map_err(cannot)?))
 }
 
 /// Runs a command that writes the password. It has the terminal, and may ask there; the signals that this process waits

@@ -16,7 +16,7 @@ use crate::failure::{Failure, Status};
 use crate::observers::sides::Sides;
 use crate::observers::{self, Observers};
 use crate::opening::leave;
-use crate::options::{Options, ReversePath, SendStage, Target};
+use crate::options::{Options, ReversePath, SendStage};
 use crate::progress::{Work, during};
 use crate::secure::Secure;
 use crate::signals;
@@ -33,20 +33,18 @@ pub fn run(options: &Options, verdict: &Verdict) -> Result<(), Failure> {
     let message = Message::prepare(&options.sending, options.play.times())?;
     let terminal = Terminal::new();
     // A password may be asked for, without echo; and who sees how far it went sees it at an interrupt, too.
-    if options.security.auth.is_some() || stderr::is_shown() {
+    if options.asks_for_a_password() || stderr::is_shown() {
         signals::watch(terminal.handle(), Some).map_err(|error| Failure::cannot("wait for signals", &error))?;
     }
     observers::watched(options, false, verdict, |watch| {
         let (secure, connect, _server) = connection::prepare(options)?;
         let shown = Sides::of_commands(options);
         let client = Client { options, verdict, watch, secure: &secure, message: &message };
-        let over = |connect| watch.over(connect, verdict).observer(shown.observer());
-        let session = match &options.target {
-            _ if options.exchangers.are_asked_for => {
-                Exchangers::find(options)?.open(verdict, |connect| client.greet(over(connect)))
-            }
-            Target::Host(host) if host.name.starts_with('/') => verdict.known(over(connect).open_path()),
-            _ => verdict.known(over(connect).open()),
+        let connect = watch.over(connect, verdict).observer(shown.observer());
+        let session = if options.exchangers.are_asked_for {
+            Exchangers::find(options)?.open(&connect, verdict, |connect| client.greet(&connect))
+        } else {
+            verdict.known(connect.open())
         };
         if let Some(session) = session {
             client.converse(session);

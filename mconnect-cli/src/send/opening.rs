@@ -31,6 +31,8 @@ impl Client<'_> {
             session = opening.attempt(session, |session| self.hello(&opening, session, &name))?;
         }
         session = self.go_on_after(SendStage::StartTls, session)?;
+        let hello = |session: &mut Session| self.hello(&opening, session, &name);
+        session = opening.attempt(session, |session| opening.present(session, hello))?;
         if let Some(auth) = &self.options.security.auth {
             session = opening.attempt(session, |session| secure.log_in(session, auth, verdict))?;
         }
@@ -41,7 +43,7 @@ impl Client<'_> {
     ///
     /// # Errors
     /// It is not.
-    pub fn greet(&self, connect: Connect) -> Result<Session, Failure> {
+    pub fn greet(&self, connect: &Connect) -> Result<Session, Failure> {
         let session = connect.open().map_err(|error| self.verdict.failure_of(&error))?;
         if self.options.sending.until == Some(SendStage::Connect) {
             return Ok(session);

@@ -72,6 +72,18 @@ pub const DOVECOT: Kind = Kind {
     farewell: "",
 };
 
+/// What sessions go to and through; servers/roads.sh says what listens where.
+pub const ROADS: Kind = Kind {
+    name: "roads",
+    protest: "",
+    has_chunking: true,
+    key: "",
+    tls_port_has: "",
+    mechanisms: &[],
+    authenticated: "",
+    farewell: "",
+};
+
 /// A server that runs until it is dropped.
 pub struct RealServer {
     pub kind: Kind,

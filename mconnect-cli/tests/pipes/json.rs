@@ -281,8 +281,12 @@ fn tls_is_told_whole_and_every_event_that_is_described_comes() {
     let recipients = entries(&sent);
     let outcomes: Vec<&Value> = all(&recipients, "recipient").iter().map(|entry| &entry["outcome"]).collect();
     assert_eq!(outcomes, ["delivered", "temporary"]);
+    let process = run(&["--json", "--pipe", "echo oops >&2; echo 220 hi; read line; echo 221 bye"], "QUIT\n");
+    assert_status(&process, 0);
+    let url = format!("socks5://127.0.0.1:{}", Peer::answers("220 no proxy\r\n", &[]).port);
+    let proxy = run(&["--json", "--via", &url, "192.0.2.1"], "QUIT\n");
     let mut seen = BTreeSet::new();
-    for output in [&tls, &nobody, &played, &ended, &clear, &sent] {
+    for output in [&tls, &nobody, &played, &ended, &clear, &sent, &process, &proxy] {
         seen.extend(entries(output).iter().map(|entry| entry["event"].as_str().unwrap().to_owned()));
     }
     assert_eq!(seen, Schema::read().events());

@@ -13,6 +13,7 @@ mod domains;
 mod networks;
 #[cfg(feature = "tls")]
 mod openssl;
+mod roads;
 mod rows;
 mod sending;
 mod servers;

@@ -13,6 +13,8 @@ pub mod extensions;
 pub mod help;
 mod model;
 pub mod names;
+pub mod proxy;
+pub mod proxy_header;
 pub mod replies;
 pub mod script;
 pub mod server;
@@ -42,6 +44,8 @@ pub const TARGETS: &[Target] = &[
     ("extensions", extensions::holds),
     ("help", help::holds),
     ("names", names::holds),
+    ("proxy", proxy::holds),
+    ("proxy_header", proxy_header::holds),
     ("replies", replies::holds),
     ("script", script::holds),
     ("server", server::holds),

@@ -5,18 +5,26 @@
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use socket2::Socket;
 
-use super::opening::{Dial, closed_here, or_reset};
+use super::dial::{Dial, closed_here, or_reset};
 use crate::closer::Closer;
 use crate::session::drive::Blocking;
+use crate::stream::Stream;
 
 impl Dial for Blocking {
-    type Stream = TcpStream;
+    /// With the address of this end.
+    type Stream = (Arc<dyn Stream>, Option<SocketAddr>);
+    type Drive = Self;
+
+    #[cfg(unix)]
+    const BLOCKS: bool = true;
 
     /// Resolves in a thread of its own, which is left behind at the deadline: the system's resolver has none.
     async fn resolve(&self, host: &str, port: u16, timeout: Duration, closer: &Closer) -> io::Result<Vec<SocketAddr>> {
@@ -37,7 +45,7 @@ impl Dial for Blocking {
         address: SocketAddr,
         timeout: Duration,
         closer: &Closer,
-    ) -> io::Result<(TcpStream, Option<i32>)> {
+    ) -> io::Result<(Self::Stream, Option<i32>)> {
         let socket = Arc::new(socket);
         let closed = Arc::downgrade(&socket);
         closer.arm(move || {
@@ -51,8 +59,34 @@ impl Dial for Blocking {
         }
         let lost = or_reset(connected)?;
         match Arc::try_unwrap(socket) {
-            Ok(socket) => Ok((socket.into(), lost)),
+            Ok(socket) => {
+                let socket = TcpStream::from(socket);
+                let local = socket.local_addr().ok();
+                Ok(((Arc::new(socket), local), lost))
+            }
             Err(_) => Err(closed_here()),
         }
+    }
+
+    fn stream((stream, _): &Self::Stream) -> Arc<dyn Stream> {
+        Arc::clone(stream)
+    }
+
+    fn drive<'a>(&'a self, _: &'a Self::Stream) -> &'a Self {
+        self
+    }
+
+    #[cfg(unix)]
+    async fn pause(&self, time: Duration, closer: &Closer) -> io::Result<()> {
+        let (tell, told) = mpsc::channel();
+        closer.arm(move || {
+            let _ = tell.send(());
+        });
+        told.recv_timeout(time).map_or(Ok(()), |()| Err(closed_here()))
+    }
+
+    #[cfg(unix)]
+    fn adopt(&self, socket: UnixStream) -> io::Result<Self::Stream> {
+        Ok((Arc::new(socket), None))
     }
 }

@@ -3,18 +3,24 @@
 //! ```text
 //!   Connect ── open, open_with ────────► Blocking ─┐
 //!           ── open_async, ..._with ───► Awaiting ─┴─ Dial ──► opening: resolve ──► attempt, attempt, ... ──► Session
+//!                                                               the road of an attempt: network, unix, process
 //!           ── over, over_async ───────────────────────────────────────────────────────────────────────────► Session
 //! ```
 //! What is set here is plain data, and touches nothing; the loop over the addresses is one, and waits in the two calls
-//! of a [`Dial`](opening::Dial).
+//! of a [`Dial`](dial::Dial).
 
 mod blocking;
+mod dial;
 mod opening;
-#[cfg(unix)]
-mod path;
 mod port;
+#[cfg(unix)]
+mod process;
+mod road;
+mod through;
 #[cfg(feature = "tokio")]
 mod tokio;
+#[cfg(unix)]
+mod unix;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -25,11 +31,14 @@ use crate::closer::Closer;
 use crate::error::{Error, Peer};
 use crate::observer::{Both, Event, Observer};
 use crate::protocol::Limits;
+use crate::proxy::Proxy;
+use crate::proxy_header::ProxyHeader;
 use crate::session::drive::{Blocking, ready};
 use crate::session::{Session, Settings, Timeouts};
 use crate::stream::Stream;
 use opening::Opened;
 pub use port::port;
+use road::Road;
 
 /// How to reach a server, and what the session with it is to be like. Nothing happens before it is opened, and it may
 /// be opened again and again: keep one, or clones of it, for each server.
@@ -59,6 +68,10 @@ pub use port::port;
 ///                             ▼
 ///                         the next ... ──► Error::Connect, with every attempt
 /// ```
+/// [`unix`](Self::unix) and [`spawn`](Self::spawn) lead to a socket of this machine's, and to a process of one's own, with
+/// the same deadlines, events and errors; [`via`](Self::via) through a proxy, and [`haproxy`](Self::haproxy) says first whom
+/// the connection is from.
+///
 /// Addresses are tried one after the other, never two at once. Each socket has keep-alive set, so that a server that is
 /// gone is found out in the end, and its small writes are not held back (TCP_NODELAY).
 ///
@@ -92,6 +105,7 @@ pub use port::port;
 #[doc(alias = "telnet")]
 #[derive(Clone)]
 pub struct Connect {
+    road: Road,
     host: String,
     known_as: Option<Arc<str>>,
     port: u16,
@@ -99,6 +113,8 @@ pub struct Connect {
     family: Family,
     source: Option<IpAddr>,
     deadline: Option<Duration>,
+    proxy: Option<Arc<Proxy>>,
+    header: Option<ProxyHeader>,
     settings: Settings,
 }
 
@@ -121,16 +137,45 @@ impl Connect {
     /// Whether it can be one at all is seen when it is opened.
     pub fn new(host: &str, port: u16) -> Self {
         let host = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host);
+        Self::by(Road::Network, host.to_owned(), port)
+    }
+
+    fn by(road: Road, host: String, port: u16) -> Self {
         Self {
-            host: host.to_owned(),
+            road,
+            host,
             known_as: None,
             port,
             addresses: None,
             family: Family::Any,
             source: None,
             deadline: None,
+            proxy: None,
+            header: None,
             settings: Settings::default(),
         }
+    }
+
+    /// Names another server, as [`new`](Self::new) does, to be connected to in the same way: for the exchangers of a
+    /// domain, one after the other.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// use std::time::Duration;
+    ///
+    /// use mconnect_core::Connect;
+    ///
+    /// let connect = Connect::new("nobody.invalid", 25).deadline(Duration::from_secs(10));
+    /// let session = connect.clone().to("127.0.0.1", server.port()).open()?;
+    /// assert_eq!(session.peer().address(), Some(server.address()));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn to(self, host: &str, port: u16) -> Self {
+        let Self { road, host, .. } = Self::new(host, port);
+        Self { road, host, port, known_as: None, addresses: None, ..self }
     }
 
     /// Tells in messages how people know the host, too: its name in the letters of their language, where the name here
@@ -288,39 +333,31 @@ impl Connect {
     /// As [`open`](Self::open); what the closer ends fails with
     /// [`ConnectionAborted`](std::io::ErrorKind::ConnectionAborted) as its cause.
     pub fn open_with(&self, closer: &Closer) -> Result<Session, Error> {
-        let Opened { stream, peer, settings } = ready(self.open_by(&Blocking, closer))?;
-        let local = stream.local_addr().ok();
-        Ok(Session::new(Arc::new(stream), peer, local, settings, closer.clone()))
+        let Opened { stream: (stream, local), peer, settings } = ready(self.open_by(&Blocking, closer))?;
+        Ok(Session::new(stream, peer, local, settings, closer.clone()))
     }
 
     /// Begins a session over a stream that is open already, with the settings of this; the host is its name in errors.
     /// Nothing is resolved or connected to, and the observer is told of neither; a [`deadline`](Self::deadline) counts
-    /// from now on. LMTP over a UNIX socket, say ([RFC 2033](https://www.rfc-editor.org/rfc/rfc2033)):
+    /// from now on. A server in a test, say:
     ///
     /// ```
     /// # #[cfg(unix)] {
+    /// use std::io::Write as _;
     /// use std::os::unix::net::UnixStream;
-    /// # use std::io::Write as _;
     /// use std::time::Duration;
     ///
     /// use mconnect_core::{Connect, Timeouts};
     ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let path = std::env::temp_dir().join(format!("mconnect-doc-{}", std::process::id()));
-    /// # let listener = std::os::unix::net::UnixListener::bind(&path)?;
-    /// # let server = std::thread::spawn(move || listener.accept().unwrap().0.write_all(b"220 lmtp ready\r\n"));
+    /// let (ours, mut theirs) = UnixStream::pair()?;
+    /// theirs.write_all(b"220 lmtp ready\r\n")?;
     /// let timeouts = Timeouts::default().replies(Duration::from_secs(20));
-    /// let mut session = Connect::new("lmtp.sock", 24).timeouts(timeouts).over(UnixStream::connect(&path)?);
+    /// let mut session = Connect::new("a server in a test", 24).timeouts(timeouts).over(ours);
     /// assert_eq!(session.read_reply()?.require(220)?.text_lossy(), "lmtp ready");
-    /// # server.join().unwrap()?;
-    /// # std::fs::remove_file(path)?;
-    /// # Ok(()) }
-    /// # main().unwrap();
     /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[doc(alias = "socketpair")]
-    #[doc(alias = "unix")]
-    #[doc(alias = "lmtp")]
     pub fn over(&self, stream: impl Stream + 'static) -> Session {
         let peer = self.peer(None);
         Session::new(Arc::new(stream), peer, None, self.settings(), Closer::new())
@@ -334,7 +371,11 @@ impl Connect {
 
     /// Returns the other end, by the names that it has here.
     fn peer(&self, address: Option<SocketAddr>) -> Peer {
-        Peer::known(self.host.as_str().into(), self.known_as.clone(), address)
+        let peer = Peer::known(self.host.as_str().into(), self.known_as.clone(), address);
+        match &self.proxy {
+            Some(proxy) => peer.through(proxy.to_string().into()),
+            None => peer,
+        }
     }
 
     fn observe(&self, event: &Event<'_>) {
@@ -347,6 +388,7 @@ impl Connect {
 impl fmt::Debug for Connect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connect")
+            .field("road", &self.road)
             .field("host", &self.host)
             .field("known_as", &self.known_as)
             .field("port", &self.port)
@@ -354,6 +396,8 @@ impl fmt::Debug for Connect {
             .field("family", &self.family)
             .field("source", &self.source)
             .field("deadline", &self.deadline)
+            .field("proxy", &self.proxy)
+            .field("header", &self.header)
             .field("timeouts", &self.settings.timeouts)
             .field("limits", &self.settings.limits)
             .finish_non_exhaustive()

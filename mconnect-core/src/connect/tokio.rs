@@ -3,6 +3,8 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -11,13 +13,17 @@ use std::time::{Duration, Instant};
 use socket2::Socket;
 use tokio::io::Interest;
 use tokio::net::{TcpStream, lookup_host};
+#[cfg(unix)]
+use tokio::time::sleep;
 use tokio::time::timeout;
 
 use super::Connect;
-use super::opening::{Dial, Opened, closed_here, or_reset};
+use super::dial::{Dial, closed_here, or_reset};
+use super::opening::Opened;
 use crate::closer::Closer;
 use crate::error::Error;
 use crate::session::{AsyncSession, AsyncStream};
+use crate::stream::Stream;
 
 /// Waits by tokio.
 struct Awaiting;
@@ -85,6 +91,10 @@ impl Connect {
 
 impl Dial for Awaiting {
     type Stream = Arc<AsyncStream>;
+    type Drive = AsyncStream;
+
+    #[cfg(unix)]
+    const BLOCKS: bool = false;
 
     /// Resolves in one of the runtime's threads, which is left behind at the deadline: the system's resolver has none.
     async fn resolve(&self, host: &str, port: u16, patience: Duration, closer: &Closer) -> io::Result<Vec<SocketAddr>> {
@@ -112,6 +122,29 @@ impl Dial for Awaiting {
         };
         let lost = unless_closed(closer, pin!(connected)).await?;
         Ok((stream, lost))
+    }
+
+    fn stream(stream: &Self::Stream) -> Arc<dyn Stream> {
+        Arc::<AsyncStream>::clone(stream)
+    }
+
+    fn drive<'a>(&'a self, stream: &'a Self::Stream) -> &'a AsyncStream {
+        stream
+    }
+
+    #[cfg(unix)]
+    async fn pause(&self, time: Duration, closer: &Closer) -> io::Result<()> {
+        let passed = async {
+            sleep(time).await;
+            Ok(())
+        };
+        unless_closed(closer, pin!(passed)).await
+    }
+
+    #[cfg(unix)]
+    fn adopt(&self, socket: UnixStream) -> io::Result<Self::Stream> {
+        socket.set_nonblocking(true)?;
+        Ok(Arc::new(tokio::net::UnixStream::from_std(socket)?.into()))
     }
 }
 

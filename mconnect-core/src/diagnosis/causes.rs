@@ -60,6 +60,17 @@ causes! {
     PortsUsedUp "ports_used_up" "this machine has no free port left to connect from" "wait a minute for old connections to go, or make fewer"
     FilesUsedUp "files_used_up" "this process may open no more files" "raise the limit (ulimit -n)"
 
+    ProxyUnreachable "proxy_unreachable" "the proxy cannot be reached" "does it run, and on this port?"
+    ProxyLogin "proxy_login" "the proxy wants a user and a password, or others" "they stand before its host, as in socks5://user:password@host"
+    ProxyRefuses "proxy_refuses" "the proxy does not connect to {name}" "its rules, its network, or the server may be behind it: many allow few ports, and not that of SMTP"
+    ProxyFails "proxy_fails" "the proxy does not answer" "it may be of another kind than was written, or not serve this client: its log tells"
+    NoProxy "no_proxy" "what listens there is no proxy of this kind" "are scheme and port right?"
+    NoSocket "no_socket" "there is no socket {name}" "is the server running? its settings say where it listens"
+    NobodyAtSocket "nobody_at_socket" "nobody listens at {name}: the server that made it has ended, or it is no socket" "start the server"
+    SocketForbidden "socket_forbidden" "this user may not connect to {name}" "its mode, and those of the folders above it, say who may"
+    CommandNotFound "command_not_found" "sh finds no such command" "is it spelt right, and is the program installed? daemons are often in /usr/sbin"
+    ProcessFailed "process_failed" "the process {name} ended by itself, {how}" "its standard error tells why, or its log does"
+
     // Who is there.
     OtherProtocol "other_protocol" "the server speaks {protocol}, not SMTP" "is port {port} the right one?"
     SpeaksLmtp "speaks_lmtp" "the server speaks LMTP" "say LHLO, not EHLO"
@@ -93,6 +104,7 @@ causes! {
     CutInTls "cut_in_tls" "the connection ended without TLS's close_notify: what came last may be cut short" ""
 
     // Refused as a client.
+    HeaderWanted "header_wanted" "the server wants a PROXY header before anything else" "<header>"
     TooManyConnections "too_many_connections" "the server has too many connections, from here or in all" "try again later, with fewer at a time"
     TooFast "too_fast" "the server limits how much may be sent in a time" "wait, and send less at a time"
     SessionLimit "session_limit" "the server takes no more in one session" "open another one for the rest"
@@ -231,6 +243,7 @@ impl Act {
     pub(super) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "any-family" => Self::AnyFamily,
+            "header" => Self::Header,
             "v4" => Self::V4,
             "source" => Self::Source,
             "tls" => Self::Tls,

@@ -4,11 +4,13 @@
 //! error means different things by where the address is, and so the caller's [`Facts`] decide between a server that
 //! does not run, one that listens elsewhere, and a container's own loopback.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::record::{Attempt, Failure, Record};
 use super::{Cause, Certainty, Facts, Finding, Recognized};
+use crate::error::chain;
+use crate::proxy::ProxyError;
 
 use Certainty::{Certain, Likely, Possible};
 
@@ -16,6 +18,12 @@ use Certainty::{Certain, Likely, Possible};
 pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
     if record.connected.is_some() {
         return None;
+    }
+    if let Some((cause, words)) = &record.proxy {
+        return Some(Recognized::new(*cause, Certain, words.as_str()).with("name", &record.host).told(facts));
+    }
+    if let Some(failure) = &record.without_address {
+        return Some(at_a_socket(failure, record)?.told(facts));
     }
     let recognized = match (record.attempts.as_slice(), &record.resolved) {
         ([], Some(Err(failure))) => unresolved(failure, record),
@@ -91,6 +99,30 @@ fn unconnected<'a>(attempts: &[Attempt], record: &Record, facts: &Facts) -> Opti
         Some(other) => recognized.with("other", other),
         None => recognized,
     })
+}
+
+/// Says what is wrong with a proxy, if that is what is, and in which words.
+pub(super) fn of_proxy(error: &io::Error) -> Option<(Cause, String)> {
+    let error: &ProxyError = error.get_ref()?.downcast_ref()?;
+    let cause = match error {
+        ProxyError::Unreachable(_) => Cause::ProxyUnreachable,
+        ProxyError::Login(_) => Cause::ProxyLogin,
+        ProxyError::Refused(_) | ProxyError::Host(_) => Cause::ProxyRefuses,
+        ProxyError::Closed | ProxyError::Silent | ProxyError::Lost(_) => Cause::ProxyFails,
+        ProxyError::OtherProtocol { .. } | ProxyError::Malformed(_) => Cause::NoProxy,
+    };
+    Some((cause, chain(error)))
+}
+
+/// Recognizes why a UNIX socket could not be connected to.
+fn at_a_socket<'a>(failure: &Failure, record: &Record) -> Option<Recognized<'a>> {
+    let cause = match failure.kind {
+        ErrorKind::NotFound => Cause::NoSocket,
+        ErrorKind::ConnectionRefused => Cause::NobodyAtSocket,
+        ErrorKind::PermissionDenied => Cause::SocketForbidden,
+        _ => return None,
+    };
+    Some(Recognized::new(cause, Certain, &*failure.text).with("name", &record.host))
 }
 
 /// Says whether a name has an address of IPv4, and only those of IPv6 were tried.

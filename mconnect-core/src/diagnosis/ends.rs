@@ -19,6 +19,14 @@ use crate::protocol::{Phase, Request};
 
 use Certainty::{Certain, Likely, Possible};
 
+/// Recognizes that the process which the session went to is at fault: it has ended, and not well.
+fn by_the_process<'a>(record: &Record) -> Option<Recognized<'a>> {
+    let status = record.process_ended.filter(|status| !status.success() && !record.has_been_told_of_the_end())?;
+    let cause = if status.code() == Some(NO_COMMAND) { Cause::CommandNotFound } else { Cause::ProcessFailed };
+    let said = String::from_utf8_lossy(&record.process_said);
+    Some(Recognized::new(cause, Certain, format!("{status}: {said}")).with("name", &record.host).with("how", status))
+}
+
 /// How a session ended before its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
@@ -38,6 +46,10 @@ pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
         return Some(broken_handshake(*phase, source.kind == ErrorKind::TimedOut, &source.text).told(facts));
     }
     let end = end(record)?;
+    let by_the_process = matches!(end, End::Closed | End::Reset).then(|| by_the_process(record)).flatten();
+    if let Some(found) = by_the_process {
+        return Some(found.told(facts));
+    }
     if let (Some(Failed::Timeout { phase: Phase::StartTls, .. }), End::Silent(_)) = (&record.error, end) {
         let evidence = "the handshake timed out";
         return Some(Recognized::new(Cause::SilentHandshake, Likely, evidence).told(facts));
@@ -226,3 +238,5 @@ fn seconds(time: Duration) -> String {
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// A server that closes so soon after its last reply was not waiting for a command: it closed with that reply.
 const A_MOMENT: Duration = Duration::from_secs(1);
+/// What sh ends with if there is no such command.
+const NO_COMMAND: i32 = 127;

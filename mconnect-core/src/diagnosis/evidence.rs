@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::connecting::of_proxy;
 use super::record::{Exchange, Failed, Failure, MOST_ATTEMPTS, MOST_KEPT, Record, TRANSACTION};
 use super::{Facts, Finding, ending, findings, refusal};
 use crate::error::{Error, TlsFailure};
@@ -251,7 +252,11 @@ impl Observer for Evidence {
                 record.host = peer.name().to_owned();
                 record.attempt_began = Some(at);
             }
-            Event::ConnectFailed { peer, error, .. } => record.attempted(at, peer.address(), Some(Failure::of(error))),
+            Event::ConnectFailed { peer, error, .. } => {
+                record.proxy = of_proxy(error);
+                record.without_address = peer.address().is_none().then(|| Failure::of(error));
+                record.attempted(at, peer.address(), Some(Failure::of(error)));
+            }
             Event::Connected { peer } => {
                 record.attempted(at, peer.address(), None);
                 (record.peer, record.connected, record.phase) = (peer.address(), Some(at), Some(Phase::Greeting));
@@ -282,7 +287,9 @@ impl Observer for Evidence {
                 record.ended.get_or_insert(at);
             }
             Event::ReceivedRaw(_) => record.is_raw = true,
-            Event::Aborted => {}
+            Event::Aborted | Event::RoadSent(_) | Event::RoadReceived(_) => {}
+            Event::ProcessSaid(line) => record.process_said = line[..line.len().min(MOST_KEPT)].to_vec(),
+            Event::ProcessEnded(status) => record.process_ended = Some(*status),
         }
     }
 }

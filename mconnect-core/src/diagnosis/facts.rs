@@ -100,6 +100,9 @@ pub enum Act {
     TlsName,
     /// To show a certificate of one's own: for [`Cause::CertificateWanted`](super::Cause::CertificateWanted).
     Certificate,
+    /// To say first whom the connection is from, by the PROXY protocol: for
+    /// [`Cause::HeaderWanted`](super::Cause::HeaderWanted).
+    Header,
 }
 
 impl Facts {
@@ -255,6 +258,7 @@ impl Act {
             Self::Trust => "trust that authority's certificate, or pin the server's key, if it is the right one",
             Self::TlsName => "verify another name",
             Self::Certificate => "give one",
+            Self::Header => "send one",
         }
     }
 }

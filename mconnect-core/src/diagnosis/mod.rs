@@ -77,6 +77,12 @@
 //! | [SourceNotHere](Cause::SourceNotHere) | the address to connect from ([`Facts::source`]) is not available |
 //! | [PortsUsedUp](Cause::PortsUsedUp) | none is, though none was asked for |
 //! | [FilesUsedUp](Cause::FilesUsedUp) | EMFILE or ENFILE |
+//! | [ProxyUnreachable](Cause::ProxyUnreachable), [ProxyLogin](Cause::ProxyLogin), [ProxyRefuses](Cause::ProxyRefuses), [ProxyFails](Cause::ProxyFails), [NoProxy](Cause::NoProxy) | what came of a proxy ([`ProxyError`](crate::ProxyError)) |
+//! | [NoSocket](Cause::NoSocket) | nothing is at the path of a UNIX socket |
+//! | [NobodyAtSocket](Cause::NobodyAtSocket) | connecting to a UNIX socket was refused |
+//! | [SocketForbidden](Cause::SocketForbidden) | the system does not permit connecting to a UNIX socket |
+//! | [CommandNotFound](Cause::CommandNotFound) | the session ended before its time, and the process with exit status 127 |
+//! | [ProcessFailed](Cause::ProcessFailed) | the same, with another status than 0, or by a signal |
 //!
 //! ## Who is there
 //!
@@ -139,6 +145,7 @@
 //! | [SpamSource](Cause::SpamSource) | words on spam before a message was sent |
 //! | [Reputation](Cause::Reputation) | the word, with 5yz |
 //! | [NoIpv6](Cause::NoIpv6) | the word, and that it is not taken |
+//! | [HeaderWanted](Cause::HeaderWanted) | words on the negotiation of a proxy |
 //! | [ClientRefused](Cause::ClientRefused) | words on access lists, or on an address or a network, and that it is refused |
 //! | [DirectSending](Cause::DirectSending) | words on sending directly, and on dynamic addresses |
 //! | [NoReverseName](Cause::NoReverseName) | words on PTR; X.7.25 |

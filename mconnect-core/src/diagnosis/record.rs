@@ -16,11 +16,12 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Facts;
 use super::command::Commands;
+use super::{Cause, Facts};
 use crate::error::TlsFailure;
 use crate::protocol::{Answer, Extensions, Limits, Meaning, Phase, Reply, ReplyBuilder, ReplyLine, Request};
 use crate::sasl::NoMechanism;
@@ -35,6 +36,13 @@ pub(super) struct Record {
     pub resolved: Option<Result<Vec<IpAddr>, Failure>>,
     /// The attempts to connect, in order; of many, the first ones.
     pub attempts: Vec<Attempt>,
+    /// What is wrong with the proxy, and its words.
+    pub proxy: Option<(Cause, String)>,
+    /// Why there is no connection to what has no address: a UNIX socket.
+    pub without_address: Option<Failure>,
+    /// What the process that the session goes to said last, and how it ended.
+    pub process_said: Vec<u8>,
+    pub process_ended: Option<ExitStatus>,
     /// The address that was connected to, and when.
     pub peer: Option<SocketAddr>,
     pub connected: Option<Instant>,

@@ -96,13 +96,13 @@ pub enum Error {
         source: io::Error,
     },
     /// No address could be connected to.
-    #[error("cannot connect to {peer}{}{}", At(peer, *port), Others(attempts))]
+    #[error("cannot connect to {peer}{}{}", At(*port), Others(attempts))]
     Connect {
         /// The name or address that was asked for.
         peer: Peer,
-        /// The port.
+        /// The port; 0 where there is none: over a UNIX socket, to a process.
         port: u16,
-        /// Every attempt, in order; empty if no address was of the family asked for.
+        /// Every attempt at an address, in order; empty if none was of the family asked for, and where there are none.
         attempts: Vec<Attempt>,
         /// The outcome of the last attempt.
         source: io::Error,

@@ -27,10 +27,11 @@ pub struct Peer {
 }
 
 /// The names are shared by the peer of each attempt, of the session, and of every error.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Names {
     asked: Arc<str>,
     known_as: Option<Arc<str>>,
+    via: Option<Arc<str>>,
 }
 
 impl Peer {
@@ -41,7 +42,13 @@ impl Peer {
 
     /// Names the other end by the name that was asked for and the one that people know.
     pub(crate) fn known(asked: Arc<str>, known_as: Option<Arc<str>>, address: Option<SocketAddr>) -> Self {
-        Self { names: Arc::new(Names { asked, known_as }), address }
+        Self { names: Arc::new(Names { asked, known_as, via: None }), address }
+    }
+
+    /// Tells the proxy on the way, too.
+    pub(crate) fn through(mut self, proxy: Arc<str>) -> Self {
+        Arc::make_mut(&mut self.names).via = Some(proxy);
+        self
     }
 
     /// Returns the name or address that was asked for, as it was given; an IPv6 address is without its brackets.
@@ -54,7 +61,12 @@ impl Peer {
         self.names.known_as.as_deref()
     }
 
-    /// Returns the address that was connected to.
+    /// Returns the proxy on the way, as its URL without a login, if there is one.
+    pub fn via(&self) -> Option<&str> {
+        self.names.via.as_deref()
+    }
+
+    /// Returns the address that was connected to, or that a proxy was asked to connect to.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
@@ -62,15 +74,22 @@ impl Peer {
 
 impl fmt::Display for Peer {
     /// Shows `mx.example.org (192.0.2.1:25)`, or `192.0.2.1:25` if the address was what was asked for; with the name that
-    /// people know, `xn--mller-kva.example (müller.example, 192.0.2.1:25)`.
+    /// people know, `xn--mller-kva.example (müller.example, 192.0.2.1:25)`; and the proxy on the way,
+    /// `mx.example.org (via socks5h://proxy.example:1080)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = Visible(self.name().as_bytes());
-        match (self.address, self.known_as().map(|name| Visible(name.as_bytes()))) {
-            (Some(address), None) if self.name().parse() == Ok(address.ip()) => address.fmt(f),
-            (Some(address), None) => write!(f, "{name} ({address})"),
-            (Some(address), Some(known_as)) => write!(f, "{name} ({known_as}, {address})"),
-            (None, None) => name.fmt(f),
-            (None, Some(known_as)) => write!(f, "{name} ({known_as})"),
+        let address = self.address.map(|address| address.to_string());
+        let is_address = self.address.is_some_and(|address| self.name().parse() == Ok(address.ip()));
+        let (first, address) = match address {
+            Some(address) if is_address && self.known_as().is_none() => (address, None),
+            address => (name.to_string(), address),
+        };
+        let known_as = self.known_as().map(|name| Visible(name.as_bytes()).to_string());
+        let via = self.via().map(|proxy| format!("via {proxy}"));
+        let others: Vec<String> = [known_as, address, via].into_iter().flatten().collect();
+        match others.is_empty() {
+            true => f.write_str(&first),
+            false => write!(f, "{first} ({})", others.join(", ")),
         }
     }
 }
@@ -123,12 +142,12 @@ pub struct Attempt {
 #[error("timed out at the deadline of the whole session")]
 pub struct DeadlinePassed;
 
-/// The port, which the path of a socket has none of.
-pub(super) struct At<'a>(pub &'a Peer, pub u16);
+/// The port, if there is one.
+pub(super) struct At(pub u16);
 
-impl fmt::Display for At<'_> {
+impl fmt::Display for At {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.name().starts_with('/') { Ok(()) } else { write!(f, ", port {}", self.1) }
+        if self.0 == 0 { Ok(()) } else { write!(f, ", port {}", self.0) }
     }
 }
 

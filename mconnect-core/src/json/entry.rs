@@ -116,6 +116,23 @@ pub enum Happening<'a> {
     Tls(&'a Info),
     /// The sending side was ended; replies may follow.
     HalfClosed {},
+    /// Octets were sent on the way, before the session; a login is stars.
+    RoadSent {
+        #[serde(flatten)]
+        text: LossyText,
+    },
+    /// Octets were received on the way.
+    RoadReceived {
+        #[serde(flatten)]
+        text: LossyText,
+    },
+    /// The process that the session goes to has written a line to its standard error.
+    ProcessSaid {
+        #[serde(flatten)]
+        text: LossyText,
+    },
+    /// That process has ended: with this exit status or, where it has none, by a signal.
+    ProcessEnded { status: Option<i32>, how: String },
     /// A step of a dialogue has its outcome.
     Expectation {
         file: Option<&'a str>,

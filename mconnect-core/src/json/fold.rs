@@ -87,7 +87,7 @@ impl Fold {
     /// begins.
     pub fn flush_before<'a>(&mut self, event: &Event<'_>) -> Vec<Happening<'a>> {
         match event {
-            Event::Sent(_) | Event::SentSecret(_) => Vec::new(),
+            Event::Sent(_) | Event::SentSecret(_) | Event::ProcessSaid(_) => Vec::new(),
             Event::Phase(_) if !is_text(self.phase) => Vec::new(),
             Event::Resolving { .. } => self.close(),
             // An address is not resolved first.
@@ -165,6 +165,12 @@ impl Fold {
             Event::Ended => {
                 self.has_ended = true;
                 Vec::new()
+            }
+            Event::RoadSent(bytes) => vec![Happening::RoadSent { text: LossyText::new(bytes) }],
+            Event::RoadReceived(bytes) => vec![Happening::RoadReceived { text: LossyText::new(bytes) }],
+            Event::ProcessSaid(line) => vec![Happening::ProcessSaid { text: LossyText::new(line) }],
+            Event::ProcessEnded(status) => {
+                vec![Happening::ProcessEnded { status: status.code(), how: status.to_string() }]
             }
         }
     }

@@ -219,6 +219,14 @@ pub enum Need {
         /// Its keyword.
         extension: &'static str,
     },
+    /// An attribute of XCLIENT or XFORWARD.
+    #[error("the server does not offer {attribute} in {command}")]
+    Attribute {
+        /// Its name.
+        attribute: Box<str>,
+        /// `XCLIENT` or `XFORWARD`.
+        command: &'static str,
+    },
     /// More room than the server has named in SIZE.
     #[error("the message has {octets} octets, and the server takes {limit}")]
     Room {

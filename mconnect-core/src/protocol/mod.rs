@@ -64,6 +64,7 @@
 //! parsed, and neither are messages: what a line holds besides its verb is the caller's.
 
 mod address;
+mod client_attribute;
 mod code;
 mod command;
 mod content;
@@ -91,6 +92,7 @@ mod tracker;
 mod visible;
 
 pub use address::{Address, Unwritable};
+pub use client_attribute::{ClientAttribute, InvalidAttribute};
 pub use code::{Code, EnhancedCode, InvalidCode, Severity};
 pub use command::Span;
 pub use content::Content;

@@ -83,6 +83,7 @@ mod auth;
 #[cfg(feature = "tls")]
 mod certificate;
 mod error;
+mod header;
 mod input;
 mod play;
 mod receive;

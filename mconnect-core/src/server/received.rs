@@ -8,6 +8,7 @@ use std::fmt;
 
 use crate::dialogue::Side;
 use crate::protocol::Visible;
+use crate::proxy_header::ProxyHeader;
 
 /// A message that the server accepted.
 ///
@@ -98,6 +99,8 @@ pub struct Transcript {
     pub user: Option<String>,
     /// The version of TLS that was started last, `TLS 1.3`, though it may have ended since.
     pub tls: Option<String>,
+    /// Whom the connection was said to be from ([`Setup::haproxy`](super::Setup::haproxy)).
+    pub proxied: Option<ProxyHeader>,
 }
 
 /// A line of a session, without its end. [`Debug`](fmt::Debug) shows it as a dialogue has it: `C: QUIT`.

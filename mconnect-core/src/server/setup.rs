@@ -60,6 +60,8 @@ pub struct Setup {
     /// What TLS shows, in PEM, if that is known.
     pub(super) certificate: Option<String>,
     pub(super) is_tls_first: bool,
+    /// Each client begins with a PROXY header.
+    pub(super) takes_header: bool,
     /// What is not for outside TLS is refused there.
     pub(super) needs_tls: bool,
     /// The server's side of AUTH, if there is any.
@@ -173,6 +175,7 @@ impl Setup {
             tls: None,
             certificate: None,
             is_tls_first: false,
+            takes_header: false,
             needs_tls: false,
             auth: None,
             needs_auth: false,
@@ -237,6 +240,28 @@ impl Setup {
     /// ```
     pub fn size_limit(mut self, octets: usize) -> Self {
         self.size_limit = octets.min(LARGEST);
+        self
+    }
+
+    /// Takes clients that say first whom their connection is from, in the PROXY protocol, version 1 or 2, and no others
+    /// ([`Connect::haproxy`](crate::Connect::haproxy)). What was said is in the
+    /// [`Transcript`](super::Transcript) of the session. A client that says something else is cut off without a word, and
+    /// deviates from a dialogue.
+    ///
+    /// ```
+    /// use mconnect_core::server::Setup;
+    /// use mconnect_core::{Connect, ProxyHeader};
+    ///
+    /// let server = Setup::new().haproxy().start()?;
+    /// let connect = Connect::new("127.0.0.1", server.port());
+    /// assert!(connect.clone().haproxy(ProxyHeader::local()).open()?.greeting().is_ok());
+    /// let mut bare = connect.open()?;
+    /// bare.send_line("EHLO client.example")?;
+    /// assert!(bare.greeting().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn haproxy(mut self) -> Self {
+        self.takes_header = true;
         self
     }
 

@@ -18,6 +18,7 @@ use std::time::Duration;
 use super::received::{Message, Said, Transcript};
 use super::rules::Counts;
 use super::{ServerError, failed};
+use crate::proxy_header::ProxyHeader;
 
 /// What is behind the lock, and who waits for it to change.
 #[derive(Debug)]
@@ -80,6 +81,11 @@ impl Shared {
     /// Keeps that TLS was started.
     pub fn note_tls(&self, session: usize, version: &str) {
         self.in_session(session, 0, |transcript| transcript.tls = Some(version.to_owned()));
+    }
+
+    /// Keeps whom the connection is said to be from.
+    pub fn note_header(&self, session: usize, header: ProxyHeader) {
+        self.in_session(session, 0, |transcript| transcript.proxied = Some(header));
     }
 
     /// Keeps who has authenticated.

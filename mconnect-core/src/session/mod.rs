@@ -8,6 +8,7 @@
 //!   Session, AsyncSession
 //!      │ greeting hello     (hello)       upgrade_with        (upgrade)
 //!      │ command pipeline   (exchange)    into_raw            (raw)
+//!      │ xclient xforward   (forward)
 //!      │ message            (message)     send_line send      (sending)
 //!      │ read_line receive  (reading)     quit close reset    (ending)
 //!      │ phase standing ... (looking)
@@ -34,6 +35,7 @@ mod deliver;
 pub(crate) mod drive;
 mod ending;
 mod exchange;
+mod forward;
 mod hello;
 mod hidden;
 mod looking;
@@ -49,6 +51,7 @@ mod tokio;
 mod upgrade;
 mod writer;
 
+use std::any::Any;
 use std::fmt;
 use std::net::SocketAddr;
 #[cfg(unix)]
@@ -150,6 +153,8 @@ pub(crate) struct Settings {
     pub deadline: Option<(Instant, Duration)>,
     /// What connecting was told of how the connection was lost since it was open.
     pub lost: Option<i32>,
+    /// What is dropped with the last half of the session: the process that it goes to.
+    pub held: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Session {

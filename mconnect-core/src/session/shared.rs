@@ -12,6 +12,7 @@
 //! that panicked while it held the lock has left a state that is whole: each field is set at once, and so a poisoned
 //! lock is used on.
 
+use std::any::Any;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -40,6 +41,8 @@ pub(super) struct Shared {
     observer: Option<Arc<dyn Observer>>,
     state: Mutex<State>,
     changed: Condvar,
+    /// Is dropped with this.
+    _held: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 /// What changes, all of it under one lock, so that what is told of one moment goes together.
@@ -148,6 +151,7 @@ impl Shared {
             observer: settings.observer,
             state: Mutex::new(state),
             changed: Condvar::new(),
+            _held: settings.held,
         }
     }
 

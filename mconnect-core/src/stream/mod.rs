@@ -15,9 +15,7 @@ use std::net::{Shutdown, TcpStream};
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::time::Duration;
-#[cfg(any(feature = "tls", feature = "server"))]
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use pair::Pair;
 
@@ -280,7 +278,6 @@ pub(crate) fn is_nothing_yet(error: &io::Error) -> bool {
 }
 
 /// Returns the time left, at least a millisecond of it: the system takes no timeout of zero.
-#[cfg(any(feature = "tls", feature = "server"))]
 pub(crate) fn left(deadline: Option<Instant>) -> io::Result<Option<Duration>> {
     let Some(deadline) = deadline else { return Ok(None) };
     match deadline.saturating_duration_since(Instant::now()) {

@@ -13,6 +13,8 @@ mod hello;
 mod hostile;
 mod observer;
 mod replies;
+#[cfg(unix)]
+mod roads;
 mod sending;
 mod threads;
 #[cfg(feature = "json")]

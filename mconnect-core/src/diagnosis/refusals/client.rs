@@ -31,6 +31,9 @@ pub(super) static MANNERS: &[Rule] = &[
         .when(|case| case.record.has_spoken_first || case.facts.sends_at_once),
     // postscreen tests the client's manners, and refuses RCPT for what it saw of them.
     rule(Cause::SpokeTooEarly, Possible).to(&[Rcpt]).codes(&[550]).details(&[(5, 1)]).words("protocol error"),
+    rule(Cause::HeaderWanted, Certain)
+        .codes(&[421, 503, 550, 554])
+        .words("proxy negotiation|proxy protocol|proxy header"),
     rule(Cause::BareLf, Certain).words(
         "bare lf|bare cr|bare line|bare newline|bare carriage|lone cr|lone lf|naked cr|naked lf|cr lf cr lf|\
          stray newline",

@@ -18,7 +18,7 @@ use socket2::SockRef;
 
 use super::input::Input;
 use super::setup::Setup;
-use super::{Said, ServerError, Shared, failed, write};
+use super::{Said, ServerError, Shared, failed, header, write};
 use crate::dialogue::{Deadlines, Dialogue, Directive, Mark, OVER, Separator, Side, Step, Values, deliver};
 use crate::protocol::{Limits, LineBuffer, Tracker, Visible};
 use crate::stream::Stream;
@@ -103,6 +103,21 @@ impl<'a> Game<'a> {
     /// Goes through the steps; an error is the first that was not met. Lines go out when something is expected, or at
     /// the end.
     fn run(&mut self, steps: &[Step]) -> Result<(), ServerError> {
+        if let (true, Some(first)) = (self.setup.takes_header, steps.first()) {
+            let patience = self.deadlines.scaled(STEP_PATIENCE);
+            let got = match header::read(&*self.stream, patience) {
+                Ok(Ok(header)) => {
+                    self.shared.note_header(self.session, header);
+                    None
+                }
+                Ok(Err(invalid)) => Some(format!("what is none: {invalid}")),
+                Err(error) if is_late(&error) => Some(format!("nothing in {patience:?}")),
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(got) = got {
+                return Err(self.deviation_from(first, "a PROXY header".to_owned(), got));
+            }
+        }
         if let (true, Some(first)) = (self.setup.is_tls_first, steps.first()) {
             let patience = self.deadlines.scaled(STEP_PATIENCE);
             let met = self.start_tls(patience);

@@ -26,7 +26,7 @@ use socket2::SockRef;
 use super::input::Input;
 use super::rules::{Act, Counts, Stage, consult, meaning};
 use super::setup::Setup;
-use super::{Said, Shared, write};
+use super::{Said, Shared, header, write};
 use crate::dialogue::Side;
 use crate::protocol::{Meaning, hide, is_base64_line, secret_start};
 use crate::stream::Stream;
@@ -37,6 +37,13 @@ pub(super) fn serve(socket: &TcpStream, session: usize, shared: &Shared, setup: 
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.set_write_timeout(Some(PATIENCE))?;
     let stream: Arc<dyn Stream> = Arc::new(socket.try_clone()?);
+    if setup.takes_header {
+        match header::read(&*stream, PATIENCE)? {
+            Ok(header) => shared.note_header(session, header),
+            Err(_) => return Ok(()),
+        }
+        socket.set_read_timeout(Some(PATIENCE))?;
+    }
     let mut receiver = Receiver {
         session,
         shared,

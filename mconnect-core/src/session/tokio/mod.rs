@@ -25,7 +25,7 @@ use super::message::{BLOCK, Source};
 use super::{Hello, MessageReply, Session, Settings};
 use crate::closer::Closer;
 use crate::error::{Error, Peer};
-use crate::protocol::{Delivery, Envelope, Reply, ReplyLine};
+use crate::protocol::{ClientAttribute, Delivery, Envelope, Reply, ReplyLine};
 
 /// A session with an SMTP server that is awaited, in a runtime of [tokio](https://docs.rs/tokio)
 /// ([`Connect::open_async`](crate::Connect::open_async)). Its methods do what those of [`Session`] do, with the same
@@ -175,6 +175,22 @@ impl AsyncSession {
     /// As [`Session::command`].
     pub async fn command(&mut self, line: impl AsRef<[u8]>) -> Result<Reply, Error> {
         self.session.command_by(&*self.socket, line.as_ref()).await
+    }
+
+    /// Says XCLIENT, as [`Session::xclient`] does.
+    ///
+    /// # Errors
+    /// As [`Session::xclient`].
+    pub async fn xclient(&mut self, attributes: &[ClientAttribute]) -> Result<Reply, Error> {
+        self.session.say_by(&*self.socket, "XCLIENT", attributes).await
+    }
+
+    /// Says XFORWARD, as [`Session::xforward`] does.
+    ///
+    /// # Errors
+    /// As [`Session::xforward`].
+    pub async fn xforward(&mut self, attributes: &[ClientAttribute]) -> Result<Reply, Error> {
+        self.session.say_by(&*self.socket, "XFORWARD", attributes).await
     }
 
     /// Sends commands without waiting for each reply, as [`Session::pipeline`] does.

@@ -11,7 +11,7 @@ pub use awaited::DRIVERS;
 use awaited::{AsyncSession, AtOnce, Runtime};
 #[cfg(feature = "auth")]
 use mconnect_core::auth::Exchange;
-use mconnect_core::protocol::{Delivery, Envelope, Reply};
+use mconnect_core::protocol::{ClientAttribute, Delivery, Envelope, Reply};
 #[cfg(feature = "tls")]
 use mconnect_core::tls::{Config, Info};
 use mconnect_core::{Connect, Error, Hello, MessageReply, Session};
@@ -99,6 +99,20 @@ impl Driven {
         match self {
             Self::Blocking(session) => session.command(line),
             Self::Awaited(session, runtime) => runtime.block_on(session.command(line)),
+        }
+    }
+
+    pub fn xclient(&mut self, attributes: &[ClientAttribute]) -> Result<Reply, Error> {
+        match self {
+            Self::Blocking(session) => session.xclient(attributes),
+            Self::Awaited(session, runtime) => runtime.block_on(session.xclient(attributes)),
+        }
+    }
+
+    pub fn xforward(&mut self, attributes: &[ClientAttribute]) -> Result<Reply, Error> {
+        match self {
+            Self::Blocking(session) => session.xforward(attributes),
+            Self::Awaited(session, runtime) => runtime.block_on(session.xforward(attributes)),
         }
     }
 
