@@ -59,7 +59,10 @@ fn outcome(proxy: &Proxy, target: &ProxyTarget, says: &[u8], parts: &[&[u8]]) ->
                 if let Err(error) = result {
                     let told = format!("{error} {error:?}");
                     assert!(!told.contains("sesame") || says.windows(6).any(|part| part == b"sesame"), "{told}");
-                    assert!(told.len() < 2000 && !error.to_string().chars().any(char::is_control), "{told}");
+                    assert!(
+                        told.len() < 2000 && !error.to_string().chars().any(|c| c.is_control() && c != '\t'),
+                        "{told}"
+                    );
                     return None;
                 }
             }
