@@ -116,17 +116,17 @@ fn open_and_hand_over(
     let open = || {
         let is_shown = exchangers.is_some() || Opening::is_asked_for(options);
         let shown = is_shown.then(|| Sides::of_commands(options));
-        let connect = watch.over(connect.clone(), verdict);
-        let connect = shown.iter().fold(connect, |connect, shown| connect.observer(shown.observer()));
-        let reach = |connect: &Connect| {
+        let reach = |connect: Connect| {
+            let connect = watch.over(connect, verdict);
+            let connect = shown.iter().fold(connect, |connect, shown| connect.observer(shown.observer()));
             let opened = connect.open().map_err(|error| verdict.failure_of(&error));
             opened.and_then(|session| opening.reach(session))
         };
         let session = match &exchangers {
             Some(exchangers) => {
-                exchangers.open(&connect, verdict, |connect| exchangers::greeted(reach(&connect)?, verdict))
+                exchangers.open(&connect, verdict, |connect| exchangers::greeted(reach(connect)?, verdict))
             }
-            None => verdict.check(reach(&connect)),
+            None => verdict.check(reach(connect.clone())),
         };
         let session = session.and_then(|session| opening.run(session));
         shown.iter().for_each(|shown| shown.mute());

@@ -40,11 +40,11 @@ pub fn run(options: &Options, verdict: &Verdict) -> Result<(), Failure> {
         let (secure, connect, _server) = connection::prepare(options)?;
         let shown = Sides::of_commands(options);
         let client = Client { options, verdict, watch, secure: &secure, message: &message };
-        let connect = watch.over(connect, verdict).observer(shown.observer());
+        let over = |connect| watch.over(connect, verdict).observer(shown.observer());
         let session = if options.exchangers.are_asked_for {
-            Exchangers::find(options)?.open(&connect, verdict, |connect| client.greet(&connect))
+            Exchangers::find(options)?.open(&connect, verdict, |connect| client.greet(&over(connect)))
         } else {
-            verdict.known(connect.open())
+            verdict.known(over(connect).open())
         };
         if let Some(session) = session {
             client.converse(session);
