@@ -21,7 +21,7 @@ pub struct Exchangers {
 
 pub const EXCHANGERS: &[Opt] = &[
     flag("--mx", "connect to a mail exchanger of the domain HOST", |o| o.exchangers.are_asked_for = true).apart(&[
-        ("--demo", "--mx asks for a domain's exchangers: --demo has none"),
+        ("--demo --pipe", "--mx asks for a domain's exchangers: --demo and --pipe have none"),
         ("--play --serve", "--mx goes with neither --play nor --serve"),
         ("--lmtp", "--mx is for SMTP: a domain publishes no LMTP servers"),
     ]),

@@ -77,6 +77,10 @@ pub const PROBING: &[Opt] = &[
         .first()
         .apart(&[
             ("--play --serve --demo --mx", "--probe, --mx, --play, --serve and --demo exclude each other"),
+            (
+                "--pipe --via --haproxy --xclient --xforward",
+                "--probe connects by itself: --pipe, --via, --haproxy, --xclient and --xforward go without it",
+            ),
             ("-c -r --no-wait", "--probe asks by itself: -c, -r and --no-wait go without it"),
             (
                 "--record --trace --timestamps --timing --save-chain",
