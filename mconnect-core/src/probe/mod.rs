@@ -359,11 +359,11 @@ impl Probe {
         };
         match target {
             Target::Address(address) => {
-                let host = shared.host(&format!("[{address}]"), plan.address(*address)).await;
+                let host = shared.host(&format!("[{address}]"), || plan.address(*address)).await;
                 report.exchangers.push(exchanger(None, host, None, begun));
             }
             Target::Host(name) => {
-                let host = shared.host(name, plan.host(name)).await;
+                let host = shared.host(name, || plan.host(name)).await;
                 report.exchangers.push(exchanger(None, host, None, begun));
             }
             Target::Domain(domain) => Box::pin(self.domain(domain, &plan, &mut report)).await,
@@ -385,11 +385,11 @@ impl Probe {
         names.sort_unstable();
         names.dedup();
         if !names.is_empty() {
-            let hosts: Vec<_> = names.iter().map(|name| shared.host(name, plan.host(name))).collect();
+            let hosts: Vec<_> = names.iter().map(|name| shared.host(name, || plan.host(name))).collect();
             let hosts = all(hosts, HOSTS_AT_ONCE);
             let policies = self.policies(shared);
             let published =
-                both(shared.policy(domain, policies.policy(domain)), policies.reporting(domain));
+                both(shared.policy(domain, || policies.policy(domain)), policies.reporting(domain));
             let (hosts, (sts, reporting)) = both(hosts, published).await;
             let hosts: BTreeMap<&str, Arc<HostFacts>> = names.into_iter().zip(hosts).collect();
             let found = mx.as_ref().ok().map(|found| (domain, found));

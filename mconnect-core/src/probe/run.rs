@@ -64,7 +64,6 @@ impl<T: AsRef<Target> + Send + 'static> Iterator for Reports<T> {
 
 impl<T> Drop for Reports<T> {
     fn drop(&mut self) {
-        // What waits blocks nobody who has lost interest; the tasks are gone with their set.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

@@ -53,14 +53,14 @@ impl Shared {
     }
 
     /// Returns what is known of a host, and asks if nobody has. What is known stays known.
-    pub async fn host(&self, name: &str, ask: impl Future<Output = HostFacts>) -> Arc<HostFacts> {
+    pub async fn host<F: Future<Output = HostFacts>>(&self, name: &str, ask: impl FnOnce() -> F) -> Arc<HostFacts> {
         let answer = Arc::clone(locked(&self.hosts).entry(name.to_owned()).or_default());
         known(&answer, ask).await
     }
 
     /// Returns what is known of a domain's policy, and asks if nobody does. It is forgotten then: there is one for each
     /// domain, and so no end to them.
-    pub async fn policy(&self, domain: &str, ask: impl Future<Output = StsFacts>) -> Arc<StsFacts> {
+    pub async fn policy<F: Future<Output = StsFacts>>(&self, domain: &str, ask: impl FnOnce() -> F) -> Arc<StsFacts> {
         let answer = Arc::clone(locked(&self.policies).entry(domain.to_owned()).or_default());
         let facts = known(&answer, ask).await;
         let mut policies = locked(&self.policies);
@@ -85,10 +85,9 @@ impl Shared {
     }
 }
 
-async fn known<T>(answer: &OnceCell<Arc<T>>, ask: impl Future<Output = T>) -> Arc<T> {
-    // Where it is dropped on its way, another that waits asks anew.
-    let ask = Box::pin(ask);
-    Arc::clone(answer.get_or_init(|| async { Arc::new(ask.await) }).await)
+async fn known<T, F: Future<Output = T>>(answer: &OnceCell<Arc<T>>, ask: impl FnOnce() -> F) -> Arc<T> {
+    // Where it is dropped on its way, another that waits asks anew. Those who wait hold nothing of it.
+    Arc::clone(answer.get_or_init(|| async { Arc::new(Box::pin(ask()).await) }).await)
 }
 
 pub(super) async fn turn(turns: &Semaphore) -> SemaphorePermit<'_> {
