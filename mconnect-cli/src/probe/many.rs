@@ -200,7 +200,9 @@ fn bounded(options: &Options, mut probe: Probe) -> Probe {
     let wanted = many.jobs.unwrap_or(DEFAULT_JOBS);
     let jobs = room_for(wanted);
     if jobs < wanted {
-        say(&format!("mconnect: {jobs} targets at once, not {wanted}: the system allows no more open files (ulimit -Hn)"));
+        say(&format!(
+            "mconnect: {jobs} targets at once, not {wanted}: the system allows no more open files (ulimit -Hn)"
+        ));
     }
     probe = probe.jobs(jobs);
     if let Some(count) = many.per_address {

@@ -70,9 +70,8 @@ fn in_turn(options: &Options, probe: &Probe, verdict: &Verdict) -> Result<Option
 /// Reads the networks that are never contacted.
 fn excluded(file: &Path) -> Result<Vec<Network>, Failure> {
     let text = fs::read(file).map_err(|error| Failure::cannot_read(file, &error))?;
-    lines::networks(&text).map_err(|(number, why)| {
-        Failure::new(Status::Data, format!("{}, line {number}: {why}", file.display()))
-    })
+    lines::networks(&text)
+        .map_err(|(number, why)| Failure::new(Status::Data, format!("{}, line {number}: {why}", file.display())))
 }
 
 fn prepare(options: &Options) -> Result<Probe, Failure> {

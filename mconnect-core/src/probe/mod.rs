@@ -388,8 +388,7 @@ impl Probe {
             let hosts: Vec<_> = names.iter().map(|name| shared.host(name, || plan.host(name))).collect();
             let hosts = all(hosts, HOSTS_AT_ONCE);
             let policies = self.policies(shared);
-            let published =
-                both(shared.policy(domain, || policies.policy(domain)), policies.reporting(domain));
+            let published = both(shared.policy(domain, || policies.policy(domain)), policies.reporting(domain));
             let (hosts, (sts, reporting)) = both(hosts, published).await;
             let hosts: BTreeMap<&str, Arc<HostFacts>> = names.into_iter().zip(hosts).collect();
             let found = mx.as_ref().ok().map(|found| (domain, found));

@@ -9,7 +9,8 @@ use super::shared::Shared;
 use crate::closer::Closer;
 use crate::dns::{DnsError, Found, Security, Txt, is_global};
 use crate::sts::{
-    FetchError, InvalidPolicy, InvalidRecord, Policy, PolicyRecord, ReportRecord, fetch_with, policy_record, report_record,
+    FetchError, InvalidPolicy, InvalidRecord, Policy, PolicyRecord, ReportRecord, fetch_with, policy_record,
+    report_record,
 };
 use crate::tls::Config;
 
@@ -124,8 +125,7 @@ impl PolicyPlan<'_> {
 
     async fn fetch(&self, domain: &str) -> Result<(Vec<u8>, Option<String>), StsFailure> {
         let host = format!("mta-sts.{domain}");
-        let (v4, v6) =
-            both(self.shared.look_up::<Ipv4Addr>(&host), self.shared.look_up::<Ipv6Addr>(&host)).await;
+        let (v4, v6) = both(self.shared.look_up::<Ipv4Addr>(&host), self.shared.look_up::<Ipv6Addr>(&host)).await;
         let securities = [v4.as_ref().map(|v4| v4.security), v6.as_ref().map(|v6| v6.security)];
         if securities.iter().any(|security| matches!(security, Ok(Security::Bogus))) {
             return Err(StsFailure::Bogus { host });

@@ -21,9 +21,9 @@ use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep_until};
 
+use super::Probe;
 use super::report::{ProbeReport, Target};
 use super::shared::{FETCHES_AT_ONCE, Shared};
-use super::Probe;
 
 /// Reports on many targets, in order of completion ([`Probe::run`]); `next` blocks. Dropping it ends all that is under way.
 pub struct Reports<T> {
