@@ -176,7 +176,7 @@ impl<'a> Told<'a> {
             (_, Some(Gravity::Warning)) => LineStatus::Warning,
             _ => LineStatus::Fine,
         };
-        let report = if is_verbose { Report::Whole(report) } else { Report::Brief(WithoutCertificates(report)) };
+        let report = if is_verbose { Report::Whole(report) } else { Report::Brief(report.without_certificates()) };
         Self { input, status, error: None, report: Some(report) }
     }
 }

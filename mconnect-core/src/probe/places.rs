@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep_until;
 
 use super::session::SessionFacts;
-use super::shared::{locked, turn};
+use super::turns::{locked, turn};
 
 /// Those that there are sessions with, or that others wait for.
 #[derive(Debug)]

@@ -23,7 +23,8 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::Probe;
 use super::report::{ProbeReport, Target};
-use super::shared::{FETCHES_AT_ONCE, Shared};
+use super::shared::Shared;
+use super::turns::FETCHES_AT_ONCE;
 
 /// Reports on many targets, in order of completion ([`Probe::run`]); `next` blocks. Dropping it ends all that is under way.
 pub struct Reports<T> {
