@@ -3,15 +3,20 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, IsTerminal as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::poll::{PollTimeout, poll};
 use nix::sys::signal::Signal;
 
 use super::resume::{self, Done};
 use crate::failure::{Failure, Status};
 use crate::lock::locked;
 use crate::screen;
+use crate::signals;
+use crate::stderr;
 
 /// Standard output, or a file that is appended to.
 pub struct Output {
@@ -68,6 +73,23 @@ impl Output {
         locked(&self.state).is_writing = false;
         self.has_changed.notify_all();
         done
+    }
+
+    /// Ends the process once whoever reads standard output has gone, though nothing is written meanwhile: what is under way
+    /// can take long, and targets may come slowly. Without a thread for that, the next line notices.
+    pub fn watch_reader(self: &Arc<Self>) {
+        let output = Arc::clone(self);
+        let watch = move || {
+            let stdout = io::stdout();
+            let mut polled = [screen::reader(&stdout)];
+            while poll(&mut polled, PollTimeout::NONE) == Err(Errno::EINTR) {}
+            if screen::is_without_reader(&polled[0]) {
+                output.before(Signal::SIGTERM);
+                stderr::clear();
+                signals::die_of_broken_pipe();
+            }
+        };
+        let _ = thread::Builder::new().name("reader".to_owned()).spawn(watch);
     }
 
     /// Lets a line come to its end before a signal ends the process, unless nobody takes it.

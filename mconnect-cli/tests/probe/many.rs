@@ -220,6 +220,21 @@ fn a_reader_that_has_gone_ends_it_quietly() {
 }
 
 #[test]
+fn a_reader_that_has_gone_is_noticed_while_targets_are_waited_for() {
+    let resolver = zone::serve("").to_string();
+    let mut child = tool(&["--probe", "--resolver", &resolver, "--targets", "-", "--json"]).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"x.test\n").unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    output.read_line(&mut String::new()).unwrap();
+    drop(output);
+    // Its input is open, and says nothing.
+    let told = child.wait_with_output().unwrap();
+    assert_eq!((told.status.signal(), err(&told).as_str()), (Some(Signal::SIGPIPE as i32), ""));
+    drop(input);
+}
+
+#[test]
 fn more_at_once_than_there_are_descriptors_for_is_said() {
     let resolver = zone::serve("").to_string();
     let command =
