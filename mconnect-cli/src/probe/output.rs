@@ -1,6 +1,6 @@
 //! Where the reports go: whole lines, one write each, and none that a signal tears.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, IsTerminal as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -113,6 +113,13 @@ impl Output {
 pub fn resume(path: &Path) -> Result<(File, Done, u64), Failure> {
     let cannot = |error: &io::Error| Failure::cannot_write(path, error);
     let file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(|error| cannot(&error))?;
+    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        let message = format!("{} is no regular file: reports are read there, and appended", path.display());
+        return Err(Failure::new(Status::Usage, message));
+    }
+    if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+        return Err(Failure::new(Status::Temporary, format!("another mconnect appends to {} now", path.display())));
+    }
     let kept = resume::read(BufReader::with_capacity(1 << 18, &file)).map_err(|error| match error.kind() {
         io::ErrorKind::InvalidData => Failure::because(Status::Data, path.display(), &error),
         _ => cannot(&error),

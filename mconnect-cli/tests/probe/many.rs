@@ -174,6 +174,12 @@ fn a_file_of_something_else_is_not_appended_to() {
     assert_status(&output, 65);
     assert!(err(&output).contains("is no report"), "{}", err(&output));
     assert_eq!(std::fs::read_to_string(other.path()).unwrap(), "example.org\nexample.net\n");
+    let output = probe("", 25, &["--targets", "-", "--resume", "/dev/null"], "x.test");
+    assert_status(&output, 64);
+    let taken = Scrap::new("taken", "");
+    let file = std::fs::File::open(taken.path()).unwrap();
+    file.lock().unwrap();
+    assert_status(&probe("", 25, &["--targets", "-", "--resume", taken.path()], "x.test"), 75);
 }
 
 /// A run that goes on for longer than a test, as JSON.
