@@ -421,6 +421,8 @@ mod tests {
                     &["--to", "a"],
                     &["a"],
                     &["--probe", "a"],
+                    &["--probe"],
+                    &["--probe", "--targets", "a"],
                     &["--mx", "a"],
                 ];
                 let taken = with.iter().find(|with| of(&[&args, **with].concat()).is_ok());

@@ -16,9 +16,11 @@ pub mod names;
 pub mod proxy;
 pub mod proxy_header;
 pub mod replies;
+pub mod resume;
 pub mod script;
 pub mod server;
 pub mod sts;
+pub mod targets;
 pub mod tracker;
 
 // The tool's parsers, from their files: a binary has no interface to take them from.
@@ -29,6 +31,10 @@ mod cli {
         pub mod file;
     }
     pub mod options;
+    pub mod probe {
+        pub mod lines;
+        pub mod resume;
+    }
 }
 
 /// A property, by the name of its target.
@@ -47,9 +53,11 @@ pub const TARGETS: &[Target] = &[
     ("proxy", proxy::holds),
     ("proxy_header", proxy_header::holds),
     ("replies", replies::holds),
+    ("resume", resume::holds),
     ("script", script::holds),
     ("server", server::holds),
     ("sts", sts::holds),
+    ("targets", targets::holds),
     ("tracker", tracker::holds),
 ];
 

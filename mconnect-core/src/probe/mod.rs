@@ -48,9 +48,14 @@ mod fine;
 mod host;
 #[cfg(feature = "json")]
 mod json;
+mod network;
+mod places;
 mod policy;
 mod report;
+mod run;
 mod session;
+mod shared;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -61,8 +66,12 @@ use std::time::{Duration, Instant, SystemTime};
 pub use dane::{Dane, DaneStanding};
 pub use facts::{AddressFacts, Contact, HostFacts, TlsaLookup};
 pub use finding::{FindingCode, Gravity, ProbeFinding};
+#[cfg(feature = "json")]
+pub use json::WithoutCertificates;
+pub use network::{InvalidNetwork, Network};
 pub use policy::{ReportingFacts, StsFacts, StsFailure};
 pub use report::{Exchanger, ProbeReport, Routing, Target};
+pub use run::{AsyncReports, Reports};
 pub use session::{ProbeStep, SessionFacts};
 
 use crate::connect::Family;
@@ -74,8 +83,11 @@ use crate::tls::Config;
 use concurrently::{all, both};
 use findings::{Measures, judge};
 use host::HostPlan;
+use network::Networks;
 use policy::PolicyPlan;
+use run::Many;
 use session::SessionPlan;
+use shared::Shared;
 
 /// How domains are asked. Nothing happens before one is; keep one for all of them.
 ///
@@ -87,6 +99,8 @@ use session::SessionPlan;
 /// | [`own_name`](Self::own_name) | that of this machine ([`own_name`](fn@crate::own_name)) |
 /// | [`expiring`](Self::expiring) | certificates with less than 14 days are told of |
 /// | [`recipients`](Self::recipients) | none: there is no MAIL |
+/// | [`exclude`](Self::exclude) | none |
+/// | of many: [`jobs`](Self::jobs), [`per_address`](Self::per_address), [`rate`](Self::rate), [`back_off`](Self::back_off) | 100 targets at once, 10 sessions with an address, as fast as it goes, 1 s at first |
 #[doc(alias = "testssl")]
 #[doc(alias = "checker")]
 #[derive(Debug, Clone)]
@@ -98,6 +112,8 @@ pub struct Probe {
     port: u16,
     policy_port: u16,
     expiring: Duration,
+    excluded: Arc<Networks>,
+    many: Many,
 }
 
 impl Probe {
@@ -121,6 +137,8 @@ impl Probe {
             port: 25,
             policy_port: 443,
             expiring: Duration::from_secs(14 * DAY),
+            excluded: Arc::default(),
+            many: Many::default(),
         }
     }
 
@@ -202,6 +220,13 @@ impl Probe {
         self
     }
 
+    /// Never contacts an address in one of these networks, whatever leads there. Set again, it is these alone.
+    #[must_use]
+    pub fn exclude(mut self, networks: impl IntoIterator<Item = Network>) -> Self {
+        self.excluded = Arc::new(Networks::new(networks));
+        self
+    }
+
     /// Asks about a domain, a host or an address, in a runtime of its own. It blocks until all is known.
     ///
     /// # Errors
@@ -222,6 +247,13 @@ impl Probe {
     /// # Panics
     /// Outside of a runtime of tokio's, or in one without its drivers for I/O and time.
     pub async fn probe_async(&self, target: &Target) -> ProbeReport {
+        // One target has its own bounds.
+        let shared = Shared::new(&self.resolver, usize::MAX, usize::MAX, Duration::ZERO);
+        self.report(target, &shared, true).await
+    }
+
+    /// Asks about one target, which somebody has named or a list.
+    async fn report(&self, target: &Target, shared: &Shared, is_named: bool) -> ProbeReport {
         let (begun, since) = (SystemTime::now(), Instant::now());
         let mut report = ProbeReport {
             target: target.clone(),
@@ -237,24 +269,25 @@ impl Probe {
             reporting: None,
             findings: Vec::new(),
         };
+        let plan = self.hosts(shared, is_named);
         match target {
             Target::Address(address) => {
-                let host = self.hosts().address(*address).await;
-                report.exchangers.push(exchanger(None, Arc::new(host), None, begun));
+                let host = shared.host(&format!("[{address}]"), || plan.address(*address)).await;
+                report.exchangers.push(exchanger(None, host, None, begun));
             }
             Target::Host(name) => {
-                let host = self.hosts().host(name).await;
-                report.exchangers.push(exchanger(None, Arc::new(host), None, begun));
+                let host = shared.host(name, || plan.host(name)).await;
+                report.exchangers.push(exchanger(None, host, None, begun));
             }
-            Target::Domain(domain) => self.domain(domain, &mut report).await,
+            Target::Domain(domain) => Box::pin(self.domain(domain, shared, &mut report)).await,
         }
         report.findings = judge(&report, &Measures { expiring: self.expiring, now: SystemTime::now() });
         report.took = since.elapsed();
         report
     }
 
-    async fn domain(&self, domain: &str, report: &mut ProbeReport) {
-        let mx = self.resolver.ask_async::<Mx>(domain).await;
+    async fn domain(&self, domain: &str, shared: &Shared, report: &mut ProbeReport) {
+        let mx = shared.turns.look_up::<Mx>(domain).await;
         let (routing, named) = route(domain, &mx);
         report.routing = routing;
         report.exchangers_left_out = named.len().saturating_sub(MOST_EXCHANGERS);
@@ -264,14 +297,13 @@ impl Probe {
         names.sort_unstable();
         names.dedup();
         if !names.is_empty() {
-            let plan = self.hosts();
-            let hosts: Vec<_> = names.iter().map(|name| plan.host(name)).collect();
+            let plan = self.hosts(shared, false);
+            let hosts: Vec<_> = names.iter().map(|name| shared.host(name, || plan.host(name))).collect();
             let hosts = all(hosts, HOSTS_AT_ONCE);
-            let policies = self.policies();
-            let published = both(policies.policy(domain), policies.reporting(domain));
+            let policies = self.policies(shared);
+            let published = both(shared.policy(domain, || policies.policy(domain)), policies.reporting(domain));
             let (hosts, (sts, reporting)) = both(hosts, published).await;
-            let hosts: BTreeMap<&str, Arc<HostFacts>> =
-                names.into_iter().zip(hosts.into_iter().map(Arc::new)).collect();
+            let hosts: BTreeMap<&str, Arc<HostFacts>> = names.into_iter().zip(hosts).collect();
             let found = mx.as_ref().ok().map(|found| (domain, found));
             report.exchangers = named
                 .iter()
@@ -294,15 +326,17 @@ impl Probe {
         report.mx = Some(mx);
     }
 
-    fn hosts(&self) -> HostPlan<'_> {
-        let Self { resolver, session, allows_private, family, port, .. } = self;
-        HostPlan { resolver, session, allows_private: *allows_private, family: *family, port: *port }
+    fn hosts<'a>(&'a self, shared: &'a Shared, allows_named: bool) -> HostPlan<'a> {
+        let Self { session, allows_private, family, port, excluded, .. } = self;
+        let (allows_private, family, port) = (*allows_private, *family, *port);
+        let Shared { turns, places, .. } = shared;
+        HostPlan { turns, places, session, allows_private, allows_named, excluded, family, port }
     }
 
-    fn policies(&self) -> PolicyPlan<'_> {
+    fn policies<'a>(&'a self, shared: &'a Shared) -> PolicyPlan<'a> {
         let (trust, patience) = (&self.session.tls, self.session.deadline.min(PATIENCE_WITH_POLICIES));
-        let (resolver, allows_private) = (&self.resolver, self.allows_private);
-        PolicyPlan { resolver, allows_private, port: self.policy_port, trust, patience }
+        let (excluded, allows_private) = (&self.excluded, self.allows_private);
+        PolicyPlan { turns: &shared.turns, allows_private, excluded, port: self.policy_port, trust, patience }
     }
 }
 
