@@ -17,7 +17,7 @@ context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
 async def ask(address, free):
     async with free:
         try:
-            client = aiosmtplib.SMTP(address, PORT, start_tls=False, timeout=60)
+            client = aiosmtplib.SMTP(hostname=address, port=PORT, start_tls=False, timeout=60)
             await client.connect()
             await client.ehlo()
             if TLS:

@@ -59,11 +59,10 @@ class Farm:
 class Run:
     """The tool asking about the targets of a file, watched: memory and descriptors, four times a second."""
 
-    def __init__(self, tool, farm, targets, options, output):
-        self.samples, self.begun, self.output = [], time.monotonic(), output
-        command = [tool, "--probe", "--targets", targets, "--json", *farm.options(), *options]
-        with open(output, "ab") as stdout, open(os.devnull if output == os.devnull else output + ".err", "wb") as stderr:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
+    def __init__(self, tool, farm, targets, options, reports=os.devnull):
+        self.samples, self.begun, self.reports = [], time.monotonic(), reports
+        command = [tool, "--quiet", "--probe", "--targets", targets, "--json", *farm.options(), *options]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
     def watch(self, until=lambda: False, patience=3600):
         """Waits for its end, or until something is so, and returns whether it has ended."""
@@ -83,7 +82,7 @@ class Run:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError, KeyError), open(f"{folder}/status") as status:
             fields = dict(line.split(":", 1) for line in status)
             memory, peak = (int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))
-            size = os.path.getsize(self.output) if os.path.isfile(self.output) else 0
+            size = os.path.getsize(self.reports)
             self.samples.append((time.monotonic() - self.begun, memory, peak, len(os.listdir(f"{folder}/fd")), size))
 
     def end(self, how):

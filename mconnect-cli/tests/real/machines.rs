@@ -101,7 +101,7 @@ fn a_run_over_two_machines_that_was_killed_half_way_and_resumed_has_every_target
     let whole = reports.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let mut told: Vec<String> = whole
         .map(|report| {
-            assert_eq!(report["status"], "asked", "{report}");
+            assert_eq!(report["status"], "warning", "{report}");
             report["input"].as_str().unwrap().to_owned()
         })
         .collect();
