@@ -109,10 +109,18 @@ impl Screen {
 ///
 /// # Errors
 /// What the system says.
-pub fn put(mut bytes: &[u8]) -> io::Result<()> {
+pub fn put(bytes: &[u8]) -> io::Result<()> {
     if !bytes.is_empty() {
         stderr::clear();
     }
+    put_unseen(bytes)
+}
+
+/// Writes as [`put`] does what no terminal shows: the last row stays.
+///
+/// # Errors
+/// What the system says.
+pub fn put_unseen(mut bytes: &[u8]) -> io::Result<()> {
     let stdout = io::stdout();
     while !bytes.is_empty() {
         match nix::unistd::write(&stdout, bytes) {

@@ -1,11 +1,12 @@
 //! The options on probing domains.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use mconnect_core::{Host, InvalidHost};
 
 use super::SendStage;
-use super::option::{Opt, flag, text};
+use super::option::{Opt, file, flag, text};
 use super::sending::Sending;
 use super::value::{count, put};
 
@@ -16,6 +17,21 @@ pub struct Probing {
     pub targets: Vec<ProbeTarget>,
     /// Certificates that are valid for fewer days are told of.
     pub expiring: Option<Duration>,
+    /// Networks that are never contacted.
+    pub exclude: Option<PathBuf>,
+    pub many: Many,
+}
+
+/// Many targets, from a file, and how fast they are asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Many {
+    /// The file; `-` is standard input.
+    pub file: Option<PathBuf>,
+    pub jobs: Option<usize>,
+    pub per_address: Option<usize>,
+    pub rate: Option<u32>,
+    /// What is known already, and where the rest goes.
+    pub resume: Option<PathBuf>,
 }
 
 /// A domain, a host in brackets or an address.
@@ -33,43 +49,51 @@ impl Probing {
     /// # Errors
     /// A sentence that says why not.
     pub fn take(&mut self, operands: &[String], sending: &Sending) -> Result<(), String> {
-        if operands.is_empty() {
-            return Err("--probe takes domains, hosts in brackets and addresses: there is none".to_owned());
+        if self.many.file.is_some() != operands.is_empty() {
+            return match operands {
+                [] => Err("--probe takes domains, hosts in brackets and addresses: there is none".to_owned()),
+                _ => Err("--targets takes them from its file: there is none beside it".to_owned()),
+            };
         }
         match sending.until {
             None if !sending.to.is_empty() => Err("--probe sends no message: --to goes with --until rcpt".to_owned()),
             Some(SendStage::Rcpt) if sending.to.is_empty() => Err("without --to there is nobody to ask for".to_owned()),
             Some(stage) if stage != SendStage::Rcpt => Err("--probe goes on to QUIT, or to --until rcpt".to_owned()),
             _ => {
-                self.targets = operands.iter().map(|operand| target(operand)).collect::<Result<_, _>>()?;
+                self.targets = operands.iter().map(|operand| ProbeTarget::parse(operand)).collect::<Result<_, _>>()?;
                 Ok(())
             }
         }
     }
 }
 
-/// Reads a target; a name in it is taken in A-labels.
-fn target(written: &str) -> Result<ProbeTarget, String> {
-    if written.contains('@') {
-        return Err(format!("{written:?} is not a domain: what follows the @ is"));
-    }
-    let inner = written.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
-    let bare = inner.unwrap_or(written);
-    let name = match bare.strip_prefix("IPv6:").unwrap_or(bare).parse::<std::net::IpAddr>() {
-        Ok(address) => format!("[{address}]"),
-        Err(_) => {
-            let why = |why: InvalidHost| match why {
-                InvalidHost::Port => format!("{written:?} is not a domain: a port goes with -p"),
-                why => format!("{written:?} is not a domain: {why}"),
-            };
-            if bare.is_empty() {
-                return Err(format!("{written:?} is not a domain: it is empty"));
-            }
-            let host = Host::parse(bare).map_err(why)?;
-            if inner.is_some() { format!("[{}]", host.name) } else { host.name }
+impl ProbeTarget {
+    /// Reads one; a name in it is taken in A-labels.
+    ///
+    /// # Errors
+    /// A sentence that says why it is none.
+    pub fn parse(written: &str) -> Result<Self, String> {
+        if written.contains('@') {
+            return Err(format!("{written:?} is not a domain: what follows the @ is"));
         }
-    };
-    Ok(ProbeTarget { written: written.to_owned(), name })
+        let inner = written.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
+        let bare = inner.unwrap_or(written);
+        let name = match bare.strip_prefix("IPv6:").unwrap_or(bare).parse::<std::net::IpAddr>() {
+            Ok(address) => format!("[{address}]"),
+            Err(_) => {
+                let why = |why: InvalidHost| match why {
+                    InvalidHost::Port => format!("{written:?} is not a domain: a port goes with -p"),
+                    why => format!("{written:?} is not a domain: {why}"),
+                };
+                if bare.is_empty() {
+                    return Err(format!("{written:?} is not a domain: it is empty"));
+                }
+                let host = Host::parse(bare).map_err(why)?;
+                if inner.is_some() { format!("[{}]", host.name) } else { host.name }
+            }
+        };
+        Ok(Self { written: written.to_owned(), name })
+    }
 }
 
 pub const PROBING: &[Opt] = &[
@@ -96,7 +120,25 @@ pub const PROBING: &[Opt] = &[
         put(&mut o.probing.expiring, count(text).map(|days| Duration::from_secs(days as u64 * DAY)))
     })
     .with("--probe"),
+    file("--exclude FILE", "never contact the networks in FILE", |o| &mut o.probing.exclude).with("--probe"),
+    file("--targets FILE", "probe each line of FILE; - is standard input", |o| &mut o.probing.many.file)
+        .with("--probe"),
+    text("--jobs COUNT", "targets at once (default: 100)", |o, text| put(&mut o.probing.many.jobs, count(text)))
+        .with("--targets"),
+    text("--per-address COUNT", "sessions with an address at once (default: 10)", |o, text| {
+        put(&mut o.probing.many.per_address, count(text))
+    })
+    .with("--targets"),
+    text("--rate COUNT", "targets begun in a second at most", |o, text| put(&mut o.probing.many.rate, rate(text)))
+        .with("--targets"),
+    file("--resume FILE", "append to FILE, and pass over what it has", |o| &mut o.probing.many.resume)
+        .with("--targets"),
 ];
+
+fn rate(text: &str) -> Result<u32, String> {
+    let rate = count(text)?;
+    u32::try_from(rate).map_err(|_| format!("{text:?} is more than can be begun in a second"))
+}
 
 /// In seconds.
 const DAY: u64 = 24 * 60 * 60;

@@ -1,9 +1,17 @@
 //! Probing: what domains say of their mail and what their servers make of it, as a report or as JSON.
 
 mod drawing;
+mod lines;
+mod many;
+mod output;
 mod report;
+mod resume;
+mod tally;
 
-use mconnect_core::probe::{Gravity, Probe, Target};
+use std::fs;
+use std::path::Path;
+
+use mconnect_core::probe::{Gravity, Network, Probe, Target};
 use mconnect_core::protocol::{Address, Envelope};
 
 use crate::connection;
@@ -22,6 +30,20 @@ use drawing::Drawing;
 /// Nothing is probed: options, files or the system are wrong.
 pub fn run(options: &Options, verdict: &Verdict) -> Result<(), Failure> {
     let probe = prepare(options)?;
+    let gravest = match &options.probing.many.file {
+        Some(file) => many::run(options, file, probe, verdict)?,
+        None => in_turn(options, &probe, verdict)?,
+    };
+    match gravest {
+        Some(Gravity::Failure) if options.ends_at_refusal => verdict.fail(Status::Failing),
+        Some(Gravity::Warning) if options.ends_at_refusal => verdict.fail(Status::Unmet),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Probes the targets that are operands, one after the other.
+fn in_turn(options: &Options, probe: &Probe, verdict: &Verdict) -> Result<Option<Gravity>, Failure> {
     let (drawing, mut gravest) = (Drawing::new(options.prompt.color), None);
     for (index, target) in options.probing.targets.iter().enumerate() {
         stderr::draw(&format!("asking about {} ...", target.written));
@@ -41,12 +63,15 @@ pub fn run(options: &Options, verdict: &Verdict) -> Result<(), Failure> {
         }
         gravest = gravest.max(report.gravest());
     }
-    match gravest {
-        Some(Gravity::Failure) if options.ends_at_refusal => verdict.fail(Status::Failing),
-        Some(Gravity::Warning) if options.ends_at_refusal => verdict.fail(Status::Unmet),
-        _ => {}
-    }
-    Ok(())
+    Ok(gravest)
+}
+
+/// Reads the networks that are never contacted.
+fn excluded(file: &Path) -> Result<Vec<Network>, Failure> {
+    let text = fs::read(file).map_err(|error| Failure::cannot_read(file, &error))?;
+    lines::networks(&text).map_err(|(number, why)| {
+        Failure::new(Status::Data, format!("{}, line {number}: {why}", file.display()))
+    })
 }
 
 fn prepare(options: &Options) -> Result<Probe, Failure> {
@@ -64,6 +89,9 @@ fn prepare(options: &Options) -> Result<Probe, Failure> {
     }
     if let Some(name) = &options.security.helo {
         probe = probe.own_name(name);
+    }
+    if let Some(file) = &options.probing.exclude {
+        probe = probe.exclude(excluded(file)?);
     }
     if let Some(within) = options.probing.expiring {
         probe = probe.expiring(within);

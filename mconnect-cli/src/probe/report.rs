@@ -63,6 +63,18 @@ pub fn of(report: &ProbeReport, written: &str, drawing: &Drawing) -> String {
     text + "\n" + &drawing.lines("  ", &asked, Tone::Dim)
 }
 
+/// Returns a line on a target: the gravest of what is found, or what is fine.
+pub fn row(written: &str, error: Option<&str>, report: &ProbeReport, drawing: &Drawing) -> String {
+    let first = report.findings.first();
+    let (gravest, words) = match (error, first) {
+        (Some(error), _) => (Some(Gravity::Failure), error.to_owned()),
+        (None, Some(finding)) if finding.gravity > Gravity::Note => (Some(finding.gravity), finding.what.clone()),
+        _ => (None, [vec![routing(report)], report.fine()].concat().join(", ")),
+    };
+    let name = drawing.paint(&format!("{written:30}"), Tone::Bold);
+    format!("{} {name} {}\n", drawing.mark(gravest), drawing.paint(&words, Tone::Plain))
+}
+
 fn routing(report: &ProbeReport) -> String {
     match (report.routing, report.exchangers.len()) {
         (Routing::Exchangers, 1) => "mail goes to 1 exchanger".to_owned(),
@@ -99,6 +111,7 @@ fn address_words(address: &AddressFacts) -> String {
     match &address.contact {
         Contact::Session(facts) => session_words(facts),
         Contact::NotGlobal => "not contacted: no global address".to_owned(),
+        Contact::Excluded => "not contacted: excluded".to_owned(),
         Contact::OtherFamily => "not asked".to_owned(),
         _ => String::new(),
     }

@@ -5,6 +5,8 @@
 mod common;
 
 #[cfg(feature = "probe")]
+mod many;
+#[cfg(feature = "probe")]
 mod told;
 #[cfg(feature = "probe")]
 #[path = "../exchangers/zone.rs"]

@@ -12,7 +12,7 @@ const ZONE: &str = "example.test MX 10 mx1.example.test\nexample.test MX 20 mx2.
                     mx1.example.test A 127.0.0.2\nmx2.example.test A 127.0.0.3\nplain.test MX 10 mx1.example.test";
 
 /// A mail server at another address of this machine.
-fn serve(address: &str, port: u16, name: &str) -> Server {
+pub fn serve(address: &str, port: u16, name: &str) -> Server {
     let listener = TcpListener::bind((address, port)).unwrap();
     Setup::new().listener(listener).name(name).tls(&Identity::self_signed([name])).start().unwrap()
 }

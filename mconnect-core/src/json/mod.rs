@@ -78,6 +78,9 @@ mod values;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
+#[cfg(feature = "probe")]
+pub(crate) use tls_info::ToldInfo;
+
 pub use entry::{Entry, Happening, KeptReply, LossyText};
 
 use crate::calendar::timestamp;

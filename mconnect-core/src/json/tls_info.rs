@@ -12,6 +12,18 @@ use crate::tls_info::{Certificate, Info, Problem};
 /// As the event `tls` is written.
 impl Serialize for Info {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        ToldInfo { info: self, certificates: &self.certificates }.serialize(serializer)
+    }
+}
+
+/// The same, with some of its certificates, or none.
+pub(crate) struct ToldInfo<'a> {
+    pub info: &'a Info,
+    pub certificates: &'a [Certificate],
+}
+
+impl Serialize for ToldInfo<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Told<'a> {
             protocol: &'a str,
@@ -23,14 +35,15 @@ impl Serialize for Info {
             certificates: &'a [Certificate],
         }
 
+        let Self { info, certificates } = *self;
         let told = Told {
-            protocol: &self.version,
-            cipher_suite: &self.suite,
-            key_exchange: self.key_exchange.as_deref(),
-            name: &self.name,
-            is_verified: self.is_verified(),
-            problems: &self.problems,
-            certificates: &self.certificates,
+            protocol: &info.version,
+            cipher_suite: &info.suite,
+            key_exchange: info.key_exchange.as_deref(),
+            name: &info.name,
+            is_verified: info.is_verified(),
+            problems: &info.problems,
+            certificates,
         };
         told.serialize(serializer)
     }

@@ -54,6 +54,8 @@ pub enum Contact {
     /// It was not: it is no global address, and so no domain's business here
     /// ([`Probe::allow_private`](super::Probe::allow_private)).
     NotGlobal,
+    /// It was not: it is in a network that is never contacted ([`Probe::exclude`](super::Probe::exclude)).
+    Excluded,
     /// It was not: it is of the family that is not wanted.
     OtherFamily,
 }
@@ -63,7 +65,7 @@ impl HostFacts {
     pub fn sessions(&self) -> impl Iterator<Item = &SessionFacts> {
         self.addresses.iter().filter_map(|address| match &address.contact {
             Contact::Session(facts) => Some(&**facts),
-            Contact::NotGlobal | Contact::OtherFamily => None,
+            Contact::NotGlobal | Contact::Excluded | Contact::OtherFamily => None,
         })
     }
 

@@ -4,16 +4,21 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::concurrently::{all, both};
 use super::facts::{AddressFacts, Contact, HostFacts, TlsaLookup};
+use super::network::Networks;
 use super::session::SessionPlan;
+use super::shared::Shared;
 use crate::connect::Family;
-use crate::dns::{Cname, Found, Resolver, Security, is_global};
+use crate::dns::{Cname, Found, Security, is_global};
 use crate::tlsa::Tlsa;
 
 /// How hosts are asked.
 pub(super) struct HostPlan<'a> {
-    pub resolver: &'a Resolver,
+    pub shared: &'a Shared,
     pub session: &'a SessionPlan,
     pub allows_private: bool,
+    /// An address that is itself the target is contacted whatever it is, unless it is excluded.
+    pub allows_named: bool,
+    pub excluded: &'a Networks,
     pub family: Family,
     pub port: u16,
 }
@@ -22,15 +27,20 @@ impl HostPlan<'_> {
     /// Asks one address, which has no name.
     pub async fn address(&self, address: IpAddr) -> HostFacts {
         let mut facts = facts(format!("[{address}]"));
-        let session = self.session.ask(&address.to_string(), &address.to_string(), self.at(address)).await;
-        facts.addresses.push(AddressFacts { address, contact: Contact::Session(Box::new(session)) });
+        let name = address.to_string();
+        let contact = match address {
+            _ if self.excluded.contain(address) => Contact::Excluded,
+            _ if !self.allows_named && !self.allows_private && !is_global(address) => Contact::NotGlobal,
+            _ => self.session(&name, &name, address).await,
+        };
+        facts.addresses.push(AddressFacts { address, contact });
         facts
     }
 
     /// Looks a host up, and asks each of its addresses.
     pub async fn host(&self, name: &str) -> HostFacts {
         let mut facts = facts(name.to_owned());
-        let (v4, v6) = both(self.resolver.ask_async::<Ipv4Addr>(name), self.resolver.ask_async::<Ipv6Addr>(name)).await;
+        let (v4, v6) = both(self.shared.look_up::<Ipv4Addr>(name), self.shared.look_up::<Ipv6Addr>(name)).await;
         let mut addresses: Vec<IpAddr> = Vec::new();
         // Nothing is known by what is bogus.
         addresses.extend(v4.iter().filter(is_known).flat_map(|v4| &v4.records).copied().map(IpAddr::V4));
@@ -46,7 +56,7 @@ impl HostPlan<'_> {
         // Where DANE counts, it is the base domain that TLS asks for (RFC 7672, section 8.1).
         let is_dane = |lookup: &&TlsaLookup| lookup.found.as_ref().is_ok_and(|found| !found.records.is_empty());
         let sni = facts.tlsa.last().filter(is_dane).map_or(name, |lookup| &lookup.base).to_owned();
-        let asked = addresses.into_iter().map(|address| self.contact(name, &sni, address));
+        let asked: Vec<_> = addresses.into_iter().map(|address| self.contact(name, &sni, address)).collect();
         facts.addresses = all(asked, AT_ONCE).await;
         facts
     }
@@ -54,10 +64,16 @@ impl HostPlan<'_> {
     async fn contact(&self, name: &str, sni: &str, address: IpAddr) -> AddressFacts {
         let contact = match (self.family, address) {
             (Family::V4, IpAddr::V6(_)) | (Family::V6, IpAddr::V4(_)) => Contact::OtherFamily,
+            _ if self.excluded.contain(address) => Contact::Excluded,
             _ if !self.allows_private && !is_global(address) => Contact::NotGlobal,
-            _ => Contact::Session(Box::new(self.session.ask(name, sni, self.at(address)).await)),
+            _ => self.session(name, sni, address).await,
         };
         AddressFacts { address, contact }
+    }
+
+    async fn session(&self, name: &str, sni: &str, address: IpAddr) -> Contact {
+        let address = SocketAddr::new(address, self.port);
+        Contact::Session(Box::new(self.shared.session(self.session, name, sni, address).await))
     }
 
     /// Looks TLSA records up where the addresses are secure, at what an alias leads to first, and otherwise at its own name
@@ -69,7 +85,7 @@ impl HostPlan<'_> {
             Some(Security::Secure) => vec![facts.name.clone()],
             // The alias may be signed, though what it leads to is not.
             Some(Security::Insecure) if is_alias => {
-                let alias = self.resolver.ask_async::<Cname>(&facts.name).await;
+                let alias = self.shared.look_up::<Cname>(&facts.name).await;
                 let is_signed =
                     alias.is_ok_and(|alias| alias.security == Security::Secure && !alias.records.is_empty());
                 if is_signed { vec![facts.name.clone()] } else { Vec::new() }
@@ -77,17 +93,13 @@ impl HostPlan<'_> {
             _ => Vec::new(),
         };
         for base in bases {
-            let found = self.resolver.ask_async::<Tlsa>(&format!("_{}._tcp.{base}", self.port)).await;
+            let found = self.shared.look_up::<Tlsa>(&format!("_{}._tcp.{base}", self.port)).await;
             let is_the_last = !found.as_ref().is_ok_and(|found| found.records.is_empty() && is_known(&found));
             facts.tlsa.push(TlsaLookup { base, found });
             if is_the_last {
                 return;
             }
         }
-    }
-
-    fn at(&self, address: IpAddr) -> SocketAddr {
-        SocketAddr::new(address, self.port)
     }
 }
 

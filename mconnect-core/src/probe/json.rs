@@ -17,7 +17,7 @@ use super::session::{ProbeStep, SessionFacts};
 use crate::calendar::timestamp;
 use crate::dns::{DnsError, Found, Mx, Security, Txt};
 use crate::error::{Error, chain};
-use crate::json::LossyText;
+use crate::json::{LossyText, ToldInfo};
 use crate::protocol::{Delivery, Extensions, Reply};
 use crate::tls::dane::DaneVerdict;
 use crate::tls_info::{Info, Problem};
@@ -25,48 +25,63 @@ use crate::tlsa::Tlsa;
 
 impl Serialize for ProbeReport {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Told<'a> {
-            version: u32,
-            target: String,
-            kind: &'static str,
-            port: u16,
-            begun: String,
-            took_us: u64,
-            resolver: &'a str,
-            routing: Routing,
-            gravest: Option<Gravity>,
-            mx: Option<ToldLookup<ToldMx<'a>>>,
-            exchangers: Vec<ToldExchanger<'a>>,
-            exchangers_left_out: usize,
-            mta_sts: Option<ToldSts<'a>>,
-            tlsrpt: Option<ToldReporting>,
-            findings: &'a [ProbeFinding],
-        }
-
-        let told = Told {
-            version: VERSION,
-            target: self.target.to_string(),
-            kind: match self.target {
-                Target::Domain(_) => "domain",
-                Target::Host(_) => "host",
-                Target::Address(_) => "address",
-            },
-            port: self.port,
-            begun: timestamp(self.begun),
-            took_us: micros(self.took),
-            resolver: &self.resolver,
-            routing: self.routing,
-            gravest: self.gravest(),
-            mx: self.mx.as_ref().map(|mx| looked_up(mx, ToldMx::of)),
-            exchangers: self.exchangers.iter().map(ToldExchanger::of).collect(),
-            exchangers_left_out: self.exchangers_left_out,
-            mta_sts: self.sts.as_ref().map(ToldSts::of),
-            tlsrpt: self.reporting.as_ref().map(ToldReporting::of),
-            findings: &self.findings,
-        };
-        told.serialize(serializer)
+        told(self, true, serializer)
     }
+}
+
+/// A report as serde writes it, but for the certificates: its lists of them are empty. They are most of a report, and the
+/// same in many.
+#[derive(Debug, Clone, Copy)]
+pub struct WithoutCertificates<'a>(pub &'a ProbeReport);
+
+impl Serialize for WithoutCertificates<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        told(self.0, false, serializer)
+    }
+}
+
+fn told<S: Serializer>(report: &ProbeReport, has_certificates: bool, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Told<'a> {
+        version: u32,
+        target: String,
+        kind: &'static str,
+        port: u16,
+        begun: String,
+        took_us: u64,
+        resolver: &'a str,
+        routing: Routing,
+        gravest: Option<Gravity>,
+        mx: Option<ToldLookup<ToldMx<'a>>>,
+        exchangers: Vec<ToldExchanger<'a>>,
+        exchangers_left_out: usize,
+        mta_sts: Option<ToldSts<'a>>,
+        tlsrpt: Option<ToldReporting>,
+        findings: &'a [ProbeFinding],
+    }
+
+    let told = Told {
+        version: VERSION,
+        target: report.target.to_string(),
+        kind: match report.target {
+            Target::Domain(_) => "domain",
+            Target::Host(_) => "host",
+            Target::Address(_) => "address",
+        },
+        port: report.port,
+        begun: timestamp(report.begun),
+        took_us: micros(report.took),
+        resolver: &report.resolver,
+        routing: report.routing,
+        gravest: report.gravest(),
+        mx: report.mx.as_ref().map(|mx| looked_up(mx, ToldMx::of)),
+        exchangers: report.exchangers.iter().map(|one| ToldExchanger::of(one, has_certificates)).collect(),
+        exchangers_left_out: report.exchangers_left_out,
+        mta_sts: report.sts.as_deref().map(ToldSts::of),
+        tlsrpt: report.reporting.as_ref().map(ToldReporting::of),
+        findings: &report.findings,
+    };
+    told.serialize(serializer)
 }
 
 /// What a lookup came to: an answer, or why there is none.
@@ -139,7 +154,7 @@ struct ToldExchanger<'a> {
 }
 
 impl<'a> ToldExchanger<'a> {
-    fn of(exchanger: &'a Exchanger) -> Self {
+    fn of(exchanger: &'a Exchanger, has_certificates: bool) -> Self {
         let host = &*exchanger.host;
         Self {
             name: &host.name,
@@ -150,7 +165,11 @@ impl<'a> ToldExchanger<'a> {
             ipv6: host.v6.as_ref().map(|v6| looked_up(v6, ToString::to_string)),
             tlsa: host.tlsa.iter().map(ToldTlsa::of).collect(),
             dane: ToldDane { standing: exchanger.dane.standing, why: exchanger.dane.why.as_deref() },
-            addresses: host.addresses.iter().map(|address| ToldAddress::of(address, &exchanger.dane)).collect(),
+            addresses: host
+                .addresses
+                .iter()
+                .map(|address| ToldAddress::of(address, &exchanger.dane, has_certificates))
+                .collect(),
             addresses_left_out: host.addresses_left_out,
         }
     }
@@ -179,14 +198,15 @@ struct ToldAddress<'a> {
     address: IpAddr,
     contact: &'static str,
     dane: Option<ToldVerdict>,
-    session: Option<&'a SessionFacts>,
+    session: Option<ToldSession<'a>>,
 }
 
 impl<'a> ToldAddress<'a> {
-    fn of(facts: &'a AddressFacts, dane: &Dane) -> Self {
+    fn of(facts: &'a AddressFacts, dane: &Dane, has_certificates: bool) -> Self {
         let (contact, session) = match &facts.contact {
-            Contact::Session(session) => ("session", Some(&**session)),
+            Contact::Session(facts) => ("session", Some(ToldSession { facts, has_certificates })),
             Contact::NotGlobal => ("not_global", None),
+            Contact::Excluded => ("excluded", None),
             Contact::OtherFamily => ("other_family", None),
         };
         Self { address: facts.address, contact, dane: dane.of(facts.address).map(ToldVerdict::of), session }
@@ -214,6 +234,24 @@ impl ToldVerdict {
 
 impl Serialize for SessionFacts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        ToldSession { facts: self, has_certificates: true }.serialize(serializer)
+    }
+}
+
+struct ToldSession<'a> {
+    facts: &'a SessionFacts,
+    has_certificates: bool,
+}
+
+impl<'a> ToldSession<'a> {
+    fn info(&self, info: &'a Info) -> ToldInfo<'a> {
+        let certificates = if self.has_certificates { info.certificates.as_slice() } else { &[] };
+        ToldInfo { info, certificates }
+    }
+}
+
+impl Serialize for ToldSession<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Told<'a> {
             sni: &'a str,
@@ -221,11 +259,12 @@ impl Serialize for SessionFacts {
             greeting_us: Option<u64>,
             tls_us: Option<u64>,
             took_us: u64,
+            attempts: u32,
             greeting: Option<&'a Reply>,
             hello: Option<&'a Reply>,
             offered: Option<&'a Extensions>,
             starttls: Option<&'a Reply>,
-            tls: Option<&'a Info>,
+            tls: Option<ToldInfo<'a>>,
             problems: &'a [Problem],
             hello_in_tls: Option<&'a Reply>,
             offered_in_tls: Option<&'a Extensions>,
@@ -236,25 +275,27 @@ impl Serialize for SessionFacts {
             error: Option<&'a Error>,
         }
 
+        let facts = self.facts;
         let told = Told {
-            sni: &self.name,
-            connect_us: self.connect_took.map(micros),
-            greeting_us: self.greeting_took.map(micros),
-            tls_us: self.tls_took.map(micros),
-            took_us: micros(self.took),
-            greeting: self.greeting.as_ref(),
-            hello: self.hello.as_ref(),
-            offered: self.offered.as_ref(),
-            starttls: self.starttls.as_ref(),
-            tls: self.tls.as_ref(),
-            problems: &self.problems,
-            hello_in_tls: self.hello_in_tls.as_ref(),
-            offered_in_tls: self.offered_in_tls.as_ref(),
-            mail: self.recipients.as_ref().and_then(|delivery| delivery.mail.as_ref()),
-            recipients: self.recipients.iter().flat_map(ToldRecipient::all_of).collect(),
-            quit: self.quit.as_ref(),
-            reached: self.reached,
-            error: self.error.as_ref(),
+            sni: &facts.name,
+            connect_us: facts.connect_took.map(micros),
+            greeting_us: facts.greeting_took.map(micros),
+            tls_us: facts.tls_took.map(micros),
+            took_us: micros(facts.took),
+            attempts: facts.attempts,
+            greeting: facts.greeting.as_ref(),
+            hello: facts.hello.as_ref(),
+            offered: facts.offered.as_ref(),
+            starttls: facts.starttls.as_ref(),
+            tls: facts.tls.as_ref().map(|info| self.info(info)),
+            problems: &facts.problems,
+            hello_in_tls: facts.hello_in_tls.as_ref(),
+            offered_in_tls: facts.offered_in_tls.as_ref(),
+            mail: facts.recipients.as_ref().and_then(|delivery| delivery.mail.as_ref()),
+            recipients: facts.recipients.iter().flat_map(ToldRecipient::all_of).collect(),
+            quit: facts.quit.as_ref(),
+            reached: facts.reached,
+            error: facts.error.as_ref(),
         };
         told.serialize(serializer)
     }

@@ -48,9 +48,13 @@ mod fine;
 mod host;
 #[cfg(feature = "json")]
 mod json;
+mod network;
+mod places;
 mod policy;
 mod report;
+mod run;
 mod session;
+mod shared;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -61,8 +65,12 @@ use std::time::{Duration, Instant, SystemTime};
 pub use dane::{Dane, DaneStanding};
 pub use facts::{AddressFacts, Contact, HostFacts, TlsaLookup};
 pub use finding::{FindingCode, Gravity, ProbeFinding};
+#[cfg(feature = "json")]
+pub use json::WithoutCertificates;
+pub use network::{InvalidNetwork, Network};
 pub use policy::{ReportingFacts, StsFacts, StsFailure};
 pub use report::{Exchanger, ProbeReport, Routing, Target};
+pub use run::{AsyncReports, Reports};
 pub use session::{ProbeStep, SessionFacts};
 
 use crate::connect::Family;
@@ -74,8 +82,10 @@ use crate::tls::Config;
 use concurrently::{all, both};
 use findings::{Measures, judge};
 use host::HostPlan;
+use network::Networks;
 use policy::PolicyPlan;
 use session::SessionPlan;
+use shared::Shared;
 
 /// How domains are asked. Nothing happens before one is; keep one for all of them.
 ///
@@ -87,6 +97,8 @@ use session::SessionPlan;
 /// | [`own_name`](Self::own_name) | that of this machine ([`own_name`](fn@crate::own_name)) |
 /// | [`expiring`](Self::expiring) | certificates with less than 14 days are told of |
 /// | [`recipients`](Self::recipients) | none: there is no MAIL |
+/// | [`exclude`](Self::exclude) | none |
+/// | of many: [`jobs`](Self::jobs), [`per_address`](Self::per_address), [`rate`](Self::rate), [`back_off`](Self::back_off) | 100 targets at once, 10 sessions with an address, as fast as it goes, 1 s at first |
 #[doc(alias = "testssl")]
 #[doc(alias = "checker")]
 #[derive(Debug, Clone)]
@@ -98,6 +110,17 @@ pub struct Probe {
     port: u16,
     policy_port: u16,
     expiring: Duration,
+    excluded: Arc<Networks>,
+    many: Many,
+}
+
+/// How much goes on at once of many targets.
+#[derive(Debug, Clone)]
+struct Many {
+    jobs: usize,
+    per_address: usize,
+    rate: u32,
+    back_off: Duration,
 }
 
 impl Probe {
@@ -121,6 +144,8 @@ impl Probe {
             port: 25,
             policy_port: 443,
             expiring: Duration::from_secs(14 * DAY),
+            excluded: Arc::default(),
+            many: Many { jobs: 100, per_address: 10, rate: 0, back_off: Duration::from_secs(1) },
         }
     }
 
@@ -202,6 +227,93 @@ impl Probe {
         self
     }
 
+    /// Never contacts an address in one of these networks, whatever leads there. Set again, it is these alone.
+    #[must_use]
+    pub fn exclude(mut self, networks: impl IntoIterator<Item = Network>) -> Self {
+        self.excluded = Arc::new(Networks::new(networks));
+        self
+    }
+
+    /// Sets how many targets of a run are under way at once, one at least; there are no more sessions than that, and no more
+    /// lookups.
+    #[must_use]
+    pub fn jobs(mut self, at_once: usize) -> Self {
+        self.many.jobs = at_once.max(1);
+        self
+    }
+
+    /// Sets how many sessions of a run there are with one address at once, one at least.
+    #[must_use]
+    pub fn per_address(mut self, at_once: usize) -> Self {
+        self.many.per_address = at_once.max(1);
+        self
+    }
+
+    /// Sets how many targets of a run are begun in a second; 0 is as many as can be.
+    #[must_use]
+    pub fn rate(mut self, a_second: u32) -> Self {
+        self.many.rate = a_second;
+        self
+    }
+
+    /// Sets how long, in a run, an address that says 421 is left alone before it is asked again; then four times as long, and
+    /// once more. What it says after that stands. Without any time, nothing is asked again.
+    #[must_use]
+    pub fn back_off(mut self, at_first: Duration) -> Self {
+        self.many.back_off = at_first.min(Duration::from_secs(60));
+        self
+    }
+
+    /// Asks about many targets, in a runtime of its own, and returns their reports in order of completion, each with its
+    /// target. A thread reads the targets, a few ahead of their turn: they may come as slowly as they like, and without end.
+    ///
+    /// Each host is asked once in a run, at each of its addresses, however many domains it takes mail for: memory grows with
+    /// the hosts, not with the targets. Here a target that is itself an address has to be global as well, unless
+    /// [`allow_private`](Self::allow_private) says otherwise: nobody has looked at each.
+    ///
+    /// ```no_run
+    /// use std::io::stdin;
+    ///
+    /// use mconnect_core::dns::Resolver;
+    /// use mconnect_core::probe::{Probe, Target};
+    ///
+    /// let domains = stdin().lines().map_while(Result::ok).map(|line| Target::parse(line.trim()));
+    /// let probe = Probe::new(Resolver::system()?).jobs(1000).per_address(20);
+    /// for (target, report) in probe.run(domains)? {
+    ///     println!("{target}: {:?}", report.gravest());
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// A target may be anything that has one, and comes back with its report.
+    ///
+    /// # Errors
+    /// The system has no means for a runtime and a thread.
+    ///
+    /// # Panics
+    /// Taking a report, within a runtime of tokio's.
+    pub fn run<T, I>(&self, targets: I) -> io::Result<Reports<T>>
+    where
+        T: AsRef<Target> + Send + 'static,
+        I: IntoIterator<Item = T>,
+        I::IntoIter: Send + 'static,
+    {
+        Reports::new(self, targets.into_iter())
+    }
+
+    /// Asks as [`run`](Self::run) does, awaited, in the runtime that reports are taken in.
+    ///
+    /// # Errors
+    /// The system has no means for a thread.
+    pub fn run_async<T, I>(&self, targets: I) -> io::Result<AsyncReports<T>>
+    where
+        T: AsRef<Target> + Send + 'static,
+        I: IntoIterator<Item = T>,
+        I::IntoIter: Send + 'static,
+    {
+        AsyncReports::new(self, targets.into_iter())
+    }
+
     /// Asks about a domain, a host or an address, in a runtime of its own. It blocks until all is known.
     ///
     /// # Errors
@@ -222,6 +334,14 @@ impl Probe {
     /// # Panics
     /// Outside of a runtime of tokio's, or in one without its drivers for I/O and time.
     pub async fn probe_async(&self, target: &Target) -> ProbeReport {
+        // One target has its own bounds.
+        let shared = Shared::new(&self.resolver, usize::MAX, usize::MAX, Duration::ZERO);
+        self.report(target, &shared, true).await
+    }
+
+    /// Asks about one target, which somebody has named or a list.
+    async fn report(&self, target: &Target, shared: &Shared, is_named: bool) -> ProbeReport {
+        let plan = self.hosts(shared, is_named);
         let (begun, since) = (SystemTime::now(), Instant::now());
         let mut report = ProbeReport {
             target: target.clone(),
@@ -239,22 +359,23 @@ impl Probe {
         };
         match target {
             Target::Address(address) => {
-                let host = self.hosts().address(*address).await;
-                report.exchangers.push(exchanger(None, Arc::new(host), None, begun));
+                let host = shared.host(&format!("[{address}]"), plan.address(*address)).await;
+                report.exchangers.push(exchanger(None, host, None, begun));
             }
             Target::Host(name) => {
-                let host = self.hosts().host(name).await;
-                report.exchangers.push(exchanger(None, Arc::new(host), None, begun));
+                let host = shared.host(name, plan.host(name)).await;
+                report.exchangers.push(exchanger(None, host, None, begun));
             }
-            Target::Domain(domain) => self.domain(domain, &mut report).await,
+            Target::Domain(domain) => Box::pin(self.domain(domain, &plan, &mut report)).await,
         }
         report.findings = judge(&report, &Measures { expiring: self.expiring, now: SystemTime::now() });
         report.took = since.elapsed();
         report
     }
 
-    async fn domain(&self, domain: &str, report: &mut ProbeReport) {
-        let mx = self.resolver.ask_async::<Mx>(domain).await;
+    async fn domain(&self, domain: &str, plan: &HostPlan<'_>, report: &mut ProbeReport) {
+        let shared = plan.shared;
+        let mx = shared.look_up::<Mx>(domain).await;
         let (routing, named) = route(domain, &mx);
         report.routing = routing;
         report.exchangers_left_out = named.len().saturating_sub(MOST_EXCHANGERS);
@@ -264,13 +385,13 @@ impl Probe {
         names.sort_unstable();
         names.dedup();
         if !names.is_empty() {
-            let plan = self.hosts();
-            let hosts = all(names.iter().map(|name| plan.host(name)), HOSTS_AT_ONCE);
-            let policies = self.policies();
-            let published = both(policies.policy(domain), policies.reporting(domain));
+            let hosts: Vec<_> = names.iter().map(|name| shared.host(name, plan.host(name))).collect();
+            let hosts = all(hosts, HOSTS_AT_ONCE);
+            let policies = self.policies(shared);
+            let published =
+                both(shared.policy(domain, policies.policy(domain)), policies.reporting(domain));
             let (hosts, (sts, reporting)) = both(hosts, published).await;
-            let hosts: BTreeMap<&str, Arc<HostFacts>> =
-                names.into_iter().zip(hosts.into_iter().map(Arc::new)).collect();
+            let hosts: BTreeMap<&str, Arc<HostFacts>> = names.into_iter().zip(hosts).collect();
             let found = mx.as_ref().ok().map(|found| (domain, found));
             report.exchangers = named
                 .iter()
@@ -293,15 +414,16 @@ impl Probe {
         report.mx = Some(mx);
     }
 
-    fn hosts(&self) -> HostPlan<'_> {
-        let Self { resolver, session, allows_private, family, port, .. } = self;
-        HostPlan { resolver, session, allows_private: *allows_private, family: *family, port: *port }
+    fn hosts<'a>(&'a self, shared: &'a Shared, allows_named: bool) -> HostPlan<'a> {
+        let Self { session, allows_private, family, port, excluded, .. } = self;
+        let (allows_private, family, port) = (*allows_private, *family, *port);
+        HostPlan { shared, session, allows_private, allows_named, excluded, family, port }
     }
 
-    fn policies(&self) -> PolicyPlan<'_> {
+    fn policies<'a>(&'a self, shared: &'a Shared) -> PolicyPlan<'a> {
         let (trust, patience) = (&self.session.tls, self.session.deadline.min(PATIENCE_WITH_POLICIES));
-        let (resolver, allows_private) = (&self.resolver, self.allows_private);
-        PolicyPlan { resolver, allows_private, port: self.policy_port, trust, patience }
+        let (excluded, allows_private) = (&self.excluded, self.allows_private);
+        PolicyPlan { shared, allows_private, excluded, port: self.policy_port, trust, patience }
     }
 }
 

@@ -4,9 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use super::concurrently::both;
-use crate::dns::{DnsError, Found, Resolver, Security, Txt, is_global};
+use super::network::Networks;
+use super::shared::Shared;
+use crate::closer::Closer;
+use crate::dns::{DnsError, Found, Security, Txt, is_global};
 use crate::sts::{
-    FetchError, InvalidPolicy, InvalidRecord, Policy, PolicyRecord, ReportRecord, fetch, policy_record, report_record,
+    FetchError, InvalidPolicy, InvalidRecord, Policy, PolicyRecord, ReportRecord, fetch_with, policy_record, report_record,
 };
 use crate::tls::Config;
 
@@ -59,6 +62,12 @@ pub enum StsFailure {
         /// The host.
         host: String,
     },
+    /// All addresses of its host are in networks that are never contacted ([`Probe::exclude`](super::Probe::exclude)).
+    #[error("{host} has no address that is not excluded")]
+    Excluded {
+        /// The host.
+        host: String,
+    },
     /// It cannot be fetched.
     #[error(transparent)]
     Fetch(#[from] FetchError),
@@ -76,8 +85,9 @@ impl StsFacts {
 
 /// What a policy is fetched with.
 pub(super) struct PolicyPlan<'a> {
-    pub resolver: &'a Resolver,
+    pub shared: &'a Shared,
     pub allows_private: bool,
+    pub excluded: &'a Networks,
     pub port: u16,
     pub trust: &'a Config,
     pub patience: Duration,
@@ -86,7 +96,7 @@ pub(super) struct PolicyPlan<'a> {
 impl PolicyPlan<'_> {
     /// Looks a domain's policy up, and fetches it if one is announced.
     pub async fn policy(&self, domain: &str) -> StsFacts {
-        let texts = self.resolver.ask_async::<Txt>(&format!("_mta-sts.{domain}")).await;
+        let texts = self.shared.look_up::<Txt>(&format!("_mta-sts.{domain}")).await;
         let record = match &texts {
             Ok(found) => policy_record(&octets(found)),
             Err(_) => Ok(None),
@@ -104,7 +114,7 @@ impl PolicyPlan<'_> {
 
     /// Looks up where a domain wants reports.
     pub async fn reporting(&self, domain: &str) -> ReportingFacts {
-        let texts = self.resolver.ask_async::<Txt>(&format!("_smtp._tls.{domain}")).await;
+        let texts = self.shared.look_up::<Txt>(&format!("_smtp._tls.{domain}")).await;
         let record = match &texts {
             Ok(found) => report_record(&octets(found)),
             Err(_) => Ok(None),
@@ -115,7 +125,7 @@ impl PolicyPlan<'_> {
     async fn fetch(&self, domain: &str) -> Result<(Vec<u8>, Option<String>), StsFailure> {
         let host = format!("mta-sts.{domain}");
         let (v4, v6) =
-            both(self.resolver.ask_async::<Ipv4Addr>(&host), self.resolver.ask_async::<Ipv6Addr>(&host)).await;
+            both(self.shared.look_up::<Ipv4Addr>(&host), self.shared.look_up::<Ipv6Addr>(&host)).await;
         let securities = [v4.as_ref().map(|v4| v4.security), v6.as_ref().map(|v6| v6.security)];
         if securities.iter().any(|security| matches!(security, Ok(Security::Bogus))) {
             return Err(StsFailure::Bogus { host });
@@ -128,16 +138,33 @@ impl PolicyPlan<'_> {
         if all.is_empty() {
             return Err(StsFailure::NoAddress { host });
         }
-        let wanted = all.into_iter().filter(|address| self.allows_private || is_global(*address));
+        let global: Vec<IpAddr> =
+            all.into_iter().filter(|address| self.allows_private || is_global(*address)).collect();
+        if global.is_empty() {
+            return Err(StsFailure::NotGlobal { host });
+        }
+        let wanted = global.into_iter().filter(|address| !self.excluded.contain(*address));
         let addresses: Vec<SocketAddr> =
             wanted.take(MOST_ADDRESSES).map(|address| SocketAddr::new(address, self.port)).collect();
         if addresses.is_empty() {
-            return Err(StsFailure::NotGlobal { host });
+            return Err(StsFailure::Excluded { host });
         }
+        let _turn = self.shared.fetching().await;
         let (domain, trust, patience) = (domain.to_owned(), self.trust.clone(), self.patience);
-        let fetched = tokio::task::spawn_blocking(move || fetch(&domain, &addresses, &trust, patience));
+        let closer = Closer::new();
+        // Whoever gives up waiting ends the connection, and so the thread.
+        let _end = CloseAtEnd(closer.clone());
+        let fetched = tokio::task::spawn_blocking(move || fetch_with(&domain, &addresses, &trust, patience, &closer));
         let fetched = fetched.await.expect("fetching does not panic")?;
         Ok((fetched.body, fetched.content_type))
+    }
+}
+
+struct CloseAtEnd(Closer);
+
+impl Drop for CloseAtEnd {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 

@@ -49,6 +49,12 @@ impl Target {
     }
 }
 
+impl AsRef<Target> for Target {
+    fn as_ref(&self) -> &Target {
+        self
+    }
+}
+
 /// Writes it as [`parse`](Target::parse) reads it.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,7 +89,7 @@ pub struct ProbeReport {
     /// How many exchangers more there were than are asked.
     pub exchangers_left_out: usize,
     /// MTA-STS of a domain that takes mail ([RFC 8461](https://www.rfc-editor.org/rfc/rfc8461)).
-    pub sts: Option<StsFacts>,
+    pub sts: Option<Arc<StsFacts>>,
     /// Where reports on TLS are sent ([RFC 8460](https://www.rfc-editor.org/rfc/rfc8460)), of a domain that takes mail.
     pub reporting: Option<ReportingFacts>,
     /// What is to be said of all this, the gravest first.

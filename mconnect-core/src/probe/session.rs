@@ -58,6 +58,9 @@ pub struct SessionFacts {
     pub error: Option<Error>,
     /// How long all of it took.
     pub took: Duration,
+    /// How often the address was asked: more than once if it said 421 before ([`Probe::back_off`](super::Probe::back_off)).
+    /// All the rest is of the last session.
+    pub attempts: u32,
 }
 
 /// A step of a session that asks a server what it is.
@@ -129,6 +132,12 @@ impl SessionFacts {
         self.offered.as_ref().is_some_and(|offered| offered.has("STARTTLS"))
     }
 
+    /// Returns whether the server had no time for the client: 421, whatever it was asked.
+    pub(super) fn is_put_off(&self) -> bool {
+        let replies = [&self.greeting, &self.hello, &self.starttls, &self.hello_in_tls];
+        replies.into_iter().flatten().any(|reply| reply.code() == Code::NOT_AVAILABLE)
+    }
+
     fn new(address: SocketAddr, name: &str) -> Self {
         Self {
             address,
@@ -149,6 +158,7 @@ impl SessionFacts {
             reached: ProbeStep::Connect,
             error: None,
             took: Duration::ZERO,
+            attempts: 1,
         }
     }
 }

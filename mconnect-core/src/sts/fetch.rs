@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::failure::{FetchError, FetchFailure};
 use super::http;
 use super::policy::is_host;
+use crate::closer::Closer;
 use crate::connect::Connect;
 use crate::error::Error;
 use crate::stream::is_nothing_yet;
@@ -53,9 +54,20 @@ pub fn fetch(
     trust: &Config,
     patience: Duration,
 ) -> Result<Fetched, FetchError> {
+    fetch_with(domain, addresses, trust, patience, &Closer::new())
+}
+
+/// Fetches as [`fetch`] does; the closer ends that from another thread.
+pub(crate) fn fetch_with(
+    domain: &str,
+    addresses: &[SocketAddr],
+    trust: &Config,
+    patience: Duration,
+    closer: &Closer,
+) -> Result<Fetched, FetchError> {
     let host = format!("mta-sts.{}", domain.strip_suffix('.').unwrap_or(domain)).to_ascii_lowercase();
     let mut address = None;
-    fetch_from(&host, addresses, trust, patience, &mut address).map_err(|failure| FetchError { host, address, failure })
+    fetch_from(&host, addresses, trust, patience, closer, &mut address).map_err(|failure| FetchError { host, address, failure })
 }
 
 /// Fetches it, and notes the address on its way.
@@ -64,13 +76,14 @@ fn fetch_from(
     addresses: &[SocketAddr],
     trust: &Config,
     patience: Duration,
+    closer: &Closer,
     connected: &mut Option<SocketAddr>,
 ) -> Result<Fetched, FetchFailure> {
     let deadline = Instant::now().checked_add(patience);
     let request = http::request(host).filter(|_| is_host(host)).ok_or(FetchFailure::Domain)?;
     let port = addresses.first().map_or(HTTPS, SocketAddr::port);
     let connect = Connect::new(host, port).addresses(addresses).deadline(patience);
-    let session = connect.open().map_err(unconnected)?;
+    let session = connect.open_with(closer).map_err(unconnected)?;
     *connected = session.peer().address();
     let (session, info) = session.upgrade(&trust.authorities_alone()).map_err(|error| match error {
         Error::Untrusted { info, .. } => FetchFailure::Untrusted(info),

@@ -33,6 +33,8 @@ mod policy;
 mod record;
 
 pub use failure::{FetchError, FetchFailure};
+#[cfg(feature = "probe")]
+pub(crate) use fetch::fetch_with;
 pub use fetch::{Fetched, fetch};
 pub use policy::{InvalidPolicy, Mode, Pattern, Policy};
 pub use record::{InvalidRecord, PolicyRecord, ReportRecord, ReportUri, policy_record, report_record};

@@ -1,0 +1,109 @@
+//! Where the reports go: whole lines, one write each, and none that a signal tears.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, IsTerminal as _, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::resume::{self, Done};
+use crate::failure::{Failure, Status};
+use crate::lock::locked;
+use crate::screen;
+
+/// Standard output, or a file that is appended to.
+pub struct Output {
+    file: Option<File>,
+    state: Mutex<State>,
+    has_changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    is_writing: bool,
+    /// The process is about to end: no line begins any more.
+    is_sealed: bool,
+}
+
+impl Output {
+    pub fn new(file: Option<File>) -> Self {
+        Self { file, state: Mutex::default(), has_changed: Condvar::new() }
+    }
+
+    /// Returns whether it goes to a file.
+    pub fn has_file(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Writes the line of a report, at once and to its end.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn put(&self, line: &[u8]) -> io::Result<()> {
+        match &self.file {
+            Some(file) => self.whole(|| (&*file).write_all(line)),
+            None => self.put_row(line),
+        }
+    }
+
+    /// Writes a line to standard output in any case.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn put_row(&self, line: &[u8]) -> io::Result<()> {
+        self.whole(|| if io::stdout().is_terminal() { screen::put(line) } else { screen::put_unseen(line) })
+    }
+
+    fn whole(&self, write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        let mut state = locked(&self.state);
+        while state.is_sealed {
+            state = self.has_changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.is_writing = true;
+        drop(state);
+        let written = write();
+        locked(&self.state).is_writing = false;
+        self.has_changed.notify_all();
+        written
+    }
+
+    /// Lets a line come to its end before a signal ends the process, unless nobody takes it.
+    pub fn before(&self, signal: Signal) {
+        let is_ending = matches!(signal, Signal::SIGINT | Signal::SIGTERM | Signal::SIGHUP | Signal::SIGQUIT);
+        let mut state = locked(&self.state);
+        state.is_sealed = is_ending;
+        if is_ending {
+            let waited = self.has_changed.wait_timeout_while(state, PATIENCE, |state| state.is_writing);
+            drop(waited);
+        } else {
+            self.has_changed.notify_all();
+        }
+    }
+}
+
+/// Opens a file of reports to go on with: a line that was torn is cut off. Returns what it has, and of how many targets.
+///
+/// # Errors
+/// It cannot be read or written, or is something else.
+pub fn resume(path: &Path) -> Result<(File, Done, u64), Failure> {
+    let cannot = |error: &io::Error| Failure::cannot_write(path, error);
+    let file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(|error| cannot(&error))?;
+    let kept = resume::read(BufReader::with_capacity(1 << 18, &file)).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => Failure::because(Status::Data, path.display(), &error),
+        _ => cannot(&error),
+    })?;
+    let mended = (|| {
+        let mut end = &file;
+        if end.seek(SeekFrom::End(0))? > kept.whole {
+            file.set_len(kept.whole)?;
+        }
+        if kept.lacks_end { end.write_all(b"\n") } else { Ok(()) }
+    })();
+    mended.map_err(|error| cannot(&error))?;
+    Ok((file, kept.done, kept.count))
+}
+
+/// A reader of a pipe that takes nothing for so long has lost interest.
+const PATIENCE: Duration = Duration::from_secs(5);

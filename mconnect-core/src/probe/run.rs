@@ -1,0 +1,179 @@
+//! Many targets: so many at once, and each report as soon as all of it is known.
+//!
+//! ```text
+//!   targets ── a thread reads them, a few ahead ─► begun: as many as jobs, no faster than the rate ─► done ─► next
+//!                                                   └ a task each; what they share is asked once
+//! ```
+//! A target is begun when somebody takes reports: what is done and not taken counts as under way.
+
+use std::fmt;
+use std::future::{Future as _, poll_fn};
+use std::io;
+use std::panic;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc::{Receiver, channel};
+use tokio::task::JoinSet;
+use tokio::time::{Sleep, sleep_until};
+
+use super::report::{ProbeReport, Target};
+use super::shared::{FETCHES_AT_ONCE, Shared};
+use super::Probe;
+
+/// Reports on many targets, in order of completion ([`Probe::run`]); `next` blocks. Dropping it ends all that is under way.
+pub struct Reports<T> {
+    reports: AsyncReports<T>,
+    runtime: Option<Runtime>,
+}
+
+/// Reports on many targets, in order of completion, awaited ([`Probe::run_async`]). Dropping it ends all that is under way.
+pub struct AsyncReports<T> {
+    work: Arc<Work>,
+    targets: Receiver<T>,
+    are_all_begun: bool,
+    under_way: JoinSet<(T, ProbeReport)>,
+    pace: Pace,
+}
+
+struct Work {
+    probe: Probe,
+    shared: Shared,
+}
+
+impl<T: AsRef<Target> + Send + 'static> Reports<T> {
+    pub(super) fn new(probe: &Probe, targets: impl Iterator<Item = T> + Send + 'static) -> io::Result<Self> {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.enable_all().max_blocking_threads(FETCHES_AT_ONCE).build()?;
+        Ok(Self { reports: AsyncReports::new(probe, targets)?, runtime: Some(runtime) })
+    }
+}
+
+/// Waits for the next report, and begins other targets meanwhile.
+impl<T: AsRef<Target> + Send + 'static> Iterator for Reports<T> {
+    type Item = (T, ProbeReport);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.runtime.as_ref()?.block_on(self.reports.next())
+    }
+}
+
+impl<T> Drop for Reports<T> {
+    fn drop(&mut self) {
+        // What waits blocks nobody who has lost interest; the tasks are gone with their set.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl<T: AsRef<Target> + Send + 'static> AsyncReports<T> {
+    pub(super) fn new(probe: &Probe, targets: impl Iterator<Item = T> + Send + 'static) -> io::Result<Self> {
+        let (sender, receiver) = channel(READ_AHEAD);
+        // Reading them may block for as long as it likes.
+        thread::Builder::new().name("targets".to_owned()).spawn(move || {
+            for target in targets {
+                if sender.blocking_send(target).is_err() {
+                    break;
+                }
+            }
+        })?;
+        let many = &probe.many;
+        let shared = Shared::new(&probe.resolver, many.jobs, many.per_address, many.back_off);
+        let (pace, probe) = (Pace::new(many.rate), probe.clone());
+        let work = Arc::new(Work { probe, shared });
+        Ok(Self { work, targets: receiver, are_all_begun: false, under_way: JoinSet::new(), pace })
+    }
+
+    /// Returns the next report, with its target; `None` after the last.
+    ///
+    /// # Panics
+    /// Outside of a runtime of tokio's, or in one without its drivers for I/O and time.
+    pub async fn next(&mut self) -> Option<(T, ProbeReport)> {
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<(T, ProbeReport)>> {
+        self.begin(context);
+        match self.under_way.poll_join_next(context) {
+            Poll::Ready(Some(Ok(done))) => Poll::Ready(Some(done)),
+            Poll::Ready(Some(Err(error))) if error.is_panic() => panic::resume_unwind(error.into_panic()),
+            // The runtime is at its end.
+            Poll::Ready(Some(Err(_))) => Poll::Ready(None),
+            Poll::Ready(None) if self.are_all_begun => Poll::Ready(None),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Begins as many as may be under way.
+    fn begin(&mut self, context: &mut Context<'_>) {
+        while !self.are_all_begun && self.under_way.len() < self.work.probe.many.jobs {
+            if self.pace.poll(context).is_pending() {
+                return;
+            }
+            match self.targets.poll_recv(context) {
+                Poll::Pending => return,
+                Poll::Ready(None) => self.are_all_begun = true,
+                Poll::Ready(Some(target)) => {
+                    self.pace.advance();
+                    let work = Arc::clone(&self.work);
+                    self.under_way.spawn(async move {
+                        let report = work.probe.report(target.as_ref(), &work.shared, false).await;
+                        (target, report)
+                    });
+                }
+            }
+        }
+    }
+}
+
+impl<T> fmt::Debug for Reports<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reports").field("under_way", &self.reports.under_way.len()).finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for AsyncReports<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncReports").field("under_way", &self.under_way.len()).finish_non_exhaustive()
+    }
+}
+
+/// How fast targets follow each other.
+struct Pace {
+    gap: Duration,
+    next: Instant,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Pace {
+    /// So many a second; 0 is no limit.
+    fn new(rate: u32) -> Self {
+        let gap = Duration::from_secs(1).checked_div(rate).unwrap_or_default();
+        Self { gap, next: Instant::now(), sleep: None }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if Instant::now() >= self.next {
+            return Poll::Ready(());
+        }
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(self.next.into())));
+        sleep.as_mut().reset(self.next.into());
+        sleep.as_mut().poll(context)
+    }
+
+    fn advance(&mut self) {
+        // A clock that wakes late is made up for, a pause is not.
+        let earliest = Instant::now().checked_sub(LATENESS).unwrap_or(self.next);
+        self.next = self.next.max(earliest) + self.gap;
+    }
+}
+
+/// Targets that are read before their turn.
+const READ_AHEAD: usize = 16;
+/// More than a clock wakes late.
+const LATENESS: Duration = Duration::from_millis(20);
