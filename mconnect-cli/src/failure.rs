@@ -20,6 +20,7 @@ pub enum Status {
     /// An expectation of a dialogue was not met; a probe has something to warn of.
     Unmet = 1,
     /// A probe found that mail does not arrive, or not from everybody.
+    #[cfg_attr(not(feature = "probe"), allow(dead_code, reason = "nothing is probed"))]
     Failing = 2,
     Usage = 64,
     Data = 65,

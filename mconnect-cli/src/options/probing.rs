@@ -117,7 +117,7 @@ pub const PROBING: &[Opt] = &[
             ),
         ]),
     text("--expiring DAYS", "tell of certificates with fewer days (default: 14)", |o, text| {
-        put(&mut o.probing.expiring, count(text).map(|days| Duration::from_secs(days as u64 * DAY)))
+        put(&mut o.probing.expiring, count(text).map(|days| Duration::from_secs((days as u64).saturating_mul(DAY))))
     })
     .with("--probe"),
     file("--exclude FILE", "never contact the networks in FILE", |o| &mut o.probing.exclude).with("--probe"),

@@ -176,7 +176,7 @@ impl<'a> Told<'a> {
             (_, Some(Gravity::Warning)) => LineStatus::Warning,
             _ => LineStatus::Fine,
         };
-        let report = if is_verbose { Report::Whole(report) } else { Report::Brief(WithoutCertificates(report)) };
+        let report = if is_verbose { Report::Whole(report) } else { Report::Brief(report.without_certificates()) };
         Self { input, status, error: None, report: Some(report) }
     }
 }
@@ -200,7 +200,9 @@ fn bounded(options: &Options, mut probe: Probe) -> Probe {
     let wanted = many.jobs.unwrap_or(DEFAULT_JOBS);
     let jobs = room_for(wanted);
     if jobs < wanted {
-        say(&format!("mconnect: {jobs} targets at once, not {wanted}: the system allows no more open files (ulimit -Hn)"));
+        say(&format!(
+            "mconnect: {jobs} targets at once, not {wanted}: the system allows no more open files (ulimit -Hn)"
+        ));
     }
     probe = probe.jobs(jobs);
     if let Some(count) = many.per_address {

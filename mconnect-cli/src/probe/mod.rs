@@ -10,11 +10,12 @@ mod tally;
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
+use mconnect_core::Timeouts;
 use mconnect_core::probe::{Gravity, Network, Probe, Target};
 use mconnect_core::protocol::{Address, Envelope};
 
-use crate::connection;
 use crate::exchangers;
 use crate::failure::{Failure, Status};
 use crate::options::{Options, ReversePath};
@@ -69,9 +70,8 @@ fn in_turn(options: &Options, probe: &Probe, verdict: &Verdict) -> Result<Option
 /// Reads the networks that are never contacted.
 fn excluded(file: &Path) -> Result<Vec<Network>, Failure> {
     let text = fs::read(file).map_err(|error| Failure::cannot_read(file, &error))?;
-    lines::networks(&text).map_err(|(number, why)| {
-        Failure::new(Status::Data, format!("{}, line {number}: {why}", file.display()))
-    })
+    lines::networks(&text)
+        .map_err(|(number, why)| Failure::new(Status::Data, format!("{}, line {number}: {why}", file.display())))
 }
 
 fn prepare(options: &Options) -> Result<Probe, Failure> {
@@ -85,7 +85,11 @@ fn prepare(options: &Options) -> Result<Probe, Failure> {
         probe = probe.source(source);
     }
     if options.timeout.is_some() || options.connect_timeout.is_some() {
-        probe = probe.timeouts(connection::timeouts(options));
+        let reply = options.timeout.unwrap_or(REPLY);
+        let attempt = options.connect_timeout.unwrap_or(ATTEMPT.min(reply));
+        probe = probe.timeouts(Timeouts::default().replies(reply).attempt(attempt).connect(attempt));
+        // As many as there are steps.
+        probe = probe.deadline(SESSION.max(attempt + 8 * reply));
     }
     if let Some(name) = &options.security.helo {
         probe = probe.own_name(name);
@@ -106,3 +110,8 @@ fn prepare(options: &Options) -> Result<Probe, Failure> {
     }
     Ok(probe)
 }
+
+/// How long an address may take to be connected to, to reply, and for all of a session, unless the options say otherwise.
+const ATTEMPT: Duration = Duration::from_secs(10);
+const REPLY: Duration = Duration::from_secs(30);
+const SESSION: Duration = Duration::from_secs(2 * 60);

@@ -4,7 +4,7 @@ use std::process::Output;
 use mconnect_core::server::{Identity, Server, Setup};
 use serde_json::Value;
 
-use super::common::{assert_status, err, out, run, tool};
+use super::common::{MCONNECT, Pty, assert_status, err, out, run, tool};
 use super::zone;
 
 /// Two exchangers, of which the second need not be there.
@@ -113,6 +113,20 @@ fn colours_are_there_where_they_are_asked_for() {
     assert!(told.contains("\x1b[36mnote   \x1b[0m") && told.contains("\x1b[32m\u{2713}\x1b[0m"), "{told:?}");
     let told = out(&probe(first.port(), &["--color", "never", "plain.test"]));
     assert!(!told.contains('\x1b'), "{told:?}");
+}
+
+#[test]
+fn a_terminal_has_colours_unless_the_environment_wants_none() {
+    let first = serve("127.0.0.2", 0, "mx1.example.test");
+    let (resolver, port) = (zone::serve(ZONE).to_string(), first.port().to_string());
+    let args = ["--probe", "--allow-private", "--resolver", &resolver, "-p", &port, "plain.test"];
+    let seen = |environment: &[(&str, &str)]| {
+        let pty = Pty::start_with(MCONNECT, &args, environment);
+        String::from_utf8(pty.finish()).unwrap()
+    };
+    assert!(seen(&[("TERM", "xterm"), ("NO_COLOR", "")]).contains("\x1b[32m\u{2713}\x1b[0m"));
+    let plain = seen(&[("TERM", "xterm"), ("NO_COLOR", "1")]);
+    assert!(plain.contains("\u{2713} 127.0.0.2") && !plain.contains("\x1b[32m"), "{plain:?}");
 }
 
 #[test]

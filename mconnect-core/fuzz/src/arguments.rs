@@ -20,6 +20,10 @@ pub fn holds(data: &[u8]) {
                 assert!(host.written.is_none() || host.name.is_ascii(), "{host:?}");
             }
         }
+        Ok(Request::Probe(options)) => {
+            let targets = &options.probing.targets;
+            assert!(!targets.is_empty() && targets.iter().all(|target| target.name.is_ascii()), "{targets:?}");
+        }
         Ok(_) => {}
         Err(error) => check_error(&error),
     }

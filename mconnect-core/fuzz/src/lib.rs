@@ -14,9 +14,11 @@ pub mod help;
 mod model;
 pub mod names;
 pub mod replies;
+pub mod resume;
 pub mod script;
 pub mod server;
 pub mod sts;
+pub mod targets;
 pub mod tracker;
 
 // The tool's parsers, from their files: a binary has no interface to take them from.
@@ -27,6 +29,10 @@ mod cli {
         pub mod file;
     }
     pub mod options;
+    pub mod probe {
+        pub mod lines;
+        pub mod resume;
+    }
 }
 
 /// A property, by the name of its target.
@@ -43,9 +49,11 @@ pub const TARGETS: &[Target] = &[
     ("help", help::holds),
     ("names", names::holds),
     ("replies", replies::holds),
+    ("resume", resume::holds),
     ("script", script::holds),
     ("server", server::holds),
     ("sts", sts::holds),
+    ("targets", targets::holds),
     ("tracker", tracker::holds),
 ];
 

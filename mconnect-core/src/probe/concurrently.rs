@@ -5,7 +5,7 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 
 /// Awaits all of them, at most `at_once` at the same time, and returns what they came to in their order.
-pub(super) async fn all<F: Future>(futures: impl IntoIterator<Item = F>, at_once: usize) -> Vec<F::Output> {
+pub(super) async fn all<F: Future>(futures: Vec<F>, at_once: usize) -> Vec<F::Output> {
     let mut waiting = futures.into_iter().enumerate();
     let mut going: Vec<(usize, Pin<Box<F>>)> = Vec::new();
     let mut done: Vec<(usize, F::Output)> = Vec::new();
@@ -80,7 +80,7 @@ mod tests {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let turns = [5, 0, 3, 1, 4, 0, 0, 2];
-        let (all, other) = runtime.block_on(both(all(turns.map(work), 3), async { 7 }));
+        let (all, other) = runtime.block_on(both(all(turns.map(work).into(), 3), async { 7 }));
         assert_eq!((all.as_slice(), other, most.get(), now.get()), (&turns[..], 7, 3, 0));
     }
 }

@@ -5,15 +5,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::concurrently::{all, both};
 use super::facts::{AddressFacts, Contact, HostFacts, TlsaLookup};
 use super::network::Networks;
+use super::places::Places;
 use super::session::SessionPlan;
-use super::shared::Shared;
+use super::turns::Turns;
 use crate::connect::Family;
 use crate::dns::{Cname, Found, Security, is_global};
 use crate::tlsa::Tlsa;
 
 /// How hosts are asked.
 pub(super) struct HostPlan<'a> {
-    pub shared: &'a Shared,
+    pub turns: &'a Turns,
+    pub places: &'a Places,
     pub session: &'a SessionPlan,
     pub allows_private: bool,
     /// An address that is itself the target is contacted whatever it is, unless it is excluded.
@@ -40,7 +42,7 @@ impl HostPlan<'_> {
     /// Looks a host up, and asks each of its addresses.
     pub async fn host(&self, name: &str) -> HostFacts {
         let mut facts = facts(name.to_owned());
-        let (v4, v6) = both(self.shared.look_up::<Ipv4Addr>(name), self.shared.look_up::<Ipv6Addr>(name)).await;
+        let (v4, v6) = both(self.turns.look_up::<Ipv4Addr>(name), self.turns.look_up::<Ipv6Addr>(name)).await;
         let mut addresses: Vec<IpAddr> = Vec::new();
         // Nothing is known by what is bogus.
         addresses.extend(v4.iter().filter(is_known).flat_map(|v4| &v4.records).copied().map(IpAddr::V4));
@@ -73,7 +75,11 @@ impl HostPlan<'_> {
 
     async fn session(&self, name: &str, sni: &str, address: IpAddr) -> Contact {
         let address = SocketAddr::new(address, self.port);
-        Contact::Session(Box::new(self.shared.session(self.session, name, sni, address).await))
+        let ask = || async {
+            let _turn = self.turns.session().await;
+            Box::pin(self.session.ask(name, sni, address)).await
+        };
+        Contact::Session(Box::new(self.places.visit(address.ip(), ask).await))
     }
 
     /// Looks TLSA records up where the addresses are secure, at what an alias leads to first, and otherwise at its own name
@@ -85,7 +91,7 @@ impl HostPlan<'_> {
             Some(Security::Secure) => vec![facts.name.clone()],
             // The alias may be signed, though what it leads to is not.
             Some(Security::Insecure) if is_alias => {
-                let alias = self.shared.look_up::<Cname>(&facts.name).await;
+                let alias = self.turns.look_up::<Cname>(&facts.name).await;
                 let is_signed =
                     alias.is_ok_and(|alias| alias.security == Security::Secure && !alias.records.is_empty());
                 if is_signed { vec![facts.name.clone()] } else { Vec::new() }
@@ -93,7 +99,7 @@ impl HostPlan<'_> {
             _ => Vec::new(),
         };
         for base in bases {
-            let found = self.shared.look_up::<Tlsa>(&format!("_{}._tcp.{base}", self.port)).await;
+            let found = self.turns.look_up::<Tlsa>(&format!("_{}._tcp.{base}", self.port)).await;
             let is_the_last = !found.as_ref().is_ok_and(|found| found.records.is_empty() && is_known(&found));
             facts.tlsa.push(TlsaLookup { base, found });
             if is_the_last {

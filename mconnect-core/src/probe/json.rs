@@ -32,7 +32,15 @@ impl Serialize for ProbeReport {
 /// A report as serde writes it, but for the certificates: its lists of them are empty. They are most of a report, and the
 /// same in many.
 #[derive(Debug, Clone, Copy)]
-pub struct WithoutCertificates<'a>(pub &'a ProbeReport);
+pub struct WithoutCertificates<'a>(&'a ProbeReport);
+
+impl ProbeReport {
+    /// Returns it for serde, without the certificates.
+    #[must_use]
+    pub fn without_certificates(&self) -> WithoutCertificates<'_> {
+        WithoutCertificates(self)
+    }
+}
 
 impl Serialize for WithoutCertificates<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

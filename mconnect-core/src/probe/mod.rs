@@ -55,6 +55,7 @@ mod report;
 mod run;
 mod session;
 mod shared;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -341,7 +342,6 @@ impl Probe {
 
     /// Asks about one target, which somebody has named or a list.
     async fn report(&self, target: &Target, shared: &Shared, is_named: bool) -> ProbeReport {
-        let plan = self.hosts(shared, is_named);
         let (begun, since) = (SystemTime::now(), Instant::now());
         let mut report = ProbeReport {
             target: target.clone(),
@@ -357,25 +357,25 @@ impl Probe {
             reporting: None,
             findings: Vec::new(),
         };
+        let plan = self.hosts(shared, is_named);
         match target {
             Target::Address(address) => {
-                let host = shared.host(&format!("[{address}]"), plan.address(*address)).await;
+                let host = shared.host(&format!("[{address}]"), || plan.address(*address)).await;
                 report.exchangers.push(exchanger(None, host, None, begun));
             }
             Target::Host(name) => {
-                let host = shared.host(name, plan.host(name)).await;
+                let host = shared.host(name, || plan.host(name)).await;
                 report.exchangers.push(exchanger(None, host, None, begun));
             }
-            Target::Domain(domain) => Box::pin(self.domain(domain, &plan, &mut report)).await,
+            Target::Domain(domain) => Box::pin(self.domain(domain, shared, &mut report)).await,
         }
         report.findings = judge(&report, &Measures { expiring: self.expiring, now: SystemTime::now() });
         report.took = since.elapsed();
         report
     }
 
-    async fn domain(&self, domain: &str, plan: &HostPlan<'_>, report: &mut ProbeReport) {
-        let shared = plan.shared;
-        let mx = shared.look_up::<Mx>(domain).await;
+    async fn domain(&self, domain: &str, shared: &Shared, report: &mut ProbeReport) {
+        let mx = shared.turns.look_up::<Mx>(domain).await;
         let (routing, named) = route(domain, &mx);
         report.routing = routing;
         report.exchangers_left_out = named.len().saturating_sub(MOST_EXCHANGERS);
@@ -385,11 +385,11 @@ impl Probe {
         names.sort_unstable();
         names.dedup();
         if !names.is_empty() {
-            let hosts: Vec<_> = names.iter().map(|name| shared.host(name, plan.host(name))).collect();
+            let plan = self.hosts(shared, false);
+            let hosts: Vec<_> = names.iter().map(|name| shared.host(name, || plan.host(name))).collect();
             let hosts = all(hosts, HOSTS_AT_ONCE);
             let policies = self.policies(shared);
-            let published =
-                both(shared.policy(domain, policies.policy(domain)), policies.reporting(domain));
+            let published = both(shared.policy(domain, || policies.policy(domain)), policies.reporting(domain));
             let (hosts, (sts, reporting)) = both(hosts, published).await;
             let hosts: BTreeMap<&str, Arc<HostFacts>> = names.into_iter().zip(hosts).collect();
             let found = mx.as_ref().ok().map(|found| (domain, found));
@@ -417,13 +417,14 @@ impl Probe {
     fn hosts<'a>(&'a self, shared: &'a Shared, allows_named: bool) -> HostPlan<'a> {
         let Self { session, allows_private, family, port, excluded, .. } = self;
         let (allows_private, family, port) = (*allows_private, *family, *port);
-        HostPlan { shared, session, allows_private, allows_named, excluded, family, port }
+        let Shared { turns, places, .. } = shared;
+        HostPlan { turns, places, session, allows_private, allows_named, excluded, family, port }
     }
 
     fn policies<'a>(&'a self, shared: &'a Shared) -> PolicyPlan<'a> {
         let (trust, patience) = (&self.session.tls, self.session.deadline.min(PATIENCE_WITH_POLICIES));
         let (excluded, allows_private) = (&self.excluded, self.allows_private);
-        PolicyPlan { shared, allows_private, excluded, port: self.policy_port, trust, patience }
+        PolicyPlan { turns: &shared.turns, allows_private, excluded, port: self.policy_port, trust, patience }
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep_until;
 
 use super::session::SessionFacts;
-use super::shared::{locked, turn};
+use super::turns::{locked, turn};
 
 /// Those that there are sessions with, or that others wait for.
 #[derive(Debug)]
@@ -33,11 +33,7 @@ impl Places {
     }
 
     /// Has a session when it is its turn; after 421 another one, up to three times, with pauses that grow fourfold.
-    pub async fn visit<F: Future<Output = SessionFacts>>(
-        &self,
-        address: IpAddr,
-        ask: impl Fn() -> F,
-    ) -> SessionFacts {
+    pub async fn visit<F: Future<Output = SessionFacts>>(&self, address: IpAddr, ask: impl Fn() -> F) -> SessionFacts {
         let visit = Visit { places: self, place: self.place(address), address };
         let _turn = turn(&visit.place.turns).await;
         let (mut pause, mut attempts) = (self.back_off, 1);

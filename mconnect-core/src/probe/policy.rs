@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::concurrently::both;
 use super::network::Networks;
-use super::shared::Shared;
+use super::turns::Turns;
 use crate::closer::Closer;
 use crate::dns::{DnsError, Found, Security, Txt, is_global};
 use crate::sts::{
-    FetchError, InvalidPolicy, InvalidRecord, Policy, PolicyRecord, ReportRecord, fetch_with, policy_record, report_record,
+    FetchError, InvalidPolicy, InvalidRecord, Policy, PolicyRecord, ReportRecord, fetch_with, policy_record,
+    report_record,
 };
 use crate::tls::Config;
 
@@ -85,7 +86,7 @@ impl StsFacts {
 
 /// What a policy is fetched with.
 pub(super) struct PolicyPlan<'a> {
-    pub shared: &'a Shared,
+    pub turns: &'a Turns,
     pub allows_private: bool,
     pub excluded: &'a Networks,
     pub port: u16,
@@ -96,7 +97,7 @@ pub(super) struct PolicyPlan<'a> {
 impl PolicyPlan<'_> {
     /// Looks a domain's policy up, and fetches it if one is announced.
     pub async fn policy(&self, domain: &str) -> StsFacts {
-        let texts = self.shared.look_up::<Txt>(&format!("_mta-sts.{domain}")).await;
+        let texts = self.turns.look_up::<Txt>(&format!("_mta-sts.{domain}")).await;
         let record = match &texts {
             Ok(found) => policy_record(&octets(found)),
             Err(_) => Ok(None),
@@ -114,7 +115,7 @@ impl PolicyPlan<'_> {
 
     /// Looks up where a domain wants reports.
     pub async fn reporting(&self, domain: &str) -> ReportingFacts {
-        let texts = self.shared.look_up::<Txt>(&format!("_smtp._tls.{domain}")).await;
+        let texts = self.turns.look_up::<Txt>(&format!("_smtp._tls.{domain}")).await;
         let record = match &texts {
             Ok(found) => report_record(&octets(found)),
             Err(_) => Ok(None),
@@ -124,8 +125,7 @@ impl PolicyPlan<'_> {
 
     async fn fetch(&self, domain: &str) -> Result<(Vec<u8>, Option<String>), StsFailure> {
         let host = format!("mta-sts.{domain}");
-        let (v4, v6) =
-            both(self.shared.look_up::<Ipv4Addr>(&host), self.shared.look_up::<Ipv6Addr>(&host)).await;
+        let (v4, v6) = both(self.turns.look_up::<Ipv4Addr>(&host), self.turns.look_up::<Ipv6Addr>(&host)).await;
         let securities = [v4.as_ref().map(|v4| v4.security), v6.as_ref().map(|v6| v6.security)];
         if securities.iter().any(|security| matches!(security, Ok(Security::Bogus))) {
             return Err(StsFailure::Bogus { host });
@@ -149,7 +149,7 @@ impl PolicyPlan<'_> {
         if addresses.is_empty() {
             return Err(StsFailure::Excluded { host });
         }
-        let _turn = self.shared.fetching().await;
+        let _turn = self.turns.fetching().await;
         let (domain, trust, patience) = (domain.to_owned(), self.trust.clone(), self.patience);
         let closer = Closer::new();
         // Whoever gives up waiting ends the connection, and so the thread.

@@ -21,9 +21,10 @@ use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep_until};
 
-use super::report::{ProbeReport, Target};
-use super::shared::{FETCHES_AT_ONCE, Shared};
 use super::Probe;
+use super::report::{ProbeReport, Target};
+use super::shared::Shared;
+use super::turns::FETCHES_AT_ONCE;
 
 /// Reports on many targets, in order of completion ([`Probe::run`]); `next` blocks. Dropping it ends all that is under way.
 pub struct Reports<T> {
@@ -64,7 +65,6 @@ impl<T: AsRef<Target> + Send + 'static> Iterator for Reports<T> {
 
 impl<T> Drop for Reports<T> {
     fn drop(&mut self) {
-        // What waits blocks nobody who has lost interest; the tasks are gone with their set.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

@@ -67,7 +67,11 @@ pub(crate) fn fetch_with(
 ) -> Result<Fetched, FetchError> {
     let host = format!("mta-sts.{}", domain.strip_suffix('.').unwrap_or(domain)).to_ascii_lowercase();
     let mut address = None;
-    fetch_from(&host, addresses, trust, patience, closer, &mut address).map_err(|failure| FetchError { host, address, failure })
+    fetch_from(&host, addresses, trust, patience, closer, &mut address).map_err(|failure| FetchError {
+        host,
+        address,
+        failure,
+    })
 }
 
 /// Fetches it, and notes the address on its way.

@@ -3,6 +3,7 @@
 
 mod findings;
 mod lab;
+mod run;
 #[cfg(feature = "json")]
 mod schema;
 mod verdicts;

@@ -1,9 +1,14 @@
 //! What DANE and MTA-STS come to, in the words that stay.
 
-use mconnect_core::probe::{ProbeReport, Routing};
+use std::io::Read as _;
+use std::net::TcpListener;
+
+use mconnect_core::dns::Resolver;
+use mconnect_core::probe::{Probe, ProbeReport, ProbeStep, Routing, Target};
+use mconnect_core::server::Server;
 
 use super::lab::Lab;
-use super::zone::{A, Standing, TLSA};
+use super::zone::{A, Standing, TLSA, Zone};
 
 /// Returns what DANE comes to with each exchanger.
 fn standings(report: &ProbeReport) -> String {
@@ -121,4 +126,36 @@ fn each_address_of_an_exchanger_is_asked_once_however_often_that_is_named() {
     assert_eq!(hosts, ["mx1.example.test", "mx2.example.test", "mx1.example.test"]);
     assert!(std::ptr::eq(&*report.exchangers[0].host, &*report.exchangers[2].host));
     assert_eq!(report.routing, Routing::Exchangers);
+}
+
+#[test]
+fn probes_may_go_on_together_and_to_other_threads_and_end_when_they_are_dropped() {
+    fn may_go<T: Send>(future: T) -> T {
+        future
+    }
+    // It takes connections, and never says anything.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = Server::start().unwrap();
+    let resolver = Resolver::at([Zone::default().serve()]);
+    let probe = |port| Probe::new(resolver.clone()).port(port).own_name("probe.example");
+    let (slow, fast) = (probe(silent.local_addr().unwrap().port()), probe(server.port()));
+    let target = Target::parse("127.0.0.1");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let report = runtime.block_on(async {
+        let waiting = tokio::spawn({
+            let target = target.clone();
+            may_go(async move { slow.probe_async(&target).await.findings.len() })
+        });
+        let (one, other) = tokio::join!(may_go(fast.probe_async(&target)), fast.probe_async(&target));
+        assert_eq!(server.sessions().len(), 2);
+        assert_eq!(one.sessions().count() + other.sessions().count(), 2);
+        waiting.abort();
+        assert!(waiting.await.unwrap_err().is_cancelled());
+        one
+    });
+    // What was dropped has let its connection go.
+    let mut socket = silent.accept().unwrap().0;
+    assert_eq!(socket.read(&mut [0]).unwrap_or_default(), 0);
+    let facts = report.sessions().next().unwrap().1;
+    assert_eq!((facts.reached, facts.quit.as_ref().unwrap().code().number()), (ProbeStep::Quit, 221));
 }

@@ -55,7 +55,7 @@ struct Findings<'a> {
 impl<'a> Findings<'a> {
     fn add(&mut self, gravity: Gravity, code: FindingCode, what: String) -> &mut ProbeFinding {
         let (evidence, exchanger, addresses) = (String::new(), None, Vec::new());
-        let advice = code.advice();
+        let (what, advice) = (shown(&what), code.advice());
         self.found.push(ProbeFinding { gravity, code, what, evidence, advice, exchanger, addresses });
         self.found.last_mut().expect("it has just come")
     }

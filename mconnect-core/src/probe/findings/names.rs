@@ -119,6 +119,16 @@ impl Findings<'_> {
             let listed: Vec<String> = local.iter().map(ToString::to_string).collect();
             self.add(gravity, FindingCode::AddressNotGlobal, what).seen(listed.join(", ")).at(host, &local);
         }
+        let excluded: Vec<IpAddr> = host
+            .addresses
+            .iter()
+            .filter(|address| matches!(address.contact, Contact::Excluded))
+            .map(|address| address.address)
+            .collect();
+        if !excluded.is_empty() {
+            let what = format!("{} was not contacted: it is excluded", place(host, &excluded));
+            self.add(Gravity::Note, FindingCode::LeftOut, what).at(host, &excluded);
+        }
         if host.addresses_left_out > 0 {
             let what = format!("{} has {} addresses more than are asked", host.name, host.addresses_left_out);
             self.add(Gravity::Note, FindingCode::LeftOut, what).at(host, &[]);

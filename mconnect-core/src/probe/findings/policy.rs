@@ -89,7 +89,10 @@ impl Findings<'_> {
         }
         for host in self.hosts() {
             if !policy.covers(&host.name) {
-                let what = format!("{} is not in the MTA-STS policy", host.name) + self.policy_words();
+                let what = match policy.mode {
+                    Mode::Enforce => format!("{} is not in the MTA-STS policy: mail does not go there", host.name),
+                    _ => format!("{} is not in the MTA-STS policy, which is being tried", host.name),
+                };
                 let patterns: Vec<String> = policy.mx.iter().map(|pattern| format!("mx: {pattern}")).collect();
                 let gravity = self.by_policy(Gravity::Warning);
                 self.add(gravity, FindingCode::StsNotInPolicy, what).seen(patterns.join(", ")).at(host, &[]);

@@ -16,12 +16,12 @@ impl Findings<'_> {
     pub fn security(&mut self) {
         let is_offered = self.report.sessions().any(|(_, facts)| facts.offers_starttls());
         for host in self.hosts() {
+            // It outweighs what a policy says, and stands before it.
+            self.dane(host);
             self.starttls(host, is_offered);
             self.handshakes(host);
+            self.certificates(host);
             self.expiry(host);
-            let dane = self.dane_of(host).standing;
-            self.certificates(host, dane);
-            self.dane(host);
         }
         self.protection();
     }
@@ -75,7 +75,7 @@ impl Findings<'_> {
             let left = end.duration_since(now).ok().filter(|left| *left < self.measures.expiring)?;
             Some(((left.as_secs() / DAY, date(end)), facts.address.ip()))
         });
-        for ((days, end), addresses) in grouped(soon).into_iter().collect::<Vec<_>>() {
+        for ((days, end), addresses) in grouped(soon) {
             let when = match days {
                 0 => "today, or tomorrow".to_owned(),
                 1 => "in 1 day".to_owned(),
@@ -89,8 +89,8 @@ impl Findings<'_> {
 
     /// Says what is wrong with certificates. Where TLSA records prove the server and there is no policy, nobody looks at the
     /// rest.
-    fn certificates(&mut self, host: &HostFacts, dane: DaneStanding) {
-        if dane == DaneStanding::Secure && self.mode().is_none() {
+    fn certificates(&mut self, host: &HostFacts) {
+        if self.dane_of(host).standing == DaneStanding::Secure && self.mode().is_none() {
             return;
         }
         let is_address = self.is_address();

@@ -1,0 +1,35 @@
+//! A file of reports that is gone on with: wherever it was torn, what is whole is counted, and no more.
+
+use crate::cli::probe::resume::read;
+
+/// `data` is such a file.
+pub fn holds(data: &[u8]) {
+    match read(data) {
+        Ok(mut kept) => {
+            let whole = &data[..kept.whole as usize];
+            assert!(whole.is_empty() || whole.ends_with(b"\n") || kept.lacks_end);
+            // What is cut off changes nothing of the rest, and a second reading nothing at all.
+            let mut mended = whole.to_vec();
+            if kept.lacks_end {
+                mended.push(b'\n');
+            }
+            let again = read(mended.as_slice()).expect("it could be read before");
+            assert_eq!((again.count, again.whole, again.lacks_end), (kept.count, mended.len() as u64, false));
+            let more = b"{\"input\":\"x.example\",\"status\":\"fine\"}\n";
+            mended.extend(more);
+            let mut longer = read(mended.as_slice()).expect("it has a report more");
+            assert_eq!(longer.count, kept.count + 1);
+            let mut taken = 0;
+            while kept.done.take("x.example") {
+                taken += 1;
+                assert!(longer.done.take("x.example"));
+            }
+            assert!(longer.done.take("x.example") && !longer.done.take("x.example"));
+            assert!(taken <= kept.count);
+        }
+        Err(error) => {
+            let message = error.to_string();
+            assert!(!message.chars().any(char::is_control), "{message:?}");
+        }
+    }
+}
