@@ -27,6 +27,8 @@ def flat(samples, what, room):
     whole = samples[-1][4]
     late = [sample[what] for sample in samples if sample[4] > whole * 0.3]
     half = len(late) // 2
+    if what == 1:
+        print([round(sample[what]) for sample in samples[:: max(1, len(samples) // 24)]])
     if half < 4:
         return "too short to tell"
     first, last = max(late[:half]), max(late[half:])
@@ -62,12 +64,12 @@ def main():
         for line in file:
             report = json.loads(line)
             told[report["input"]] += 1
-            codes = [finding["code"] for finding in report["report"]["findings"]]
-            if expected.get(report["input"]) not in codes:
-                wrong.append((report["input"], codes))
+            findings = report["report"]["findings"]
+            if expected.get(report["input"]) not in [finding["code"] for finding in findings]:
+                wrong.append((report["input"], [(finding["code"], finding["evidence"]) for finding in findings]))
     lost, doubled = [name for name in expected if not told[name]], [name for name, count in told.items() if count > 1]
     print(f"resumed: the other {TARGETS - before:,} in {took:.1f} s, {(TARGETS - before) / took:,.0f} a second")
-    print(f"lost {len(lost)}, doubled {len(doubled)}, with another finding than expected {len(wrong)} {wrong[:5]}")
+    print(f"lost {len(lost)}, doubled {len(doubled)}, with another finding than expected {len(wrong)} {wrong[:3]}")
     print(f"sessions {tally['sessions']:,}, open at once {tally['most']:,} at most, at one address {tally['at-one']}")
     print(f"peak {second.peak:.1f} MiB, {second.descriptors} descriptors at most")
     print(f"memory, MiB: {flat(second.samples, 1, 4)}\ndescriptors: {flat(second.samples, 3, 50)}")

@@ -96,6 +96,8 @@ fn a_run_over_two_machines_that_was_killed_half_way_and_resumed_has_every_target
     let second = machines.spread(limited(&["parallel"]), &tool).status().unwrap();
     assert!(second.success(), "{second}");
     assert_eq!(done(&machines.log()), BLOCKS);
+    let log = fs::read_to_string(machines.log()).unwrap();
+    assert!(["h1", "h2"].iter().all(|host| log.contains(&format!("\t2/{host}\t")) || log.contains(&format!("\t{host}\t"))), "{log}");
 
     let reports = fs::read_to_string(machines.reports()).unwrap();
     let whole = reports.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
