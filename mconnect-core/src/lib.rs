@@ -72,6 +72,7 @@
 //! | what to say while a reply is late | [`Overdue`] |
 //! | the same as values that serde writes | the module `json` (feature `json`) |
 //! | what a domain says of its mail, judged | the module `probe` (feature `probe`) |
+//! | the same of as many as there are | `probe::Probe::run`, `run_async` (feature `probe`) |
 //! | a session that is written down, and compared | [`dialogue::Player`], [`dialogue::Recorder`], [`dialogue::RecordWriter`] |
 //! | the test of a client | `server::Setup` (feature `server`) |
 //! | SMTP without I/O, for a loop of one's own | [`protocol`], [`script`] |
@@ -107,7 +108,8 @@
 //! * What is sent as a secret in AUTH is shown by no error, no [`Debug`](std::fmt::Debug) and no [`Event`] outside of
 //!   raw mode, unless the server repeats it; [`Session::hide`] keeps that from observers, too.
 //! * A session, its halves, its replies and its errors can be sent to another thread. What blocks does so in the
-//!   caller's thread; only resolving a name has one of its own, and the server of the feature `server`.
+//!   caller's thread; resolving a name has one of its own, the server of the feature `server`, and a run over many
+//!   targets (`probe::Probe::run`).
 //! * There is no `unsafe` here, no logger, and nothing is set for the whole process. The environment is asked for the
 //!   names that stand in a [`dialogue`], for `SSLKEYLOGFILE` where `tls::Config::log_keys` says so, and by the reader
 //!   of the system's trust store.

@@ -52,7 +52,7 @@ impl Probing {
         if self.many.file.is_some() != operands.is_empty() {
             return match operands {
                 [] => Err("--probe takes domains, hosts in brackets and addresses: there is none".to_owned()),
-                _ => Err("--targets takes them from its file: there is none beside it".to_owned()),
+                _ => Err("--targets reads targets from a file: it takes none beside it".to_owned()),
             };
         }
         match sending.until {
@@ -87,6 +87,9 @@ impl ProbeTarget {
                 };
                 if bare.is_empty() {
                     return Err(format!("{written:?} is not a domain: it is empty"));
+                }
+                if bare.contains(|c: char| c.is_whitespace() || c.is_control()) {
+                    return Err(format!("{written:?} is not a domain: it is several words"));
                 }
                 let host = Host::parse(bare).map_err(why)?;
                 if inner.is_some() { format!("[{}]", host.name) } else { host.name }
@@ -170,6 +173,15 @@ mod tests {
     }
 
     #[test]
+    fn many_targets_come_from_a_file() {
+        let args =
+            ["--probe", "--targets", "-", "--jobs", "1000", "--per-address", "2", "--rate", "50", "--resume", "r"];
+        let many = of(&args).unwrap().probing.many;
+        assert_eq!((many.jobs, many.per_address, many.rate), (Some(1000), Some(2), Some(50)));
+        assert_eq!((many.file, many.resume), (Some("-".into()), Some("r".into())));
+    }
+
+    #[test]
     fn what_cannot_be_probed_so_is_said() {
         for (args, message) in [
             (&["--probe"][..], "--probe takes domains, hosts in brackets and addresses: there is none"),
@@ -181,6 +193,10 @@ mod tests {
             (&["--probe", "b", "--until", "data", "--to", "a@b"], "--probe goes on to QUIT, or to --until rcpt"),
             (&["--probe", "b", "-c", "NOOP"], "--probe asks by itself: -c, -r and --no-wait go without it"),
             (&["--expiring", "3", "b"], "--expiring goes with --probe"),
+            (&["--targets", "f"], "--targets goes with --probe"),
+            (&["--probe", "--targets", "f", "b"], "--targets reads targets from a file: it takes none beside it"),
+            (&["--probe", "b", "--jobs", "3"], "--jobs goes with --targets"),
+            (&["--probe", "--targets", "f", "--rate", "0"], "\"0\" is not a count above 0"),
         ] {
             assert_eq!(of(args).unwrap_err(), message, "{args:?}");
         }

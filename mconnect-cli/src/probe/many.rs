@@ -5,6 +5,8 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use mconnect_core::chain;
+use mconnect_core::dns::DnsError;
 use mconnect_core::probe::{Gravity, Probe, ProbeReport, Routing, Target, WithoutCertificates};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde::Serialize;
@@ -70,27 +72,34 @@ fn tell(
         let told = Told::of(&wanted, &report, options.security.is_verbose);
         let is_failure = matches!(told.status, LineStatus::Failure | LineStatus::Unknown | LineStatus::Invalid);
         gravest = gravest.max(if is_failure { Some(Gravity::Failure) } else { report.gravest() });
-        if options.output.is_json || output.has_file() {
-            let mut line = serde_json::to_vec(&told).map_err(|error| Failure::cannot("write a report", &error))?;
-            line.push(b'\n');
-            if let Err(error) = output.put(&line) {
-                match &options.probing.many.resume {
-                    Some(path) => return Err(Failure::cannot_write(path, &error)),
-                    None => verdict.output_failed(&error),
-                }
-                break;
-            }
-        }
-        if !options.output.is_json {
-            let row = report::row(&wanted.line.written, told.error, &report, &drawing);
-            if let Err(error) = output.put_row(row.as_bytes()) {
+        let line = (options.output.is_json || output.has_file()).then(|| told.line()).transpose()?;
+        let row = (!options.output.is_json)
+            .then(|| report::row(&wanted.line.written, told.error.as_deref(), &report, &drawing));
+        let put = output.whole(|| {
+            line.map_or(Ok(()), |line| output.put(&line)).map_err(|error| match &options.probing.many.resume {
+                Some(path) => Stop::Failed(Failure::cannot_write(path, &error)),
+                None => Stop::Lost(error),
+            })?;
+            row.map_or(Ok(()), |row| output.put_row(row.as_bytes())).map_err(Stop::Lost)?;
+            tally.add(wanted.line.octets, is_failure);
+            Ok(())
+        });
+        match put {
+            Ok(()) => {}
+            Err(Stop::Failed(failure)) => return Err(failure),
+            Err(Stop::Lost(error)) => {
                 verdict.output_failed(&error);
                 break;
             }
         }
-        tally.add(wanted.line.octets, is_failure);
     }
     Ok(gravest)
+}
+
+/// Why no more is told: the file takes nothing, or standard output.
+enum Stop {
+    Failed(Failure),
+    Lost(io::Error),
 }
 
 /// A line, and what is asked for it.
@@ -139,7 +148,7 @@ impl<R: BufRead, P: Fn(u64)> Iterator for Targets<R, P> {
 struct Told<'a> {
     input: &'a str,
     status: LineStatus,
-    error: Option<&'a str>,
+    error: Option<String>,
     report: Option<Report<'a>>,
 }
 
@@ -167,7 +176,12 @@ enum LineStatus {
 impl<'a> Told<'a> {
     fn of(wanted: &'a Wanted, report: &'a ProbeReport, is_verbose: bool) -> Self {
         let input = wanted.line.written.as_str();
-        if let Err(why) = &wanted.line.target {
+        let looked_up = match &report.target {
+            Target::Host(_) => report.exchangers.iter().find_map(|one| one.host.v4.as_ref()?.as_ref().err()),
+            _ => report.mx.as_ref().and_then(|mx| mx.as_ref().err()),
+        };
+        let no_name = looked_up.filter(|error| matches!(error, DnsError::Name { .. })).map(|error| chain(error));
+        if let Some(why) = wanted.line.target.as_ref().err().cloned().or(no_name) {
             return Self { input, status: LineStatus::Invalid, error: Some(why), report: None };
         }
         let status = match (report.routing, report.gravest()) {
@@ -178,6 +192,12 @@ impl<'a> Told<'a> {
         };
         let report = if is_verbose { Report::Whole(report) } else { Report::Brief(report.without_certificates()) };
         Self { input, status, error: None, report: Some(report) }
+    }
+
+    fn line(&self) -> Result<Vec<u8>, Failure> {
+        let mut line = serde_json::to_vec(self).map_err(|error| Failure::cannot("write a report", &error))?;
+        line.push(b'\n');
+        Ok(line)
     }
 }
 

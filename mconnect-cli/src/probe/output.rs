@@ -37,13 +37,13 @@ impl Output {
         self.file.is_some()
     }
 
-    /// Writes the line of a report, at once and to its end.
+    /// Writes the line of a report, to its end.
     ///
     /// # Errors
     /// What the system says.
     pub fn put(&self, line: &[u8]) -> io::Result<()> {
         match &self.file {
-            Some(file) => self.whole(|| (&*file).write_all(line)),
+            Some(file) => (&*file).write_all(line),
             None => self.put_row(line),
         }
     }
@@ -53,20 +53,21 @@ impl Output {
     /// # Errors
     /// What the system says.
     pub fn put_row(&self, line: &[u8]) -> io::Result<()> {
-        self.whole(|| if io::stdout().is_terminal() { screen::put(line) } else { screen::put_unseen(line) })
+        if io::stdout().is_terminal() { screen::put(line) } else { screen::put_unseen(line) }
     }
 
-    fn whole(&self, write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    /// Does what is not to be torn by a signal: writing a line, and counting it.
+    pub fn whole<T>(&self, act: impl FnOnce() -> T) -> T {
         let mut state = locked(&self.state);
         while state.is_sealed {
             state = self.has_changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.is_writing = true;
         drop(state);
-        let written = write();
+        let done = act();
         locked(&self.state).is_writing = false;
         self.has_changed.notify_all();
-        written
+        done
     }
 
     /// Lets a line come to its end before a signal ends the process, unless nobody takes it.

@@ -33,6 +33,7 @@ impl Tally {
     /// Begins. The row is drawn from a thread of its own.
     pub fn new(total: Option<u64>) -> Self {
         let (counts, is_over) = (Mutex::default(), Condvar::new());
+        at_interrupt(Some(told(0)));
         let shown = Arc::new(Shown { begun: Instant::now(), total, counts, is_over });
         if is_shown() {
             let theirs = Arc::clone(&shown);
@@ -53,7 +54,7 @@ impl Tally {
         counts.done += 1;
         counts.octets += octets;
         counts.failures += u64::from(is_failure);
-        at_interrupt(Some(format!("{} were told", targets(counts.done))));
+        at_interrupt(Some(told(counts.done)));
     }
 
     /// Ends, and says how it went where it was seen going.
@@ -102,6 +103,11 @@ fn words(counts: &Counts, total: Option<u64>, took: Duration) -> String {
         };
     }
     words
+}
+
+fn told(count: u64) -> String {
+    let were = if count == 1 { "was" } else { "were" };
+    format!("{} {were} told", targets(count))
 }
 
 fn targets(count: u64) -> String {

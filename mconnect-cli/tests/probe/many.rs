@@ -62,6 +62,30 @@ fn every_target_has_a_line_and_an_exchanger_of_many_is_asked_once() {
 }
 
 #[test]
+fn a_line_has_the_fields_and_words_of_its_schema() {
+    let schema = include_str!("../../../docs/probe-line.schema.json");
+    let schema: Value = serde_json::from_str(schema).unwrap();
+    let words = schema["properties"]["status"]["enum"].as_array().unwrap();
+    let zone = "plain.test MX 10 mx1.example.test\nmx1.example.test A 127.0.0.2\nlost.test BOGUS";
+    let server = serve("127.0.0.2", 0, "mx1.example.test");
+    let args = ["--json", "--targets", "-", "--allow-private"];
+    let told =
+        lines(&out(&probe(zone, server.port(), &args, "plain.test\nlost.test\nnowhere.test\na@b\n[x..test]\nx..test")));
+    let mut statuses = Vec::new();
+    for line in &told {
+        let fields: Vec<&str> = line.as_object().unwrap().keys().map(String::as_str).collect();
+        let known: Vec<&str> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(fields, known);
+        assert!(words.contains(&line["status"]), "{line}");
+        assert_eq!(line["report"].is_null(), line["status"] == "invalid");
+        assert_eq!(line["error"].is_string(), line["status"] == "invalid");
+        statuses.push(line["status"].as_str().unwrap());
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, ["failure", "fine", "invalid", "invalid", "invalid", "unknown"]);
+}
+
+#[test]
 fn certificates_are_there_where_they_are_asked_for() {
     let server = serve("127.0.0.2", 0, "mx1.example.test");
     let args = ["--json", "--tls-verbose", "--targets", "-", "--allow-private"];
@@ -180,7 +204,7 @@ fn a_signal_ends_it_between_two_lines() {
         assert!(lines(&rest).iter().all(|line| line["status"] == "fine"));
         let told = child.wait_with_output().unwrap();
         assert_eq!(told.status.signal(), Some(signal as i32), "{}", err(&told));
-        assert!(err(&told).ends_with(" were told\n"), "{}", err(&told));
+        assert!(err(&told).ends_with(" told\n"), "{}", err(&told));
     }
 }
 

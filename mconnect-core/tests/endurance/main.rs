@@ -1,11 +1,13 @@
 //! What the whole process holds while sessions go on, and after them: the tests go one after the other.
 //!
-//! Some take long: `cargo test -p mconnect-core --features server,tls --test endurance -- --ignored`.
+//! Some take long: `cargo test -p mconnect-core --features server,probe --test endurance -- --ignored`.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod flat;
 mod left_behind;
+#[cfg(feature = "probe")]
+mod many;
 
 #[path = "../common/mod.rs"]
 mod common;

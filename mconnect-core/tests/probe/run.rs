@@ -1,7 +1,7 @@
 //! Many targets: each host once, no more at once than may be, and all of them accounted for.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -285,4 +285,21 @@ fn dropping_the_reports_ends_what_is_under_way() {
         assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", servers.sessions("127.0.0.1"));
         thread::yield_now();
     }
+}
+
+#[test]
+fn dropping_the_reports_ends_the_fetching_of_a_policy() {
+    let web = TcpListener::bind("127.0.0.1:0").unwrap();
+    let zone = "d0.test MX 10 mx.test\nmx.test A 127.0.0.1\n_mta-sts.d0.test TXT v=STSv1; id=1;\nmta-sts.d0.test A 127.0.0.1\n\
+                d1.test MX 0 .";
+    let servers = Servers::start(&["127.0.0.1"]);
+    let probe = servers.probe(zone).policy_port(web.local_addr().unwrap().port());
+    let mut reports = probe.run(domains(2)).unwrap();
+    assert_eq!(reports.next().unwrap().0.to_string(), "d1.test");
+    // It says nothing, and waits for the client's end.
+    let (mut socket, _) = web.accept().unwrap();
+    drop(reports);
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut hello = Vec::new();
+    let _ = socket.read_to_end(&mut hello).map_err(|error| assert_ne!(error.kind(), ErrorKind::WouldBlock));
 }

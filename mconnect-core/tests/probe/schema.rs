@@ -75,7 +75,7 @@ fn every_report_is_as_the_schema_says() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/probe.schema.json");
     let Ok(text) = fs::read_to_string(path) else { return };
     let schema: Value = serde_json::from_str(&text).unwrap();
-    let changes: [fn(&mut Lab); 10] = [
+    let changes: [fn(&mut Lab); 11] = [
         |_| {},
         |lab| {
             lab.zone.stands("example.test", Standing::Failing);
@@ -87,6 +87,7 @@ fn every_report_is_as_the_schema_says() {
         |lab| lab.target = "[127.0.0.1]",
         |lab| lab.target = "[mx2.example.test]",
         |lab| lab.servers.clear(),
+        |lab| lab.change = |probe| probe.exclude(["127.0.0.1".parse().unwrap()]),
         |lab| lab.policy_host = "www.example.test",
         |lab| {
             lab.tlsa("mx1.example.test", "3 1 9 00").zone.add("_mta-sts.example.test TXT v=STSv1; id=2;");
