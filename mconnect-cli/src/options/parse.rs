@@ -363,7 +363,7 @@ mod tests {
             for flag in option.flags() {
                 let args: Vec<&str> = Some(flag).into_iter().chain(value).collect();
                 // Some go with one of these alone.
-                let with: [&[&str]; 8] = [
+                let with: [&[&str]; 10] = [
                     &[],
                     &["--play", "a"],
                     &["--serve", "a"],
@@ -371,6 +371,8 @@ mod tests {
                     &["--to", "a"],
                     &["a"],
                     &["--probe", "a"],
+                    &["--probe"],
+                    &["--probe", "--targets", "a"],
                     &["--mx", "a"],
                 ];
                 let taken = with.iter().find(|with| of(&[&args, **with].concat()).is_ok());

@@ -47,6 +47,9 @@ pub fn run(options: &Options, path: &Path, probe: Probe, verdict: &Verdict) -> R
         Some(signal)
     };
     signals::watch(terminal.handle(), on_signal).map_err(|error| Failure::cannot("wait for signals", &error))?;
+    if !(options.output.is_json && output.has_file()) {
+        output.watch_reader();
+    }
     let probe = bounded(options, probe);
     let tally = Tally::new(total);
     let input_error = Arc::new(Mutex::new(None));

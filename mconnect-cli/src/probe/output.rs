@@ -1,17 +1,22 @@
 //! Where the reports go: whole lines, one write each, and none that a signal tears.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, IsTerminal as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::poll::{PollTimeout, poll};
 use nix::sys::signal::Signal;
 
 use super::resume::{self, Done};
 use crate::failure::{Failure, Status};
 use crate::lock::locked;
 use crate::screen;
+use crate::signals;
+use crate::stderr;
 
 /// Standard output, or a file that is appended to.
 pub struct Output {
@@ -70,6 +75,23 @@ impl Output {
         done
     }
 
+    /// Ends the process once whoever reads standard output has gone, though nothing is written meanwhile: what is under way
+    /// can take long, and targets may come slowly. Without a thread for that, the next line notices.
+    pub fn watch_reader(self: &Arc<Self>) {
+        let output = Arc::clone(self);
+        let watch = move || {
+            let stdout = io::stdout();
+            let mut polled = [screen::reader(&stdout)];
+            while poll(&mut polled, PollTimeout::NONE) == Err(Errno::EINTR) {}
+            if screen::is_without_reader(&polled[0]) {
+                output.before(Signal::SIGTERM);
+                stderr::clear();
+                signals::die_of_broken_pipe();
+            }
+        };
+        let _ = thread::Builder::new().name("reader".to_owned()).spawn(watch);
+    }
+
     /// Lets a line come to its end before a signal ends the process, unless nobody takes it.
     pub fn before(&self, signal: Signal) {
         let is_ending = matches!(signal, Signal::SIGINT | Signal::SIGTERM | Signal::SIGHUP | Signal::SIGQUIT);
@@ -91,6 +113,13 @@ impl Output {
 pub fn resume(path: &Path) -> Result<(File, Done, u64), Failure> {
     let cannot = |error: &io::Error| Failure::cannot_write(path, error);
     let file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(|error| cannot(&error))?;
+    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        let message = format!("{} is no regular file: reports are read there, and appended", path.display());
+        return Err(Failure::new(Status::Usage, message));
+    }
+    if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+        return Err(Failure::new(Status::Temporary, format!("another mconnect appends to {} now", path.display())));
+    }
     let kept = resume::read(BufReader::with_capacity(1 << 18, &file)).map_err(|error| match error.kind() {
         io::ErrorKind::InvalidData => Failure::because(Status::Data, path.display(), &error),
         _ => cannot(&error),

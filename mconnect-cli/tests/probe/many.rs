@@ -174,6 +174,12 @@ fn a_file_of_something_else_is_not_appended_to() {
     assert_status(&output, 65);
     assert!(err(&output).contains("is no report"), "{}", err(&output));
     assert_eq!(std::fs::read_to_string(other.path()).unwrap(), "example.org\nexample.net\n");
+    let output = probe("", 25, &["--targets", "-", "--resume", "/dev/null"], "x.test");
+    assert_status(&output, 64);
+    let taken = Scrap::new("taken", "");
+    let file = std::fs::File::open(taken.path()).unwrap();
+    file.lock().unwrap();
+    assert_status(&probe("", 25, &["--targets", "-", "--resume", taken.path()], "x.test"), 75);
 }
 
 /// A run that goes on for longer than a test, as JSON.
@@ -217,6 +223,21 @@ fn a_reader_that_has_gone_ends_it_quietly() {
     drop(output);
     let told = child.wait_with_output().unwrap();
     assert_eq!((told.status.signal(), err(&told).as_str()), (Some(Signal::SIGPIPE as i32), ""));
+}
+
+#[test]
+fn a_reader_that_has_gone_is_noticed_while_targets_are_waited_for() {
+    let resolver = zone::serve("").to_string();
+    let mut child = tool(&["--probe", "--resolver", &resolver, "--targets", "-", "--json"]).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"x.test\n").unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    output.read_line(&mut String::new()).unwrap();
+    drop(output);
+    // Its input is open, and says nothing.
+    let told = child.wait_with_output().unwrap();
+    assert_eq!((told.status.signal(), err(&told).as_str()), (Some(Signal::SIGPIPE as i32), ""));
+    drop(input);
 }
 
 #[test]

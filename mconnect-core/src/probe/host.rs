@@ -6,7 +6,7 @@ use super::concurrently::{all, both};
 use super::facts::{AddressFacts, Contact, HostFacts, TlsaLookup};
 use super::network::Networks;
 use super::places::Places;
-use super::session::SessionPlan;
+use super::session::{SessionFacts, SessionPlan};
 use super::turns::Turns;
 use crate::connect::Family;
 use crate::dns::{Cname, Found, Security, is_global};
@@ -79,7 +79,9 @@ impl HostPlan<'_> {
             let _turn = self.turns.session().await;
             Box::pin(self.session.ask(name, sni, address)).await
         };
-        Contact::Session(Box::new(self.places.visit(address.ip(), ask).await))
+        Contact::Session(Box::new(
+            self.places.visit(address.ip(), ask, || SessionFacts::given_up(name, sni, address)).await,
+        ))
     }
 
     /// Looks TLSA records up where the addresses are secure, at what an alias leads to first, and otherwise at its own name

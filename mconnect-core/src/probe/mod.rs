@@ -85,6 +85,7 @@ use findings::{Measures, judge};
 use host::HostPlan;
 use network::Networks;
 use policy::PolicyPlan;
+use run::Many;
 use session::SessionPlan;
 use shared::Shared;
 
@@ -115,15 +116,6 @@ pub struct Probe {
     many: Many,
 }
 
-/// How much goes on at once of many targets.
-#[derive(Debug, Clone)]
-struct Many {
-    jobs: usize,
-    per_address: usize,
-    rate: u32,
-    back_off: Duration,
-}
-
 impl Probe {
     /// Asks about names there.
     #[must_use]
@@ -146,7 +138,7 @@ impl Probe {
             policy_port: 443,
             expiring: Duration::from_secs(14 * DAY),
             excluded: Arc::default(),
-            many: Many { jobs: 100, per_address: 10, rate: 0, back_off: Duration::from_secs(1) },
+            many: Many::default(),
         }
     }
 
@@ -233,86 +225,6 @@ impl Probe {
     pub fn exclude(mut self, networks: impl IntoIterator<Item = Network>) -> Self {
         self.excluded = Arc::new(Networks::new(networks));
         self
-    }
-
-    /// Sets how many targets of a run are under way at once, one at least; there are no more sessions than that, and no more
-    /// lookups.
-    #[must_use]
-    pub fn jobs(mut self, at_once: usize) -> Self {
-        self.many.jobs = at_once.max(1);
-        self
-    }
-
-    /// Sets how many sessions of a run there are with one address at once, one at least.
-    #[must_use]
-    pub fn per_address(mut self, at_once: usize) -> Self {
-        self.many.per_address = at_once.max(1);
-        self
-    }
-
-    /// Sets how many targets of a run are begun in a second; 0 is as many as can be.
-    #[must_use]
-    pub fn rate(mut self, a_second: u32) -> Self {
-        self.many.rate = a_second;
-        self
-    }
-
-    /// Sets how long, in a run, an address that says 421 is left alone before it is asked again; then four times as long, and
-    /// once more. What it says after that stands. Without any time, nothing is asked again.
-    #[must_use]
-    pub fn back_off(mut self, at_first: Duration) -> Self {
-        self.many.back_off = at_first.min(Duration::from_secs(60));
-        self
-    }
-
-    /// Asks about many targets, in a runtime of its own, and returns their reports in order of completion, each with its
-    /// target. A thread reads the targets, a few ahead of their turn: they may come as slowly as they like, and without end.
-    ///
-    /// Each host is asked once in a run, at each of its addresses, however many domains it takes mail for: memory grows with
-    /// the hosts, not with the targets. Here a target that is itself an address has to be global as well, unless
-    /// [`allow_private`](Self::allow_private) says otherwise: nobody has looked at each.
-    ///
-    /// ```no_run
-    /// use std::io::stdin;
-    ///
-    /// use mconnect_core::dns::Resolver;
-    /// use mconnect_core::probe::{Probe, Target};
-    ///
-    /// let domains = stdin().lines().map_while(Result::ok).map(|line| Target::parse(line.trim()));
-    /// let probe = Probe::new(Resolver::system()?).jobs(1000).per_address(20);
-    /// for (target, report) in probe.run(domains)? {
-    ///     println!("{target}: {:?}", report.gravest());
-    /// }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// A target may be anything that has one, and comes back with its report.
-    ///
-    /// # Errors
-    /// The system has no means for a runtime and a thread.
-    ///
-    /// # Panics
-    /// Taking a report, within a runtime of tokio's.
-    pub fn run<T, I>(&self, targets: I) -> io::Result<Reports<T>>
-    where
-        T: AsRef<Target> + Send + 'static,
-        I: IntoIterator<Item = T>,
-        I::IntoIter: Send + 'static,
-    {
-        Reports::new(self, targets.into_iter())
-    }
-
-    /// Asks as [`run`](Self::run) does, awaited, in the runtime that reports are taken in.
-    ///
-    /// # Errors
-    /// The system has no means for a thread.
-    pub fn run_async<T, I>(&self, targets: I) -> io::Result<AsyncReports<T>>
-    where
-        T: AsRef<Target> + Send + 'static,
-        I: IntoIterator<Item = T>,
-        I::IntoIter: Send + 'static,
-    {
-        AsyncReports::new(self, targets.into_iter())
     }
 
     /// Asks about a domain, a host or an address, in a runtime of its own. It blocks until all is known.

@@ -1,4 +1,5 @@
-//! Addresses: how many sessions go on with one at once, and how long one is left alone that asked for it by 421.
+//! Addresses: how many sessions go on with one at once, how long one is left alone that asked for it by 421, and which are
+//! not asked any more, since nobody is there.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -11,6 +12,7 @@ use tokio::time::sleep_until;
 
 use super::session::SessionFacts;
 use super::turns::{locked, turn};
+use crate::error::Error;
 
 /// Those that there are sessions with, or that others wait for.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(super) struct Places {
 struct Place {
     turns: Semaphore,
     rests_until: Mutex<Option<Instant>>,
+    /// So many connections timed out one after the other, and when the last one did.
+    silences: Mutex<(u32, Option<Instant>)>,
 }
 
 impl Places {
@@ -32,14 +36,24 @@ impl Places {
         Self { at_once: at_once.clamp(1, Semaphore::MAX_PERMITS), back_off, all: Mutex::default() }
     }
 
-    /// Has a session when it is its turn; after 421 another one, up to three times, with pauses that grow fourfold.
-    pub async fn visit<F: Future<Output = SessionFacts>>(&self, address: IpAddr, ask: impl Fn() -> F) -> SessionFacts {
+    /// Has a session when it is its turn; after 421 another one, up to three times, with pauses that grow fourfold. Where
+    /// others found nobody, it is given up without one: a name does not change that, and each would take its time.
+    pub async fn visit<F: Future<Output = SessionFacts>>(
+        &self,
+        address: IpAddr,
+        ask: impl Fn() -> F,
+        give_up: impl FnOnce() -> SessionFacts,
+    ) -> SessionFacts {
         let visit = Visit { places: self, place: self.place(address), address };
         let _turn = turn(&visit.place.turns).await;
         let (mut pause, mut attempts) = (self.back_off, 1);
         loop {
             visit.place.rest().await;
+            if visit.place.is_given_up() {
+                return give_up();
+            }
             let mut facts = ask().await;
+            visit.place.note(&facts);
             facts.attempts = attempts;
             if pause.is_zero() || attempts == MOST_ATTEMPTS || !facts.is_put_off() {
                 return facts;
@@ -50,7 +64,10 @@ impl Places {
     }
 
     fn place(&self, address: IpAddr) -> Arc<Place> {
-        let new = || Arc::new(Place { turns: Semaphore::new(self.at_once), rests_until: Mutex::default() });
+        let new = || {
+            let (turns, rests_until) = (Semaphore::new(self.at_once), Mutex::default());
+            Arc::new(Place { turns, rests_until, silences: Mutex::default() })
+        };
         Arc::clone(locked(&self.all).entry(address.to_canonical()).or_insert_with(new))
     }
 }
@@ -64,6 +81,20 @@ impl Place {
         }
     }
 
+    fn is_given_up(&self) -> bool {
+        let (count, last) = *locked(&self.silences);
+        count >= MOST_SILENCES && last.is_some_and(|last| last.elapsed() < GIVEN_UP_FOR)
+    }
+
+    fn note(&self, facts: &SessionFacts) {
+        if !facts.has_connected() && facts.error.as_ref().is_some_and(Error::is_timeout) {
+            let mut silences = locked(&self.silences);
+            *silences = (silences.0.saturating_add(1), Some(Instant::now()));
+        } else {
+            *locked(&self.silences) = (0, None);
+        }
+    }
+
     fn leave_alone(&self, pause: Duration) {
         let until = Instant::now().checked_add(pause);
         let mut rests_until = locked(&self.rests_until);
@@ -71,7 +102,8 @@ impl Place {
     }
 }
 
-/// Somebody who asks an address, or waits for it: the last one takes it out, so that there are never more than visits.
+/// Somebody who asks an address, or waits for it: the last one takes it out, so that there are never more than visits, and
+/// those that were given up.
 struct Visit<'a> {
     places: &'a Places,
     place: Arc<Place>,
@@ -82,10 +114,14 @@ impl Drop for Visit<'_> {
     fn drop(&mut self) {
         let mut all = locked(&self.places.all);
         // It is in the map, and here.
-        if Arc::strong_count(&self.place) == 2 {
+        if Arc::strong_count(&self.place) == 2 && !self.place.is_given_up() {
             all.remove(&self.address.to_canonical());
         }
     }
 }
 
 const MOST_ATTEMPTS: u32 = 4;
+/// So many are no accident.
+const MOST_SILENCES: u32 = 3;
+/// What is in between may be mended.
+const GIVEN_UP_FOR: Duration = Duration::from_secs(10 * 60);

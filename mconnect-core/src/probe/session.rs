@@ -7,11 +7,12 @@
 //! What fails is a fact as well: the step that was begun last, and the error.
 
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::connect::Connect;
-use crate::error::Error;
+use crate::error::{Error, Peer};
 use crate::own_name::own_name;
 use crate::protocol::{Code, Delivery, Envelope, Extensions, Reply, Until};
 use crate::session::{AsyncSession, Hello, Timeouts};
@@ -58,8 +59,8 @@ pub struct SessionFacts {
     pub error: Option<Error>,
     /// How long all of it took.
     pub took: Duration,
-    /// How often the address was asked: more than once if it said 421 before ([`Probe::back_off`](super::Probe::back_off)).
-    /// All the rest is of the last session.
+    /// How often the address was asked: more than once if it said 421 before ([`Probe::back_off`](super::Probe::back_off)),
+    /// and all the rest is of the last session then; not at all if three connections for other names had timed out there.
     pub attempts: u32,
 }
 
@@ -136,6 +137,14 @@ impl SessionFacts {
     pub(super) fn is_put_off(&self) -> bool {
         let replies = [&self.greeting, &self.hello, &self.starttls, &self.hello_in_tls];
         replies.into_iter().flatten().any(|reply| reply.code() == Code::NOT_AVAILABLE)
+    }
+
+    /// Of an address that is not asked, since nobody answered there before.
+    pub(super) fn given_up(host: &str, name: &str, address: SocketAddr) -> Self {
+        let source = io::Error::new(io::ErrorKind::TimedOut, "connections for other names have timed out");
+        let peer = Peer::new(host, Some(address));
+        let error = Error::Connect { peer, port: address.port(), attempts: Vec::new(), source };
+        Self { error: Some(error), attempts: 0, ..Self::new(address, name) }
     }
 
     fn new(address: SocketAddr, name: &str) -> Self {

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
-use std::net::{IpAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use mconnect_core::Timeouts;
 use mconnect_core::dns::Resolver;
-use mconnect_core::probe::{Contact, Probe, ProbeReport, Routing, StsFailure, Target};
+use mconnect_core::probe::{Contact, FindingCode, Probe, ProbeReport, Routing, StsFailure, Target};
 
 use super::zone::Zone;
 
@@ -302,4 +303,31 @@ fn dropping_the_reports_ends_the_fetching_of_a_policy() {
     socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let mut hello = Vec::new();
     let _ = socket.read_to_end(&mut hello).map_err(|error| assert_ne!(error.kind(), ErrorKind::WouldBlock));
+}
+
+#[test]
+fn an_address_where_nobody_answers_is_not_waited_for_by_every_name() {
+    // Its queue is full, and what comes is dropped.
+    let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    full.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    full.listen(0).unwrap();
+    let address = full.local_addr().unwrap().as_socket().unwrap();
+    let _in_it: Vec<TcpStream> =
+        (0..3).map_while(|_| TcpStream::connect_timeout(&address, Duration::from_millis(300)).ok()).collect();
+    let zone = zone(7, |index| format!("mx{index}.test"))
+        + &(0..7).map(|index| format!("mx{index}.test A 127.0.0.1\n")).collect::<String>();
+    let mut all = Zone::default();
+    all.add(&zone);
+    let timeouts = Timeouts::default().attempt(Duration::from_millis(100)).connect(Duration::from_millis(100));
+    let probe = Probe::new(Resolver::at([all.serve()])).port(address.port()).allow_private(true).timeouts(timeouts);
+    let reports = probe.per_address(1).run(domains(7)).unwrap();
+    let mut attempts = Vec::new();
+    for (_, report) in reports {
+        let facts = report.sessions().next().unwrap().1;
+        assert!(facts.error.as_ref().unwrap().is_timeout(), "{facts:?}");
+        assert!(report.findings.iter().any(|finding| finding.code == FindingCode::Unreachable));
+        attempts.push(facts.attempts);
+    }
+    attempts.sort_unstable();
+    assert_eq!(attempts, [0, 0, 0, 0, 1, 1, 1]);
 }
