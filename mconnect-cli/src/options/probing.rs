@@ -91,6 +91,9 @@ impl ProbeTarget {
                 if bare.contains(|c: char| c.is_whitespace() || c.is_control()) {
                     return Err(format!("{written:?} is not a domain: it is several words"));
                 }
+                if bare.contains("..") || bare.starts_with('.') {
+                    return Err(format!("{written:?} is not a domain: a label of it is empty"));
+                }
                 let host = Host::parse(bare).map_err(why)?;
                 if inner.is_some() { format!("[{}]", host.name) } else { host.name }
             }
@@ -187,6 +190,7 @@ mod tests {
             (&["--probe"][..], "--probe takes domains, hosts in brackets and addresses: there is none"),
             (&["--probe", "a@b"], "\"a@b\" is not a domain: what follows the @ is"),
             (&["--probe", "b:25"], "\"b:25\" is not a domain: a port goes with -p"),
+            (&["--probe", "b.."], "\"b..\" is not a domain: a label of it is empty"),
             (&["--probe", "[]"], "\"[]\" is not a domain: it is empty"),
             (&["--probe", "b", "--to", "a@b"], "--probe sends no message: --to goes with --until rcpt"),
             (&["--probe", "b", "--until", "rcpt"], "without --to there is nobody to ask for"),

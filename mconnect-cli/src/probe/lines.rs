@@ -57,7 +57,8 @@ fn read(line: &[u8]) -> Option<(String, Result<ProbeTarget, String>)> {
         return None;
     }
     let is_cut = line.len() > LONGEST_LINE;
-    let written: String = text.chars().take(LONGEST_TARGET).collect();
+    let cut = text.char_indices().nth(LONGEST_TARGET).map_or(text, |(end, _)| &text[..end]);
+    let written = cut.trim_end().to_owned();
     let target = match written.len() == text.len() && !is_cut {
         true => ProbeTarget::parse(&written),
         false => Err("it is too long for a domain".to_owned()),

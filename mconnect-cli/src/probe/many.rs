@@ -256,4 +256,4 @@ const PER_JOB: u64 = 2;
 /// Descriptors for policies, files and the runtime.
 const BESIDE_JOBS: u64 = 200;
 /// No name at all, which is found before anybody is asked.
-const NO_NAME: &str = "..";
+const NO_NAME: &str = "no..name";
