@@ -9,6 +9,8 @@ mod auth;
 mod diagnosis;
 #[cfg(feature = "probe")]
 mod domains;
+#[cfg(feature = "probe")]
+mod machines;
 #[cfg(target_os = "linux")]
 mod networks;
 #[cfg(feature = "tls")]
@@ -19,3 +21,6 @@ mod sending;
 mod servers;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "probe")]
+#[path = "../exchangers/zone.rs"]
+mod zone;

@@ -48,11 +48,14 @@ async fn datagrams(query: &Query, lookup: &mut Lookup) -> io::Result<()> {
     // The system keeps off what others send.
     socket.connect(query.server).await?;
     socket.send(&query.octets).await?;
-    let mut buffer = vec![0; LARGEST_DATAGRAM];
     loop {
-        let size = socket.recv(&mut buffer).await?;
-        if lookup.received(&buffer[..size]) {
-            return Ok(());
+        // Nothing is held while nothing has come: thousands may wait at once.
+        socket.readable().await?;
+        let mut buffer = vec![0; LARGEST_DATAGRAM];
+        match socket.try_recv(&mut buffer) {
+            Ok(size) if lookup.received(&buffer[..size]) => return Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+            _ => {}
         }
     }
 }
@@ -64,11 +67,14 @@ async fn connection(query: &Query, lookup: &mut Lookup) -> io::Result<()> {
     while sent < octets.len() {
         sent += stream.async_io(Interest::WRITABLE, || stream.try_write(&octets[sent..])).await?;
     }
-    let (mut incoming, mut buffer) = (Incoming::default(), vec![0; LARGEST_DATAGRAM]);
+    let mut incoming = Incoming::default();
     loop {
-        let size = stream.async_io(Interest::READABLE, || stream.try_read(&mut buffer)).await?;
-        if incoming.take(&buffer[..size], lookup)? {
-            return Ok(());
+        stream.readable().await?;
+        let mut buffer = vec![0; LARGEST_DATAGRAM];
+        match stream.try_read(&mut buffer) {
+            Ok(size) if incoming.take(&buffer[..size], lookup)? => return Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+            _ => {}
         }
     }
 }
