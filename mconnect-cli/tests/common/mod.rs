@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{Termios, tcgetattr};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use tempfile::NamedTempFile;
 
@@ -312,8 +313,21 @@ impl Pty {
         until(PATIENCE, || are_so(&self.settings()), told);
     }
 
+    /// Waits until the program is stopped: a SIGCONT before that would be lost.
+    #[track_caller]
+    pub fn expect_stopped(&self) {
+        let told = || format!("it does not stop; screen:\n{}", self.screen());
+        let flags = WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        let is_stopped = || matches!(waitid(Id::Pid(self.pid()), flags), Ok(WaitStatus::Stopped(..)));
+        until(PATIENCE, is_stopped, told);
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().try_into().unwrap())
+    }
+
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+        kill(self.pid(), signal).unwrap();
     }
 
     /// Waits for the end of the program: its exit status, or its signal as a negative number.

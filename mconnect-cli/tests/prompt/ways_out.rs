@@ -71,6 +71,7 @@ fn ctrl_z_suspends_and_the_line_comes_back() {
     screen.expect_last("smtp> NOOP ha");
     screen.send(CTRL_Z);
     screen.pty.expect_settings(|settings| settings == &screen.pty.before);
+    screen.pty.expect_stopped();
     told.say("250-meanwhile\r\n");
     screen.pty.signal(Signal::SIGCONT);
     screen.expect_row("250-meanwhile");
