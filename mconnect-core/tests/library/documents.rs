@@ -19,6 +19,15 @@ fn links(text: &str) -> impl Iterator<Item = &str> {
     text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link)
 }
 
+/// Returns what leads to the headings of a document.
+fn anchors(text: &str) -> impl Iterator<Item = String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    headings.map(|line| {
+        let words = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+        words.chars().filter(|c| c.is_alphanumeric() || *c == '-').collect()
+    })
+}
+
 /// Says whether a word is the name of a file or a folder, with the folder that it is in.
 fn is_path(word: &str) -> bool {
     let is_plain = word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "/._-".contains(c));
@@ -31,7 +40,11 @@ fn every_link_leads_somewhere() {
     for document in documents() {
         let text = fs::read_to_string(&document).unwrap();
         for link in links(&text).filter(|link| !link.starts_with("http")) {
-            assert!(document.parent().unwrap().join(link).exists(), "{}: {link}", document.display());
+            let (file, heading) = link.split_once('#').map_or((link, None), |(file, heading)| (file, Some(heading)));
+            let target = if file.is_empty() { document.clone() } else { document.parent().unwrap().join(file) };
+            assert!(target.exists(), "{}: {link}", document.display());
+            let is_there = |heading: &str| anchors(&fs::read_to_string(&target).unwrap()).any(|it| it == heading);
+            assert!(heading.is_none_or(is_there), "{}: {link}", document.display());
             count += 1;
         }
     }
