@@ -1,5 +1,6 @@
 //! The prompt on a pseudo-terminal, as a terminal emulator shows it.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -125,6 +126,17 @@ impl Screen {
     #[track_caller]
     pub fn expect_last(&self, line: &str) {
         self.pty.wait_for(line, |bytes| self.lines(bytes).last().is_some_and(|last| last == line));
+    }
+
+    /// Waits until the last row shown is this, and returns what is shown then: the row may be drawn anew right after.
+    #[track_caller]
+    pub fn shown_with_last(&self, line: &str) -> vt100::Parser {
+        let shown = RefCell::new(None);
+        self.pty.wait_for(line, |bytes| {
+            let is_last = self.lines(bytes).last().is_some_and(|last| last == line);
+            is_last && shown.replace(Some(self.parse(bytes))).is_none()
+        });
+        shown.into_inner().unwrap()
     }
 
     /// Waits until a row shown is this.

@@ -236,8 +236,9 @@ fn whom_one_talks_to_and_how_far_that_is_proven_stands_before_the_line_in_its_co
         let always = ["--color", "always", "--helo", "x.example"];
         let mut screen = Screen::at_loudly("0.0.0.0", server.port(), &[&always, options].concat());
         screen.expect_last("0.0.0.0 smtp> EHLO x.example");
-        screen.enter("STARTTLS", &format!("{label} EHLO x.example"));
-        let shown = screen.shown();
+        let last = format!("{label} EHLO x.example");
+        screen.enter("STARTTLS", &last);
+        let shown = screen.shown_with_last(&last);
         let shown = shown.screen();
         let row = shown.cursor_position().0;
         let cell = |row, column| shown.cell(row, column).unwrap();
