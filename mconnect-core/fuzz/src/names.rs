@@ -62,8 +62,8 @@ fn check_endpoint(text: &str) {
         Ok(endpoint) => {
             assert!(!text.contains('@'));
             let name = endpoint.host.name.trim_start_matches('[').trim_end_matches(']');
-            // What can be no host reads as one name, and is the resolver's to refuse.
-            if name.is_empty() || name.contains(['[', ']']) {
+            // What can be no host reads as one name, and is the resolver's to refuse; the path of a socket has no port.
+            if name.is_empty() || name.contains(['[', ']']) || name.starts_with('/') {
                 return;
             }
             let host = if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
