@@ -2,7 +2,7 @@
 //!
 //! One thread serves both: it waits for the server alone while a reply is due that has to come first, and otherwise by
 //! `poll` for whichever of server and input has something. What may go out when, and where it ends, is the
-//! [`Script`]'s to say.
+//! [`Script`](mconnect_core::script::Script)'s to say.
 
 #[cfg(feature = "tls")]
 mod auth;
