@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::{self, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -112,7 +113,10 @@ impl RealServer {
         // Both are held until both are known: they are not the same.
         let free = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
         let [port, tls_port] = free.map(|listener| listener.local_addr().unwrap().port());
-        let dir = temp_dir().join(format!("mconnect-{}-{}", kind.name, process::id()));
+        // Tests run side by side, and some with servers of the same kind.
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let dir = temp_dir().join(format!("mconnect-{}-{}.{number}", kind.name, process::id()));
         fs::create_dir(&dir).unwrap();
         let server = Self { kind, port, tls_port, dir };
         server.run(&["install"]).unwrap();
@@ -232,7 +236,10 @@ pub struct Talk {
 
 /// Pipes a script through the tool, to a local port.
 pub fn talk(port: u16, host: &str, options: &[&str], script: impl AsRef<[u8]>) -> Talk {
-    Talk::of(&[&[MCONNECT, "-p", &port.to_string(), host], options].concat(), script.as_ref())
+    let port = port.to_string();
+    // A socket has no port.
+    let server = if host.starts_with('/') { vec![host] } else { vec!["-p", &port, host] };
+    Talk::of(&[&[MCONNECT], server.as_slice(), options].concat(), script.as_ref())
 }
 
 /// Says QUIT in raw mode once the greeting is there, and nothing more.
