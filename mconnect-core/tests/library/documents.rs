@@ -35,6 +35,26 @@ fn is_path(word: &str) -> bool {
 }
 
 #[test]
+fn the_top_level_holds_what_is_meant_to_be_there() {
+    let meant = [
+        "CHANGELOG.md",
+        "Cargo.lock",
+        "Cargo.toml",
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "README.md",
+        "docs",
+        "mconnect-cli",
+        "mconnect-core",
+        "target",
+    ];
+    for entry in fs::read_dir(root()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(name.starts_with('.') || meant.contains(&name.as_str()), "{name}");
+    }
+}
+
+#[test]
 fn every_link_leads_somewhere() {
     let mut count = 0;
     for document in documents() {
