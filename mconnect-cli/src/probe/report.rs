@@ -22,7 +22,7 @@ use std::net::IpAddr;
 use std::time::SystemTime;
 
 use mconnect_core::probe::{
-    AddressFacts, Contact, DaneStanding, Exchanger, Gravity, ProbeFinding, ProbeReport, Routing, SessionFacts,
+    AddressFacts, Contact, DaneStanding, Exchanger, Gravity, ProbeFinding, ProbeReport, Routing, SessionFacts, Target,
 };
 use mconnect_core::protocol::Reply;
 use mconnect_core::{Error, chain};
@@ -59,7 +59,12 @@ pub fn of(report: &ProbeReport, written: &str, drawing: &Drawing) -> String {
         text += &format!("\n  {}\n", drawing.paint("fine", Tone::Good));
         text += &drawing.lines(BESIDE, &fine.join(", "), Tone::Plain);
     }
-    let asked = format!("asked {}, in {:.1} s", report.resolver, report.took.as_secs_f64());
+    let took = report.took.as_secs_f64();
+    let asked = match report.target {
+        // It has no name to ask for.
+        Target::Address(_) => format!("in {took:.1} s"),
+        _ => format!("asked {}, in {took:.1} s", report.resolver),
+    };
     text + "\n" + &drawing.lines("  ", &asked, Tone::Dim)
 }
 

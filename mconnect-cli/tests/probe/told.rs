@@ -89,6 +89,15 @@ fn json_is_an_object_a_line_for_each_target_in_order() {
 }
 
 #[test]
+fn nobody_is_said_to_have_been_asked_about_an_address() {
+    let first = serve("127.0.0.2", 0, "mx1.example.test");
+    for (target, is_asked) in [("127.0.0.2", false), ("[mx1.example.test]", true)] {
+        let told = out(&probe(first.port(), &[target]));
+        assert_eq!(told.contains("asked 127.0.0.1:"), is_asked, "{told}");
+    }
+}
+
+#[test]
 fn a_recipient_is_asked_for_only_if_that_is_wanted_and_no_message_is_sent() {
     let first = serve("127.0.0.2", 0, "mx1.example.test");
     let asks = |server: &Server| {
