@@ -40,6 +40,7 @@
 //! Addresses that are not global are not contacted for a domain, unless [`Probe::allow_private`] says so.
 
 mod concurrently;
+mod cores;
 mod dane;
 mod facts;
 mod finding;

@@ -16,15 +16,15 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep_until};
 
 use super::Probe;
+use super::cores::Cores;
 use super::report::{ProbeReport, Target};
 use super::shared::Shared;
-use super::turns::FETCHES_AT_ONCE;
 
 /// How much goes on at once of many targets.
 #[derive(Debug, Clone)]
@@ -72,7 +72,7 @@ impl Probe {
         self
     }
 
-    /// Asks about many targets, in a runtime of its own, and returns their reports in order of completion, each with its
+    /// Asks about many targets, in threads of its own, one for each core, and returns their reports in order of completion, each with its
     /// target. A thread reads the targets, a few ahead of their turn: they may come as slowly as they like, and without end.
     ///
     /// Each host is asked once in a run, at each of its addresses, however many domains it takes mail for: memory grows with
@@ -127,6 +127,7 @@ impl Probe {
 /// Reports on many targets, in order of completion ([`Probe::run`]); `next` blocks. Dropping it ends all that is under way.
 pub struct Reports<T> {
     reports: AsyncReports<T>,
+    /// Where they are taken; the work is done elsewhere.
     runtime: Option<Runtime>,
 }
 
@@ -136,6 +137,8 @@ pub struct AsyncReports<T> {
     targets: Receiver<T>,
     are_all_begun: bool,
     under_way: JoinSet<(T, ProbeReport)>,
+    /// Where it is under way, if not where reports are taken.
+    cores: Option<Cores>,
     pace: Pace,
 }
 
@@ -146,9 +149,9 @@ struct Work {
 
 impl<T: AsRef<Target> + Send + 'static> Reports<T> {
     pub(super) fn new(probe: &Probe, targets: impl Iterator<Item = T> + Send + 'static) -> io::Result<Self> {
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
-        let runtime = builder.enable_all().max_blocking_threads(FETCHES_AT_ONCE).build()?;
-        Ok(Self { reports: AsyncReports::new(probe, targets)?, runtime: Some(runtime) })
+        let runtime = Builder::new_current_thread().enable_time().build()?;
+        let reports = AsyncReports { cores: Some(Cores::all()?), ..AsyncReports::new(probe, targets)? };
+        Ok(Self { reports, runtime: Some(runtime) })
     }
 }
 
@@ -184,7 +187,7 @@ impl<T: AsRef<Target> + Send + 'static> AsyncReports<T> {
         let shared = Shared::new(&probe.resolver, many.jobs, many.per_address, many.back_off);
         let (pace, probe) = (Pace::new(many.rate), probe.clone());
         let work = Arc::new(Work { probe, shared });
-        Ok(Self { work, targets: receiver, are_all_begun: false, under_way: JoinSet::new(), pace })
+        Ok(Self { work, targets: receiver, are_all_begun: false, under_way: JoinSet::new(), cores: None, pace })
     }
 
     /// Returns the next report, with its target; `None` after the last.
@@ -219,10 +222,14 @@ impl<T: AsRef<Target> + Send + 'static> AsyncReports<T> {
                 Poll::Ready(Some(target)) => {
                     self.pace.advance();
                     let work = Arc::clone(&self.work);
-                    self.under_way.spawn(async move {
+                    let task = async move {
                         let report = work.probe.report(target.as_ref(), &work.shared, false).await;
                         (target, report)
-                    });
+                    };
+                    match &mut self.cores {
+                        Some(cores) => self.under_way.spawn_on(task, cores.next()),
+                        None => self.under_way.spawn(task),
+                    };
                 }
             }
         }
