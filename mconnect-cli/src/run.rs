@@ -37,6 +37,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     verdict.status()
 }
 
+/// What is not a session is kept apart (`inline(never)`): as one function they would take more of the stack than any needs.
 fn answer(args: impl IntoIterator<Item = OsString>, verdict: &Arc<Verdict>) -> Result<(), Failure> {
     let usage = |message: String| Failure::new(Status::Usage, message).hint("; mconnect --help lists the options");
     let text = match options::parse(args).map_err(usage)? {

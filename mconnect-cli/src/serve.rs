@@ -16,6 +16,7 @@ use crate::verdict::Verdict;
 ///
 /// # Errors
 /// Nothing can be served, or no longer.
+#[inline(never)]
 pub fn run(file: &Path, options: &Options, verdict: &Verdict) -> Result<(), Failure> {
     let (_, dialogue) = play::read(file)?;
     let setup = secure::serving(&options.security)?.scale(options.play.scale.unwrap_or(1.0)).listener(listen(options)?);

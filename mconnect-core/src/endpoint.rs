@@ -91,7 +91,8 @@ impl FromStr for Endpoint {
         if written.contains('@') {
             return Err(InvalidEndpoint::User);
         }
-        let (scheme, written) = match written.split_once("://") {
+        let url = written.split_once(':').and_then(|(scheme, rest)| Some((scheme, rest.strip_prefix("//")?)));
+        let (scheme, written) = match url {
             Some((scheme, rest)) => {
                 let scheme = Scheme::named(scheme).ok_or(InvalidEndpoint::Scheme)?;
                 let rest = rest.strip_suffix('/').unwrap_or(rest);

@@ -21,7 +21,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     let (mut options, mut operands, mut given) = (Options::default(), Vec::new(), Vec::new());
     while let Some(arg) = parser.next().map_err(shown)? {
         let flag = match arg {
-            Short(letter) => format!("-{letter}"),
+            Short(letter) => String::from_iter(['-', letter]),
             Long(name) => format!("--{name}"),
             Value(value) => {
                 operands.push(string(value)?);

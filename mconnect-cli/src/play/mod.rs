@@ -26,6 +26,7 @@ use crate::verdict::Verdict;
 ///
 /// # Errors
 /// Nothing is played: options or files are wrong.
+#[inline(never)]
 pub fn run(options: &Options, verdict: &Verdict) -> Result<(), Failure> {
     files::check(options.record.as_deref(), &options.play)?;
     observers::watched(options, false, verdict, |watch| play_all(options, watch, verdict));

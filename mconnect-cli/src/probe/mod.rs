@@ -29,6 +29,7 @@ use drawing::Drawing;
 ///
 /// # Errors
 /// Nothing is probed: options, files or the system are wrong.
+#[inline(never)]
 pub fn run(options: &Options, verdict: &Verdict) -> Result<(), Failure> {
     let probe = prepare(options)?;
     let gravest = match &options.probing.many.file {

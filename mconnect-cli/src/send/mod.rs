@@ -29,6 +29,7 @@ use message::{Counted, Message};
 ///
 /// # Errors
 /// Nothing is sent: options or files are wrong.
+#[inline(never)]
 pub fn run(options: &Options, verdict: &Verdict) -> Result<(), Failure> {
     let message = Message::prepare(&options.sending, options.play.times())?;
     let terminal = Terminal::new();

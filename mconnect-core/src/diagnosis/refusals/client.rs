@@ -1,7 +1,7 @@
 //! Refusals of a client: its manners, its limits, its address, its name.
 
 use super::wording::{LET_OUT, LISTS, REFUSED, TIMES};
-use super::{Case, HELLO, LOGIN, MESSAGE, POLICY, Rule, TRANSACTION, rule};
+use super::{Case, HELLO, LOGIN, MESSAGE, POLICY, Rules, TRANSACTION, rule};
 use crate::diagnosis::record::Exchange;
 use crate::diagnosis::{Cause, Certainty};
 use crate::protocol::{EnhancedCode, Meaning, Request};
@@ -10,48 +10,51 @@ use Certainty::{Certain, Likely, Possible};
 use Request::{Auth, Data, Ehlo, EndOfData, Greeting, Helo, Lhlo, Mail, Rcpt};
 
 /// What may be behind any code, and is told by its words alone.
-pub(super) static MANNERS: &[Rule] = &[
-    rule(Cause::Greylisted, Certain)
-        .to(TRANSACTION)
-        .temporary()
-        .words("greylist|graylist|grey list|gray list|postgrey"),
-    rule(Cause::Greylisted, Likely).to(&[Mail, Rcpt]).temporary().words(
-        "first time|first contact|first attempt|first delivery|not yet authorized|triplet|come back in|retry in|\
+pub(super) const MANNERS: Rules = || {
+    vec![
+        rule(Cause::Greylisted, Certain)
+            .to(TRANSACTION)
+            .temporary()
+            .words("greylist|graylist|grey list|gray list|postgrey"),
+        rule(Cause::Greylisted, Likely).to(&[Mail, Rcpt]).temporary().words(
+            "first time|first contact|first attempt|first delivery|not yet authorized|triplet|come back in|retry in|\
          again in ",
-    ),
-    rule(Cause::SpokeTooEarly, Certain).codes(&[421, 503, 521, 550, 554]).words(
-        "synchronization error|improper use of smtp|improper command pipelining|improper pipelining|pregreet|\
+        ),
+        rule(Cause::SpokeTooEarly, Certain).codes(&[421, 503, 521, 550, 554]).words(
+            "synchronization error|improper use of smtp|improper command pipelining|improper pipelining|pregreet|\
          pre greet|talk too soon|talks too soon|talked too soon|early talk|before greeting|before the greeting|\
          before banner|before the banner|did not wait",
-    ),
-    rule(Cause::SpokeTooEarly, Likely)
-        .codes(&[421, 521, 550, 554])
-        .details(&[(5, 1)])
-        .words("protocol error")
-        .when(|case| case.record.has_spoken_first || case.facts.sends_at_once),
-    // postscreen tests the client's manners, and refuses RCPT for what it saw of them.
-    rule(Cause::SpokeTooEarly, Possible).to(&[Rcpt]).codes(&[550]).details(&[(5, 1)]).words("protocol error"),
-    rule(Cause::HeaderWanted, Certain)
-        .codes(&[421, 503, 550, 554])
-        .words("proxy negotiation|proxy protocol|proxy header"),
-    rule(Cause::BareLf, Certain).words(
-        "bare lf|bare cr|bare line|bare newline|bare carriage|lone cr|lone lf|naked cr|naked lf|cr lf cr lf|\
+        ),
+        rule(Cause::SpokeTooEarly, Likely)
+            .codes(&[421, 521, 550, 554])
+            .details(&[(5, 1)])
+            .words("protocol error")
+            .when(|case| case.record.has_spoken_first || case.facts.sends_at_once),
+        // postscreen tests the client's manners, and refuses RCPT for what it saw of them.
+        rule(Cause::SpokeTooEarly, Possible).to(&[Rcpt]).codes(&[550]).details(&[(5, 1)]).words("protocol error"),
+        rule(Cause::HeaderWanted, Certain)
+            .codes(&[421, 503, 550, 554])
+            .words("proxy negotiation|proxy protocol|proxy header"),
+        rule(Cause::BareLf, Certain).words(
+            "bare lf|bare cr|bare line|bare newline|bare carriage|lone cr|lone lf|naked cr|naked lf|cr lf cr lf|\
          stray newline",
-    ),
-    rule(Cause::LineTooLong, Certain)
-        .codes(&[500, 501, 550, 552, 554])
-        .words(
-            "line too long|line is too long|lines too long|too long line|maximum line length|has lines too long|\
+        ),
+        rule(Cause::LineTooLong, Certain)
+            .codes(&[500, 501, 550, 552, 554])
+            .words(
+                "line too long|line is too long|lines too long|too long line|maximum line length|has lines too long|\
              line length|line limit|line exceeds",
-        )
-        .not("header"),
-    rule(Cause::Loop, Certain)
-        .to(TRANSACTION)
-        .words("hops |hop count|loop |loops |looping|too many received|received header"),
-];
+            )
+            .not("header"),
+        rule(Cause::Loop, Certain)
+            .to(TRANSACTION)
+            .words("hops |hop count|loop |loops |looping|too many received|received header"),
+    ]
+};
 
 /// How much, how many, how long.
-pub(super) static LIMITS: &[Rule] = &[
+pub(super) const LIMITS: Rules = || {
+    vec![
     rule(Cause::TooManyErrors, Certain).not("login|password|attempt|auth").words(
         "too many error|too many mistake|too many syntax|too many bad|too many unrecognized|too many unknown commands|\
          too many invalid commands|too many invalid rec|too many unknown rec|too many unknown user|\
@@ -180,10 +183,13 @@ pub(super) static LIMITS: &[Rule] = &[
         "shutting down|shutdown|going down|closing down|not accepting network messages|not accepting messages|\
          maintenance",
     ),
-];
+]
+};
 
 /// The client's address, and its name in EHLO; an address list is told of at any command.
-pub(super) static ADDRESSES: &[Rule] = &[
+pub(super) const ADDRESSES: Rules =
+    || {
+        vec![
     // Lists answer so to resolvers that many share, and to who asks too often: it says nothing of the client.
     rule(Cause::ListNotAsked, Certain).to(POLICY).words(
         "open resolver|public resolver|public open resolver|returnc|127 255 255|excessive number of queries|\
@@ -274,54 +280,57 @@ pub(super) static ADDRESSES: &[Rule] = &[
         case.record.refusals.iter().chain(&case.record.last).any(is_out)
     }),
     rule(Cause::NoEhlo, Certain).to(&[Ehlo]).codes(&[500, 502]),
-];
+]
+    };
 
 /// What is said of an address or a network, once nothing more particular is.
-pub(super) static OTHERS: &[Rule] = &[
-    rule(Cause::NoIpv6, Certain)
-        .to(POLICY)
-        .words("ipv6")
-        .and("not accept|not support|unsupported|not allow|disabled|not process"),
-    rule(Cause::BlockListed, Likely)
-        .to(POLICY)
-        .permanent()
-        .words("ip ")
-        .and("block|bann|denied")
-        .not("relay|country|region")
-        .when(|case| case.exchange.reply.text().windows(4).any(|part| part == b"http")),
-    rule(Cause::PutOff, Likely)
-        .to(POLICY)
-        .temporary()
-        .words("ip |your server|your network|blocked see|block see")
-        .and("block|bann"),
-    rule(Cause::BlockListed, Likely)
-        .to(POLICY)
-        .permanent()
-        .words("blocked see|block see|refused see|blocked for abuse"),
-    rule(Cause::ClientRefused, Likely)
-        .to(POLICY)
-        .words(
-            "ip |client|your server|your host|your mail server|your network|mta |remote host|remotehost|\
+pub(super) const OTHERS: Rules = || {
+    vec![
+        rule(Cause::NoIpv6, Certain)
+            .to(POLICY)
+            .words("ipv6")
+            .and("not accept|not support|unsupported|not allow|disabled|not process"),
+        rule(Cause::BlockListed, Likely)
+            .to(POLICY)
+            .permanent()
+            .words("ip ")
+            .and("block|bann|denied")
+            .not("relay|country|region")
+            .when(|case| case.exchange.reply.text().windows(4).any(|part| part == b"http")),
+        rule(Cause::PutOff, Likely)
+            .to(POLICY)
+            .temporary()
+            .words("ip |your server|your network|blocked see|block see")
+            .and("block|bann"),
+        rule(Cause::BlockListed, Likely)
+            .to(POLICY)
+            .permanent()
+            .words("blocked see|block see|refused see|blocked for abuse"),
+        rule(Cause::ClientRefused, Likely)
+            .to(POLICY)
+            .words(
+                "ip |client|your server|your host|your mail server|your network|mta |remote host|remotehost|\
              sending server|mail server ip|host network|network|country|region |geo|to connect",
-        )
-        .and(REFUSED)
-        .not("relay|recipient|sender address|mailbox|content|message|virus|user"),
-    rule(Cause::ClientRefused, Likely)
-        .to(POLICY)
-        .words("ip |client|your server|your host|your network|your access|your mail server")
-        .and(
-            "whitelist|allowlist|allow list|white list|permanently deferred|will not be accepted|has been rejected|\
+            )
+            .and(REFUSED)
+            .not("relay|recipient|sender address|mailbox|content|message|virus|user"),
+        rule(Cause::ClientRefused, Likely)
+            .to(POLICY)
+            .words("ip |client|your server|your host|your network|your access|your mail server")
+            .and(
+                "whitelist|allowlist|allow list|white list|permanently deferred|will not be accepted|has been rejected|\
              not be accepted|no access|invalid ip|bad sender ip|mismatch|suspicious",
-        ),
-    rule(Cause::ClientRefused, Likely).to(POLICY).words("ip |intrusion|firewall").and("filter|intrusion|firewall"),
-    rule(Cause::SpamSource, Likely)
-        .to(&[Greeting, Ehlo, Helo, Mail, Rcpt, Data])
-        .permanent()
-        .words("spam|abusive|for abuse|unsolicited|junk|karma"),
-    rule(Cause::Busy, Likely).to(&[Greeting]).codes(&[420, 421, 450, 451]),
-    rule(Cause::NoServiceHere, Certain).to(&[Greeting]).codes(&[521, 550, 553, 554, 556]),
-    rule(Cause::NoServiceHere, Likely).to(&[Greeting]).codes(&[500, 501, 502, 503, 504]),
-];
+            ),
+        rule(Cause::ClientRefused, Likely).to(POLICY).words("ip |intrusion|firewall").and("filter|intrusion|firewall"),
+        rule(Cause::SpamSource, Likely)
+            .to(&[Greeting, Ehlo, Helo, Mail, Rcpt, Data])
+            .permanent()
+            .words("spam|abusive|for abuse|unsolicited|junk|karma"),
+        rule(Cause::Busy, Likely).to(&[Greeting]).codes(&[420, 421, 450, 451]),
+        rule(Cause::NoServiceHere, Certain).to(&[Greeting]).codes(&[521, 550, 553, 554, 556]),
+        rule(Cause::NoServiceHere, Likely).to(&[Greeting]).codes(&[500, 501, 502, 503, 504]),
+    ]
+};
 
 fn has_name(case: &Case<'_>) -> bool {
     !case.exchange.commands.name.is_empty()

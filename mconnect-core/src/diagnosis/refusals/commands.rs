@@ -2,7 +2,7 @@
 
 use super::super::token;
 use super::wording::{OFF, REFUSED};
-use super::{Case, ENVELOPE, LOGIN, POLICY, Rule, TRANSACTION, rule};
+use super::{Case, ENVELOPE, LOGIN, POLICY, Rules, TRANSACTION, rule};
 use crate::diagnosis::{Cause, Certainty};
 use crate::protocol::Request;
 
@@ -10,7 +10,8 @@ use Certainty::{Certain, Likely, Possible};
 use Request::{Auth, AuthAnswer, Bdat, Data, EndOfData, Mail, Rcpt, StartTls};
 
 /// What has to come before.
-pub(super) static WANTED: &[Rule] = &[
+pub(super) const WANTED: Rules = || {
+    vec![
     rule(Cause::TlsForAuth, Certain)
         .to(LOGIN)
         .words("starttls|tls|ssl|encryption|encrypted|secure connection|secure channel")
@@ -126,10 +127,12 @@ pub(super) static WANTED: &[Rule] = &[
         .codes(&[530])
         .when(|case| !case.exchange.is_tls && case.offers("STARTTLS")),
     rule(Cause::AuthNeeded, Likely).to(&[Mail, Rcpt, Data]).codes(&[530]).when(|case| !case.exchange.granted.has(Auth)),
-];
+]
+};
 
 /// Commands out of order, STARTTLS and AUTH.
-pub(super) static RULES: &[Rule] = &[
+pub(super) const RULES: Rules = || {
+    vec![
     rule(Cause::AuthTwice, Certain).to(&[Auth]).codes(&[503]).when(|case| case.exchange.granted.has(Auth)),
     rule(Cause::HelloFirst, Certain)
         .to(BEHIND_HELLO)
@@ -281,7 +284,8 @@ pub(super) static RULES: &[Rule] = &[
         .codes(&[501])
         .words("address|mailbox|invalid mail from|invalid rcpt")
         .not(REFUSED),
-];
+]
+};
 
 fn says_policy(case: &Case<'_>) -> bool {
     case.enhanced.is_some_and(|code| code.subject == 7)

@@ -1,7 +1,7 @@
 //! Refusals of mail: for whom it is, how large, and what is in it.
 
 use super::wording::{ABSENT, OFF, REFUSED};
-use super::{Case, ENVELOPE, MESSAGE, Rule, TRANSACTION, rule};
+use super::{Case, ENVELOPE, MESSAGE, Rules, TRANSACTION, rule};
 use crate::diagnosis::{Cause, Certainty};
 use crate::protocol::Request;
 
@@ -9,7 +9,8 @@ use Certainty::{Certain, Likely, Possible};
 use Request::{Auth, Bdat, Data, EndOfData, Mail, Rcpt};
 
 /// The header, the size, and whom mail is for.
-pub(super) static RULES: &[Rule] = &[
+pub(super) const RULES: Rules = || {
+    vec![
     rule(Cause::CommandNotOffered, Certain)
         .to(&[Bdat])
         .codes(&[500, 502, 503])
@@ -86,10 +87,12 @@ pub(super) static RULES: &[Rule] = &[
         .not("in relay recipient")
         .when(|case| says_relay(case) && case.could_log_in()),
     rule(Cause::RelayDenied25, Certain).to(&[Mail, Rcpt, Data]).not("in relay recipient").when(says_relay),
-];
+]
+};
 
 /// The recipient: whether there is one, and whether it takes mail.
-pub(super) static RECIPIENTS: &[Rule] = &[
+pub(super) const RECIPIENTS: Rules = || {
+    vec![
     rule(Cause::RecipientCheck, Certain)
         .to(&[Rcpt])
         .temporary()
@@ -183,69 +186,74 @@ pub(super) static RECIPIENTS: &[Rule] = &[
         .permanent()
         .words("badrcptto|recipient")
         .and("badrcptto|blacklist|on our list|banned recipient|recipient banned"),
-];
+]
+};
 
 /// The message, and what is in it.
-pub(super) static CONTENTS: &[Rule] = &[
-    rule(Cause::Utf8NotTaken, Certain).details(&[(6, 7), (6, 8), (6, 9)]),
-    rule(Cause::ContentRefused, Certain).to(MESSAGE).permanent().words(CONTENT).not("spam abuse"),
-    rule(Cause::ContentRefused, Likely)
-        .to(MESSAGE)
-        .permanent()
-        .words(
-            "bulk|unsolicited|junk|scored|score|banned|file type|extension|executable|macro|link |url |filter|\
+pub(super) const CONTENTS: Rules = || {
+    vec![
+        rule(Cause::Utf8NotTaken, Certain).details(&[(6, 7), (6, 8), (6, 9)]),
+        rule(Cause::ContentRefused, Certain).to(MESSAGE).permanent().words(CONTENT).not("spam abuse"),
+        rule(Cause::ContentRefused, Likely)
+            .to(MESSAGE)
+            .permanent()
+            .words(
+                "bulk|unsolicited|junk|scored|score|banned|file type|extension|executable|macro|link |url |filter|\
              antispam|anti spam|mass mailer|security issue|dangerous|offensive|words",
-        )
-        .not("policy"),
-    rule(Cause::TooLarge, Likely)
-        .to(MESSAGE)
-        .permanent()
-        .words("size|message|mail |email|bytes")
-        .and("exceed|larger|bigger|too long|oversize|over the maximum")
-        .not("rate|hour|day |recipient|header|line|quota|hops|threshold|limit of"),
-    rule(Cause::MessagePolicy, Certain).to(MESSAGE).permanent().words("policy|policies"),
-];
+            )
+            .not("policy"),
+        rule(Cause::TooLarge, Likely)
+            .to(MESSAGE)
+            .permanent()
+            .words("size|message|mail |email|bytes")
+            .and("exceed|larger|bigger|too long|oversize|over the maximum")
+            .not("rate|hour|day |recipient|header|line|quota|hops|threshold|limit of"),
+        rule(Cause::MessagePolicy, Certain).to(MESSAGE).permanent().words("policy|policies"),
+    ]
+};
 
 /// Codes alone, and policies that are not told.
-pub(super) static CODES: &[Rule] = &[
-    rule(Cause::Loop, Likely).details(&[(4, 6)]),
-    rule(Cause::BadHeader, Likely).to(MESSAGE).permanent().words("header").not(CONTENT),
-    rule(Cause::MessagePolicy, Likely).to(MESSAGE).permanent().details(&[(7, 9)]),
-    rule(Cause::ContentRefused, Likely).to(MESSAGE).permanent().details(&[(7, 1), (7, 0), (6, 0), (7, 7)]),
-    rule(Cause::MessagePolicy, Possible).to(MESSAGE).permanent().not("error|internal|problem|processing|failure"),
-    rule(Cause::Greylisted, Likely)
-        .to(&[Rcpt])
-        .codes(&[450, 451])
-        .details(&[(7, 1)])
-        .when(|case| !case.exchange.granted.has(Auth)),
-    // Filters greylist, too, once they have seen the message.
-    rule(Cause::Greylisted, Possible)
-        .to(MESSAGE)
-        .codes(&[450, 451])
-        .details(&[(7, 0), (7, 1)])
-        .words("try again|try later|retry")
-        .when(|case| !case.exchange.granted.has(Auth)),
-    // postscreen says so to who has just passed its tests.
-    rule(Cause::Greylisted, Likely).to(&[Rcpt]).codes(&[450]).details(&[(3, 2)]),
-    rule(Cause::Greylisted, Possible)
-        .to(&[Rcpt])
-        .codes(&[450, 451])
-        // Whatever else is put off is told to be at fault.
-        .not("mailbox|sender|verif|error|fail|could not|can not|unable|problem|policy|policies")
-        .when(|case| {
-            !case.exchange.granted.has(Auth)
-                && case.enhanced.is_none_or(|code| matches!((code.subject, code.detail), (2, 0) | (7, 0) | (0, 0)))
-        }),
-    rule(Cause::AuthNeeded, Likely)
-        .to(ENVELOPE)
-        .permanent()
-        .when(|case| is_policy(case) && case.is_submission() && case.could_log_in()),
-    rule(Cause::PolicyRefused, Likely)
-        .to(ENVELOPE)
-        .words("administrative prohibition|policy|policies|local configuration"),
-    rule(Cause::PolicyRefused, Possible).to(ENVELOPE).permanent().when(is_policy),
-    rule(Cause::PolicyRefused, Possible).to(ENVELOPE).permanent().words(REFUSED),
-];
+pub(super) const CODES: Rules = || {
+    vec![
+        rule(Cause::Loop, Likely).details(&[(4, 6)]),
+        rule(Cause::BadHeader, Likely).to(MESSAGE).permanent().words("header").not(CONTENT),
+        rule(Cause::MessagePolicy, Likely).to(MESSAGE).permanent().details(&[(7, 9)]),
+        rule(Cause::ContentRefused, Likely).to(MESSAGE).permanent().details(&[(7, 1), (7, 0), (6, 0), (7, 7)]),
+        rule(Cause::MessagePolicy, Possible).to(MESSAGE).permanent().not("error|internal|problem|processing|failure"),
+        rule(Cause::Greylisted, Likely)
+            .to(&[Rcpt])
+            .codes(&[450, 451])
+            .details(&[(7, 1)])
+            .when(|case| !case.exchange.granted.has(Auth)),
+        // Filters greylist, too, once they have seen the message.
+        rule(Cause::Greylisted, Possible)
+            .to(MESSAGE)
+            .codes(&[450, 451])
+            .details(&[(7, 0), (7, 1)])
+            .words("try again|try later|retry")
+            .when(|case| !case.exchange.granted.has(Auth)),
+        // postscreen says so to who has just passed its tests.
+        rule(Cause::Greylisted, Likely).to(&[Rcpt]).codes(&[450]).details(&[(3, 2)]),
+        rule(Cause::Greylisted, Possible)
+            .to(&[Rcpt])
+            .codes(&[450, 451])
+            // Whatever else is put off is told to be at fault.
+            .not("mailbox|sender|verif|error|fail|could not|can not|unable|problem|policy|policies")
+            .when(|case| {
+                !case.exchange.granted.has(Auth)
+                    && case.enhanced.is_none_or(|code| matches!((code.subject, code.detail), (2, 0) | (7, 0) | (0, 0)))
+            }),
+        rule(Cause::AuthNeeded, Likely)
+            .to(ENVELOPE)
+            .permanent()
+            .when(|case| is_policy(case) && case.is_submission() && case.could_log_in()),
+        rule(Cause::PolicyRefused, Likely)
+            .to(ENVELOPE)
+            .words("administrative prohibition|policy|policies|local configuration"),
+        rule(Cause::PolicyRefused, Possible).to(ENVELOPE).permanent().when(is_policy),
+        rule(Cause::PolicyRefused, Possible).to(ENVELOPE).permanent().words(REFUSED),
+    ]
+};
 
 /// Says whether a refusal is one to pass mail on.
 fn says_relay(case: &Case<'_>) -> bool {

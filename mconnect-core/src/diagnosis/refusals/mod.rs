@@ -33,6 +33,10 @@ use wording::wording;
 
 use Request::{Auth, AuthAnswer, Bdat, Data, Ehlo, EndOfData, Greeting, Helo, Lhlo, Mail, Rcpt};
 
+/// Rows, which are built when they are asked for: in a table they would be six pages of pointers, to be set right at every
+/// start of a program that knows of refusals.
+type Rules = fn() -> Vec<Rule>;
+
 /// A row: all that is given has to fit.
 struct Rule {
     cause: Cause,
@@ -43,7 +47,7 @@ struct Rule {
     range: [u16; 2],
     /// Subject and detail of the enhanced status code; the class is that of the reply.
     details: &'static [(u16, u16)],
-    /// With a bar between them: a list of texts would be as many pointers to set right at every start of a program.
+    /// With a bar between them.
     words: &'static str,
     and: &'static str,
     not: &'static str,
@@ -51,7 +55,7 @@ struct Rule {
 }
 
 /// Begins a row, which fits every refusal until a column is given.
-const fn rule(cause: Cause, certainty: Certainty) -> Rule {
+fn rule(cause: Cause, certainty: Certainty) -> Rule {
     Rule {
         cause,
         certainty,
@@ -67,41 +71,41 @@ const fn rule(cause: Cause, certainty: Certainty) -> Rule {
 }
 
 impl Rule {
-    const fn to(self, to: &[Request]) -> Self {
+    fn to(self, to: &[Request]) -> Self {
         Self { to: Requests::of(to), ..self }
     }
 
-    const fn codes(self, codes: &'static [u16]) -> Self {
+    fn codes(self, codes: &'static [u16]) -> Self {
         Self { codes, ..self }
     }
 
-    const fn temporary(self) -> Self {
+    fn temporary(self) -> Self {
         Self { range: [400, 499], ..self }
     }
 
-    const fn permanent(self) -> Self {
+    fn permanent(self) -> Self {
         Self { range: [505, 599], ..self }
     }
 
-    const fn details(self, details: &'static [(u16, u16)]) -> Self {
+    fn details(self, details: &'static [(u16, u16)]) -> Self {
         Self { details, ..self }
     }
 
     /// Any of these, `this|or that`, each at the beginning of a word; one that ends with a space is a word to its end.
-    const fn words(self, words: &'static str) -> Self {
+    fn words(self, words: &'static str) -> Self {
         Self { words, ..self }
     }
 
     /// Any of these as well.
-    const fn and(self, and: &'static str) -> Self {
+    fn and(self, and: &'static str) -> Self {
         Self { and, ..self }
     }
 
-    const fn not(self, not: &'static str) -> Self {
+    fn not(self, not: &'static str) -> Self {
         Self { not, ..self }
     }
 
-    const fn when(self, when: fn(&Case<'_>) -> bool) -> Self {
+    fn when(self, when: fn(&Case<'_>) -> bool) -> Self {
         Self { when, ..self }
     }
 
@@ -242,7 +246,11 @@ pub(super) fn finding(exchange: &Exchange, record: &Record, facts: &Facts) -> Op
         return None;
     }
     let case = Case::new(exchange, record, facts);
-    RULES.iter().copied().flatten().find(|rule| rule.fits(&case)).map(|rule| case.told(rule.cause, rule.certainty))
+    RULES
+        .into_iter()
+        .flat_map(|rules| rules())
+        .find(|rule| rule.fits(&case))
+        .map(|rule| case.told(rule.cause, rule.certainty))
 }
 
 /// Returns why the first refusal of those that were not made up for came. What follows it is its consequence, and says
@@ -331,7 +339,7 @@ const POLICY: &[Request] = &[Greeting, Ehlo, Helo, Mail, Rcpt, Data, EndOfData, 
 const TRANSACTION: &[Request] = &[Mail, Rcpt, Data, EndOfData, Bdat];
 /// All rows, those that say most first: what is wanted of the client and its limits before its address, named faults of
 /// the server before its opinion of a mail, who is meant before what is in it, and codes alone last.
-static RULES: [&[Rule]; 14] = [
+const RULES: [Rules; 14] = [
     client::MANNERS,
     sender::AUTHENTICATION,
     commands::WANTED,

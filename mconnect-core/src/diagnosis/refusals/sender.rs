@@ -1,6 +1,6 @@
 //! Refusals of the sender: how a mail is authenticated, and whose it may be.
 
-use super::{ENVELOPE, MESSAGE, POLICY, Rule, TRANSACTION, rule};
+use super::{ENVELOPE, MESSAGE, POLICY, Rules, TRANSACTION, rule};
 use crate::diagnosis::{Cause, Certainty};
 use crate::protocol::Request;
 
@@ -8,41 +8,44 @@ use Certainty::{Certain, Likely};
 use Request::{Data, EndOfData, Mail, Rcpt};
 
 /// SPF, DKIM and DMARC: a server may limit how much comes because of them, and says so.
-pub(super) static AUTHENTICATION: &[Rule] = &[
-    rule(Cause::Dmarc, Certain).to(POLICY).words("dmarc"),
-    rule(Cause::SpfUnchecked, Certain)
-        .to(POLICY)
-        .words("spf |sender policy framework")
-        .and(
-            "temporary|temp error|temperror|permerror|perm error|permanent error|evaluat|lookup|syntax|\
+pub(super) const AUTHENTICATION: Rules = || {
+    vec![
+        rule(Cause::Dmarc, Certain).to(POLICY).words("dmarc"),
+        rule(Cause::SpfUnchecked, Certain)
+            .to(POLICY)
+            .words("spf |sender policy framework")
+            .and(
+                "temporary|temp error|temperror|permerror|perm error|permanent error|evaluat|lookup|syntax|\
              suspicious entr|invalid record|dns ",
-        )
-        .not("dkim|not permitted|not allowed|not authorized"),
-    rule(Cause::SpfUnchecked, Likely).to(POLICY).details(&[(7, 24)]).not("dkim"),
-    rule(Cause::Dmarc, Certain).to(POLICY).words("spf ").and("dkim|domainkeys").not("unusual rate"),
-    rule(Cause::Spf, Certain)
-        .to(POLICY)
-        .words("spf |openspf|sender policy framework")
-        .not("unusual rate|dkim|relaying"),
-    rule(Cause::Dmarc, Certain).to(&[Rcpt, Data, EndOfData, Request::Bdat]).words(
-        "authentication information|authentication checks|pass authentication|message is not authenticated|\
+            )
+            .not("dkim|not permitted|not allowed|not authorized"),
+        rule(Cause::SpfUnchecked, Likely).to(POLICY).details(&[(7, 24)]).not("dkim"),
+        rule(Cause::Dmarc, Certain).to(POLICY).words("spf ").and("dkim|domainkeys").not("unusual rate"),
+        rule(Cause::Spf, Certain)
+            .to(POLICY)
+            .words("spf |openspf|sender policy framework")
+            .not("unusual rate|dkim|relaying"),
+        rule(Cause::Dmarc, Certain).to(&[Rcpt, Data, EndOfData, Request::Bdat]).words(
+            "authentication information|authentication checks|pass authentication|message is not authenticated|\
          authentication level|level of authentication|authenticate with either|sender is unauthenticated|aligned|\
          alignment|unauthenticated email|unauthenticated mail",
-    ),
-    rule(Cause::Dkim, Certain)
-        .to(MESSAGE)
-        .words(
-            "dkim|domainkeys|valid signature|invalid signature|bad signature|signature verif|signature fail|\
+        ),
+        rule(Cause::Dkim, Certain)
+            .to(MESSAGE)
+            .words(
+                "dkim|domainkeys|valid signature|invalid signature|bad signature|signature verif|signature fail|\
              signature did not|not signed|unsigned",
-        )
-        .not("unusual rate|virus|infected|malware|eicar|smime|pgp"),
-    rule(Cause::Spf, Certain).to(POLICY).details(&[(7, 23)]),
-    rule(Cause::Dmarc, Certain).to(POLICY).details(&[(7, 26)]),
-    rule(Cause::Dkim, Certain).to(MESSAGE).details(&[(7, 20), (7, 21), (7, 22)]),
-];
+            )
+            .not("unusual rate|virus|infected|malware|eicar|smime|pgp"),
+        rule(Cause::Spf, Certain).to(POLICY).details(&[(7, 23)]),
+        rule(Cause::Dmarc, Certain).to(POLICY).details(&[(7, 26)]),
+        rule(Cause::Dkim, Certain).to(MESSAGE).details(&[(7, 20), (7, 21), (7, 22)]),
+    ]
+};
 
 /// Whether the sender exists, and is let in.
-pub(super) static RULES: &[Rule] = &[
+pub(super) const RULES: Rules = || {
+    vec![
     rule(Cause::SenderCheck, Certain)
         .to(ENVELOPE)
         .words(
@@ -104,7 +107,8 @@ pub(super) static RULES: &[Rule] = &[
             "ip |recipient address|resolv|verif|not found|not exist|unknown|your server|host|spoof|spf |content|\
              message|unauthenticated",
         ),
-];
+]
+};
 
 /// That a domain is not there to send from.
 const UNRESOLVED: &str = "domain not found|not exist|not resolv|unresolv|nonexist|non exist|no such domain|\

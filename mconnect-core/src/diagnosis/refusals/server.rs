@@ -1,7 +1,7 @@
 //! Refusals for what is at fault in the server itself, or behind it.
 
 use super::wording::{FAULT, LATER};
-use super::{MESSAGE, POLICY, Rule, TRANSACTION, rule};
+use super::{MESSAGE, POLICY, Rules, TRANSACTION, rule};
 use crate::diagnosis::{Cause, Certainty};
 use crate::protocol::Request;
 
@@ -9,7 +9,8 @@ use Certainty::{Certain, Likely, Possible};
 use Request::{Auth, Data, Ehlo, EndOfData, Greeting, Helo, Mail, Rcpt};
 
 /// Faults that are named.
-pub(super) static FAULTS: &[Rule] = &[
+pub(super) const FAULTS: Rules = || {
+    vec![
     // Filters that fail put mail off with the codes of greylisting.
     rule(Cause::FilterDown, Likely).to(&[Greeting, Ehlo, Helo, Mail, Rcpt, Data, EndOfData]).temporary().words(
         "milter|service unavailable try again later|content filter|unable to filter|rejected by filter|rspamd|\
@@ -64,14 +65,16 @@ pub(super) static FAULTS: &[Rule] = &[
         .words("storage|disk|space")
         .and("insufficient|no space|full|not enough|shortage|low |out of")
         .not("mailbox|inbox|user|quota|recipient"),
-];
+]
+};
 
 /// That something does not work now.
 const DOWN: &str = "unavailable|not available|fail|error|timeout|timed out|not running|down |not respond|could not|\
  can not|unable|unreachable|gone away|temporar|refused connection|not reachable|problem";
 
 /// What is put off or fails for a reason that is not told.
-pub(super) static UNTOLD: &[Rule] = &[
+pub(super) const UNTOLD: Rules = || {
+    vec![
     rule(Cause::ServerFault, Likely).temporary().words(
         "can not create|can not open|can not write|can not read|could not load|unable to load|unable to create|\
          unable to write|unable to open",
@@ -98,4 +101,5 @@ pub(super) static UNTOLD: &[Rule] = &[
     rule(Cause::Deferred, Certain).to(&[Ehlo, Helo]).temporary().words(LATER),
     rule(Cause::Deferred, Certain).to(TRANSACTION).temporary().words(LATER),
     rule(Cause::Busy, Possible).to(POLICY).codes(&[421]),
-];
+]
+};
