@@ -32,6 +32,11 @@ session() {
   grep -q '^221' "$TMPDIR/session" || die "that was no session"
 }
 
+build() {
+  step 'the tests are built'
+  cargo test "${as_tested[@]}" --no-run
+}
+
 tests() {
   step "the README's second command runs the tests"
   block=$(readme_block 2)
