@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -158,13 +158,17 @@ pub fn reset(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).set_linger(Some(Duration::ZERO))
 }
 
-/// Runs something for each, some at a time.
+/// Runs something for each, some at a time: as many as there are turns, of all tests of the program together.
 pub fn for_each<T: Send + Sync>(all: &[T], run: impl Fn(&T) + Sync) {
+    static TURNS: [Mutex<()>; 16] = [const { Mutex::new(()) }; 16];
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                while let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+        for turn in &TURNS {
+            let (next, run) = (&next, &run);
+            scope.spawn(move || {
+                loop {
+                    let _held = turn.lock().unwrap_or_else(PoisonError::into_inner);
+                    let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
                     run(one);
                 }
             });

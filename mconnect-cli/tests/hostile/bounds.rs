@@ -4,13 +4,21 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::common::MCONNECT;
 use crate::common::attack::{LIMITED, assert_outcome, attack, end_of, hear, until_gone};
 use crate::common::folder::Folder;
 
+/// The tests here compute, and each has to end in time: they go one after the other.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[test]
 fn replies_to_ehlo_of_sixty_mebioctets_are_shown_and_not_kept() {
+    let _alone = alone();
     let line = [b"250-", &[b'x'; 60_000][..], b"\r\n"].concat();
     let output = attack(&["--timeout", "60"], "EHLO x\nEHLO x\nQUIT\n", move |stream| {
         stream.write_all(b"220 hi\r\n")?;
@@ -30,6 +38,7 @@ fn replies_to_ehlo_of_sixty_mebioctets_are_shown_and_not_kept() {
 
 #[test]
 fn a_long_record_is_in_its_file_and_not_in_memory() {
+    let _alone = alone();
     let folder = Folder::new();
     let file = folder.file("a.txt");
     let line = format!("250-{}\r\n", "x".repeat(96));
@@ -49,6 +58,7 @@ fn a_long_record_is_in_its_file_and_not_in_memory() {
 
 #[test]
 fn what_a_dialogue_expects_is_compared_as_it_comes() {
+    let _alone = alone();
     let folder = Folder::new();
     let sparse = folder.file("sparse");
     File::create(&sparse).unwrap().set_len(40_000_000).unwrap();
@@ -67,6 +77,7 @@ fn what_a_dialogue_expects_is_compared_as_it_comes() {
 
 #[test]
 fn what_a_server_expects_is_compared_as_it_comes() {
+    let _alone = alone();
     let folder = Folder::new();
     let sparse = folder.file("sparse");
     File::create(&sparse).unwrap().set_len(100_000_000).unwrap();

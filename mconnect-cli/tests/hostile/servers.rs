@@ -193,7 +193,7 @@ fn a_line_of_ten_mebioctets_passes_in_every_mode() {
     let line = [b"220 ".as_slice(), &b"x".repeat(10 << 20), b"\r\n"].concat();
     for mode in [&[][..], &["--no-wait"], &["-r"]] {
         let words = [line.clone(), b"221 bye\r\n".to_vec()];
-        let output = attack(mode, "QUIT\n", move |stream| {
+        let output = attack(&[&["--timeout", "20"][..], mode].concat(), "QUIT\n", move |stream| {
             stream.write_all(&words[0])?;
             hear(stream)?;
             stream.write_all(&words[1])

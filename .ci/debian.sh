@@ -1,0 +1,99 @@
+# Sourced by run: the parts that install packages, and most of which want root.
+
+targets() {
+  step 'many targets at a farm of servers: killed and resumed'
+  package python3
+  cargo test --locked "${as_tested[@]}" --no-run
+  cargo build --locked --bin farm --manifest-path mconnect-core/benches/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}"
+  programs=${CARGO_TARGET_DIR:-target}/debug
+  MCONNECT=$programs/mconnect FARM=$programs/farm TARGETS=3000 mconnect-cli/benches/probe endurance
+}
+
+minimum() {
+  step 'the minimum version of Rust, of each crate'
+  package python3
+  for crate in mconnect-core mconnect-cli; do
+    minimum=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' $crate/Cargo.toml)
+    # What the crates that it is built from state themselves.
+    cargo metadata --format-version 1 --all-features | python3 -c '
+import json, sys
+crate, minimum = sys.argv[1], sys.argv[2]
+number = lambda version: [int(part) for part in version.split(".")][:2]
+data = json.load(sys.stdin)
+packages = {package["id"]: package for package in data["packages"]}
+nodes = {node["id"]: node for node in data["resolve"]["nodes"]}
+todo, seen = [id for id, package in packages.items() if package["name"] == crate], set()
+while todo:
+    seen.add(id := todo.pop())
+    for dep in nodes[id]["deps"]:
+        if dep["pkg"] not in seen and any(kind["kind"] != "dev" for kind in dep["dep_kinds"]):
+            todo.append(dep["pkg"])
+stated = [packages[id] for id in seen if packages[id]["rust_version"]]
+newer = [package["name"] for package in stated if number(package["rust_version"]) > number(minimum)]
+sys.exit(f"{crate} states Rust {minimum}, and these need a newer one: {newer}" if newer else 0)
+' $crate "$minimum"
+    # Lints know the library, and not the language.
+    # A let chain: && before a let, or behind one, outside of parentheses.
+    if [ "$minimum" \< 1.88 ] && { grep -rnE '(^ *|(if|while) .*)&& let ' $crate/src ||
+      grep -rlPzo '(?m)^[^/\n]*\b(if|while) let ([^(){};]|(\((?:[^()]|(?3))*\)))*&& ' $crate/src; }; then
+      die "let chains came with Rust 1.88"
+    fi
+    older=$(rustup toolchain list 2>/dev/null | sed -n "s/^\(${minimum//./\\.}\(\.[0-9]*\)\?\)-.*/\1/p" | head -1)
+    if [[ $(rustc --version) == "rustc $minimum."* ]]; then
+      echo "$crate: all of this is done by Rust $minimum"
+    elif [ -n "$older" ]; then
+      cargo "+$older" check -p $crate --all-features --locked --target-dir target/minimum
+      echo "$crate: built by Rust $older"
+    else
+      echo "$crate: linted for Rust $minimum (clippy::incompatible_msrv), not built by it: it is not here"
+    fi
+  done
+}
+
+manual() {
+  step 'the manual page'
+  package mandoc
+  mandoc -T lint -W warning docs/mconnect.1
+}
+
+binary() {
+  step 'the binary lies anywhere, its relocations are read-only, and it exports nothing'
+  package binutils
+  cargo build --release --locked -p mconnect-cli
+  binary=${CARGO_TARGET_DIR:-target}/release/mconnect
+  looks() { readelf -W "$1" "$binary" | grep "$2" >/dev/null || die "no $2 in readelf $1"; }
+  looks -h 'Type: *DYN'
+  looks -l GNU_RELRO
+  looks -d BIND_NOW
+  looks -d '(RELR)'
+  exported=$(readelf -W --dyn-syms "$binary" | awk '$1 ~ /^[0-9]+:$/ && $7 != "UND" && $8 { print $8 }')
+  [ -z "$exported" ] || die "the binary exports $exported"
+}
+
+openssl() {
+  step "Python's ssl"
+  package python3
+  package openssl
+  timeout 600 cargo test "${as_tested[@]}" --test real openssl -- --ignored
+}
+
+domains() {
+  step 'NSD, Unbound, Postfix and policies over HTTPS: what domains say of their mail'
+  package python3
+  timeout 600 cargo test "${as_tested[@]}" --test real domains -- --ignored
+}
+
+machines() {
+  step "GNU parallel over two of OpenSSH's servers: killed half way and resumed"
+  timeout 600 cargo test "${as_tested[@]}" --test real machines -- --ignored --show-output
+}
+
+servers() {
+  step 'Postfix, Exim, OpenSMTPD and Dovecot, two proxies, GNU SASL, and the options of swaks and curl'
+  package gsasl
+  package microsocks
+  package tinyproxy-bin
+  package swaks
+  package curl
+  timeout 900 cargo test "${as_tested[@]}" --test real -- --ignored --skip openssl --skip domains --skip machines --show-output
+}

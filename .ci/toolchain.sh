@@ -1,0 +1,120 @@
+# Sourced by run: the parts that want nothing but Rust's toolchain.
+
+# The tests as the README's second command builds them: with another choice of packages or features, most crates are
+# built once more, since those of tokio and syn are others.
+as_tested=(--workspace --all-features)
+
+locked() {
+  step 'the dependencies are the locked ones'
+  cargo fetch --locked
+  cargo fetch --locked --manifest-path mconnect-core/fuzz/Cargo.toml
+  cargo fetch --locked --manifest-path mconnect-core/benches/Cargo.toml
+  cargo fetch --locked --manifest-path mconnect-core/examples/test_a_client/Cargo.toml
+}
+
+format() {
+  step 'format'
+  cargo fmt --all --check
+}
+
+lints() {
+  step 'lints'
+  cargo clippy --workspace --all-targets --all-features -- -D warnings
+  cargo clippy --manifest-path mconnect-core/benches/Cargo.toml --target-dir target --locked --all-targets -- -D warnings
+}
+
+session() {
+  step "the README's first command opens a session"
+  block=$(readme_block 1)
+  [[ $block == *--demo* ]] || die "the first shell block of the README opens no demo session: $block"
+  echo "$block"
+  echo QUIT | bash -euo pipefail -c "$block" | tee "$TMPDIR/session"
+  grep -q '^221' "$TMPDIR/session" || die "that was no session"
+}
+
+build() {
+  step 'the tests are built'
+  cargo test "${as_tested[@]}" --no-run
+}
+
+tests() {
+  step "the README's second command runs the tests"
+  block=$(readme_block 2)
+  [[ $block == *'cargo test'* ]] || die "the second shell block of the README runs no tests: $block"
+  echo "$block"
+  # In a background job, signals that the tests send would be ignored.
+  env --default-signal bash -euo pipefail -c "$block"
+}
+
+fuzz() {
+  step 'the fuzz targets: their properties hold for their seeds'
+  cargo fmt --manifest-path mconnect-core/fuzz/Cargo.toml --check
+  fuzz=(--manifest-path mconnect-core/fuzz/Cargo.toml --target-dir target --locked --no-default-features)
+  cargo clippy "${fuzz[@]}" --all-targets -- -D warnings
+  cargo test "${fuzz[@]}"
+}
+
+example() {
+  step 'the example that tests a client is a test'
+  example=(--manifest-path mconnect-core/examples/test_a_client/Cargo.toml)
+  cargo fmt "${example[@]}" --check
+  cargo clippy "${example[@]}" --target-dir target --locked --all-targets -- -D warnings
+  cargo test "${example[@]}" --target-dir target --locked
+  shorter() { # shorter FILE LINES: what it does in few lines is what it shows
+    [ "$(wc -l <"mconnect-core/examples/$1")" -le "$2" ] || die "$1 has more than $2 lines, and is to show how short one is"
+  }
+  shorter test_a_client/client.rs 40
+  shorter probe_one.rs 25
+}
+
+endurance() {
+  step 'endurance'
+  env --default-signal cargo test "${as_tested[@]}" --test endurance -- --ignored --skip a_thousand_signals --show-output
+}
+
+licences() {
+  step 'licences, duplicates and sources of the dependencies'
+  if command -v cargo-deny >/dev/null; then
+    cargo deny check licenses bans sources
+  else
+    echo 'not looked at: there is no cargo-deny here (docs/robustness.md)'
+  fi
+}
+
+documentation() {
+  step 'documentation'
+  RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --all-features
+  # As docs.rs does it, with the features named.
+  printf '#!/bin/sh\nRUSTC_BOOTSTRAP=1 exec rustdoc "$@"\n' >"$TMPDIR/rustdoc"
+  chmod +x "$TMPDIR/rustdoc"
+  RUSTDOC=$TMPDIR/rustdoc RUSTDOCFLAGS='-D warnings --cfg docsrs' cargo doc -p mconnect-core --no-deps --all-features
+  grep 'Available on.*feature.*tls' "${CARGO_TARGET_DIR:-target}/doc/mconnect_core/struct.Session.html" >/dev/null ||
+    die 'the documentation does not say which feature brings Session::upgrade'
+}
+
+features() {
+  step 'the library, without features, and built with each alone'
+  features=$(sed -n '/^\[features\]/,/^\[[^f]/s/^\([a-z][a-z0-9_-]*\) *=.*/\1/p' mconnect-core/Cargo.toml | grep -vx default)
+  for feature in '' $features; do
+    echo "-- ${feature:-no feature}"
+    cargo clippy -p mconnect-core --no-default-features --features "$feature" --all-targets -- -D warnings
+  done
+  # A feature adds and changes nothing: what its tests show is seen with all of them.
+  cargo test -p mconnect-core --no-default-features
+  dependencies=$(cargo tree -p mconnect-core --depth 1 --edges normal --target all --prefix none | sed '1d; s/ .*//' | sort | xargs)
+  [ "$dependencies" = 'memchr socket2 thiserror' ] || die "the library depends on $dependencies by default"
+}
+
+without_tls() {
+  step 'the tool without TLS'
+  cargo clippy -p mconnect-cli --no-default-features --all-targets -- -D warnings
+  cargo test -p mconnect-cli --no-default-features --test without_tls
+}
+
+packages() {
+  step 'packages'
+  # Cargo remembers the packages of a folder of this name by their version: under another name, none of an earlier run.
+  ln -s "$PWD/target" "$TMPDIR/target"
+  cargo package --workspace --allow-dirty --target-dir "$TMPDIR/target" 2>&1 | tee "$TMPDIR/packages"
+  ! grep '^warning' "$TMPDIR/packages" || die 'packaging is not clean'
+}
