@@ -3,6 +3,8 @@
 //! An option is one row of one table: its flags and value, what it sets, its line of help, and the options that
 //! it does not go with, or goes with alone. The parser, the help and the check of the manual page all read that row.
 
+#[cfg(test)]
+mod completions;
 mod exchangers;
 mod help;
 mod nearest;

@@ -116,7 +116,7 @@ pub const SENDING: &[Opt] = &[
     })
     .with(ASKS),
     word("--until STAGE", "stop after connect, greeting, ehlo, ... or data", STAGES)
-    .apart(&[("-c -r --no-wait", UNTIL_STOPS), ("--play --serve", "--until goes with neither --play nor --serve")]),
+        .apart(&[("-c -r --no-wait", UNTIL_STOPS), ("--play --serve", "--until goes with neither --play nor --serve")]),
     flag("--lmtp", "speak LMTP, on port 24", |o| o.sending.is_lmtp = true).with(ASKS),
 ];
 
