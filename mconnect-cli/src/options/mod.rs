@@ -3,8 +3,6 @@
 //! An option is one row of one table: its flags and value, what it sets, its line of help, and the options that
 //! it does not go with, or goes with alone. The parser, the help and the check of the manual page all read that row.
 
-#[cfg(test)]
-mod completions;
 mod exchangers;
 mod help;
 mod nearest;
@@ -233,3 +231,6 @@ pub enum Mode {
 const SMTP: u16 = 25;
 /// The port that servers have LMTP on; [RFC 2033](https://www.rfc-editor.org/rfc/rfc2033) names none, and forbids 25.
 const LMTP: u16 = 24;
+
+#[cfg(test)]
+mod completions;
