@@ -110,7 +110,7 @@ fn every_word_that_is_offered_is_taken() {
         };
         for word in words {
             // A URL is only begun.
-            let behind = if word.ends_with("://") { "proxy.example" } else { "" };
+            let behind = if word.ends_with("://") { "proxy.example:1080" } else { "" };
             let argument = format!("{}={before}{word}{behind}", option.name());
             let companions = ["--haproxy=local", "--to=a@x", "--auth=user"];
             parse(companions.into_iter().chain([argument.as_str()]).map(OsString::from))
