@@ -95,5 +95,41 @@ servers() {
   package tinyproxy-bin
   package swaks
   package curl
-  timeout 900 cargo test "${as_tested[@]}" --test real -- --ignored --skip openssl --skip domains --skip machines --show-output
+  timeout 900 cargo test "${as_tested[@]}" --test real -- --ignored --skip openssl --skip domains --skip machines --skip completions --show-output
+}
+
+shells() {
+  step 'bash, zsh and fish: what they complete'
+  package bash-completion
+  package zsh
+  package fish
+  timeout 600 cargo test "${as_tested[@]}" --test real completions -- --ignored
+}
+
+debian() {
+  step 'the package for Debian: as lintian has it, and in a clean root'
+  package dpkg-dev
+  package xz-utils
+  package lintian
+  package mmdebstrap
+  command -v cargo-deb >/dev/null ||
+    CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --no-default-features cargo-deb@3.8.0
+  cargo build --release --locked -p mconnect-cli
+  deb=$TMPDIR/mconnect.deb root=$TMPDIR/root
+  cargo deb -p mconnect-cli --no-build -o "$deb"
+  [ "$(dpkg-deb -f "$deb" Version)" = "$(dpkg-parsechangelog -l mconnect-cli/debian/changelog -S Version)" ] ||
+    die 'mconnect-cli/debian/changelog speaks of another version'
+  lintian --allow-root --fail-on error,warning --tag-display-limit 0 "$deb"
+  mmdebstrap --quiet --variant=essential --include=man-db "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$root"
+  cp "$deb" "$root/tmp"
+  chroot "$root" dpkg -i /tmp/mconnect.deb
+  echo QUIT | chroot "$root" mconnect --demo | grep '^221' || die 'what was installed opens no session'
+  [ "$(chroot "$root" man -w mconnect)" = /usr/share/man/man1/mconnect.1.gz ] || die 'man does not find the page'
+  completions() { # completions FILE PLACE: it is there as it was made
+    cmp "docs/completions/$1" "$root/usr/share/$2"
+  }
+  completions mconnect.bash bash-completion/completions/mconnect
+  completions _mconnect zsh/vendor-completions/_mconnect
+  completions mconnect.fish fish/vendor_completions.d/mconnect.fish
+  rm -r "$root"
 }

@@ -112,9 +112,18 @@ without_tls() {
 }
 
 packages() {
-  step 'packages'
+  step 'packages, installed from a folder of their own'
   # Cargo remembers the packages of a folder of this name by their version: under another name, none of an earlier run.
   ln -s "$PWD/target" "$TMPDIR/target"
   cargo package --workspace --allow-dirty --target-dir "$TMPDIR/target" 2>&1 | tee "$TMPDIR/packages"
   ! grep '^warning' "$TMPDIR/packages" || die 'packaging is not clean'
+  version=$(sed -n '/^\[workspace.package\]/,/^\[workspace.dep/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+  mkdir "$TMPDIR/crates"
+  for crate in mconnect-core mconnect-cli; do
+    tar -xzf "$TMPDIR/target/package/$crate-$version.crate" -C "$TMPDIR/crates"
+  done
+  # The library is not yet where the tool's package says it is.
+  cargo install --quiet --debug --path "$TMPDIR/crates/mconnect-cli-$version" --root "$TMPDIR/installed" \
+    --target-dir "$TMPDIR/target" --config "patch.crates-io.mconnect-core.path='$TMPDIR/crates/mconnect-core-$version'"
+  echo QUIT | "$TMPDIR/installed/bin/mconnect" --demo | grep '^221' || die 'what was installed opens no session'
 }

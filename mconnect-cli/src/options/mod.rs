@@ -231,3 +231,6 @@ pub enum Mode {
 const SMTP: u16 = 25;
 /// The port that servers have LMTP on; [RFC 2033](https://www.rfc-editor.org/rfc/rfc2033) names none, and forbids 25.
 const LMTP: u16 = 24;
+
+#[cfg(test)]
+mod completions;

@@ -26,6 +26,8 @@ pub enum Act {
     Text(fn(&mut Options, &str) -> Result<(), String>),
     /// The value need not be UTF-8.
     Raw(fn(&mut Options, OsString)),
+    /// The value is one of these words.
+    Word(&'static [Word]),
     /// The value names a file, which belongs there.
     File(fn(&mut Options) -> &mut Option<PathBuf>),
     /// The value may be left out, and otherwise follows `=`.
@@ -33,6 +35,9 @@ pub enum Act {
     /// Something else is asked for than a session, whatever comes after it.
     Ask(fn() -> Request),
 }
+
+/// A word that an option takes, and what it does.
+pub type Word = (&'static str, fn(&mut Options));
 
 pub const fn option(head: &'static str, help: &'static str, act: Act) -> Opt {
     Opt { head, help, is_first: false, act, apart: &[], with: "" }
@@ -44,6 +49,10 @@ pub const fn flag(head: &'static str, help: &'static str, set: fn(&mut Options))
 
 pub const fn text(head: &'static str, help: &'static str, set: fn(&mut Options, &str) -> Result<(), String>) -> Opt {
     option(head, help, Act::Text(set))
+}
+
+pub const fn word(head: &'static str, help: &'static str, known: &'static [Word]) -> Opt {
+    option(head, help, Act::Word(known))
 }
 
 pub const fn raw(head: &'static str, help: &'static str, set: fn(&mut Options, OsString)) -> Opt {

@@ -9,7 +9,7 @@ use super::nearest::nearest;
 use super::option::{Act, Opt};
 use super::roads::take_socket;
 use super::table::all;
-use super::value::{shown, string};
+use super::value::{one_of, shown, string};
 use super::{Options, Request, Start, Target, exchangers};
 
 /// Reads the arguments.
@@ -33,6 +33,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
         match option.act {
             Act::Flag(set) => set(&mut options),
             Act::Text(set) => set(&mut options, &string(parser.value().map_err(shown)?)?)?,
+            Act::Word(known) => one_of(&string(parser.value().map_err(shown)?)?, known)?(&mut options),
             Act::Raw(set) => set(&mut options, parser.value().map_err(shown)?),
             Act::File(place) => *place(&mut options) = Some(parser.value().map_err(shown)?.into()),
             Act::Optional(set) => set(&mut options, parser.optional_value().map(string).transpose()?.as_deref())?,

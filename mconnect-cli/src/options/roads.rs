@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use mconnect_core::protocol::ClientAttribute;
 use mconnect_core::{Proxy, ProxyHeader, ProxyVersion};
 
-use super::option::{Opt, file, flag, text};
-use super::value::{filled, one_of, put};
+use super::option::{Opt, file, flag, text, word};
+use super::value::{filled, put};
 use super::{Options, Target};
 
 /// What is on the way, and what is said of the client.
@@ -51,9 +51,11 @@ pub const ROADS: &[Opt] = &[
     text("--haproxy FROM[,TO]", "say first, by PROXY, whom it is from, or: local", |o, text| {
         put(&mut o.roads.header, header(text))
     }),
-    text("--haproxy-version FORM", "the form of that: 1 is text, 2 (default) binary", |o, text| {
-        put(&mut o.roads.header_version, one_of(text, &[("1", ProxyVersion::V1), ("2", ProxyVersion::V2)]))
-    })
+    word(
+        "--haproxy-version FORM",
+        "the form of that: 1 is text, 2 (default) binary",
+        &[("1", |o| o.roads.header_version = ProxyVersion::V1), ("2", |o| o.roads.header_version = ProxyVersion::V2)],
+    )
     .with("--haproxy"),
     text("--xclient NAME=VALUE", "have the server take the client for another", |o, text| {
         attribute(text).map(|attribute| o.roads.xclient.push(attribute))

@@ -6,8 +6,8 @@ use mconnect_core::sasl::Mechanism;
 use mconnect_core::tls_info::Fingerprint;
 use mconnect_core::{Host, InvalidHost};
 
-use super::option::{Opt, file, flag, text};
-use super::value::{filled, one_of, put};
+use super::option::{Opt, file, flag, text, word};
+use super::value::{filled, put};
 
 /// How a session is to be secured.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -84,10 +84,11 @@ pub const TLS: &[Opt] = &[
     text("--pin SHA256", "trust this public key and no other", |o, text| put(&mut o.security.pin, fingerprint(text))),
     file("--cert FILE", "client certificate and its chain, in PEM", |o| &mut o.security.certificate),
     file("--key FILE", "its key (default: in the same file)", |o| &mut o.security.key).with("--cert"),
-    text("--tls-min VERSION", "least version of TLS: 1.2 (default) or 1.3", |o, text| {
-        let unknown = |_| format!("{text:?} is no version of TLS that is spoken here: 1.2 or 1.3");
-        put(&mut o.security.is_13_only, one_of(text, &[("1.2", false), ("1.3", true)]).map_err(unknown))
-    }),
+    word(
+        "--tls-min VERSION",
+        "least version of TLS: 1.2 (default) or 1.3",
+        &[("1.2", |o| o.security.is_13_only = false), ("1.3", |o| o.security.is_13_only = true)],
+    ),
     flag("--tls-verbose", "show the chain of certificates", |o| o.security.is_verbose = true),
     file("--save-chain FILE", "write the chain to a file, in PEM", |o| &mut o.security.save_chain),
 ];

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use mconnect_core::protocol::{Address, Parameter, Unwritable};
 
 use super::Host;
-use super::option::{Act, Opt, file, flag, option, text};
-use super::value::{count, one_of, put};
+use super::option::{Act, Opt, Word, file, flag, option, text, word};
+use super::value::{count, put};
 
 /// What is to be sent, and to whom.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -115,10 +115,8 @@ pub const SENDING: &[Opt] = &[
         Ok(())
     })
     .with(ASKS),
-    text("--until STAGE", "stop after connect, greeting, ehlo, ... or data", |o, text| {
-        put(&mut o.sending.until, one_of(text, STAGES))
-    })
-    .apart(&[("-c -r --no-wait", UNTIL_STOPS), ("--play --serve", "--until goes with neither --play nor --serve")]),
+    word("--until STAGE", "stop after connect, greeting, ehlo, ... or data", STAGES)
+        .apart(&[("-c -r --no-wait", UNTIL_STOPS), ("--play --serve", "--until goes with neither --play nor --serve")]),
     flag("--lmtp", "speak LMTP, on port 24", |o| o.sending.is_lmtp = true).with(ASKS),
 ];
 
@@ -179,15 +177,15 @@ fn chunk(text: &str) -> Result<usize, String> {
 const ASKS: &str = "--to --until";
 const TO_SENDS: &str = "--to sends a message by itself: -c, --fail, -r and --no-wait go without it";
 const UNTIL_STOPS: &str = "--until stops before a message: -c, --fail, -r and --no-wait go without it";
-const STAGES: &[(&str, SendStage)] = &[
-    ("connect", SendStage::Connect),
-    ("greeting", SendStage::Greeting),
-    ("ehlo", SendStage::Ehlo),
-    ("starttls", SendStage::StartTls),
-    ("auth", SendStage::Auth),
-    ("mail", SendStage::Mail),
-    ("rcpt", SendStage::Rcpt),
-    ("data", SendStage::Data),
+const STAGES: &[Word] = &[
+    ("connect", |o| o.sending.until = Some(SendStage::Connect)),
+    ("greeting", |o| o.sending.until = Some(SendStage::Greeting)),
+    ("ehlo", |o| o.sending.until = Some(SendStage::Ehlo)),
+    ("starttls", |o| o.sending.until = Some(SendStage::StartTls)),
+    ("auth", |o| o.sending.until = Some(SendStage::Auth)),
+    ("mail", |o| o.sending.until = Some(SendStage::Mail)),
+    ("rcpt", |o| o.sending.until = Some(SendStage::Rcpt)),
+    ("data", |o| o.sending.until = Some(SendStage::Data)),
 ];
 const CHUNK: usize = 65_536;
 const MOST_CHUNK: usize = 1 << 20;

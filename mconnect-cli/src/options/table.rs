@@ -3,8 +3,8 @@
 use mconnect_core::Family;
 use rustyline::EditMode;
 
-use super::option::{Act, Opt, file, flag, option, raw, text};
-use super::value::{address, count, factor, form, one_of, port, put, seconds, stamps, value};
+use super::option::{Act, Opt, file, flag, option, raw, text, word};
+use super::value::{address, count, factor, form, port, put, seconds, stamps, value};
 use super::{Color, Mode, Request, Target, exchangers, probing, roads, security, sending};
 
 /// Returns every option, as ordered in the help and in the manual page.
@@ -78,16 +78,23 @@ const OUTPUT: &[Opt] = &[
 ];
 
 const PROMPT: &[Opt] = &[
-    text("--edit-mode KEYS", "edit with the keys of emacs (default) or vi", |o, text| {
-        put(&mut o.prompt.keys, one_of(text, &[("emacs", EditMode::Emacs), ("vi", EditMode::Vi)]))
-    }),
+    word(
+        "--edit-mode KEYS",
+        "edit with the keys of emacs (default) or vi",
+        &[("emacs", |o| o.prompt.keys = EditMode::Emacs), ("vi", |o| o.prompt.keys = EditMode::Vi)],
+    ),
     flag("--no-history", "neither read nor write the history of typed lines", |o| o.prompt.has_history = false),
     flag("--no-escapes", "send lines that begin with a tilde like any other", |o| o.prompt.has_escapes = false),
     flag("--no-explain", "do not explain negative replies", |o| o.prompt.explains = false),
-    text("--color WHEN", "colour: auto (default), always or never", |o, text| {
-        let known = [("auto", Color::Auto), ("always", Color::Always), ("never", Color::Never)];
-        put(&mut o.prompt.color, one_of(text, &known))
-    }),
+    word(
+        "--color WHEN",
+        "colour: auto (default), always or never",
+        &[
+            ("auto", |o| o.prompt.color = Color::Auto),
+            ("always", |o| o.prompt.color = Color::Always),
+            ("never", |o| o.prompt.color = Color::Never),
+        ],
+    ),
 ];
 
 const PLAY: &[Opt] = &[
@@ -179,7 +186,8 @@ mod tests {
                 assert!(flags.contains(&other), "{} names {other}", option.head);
             }
             let has_value = option.head.split(' ').any(|word| !word.starts_with('-'));
-            assert_eq!(has_value, matches!(option.act, Act::Text(_) | Act::Raw(_) | Act::File(_)), "{}", option.head);
+            let takes_one = matches!(option.act, Act::Text(_) | Act::Raw(_) | Act::Word(_) | Act::File(_));
+            assert_eq!(has_value, takes_one, "{}", option.head);
         }
         let mut once = flags.clone();
         once.sort_unstable();

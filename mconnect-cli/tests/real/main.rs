@@ -6,6 +6,7 @@ mod common;
 
 #[cfg(feature = "tls")]
 mod auth;
+mod completions;
 mod diagnosis;
 #[cfg(feature = "probe")]
 mod domains;
