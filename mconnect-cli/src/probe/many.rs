@@ -237,22 +237,24 @@ fn bounded(options: &Options, mut probe: Probe) -> Probe {
     probe
 }
 
-/// Returns how many targets at once there are descriptors for, of these; the soft limit is raised for that.
+/// Returns how many targets at once there are descriptors for, of these; the soft limit is raised for that. A target has a
+/// session, and while there are fewer than a thousand, a lookup.
 fn room_for(jobs: usize) -> usize {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return jobs };
-    let wanted = (jobs as u64).saturating_mul(PER_JOB).saturating_add(BESIDE_JOBS);
+    let wanted = (jobs as u64).saturating_add(MOST_LOOKUPS.min(jobs as u64)).saturating_add(BESIDE_JOBS);
     let limit = if soft < wanted && setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard).is_ok() {
         wanted.min(hard)
     } else {
         soft
     };
-    let room = limit.saturating_sub(BESIDE_JOBS) / PER_JOB;
+    let room = limit.saturating_sub(BESIDE_JOBS);
+    let room = (room / 2).max(room.saturating_sub(MOST_LOOKUPS));
     jobs.min(usize::try_from(room).unwrap_or(usize::MAX)).max(1)
 }
 
 const DEFAULT_JOBS: usize = 100;
-/// Descriptors for a target: a session, and a lookup.
-const PER_JOB: u64 = 2;
+/// The library has no more at once.
+const MOST_LOOKUPS: u64 = 1000;
 /// Descriptors for policies, files and the runtime.
 const BESIDE_JOBS: u64 = 200;
 /// No name at all, which is found before anybody is asked.

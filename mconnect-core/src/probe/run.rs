@@ -43,7 +43,7 @@ impl Default for Many {
 
 impl Probe {
     /// Sets how many targets of a run are under way at once, one at least; there are no more sessions than that, and no more
-    /// lookups.
+    /// lookups, of which there are a thousand at most.
     #[must_use]
     pub fn jobs(mut self, at_once: usize) -> Self {
         self.many.jobs = at_once.max(1);

@@ -16,12 +16,12 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// So many sessions, and as many lookups there, go on at once.
+    /// So many sessions go on at once, and as many lookups there, a thousand at most.
     pub fn new(resolver: &Resolver, at_once: usize) -> Self {
         let at_once = at_once.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             resolver: resolver.clone(),
-            lookups: Semaphore::new(at_once),
+            lookups: Semaphore::new(at_once.min(LOOKUPS_AT_ONCE)),
             sessions: Semaphore::new(at_once),
             fetches: Semaphore::new(FETCHES_AT_ONCE),
         }
@@ -52,5 +52,7 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Lookups at the same time: more would be lost by the sockets of one name server.
+const LOOKUPS_AT_ONCE: usize = 1000;
 /// Threads that fetch policies at the same time.
 pub(super) const FETCHES_AT_ONCE: usize = 64;
