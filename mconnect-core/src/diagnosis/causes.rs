@@ -105,6 +105,7 @@ causes! {
 
     // Refused as a client.
     HeaderWanted "header_wanted" "the server wants a PROXY header before anything else" "<header>"
+    HeaderUnwanted "header_unwanted" "the server expects no PROXY header here, and takes it for commands" "leave it out, or have the server expect it"
     TooManyConnections "too_many_connections" "the server has too many connections, from here or in all" "try again later, with fewer at a time"
     TooFast "too_fast" "the server limits how much may be sent in a time" "wait, and send less at a time"
     SessionLimit "session_limit" "the server takes no more in one session" "open another one for the rest"
@@ -114,7 +115,7 @@ causes! {
     PutOff "put_off" "the server puts off what comes from this client's address, for its reputation or for how much it sends" "wait, and send less at a time; complaints of recipients count, too"
     ListNotAsked "list_not_asked" "the server cannot ask its block list: the list refuses the server's resolver" "its administrator has to use another resolver; this client is not known to be listed"
     Deferred "deferred" "the server puts this off for now: greylisting, a limit of how much comes, or a filter that fails may be behind it" "try again in some minutes"
-    Busy "busy" "the server does not serve this client now" "try again later"
+    Busy "busy" "the server does not serve this client now, or none at all" "try again later"
     NoServiceHere "no_service_here" "the server takes no mail from this client, or none at all" "the text of its greeting tells why, or its log does"
     BlockListed "block_listed" "the address of this client is on a block list" "the list that the reply names says why, and how to come off it"
     DomainListed "domain_listed" "a domain is on a block list: the sender's, that of EHLO, or one in the message" "the list that the reply names says why, and how to come off it"
@@ -205,8 +206,11 @@ causes! {
     Spf "spf" "SPF fails: this client's address may not send for the sender's domain" "send by a server that the domain's SPF record names"
     SpfUnchecked "spf_unchecked" "SPF could not be checked: the record of the sender's domain, or its name servers, are at fault" ""
     Dkim "dkim" "no valid DKIM signature is on the message" ""
+    DmarcUnchecked "dmarc_unchecked" "DMARC could not be checked: the record of the From domain, or its name servers, are at fault" ""
     Dmarc "dmarc" "the message is not authenticated for its From domain (SPF, DKIM, DMARC)" "send by a server of that domain, which signs it"
     ContentRefused "content_refused" "a filter refuses the content of the message" ""
+    VirusFound "virus_found" "a virus scanner of the server refuses the message" "the text of the reply may name what was found"
+    AttachmentRefused "attachment_refused" "the server does not take a file that is attached to the message, for its kind or its name" "send it another way, or ask for an exception"
     MessagePolicy "message_policy" "a policy of the server refuses the message: for what is in it, or because SPF, DKIM and DMARC do not vouch for it" ""
     BadHeader "bad_header" "the server does not accept the header of the message: a field is missing or bad, or it is too long" "From, Date and Message-ID belong in it"
     Utf8NotTaken "utf8_not_taken" "addresses or header fields beyond ASCII are not taken there" ""

@@ -146,6 +146,7 @@
 //! | [Reputation](Cause::Reputation) | the word, with 5yz |
 //! | [NoIpv6](Cause::NoIpv6) | the word, and that it is not taken |
 //! | [HeaderWanted](Cause::HeaderWanted) | words on the negotiation of a proxy |
+//! | [HeaderUnwanted](Cause::HeaderUnwanted) | one was sent ([`Facts::sends_header`]), and something was answered that nobody asked |
 //! | [ClientRefused](Cause::ClientRefused) | words on access lists, or on an address or a network, and that it is refused |
 //! | [DirectSending](Cause::DirectSending) | words on sending directly, and on dynamic addresses |
 //! | [NoReverseName](Cause::NoReverseName) | words on PTR; X.7.25 |
@@ -241,8 +242,11 @@
 //! | [SpfUnchecked](Cause::SpfUnchecked) | the word, with an error in looking it up; X.7.24 |
 //! | [Spf](Cause::Spf) | the word; X.7.23 |
 //! | [Dkim](Cause::Dkim) | the word at the end of a message; X.7.20, X.7.21, X.7.22 there |
+//! | [DmarcUnchecked](Cause::DmarcUnchecked) | the word, with an error in looking it up |
 //! | [Dmarc](Cause::Dmarc) | the word, or the other two together; X.7.26 |
 //! | [ContentRefused](Cause::ContentRefused) | words at the end of the message; X.6.0, X.7.0, X.7.1, X.7.7 there |
+//! | [VirusFound](Cause::VirusFound) | words at the end of the message |
+//! | [AttachmentRefused](Cause::AttachmentRefused) | words on files, at the end of the message |
 //! | [BadHeader](Cause::BadHeader) | words at the end of the message |
 //! | [Utf8NotTaken](Cause::Utf8NotTaken) | a path beyond ASCII without SMTPUTF8; X.6.7 to 9 |
 //! | [Loop](Cause::Loop) | words; X.4.6 |

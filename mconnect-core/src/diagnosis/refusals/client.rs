@@ -38,6 +38,11 @@ pub(super) static MANNERS: &[Rule] = &[
         "bare lf|bare cr|bare line|bare newline|bare carriage|lone cr|lone lf|naked cr|naked lf|cr lf cr lf|\
          stray newline",
     ),
+    // qmail and its kin name a page for it, and nothing else.
+    rule(Cause::BareLf, Certain)
+        .to(MESSAGE)
+        .codes(&[451])
+        .when(|case| case.exchange.reply.text().windows(6).any(|part| part == b"smtplf")),
     rule(Cause::LineTooLong, Certain)
         .codes(&[500, 501, 550, 552, 554])
         .words(
@@ -77,7 +82,8 @@ pub(super) static LIMITS: &[Rule] = &[
         .not("email address|blacklist|black list|listed|blocked using"),
     rule(Cause::AccountLocked, Likely).to(LOGIN).not("credits|billing").words(
         "web browser|your browser|verify your account|unusual|suspicious|restricted|has been blocked|account blocked|\
-         account is blocked|for security reasons|suspend|expired|must change|change your password|licen",
+         account is blocked|for security reasons|suspend|expired|must change|change your password|licen|criteria|\
+         conditional access|security defaults|security policy|access policy",
     ),
     rule(Cause::SessionLimit, Certain)
         .words(
@@ -89,7 +95,8 @@ pub(super) static LIMITS: &[Rule] = &[
     rule(Cause::SessionLimit, Certain).words("too many commands"),
     rule(Cause::TooManyConnections, Certain).not("rate limit").words(
         "too many connect|too many concurrent|too many simultan|too many session|too many open|too many smtp|\
-         too many parallel|too many incoming|excessive connect|connection limit|all server ports",
+         too many parallel|too many incoming|excessive connect|connection limit|all server ports|\
+         number of concurrent|number of connections|number of sessions",
     ),
     rule(Cause::TooManyConnections, Certain)
         .words("connection|session|concurren|simultan|parallel|processes")
@@ -141,7 +148,10 @@ pub(super) static LIMITS: &[Rule] = &[
             "credits|billing|unpaid|payment|overdue|your subscription|subscription has|trial account|free trial|\
              quota depleted|out of balance|upgrade your|buy ",
         )
-        .when(|case| case.is_of(TRANSACTION) || case.is_of(LOGIN)),
+        .when(|case| {
+            let may_be_the_recipient = case.is_of(&[Rcpt]) && !case.exchange.granted.has(Auth);
+            (case.is_of(TRANSACTION) || case.is_of(LOGIN)) && !(may_be_the_recipient && case.says("suspend|disabled"))
+        }),
     rule(Cause::AccountStopped, Certain).to(TRANSACTION).words(
         "unusual sending|suspicious sending|bad outbound|outbound spam|tenant has exceeded|spam abuse|\
          for test purposes|your plan",
@@ -174,7 +184,10 @@ pub(super) static LIMITS: &[Rule] = &[
         )
         .not("connect to|connection to|scan|filter|upstream|backend|dns|lookup")
         .when(|case| !case.is_of(LOGIN)),
-    rule(Cause::Idle, Certain).codes(&[451]).words("timeout closing|timeout waiting for|connection expired"),
+    rule(Cause::Idle, Certain)
+        .codes(&[451])
+        .words("timeout closing|timeout waiting for|connection expired")
+        .not("policy|server|daemon|service|response|reply|scan|filter"),
     rule(Cause::Idle, Likely).codes(&[421]).details(&[(4, 2)]).when(|case| !case.is_of(LOGIN)),
     rule(Cause::GoingDown, Certain).temporary().words(
         "shutting down|shutdown|going down|closing down|not accepting network messages|not accepting messages|\
@@ -203,6 +216,10 @@ pub(super) static ADDRESSES: &[Rule] = &[
         .and("blacklist|black list|blocklist|denylist|block list|deny list")
         .not("ip |host|client|server|spamhaus|dnsbl|rbl|sender ip"),
     rule(Cause::Reputation, Certain).to(POLICY).permanent().words("reputation").not("blocked using"),
+    rule(Cause::Reputation, Likely).to(POLICY).words("domain").and(
+        "newly registered|newly observed|newly created|recently registered|recently created|younger than|\
+             domain age|too new|too young",
+    ),
     rule(Cause::BlockListed, Certain).to(POLICY).words(LISTS).not("may be |not listed"),
     rule(Cause::HelloName, Likely)
         .to(HELLO)
@@ -318,7 +335,10 @@ pub(super) static OTHERS: &[Rule] = &[
         .to(&[Greeting, Ehlo, Helo, Mail, Rcpt, Data])
         .permanent()
         .words("spam|abusive|for abuse|unsolicited|junk|karma"),
-    rule(Cause::Busy, Likely).to(&[Greeting]).codes(&[420, 421, 450, 451]),
+    rule(Cause::Busy, Likely)
+        .to(&[Greeting])
+        .codes(&[420, 421, 450, 451])
+        .not("log fail|unexpected|failure|internal|exception"),
     rule(Cause::NoServiceHere, Certain).to(&[Greeting]).codes(&[521, 550, 553, 554, 556]),
     rule(Cause::NoServiceHere, Likely).to(&[Greeting]).codes(&[500, 501, 502, 503, 504]),
 ];

@@ -19,7 +19,7 @@ pub(super) static WANTED: &[Rule] = &[
     rule(Cause::TlsForAuth, Likely).to(LOGIN).codes(&[523, 530, 534, 538]).when(|case| {
         !case.exchange.is_tls
             && case.could_start_tls()
-            && case.enhanced.is_none_or(|code| matches!((code.subject, code.detail), (7, 0 | 10 | 11)))
+            && case.enhanced.is_none_or(|code| matches!((code.subject, code.detail), (7, 0 | 9 | 10 | 11)))
     }),
     rule(Cause::StartTlsNeeded, Certain)
         .to(POLICY)
@@ -220,7 +220,8 @@ pub(super) static RULES: &[Rule] = &[
         .to(LOGIN)
         .words("busy|temporar|unable to initialize|try again later|not available|unavailable|backend")
         .not("password"),
-    rule(Cause::LoginServiceDown, Certain).to(LOGIN).codes(&[421, 432, 435, 450, 451, 454]).not("tls 1"),
+    rule(Cause::LoginServiceDown, Certain).to(LOGIN).codes(&[421, 432, 435, 450, 451, 454]).not("tls 1|transition"),
+    rule(Cause::MechanismTooWeak, Certain).to(LOGIN).words("mechanism").and("too weak|is weak|not strong"),
     rule(Cause::MechanismTooWeak, Certain)
         .to(LOGIN)
         .details(&[(7, 9)])
@@ -232,6 +233,11 @@ pub(super) static RULES: &[Rule] = &[
             && !mechanism.is_empty()
             && !mechanisms.iter().any(|name| name.eq_ignore_ascii_case(mechanism))
     }),
+    // What is offered, and not there, is a matter of the login service.
+    rule(Cause::LoginServiceDown, Likely)
+        .to(LOGIN)
+        .words("mechanism|authentication type|auth type|authentication method|auth method")
+        .and("invalid|unknown|unsupported|not support|unrecogn|not implement"),
     rule(Cause::BadLoginHashed, Likely)
         .to(LOGIN)
         .words("no secret in database")
@@ -244,7 +250,8 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::BadLogin, Likely).to(LOGIN).details(&[(7, 8)]),
     rule(Cause::BadLogin, Likely)
         .to(LOGIN)
-        .words("password|username|user name|credential|authenticat|bad auth|login|auth fail|invalid user|unknown user"),
+        .words("password|username|user name|credential|authenticat|bad auth|login|auth fail|invalid user|unknown user")
+        .not("transition"),
     // Syntax of the envelope.
     rule(Cause::NoBrackets, Certain)
         .to(ENVELOPE)

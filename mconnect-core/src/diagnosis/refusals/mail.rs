@@ -32,9 +32,16 @@ pub(super) static RULES: &[Rule] = &[
         )
         .not(CONTENT),
     rule(Cause::BadHeader, Likely).to(MESSAGE).words("parse|truncated|boundary|not well formed").not(CONTENT),
-    rule(Cause::BadHeader, Certain).to(MESSAGE).words(
-        "from header|missing a valid|missing date|rfc 5322|rfc5322|rfc 2822|header is missing|\
-         multiple addresses in from",
+    rule(Cause::BadHeader, Certain)
+        .to(MESSAGE)
+        .words(
+            "from header|missing a valid|missing date|rfc 5322|rfc5322|rfc 2822|header is missing|\
+             multiple addresses in from",
+        )
+        .not("your|match|spoof|forg|allow|authoriz|align"),
+    rule(Cause::BadHeader, Certain).to(MESSAGE).words("subject").and(
+        "invalid char|illegal char|not encoded|8 bit|8bit|non ascii|missing|empty|too long|multiple|duplicate|\
+         no subject",
     ),
     // The size, and room.
     rule(Cause::MailboxFull, Certain)
@@ -50,15 +57,18 @@ pub(super) static RULES: &[Rule] = &[
         .to(RECIPIENT)
         .words("mailbox|inbox|mailfolder|folder|maildir|quota|recipient|user |account")
         .and(
-            "full |exceed|over |used up|reached|not enough storage|no space|not enough space|insufficient space|\
-             out of space",
+            "full |exceed|over quota|over the|over it|over their|over limit|over storage|over allo|is over|used up|\
+             reached|not enough storage|no space|not enough space|insufficient space|out of space",
         )
         .not(
             "message size|too large|too big|hour|day|minute|month|max |message too|rate|connection|attempt|threshold|\
-             tried to reach|trying to reach|limit per|recipients",
+             tried to reach|trying to reach|limit per|recipients|thread|concurren|no such|not found",
         ),
     rule(Cause::MailboxFull, Certain).to(RECIPIENT).details(&[(2, 2)]),
-    rule(Cause::MailboxFull, Likely).to(&[Rcpt]).codes(&[552]).not("message|large|big |size"),
+    rule(Cause::MailboxFull, Likely)
+        .to(&[Rcpt])
+        .codes(&[552])
+        .not("message|large|big |size|not found|no such|unknown|not exist"),
     rule(Cause::OneDomainEach, Certain)
         .to(&[Rcpt, Data])
         .words(
@@ -86,6 +96,12 @@ pub(super) static RULES: &[Rule] = &[
         .not("in relay recipient")
         .when(|case| says_relay(case) && case.could_log_in()),
     rule(Cause::RelayDenied25, Certain).to(&[Mail, Rcpt, Data]).not("in relay recipient").when(says_relay),
+    // Who passes the message on at once has the next server's answer.
+    rule(Cause::RelayDenied25, Likely)
+        .to(MESSAGE)
+        .permanent()
+        .not("content|spam|virus|spf |list|open relay")
+        .when(says_relay),
 ];
 
 /// The recipient: whether there is one, and whether it takes mail.
@@ -106,6 +122,11 @@ pub(super) static RECIPIENTS: &[Rule] = &[
              host unknown|host not found|no route|nxdomain|bad destination",
         )
         .not("sender|user|mailbox|account"),
+    rule(Cause::NoSuchDomain, Likely)
+        .to(&[Rcpt])
+        .words("this domain|that domain|domain is|domain has|recipient domain|domain you@|hosting")
+        .and(OFF)
+        .not("sender|sending|from |your domain|outbound|ip |list|account|user"),
     rule(Cause::NoSuchMailbox, Certain).to(RECIPIENT).words(
         "user unknown|unknown user|validrcptto|bad recipient|bad address|bad user|no such user|no such mailbox|\
          no such recipient|no such address|no such person|no such account|mailbox not found|mailbox does not exist|\
@@ -174,7 +195,7 @@ pub(super) static RECIPIENTS: &[Rule] = &[
     rule(Cause::NoSuchDomain, Certain).to(&[Rcpt]).codes(&[521, 556]),
     rule(Cause::MailboxBusy, Certain).to(RECIPIENT).temporary().words(
         "mailbox busy|mailbox is busy|mailbox locked|mailbox is locked|mailbox unavailable|mailbox in use|\
-         mailbox temporar|mailbox is temporar|user temporar",
+         mailbox temporar|mailbox is temporar|user temporar|recipient thread limit",
     ),
     rule(Cause::MailboxMoved, Certain).to(&[Rcpt]).codes(&[551]).not("sender|relay|from |authoriz"),
     rule(Cause::MailboxMoved, Certain).to(&[Rcpt]).details(&[(1, 6)]),
@@ -188,6 +209,16 @@ pub(super) static RECIPIENTS: &[Rule] = &[
 /// The message, and what is in it.
 pub(super) static CONTENTS: &[Rule] = &[
     rule(Cause::Utf8NotTaken, Certain).details(&[(6, 7), (6, 8), (6, 9)]),
+    rule(Cause::VirusFound, Certain)
+        .to(MESSAGE)
+        .permanent()
+        .words("virus|viruses|malware|infected|trojan|eicar|worm ")
+        .not("spam|outbreak|may contain|or virus|no virus"),
+    rule(Cause::AttachmentRefused, Certain)
+        .to(MESSAGE)
+        .permanent()
+        .words("attachment|attached|file type|filetype|file name|filename|file extension|banned file|archive")
+        .not("spam|size|too large|too big|virus"),
     rule(Cause::ContentRefused, Certain).to(MESSAGE).permanent().words(CONTENT).not("spam abuse"),
     rule(Cause::ContentRefused, Likely)
         .to(MESSAGE)
@@ -207,45 +238,51 @@ pub(super) static CONTENTS: &[Rule] = &[
 ];
 
 /// Codes alone, and policies that are not told.
-pub(super) static CODES: &[Rule] = &[
-    rule(Cause::Loop, Likely).details(&[(4, 6)]),
-    rule(Cause::BadHeader, Likely).to(MESSAGE).permanent().words("header").not(CONTENT),
-    rule(Cause::MessagePolicy, Likely).to(MESSAGE).permanent().details(&[(7, 9)]),
-    rule(Cause::ContentRefused, Likely).to(MESSAGE).permanent().details(&[(7, 1), (7, 0), (6, 0), (7, 7)]),
-    rule(Cause::MessagePolicy, Possible).to(MESSAGE).permanent().not("error|internal|problem|processing|failure"),
-    rule(Cause::Greylisted, Likely)
-        .to(&[Rcpt])
-        .codes(&[450, 451])
-        .details(&[(7, 1)])
-        .when(|case| !case.exchange.granted.has(Auth)),
-    // Filters greylist, too, once they have seen the message.
-    rule(Cause::Greylisted, Possible)
-        .to(MESSAGE)
-        .codes(&[450, 451])
-        .details(&[(7, 0), (7, 1)])
-        .words("try again|try later|retry")
-        .when(|case| !case.exchange.granted.has(Auth)),
-    // postscreen says so to who has just passed its tests.
-    rule(Cause::Greylisted, Likely).to(&[Rcpt]).codes(&[450]).details(&[(3, 2)]),
-    rule(Cause::Greylisted, Possible)
-        .to(&[Rcpt])
-        .codes(&[450, 451])
-        // Whatever else is put off is told to be at fault.
-        .not("mailbox|sender|verif|error|fail|could not|can not|unable|problem|policy|policies")
-        .when(|case| {
-            !case.exchange.granted.has(Auth)
-                && case.enhanced.is_none_or(|code| matches!((code.subject, code.detail), (2, 0) | (7, 0) | (0, 0)))
-        }),
-    rule(Cause::AuthNeeded, Likely)
-        .to(ENVELOPE)
-        .permanent()
-        .when(|case| is_policy(case) && case.is_submission() && case.could_log_in()),
-    rule(Cause::PolicyRefused, Likely)
-        .to(ENVELOPE)
-        .words("administrative prohibition|policy|policies|local configuration"),
-    rule(Cause::PolicyRefused, Possible).to(ENVELOPE).permanent().when(is_policy),
-    rule(Cause::PolicyRefused, Possible).to(ENVELOPE).permanent().words(REFUSED),
-];
+pub(super) static CODES: &[Rule] =
+    &[
+        rule(Cause::Loop, Likely).details(&[(4, 6)]),
+        rule(Cause::BadHeader, Likely).to(MESSAGE).permanent().words("header").not(
+            "spam|virus|malware|content|attachment|phish|infected|trojan|eicar|dt spm|not your|not match|mismatch",
+        ),
+        rule(Cause::MessagePolicy, Likely).to(MESSAGE).permanent().details(&[(7, 9)]),
+        rule(Cause::ContentRefused, Likely).to(MESSAGE).permanent().details(&[(7, 1), (7, 0), (6, 0), (7, 7)]),
+        rule(Cause::MessagePolicy, Possible)
+            .to(MESSAGE)
+            .permanent()
+            .not("error|internal|problem|processing|failure|exception"),
+        rule(Cause::Greylisted, Likely)
+            .to(&[Rcpt])
+            .codes(&[450, 451])
+            .details(&[(7, 1)])
+            .when(|case| !case.exchange.granted.has(Auth)),
+        // Filters greylist, too, once they have seen the message.
+        rule(Cause::Greylisted, Possible)
+            .to(MESSAGE)
+            .codes(&[450, 451])
+            .details(&[(7, 0), (7, 1)])
+            .words("try again|try later|retry")
+            .when(|case| !case.exchange.granted.has(Auth)),
+        // postscreen says so to who has just passed its tests.
+        rule(Cause::Greylisted, Likely).to(&[Rcpt]).codes(&[450]).details(&[(3, 2)]),
+        rule(Cause::Greylisted, Possible)
+            .to(&[Rcpt])
+            .codes(&[450, 451])
+            // Whatever else is put off is told to be at fault.
+            .not("mailbox|sender|verif|error|fail|could not|can not|unable|problem|policy|policies")
+            .when(|case| {
+                !case.exchange.granted.has(Auth)
+                    && case.enhanced.is_none_or(|code| matches!((code.subject, code.detail), (2, 0) | (7, 0) | (0, 0)))
+            }),
+        rule(Cause::AuthNeeded, Likely)
+            .to(ENVELOPE)
+            .permanent()
+            .when(|case| is_policy(case) && case.is_submission() && case.could_log_in()),
+        rule(Cause::PolicyRefused, Likely)
+            .to(ENVELOPE)
+            .words("administrative prohibition|policy|policies|local configuration"),
+        rule(Cause::PolicyRefused, Possible).to(ENVELOPE).permanent().when(is_policy),
+        rule(Cause::PolicyRefused, Possible).to(ENVELOPE).permanent().words(REFUSED),
+    ];
 
 /// Says whether a refusal is one to pass mail on.
 fn says_relay(case: &Case<'_>) -> bool {

@@ -9,6 +9,14 @@ use Request::{Data, EndOfData, Mail, Rcpt};
 
 /// SPF, DKIM and DMARC: a server may limit how much comes because of them, and says so.
 pub(super) static AUTHENTICATION: &[Rule] = &[
+    rule(Cause::DmarcUnchecked, Certain)
+        .to(POLICY)
+        .words("dmarc")
+        .and(
+            "temporary|temp error|temperror|permerror|perm error|permanent error|error evaluat|evaluat|lookup|\
+             multiple|syntax|invalid record|dns ",
+        )
+        .not("not pass|did not|does not|alignment|aligned|reject"),
     rule(Cause::Dmarc, Certain).to(POLICY).words("dmarc"),
     rule(Cause::SpfUnchecked, Certain)
         .to(POLICY)
@@ -56,8 +64,13 @@ pub(super) static RULES: &[Rule] = &[
     ),
     rule(Cause::SenderUnknown, Certain).to(ENVELOPE).words(
         "sender address rejected user unknown|sender address rejected unlisted|sender unknown|unknown sender|\
-         sender not found|sender does not exist",
+         sender not found|sender does not exist|unknown originator",
     ),
+    rule(Cause::SenderUnknown, Likely)
+        .to(ENVELOPE)
+        .words("sender|originator|reverse path|envelope from")
+        .and("unknown|no such user|no such mailbox|no mailbox|user not")
+        .not("domain|host|verif|resolv|ip |mx |spf |recipient|client"),
     rule(Cause::NullSender, Certain).to(TRANSACTION).words(
         "null sender|empty sender|empty envelope|null envelope|blank from|blank sender|null reverse|empty from|\
          null return|bounces are not|backscatter|batv|empty mail from",
@@ -76,6 +89,12 @@ pub(super) static RULES: &[Rule] = &[
         .words("domain|host|mx |address")
         .and(UNRESOLVED)
         .not("helo|ehlo|block|recipient|your ip|relay"),
+    // A server looks for the exchangers of its own domains' recipients nowhere.
+    rule(Cause::SenderDomain, Likely)
+        .to(&[Rcpt])
+        .permanent()
+        .words("no valid mx|not have a valid mx|invalid mx|bad mx|bogus mx")
+        .not("recipient|relay"),
     rule(Cause::SenderDomain, Likely)
         .to(&[Mail])
         .words("not exist|not resolve|unresolv|can not be resolved|nonexist|not found")
@@ -88,6 +107,11 @@ pub(super) static RULES: &[Rule] = &[
              pretend|fake sender|fake from|faked",
         )
         .not("helo |ehlo |spam|not one of our"),
+    rule(Cause::Spoofed, Likely)
+        .to(MESSAGE)
+        .permanent()
+        .words("from header|header from|from field|from address|header address")
+        .and("not your|not match|mismatch|not own"),
     rule(Cause::SenderRefused, Likely)
         .to(TRANSACTION)
         .permanent()
@@ -109,6 +133,7 @@ pub(super) static RULES: &[Rule] = &[
 /// That a domain is not there to send from.
 const UNRESOLVED: &str = "domain not found|not exist|not resolv|unresolv|nonexist|non exist|no such domain|\
  unknown domain|invalid domain|domain must|domain is invalid|domain is not valid|no mx|null mx|valid mx|mx record|\
- mx found|no a record|bogus|not found|is empty|unroutable|unrouteable|dead domain|invalid sender domain|\
+ mx found|no a record|no a aaaa|mx dns record|no dns record|bogus|not found|is empty|unroutable|unrouteable|\
+ dead domain|invalid sender domain|\
  sender domain invalid|can not resolve|not resolve|dns error|has no mx|bad domain|can not be resolved|host not found|\
  domain unknown|valid domain|real domain";

@@ -18,7 +18,7 @@ pub(super) static FAULTS: &[Rule] = &[
     rule(Cause::FilterDown, Likely)
         .to(POLICY)
         .temporary()
-        .words("filter|scan|antivirus|virus check|spam check")
+        .words("filter|scan|antivirus|virus check|spam check|policy server|policy service|policy daemon")
         .and(DOWN)
         .not("temporarily rate|blocked by"),
     rule(Cause::QueueFails, Certain)
@@ -76,6 +76,7 @@ pub(super) static UNTOLD: &[Rule] = &[
         "can not create|can not open|can not write|can not read|could not load|unable to load|unable to create|\
          unable to write|unable to open",
     ),
+    rule(Cause::ServerFault, Likely).to(MESSAGE).words("exception").and("failed|fault|internal|process"),
     rule(Cause::Busy, Certain).temporary().words("server busy|too busy|is busy|system busy").to(POLICY),
     rule(Cause::BehindDown, Likely)
         .to(&[Rcpt, Data, EndOfData])
