@@ -77,7 +77,7 @@ pub(super) static LIMITS: &[Rule] = &[
         .not("connections|sessions"),
     rule(Cause::LoginPlace, Certain)
         .to(LOGIN)
-        .words("country|region |location|geo|ip |address|network|host ")
+        .words("country|region |location|geo|ip |address|network|host |from outside")
         .and(LET_OUT)
         .not("email address|blacklist|black list|listed|blocked using"),
     rule(Cause::AccountLocked, Likely).to(LOGIN).not("credits|billing").words(
@@ -96,7 +96,7 @@ pub(super) static LIMITS: &[Rule] = &[
     rule(Cause::TooManyConnections, Certain).not("rate limit").words(
         "too many connect|too many concurrent|too many simultan|too many session|too many open|too many smtp|\
          too many parallel|too many incoming|excessive connect|connection limit|all server ports|\
-         number of concurrent|number of connections|number of sessions",
+         number of concurrent|number of connections|number of sessions|connection slots",
     ),
     rule(Cause::TooManyConnections, Certain)
         .words("connection|session|concurren|simultan|parallel|processes")
@@ -129,7 +129,7 @@ pub(super) static LIMITS: &[Rule] = &[
          message rate|connection rate|too quickly|too fast|too often|too frequent|frequency limit|at a rate|\
          unusual rate|too much mail|too many messages|too many mails|too many emails|throttl|sending limit|\
          sending quota|message quota|quota exceeded for sending|slow down|slower|slowly|rate control|rate policy|\
-         flood",
+         flood|submission rate|policy rejection quota",
     ),
     rule(Cause::TooFast, Certain)
         .words("too many recipients|too many rcpt")
@@ -230,7 +230,8 @@ pub(super) static ADDRESSES: &[Rule] = &[
         .to(POLICY)
         .words("client|ip |your host|your server|connecting host")
         .and(
-            "dns lookup|dns fail|not resolve|no name|no dns|reverse|unresolv|not have a name|not have a host|\
+            "dns lookup|dns fail|not resolve|must resolve|no name|no dns|reverse|unresolv|not have a name|\
+             not have a host|\
              unknown host",
         )
         .not("helo|sender|spf|relay|dynamic|generic|dial|block|listed"),
@@ -291,6 +292,9 @@ pub(super) static ADDRESSES: &[Rule] = &[
         case.record.refusals.iter().chain(&case.record.last).any(is_out)
     }),
     rule(Cause::NoEhlo, Certain).to(&[Ehlo]).codes(&[500, 502]),
+    rule(Cause::NoLhlo, Likely).to(&[Lhlo]).codes(&[500, 501, 502, 503, 504]),
+    // HELO is what every server of SMTP knows; FTP, which does not, has no enhanced status codes.
+    rule(Cause::SpeaksLmtp, Likely).to(&[Helo]).codes(&[500, 502]).details(&[(5, 1), (5, 2)]),
 ];
 
 /// What is said of an address or a network, once nothing more particular is.
@@ -330,6 +334,8 @@ pub(super) static OTHERS: &[Rule] = &[
             "whitelist|allowlist|allow list|white list|permanently deferred|will not be accepted|has been rejected|\
              not be accepted|no access|invalid ip|bad sender ip|mismatch|suspicious",
         ),
+    // A connector of the recipient's takes mail of certain addresses or certificates only.
+    rule(Cause::ClientRefused, Likely).to(POLICY).details(&[(7, 51)]),
     rule(Cause::ClientRefused, Likely).to(POLICY).words("ip |intrusion|firewall").and("filter|intrusion|firewall"),
     rule(Cause::SpamSource, Likely)
         .to(&[Greeting, Ehlo, Helo, Mail, Rcpt, Data])

@@ -7,7 +7,7 @@ use crate::diagnosis::{Cause, Certainty};
 use crate::protocol::Request;
 
 use Certainty::{Certain, Likely, Possible};
-use Request::{Auth, AuthAnswer, Bdat, Data, EndOfData, Mail, Rcpt, StartTls};
+use Request::{Auth, AuthAnswer, Bdat, Data, EndOfData, Mail, Other, Rcpt, StartTls};
 
 /// What has to come before.
 pub(super) static WANTED: &[Rule] = &[
@@ -26,9 +26,14 @@ pub(super) static WANTED: &[Rule] = &[
         .words("starttls|tls|ssl|encryption|encrypted|unencrypted|secure connection|secure channel")
         .and(
             "must|require|need|first|mandatory|compulsory|enforce|only|without|not sent over|over a tls|over tls|\
-             unencrypted|not using|not encrypted|not over|use |before",
+             unencrypted|not using|not encrypted|not over|use |before|lack",
         )
         .not("auth command|version|cipher")
+        .when(|case| !case.exchange.is_tls),
+    rule(Cause::StartTlsNeeded, Likely)
+        .to(POLICY)
+        .words("plain text session|plain text connection|plaintext session|plaintext connection|cleartext|clear text")
+        .and(REFUSED)
         .when(|case| !case.exchange.is_tls),
     rule(Cause::StartTlsNeeded, Likely).to(ENVELOPE).details(&[(7, 10)]).when(|case| !case.exchange.is_tls),
     rule(Cause::SenderNotOwned, Certain).to(&[Mail, Rcpt, Data, EndOfData, Bdat]).words(
@@ -105,6 +110,7 @@ pub(super) static WANTED: &[Rule] = &[
         (7, 134),
         (7, 135),
         (7, 136),
+        (7, 193),
     ]),
     // Servers add to a refusal to relay that a login would help, whether or not there is one.
     rule(Cause::AuthNeededInTls, Certain)
@@ -186,7 +192,7 @@ pub(super) static RULES: &[Rule] = &[
              login method",
         )
         .and("disabled|not allowed|not enabled|not supported|turned off|deprecated"),
-    rule(Cause::LoginsDisabled, Certain).to(LOGIN).details(&[(7, 139)]).words("disabled"),
+    rule(Cause::LoginsDisabled, Certain).to(LOGIN).details(&[(7, 139)]).words("disabled").not("account"),
     rule(Cause::LoginsDisabled, Likely).to(LOGIN).words(
         "access rights|not have access|no permission|permission denied|not authorized to use|not allowed to use|\
          not enabled|not activated|auth enabled|must be enabled|be activated|enable smtp|smtp access|switched off|\
@@ -246,12 +252,16 @@ pub(super) static RULES: &[Rule] = &[
         let is_of_plain_passwords = ["CRAM-MD5", "DIGEST-MD5"].contains(&case.exchange.commands.mechanism.as_str());
         is_of_plain_passwords && case.mechanisms().iter().any(|name| name.eq_ignore_ascii_case("PLAIN"))
     }),
-    rule(Cause::BadLogin, Likely).to(LOGIN).codes(&[535]),
+    rule(Cause::BadLogin, Likely).to(LOGIN).codes(&[535]).not("login limit|limit reached|quota"),
     rule(Cause::BadLogin, Likely).to(LOGIN).details(&[(7, 8)]),
     rule(Cause::BadLogin, Likely)
         .to(LOGIN)
         .words("password|username|user name|credential|authenticat|bad auth|login|auth fail|invalid user|unknown user")
-        .not("transition"),
+        .not("transition|login limit"),
+    rule(Cause::UnknownCommand, Certain)
+        .to(&[Other])
+        .codes(&[500, 502])
+        .words("unrecogn|not recogn|unknown|invalid command|bad command|not understood|syntax error|bad syntax"),
     // Syntax of the envelope.
     rule(Cause::NoBrackets, Certain)
         .to(ENVELOPE)
@@ -274,7 +284,7 @@ pub(super) static RULES: &[Rule] = &[
          unqualified address|domain part|domain required|domain is missing|must be fully qualified|full address|\
          complete address",
     ),
-    rule(Cause::AddressSyntax, Certain).to(ENVELOPE).codes(&[501, 553, 571]).details(&[(1, 3), (1, 7)]),
+    rule(Cause::AddressSyntax, Certain).to(ENVELOPE).codes(&[501, 513, 553, 571]).details(&[(1, 3), (1, 7)]),
     rule(Cause::AddressSyntax, Likely)
         .to(TRANSACTION)
         .words("address|mailbox|invalid mail from|invalid rcpt|local part|user name")
@@ -304,6 +314,6 @@ const WANTS_LOGIN: &str = "authentication required|authentication is required|au
  requires authentication|require authentication|not logged in|log in first|login first|please authenticate|\
  auth required|smtp auth|not authenticated|unauthenticated senders|without authentication|authenticate first|\
  must be authenticated|authorization required|auth command first|auth first|check for new mail|check your mail|\
- pop before smtp|please log in|please login|must log in|must login";
+ pop before smtp|anonymous users|anonymous senders|please log in|please login|must log in|must login";
 /// The commands that EHLO comes before.
 const BEHIND_HELLO: &[Request] = &[Mail, Rcpt, Data, Bdat, Auth, StartTls];

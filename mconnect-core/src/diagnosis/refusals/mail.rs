@@ -14,6 +14,13 @@ pub(super) static RULES: &[Rule] = &[
         .to(&[Bdat])
         .codes(&[500, 502, 503])
         .when(|case| case.exchange.extensions.is_some() && !case.offers("CHUNKING")),
+    rule(Cause::BodyNotTaken, Certain)
+        .to(TRANSACTION)
+        .permanent()
+        .words("8bit|8 bit|body type|binarymime|binary mime")
+        .and("not support|unsupported|not allow|not accept|not permit|not implement|refus|reject|convert|conversion")
+        .not("header|subject|non encoded"),
+    rule(Cause::BodyNotTaken, Likely).to(MESSAGE).details(&[(6, 1), (6, 3)]).not("header|attachment|virus|spam"),
     // A header has a limit of its own.
     rule(Cause::BadHeader, Certain)
         .to(MESSAGE)
@@ -35,7 +42,8 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::BadHeader, Certain)
         .to(MESSAGE)
         .words(
-            "from header|missing a valid|missing date|rfc 5322|rfc5322|rfc 2822|header is missing|\
+            "from header|missing a valid|missing date|valid date|multiple from|rfc 5322|rfc5322|rfc 2822|\
+             header is missing|\
              multiple addresses in from",
         )
         .not("your|match|spoof|forg|allow|authoriz|align"),
@@ -52,7 +60,7 @@ pub(super) static RULES: &[Rule] = &[
              mailbox has exceed|mailbox would exceed|storage limit|mailbox quota|user quota|recipient quota|quotaexceed|\
              quota violation|full mailbox|mailbox over|too many messages",
         )
-        .not("message size|message too"),
+        .not("message size|message too|policy"),
     rule(Cause::MailboxFull, Certain)
         .to(RECIPIENT)
         .words("mailbox|inbox|mailfolder|folder|maildir|quota|recipient|user |account")
@@ -89,13 +97,14 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::TooLarge, Certain).to(TRANSACTION).permanent().words(
         "message size|too large|too big|exceeds fixed limit|exceeds maximum|maximum message size|exceeded maximum|\
          size limit|maximum size|size exceeds|databytes|maximum email size|larger than|recipsizelimit|message length",
-    ),
+    ).not("number of"),
     // Whom mail is for.
     rule(Cause::RelayDenied, Certain)
         .to(&[Mail, Rcpt, Data])
         .not("in relay recipient")
         .when(|case| says_relay(case) && case.could_log_in()),
     rule(Cause::RelayDenied25, Certain).to(&[Mail, Rcpt, Data]).not("in relay recipient").when(says_relay),
+    rule(Cause::RelayDenied25, Likely).to(&[Mail, Rcpt, Data]).details(&[(4, 62)]),
     // Who passes the message on at once has the next server's answer.
     rule(Cause::RelayDenied25, Likely)
         .to(MESSAGE)
@@ -112,7 +121,8 @@ pub(super) static RECIPIENTS: &[Rule] = &[
         .words("verification in progress|recipient callout|unverified address|recipient verif"),
     rule(Cause::NoSuchDomain, Certain)
         .to(&[Rcpt])
-        .words("recipient address rejected domain not found|recipient domain not found|null mx|nullmx|no mx"),
+        .words("recipient address rejected domain not found|recipient domain not found|null mx|nullmx|no mx")
+        .not("your|sender|client|mailserver|mail server"),
     rule(Cause::NoSuchDomain, Likely)
         .to(&[Rcpt])
         .permanent()
@@ -148,7 +158,7 @@ pub(super) static RECIPIENTS: &[Rule] = &[
         .not("sender|sending|outbound|your account|ip |server|outgoing"),
     rule(Cause::MailboxOff, Certain)
         .to(RECIPIENT)
-        .words("mailbox|recipient|user |email account|account|inbox|email address|alias|this address")
+        .words("mailbox|recipient|user |email account|account|inbox|email address|alias|this address|address has been")
         .and(OFF)
         .not(
             "sender|sending|outbound|your account|ip |blocked you|server|blocked using|message|temporar|content|spam|\
@@ -217,7 +227,10 @@ pub(super) static CONTENTS: &[Rule] = &[
     rule(Cause::AttachmentRefused, Certain)
         .to(MESSAGE)
         .permanent()
-        .words("attachment|attached|file type|filetype|file name|filename|file extension|banned file|archive")
+        .words(
+            "attachment|attached|file type|filetype|file name|filename|file extension|banned file|archive|banned exe|\
+             banned zip|banned multipart|banned application",
+        )
         .not("spam|size|too large|too big|virus"),
     rule(Cause::ContentRefused, Certain).to(MESSAGE).permanent().words(CONTENT).not("spam abuse"),
     rule(Cause::ContentRefused, Likely)
@@ -233,7 +246,7 @@ pub(super) static CONTENTS: &[Rule] = &[
         .permanent()
         .words("size|message|mail |email|bytes")
         .and("exceed|larger|bigger|too long|oversize|over the maximum")
-        .not("rate|hour|day |recipient|header|line|quota|hops|threshold|limit of"),
+        .not("rate|hour|day |recipient|header|line|quota|hops|threshold|limit of|attachments|number of"),
     rule(Cause::MessagePolicy, Certain).to(MESSAGE).permanent().words("policy|policies"),
 ];
 

@@ -219,6 +219,8 @@ impl<'a> Case<'a> {
     fn told(&self, cause: Cause, certainty: Certainty) -> Finding {
         let commands = &self.exchange.commands;
         let limit = self.exchange.extensions.as_ref().and_then(|extensions| extensions.size_limit());
+        // A recipient has a limit of its own.
+        let limit = limit.filter(|_| !self.says("recipient|recipsizelimit|mailbox|user "));
         let form = if self.request == Some(Rcpt) { "RCPT TO:<b@example.org>" } else { "MAIL FROM:<a@example.org>" };
         let param = self.param_not_offered().unwrap_or("a parameter");
         Recognized::new(cause, certainty, self.exchange.reply.to_string())
@@ -256,7 +258,11 @@ pub(super) fn first(record: &Record, facts: &Facts) -> Option<Finding> {
     };
     let mut refusals = record.refusals.iter().filter(is_asked);
     // What follows a refusal is its consequence: of that, only a close says more.
-    let first = refusals.next()?;
+    let Some(first) = refusals.next() else {
+        // But a slip of the fingers is none that was meant.
+        let slip = |asked| finding(asked, record, facts).filter(|found| found.cause == Cause::UnknownCommand);
+        return record.refusals.iter().find_map(slip);
+    };
     finding(first, record, facts)
         .or_else(|| {
             let close = refusals.find(|later| later.answer.meaning() == Meaning::Closing)?;

@@ -62,10 +62,13 @@ pub(super) static RULES: &[Rule] = &[
         "unverified address|undeliverable address|unverifiable|not verify|be verified|verification fail|check fail|\
          unable to verify",
     ),
-    rule(Cause::SenderUnknown, Certain).to(ENVELOPE).words(
-        "sender address rejected user unknown|sender address rejected unlisted|sender unknown|unknown sender|\
-         sender not found|sender does not exist|unknown originator",
-    ),
+    rule(Cause::SenderUnknown, Certain)
+        .to(ENVELOPE)
+        .words(
+            "sender address rejected user unknown|sender address rejected unlisted|sender unknown|unknown sender|\
+             sender not found|sender does not exist|unknown originator",
+        )
+        .not("temporar|try in|try again|later"),
     rule(Cause::SenderUnknown, Likely)
         .to(ENVELOPE)
         .words("sender|originator|reverse path|envelope from")
@@ -93,7 +96,7 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::SenderDomain, Likely)
         .to(&[Rcpt])
         .permanent()
-        .words("no valid mx|not have a valid mx|invalid mx|bad mx|bogus mx")
+        .words("no valid mx|not have a valid mx|invalid mx|bad mx|bogus mx|your domain has no mx|mailserver has no mx")
         .not("recipient|relay"),
     rule(Cause::SenderDomain, Likely)
         .to(&[Mail])
@@ -107,6 +110,8 @@ pub(super) static RULES: &[Rule] = &[
              pretend|fake sender|fake from|faked",
         )
         .not("helo |ehlo |spam|not one of our"),
+    // Of a domain of the server's own, without a login.
+    rule(Cause::Spoofed, Likely).to(POLICY).details(&[(7, 68)]),
     rule(Cause::Spoofed, Likely)
         .to(MESSAGE)
         .permanent()
@@ -126,7 +131,7 @@ pub(super) static RULES: &[Rule] = &[
         )
         .not(
             "ip |recipient address|resolv|verif|not found|not exist|unknown|your server|host|spoof|spf |content|\
-             message|unauthenticated",
+             message|unauthenticated|connections",
         ),
 ];
 

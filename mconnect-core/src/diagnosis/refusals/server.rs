@@ -34,7 +34,12 @@ pub(super) static FAULTS: &[Rule] = &[
              lost connection with|relay server|next hop|nexthop|upstream|downstream|destination server|backend server|\
              back end server|proxy|mailbox server|responded with|target host|mta failure|from mta|negative greeting",
         )
-        .not("too many|sessions|sender|your"),
+        .not("too many|sessions|sender|your|refused by|policy"),
+    rule(Cause::BehindDown, Likely)
+        .to(&[Greeting])
+        .codes(&[503, 550, 554])
+        .words("backend|back end|upstream|downstream")
+        .and("unavailable|not available|available|fail|down |error"),
     rule(Cause::LookupFails, Certain)
         .temporary()
         .words("lookup|look up|name server|dns|database|ldap|directory|sql |mysql|pgsql|redis|table")

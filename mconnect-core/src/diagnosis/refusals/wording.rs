@@ -67,7 +67,8 @@ pub(super) const ABSENT: &str = "unknown|no such|not found|not be found|not exis
  no longer|not recogn|unrecogn|invalid|not valid|not a valid|no valid|not here|undeliverable|not listed|not local|\
  not a local|illegal|not a known|not an active|not a registered|not registered|not a user|not a mailbox|not a valid|\
  verification fail|not in my |not in our|not in the|not in directory|not present|unrouteable|unroutable|wrong|\
- not available here|not ok |no user|no mailbox|missing home|mistyped|misspelt";
+ not available here|not ok |no user|no mailbox|missing home|mistyped|misspelt|has left|left the company|\
+ no longer employed|no longer with|no longer works";
 /// That something is there, and out of use.
 pub(super) const OFF: &str = "disabled|inactive|suspend|deactivat|not active|not enabled|locked|closed |terminated|\
  discontinued|expired|frozen|archived|no longer active|no longer in use|no longer valid|no longer accept|isblocked|\
