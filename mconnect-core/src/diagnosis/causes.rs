@@ -174,6 +174,7 @@ causes! {
     // Refused mail.
     Greylisted "greylisted" "the server puts off mail from strangers at first (greylisting)" "try again in some minutes"
     RelayDenied "relay_denied" "the server takes no mail for this recipient's domain from here" "a login may allow it; otherwise send to the domain's own servers"
+    RelayDeniedAuth "relay_denied_auth" "the server does not pass mail on to this recipient's domain, not even after the login" "its rules for relaying have to allow who has logged in"
     RelayDenied25 "relay_denied_here" "the server takes no mail for this recipient's domain from here" "is it one of the domain's MX hosts?"
     PolicyRefused "policy_refused" "a policy of the server refuses this client, sender or recipient: a block list, for one" "its log tells which"
     NoSuchMailbox "no_such_mailbox" "the recipient does not exist there" ""
@@ -193,7 +194,7 @@ causes! {
     SenderRefused "sender_refused" "a list of the server, or of the recipient, refuses the sender" ""
     NullSender "null_sender" "the server takes no mail with an empty sender" "give an address in MAIL"
     Spoofed "spoofed" "the server takes the sender for a forged one" "mail of its domain has to come from its own servers, or with a login"
-    SenderNotVerified "sender_not_verified" "the provider sends only for addresses and domains that were verified with it" "verify the sender's in its settings"
+    SenderNotVerified "sender_not_verified" "the provider sends only for addresses and domains that were verified with it" "verify in its settings what the reply names"
     AccountStopped "account_stopped" "the provider does not let this account send now: for spam, its limits, its plan or its rights" "its settings, or the provider, tell"
     SenderNotOwned "sender_not_owned" "the login does not own the sender's address" "send as the address of the login"
     TooManyRecipients "too_many_recipients" "the message has more recipients than the server takes at once" "send the rest in another transaction"

@@ -209,6 +209,7 @@
 //! |---|---|
 //! | [Greylisted](Cause::Greylisted) | words; 450 or 451 to RCPT with X.7.1, X.3.2, or, as a guess, with less, or at the end of the message, unless a login was granted |
 //! | [RelayDenied](Cause::RelayDenied) | words on relaying, where AUTH is offered and was not granted |
+//! | [RelayDeniedAuth](Cause::RelayDeniedAuth) | words on relaying, after a login |
 //! | [RelayDenied25](Cause::RelayDenied25) | words on relaying, elsewhere |
 //! | [PolicyRefused](Cause::PolicyRefused) | the word; X.7.0 or X.7.1 and no words that say more |
 //! | [MessagePolicy](Cause::MessagePolicy) | the same of a message: the word, X.7.9, or, as a guess, 5yz with words that say nothing |

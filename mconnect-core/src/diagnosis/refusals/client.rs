@@ -67,7 +67,8 @@ pub(super) static LIMITS: &[Rule] = &[
         .to(LOGIN)
         .words("account locked|account is locked|account has been locked|locked out|temporarily locked"),
     rule(Cause::TooManyLogins, Certain).words(
-        "too many login|too many auth|too many failed|too many unsuccessful|login limit exceed|failed attempts|\
+        "repeated authentication fail|repeated login|repeated fail|multiple failed|multiple authentication fail|\
+         too many login|too many auth|too many failed|too many unsuccessful|login limit exceed|failed attempts|\
          failed logins|too many password|too many wrong|login attempts|authentication attempts",
     ),
     rule(Cause::TooManyLogins, Certain)
@@ -96,7 +97,8 @@ pub(super) static LIMITS: &[Rule] = &[
     rule(Cause::TooManyConnections, Certain).not("rate limit").words(
         "too many connect|too many concurrent|too many simultan|too many session|too many open|too many smtp|\
          too many parallel|too many incoming|excessive connect|connection limit|all server ports|\
-         number of concurrent|number of connections|number of sessions|connection slots",
+         number of concurrent|number of connections|number of sessions|connection slots|\
+         no more connections",
     ),
     rule(Cause::TooManyConnections, Certain)
         .words("connection|session|concurren|simultan|parallel|processes")
@@ -129,7 +131,7 @@ pub(super) static LIMITS: &[Rule] = &[
          message rate|connection rate|too quickly|too fast|too often|too frequent|frequency limit|at a rate|\
          unusual rate|too much mail|too many messages|too many mails|too many emails|throttl|sending limit|\
          sending quota|message quota|quota exceeded for sending|slow down|slower|slowly|rate control|rate policy|\
-         flood|submission rate|policy rejection quota",
+         flood|submission rate|policy rejection quota|email limit|outgoing limit|outgoing mail limit",
     ),
     rule(Cause::TooFast, Certain)
         .words("too many recipients|too many rcpt")
@@ -220,11 +222,13 @@ pub(super) static ADDRESSES: &[Rule] = &[
         "newly registered|newly observed|newly created|recently registered|recently created|younger than|\
              domain age|too new|too young",
     ),
-    rule(Cause::BlockListed, Certain).to(POLICY).words(LISTS).not("may be |not listed"),
+    rule(Cause::BlockListed, Certain).to(POLICY).words(LISTS).not("may be |not listed|tenant|your organization"),
     rule(Cause::HelloName, Likely)
         .to(HELLO)
         .words("helo |ehlo |fqdn|fully qualified|invalid name|domain name|invalid domain|hostname")
-        .not("can not find|reverse|ptr |blocked|first|already|duplicate|later|closing")
+        .not(
+            "can not find|reverse|ptr |blocked|first|already|duplicate|later|closing|understood|recogn|unknown command",
+        )
         .when(|case| has_name(case) && !is_container_name(case) && !case.says(HELLO_NAMES)),
     rule(Cause::NoReverseName, Certain)
         .to(POLICY)
@@ -234,7 +238,7 @@ pub(super) static ADDRESSES: &[Rule] = &[
              not have a host|\
              unknown host",
         )
-        .not("helo|sender|spf|relay|dynamic|generic|dial|block|listed"),
+        .not("helo|sender|spf|relay|dynamic|generic|dial|block|listed|contains your|contains the"),
     rule(Cause::NoReverseName, Certain)
         .to(POLICY)
         .words(
@@ -242,10 +246,11 @@ pub(super) static ADDRESSES: &[Rule] = &[
              ip name lookup|can not find your hostname|can not find your reverse|forged hostname|your hostname|\
              client hostname|hostname of|can not resolve your|valid hostname|unable to resolve your|no host name",
         )
-        .not("relay|dynamic|generic|dial"),
+        .not("relay|dynamic|generic|dial|contains your|contains the"),
     rule(Cause::DirectSending, Certain).to(POLICY).words(
         "email directly|mail directly|dynamic|dial up|dialup|residential|generic hostname|generic dns|generic ptr|\
-         generic rdns|relay at your|your isp|your provider|transient ip|smarthost|broadband|consumer",
+         generic rdns|relay at your|your isp|your provider|transient ip|smarthost|broadband|consumer|\
+         entry contains your ip|contains your ip|contains the ip|and a country code",
     ),
     rule(Cause::NoReverseName, Likely).details(&[(7, 25)]),
     // The name in EHLO: some servers put its refusal off until RCPT.

@@ -39,7 +39,7 @@ pub(super) static WANTED: &[Rule] = &[
     rule(Cause::SenderNotOwned, Certain).to(&[Mail, Rcpt, Data, EndOfData, Bdat]).words(
         "not owned by|sendasdenied|send as this sender|not allowed to send as|not authorized to send as|\
          not permitted to send as|disallowed as|must match authenticated|must match the authenticated|\
-         match the authenticated|does not own",
+         match the authenticated|does not own|send mail as|you have logged in with|you are logged in with",
     ),
     rule(Cause::SenderNotOwned, Likely)
         .to(TRANSACTION)
@@ -185,6 +185,12 @@ pub(super) static RULES: &[Rule] = &[
         .words("password")
         .and("app |apps |application|device|external|dedicated|generated")
         .not("incorrect username or|switched off|disabled"),
+    rule(Cause::AuthNotOffered, Certain).to(LOGIN).words("on port 25|port 25 |use port|use 587"),
+    rule(Cause::LoginsDisabled, Certain)
+        .to(LOGIN)
+        .words("oauth|modern auth")
+        .and("use |only |require|must|switch")
+        .when(|case| !case.exchange.commands.mechanism.contains("OAUTH")),
     rule(Cause::LoginsDisabled, Certain)
         .to(LOGIN)
         .words(
@@ -197,7 +203,8 @@ pub(super) static RULES: &[Rule] = &[
         "access rights|not have access|no permission|permission denied|not authorized to use|not allowed to use|\
          not enabled|not activated|auth enabled|must be enabled|be activated|enable smtp|smtp access|switched off|\
          turned off|not allowed for this|not permitted for this|not allowed to log|not allowed to auth|\
-         not permitted to|smtp service",
+         not permitted to|smtp service|\
+         please enable|enable imap|enable pop|enable access|turn on smtp",
     ),
     rule(Cause::LoginsDisabled, Likely)
         .to(LOGIN)
@@ -252,7 +259,13 @@ pub(super) static RULES: &[Rule] = &[
         let is_of_plain_passwords = ["CRAM-MD5", "DIGEST-MD5"].contains(&case.exchange.commands.mechanism.as_str());
         is_of_plain_passwords && case.mechanisms().iter().any(|name| name.eq_ignore_ascii_case("PLAIN"))
     }),
-    rule(Cause::BadLogin, Likely).to(LOGIN).codes(&[535]).not("login limit|limit reached|quota"),
+    rule(Cause::BadLogin, Likely)
+        .to(LOGIN)
+        .codes(&[535])
+        .words("incorrect|wrong|username and password|invalid user|invalid login|invalid pass|invalid cred|bad "),
+    rule(Cause::BadLogin, Likely).to(LOGIN).codes(&[535]).not(OTHERWISE),
+    // What else it speaks of may be the cause.
+    rule(Cause::BadLogin, Possible).to(LOGIN).codes(&[535]).not("login limit|limit reached|quota"),
     rule(Cause::BadLogin, Likely).to(LOGIN).details(&[(7, 8)]),
     rule(Cause::BadLogin, Likely)
         .to(LOGIN)
@@ -292,7 +305,7 @@ pub(super) static RULES: &[Rule] = &[
             "syntax|malformed|invalid format|illegal character|invalid character|contains spaces|not parse|\
              wrong format",
         )
-        .not("header|from field|temporar"),
+        .not("header|from field|temporar|dns "),
     rule(Cause::AddressSyntax, Likely)
         .to(ENVELOPE)
         .codes(&[501])
@@ -315,5 +328,8 @@ const WANTS_LOGIN: &str = "authentication required|authentication is required|au
  auth required|smtp auth|not authenticated|unauthenticated senders|without authentication|authenticate first|\
  must be authenticated|authorization required|auth command first|auth first|check for new mail|check your mail|\
  pop before smtp|anonymous users|anonymous senders|please log in|please login|must log in|must login";
+/// What replies of 535 speak of if it is not user or password.
+const OTHERWISE: &str = "enable|location|limit|quota|port |mechanism|policy|policies|admin|contact|support|licen|\
+ subscription|your ip|from your|only |must |first|log in|device|allowed|plan |service";
 /// The commands that EHLO comes before.
 const BEHIND_HELLO: &[Request] = &[Mail, Rcpt, Data, Bdat, Auth, StartTls];

@@ -93,7 +93,7 @@ pub(super) static RULES: &[Rule] = &[
         .to(TRANSACTION)
         .codes(&[523, 550, 552, 554])
         .details(&[(3, 4), (2, 3)])
-        .not("attachment|file type"),
+        .not("attachment|file type|parts"),
     rule(Cause::TooLarge, Certain).to(TRANSACTION).permanent().words(
         "message size|too large|too big|exceeds fixed limit|exceeds maximum|maximum message size|exceeded maximum|\
          size limit|maximum size|size exceeds|databytes|maximum email size|larger than|recipsizelimit|message length",
@@ -103,6 +103,10 @@ pub(super) static RULES: &[Rule] = &[
         .to(&[Mail, Rcpt, Data])
         .not("in relay recipient")
         .when(|case| says_relay(case) && case.could_log_in()),
+    rule(Cause::RelayDeniedAuth, Certain)
+        .to(&[Rcpt])
+        .not("in relay recipient|limit|quota")
+        .when(|case| says_relay(case) && case.exchange.granted.has(Auth)),
     rule(Cause::RelayDenied25, Certain).to(&[Mail, Rcpt, Data]).not("in relay recipient").when(says_relay),
     rule(Cause::RelayDenied25, Likely).to(&[Mail, Rcpt, Data]).details(&[(4, 62)]),
     // Who passes the message on at once has the next server's answer.
@@ -115,10 +119,10 @@ pub(super) static RULES: &[Rule] = &[
 
 /// The recipient: whether there is one, and whether it takes mail.
 pub(super) static RECIPIENTS: &[Rule] = &[
-    rule(Cause::RecipientCheck, Certain)
-        .to(&[Rcpt])
-        .temporary()
-        .words("verification in progress|recipient callout|unverified address|recipient verif"),
+    rule(Cause::RecipientCheck, Certain).to(&[Rcpt]).temporary().words(
+        "verification in progress|recipient callout|unverified address|recipient verif|\
+             recipient can not be verified",
+    ),
     rule(Cause::NoSuchDomain, Certain)
         .to(&[Rcpt])
         .words("recipient address rejected domain not found|recipient domain not found|null mx|nullmx|no mx")
@@ -132,6 +136,7 @@ pub(super) static RECIPIENTS: &[Rule] = &[
              host unknown|host not found|no route|nxdomain|bad destination",
         )
         .not("sender|user|mailbox|account"),
+    rule(Cause::MailboxMoved, Certain).to(&[Rcpt]).codes(&[551]).words("please try|try @|has moved|new address"),
     rule(Cause::NoSuchDomain, Likely)
         .to(&[Rcpt])
         .words("this domain|that domain|domain is|domain has|recipient domain|domain you@|hosting")
@@ -145,7 +150,7 @@ pub(super) static RECIPIENTS: &[Rule] = &[
          invalid recipient|address does not exist|no mailbox here|user does not have|user not found|no mailbox|\
          address unknown|unknown address|unknown mailbox|mailbox unknown|no local user|no account|unrouteable address|\
          unroutable address|not a valid mailbox|not listed in|unknown or illegal alias|\
-         account that you tried to reach does not",
+         account that you tried to reach does not|recipient can not be verified|recipient could not be verified",
     ),
     rule(Cause::Suppressed, Certain).to(TRANSACTION).words(
         "suppress|marked as inactive|inactive recipients|hard bounce|previously bounced|bounced before|\
@@ -158,7 +163,10 @@ pub(super) static RECIPIENTS: &[Rule] = &[
         .not("sender|sending|outbound|your account|ip |server|outgoing"),
     rule(Cause::MailboxOff, Certain)
         .to(RECIPIENT)
-        .words("mailbox|recipient|user |email account|account|inbox|email address|alias|this address|address has been")
+        .words(
+            "mailbox|recipient|user |email account|account|inbox|email address|alias|this address|address has been|\
+             @ is ",
+        )
         .and(OFF)
         .not(
             "sender|sending|outbound|your account|ip |blocked you|server|blocked using|message|temporar|content|spam|\
@@ -209,6 +217,7 @@ pub(super) static RECIPIENTS: &[Rule] = &[
     ),
     rule(Cause::MailboxMoved, Certain).to(&[Rcpt]).codes(&[551]).not("sender|relay|from |authoriz"),
     rule(Cause::MailboxMoved, Certain).to(&[Rcpt]).details(&[(1, 6)]),
+    rule(Cause::RecipientRefused, Likely).to(TRANSACTION).details(&[(7, 703)]),
     rule(Cause::RecipientRefused, Likely)
         .to(&[Rcpt])
         .permanent()
@@ -222,16 +231,17 @@ pub(super) static CONTENTS: &[Rule] = &[
     rule(Cause::VirusFound, Certain)
         .to(MESSAGE)
         .permanent()
-        .words("virus|viruses|malware|infected|trojan|eicar|worm ")
+        .words("virus|viruses|malware|infected|trojan|eicar|worm |clamav|clamd")
         .not("spam|outbreak|may contain|or virus|no virus"),
     rule(Cause::AttachmentRefused, Certain)
         .to(MESSAGE)
         .permanent()
         .words(
-            "attachment|attached|file type|filetype|file name|filename|file extension|banned file|archive|banned exe|\
-             banned zip|banned multipart|banned application",
+            "attachment|attached|protected zip|file type|filetype|file name|filename|file extension|banned file|\
+             archive|banned exe|banned zip|banned multipart|banned application",
         )
         .not("spam|size|too large|too big|virus"),
+    rule(Cause::MessagePolicy, Certain).to(MESSAGE).permanent().words("transport rule"),
     rule(Cause::ContentRefused, Certain).to(MESSAGE).permanent().words(CONTENT).not("spam abuse"),
     rule(Cause::ContentRefused, Likely)
         .to(MESSAGE)
@@ -301,6 +311,7 @@ pub(super) static CODES: &[Rule] =
 fn says_relay(case: &Case<'_>) -> bool {
     const SAYS: &str = "unable to relay|not relay|not a relay|as a relay|open relay|to relay|relay access|\
  relay denied|relaying denied|rcpthosts|deliver mail for|delivery is not allowed to|not host |not hosted|\
+ no longer hosted|\
  one of our domains|not our domain|external domains|outside domains|foreign domains|remote domains|local user only|\
  local users only|not a local domain|not local domain|not handle mail|not accept mail for|not responsible for";
     case.says(SAYS)

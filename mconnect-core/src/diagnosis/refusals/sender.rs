@@ -4,7 +4,7 @@ use super::{ENVELOPE, MESSAGE, POLICY, Rule, TRANSACTION, rule};
 use crate::diagnosis::{Cause, Certainty};
 use crate::protocol::Request;
 
-use Certainty::{Certain, Likely};
+use Certainty::{Certain, Likely, Possible};
 use Request::{Data, EndOfData, Mail, Rcpt};
 
 /// SPF, DKIM and DMARC: a server may limit how much comes because of them, and says so.
@@ -35,7 +35,7 @@ pub(super) static AUTHENTICATION: &[Rule] = &[
     rule(Cause::Dmarc, Certain).to(&[Rcpt, Data, EndOfData, Request::Bdat]).words(
         "authentication information|authentication checks|pass authentication|message is not authenticated|\
          authentication level|level of authentication|authenticate with either|sender is unauthenticated|aligned|\
-         alignment|unauthenticated email|unauthenticated mail",
+         alignment|unauthenticated email|unauthenticated mail|arc validation|arc fail|arc seal",
     ),
     rule(Cause::Dkim, Certain)
         .to(MESSAGE)
@@ -109,7 +109,7 @@ pub(super) static RULES: &[Rule] = &[
             "spoof|forged|forgery|forging|impersonat|our own domain|own domain|our domain|local domain|claiming to be|\
              pretend|fake sender|fake from|faked",
         )
-        .not("helo |ehlo |spam|not one of our"),
+        .not("helo |ehlo |spam|not one of our|phish|heuristics|clamav"),
     // Of a domain of the server's own, without a login.
     rule(Cause::Spoofed, Likely).to(POLICY).details(&[(7, 68)]),
     rule(Cause::Spoofed, Likely)
@@ -125,20 +125,24 @@ pub(super) static RULES: &[Rule] = &[
              mail from you |accept mail from|accept messages from|from you |from your domain|has blocked you|\
              want mail from you|been blocked by the recipient",
         )
-        .and(
-            "not want|refus|reject|denied|block|bann|prohibit|forbid|disallow|not allow|not accept|not welcome|\
-             unwelcome|is on |in my|locked out|excluded|on our list|spam list",
-        )
-        .not(
-            "ip |recipient address|resolv|verif|not found|not exist|unknown|your server|host|spoof|spf |content|\
-             message|unauthenticated|connections",
-        ),
+        .and("not want|denied|block|bann|not welcome|unwelcome|is on |in my|locked out|excluded|on our list|spam list")
+        .not(NOT_OF_SENDERS),
+    // Why, is not told.
+    rule(Cause::SenderRefused, Possible)
+        .to(TRANSACTION)
+        .permanent()
+        .words("sender|mail from|from address|envelope from|return path|originator|from your domain")
+        .and("refus|reject|prohibit|forbid|disallow|not allow|not accept")
+        .not(NOT_OF_SENDERS),
 ];
 
+/// What is refused where the sender is spoken of, but not for the sender's sake.
+const NOT_OF_SENDERS: &str = "ip |recipient address|resolv|verif|not found|not exist|unknown|your server|host|spoof|\
+ spf |content|message|unauthenticated|connections|your network|valid dns|dns ";
 /// That a domain is not there to send from.
 const UNRESOLVED: &str = "domain not found|not exist|not resolv|unresolv|nonexist|non exist|no such domain|\
  unknown domain|invalid domain|domain must|domain is invalid|domain is not valid|no mx|null mx|valid mx|mx record|\
  mx found|no a record|no a aaaa|mx dns record|no dns record|bogus|not found|is empty|unroutable|unrouteable|\
  dead domain|invalid sender domain|\
  sender domain invalid|can not resolve|not resolve|dns error|has no mx|bad domain|can not be resolved|host not found|\
- domain unknown|valid domain|real domain";
+ domain unknown|valid domain|real domain|valid dns|malformed dns|mx in ";

@@ -30,7 +30,8 @@ pub(super) static FAULTS: &[Rule] = &[
     rule(Cause::BehindDown, Certain)
         .temporary()
         .words(
-            "failed to connect|could not connect|can not connect|unable to connect|connection refused|\
+            "address connect to|no such file|lost while|while talking to|failed to connect|could not connect|\
+             can not connect|unable to connect|connection refused|\
              lost connection with|relay server|next hop|nexthop|upstream|downstream|destination server|backend server|\
              back end server|proxy|mailbox server|responded with|target host|mta failure|from mta|negative greeting",
         )

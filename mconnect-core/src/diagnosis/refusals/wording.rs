@@ -60,7 +60,7 @@ const LONGEST: usize = 4096;
 pub(super) const REFUSED: &str = "refus|reject|denied|deny |block|bann|prohibit|forbid|disallow|not allow|not permit|\
  not accept|not currently accept|not welcome|unwelcome|not authorized|unauthorized|barred";
 /// The same, of a place.
-pub(super) const LET_OUT: &str = "refus|reject|denied|block|prohibit|forbid|disallow|not allow|not permit|\
+pub(super) const LET_OUT: &str = "not accept|refus|reject|denied|block|prohibit|forbid|disallow|not allow|not permit|\
  not authorized|unauthorized|restricted|not in |not on |outside|whitelist|allowlist";
 /// That something is not there.
 pub(super) const ABSENT: &str = "unknown|no such|not found|not be found|not exist|nonexist|non exist|not known|\
@@ -88,7 +88,7 @@ pub(super) const LISTS: &str = "spamhaus|spamcop|dnsbl|barracudacentral|blocklis
  black list|blackhole|black hole|denylist|deny list|rbl |rbls |rhsbl|surbl|uribl|sbl |xbl |pbl |cbl |dbl |sorbs|\
  uceprotect|abuseat|cloudmark|invaluement|mailspike|is listed|currently listed|been listed|listed in |listed on |\
  listed at |listed by |listed as |ip listed|address listed|banned sen|blocked using|delist|removal from this list|\
- dnswl|attrbl";
+ dnswl|attrbl|abusix";
 
 #[cfg(test)]
 mod tests {
