@@ -47,7 +47,7 @@ pub(super) static MANNERS: &[Rule] = &[
         .codes(&[500, 501, 550, 552, 554])
         .words(
             "line too long|line is too long|lines too long|too long line|maximum line length|has lines too long|\
-             line length|line limit|line exceeds",
+             line longer|lines longer|line length|line limit|line exceeds",
         )
         .not("header"),
     rule(Cause::Loop, Certain)
@@ -66,16 +66,18 @@ pub(super) static LIMITS: &[Rule] = &[
     rule(Cause::AccountLocked, Certain)
         .to(LOGIN)
         .words("account locked|account is locked|account has been locked|locked out|temporarily locked"),
-    rule(Cause::TooManyLogins, Certain).words(
-        "repeated authentication fail|repeated login|repeated fail|multiple failed|multiple authentication fail|\
+    rule(Cause::TooManyLogins, Certain)
+        .words(
+            "repeated authentication fail|repeated login|repeated fail|multiple failed|multiple authentication fail|\
          too many login|too many auth|too many failed|too many unsuccessful|login limit exceed|failed attempts|\
          failed logins|too many password|too many wrong|login attempts|authentication attempts",
-    ),
+        )
+        .not("deliver|sender|recipient|concurren|simultan"),
     rule(Cause::TooManyLogins, Certain)
         .to(LOGIN)
         .words("too many|too often|maximum login|maximum number|maximum attempts|brute")
         .and("attempt|fail|invalid|incorrect|bad |auth|login|times|password|wrong")
-        .not("connections|sessions"),
+        .not("connections|sessions|concurren|simultan"),
     rule(Cause::LoginPlace, Certain)
         .to(LOGIN)
         .words("country|region |location|geo|ip |address|network|host |from outside")
@@ -208,10 +210,16 @@ pub(super) static ADDRESSES: &[Rule] = &[
         .to(POLICY)
         .words(LISTS)
         .and(
-            "sender address|sender domain|your domain|domain present|domain listed|rhsbl|dbl |surbl|uribl|url|uri |\
+            "sender address|sender domain|your domain|domain @|domain is|domain has|domain present|domain listed|\
+             rhsbl|dbl |surbl|uribl|url|uri |\
              link |helo command",
         )
         .not("ip |client host"),
+    rule(Cause::DomainListed, Likely)
+        .to(&[Mail])
+        .words("domain ")
+        .and("blacklisted|black listed|blocklisted|denylisted|is listed")
+        .not("ip |client|host|your"),
     rule(Cause::SenderRefused, Likely)
         .to(POLICY)
         .words("sender|email address|mail address|from address|envelope from|your domain")

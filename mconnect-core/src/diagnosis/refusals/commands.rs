@@ -232,7 +232,7 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::LoginServiceDown, Likely)
         .to(LOGIN)
         .words("busy|temporar|unable to initialize|try again later|not available|unavailable|backend")
-        .not("password"),
+        .not("password|reason unavailable"),
     rule(Cause::LoginServiceDown, Certain).to(LOGIN).codes(&[421, 432, 435, 450, 451, 454]).not("tls 1|transition"),
     rule(Cause::MechanismTooWeak, Certain).to(LOGIN).words("mechanism").and("too weak|is weak|not strong"),
     rule(Cause::MechanismTooWeak, Certain)
@@ -300,7 +300,7 @@ pub(super) static RULES: &[Rule] = &[
     rule(Cause::AddressSyntax, Certain).to(ENVELOPE).codes(&[501, 513, 553, 571]).details(&[(1, 3), (1, 7)]),
     rule(Cause::AddressSyntax, Likely)
         .to(TRANSACTION)
-        .words("address|mailbox|invalid mail from|invalid rcpt|local part|user name")
+        .words("address|mailbox|recipient|invalid mail from|invalid rcpt|local part|user name")
         .and(
             "syntax|malformed|invalid format|illegal character|invalid character|contains spaces|not parse|\
              wrong format",

@@ -70,7 +70,7 @@ pub(super) static RULES: &[Rule] = &[
         )
         .not(
             "message size|too large|too big|hour|day|minute|month|max |message too|rate|connection|attempt|threshold|\
-             tried to reach|trying to reach|limit per|recipients|thread|concurren|no such|not found",
+             tried to reach|trying to reach|limit per|recipients|recipient limit|thread|concurren|no such|not found",
         ),
     rule(Cause::MailboxFull, Certain).to(RECIPIENT).details(&[(2, 2)]),
     rule(Cause::MailboxFull, Likely)

@@ -11,12 +11,12 @@ use Request::{Data, EndOfData, Mail, Rcpt};
 pub(super) static AUTHENTICATION: &[Rule] = &[
     rule(Cause::DmarcUnchecked, Certain)
         .to(POLICY)
-        .words("dmarc")
+        .words("dmarc|dkim")
         .and(
             "temporary|temp error|temperror|permerror|perm error|permanent error|error evaluat|evaluat|lookup|\
              multiple|syntax|invalid record|dns ",
         )
-        .not("not pass|did not|does not|alignment|aligned|reject"),
+        .not("not pass|did not|does not|alignment|aligned|reject|spf |body hash|bodyhash|signature"),
     rule(Cause::Dmarc, Certain).to(POLICY).words("dmarc"),
     rule(Cause::SpfUnchecked, Certain)
         .to(POLICY)
@@ -35,7 +35,8 @@ pub(super) static AUTHENTICATION: &[Rule] = &[
     rule(Cause::Dmarc, Certain).to(&[Rcpt, Data, EndOfData, Request::Bdat]).words(
         "authentication information|authentication checks|pass authentication|message is not authenticated|\
          authentication level|level of authentication|authenticate with either|sender is unauthenticated|aligned|\
-         alignment|unauthenticated email|unauthenticated mail|arc validation|arc fail|arc seal",
+         alignment|unauthenticated email|unauthenticated mail|arc validation|arc fail|arc seal|\
+         match authenticated domain|match the authenticated domain",
     ),
     rule(Cause::Dkim, Certain)
         .to(MESSAGE)
