@@ -155,7 +155,7 @@ causes! {
     AuthNeededInTls "auth_needed_in_tls" "the server wants a login first, and offers none outside TLS" "<starttls>, then <auth>"
     TlsForAuth "tls_for_auth" "a login is granted inside TLS only" "<starttls>"
     StartTlsBroken "starttls_broken" "the server offers TLS, but cannot do it now" "its certificate or key may not be readable: its log tells"
-    AuthNotOffered "auth_not_offered" "the server has no logins on this port" "logins belong on port 587 or 465: if this is one of them, the server has to enable them"
+    AuthNotOffered "auth_not_offered" "the server has no logins on this port" "logins belong on port 587 or 465; if this is one of them, the server has to enable them"
     NoMechanismFits "no_mechanism_fits" "the server offers no mechanism that takes a password, only {mechanisms}" "its settings, or another port of it, may have PLAIN or LOGIN inside TLS"
     BadLogin "bad_login" "user or password are wrong" "some servers want the whole address as the user"
     BadLoginHashed "bad_login_hashed" "{mechanism} was refused: the password is wrong, or kept in a form that {mechanism} cannot work with" "<auth> with PLAIN, which is offered, inside TLS"

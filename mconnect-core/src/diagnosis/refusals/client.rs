@@ -80,13 +80,13 @@ pub(super) static LIMITS: &[Rule] = &[
         .not("connections|sessions|concurren|simultan"),
     rule(Cause::LoginPlace, Certain)
         .to(LOGIN)
-        .words("country|region |location|geo|ip |address|network|host |from outside")
+        .words("country|region |location|geo|ip |address|network|host |from outside|abroad")
         .and(LET_OUT)
         .not("email address|blacklist|black list|listed|blocked using"),
     rule(Cause::AccountLocked, Likely).to(LOGIN).not("credits|billing").words(
         "web browser|your browser|verify your account|unusual|suspicious|restricted|has been blocked|account blocked|\
          account is blocked|for security reasons|suspend|expired|must change|change your password|licen|criteria|\
-         conditional access|security defaults|security policy|access policy",
+         conditional access|security defaults|activation|security policy|access policy",
     ),
     rule(Cause::SessionLimit, Certain)
         .words(
@@ -254,7 +254,7 @@ pub(super) static ADDRESSES: &[Rule] = &[
              ip name lookup|can not find your hostname|can not find your reverse|forged hostname|your hostname|\
              client hostname|hostname of|can not resolve your|valid hostname|unable to resolve your|no host name",
         )
-        .not("relay|dynamic|generic|dial|contains your|contains the"),
+        .not("relay|dynamic|generic|dial|contains your|contains the|your ehlo|your helo"),
     rule(Cause::DirectSending, Certain).to(POLICY).words(
         "email directly|mail directly|dynamic|dial up|dialup|residential|generic hostname|generic dns|generic ptr|\
          generic rdns|relay at your|your isp|your provider|transient ip|smarthost|broadband|consumer|\

@@ -330,6 +330,7 @@ const WANTS_LOGIN: &str = "authentication required|authentication is required|au
  pop before smtp|anonymous users|anonymous senders|please log in|please login|must log in|must login";
 /// What replies of 535 speak of if it is not user or password.
 const OTHERWISE: &str = "enable|location|limit|quota|port |mechanism|policy|policies|admin|contact|support|licen|\
- subscription|your ip|from your|only |must |first|log in|device|allowed|plan |service";
+ subscription|your ip|from your|only |must |first|log in|device|allowed|plan |service|\
+ abroad|foreign|country|block|activation|pending|approv";
 /// The commands that EHLO comes before.
 const BEHIND_HELLO: &[Request] = &[Mail, Rcpt, Data, Bdat, Auth, StartTls];

@@ -219,8 +219,8 @@ impl<'a> Case<'a> {
     fn told(&self, cause: Cause, certainty: Certainty) -> Finding {
         let commands = &self.exchange.commands;
         let limit = self.exchange.extensions.as_ref().and_then(|extensions| extensions.size_limit());
-        // A recipient has a limit of its own.
-        let limit = limit.filter(|_| !self.says("recipient|recipsizelimit|mailbox|user "));
+        // A recipient has a limit of its own, and a reply that has one in it knows better.
+        let limit = limit.filter(|_| !self.says("recipient|recipsizelimit|mailbox|user |bytes|kb |mb |octets"));
         let form = if self.request == Some(Rcpt) { "RCPT TO:<b@example.org>" } else { "MAIL FROM:<a@example.org>" };
         let param = self.param_not_offered().unwrap_or("a parameter");
         Recognized::new(cause, certainty, self.exchange.reply.to_string())
