@@ -38,6 +38,7 @@ pub fn facts(options: &Options, unreached: Option<SocketAddr>) -> Facts {
         .tls_first(security.start == Start::First)
         .tls_asked(security.start == Start::Upgrade)
         .sends_at_once(options.mode == Mode::Blind)
+        .sends_header(options.roads.header.is_some())
         .accepts_any_certificate(security.is_insecure)
         .has_certificate(security.certificate.is_some());
     let facts = match options.source {

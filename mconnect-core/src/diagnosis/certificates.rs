@@ -22,15 +22,16 @@ pub(super) fn handshake(record: &Record, facts: &Facts) -> Option<Finding> {
 }
 
 /// Returns what is wrong with the certificates: nothing, where any was to be accepted. There may be several, in the
-/// order of the verdict.
+/// order of the verdict but for one that is signed by itself, which comes first.
 pub(super) fn problems(record: &Record, facts: &Facts) -> Vec<Finding> {
     match &record.tls {
-        Some(info) if !facts.accepts_any_certificate => info
-            .problems
-            .iter()
-            .filter_map(|problem| certificate(problem, info))
-            .map(|found| found.told(facts))
-            .collect(),
+        Some(info) if !facts.accepts_any_certificate => {
+            let problems = info.problems.iter().filter_map(|problem| certificate(problem, info));
+            let mut all: Vec<Finding> = problems.map(|found| found.told(facts)).collect();
+            // Of a certificate that vouches for itself, the names are worth as little as the rest.
+            all.sort_by_key(|found| found.cause != Cause::SelfSigned);
+            all
+        }
         _ => Vec::new(),
     }
 }

@@ -84,6 +84,9 @@ pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
         (End::Silent(after), Place::At(Request::EndOfData | Request::Bdat)) => {
             silent(Cause::SilentMessage, after, "the message")
         }
+        (End::Silent(after), Place::At(Request::Auth | Request::AuthAnswer)) => {
+            silent(Cause::SilentAuth, after, "AUTH")
+        }
         (End::Silent(after), Place::At(request)) => silent(Cause::SilentCommand, after, request),
         // Whoever waits without anything due has no complaint.
         (End::Silent(_), Place::Idle { .. } | Place::Message { .. }) => return None,

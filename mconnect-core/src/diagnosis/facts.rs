@@ -50,6 +50,8 @@ pub struct Facts {
     pub is_tls_asked: bool,
     /// Lines were sent without waiting for replies, which some servers take ill.
     pub sends_at_once: bool,
+    /// A PROXY header was sent first, which a server that expects none takes for commands.
+    pub sends_header: bool,
     /// Servers that are not proven were to be accepted: what is wrong with their certificates is not told then.
     pub accepts_any_certificate: bool,
     /// A client certificate was given: an alert about one can only then mean it.
@@ -145,6 +147,12 @@ impl Facts {
     #[must_use]
     pub fn sends_at_once(self, sends_at_once: bool) -> Self {
         Self { sends_at_once, ..self }
+    }
+
+    /// Sets whether a PROXY header was sent before anything else.
+    #[must_use]
+    pub fn sends_header(self, sends_header: bool) -> Self {
+        Self { sends_header, ..self }
     }
 
     /// Sets whether servers that are not proven were to be accepted.

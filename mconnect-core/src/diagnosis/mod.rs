@@ -89,7 +89,7 @@
 //! | cause | evidence |
 //! |---|---|
 //! | [OtherProtocol](Cause::OtherProtocol) | the first octets ([`protocol_of`]); no greeting at the port of a protocol whose clients speak first; of FTP, whose greeting has SMTP's code, a refusal as well |
-//! | [SpeaksLmtp](Cause::SpeaksLmtp) | the greeting says LMTP, and EHLO or HELO was refused |
+//! | [SpeaksLmtp](Cause::SpeaksLmtp) | the greeting says LMTP, and EHLO or HELO was refused; 500 or 502 to HELO |
 //! | [TlsExpected](Cause::TlsExpected) | a record of TLS in the clear; silence at port 465; a server that closes once it is spoken to |
 //! | [PlainExpected](Cause::PlainExpected) | a handshake was answered by a reply |
 //! | [RefusedInPlain](Cause::RefusedInPlain) | by a refusal that is about something else than the handshake |
@@ -121,6 +121,7 @@
 //! | [ClosedAfterMessage](Cause::ClosedAfterMessage) | closed after it, and before its reply: nobody knows whether the message was taken |
 //! | [SilentMessage](Cause::SilentMessage) | no reply to it in time |
 //! | [ClosedAtCommand](Cause::ClosedAtCommand) | closed while the reply to another command was due |
+//! | [SilentAuth](Cause::SilentAuth) | no reply to AUTH, or to an answer in it, in time |
 //! | [SilentCommand](Cause::SilentCommand) | no reply to one in time |
 //! | [ClosedIdle](Cause::ClosedIdle) | closed while none was, a second or more after the last |
 //! | [CutInTls](Cause::CutInTls) | the same, inside TLS without a close_notify |
@@ -146,6 +147,7 @@
 //! | [Reputation](Cause::Reputation) | the word, with 5yz |
 //! | [NoIpv6](Cause::NoIpv6) | the word, and that it is not taken |
 //! | [HeaderWanted](Cause::HeaderWanted) | words on the negotiation of a proxy |
+//! | [HeaderUnwanted](Cause::HeaderUnwanted) | one was sent ([`Facts::sends_header`]), and something was answered that nobody asked |
 //! | [ClientRefused](Cause::ClientRefused) | words on access lists, or on an address or a network, and that it is refused |
 //! | [DirectSending](Cause::DirectSending) | words on sending directly, and on dynamic addresses |
 //! | [NoReverseName](Cause::NoReverseName) | words on PTR; X.7.25 |
@@ -153,6 +155,7 @@
 //! | [ContainerName](Cause::ContainerName) | the same words, and the name is twelve hexadecimal digits, as containers are called |
 //! | [NoHelloName](Cause::NoHelloName) | 500 or 501 to EHLO or HELO without a name |
 //! | [NoEhlo](Cause::NoEhlo) | 500 or 502 to EHLO |
+//! | [NoLhlo](Cause::NoLhlo) | 50z to LHLO |
 //! | [ReplyTooMany](Cause::ReplyTooMany) | EHLO is refused, and a reply out of step came |
 //! | [SpokeTooEarly](Cause::SpokeTooEarly) | words; X.5.1 where the client did speak first |
 //!
@@ -164,6 +167,7 @@
 //! | [MailFirst](Cause::MailFirst) | 503 to RCPT, DATA or BDAT, and no MAIL was granted |
 //! | [RcptFirst](Cause::RcptFirst) | 503 or 554, and no RCPT was granted |
 //! | [NestedMail](Cause::NestedMail) | 503 to MAIL, and one was granted |
+//! | [UnknownCommand](Cause::UnknownCommand) | 500 or 502 with words, to what is none of the usual commands |
 //! | [NoBrackets](Cause::NoBrackets) | the path was sent without an angle bracket right behind the colon |
 //! | [AddressSyntax](Cause::AddressSyntax) | X.1.3 or X.1.7 with 501 or 553; 501 with words |
 //! | [NoDomain](Cause::NoDomain) | words on an address without a domain |
@@ -205,6 +209,7 @@
 //! |---|---|
 //! | [Greylisted](Cause::Greylisted) | words; 450 or 451 to RCPT with X.7.1, X.3.2, or, as a guess, with less, or at the end of the message, unless a login was granted |
 //! | [RelayDenied](Cause::RelayDenied) | words on relaying, where AUTH is offered and was not granted |
+//! | [RelayDeniedAuth](Cause::RelayDeniedAuth) | words on relaying, after a login |
 //! | [RelayDenied25](Cause::RelayDenied25) | words on relaying, elsewhere |
 //! | [PolicyRefused](Cause::PolicyRefused) | the word; X.7.0 or X.7.1 and no words that say more |
 //! | [MessagePolicy](Cause::MessagePolicy) | the same of a message: the word, X.7.9, or, as a guess, 5yz with words that say nothing |
@@ -241,9 +246,13 @@
 //! | [SpfUnchecked](Cause::SpfUnchecked) | the word, with an error in looking it up; X.7.24 |
 //! | [Spf](Cause::Spf) | the word; X.7.23 |
 //! | [Dkim](Cause::Dkim) | the word at the end of a message; X.7.20, X.7.21, X.7.22 there |
+//! | [DmarcUnchecked](Cause::DmarcUnchecked) | the word, with an error in looking it up |
 //! | [Dmarc](Cause::Dmarc) | the word, or the other two together; X.7.26 |
 //! | [ContentRefused](Cause::ContentRefused) | words at the end of the message; X.6.0, X.7.0, X.7.1, X.7.7 there |
+//! | [VirusFound](Cause::VirusFound) | words at the end of the message |
+//! | [AttachmentRefused](Cause::AttachmentRefused) | words on files, at the end of the message |
 //! | [BadHeader](Cause::BadHeader) | words at the end of the message |
+//! | [BodyNotTaken](Cause::BodyNotTaken) | words on 8 bits or on types of bodies; X.6.1, X.6.3 |
 //! | [Utf8NotTaken](Cause::Utf8NotTaken) | a path beyond ASCII without SMTPUTF8; X.6.7 to 9 |
 //! | [Loop](Cause::Loop) | words; X.4.6 |
 //! | [Refused](Cause::Refused) | none of these fits: what the code means |

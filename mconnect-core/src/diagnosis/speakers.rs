@@ -3,10 +3,10 @@
 //! What came first decides, be it a line or what a time-out has left of one: a server that speaks TLS, or MySQL, ends
 //! no line.
 
-use super::record::{Failed, Record};
+use super::record::{Exchange, Failed, Record};
 use super::{Cause, Certainty, Facts, Finding, Recognized, refusals};
 use crate::error::TlsFailure;
-use crate::protocol::{Extension, Phase, Request, Visible, protocol_of};
+use crate::protocol::{Extension, Meaning, Phase, Request, Visible, protocol_of};
 
 use Certainty::{Certain, Likely};
 
@@ -21,7 +21,7 @@ pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
         }
         return Some(other(line, record, facts).unwrap_or_else(|| {
             let cause = match line.first() {
-                Some(b'4' | b'5') if !complains_of_tls(line) => Cause::RefusedInPlain,
+                Some(b'4' | b'5') if !takes_for_commands(line) => Cause::RefusedInPlain,
                 Some(digit) if digit.is_ascii_digit() => Cause::PlainExpected,
                 _ => Cause::NotTls,
             };
@@ -32,15 +32,32 @@ pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
     if let (Some(certainty), false) = (speaks_tls(first), record.is_tls) {
         return Some(Recognized::new(Cause::TlsExpected, certainty, "a record of TLS came").told(facts));
     }
+    if let Some(found) = header_unwanted(record, facts) {
+        return Some(found);
+    }
     let has_unknown = record.refusals.iter().any(refusals::is_unknown) || facts.is_tls_asked && !record.is_tls;
     let misunderstood = || misunderstood(record, facts).filter(|_| has_unknown);
     other(first, record, facts).or_else(misunderstood).or_else(|| odd(record, facts))
 }
 
-/// Says whether a refusal is about the handshake, which a server in plain text takes for commands before their time.
-fn complains_of_tls(line: &[u8]) -> bool {
+/// Recognizes a server that answers a PROXY header, which it does not expect.
+fn header_unwanted(record: &Record, facts: &Facts) -> Option<Finding> {
+    let answers = |refusal: &&Exchange| match refusal.answer.request {
+        None => true,
+        Some(Request::Greeting | Request::Ehlo | Request::Helo) => takes_for_commands(&refusal.reply.text()),
+        // Its answer was taken for that to EHLO.
+        Some(_) => refusal.answer.meaning() == Meaning::OutOfStep,
+    };
+    let refusal = record.refusals.iter().find(answers).filter(|_| facts.sends_header)?;
+    Some(Recognized::new(Cause::HeaderUnwanted, Likely, refusal.reply.to_string()).told(facts))
+}
+
+/// Says whether a refusal is about a handshake or a header, which a server that expects none takes for commands before
+/// their time.
+fn takes_for_commands(line: &[u8]) -> bool {
     let text = String::from_utf8_lossy(line).to_lowercase();
-    let says = ["synchroni", "pipelining", "too soon", "pregreet", "unrecognized", "syntax", "command"];
+    let says =
+        ["synchroni", "pipelining", "too soon", "pregreet", "unrecognized", "syntax", "command", "protocol error"];
     line.starts_with(b"50") || says.iter().any(|word| text.contains(word))
 }
 
@@ -85,6 +102,9 @@ fn inspected(record: &Record, facts: &Facts) -> Option<Finding> {
     let stars = text.iter().filter(|byte| **byte == b'*').count();
     let is_masked = |extension: &Extension| extension.keyword().starts_with(b"XXXXX");
     let has_masked = record.extensions.as_ref().is_some_and(|extensions| extensions.iter().any(is_masked));
+    // A command that it does not know, it hands on as X's, which the server then repeats.
+    let repeats = |refusal: &Exchange| refusal.reply.text().windows(5).any(|part| matches!(part, b"\"XXXX" | b" XXXX"));
+    let has_masked = has_masked || record.refusals.iter().any(repeats);
     let is_inspected = has_masked || stars > 10 && stars * 2 > text.len();
     is_inspected.then(|| Recognized::new(Cause::Inspected, Likely, greeting.to_string()).told(facts))
 }

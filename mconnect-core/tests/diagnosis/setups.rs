@@ -44,6 +44,7 @@ fn setup(paragraph: &str) -> Setup {
         match line.split_once(' ').unwrap_or((line, "")) {
             ("port", port) => setup.facts = setup.facts.port(port.parse().unwrap()),
             ("no-wait", _) => (setup.facts, setup.speaks_first) = (setup.facts.sends_at_once(true), true),
+            ("sends-header", _) => setup.facts = setup.facts.sends_header(true),
             ("within", time) => setup.patience = Duration::from_millis(time.trim_end_matches(" ms").parse().unwrap()),
             ("=", expected) => {
                 let mut parts = expected.split(" | ");

@@ -146,6 +146,10 @@ fn what_is_wrong_with_a_certificate_is_told_with_its_cure() {
         assert_eq!(told_id, id, "{told}");
         assert!(told.contains(words), "{told}");
     }
+    // Of a certificate that vouches for itself, the name is the smaller trouble.
+    let findings = of(&Identity::self_signed(["debian"]), &config);
+    let told: Vec<_> = findings.iter().map(|finding| finding.cause.id()).collect();
+    assert_eq!(told, ["self_signed", "wrong_name"]);
     let by_address = Config::new().authorities(authority.pem().as_bytes()).unwrap();
     let (id, told) = one(&of(&authority.issue(["mx.example.org"]), &by_address));
     assert_eq!(id, "name_of_address");

@@ -33,9 +33,9 @@ use wording::wording;
 
 use Request::{Auth, AuthAnswer, Bdat, Data, Ehlo, EndOfData, Greeting, Helo, Lhlo, Mail, Rcpt};
 
-/// Rows, which are built when they are asked for: in a table they would be six pages of pointers, to be set right at every
-/// start of a program that knows of refusals.
-type Rules = fn() -> Vec<Rule>;
+/// Rows, which are built when they are asked for: in a table they would be six pages of pointers, to be set right at
+/// every start of a program that knows of refusals.
+type Rules = fn() -> Box<[Rule]>;
 
 /// A row: all that is given has to fit.
 struct Rule {
@@ -223,6 +223,8 @@ impl<'a> Case<'a> {
     fn told(&self, cause: Cause, certainty: Certainty) -> Finding {
         let commands = &self.exchange.commands;
         let limit = self.exchange.extensions.as_ref().and_then(|extensions| extensions.size_limit());
+        // A recipient has a limit of its own, and a reply that has one in it knows better.
+        let limit = limit.filter(|_| !self.says("recipient|recipsizelimit|mailbox|user |bytes|kb |mb |octets"));
         let form = if self.request == Some(Rcpt) { "RCPT TO:<b@example.org>" } else { "MAIL FROM:<a@example.org>" };
         let param = self.param_not_offered().unwrap_or("a parameter");
         Recognized::new(cause, certainty, self.exchange.reply.to_string())
@@ -264,7 +266,11 @@ pub(super) fn first(record: &Record, facts: &Facts) -> Option<Finding> {
     };
     let mut refusals = record.refusals.iter().filter(is_asked);
     // What follows a refusal is its consequence: of that, only a close says more.
-    let first = refusals.next()?;
+    let Some(first) = refusals.next() else {
+        // But a slip of the fingers is none that was meant.
+        let slip = |asked| finding(asked, record, facts).filter(|found| found.cause == Cause::UnknownCommand);
+        return record.refusals.iter().find_map(slip);
+    };
     finding(first, record, facts)
         .or_else(|| {
             let close = refusals.find(|later| later.answer.meaning() == Meaning::Closing)?;
@@ -340,18 +346,18 @@ const TRANSACTION: &[Request] = &[Mail, Rcpt, Data, EndOfData, Bdat];
 /// All rows, those that say most first: what is wanted of the client and its limits before its address, named faults of
 /// the server before its opinion of a mail, who is meant before what is in it, and codes alone last.
 const RULES: [Rules; 14] = [
-    client::MANNERS,
-    sender::AUTHENTICATION,
-    commands::WANTED,
-    client::LIMITS,
-    client::ADDRESSES,
-    commands::RULES,
-    server::FAULTS,
-    mail::RULES,
-    sender::RULES,
-    mail::RECIPIENTS,
-    mail::CONTENTS,
-    client::OTHERS,
-    mail::CODES,
-    server::UNTOLD,
+    client::manners,
+    sender::authentication,
+    commands::wanted,
+    client::limits,
+    client::addresses,
+    commands::rules,
+    server::faults,
+    mail::rules,
+    sender::rules,
+    mail::recipients,
+    mail::contents,
+    client::others,
+    mail::codes,
+    server::untold,
 ];

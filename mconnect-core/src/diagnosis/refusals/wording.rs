@@ -60,14 +60,15 @@ const LONGEST: usize = 4096;
 pub(super) const REFUSED: &str = "refus|reject|denied|deny |block|bann|prohibit|forbid|disallow|not allow|not permit|\
  not accept|not currently accept|not welcome|unwelcome|not authorized|unauthorized|barred";
 /// The same, of a place.
-pub(super) const LET_OUT: &str = "refus|reject|denied|block|prohibit|forbid|disallow|not allow|not permit|\
+pub(super) const LET_OUT: &str = "not accept|refus|reject|denied|block|prohibit|forbid|disallow|not allow|not permit|\
  not authorized|unauthorized|restricted|not in |not on |outside|whitelist|allowlist";
 /// That something is not there.
 pub(super) const ABSENT: &str = "unknown|no such|not found|not be found|not exist|nonexist|non exist|not known|\
  no longer|not recogn|unrecogn|invalid|not valid|not a valid|no valid|not here|undeliverable|not listed|not local|\
  not a local|illegal|not a known|not an active|not a registered|not registered|not a user|not a mailbox|not a valid|\
  verification fail|not in my |not in our|not in the|not in directory|not present|unrouteable|unroutable|wrong|\
- not available here|not ok |no user|no mailbox|missing home|mistyped|misspelt";
+ not available here|not ok |no user|no mailbox|missing home|mistyped|misspelt|has left|left the company|\
+ no longer employed|no longer with|no longer works";
 /// That something is there, and out of use.
 pub(super) const OFF: &str = "disabled|inactive|suspend|deactivat|not active|not enabled|locked|closed |terminated|\
  discontinued|expired|frozen|archived|no longer active|no longer in use|no longer valid|no longer accept|isblocked|\
@@ -87,7 +88,7 @@ pub(super) const LISTS: &str = "spamhaus|spamcop|dnsbl|barracudacentral|blocklis
  black list|blackhole|black hole|denylist|deny list|rbl |rbls |rhsbl|surbl|uribl|sbl |xbl |pbl |cbl |dbl |sorbs|\
  uceprotect|abuseat|cloudmark|invaluement|mailspike|is listed|currently listed|been listed|listed in |listed on |\
  listed at |listed by |listed as |ip listed|address listed|banned sen|blocked using|delist|removal from this list|\
- dnswl|attrbl";
+ dnswl|attrbl|abusix";
 
 #[cfg(test)]
 mod tests {
