@@ -28,8 +28,7 @@ pub use exchangers::Exchangers;
 pub use help::help;
 pub use nearest::nearest;
 pub use parse::parse;
-#[cfg_attr(not(feature = "probe"), allow(unused_imports, reason = "the options are read all the same"))]
-pub use probing::{ProbeTarget, Probing};
+pub use probing::Probing;
 pub use roads::Roads;
 #[cfg_attr(not(feature = "tls"), allow(unused_imports, reason = "the options are read all the same"))]
 pub use security::{Auth, Security, Start};

@@ -32,7 +32,6 @@ mod cli {
     }
     pub mod options;
     pub mod probe {
-        pub mod lines;
         pub mod resume;
     }
 }

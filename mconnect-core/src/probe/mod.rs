@@ -48,13 +48,17 @@ mod fine;
 mod host;
 #[cfg(feature = "json")]
 mod json;
+#[cfg(feature = "idna")]
+mod lines;
 mod network;
 mod places;
 mod policy;
 mod report;
+mod report_line;
 mod run;
 mod session;
 mod shared;
+mod text;
 mod turns;
 
 use std::collections::BTreeMap;
@@ -68,9 +72,12 @@ pub use facts::{AddressFacts, Contact, HostFacts, TlsaLookup};
 pub use finding::{FindingCode, Gravity, ProbeFinding};
 #[cfg(feature = "json")]
 pub use json::WithoutCertificates;
+#[cfg(feature = "idna")]
+pub use lines::{InvalidTarget, TargetLine, TargetLines};
 pub use network::{InvalidNetwork, Network};
 pub use policy::{ReportingFacts, StsFacts, StsFailure};
 pub use report::{Exchanger, ProbeReport, Routing, Target};
+pub use report_line::{ReportLine, ReportStatus};
 pub use run::{AsyncReports, Reports};
 pub use session::{ProbeStep, SessionFacts};
 
