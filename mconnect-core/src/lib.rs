@@ -68,9 +68,11 @@
 //! | a proxy on the way, a PROXY header | [`Connect::via`], [`Connect::haproxy`] |
 //! | any other stream | [`Connect::over`], [`Session::from_stream`], [`Pair`], [`Stream`] |
 //! | one thread that reads and one that writes | [`Session::split`] |
-//! | the mail exchangers of a domain, TLSA records and the like | the module `dns` (feature `dns`) |
+//! | the mail exchangers of a domain, in their order | `Exchangers` (feature `dns`) |
+//! | MX, addresses, TLSA records and the like | the module `dns` (feature `dns`) |
 //! | why a session failed, in words | [`diagnosis::Evidence`] |
 //! | a log, the time that everything took | [`Observer`], [`LineLog`], [`Trace`], [`Timings`] and their [`chart`](Timings::chart) |
+//! | help on SMTP, for whoever types it | [`help`], [`suggest`] |
 //! | what to say while a reply is late, or a send takes long | [`Overdue`], [`Progress`] |
 //! | the same as values that serde writes | the module `json` (feature `json`) |
 //! | what a domain says of its mail, judged | the module `probe` (feature `probe`) |
@@ -153,11 +155,16 @@ mod driver;
 #[cfg(feature = "idna")]
 mod endpoint;
 mod error;
+#[cfg(feature = "dns")]
+mod exchangers;
+pub mod help;
 #[cfg(feature = "idna")]
 mod host;
 #[cfg(feature = "json")]
 pub mod json;
 mod line_log;
+#[cfg(feature = "idna")]
+mod mailbox;
 mod observer;
 mod overdue;
 mod own_machine;
@@ -193,15 +200,19 @@ pub use driver::{Driver, Ended, Heard};
 #[cfg(feature = "idna")]
 pub use endpoint::{Endpoint, InvalidEndpoint, Scheme};
 pub use error::{Action, Attempt, Awaited, Context, DeadlinePassed, Error, Peer, TlsFailure, chain};
+#[cfg(feature = "dns")]
+pub use exchangers::{Exchangers, NoExchanger, NotGlobal};
 #[cfg(feature = "idna")]
 pub use host::{Host, InvalidHost};
 pub use line_log::{LineLog, LogLine};
+#[cfg(feature = "idna")]
+pub use mailbox::{InvalidMailbox, mailbox};
 pub use observer::{Event, Observer, observer_fn};
 pub use overdue::Overdue;
 pub use own_name::{address_literal, is_name_blamed, own_name};
 pub use progress::Progress;
 pub use proxy::{InvalidProxy, Proxy, ProxyError, ProxyKind, ProxyNegotiation, ProxyStep, ProxyTarget};
-pub use proxy_header::{InvalidProxyHeader, ProxyHeader, ProxyHeaderParse, ProxyVersion};
+pub use proxy_header::{InvalidProxyEnd, InvalidProxyHeader, ProxyHeader, ProxyHeaderParse, ProxyVersion};
 #[cfg(feature = "tokio")]
 pub use session::{AsyncSession, AsyncStream};
 pub use session::{Hello, MessageReply, RawReader, RawWriter, Reader, Session, Timeouts, Writer};

@@ -5,7 +5,6 @@
 
 mod exchangers;
 mod help;
-mod nearest;
 mod option;
 mod parse;
 mod probing;
@@ -26,7 +25,6 @@ use rustyline::EditMode;
 
 pub use exchangers::Exchangers;
 pub use help::help;
-pub use nearest::nearest;
 pub use parse::parse;
 pub use probing::Probing;
 pub use roads::Roads;

@@ -9,7 +9,7 @@ use mconnect_core::probe::{Gravity, Probe, ProbeReport, ReportLine, TargetLine, 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::output::Output;
-use super::tally::Tally;
+use super::tally::TallyRow;
 use super::{has_color, json};
 use crate::failure::Failure;
 use crate::lock::locked;
@@ -25,9 +25,9 @@ use crate::verdict::Verdict;
 /// Nothing is probed, or not all: a file or the system is in the way.
 pub fn run(options: &Options, path: &Path, probe: Probe, verdict: &Verdict) -> Result<Option<Gravity>, Failure> {
     let (read, total) = open(path)?;
-    let (output, mut done, count) = Output::open(options.probing.many.resume.as_deref())?;
-    if count > 0 && !options.is_quiet {
-        say(&format!("{count} reports are there already: the rest is appended"));
+    let (output, mut finished) = Output::open(options.probing.many.resume.as_deref())?;
+    if finished.count > 0 && !options.is_quiet {
+        say(&format!("{} reports are there already: the rest is appended", finished.count));
     }
     // From here on there are threads, which leave signals alone.
     let (terminal, theirs) = (Terminal::new(), Arc::clone(&output));
@@ -39,12 +39,12 @@ pub fn run(options: &Options, path: &Path, probe: Probe, verdict: &Verdict) -> R
     if !(options.output.is_json && output.has_file()) {
         output.watch_reader();
     }
-    let tally = Tally::new(total);
+    let tally = TallyRow::new(total);
     let input_error = Arc::<Mutex<Option<io::Error>>>::default();
     let (passing, theirs) = (tally.passing(), Arc::clone(&input_error));
     let lines = TargetLines::new(read).map_while(move |line| line.map_err(|error| *locked(&theirs) = Some(error)).ok());
     let lines = lines.filter(move |line| {
-        let is_done = done.take(&line.written);
+        let is_done = finished.take(&line.written);
         if is_done {
             passing(line.octets);
         }
@@ -63,7 +63,7 @@ fn tell(
     reports: impl Iterator<Item = (TargetLine, ProbeReport)>,
     output: &Output,
     options: &Options,
-    tally: &Tally,
+    tally: &TallyRow,
     verdict: &Verdict,
 ) -> Result<Option<Gravity>, Failure> {
     let (has_color, mut gravest) = (has_color(options), None);

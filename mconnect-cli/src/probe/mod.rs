@@ -2,7 +2,6 @@
 
 mod many;
 mod output;
-mod resume;
 mod tally;
 
 use std::fs;

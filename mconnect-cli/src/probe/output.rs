@@ -7,11 +7,13 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use mconnect_core::probe::Finished;
 use nix::errno::Errno;
 use nix::poll::{PollTimeout, poll};
 use nix::sys::signal::Signal;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use super::resume::{self, Done, Kept};
 use crate::failure::{Failure, Status};
 use crate::lock::locked;
 use crate::screen;
@@ -33,17 +35,17 @@ struct State {
 }
 
 impl Output {
-    /// Opens the file of reports to go on with, if there is one. Returns what it has, and of how many targets.
+    /// Opens the file of reports to go on with, if there is one, and returns what it has.
     ///
     /// # Errors
     /// It cannot be read or written, or is something else.
-    pub fn open(path: Option<&Path>) -> Result<(Arc<Self>, Done, u64), Failure> {
-        let resumed = path.map(resume).transpose()?;
-        let (file, done, count) = match resumed {
-            Some((file, kept)) => (path.map(Path::to_owned).zip(Some(file)), kept.done, kept.count),
-            None => (None, Done::default(), 0),
-        };
-        Ok((Arc::new(Self { file, state: Mutex::default(), has_changed: Condvar::new() }), done, count))
+    pub fn open(path: Option<&Path>) -> Result<(Arc<Self>, Finished), Failure> {
+        let (file, finished) = path.map(resume).transpose()?.unzip();
+        let file = path.map(Path::to_owned).zip(file);
+        Ok((
+            Arc::new(Self { file, state: Mutex::default(), has_changed: Condvar::new() }),
+            finished.unwrap_or_default(),
+        ))
     }
 
     /// Returns whether there is a file.
@@ -115,7 +117,7 @@ impl Output {
 }
 
 /// Opens a file of reports to go on with: a line that was torn is cut off.
-fn resume(path: &Path) -> Result<(File, Kept), Failure> {
+fn resume(path: &Path) -> Result<(File, Finished), Failure> {
     let cannot = |error: &io::Error| Failure::cannot_write(path, error);
     let file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(|error| cannot(&error))?;
     if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
@@ -125,7 +127,7 @@ fn resume(path: &Path) -> Result<(File, Kept), Failure> {
     if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
         return Err(Failure::new(Status::Temporary, format!("another mconnect appends to {} now", path.display())));
     }
-    let kept = resume::read(BufReader::with_capacity(1 << 18, &file)).map_err(|error| match error.kind() {
+    let kept = Finished::read(BufReader::with_capacity(1 << 18, &file), input).map_err(|error| match error.kind() {
         io::ErrorKind::InvalidData => Failure::because(Status::Data, path.display(), &error),
         _ => cannot(&error),
     })?;
@@ -138,6 +140,17 @@ fn resume(path: &Path) -> Result<(File, Kept), Failure> {
     })();
     mended.map_err(|error| cannot(&error))?;
     Ok((file, kept))
+}
+
+/// Returns the input of a line that is a report to its end.
+fn input(line: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Told {
+        input: String,
+        #[serde(rename = "status")]
+        _status: IgnoredAny,
+    }
+    serde_json::from_slice::<Told>(line).ok().map(|told| told.input)
 }
 
 /// A reader of a pipe that takes nothing for so long has lost interest.

@@ -45,6 +45,7 @@ mod facts;
 mod finding;
 mod findings;
 mod fine;
+mod finished;
 mod host;
 #[cfg(feature = "json")]
 mod json;
@@ -58,6 +59,7 @@ mod report_line;
 mod run;
 mod session;
 mod shared;
+mod tally;
 mod text;
 mod turns;
 
@@ -70,6 +72,7 @@ use std::time::{Duration, Instant, SystemTime};
 pub use dane::{Dane, DaneStanding};
 pub use facts::{AddressFacts, Contact, HostFacts, TlsaLookup};
 pub use finding::{FindingCode, Gravity, ProbeFinding};
+pub use finished::Finished;
 #[cfg(feature = "json")]
 pub use json::WithoutCertificates;
 #[cfg(feature = "idna")]
@@ -80,6 +83,7 @@ pub use report::{Exchanger, ProbeReport, Routing, Target};
 pub use report_line::{ReportLine, ReportStatus};
 pub use run::{AsyncReports, Reports};
 pub use session::{ProbeStep, SessionFacts};
+pub use tally::Tally;
 
 use crate::connect::Family;
 use crate::dns::{DnsError, Found, Mx, Resolver, Security};
