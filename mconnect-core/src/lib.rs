@@ -51,7 +51,7 @@
 //! # }
 //! ```
 //!
-//! Out of scope: composing messages (MIME, headers), queueing and retrying.
+//! Out of scope: composing messages (MIME, headers) but for a [`TestMessage`], queueing and retrying.
 //!
 //! # Where to begin
 //!
@@ -59,6 +59,7 @@
 //! |---|---|
 //! | a session with a server | [`Connect::open`], then [`Session::command`], [`pipeline`](Session::pipeline), [`message`](Session::message) |
 //! | a message for some recipients, and what came of it for each | [`Session::deliver`], [`protocol::Envelope`], [`protocol::Delivery`] |
+//! | a message in a file, or a small one that is made | [`MessageFile`], [`TestMessage`] |
 //! | many sessions at once, awaited | `Connect::open_async`, `AsyncSession` (feature `tokio`) |
 //! | TLS after STARTTLS, or from the first byte on | `Session::upgrade` (feature `tls`); [`Session::upgrade_with`] for anybody else's TLS |
 //! | whether a server is the one that TLSA records name (DANE) | `tls::dane::verify` (feature `tls`), [`Tlsa`] |
@@ -165,6 +166,7 @@ pub mod json;
 mod line_log;
 #[cfg(feature = "idna")]
 mod mailbox;
+mod message_file;
 mod observer;
 mod overdue;
 mod own_machine;
@@ -186,6 +188,7 @@ mod stream;
 #[cfg(feature = "probe")]
 pub mod sts;
 pub mod suggest;
+mod test_message;
 mod timings;
 #[cfg(feature = "tls")]
 pub mod tls;
@@ -207,6 +210,7 @@ pub use host::{Host, InvalidHost};
 pub use line_log::{LineLog, LogLine};
 #[cfg(feature = "idna")]
 pub use mailbox::{InvalidMailbox, mailbox};
+pub use message_file::MessageFile;
 pub use observer::{Event, Observer, observer_fn};
 pub use overdue::Overdue;
 pub use own_name::{address_literal, is_name_blamed, own_name};
@@ -217,6 +221,7 @@ pub use proxy_header::{InvalidProxyEnd, InvalidProxyHeader, ProxyHeader, ProxyHe
 pub use session::{AsyncSession, AsyncStream};
 pub use session::{Hello, MessageReply, RawReader, RawWriter, Reader, Session, Timeouts, Writer};
 pub use stream::{ChannelBindings, Pair, Stream, Truncation};
+pub use test_message::{InvalidHeader, MessageHeader, TestMessage};
 pub use timings::{TimedStage, Timing, Timings};
 pub use tlsa::Tlsa;
 pub use trace::{Trace, TraceForm};

@@ -1,8 +1,7 @@
 //! What watches the sessions, as the options ask for it: made ready before they begin, and ended after them.
 
-mod attempts;
+mod connecting;
 mod json;
-mod process;
 pub mod record;
 pub mod sides;
 mod timing;
@@ -16,13 +15,12 @@ use mconnect_core::{Connect, Timings, Trace};
 
 use crate::explain;
 use crate::failure::Failure;
-use crate::options::{Options, Target};
+use crate::options::Options;
 use crate::stderr::say;
 use crate::timestamps;
 use crate::verdict::Verdict;
-use attempts::Attempts;
+use connecting::Connecting;
 use json::Json;
-use process::Process;
 use record::SessionLog;
 use sides::Sides;
 
@@ -79,13 +77,7 @@ impl<'a> Observers<'a> {
 
     /// Has the next session watched, if it is opened so.
     pub fn over(&self, connect: Connect, verdict: &Verdict) -> Connect {
-        let mut connect = connect;
-        if !self.options.is_quiet {
-            connect = connect.observer(Attempts);
-        }
-        if let Target::Process(_) = self.options.target {
-            connect = connect.observer(Process::new(self.is_typed, self.options.is_quiet));
-        }
+        let mut connect = connect.observer(Connecting::new(self.is_typed, self.options.is_quiet));
         if let Some(form) = self.options.trace {
             connect = connect.observer(Trace::new(form, say));
         }

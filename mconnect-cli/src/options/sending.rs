@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use mconnect_core::protocol::{Address, Parameter};
-use mconnect_core::{InvalidMailbox, mailbox};
+use mconnect_core::{InvalidMailbox, MessageHeader, mailbox};
 
 use super::option::{Act, Opt, file, flag, option, text};
 use super::value::{count, one_of, push, put, read};
@@ -15,8 +15,8 @@ pub struct Sending {
     pub from: ReversePath,
     /// The message; `-` is standard input. Without it, a small one is made.
     pub message: Option<PathBuf>,
-    /// Headers of that one, by name.
-    pub headers: Vec<(String, String)>,
+    /// Headers of that one.
+    pub headers: Vec<MessageHeader>,
     pub body: Option<String>,
     /// It goes by BDAT, in chunks of so many octets.
     pub chunk: Option<usize>,
@@ -90,7 +90,7 @@ pub const SENDING: &[Opt] = &[
         ("--header --body", "--message goes as it is: --header and --body are for the message that is made without it"),
     ]),
     text("--header HEADER", "a header, 'Name: value', of the message made here", |o, text| {
-        push(&mut o.sending.headers, header(text))
+        push(&mut o.sending.headers, read(text))
     })
     .with(ASKS),
     text("--body TEXT", "the body of the message made here", |o, text| put(&mut o.sending.body, Ok(text.to_owned())))
@@ -123,15 +123,6 @@ fn address(text: &str) -> Result<Address, String> {
         InvalidMailbox::Named { .. } => format!("{why}, and with the name into --header"),
         why => why.to_string(),
     })
-}
-
-/// Reads a header of one line.
-fn header(text: &str) -> Result<(String, String), String> {
-    let wrong = || format!("{text:?} is not 'Name: value' on one line");
-    let (name, value) = text.split_once(':').ok_or_else(wrong)?;
-    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
-    let is_line = !value.contains(['\r', '\n', '\0']);
-    if is_name && is_line { Ok((name.to_owned(), value.trim_start().to_owned())) } else { Err(wrong()) }
 }
 
 fn chunk(text: &str) -> Result<usize, String> {
@@ -189,8 +180,9 @@ mod tests {
         assert_eq!(to, ["\"a b\"@x", "\"c, d\"@x", "j\u{f6}rg@b\u{fc}cher.example"]);
         assert_eq!(quoted.sending.from, ReversePath::Null);
         let options = of(&["--to", "b@x", "--header", "X-A:b: c", "--header=Subject:"]).unwrap();
-        let headers = [("X-A", "b: c"), ("Subject", "")].map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(options.sending.headers, headers);
+        let headers: Vec<(&str, &str)> =
+            options.sending.headers.iter().map(|header| (header.name.as_str(), header.value.as_str())).collect();
+        assert_eq!(headers, [("X-A", "b: c"), ("Subject", "")]);
     }
 
     #[test]

@@ -91,14 +91,14 @@ fn excluded(file: &Path) -> Result<Vec<Network>, Failure> {
 
 fn prepare(options: &Options) -> Result<Probe, Failure> {
     let secure = Secure::prepare(options)?;
-    let mut probe = Probe::new(exchangers::resolver(options)?)
+    let probe = Probe::new(exchangers::resolver(options)?)
         .port(options.port())
         .family(options.family)
         .allow_private(options.exchangers.allows_private)
         .tls(secure.config());
-    if let Some(source) = options.source {
-        probe = probe.source(source);
-    }
+    let probe = options.source.into_iter().fold(probe, Probe::source);
+    let probe = options.probing.expiring.into_iter().fold(probe, Probe::expiring);
+    let mut probe = options.security.helo.iter().fold(probe, |probe, name| probe.own_name(name));
     if options.timeout.is_some() || options.connect_timeout.is_some() {
         let reply = options.timeout.unwrap_or(REPLY);
         let attempt = options.connect_timeout.unwrap_or(ATTEMPT.min(reply));
@@ -106,14 +106,8 @@ fn prepare(options: &Options) -> Result<Probe, Failure> {
         // As many as there are steps.
         probe = probe.deadline(SESSION.max(attempt + 8 * reply));
     }
-    if let Some(name) = &options.security.helo {
-        probe = probe.own_name(name);
-    }
     if let Some(file) = &options.probing.exclude {
         probe = probe.exclude(excluded(file)?);
-    }
-    if let Some(within) = options.probing.expiring {
-        probe = probe.expiring(within);
     }
     if !options.sending.to.is_empty() {
         let sender: Option<Address> = match &options.sending.from {

@@ -24,17 +24,11 @@ impl Secure {
         channel: &ChannelBindings,
         peer: &Peer,
     ) -> Result<Mechanism, String> {
-        let mechanism = match asked {
-            Some(mechanism) => mechanism,
-            None => self.choose(offered, channel).map_err(|why| match why {
-                NoMechanism::NoneFits(names) => {
-                    let names = Visible(names.as_bytes());
-                    format!("{peer} offers no mechanism that takes a password, only {names}")
-                }
-                _ if self.is_in_tls() => format!("{peer} does not offer AUTH here"),
-                _ => format!("{peer} does not offer AUTH here; many servers offer it inside TLS only (--starttls)"),
-            })?,
-        };
+        let mechanism = asked.map_or_else(|| self.choose(offered, channel), Ok).map_err(|why| {
+            let may_be_inside = why == NoMechanism::NotOffered && !self.is_in_tls();
+            let hint = if may_be_inside { "; many servers offer it inside TLS only (--starttls)" } else { "" };
+            format!("{peer}: {why}{hint}")
+        })?;
         // What goes to a proxy leaves this machine, whatever address that is asked for.
         let is_local =
             peer.via().is_none() && peer.address().is_some_and(|address| address.ip().to_canonical().is_loopback());

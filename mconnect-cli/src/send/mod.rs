@@ -6,7 +6,7 @@ mod opening;
 use std::env;
 use std::time::{Duration, Instant};
 
-use mconnect_core::protocol::{Address, Content, Delivery, Envelope, Phase, RecipientOutcome, Until};
+use mconnect_core::protocol::{Address, Content, Delivery, Envelope, Phase, Until};
 use mconnect_core::script::Fault;
 use mconnect_core::{Error, Session};
 
@@ -115,9 +115,7 @@ impl Client<'_> {
                 work.break_off();
                 if let Error::Delivery { so_far, .. } = &error {
                     self.tell(so_far);
-                    if so_far.first_refusal().is_some() {
-                        self.judge(so_far);
-                    }
+                    self.judge(so_far);
                 }
                 self.verdict.failed(&error);
                 false
@@ -135,15 +133,11 @@ impl Client<'_> {
         }
     }
 
-    /// Says what was refused, if anything was, and fails for it: for good, if only one recipient was refused so.
+    /// Says what was refused, if anything was, and fails for it.
     fn judge(&self, delivery: &Delivery) {
-        let (Some(refusal), Some(told)) = (delivery.first_refusal(), delivery.refused()) else { return };
-        let status = match delivery.count(RecipientOutcome::Permanent) {
-            0 if delivery.recipients.is_empty() => Fault::of_refusal(refusal.code()).into(),
-            0 => Status::Temporary,
-            _ => Status::Unavailable,
-        };
-        self.verdict.complain(Failure::new(status, told));
+        if let (Some(fault), Some(told)) = (Fault::of_delivery(delivery), delivery.refused()) {
+            self.verdict.complain(Failure::new(fault.into(), told));
+        }
     }
 
     fn envelope(&self, sender: Option<&Address>) -> Envelope {
@@ -182,17 +176,13 @@ impl Client<'_> {
         if self.options.play.times() == 1 {
             return;
         }
-        let sum: Duration = took.iter().sum();
-        let [least, mean, most] = [
-            took.iter().min().copied().unwrap_or_default(),
-            sum / u32::try_from(took.len()).unwrap_or(u32::MAX).max(1),
-            took.iter().max().copied().unwrap_or_default(),
-        ]
-        .map(|time| time.as_secs_f64() * 1e3);
-        let seconds = sum.as_secs_f64();
+        let (count, sum) = (took.len(), took.iter().sum::<Duration>());
+        let mean = u32::try_from(count).ok().and_then(|count| sum.checked_div(count));
+        let [least, most, mean] = [took.iter().min().copied(), took.iter().max().copied(), mean]
+            .map(|time| time.unwrap_or_default().as_secs_f64() * 1e3);
         self.secure.note(&format!(
-            "sent {} times in {seconds:.3} s, each in {least:.3} to {most:.3} ms, {mean:.3} ms on average",
-            took.len()
+            "sent {count} times in {:.3} s, each in {least:.3} to {most:.3} ms, {mean:.3} ms on average",
+            sum.as_secs_f64()
         ));
     }
 }
