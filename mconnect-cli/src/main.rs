@@ -21,6 +21,7 @@ mod observers;
 mod opening;
 mod options;
 mod paint;
+mod password;
 mod play;
 #[cfg(feature = "probe")]
 mod probe;

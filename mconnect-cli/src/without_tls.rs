@@ -1,7 +1,5 @@
 //! The place of TLS and AUTH in a tool that was built without them.
 
-use std::path::Path;
-
 use mconnect_core::Session;
 use mconnect_core::dialogue::{Dialogue, Player, Values};
 use mconnect_core::server::{Server, ServerError, Setup};
@@ -104,18 +102,6 @@ pub fn serving(security: &Security) -> Result<Setup, Failure> {
 
 pub fn decode(_: &[u8]) -> Option<Vec<u8>> {
     None
-}
-
-/// # Errors
-/// No password is taken from anywhere here.
-pub fn first_line_of(_: &Path) -> Result<Secret, Failure> {
-    Err(Failure::new(Status::Usage, WITHOUT))
-}
-
-/// # Errors
-/// No password is asked for here.
-pub fn ask_password(_: &str) -> Result<Secret, Failure> {
-    Err(Failure::new(Status::Usage, WITHOUT))
 }
 
 pub const HAS_TLS: bool = false;

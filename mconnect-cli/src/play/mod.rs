@@ -50,7 +50,7 @@ fn play_all(options: &Options, watch: &Observers<'_>, verdict: &Verdict) -> Resu
             (Report::Outcome(outcome), Some(json)) => json.journal.expectation(outcome),
             (Report::Sent(line), None) => show("C", line),
             (Report::Received(line), None) => show("S", line),
-            (Report::Outcome(outcome), None) if !is_met(outcome) => {
+            (Report::Outcome(outcome), None) if !outcome.is_met() => {
                 secure.note(&format!("^^ line {}: expected `{}`", outcome.step.line, outcome.expected()));
             }
             (Report::TlsStarted(agreed), _) => secure.note(&Visible(agreed.as_bytes()).to_string()),
@@ -153,7 +153,7 @@ impl Runner<'_> {
         let played = self.player.play(session, dialogue);
         let Some(failure) = played.failure() else { return Ok(()) };
         let story: Vec<String> =
-            played.outcomes.iter().filter(|outcome| !is_met(outcome)).map(ToString::to_string).collect();
+            played.outcomes.iter().filter(|outcome| !outcome.is_met()).map(ToString::to_string).collect();
         if let Some(error) = failure.error.as_deref() {
             self.verdict.evidence().failed(error);
         }
@@ -172,10 +172,6 @@ impl From<Failure> for Unmet {
     fn from(failure: Failure) -> Self {
         Self { failure, reply: None }
     }
-}
-
-fn is_met(outcome: &Outcome) -> bool {
-    outcome.verdict == dialogue::Verdict::Met
 }
 
 /// Returns the exit status that a step which was not met comes to.

@@ -97,9 +97,6 @@ fn open(path: &Path) -> Result<(Box<dyn BufRead + Send>, Option<u64>), Failure> 
     }
     let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
     let (metadata, file) = opened.map_err(|error| Failure::cannot_read(path, &error))?;
-    if metadata.is_dir() {
-        return Err(Failure::cannot_read(path, &io::ErrorKind::IsADirectory.into()));
-    }
     Ok((Box::new(BufReader::new(file)), metadata.is_file().then_some(metadata.len())))
 }
 

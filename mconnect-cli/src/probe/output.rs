@@ -1,7 +1,7 @@
 //! Where the reports go: whole lines, one write each, and none that a signal tears.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, BufReader, IsTerminal as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -127,19 +127,11 @@ fn resume(path: &Path) -> Result<(File, Finished), Failure> {
     if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
         return Err(Failure::new(Status::Temporary, format!("another mconnect appends to {} now", path.display())));
     }
-    let kept = Finished::read(BufReader::with_capacity(1 << 18, &file), input).map_err(|error| match error.kind() {
+    let finished = Finished::mend(&file, input).map_err(|error| match error.kind() {
         io::ErrorKind::InvalidData => Failure::because(Status::Data, path.display(), &error),
         _ => cannot(&error),
     })?;
-    let mended = (|| {
-        let mut end = &file;
-        if end.seek(SeekFrom::End(0))? > kept.whole {
-            file.set_len(kept.whole)?;
-        }
-        if kept.lacks_end { end.write_all(b"\n") } else { Ok(()) }
-    })();
-    mended.map_err(|error| cannot(&error))?;
-    Ok((file, kept))
+    Ok((file, finished))
 }
 
 /// Returns the input of a line that is a report to its end.

@@ -9,6 +9,8 @@ use mconnect_core::{ChannelBindings, Peer, Session};
 use super::{Secure, password};
 use crate::failure::{Failure, Status};
 use crate::options::Auth;
+use crate::password::ask as ask_password;
+use crate::secret::Secret;
 use crate::verdict::Verdict;
 
 impl Secure {
@@ -71,7 +73,7 @@ impl Secure {
     ///
     /// # Errors
     /// A failure that says what is wrong.
-    pub fn password(&self) -> Result<Option<password::Secret>, Failure> {
+    pub fn password(&self) -> Result<Option<Secret>, Failure> {
         password::given(&self.security)
     }
 }
@@ -108,8 +110,8 @@ impl Secure {
             .mechanism(auth.mechanism, &offered, &channel, &peer)
             .map_err(|message| Failure::new(Status::Auth, message))?;
         let secret = match mechanism {
-            Mechanism::External => password::Secret::default(),
-            _ => self.password()?.map_or_else(|| password::ask(&auth.user), Ok)?,
+            Mechanism::External => Secret::default(),
+            _ => self.password()?.map_or_else(|| ask_password(&auth.user), Ok)?,
         };
         let credentials = Credentials::new(&auth.user, &secret);
         let exchange = self.exchange(mechanism, auth.mechanism.is_some(), &credentials, &peer);
@@ -125,15 +127,10 @@ impl Secure {
                 Ok(())
             }
             Ok(reply) => {
-                let fault = match reply.meaning() {
-                    Meaning::Closing => Fault::of_refusal(reply.code()),
-                    _ => Fault::of_refused_auth(reply.code()),
-                };
-                Err(Failure::new(fault.into(), refused(&auth.user, mechanism, reply.code())))
+                let told = refused(&auth.user, mechanism, reply.code());
+                Err(Failure::new(Fault::of_auth(&reply).into(), told))
             }
-            Err(error @ mconnect_core::Error::Auth { .. }) => {
-                Err(Failure { status: Status::Auth, ..verdict.failure_of(&error) })
-            }
+            Err(error @ mconnect_core::Error::Auth { .. }) => Err(verdict.failure_of(&error)),
             // Some servers drop the connection when they are to bind to what they do not know.
             Err(error) => {
                 let hint = mechanism.unbound().map(|unbound| format!("; {unbound} is not bound to the connection"));

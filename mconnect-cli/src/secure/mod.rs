@@ -25,7 +25,6 @@ use crate::stderr::{self, say};
 use crate::terminal::is_color_wanted;
 use crate::verdict::Verdict;
 pub use auth::refused;
-pub use password::{ask as ask_password, first_line_of};
 
 /// What was asked for, made ready.
 pub struct Secure {

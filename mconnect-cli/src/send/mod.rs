@@ -144,17 +144,14 @@ impl Client<'_> {
         let sending = &self.options.sending;
         let envelope =
             sending.mail_parameters.iter().cloned().fold(Envelope::new(sender.cloned()), Envelope::parameter);
-        let recipients = sending.to.iter().map(|to| (to.clone(), sending.rcpt_parameters.clone()));
-        let envelope = recipients.fold(envelope, |envelope, (to, parameters)| envelope.to_with(to, parameters));
-        let envelope = match sending.until {
+        let envelope = sending.chunk.into_iter().fold(envelope, Envelope::chunks);
+        let with = |envelope: Envelope, to: &Address| envelope.to_with(to.clone(), sending.rcpt_parameters.clone());
+        let envelope = sending.to.iter().fold(envelope, with);
+        match sending.until {
             Some(SendStage::Mail) => envelope.until(Until::Mail),
             Some(SendStage::Rcpt) => envelope.until(Until::Rcpt),
             Some(SendStage::Data) => envelope.until(Until::Data),
             _ => envelope,
-        };
-        match sending.chunk {
-            Some(octets) => envelope.chunks(octets),
-            None => envelope,
         }
     }
 

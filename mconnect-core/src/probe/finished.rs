@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
+use std::fs::File;
 use std::hash::BuildHasher as _;
-use std::io::{self, BufRead, Read as _};
+use std::io::{self, BufRead, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 
 /// What is in a file of reports, a JSON object a line ([`ReportLine`](super::ReportLine)): the targets that have one, as often
 /// as they have one. Of each a number is kept, and nothing else.
@@ -67,6 +68,23 @@ impl Finished {
             }
             kept.whole += count;
         }
+    }
+
+    /// Reads a file of reports to go on with, as [`read`](Self::read) does, and mends its end: a line that was torn is cut
+    /// off, and one that is whole but for its end gets that.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn mend(file: &File, input: impl Fn(&[u8]) -> Option<String>) -> io::Result<Self> {
+        let finished = Self::read(BufReader::with_capacity(1 << 18, file), input)?;
+        let mut end = file;
+        if end.seek(SeekFrom::End(0))? > finished.whole {
+            file.set_len(finished.whole)?;
+        }
+        if finished.lacks_end {
+            end.write_all(b"\n")?;
+        }
+        Ok(finished)
     }
 
     /// Returns whether a target has a report that was not counted for another line of it.

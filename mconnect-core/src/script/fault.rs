@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::End;
-use crate::protocol::{Answer, Code, Delivery, Meaning, Phase, RecipientOutcome, Request, Severity, Standing};
+use crate::protocol::{Answer, Code, Delivery, Meaning, Phase, RecipientOutcome, Reply, Request, Severity, Standing};
 
 /// A kind of failure. The first one of a session is the one that tells most.
 ///
@@ -39,6 +39,14 @@ impl Fault {
             Severity::Transient => Self::Temporary,
             Severity::Permanent => Self::Refused,
             _ => Self::Protocol,
+        }
+    }
+
+    /// Returns what the reply to an AUTH comes to that was not granted: the server may close instead.
+    pub fn of_auth(reply: &Reply) -> Self {
+        match reply.meaning() {
+            Meaning::Closing => Self::of_refusal(reply.code()),
+            _ => Self::of_refused_auth(reply.code()),
         }
     }
 

@@ -223,7 +223,15 @@ impl Played {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn failure(&self) -> Option<&Outcome> {
-        self.outcomes.iter().find(|outcome| outcome.verdict != Verdict::Met)
+        self.outcomes.iter().find(|outcome| !outcome.is_met())
+    }
+}
+
+impl Outcome {
+    /// Says whether the step went as expected.
+    #[must_use]
+    pub fn is_met(&self) -> bool {
+        self.verdict == Verdict::Met
     }
 }
 
