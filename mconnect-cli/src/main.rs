@@ -13,7 +13,6 @@ mod explain;
 mod failure;
 mod help;
 mod input;
-mod introduction;
 mod judge;
 mod line;
 mod lock;

@@ -83,7 +83,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_pipe_is_read_once_and_nothing_is_known_of_it() {
-        let (read, mut write) = std::io::pipe().unwrap();
+        let (read, mut write) = io::pipe().unwrap();
         write.write_all(b"Subject: hi\n").unwrap();
         drop(write);
         let message = MessageFile::new(File::from(std::os::fd::OwnedFd::from(read))).unwrap();

@@ -6,6 +6,7 @@ pub mod record;
 pub mod sides;
 mod timing;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -59,10 +60,11 @@ impl<'a> Observers<'a> {
         if let Some(day) = options.output.stamps.and_then(timestamps::begin).filter(|_| !options.is_quiet) {
             say(&format!("mconnect: times are of {day}"));
         }
-        let record = options.record.as_ref().map(|_| SessionLog::default());
-        if let (Some(record), Some(file)) = (&record, &options.record) {
-            record.start(file)?;
-        }
+        let start = |file: &PathBuf| {
+            let record = SessionLog::default();
+            record.start(file).map(|_| record)
+        };
+        let record = options.record.as_ref().map(start).transpose()?;
         let json = options.output.is_json.then(Json::begin);
         let timings = match &json {
             _ if !options.output.has_timing && !is_typed => None,

@@ -225,6 +225,12 @@ impl Played {
     pub fn failure(&self) -> Option<&Outcome> {
         self.outcomes.iter().find(|outcome| !outcome.is_met())
     }
+
+    /// Returns the stories of all steps that did not go as expected, in lines; an empty text if every one did.
+    pub fn story(&self) -> String {
+        let unmet = self.outcomes.iter().filter(|outcome| !outcome.is_met());
+        unmet.map(Outcome::to_string).collect::<Vec<_>>().join("\n")
+    }
 }
 
 impl Outcome {
