@@ -35,11 +35,6 @@ impl Verdict {
         self.complain(self.failure_of(error));
     }
 
-    /// Returns what came of something, unless it is an error of the library's, which is told.
-    pub fn known<T>(&self, result: Result<T, Error>) -> Option<T> {
-        result.map_err(|error| self.failed(&error)).ok()
-    }
-
     /// Makes a failure of an error that a session came to, which is kept for what is said of it.
     pub fn failure_of(&self, error: &Error) -> Failure {
         self.evidence().failed(error);

@@ -22,9 +22,10 @@ impl Secure {
     pub fn prepare(options: &Options) -> Result<Self, Failure> {
         let security = &options.security;
         match security.start {
-            Start::First | Start::Upgrade => Err(Failure::new(Status::Usage, WITHOUT)),
-            Start::ByHand if security.auth.is_some() => Err(Failure::new(Status::Usage, WITHOUT)),
-            Start::ByHand => Ok(Self { is_left_plain: security.is_left_plain, is_quiet: options.is_quiet }),
+            Start::ByHand if security.auth.is_none() => {
+                Ok(Self { is_left_plain: security.is_left_plain, is_quiet: options.is_quiet })
+            }
+            _ => Err(Failure::new(Status::Usage, WITHOUT)),
         }
     }
 

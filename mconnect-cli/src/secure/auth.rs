@@ -1,10 +1,10 @@
 //! AUTH: by which mechanism, whether the password may go out, and the exchange before a session is handed over.
 
 use mconnect_core::auth::{Credentials, Exchange, Mechanism, decode};
-use mconnect_core::protocol::{Code, Extensions, Meaning, Request, Visible};
+use mconnect_core::protocol::{Code, Meaning, Request, Visible};
 use mconnect_core::sasl::NoMechanism;
 use mconnect_core::script::Fault;
-use mconnect_core::{ChannelBindings, Peer, Session};
+use mconnect_core::{Peer, Session};
 
 use super::{Secure, password};
 use crate::failure::{Failure, Status};
@@ -19,14 +19,9 @@ impl Secure {
     ///
     /// # Errors
     /// A sentence that says why there is none.
-    pub fn mechanism(
-        &self,
-        asked: Option<Mechanism>,
-        offered: &Extensions,
-        channel: &ChannelBindings,
-        peer: &Peer,
-    ) -> Result<Mechanism, String> {
-        let mechanism = asked.map_or_else(|| self.choose(offered, channel), Ok).map_err(|why| {
+    pub fn mechanism(&self, asked: Option<Mechanism>, session: &Session) -> Result<Mechanism, String> {
+        let peer = session.peer();
+        let mechanism = asked.map_or_else(|| self.choose(session), Ok).map_err(|why| {
             let may_be_inside = why == NoMechanism::NotOffered && !self.is_in_tls();
             let hint = if may_be_inside { "; many servers offer it inside TLS only (--starttls)" } else { "" };
             format!("{peer}: {why}{hint}")
@@ -45,8 +40,9 @@ impl Secure {
     }
 
     /// Returns the best mechanism that the server advertises.
-    fn choose(&self, offered: &Extensions, channel: &ChannelBindings) -> Result<Mechanism, NoMechanism> {
-        Mechanism::choose(offered, channel, self.security.certificate.is_some())
+    fn choose(&self, session: &Session) -> Result<Mechanism, NoMechanism> {
+        let (offered, channel) = (session.extensions().unwrap_or_default(), session.channel_bindings());
+        Mechanism::choose(&offered, &channel, self.security.certificate.is_some())
     }
 
     /// Begins an exchange by a mechanism that was named, or chosen.
@@ -102,13 +98,11 @@ impl Secure {
     /// cancelled, but nobody is there to go on with it.
     pub fn log_in(&self, session: &mut Session, auth: &Auth, verdict: &Verdict) -> Result<(), Failure> {
         let peer = session.peer().clone();
-        let (offered, channel) = (session.extensions().unwrap_or_default(), session.channel_bindings());
-        if let (None, Err(why)) = (auth.mechanism, self.choose(&offered, &channel)) {
+        if let (None, Err(why)) = (auth.mechanism, self.choose(session)) {
             verdict.evidence().no_mechanism(&why);
         }
-        let mechanism = self
-            .mechanism(auth.mechanism, &offered, &channel, &peer)
-            .map_err(|message| Failure::new(Status::Auth, message))?;
+        let chosen = self.mechanism(auth.mechanism, session);
+        let mechanism = chosen.map_err(|message| Failure::new(Status::Auth, message))?;
         let secret = match mechanism {
             Mechanism::External => Secret::default(),
             _ => self.password()?.map_or_else(|| ask_password(&auth.user), Ok)?,

@@ -44,7 +44,7 @@ pub fn run(options: &Options, verdict: &Verdict) -> Result<(), Failure> {
         let session = if options.exchangers.are_asked_for {
             Exchangers::find(options)?.open(&connect, verdict, |connect| client.greet(&over(connect)))
         } else {
-            verdict.known(over(connect).open())
+            verdict.check(over(connect).open().map_err(|error| verdict.failure_of(&error)))
         };
         if let Some(session) = session {
             client.converse(session);
