@@ -66,21 +66,18 @@ fn tell(
     tally: &TallyRow,
     verdict: &Verdict,
 ) -> Result<Option<Gravity>, Failure> {
-    let (has_color, mut gravest) = (has_color(options), None);
-    for (line, report) in reports {
-        let mut told = ReportLine::new(&line.written, line.error.clone(), &report);
+    let (has_color, is_json, mut gravest) = (has_color(options), options.output.is_json, None);
+    for (target, report) in reports {
+        let mut told = ReportLine::new(&target.written, target.error.clone(), &report);
         told.has_certificates = options.security.is_verbose;
-        let appended = output.has_file().then(|| json(&told)).unwrap_or_default();
-        let shown = match options.output.is_json {
-            true if output.has_file() => String::new(),
-            true => json(&told),
-            false => told.row(has_color),
-        };
+        let line = if is_json || output.has_file() { json(&told) } else { String::new() };
+        let row = if is_json { String::new() } else { told.row(has_color) };
+        let shown = if is_json && !output.has_file() { &line } else { &row };
         let gravity = told.gravest();
         gravest = gravest.max(gravity);
         let put = output.whole(|| -> Result<_, Failure> {
-            output.append(&appended)?;
-            Ok(output.show(&shown).inspect(|()| tally.add(line.octets, gravity == Some(Gravity::Failure))))
+            output.append(&line)?;
+            Ok(output.show(shown).inspect(|()| tally.add(target.octets, gravity == Some(Gravity::Failure))))
         });
         if let Err(error) = put? {
             verdict.output_failed(&error);
