@@ -1,22 +1,20 @@
 //! What the options make of a connection: whom it is to, what secures it, and how long anything may take.
 
-use std::io;
 use std::os::fd::BorrowedFd;
-use std::process::{Child, Command};
 use std::sync::Arc;
-use std::thread;
 
 use mconnect_core::script::{Pace, Rules};
 use mconnect_core::server::Server;
 use mconnect_core::{Connect, Proxy, Session, Timeouts};
-use nix::sys::signal::SigSet;
 #[cfg(target_os = "linux")]
 use nix::unistd::User;
 
 use crate::failure::{Failure, Status};
 use crate::observers::Observers;
 use crate::options::{Options, Roads, Target};
-use crate::secure::{Secure, ask_password, first_line_of};
+use crate::password;
+use crate::secure::Secure;
+use crate::signals;
 use crate::terminal::Terminal;
 use crate::verdict::Verdict;
 
@@ -51,7 +49,7 @@ pub fn prepare(options: &Options) -> Result<(Secure, Connect, Option<Server>), F
     let (connect, server) = match &options.target {
         Target::Host(host) => (host.connect(options.port()), None),
         Target::Unix(path) => (Connect::unix(path).name_by(other_end), None),
-        Target::Process(command) => (Connect::spawn(command).spawn_by(start), None),
+        Target::Process(command) => (Connect::spawn(command).spawn_by(signals::spawn), None),
         Target::Demo => {
             let failed = |error| Failure::because(Status::Unavailable, "cannot start the demo", &error);
             let server = secure.demo().map_err(failed)?;
@@ -75,8 +73,8 @@ pub fn prepare(options: &Options) -> Result<(Secure, Connect, Option<Server>), F
 fn with_password(proxy: Proxy, roads: &Roads) -> Result<Proxy, Failure> {
     let Some(user) = proxy.user().filter(|_| proxy.lacks_password()).map(str::to_owned) else { return Ok(proxy) };
     let password = match &roads.via_password {
-        Some(file) => first_line_of(file)?,
-        None => ask_password(&format!("{user}, for {proxy}"))?,
+        Some(file) => password::first_line_of(file)?,
+        None => password::ask(&format!("{user}, for {proxy}"))?,
     };
     let wrong = |why| Failure::because(Status::Usage, "cannot use the password of the proxy", &why);
     let password = String::from_utf8_lossy(password.as_bytes());
@@ -98,17 +96,6 @@ fn other_end(socket: BorrowedFd<'_>) -> Option<String> {
         let _ = socket;
         None
     }
-}
-
-/// Starts a process, in which signals act as ever: it has the mask of the thread that starts it.
-fn start(command: &mut Command) -> io::Result<Child> {
-    thread::scope(|scope| {
-        let starting = thread::Builder::new().spawn_scoped(scope, || {
-            SigSet::empty().thread_set_mask()?;
-            command.spawn()
-        })?;
-        starting.join().unwrap_or_else(|_| Err(io::Error::other("the thread that starts it failed")))
-    })
 }
 
 /// Returns the deadlines of a session: that of a reply bounds connecting, too, unless that has its own.

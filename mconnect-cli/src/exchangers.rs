@@ -1,9 +1,7 @@
 //! The mail exchangers of a domain: who they are, and a session with the first that is ready for one.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-
-use mconnect_core::dns::{DnsError, Found, Mx, Resolver, Security, is_global};
-use mconnect_core::{Connect, Family, Session};
+use mconnect_core::dns::{DnsError, Resolver};
+use mconnect_core::{Connect, NoExchanger, Session, chain};
 
 use crate::failure::{Failure, Status};
 use crate::options::Options;
@@ -13,8 +11,7 @@ use crate::verdict::Verdict;
 /// A domain's exchangers, in the order in which they are tried.
 pub struct Exchangers<'a> {
     options: &'a Options,
-    resolver: Resolver,
-    names: Vec<String>,
+    found: mconnect_core::Exchangers,
 }
 
 impl<'a> Exchangers<'a> {
@@ -23,28 +20,10 @@ impl<'a> Exchangers<'a> {
     /// # Errors
     /// It takes no mail, or nothing is known of it.
     pub fn find(options: &'a Options) -> Result<Self, Failure> {
-        let resolver = resolver(options)?;
-        let domain = options.target.name();
-        let found = known(resolver.ask::<Mx>(domain), domain)?;
-        let names = match found.records.as_slice() {
-            _ if !found.exists => return Err(Failure::new(Status::NoHost, format!("there is no domain {domain}"))),
-            [] => {
-                note(options, &format!("{domain} has no MX record: it is its own exchanger (RFC 5321, section 5.1)"));
-                vec![found.name]
-            }
-            records if records.iter().all(Mx::is_null) => {
-                let message = format!("{domain} takes no mail: its MX record is null (RFC 7505)");
-                return Err(Failure::new(Status::Unavailable, message));
-            }
-            _ => {
-                let order = Mx::in_order(found.records);
-                let told: Vec<String> =
-                    order.iter().map(|mx| format!("{} ({})", mx.exchanger, mx.preference)).collect();
-                note(options, &format!("mail exchangers of {domain}: {}", told.join(", ")));
-                order.into_iter().map(|mx| mx.exchanger).collect()
-            }
-        };
-        Ok(Self { options, resolver, names })
+        let found = mconnect_core::Exchangers::find(resolver(options)?, options.target.name()).map_err(failed)?;
+        note(options, &found.to_string());
+        let found = found.family(options.family).allow_private(options.exchangers.allows_private);
+        Ok(Self { options, found })
     }
 
     /// Opens a session with the first with which that can be done, and names the others before it; nothing if there is
@@ -55,57 +34,23 @@ impl<'a> Exchangers<'a> {
         verdict: &Verdict,
         open: impl Fn(Connect) -> Result<Session, Failure>,
     ) -> Option<Session> {
-        let mut rest = self.names.iter().peekable();
+        let mut rest = self.found.names();
         while let Some(name) = rest.next() {
-            match self
-                .addresses_of(name)
-                .map(|found| connect.clone().to(name, self.options.port()).addresses(found))
-                .and_then(&open)
-            {
+            match self.reach(connect, name).and_then(&open) {
                 Ok(session) => return Some(session),
-                Err(failure) if rest.peek().is_some() => {
-                    note(self.options, &format!("{failure}; next exchanger ..."));
-                }
+                Err(failure) if rest.len() > 0 => note(self.options, &format!("{failure}; next exchanger ...")),
                 Err(failure) => verdict.complain(failure),
             }
         }
         None
     }
 
-    /// Returns those of its addresses that may be contacted, the others told.
-    fn addresses_of(&self, name: &str) -> Result<Vec<SocketAddr>, Failure> {
+    /// Returns how to connect to one at those of its addresses that may be contacted, the others told.
+    fn reach(&self, connect: &Connect, name: &str) -> Result<Connect, Failure> {
         let port = self.options.port();
-        let mut addresses = self.addresses(name)?;
-        if addresses.is_empty() {
-            return Err(Failure::new(Status::NoHost, format!("{name} has no address")));
-        }
-        if !self.options.exchangers.allows_private {
-            let (global, others): (Vec<IpAddr>, Vec<IpAddr>) = addresses.into_iter().partition(|it| is_global(*it));
-            let told = others.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
-            let message = format!("{name} ({told}) is not contacted: that is no global address, see --allow-private");
-            match (global.is_empty(), others.is_empty()) {
-                (true, _) => return Err(Failure::new(Status::Unavailable, message)),
-                (false, false) => note(self.options, &message),
-                (false, true) => {}
-            }
-            addresses = global;
-        }
-        let mut addresses: Vec<SocketAddr> = addresses.into_iter().map(|it| SocketAddr::new(it, port)).collect();
-        addresses.sort_by_key(|address| !has_route(*address));
-        Ok(addresses)
-    }
-
-    fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, Failure> {
-        let mut addresses = Vec::new();
-        if self.options.family != Family::V4 {
-            let found = known(self.resolver.ask::<Ipv6Addr>(name), name)?;
-            addresses.extend(found.records.into_iter().map(IpAddr::V6));
-        }
-        if self.options.family != Family::V6 {
-            let found = known(self.resolver.ask::<Ipv4Addr>(name), name)?;
-            addresses.extend(found.records.into_iter().map(IpAddr::V4));
-        }
-        Ok(addresses)
+        let (addresses, left_out) = self.found.addresses(name, port).map_err(failed)?;
+        left_out.iter().for_each(|left_out| note(self.options, &format!("{left_out}{ALLOW}")));
+        Ok(connect.clone().to(name, port).addresses(addresses))
     }
 }
 
@@ -134,39 +79,21 @@ pub fn resolver(options: &Options) -> Result<Resolver, Failure> {
     let asked = &options.exchangers;
     let resolver = match asked.resolver {
         Some(server) => Resolver::at([server]),
-        None => Resolver::system().map_err(|error| failed(&error))?,
+        None => Resolver::system().map_err(|error| failed(error.into()))?,
     };
     let resolver = if asked.is_resolver_trusted { resolver.trusted(true) } else { resolver };
     Ok(options.timeout.into_iter().fold(resolver, Resolver::timeout))
 }
 
-/// Returns what was found, unless that is not to be believed.
-fn known<R>(result: Result<Found<R>, DnsError>, name: &str) -> Result<Found<R>, Failure> {
-    let found = result.map_err(|error| failed(&error))?;
-    match found.security {
-        Security::Bogus => {
-            let why = found.why.unwrap_or_default();
-            let message = format!("what the DNS says of {name} is bogus, its signatures are not right: {why}");
-            Err(Failure::new(Status::Temporary, message))
-        }
-        _ => Ok(found),
-    }
-}
-
-fn failed(error: &DnsError) -> Failure {
-    let status = match error {
-        DnsError::Name { .. } => Status::Usage,
+fn failed(error: NoExchanger) -> Failure {
+    let status = match &error {
+        NoExchanger::NullMx(_) | NoExchanger::NotGlobal(_) => Status::Unavailable,
+        NoExchanger::Dns(DnsError::Name { .. }) => Status::Usage,
         error if error.is_temporary() => Status::Temporary,
         _ => Status::NoHost,
     };
-    Failure::new(status, mconnect_core::chain(error))
-}
-
-/// Says whether the system knows a way to an address, which takes no packet: addresses of a family that this machine has
-/// no network for come last.
-fn has_route(address: SocketAddr) -> bool {
-    let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(address)).is_ok()
+    let hint = if matches!(error, NoExchanger::NotGlobal(_)) { ALLOW } else { "" };
+    Failure::new(status, chain(&error)).hint(hint)
 }
 
 fn note(options: &Options, message: &str) {
@@ -174,3 +101,6 @@ fn note(options: &Options, message: &str) {
         say(message);
     }
 }
+
+/// What to do about an address that is not global.
+const ALLOW: &str = ", see --allow-private";

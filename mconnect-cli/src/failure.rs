@@ -61,6 +61,7 @@ impl Status {
             Error::Connect { .. } | Error::Need { .. } => Self::Unavailable,
             Error::Resolve { .. } | Error::Timeout { .. } => Self::Temporary,
             Error::Message { .. } => Self::Io,
+            Error::Auth { .. } => Self::Auth,
             Error::Delivery { source, .. } => Self::of(source),
             _ => Self::Protocol,
         }

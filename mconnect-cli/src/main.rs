@@ -13,7 +13,6 @@ mod explain;
 mod failure;
 mod help;
 mod input;
-mod introduction;
 mod judge;
 mod line;
 mod lock;
@@ -21,6 +20,7 @@ mod observers;
 mod opening;
 mod options;
 mod paint;
+mod password;
 mod play;
 #[cfg(feature = "probe")]
 mod probe;

@@ -1,11 +1,10 @@
 //! The steps before a session is handed over, or a message sent: the greeting, who is there, TLS, AUTH.
 
-use mconnect_core::protocol::{Meaning, Phase, Reply};
+use mconnect_core::protocol::{ClientAttribute, Meaning, Phase, Reply};
 use mconnect_core::script::Fault;
 use mconnect_core::{Error, Session, own_name};
 
 use crate::failure::{Failure, Status};
-use crate::introduction;
 use crate::options::{Options, Start};
 use crate::screen::Screen;
 use crate::secure::Secure;
@@ -96,17 +95,32 @@ impl Opening<'_> {
         session: &mut Session,
         hello: impl FnOnce(&mut Session) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let roads = &self.options.roads;
-        if let Some(line) = introduction::xclient(roads, session)? {
-            let reply = session.command(line);
-            self.granted("XCLIENT", reply)?;
+        if self.say_of_client("XCLIENT", &self.options.roads.xclient, session)? {
             hello(session)?;
         }
-        if let Some(line) = introduction::xforward(roads, session)? {
-            let reply = session.command(line);
-            self.granted("XFORWARD", reply)?;
+        self.say_of_client("XFORWARD", &self.options.roads.xforward, session).map(drop)
+    }
+
+    /// Says a command of these attributes if there are any, and returns whether there were.
+    fn say_of_client(
+        &self,
+        verb: &'static str,
+        attributes: &[ClientAttribute],
+        session: &mut Session,
+    ) -> Result<bool, Failure> {
+        if attributes.is_empty() {
+            return Ok(false);
         }
-        Ok(())
+        match ClientAttribute::require(verb, attributes, &session.extensions().unwrap_or_default()) {
+            Err(need) if !self.options.roads.is_forced => {
+                let message = format!("will not say {verb} to {}: {need}", session.peer());
+                Err(Failure::new(Status::Unavailable, message).hint("; --xclient-anyway says it all the same"))
+            }
+            _ => {
+                let reply = session.command(ClientAttribute::command(verb, attributes));
+                self.granted(verb, reply).map(|()| true)
+            }
+        }
     }
 
     /// Returns the name of this machine, as the options or the address have it.

@@ -109,7 +109,7 @@ fn open_and_hand_over(
     if options.target == Target::Demo && !options.is_quiet {
         say("a loopback server of mconnect's own: HELP lists its commands, mail goes nowhere");
         if takes_typed_lines(options) {
-            say(help::walk().trim_end());
+            say(mconnect_core::help::walk().trim_end());
         }
     }
     let exchangers = options.exchangers.are_asked_for.then(|| Exchangers::find(options)).transpose()?;

@@ -1,7 +1,7 @@
 //! Signals while the terminal is changed: one thread waits for them, and restores it before they act.
 
 use std::io;
-use std::process;
+use std::process::{self, Child, Command};
 use std::thread;
 
 use nix::sys::signal::{SigSet, Signal, raise};
@@ -52,6 +52,20 @@ pub fn act(signal: Signal, terminal: &Terminal) {
     stderr::resume();
     let _ = only.thread_block();
     terminal.resume();
+}
+
+/// Starts a process, in which signals act as ever: it has the mask of the thread that starts it.
+///
+/// # Errors
+/// What the system says.
+pub fn spawn(command: &mut Command) -> io::Result<Child> {
+    thread::scope(|scope| {
+        let starting = thread::Builder::new().spawn_scoped(scope, || {
+            SigSet::empty().thread_set_mask()?;
+            command.spawn()
+        })?;
+        starting.join().unwrap_or_else(|_| Err(io::Error::other("the thread that starts it failed")))
+    })
 }
 
 /// Ends the process as writing to a pipe without a reader ends others; the standard library has that signal ignored.

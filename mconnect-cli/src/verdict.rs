@@ -1,12 +1,13 @@
 //! What is said of a session at its end: failures as they happen, and an exit status, which the first of them sets.
 
 use std::io;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 
 use mconnect_core::Error;
 use mconnect_core::diagnosis::Evidence;
 
 use crate::failure::{Failure, Status};
+use crate::lock::locked;
 
 /// Remembers the first failure.
 #[derive(Debug, Default)]
@@ -34,11 +35,6 @@ impl Verdict {
         self.complain(self.failure_of(error));
     }
 
-    /// Returns what came of something, unless it is an error of the library's, which is told.
-    pub fn known<T>(&self, result: Result<T, Error>) -> Option<T> {
-        result.map_err(|error| self.failed(&error)).ok()
-    }
-
     /// Makes a failure of an error that a session came to, which is kept for what is said of it.
     pub fn failure_of(&self, error: &Error) -> Failure {
         self.evidence().failed(error);
@@ -48,13 +44,13 @@ impl Verdict {
     /// Begins what is seen of another session, and returns it.
     pub fn begin_evidence(&self) -> Evidence {
         let evidence = Evidence::new();
-        *self.evidence.lock().unwrap_or_else(PoisonError::into_inner) = evidence.clone();
+        *locked(&self.evidence) = evidence.clone();
         evidence
     }
 
     /// Returns what is seen of the session under way.
     pub fn evidence(&self) -> Evidence {
-        self.evidence.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        locked(&self.evidence).clone()
     }
 
     /// Tells a failure, if it is one, and otherwise returns what came of it.

@@ -1,7 +1,5 @@
 //! The place of TLS and AUTH in a tool that was built without them.
 
-use std::path::Path;
-
 use mconnect_core::Session;
 use mconnect_core::dialogue::{Dialogue, Player, Values};
 use mconnect_core::server::{Server, ServerError, Setup};
@@ -24,9 +22,10 @@ impl Secure {
     pub fn prepare(options: &Options) -> Result<Self, Failure> {
         let security = &options.security;
         match security.start {
-            Start::First | Start::Upgrade => Err(Failure::new(Status::Usage, WITHOUT)),
-            Start::ByHand if security.auth.is_some() => Err(Failure::new(Status::Usage, WITHOUT)),
-            Start::ByHand => Ok(Self { is_left_plain: security.is_left_plain, is_quiet: options.is_quiet }),
+            Start::ByHand if security.auth.is_none() => {
+                Ok(Self { is_left_plain: security.is_left_plain, is_quiet: options.is_quiet })
+            }
+            _ => Err(Failure::new(Status::Usage, WITHOUT)),
         }
     }
 
@@ -104,18 +103,6 @@ pub fn serving(security: &Security) -> Result<Setup, Failure> {
 
 pub fn decode(_: &[u8]) -> Option<Vec<u8>> {
     None
-}
-
-/// # Errors
-/// No password is taken from anywhere here.
-pub fn first_line_of(_: &Path) -> Result<Secret, Failure> {
-    Err(Failure::new(Status::Usage, WITHOUT))
-}
-
-/// # Errors
-/// No password is asked for here.
-pub fn ask_password(_: &str) -> Result<Secret, Failure> {
-    Err(Failure::new(Status::Usage, WITHOUT))
 }
 
 pub const HAS_TLS: bool = false;

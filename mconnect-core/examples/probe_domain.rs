@@ -10,14 +10,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut gravest = None;
     for domain in env::args().skip(1) {
         let report = probe.probe(&Target::parse(&domain))?;
-        for finding in &report.findings {
-            println!("{domain}: {}: {finding}", finding.gravity);
-        }
-        for (exchanger, facts) in report.sessions() {
-            let tls = facts.tls.as_ref().map_or("no TLS".to_owned(), ToString::to_string);
-            println!("{domain}: {} at {}: {tls}", exchanger.host.name, facts.address);
-        }
-        println!("{domain}: fine: {}", report.fine().join(", "));
+        println!("{report}\n");
         gravest = gravest.max(report.gravest());
     }
     Ok(if gravest == Some(Gravity::Failure) { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -51,7 +51,7 @@
 //! # }
 //! ```
 //!
-//! Out of scope: composing messages (MIME, headers), queueing and retrying.
+//! Out of scope: composing messages (MIME, headers) but for a [`TestMessage`], queueing and retrying.
 //!
 //! # Where to begin
 //!
@@ -59,6 +59,7 @@
 //! |---|---|
 //! | a session with a server | [`Connect::open`], then [`Session::command`], [`pipeline`](Session::pipeline), [`message`](Session::message) |
 //! | a message for some recipients, and what came of it for each | [`Session::deliver`], [`protocol::Envelope`], [`protocol::Delivery`] |
+//! | a message in a file, or a small one that is made | [`MessageFile`], [`TestMessage`] |
 //! | many sessions at once, awaited | `Connect::open_async`, `AsyncSession` (feature `tokio`) |
 //! | TLS after STARTTLS, or from the first byte on | `Session::upgrade` (feature `tls`); [`Session::upgrade_with`] for anybody else's TLS |
 //! | whether a server is the one that TLSA records name (DANE) | `tls::dane::verify` (feature `tls`), [`Tlsa`] |
@@ -68,9 +69,11 @@
 //! | a proxy on the way, a PROXY header | [`Connect::via`], [`Connect::haproxy`] |
 //! | any other stream | [`Connect::over`], [`Session::from_stream`], [`Pair`], [`Stream`] |
 //! | one thread that reads and one that writes | [`Session::split`] |
-//! | the mail exchangers of a domain, TLSA records and the like | the module `dns` (feature `dns`) |
+//! | the mail exchangers of a domain, in their order | `Exchangers` (feature `dns`) |
+//! | MX, addresses, TLSA records and the like | the module `dns` (feature `dns`) |
 //! | why a session failed, in words | [`diagnosis::Evidence`] |
 //! | a log, the time that everything took | [`Observer`], [`LineLog`], [`Trace`], [`Timings`] and their [`chart`](Timings::chart) |
+//! | help on SMTP, for whoever types it | [`help`], [`suggest`] |
 //! | what to say while a reply is late, or a send takes long | [`Overdue`], [`Progress`] |
 //! | the same as values that serde writes | the module `json` (feature `json`) |
 //! | what a domain says of its mail, judged | the module `probe` (feature `probe`) |
@@ -153,11 +156,17 @@ mod driver;
 #[cfg(feature = "idna")]
 mod endpoint;
 mod error;
+#[cfg(feature = "dns")]
+mod exchangers;
+pub mod help;
 #[cfg(feature = "idna")]
 mod host;
 #[cfg(feature = "json")]
 pub mod json;
 mod line_log;
+#[cfg(feature = "idna")]
+mod mailbox;
+mod message_file;
 mod observer;
 mod overdue;
 mod own_machine;
@@ -179,6 +188,7 @@ mod stream;
 #[cfg(feature = "probe")]
 pub mod sts;
 pub mod suggest;
+mod test_message;
 mod timings;
 #[cfg(feature = "tls")]
 pub mod tls;
@@ -193,19 +203,25 @@ pub use driver::{Driver, Ended, Heard};
 #[cfg(feature = "idna")]
 pub use endpoint::{Endpoint, InvalidEndpoint, Scheme};
 pub use error::{Action, Attempt, Awaited, Context, DeadlinePassed, Error, Peer, TlsFailure, chain};
+#[cfg(feature = "dns")]
+pub use exchangers::{Exchangers, NoExchanger, NotGlobal};
 #[cfg(feature = "idna")]
 pub use host::{Host, InvalidHost};
 pub use line_log::{LineLog, LogLine};
+#[cfg(feature = "idna")]
+pub use mailbox::{InvalidMailbox, mailbox};
+pub use message_file::MessageFile;
 pub use observer::{Event, Observer, observer_fn};
 pub use overdue::Overdue;
 pub use own_name::{address_literal, is_name_blamed, own_name};
 pub use progress::Progress;
 pub use proxy::{InvalidProxy, Proxy, ProxyError, ProxyKind, ProxyNegotiation, ProxyStep, ProxyTarget};
-pub use proxy_header::{InvalidProxyHeader, ProxyHeader, ProxyHeaderParse, ProxyVersion};
+pub use proxy_header::{InvalidProxyEnd, InvalidProxyHeader, ProxyHeader, ProxyHeaderParse, ProxyVersion};
 #[cfg(feature = "tokio")]
 pub use session::{AsyncSession, AsyncStream};
 pub use session::{Hello, MessageReply, RawReader, RawWriter, Reader, Session, Timeouts, Writer};
 pub use stream::{ChannelBindings, Pair, Stream, Truncation};
+pub use test_message::{InvalidHeader, MessageHeader, TestMessage};
 pub use timings::{TimedStage, Timing, Timings};
 pub use tlsa::Tlsa;
 pub use trace::{Trace, TraceForm};

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::observer::{Event, Observer};
-use crate::protocol::Phase;
+use crate::protocol::{Phase, Visible, auth_mechanism};
 
 /// Tells what both sides say, whole lines where it can, in the order in which it passes: for a log that reads like a
 /// dialogue. Secrets are `[hidden]`; of a body the first 40 lines are told, and of a chunk how large it was.
@@ -65,6 +65,26 @@ pub enum LogLine<'a> {
         /// The phase that it was.
         phase: Phase,
     },
+}
+
+impl LogLine<'_> {
+    /// Returns what the client does by it, for a person who sees what the server says: `MAIL FROM:<a@example.org>`,
+    /// `AUTH PLAIN (answers not shown)`, `a message of 52 octets, and the dot that ends it`, of a log without lines of bodies
+    /// ([`body_lines`](LineLog::body_lines)); nothing of the lines of an answer or of a chunk.
+    pub fn command(&self) -> Option<String> {
+        match *self {
+            Self::Client { line, phase: Phase::Command } => Some(match auth_mechanism(line) {
+                Some(mechanism) => format!("AUTH {} (answers not shown)", Visible(mechanism)),
+                None => Visible(line.trim_ascii_end()).to_string(),
+            }),
+            // The dot that ends it is no part of it, and stands alone where nobody was left to send it to.
+            Self::LeftOut { octets, phase: Phase::Body } => match octets.checked_sub(FINAL_DOT)? {
+                0 => Some(".".to_owned()),
+                octets => Some(format!("a message of {octets} octets, and the dot that ends it")),
+            },
+            _ => None,
+        }
+    }
 }
 
 struct State {
@@ -159,6 +179,8 @@ impl<T> fmt::Debug for LineLog<T> {
 /// Of a body, in lines.
 const MOST_LINES: usize = 40;
 /// A longer line is told in pieces of about so many octets.
+/// The octets of `.` CR LF.
+const FINAL_DOT: u64 = 3;
 const LONGEST_LINE: usize = 4096;
 
 #[cfg(test)]

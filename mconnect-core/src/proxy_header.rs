@@ -8,6 +8,7 @@
 //! [The specification](https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt) is HAProxy's. No I/O is done here.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
 
 /// What is said of a connection before its first octet: where it really comes from, and where it went.
 ///
@@ -68,6 +69,40 @@ pub enum InvalidProxyHeader {
     /// An address or a port is none.
     #[error("its PROXY header has {0} that is none")]
     Malformed(&'static str),
+}
+
+/// A text says of no client whom a connection is from.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no address with a port, as in 127.0.0.1:{EPHEMERAL} or [::1]:{EPHEMERAL}")]
+pub struct InvalidProxyEnd(String);
+
+impl FromStr for ProxyHeader {
+    type Err = InvalidProxyEnd;
+
+    /// Reads whom a connection is said to be from, and perhaps where it went: `local`, or one or two addresses with a comma
+    /// between. One without a port comes from 49152, and went to 25.
+    ///
+    /// ```
+    /// use mconnect_core::ProxyHeader;
+    ///
+    /// let header: ProxyHeader = "192.0.2.66,[2001:db8::1]:587".parse()?;
+    /// assert_eq!(header.from, Some("192.0.2.66:49152".parse().unwrap()));
+    /// assert_eq!(header.to, Some("[2001:db8::1]:587".parse().unwrap()));
+    /// assert_eq!("local".parse::<ProxyHeader>()?, ProxyHeader::local());
+    /// # Ok::<(), mconnect_core::InvalidProxyEnd>(())
+    /// ```
+    fn from_str(text: &str) -> Result<Self, InvalidProxyEnd> {
+        let end = |text: &str, port| {
+            let bare = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(text);
+            let without_port = || bare.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, port));
+            text.parse().or_else(|_| without_port()).map_err(|_| InvalidProxyEnd(text.to_owned()))
+        };
+        match text.split_once(',') {
+            None if text == "local" => Ok(Self::local()),
+            None => Ok(Self::new(end(text, EPHEMERAL)?)),
+            Some((from, to)) => Ok(Self::new(end(from, EPHEMERAL)?).to(end(to, SMTP)?)),
+        }
+    }
 }
 
 impl ProxyHeader {
@@ -238,6 +273,8 @@ const LONGEST_LINE: usize = 107;
 /// What version 2 may announce; the specification has 65,535, of which nobody has use for a tenth.
 const LONGEST: usize = 4096;
 const SMTP: u16 = 25;
+/// Where clients connect from, if nobody says.
+const EPHEMERAL: u16 = 49152;
 
 #[cfg(test)]
 mod tests {

@@ -7,8 +7,8 @@ use mconnect_core::protocol::Code;
 use super::typed::AtSession;
 use super::{Onward, Stop};
 use crate::connection::Setting;
+use crate::password;
 use crate::secret::Secret;
-use crate::secure::ask_password;
 use crate::typing::Typing;
 use crate::typing::auth::Authenticating;
 
@@ -23,7 +23,7 @@ impl Authenticating for AtSession<'_, '_> {
 
     fn password(&mut self, user: &str) -> ControlFlow<Stop, Option<Secret>> {
         let given = self.talk.setting.secure.password();
-        let secret = given.and_then(|secret| secret.map_or_else(|| ask_password(user), Ok));
+        let secret = given.and_then(|secret| secret.map_or_else(|| password::ask(user), Ok));
         match secret {
             Ok(secret) => Continue(Some(secret).filter(|secret| &**secret != "*")),
             Err(failure) => {

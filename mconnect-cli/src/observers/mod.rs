@@ -1,12 +1,12 @@
 //! What watches the sessions, as the options ask for it: made ready before they begin, and ended after them.
 
-mod attempts;
+mod connecting;
 mod json;
-mod process;
 pub mod record;
 pub mod sides;
 mod timing;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,13 +16,12 @@ use mconnect_core::{Connect, Timings, Trace};
 
 use crate::explain;
 use crate::failure::Failure;
-use crate::options::{Options, Target};
+use crate::options::Options;
 use crate::stderr::say;
 use crate::timestamps;
 use crate::verdict::Verdict;
-use attempts::Attempts;
+use connecting::Connecting;
 use json::Json;
-use process::Process;
 use record::SessionLog;
 use sides::Sides;
 
@@ -61,10 +60,11 @@ impl<'a> Observers<'a> {
         if let Some(day) = options.output.stamps.and_then(timestamps::begin).filter(|_| !options.is_quiet) {
             say(&format!("mconnect: times are of {day}"));
         }
-        let record = options.record.as_ref().map(|_| SessionLog::default());
-        if let (Some(record), Some(file)) = (&record, &options.record) {
-            record.start(file)?;
-        }
+        let start = |file: &PathBuf| {
+            let record = SessionLog::default();
+            record.start(file).map(|_| record)
+        };
+        let record = options.record.as_ref().map(start).transpose()?;
         let json = options.output.is_json.then(Json::begin);
         let timings = match &json {
             _ if !options.output.has_timing && !is_typed => None,
@@ -79,13 +79,7 @@ impl<'a> Observers<'a> {
 
     /// Has the next session watched, if it is opened so.
     pub fn over(&self, connect: Connect, verdict: &Verdict) -> Connect {
-        let mut connect = connect;
-        if !self.options.is_quiet {
-            connect = connect.observer(Attempts);
-        }
-        if let Target::Process(_) = self.options.target {
-            connect = connect.observer(Process::new(self.is_typed, self.options.is_quiet));
-        }
+        let mut connect = connect.observer(Connecting::new(self.is_typed, self.options.is_quiet));
         if let Some(form) = self.options.trace {
             connect = connect.observer(Trace::new(form, say));
         }

@@ -4,7 +4,6 @@
 use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex};
 
-use mconnect_core::protocol::{Phase, Visible, auth_mechanism};
 use mconnect_core::{LineLog, LogLine, Observer};
 
 use crate::lock::locked;
@@ -87,7 +86,7 @@ impl Sides {
             }
             (Look::Commands { .. }, LogLine::Server(line)) => state.screen.show(line),
             (Look::Commands { are_told: true }, said) => {
-                told(said).inspect(|told| say(told));
+                said.command().inspect(|command| say(&format!("> {command}")));
                 Ok(())
             }
             _ => Ok(()),
@@ -99,22 +98,3 @@ impl Sides {
 fn put(side: char, line: &[u8], has_color: bool) -> io::Result<()> {
     screen::put(paint::side(side, line, has_color).as_bytes())
 }
-
-/// Returns what is told of what is sent.
-fn told(said: LogLine<'_>) -> Option<String> {
-    match said {
-        LogLine::Client { line, phase: Phase::Command } => Some(match auth_mechanism(line) {
-            Some(mechanism) => format!("> AUTH {} (answers not shown)", Visible(mechanism)),
-            None => format!("> {}", Visible(line.trim_ascii_end())),
-        }),
-        // The dot that ends it is no part of it, and stands alone where nobody was left to send it to.
-        LogLine::LeftOut { octets, phase: Phase::Body } => match octets.checked_sub(FINAL_DOT)? {
-            0 => Some("> .".to_owned()),
-            octets => Some(format!("> a message of {octets} octets, and the dot that ends it")),
-        },
-        _ => None,
-    }
-}
-
-/// The octets of `.` CR LF.
-const FINAL_DOT: u64 = 3;

@@ -5,7 +5,6 @@
 
 mod exchangers;
 mod help;
-mod nearest;
 mod option;
 mod parse;
 mod probing;
@@ -26,10 +25,8 @@ use rustyline::EditMode;
 
 pub use exchangers::Exchangers;
 pub use help::help;
-pub use nearest::nearest;
 pub use parse::parse;
-#[cfg_attr(not(feature = "probe"), allow(unused_imports, reason = "the options are read all the same"))]
-pub use probing::{ProbeTarget, Probing};
+pub use probing::Probing;
 pub use roads::Roads;
 #[cfg_attr(not(feature = "tls"), allow(unused_imports, reason = "the options are read all the same"))]
 pub use security::{Auth, Security, Start};

@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 
 use lexopt::prelude::*;
+use mconnect_core::suggest::nearest;
 use mconnect_core::{Endpoint, InvalidEndpoint, InvalidHost, Scheme};
 
-use super::nearest::nearest;
 use super::option::{Act, Opt};
 use super::roads::take_socket;
 use super::table::all;

@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mconnect_core::{Host, InvalidHost};
-
 use super::SendStage;
 use super::option::{Opt, file, flag, text};
 use super::sending::Sending;
@@ -14,7 +12,8 @@ use super::value::{count, put};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Probing {
     pub is_asked_for: bool,
-    pub targets: Vec<ProbeTarget>,
+    /// Domains, hosts in brackets and addresses, as they were written.
+    pub targets: Vec<String>,
     /// Certificates that are valid for fewer days are told of.
     pub expiring: Option<Duration>,
     /// Networks that are never contacted.
@@ -34,15 +33,6 @@ pub struct Many {
     pub resume: Option<PathBuf>,
 }
 
-/// A domain, a host in brackets or an address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProbeTarget {
-    /// As it was written.
-    pub written: String,
-    /// The same, with names in A-labels.
-    pub name: String,
-}
-
 impl Probing {
     /// Takes the operands for targets, and looks whether what else was asked for can be done.
     ///
@@ -60,45 +50,10 @@ impl Probing {
             Some(SendStage::Rcpt) if sending.to.is_empty() => Err("without --to there is nobody to ask for".to_owned()),
             Some(stage) if stage != SendStage::Rcpt => Err("--probe goes on to QUIT, or to --until rcpt".to_owned()),
             _ => {
-                self.targets = operands.iter().map(|operand| ProbeTarget::parse(operand)).collect::<Result<_, _>>()?;
+                self.targets = operands.to_vec();
                 Ok(())
             }
         }
-    }
-}
-
-impl ProbeTarget {
-    /// Reads one; a name in it is taken in A-labels.
-    ///
-    /// # Errors
-    /// A sentence that says why it is none.
-    pub fn parse(written: &str) -> Result<Self, String> {
-        if written.contains('@') {
-            return Err(format!("{written:?} is not a domain: what follows the @ is"));
-        }
-        let inner = written.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
-        let bare = inner.unwrap_or(written);
-        let name = match bare.strip_prefix("IPv6:").unwrap_or(bare).parse::<std::net::IpAddr>() {
-            Ok(address) => format!("[{address}]"),
-            Err(_) => {
-                let why = |why: InvalidHost| match why {
-                    InvalidHost::Port => format!("{written:?} is not a domain: a port goes with -p"),
-                    why => format!("{written:?} is not a domain: {why}"),
-                };
-                if bare.is_empty() {
-                    return Err(format!("{written:?} is not a domain: it is empty"));
-                }
-                if bare.contains(|c: char| c.is_whitespace() || c.is_control()) {
-                    return Err(format!("{written:?} is not a domain: it is several words"));
-                }
-                if bare.contains("..") || bare.starts_with('.') {
-                    return Err(format!("{written:?} is not a domain: a label of it is empty"));
-                }
-                let host = Host::parse(bare).map_err(why)?;
-                if inner.is_some() { format!("[{}]", host.name) } else { host.name }
-            }
-        };
-        Ok(Self { written: written.to_owned(), name })
     }
 }
 
@@ -168,11 +123,9 @@ mod tests {
     }
 
     #[test]
-    fn every_operand_is_a_target_and_names_are_in_a_labels() {
-        let args = ["--probe", "example.org", "b\u{fc}cher.example", "[mx.example]", "192.0.2.1", "[IPv6:2001:db8::1]"];
-        let names: Vec<String> = of(&args).unwrap().probing.targets.into_iter().map(|target| target.name).collect();
-        let expected = ["example.org", "xn--bcher-kva.example", "[mx.example]", "[192.0.2.1]", "[2001:db8::1]"];
-        assert_eq!(names, expected);
+    fn every_operand_is_a_target() {
+        let targets = of(&["--probe", "example.org", "[mx.example]"]).unwrap().probing.targets;
+        assert_eq!(targets, ["example.org", "[mx.example]"]);
         let options =
             of(&["--probe", "a.example", "--fail", "--until", "rcpt", "--to", "b@a.example", "--expiring", "30"]);
         let options = options.unwrap();
@@ -192,10 +145,6 @@ mod tests {
     fn what_cannot_be_probed_so_is_said() {
         for (args, message) in [
             (&["--probe"][..], "--probe takes domains, hosts in brackets and addresses: there is none"),
-            (&["--probe", "a@b"], "\"a@b\" is not a domain: what follows the @ is"),
-            (&["--probe", "b:25"], "\"b:25\" is not a domain: a port goes with -p"),
-            (&["--probe", "b.."], "\"b..\" is not a domain: a label of it is empty"),
-            (&["--probe", "[]"], "\"[]\" is not a domain: it is empty"),
             (&["--probe", "b", "--to", "a@b"], "--probe sends no message: --to goes with --until rcpt"),
             (&["--probe", "b", "--until", "rcpt"], "without --to there is nobody to ask for"),
             (&["--probe", "b", "--until", "data", "--to", "a@b"], "--probe goes on to QUIT, or to --until rcpt"),

@@ -1,13 +1,12 @@
 //! The options on what a session goes over, and whom the server is to take the client for.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use mconnect_core::protocol::ClientAttribute;
 use mconnect_core::{Proxy, ProxyHeader, ProxyVersion};
 
 use super::option::{Opt, file, flag, text, word};
-use super::value::{filled, put};
+use super::value::{filled, push, put, read};
 use super::{Options, Target};
 
 /// What is on the way, and what is said of the client.
@@ -49,7 +48,7 @@ pub const ROADS: &[Opt] = &[
     file("--via-password-file FILE", "take the proxy's password from its first line", |o| &mut o.roads.via_password)
         .with("--via"),
     text("--haproxy FROM[,TO]", "say first, by PROXY, whom it is from, or: local", |o, text| {
-        put(&mut o.roads.header, header(text))
+        put(&mut o.roads.header, read::<ProxyHeader>(text))
     }),
     word(
         "--haproxy-version FORM",
@@ -58,11 +57,11 @@ pub const ROADS: &[Opt] = &[
     )
     .with("--haproxy"),
     text("--xclient NAME=VALUE", "have the server take the client for another", |o, text| {
-        attribute(text).map(|attribute| o.roads.xclient.push(attribute))
+        push(&mut o.roads.xclient, attribute(text))
     })
     .apart(&[("--play", "--play takes neither --xclient nor --xforward: a dialogue says so itself")]),
     text("--xforward NAME=VALUE", "have it note for whom mail is forwarded", |o, text| {
-        attribute(text).map(|attribute| o.roads.xforward.push(attribute))
+        push(&mut o.roads.xforward, attribute(text))
     })
     .apart(&[("--play", "--play takes neither --xclient nor --xforward: a dialogue says so itself")]),
     flag("--xclient-anyway", "say both though they are not offered", |o| o.roads.is_forced = true)
@@ -90,33 +89,6 @@ pub fn take_socket(options: &mut Options, server: &str, rest: &[String]) -> Resu
     Ok(true)
 }
 
-/// Reads whom a connection is said to be from: `local`, or one or two addresses.
-fn header(text: &str) -> Result<ProxyHeader, String> {
-    if text == "local" {
-        return Ok(ProxyHeader::local());
-    }
-    let (from, to) = text.split_once(',').map_or((text, None), |(from, to)| (from, Some(to)));
-    let header = ProxyHeader::new(end(from, EPHEMERAL)?);
-    Ok(match to {
-        Some(to) => header.to(end(to, SMTP)?),
-        None => header,
-    })
-}
-
-/// Reads an address, and a port if there is one.
-fn end(text: &str, port: u16) -> Result<SocketAddr, String> {
-    let bare = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(text);
-    let without_port = || bare.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, port));
-    let examples = (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
-    text.parse().or_else(|_| without_port()).map_err(|_| {
-        format!("{text:?} is no address with a port, as in {}:{EPHEMERAL} or [{}]:{EPHEMERAL}", examples.0, examples.1)
-    })
-}
-
 fn attribute(text: &str) -> Result<ClientAttribute, String> {
     text.parse().map_err(|why| format!("{text:?}: {why}"))
 }
-
-/// Where clients connect from, if nobody says.
-const EPHEMERAL: u16 = 49152;
-const SMTP: u16 = 25;

@@ -7,7 +7,7 @@ use mconnect_core::tls_info::Fingerprint;
 use mconnect_core::{Host, InvalidHost};
 
 use super::option::{Opt, file, flag, text, word};
-use super::value::{filled, put};
+use super::value::{filled, put, read};
 
 /// How a session is to be secured.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -81,7 +81,9 @@ pub const TLS: &[Opt] = &[
         put(&mut o.security.name, filled("--tls-name", name).and_then(|name| Host::from_name(name).map_err(why)))
     }),
     file("--cafile FILE", "trust these authorities instead of the system's", |o| &mut o.security.authorities),
-    text("--pin SHA256", "trust this public key and no other", |o, text| put(&mut o.security.pin, fingerprint(text))),
+    text("--pin SHA256", "trust this public key and no other", |o, text| {
+        put(&mut o.security.pin, read::<Fingerprint>(text))
+    }),
     file("--cert FILE", "client certificate and its chain, in PEM", |o| &mut o.security.certificate),
     file("--key FILE", "its key (default: in the same file)", |o| &mut o.security.key).with("--cert"),
     word(
@@ -113,18 +115,12 @@ fn auth(text: &str) -> Result<Auth, String> {
         Some((user, mechanism)) if !mechanism.contains('@') => (user, Some(mechanism)),
         _ => (text, None),
     };
-    let mechanism = mechanism.map(str::parse::<Mechanism>).transpose().map_err(|unknown| unknown.to_string())?;
-    Ok(Auth { user: user.to_owned(), mechanism })
+    Ok(Auth { user: user.to_owned(), mechanism: mechanism.map(read).transpose()? })
 }
 
 /// A name that goes into a command must not bring another.
 fn line(text: &str) -> Result<String, String> {
     if text.contains(['\r', '\n']) { Err(format!("{text:?} is more than one line")) } else { Ok(text.to_owned()) }
-}
-
-fn fingerprint(text: &str) -> Result<Fingerprint, String> {
-    let wrong = || format!("{text:?} is no SHA-256 fingerprint: 64 hexadecimal digits, with or without colons");
-    Fingerprint::parse(text).ok_or_else(wrong)
 }
 
 /// The port of submission over TLS ([RFC 8314](https://www.rfc-editor.org/rfc/rfc8314)).

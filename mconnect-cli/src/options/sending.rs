@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use mconnect_core::protocol::{Address, Parameter, Unwritable};
+use mconnect_core::protocol::{Address, Parameter};
+use mconnect_core::{InvalidMailbox, MessageHeader, mailbox};
 
-use super::Host;
 use super::option::{Act, Opt, Word, file, flag, option, text, word};
-use super::value::{count, put};
+use super::value::{count, push, put, read};
 
 /// What is to be sent, and to whom.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,8 +15,8 @@ pub struct Sending {
     pub from: ReversePath,
     /// The message; `-` is standard input. Without it, a small one is made.
     pub message: Option<PathBuf>,
-    /// Headers of that one, by name.
-    pub headers: Vec<(String, String)>,
+    /// Headers of that one.
+    pub headers: Vec<MessageHeader>,
     pub body: Option<String>,
     /// It goes by BDAT, in chunks of so many octets.
     pub chunk: Option<usize>,
@@ -77,12 +77,9 @@ impl Sending {
 }
 
 pub const SENDING: &[Opt] = &[
-    text("--to ADDRESS", "send a message to this recipient", |o, text| {
-        o.sending.to.push(address(text)?);
-        Ok(())
-    })
-    .first()
-    .apart(&[("-c -r --no-wait", TO_SENDS), ("--play --serve", "--to, --play and --serve exclude each other")]),
+    text("--to ADDRESS", "send a message to this recipient", |o, text| push(&mut o.sending.to, address(text)))
+        .first()
+        .apart(&[("-c -r --no-wait", TO_SENDS), ("--play --serve", "--to, --play and --serve exclude each other")]),
     text("--from ADDRESS", "the reverse-path; <> is the null one", |o, text| {
         o.sending.from =
             if matches!(text, "" | "<>") { ReversePath::Null } else { ReversePath::Address(address(text)?) };
@@ -93,8 +90,7 @@ pub const SENDING: &[Opt] = &[
         ("--header --body", "--message goes as it is: --header and --body are for the message that is made without it"),
     ]),
     text("--header HEADER", "a header, 'Name: value', of the message made here", |o, text| {
-        o.sending.headers.push(header(text)?);
-        Ok(())
+        push(&mut o.sending.headers, read(text))
     })
     .with(ASKS),
     text("--body TEXT", "the body of the message made here", |o, text| put(&mut o.sending.body, Ok(text.to_owned())))
@@ -106,13 +102,11 @@ pub const SENDING: &[Opt] = &[
     )
     .with(ASKS),
     text("--mail-param PARAMETER", "a parameter of MAIL, such as RET=HDRS", |o, text| {
-        o.sending.mail_parameters.push(parameter(text)?);
-        Ok(())
+        push(&mut o.sending.mail_parameters, read(text))
     })
     .with(ASKS),
     text("--rcpt-param PARAMETER", "a parameter of each RCPT, such as NOTIFY=NEVER", |o, text| {
-        o.sending.rcpt_parameters.push(parameter(text)?);
-        Ok(())
+        push(&mut o.sending.rcpt_parameters, read(text))
     })
     .with(ASKS),
     word("--until STAGE", "stop after connect, greeting, ehlo, ... or data", STAGES)
@@ -120,49 +114,13 @@ pub const SENDING: &[Opt] = &[
     flag("--lmtp", "speak LMTP, on port 24", |o| o.sending.is_lmtp = true).with(ASKS),
 ];
 
-/// Reads an address; a domain with letters beyond ASCII is taken in A-labels, unless the local part has such letters, too.
+/// Reads an address.
 fn address(text: &str) -> Result<Address, String> {
-    let address: Address = match text.parse() {
-        Ok(_) if text.starts_with("mailto:") => return Err(format!("{text:?} is a URL: the address alone goes here")),
-        Ok(address) => address,
-        Err(error) => return Err(what_was_meant(text).unwrap_or_else(|| Unwritable::to_string(&error))),
-    };
-    match (address.local_part(), address.domain()) {
-        (local, Some(domain)) if local.is_ascii() && !domain.is_ascii() => {
-            let host = Host::from_name(domain).map_err(|why| format!("{domain:?} is not a domain: {why}"))?;
-            Address::new(&local, &host.name).map_err(|error| error.to_string())
-        }
-        _ => Ok(address),
-    }
-}
-
-/// Says what a text is that is no address but holds some, as a header has them.
-fn what_was_meant(text: &str) -> Option<String> {
-    let is_address = |text: &str| text.trim().parse::<Address>().is_ok_and(|address| address.domain().is_some());
-    let list: Vec<&str> = text.split([',', ';']).collect();
-    if list.len() > 1 && list.iter().all(|one| is_address(one) || named(one).is_some_and(is_address)) {
-        return Some(format!("{text:?} is more than one address: --to is given once for each"));
-    }
-    let alone = named(text).filter(|address| is_address(address))?;
-    Some(format!("{text:?} is an address with a name: it goes here as {alone}, and with the name into --header"))
-}
-
-/// Returns what stands between the angle brackets behind a name: of `Ann <a@x>`, `a@x`.
-fn named(text: &str) -> Option<&str> {
-    text.trim().strip_suffix('>')?.rsplit_once('<').map(|(_, address)| address)
-}
-
-fn parameter(text: &str) -> Result<Parameter, String> {
-    text.parse().map_err(|error: Unwritable| error.to_string())
-}
-
-/// Reads a header of one line.
-fn header(text: &str) -> Result<(String, String), String> {
-    let wrong = || format!("{text:?} is not 'Name: value' on one line");
-    let (name, value) = text.split_once(':').ok_or_else(wrong)?;
-    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
-    let is_line = !value.contains(['\r', '\n', '\0']);
-    if is_name && is_line { Ok((name.to_owned(), value.trim_start().to_owned())) } else { Err(wrong()) }
+    mailbox(text).map_err(|why| match why {
+        InvalidMailbox::Several(_) => format!("{why}: --to is given once for each"),
+        InvalidMailbox::Named { .. } => format!("{why}, and with the name into --header"),
+        why => why.to_string(),
+    })
 }
 
 fn chunk(text: &str) -> Result<usize, String> {
@@ -220,8 +178,9 @@ mod tests {
         assert_eq!(to, ["\"a b\"@x", "\"c, d\"@x", "j\u{f6}rg@b\u{fc}cher.example"]);
         assert_eq!(quoted.sending.from, ReversePath::Null);
         let options = of(&["--to", "b@x", "--header", "X-A:b: c", "--header=Subject:"]).unwrap();
-        let headers = [("X-A", "b: c"), ("Subject", "")].map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(options.sending.headers, headers);
+        let headers: Vec<(&str, &str)> =
+            options.sending.headers.iter().map(|header| (header.name.as_str(), header.value.as_str())).collect();
+        assert_eq!(headers, [("X-A", "b: c"), ("Subject", "")]);
     }
 
     #[test]

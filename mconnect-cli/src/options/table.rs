@@ -1,11 +1,11 @@
 //! The table of options, in groups, each option a row.
 
-use mconnect_core::Family;
+use mconnect_core::{Family, TraceForm};
 use rustyline::EditMode;
 
 use super::option::{Act, Opt, file, flag, option, raw, text, word};
-use super::value::{address, count, factor, form, port, put, seconds, stamps, value};
-use super::{Color, Mode, Request, Target, exchangers, probing, roads, security, sending};
+use super::value::{address, count, factor, form, port, put, seconds, value};
+use super::{Color, Mode, Request, Stamps, Target, exchangers, probing, roads, security, sending};
 
 /// Returns every option, as ordered in the help and in the manual page.
 pub fn all() -> impl Iterator<Item = &'static Opt> {
@@ -64,14 +64,18 @@ const OUTPUT: &[Opt] = &[
     option(
         "--trace[=hex]",
         "tell every byte both ways, with escapes or in hex",
-        Act::Optional(|o, value| put(&mut o.trace, form(value))),
+        Act::Optional(|o, value| {
+            put(&mut o.trace, form("--trace", value, TraceForm::Escaped, ("hex", TraceForm::Hex)))
+        }),
     ),
     flag("--json", "tell what happens as JSON, an object a line", |o| o.output.is_json = true)
         .apart(&[("--tap", "--json and --tap exclude each other: both are for standard output")]),
     option(
         "--timestamps[=clock]",
         "time before each line: since the start, or of day",
-        Act::Optional(|o, value| put(&mut o.output.stamps, stamps(value))),
+        Act::Optional(|o, value| {
+            put(&mut o.output.stamps, form("--timestamps", value, Stamps::SinceStart, ("clock", Stamps::Clock)))
+        }),
     )
     .apart(&[("--json --tap", "--timestamps goes with neither --json nor --tap: both have the time already")]),
     flag("--timing", "tell where the time went, at the end", |o| o.output.has_timing = true),

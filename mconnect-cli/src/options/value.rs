@@ -4,12 +4,10 @@
 
 use std::ffi::OsString;
 use std::net::IpAddr;
+use std::str::FromStr;
 use std::time::Duration;
 
-use mconnect_core::TraceForm;
 use mconnect_core::protocol::Visible;
-
-use super::Stamps;
 
 /// Returns the words of an error, which may quote an argument, safe for a terminal.
 pub fn shown(error: lexopt::Error) -> String {
@@ -19,6 +17,16 @@ pub fn shown(error: lexopt::Error) -> String {
 /// Puts a value where an option has it, unless there was something wrong with it.
 pub fn put<P: From<T>, T>(place: &mut P, value: Result<T, String>) -> Result<(), String> {
     value.map(|value| *place = value.into())
+}
+
+/// Adds a value to those that an option has, unless there was something wrong with it.
+pub fn push<T>(place: &mut Vec<T>, value: Result<T, String>) -> Result<(), String> {
+    value.map(|value| place.push(value))
+}
+
+/// Reads what the library reads, whose words say what is wrong.
+pub fn read<T: FromStr<Err: ToString>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|why: T::Err| why.to_string())
 }
 
 /// Reads a port. A server may leave the choice to the system, by 0.
@@ -40,19 +48,12 @@ pub fn string(value: OsString) -> Result<String, String> {
     value.into_string().map_err(|value| format!("{:?} is not UTF-8", value.to_string_lossy()))
 }
 
-pub fn form(value: Option<&str>) -> Result<TraceForm, String> {
+/// Reads the form of an option that has one without a value, and another by this word.
+pub fn form<T>(flag: &str, value: Option<&str>, without: T, by_word: (&str, T)) -> Result<T, String> {
     match value {
-        None => Ok(TraceForm::Escaped),
-        Some("hex") => Ok(TraceForm::Hex),
-        Some(other) => Err(format!("{other:?} is not a form of --trace: hex")),
-    }
-}
-
-pub fn stamps(value: Option<&str>) -> Result<Stamps, String> {
-    match value {
-        None => Ok(Stamps::SinceStart),
-        Some("clock") => Ok(Stamps::Clock),
-        Some(other) => Err(format!("{other:?} is not a form of --timestamps: clock")),
+        None => Ok(without),
+        Some(word) if word == by_word.0 => Ok(by_word.1),
+        Some(other) => Err(format!("{other:?} is not a form of {flag}: {}", by_word.0)),
     }
 }
 

@@ -14,18 +14,16 @@ use crate::options::Play;
 /// # Errors
 /// A failure that names the file.
 pub fn check(record: Option<&Path>, play: &Play) -> Result<(), Failure> {
+    let failure = |message: String| Err(Failure::new(Status::Usage, message));
     let junit = play.junit.as_deref();
     for (option, written) in [("--record", record), ("--junit", junit)] {
-        let Some(written) = written else { continue };
-        if play.files.iter().any(|played| is_same(played, written)) {
-            let message = format!("{} is played: {option} would write over it", written.display());
-            return Err(Failure::new(Status::Usage, message));
+        if let Some(written) = written.filter(|written| play.files.iter().any(|played| is_same(played, written))) {
+            return failure(format!("{} is played: {option} would write over it", written.display()));
         }
     }
     match (record, junit) {
         (Some(record), Some(junit)) if is_same(junit, record) => {
-            let message = format!("--record and --junit would both write {}", record.display());
-            Err(Failure::new(Status::Usage, message))
+            failure(format!("--record and --junit would both write {}", record.display()))
         }
         _ => Ok(()),
     }

@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 use std::time::Instant;
 
-use mconnect_core::dialogue::{self, Case, Dialogue, LoadError, Outcome, Player, Report, junit, tap};
+use mconnect_core::dialogue::{self, Case, Dialogue, Outcome, Player, Report, junit, tap};
 use mconnect_core::protocol::{Reply, Visible};
 use mconnect_core::script::Fault;
 use mconnect_core::{Connect, Session};
@@ -51,7 +51,7 @@ fn play_all(options: &Options, watch: &Observers<'_>, verdict: &Verdict) -> Resu
             (Report::Outcome(outcome), Some(json)) => json.journal.expectation(outcome),
             (Report::Sent(line), None) => show("C", line),
             (Report::Received(line), None) => show("S", line),
-            (Report::Outcome(outcome), None) if !is_met(outcome) => {
+            (Report::Outcome(outcome), None) if !outcome.is_met() => {
                 secure.note(&format!("^^ line {}: expected `{}`", outcome.step.line, outcome.expected()));
             }
             (Report::TlsStarted(agreed), _) => secure.note(&Visible(agreed.as_bytes()).to_string()),
@@ -131,52 +131,37 @@ impl Runner<'_> {
     fn play(&mut self, name: String, dialogue: &Dialogue) -> Case {
         let started = Instant::now();
         let opened = self.watch.over(self.connect.clone(), self.verdict).open();
-        let opened = opened.map_err(|error| Unmet::from(self.verdict.failure_of(&error)));
-        let unmet = opened.and_then(|session| self.converse(session, dialogue)).err();
-        match &unmet {
-            Some(unmet) if self.options.play.is_tap => self.verdict.fail_for(&unmet.failure),
-            Some(unmet) => self.verdict.complain(unmet.failure.clone()),
+        let opened = opened.map_err(|error| self.verdict.failure_of(&error));
+        let opened = opened.and_then(|session| self.secure.begin_tls(session, self.verdict));
+        let (failure, reply) = match opened {
+            Ok(session) => self.converse(session, dialogue),
+            Err(failure) => (Some(failure), None),
+        };
+        match &failure {
+            Some(failure) if self.options.play.is_tap => self.verdict.fail_for(failure),
+            Some(failure) => self.verdict.complain(failure.clone()),
             None if self.options.play.is_tap => {}
             None => self.secure.note("passed"),
         }
-        let why = unmet.as_ref().and_then(|unmet| self.watch.explain_step(unmet.reply.as_deref(), self.verdict));
+        let why = failure.as_ref().and_then(|_| self.watch.explain_step(reply.as_ref(), self.verdict));
         if let Some(json) = &self.watch.json {
             json.journal.close();
         }
         let mut case = Case::new(name, started.elapsed());
-        case.failure = unmet.map(|unmet| unmet.failure.to_string());
+        case.failure = failure.map(|failure| failure.to_string());
         case.why = why.map(|found| found.to_string());
         case
     }
 
-    fn converse(&mut self, session: Session, dialogue: &Dialogue) -> Result<(), Unmet> {
-        let session = self.secure.begin_tls(session, self.verdict)?;
+    /// Returns what was not as expected, if anything was, and the reply that was not.
+    fn converse(&mut self, session: Session, dialogue: &Dialogue) -> (Option<Failure>, Option<Reply>) {
         let played = self.player.play(session, dialogue);
-        let Some(failure) = played.failure() else { return Ok(()) };
-        let story: Vec<String> =
-            played.outcomes.iter().filter(|outcome| !is_met(outcome)).map(ToString::to_string).collect();
+        let Some(failure) = played.failure() else { return (None, None) };
         if let Some(error) = failure.error.as_deref() {
             self.verdict.evidence().failed(error);
         }
-        let reply = failure.reply.clone().map(Box::new);
-        Err(Unmet { failure: Failure::new(status_of(failure), story.join("\n")), reply })
+        (Some(Failure::new(status_of(failure), played.story())), failure.reply.clone())
     }
-}
-
-/// What was not as expected, and the reply that was not.
-struct Unmet {
-    failure: Failure,
-    reply: Option<Box<Reply>>,
-}
-
-impl From<Failure> for Unmet {
-    fn from(failure: Failure) -> Self {
-        Self { failure, reply: None }
-    }
-}
-
-fn is_met(outcome: &Outcome) -> bool {
-    outcome.verdict == dialogue::Verdict::Met
 }
 
 /// Returns the exit status that a step which was not met comes to.
@@ -195,9 +180,8 @@ fn status_of(outcome: &Outcome) -> Status {
 pub fn read(file: &Path) -> Result<(String, Dialogue), Failure> {
     let (name, dialogue) = if file == Path::new("-") {
         let name = "standard input".to_owned();
-        let text = io::read_to_string(io::stdin());
-        let text = text.map_err(|source| LoadError::Read { file: name.clone().into(), source })?;
-        (name.clone(), Dialogue::parse_as(&name, &text)?)
+        let dialogue = Dialogue::read(&name, io::stdin())?;
+        (name, dialogue)
     } else {
         (file.display().to_string(), Dialogue::load(file)?)
     };

@@ -5,18 +5,12 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use mconnect_core::chain;
-use mconnect_core::dns::DnsError;
-use mconnect_core::probe::{Gravity, Probe, ProbeReport, Routing, Target, WithoutCertificates};
+use mconnect_core::probe::{Gravity, Probe, ProbeReport, ReportLine, TargetLine, TargetLines};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use serde::Serialize;
 
-use super::drawing::Drawing;
-use super::lines::{Line, Lines};
-use super::output::{self, Output};
-use super::report;
-use super::resume::Done;
-use super::tally::Tally;
+use super::output::Output;
+use super::tally::TallyRow;
+use super::{has_color, json};
 use crate::failure::Failure;
 use crate::lock::locked;
 use crate::options::Options;
@@ -30,16 +24,11 @@ use crate::verdict::Verdict;
 /// # Errors
 /// Nothing is probed, or not all: a file or the system is in the way.
 pub fn run(options: &Options, path: &Path, probe: Probe, verdict: &Verdict) -> Result<Option<Gravity>, Failure> {
-    let many = &options.probing.many;
     let (read, total) = open(path)?;
-    let (file, done, count) = match &many.resume {
-        Some(path) => output::resume(path).map(|(file, done, count)| (Some(file), done, count))?,
-        None => (None, Done::default(), 0),
-    };
-    if count > 0 && !options.is_quiet {
-        say(&format!("{count} reports are there already: the rest is appended"));
+    let (output, mut finished) = Output::open(options.probing.many.resume.as_deref())?;
+    if finished.count > 0 && !options.is_quiet {
+        say(&format!("{} reports are there already: the rest is appended", finished.count));
     }
-    let output = Arc::new(Output::new(file));
     // From here on there are threads, which leave signals alone.
     let (terminal, theirs) = (Terminal::new(), Arc::clone(&output));
     let on_signal = move |signal| {
@@ -50,158 +39,52 @@ pub fn run(options: &Options, path: &Path, probe: Probe, verdict: &Verdict) -> R
     if !(options.output.is_json && output.has_file()) {
         output.watch_reader();
     }
-    let probe = bounded(options, probe);
-    let tally = Tally::new(total);
-    let input_error = Arc::new(Mutex::new(None));
-    let targets = Targets { lines: Lines::new(read), done, passing: tally.passing(), error: Arc::clone(&input_error) };
-    let reports = probe.run(targets).map_err(|error| Failure::cannot("begin", &error))?;
+    let tally = TallyRow::new(total);
+    let input_error = Arc::<Mutex<Option<io::Error>>>::default();
+    let (passing, theirs) = (tally.passing(), Arc::clone(&input_error));
+    let lines = TargetLines::new(read).map_while(move |line| line.map_err(|error| *locked(&theirs) = Some(error)).ok());
+    let lines = lines.filter(move |line| {
+        let is_done = finished.take(&line.written);
+        if is_done {
+            passing(line.octets);
+        }
+        !is_done
+    });
+    let reports = bounded(options, probe).run(lines).map_err(|error| Failure::cannot("begin", &error))?;
     let gravest = tell(reports, &output, options, &tally, verdict);
     tally.finish(options.is_quiet);
-    if let Some(error) = locked(&input_error).take() {
-        return Err(Failure::cannot_read(path, &error));
+    match locked(&input_error).take() {
+        Some(error) => Err(Failure::cannot_read(path, &error)),
+        None => gravest,
     }
-    gravest
 }
 
 fn tell(
-    reports: impl Iterator<Item = (Wanted, ProbeReport)>,
+    reports: impl Iterator<Item = (TargetLine, ProbeReport)>,
     output: &Output,
     options: &Options,
-    tally: &Tally,
+    tally: &TallyRow,
     verdict: &Verdict,
 ) -> Result<Option<Gravity>, Failure> {
-    let (drawing, mut gravest) = (Drawing::new(options.prompt.color), None);
-    for (wanted, report) in reports {
-        let told = Told::of(&wanted, &report, options.security.is_verbose);
-        let is_failure = matches!(told.status, LineStatus::Failure | LineStatus::Unknown | LineStatus::Invalid);
-        gravest = gravest.max(if is_failure { Some(Gravity::Failure) } else { report.gravest() });
-        let line = (options.output.is_json || output.has_file()).then(|| told.line()).transpose()?;
-        let row = (!options.output.is_json)
-            .then(|| report::row(&wanted.line.written, told.error.as_deref(), &report, &drawing));
-        let put = output.whole(|| {
-            line.map_or(Ok(()), |line| output.put(&line)).map_err(|error| match &options.probing.many.resume {
-                Some(path) => Stop::Failed(Failure::cannot_write(path, &error)),
-                None => Stop::Lost(error),
-            })?;
-            row.map_or(Ok(()), |row| output.put_row(row.as_bytes())).map_err(Stop::Lost)?;
-            tally.add(wanted.line.octets, is_failure);
-            Ok(())
+    let (has_color, is_json, mut gravest) = (has_color(options), options.output.is_json, None);
+    for (target, report) in reports {
+        let mut told = ReportLine::new(&target.written, target.error.clone(), &report);
+        told.has_certificates = options.security.is_verbose;
+        let line = if is_json || output.has_file() { json(&told) } else { String::new() };
+        let row = if is_json { String::new() } else { told.row(has_color) };
+        let shown = if is_json && !output.has_file() { &line } else { &row };
+        let gravity = told.gravest();
+        gravest = gravest.max(gravity);
+        let put = output.whole(|| -> Result<_, Failure> {
+            output.append(&line)?;
+            Ok(output.show(shown).inspect(|()| tally.add(target.octets, gravity == Some(Gravity::Failure))))
         });
-        match put {
-            Ok(()) => {}
-            Err(Stop::Failed(failure)) => return Err(failure),
-            Err(Stop::Lost(error)) => {
-                verdict.output_failed(&error);
-                break;
-            }
+        if let Err(error) = put? {
+            verdict.output_failed(&error);
+            break;
         }
     }
     Ok(gravest)
-}
-
-/// Why no more is told: the file takes nothing, or standard output.
-enum Stop {
-    Failed(Failure),
-    Lost(io::Error),
-}
-
-/// A line, and what is asked for it.
-struct Wanted {
-    line: Line,
-    target: Target,
-}
-
-impl AsRef<Target> for Wanted {
-    fn as_ref(&self) -> &Target {
-        &self.target
-    }
-}
-
-/// The lines of a file whose targets have no report yet.
-struct Targets<R, P> {
-    lines: Lines<R>,
-    done: Done,
-    passing: P,
-    error: Arc<Mutex<Option<io::Error>>>,
-}
-
-impl<R: BufRead, P: Fn(u64)> Iterator for Targets<R, P> {
-    type Item = Wanted;
-
-    fn next(&mut self) -> Option<Wanted> {
-        loop {
-            let line = self.lines.next().unwrap_or_else(|error| {
-                *locked(&self.error) = Some(error);
-                None
-            })?;
-            if self.done.take(&line.written) {
-                (self.passing)(line.octets);
-                continue;
-            }
-            // What is no target has no name that anybody would be asked for.
-            let name = line.target.as_ref().map_or(NO_NAME, |target| &target.name);
-            let target = Target::parse(name);
-            return Some(Wanted { line, target });
-        }
-    }
-}
-
-/// What is told of a target.
-#[derive(Serialize)]
-struct Told<'a> {
-    input: &'a str,
-    status: LineStatus,
-    error: Option<String>,
-    report: Option<Report<'a>>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Report<'a> {
-    Whole(&'a ProbeReport),
-    Brief(WithoutCertificates<'a>),
-}
-
-/// What a target comes to, in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum LineStatus {
-    /// Nothing is wrong, or nothing that keeps mail away.
-    Fine,
-    Warning,
-    Failure,
-    /// The DNS did not say: another try may.
-    Unknown,
-    /// The line is no target.
-    Invalid,
-}
-
-impl<'a> Told<'a> {
-    fn of(wanted: &'a Wanted, report: &'a ProbeReport, is_verbose: bool) -> Self {
-        let input = wanted.line.written.as_str();
-        let looked_up = match &report.target {
-            Target::Host(_) => report.exchangers.iter().find_map(|one| one.host.v4.as_ref()?.as_ref().err()),
-            _ => report.mx.as_ref().and_then(|mx| mx.as_ref().err()),
-        };
-        let no_name = looked_up.filter(|error| matches!(error, DnsError::Name { .. })).map(|error| chain(error));
-        if let Some(why) = wanted.line.target.as_ref().err().cloned().or(no_name) {
-            return Self { input, status: LineStatus::Invalid, error: Some(why), report: None };
-        }
-        let status = match (report.routing, report.gravest()) {
-            (Routing::Unknown, _) => LineStatus::Unknown,
-            (_, Some(Gravity::Failure)) => LineStatus::Failure,
-            (_, Some(Gravity::Warning)) => LineStatus::Warning,
-            _ => LineStatus::Fine,
-        };
-        let report = if is_verbose { Report::Whole(report) } else { Report::Brief(report.without_certificates()) };
-        Self { input, status, error: None, report: Some(report) }
-    }
-
-    fn line(&self) -> Result<Vec<u8>, Failure> {
-        let mut line = serde_json::to_vec(self).map_err(|error| Failure::cannot("write a report", &error))?;
-        line.push(b'\n');
-        Ok(line)
-    }
 }
 
 /// Opens a file of targets, and returns how long it is if it is a file.
@@ -211,14 +94,11 @@ fn open(path: &Path) -> Result<(Box<dyn BufRead + Send>, Option<u64>), Failure> 
     }
     let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
     let (metadata, file) = opened.map_err(|error| Failure::cannot_read(path, &error))?;
-    if metadata.is_dir() {
-        return Err(Failure::cannot_read(path, &io::ErrorKind::IsADirectory.into()));
-    }
     Ok((Box::new(BufReader::new(file)), metadata.is_file().then_some(metadata.len())))
 }
 
 /// Has no more under way than the options say, and than there are descriptors for.
-fn bounded(options: &Options, mut probe: Probe) -> Probe {
+fn bounded(options: &Options, probe: Probe) -> Probe {
     let many = &options.probing.many;
     let wanted = many.jobs.unwrap_or(DEFAULT_JOBS);
     let jobs = room_for(wanted);
@@ -227,14 +107,8 @@ fn bounded(options: &Options, mut probe: Probe) -> Probe {
             "mconnect: {jobs} targets at once, not {wanted}: the system allows no more open files (ulimit -Hn)"
         ));
     }
-    probe = probe.jobs(jobs);
-    if let Some(count) = many.per_address {
-        probe = probe.per_address(count);
-    }
-    if let Some(rate) = many.rate {
-        probe = probe.rate(rate);
-    }
-    probe
+    let probe = many.per_address.into_iter().fold(probe.jobs(jobs), Probe::per_address);
+    many.rate.into_iter().fold(probe, Probe::rate)
 }
 
 /// Returns how many targets at once there are descriptors for, of these; the soft limit is raised for that. A target has a
@@ -257,5 +131,3 @@ const DEFAULT_JOBS: usize = 100;
 const MOST_LOOKUPS: u64 = 1000;
 /// Descriptors for policies, files and the runtime.
 const BESIDE_JOBS: u64 = 200;
-/// No name at all, which is found before anybody is asked.
-const NO_NAME: &str = "no..name";

@@ -1,26 +1,28 @@
 //! Where the reports go: whole lines, one write each, and none that a signal tears.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, BufReader, IsTerminal as _, Seek as _, SeekFrom, Write as _};
-use std::path::Path;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use mconnect_core::probe::Finished;
 use nix::errno::Errno;
 use nix::poll::{PollTimeout, poll};
 use nix::sys::signal::Signal;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use super::resume::{self, Done};
 use crate::failure::{Failure, Status};
 use crate::lock::locked;
 use crate::screen;
 use crate::signals;
 use crate::stderr;
 
-/// Standard output, or a file that is appended to.
+/// Standard output, and perhaps a file that is appended to.
 pub struct Output {
-    file: Option<File>,
+    file: Option<(PathBuf, File)>,
     state: Mutex<State>,
     has_changed: Condvar,
 }
@@ -33,32 +35,40 @@ struct State {
 }
 
 impl Output {
-    pub fn new(file: Option<File>) -> Self {
-        Self { file, state: Mutex::default(), has_changed: Condvar::new() }
+    /// Opens the file of reports to go on with, if there is one, and returns what it has.
+    ///
+    /// # Errors
+    /// It cannot be read or written, or is something else.
+    pub fn open(path: Option<&Path>) -> Result<(Arc<Self>, Finished), Failure> {
+        let (file, finished) = path.map(resume).transpose()?.unzip();
+        let file = path.map(Path::to_owned).zip(file);
+        Ok((
+            Arc::new(Self { file, state: Mutex::default(), has_changed: Condvar::new() }),
+            finished.unwrap_or_default(),
+        ))
     }
 
-    /// Returns whether it goes to a file.
+    /// Returns whether there is a file.
     pub fn has_file(&self) -> bool {
         self.file.is_some()
     }
 
-    /// Writes the line of a report, to its end.
+    /// Writes the line of a report to the file, if there is one, to its end.
     ///
     /// # Errors
     /// What the system says.
-    pub fn put(&self, line: &[u8]) -> io::Result<()> {
-        match &self.file {
-            Some(file) => (&*file).write_all(line),
-            None => self.put_row(line),
-        }
+    pub fn append(&self, line: &str) -> Result<(), Failure> {
+        let Some((path, file)) = &self.file else { return Ok(()) };
+        let mut file = file;
+        file.write_all(line.as_bytes()).map_err(|error| Failure::cannot_write(path, &error))
     }
 
-    /// Writes a line to standard output in any case.
+    /// Writes a line to standard output.
     ///
     /// # Errors
     /// What the system says.
-    pub fn put_row(&self, line: &[u8]) -> io::Result<()> {
-        if io::stdout().is_terminal() { screen::put(line) } else { screen::put_unseen(line) }
+    pub fn show(&self, line: &str) -> io::Result<()> {
+        if io::stdout().is_terminal() { screen::put(line.as_bytes()) } else { screen::put_unseen(line.as_bytes()) }
     }
 
     /// Does what is not to be torn by a signal: writing a line, and counting it.
@@ -106,11 +116,8 @@ impl Output {
     }
 }
 
-/// Opens a file of reports to go on with: a line that was torn is cut off. Returns what it has, and of how many targets.
-///
-/// # Errors
-/// It cannot be read or written, or is something else.
-pub fn resume(path: &Path) -> Result<(File, Done, u64), Failure> {
+/// Opens a file of reports to go on with: a line that was torn is cut off.
+fn resume(path: &Path) -> Result<(File, Finished), Failure> {
     let cannot = |error: &io::Error| Failure::cannot_write(path, error);
     let file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(|error| cannot(&error))?;
     if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
@@ -120,19 +127,22 @@ pub fn resume(path: &Path) -> Result<(File, Done, u64), Failure> {
     if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
         return Err(Failure::new(Status::Temporary, format!("another mconnect appends to {} now", path.display())));
     }
-    let kept = resume::read(BufReader::with_capacity(1 << 18, &file)).map_err(|error| match error.kind() {
+    let finished = Finished::mend(&file, input).map_err(|error| match error.kind() {
         io::ErrorKind::InvalidData => Failure::because(Status::Data, path.display(), &error),
         _ => cannot(&error),
     })?;
-    let mended = (|| {
-        let mut end = &file;
-        if end.seek(SeekFrom::End(0))? > kept.whole {
-            file.set_len(kept.whole)?;
-        }
-        if kept.lacks_end { end.write_all(b"\n") } else { Ok(()) }
-    })();
-    mended.map_err(|error| cannot(&error))?;
-    Ok((file, kept.done, kept.count))
+    Ok((file, finished))
+}
+
+/// Returns the input of a line that is a report to its end.
+fn input(line: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Told {
+        input: String,
+        #[serde(rename = "status")]
+        _status: IgnoredAny,
+    }
+    serde_json::from_slice::<Told>(line).ok().map(|told| told.input)
 }
 
 /// A reader of a pipe that takes nothing for so long has lost interest.

@@ -1,14 +1,16 @@
 //! AUTH: by which mechanism, whether the password may go out, and the exchange before a session is handed over.
 
 use mconnect_core::auth::{Credentials, Exchange, Mechanism, decode};
-use mconnect_core::protocol::{Code, Extensions, Meaning, Request, Visible};
+use mconnect_core::protocol::{Code, Meaning, Request, Visible};
 use mconnect_core::sasl::NoMechanism;
 use mconnect_core::script::Fault;
-use mconnect_core::{ChannelBindings, Peer, Session};
+use mconnect_core::{Peer, Session};
 
 use super::{Secure, password};
 use crate::failure::{Failure, Status};
 use crate::options::Auth;
+use crate::password::ask as ask_password;
+use crate::secret::Secret;
 use crate::verdict::Verdict;
 
 impl Secure {
@@ -17,24 +19,13 @@ impl Secure {
     ///
     /// # Errors
     /// A sentence that says why there is none.
-    pub fn mechanism(
-        &self,
-        asked: Option<Mechanism>,
-        offered: &Extensions,
-        channel: &ChannelBindings,
-        peer: &Peer,
-    ) -> Result<Mechanism, String> {
-        let mechanism = match asked {
-            Some(mechanism) => mechanism,
-            None => self.choose(offered, channel).map_err(|why| match why {
-                NoMechanism::NoneFits(names) => {
-                    let names = Visible(names.as_bytes());
-                    format!("{peer} offers no mechanism that takes a password, only {names}")
-                }
-                _ if self.is_in_tls() => format!("{peer} does not offer AUTH here"),
-                _ => format!("{peer} does not offer AUTH here; many servers offer it inside TLS only (--starttls)"),
-            })?,
-        };
+    pub fn mechanism(&self, asked: Option<Mechanism>, session: &Session) -> Result<Mechanism, String> {
+        let peer = session.peer();
+        let mechanism = asked.map_or_else(|| self.choose(session), Ok).map_err(|why| {
+            let may_be_inside = why == NoMechanism::NotOffered && !self.is_in_tls();
+            let hint = if may_be_inside { "; many servers offer it inside TLS only (--starttls)" } else { "" };
+            format!("{peer}: {why}{hint}")
+        })?;
         // What goes to a proxy leaves this machine, whatever address that is asked for.
         let is_local =
             peer.via().is_none() && peer.address().is_some_and(|address| address.ip().to_canonical().is_loopback());
@@ -49,8 +40,9 @@ impl Secure {
     }
 
     /// Returns the best mechanism that the server advertises.
-    fn choose(&self, offered: &Extensions, channel: &ChannelBindings) -> Result<Mechanism, NoMechanism> {
-        Mechanism::choose(offered, channel, self.security.certificate.is_some())
+    fn choose(&self, session: &Session) -> Result<Mechanism, NoMechanism> {
+        let (offered, channel) = (session.extensions().unwrap_or_default(), session.channel_bindings());
+        Mechanism::choose(&offered, &channel, self.security.certificate.is_some())
     }
 
     /// Begins an exchange by a mechanism that was named, or chosen.
@@ -77,7 +69,7 @@ impl Secure {
     ///
     /// # Errors
     /// A failure that says what is wrong.
-    pub fn password(&self) -> Result<Option<password::Secret>, Failure> {
+    pub fn password(&self) -> Result<Option<Secret>, Failure> {
         password::given(&self.security)
     }
 }
@@ -106,16 +98,14 @@ impl Secure {
     /// cancelled, but nobody is there to go on with it.
     pub fn log_in(&self, session: &mut Session, auth: &Auth, verdict: &Verdict) -> Result<(), Failure> {
         let peer = session.peer().clone();
-        let (offered, channel) = (session.extensions().unwrap_or_default(), session.channel_bindings());
-        if let (None, Err(why)) = (auth.mechanism, self.choose(&offered, &channel)) {
+        if let (None, Err(why)) = (auth.mechanism, self.choose(session)) {
             verdict.evidence().no_mechanism(&why);
         }
-        let mechanism = self
-            .mechanism(auth.mechanism, &offered, &channel, &peer)
-            .map_err(|message| Failure::new(Status::Auth, message))?;
+        let chosen = self.mechanism(auth.mechanism, session);
+        let mechanism = chosen.map_err(|message| Failure::new(Status::Auth, message))?;
         let secret = match mechanism {
-            Mechanism::External => password::Secret::default(),
-            _ => self.password()?.map_or_else(|| password::ask(&auth.user), Ok)?,
+            Mechanism::External => Secret::default(),
+            _ => self.password()?.map_or_else(|| ask_password(&auth.user), Ok)?,
         };
         let credentials = Credentials::new(&auth.user, &secret);
         let exchange = self.exchange(mechanism, auth.mechanism.is_some(), &credentials, &peer);
@@ -131,15 +121,10 @@ impl Secure {
                 Ok(())
             }
             Ok(reply) => {
-                let fault = match reply.meaning() {
-                    Meaning::Closing => Fault::of_refusal(reply.code()),
-                    _ => Fault::of_refused_auth(reply.code()),
-                };
-                Err(Failure::new(fault.into(), refused(&auth.user, mechanism, reply.code())))
+                let told = refused(&auth.user, mechanism, reply.code());
+                Err(Failure::new(Fault::of_auth(&reply).into(), told))
             }
-            Err(error @ mconnect_core::Error::Auth { .. }) => {
-                Err(Failure { status: Status::Auth, ..verdict.failure_of(&error) })
-            }
+            Err(error @ mconnect_core::Error::Auth { .. }) => Err(verdict.failure_of(&error)),
             // Some servers drop the connection when they are to bind to what they do not know.
             Err(error) => {
                 let hint = mechanism.unbound().map(|unbound| format!("; {unbound} is not bound to the connection"));

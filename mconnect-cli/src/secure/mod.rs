@@ -25,7 +25,6 @@ use crate::stderr::{self, say};
 use crate::terminal::is_color_wanted;
 use crate::verdict::Verdict;
 pub use auth::refused;
-pub use password::{ask as ask_password, first_line_of};
 
 /// What was asked for, made ready.
 pub struct Secure {
@@ -47,15 +46,10 @@ impl Secure {
     /// A failure that says what is wrong.
     pub fn prepare(options: &Options) -> Result<Self, Failure> {
         let security = options.security.clone();
-        let mut config = Config::new().log_keys();
-        if let Some(name) = &security.name {
-            config = config.name(&name.name);
-        }
+        let mut config = security.pin.into_iter().fold(Config::new().log_keys(), Config::pin);
+        config = security.name.iter().fold(config, |config, name| config.name(&name.name));
         if security.is_13_only {
             config = config.only_13();
-        }
-        if let Some(pin) = &security.pin {
-            config = config.pin(*pin);
         }
         if let Some(path) = &security.authorities {
             config = config.authorities(&read(path)?).map_err(|error| wrong(path, &error))?;

@@ -6,7 +6,7 @@ mod opening;
 use std::env;
 use std::time::{Duration, Instant};
 
-use mconnect_core::protocol::{Address, Content, Delivery, Envelope, Phase, RecipientOutcome, Until};
+use mconnect_core::protocol::{Address, Content, Delivery, Envelope, Phase, Until};
 use mconnect_core::script::Fault;
 use mconnect_core::{Error, Session};
 
@@ -45,7 +45,7 @@ pub fn run(options: &Options, verdict: &Verdict) -> Result<(), Failure> {
         let session = if options.exchangers.are_asked_for {
             Exchangers::find(options)?.open(&connect, verdict, |connect| client.greet(&over(connect)))
         } else {
-            verdict.known(over(connect).open())
+            verdict.check(over(connect).open().map_err(|error| verdict.failure_of(&error)))
         };
         if let Some(session) = session {
             client.converse(session);
@@ -116,9 +116,7 @@ impl Client<'_> {
                 work.break_off();
                 if let Error::Delivery { so_far, .. } = &error {
                     self.tell(so_far);
-                    if so_far.first_refusal().is_some() {
-                        self.judge(so_far);
-                    }
+                    self.judge(so_far);
                 }
                 self.verdict.failed(&error);
                 false
@@ -136,32 +134,25 @@ impl Client<'_> {
         }
     }
 
-    /// Says what was refused, if anything was, and fails for it: for good, if only one recipient was refused so.
+    /// Says what was refused, if anything was, and fails for it.
     fn judge(&self, delivery: &Delivery) {
-        let (Some(refusal), Some(told)) = (delivery.first_refusal(), delivery.refused()) else { return };
-        let status = match delivery.count(RecipientOutcome::Permanent) {
-            0 if delivery.recipients.is_empty() => Fault::of_refusal(refusal.code()).into(),
-            0 => Status::Temporary,
-            _ => Status::Unavailable,
-        };
-        self.verdict.complain(Failure::new(status, told));
+        if let (Some(fault), Some(told)) = (Fault::of_delivery(delivery), delivery.refused()) {
+            self.verdict.complain(Failure::new(fault.into(), told));
+        }
     }
 
     fn envelope(&self, sender: Option<&Address>) -> Envelope {
         let sending = &self.options.sending;
         let envelope =
             sending.mail_parameters.iter().cloned().fold(Envelope::new(sender.cloned()), Envelope::parameter);
-        let recipients = sending.to.iter().map(|to| (to.clone(), sending.rcpt_parameters.clone()));
-        let envelope = recipients.fold(envelope, |envelope, (to, parameters)| envelope.to_with(to, parameters));
-        let envelope = match sending.until {
+        let envelope = sending.chunk.into_iter().fold(envelope, Envelope::chunks);
+        let with = |envelope: Envelope, to: &Address| envelope.to_with(to.clone(), sending.rcpt_parameters.clone());
+        let envelope = sending.to.iter().fold(envelope, with);
+        match sending.until {
             Some(SendStage::Mail) => envelope.until(Until::Mail),
             Some(SendStage::Rcpt) => envelope.until(Until::Rcpt),
             Some(SendStage::Data) => envelope.until(Until::Data),
             _ => envelope,
-        };
-        match sending.chunk {
-            Some(octets) => envelope.chunks(octets),
-            None => envelope,
         }
     }
 
@@ -183,17 +174,13 @@ impl Client<'_> {
         if self.options.play.times() == 1 {
             return;
         }
-        let sum: Duration = took.iter().sum();
-        let [least, mean, most] = [
-            took.iter().min().copied().unwrap_or_default(),
-            sum / u32::try_from(took.len()).unwrap_or(u32::MAX).max(1),
-            took.iter().max().copied().unwrap_or_default(),
-        ]
-        .map(|time| time.as_secs_f64() * 1e3);
-        let seconds = sum.as_secs_f64();
+        let (count, sum) = (took.len(), took.iter().sum::<Duration>());
+        let mean = u32::try_from(count).ok().and_then(|count| sum.checked_div(count));
+        let [least, most, mean] = [took.iter().min().copied(), took.iter().max().copied(), mean]
+            .map(|time| time.unwrap_or_default().as_secs_f64() * 1e3);
         self.secure.note(&format!(
-            "sent {} times in {seconds:.3} s, each in {least:.3} to {most:.3} ms, {mean:.3} ms on average",
-            took.len()
+            "sent {count} times in {:.3} s, each in {least:.3} to {most:.3} ms, {mean:.3} ms on average",
+            sum.as_secs_f64()
         ));
     }
 }

@@ -143,7 +143,6 @@ fn choose<T: Authenticating>(words: &str, talk: &T) -> Result<(Mechanism, bool, 
         return Err("~a goes where a command can be given and no reply is due".to_owned());
     }
     let (secure, session) = (talk.setting().secure, talk.session());
-    let (extensions, peer) = (session.extensions(), session.peer());
     let mut words = words.split_whitespace();
     let (asked, user) = match (words.next(), words.next()) {
         (Some(user), None) if Mechanism::from_name(user.as_bytes()).is_none() => (None, Some(user)),
@@ -152,11 +151,11 @@ fn choose<T: Authenticating>(words: &str, talk: &T) -> Result<(Mechanism, bool, 
     if words.next().is_some() {
         return Err("~a takes a mechanism and a user; the password is asked for".to_owned());
     }
-    if asked.is_none() && extensions.is_none() {
+    if asked.is_none() && session.extensions().is_none() {
         return Err("EHLO comes first: its reply says by which mechanisms".to_owned());
     }
     let asked = asked.map(str::parse::<Mechanism>).transpose().map_err(|unknown| unknown.to_string())?;
-    let mechanism = secure.mechanism(asked, &extensions.unwrap_or_default(), &session.channel_bindings(), peer)?;
+    let mechanism = secure.mechanism(asked, session)?;
     Ok((mechanism, asked.is_some(), user.map(str::to_owned)))
 }
 

@@ -54,10 +54,6 @@ fn scripts_raw_mode_dialogues_and_messages_go_through_a_proxy_and_its_password_n
         (&["--to", "a@example.org", "--trace"], ""),
     ] {
         for (login, more) in [("joe:sesame", &[][..]), ("joe", &["--via-password-file", password.path()])] {
-            // Built without TLS, the tool takes passwords from nowhere.
-            if cfg!(not(feature = "tls")) && !more.is_empty() {
-                continue;
-            }
             let server = Server::start().unwrap();
             let (port, proxy) = socks("sesame", server.port());
             let url = format!("socks5h://{login}@127.0.0.1:{port}");

@@ -21,8 +21,8 @@ pub fn holds(data: &[u8]) {
             }
         }
         Ok(Request::Probe(options)) => {
-            let targets = &options.probing.targets;
-            assert!(!targets.is_empty() && targets.iter().all(|target| target.name.is_ascii()), "{targets:?}");
+            let (targets, many) = (&options.probing.targets, &options.probing.many);
+            assert_ne!(targets.is_empty(), many.file.is_none(), "{targets:?}");
         }
         Ok(_) => {}
         Err(error) => check_error(&error),

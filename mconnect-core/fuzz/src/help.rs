@@ -1,6 +1,6 @@
 //! Help files: every topic is found, with its lines in order, and no macro is left where there are macros.
 
-use crate::cli::help::file::HelpFile;
+use mconnect_core::help::HelpFile;
 
 pub fn holds(data: &[u8]) {
     let text = String::from_utf8_lossy(data);

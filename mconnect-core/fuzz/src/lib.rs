@@ -27,14 +27,7 @@ pub mod tracker;
 #[allow(dead_code, unused_imports, reason = "the properties use their part")]
 #[path = "../../../mconnect-cli/src"]
 mod cli {
-    pub mod help {
-        pub mod file;
-    }
     pub mod options;
-    pub mod probe {
-        pub mod lines;
-        pub mod resume;
-    }
 }
 
 /// A property, by the name of its target.

@@ -4,9 +4,8 @@
 use std::io::{BufReader, Read};
 use std::net::IpAddr;
 
-use mconnect_core::probe::{Network, Target};
+use mconnect_core::probe::{Network, Target, TargetLine, TargetLines};
 
-use crate::cli::probe::lines::{Line, Lines, networks};
 use crate::parts;
 
 /// `data` is a file of targets; and one of networks.
@@ -17,27 +16,28 @@ pub fn holds(data: &[u8]) {
     assert!(total <= data.len() as u64);
     for line in &lines {
         assert!(!line.written.is_empty() && line.written.trim() == line.written.trim_end_matches('\n'));
-        match &line.target {
-            Ok(target) => {
-                assert!(target.name.is_ascii() && target.written == line.written, "{line:?}");
-                let read = Target::parse(&target.name);
-                assert_eq!(Target::parse(&read.to_string()), read);
+        match &line.error {
+            None => {
+                let target = line.as_ref();
+                assert_eq!(Target::read(&line.written).as_ref(), Ok(target));
+                assert!(target.to_string().is_ascii(), "{line:?}");
+                assert_eq!(Target::parse(&target.to_string()), *target);
             }
-            Err(why) => assert!(!why.chars().any(|c| c.is_control() && c != '\t'), "{why:?}"),
+            Some(why) => assert!(!why.chars().any(|c| c.is_control() && c != '\t'), "{why:?}"),
         }
     }
-    match networks(data) {
+    match Network::list(data) {
         Ok(networks) => networks.iter().for_each(|network| check(*network)),
         Err((number, why)) => {
             assert!(number >= 1 && number <= data.split(|octet| *octet == b'\n').count());
-            assert!(!why.chars().any(char::is_control), "{why:?}");
+            assert!(!why.to_string().chars().any(char::is_control), "{why:?}");
         }
     }
 }
 
-fn all(read: impl Read) -> Vec<Line> {
-    let mut lines = Lines::new(BufReader::with_capacity(64, read));
-    std::iter::from_fn(|| lines.next().expect("memory can be read")).collect()
+fn all(read: impl Read) -> Vec<TargetLine> {
+    let lines = TargetLines::new(BufReader::with_capacity(64, read));
+    lines.map(|line| line.expect("memory can be read")).collect()
 }
 
 fn check(network: Network) {

@@ -80,6 +80,16 @@ impl Dialogue {
         Self::parse_as(&file.to_string_lossy(), &text)
     }
 
+    /// Reads a dialogue from where there is one, such as standard input, under this name, as
+    /// [`parse_as`](Self::parse_as).
+    ///
+    /// # Errors
+    /// [`LoadError`], as of [`load`](Self::load).
+    pub fn read(name: &str, from: impl Read) -> Result<Self, LoadError> {
+        let text = io::read_to_string(from).map_err(|source| LoadError::Read { file: name.into(), source })?;
+        Self::parse_as(name, &text)
+    }
+
     /// Reads a dialogue from a text, as [`load`](Self::load) does from a file: what it includes is read, too, from the
     /// folder of `name`, which is the file's name in messages. For a text from standard input, say, or from a test:
     ///

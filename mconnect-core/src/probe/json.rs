@@ -13,6 +13,7 @@ use super::facts::{AddressFacts, Contact, TlsaLookup};
 use super::finding::{FindingCode, Gravity, ProbeFinding};
 use super::policy::{ReportingFacts, StsFacts};
 use super::report::{Exchanger, ProbeReport, Routing, Target};
+use super::report_line::{ReportLine, ReportStatus};
 use super::session::{ProbeStep, SessionFacts};
 use crate::calendar::timestamp;
 use crate::dns::{DnsError, Found, Mx, Security, Txt};
@@ -45,6 +46,34 @@ impl ProbeReport {
 impl Serialize for WithoutCertificates<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         told(self.0, false, serializer)
+    }
+}
+
+/// Begins with the input, by which a line is found again.
+impl Serialize for ReportLine<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Told<'a> {
+            input: &'a str,
+            status: ReportStatus,
+            error: Option<&'a str>,
+            report: Option<ToldReport<'a>>,
+        }
+
+        #[derive(Serialize)]
+        #[serde(untagged)]
+        enum ToldReport<'a> {
+            Whole(&'a ProbeReport),
+            Brief(WithoutCertificates<'a>),
+        }
+
+        let report = match self.status {
+            ReportStatus::Invalid => None,
+            _ if self.has_certificates => Some(ToldReport::Whole(self.report)),
+            _ => Some(ToldReport::Brief(self.report.without_certificates())),
+        };
+        let (input, status, error) = (self.input, self.status, self.error.as_deref());
+        Told { input, status, error, report }.serialize(serializer)
     }
 }
 

@@ -46,16 +46,22 @@ mod facts;
 mod finding;
 mod findings;
 mod fine;
+mod finished;
 mod host;
 #[cfg(feature = "json")]
 mod json;
+#[cfg(feature = "idna")]
+mod lines;
 mod network;
 mod places;
 mod policy;
 mod report;
+mod report_line;
 mod run;
 mod session;
 mod shared;
+mod tally;
+mod text;
 mod turns;
 
 use std::collections::BTreeMap;
@@ -67,13 +73,18 @@ use std::time::{Duration, Instant, SystemTime};
 pub use dane::{Dane, DaneStanding};
 pub use facts::{AddressFacts, Contact, HostFacts, TlsaLookup};
 pub use finding::{FindingCode, Gravity, ProbeFinding};
+pub use finished::Finished;
 #[cfg(feature = "json")]
 pub use json::WithoutCertificates;
+#[cfg(feature = "idna")]
+pub use lines::{InvalidTarget, TargetLine, TargetLines};
 pub use network::{InvalidNetwork, Network};
 pub use policy::{ReportingFacts, StsFacts, StsFailure};
 pub use report::{Exchanger, ProbeReport, Routing, Target};
+pub use report_line::{ReportLine, ReportStatus};
 pub use run::{AsyncReports, Reports};
 pub use session::{ProbeStep, SessionFacts};
+pub use tally::Tally;
 
 use crate::connect::Family;
 use crate::dns::{DnsError, Found, Mx, Resolver, Security};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::End;
-use crate::protocol::{Answer, Code, Meaning, Phase, Request, Severity, Standing};
+use crate::protocol::{Answer, Code, Delivery, Meaning, Phase, RecipientOutcome, Reply, Request, Severity, Standing};
 
 /// A kind of failure. The first one of a session is the one that tells most.
 ///
@@ -42,9 +42,27 @@ impl Fault {
         }
     }
 
+    /// Returns what the reply to an AUTH comes to that was not granted: the server may close instead.
+    pub fn of_auth(reply: &Reply) -> Self {
+        match reply.meaning() {
+            Meaning::Closing => Self::of_refusal(reply.code()),
+            _ => Self::of_refused_auth(reply.code()),
+        }
+    }
+
     /// Returns what an AUTH comes to that was not granted.
     pub fn of_refused_auth(code: Code) -> Self {
         if code.is_temporary() { Self::Temporary } else { Self::Auth }
+    }
+
+    /// Returns what the refusals of a message come to, if there are any: for good, if only one recipient was refused so.
+    pub fn of_delivery(delivery: &Delivery) -> Option<Self> {
+        let refusal = delivery.first_refusal()?;
+        Some(match delivery.count(RecipientOutcome::Permanent) {
+            0 if delivery.recipients.is_empty() => Self::of_refusal(refusal.code()),
+            0 => Self::Temporary,
+            _ => Self::Refused,
+        })
     }
 
     /// Returns what a reply that has come means for the whole session, if that has failed by it; `is_complete` says whether

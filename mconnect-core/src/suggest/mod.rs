@@ -2,6 +2,7 @@
 //! used before, which command usually comes next, and of
 //! the message under way from whom and for whom it is. Nothing that is suggested steers a terminal.
 
+mod nearest;
 mod tables;
 mod transaction;
 
@@ -9,6 +10,7 @@ use std::net::SocketAddr;
 
 use crate::own_name::{address_literal, is_name_blamed, own_name};
 use crate::protocol::{Extensions, Phase, Request, Standing, Visible};
+pub use nearest::nearest;
 use tables::{MAIL_PARAMETERS, OFFERED_VERBS, RCPT_PARAMETERS, SYNTAX, VERBS};
 pub use transaction::Transaction;
 

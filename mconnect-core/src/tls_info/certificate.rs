@@ -74,7 +74,7 @@ impl FromStr for Fingerprint {
 
 /// A text is no [`Fingerprint`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a SHA-256 fingerprint has 64 hexadecimal digits")]
+#[error("a SHA-256 fingerprint has 64 hexadecimal digits, with or without colons")]
 pub struct InvalidFingerprint(());
 
 impl fmt::Display for Fingerprint {

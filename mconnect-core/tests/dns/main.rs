@@ -8,8 +8,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use domain::base::iana::Rtype;
-use mconnect_core::Tlsa;
 use mconnect_core::dns::{Cname, DnsError, Found, Mx, Record, Resolver, Security, Srv, Txt};
+use mconnect_core::{Exchangers, Family, NoExchanger, Tlsa};
 
 use server::{Act, Data, Reply, serve};
 
@@ -65,6 +65,25 @@ fn every_type_of_record_is_read() {
         let found = found.unwrap();
         assert_eq!((found.name.as_str(), found.records[0].target.as_str()), ("a.test", "b.test"));
     }
+}
+
+#[test]
+fn exchangers_are_in_their_order_and_no_address_is_contacted_that_is_not_global() {
+    let acts = vec![
+        answer(&[("a.test", Data::Mx(20, "second.test")), ("a.test", Data::Mx(10, "First.Test"))]),
+        answer(&[("first.test", Data::A([10, 0, 0, 1])), ("first.test", Data::A([1, 1, 1, 1]))]),
+        answer(&[("second.test", Data::A([127, 0, 0, 1]))]),
+    ];
+    let exchangers = Exchangers::find(Resolver::at([serve(acts).0]), "a.test").unwrap().family(Family::V4);
+    assert_eq!(exchangers.to_string(), "mail exchangers of a.test: first.test (10), second.test (20)");
+    assert_eq!(exchangers.names().collect::<Vec<_>>(), ["first.test", "second.test"]);
+    let (addresses, left_out) = exchangers.addresses("first.test", 25).unwrap();
+    assert_eq!(addresses, ["1.1.1.1:25".parse().unwrap()]);
+    assert_eq!(left_out.unwrap().addresses, [Ipv4Addr::new(10, 0, 0, 1)]);
+    let none = exchangers.addresses("second.test", 25).unwrap_err();
+    assert_eq!(none.to_string(), "second.test (127.0.0.1) is not contacted: that is no global address");
+    let null = serve(vec![answer(&[("a.test", Data::Mx(0, "."))])]).0;
+    assert!(matches!(Exchangers::find(Resolver::at([null]), "a.test"), Err(NoExchanger::NullMx(_))));
 }
 
 #[test]

@@ -223,7 +223,21 @@ impl Played {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn failure(&self) -> Option<&Outcome> {
-        self.outcomes.iter().find(|outcome| outcome.verdict != Verdict::Met)
+        self.outcomes.iter().find(|outcome| !outcome.is_met())
+    }
+
+    /// Returns the stories of all steps that did not go as expected, in lines; an empty text if every one did.
+    pub fn story(&self) -> String {
+        let unmet = self.outcomes.iter().filter(|outcome| !outcome.is_met());
+        unmet.map(Outcome::to_string).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Outcome {
+    /// Says whether the step went as expected.
+    #[must_use]
+    pub fn is_met(&self) -> bool {
+        self.verdict == Verdict::Met
     }
 }
 

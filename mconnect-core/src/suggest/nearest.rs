@@ -1,7 +1,14 @@
-//! What somebody who mistyped an option may have meant.
+//! What somebody who mistyped a word may have meant.
 
 /// Returns the known word that is fewest slips away, if that is few enough for a slip of the fingers: a third of the word,
 /// and two at most. A word that was not typed to its end is one slip away.
+///
+/// ```
+/// use mconnect_core::suggest::nearest;
+///
+/// assert_eq!(nearest("strattls", &["data", "starttls"]), Some("starttls"));
+/// assert_eq!(nearest("nonsense", &["data", "starttls"]), None);
+/// ```
 pub fn nearest<'a>(typed: &str, known: &[&'a str]) -> Option<&'a str> {
     let most = (typed.len() / 3).min(2);
     (1..=most).find_map(|slips| {

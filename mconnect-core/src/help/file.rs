@@ -3,12 +3,14 @@
 //! Lines that begin with `#` are comments; `#vers` with 2 or more says that `$` begins a macro in the text: `$$` is a
 //! dollar, `$v` the version of sendmail, which is left out here.
 
-/// A help file, read.
+/// A help file, as sendmail has it.
+#[derive(Debug, Clone)]
 pub struct HelpFile {
     lines: Vec<(String, String)>,
 }
 
 impl HelpFile {
+    /// Reads one: any text is.
     pub fn parse(text: &str) -> Self {
         let version = text.lines().find_map(|line| line.strip_prefix("#vers"));
         let has_macros =
@@ -22,6 +24,7 @@ impl HelpFile {
         Self { lines: lines.map(split).collect() }
     }
 
+    /// Says whether it has no topic at all.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
