@@ -3,10 +3,9 @@
 use std::ops::ControlFlow::{Break, Continue};
 use std::time::{Duration, Instant};
 
-use mconnect_core::protocol::{Answer, Phase, Request, Standing};
+use mconnect_core::protocol::{Answer, Phase, Request};
 use mconnect_core::script::{self, Pace};
 use mconnect_core::{Ended, Error, Heard, Session};
-use nix::poll::PollTimeout;
 
 use super::{Conversation, Onward, Stop};
 use crate::connection::Setting;
@@ -16,7 +15,6 @@ use crate::progress;
 use crate::stderr;
 use crate::stderr::say;
 use crate::terminal::{self, Manner};
-use crate::waiting;
 
 impl Conversation<'_> {
     /// Shows what the server has said, if it has, and does not wait.
@@ -24,9 +22,7 @@ impl Conversation<'_> {
         if self.driver.is_tls_due(session) {
             return Continue(());
         }
-        if session.as_fd().is_some_and(|fd| waiting::is_readable(fd, PollTimeout::ZERO)) {
-            self.receive(session, self.setting.timeouts.command)?;
-        }
+        let _ = session.has_arrived();
         self.show_what_came(session)
     }
 
@@ -43,31 +39,25 @@ impl Conversation<'_> {
             if matches!(due.awaited, Some(Request::EndOfData | Request::Bdat)) {
                 stderr::at_interrupt(Some(progress::WHOLE_MESSAGE.to_owned()));
             }
-            self.wait_for_reply(session, &due)?;
+            self.wait_for_reply(session)?;
         }
     }
 
-    /// Shows what the server says until a reply is here of those that are due.
-    fn wait_for_reply(&mut self, session: &mut Session, due: &Standing) -> Onward {
-        let (patience, is_optional) = (self.driver.patience(session), self.driver.is_optional(session));
-        let deadline = Instant::now() + patience;
-        loop {
-            let left = until(Some(deadline));
-            // What is late is told only where somebody sees it.
-            let tick = until(self.driver.overdue.next_tick(&session.standing()).filter(|_| stderr::is_shown()));
-            match session.receive(left.min(tick)) {
-                Ok(()) => self.show_what_came(session)?,
-                Err(Error::Timeout { .. }) if tick < left => self.tell_overdue(session),
-                Err(_) if is_optional => session.forgo_empty_line(),
-                Err(Error::Timeout { .. }) => return self.give_up_waiting(session, patience),
-                Err(error) => return self.give_up(session, &error),
+    /// Waits for what comes next of the reply that is due.
+    pub(super) fn wait_for_reply(&mut self, session: &mut Session) -> Onward {
+        let due = session.standing();
+        // What is late is told only where somebody sees it.
+        let tick = self.driver.overdue.next_tick(&due).filter(|_| stderr::is_shown());
+        match self.driver.wait_until(session, tick) {
+            Ok(true) => Continue(()),
+            Ok(false) => {
+                self.tell_overdue(session);
+                Continue(())
             }
-            if session.standing().outstanding != due.outstanding {
-                return Continue(());
-            }
-            // What was here at the deadline is shown, but the rest of it is not waited for.
-            if left.is_zero() {
-                return self.give_up_waiting(session, patience);
+            Err(error) => {
+                // What was here at the deadline is shown, but the rest of it is not waited for.
+                self.show_what_came(session)?;
+                if session.outstanding() == due.outstanding { self.give_up(session, &error) } else { Continue(()) }
             }
         }
     }
@@ -85,10 +75,8 @@ impl Conversation<'_> {
     pub(super) fn patience_beside_input(&self, session: &Session) -> Duration {
         let standing = session.standing();
         match self.setting.options.timeout {
-            _ if standing.outstanding == 0 => Duration::MAX,
-            _ if !self.is_typed() => session.reply_timeout(),
-            None => Duration::MAX,
-            Some(_) => until(self.driver.overdue.deadline(&standing, session.reply_timeout())),
+            None if self.is_typed() => Duration::MAX,
+            _ => until(self.driver.overdue.deadline(&standing, self.driver.patience(session))),
         }
     }
 
@@ -103,18 +91,6 @@ impl Conversation<'_> {
         if let Some(words) = self.driver.overdue.tell(&session.standing()) {
             self.screen.end_line();
             say(&words);
-        }
-    }
-
-    /// Gives up a reply that did not come in time.
-    pub(super) fn give_up_waiting(&mut self, session: &mut Session, after: Duration) -> Onward {
-        match session.receive(Duration::ZERO) {
-            Err(Error::Timeout { .. }) => self.give_up(session, &session.overdue(after)),
-            Err(error) => self.give_up(session, &error),
-            Ok(()) => {
-                self.show_what_came(session)?;
-                self.give_up(session, &session.overdue(after))
-            }
         }
     }
 

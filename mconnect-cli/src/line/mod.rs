@@ -247,7 +247,7 @@ impl Conversation<'_> {
             match (polled, is_input, is_said) {
                 (Err(Errno::EINTR), ..) => {}
                 (Ok(0), ..) if tick < patience => self.tell_late(session),
-                (Ok(0), ..) => return self.give_up_waiting(session, session.reply_timeout()).map_continue(|()| false),
+                (Ok(0), ..) => self.wait_for_reply(session)?,
                 (Ok(_), is_input, true) => {
                     self.receive(session, patience)?;
                     self.show_what_came(session)?;

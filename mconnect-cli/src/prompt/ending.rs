@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use mconnect_core::protocol::{Phase, Request};
 use mconnect_core::{Ended, Progress};
 
-use super::listen::PATIENCE;
+use super::listen::{PATIENCE, TICK};
 use super::{Flow, Leave, Talk};
 use crate::connection::Setting;
 use crate::failure::Failure;
@@ -91,6 +91,3 @@ impl Talk<'_> {
         }
     }
 }
-
-/// A clock is looked at so often.
-const TICK: Duration = Duration::from_secs(1);

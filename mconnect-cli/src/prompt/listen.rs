@@ -5,19 +5,16 @@ use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Answer, Code, Phase, ReplyLine, Request, Standing, Visible};
 use mconnect_core::script;
-use mconnect_core::{Ended, Heard};
-use nix::poll::PollTimeout;
+use mconnect_core::{Ended, Error, Heard};
 
 use super::{Flow, Leave, Setting, Talk};
 use crate::explain::{is_wanted, refusal as why, speaker};
-use crate::failure::{Failure, Status};
 use crate::judge;
 use crate::paint::{self, Look};
 use crate::progress;
 use crate::screen;
 use crate::secure::decode;
 use crate::stderr::{self, say};
-use crate::waiting;
 
 impl Talk<'_> {
     /// Shows what the server says for as long as that is worth waiting for: a prompt follows a reply where it can.
@@ -46,25 +43,20 @@ impl Talk<'_> {
     /// Waits for the reply that is due next, as long as it may take; a clock says how long already.
     pub(super) fn wait_for_reply(&mut self) -> Flow {
         self.show_what_came()?;
-        let standing = self.session.standing();
-        let due = standing.outstanding;
-        let (patience, is_optional) = (self.driver.patience(&self.session), self.driver.is_optional(&self.session));
-        let deadline = self.deadline(&standing).unwrap_or_else(|| Instant::now() + patience);
-        if matches!(standing.awaited, Some(Request::EndOfData | Request::Bdat)) {
+        let Standing { awaited, outstanding: due, .. } = self.session.standing();
+        if matches!(awaited, Some(Request::EndOfData | Request::Bdat)) {
             stderr::at_interrupt(Some(progress::WHOLE_MESSAGE.to_owned()));
         }
         while due > 0 && self.session.outstanding() >= due {
-            let tick = self.driver.overdue.next_tick(&self.session.standing()).unwrap_or(deadline);
-            let tick = tick.min(Instant::now() + Duration::from_secs(1));
-            self.listen(deadline.min(tick))?;
+            let tick = self.driver.overdue.next_tick(&self.session.standing());
+            let tick = tick.into_iter().chain([Instant::now() + TICK]).min();
+            let waited = self.driver.wait_until(&mut self.session, tick);
+            self.show_what_came()?;
             let standing = self.session.standing();
-            if deadline <= Instant::now() && standing.outstanding >= due {
-                if !is_optional {
-                    return self.give_up(patience);
-                }
-                self.session.forgo_empty_line();
-            } else if standing.outstanding >= due {
-                stderr::draw(&self.above(&standing).trim_end().replace('\n', " "));
+            match waited {
+                _ if standing.outstanding < due => {}
+                Ok(_) => stderr::draw(&self.above(&standing).trim_end().replace('\n', " ")),
+                Err(error) => return self.give_up(&error),
             }
         }
         stderr::clear();
@@ -80,17 +72,18 @@ impl Talk<'_> {
     /// Ends the session if the reply that is due next has not come in the time that was said.
     pub(super) fn keep_deadline(&mut self) -> Flow {
         match self.deadline(&self.session.standing()) {
-            Some(deadline) if deadline <= Instant::now() => self.give_up(self.session.reply_timeout()),
+            Some(deadline) if deadline <= Instant::now() => {
+                self.give_up(&self.session.overdue(self.session.reply_timeout()))
+            }
             _ => Continue(()),
         }
     }
 
-    fn give_up(&mut self, patience: Duration) -> Flow {
+    /// Ends a session with a server that does not do its part in time.
+    pub(super) fn give_up(&mut self, error: &Error) -> Flow {
         stderr::clear();
         self.show_unfinished();
-        self.setting.verdict.evidence().late(patience, self.session.buffered());
-        let message = format!("{} did not reply in {} s", self.session.peer(), patience.as_secs_f64());
-        self.setting.verdict.complain(Failure::new(Status::Temporary, message));
+        self.setting.verdict.failed(error);
         let leave = self.broken_off();
         self.session.closer().close();
         self.driver.ended = Some(Ended::Here);
@@ -174,7 +167,10 @@ impl Talk<'_> {
     pub(super) fn take_what_came(&mut self) {
         let (mut text, mut taken, mut surprise) = (String::new(), 0, None);
         // After a grant of STARTTLS, what comes is not taken.
-        while !self.driver.is_tls_due(&self.session) && text.len().max(taken) < LARGEST_SHOW && self.has_arrived() {
+        while !self.driver.is_tls_due(&self.session)
+            && text.len().max(taken) < LARGEST_SHOW
+            && self.session.has_arrived()
+        {
             let Some(heard) = self.driver.hear(&mut self.session) else { break };
             self.unfinished_since = None;
             taken += self.driver.line().len();
@@ -195,16 +191,6 @@ impl Talk<'_> {
         if let Some(answer) = surprise.filter(|_| !self.is_paste()) {
             say(&format!("mconnect: {}", script::End::OutOfStep(answer)));
         }
-    }
-
-    /// Takes what has arrived, without waiting, and says whether a line, or the end, is there.
-    fn has_arrived(&mut self) -> bool {
-        let mut is_more = true;
-        while is_more && !self.session.is_ready() {
-            let is_there = self.session.as_fd().is_some_and(|fd| waiting::is_readable(fd, PollTimeout::ZERO));
-            is_more = is_there && self.session.receive(Duration::ZERO).is_ok();
-        }
-        is_more
     }
 
     /// Takes the line of the server's that was heard, appending what is shown of it, and returns its answer if that is the
@@ -247,6 +233,8 @@ fn note_challenge(raw: &[u8], look: Look, out: &mut String) {
     }
 }
 
+/// A clock is looked at so often.
+pub(super) const TICK: Duration = Duration::from_secs(1);
 /// A line that has not ended after this is shown as far as it came.
 const PAUSE: Duration = Duration::from_millis(500);
 /// It is shown again so often.

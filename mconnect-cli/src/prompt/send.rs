@@ -5,7 +5,7 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use mconnect_core::protocol::{Answer, Meaning, Phase, Request, Standing, auth_mechanism, secret_start};
 use mconnect_core::script::{self, Next, Pace, Script};
-use mconnect_core::{Ended, Error, Session};
+use mconnect_core::{Error, Session};
 use zeroize::Zeroizing;
 
 use super::{Flow, Leave, Talk, is_command};
@@ -272,13 +272,7 @@ impl Talk<'_> {
 
     /// A failed write is only the symptom: what the server still says tells why. One that takes nothing is another thing.
     fn writing_failed(&mut self, error: &Error) -> Flow {
-        let leave = self.broken_off();
-        if error.is_timeout() {
-            self.setting.verdict.failed(error);
-            self.session.closer().close();
-            self.driver.ended = Some(Ended::Here);
-        }
-        Break(leave)
+        if error.is_timeout() { self.give_up(error) } else { Break(self.broken_off()) }
     }
 
     /// Shows what a paste held, as if it had been typed.

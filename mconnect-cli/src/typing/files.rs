@@ -2,11 +2,12 @@
 
 use std::env;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::ops::ControlFlow::{self, Continue};
 use std::path::PathBuf;
 
-use mconnect_core::protocol::{BodyEncoder, CrlfEncoder, Phase, is_command};
+use mconnect_core::Encoded;
+use mconnect_core::protocol::{Phase, is_command};
 
 use super::Typing;
 use crate::failure::Failure;
@@ -23,11 +24,11 @@ pub fn send_file<T: Typing>(talk: &mut T, name: &str) -> ControlFlow<T::Leave> {
         Phase::Body => {
             note_size(talk, name, size);
             *talk.work() = Some(Work::new(name, size));
-            send_blocks(talk, name, file, true)
+            send_blocks(talk, name, Encoded::body(file))
         }
         Phase::Chunk { left } => {
             *talk.work() = Some(Work::new(name, size.map(|size| size.min(left))));
-            send_blocks(talk, name, file.take(left), false)
+            send_blocks(talk, name, file.take(left))
         }
         _ => {
             let lines = match FileLines::of(name, file, size) {
@@ -35,7 +36,7 @@ pub fn send_file<T: Typing>(talk: &mut T, name: &str) -> ControlFlow<T::Leave> {
                 Err(error) => return cannot_read(name, &error),
             };
             let question = format!("{name} does not begin with an SMTP command: send its lines as commands?");
-            if !is_command(&lines.block) && !talk.is_meant(&question)? {
+            if !is_command(lines.lines.buffer()) && !talk.is_meant(&question)? {
                 say("mconnect: nothing was sent");
                 return Continue(());
             }
@@ -61,7 +62,7 @@ pub fn send_chunk<T: Typing>(talk: &mut T, name: &str) -> ControlFlow<T::Leave> 
     note_size(talk, name, Some(size));
     *talk.work() = Some(Work::new(name, Some(size)));
     talk.put(format!("BDAT {size} LAST\r\n").as_bytes())?;
-    send_blocks(talk, name, file.take(size), false)
+    send_blocks(talk, name, file.take(size))
 }
 
 /// Says so if a file is larger than the messages that the server takes
@@ -75,18 +76,14 @@ fn note_size<T: Typing>(talk: &T, name: &str, size: Option<u64>) {
     }
 }
 
-/// Sends a file block by block: as a body, with its dots doubled and its end, or as it is.
-fn send_blocks<T: Typing>(talk: &mut T, name: &str, mut file: impl Read, is_body: bool) -> ControlFlow<T::Leave> {
-    let (mut encoder, mut block, mut out) = (BodyEncoder::default(), Vec::new(), Vec::new());
+/// Sends octets block by block.
+fn send_blocks<T: Typing>(talk: &mut T, name: &str, mut octets: impl Read) -> ControlFlow<T::Leave> {
+    let mut block = vec![0; BLOCK];
     loop {
-        match read_block(&mut file, &mut block) {
-            Ok(()) if block.is_empty() => break,
-            Ok(()) if !is_body => talk.put(&block)?,
-            Ok(()) => {
-                encoder.encode(&block, &mut out);
-                talk.put(&out)?;
-                out.clear();
-            }
+        match octets.read(&mut block) {
+            Ok(0) => return talk.settle(),
+            Ok(count) => talk.put(&block[..count])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             // Half a message must not be delivered: the body, or the chunk, stays open.
             Err(error) => {
                 Failure::cannot_read(name, &error).tell();
@@ -94,28 +91,21 @@ fn send_blocks<T: Typing>(talk: &mut T, name: &str, mut file: impl Read, is_body
             }
         }
     }
-    if is_body {
-        encoder.finish(&mut out);
-        talk.put(&out)?;
-    }
-    talk.settle()
 }
 
 /// The lines of a file, each with its CR LF.
 pub struct FileLines {
     name: String,
-    file: File,
     size: Option<u64>,
-    encoder: CrlfEncoder,
-    /// What was read last, and not taken; nothing at the end.
-    block: Vec<u8>,
+    /// What was read last, and not taken, is in its buffer; nothing at the end.
+    lines: BufReader<Encoded<File>>,
 }
 
 impl FileLines {
-    fn of(name: &str, mut file: File, size: Option<u64>) -> io::Result<Self> {
-        let mut block = Vec::new();
-        read_block(&mut file, &mut block)?;
-        Ok(Self { name: name.to_owned(), file, size, encoder: CrlfEncoder::default(), block })
+    fn of(name: &str, file: File, size: Option<u64>) -> io::Result<Self> {
+        let mut lines = BufReader::with_capacity(BLOCK, Encoded::lines(file));
+        lines.fill_buf()?;
+        Ok(Self { name: name.to_owned(), size, lines })
     }
 
     /// Begins the work that sending them is.
@@ -125,42 +115,21 @@ impl FileLines {
 
     /// Takes the next lines, if there are more: what is left of the file stays there.
     pub fn read_on(lines: &mut Option<Self>, out: &mut Vec<u8>) -> bool {
-        let Some(mut file) = lines.take().filter(|file| !file.is_over()) else { return false };
-        file.take(out);
-        *lines = Some(file).filter(|file| !file.is_over());
-        true
-    }
-
-    /// Appends the next of them; a last one without its end gets one.
-    fn take(&mut self, out: &mut Vec<u8>) {
-        self.encoder.encode(&self.block, out);
-        let has_end = self.block.ends_with(b"\n");
-        if let Err(error) = read_block(&mut self.file, &mut self.block) {
-            Failure::cannot_read(&self.name, &error).tell();
-            self.block.clear();
-        }
-        if self.is_over() && !has_end {
-            self.encoder.encode(b"\n", out);
-        }
-    }
-
-    /// Says whether all of them were taken.
-    fn is_over(&self) -> bool {
-        self.block.is_empty()
-    }
-}
-
-/// Reads the next block; none is the end.
-fn read_block(file: &mut impl Read, block: &mut Vec<u8>) -> io::Result<()> {
-    block.resize(BLOCK, 0);
-    loop {
-        match file.read(block) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            read => {
-                block.truncate(*read.as_ref().unwrap_or(&0));
-                return read.map(drop);
+        let Some(file) = lines else { return false };
+        let count = file.lines.buffer().len();
+        out.extend_from_slice(file.lines.buffer());
+        file.lines.consume(count);
+        let is_over = match file.lines.fill_buf() {
+            Ok(more) => more.is_empty(),
+            Err(error) => {
+                Failure::cannot_read(&file.name, &error).tell();
+                true
             }
+        };
+        if is_over {
+            *lines = None;
         }
+        count > 0
     }
 }
 
