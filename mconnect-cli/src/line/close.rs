@@ -28,7 +28,7 @@ impl Conversation<'_> {
         if self.driver.script.end().is_some() {
             return Break(Stop::End);
         }
-        self.rest.ended_in = Some(session.phase());
+        self.ended_in = Some(session.phase());
         // If this fails the connection has ended, which reading tells.
         let _ = session.half_close();
         while !(self.screen.is_shut() && self.driver.is_complete(session)) {
@@ -91,7 +91,7 @@ impl Conversation<'_> {
         let standing = session.standing();
         let is_due = self.driver.script.end().is_some_and(script::End::says_quit)
             && self.driver.ended.is_none()
-            && self.rest.ended_in.is_none()
+            && self.ended_in.is_none()
             && !standing.is_closing
             && !standing.has_quit;
         if is_due && self.wait_for_replies(session).is_continue() && session.phase() == Phase::Command {
@@ -132,7 +132,7 @@ impl Conversation<'_> {
         session.forgo_empty_line();
         let standing = session.standing();
         self.count_unsent(!standing.has_quit, stays && !self.is_hidden);
-        if let Some(phase) = self.rest.ended_in {
+        if let Some(phase) = self.ended_in {
             judge::end_of_input(phase, &standing, self.setting.verdict);
         }
         if self.driver.script.end().is_some_and(|end| end.answer().is_some()) {
@@ -159,7 +159,7 @@ impl Conversation<'_> {
 
     /// Counts what is left of the input, as far as it is there; `is_awaited` says whether a moment is waited for more.
     fn count_unsent(&mut self, is_awaited: bool, stays: bool) {
-        self.driver.script.not_sent(self.rest.bytes());
+        self.driver.script.not_sent(self.block.as_deref().unwrap_or_default());
         self.drop_block();
         if self.is_typed() {
             if !self.driver.is_input_over && !stays {

@@ -26,7 +26,7 @@ use crate::options::Options;
 use crate::progress::{self, Work};
 use crate::screen::{self, Screen};
 use crate::stderr::{is_shown, say};
-use crate::typing::{FileLines, Over, how};
+use crate::typing::{FileLines, Over};
 
 /// Hands a session over, until its end, and each one opened after it.
 pub fn run(session: Session, setting: &Setting<'_>, pace: Pace) {
@@ -45,7 +45,9 @@ pub fn run(session: Session, setting: &Setting<'_>, pace: Pace) {
             screen: &mut screen,
             driver: Driver::new(setting.rules(pace)),
             work,
-            rest: Rest::default(),
+            block: None,
+            file: None,
+            ended_in: None,
             is_hidden: false,
             shows_answer: false,
             said: Said::default(),
@@ -77,7 +79,12 @@ struct Conversation<'a> {
     driver: Driver,
     /// What goes out, if that is not typed.
     work: Option<Work>,
-    rest: Rest,
+    /// What was read of the input, and is not all taken.
+    block: Option<Block>,
+    /// A file whose lines stand for typed ones, if there is more of it.
+    file: Option<FileLines>,
+    /// The phase in which the input ended.
+    ended_in: Option<Phase>,
     /// What is typed is not shown.
     is_hidden: bool,
     /// The next answer to a 334 is shown while it is typed.
@@ -85,19 +92,6 @@ struct Conversation<'a> {
     said: Said,
     /// How the session before this one ended.
     before: Option<String>,
-}
-
-/// What is left of the input.
-#[derive(Default)]
-struct Rest {
-    block: Option<Block>,
-    /// How much of it was taken, and how much of that was wiped.
-    taken: usize,
-    wiped: usize,
-    /// A file whose lines stand for typed ones, if there is more of it.
-    file: Option<FileLines>,
-    /// The phase in which the input ended.
-    ended_in: Option<Phase>,
 }
 
 /// What the server said.
@@ -141,7 +135,7 @@ impl Conversation<'_> {
         self.take_leave(&mut session);
         let past = (self.is_broken_off(&session) && stop == Stop::End).then(|| {
             let asked = if self.is_hidden { Phase::Auth } else { Phase::Command };
-            self.past(&session, how(self.driver.ended.as_ref(), &session.standing()), asked)
+            self.past(&session, self.driver.how_it_ended(&session), asked)
         });
         self.finish(&mut session, past.is_some());
         past.map_or(Over::Left, Over::Closed)
@@ -166,14 +160,13 @@ impl Conversation<'_> {
 
     fn next(&mut self, session: &Session) -> Next {
         let standing = session.standing();
-        let Rest { block, taken, .. } = &mut self.rest;
         let script = &mut self.driver.script;
-        let Some(block) = block else { return script.next(&standing, &mut &[][..]) };
-        let (bytes, ready) = block.parts();
-        let mut input = &bytes[*taken..];
+        let Some(block) = &mut self.block else { return script.next(&standing, &mut &[][..]) };
+        let (mut input, ready) = block.parts();
         let next =
             script.next_with(&standing, &mut input, |lines, phase, input, out| ready.take(lines, phase, input, out));
-        *taken = bytes.len() - input.len();
+        let rest = input.len();
+        block.leave(rest);
         next
     }
 
@@ -183,7 +176,7 @@ impl Conversation<'_> {
             self.end_work();
         }
         if self.driver.script.holds_secret() {
-            self.rest.wipe_taken();
+            self.block.iter_mut().for_each(Block::wipe_taken);
         }
         self.drop_block();
         self.input.expect(self.driver.script.phase(&session.standing()));
@@ -200,7 +193,7 @@ impl Conversation<'_> {
 
     fn take(&mut self, session: &mut Session, block: Block) -> Onward {
         if !self.is_typed() {
-            self.rest.block = Some(block);
+            self.block = Some(block);
             return Continue(());
         }
         if let Some(flow) = self.obey_line(session, &block) {
@@ -213,7 +206,7 @@ impl Conversation<'_> {
         // Counted with its CR LF.
         let mut line = Vec::with_capacity(block.len() + 1);
         CrlfEncoder::default().encode(&block, &mut line);
-        self.rest.block = Some(Block::of(line));
+        self.block = Some(Block::of(line));
         Continue(())
     }
 
@@ -265,7 +258,7 @@ impl Conversation<'_> {
 
     /// Says what was dropped of what was typed, and why; the terminal has been emptied when the reply came.
     fn tell_dropped(&mut self, session: &Session) {
-        let had_more = !self.rest.bytes().is_empty();
+        let had_more = self.block.as_ref().is_some_and(|block| !block.is_empty());
         self.drop_block();
         let has_dropped = std::mem::take(&mut self.said.has_dropped) || had_more;
         let surprise = session.standing().surprise.map(script::End::OutOfStep).filter(|_| !self.said.is_surprise_told);
@@ -283,39 +276,23 @@ impl Conversation<'_> {
         let (octets, is_secret) = (self.driver.script.out().len(), self.driver.script.holds_secret());
         let sent = progress::put(self.work.as_ref(), session, octets, |session| self.driver.send_next(session));
         if is_secret {
-            self.rest.wipe_taken();
+            self.block.iter_mut().for_each(Block::wipe_taken);
         }
         sent.map_or_else(|error| self.writing_failed(session, error), Continue)
     }
 
     fn drop_block(&mut self) {
-        let rest = &mut self.rest;
         // What is typed may be a password, and is wiped as it is freed.
-        if let Some(block) = rest.block.take().filter(|_| self.driver.pace() != Pace::Typed) {
+        if let Some(block) = self.block.take().filter(|_| self.driver.pace() != Pace::Typed) {
             self.input.reuse(block);
         }
-        (rest.taken, rest.wiped, rest.file) = (0, 0, None);
+        self.file = None;
     }
 
     /// What was not typed, and takes long, has gone out.
     fn end_work(&mut self) {
         if let Some(work) = self.work.take() {
             work.finish(self.setting.options.is_quiet);
-        }
-    }
-}
-
-impl Rest {
-    /// Returns what was not taken.
-    fn bytes(&self) -> &[u8] {
-        self.block.as_deref().and_then(|block| block.get(self.taken..)).unwrap_or_default()
-    }
-
-    /// Wipes what was taken: a part of it may be a secret.
-    fn wipe_taken(&mut self) {
-        if let Some(block) = &mut self.block {
-            block.wipe(self.wiped..self.taken);
-            self.wiped = self.taken;
         }
     }
 }

@@ -25,7 +25,7 @@ impl Conversation<'_> {
         let escape = escapes::parse(line).filter(|_| !is_text || escapes::is_known(line))?;
         match escape {
             Escape::Aside(asked) => aside::obey(asked, &self.known(session), self.setting),
-            Escape::Line(line) => self.rest.block = Some(Block::of(format!("{line}\r\n").into())),
+            Escape::Line(line) => self.block = Some(Block::of(format!("{line}\r\n").into())),
             Escape::Bytes(bytes) => return Some(self.send_octets(session, &bytes)),
             Escape::File(name) => return Some(send_file(&mut AtSession { talk: self, session }, &name)),
             Escape::Rest => say(escapes::NO_REST),
@@ -66,9 +66,9 @@ impl Conversation<'_> {
     /// was more.
     pub(super) fn read_on_in_file(&mut self) -> bool {
         let mut lines = Vec::new();
-        let has_more = FileLines::read_on(&mut self.rest.file, &mut lines);
+        let has_more = FileLines::read_on(&mut self.file, &mut lines);
         if has_more {
-            (self.rest.block, self.rest.taken, self.rest.wiped) = (Some(Block::of(lines)), 0, 0);
+            self.block = Some(Block::of(lines));
         }
         has_more
     }
@@ -97,7 +97,7 @@ impl Typing for AtSession<'_, '_> {
 
     fn put_lines(&mut self, lines: FileLines) -> Onward {
         self.talk.work = Some(lines.work());
-        self.talk.rest.file = Some(lines);
+        self.talk.file = Some(lines);
         Continue(())
     }
 

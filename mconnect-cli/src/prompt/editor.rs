@@ -24,7 +24,7 @@ use crate::paint::{self, Look};
 use crate::screen;
 use crate::secret::Secret;
 use crate::stderr::say;
-use crate::terminal::{Manner, Terminal, is_color_wanted};
+use crate::terminal::{self, Manner, Terminal, is_color_wanted};
 
 /// Reads lines from the terminal.
 pub struct Editor {
@@ -139,9 +139,8 @@ impl Editor {
     /// What the terminal says.
     pub fn read(&mut self, prompt: &str, is_secret: bool) -> io::Result<Typed> {
         {
-            let (columns, _) = self.size();
             let mut typing = self.keys.typing();
-            (typing.left_by, typing.is_ending, typing.columns) = (None, false, columns);
+            (typing.left_by, typing.is_ending, typing.columns) = (None, false, terminal::size().0);
             typing.hint.clear();
             typing.set_line(&format!("{}{}", self.left, self.right));
             typing.at = self.left.len();
@@ -163,45 +162,41 @@ impl Editor {
         if is_ending {
             return Ok(Typed::Interrupt);
         }
-        match (read, left_by) {
-            (Ok(line), None) => Ok(match self.keys.typing().secret.as_mut() {
-                Some(secret) => Typed::Secret(std::mem::take(secret)),
-                None => Typed::Line(line),
-            }),
-            (Ok(_), Some(LeftBy::Interrupt)) => Ok(Typed::Interrupt),
-            (Ok(_), Some(LeftBy::EndOfInput)) => Ok(Typed::EndOfInput),
+        let pasted = match (read.map_err(failure_of), left_by) {
+            (Ok(line), None) => {
+                return Ok(match self.keys.typing().secret.as_mut() {
+                    Some(secret) => Typed::Secret(std::mem::take(secret)),
+                    None => Typed::Line(line),
+                });
+            }
+            (Ok(_), Some(LeftBy::Interrupt)) => return Ok(Typed::Interrupt),
+            (Ok(_), Some(LeftBy::EndOfInput)) => return Ok(Typed::EndOfInput),
             (Ok(_), Some(LeftBy::Suspend)) => {
                 self.keep();
                 self.suspend();
-                Ok(Typed::Break)
+                return Ok(Typed::Break);
             }
-            (Ok(_), Some(LeftBy::Insert)) => {
-                self.keep();
-                self.erase(prompt)?;
-                Ok(Typed::Break)
-            }
-            (Ok(_), Some(LeftBy::Paste(text))) => {
-                self.keep();
-                self.erase(prompt)?;
+            (Ok(_), Some(LeftBy::Paste(text))) => Ok(text),
+            (Ok(_), Some(LeftBy::Insert)) => Err(io::ErrorKind::Interrupted),
+            (Err(error), _) => match error.kind() {
+                io::ErrorKind::UnexpectedEof => return Ok(Typed::EndOfInput),
+                kind @ (io::ErrorKind::Interrupted | io::ErrorKind::InvalidData) => Err(kind),
+                _ => return Err(error),
+            },
+        };
+        self.keep();
+        self.erase(prompt)?;
+        match pasted {
+            Ok(text) => {
                 let goes_on = self.keys.typing().is_pasting();
-                Ok(Typed::Lines { text: self.take_lines(&text), goes_on })
+                return Ok(Typed::Lines { text: self.take_lines(&text), goes_on });
             }
-            (Err(ReadlineError::Interrupted), _) => {
-                self.keep();
-                self.erase(prompt)?;
-                Ok(Typed::Break)
-            }
-            (Err(ReadlineError::Eof), _) => Ok(Typed::EndOfInput),
-            (Err(ReadlineError::Io(error)), _) if error.kind() == io::ErrorKind::InvalidData => {
-                self.keep();
-                self.erase(prompt)?;
+            Err(io::ErrorKind::InvalidData) => {
                 say("mconnect: what was typed is not UTF-8, and was dropped: ~r sends such a file");
-                Ok(Typed::Break)
             }
-            (Err(ReadlineError::Io(error)), _) => Err(error),
-            (Err(ReadlineError::Errno(errno)), _) => Err(errno.into()),
-            (Err(error), _) => Err(io::Error::other(error.to_string())),
+            Err(_) => {}
         }
+        Ok(Typed::Break)
     }
 
     /// Drops what was typed and not read yet, up to here, and says whether there was something. What the editor has read
@@ -218,15 +213,12 @@ impl Editor {
             let read = self.rustyline.readline("");
             self.waker.left();
             self.erase_row()?;
-            match read {
+            match read.map_err(failure_of) {
                 _ if self.waker.ending().is_some() || self.keys.typing().left_by.take().is_some() => {
                     break Err(io::ErrorKind::Interrupted.into());
                 }
-                Err(ReadlineError::Interrupted) => break Ok(()),
-                Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {}
-                Err(ReadlineError::Io(error)) => break Err(error),
-                Err(ReadlineError::Errno(errno)) => break Err(errno.into()),
-                Err(ReadlineError::Eof) => break Err(io::ErrorKind::UnexpectedEof.into()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => break Ok(()),
+                Err(error) if error.kind() != io::ErrorKind::InvalidData => break Err(error),
                 _ => {}
             }
         };
@@ -292,18 +284,26 @@ impl Editor {
 
     /// Returns how lines are shown there.
     pub fn look(&self) -> Look {
-        Look { has_color: self.has_color, columns: self.size().0 }
-    }
-
-    /// Returns how many columns and rows the terminal has.
-    pub fn size(&self) -> (u16, u16) {
-        self.rustyline.helper().map_or((80, 24), Assistant::size)
+        Look { has_color: self.has_color, columns: terminal::size().0 }
     }
 }
 
 impl Drop for Editor {
     fn drop(&mut self) {
         self.waker.end_update();
+    }
+}
+
+/// Returns why the editor read no line: what is [`Interrupted`](io::ErrorKind::Interrupted) is broken out of,
+/// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) the end of the input, and [`InvalidData`](io::ErrorKind::InvalidData) not
+/// UTF-8.
+fn failure_of(error: ReadlineError) -> io::Error {
+    match error {
+        ReadlineError::Io(error) => error,
+        ReadlineError::Errno(errno) => errno.into(),
+        ReadlineError::Eof => io::ErrorKind::UnexpectedEof.into(),
+        ReadlineError::Interrupted => io::ErrorKind::Interrupted.into(),
+        error => io::Error::other(error.to_string()),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::progress;
 use crate::screen;
 use crate::secure::decode;
 use crate::stderr::{self, say};
+use crate::terminal;
 
 impl Talk<'_> {
     /// Shows what the server says for as long as that is worth waiting for: a prompt follows a reply where it can.
@@ -102,7 +103,7 @@ impl Talk<'_> {
             let dots = if self.session.buffered().len() > LONGEST_TAIL { "..." } else { "" };
             let shown = format!("{dots}{}", Visible(self.unfinished()));
             // It has to fit the screen, with the prompt.
-            let most = (usize::from(self.editor.size().0) * 4).min(shown.chars().count());
+            let most = (usize::from(terminal::size().0) * 4).min(shown.chars().count());
             text.extend(shown.chars().skip(shown.chars().count() - most));
             text.push('\n');
         }

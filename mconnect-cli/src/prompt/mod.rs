@@ -52,10 +52,10 @@ use crate::failure::Failure;
 use crate::progress::Work;
 use crate::signals;
 use crate::stderr::say;
-use crate::terminal::{Manner, can_draw};
+use crate::terminal::{self, Manner, can_draw};
 use crate::typing::auth::{authenticate, encode};
 use crate::typing::escapes::{self, Escape};
-use crate::typing::{Known, Over, Past, aside, how, send_chunk, send_file, session_log};
+use crate::typing::{Known, Over, Past, aside, send_chunk, send_file, session_log};
 use completion::Knowledge;
 use editor::{Editor, Typed};
 use prompt_text::Label;
@@ -166,8 +166,7 @@ impl Talk<'_> {
                     return Over::Reopen(self.past("it was left, to be opened again".to_owned()));
                 }
                 Break(Leave::Closed) => {
-                    let how = how(self.driver.ended.as_ref(), &self.session.standing());
-                    let past = self.past(how);
+                    let past = self.past(self.driver.how_it_ended(&self.session));
                     self.finish();
                     return Over::Closed(past);
                 }
@@ -203,7 +202,7 @@ impl Talk<'_> {
     /// Returns what stands before a line.
     fn label(&self, standing: &Standing, is_hidden: bool) -> Label {
         let (peer, mark) = (self.session.peer(), self.setting.secure.mark());
-        Label::new(standing, peer, mark, is_hidden, self.editor.size().0.into())
+        Label::new(standing, peer, mark, is_hidden, terminal::size().0.into())
     }
 
     fn converse(&mut self) -> Flow {
@@ -279,7 +278,7 @@ impl Talk<'_> {
             Escape::Aside(asked) => aside::obey(asked, &self.known(), self.setting),
             Escape::Authenticate(words) => return authenticate(self, &words),
             Escape::Encode(bytes) => return encode(self, &bytes),
-            Escape::Rest => self.rest.show(self.editor.size().1, self.editor.look()),
+            Escape::Rest => self.rest.show(terminal::size().1, self.editor.look()),
             Escape::Visible => self.is_shown = true,
             Escape::Line(line) => return self.send_line(&line, None),
             Escape::Bytes(bytes) => return self.send_bytes(&bytes),

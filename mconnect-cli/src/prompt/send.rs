@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::ControlFlow::{Break, Continue};
 
-use mconnect_core::protocol::{Answer, Meaning, Phase, Request, Standing, auth_mechanism, secret_start};
+use mconnect_core::protocol::{Answer, Meaning, Phase, Request, Standing};
 use mconnect_core::script::{self, Next, Pace, Script};
 use mconnect_core::{Error, Session};
 use zeroize::Zeroizing;
@@ -27,10 +27,6 @@ pub struct Lines {
     goes_on: bool,
     /// The file whose lines these are, if there is more of it.
     file: Option<FileLines>,
-    /// The last command was an AUTH that a challenge has to follow.
-    is_bare_auth: bool,
-    /// What was typed ahead is to be dropped, whatever the script says.
-    drops: bool,
 }
 
 impl Lines {
@@ -80,9 +76,6 @@ impl Talk<'_> {
         if self.is_paste() || is_turn || answer.meaning() != Meaning::OutOfStep {
             let _ = self.driver.follow(&self.session, answer);
         }
-        // What was typed ahead would be seen, and taken for a command.
-        let is_granted = answer.request == Some(Request::Auth) && answer.meaning().is_granted();
-        self.lines.drops |= self.lines.is_bare_auth && is_granted;
     }
 
     /// Sends a typed line, and keeps this of it in the history once it goes out.
@@ -128,10 +121,6 @@ impl Talk<'_> {
             // Before a line goes out, what has come already is looked at.
             self.show_what_came()?;
             let standing = self.session.standing();
-            if std::mem::take(&mut self.lines.drops) && !self.is_paste() {
-                is_dropped = true;
-                self.drop_ahead(false)?;
-            }
             let had_lines = !self.lines.rest.is_empty();
             match self.lines.next(&mut self.driver.script, &standing) {
                 Next::Send => self.send_next(&standing)?,
@@ -175,7 +164,6 @@ impl Talk<'_> {
         let octets = self.driver.script.out();
         if is_command(standing.phase) {
             self.suggestions.learn(&String::from_utf8_lossy(octets));
-            self.lines.is_bare_auth = auth_mechanism(octets).is_some() && secret_start(octets).is_none();
         }
         let count = octets.len();
         let send = |session: &mut Session| self.driver.send_next(session);

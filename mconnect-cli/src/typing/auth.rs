@@ -3,7 +3,7 @@
 use std::ops::ControlFlow::{self, Continue};
 
 use mconnect_core::auth::{AuthStep, Credentials, Exchange, Mechanism, encode as base64};
-use mconnect_core::protocol::{Code, Phase, Request, Standing};
+use mconnect_core::protocol::{Code, Phase};
 use zeroize::Zeroizing;
 
 use super::Typing;
@@ -42,7 +42,7 @@ pub fn authenticate<T: Authenticating>(talk: &mut T, words: &str) -> ControlFlow
     };
     talk.look()?;
     // The server has had time to say something else.
-    if !is_free(&talk.standing()) {
+    if !talk.standing().takes_command() {
         say("mconnect: the server no longer waits for a command: nothing was sent");
         return Continue(());
     }
@@ -100,7 +100,7 @@ fn converse<T: Authenticating>(talk: &mut T, mut exchange: Exchange, user: &str)
         // What has come already is looked at before a password goes out.
         talk.look()?;
         let standing = talk.standing();
-        let is_asked = if std::mem::take(&mut is_first) { is_free(&standing) } else { is_challenged(&standing) };
+        let is_asked = if std::mem::take(&mut is_first) { standing.takes_command() } else { standing.takes_answer() };
         if !is_asked {
             say("mconnect: nothing more of the exchange was sent: the server has said something else since");
             return Continue(());
@@ -139,7 +139,7 @@ fn converse<T: Authenticating>(talk: &mut T, mut exchange: Exchange, user: &str)
 /// # Errors
 /// A sentence on what is wrong with the words, or hinders it.
 fn choose<T: Authenticating>(words: &str, talk: &T) -> Result<(Mechanism, bool, Option<String>), String> {
-    if !is_free(&talk.standing()) {
+    if !talk.standing().takes_command() {
         return Err("~a goes where a command can be given and no reply is due".to_owned());
     }
     let (secure, session) = (talk.setting().secure, talk.session());
@@ -158,16 +158,4 @@ fn choose<T: Authenticating>(words: &str, talk: &T) -> Result<(Mechanism, bool, 
     let asked = asked.map(str::parse::<Mechanism>).transpose().map_err(|unknown| unknown.to_string())?;
     let mechanism = secure.mechanism(asked, &extensions.unwrap_or_default(), &session.channel_bindings(), peer)?;
     Ok((mechanism, asked.is_some(), user.map(str::to_owned)))
-}
-
-/// Says whether a command can be given, and nothing that comes is the answer to something else.
-fn is_free(standing: &Standing) -> bool {
-    standing.phase == Phase::Command && standing.outstanding == 0 && !standing.is_closing
-}
-
-/// Says whether the last that was said is a challenge.
-fn is_challenged(standing: &Standing) -> bool {
-    let is_of_auth = |request| matches!(request, Some(Request::Auth | Request::AuthAnswer));
-    let was_asked = standing.last_answer.is_some_and(|answer| is_of_auth(answer.request));
-    standing.phase == Phase::Auth && standing.outstanding == 0 && was_asked
 }

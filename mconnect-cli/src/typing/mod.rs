@@ -19,7 +19,7 @@ use mconnect_core::protocol::Standing;
 
 pub use files::{FileLines, expand, send_chunk, send_file};
 pub use known::Known;
-pub use past::{CLOSED, Over, Past, how};
+pub use past::{CLOSED, Over, Past};
 
 use crate::progress::Work;
 

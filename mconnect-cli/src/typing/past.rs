@@ -2,13 +2,12 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
-use mconnect_core::protocol::{Phase, Standing};
-use mconnect_core::{Ended, Session};
+use mconnect_core::Session;
+use mconnect_core::protocol::Phase;
 
 use super::escapes::{self, Escape};
 use super::{Known, aside, session_log};
 use crate::connection::Setting;
-use crate::failure::Failure;
 use crate::stderr::say;
 
 /// A session that has ended before anybody had ended it.
@@ -76,16 +75,6 @@ impl Over {
         };
         let session = opened.or_else(|| stay(&past))?;
         Some((session, Some(past.how)))
-    }
-}
-
-/// Says how a session ended whose connection did: by what the server said, or by what happened.
-pub fn how(end: Option<&Ended>, standing: &Standing) -> String {
-    match (end, standing.last_answer.filter(|_| standing.is_closing)) {
-        (Some(Ended::Closed), Some(answer)) => format!("the server closed after {}", answer.code),
-        (Some(Ended::Closed), None) => "the server closed".to_owned(),
-        (Some(Ended::Broken(error)), _) => Failure::from(error).to_string(),
-        _ => "the server did not reply in time".to_owned(),
     }
 }
 

@@ -58,4 +58,19 @@ impl Standing {
     pub fn is_complete(&self, is_all_sent: bool) -> bool {
         self.outstanding == 0 && (self.has_quit || is_all_sent)
     }
+
+    /// Says whether a command can be given, and what comes next is the reply to it.
+    #[must_use]
+    pub fn takes_command(&self) -> bool {
+        self.phase == Phase::Command && self.outstanding == 0 && !self.is_closing && self.surprise.is_none()
+    }
+
+    /// Says whether an answer to a challenge can be given: the last that was said is a challenge, and was asked for
+    /// ([RFC 4954, section 4](https://www.rfc-editor.org/rfc/rfc4954#section-4)). A password goes out only then.
+    #[must_use]
+    pub fn takes_answer(&self) -> bool {
+        let request = self.last_answer.and_then(|answer| answer.request);
+        let was_asked = matches!(request, Some(Request::Auth | Request::AuthAnswer));
+        self.phase == Phase::Auth && self.outstanding == 0 && was_asked
+    }
 }
