@@ -36,7 +36,9 @@ impl Conversation<'_> {
             match session.receive(self.setting.timeouts.command) {
                 Ok(()) => {}
                 Err(Error::Timeout { after, .. }) if self.driver.is_complete(session) => {
-                    return self.give_up_silence(session, after);
+                    self.show_unfinished(session);
+                    self.setting.verdict.complain(Failure::silence(session.peer(), after).hint(NO_QUIT));
+                    break;
                 }
                 Err(error) => return self.give_up(session, &error),
             }
@@ -57,14 +59,6 @@ impl Conversation<'_> {
             }
             Break(Stop::End)
         }
-    }
-
-    /// After the end of the input, a server that neither says anything nor closes.
-    fn give_up_silence(&mut self, session: &mut Session, after: Duration) -> Onward {
-        self.show_unfinished(session);
-        self.setting.verdict.complain(Failure::silence(session.peer(), after).hint(NO_QUIT));
-        self.driver.ended = Some(Ended::Here);
-        Break(Stop::End)
     }
 
     /// Goes on, where nobody reads what is shown any more, with the input that is at hand. Where more would have to be waited

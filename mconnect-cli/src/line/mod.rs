@@ -263,12 +263,11 @@ impl Conversation<'_> {
         let has_dropped = std::mem::take(&mut self.said.has_dropped) || had_more;
         let surprise = session.standing().surprise.map(script::End::OutOfStep).filter(|_| !self.said.is_surprise_told);
         self.said.is_surprise_told |= surprise.is_some();
-        let dropped = if has_dropped { "what was typed ahead was dropped" } else { "" };
-        match surprise {
-            Some(surprise) if has_dropped => say(&format!("mconnect: {surprise}; {dropped}")),
-            Some(surprise) => say(&format!("mconnect: {surprise}")),
-            None if has_dropped => say(&format!("mconnect: {dropped}: it was meant for after a grant")),
-            None => {}
+        if let Some(surprise) = surprise {
+            say(&format!("mconnect: {surprise}"));
+        }
+        if has_dropped {
+            say("mconnect: what was typed ahead was dropped");
         }
     }
 
