@@ -135,16 +135,15 @@ fn open_and_hand_over(
     let timeouts = connection::timeouts(options);
     let setting = Setting { options, timeouts, terminal, verdict, watch, secure: &secure, reopen: &open };
     let Some(session) = open() else { return Ok(()) };
-    match (waker, options.mode) {
-        (Some(waker), _) => {
-            prompt::run(session, &setting, &waker);
+    match options.mode {
+        _ if takes_typed_lines(options) => {
+            prompt::run(session, &setting, waker.as_ref());
             // It was told as it came.
             return Ok(());
         }
-        (None, Mode::Raw) => raw::run(session, &setting),
-        (None, Mode::Blind) => line::run(session, &setting, Pace::Blind),
-        (None, Mode::Line) if takes_typed_lines(options) => line::run(session, &setting, Pace::Typed),
-        (None, Mode::Line) => line::run(session, &setting, Pace::InStep),
+        Mode::Raw => raw::run(session, &setting),
+        Mode::Blind => line::run(session, &setting, Pace::Blind),
+        Mode::Line => line::run(session, &setting, Pace::InStep),
     }
     match options.output.has_sides {
         true => watch.explain_end(verdict),

@@ -11,7 +11,6 @@ use nix::poll::PollTimeout;
 use super::{Conversation, Onward, Stop};
 use crate::failure::{Failure, NO_QUIT};
 use crate::judge;
-use crate::terminal;
 use crate::waiting;
 
 impl Conversation<'_> {
@@ -73,10 +72,6 @@ impl Conversation<'_> {
         if session.phase() == Phase::Command && self.driver.script.end().is_none() {
             self.quit(session)?;
         }
-        if self.is_typed() {
-            // What was half typed must not end up as a command of the shell.
-            terminal::drop_typed();
-        }
         Break(Stop::End)
     }
 
@@ -102,7 +97,7 @@ impl Conversation<'_> {
     }
 
     /// Ends the session in an orderly way, and says what was wrong with it, if anything.
-    pub(super) fn finish(&mut self, session: &mut Session, stays: bool) {
+    pub(super) fn finish(&mut self, session: &mut Session) {
         if let Some(work) = self.work.take() {
             match self.driver.is_input_over || session.standing().has_quit {
                 true => work.finish(self.setting.options.is_quiet),
@@ -125,7 +120,7 @@ impl Conversation<'_> {
         }
         session.forgo_empty_line();
         let standing = session.standing();
-        self.count_unsent(!standing.has_quit, stays && !self.is_hidden);
+        self.count_unsent(!standing.has_quit);
         if let Some(phase) = self.ended_in {
             judge::end_of_input(phase, &standing, self.setting.verdict);
         }
@@ -137,32 +132,24 @@ impl Conversation<'_> {
     }
 
     /// Says what was not sent, after a session that could not go on.
-    pub(super) fn tell_unsent(&mut self, stays: bool) {
+    pub(super) fn tell_unsent(&mut self) {
         if let Err(error) = self.screen.finish() {
             self.setting.verdict.output_failed(&error);
         }
-        self.count_unsent(true, stays);
+        self.count_unsent(true);
         self.tell_end();
     }
 
     /// Says why the script ended before its input, if it did, and what was not sent.
     fn tell_end(&self) {
-        let is_all = self.driver.is_input_over || self.is_typed();
-        judge::script_ending(&self.driver, "session", is_all, self.setting.verdict);
+        judge::script_ending(&self.driver, "session", self.driver.is_input_over, self.setting.verdict);
     }
 
     /// Counts what is left of the input, as far as it is there; `is_awaited` says whether a moment is waited for more.
-    fn count_unsent(&mut self, is_awaited: bool, stays: bool) {
+    fn count_unsent(&mut self, is_awaited: bool) {
         self.driver.script.not_sent(self.block.as_deref().unwrap_or_default());
         self.drop_block();
-        if self.is_typed() {
-            if !self.driver.is_input_over && !stays {
-                // What was half typed must not end up as a command of the shell.
-                terminal::drop_typed();
-            }
-            return;
-        }
-        let input = &mut *self.input;
+        let input = &mut self.input;
         let is_awaited = is_awaited || input.is_read_ahead();
         let deadline = Instant::now() + if is_awaited { INPUT_PATIENCE } else { Duration::ZERO };
         while !self.driver.is_input_over && self.driver.script.unsent().total() < MOST_COUNTED {
@@ -180,11 +167,6 @@ impl Conversation<'_> {
                 _ => self.driver.is_input_over = true,
             }
         }
-    }
-
-    /// Says whether a session of typed lines ends though nobody had ended it.
-    pub(super) fn is_broken_off(&self, session: &Session) -> bool {
-        self.is_typed() && !self.driver.is_ending(session) && !self.screen.is_shut()
     }
 
     /// Stops here if the session has ended.

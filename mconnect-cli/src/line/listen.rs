@@ -3,7 +3,7 @@
 use std::ops::ControlFlow::{Break, Continue};
 use std::time::{Duration, Instant};
 
-use mconnect_core::protocol::{Answer, Phase, Request};
+use mconnect_core::protocol::{Answer, Request};
 use mconnect_core::script::{self, Pace};
 use mconnect_core::{Ended, Error, Heard, Session};
 
@@ -13,8 +13,6 @@ use crate::explain;
 use crate::judge;
 use crate::progress;
 use crate::stderr;
-use crate::stderr::say;
-use crate::terminal::{self, Manner};
 
 impl Conversation<'_> {
     /// Shows what the server has said, if it has, and does not wait.
@@ -31,7 +29,7 @@ impl Conversation<'_> {
         loop {
             self.show_what_came(session)?;
             let (due, script) = (session.standing(), &self.driver.script);
-            let is_over = matches!(script.end(), Some(script::End::OutOfStep(_))) || script.drops_typed();
+            let is_over = matches!(script.end(), Some(script::End::OutOfStep(_)));
             if due.outstanding == 0 || is_over {
                 stderr::at_interrupt(None);
                 return Continue(());
@@ -65,32 +63,8 @@ impl Conversation<'_> {
     /// Says what is waited for, where a person sees it.
     fn tell_overdue(&self, session: &Session) {
         // It would stand in the middle of a line that has not ended.
-        if let Some(words) = self.driver.overdue.words(&session.standing()).filter(|_| self.said.ahead == 0) {
+        if let Some(words) = self.driver.overdue.words(&session.standing()).filter(|_| self.ahead == 0) {
             stderr::draw(&words);
-        }
-    }
-
-    /// Returns how long to wait for the server where it may be the input that comes first. A person waits as long as it
-    /// takes, unless a time was said.
-    pub(super) fn patience_beside_input(&self, session: &Session) -> Duration {
-        let standing = session.standing();
-        match self.setting.options.timeout {
-            None if self.is_typed() => Duration::MAX,
-            _ => until(self.driver.overdue.deadline(&standing, self.driver.patience(session))),
-        }
-    }
-
-    /// Returns how long it is until a person who may type is told what is late.
-    pub(super) fn until_telling(&self, session: &Session) -> Duration {
-        let next = self.driver.overdue.next_telling(&session.standing()).filter(|_| self.is_typed());
-        until(next)
-    }
-
-    /// Tells it, on a line of its own: a half-typed one must not be drawn over.
-    pub(super) fn tell_late(&mut self, session: &Session) {
-        if let Some(words) = self.driver.overdue.tell(&session.standing()) {
-            self.screen.end_line();
-            say(&words);
         }
     }
 
@@ -111,36 +85,31 @@ impl Conversation<'_> {
 
     /// Shows the lines that are there, up to a grant of STARTTLS; breaks at the end of the session.
     pub(super) fn show_what_came(&mut self, session: &mut Session) -> Onward {
-        while let Some(Heard { is_first, answer, .. }) = self.driver.hear(session) {
-            let ahead = std::mem::take(&mut self.said.ahead);
-            self.said.shown.extend_from_slice(self.driver.line().get(ahead..).unwrap_or_default());
+        while let Some(Heard { answer, .. }) = self.driver.hear(session) {
+            let ahead = std::mem::take(&mut self.ahead);
+            self.shown.extend_from_slice(self.driver.line().get(ahead..).unwrap_or_default());
             if let Some(answer) = answer {
                 self.judge_reply(session, answer);
             }
-            if self.said.shown.len() >= LARGEST_SHOW {
-                self.show(session);
+            if self.shown.len() >= LARGEST_SHOW {
+                self.show();
             }
             // A person may go on with such a server, and so may who waits for no greeting.
             if let Some(error) = session.other_protocol().filter(|_| self.driver.pace() == Pace::InStep) {
                 return self.give_up(session, &error);
             }
-            if is_first && self.is_typed() && session.other_protocol().is_some() {
-                self.show(session);
-                let Setting { options, verdict, .. } = self.setting;
-                explain::tell(explain::speaker(options, verdict).as_ref(), options);
-            }
         }
         if self.driver.ended.is_none() && !self.driver.is_tls_due(session) {
             self.take_unfinished(session);
         }
-        self.show(session);
+        self.show();
         self.unless_ended()
     }
 
     /// Shows what came of a line that is not waited for any longer.
     pub(super) fn show_unfinished(&mut self, session: &Session) {
         self.take_unfinished(session);
-        self.show(session);
+        self.show();
         self.screen.end_line();
         self.screen.show_rest(session.buffered());
     }
@@ -148,44 +117,21 @@ impl Conversation<'_> {
     /// Takes what came of a line that has not ended, as far as it is not shown yet: it is shown as it comes.
     fn take_unfinished(&mut self, session: &Session) {
         let unfinished = session.buffered();
-        self.said.shown.extend_from_slice(unfinished.get(self.said.ahead..).unwrap_or_default());
-        self.said.ahead = unfinished.len();
+        self.shown.extend_from_slice(unfinished.get(self.ahead..).unwrap_or_default());
+        self.ahead = unfinished.len();
     }
 
-    /// Shows what is there to be shown, once the terminal is ready for what it may ask for.
-    fn show(&mut self, session: &Session) {
-        self.hide_typing(session);
-        if let Err(error) = self.screen.show(&self.said.shown) {
+    fn show(&mut self) {
+        if let Err(error) = self.screen.show(&self.shown) {
             self.setting.verdict.output_failed(&error);
         }
-        self.said.shown.clear();
-    }
-
-    /// What may be a password is not shown as it is typed: an answer to a 334, and what is typed ahead of a TLS that may
-    /// not come.
-    pub(super) fn hide_typing(&mut self, session: &Session) {
-        if !self.is_typed() {
-            return;
-        }
-        let terminal = self.setting.terminal;
-        let phase = session.phase();
-        let is_tls_asked = session.owes(|request| request == Request::StartTls) || phase == Phase::StartTls;
-        let is_answer = phase == Phase::Auth && !self.shows_answer;
-        match (self.is_hidden, is_answer || (self.setting.secure.upgrades() && is_tls_asked)) {
-            (false, true) => self.is_hidden = terminal.enter(Manner::Hidden).is_ok(),
-            // What is typed on after the end is still the answer.
-            (true, false) if phase != Phase::Closed => {
-                terminal.leave();
-                self.is_hidden = false;
-            }
-            _ => {}
-        }
+        self.shown.clear();
     }
 
     /// Says what a reply that has just come means for the exit status, and for the script.
     fn judge_reply(&mut self, session: &Session, answer: Answer) {
         let Setting { options, verdict, .. } = self.setting;
-        judge::reply(answer, self.driver.is_complete(session), !self.is_typed(), verdict);
+        judge::reply(answer, self.driver.is_complete(session), true, verdict);
         if options.output.has_sides {
             let line = self.driver.last_reply().unwrap_or_default();
             explain::tell(explain::refusal(line, options, verdict).as_ref(), options);
@@ -193,15 +139,11 @@ impl Conversation<'_> {
         if let Some(end) = self.driver.follow(session, answer) {
             judge::script_ended(end, verdict);
         }
-        if self.driver.script.drops_typed() {
-            // Before the reply is shown: what is typed in answer to it is meant.
-            self.said.has_dropped |= terminal::drop_typed();
-        }
     }
 }
 
 /// Returns how long it is until then; where that is never, there is nothing to wait for.
-fn until(at: Option<Instant>) -> Duration {
+pub(super) fn until(at: Option<Instant>) -> Duration {
     at.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
 }
 

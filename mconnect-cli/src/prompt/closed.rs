@@ -7,8 +7,8 @@ use mconnect_core::protocol::Phase;
 use mconnect_core::suggest::Suggestions;
 
 use super::completion::Knowledge;
-use super::editor::{Editor, Typed};
 use super::is_command;
+use super::typist::{Typed, Typist};
 use crate::connection::Setting;
 use crate::failure::Failure;
 use crate::signals;
@@ -17,7 +17,7 @@ use crate::typing::session_log;
 use crate::typing::{CLOSED, Past};
 
 /// Takes what is typed until the session is opened again, and returns that; nothing if the prompt is left.
-pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Option<Session> {
+pub fn converse(editor: &mut dyn Typist, past: &Past, setting: &Setting<'_>) -> Option<Session> {
     // A password that was being typed is dropped, and what is typed on, too.
     let mut is_hidden = past.asked == Phase::Auth;
     if is_hidden {
@@ -28,8 +28,8 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
     let suggestions = Suggestions::new(past.known.extensions.clone());
     editor.inform(Knowledge { has_escapes, suggestions, ..Knowledge::default() });
     loop {
-        editor.waker.settle();
-        if !editor.waker.set_closed(true) {
+        editor.waker().settle();
+        if !editor.waker().set_closed(true) {
             return None;
         }
         let line = match editor.read("closed> ", is_hidden) {
@@ -38,20 +38,20 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
                 is_hidden = false;
                 continue;
             }
-            Ok(Typed::Lines { .. }) => {
+            Ok(Typed::Lines { .. } | Typed::Octets(_)) => {
                 editor.clear();
                 say(CLOSED);
                 continue;
             }
             Ok(Typed::Break) => continue,
             Ok(Typed::Interrupt) => {
-                if let Some(signal) = editor.waker.ending() {
+                if let Some(signal) = editor.waker().ending() {
                     session_log::stop(&setting.watch.session_log);
                     signals::act(signal, setting.terminal);
                 }
                 return None;
             }
-            Ok(Typed::EndOfInput) => return None,
+            Ok(Typed::EndOfInput | Typed::Unheard) => return None,
             Err(error) => {
                 setting.verdict.complain(Failure::cannot("read the terminal", &error));
                 return None;
@@ -61,7 +61,7 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
         if is_command(past.asked) && !line.trim().eq_ignore_ascii_case("QUIT") {
             editor.remember(&line);
         }
-        if let Break(opened) = past.obey(&line, setting, || editor.waker.set_closed(false)) {
+        if let Break(opened) = past.obey(&line, setting, || editor.waker().set_closed(false)) {
             return opened;
         }
     }

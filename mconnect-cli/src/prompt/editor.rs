@@ -18,6 +18,7 @@ use super::history::History;
 use super::keys::Keys;
 use super::prompt_text::Label;
 use super::rows;
+use super::typist::{Typed, Typist};
 use super::waker::Waker;
 use crate::options::{Options, Prompt};
 use crate::paint::{self, Look};
@@ -29,34 +30,16 @@ use crate::terminal::{self, Manner, Terminal, is_color_wanted};
 /// Reads lines from the terminal.
 pub struct Editor {
     rustyline: Rustyline<Assistant, FileHistory>,
-    pub waker: Arc<Waker>,
+    waker: Arc<Waker>,
     terminal: Terminal,
     keys: Keys,
     /// Nothing is printed by it, but while there is one, the editor waits for signals along with keys.
     _printer: Box<dyn ExternalPrinter>,
-    pub has_color: bool,
+    has_color: bool,
     history: History,
     /// What goes before and after the cursor at the next prompt.
     left: String,
     right: String,
-}
-
-/// What came of reading.
-#[derive(Debug)]
-pub enum Typed {
-    Line(String),
-    /// An answer that was not shown.
-    Secret(Secret),
-    /// Whole lines of a paste; what follows the last line end stays at the prompt, and `goes_on` says whether more of
-    /// the paste is to come.
-    Lines {
-        text: String,
-        goes_on: bool,
-    },
-    /// There is something to show first.
-    Break,
-    EndOfInput,
-    Interrupt,
 }
 
 impl Editor {
@@ -104,8 +87,44 @@ impl Editor {
         })
     }
 
-    /// Says what helps to whom has typed nothing here yet, as long as there is no history.
-    pub fn open(&self, options: &Options) {
+    fn suspend(&self) {
+        self.terminal.restore();
+        let _ = raise(Signal::SIGSTOP);
+        let _ = self.terminal.enter(Manner::Prompt);
+    }
+
+    /// Keeps what was typed for the next prompt.
+    fn keep(&mut self) {
+        let typing = self.keys.typing();
+        let (left, right) = typing.line.split_at_checked(typing.at).unwrap_or((&typing.line, ""));
+        (self.left, self.right) = (left.to_owned(), right.to_owned());
+    }
+
+    /// Takes the whole lines of a paste at the cursor; the rest stays at the prompt.
+    fn take_lines(&mut self, text: &str) -> String {
+        let is_text = self.keys.typing().is_text;
+        let text = if is_doubled(text, is_text) { text.replace("\r\r", "\n") } else { text.replace("\r\n", "\n") };
+        self.left.push_str(&text.replace('\r', "\n"));
+        let rest = self.left.rfind('\n').map_or(0, |end| end + 1);
+        let rest = self.left.split_off(rest);
+        std::mem::replace(&mut self.left, rest)
+    }
+
+    /// Erases the prompt and what was typed at it, which the editor left on the screen.
+    fn erase(&self, prompt: &str) -> io::Result<()> {
+        let typing = self.keys.typing();
+        let rows = rows::end_of(&format!("{prompt}{}{}", typing.line, typing.hint), typing.columns).row + 1;
+        screen::put(format!("\x1b[{rows}A\r\x1b[J").as_bytes())
+    }
+
+    /// Erases the row that the editor left behind where there was neither prompt nor line.
+    fn erase_row(&self) -> io::Result<()> {
+        screen::put(b"\x1b[A\r\x1b[J")
+    }
+}
+
+impl Typist for Editor {
+    fn open(&self, options: &Options) {
         if options.is_quiet || !options.prompt.has_history || !self.rustyline.history().is_empty() {
             return;
         }
@@ -113,31 +132,20 @@ impl Editor {
         let escapes = if options.prompt.has_escapes { Some("~? lists more") } else { None };
         let words = [arrow, Some("Tab completes"), escapes, Some("QUIT ends")];
         let mut text = String::new();
-        paint::note(&words.into_iter().flatten().collect::<Vec<_>>().join(", "), self.look(), &mut text);
+        paint::note(
+            &words.into_iter().flatten().collect::<Vec<_>>().join(", "),
+            Look { has_color: self.has_color, columns: terminal::size().0 },
+            &mut text,
+        );
         // Where nothing can be shown, the first line of the server's tells.
         let _ = screen::put(text.as_bytes());
     }
 
-    /// Tells of what the next prompt is made.
-    pub fn label(&mut self, label: Label) {
-        if let Some(assistant) = self.rustyline.helper_mut() {
-            assistant.label = label;
-        }
+    fn waker(&self) -> &Waker {
+        &self.waker
     }
 
-    /// Tells what completion and hints go by.
-    pub fn inform(&mut self, knowledge: Knowledge) {
-        self.keys.typing().is_text = knowledge.is_text;
-        if let Some(assistant) = self.rustyline.helper_mut() {
-            assistant.knowledge = knowledge;
-        }
-    }
-
-    /// Reads a line; with `is_secret`, without showing it.
-    ///
-    /// # Errors
-    /// What the terminal says.
-    pub fn read(&mut self, prompt: &str, is_secret: bool) -> io::Result<Typed> {
+    fn read(&mut self, prompt: &str, is_secret: bool) -> io::Result<Typed> {
         {
             let mut typing = self.keys.typing();
             (typing.left_by, typing.is_ending, typing.columns) = (None, false, terminal::size().0);
@@ -199,12 +207,7 @@ impl Editor {
         Ok(Typed::Break)
     }
 
-    /// Drops what was typed and not read yet, up to here, and says whether there was something. What the editor has read
-    /// ahead is in it, so that it has to read to the end of that: it is broken out of there.
-    ///
-    /// # Errors
-    /// What the terminal says; [`Interrupted`](io::ErrorKind::Interrupted) if that was asked for, by a key or a signal.
-    pub fn drop_typed(&mut self) -> io::Result<bool> {
+    fn drop_typed(&mut self) -> io::Result<bool> {
         self.keys.typing().dropped = Some(0);
         let read = loop {
             self.keys.typing().is_ending = false;
@@ -226,65 +229,38 @@ impl Editor {
         read.map(|()| dropped.is_some_and(|keys| keys > 0))
     }
 
-    /// Puts a text at the next prompt, before what is there.
-    pub fn put(&mut self, text: &str) {
-        self.left.insert_str(0, text);
+    fn put(&mut self, text: &[u8]) {
+        self.left.insert_str(0, &String::from_utf8_lossy(text));
     }
 
-    /// Forgets what is typed and not entered.
-    pub fn clear(&mut self) {
+    fn has_color(&self) -> bool {
+        self.has_color
+    }
+
+    fn label(&mut self, label: Label) {
+        if let Some(assistant) = self.rustyline.helper_mut() {
+            assistant.label = label;
+        }
+    }
+
+    fn inform(&mut self, knowledge: Knowledge) {
+        self.keys.typing().is_text = knowledge.is_text;
+        if let Some(assistant) = self.rustyline.helper_mut() {
+            assistant.knowledge = knowledge;
+        }
+    }
+
+    fn remember(&mut self, line: &str) {
+        self.history.add(&mut self.rustyline, line);
+    }
+
+    fn clear(&mut self) {
         self.left.clear();
         self.right.clear();
     }
 
-    /// Adds a line to the history.
-    pub fn remember(&mut self, line: &str) {
-        self.history.add(&mut self.rustyline, line);
-    }
-
-    /// Returns what is typed and not entered.
-    pub fn unfinished(&self) -> String {
+    fn unfinished(&self) -> String {
         format!("{}{}", self.left, self.right)
-    }
-
-    fn suspend(&self) {
-        self.terminal.restore();
-        let _ = raise(Signal::SIGSTOP);
-        let _ = self.terminal.enter(Manner::Prompt);
-    }
-
-    /// Keeps what was typed for the next prompt.
-    fn keep(&mut self) {
-        let typing = self.keys.typing();
-        let (left, right) = typing.line.split_at_checked(typing.at).unwrap_or((&typing.line, ""));
-        (self.left, self.right) = (left.to_owned(), right.to_owned());
-    }
-
-    /// Takes the whole lines of a paste at the cursor; the rest stays at the prompt.
-    fn take_lines(&mut self, text: &str) -> String {
-        let is_text = self.keys.typing().is_text;
-        let text = if is_doubled(text, is_text) { text.replace("\r\r", "\n") } else { text.replace("\r\n", "\n") };
-        self.left.push_str(&text.replace('\r', "\n"));
-        let rest = self.left.rfind('\n').map_or(0, |end| end + 1);
-        let rest = self.left.split_off(rest);
-        std::mem::replace(&mut self.left, rest)
-    }
-
-    /// Erases the prompt and what was typed at it, which the editor left on the screen.
-    fn erase(&self, prompt: &str) -> io::Result<()> {
-        let typing = self.keys.typing();
-        let rows = rows::end_of(&format!("{prompt}{}{}", typing.line, typing.hint), typing.columns).row + 1;
-        screen::put(format!("\x1b[{rows}A\r\x1b[J").as_bytes())
-    }
-
-    /// Erases the row that the editor left behind where there was neither prompt nor line.
-    fn erase_row(&self) -> io::Result<()> {
-        screen::put(b"\x1b[A\r\x1b[J")
-    }
-
-    /// Returns how lines are shown there.
-    pub fn look(&self) -> Look {
-        Look { has_color: self.has_color, columns: terminal::size().0 }
     }
 }
 

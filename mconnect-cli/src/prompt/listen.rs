@@ -8,7 +8,7 @@ use mconnect_core::script;
 use mconnect_core::{Ended, Error, Heard};
 
 use super::{Flow, Leave, Setting, Talk};
-use crate::explain::{is_wanted, refusal as why, speaker};
+use crate::explain::{is_wanted, refusal as why, speaker, tell};
 use crate::judge;
 use crate::paint::{self, Look};
 use crate::progress;
@@ -56,7 +56,7 @@ impl Talk<'_> {
             let standing = self.session.standing();
             match waited {
                 _ if standing.outstanding < due => {}
-                Ok(_) => stderr::draw(&self.above(&standing).trim_end().replace('\n', " ")),
+                Ok(_) => self.draw_clock(&standing),
                 Err(error) => return self.give_up(&error),
             }
         }
@@ -93,7 +93,36 @@ impl Talk<'_> {
 
     /// Says whether the prompt stays after the session: not if it was to end.
     pub(super) fn broken_off(&self) -> Leave {
-        if self.driver.is_ending(&self.session) { Leave::End } else { Leave::Closed }
+        if self.driver.is_ending(&self.session) || screen::has_lost_reader() { Leave::End } else { Leave::Closed }
+    }
+
+    /// Draws what is waited for; not in the middle of a line that has not ended.
+    pub(super) fn draw_clock(&mut self, standing: &Standing) {
+        if self.editor.plain().is_none_or(|plain| plain.is_at_line_start()) {
+            stderr::draw(&self.above(standing).trim_end().replace('\n', " "));
+        }
+    }
+
+    /// Says where there is no prompt what is late, on a line of its own: a half-typed one must not be drawn over.
+    pub(super) fn tell_late(&mut self, standing: &Standing) {
+        if let Some(words) = self.driver.overdue.tell(standing) {
+            if let Some(plain) = self.editor.plain() {
+                plain.end_line(&[]);
+            }
+            say(&words);
+        }
+    }
+
+    /// Says whether what is typed may be a password: an answer to a 334, or what is typed ahead of a TLS that may not come.
+    fn hides_typing(&self) -> bool {
+        let phase = self.session.phase();
+        let is_tls_asked = phase == Phase::StartTls || self.session.owes(|request| request == Request::StartTls);
+        (phase == Phase::Auth && !self.is_shown) || (is_tls_asked && self.setting.secure.upgrades())
+    }
+
+    /// Returns how lines are shown.
+    pub(super) fn look(&self) -> Look {
+        Look { has_color: self.editor.has_color(), columns: terminal::size().0 }
     }
 
     /// Returns what is shown above the prompt: a line of the server's that does not end, and what is waited for.
@@ -119,9 +148,12 @@ impl Talk<'_> {
 
     /// Shows what came of a line that is not waited for any longer.
     pub(super) fn show_unfinished(&mut self) {
-        if !self.unfinished().is_empty() {
+        if let Some(plain) = self.editor.plain() {
+            plain.show(self.session.buffered(), self.setting.verdict);
+            plain.end_line(self.session.buffered());
+        } else if !self.unfinished().is_empty() {
             let mut text = String::new();
-            paint::line(self.unfinished(), self.editor.has_color, &mut text);
+            paint::line(self.unfinished(), self.editor.has_color(), &mut text);
             let _ = screen::put(text.as_bytes());
         }
     }
@@ -177,8 +209,18 @@ impl Talk<'_> {
             taken += self.driver.line().len();
             surprise = surprise.or(self.hear(heard, &mut text));
         }
-        self.editor.waker.settle();
-        match self.session.buffered() {
+        let is_hidden = self.hides_typing();
+        self.editor.waker().settle();
+        let buffered = self.session.buffered();
+        if let Some(plain) = self.editor.plain() {
+            let is_tls = self.driver.is_tls_due(&self.session);
+            if self.session.phase() != Phase::Closed {
+                plain.hide(is_hidden);
+            }
+            plain.show(if is_tls { &[] } else { buffered }, self.setting.verdict);
+        }
+        match buffered {
+            _ if self.editor.plain().is_some() => {}
             [] => self.unfinished_since = None,
             _ => drop(self.unfinished_since.get_or_insert_with(Instant::now)),
         }
@@ -198,18 +240,29 @@ impl Talk<'_> {
     /// first that shows client and server out of step.
     fn hear(&mut self, Heard { is_first, ends_reply, answer, .. }: Heard, text: &mut String) -> Option<Answer> {
         let Setting { options, verdict, .. } = self.setting;
-        let look = self.editor.look();
-        self.rest.take(self.driver.line(), ends_reply, look, text);
+        let look = self.look();
+        match self.editor.plain() {
+            Some(plain) => plain.hear(self.driver.line()),
+            None => self.rest.take(self.driver.line(), ends_reply, look, text),
+        }
         let Some(answer) = answer else {
-            if is_first && let Some(found) = speaker(options, verdict) {
-                paint::note(&format!("  {found}"), look, text);
+            let found = if is_first { speaker(options, verdict) } else { None };
+            match (found, self.editor.plain()) {
+                (Some(found), Some(plain)) => {
+                    plain.show(&[], verdict);
+                    tell(Some(&found), options);
+                }
+                (Some(found), None) => paint::note(&format!("  {found}"), look, text),
+                (None, _) => {}
             }
             return None;
         };
         judge::reply(answer, self.driver.is_complete(&self.session), false, verdict);
         self.follow(answer);
         let raw = self.driver.line();
-        if answer.code == Code::CHALLENGE && !options.is_quiet {
+        if self.editor.plain().is_some() {
+            // Standard output is the server's alone.
+        } else if answer.code == Code::CHALLENGE && !options.is_quiet {
             note_challenge(raw, look, text);
         } else if self.suggestions.is_leaving() && is_unknown(answer) && is_wanted(options) {
             paint::note("  QUIT ends the session", look, text);

@@ -16,20 +16,26 @@
 mod ask;
 #[cfg(feature = "tls")]
 mod auth;
+#[cfg(not(feature = "tls"))]
+#[path = "without_auth.rs"]
+mod auth;
 mod closed;
 mod completion;
 mod draft;
 mod editor;
 mod ending;
+mod file_lines;
+mod files;
 mod helper;
 mod history;
 mod keys;
 mod listen;
+mod plain;
 mod prompt_text;
 mod rest;
 mod rows;
 mod send;
-mod typing;
+mod typist;
 mod vi;
 mod waker;
 
@@ -53,14 +59,15 @@ use crate::progress::Work;
 use crate::signals;
 use crate::stderr::say;
 use crate::terminal::{self, Manner, can_draw};
-use crate::typing::auth::{authenticate, encode};
 use crate::typing::escapes::{self, Escape};
-use crate::typing::{Known, Over, Past, aside, send_chunk, send_file, session_log};
+use crate::typing::{Known, Over, Past, aside, session_log};
 use completion::Knowledge;
-use editor::{Editor, Typed};
+use editor::Editor;
+use plain::Plain;
 use prompt_text::Label;
 use rest::Rest;
 use send::Lines;
+use typist::{Typed, Typist};
 
 /// Says whether a prompt can be given: where a terminal is on both sides, and can do more than print.
 pub fn is_possible() -> bool {
@@ -68,12 +75,9 @@ pub fn is_possible() -> bool {
 }
 
 /// Hands a session over, until its end, and each one opened after it.
-pub fn run(session: Session, setting: &Setting<'_>, waker: &Arc<Waker>) {
-    let prepared = setting.terminal.enter(Manner::Prompt).map_err(io::Error::from);
-    let editor = prepared
-        .and_then(|()| Editor::new(&setting.options.prompt, setting.terminal.handle(), Arc::clone(waker)))
-        .map_err(|error| Failure::cannot("set the terminal", &error));
-    let Some(mut editor) = setting.verdict.check(editor) else { return };
+pub fn run(session: Session, setting: &Setting<'_>, waker: Option<&Arc<Waker>>) {
+    let Some(mut editor) = setting.verdict.check(typist(setting, waker)) else { return };
+    let editor = &mut *editor;
     let mut next = Some((session, None));
     editor.open(setting.options);
     while let Some((session, before)) = next.take() {
@@ -82,7 +86,7 @@ pub fn run(session: Session, setting: &Setting<'_>, waker: &Arc<Waker>) {
         suggestions.set_name(&name.clone().unwrap_or_else(|| own_name(session.local_address())));
         let talk = Talk {
             setting,
-            editor: &mut editor,
+            editor: &mut *editor,
             session,
             unfinished_since: None,
             driver: Driver::new(setting.rules(Pace::Typed)),
@@ -96,12 +100,24 @@ pub fn run(session: Session, setting: &Setting<'_>, waker: &Arc<Waker>) {
             asked: Phase::Greeting,
         };
         let over = talk.live();
-        editor.waker.listen_to(None);
-        if !matches!(over, Over::Reopen(_)) {
-            setting.watch.explain_end(setting.verdict);
+        editor.waker().listen_to(None);
+        match editor.plain() {
+            _ if matches!(over, Over::Reopen(_)) => {}
+            Some(_) => setting.watch.explain(setting.verdict),
+            None => setting.watch.explain_end(setting.verdict),
         }
-        next = over.next(setting, |past| closed::converse(&mut editor, past, setting));
+        next = over.next(setting, |past| closed::converse(editor, past, setting));
     }
+}
+
+/// Returns whoever hands over what is typed: an editor, if there is what breaks out of it.
+fn typist(setting: &Setting<'_>, waker: Option<&Arc<Waker>>) -> Result<Box<dyn Typist>, Failure> {
+    let Some(waker) = waker else { return Ok(Box::new(Plain::new(setting))) };
+    let prepared = setting.terminal.enter(Manner::Prompt).map_err(io::Error::from);
+    let editor = prepared
+        .and_then(|()| Editor::new(&setting.options.prompt, setting.terminal.handle(), Arc::clone(waker)))
+        .map_err(|error| Failure::cannot("set the terminal", &error))?;
+    Ok(Box::new(editor))
 }
 
 /// Why a session is left, for a moment or for good.
@@ -119,7 +135,7 @@ type Flow = ControlFlow<Leave>;
 
 struct Talk<'a> {
     setting: &'a Setting<'a>,
-    editor: &'a mut Editor,
+    editor: &'a mut dyn Typist,
     session: Session,
     /// When a line of the server's began that has not ended.
     unfinished_since: Option<Instant>,
@@ -144,7 +160,7 @@ struct Talk<'a> {
 impl Talk<'_> {
     fn live(mut self) -> Over {
         loop {
-            self.editor.waker.listen_to(self.session.as_fd());
+            self.editor.waker().listen_to(self.session.as_fd());
             match self.converse() {
                 Break(Leave::StartTls) => {
                     let past = self.past("TLS could not be started".to_owned());
@@ -220,13 +236,21 @@ impl Talk<'_> {
             self.asked = standing.phase;
             let knowledge = self.knowledge(&standing);
             self.editor.inform(knowledge);
-            let label = self.label(&standing, is_secret);
-            let prompt = self.above(&standing) + &label.to_string();
-            self.editor.label(label);
-            let deadlines = self.deadline(&standing).into_iter().chain(self.unfinished_next());
-            self.editor.waker.set_times(self.driver.overdue.next_tick(&standing), deadlines.min());
+            let deadline = self.deadline(&standing).into_iter().chain(self.unfinished_next()).min();
+            let prompt = if self.editor.plain().is_some() {
+                self.tell_late(&standing);
+                self.editor.waker().set_times(self.driver.overdue.next_telling(&standing), deadline);
+                String::new()
+            } else {
+                let label = self.label(&standing, is_secret);
+                let prompt = self.above(&standing) + &label.to_string();
+                self.editor.label(label);
+                self.editor.waker().set_times(self.driver.overdue.next_tick(&standing), deadline);
+                prompt
+            };
             match self.editor.read(&prompt, is_secret) {
                 Ok(Typed::Line(line)) => self.enter(&Zeroizing::new(line), standing.phase)?,
+                Ok(Typed::Octets(line)) => self.send_line(&Zeroizing::new(line), None)?,
                 Ok(Typed::Secret(line)) => self.enter_secret(&line)?,
                 Ok(Typed::Lines { text, goes_on }) => {
                     let text = Zeroizing::new(text);
@@ -235,6 +259,7 @@ impl Talk<'_> {
                 Ok(Typed::Break) => {}
                 Ok(Typed::Interrupt) => self.interrupt(),
                 Ok(Typed::EndOfInput) => return self.end_input(),
+                Ok(Typed::Unheard) => return self.leave_unheard(),
                 Err(error) => self.cannot_type(&error)?,
             }
         }
@@ -262,7 +287,7 @@ impl Talk<'_> {
                 self.send_answer(line)
             }
             _ if line.trim().eq_ignore_ascii_case("QUIT") && self.session.standing().is_closing => Break(Leave::End),
-            _ => self.send_line(line, is_command(phase).then(|| line.to_owned())),
+            _ => self.send_line(line.as_bytes(), is_command(phase).then(|| line.to_owned())),
         }
     }
 
@@ -276,14 +301,14 @@ impl Talk<'_> {
     fn obey(&mut self, escape: Escape) -> Flow {
         match escape {
             Escape::Aside(asked) => aside::obey(asked, &self.known(), self.setting),
-            Escape::Authenticate(words) => return authenticate(self, &words),
-            Escape::Encode(bytes) => return encode(self, &bytes),
-            Escape::Rest => self.rest.show(terminal::size().1, self.editor.look()),
+            Escape::Authenticate(words) => return self.authenticate(&words),
+            Escape::Encode(bytes) => return self.encode(&bytes),
+            Escape::Rest => self.rest.show(terminal::size().1, self.look()),
             Escape::Visible => self.is_shown = true,
-            Escape::Line(line) => return self.send_line(&line, None),
+            Escape::Line(line) => return self.send_line(line.as_bytes(), None),
             Escape::Bytes(bytes) => return self.send_bytes(&bytes),
-            Escape::File(name) => return send_file(self, &name),
-            Escape::Chunk(name) => return send_chunk(self, &name),
+            Escape::File(name) => return self.send_file(&name),
+            Escape::Chunk(name) => return self.send_chunk(&name),
             Escape::Reopen => return Break(Leave::Reopen),
             Escape::Close => {
                 self.tell_lost();
@@ -299,7 +324,7 @@ impl Talk<'_> {
     fn interrupt(&mut self) {
         self.show_unfinished();
         session_log::stop(&self.setting.watch.session_log);
-        signals::act(self.editor.waker.ending().unwrap_or(Signal::SIGINT), self.setting.terminal);
+        signals::act(self.editor.waker().ending().unwrap_or(Signal::SIGINT), self.setting.terminal);
     }
 }
 

@@ -8,13 +8,13 @@ use mconnect_core::script::{self, Next, Pace, Script};
 use mconnect_core::{Error, Session};
 use zeroize::Zeroizing;
 
+use super::file_lines::FileLines;
 use super::{Flow, Leave, Talk, is_command};
 use crate::judge;
 use crate::paint;
 use crate::progress::{self, Work};
 use crate::screen;
 use crate::stderr::say;
-use crate::typing::FileLines;
 
 /// Lines on their way out.
 #[derive(Default)]
@@ -73,14 +73,18 @@ impl Talk<'_> {
     pub(super) fn follow(&mut self, answer: Answer) {
         let is_turn = answer.request.is_some_and(Request::is_turn);
         // What nobody asked for drops nothing of a line that is being typed.
-        if self.is_paste() || is_turn || answer.meaning() != Meaning::OutOfStep {
+        let is_plain = self.editor.plain().is_some();
+        if self.is_paste() || is_turn || is_plain || answer.meaning() != Meaning::OutOfStep {
             let _ = self.driver.follow(&self.session, answer);
+        }
+        if let Some(plain) = self.editor.plain().filter(|_| self.driver.script.drops_typed()) {
+            plain.drop_early();
         }
     }
 
     /// Sends a typed line, and keeps this of it in the history once it goes out.
-    pub(super) fn send_line(&mut self, line: &str, kept: Option<String>) -> Flow {
-        let mut octets = [line.as_bytes(), b"\r\n"].concat();
+    pub(super) fn send_line(&mut self, line: &[u8], kept: Option<String>) -> Flow {
+        let mut octets = [line, b"\r\n"].concat();
         if self.session.phase() == Phase::Body && line.len() > LONGEST_LINE {
             let size = line.len();
             say(&format!(
@@ -91,11 +95,13 @@ impl Talk<'_> {
             let count = usize::try_from(left).unwrap_or(usize::MAX).min(octets.len());
             octets.truncate(count);
             // The line's own end may be beyond the chunk's.
-            let rest = (count..line.len()).find(|at| line.is_char_boundary(*at)).unwrap_or(line.len());
+            let rest = (count..line.len()).find(|at| !is_inside_character(line, *at)).unwrap_or(line.len());
             if count < line.len() && rest > count {
                 say("mconnect: the chunk ended inside a character: the rest of that was not sent");
             }
-            self.editor.put(&line[rest..]);
+            if count < line.len() {
+                self.editor.put(&line[rest..]);
+            }
         }
         (self.lines.rest, self.lines.kept) = (Zeroizing::new(octets), kept);
         self.advance()?;
@@ -155,7 +161,7 @@ impl Talk<'_> {
     }
 
     fn send_next(&mut self, standing: &Standing) -> Flow {
-        if self.is_paste() {
+        if self.is_paste() && self.editor.plain().is_none() {
             self.echo(standing, self.driver.script.out());
         }
         if let Some(line) = self.lines.kept.take() {
@@ -276,6 +282,11 @@ impl Talk<'_> {
         }
         let _ = screen::put(shown.as_bytes());
     }
+}
+
+/// Says whether a character of UTF-8 goes on at this place.
+fn is_inside_character(line: &[u8], at: usize) -> bool {
+    line[at] & 0xc0 == 0x80
 }
 
 /// Of a message, in octets, without its CR LF ([RFC 5321, section 4.5.3.1.6](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.6)).
