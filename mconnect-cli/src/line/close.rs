@@ -30,12 +30,12 @@ impl Conversation<'_> {
         self.ended_in = Some(session.phase());
         // If this fails the connection has ended, which reading tells.
         let _ = session.half_close();
-        while !(self.screen.is_shut() && self.driver.is_complete(session)) {
+        while !(self.said.is_shut() && self.driver.is_complete(session)) {
             self.show_what_came(session)?;
             match session.receive(self.setting.timeouts.command) {
                 Ok(()) => {}
                 Err(Error::Timeout { after, .. }) if self.driver.is_complete(session) => {
-                    self.show_unfinished(session);
+                    self.said.give_up(session.buffered(), self.setting.verdict);
                     self.setting.verdict.complain(Failure::silence(session.peer(), after).hint(NO_QUIT));
                     break;
                 }
@@ -111,13 +111,11 @@ impl Conversation<'_> {
             let is_given_up = session.receive(left).is_err() || left.is_zero();
             let _ = self.show_what_came(session);
             if is_given_up && self.driver.ended.is_none() {
-                self.show_unfinished(session);
+                self.said.give_up(session.buffered(), self.setting.verdict);
                 self.driver.ended = Some(Ended::Here);
             }
         }
-        if let Err(error) = self.screen.finish() {
-            self.setting.verdict.output_failed(&error);
-        }
+        self.said.finish(self.setting.verdict);
         session.forgo_empty_line();
         let standing = session.standing();
         self.count_unsent(!standing.has_quit);
@@ -133,9 +131,7 @@ impl Conversation<'_> {
 
     /// Says what was not sent, after a session that could not go on.
     pub(super) fn tell_unsent(&mut self) {
-        if let Err(error) = self.screen.finish() {
-            self.setting.verdict.output_failed(&error);
-        }
+        self.said.finish(self.setting.verdict);
         self.count_unsent(true);
         self.tell_end();
     }

@@ -63,7 +63,7 @@ impl Conversation<'_> {
     /// Says what is waited for, where a person sees it.
     fn tell_overdue(&self, session: &Session) {
         // It would stand in the middle of a line that has not ended.
-        if let Some(words) = self.driver.overdue.words(&session.standing()).filter(|_| self.ahead == 0) {
+        if let Some(words) = self.driver.overdue.words(&session.standing()).filter(|_| !self.said.is_mid_line()) {
             stderr::draw(&words);
         }
     }
@@ -77,7 +77,7 @@ impl Conversation<'_> {
     }
 
     pub(super) fn give_up(&mut self, session: &mut Session, error: &Error) -> Onward {
-        self.show_unfinished(session);
+        self.said.give_up(session.buffered(), self.setting.verdict);
         self.setting.verdict.failed(error);
         self.driver.ended = Some(Ended::Here);
         Break(Stop::End)
@@ -86,46 +86,21 @@ impl Conversation<'_> {
     /// Shows the lines that are there, up to a grant of STARTTLS; breaks at the end of the session.
     pub(super) fn show_what_came(&mut self, session: &mut Session) -> Onward {
         while let Some(Heard { answer, .. }) = self.driver.hear(session) {
-            let ahead = std::mem::take(&mut self.ahead);
-            self.shown.extend_from_slice(self.driver.line().get(ahead..).unwrap_or_default());
+            self.said.hear(self.driver.line());
             if let Some(answer) = answer {
                 self.judge_reply(session, answer);
             }
-            if self.shown.len() >= LARGEST_SHOW {
-                self.show();
+            if self.said.size() >= LARGEST_SHOW {
+                self.said.show(&[], self.setting.verdict);
             }
             // A person may go on with such a server, and so may who waits for no greeting.
             if let Some(error) = session.other_protocol().filter(|_| self.driver.pace() == Pace::InStep) {
                 return self.give_up(session, &error);
             }
         }
-        if self.driver.ended.is_none() && !self.driver.is_tls_due(session) {
-            self.take_unfinished(session);
-        }
-        self.show();
+        let unfinished = if self.driver.is_tls_due(session) { &[] } else { session.buffered() };
+        self.said.show(unfinished, self.setting.verdict);
         self.unless_ended()
-    }
-
-    /// Shows what came of a line that is not waited for any longer.
-    pub(super) fn show_unfinished(&mut self, session: &Session) {
-        self.take_unfinished(session);
-        self.show();
-        self.screen.end_line();
-        self.screen.show_rest(session.buffered());
-    }
-
-    /// Takes what came of a line that has not ended, as far as it is not shown yet: it is shown as it comes.
-    fn take_unfinished(&mut self, session: &Session) {
-        let unfinished = session.buffered();
-        self.shown.extend_from_slice(unfinished.get(self.ahead..).unwrap_or_default());
-        self.ahead = unfinished.len();
-    }
-
-    fn show(&mut self) {
-        if let Err(error) = self.screen.show(&self.shown) {
-            self.setting.verdict.output_failed(&error);
-        }
-        self.shown.clear();
     }
 
     /// Says what a reply that has just come means for the exit status, and for the script.

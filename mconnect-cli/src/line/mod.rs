@@ -7,21 +7,18 @@
 mod close;
 mod listen;
 
-use std::io;
 use std::ops::ControlFlow::{self, Break, Continue};
 
 use mconnect_core::protocol::Phase;
 use mconnect_core::script::{Next, Pace};
 use mconnect_core::{Driver, Session};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::connection::Setting;
 use crate::input::{Block, Input};
 use crate::judge;
 use crate::options::Options;
 use crate::progress::{self, Work};
-use crate::screen::{self, Screen};
+use crate::screen::{self, Came, Said};
 use crate::stderr::is_shown;
 use listen::until;
 
@@ -33,13 +30,11 @@ pub fn run(session: Session, setting: &Setting<'_>, pace: Pace) {
     let talk = Conversation {
         setting,
         input,
-        screen: Screen::of(*output),
+        said: Said::new(*output),
         driver: Driver::new(setting.rules(pace)),
         work: Some(work),
         block: None,
         ended_in: None,
-        shown: Vec::new(),
-        ahead: 0,
     };
     talk.live(session);
 }
@@ -58,7 +53,8 @@ type Onward = ControlFlow<Stop>;
 struct Conversation<'a> {
     setting: &'a Setting<'a>,
     input: Input,
-    screen: Screen,
+    /// What the server says.
+    said: Said,
     driver: Driver,
     /// What goes out.
     work: Option<Work>,
@@ -66,10 +62,6 @@ struct Conversation<'a> {
     block: Option<Block>,
     /// The phase in which the input ended.
     ended_in: Option<Phase>,
-    /// What the server said, and is to be shown next.
-    shown: Vec<u8>,
-    /// How much of its line that has not ended was shown.
-    ahead: usize,
 }
 
 impl Conversation<'_> {
@@ -152,26 +144,16 @@ impl Conversation<'_> {
             if screen::has_lost_reader() {
                 return self.go_on_unheard(session);
             }
-            let (server, stdout) = (session.as_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN)), io::stdout());
-            let mut fds = vec![PollFd::new(self.input.as_fd(), PollFlags::POLLIN), screen::reader(&stdout)];
-            fds.extend(server);
             let patience = until(self.driver.overdue.deadline(&standing, self.driver.patience(session)));
-            let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::NONE);
-            let polled = poll(&mut fds, timeout);
-            let (is_input, is_said) = (is_ready(&fds[0]), fds.get(2).is_some_and(is_ready));
-            if screen::is_without_reader(&fds[1]) {
-                continue;
-            }
-            match (polled, is_input, is_said) {
-                (Err(Errno::EINTR), ..) => {}
-                (Ok(0), ..) => self.wait_for_reply(session)?,
-                (Ok(_), is_input, true) => {
+            match screen::wait_for(self.input.as_fd(), session.as_fd(), patience) {
+                Came::Input => return Continue(true),
+                Came::Server { with_input } => {
                     self.receive(session, patience)?;
                     self.show_what_came(session)?;
-                    return Continue(is_input);
+                    return Continue(with_input);
                 }
-                // Without poll, the input comes first.
-                (Ok(_) | Err(_), ..) => return Continue(true),
+                Came::End => {}
+                Came::Nothing => self.wait_for_reply(session)?,
             }
         }
     }
@@ -190,8 +172,4 @@ impl Conversation<'_> {
             self.input.reuse(block);
         }
     }
-}
-
-fn is_ready(fd: &PollFd<'_>) -> bool {
-    fd.any().unwrap_or(true)
 }

@@ -1,7 +1,5 @@
 //! The prompt after a session that ended before anybody had ended it: what was on its way to the server stays here.
 
-use std::ops::ControlFlow::Break;
-
 use mconnect_core::Session;
 use mconnect_core::protocol::Phase;
 use mconnect_core::suggest::Suggestions;
@@ -13,8 +11,24 @@ use crate::connection::Setting;
 use crate::failure::Failure;
 use crate::signals;
 use crate::stderr::say;
-use crate::typing::session_log;
-use crate::typing::{CLOSED, Past};
+use crate::typing::escapes::{self, Escape};
+use crate::typing::{Known, aside, session_log};
+
+/// A session that has ended before anybody had ended it.
+pub struct Past {
+    /// How it ended.
+    pub how: String,
+    known: Known,
+    /// In which phase a line was being typed.
+    asked: Phase,
+}
+
+impl Past {
+    pub fn new(how: String, mut known: Known, asked: Phase) -> Self {
+        known.state += &format!("\nended     {how}");
+        Self { how, known, asked }
+    }
+}
 
 /// Takes what is typed until the session is opened again, and returns that; nothing if the prompt is left.
 pub fn converse(editor: &mut dyn Typist, past: &Past, setting: &Setting<'_>) -> Option<Session> {
@@ -61,8 +75,22 @@ pub fn converse(editor: &mut dyn Typist, past: &Past, setting: &Setting<'_>) -> 
         if is_command(past.asked) && !line.trim().eq_ignore_ascii_case("QUIT") {
             editor.remember(&line);
         }
-        if let Break(opened) = past.obey(&line, setting, || editor.waker().set_closed(false)) {
-            return opened;
+        match escapes::parse(&line).filter(|_| has_escapes) {
+            // Ctrl-C may have left the prompt.
+            Some(Escape::Reopen) if !editor.waker().set_closed(false) => return None,
+            Some(Escape::Reopen) => {
+                if let Some(session) = (setting.reopen)() {
+                    return Some(session);
+                }
+            }
+            Some(Escape::Close) => return None,
+            Some(Escape::Aside(asked)) => aside::obey(asked, &past.known, setting),
+            None if line.trim().eq_ignore_ascii_case("QUIT") => return None,
+            None if line.trim().is_empty() => {}
+            _ => say(CLOSED),
         }
     }
 }
+
+/// Said of a line that can go nowhere.
+const CLOSED: &str = "mconnect: the connection is closed: ~o opens the session again, QUIT leaves";

@@ -79,7 +79,7 @@ impl Talk<'_> {
         }
         let Setting { verdict, secure, .. } = self.setting;
         if let Some(plain) = self.editor.plain() {
-            plain.finish(verdict);
+            plain.said.finish(verdict);
         }
         judge::ending(&self.driver, &self.session, verdict, |words| secure.note(words));
     }

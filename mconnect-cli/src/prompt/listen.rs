@@ -98,7 +98,7 @@ impl Talk<'_> {
 
     /// Draws what is waited for; not in the middle of a line that has not ended.
     pub(super) fn draw_clock(&mut self, standing: &Standing) {
-        if self.editor.plain().is_none_or(|plain| plain.is_at_line_start()) {
+        if self.editor.plain().is_none_or(|plain| !plain.said.is_mid_line()) {
             stderr::draw(&self.above(standing).trim_end().replace('\n', " "));
         }
     }
@@ -107,7 +107,7 @@ impl Talk<'_> {
     pub(super) fn tell_late(&mut self, standing: &Standing) {
         if let Some(words) = self.driver.overdue.tell(standing) {
             if let Some(plain) = self.editor.plain() {
-                plain.end_line(&[]);
+                plain.said.end_line();
             }
             say(&words);
         }
@@ -149,8 +149,7 @@ impl Talk<'_> {
     /// Shows what came of a line that is not waited for any longer.
     pub(super) fn show_unfinished(&mut self) {
         if let Some(plain) = self.editor.plain() {
-            plain.show(self.session.buffered(), self.setting.verdict);
-            plain.end_line(self.session.buffered());
+            plain.said.give_up(self.session.buffered(), self.setting.verdict);
         } else if !self.unfinished().is_empty() {
             let mut text = String::new();
             paint::line(self.unfinished(), self.editor.has_color(), &mut text);
@@ -217,7 +216,7 @@ impl Talk<'_> {
             if self.session.phase() != Phase::Closed {
                 plain.hide(is_hidden);
             }
-            plain.show(if is_tls { &[] } else { buffered }, self.setting.verdict);
+            plain.said.show(if is_tls { &[] } else { buffered }, self.setting.verdict);
         }
         match buffered {
             _ if self.editor.plain().is_some() => {}
@@ -242,14 +241,14 @@ impl Talk<'_> {
         let Setting { options, verdict, .. } = self.setting;
         let look = self.look();
         match self.editor.plain() {
-            Some(plain) => plain.hear(self.driver.line()),
+            Some(plain) => plain.said.hear(self.driver.line()),
             None => self.rest.take(self.driver.line(), ends_reply, look, text),
         }
         let Some(answer) = answer else {
             let found = if is_first { speaker(options, verdict) } else { None };
             match (found, self.editor.plain()) {
                 (Some(found), Some(plain)) => {
-                    plain.show(&[], verdict);
+                    plain.said.show(&[], verdict);
                     tell(Some(&found), options);
                 }
                 (Some(found), None) => paint::note(&format!("  {found}"), look, text),

@@ -60,7 +60,8 @@ use crate::signals;
 use crate::stderr::say;
 use crate::terminal::{self, Manner, can_draw};
 use crate::typing::escapes::{self, Escape};
-use crate::typing::{Known, Over, Past, aside, session_log};
+use crate::typing::{Known, aside, session_log};
+use closed::Past;
 use completion::Knowledge;
 use editor::Editor;
 use plain::Plain;
@@ -106,7 +107,14 @@ pub fn run(session: Session, setting: &Setting<'_>, waker: Option<&Arc<Waker>>) 
             Some(_) => setting.watch.explain(setting.verdict),
             None => setting.watch.explain_end(setting.verdict),
         }
-        next = over.next(setting, |past| closed::converse(editor, past, setting));
+        session_log::stop(&setting.watch.session_log);
+        let (past, opened) = match over {
+            Over::Left => return,
+            Over::Closed(past) => (past, None),
+            Over::Reopen(past) => (past, (setting.reopen)()),
+        };
+        let opened = opened.or_else(|| closed::converse(editor, &past, setting));
+        next = opened.map(|session| (session, Some(past.how)));
     }
 }
 
@@ -118,6 +126,16 @@ fn typist(setting: &Setting<'_>, waker: Option<&Arc<Waker>>) -> Result<Box<dyn T
         .and_then(|()| Editor::new(&setting.options.prompt, setting.terminal.handle(), Arc::clone(waker)))
         .map_err(|error| Failure::cannot("set the terminal", &error))?;
     Ok(Box::new(editor))
+}
+
+/// What came of a session.
+enum Over {
+    /// It is left for good.
+    Left,
+    /// It ended, and nobody had ended it.
+    Closed(Past),
+    /// It is to be opened again.
+    Reopen(Past),
 }
 
 /// Why a session is left, for a moment or for good.
@@ -227,13 +245,18 @@ impl Talk<'_> {
             self.advance()?;
             self.keep_deadline()?;
             let standing = self.session.standing();
-            let is_secret = standing.phase == Phase::Auth && !self.is_shown;
-            if self.asked == Phase::Auth && standing.phase != Phase::Auth {
+            let phase = match self.asked {
+                // Without a prompt, nothing tells whoever types an answer that it is none any more.
+                Phase::Auth if standing.is_closing && self.editor.plain().is_some() => Phase::Auth,
+                _ => standing.phase,
+            };
+            let is_secret = phase == Phase::Auth && !self.is_shown;
+            if self.asked == Phase::Auth && phase != Phase::Auth {
                 self.is_shown = false;
                 // Half an answer must not become a command.
                 self.editor.clear();
             }
-            self.asked = standing.phase;
+            self.asked = phase;
             let knowledge = self.knowledge(&standing);
             self.editor.inform(knowledge);
             let deadline = self.deadline(&standing).into_iter().chain(self.unfinished_next()).min();

@@ -5,28 +5,24 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollTimeout;
 
 use super::typist::{Typed, Typist};
 use super::waker::Waker;
 use crate::connection::Setting;
 use crate::input;
 use crate::options::Options;
-use crate::screen::{self, Screen};
+use crate::screen::{self, Came, Said};
 use crate::secret::Secret;
 use crate::stderr::say;
 use crate::terminal::{self, CTRL_C, Manner, Terminal};
-use crate::verdict::Verdict;
 use crate::waiting;
 
 pub struct Plain {
     waker: Waker,
     terminal: Terminal,
-    screen: Screen,
-    /// What the server said, and is to be shown next.
-    said: Vec<u8>,
-    /// How much of its line that has not ended was shown.
-    ahead: usize,
+    /// What the server says.
+    pub said: Said,
     /// What was typed, and not taken.
     typed: Vec<u8>,
     /// The input has ended, in the middle of a line.
@@ -41,49 +37,12 @@ impl Plain {
         Self {
             waker: Waker::default(),
             terminal: setting.terminal.handle(),
-            screen: Screen::of(setting.options.output),
-            said: Vec::new(),
-            ahead: 0,
+            said: Said::new(setting.options.output),
             typed: Vec::new(),
             is_over: false,
             is_hidden: false,
             has_dropped: false,
         }
-    }
-
-    /// Takes a line of the server's.
-    pub fn hear(&mut self, line: &[u8]) {
-        let ahead = std::mem::take(&mut self.ahead);
-        self.said.extend_from_slice(line.get(ahead..).unwrap_or_default());
-    }
-
-    /// Shows what was taken, and what came of a line that has not ended.
-    pub fn show(&mut self, unfinished: &[u8], verdict: &Verdict) {
-        self.said.extend_from_slice(unfinished.get(self.ahead..).unwrap_or_default());
-        self.ahead = unfinished.len();
-        if let Err(error) = self.screen.show(&self.said) {
-            verdict.output_failed(&error);
-        }
-        self.said.clear();
-    }
-
-    /// Ends a line that is not waited for any longer.
-    pub fn end_line(&mut self, unfinished: &[u8]) {
-        self.screen.end_line();
-        self.screen.show_rest(unfinished);
-    }
-
-    /// Shows the last of a session.
-    pub fn finish(&mut self, verdict: &Verdict) {
-        self.ahead = 0;
-        if let Err(error) = self.screen.finish() {
-            verdict.output_failed(&error);
-        }
-    }
-
-    /// Says whether what is said stands in a line of its own.
-    pub fn is_at_line_start(&self) -> bool {
-        self.ahead == 0
     }
 
     /// Hides what is typed, or shows it again.
@@ -106,22 +65,16 @@ impl Plain {
 
     /// Waits for something typed, and says what came first if that is something else.
     fn wait(&self, server: Option<&OwnedFd>) -> Option<Typed> {
-        let (stdin, stdout) = (io::stdin(), io::stdout());
+        let stdin = io::stdin();
         loop {
             if screen::has_lost_reader() && !waiting::is_readable(&stdin, PollTimeout::ZERO) {
                 return Some(Typed::Unheard);
             }
-            let left = self.waker.next_time().map(|time| time.saturating_duration_since(Instant::now()));
-            let left = left.and_then(|left| PollTimeout::try_from(left + LEAST).ok()).unwrap_or(PollTimeout::NONE);
-            let mut fds = vec![PollFd::new(stdin.as_fd(), PollFlags::POLLIN), screen::reader(&stdout)];
-            fds.extend(server.map(|server| PollFd::new(server.as_fd(), PollFlags::POLLIN)));
-            let polled = poll(&mut fds, left);
-            match polled {
-                _ if screen::is_without_reader(&fds[1]) => {}
-                Ok(0) => return Some(Typed::Break),
-                Ok(_) if fds.get(2).and_then(PollFd::any) == Some(true) => return Some(Typed::Break),
-                Err(nix::errno::Errno::EINTR) => {}
-                _ => return None,
+            let left = self.waker.next_time().map(|time| time.saturating_duration_since(Instant::now()) + LEAST);
+            match screen::wait_for(stdin.as_fd(), server.map(AsFd::as_fd), left.unwrap_or(Duration::MAX)) {
+                Came::Input => return None,
+                Came::Server { .. } | Came::Nothing => return Some(Typed::Break),
+                Came::End => {}
             }
         }
     }

@@ -3,8 +3,6 @@
 pub mod aside;
 pub mod escapes;
 mod known;
-mod past;
 pub mod session_log;
 
 pub use known::Known;
-pub use past::{CLOSED, Over, Past};
