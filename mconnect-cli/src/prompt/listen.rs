@@ -210,18 +210,17 @@ impl Talk<'_> {
         }
         let is_hidden = self.hides_typing();
         self.editor.waker().settle();
-        let buffered = self.session.buffered();
-        if let Some(plain) = self.editor.plain() {
-            let is_tls = self.driver.is_tls_due(&self.session);
-            if self.session.phase() != Phase::Closed {
-                plain.hide(is_hidden);
+        let unfinished = if self.driver.is_tls_due(&self.session) { &[] } else { self.session.buffered() };
+        match self.editor.plain() {
+            Some(plain) => {
+                // What is typed on after the end may still be an answer.
+                if self.session.phase() != Phase::Closed {
+                    plain.hide(is_hidden);
+                }
+                plain.said.show(unfinished, self.setting.verdict);
             }
-            plain.said.show(if is_tls { &[] } else { buffered }, self.setting.verdict);
-        }
-        match buffered {
-            _ if self.editor.plain().is_some() => {}
-            [] => self.unfinished_since = None,
-            _ => drop(self.unfinished_since.get_or_insert_with(Instant::now)),
+            None if unfinished.is_empty() => self.unfinished_since = None,
+            None => drop(self.unfinished_since.get_or_insert_with(Instant::now)),
         }
         if !text.is_empty() {
             stderr::clear();

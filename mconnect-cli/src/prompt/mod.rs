@@ -206,6 +206,10 @@ impl Talk<'_> {
                 }
                 Break(Leave::End) | Continue(()) => {
                     self.finish();
+                    // What was typed behind QUIT must not end up as a command of the shell.
+                    if let Some(plain) = self.editor.plain().filter(|_| !self.driver.is_input_over) {
+                        plain.drop_early();
+                    }
                     return Over::Left;
                 }
             }

@@ -60,6 +60,18 @@ impl Standing {
     }
 
     /// Says whether a command can be given, and what comes next is the reply to it.
+    ///
+    /// ```
+    /// use mconnect_core::protocol::{ReplyLine, Tracker};
+    ///
+    /// let mut tracker = Tracker::new();
+    /// assert!(!tracker.standing().takes_command(), "the greeting comes first");
+    /// tracker.received(ReplyLine::new(b"220 ready\r\n"));
+    /// assert!(tracker.standing().takes_command());
+    /// tracker.sent(b"AUTH LOGIN\r\n");
+    /// tracker.received(ReplyLine::new(b"334 VXNlcm5hbWU6\r\n"));
+    /// assert!(tracker.standing().takes_answer() && !tracker.standing().takes_command());
+    /// ```
     #[must_use]
     pub fn takes_command(&self) -> bool {
         self.phase == Phase::Command && self.outstanding == 0 && !self.is_closing && self.surprise.is_none()
