@@ -78,8 +78,8 @@ impl Talk<'_> {
             self.driver.ended = Some(Ended::Here);
         }
         let Setting { verdict, secure, .. } = self.setting;
-        if let Some(plain) = self.editor.plain() {
-            plain.said.finish(verdict);
+        if let Some(said) = self.editor.said() {
+            said.finish(verdict);
         }
         judge::ending(&self.driver, &self.session, verdict, |words| secure.note(words));
     }

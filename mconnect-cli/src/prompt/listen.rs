@@ -98,7 +98,7 @@ impl Talk<'_> {
 
     /// Draws what is waited for; not in the middle of a line that has not ended.
     pub(super) fn draw_clock(&mut self, standing: &Standing) {
-        if self.editor.plain().is_none_or(|plain| !plain.said.is_mid_line()) {
+        if self.editor.said().is_none_or(|said| !said.is_mid_line()) {
             stderr::draw(&self.above(standing).trim_end().replace('\n', " "));
         }
     }
@@ -106,8 +106,8 @@ impl Talk<'_> {
     /// Says where there is no prompt what is late, on a line of its own: a half-typed one must not be drawn over.
     pub(super) fn tell_late(&mut self, standing: &Standing) {
         if let Some(words) = self.driver.overdue.tell(standing) {
-            if let Some(plain) = self.editor.plain() {
-                plain.said.end_line();
+            if let Some(said) = self.editor.said() {
+                said.end_line();
             }
             say(&words);
         }
@@ -148,8 +148,8 @@ impl Talk<'_> {
 
     /// Shows what came of a line that is not waited for any longer.
     pub(super) fn show_unfinished(&mut self) {
-        if let Some(plain) = self.editor.plain() {
-            plain.said.give_up(self.session.buffered(), self.setting.verdict);
+        if let Some(said) = self.editor.said() {
+            said.give_up(self.session.buffered(), self.setting.verdict);
         } else if !self.unfinished().is_empty() {
             let mut text = String::new();
             paint::line(self.unfinished(), self.editor.has_color(), &mut text);
@@ -211,14 +211,12 @@ impl Talk<'_> {
         let is_hidden = self.hides_typing();
         self.editor.waker().settle();
         let unfinished = if self.driver.is_tls_due(&self.session) { &[] } else { self.session.buffered() };
-        match self.editor.plain() {
-            Some(plain) => {
-                // What is typed on after the end may still be an answer.
-                if self.session.phase() != Phase::Closed {
-                    plain.hide(is_hidden);
-                }
-                plain.said.show(unfinished, self.setting.verdict);
-            }
+        // What is typed on after the end may still be an answer.
+        if self.session.phase() != Phase::Closed {
+            self.editor.hide(is_hidden);
+        }
+        match self.editor.said() {
+            Some(said) => said.show(unfinished, self.setting.verdict),
             None if unfinished.is_empty() => self.unfinished_since = None,
             None => drop(self.unfinished_since.get_or_insert_with(Instant::now)),
         }
@@ -239,15 +237,15 @@ impl Talk<'_> {
     fn hear(&mut self, Heard { is_first, ends_reply, answer, .. }: Heard, text: &mut String) -> Option<Answer> {
         let Setting { options, verdict, .. } = self.setting;
         let look = self.look();
-        match self.editor.plain() {
-            Some(plain) => plain.said.hear(self.driver.line()),
+        match self.editor.said() {
+            Some(said) => said.hear(self.driver.line()),
             None => self.rest.take(self.driver.line(), ends_reply, look, text),
         }
         let Some(answer) = answer else {
             let found = if is_first { speaker(options, verdict) } else { None };
-            match (found, self.editor.plain()) {
-                (Some(found), Some(plain)) => {
-                    plain.said.show(&[], verdict);
+            match (found, self.editor.said()) {
+                (Some(found), Some(said)) => {
+                    said.show(&[], verdict);
                     tell(Some(&found), options);
                 }
                 (Some(found), None) => paint::note(&format!("  {found}"), look, text),
@@ -258,7 +256,7 @@ impl Talk<'_> {
         judge::reply(answer, self.driver.is_complete(&self.session), false, verdict);
         self.follow(answer);
         let raw = self.driver.line();
-        if self.editor.plain().is_some() {
+        if self.editor.said().is_some() {
             // Standard output is the server's alone.
         } else if answer.code == Code::CHALLENGE && !options.is_quiet {
             note_challenge(raw, look, text);

@@ -102,7 +102,7 @@ pub fn run(session: Session, setting: &Setting<'_>, waker: Option<&Arc<Waker>>) 
         };
         let over = talk.live();
         editor.waker().listen_to(None);
-        match editor.plain() {
+        match editor.said() {
             _ if matches!(over, Over::Reopen(_)) => {}
             Some(_) => setting.watch.explain(setting.verdict),
             None => setting.watch.explain_end(setting.verdict),
@@ -207,8 +207,8 @@ impl Talk<'_> {
                 Break(Leave::End) | Continue(()) => {
                     self.finish();
                     // What was typed behind QUIT must not end up as a command of the shell.
-                    if let Some(plain) = self.editor.plain().filter(|_| !self.driver.is_input_over) {
-                        plain.drop_early();
+                    if !self.driver.is_input_over {
+                        self.editor.drop_early();
                     }
                     return Over::Left;
                 }
@@ -251,7 +251,7 @@ impl Talk<'_> {
             let standing = self.session.standing();
             let phase = match self.asked {
                 // Without a prompt, nothing tells whoever types an answer that it is none any more.
-                Phase::Auth if standing.is_closing && self.editor.plain().is_some() => Phase::Auth,
+                Phase::Auth if standing.is_closing && self.editor.said().is_some() => Phase::Auth,
                 _ => standing.phase,
             };
             let is_secret = phase == Phase::Auth && !self.is_shown;
@@ -264,7 +264,7 @@ impl Talk<'_> {
             let knowledge = self.knowledge(&standing);
             self.editor.inform(knowledge);
             let deadline = self.deadline(&standing).into_iter().chain(self.unfinished_next()).min();
-            let prompt = if self.editor.plain().is_some() {
+            let prompt = if self.editor.said().is_some() {
                 self.tell_late(&standing);
                 self.editor.waker().set_times(self.driver.overdue.next_telling(&standing), deadline);
                 String::new()

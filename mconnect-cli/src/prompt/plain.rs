@@ -22,7 +22,7 @@ pub struct Plain {
     waker: Waker,
     terminal: Terminal,
     /// What the server says.
-    pub said: Said,
+    said: Said,
     /// What was typed, and not taken.
     typed: Vec<u8>,
     /// The input has ended, in the middle of a line.
@@ -43,24 +43,6 @@ impl Plain {
             is_hidden: false,
             has_dropped: false,
         }
-    }
-
-    /// Hides what is typed, or shows it again.
-    pub fn hide(&mut self, is_hidden: bool) {
-        match (self.is_hidden, is_hidden) {
-            (false, true) => self.is_hidden = self.terminal.enter(Manner::Hidden).is_ok(),
-            (true, false) => {
-                self.terminal.leave();
-                self.is_hidden = false;
-            }
-            _ => {}
-        }
-    }
-
-    /// Drops what was typed, before the reply is shown that it was not meant for: what is typed in answer to that is meant.
-    pub fn drop_early(&mut self) {
-        self.has_dropped |= terminal::drop_typed() || !self.typed.is_empty();
-        self.typed.clear();
     }
 
     /// Waits for something typed, and says what came first if that is something else.
@@ -150,8 +132,24 @@ impl Typist for Plain {
         self.typed.splice(..0, [text, b"\n"].concat());
     }
 
-    fn plain(&mut self) -> Option<&mut Plain> {
-        Some(self)
+    fn said(&mut self) -> Option<&mut Said> {
+        Some(&mut self.said)
+    }
+
+    fn hide(&mut self, is_hidden: bool) {
+        match (self.is_hidden, is_hidden) {
+            (false, true) => self.is_hidden = self.terminal.enter(Manner::Hidden).is_ok(),
+            (true, false) => {
+                self.terminal.leave();
+                self.is_hidden = false;
+            }
+            _ => {}
+        }
+    }
+
+    fn drop_early(&mut self) {
+        self.has_dropped |= terminal::drop_typed() || !self.typed.is_empty();
+        self.typed.clear();
     }
 }
 

@@ -73,12 +73,12 @@ impl Talk<'_> {
     pub(super) fn follow(&mut self, answer: Answer) {
         let is_turn = answer.request.is_some_and(Request::is_turn);
         // What nobody asked for drops nothing of a line that is being typed.
-        let is_plain = self.editor.plain().is_some();
+        let is_plain = self.editor.said().is_some();
         if self.is_paste() || is_turn || is_plain || answer.meaning() != Meaning::OutOfStep {
             let _ = self.driver.follow(&self.session, answer);
         }
-        if let Some(plain) = self.editor.plain().filter(|_| self.driver.script.drops_typed()) {
-            plain.drop_early();
+        if self.driver.script.drops_typed() {
+            self.editor.drop_early();
         }
     }
 
@@ -161,7 +161,7 @@ impl Talk<'_> {
     }
 
     fn send_next(&mut self, standing: &Standing) -> Flow {
-        if self.is_paste() && self.editor.plain().is_none() {
+        if self.is_paste() && self.editor.said().is_none() {
             self.echo(standing, self.driver.script.out());
         }
         if let Some(line) = self.lines.kept.take() {

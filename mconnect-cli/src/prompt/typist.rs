@@ -3,10 +3,10 @@
 use std::io;
 
 use super::completion::Knowledge;
-use super::plain::Plain;
 use super::prompt_text::Label;
 use super::waker::Waker;
 use crate::options::Options;
+use crate::screen::Said;
 use crate::secret::Secret;
 
 /// Hands over what is typed, line by line. What only an editor does is nothing elsewhere.
@@ -32,10 +32,17 @@ pub trait Typist {
     /// Puts a text before what is typed next.
     fn put(&mut self, text: &[u8]);
 
-    /// Returns it if there is no prompt.
-    fn plain(&mut self) -> Option<&mut Plain> {
+    /// Returns where the server's lines go as they come, if there is no prompt.
+    fn said(&mut self) -> Option<&mut Said> {
         None
     }
+
+    /// Hides what is typed, or shows it again, where there is no prompt to do that.
+    fn hide(&mut self, _is_hidden: bool) {}
+
+    /// Drops what was typed, where there is no prompt, before the reply is shown that it was not meant for: what is typed in
+    /// answer to that is meant.
+    fn drop_early(&mut self) {}
 
     fn has_color(&self) -> bool {
         false
