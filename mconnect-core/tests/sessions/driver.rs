@@ -112,7 +112,7 @@ fn a_wait_comes_back_at_its_time_and_a_reply_that_is_dripped_meets_its_deadline_
     drop(session);
     dripping.join().unwrap();
 
-    let (server, mut session) = play("S: 220 hi\nC: NOOP");
+    let (server, mut session) = play("S: 220 hi\nC: NOOP\nC: *close*");
     let mut driver = Driver::new(Rules::new(Pace::Typed));
     driver.wait(&mut session).unwrap();
     while driver.hear(&mut session).is_some() {}
