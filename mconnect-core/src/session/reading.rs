@@ -107,7 +107,7 @@ impl Session {
     /// session.greeting()?;
     /// assert!(!session.has_arrived(), "nothing was asked for");
     /// # }
-    /// # Ok::<(), mconnect_core::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn has_arrived(&mut self) -> bool {
