@@ -171,9 +171,7 @@ impl Opening<'_> {
 
 /// Says QUIT where the server waits for a command. What is wrong then is told no more.
 pub fn leave(session: Session) {
-    let standing = session.standing();
-    let is_asked = standing.phase == Phase::Command && standing.outstanding == 0;
-    if is_asked && !standing.is_closing && standing.surprise.is_none() {
+    if session.standing().takes_command() {
         drop(session.quit());
     }
 }

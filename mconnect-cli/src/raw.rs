@@ -9,13 +9,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mconnect_core::{Error, Peer, RawReader, RawWriter, Session, Timeouts};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollTimeout;
 
 use crate::connection::Setting;
 use crate::failure::{Failure, NO_QUIT, Status};
 use crate::input;
-use crate::screen::{self, Screen};
+use crate::screen::{self, Came, Screen};
 use crate::stderr::say;
 use crate::terminal::Manner;
 use crate::verdict::Verdict;
@@ -154,15 +153,7 @@ impl Sending {
 /// Waits for input, and says whether there is any, or its end: not if it would have to be waited for, and whoever read
 /// what the server says has gone.
 fn has_input() -> bool {
-    let (stdin, stdout) = (io::stdin(), io::stdout());
-    loop {
-        let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN), screen::reader(&stdout)];
-        match poll(&mut fds, PollTimeout::NONE) {
-            Err(Errno::EINTR) => {}
-            Ok(_) if fds[0].any() == Some(false) && screen::is_without_reader(&fds[1]) => return false,
-            _ => return true,
-        }
-    }
+    !matches!(screen::wait_for(io::stdin().as_fd(), None, Duration::MAX), Came::End)
 }
 
 /// Shows what the server says until it closes, or until nobody reads it and the time for that is over.

@@ -65,28 +65,25 @@ fn converse(options: &Options, verdict: &Arc<Verdict>) -> Result<(), Failure> {
         let message = "--fail is for piped input and -c: at the prompt a person decides";
         return Err(Failure::new(Status::Usage, message));
     }
-    let act = |terminal: &Terminal, waker| {
-        observers::watched(options, takes_typed_lines(options), verdict, |watch| {
-            open_and_hand_over(options, terminal, waker, watch, verdict)
-        });
-    };
-    at_the_terminal(options, act).map_err(|error| Failure::cannot("wait for signals", &error))
+    let terminal = Terminal::new();
+    let waker = takes_a_prompt(options).then(Arc::<Waker>::default);
+    watch_signals(options, &terminal, waker.clone()).map_err(|error| Failure::cannot("wait for signals", &error))?;
+    observers::watched(options, takes_typed_lines(options), verdict, |watch| {
+        open_and_hand_over(options, &terminal, waker, watch, verdict)
+    });
+    Ok(())
 }
 
-/// Does it with the terminal, which is watched over from before the first thread on where it will be changed; at a prompt,
-/// also with what breaks out of that.
-fn at_the_terminal(options: &Options, act: impl FnOnce(&Terminal, Option<Arc<Waker>>)) -> io::Result<()> {
-    let terminal = Terminal::new();
-    let handle = terminal.handle();
-    let waker = takes_a_prompt(options).then(Arc::<Waker>::default);
+/// Watches over the terminal where it will be changed, from before the first thread on.
+fn watch_signals(options: &Options, terminal: &Terminal, waker: Option<Arc<Waker>>) -> io::Result<()> {
     let is_raw = options.mode == Mode::Raw && io::stdin().is_terminal();
-    // A password may be asked for, without echo; and who sees how far it went sees it at an interrupt, too.
-    if let Some(waker) = waker.clone() {
-        signals::watch(handle, move |signal| waker.sort(signal))?;
-    } else if is_raw || takes_typed_lines(options) || options.asks_for_a_password() || stderr::is_shown() {
-        signals::watch(handle, Some)?;
+    if let Some(waker) = waker {
+        return signals::watch(terminal.handle(), move |signal| waker.sort(signal));
     }
-    act(&terminal, waker);
+    // A password may be asked for, without echo; and who sees how far it went sees it at an interrupt, too.
+    if is_raw || takes_typed_lines(options) || options.asks_for_a_password() || stderr::is_shown() {
+        signals::watch(terminal.handle(), Some)?;
+    }
     Ok(())
 }
 
@@ -139,16 +136,15 @@ fn open_and_hand_over(
     let timeouts = connection::timeouts(options);
     let setting = Setting { options, timeouts, terminal, verdict, watch, secure: &secure, reopen: &open };
     let Some(session) = open() else { return Ok(()) };
-    match (waker, options.mode) {
-        (Some(waker), _) => {
-            prompt::run(session, &setting, &waker);
+    match options.mode {
+        _ if takes_typed_lines(options) => {
+            prompt::run(session, &setting, waker.as_ref());
             // It was told as it came.
             return Ok(());
         }
-        (None, Mode::Raw) => raw::run(session, &setting),
-        (None, Mode::Blind) => line::run(session, &setting, Pace::Blind),
-        (None, Mode::Line) if takes_typed_lines(options) => line::run(session, &setting, Pace::Typed),
-        (None, Mode::Line) => line::run(session, &setting, Pace::InStep),
+        Mode::Raw => raw::run(session, &setting),
+        Mode::Blind => line::run(session, &setting, Pace::Blind),
+        Mode::Line => line::run(session, &setting, Pace::InStep),
     }
     match options.output.has_sides {
         true => watch.explain_end(verdict),

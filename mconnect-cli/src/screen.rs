@@ -3,17 +3,19 @@
 //! It is the process's, and so is what is known of its reader.
 
 use std::io::{self, IsTerminal, Stdout};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use mconnect_core::protocol::Escaper;
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::options::Output;
 use crate::paint;
 use crate::stderr;
 use crate::timestamps::Stamper;
+use crate::verdict::Verdict;
 use crate::waiting;
 
 /// Where the server's words go.
@@ -105,6 +107,71 @@ impl Screen {
     }
 }
 
+/// What the server says, shown as it comes, also of a line that has not ended.
+pub struct Said {
+    screen: Screen,
+    lines: Vec<u8>,
+    /// How much of the line that has not ended was shown.
+    ahead: usize,
+}
+
+impl Said {
+    pub fn new(output: Output) -> Self {
+        Self { screen: Screen::of(output), lines: Vec::new(), ahead: 0 }
+    }
+
+    /// Takes a line, which is to be shown.
+    pub fn hear(&mut self, line: &[u8]) {
+        let ahead = std::mem::take(&mut self.ahead);
+        self.lines.extend_from_slice(line.get(ahead..).unwrap_or_default());
+    }
+
+    /// Returns how many octets are to be shown.
+    pub fn size(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Shows what was taken, and what came of a line that has not ended.
+    pub fn show(&mut self, unfinished: &[u8], verdict: &Verdict) {
+        self.lines.extend_from_slice(unfinished.get(self.ahead..).unwrap_or_default());
+        self.ahead = unfinished.len();
+        if let Err(error) = self.screen.show(&self.lines) {
+            verdict.output_failed(&error);
+        }
+        self.lines.clear();
+    }
+
+    /// Shows what came of a line that is not waited for any longer.
+    pub fn give_up(&mut self, unfinished: &[u8], verdict: &Verdict) {
+        self.show(unfinished, verdict);
+        self.screen.end_line();
+        self.screen.show_rest(unfinished);
+    }
+
+    /// Ends a line that was shown as far as it came: something else is said next.
+    pub fn end_line(&mut self) {
+        self.screen.end_line();
+    }
+
+    /// Shows the last of a session.
+    pub fn finish(&mut self, verdict: &Verdict) {
+        self.ahead = 0;
+        if let Err(error) = self.screen.finish() {
+            verdict.output_failed(&error);
+        }
+    }
+
+    /// Says whether a line was shown that has not ended.
+    pub fn is_mid_line(&self) -> bool {
+        self.ahead > 0
+    }
+
+    /// Says whether nothing is shown any more.
+    pub fn is_shut(&self) -> bool {
+        self.screen.is_shut()
+    }
+}
+
 /// Writes bytes to standard output, all of them and at once.
 ///
 /// # Errors
@@ -153,6 +220,40 @@ pub fn is_without_reader(polled: &PollFd<'_>) -> bool {
     let has_gone = polled.revents().is_some_and(|events| events.contains(PollFlags::POLLERR));
     LOST_READER.fetch_or(has_gone, Ordering::Relaxed);
     has_gone
+}
+
+/// What came first of what was waited for.
+pub enum Came {
+    Input,
+    /// Something of the server's, and input with it or not.
+    Server {
+        with_input: bool,
+    },
+    /// Whoever read standard output has gone, and there is no input.
+    End,
+    /// The time is over.
+    Nothing,
+}
+
+/// Waits for input or for a server at most this long, or until whoever reads standard output has gone.
+pub fn wait_for(input: BorrowedFd<'_>, server: Option<BorrowedFd<'_>>, patience: Duration) -> Came {
+    let stdout = io::stdout();
+    let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::NONE);
+    loop {
+        let mut fds = vec![PollFd::new(input, PollFlags::POLLIN), reader(&stdout)];
+        fds.extend(server.map(|server| PollFd::new(server, PollFlags::POLLIN)));
+        let polled = poll(&mut fds, timeout);
+        let has_gone = is_without_reader(&fds[1]);
+        let [is_input, is_said] = [0, 2].map(|index| fds.get(index).and_then(PollFd::any) == Some(true));
+        return match polled {
+            Err(Errno::EINTR) => continue,
+            Ok(0) => Came::Nothing,
+            Ok(_) if is_said => Came::Server { with_input: is_input },
+            Ok(_) if has_gone && !is_input => Came::End,
+            // Without poll, the input comes first.
+            Ok(_) | Err(_) => Came::Input,
+        };
+    }
 }
 
 static LOST_READER: AtomicBool = AtomicBool::new(false);

@@ -3,14 +3,13 @@
 //! It is the process's, and so is what is known of it.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 
 use mconnect_core::protocol::{Escaper, Visible};
-use rustyline::Behavior;
 
 use crate::lock::locked;
 use crate::paint::{Tone, wrapped};
-use crate::terminal::Ruler;
+use crate::terminal;
 use crate::timestamps::Stamper;
 
 /// The row as it is drawn, and what is told below it if the process is interrupted.
@@ -107,10 +106,8 @@ fn put(text: impl AsRef<[u8]>) {
 
 /// Returns how many columns the last row may take: one that wraps cannot be taken away.
 fn width() -> usize {
-    let columns = RULER.get_or_init(|| Ruler::new(Behavior::PreferTerm)).columns();
-    columns.map_or(WIDTH, |columns| usize::from(columns).saturating_sub(1).min(WIDTH))
+    usize::from(terminal::size().0).saturating_sub(1).min(WIDTH)
 }
 
 /// Most of what is drawn is written for so many columns.
 const WIDTH: usize = 78;
-static RULER: OnceLock<Ruler> = OnceLock::new();

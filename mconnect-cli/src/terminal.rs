@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::panic;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use nix::poll::PollTimeout;
 use nix::sys::termios::{
@@ -187,25 +187,17 @@ fn is_ours(terminal: impl AsFd) -> bool {
     tcgetpgrp(terminal).map_or(true, |group| group == getpgrp())
 }
 
-/// Knows how large the terminal is: by an editor that reads nothing, since the system is asked there already.
-pub struct Ruler(Option<Mutex<Editor<(), MemHistory>>>);
-
-impl Ruler {
-    /// Measures the terminal that an editor of this behaviour would use.
-    pub fn new(behavior: Behavior) -> Self {
-        let config = Config::builder().behavior(behavior).build();
-        Self(Editor::with_history(config, MemHistory::new()).ok().map(Mutex::new))
-    }
-
-    pub fn columns(&self) -> Option<u16> {
-        self.size().map(|(columns, _)| columns)
-    }
-
-    /// Returns its columns and rows.
-    pub fn size(&self) -> Option<(u16, u16)> {
-        locked(self.0.as_ref()?).dimensions()
-    }
+/// Returns how many columns and rows the terminal has: an editor that reads nothing tells, since the system is asked there
+/// already.
+pub fn size() -> (u16, u16) {
+    let ruler = RULER.get_or_init(|| {
+        let config = Config::builder().behavior(Behavior::PreferTerm).build();
+        Editor::with_history(config, MemHistory::new()).ok().map(Mutex::new)
+    });
+    ruler.as_ref().and_then(|ruler| locked(ruler).dimensions()).unwrap_or((80, 24))
 }
+
+static RULER: OnceLock<Option<Mutex<Editor<(), MemHistory>>>> = OnceLock::new();
 
 /// Returns whether what is shown is to be coloured.
 pub fn is_color_wanted(color: Color) -> bool {

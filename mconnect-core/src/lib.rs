@@ -153,6 +153,7 @@ pub mod dialogue;
 #[cfg(feature = "dns")]
 pub mod dns;
 mod driver;
+mod encoded;
 #[cfg(feature = "idna")]
 mod endpoint;
 mod error;
@@ -200,6 +201,7 @@ pub use calendar::message_date;
 pub use closer::Closer;
 pub use connect::{Connect, Family, port};
 pub use driver::{Driver, Ended, Heard};
+pub use encoded::Encoded;
 #[cfg(feature = "idna")]
 pub use endpoint::{Endpoint, InvalidEndpoint, Scheme};
 pub use error::{Action, Attempt, Awaited, Context, DeadlinePassed, Error, Peer, TlsFailure, chain};

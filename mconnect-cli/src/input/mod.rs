@@ -6,7 +6,7 @@ mod ahead;
 use std::ffi::OsString;
 use std::fs::{File, Metadata};
 use std::io::{self, IsTerminal, Stdin};
-use std::ops::{Deref, Range};
+use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt as _;
 
@@ -33,6 +33,9 @@ pub struct Input {
 pub struct Block {
     bytes: Vec<u8>,
     count: usize,
+    /// How much of it was taken, and how much of that was wiped.
+    taken: usize,
+    wiped: usize,
     ready: Ready,
 }
 
@@ -140,16 +143,17 @@ impl Input {
 impl Block {
     /// Makes an empty one with this much room, in octets.
     fn new(size: usize) -> Self {
-        Self { bytes: vec![0; size], count: 0, ready: Ready::default() }
+        Self { bytes: vec![0; size], count: 0, taken: 0, wiped: 0, ready: Ready::default() }
     }
 
     /// Makes one of what came from elsewhere.
     pub fn of(bytes: Vec<u8>) -> Self {
-        Self { count: bytes.len(), bytes, ready: Ready::default() }
+        Self { count: bytes.len(), bytes, ..Self::new(0) }
     }
 
     /// Reads, and says whether something came.
     fn fill(&mut self) -> io::Result<bool> {
+        (self.taken, self.wiped) = (0, 0);
         self.count = read(&mut self.bytes)?;
         Ok(self.count > 0)
     }
@@ -170,21 +174,25 @@ impl Block {
             // An empty block would be the end.
             return self.fill().map(drop);
         }
-        let text = without_mark(self).len();
-        self.bytes.copy_within(self.count - text..self.count, 0);
-        self.count = text;
+        self.taken = self.count - without_mark(self).len();
         Ok(())
     }
 
-    /// Wipes a part of what was read, and what was made of it ahead.
-    pub fn wipe(&mut self, part: Range<usize>) {
-        self.bytes[part].zeroize();
+    /// Wipes what was taken, and what was made of it ahead: a part of it may be a secret.
+    pub fn wipe_taken(&mut self) {
+        self.bytes[self.wiped..self.taken].zeroize();
         self.ready.wipe();
+        self.wiped = self.taken;
     }
 
-    /// Returns its bytes, and what was made of them ahead.
+    /// Notes that all was taken but so much of it.
+    pub fn leave(&mut self, rest: usize) {
+        self.taken = self.count - rest;
+    }
+
+    /// Returns what was not taken, and what was made of it ahead.
     pub fn parts(&mut self) -> (&[u8], &mut Ready) {
-        (&self.bytes[..self.count], &mut self.ready)
+        (&self.bytes[self.taken..self.count], &mut self.ready)
     }
 }
 
@@ -192,7 +200,7 @@ impl Deref for Block {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.bytes[..self.count]
+        &self.bytes[self.taken..self.count]
     }
 }
 

@@ -11,7 +11,6 @@ use nix::poll::PollTimeout;
 use super::{Conversation, Onward, Stop};
 use crate::failure::{Failure, NO_QUIT};
 use crate::judge;
-use crate::terminal;
 use crate::waiting;
 
 impl Conversation<'_> {
@@ -28,15 +27,17 @@ impl Conversation<'_> {
         if self.driver.script.end().is_some() {
             return Break(Stop::End);
         }
-        self.rest.ended_in = Some(session.phase());
+        self.ended_in = Some(session.phase());
         // If this fails the connection has ended, which reading tells.
         let _ = session.half_close();
-        while !(self.screen.is_shut() && self.driver.is_complete(session)) {
+        while !(self.said.is_shut() && self.driver.is_complete(session)) {
             self.show_what_came(session)?;
             match session.receive(self.setting.timeouts.command) {
                 Ok(()) => {}
                 Err(Error::Timeout { after, .. }) if self.driver.is_complete(session) => {
-                    return self.give_up_silence(session, after);
+                    self.said.give_up(session.buffered(), self.setting.verdict);
+                    self.setting.verdict.complain(Failure::silence(session.peer(), after).hint(NO_QUIT));
+                    break;
                 }
                 Err(error) => return self.give_up(session, &error),
             }
@@ -59,14 +60,6 @@ impl Conversation<'_> {
         }
     }
 
-    /// After the end of the input, a server that neither says anything nor closes.
-    fn give_up_silence(&mut self, session: &mut Session, after: Duration) -> Onward {
-        self.show_unfinished(session);
-        self.setting.verdict.complain(Failure::silence(session.peer(), after).hint(NO_QUIT));
-        self.driver.ended = Some(Ended::Here);
-        Break(Stop::End)
-    }
-
     /// Goes on, where nobody reads what is shown any more, with the input that is at hand. Where more would have to be waited
     /// for, the session ends: with QUIT if a command is due, and without a word.
     pub(super) fn go_on_unheard(&mut self, session: &mut Session) -> ControlFlow<Stop, bool> {
@@ -79,10 +72,6 @@ impl Conversation<'_> {
         if session.phase() == Phase::Command && self.driver.script.end().is_none() {
             self.quit(session)?;
         }
-        if self.is_typed() {
-            // What was half typed must not end up as a command of the shell.
-            terminal::drop_typed();
-        }
         Break(Stop::End)
     }
 
@@ -91,7 +80,7 @@ impl Conversation<'_> {
         let standing = session.standing();
         let is_due = self.driver.script.end().is_some_and(script::End::says_quit)
             && self.driver.ended.is_none()
-            && self.rest.ended_in.is_none()
+            && self.ended_in.is_none()
             && !standing.is_closing
             && !standing.has_quit;
         if is_due && self.wait_for_replies(session).is_continue() && session.phase() == Phase::Command {
@@ -108,7 +97,7 @@ impl Conversation<'_> {
     }
 
     /// Ends the session in an orderly way, and says what was wrong with it, if anything.
-    pub(super) fn finish(&mut self, session: &mut Session, stays: bool) {
+    pub(super) fn finish(&mut self, session: &mut Session) {
         if let Some(work) = self.work.take() {
             match self.driver.is_input_over || session.standing().has_quit {
                 true => work.finish(self.setting.options.is_quiet),
@@ -122,17 +111,15 @@ impl Conversation<'_> {
             let is_given_up = session.receive(left).is_err() || left.is_zero();
             let _ = self.show_what_came(session);
             if is_given_up && self.driver.ended.is_none() {
-                self.show_unfinished(session);
+                self.said.give_up(session.buffered(), self.setting.verdict);
                 self.driver.ended = Some(Ended::Here);
             }
         }
-        if let Err(error) = self.screen.finish() {
-            self.setting.verdict.output_failed(&error);
-        }
+        self.said.finish(self.setting.verdict);
         session.forgo_empty_line();
         let standing = session.standing();
-        self.count_unsent(!standing.has_quit, stays && !self.is_hidden);
-        if let Some(phase) = self.rest.ended_in {
+        self.count_unsent(!standing.has_quit);
+        if let Some(phase) = self.ended_in {
             judge::end_of_input(phase, &standing, self.setting.verdict);
         }
         if self.driver.script.end().is_some_and(|end| end.answer().is_some()) {
@@ -143,32 +130,22 @@ impl Conversation<'_> {
     }
 
     /// Says what was not sent, after a session that could not go on.
-    pub(super) fn tell_unsent(&mut self, stays: bool) {
-        if let Err(error) = self.screen.finish() {
-            self.setting.verdict.output_failed(&error);
-        }
-        self.count_unsent(true, stays);
+    pub(super) fn tell_unsent(&mut self) {
+        self.said.finish(self.setting.verdict);
+        self.count_unsent(true);
         self.tell_end();
     }
 
     /// Says why the script ended before its input, if it did, and what was not sent.
     fn tell_end(&self) {
-        let is_all = self.driver.is_input_over || self.is_typed();
-        judge::script_ending(&self.driver, "session", is_all, self.setting.verdict);
+        judge::script_ending(&self.driver, "session", self.driver.is_input_over, self.setting.verdict);
     }
 
     /// Counts what is left of the input, as far as it is there; `is_awaited` says whether a moment is waited for more.
-    fn count_unsent(&mut self, is_awaited: bool, stays: bool) {
-        self.driver.script.not_sent(self.rest.bytes());
+    fn count_unsent(&mut self, is_awaited: bool) {
+        self.driver.script.not_sent(self.block.as_deref().unwrap_or_default());
         self.drop_block();
-        if self.is_typed() {
-            if !self.driver.is_input_over && !stays {
-                // What was half typed must not end up as a command of the shell.
-                terminal::drop_typed();
-            }
-            return;
-        }
-        let input = &mut *self.input;
+        let input = &mut self.input;
         let is_awaited = is_awaited || input.is_read_ahead();
         let deadline = Instant::now() + if is_awaited { INPUT_PATIENCE } else { Duration::ZERO };
         while !self.driver.is_input_over && self.driver.script.unsent().total() < MOST_COUNTED {
@@ -186,11 +163,6 @@ impl Conversation<'_> {
                 _ => self.driver.is_input_over = true,
             }
         }
-    }
-
-    /// Says whether a session of typed lines ends though nobody had ended it.
-    pub(super) fn is_broken_off(&self, session: &Session) -> bool {
-        self.is_typed() && !self.driver.is_ending(session) && !self.screen.is_shut()
     }
 
     /// Stops here if the session has ended.

@@ -3,10 +3,9 @@
 use std::ops::ControlFlow::{Break, Continue};
 use std::time::{Duration, Instant};
 
-use mconnect_core::protocol::{Answer, Phase, Request, Standing};
+use mconnect_core::protocol::{Answer, Request};
 use mconnect_core::script::{self, Pace};
 use mconnect_core::{Ended, Error, Heard, Session};
-use nix::poll::PollTimeout;
 
 use super::{Conversation, Onward, Stop};
 use crate::connection::Setting;
@@ -14,9 +13,6 @@ use crate::explain;
 use crate::judge;
 use crate::progress;
 use crate::stderr;
-use crate::stderr::say;
-use crate::terminal::{self, Manner};
-use crate::waiting;
 
 impl Conversation<'_> {
     /// Shows what the server has said, if it has, and does not wait.
@@ -24,9 +20,7 @@ impl Conversation<'_> {
         if self.driver.is_tls_due(session) {
             return Continue(());
         }
-        if session.as_fd().is_some_and(|fd| waiting::is_readable(fd, PollTimeout::ZERO)) {
-            self.receive(session, self.setting.timeouts.command)?;
-        }
+        let _ = session.has_arrived();
         self.show_what_came(session)
     }
 
@@ -35,7 +29,7 @@ impl Conversation<'_> {
         loop {
             self.show_what_came(session)?;
             let (due, script) = (session.standing(), &self.driver.script);
-            let is_over = matches!(script.end(), Some(script::End::OutOfStep(_))) || script.drops_typed();
+            let is_over = matches!(script.end(), Some(script::End::OutOfStep(_)));
             if due.outstanding == 0 || is_over {
                 stderr::at_interrupt(None);
                 return Continue(());
@@ -43,31 +37,25 @@ impl Conversation<'_> {
             if matches!(due.awaited, Some(Request::EndOfData | Request::Bdat)) {
                 stderr::at_interrupt(Some(progress::WHOLE_MESSAGE.to_owned()));
             }
-            self.wait_for_reply(session, &due)?;
+            self.wait_for_reply(session)?;
         }
     }
 
-    /// Shows what the server says until a reply is here of those that are due.
-    fn wait_for_reply(&mut self, session: &mut Session, due: &Standing) -> Onward {
-        let (patience, is_optional) = (self.driver.patience(session), self.driver.is_optional(session));
-        let deadline = Instant::now() + patience;
-        loop {
-            let left = until(Some(deadline));
-            // What is late is told only where somebody sees it.
-            let tick = until(self.driver.overdue.next_tick(&session.standing()).filter(|_| stderr::is_shown()));
-            match session.receive(left.min(tick)) {
-                Ok(()) => self.show_what_came(session)?,
-                Err(Error::Timeout { .. }) if tick < left => self.tell_overdue(session),
-                Err(_) if is_optional => session.forgo_empty_line(),
-                Err(Error::Timeout { .. }) => return self.give_up_waiting(session, patience),
-                Err(error) => return self.give_up(session, &error),
+    /// Waits for what comes next of the reply that is due.
+    pub(super) fn wait_for_reply(&mut self, session: &mut Session) -> Onward {
+        let due = session.standing();
+        // What is late is told only where somebody sees it.
+        let tick = self.driver.overdue.next_tick(&due).filter(|_| stderr::is_shown());
+        match self.driver.wait_until(session, tick) {
+            Ok(true) => Continue(()),
+            Ok(false) => {
+                self.tell_overdue(session);
+                Continue(())
             }
-            if session.standing().outstanding != due.outstanding {
-                return Continue(());
-            }
-            // What was here at the deadline is shown, but the rest of it is not waited for.
-            if left.is_zero() {
-                return self.give_up_waiting(session, patience);
+            Err(error) => {
+                // What was here at the deadline is shown, but the rest of it is not waited for.
+                self.show_what_came(session)?;
+                if session.outstanding() == due.outstanding { self.give_up(session, &error) } else { Continue(()) }
             }
         }
     }
@@ -75,46 +63,8 @@ impl Conversation<'_> {
     /// Says what is waited for, where a person sees it.
     fn tell_overdue(&self, session: &Session) {
         // It would stand in the middle of a line that has not ended.
-        if let Some(words) = self.driver.overdue.words(&session.standing()).filter(|_| self.said.ahead == 0) {
+        if let Some(words) = self.driver.overdue.words(&session.standing()).filter(|_| !self.said.is_mid_line()) {
             stderr::draw(&words);
-        }
-    }
-
-    /// Returns how long to wait for the server where it may be the input that comes first. A person waits as long as it
-    /// takes, unless a time was said.
-    pub(super) fn patience_beside_input(&self, session: &Session) -> Duration {
-        let standing = session.standing();
-        match self.setting.options.timeout {
-            _ if standing.outstanding == 0 => Duration::MAX,
-            _ if !self.is_typed() => session.reply_timeout(),
-            None => Duration::MAX,
-            Some(_) => until(self.driver.overdue.deadline(&standing, session.reply_timeout())),
-        }
-    }
-
-    /// Returns how long it is until a person who may type is told what is late.
-    pub(super) fn until_telling(&self, session: &Session) -> Duration {
-        let next = self.driver.overdue.next_telling(&session.standing()).filter(|_| self.is_typed());
-        until(next)
-    }
-
-    /// Tells it, on a line of its own: a half-typed one must not be drawn over.
-    pub(super) fn tell_late(&mut self, session: &Session) {
-        if let Some(words) = self.driver.overdue.tell(&session.standing()) {
-            self.screen.end_line();
-            say(&words);
-        }
-    }
-
-    /// Gives up a reply that did not come in time.
-    pub(super) fn give_up_waiting(&mut self, session: &mut Session, after: Duration) -> Onward {
-        match session.receive(Duration::ZERO) {
-            Err(Error::Timeout { .. }) => self.give_up(session, &session.overdue(after)),
-            Err(error) => self.give_up(session, &error),
-            Ok(()) => {
-                self.show_what_came(session)?;
-                self.give_up(session, &session.overdue(after))
-            }
         }
     }
 
@@ -127,7 +77,7 @@ impl Conversation<'_> {
     }
 
     pub(super) fn give_up(&mut self, session: &mut Session, error: &Error) -> Onward {
-        self.show_unfinished(session);
+        self.said.give_up(session.buffered(), self.setting.verdict);
         self.setting.verdict.failed(error);
         self.driver.ended = Some(Ended::Here);
         Break(Stop::End)
@@ -135,81 +85,28 @@ impl Conversation<'_> {
 
     /// Shows the lines that are there, up to a grant of STARTTLS; breaks at the end of the session.
     pub(super) fn show_what_came(&mut self, session: &mut Session) -> Onward {
-        while let Some(Heard { is_first, answer, .. }) = self.driver.hear(session) {
-            let ahead = std::mem::take(&mut self.said.ahead);
-            self.said.shown.extend_from_slice(self.driver.line().get(ahead..).unwrap_or_default());
+        while let Some(Heard { answer, .. }) = self.driver.hear(session) {
+            self.said.hear(self.driver.line());
             if let Some(answer) = answer {
                 self.judge_reply(session, answer);
             }
-            if self.said.shown.len() >= LARGEST_SHOW {
-                self.show(session);
+            if self.said.size() >= LARGEST_SHOW {
+                self.said.show(&[], self.setting.verdict);
             }
             // A person may go on with such a server, and so may who waits for no greeting.
             if let Some(error) = session.other_protocol().filter(|_| self.driver.pace() == Pace::InStep) {
                 return self.give_up(session, &error);
             }
-            if is_first && self.is_typed() && session.other_protocol().is_some() {
-                self.show(session);
-                let Setting { options, verdict, .. } = self.setting;
-                explain::tell(explain::speaker(options, verdict).as_ref(), options);
-            }
         }
-        if self.driver.ended.is_none() && !self.driver.is_tls_due(session) {
-            self.take_unfinished(session);
-        }
-        self.show(session);
+        let unfinished = if self.driver.is_tls_due(session) { &[] } else { session.buffered() };
+        self.said.show(unfinished, self.setting.verdict);
         self.unless_ended()
-    }
-
-    /// Shows what came of a line that is not waited for any longer.
-    pub(super) fn show_unfinished(&mut self, session: &Session) {
-        self.take_unfinished(session);
-        self.show(session);
-        self.screen.end_line();
-        self.screen.show_rest(session.buffered());
-    }
-
-    /// Takes what came of a line that has not ended, as far as it is not shown yet: it is shown as it comes.
-    fn take_unfinished(&mut self, session: &Session) {
-        let unfinished = session.buffered();
-        self.said.shown.extend_from_slice(unfinished.get(self.said.ahead..).unwrap_or_default());
-        self.said.ahead = unfinished.len();
-    }
-
-    /// Shows what is there to be shown, once the terminal is ready for what it may ask for.
-    fn show(&mut self, session: &Session) {
-        self.hide_typing(session);
-        if let Err(error) = self.screen.show(&self.said.shown) {
-            self.setting.verdict.output_failed(&error);
-        }
-        self.said.shown.clear();
-    }
-
-    /// What may be a password is not shown as it is typed: an answer to a 334, and what is typed ahead of a TLS that may
-    /// not come.
-    pub(super) fn hide_typing(&mut self, session: &Session) {
-        if !self.is_typed() {
-            return;
-        }
-        let terminal = self.setting.terminal;
-        let phase = session.phase();
-        let is_tls_asked = session.owes(|request| request == Request::StartTls) || phase == Phase::StartTls;
-        let is_answer = phase == Phase::Auth && !self.shows_answer;
-        match (self.is_hidden, is_answer || (self.setting.secure.upgrades() && is_tls_asked)) {
-            (false, true) => self.is_hidden = terminal.enter(Manner::Hidden).is_ok(),
-            // What is typed on after the end is still the answer.
-            (true, false) if phase != Phase::Closed => {
-                terminal.leave();
-                self.is_hidden = false;
-            }
-            _ => {}
-        }
     }
 
     /// Says what a reply that has just come means for the exit status, and for the script.
     fn judge_reply(&mut self, session: &Session, answer: Answer) {
         let Setting { options, verdict, .. } = self.setting;
-        judge::reply(answer, self.driver.is_complete(session), !self.is_typed(), verdict);
+        judge::reply(answer, self.driver.is_complete(session), true, verdict);
         if options.output.has_sides {
             let line = self.driver.last_reply().unwrap_or_default();
             explain::tell(explain::refusal(line, options, verdict).as_ref(), options);
@@ -217,15 +114,11 @@ impl Conversation<'_> {
         if let Some(end) = self.driver.follow(session, answer) {
             judge::script_ended(end, verdict);
         }
-        if self.driver.script.drops_typed() {
-            // Before the reply is shown: what is typed in answer to it is meant.
-            self.said.has_dropped |= terminal::drop_typed();
-        }
     }
 }
 
 /// Returns how long it is until then; where that is never, there is nothing to wait for.
-fn until(at: Option<Instant>) -> Duration {
+pub(super) fn until(at: Option<Instant>) -> Duration {
     at.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
 }
 

@@ -4,55 +4,39 @@
 //! `poll` for whichever of server and input has something. What may go out when, and where it ends, is the
 //! [`Script`](mconnect_core::script::Script)'s to say.
 
-#[cfg(feature = "tls")]
-mod auth;
 mod close;
 mod listen;
-mod typed;
 
-use std::io;
 use std::ops::ControlFlow::{self, Break, Continue};
 
-use mconnect_core::protocol::{CrlfEncoder, Phase};
-use mconnect_core::script::{self, Next, Pace};
+use mconnect_core::protocol::Phase;
+use mconnect_core::script::{Next, Pace};
 use mconnect_core::{Driver, Session};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::connection::Setting;
 use crate::input::{Block, Input};
 use crate::judge;
 use crate::options::Options;
 use crate::progress::{self, Work};
-use crate::screen::{self, Screen};
-use crate::stderr::{is_shown, say};
-use crate::typing::{FileLines, Over, how};
+use crate::screen::{self, Came, Said};
+use crate::stderr::is_shown;
+use listen::until;
 
-/// Hands a session over, until its end, and each one opened after it.
+/// Hands a session over, until its end.
 pub fn run(session: Session, setting: &Setting<'_>, pace: Pace) {
-    let Options { commands, prompt, output, is_quiet, .. } = setting.options;
-    let mut input = if commands.is_empty() { Input::new() } else { Input::given(commands) };
-    let mut screen = Screen::of(*output);
-    if pace == Pace::Typed && prompt.has_escapes && !is_quiet {
-        say("a line that begins with a tilde is an escape: ~? lists them");
-    }
-    let mut next = Some((session, None));
-    while let Some((session, before)) = next.take() {
-        let work = (pace != Pace::Typed).then(|| Work::new("the input", is_shown().then(|| input.size()).flatten()));
-        let talk = Conversation {
-            setting,
-            input: &mut input,
-            screen: &mut screen,
-            driver: Driver::new(setting.rules(pace)),
-            work,
-            rest: Rest::default(),
-            is_hidden: false,
-            shows_answer: false,
-            said: Said::default(),
-            before,
-        };
-        next = talk.live(session).next(setting, |past| typed::stay(setting, &mut input, past));
-    }
+    let Options { commands, output, .. } = setting.options;
+    let input = if commands.is_empty() { Input::new() } else { Input::given(commands) };
+    let work = Work::new("the input", is_shown().then(|| input.size()).flatten());
+    let talk = Conversation {
+        setting,
+        input,
+        said: Said::new(*output),
+        driver: Driver::new(setting.rules(pace)),
+        work: Some(work),
+        block: None,
+        ended_in: None,
+    };
+    talk.live(session);
 }
 
 /// Why the session is left for a moment, or for good.
@@ -62,89 +46,37 @@ enum Stop {
     StartTls,
     /// It has ended, or is to be ended.
     End,
-    /// It is closed at once.
-    Close,
-    /// It is left, to be opened again.
-    Reopen,
 }
 
 type Onward = ControlFlow<Stop>;
 
 struct Conversation<'a> {
     setting: &'a Setting<'a>,
-    input: &'a mut Input,
-    screen: &'a mut Screen,
-    driver: Driver,
-    /// What goes out, if that is not typed.
-    work: Option<Work>,
-    rest: Rest,
-    /// What is typed is not shown.
-    is_hidden: bool,
-    /// The next answer to a 334 is shown while it is typed.
-    shows_answer: bool,
+    input: Input,
+    /// What the server says.
     said: Said,
-    /// How the session before this one ended.
-    before: Option<String>,
-}
-
-/// What is left of the input.
-#[derive(Default)]
-struct Rest {
+    driver: Driver,
+    /// What goes out.
+    work: Option<Work>,
+    /// What was read of the input, and is not all taken.
     block: Option<Block>,
-    /// How much of it was taken, and how much of that was wiped.
-    taken: usize,
-    wiped: usize,
-    /// A file whose lines stand for typed ones, if there is more of it.
-    file: Option<FileLines>,
     /// The phase in which the input ended.
     ended_in: Option<Phase>,
 }
 
-/// What the server said.
-#[derive(Default)]
-struct Said {
-    /// What is to be shown next.
-    shown: Vec<u8>,
-    /// How much of the line that has not ended was shown.
-    ahead: usize,
-    /// Something that was typed ahead was dropped.
-    has_dropped: bool,
-    /// That client and server are out of step has been said.
-    is_surprise_told: bool,
-}
-
 impl Conversation<'_> {
-    fn live(mut self, mut session: Session) -> Over {
-        let stop = loop {
-            match self.converse(&mut session) {
-                Break(Stop::StartTls) => {}
-                Break(stop) => break stop,
-                Continue(()) => break Stop::End,
-            }
-            let is_typed = self.is_typed();
-            let past = self.past(&session, "TLS could not be started".to_owned(), Phase::Command);
+    fn live(mut self, mut session: Session) {
+        while self.converse(&mut session) == Break(Stop::StartTls) {
             let verdict = self.setting.verdict;
-            match verdict.check(self.setting.secure.upgrade(session, is_typed, verdict)) {
+            match verdict.check(self.setting.secure.upgrade(session, false, verdict)) {
                 Some(upgraded) => session = upgraded,
                 // Nothing more is sent in the clear.
-                None => {
-                    self.tell_unsent(is_typed);
-                    return if is_typed { Over::Closed(past) } else { Over::Left };
-                }
+                None => return self.tell_unsent(),
             }
             self.driver.script.tls_started();
-        };
-        if stop == Stop::Reopen {
-            session.closer().close();
-            return Over::Reopen(self.past(&session, "it was left, to be opened again".to_owned(), Phase::Command));
         }
         self.take_leave(&mut session);
-        let past = (self.is_broken_off(&session) && stop == Stop::End).then(|| {
-            let asked = if self.is_hidden { Phase::Auth } else { Phase::Command };
-            self.past(&session, how(self.driver.ended.as_ref(), &session.standing()), asked)
-        });
-        self.finish(&mut session, past.is_some());
-        past.map_or(Over::Left, Over::Closed)
+        self.finish(&mut session);
     }
 
     fn converse(&mut self, session: &mut Session) -> Onward {
@@ -153,67 +85,46 @@ impl Conversation<'_> {
             match self.next(session) {
                 Next::Send => self.send(session)?,
                 Next::Replies => self.wait_for_replies(session)?,
-                Next::Input if self.read_on_in_file() => {}
                 Next::Input if self.driver.is_input_over => return self.drain(session),
                 Next::Input => self.read_on(session)?,
                 Next::StartTls => return Break(Stop::StartTls),
                 Next::Skipped(octets) => judge::skipped(octets, "input", "up to the lone dot"),
-                Next::Dropped => self.tell_dropped(session),
-                Next::End => return Break(Stop::End),
+                // What is typed is the prompt's to drop.
+                Next::Dropped | Next::End => return Break(Stop::End),
             }
         }
     }
 
     fn next(&mut self, session: &Session) -> Next {
         let standing = session.standing();
-        let Rest { block, taken, .. } = &mut self.rest;
         let script = &mut self.driver.script;
-        let Some(block) = block else { return script.next(&standing, &mut &[][..]) };
-        let (bytes, ready) = block.parts();
-        let mut input = &bytes[*taken..];
+        let Some(block) = &mut self.block else { return script.next(&standing, &mut &[][..]) };
+        let (mut input, ready) = block.parts();
         let next =
             script.next_with(&standing, &mut input, |lines, phase, input, out| ready.take(lines, phase, input, out));
-        *taken = bytes.len() - input.len();
+        let rest = input.len();
+        block.leave(rest);
         next
     }
 
     /// Reads the next block of input, once there is one; what the server says meanwhile is shown.
     fn read_on(&mut self, session: &mut Session) -> Onward {
-        if self.is_typed() {
-            self.end_work();
-        }
         if self.driver.script.holds_secret() {
-            self.rest.wipe_taken();
+            self.block.iter_mut().for_each(Block::wipe_taken);
         }
         self.drop_block();
         self.input.expect(self.driver.script.phase(&session.standing()));
         if self.wait_for_either(session)? {
             match self.input.take() {
-                Ok(block) if !block.is_empty() => return self.take(session, block),
+                Ok(block) if !block.is_empty() => {
+                    self.block = Some(block);
+                    return Continue(());
+                }
                 Ok(_) => {}
                 Err(error) => self.setting.verdict.input_failed(&error),
             }
             self.driver.end_input(session);
         }
-        Continue(())
-    }
-
-    fn take(&mut self, session: &mut Session, block: Block) -> Onward {
-        if !self.is_typed() {
-            self.rest.block = Some(block);
-            return Continue(());
-        }
-        if let Some(flow) = self.obey_line(session, &block) {
-            return flow;
-        }
-        self.shows_answer &= session.phase() != Phase::Auth;
-        if block.len() == LONGEST_TYPED && block.ends_with(b"\n") {
-            say("mconnect: this terminal cuts a line at 4095 octets, and may have cut that one");
-        }
-        // Counted with its CR LF.
-        let mut line = Vec::with_capacity(block.len() + 1);
-        CrlfEncoder::default().encode(&block, &mut line);
-        self.rest.block = Some(Block::of(line));
         Continue(())
     }
 
@@ -233,49 +144,17 @@ impl Conversation<'_> {
             if screen::has_lost_reader() {
                 return self.go_on_unheard(session);
             }
-            let (server, stdout) = (session.as_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN)), io::stdout());
-            let mut fds = vec![PollFd::new(self.input.as_fd(), PollFlags::POLLIN), screen::reader(&stdout)];
-            fds.extend(server);
-            let patience = self.patience_beside_input(session);
-            let tick = self.until_telling(session);
-            let timeout = PollTimeout::try_from(patience.min(tick)).unwrap_or(PollTimeout::NONE);
-            let polled = poll(&mut fds, timeout);
-            let (is_input, is_said) = (is_ready(&fds[0]), fds.get(2).is_some_and(is_ready));
-            if screen::is_without_reader(&fds[1]) {
-                continue;
-            }
-            match (polled, is_input, is_said) {
-                (Err(Errno::EINTR), ..) => {}
-                (Ok(0), ..) if tick < patience => self.tell_late(session),
-                (Ok(0), ..) => return self.give_up_waiting(session, session.reply_timeout()).map_continue(|()| false),
-                (Ok(_), is_input, true) => {
+            let patience = until(self.driver.overdue.deadline(&standing, self.driver.patience(session)));
+            match screen::wait_for(self.input.as_fd(), session.as_fd(), patience) {
+                Came::Input => return Continue(true),
+                Came::Server { with_input } => {
                     self.receive(session, patience)?;
                     self.show_what_came(session)?;
-                    return Continue(is_input);
+                    return Continue(with_input);
                 }
-                // Without poll, the input comes first.
-                (Ok(_) | Err(_), ..) => return Continue(true),
+                Came::End => {}
+                Came::Nothing => self.wait_for_reply(session)?,
             }
-        }
-    }
-
-    fn is_typed(&self) -> bool {
-        self.driver.pace() == Pace::Typed
-    }
-
-    /// Says what was dropped of what was typed, and why; the terminal has been emptied when the reply came.
-    fn tell_dropped(&mut self, session: &Session) {
-        let had_more = !self.rest.bytes().is_empty();
-        self.drop_block();
-        let has_dropped = std::mem::take(&mut self.said.has_dropped) || had_more;
-        let surprise = session.standing().surprise.map(script::End::OutOfStep).filter(|_| !self.said.is_surprise_told);
-        self.said.is_surprise_told |= surprise.is_some();
-        let dropped = if has_dropped { "what was typed ahead was dropped" } else { "" };
-        match surprise {
-            Some(surprise) if has_dropped => say(&format!("mconnect: {surprise}; {dropped}")),
-            Some(surprise) => say(&format!("mconnect: {surprise}")),
-            None if has_dropped => say(&format!("mconnect: {dropped}: it was meant for after a grant")),
-            None => {}
         }
     }
 
@@ -283,46 +162,14 @@ impl Conversation<'_> {
         let (octets, is_secret) = (self.driver.script.out().len(), self.driver.script.holds_secret());
         let sent = progress::put(self.work.as_ref(), session, octets, |session| self.driver.send_next(session));
         if is_secret {
-            self.rest.wipe_taken();
+            self.block.iter_mut().for_each(Block::wipe_taken);
         }
         sent.map_or_else(|error| self.writing_failed(session, error), Continue)
     }
 
     fn drop_block(&mut self) {
-        let rest = &mut self.rest;
-        // What is typed may be a password, and is wiped as it is freed.
-        if let Some(block) = rest.block.take().filter(|_| self.driver.pace() != Pace::Typed) {
+        if let Some(block) = self.block.take() {
             self.input.reuse(block);
         }
-        (rest.taken, rest.wiped, rest.file) = (0, 0, None);
-    }
-
-    /// What was not typed, and takes long, has gone out.
-    fn end_work(&mut self) {
-        if let Some(work) = self.work.take() {
-            work.finish(self.setting.options.is_quiet);
-        }
     }
 }
-
-impl Rest {
-    /// Returns what was not taken.
-    fn bytes(&self) -> &[u8] {
-        self.block.as_deref().and_then(|block| block.get(self.taken..)).unwrap_or_default()
-    }
-
-    /// Wipes what was taken: a part of it may be a secret.
-    fn wipe_taken(&mut self) {
-        if let Some(block) = &mut self.block {
-            block.wipe(self.wiped..self.taken);
-            self.wiped = self.taken;
-        }
-    }
-}
-
-fn is_ready(fd: &PollFd<'_>) -> bool {
-    fd.any().unwrap_or(true)
-}
-
-/// The longest line that a terminal gives, its LF included.
-const LONGEST_TYPED: usize = 4096;

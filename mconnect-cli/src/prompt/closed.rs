@@ -1,23 +1,37 @@
 //! The prompt after a session that ended before anybody had ended it: what was on its way to the server stays here.
 
-use std::ops::ControlFlow::Break;
-
 use mconnect_core::Session;
 use mconnect_core::protocol::Phase;
 use mconnect_core::suggest::Suggestions;
 
 use super::completion::Knowledge;
-use super::editor::{Editor, Typed};
 use super::is_command;
+use super::typist::{Typed, Typist};
 use crate::connection::Setting;
 use crate::failure::Failure;
 use crate::signals;
 use crate::stderr::say;
-use crate::typing::session_log;
-use crate::typing::{CLOSED, Past};
+use crate::typing::escapes::{self, Escape};
+use crate::typing::{Known, aside, session_log};
+
+/// A session that has ended before anybody had ended it.
+pub struct Past {
+    /// How it ended.
+    pub how: String,
+    known: Known,
+    /// In which phase a line was being typed.
+    asked: Phase,
+}
+
+impl Past {
+    pub fn new(how: String, mut known: Known, asked: Phase) -> Self {
+        known.state += &format!("\nended     {how}");
+        Self { how, known, asked }
+    }
+}
 
 /// Takes what is typed until the session is opened again, and returns that; nothing if the prompt is left.
-pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Option<Session> {
+pub fn converse(editor: &mut dyn Typist, past: &Past, setting: &Setting<'_>) -> Option<Session> {
     // A password that was being typed is dropped, and what is typed on, too.
     let mut is_hidden = past.asked == Phase::Auth;
     if is_hidden {
@@ -28,8 +42,8 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
     let suggestions = Suggestions::new(past.known.extensions.clone());
     editor.inform(Knowledge { has_escapes, suggestions, ..Knowledge::default() });
     loop {
-        editor.waker.settle();
-        if !editor.waker.set_closed(true) {
+        editor.waker().settle();
+        if !editor.waker().set_closed(true) {
             return None;
         }
         let line = match editor.read("closed> ", is_hidden) {
@@ -38,20 +52,20 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
                 is_hidden = false;
                 continue;
             }
-            Ok(Typed::Lines { .. }) => {
+            Ok(Typed::Lines { .. } | Typed::Octets(_)) => {
                 editor.clear();
                 say(CLOSED);
                 continue;
             }
             Ok(Typed::Break) => continue,
             Ok(Typed::Interrupt) => {
-                if let Some(signal) = editor.waker.ending() {
+                if let Some(signal) = editor.waker().ending() {
                     session_log::stop(&setting.watch.session_log);
                     signals::act(signal, setting.terminal);
                 }
                 return None;
             }
-            Ok(Typed::EndOfInput) => return None,
+            Ok(Typed::EndOfInput | Typed::Unheard) => return None,
             Err(error) => {
                 setting.verdict.complain(Failure::cannot("read the terminal", &error));
                 return None;
@@ -61,8 +75,22 @@ pub fn converse(editor: &mut Editor, past: &Past, setting: &Setting<'_>) -> Opti
         if is_command(past.asked) && !line.trim().eq_ignore_ascii_case("QUIT") {
             editor.remember(&line);
         }
-        if let Break(opened) = past.obey(&line, setting, || editor.waker.set_closed(false)) {
-            return opened;
+        match escapes::parse(&line).filter(|_| has_escapes) {
+            // Ctrl-C may have left the prompt.
+            Some(Escape::Reopen) if !editor.waker().set_closed(false) => return None,
+            Some(Escape::Reopen) => {
+                if let Some(session) = (setting.reopen)() {
+                    return Some(session);
+                }
+            }
+            Some(Escape::Close) => return None,
+            Some(Escape::Aside(asked)) => aside::obey(asked, &past.known, setting),
+            None if line.trim().eq_ignore_ascii_case("QUIT") => return None,
+            None if line.trim().is_empty() => {}
+            _ => say(CLOSED),
         }
     }
 }
+
+/// Said of a line that can go nowhere.
+const CLOSED: &str = "mconnect: the connection is closed: ~o opens the session again, QUIT leaves";

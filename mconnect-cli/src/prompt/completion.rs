@@ -4,6 +4,7 @@ use std::fs;
 
 use mconnect_core::suggest::Suggestions;
 
+use super::files::expand;
 use crate::typing::escapes;
 
 /// What completion and hints go by.
@@ -90,7 +91,7 @@ fn files(typed: &str) -> Vec<String> {
         ("", _) => ".",
         (folder, _) => folder,
     };
-    let entries = fs::read_dir(crate::typing::expand(place)).into_iter().flatten().flatten();
+    let entries = fs::read_dir(expand(place)).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
         .filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;

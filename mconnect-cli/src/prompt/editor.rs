@@ -18,45 +18,28 @@ use super::history::History;
 use super::keys::Keys;
 use super::prompt_text::Label;
 use super::rows;
+use super::typist::{Typed, Typist};
 use super::waker::Waker;
 use crate::options::{Options, Prompt};
 use crate::paint::{self, Look};
 use crate::screen;
 use crate::secret::Secret;
 use crate::stderr::say;
-use crate::terminal::{Manner, Terminal, is_color_wanted};
+use crate::terminal::{self, Manner, Terminal, is_color_wanted};
 
 /// Reads lines from the terminal.
 pub struct Editor {
     rustyline: Rustyline<Assistant, FileHistory>,
-    pub waker: Arc<Waker>,
+    waker: Arc<Waker>,
     terminal: Terminal,
     keys: Keys,
     /// Nothing is printed by it, but while there is one, the editor waits for signals along with keys.
     _printer: Box<dyn ExternalPrinter>,
-    pub has_color: bool,
+    has_color: bool,
     history: History,
     /// What goes before and after the cursor at the next prompt.
     left: String,
     right: String,
-}
-
-/// What came of reading.
-#[derive(Debug)]
-pub enum Typed {
-    Line(String),
-    /// An answer that was not shown.
-    Secret(Secret),
-    /// Whole lines of a paste; what follows the last line end stays at the prompt, and `goes_on` says whether more of
-    /// the paste is to come.
-    Lines {
-        text: String,
-        goes_on: bool,
-    },
-    /// There is something to show first.
-    Break,
-    EndOfInput,
-    Interrupt,
 }
 
 impl Editor {
@@ -104,157 +87,6 @@ impl Editor {
         })
     }
 
-    /// Says what helps to whom has typed nothing here yet, as long as there is no history.
-    pub fn open(&self, options: &Options) {
-        if options.is_quiet || !options.prompt.has_history || !self.rustyline.history().is_empty() {
-            return;
-        }
-        let arrow = if self.has_color { Some("→ takes the suggestion") } else { None };
-        let escapes = if options.prompt.has_escapes { Some("~? lists more") } else { None };
-        let words = [arrow, Some("Tab completes"), escapes, Some("QUIT ends")];
-        let mut text = String::new();
-        paint::note(&words.into_iter().flatten().collect::<Vec<_>>().join(", "), self.look(), &mut text);
-        // Where nothing can be shown, the first line of the server's tells.
-        let _ = screen::put(text.as_bytes());
-    }
-
-    /// Tells of what the next prompt is made.
-    pub fn label(&mut self, label: Label) {
-        if let Some(assistant) = self.rustyline.helper_mut() {
-            assistant.label = label;
-        }
-    }
-
-    /// Tells what completion and hints go by.
-    pub fn inform(&mut self, knowledge: Knowledge) {
-        self.keys.typing().is_text = knowledge.is_text;
-        if let Some(assistant) = self.rustyline.helper_mut() {
-            assistant.knowledge = knowledge;
-        }
-    }
-
-    /// Reads a line; with `is_secret`, without showing it.
-    ///
-    /// # Errors
-    /// What the terminal says.
-    pub fn read(&mut self, prompt: &str, is_secret: bool) -> io::Result<Typed> {
-        {
-            let (columns, _) = self.size();
-            let mut typing = self.keys.typing();
-            (typing.left_by, typing.is_ending, typing.columns) = (None, false, columns);
-            typing.hint.clear();
-            typing.set_line(&format!("{}{}", self.left, self.right));
-            typing.at = self.left.len();
-            match (is_secret, &typing.secret) {
-                (true, None) => typing.secret = Some(Secret::default()),
-                (false, Some(_)) => typing.secret = None,
-                _ => {}
-            }
-        }
-        let initial = (std::mem::take(&mut self.left), std::mem::take(&mut self.right));
-        self.waker.enter();
-        let read = self.rustyline.readline_with_initial(prompt, (&initial.0, &initial.1));
-        self.waker.left();
-        let left_by = self.keys.typing().left_by.take();
-        let is_ending = self.waker.ending().is_some();
-        if is_ending || !matches!(read, Err(ReadlineError::Interrupted)) {
-            self.waker.end_update();
-        }
-        if is_ending {
-            return Ok(Typed::Interrupt);
-        }
-        match (read, left_by) {
-            (Ok(line), None) => Ok(match self.keys.typing().secret.as_mut() {
-                Some(secret) => Typed::Secret(std::mem::take(secret)),
-                None => Typed::Line(line),
-            }),
-            (Ok(_), Some(LeftBy::Interrupt)) => Ok(Typed::Interrupt),
-            (Ok(_), Some(LeftBy::EndOfInput)) => Ok(Typed::EndOfInput),
-            (Ok(_), Some(LeftBy::Suspend)) => {
-                self.keep();
-                self.suspend();
-                Ok(Typed::Break)
-            }
-            (Ok(_), Some(LeftBy::Insert)) => {
-                self.keep();
-                self.erase(prompt)?;
-                Ok(Typed::Break)
-            }
-            (Ok(_), Some(LeftBy::Paste(text))) => {
-                self.keep();
-                self.erase(prompt)?;
-                let goes_on = self.keys.typing().is_pasting();
-                Ok(Typed::Lines { text: self.take_lines(&text), goes_on })
-            }
-            (Err(ReadlineError::Interrupted), _) => {
-                self.keep();
-                self.erase(prompt)?;
-                Ok(Typed::Break)
-            }
-            (Err(ReadlineError::Eof), _) => Ok(Typed::EndOfInput),
-            (Err(ReadlineError::Io(error)), _) if error.kind() == io::ErrorKind::InvalidData => {
-                self.keep();
-                self.erase(prompt)?;
-                say("mconnect: what was typed is not UTF-8, and was dropped: ~r sends such a file");
-                Ok(Typed::Break)
-            }
-            (Err(ReadlineError::Io(error)), _) => Err(error),
-            (Err(ReadlineError::Errno(errno)), _) => Err(errno.into()),
-            (Err(error), _) => Err(io::Error::other(error.to_string())),
-        }
-    }
-
-    /// Drops what was typed and not read yet, up to here, and says whether there was something. What the editor has read
-    /// ahead is in it, so that it has to read to the end of that: it is broken out of there.
-    ///
-    /// # Errors
-    /// What the terminal says; [`Interrupted`](io::ErrorKind::Interrupted) if that was asked for, by a key or a signal.
-    pub fn drop_typed(&mut self) -> io::Result<bool> {
-        self.keys.typing().dropped = Some(0);
-        let read = loop {
-            self.keys.typing().is_ending = false;
-            self.waker.wake();
-            self.waker.enter();
-            let read = self.rustyline.readline("");
-            self.waker.left();
-            self.erase_row()?;
-            match read {
-                _ if self.waker.ending().is_some() || self.keys.typing().left_by.take().is_some() => {
-                    break Err(io::ErrorKind::Interrupted.into());
-                }
-                Err(ReadlineError::Interrupted) => break Ok(()),
-                Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {}
-                Err(ReadlineError::Io(error)) => break Err(error),
-                Err(ReadlineError::Errno(errno)) => break Err(errno.into()),
-                Err(ReadlineError::Eof) => break Err(io::ErrorKind::UnexpectedEof.into()),
-                _ => {}
-            }
-        };
-        let dropped = self.keys.typing().dropped.take();
-        read.map(|()| dropped.is_some_and(|keys| keys > 0))
-    }
-
-    /// Puts a text at the next prompt, before what is there.
-    pub fn put(&mut self, text: &str) {
-        self.left.insert_str(0, text);
-    }
-
-    /// Forgets what is typed and not entered.
-    pub fn clear(&mut self) {
-        self.left.clear();
-        self.right.clear();
-    }
-
-    /// Adds a line to the history.
-    pub fn remember(&mut self, line: &str) {
-        self.history.add(&mut self.rustyline, line);
-    }
-
-    /// Returns what is typed and not entered.
-    pub fn unfinished(&self) -> String {
-        format!("{}{}", self.left, self.right)
-    }
-
     fn suspend(&self) {
         self.terminal.restore();
         let _ = raise(Signal::SIGSTOP);
@@ -289,21 +121,165 @@ impl Editor {
     fn erase_row(&self) -> io::Result<()> {
         screen::put(b"\x1b[A\r\x1b[J")
     }
+}
 
-    /// Returns how lines are shown there.
-    pub fn look(&self) -> Look {
-        Look { has_color: self.has_color, columns: self.size().0 }
+impl Typist for Editor {
+    fn open(&self, options: &Options) {
+        if options.is_quiet || !options.prompt.has_history || !self.rustyline.history().is_empty() {
+            return;
+        }
+        let arrow = if self.has_color { Some("→ takes the suggestion") } else { None };
+        let escapes = if options.prompt.has_escapes { Some("~? lists more") } else { None };
+        let words = [arrow, Some("Tab completes"), escapes, Some("QUIT ends")];
+        let mut text = String::new();
+        paint::note(
+            &words.into_iter().flatten().collect::<Vec<_>>().join(", "),
+            Look { has_color: self.has_color, columns: terminal::size().0 },
+            &mut text,
+        );
+        // Where nothing can be shown, the first line of the server's tells.
+        let _ = screen::put(text.as_bytes());
     }
 
-    /// Returns how many columns and rows the terminal has.
-    pub fn size(&self) -> (u16, u16) {
-        self.rustyline.helper().map_or((80, 24), Assistant::size)
+    fn waker(&self) -> &Waker {
+        &self.waker
+    }
+
+    fn read(&mut self, prompt: &str, is_secret: bool) -> io::Result<Typed> {
+        {
+            let mut typing = self.keys.typing();
+            (typing.left_by, typing.is_ending, typing.columns) = (None, false, terminal::size().0);
+            typing.hint.clear();
+            typing.set_line(&format!("{}{}", self.left, self.right));
+            typing.at = self.left.len();
+            match (is_secret, &typing.secret) {
+                (true, None) => typing.secret = Some(Secret::default()),
+                (false, Some(_)) => typing.secret = None,
+                _ => {}
+            }
+        }
+        let initial = (std::mem::take(&mut self.left), std::mem::take(&mut self.right));
+        self.waker.enter();
+        let read = self.rustyline.readline_with_initial(prompt, (&initial.0, &initial.1));
+        self.waker.left();
+        let left_by = self.keys.typing().left_by.take();
+        let is_ending = self.waker.ending().is_some();
+        if is_ending || !matches!(read, Err(ReadlineError::Interrupted)) {
+            self.waker.end_update();
+        }
+        if is_ending {
+            return Ok(Typed::Interrupt);
+        }
+        let pasted = match (read.map_err(failure_of), left_by) {
+            (Ok(line), None) => {
+                return Ok(match self.keys.typing().secret.as_mut() {
+                    Some(secret) => Typed::Secret(std::mem::take(secret)),
+                    None => Typed::Line(line),
+                });
+            }
+            (Ok(_), Some(LeftBy::Interrupt)) => return Ok(Typed::Interrupt),
+            (Ok(_), Some(LeftBy::EndOfInput)) => return Ok(Typed::EndOfInput),
+            (Ok(_), Some(LeftBy::Suspend)) => {
+                self.keep();
+                self.suspend();
+                return Ok(Typed::Break);
+            }
+            (Ok(_), Some(LeftBy::Paste(text))) => Ok(text),
+            (Ok(_), Some(LeftBy::Insert)) => Err(io::ErrorKind::Interrupted),
+            (Err(error), _) => match error.kind() {
+                io::ErrorKind::UnexpectedEof => return Ok(Typed::EndOfInput),
+                kind @ (io::ErrorKind::Interrupted | io::ErrorKind::InvalidData) => Err(kind),
+                _ => return Err(error),
+            },
+        };
+        self.keep();
+        self.erase(prompt)?;
+        match pasted {
+            Ok(text) => {
+                let goes_on = self.keys.typing().is_pasting();
+                return Ok(Typed::Lines { text: self.take_lines(&text), goes_on });
+            }
+            Err(io::ErrorKind::InvalidData) => {
+                say("mconnect: what was typed is not UTF-8, and was dropped: ~r sends such a file");
+            }
+            Err(_) => {}
+        }
+        Ok(Typed::Break)
+    }
+
+    fn drop_typed(&mut self) -> io::Result<bool> {
+        self.keys.typing().dropped = Some(0);
+        let read = loop {
+            self.keys.typing().is_ending = false;
+            self.waker.wake();
+            self.waker.enter();
+            let read = self.rustyline.readline("");
+            self.waker.left();
+            self.erase_row()?;
+            match read.map_err(failure_of) {
+                _ if self.waker.ending().is_some() || self.keys.typing().left_by.take().is_some() => {
+                    break Err(io::ErrorKind::Interrupted.into());
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => break Ok(()),
+                Err(error) if error.kind() != io::ErrorKind::InvalidData => break Err(error),
+                _ => {}
+            }
+        };
+        let dropped = self.keys.typing().dropped.take();
+        read.map(|()| dropped.is_some_and(|keys| keys > 0))
+    }
+
+    fn put(&mut self, text: &[u8]) {
+        self.left.insert_str(0, &String::from_utf8_lossy(text));
+    }
+
+    fn has_color(&self) -> bool {
+        self.has_color
+    }
+
+    fn label(&mut self, label: Label) {
+        if let Some(assistant) = self.rustyline.helper_mut() {
+            assistant.label = label;
+        }
+    }
+
+    fn inform(&mut self, knowledge: Knowledge) {
+        self.keys.typing().is_text = knowledge.is_text;
+        if let Some(assistant) = self.rustyline.helper_mut() {
+            assistant.knowledge = knowledge;
+        }
+    }
+
+    fn remember(&mut self, line: &str) {
+        self.history.add(&mut self.rustyline, line);
+    }
+
+    fn clear(&mut self) {
+        self.left.clear();
+        self.right.clear();
+    }
+
+    fn unfinished(&self) -> String {
+        format!("{}{}", self.left, self.right)
     }
 }
 
 impl Drop for Editor {
     fn drop(&mut self) {
         self.waker.end_update();
+    }
+}
+
+/// Returns why the editor read no line: what is [`Interrupted`](io::ErrorKind::Interrupted) is broken out of,
+/// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) the end of the input, and [`InvalidData`](io::ErrorKind::InvalidData) not
+/// UTF-8.
+fn failure_of(error: ReadlineError) -> io::Error {
+    match error {
+        ReadlineError::Io(error) => error,
+        ReadlineError::Errno(errno) => errno.into(),
+        ReadlineError::Eof => io::ErrorKind::UnexpectedEof.into(),
+        ReadlineError::Interrupted => io::ErrorKind::Interrupted.into(),
+        error => io::Error::other(error.to_string()),
     }
 }
 

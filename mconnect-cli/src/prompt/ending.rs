@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use mconnect_core::protocol::{Phase, Request};
 use mconnect_core::{Ended, Progress};
 
-use super::listen::PATIENCE;
+use super::listen::{PATIENCE, TICK};
 use super::{Flow, Leave, Talk};
 use crate::connection::Setting;
 use crate::failure::Failure;
 use crate::judge;
 use crate::stderr::{self, say};
+use crate::terminal;
 
 impl Talk<'_> {
     /// Ends the sending side, and shows what the server says until it closes.
@@ -34,9 +35,22 @@ impl Talk<'_> {
                     return Break(Leave::End);
                 }
                 let standing = self.session.standing();
-                stderr::draw(&self.above(&standing).trim_end().replace('\n', " "));
+                self.draw_clock(&standing);
             }
         }
+    }
+
+    /// Ends a session that nobody sees any more: with QUIT if a command is due, and without a word.
+    pub(super) fn leave_unheard(&mut self) -> Flow {
+        self.driver.is_input_over = true;
+        self.wait_for_replies()?;
+        if self.session.phase() == Phase::Command {
+            self.send(b"QUIT\r\n")?;
+            self.wait_for_replies()?;
+        }
+        // What was half typed must not end up as a command of the shell.
+        terminal::drop_typed();
+        Break(Leave::End)
     }
 
     /// In a body no reply but its own is due, and that one never comes.
@@ -64,6 +78,9 @@ impl Talk<'_> {
             self.driver.ended = Some(Ended::Here);
         }
         let Setting { verdict, secure, .. } = self.setting;
+        if let Some(said) = self.editor.said() {
+            said.finish(verdict);
+        }
         judge::ending(&self.driver, &self.session, verdict, |words| secure.note(words));
     }
 
@@ -91,6 +108,3 @@ impl Talk<'_> {
         }
     }
 }
-
-/// A clock is looked at so often.
-const TICK: Duration = Duration::from_secs(1);

@@ -7,7 +7,7 @@ use rustyline::completion::Completer;
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hint, Hinter};
 use rustyline::validate::Validator;
-use rustyline::{Behavior, Context, Helper};
+use rustyline::{Context, Helper};
 
 use super::completion::{Knowledge, Suggestion};
 use super::keys::Keys;
@@ -16,7 +16,7 @@ use super::waker::{END_UPDATE, Waker};
 use super::{completion, rows};
 use crate::paint::Tone;
 use crate::screen;
-use crate::terminal::Ruler;
+use crate::terminal;
 
 /// Helps the editor.
 pub struct Assistant {
@@ -26,20 +26,13 @@ pub struct Assistant {
     keys: Keys,
     waker: Arc<Waker>,
     has_color: bool,
-    ruler: Ruler,
     is_reflowed: bool,
 }
 
 impl Assistant {
     pub fn new(keys: Keys, waker: Arc<Waker>, has_color: bool) -> Self {
-        let ruler = Ruler::new(Behavior::Stdio);
-        let label = Label::default();
-        Self { knowledge: Knowledge::default(), label, keys, waker, has_color, ruler, is_reflowed: rows::is_reflowed() }
-    }
-
-    /// Returns how many columns and rows the terminal has.
-    pub fn size(&self) -> (u16, u16) {
-        self.ruler.size().unwrap_or((80, 24))
+        let (knowledge, label) = (Knowledge::default(), Label::default());
+        Self { knowledge, label, keys, waker, has_color, is_reflowed: rows::is_reflowed() }
     }
 
     /// Returns a prompt in colour, but not what stands above it.
@@ -53,7 +46,7 @@ impl Assistant {
     /// Before a drawing after the terminal has changed its width: sees to it that the cursor is where the editor believes
     /// it to be, with nothing of the old line around it.
     fn keep_place(&self) {
-        let (columns, _) = self.size();
+        let (columns, _) = terminal::size();
         let mut typing = self.keys.typing();
         let before = std::mem::replace(&mut typing.columns, columns);
         if before == columns {

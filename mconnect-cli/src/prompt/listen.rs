@@ -5,19 +5,17 @@ use std::time::{Duration, Instant};
 
 use mconnect_core::protocol::{Answer, Code, Phase, ReplyLine, Request, Standing, Visible};
 use mconnect_core::script;
-use mconnect_core::{Ended, Heard};
-use nix::poll::PollTimeout;
+use mconnect_core::{Ended, Error, Heard};
 
 use super::{Flow, Leave, Setting, Talk};
-use crate::explain::{is_wanted, refusal as why, speaker};
-use crate::failure::{Failure, Status};
+use crate::explain::{is_wanted, refusal as why, speaker, tell};
 use crate::judge;
 use crate::paint::{self, Look};
 use crate::progress;
 use crate::screen;
 use crate::secure::decode;
 use crate::stderr::{self, say};
-use crate::waiting;
+use crate::terminal;
 
 impl Talk<'_> {
     /// Shows what the server says for as long as that is worth waiting for: a prompt follows a reply where it can.
@@ -46,25 +44,20 @@ impl Talk<'_> {
     /// Waits for the reply that is due next, as long as it may take; a clock says how long already.
     pub(super) fn wait_for_reply(&mut self) -> Flow {
         self.show_what_came()?;
-        let standing = self.session.standing();
-        let due = standing.outstanding;
-        let (patience, is_optional) = (self.driver.patience(&self.session), self.driver.is_optional(&self.session));
-        let deadline = self.deadline(&standing).unwrap_or_else(|| Instant::now() + patience);
-        if matches!(standing.awaited, Some(Request::EndOfData | Request::Bdat)) {
+        let Standing { awaited, outstanding: due, .. } = self.session.standing();
+        if matches!(awaited, Some(Request::EndOfData | Request::Bdat)) {
             stderr::at_interrupt(Some(progress::WHOLE_MESSAGE.to_owned()));
         }
         while due > 0 && self.session.outstanding() >= due {
-            let tick = self.driver.overdue.next_tick(&self.session.standing()).unwrap_or(deadline);
-            let tick = tick.min(Instant::now() + Duration::from_secs(1));
-            self.listen(deadline.min(tick))?;
+            let tick = self.driver.overdue.next_tick(&self.session.standing());
+            let tick = tick.into_iter().chain([Instant::now() + TICK]).min();
+            let waited = self.driver.wait_until(&mut self.session, tick);
+            self.show_what_came()?;
             let standing = self.session.standing();
-            if deadline <= Instant::now() && standing.outstanding >= due {
-                if !is_optional {
-                    return self.give_up(patience);
-                }
-                self.session.forgo_empty_line();
-            } else if standing.outstanding >= due {
-                stderr::draw(&self.above(&standing).trim_end().replace('\n', " "));
+            match waited {
+                _ if standing.outstanding < due => {}
+                Ok(_) => self.draw_clock(&standing),
+                Err(error) => return self.give_up(&error),
             }
         }
         stderr::clear();
@@ -80,17 +73,18 @@ impl Talk<'_> {
     /// Ends the session if the reply that is due next has not come in the time that was said.
     pub(super) fn keep_deadline(&mut self) -> Flow {
         match self.deadline(&self.session.standing()) {
-            Some(deadline) if deadline <= Instant::now() => self.give_up(self.session.reply_timeout()),
+            Some(deadline) if deadline <= Instant::now() => {
+                self.give_up(&self.session.overdue(self.session.reply_timeout()))
+            }
             _ => Continue(()),
         }
     }
 
-    fn give_up(&mut self, patience: Duration) -> Flow {
+    /// Ends a session with a server that does not do its part in time.
+    pub(super) fn give_up(&mut self, error: &Error) -> Flow {
         stderr::clear();
         self.show_unfinished();
-        self.setting.verdict.evidence().late(patience, self.session.buffered());
-        let message = format!("{} did not reply in {} s", self.session.peer(), patience.as_secs_f64());
-        self.setting.verdict.complain(Failure::new(Status::Temporary, message));
+        self.setting.verdict.failed(error);
         let leave = self.broken_off();
         self.session.closer().close();
         self.driver.ended = Some(Ended::Here);
@@ -99,7 +93,36 @@ impl Talk<'_> {
 
     /// Says whether the prompt stays after the session: not if it was to end.
     pub(super) fn broken_off(&self) -> Leave {
-        if self.driver.is_ending(&self.session) { Leave::End } else { Leave::Closed }
+        if self.driver.is_ending(&self.session) || screen::has_lost_reader() { Leave::End } else { Leave::Closed }
+    }
+
+    /// Draws what is waited for; not in the middle of a line that has not ended.
+    pub(super) fn draw_clock(&mut self, standing: &Standing) {
+        if self.editor.said().is_none_or(|said| !said.is_mid_line()) {
+            stderr::draw(&self.above(standing).trim_end().replace('\n', " "));
+        }
+    }
+
+    /// Says where there is no prompt what is late, on a line of its own: a half-typed one must not be drawn over.
+    pub(super) fn tell_late(&mut self, standing: &Standing) {
+        if let Some(words) = self.driver.overdue.tell(standing) {
+            if let Some(said) = self.editor.said() {
+                said.end_line();
+            }
+            say(&words);
+        }
+    }
+
+    /// Says whether what is typed may be a password: an answer to a 334, or what is typed ahead of a TLS that may not come.
+    fn hides_typing(&self) -> bool {
+        let phase = self.session.phase();
+        let is_tls_asked = phase == Phase::StartTls || self.session.owes(|request| request == Request::StartTls);
+        (phase == Phase::Auth && !self.is_shown) || (is_tls_asked && self.setting.secure.upgrades())
+    }
+
+    /// Returns how lines are shown.
+    pub(super) fn look(&self) -> Look {
+        Look { has_color: self.editor.has_color(), columns: terminal::size().0 }
     }
 
     /// Returns what is shown above the prompt: a line of the server's that does not end, and what is waited for.
@@ -109,7 +132,7 @@ impl Talk<'_> {
             let dots = if self.session.buffered().len() > LONGEST_TAIL { "..." } else { "" };
             let shown = format!("{dots}{}", Visible(self.unfinished()));
             // It has to fit the screen, with the prompt.
-            let most = (usize::from(self.editor.size().0) * 4).min(shown.chars().count());
+            let most = (usize::from(terminal::size().0) * 4).min(shown.chars().count());
             text.extend(shown.chars().skip(shown.chars().count() - most));
             text.push('\n');
         }
@@ -125,9 +148,11 @@ impl Talk<'_> {
 
     /// Shows what came of a line that is not waited for any longer.
     pub(super) fn show_unfinished(&mut self) {
-        if !self.unfinished().is_empty() {
+        if let Some(said) = self.editor.said() {
+            said.give_up(self.session.buffered(), self.setting.verdict);
+        } else if !self.unfinished().is_empty() {
             let mut text = String::new();
-            paint::line(self.unfinished(), self.editor.has_color, &mut text);
+            paint::line(self.unfinished(), self.editor.has_color(), &mut text);
             let _ = screen::put(text.as_bytes());
         }
     }
@@ -174,16 +199,26 @@ impl Talk<'_> {
     pub(super) fn take_what_came(&mut self) {
         let (mut text, mut taken, mut surprise) = (String::new(), 0, None);
         // After a grant of STARTTLS, what comes is not taken.
-        while !self.driver.is_tls_due(&self.session) && text.len().max(taken) < LARGEST_SHOW && self.has_arrived() {
+        while !self.driver.is_tls_due(&self.session)
+            && text.len().max(taken) < LARGEST_SHOW
+            && self.session.has_arrived()
+        {
             let Some(heard) = self.driver.hear(&mut self.session) else { break };
             self.unfinished_since = None;
             taken += self.driver.line().len();
             surprise = surprise.or(self.hear(heard, &mut text));
         }
-        self.editor.waker.settle();
-        match self.session.buffered() {
-            [] => self.unfinished_since = None,
-            _ => drop(self.unfinished_since.get_or_insert_with(Instant::now)),
+        let is_hidden = self.hides_typing();
+        self.editor.waker().settle();
+        let unfinished = if self.driver.is_tls_due(&self.session) { &[] } else { self.session.buffered() };
+        // What is typed on after the end may still be an answer.
+        if self.session.phase() != Phase::Closed {
+            self.editor.hide(is_hidden);
+        }
+        match self.editor.said() {
+            Some(said) => said.show(unfinished, self.setting.verdict),
+            None if unfinished.is_empty() => self.unfinished_since = None,
+            None => drop(self.unfinished_since.get_or_insert_with(Instant::now)),
         }
         if !text.is_empty() {
             stderr::clear();
@@ -197,32 +232,33 @@ impl Talk<'_> {
         }
     }
 
-    /// Takes what has arrived, without waiting, and says whether a line, or the end, is there.
-    fn has_arrived(&mut self) -> bool {
-        let mut is_more = true;
-        while is_more && !self.session.is_ready() {
-            let is_there = self.session.as_fd().is_some_and(|fd| waiting::is_readable(fd, PollTimeout::ZERO));
-            is_more = is_there && self.session.receive(Duration::ZERO).is_ok();
-        }
-        is_more
-    }
-
     /// Takes the line of the server's that was heard, appending what is shown of it, and returns its answer if that is the
     /// first that shows client and server out of step.
     fn hear(&mut self, Heard { is_first, ends_reply, answer, .. }: Heard, text: &mut String) -> Option<Answer> {
         let Setting { options, verdict, .. } = self.setting;
-        let look = self.editor.look();
-        self.rest.take(self.driver.line(), ends_reply, look, text);
+        let look = self.look();
+        match self.editor.said() {
+            Some(said) => said.hear(self.driver.line()),
+            None => self.rest.take(self.driver.line(), ends_reply, look, text),
+        }
         let Some(answer) = answer else {
-            if is_first && let Some(found) = speaker(options, verdict) {
-                paint::note(&format!("  {found}"), look, text);
+            let found = if is_first { speaker(options, verdict) } else { None };
+            match (found, self.editor.said()) {
+                (Some(found), Some(said)) => {
+                    said.show(&[], verdict);
+                    tell(Some(&found), options);
+                }
+                (Some(found), None) => paint::note(&format!("  {found}"), look, text),
+                (None, _) => {}
             }
             return None;
         };
         judge::reply(answer, self.driver.is_complete(&self.session), false, verdict);
         self.follow(answer);
         let raw = self.driver.line();
-        if answer.code == Code::CHALLENGE && !options.is_quiet {
+        if self.editor.said().is_some() {
+            // Standard output is the server's alone.
+        } else if answer.code == Code::CHALLENGE && !options.is_quiet {
             note_challenge(raw, look, text);
         } else if self.suggestions.is_leaving() && is_unknown(answer) && is_wanted(options) {
             paint::note("  QUIT ends the session", look, text);
@@ -247,6 +283,8 @@ fn note_challenge(raw: &[u8], look: Look, out: &mut String) {
     }
 }
 
+/// A clock is looked at so often.
+pub(super) const TICK: Duration = Duration::from_secs(1);
 /// A line that has not ended after this is shown as far as it came.
 const PAUSE: Duration = Duration::from_millis(500);
 /// It is shown again so often.

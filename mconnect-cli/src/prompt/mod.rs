@@ -16,20 +16,26 @@
 mod ask;
 #[cfg(feature = "tls")]
 mod auth;
+#[cfg(not(feature = "tls"))]
+#[path = "without_auth.rs"]
+mod auth;
 mod closed;
 mod completion;
 mod draft;
 mod editor;
 mod ending;
+mod file_lines;
+mod files;
 mod helper;
 mod history;
 mod keys;
 mod listen;
+mod plain;
 mod prompt_text;
 mod rest;
 mod rows;
 mod send;
-mod typing;
+mod typist;
 mod vi;
 mod waker;
 
@@ -52,15 +58,17 @@ use crate::failure::Failure;
 use crate::progress::Work;
 use crate::signals;
 use crate::stderr::say;
-use crate::terminal::{Manner, can_draw};
-use crate::typing::auth::{authenticate, encode};
+use crate::terminal::{self, Manner, can_draw};
 use crate::typing::escapes::{self, Escape};
-use crate::typing::{Known, Over, Past, aside, how, send_chunk, send_file, session_log};
+use crate::typing::{Known, aside, session_log};
+use closed::Past;
 use completion::Knowledge;
-use editor::{Editor, Typed};
+use editor::Editor;
+use plain::Plain;
 use prompt_text::Label;
 use rest::Rest;
 use send::Lines;
+use typist::{Typed, Typist};
 
 /// Says whether a prompt can be given: where a terminal is on both sides, and can do more than print.
 pub fn is_possible() -> bool {
@@ -68,12 +76,9 @@ pub fn is_possible() -> bool {
 }
 
 /// Hands a session over, until its end, and each one opened after it.
-pub fn run(session: Session, setting: &Setting<'_>, waker: &Arc<Waker>) {
-    let prepared = setting.terminal.enter(Manner::Prompt).map_err(io::Error::from);
-    let editor = prepared
-        .and_then(|()| Editor::new(&setting.options.prompt, setting.terminal.handle(), Arc::clone(waker)))
-        .map_err(|error| Failure::cannot("set the terminal", &error));
-    let Some(mut editor) = setting.verdict.check(editor) else { return };
+pub fn run(session: Session, setting: &Setting<'_>, waker: Option<&Arc<Waker>>) {
+    let Some(mut editor) = setting.verdict.check(typist(setting, waker)) else { return };
+    let editor = &mut *editor;
     let mut next = Some((session, None));
     editor.open(setting.options);
     while let Some((session, before)) = next.take() {
@@ -82,7 +87,7 @@ pub fn run(session: Session, setting: &Setting<'_>, waker: &Arc<Waker>) {
         suggestions.set_name(&name.clone().unwrap_or_else(|| own_name(session.local_address())));
         let talk = Talk {
             setting,
-            editor: &mut editor,
+            editor: &mut *editor,
             session,
             unfinished_since: None,
             driver: Driver::new(setting.rules(Pace::Typed)),
@@ -96,12 +101,41 @@ pub fn run(session: Session, setting: &Setting<'_>, waker: &Arc<Waker>) {
             asked: Phase::Greeting,
         };
         let over = talk.live();
-        editor.waker.listen_to(None);
-        if !matches!(over, Over::Reopen(_)) {
-            setting.watch.explain_end(setting.verdict);
+        editor.waker().listen_to(None);
+        match editor.said() {
+            _ if matches!(over, Over::Reopen(_)) => {}
+            Some(_) => setting.watch.explain(setting.verdict),
+            None => setting.watch.explain_end(setting.verdict),
         }
-        next = over.next(setting, |past| closed::converse(&mut editor, past, setting));
+        session_log::stop(&setting.watch.session_log);
+        let (past, opened) = match over {
+            Over::Left => return,
+            Over::Closed(past) => (past, None),
+            Over::Reopen(past) => (past, (setting.reopen)()),
+        };
+        let opened = opened.or_else(|| closed::converse(editor, &past, setting));
+        next = opened.map(|session| (session, Some(past.how)));
     }
+}
+
+/// Returns whoever hands over what is typed: an editor, if there is what breaks out of it.
+fn typist(setting: &Setting<'_>, waker: Option<&Arc<Waker>>) -> Result<Box<dyn Typist>, Failure> {
+    let Some(waker) = waker else { return Ok(Box::new(Plain::new(setting))) };
+    let prepared = setting.terminal.enter(Manner::Prompt).map_err(io::Error::from);
+    let editor = prepared
+        .and_then(|()| Editor::new(&setting.options.prompt, setting.terminal.handle(), Arc::clone(waker)))
+        .map_err(|error| Failure::cannot("set the terminal", &error))?;
+    Ok(Box::new(editor))
+}
+
+/// What came of a session.
+enum Over {
+    /// It is left for good.
+    Left,
+    /// It ended, and nobody had ended it.
+    Closed(Past),
+    /// It is to be opened again.
+    Reopen(Past),
 }
 
 /// Why a session is left, for a moment or for good.
@@ -119,7 +153,7 @@ type Flow = ControlFlow<Leave>;
 
 struct Talk<'a> {
     setting: &'a Setting<'a>,
-    editor: &'a mut Editor,
+    editor: &'a mut dyn Typist,
     session: Session,
     /// When a line of the server's began that has not ended.
     unfinished_since: Option<Instant>,
@@ -144,7 +178,7 @@ struct Talk<'a> {
 impl Talk<'_> {
     fn live(mut self) -> Over {
         loop {
-            self.editor.waker.listen_to(self.session.as_fd());
+            self.editor.waker().listen_to(self.session.as_fd());
             match self.converse() {
                 Break(Leave::StartTls) => {
                     let past = self.past("TLS could not be started".to_owned());
@@ -166,13 +200,16 @@ impl Talk<'_> {
                     return Over::Reopen(self.past("it was left, to be opened again".to_owned()));
                 }
                 Break(Leave::Closed) => {
-                    let how = how(self.driver.ended.as_ref(), &self.session.standing());
-                    let past = self.past(how);
+                    let past = self.past(self.driver.how_it_ended(&self.session));
                     self.finish();
                     return Over::Closed(past);
                 }
                 Break(Leave::End) | Continue(()) => {
                     self.finish();
+                    // What was typed behind QUIT must not end up as a command of the shell.
+                    if !self.driver.is_input_over {
+                        self.editor.drop_early();
+                    }
                     return Over::Left;
                 }
             }
@@ -203,7 +240,7 @@ impl Talk<'_> {
     /// Returns what stands before a line.
     fn label(&self, standing: &Standing, is_hidden: bool) -> Label {
         let (peer, mark) = (self.session.peer(), self.setting.secure.mark());
-        Label::new(standing, peer, mark, is_hidden, self.editor.size().0.into())
+        Label::new(standing, peer, mark, is_hidden, terminal::size().0.into())
     }
 
     fn converse(&mut self) -> Flow {
@@ -212,22 +249,35 @@ impl Talk<'_> {
             self.advance()?;
             self.keep_deadline()?;
             let standing = self.session.standing();
-            let is_secret = standing.phase == Phase::Auth && !self.is_shown;
-            if self.asked == Phase::Auth && standing.phase != Phase::Auth {
+            let phase = match self.asked {
+                // Without a prompt, nothing tells whoever types an answer that it is none any more.
+                Phase::Auth if standing.is_closing && self.editor.said().is_some() => Phase::Auth,
+                _ => standing.phase,
+            };
+            let is_secret = phase == Phase::Auth && !self.is_shown;
+            if self.asked == Phase::Auth && phase != Phase::Auth {
                 self.is_shown = false;
                 // Half an answer must not become a command.
                 self.editor.clear();
             }
-            self.asked = standing.phase;
+            self.asked = phase;
             let knowledge = self.knowledge(&standing);
             self.editor.inform(knowledge);
-            let label = self.label(&standing, is_secret);
-            let prompt = self.above(&standing) + &label.to_string();
-            self.editor.label(label);
-            let deadlines = self.deadline(&standing).into_iter().chain(self.unfinished_next());
-            self.editor.waker.set_times(self.driver.overdue.next_tick(&standing), deadlines.min());
+            let deadline = self.deadline(&standing).into_iter().chain(self.unfinished_next()).min();
+            let prompt = if self.editor.said().is_some() {
+                self.tell_late(&standing);
+                self.editor.waker().set_times(self.driver.overdue.next_telling(&standing), deadline);
+                String::new()
+            } else {
+                let label = self.label(&standing, is_secret);
+                let prompt = self.above(&standing) + &label.to_string();
+                self.editor.label(label);
+                self.editor.waker().set_times(self.driver.overdue.next_tick(&standing), deadline);
+                prompt
+            };
             match self.editor.read(&prompt, is_secret) {
                 Ok(Typed::Line(line)) => self.enter(&Zeroizing::new(line), standing.phase)?,
+                Ok(Typed::Octets(line)) => self.send_line(&Zeroizing::new(line), None)?,
                 Ok(Typed::Secret(line)) => self.enter_secret(&line)?,
                 Ok(Typed::Lines { text, goes_on }) => {
                     let text = Zeroizing::new(text);
@@ -236,6 +286,7 @@ impl Talk<'_> {
                 Ok(Typed::Break) => {}
                 Ok(Typed::Interrupt) => self.interrupt(),
                 Ok(Typed::EndOfInput) => return self.end_input(),
+                Ok(Typed::Unheard) => return self.leave_unheard(),
                 Err(error) => self.cannot_type(&error)?,
             }
         }
@@ -263,7 +314,7 @@ impl Talk<'_> {
                 self.send_answer(line)
             }
             _ if line.trim().eq_ignore_ascii_case("QUIT") && self.session.standing().is_closing => Break(Leave::End),
-            _ => self.send_line(line, is_command(phase).then(|| line.to_owned())),
+            _ => self.send_line(line.as_bytes(), is_command(phase).then(|| line.to_owned())),
         }
     }
 
@@ -277,14 +328,14 @@ impl Talk<'_> {
     fn obey(&mut self, escape: Escape) -> Flow {
         match escape {
             Escape::Aside(asked) => aside::obey(asked, &self.known(), self.setting),
-            Escape::Authenticate(words) => return authenticate(self, &words),
-            Escape::Encode(bytes) => return encode(self, &bytes),
-            Escape::Rest => self.rest.show(self.editor.size().1, self.editor.look()),
+            Escape::Authenticate(words) => return self.authenticate(&words),
+            Escape::Encode(bytes) => return self.encode(&bytes),
+            Escape::Rest => self.rest.show(terminal::size().1, self.look()),
             Escape::Visible => self.is_shown = true,
-            Escape::Line(line) => return self.send_line(&line, None),
+            Escape::Line(line) => return self.send_line(line.as_bytes(), None),
             Escape::Bytes(bytes) => return self.send_bytes(&bytes),
-            Escape::File(name) => return send_file(self, &name),
-            Escape::Chunk(name) => return send_chunk(self, &name),
+            Escape::File(name) => return self.send_file(&name),
+            Escape::Chunk(name) => return self.send_chunk(&name),
             Escape::Reopen => return Break(Leave::Reopen),
             Escape::Close => {
                 self.tell_lost();
@@ -300,7 +351,7 @@ impl Talk<'_> {
     fn interrupt(&mut self) {
         self.show_unfinished();
         session_log::stop(&self.setting.watch.session_log);
-        signals::act(self.editor.waker.ending().unwrap_or(Signal::SIGINT), self.setting.terminal);
+        signals::act(self.editor.waker().ending().unwrap_or(Signal::SIGINT), self.setting.terminal);
     }
 }
 

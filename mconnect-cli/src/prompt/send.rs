@@ -3,18 +3,18 @@
 use std::io;
 use std::ops::ControlFlow::{Break, Continue};
 
-use mconnect_core::protocol::{Answer, Meaning, Phase, Request, Standing, auth_mechanism, secret_start};
+use mconnect_core::protocol::{Answer, Meaning, Phase, Request, Standing};
 use mconnect_core::script::{self, Next, Pace, Script};
-use mconnect_core::{Ended, Error, Session};
+use mconnect_core::{Error, Session};
 use zeroize::Zeroizing;
 
+use super::file_lines::FileLines;
 use super::{Flow, Leave, Talk, is_command};
 use crate::judge;
 use crate::paint;
 use crate::progress::{self, Work};
 use crate::screen;
 use crate::stderr::say;
-use crate::typing::FileLines;
 
 /// Lines on their way out.
 #[derive(Default)]
@@ -27,10 +27,6 @@ pub struct Lines {
     goes_on: bool,
     /// The file whose lines these are, if there is more of it.
     file: Option<FileLines>,
-    /// The last command was an AUTH that a challenge has to follow.
-    is_bare_auth: bool,
-    /// What was typed ahead is to be dropped, whatever the script says.
-    drops: bool,
 }
 
 impl Lines {
@@ -77,17 +73,18 @@ impl Talk<'_> {
     pub(super) fn follow(&mut self, answer: Answer) {
         let is_turn = answer.request.is_some_and(Request::is_turn);
         // What nobody asked for drops nothing of a line that is being typed.
-        if self.is_paste() || is_turn || answer.meaning() != Meaning::OutOfStep {
+        let is_plain = self.editor.said().is_some();
+        if self.is_paste() || is_turn || is_plain || answer.meaning() != Meaning::OutOfStep {
             let _ = self.driver.follow(&self.session, answer);
         }
-        // What was typed ahead would be seen, and taken for a command.
-        let is_granted = answer.request == Some(Request::Auth) && answer.meaning().is_granted();
-        self.lines.drops |= self.lines.is_bare_auth && is_granted;
+        if self.driver.script.drops_typed() {
+            self.editor.drop_early();
+        }
     }
 
     /// Sends a typed line, and keeps this of it in the history once it goes out.
-    pub(super) fn send_line(&mut self, line: &str, kept: Option<String>) -> Flow {
-        let mut octets = [line.as_bytes(), b"\r\n"].concat();
+    pub(super) fn send_line(&mut self, line: &[u8], kept: Option<String>) -> Flow {
+        let mut octets = [line, b"\r\n"].concat();
         if self.session.phase() == Phase::Body && line.len() > LONGEST_LINE {
             let size = line.len();
             say(&format!(
@@ -98,11 +95,13 @@ impl Talk<'_> {
             let count = usize::try_from(left).unwrap_or(usize::MAX).min(octets.len());
             octets.truncate(count);
             // The line's own end may be beyond the chunk's.
-            let rest = (count..line.len()).find(|at| line.is_char_boundary(*at)).unwrap_or(line.len());
+            let rest = (count..line.len()).find(|at| !is_inside_character(line, *at)).unwrap_or(line.len());
             if count < line.len() && rest > count {
                 say("mconnect: the chunk ended inside a character: the rest of that was not sent");
             }
-            self.editor.put(&line[rest..]);
+            if count < line.len() {
+                self.editor.put(&line[rest..]);
+            }
         }
         (self.lines.rest, self.lines.kept) = (Zeroizing::new(octets), kept);
         self.advance()?;
@@ -128,10 +127,6 @@ impl Talk<'_> {
             // Before a line goes out, what has come already is looked at.
             self.show_what_came()?;
             let standing = self.session.standing();
-            if std::mem::take(&mut self.lines.drops) && !self.is_paste() {
-                is_dropped = true;
-                self.drop_ahead(false)?;
-            }
             let had_lines = !self.lines.rest.is_empty();
             match self.lines.next(&mut self.driver.script, &standing) {
                 Next::Send => self.send_next(&standing)?,
@@ -166,7 +161,7 @@ impl Talk<'_> {
     }
 
     fn send_next(&mut self, standing: &Standing) -> Flow {
-        if self.is_paste() {
+        if self.is_paste() && self.editor.said().is_none() {
             self.echo(standing, self.driver.script.out());
         }
         if let Some(line) = self.lines.kept.take() {
@@ -175,7 +170,6 @@ impl Talk<'_> {
         let octets = self.driver.script.out();
         if is_command(standing.phase) {
             self.suggestions.learn(&String::from_utf8_lossy(octets));
-            self.lines.is_bare_auth = auth_mechanism(octets).is_some() && secret_start(octets).is_none();
         }
         let count = octets.len();
         let send = |session: &mut Session| self.driver.send_next(session);
@@ -272,13 +266,7 @@ impl Talk<'_> {
 
     /// A failed write is only the symptom: what the server still says tells why. One that takes nothing is another thing.
     fn writing_failed(&mut self, error: &Error) -> Flow {
-        let leave = self.broken_off();
-        if error.is_timeout() {
-            self.setting.verdict.failed(error);
-            self.session.closer().close();
-            self.driver.ended = Some(Ended::Here);
-        }
-        Break(leave)
+        if error.is_timeout() { self.give_up(error) } else { Break(self.broken_off()) }
     }
 
     /// Shows what a paste held, as if it had been typed.
@@ -294,6 +282,11 @@ impl Talk<'_> {
         }
         let _ = screen::put(shown.as_bytes());
     }
+}
+
+/// Says whether a character of UTF-8 goes on at this place.
+fn is_inside_character(line: &[u8], at: usize) -> bool {
+    line[at] & 0xc0 == 0x80
 }
 
 /// Of a message, in octets, without its CR LF ([RFC 5321, section 4.5.3.1.6](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.6)).

@@ -1,6 +1,6 @@
 //! What the escapes print that need no session.
 
-use mconnect_core::protocol::{Extension, Extensions};
+use mconnect_core::protocol::Extensions;
 
 use super::escapes::{self, Aside};
 use super::{Known, session_log};
@@ -27,15 +27,7 @@ pub fn obey(aside: Aside, known: &Known, setting: &Setting<'_>) {
 
 /// Says what the server advertised.
 fn advertised(extensions: Option<&Extensions>) -> String {
-    let Some(extensions) = extensions else { return "nothing is advertised: EHLO asks for it".to_owned() };
-    let line = |extension: &Extension| match (extension.to_string(), extension.meaning()) {
-        (shown, None) => shown,
-        (shown, Some(meaning)) if shown.chars().count() <= KEYWORDS => format!("{shown:KEYWORDS$}  {meaning}"),
-        (shown, Some(meaning)) => format!("{shown}\n{:KEYWORDS$}  {meaning}", ""),
-    };
-    let list: Vec<String> = extensions.iter().map(line).collect();
-    if list.is_empty() { "no extensions".to_owned() } else { list.join("\n") }
+    let list = extensions.map(Extensions::to_string);
+    let list = list.unwrap_or_else(|| "nothing is advertised: EHLO asks for it".to_owned());
+    if list.is_empty() { "no extensions".to_owned() } else { list }
 }
-
-/// Most keywords are no wider than this, in columns.
-const KEYWORDS: usize = 19;

@@ -83,35 +83,31 @@ pub fn parse(line: &str) -> Option<Escape> {
 fn read(rest: &str) -> Result<Escape, String> {
     let name = rest.chars().next().ok_or("~? lists the escapes; ~~ sends a tilde")?;
     let argument = rest[name.len_utf8()..].trim();
-    let filled = |what: &str| match argument {
-        "" => Err(format!("~{name} needs {what}")),
-        argument => Ok(argument.to_owned()),
-    };
     if let Some(text) = argument_of_64(rest) {
         return some(unescape(text)?, "~64 needs a text").map(Escape::Encode);
     }
-    Ok(match name {
-        '~' => Escape::Line(rest.to_owned()),
-        'h' => Escape::Aside(Aside::Topic(Some(argument.to_owned()).filter(|topic| !topic.is_empty()))),
-        'r' => Escape::File(filled("the name of a file")?),
-        'b' => Escape::Chunk(filled("the name of a file")?),
-        'x' => {
+    Ok(match (name, argument) {
+        ('~', _) => Escape::Line(rest.to_owned()),
+        ('x', _) => {
             let bytes = rest[1..].strip_prefix(' ').unwrap_or(&rest[1..]);
             Escape::Bytes(some(unescape(bytes)?, "~x needs bytes")?)
         }
-        'w' if is_alone(rest, 'w') => Escape::Aside(Aside::Record(argument.to_owned())),
-        'a' if is_alone(rest, 'a') => Escape::Authenticate(argument.to_owned()),
-        '?' | 'e' | 'l' | 's' | 't' | 'v' | 'o' | '.' if !argument.is_empty() => {
-            return Err(format!("~{name} takes nothing after it"));
-        }
-        '?' => Escape::Aside(Aside::List),
-        'e' => Escape::Aside(Aside::Extensions),
-        's' => Escape::Aside(Aside::State),
-        't' => Escape::Aside(Aside::Chain),
-        'l' => Escape::Rest,
-        'v' => Escape::Visible,
-        'o' => Escape::Reopen,
-        '.' => Escape::Close,
+        ('r' | 'b', "") => return Err(format!("~{name} needs the name of a file")),
+        ('r', file) => Escape::File(file.to_owned()),
+        ('b', file) => Escape::Chunk(file.to_owned()),
+        ('h', "") => Escape::Aside(Aside::Topic(None)),
+        ('h', topic) => Escape::Aside(Aside::Topic(Some(topic.to_owned()))),
+        ('w', file) if is_alone(rest, 'w') => Escape::Aside(Aside::Record(file.to_owned())),
+        ('a', words) if is_alone(rest, 'a') => Escape::Authenticate(words.to_owned()),
+        ('?', "") => Escape::Aside(Aside::List),
+        ('e', "") => Escape::Aside(Aside::Extensions),
+        ('s', "") => Escape::Aside(Aside::State),
+        ('t', "") => Escape::Aside(Aside::Chain),
+        ('l', "") => Escape::Rest,
+        ('v', "") => Escape::Visible,
+        ('o', "") => Escape::Reopen,
+        ('.', "") => Escape::Close,
+        ('?' | 'e' | 's' | 't' | 'l' | 'v' | 'o' | '.', _) => return Err(format!("~{name} takes nothing after it")),
         _ => return Err(format!("~{} is no escape: ~? lists them, ~~ sends a tilde", name.escape_default())),
     })
 }
@@ -119,13 +115,9 @@ fn read(rest: &str) -> Result<Escape, String> {
 /// Says whether a line is an escape at all: in a body, what is none is text.
 pub fn is_known(line: &str) -> bool {
     let Some(rest) = line.strip_prefix('~') else { return false };
-    let is_letter = rest.chars().next().is_some_and(|name| "?hrbxesvo.~".contains(name));
-    // Of more letters, these may begin a word of a text.
-    is_letter
-        || is_alone(rest, 'a')
-        || is_alone(rest, 'l')
-        || is_alone(rest, 't')
-        || is_alone(rest, 'w')
+    // Of more letters, some may begin a word of a text.
+    rest.starts_with(['?', 'h', 'r', 'b', 'x', 'e', 's', 'v', 'o', '.', '~'])
+        || ['a', 'l', 't', 'w'].into_iter().any(|name| is_alone(rest, name))
         || argument_of_64(rest).is_some()
 }
 

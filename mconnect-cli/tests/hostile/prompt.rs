@@ -51,7 +51,7 @@ fn an_endless_answer_to_quit_ends_with_the_grace_or_the_deadline() {
         pty.expect("220 hi");
         pty.send("QUIT\r");
         if status == 75 {
-            pty.expect("did not reply in 1 s");
+            pty.expect("timed out after 1 s");
         }
         ends(pty, attacker, status);
     });

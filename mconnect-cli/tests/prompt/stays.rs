@@ -237,7 +237,7 @@ fn a_timeout_that_was_asked_for_holds_at_the_prompt_and_not_in_a_body() {
             screen.expect_last("smtp>");
             screen.send("NOOP\r");
         }
-        screen.pty.expect("did not reply in 1 s");
+        screen.pty.expect("timed out after 1 s");
         screen.expect_last("closed>");
         screen.send("QUIT\r");
         assert_eq!(screen.wait(), 75);
@@ -311,7 +311,7 @@ fn what_came_of_a_line_is_not_lost_at_an_interrupt_or_a_deadline() {
         if is_interrupted {
             screen.interrupt();
         } else {
-            screen.pty.expect("did not reply in 2 s");
+            screen.pty.expect("timed out after 2 s");
             screen.expect_last("closed>");
             screen.send(CTRL_C);
             assert_eq!(screen.wait(), 75);

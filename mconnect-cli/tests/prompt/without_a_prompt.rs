@@ -116,6 +116,25 @@ fn what_is_half_typed_when_the_server_closes_does_not_reach_the_shell() {
 }
 
 #[test]
+fn what_is_typed_behind_quit_does_not_reach_the_shell() {
+    let told = Told::start();
+    let mut pty = Pty::start("bash", &["--norc", "--noprofile", "--noediting", "-i"]);
+    pty.send(format!("PS1='ready> '\r{MCONNECT} -p {} 127.0.0.1; echo status $?\r", told.peer.port));
+    told.say("220 hi\r\n");
+    pty.expect("220 hi");
+    pty.send("QUIT\recho out''side\r");
+    told.expect("QUIT\r\n");
+    pty.expect("echo out''side");
+    told.say("221 bye\r\n");
+    pty.expect("221 bye");
+    told.received();
+    pty.expect("status 0");
+    pty.send("exit\r");
+    pty.wait();
+    assert!(!pty.screen().contains("outside"), "{}", pty.screen());
+}
+
+#[test]
 fn typed_lines_count_with_their_crlf_in_a_chunk() {
     let server = Server::play("S: 220 hi\nC: BDAT 4 LAST\nC> ab\\r\\n\nS: 250 ok\nC: QUIT\nS: 221 bye").unwrap();
     let mut pty = Pty::mconnect(server.port(), &[]);

@@ -19,6 +19,19 @@ impl Driver {
         self.is_input_over || has_quit
     }
 
+    /// Says in a few words how the connection ended: by what the server said, or by what happened. A session that was ended
+    /// from this side has ended because no reply came in time, as far as is known here.
+    #[must_use]
+    pub fn how_it_ended(&self, session: &Session) -> String {
+        let standing = session.standing();
+        match (&self.ended, standing.last_answer.filter(|_| standing.is_closing)) {
+            (Some(Ended::Closed), Some(answer)) => format!("the server closed after {}", answer.code),
+            (Some(Ended::Closed), None) => "the server closed".to_owned(),
+            (Some(Ended::Broken(error)), _) => error.chain(),
+            _ => "the server did not reply in time".to_owned(),
+        }
+    }
+
     /// Says in sentences what is missing at the end of a session: that the server closed before its time, and replies that
     /// can come no more because QUIT was answered without them. A connection that [broke](Ended::Broken) is told by its
     /// error.

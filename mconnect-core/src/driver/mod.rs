@@ -252,9 +252,6 @@ impl Driver {
 impl Sent {
     fn send(&mut self, session: &mut Session, octets: &[u8], overdue: &mut Overdue) -> Result<(), Error> {
         let Standing { phase, outstanding, .. } = session.standing();
-        if outstanding == 0 {
-            overdue.restart();
-        }
         self.octets += octets.len() as u64;
         self.of_message = match phase {
             Phase::Body | Phase::Chunk { .. } => self.of_message + octets.len() as u64,
@@ -264,7 +261,12 @@ impl Sent {
             let lines = octets.split_inclusive(|octet| *octet == b'\n');
             lines.for_each(|line| self.transaction.sent(&String::from_utf8_lossy(line)));
         }
-        session.send(octets)
+        let sent = session.send(octets);
+        // A network may take long over what goes out, and the server has had none of that time.
+        if outstanding == 0 {
+            overdue.restart();
+        }
+        sent
     }
 }
 

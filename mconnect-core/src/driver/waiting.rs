@@ -31,6 +31,11 @@ impl Driver {
                 next => return Ok(next),
             };
             if let Err(error) = done {
+                let due = session.outstanding();
+                while self.follow_line(session, &mut show) {}
+                if error.is_timeout() && session.outstanding() < due {
+                    continue;
+                }
                 while !error.is_timeout() && self.ended.is_none() && self.wait(session).is_ok() {
                     while self.follow_line(session, &mut show) {}
                 }
@@ -62,15 +67,30 @@ impl Driver {
     /// # Errors
     /// As [`Session::receive`]; the [`Error::Timeout`] names the reply.
     pub fn wait(&mut self, session: &mut Session) -> Result<(), Error> {
+        self.wait_until(session, None).map(drop)
+    }
+
+    /// Waits as [`wait`](Self::wait) does, but no longer than until this time, when a clock is to be drawn, say. Says
+    /// whether there is something to [hear](Self::hear), or to go on with, rather than that the time has come.
+    ///
+    /// # Errors
+    /// Those of [`wait`](Self::wait). What was here at the deadline is there to be heard all the same.
+    pub fn wait_until(&mut self, session: &mut Session, until: Option<Instant>) -> Result<bool, Error> {
         let patience = self.patience(session);
         let deadline = self.overdue.deadline(&session.standing(), patience);
-        let left = deadline.map_or(patience, |deadline| deadline.saturating_duration_since(Instant::now()));
-        match session.receive(left) {
-            Err(Error::Timeout { .. }) if self.is_optional(session) => session.forgo_empty_line(),
-            Err(Error::Timeout { is_overall: false, .. }) => return Err(session.overdue(patience)),
-            received => return received,
+        let left = deadline.map_or(patience, left_until);
+        let tick = until.map_or(Duration::MAX, left_until);
+        match session.receive(left.min(tick)) {
+            Err(Error::Timeout { is_overall: false, .. }) if tick < left => Ok(false),
+            Err(Error::Timeout { .. }) if self.is_optional(session) => {
+                session.forgo_empty_line();
+                Ok(true)
+            }
+            Err(Error::Timeout { is_overall: false, .. }) => Err(session.overdue(patience)),
+            // The rest of what came is not waited for.
+            Ok(()) if left.is_zero() => Err(session.overdue(patience)),
+            received => received.map(|()| true),
         }
-        Ok(())
     }
 
     /// Returns how long the reply due next may take: as [`Session::reply_timeout`], but not every server answers an empty
@@ -86,6 +106,10 @@ impl Driver {
         let standing = session.standing();
         standing.outstanding == 1 && standing.awaited == Some(Request::EmptyLine)
     }
+}
+
+fn left_until(time: Instant) -> Duration {
+    time.saturating_duration_since(Instant::now())
 }
 
 /// Not every server answers an empty line.

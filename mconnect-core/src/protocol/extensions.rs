@@ -194,6 +194,37 @@ impl Extension {
     }
 }
 
+/// Lists them, a line each, with what those mean that are known.
+///
+/// ```
+/// use mconnect_core::protocol::{Extensions, Limits, ReplyBuilder, ReplyLine};
+///
+/// let mut builder = ReplyBuilder::new(Limits::default());
+/// builder.push(ReplyLine::new(b"250-mx.example.org hello\r\n"))?;
+/// builder.push(ReplyLine::new(b"250-SIZE 104857600\r\n"))?;
+/// let reply = builder.push(ReplyLine::new(b"250 X-OWN\r\n"))?.unwrap();
+/// let listed = Extensions::from_reply(&reply).to_string();
+/// assert_eq!(listed, "SIZE 104857600       messages of up to 100 MiB\nX-OWN");
+/// # Ok::<(), mconnect_core::protocol::LimitExceeded>(())
+/// ```
+impl fmt::Display for Extensions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, extension) in self.iter().enumerate() {
+            let shown = extension.to_string();
+            f.write_str(if index > 0 { "\n" } else { "" })?;
+            match extension.meaning() {
+                None => f.write_str(&shown)?,
+                Some(meaning) if shown.chars().count() <= KEYWORDS => write!(f, "{shown:KEYWORDS$}  {meaning}")?,
+                Some(meaning) => write!(f, "{shown}\n{:KEYWORDS$}  {meaning}", "")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Most extensions are no wider than this, in columns.
+const KEYWORDS: usize = 19;
+
 impl fmt::Display for Extension {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Visible(&self.line).fmt(f)

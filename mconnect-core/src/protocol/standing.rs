@@ -58,4 +58,31 @@ impl Standing {
     pub fn is_complete(&self, is_all_sent: bool) -> bool {
         self.outstanding == 0 && (self.has_quit || is_all_sent)
     }
+
+    /// Says whether a command can be given, and what comes next is the reply to it.
+    ///
+    /// ```
+    /// use mconnect_core::protocol::{ReplyLine, Tracker};
+    ///
+    /// let mut tracker = Tracker::new();
+    /// assert!(!tracker.standing().takes_command(), "the greeting comes first");
+    /// tracker.received(ReplyLine::new(b"220 ready\r\n"));
+    /// assert!(tracker.standing().takes_command());
+    /// tracker.sent(b"AUTH LOGIN\r\n");
+    /// tracker.received(ReplyLine::new(b"334 VXNlcm5hbWU6\r\n"));
+    /// assert!(tracker.standing().takes_answer() && !tracker.standing().takes_command());
+    /// ```
+    #[must_use]
+    pub fn takes_command(&self) -> bool {
+        self.phase == Phase::Command && self.outstanding == 0 && !self.is_closing && self.surprise.is_none()
+    }
+
+    /// Says whether an answer to a challenge can be given: the last that was said is a challenge, and was asked for
+    /// ([RFC 4954, section 4](https://www.rfc-editor.org/rfc/rfc4954#section-4)). A password goes out only then.
+    #[must_use]
+    pub fn takes_answer(&self) -> bool {
+        let request = self.last_answer.and_then(|answer| answer.request);
+        let was_asked = matches!(request, Some(Request::Auth | Request::AuthAnswer));
+        self.phase == Phase::Auth && self.outstanding == 0 && was_asked
+    }
 }

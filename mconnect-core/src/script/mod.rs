@@ -237,7 +237,9 @@ impl Script {
         }
         if self.rules.pace == Pace::Typed {
             let is_turned_down = answer.request.is_some_and(Request::is_turn) && !answer.meaning().lets_go_on();
-            self.drops |= is_turned_down || answer.meaning() == Meaning::OutOfStep;
+            // Answers that were typed ahead would be seen, and taken for commands.
+            let is_early = answer.request == Some(Request::Auth) && self.granted_auth == Some(answer);
+            self.drops |= is_turned_down || is_early || answer.meaning() == Meaning::OutOfStep;
             return;
         }
         match Course::after(answer, self.exchange, self.rules) {

@@ -97,8 +97,20 @@ impl Session {
         self.reader.is_ready()
     }
 
-    /// Takes what has arrived, without waiting, and says whether a line, or the end, is there.
-    pub(crate) fn has_arrived(&mut self) -> bool {
+    /// Takes what has arrived, without waiting, and says whether [`read_line`](Self::read_line) returns at once then. Before a
+    /// command goes out, this tells what the server has said meanwhile.
+    ///
+    /// ```
+    /// # #[cfg(feature = "server")] {
+    /// # let server = mconnect_core::server::Server::start()?;
+    /// # let mut session = mconnect_core::Connect::new("127.0.0.1", server.port()).open()?;
+    /// session.greeting()?;
+    /// assert!(!session.has_arrived(), "nothing was asked for");
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn has_arrived(&mut self) -> bool {
         ready(self.reader.has_arrived(&Blocking))
     }
 

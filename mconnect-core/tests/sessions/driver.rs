@@ -56,6 +56,7 @@ fn what_ends_a_script_is_kept_with_the_words_that_did_it() {
         while driver.hear(&mut session).is_some() {}
     }
     assert!(matches!(driver.ended, Some(Ended::Closed)));
+    assert_eq!(driver.how_it_ended(&session), "the server closed after 221");
     server.join().unwrap();
 }
 
@@ -86,6 +87,41 @@ fn an_empty_line_may_go_unanswered_and_any_other_reply_is_missed_by_name() {
     assert!(begun.elapsed() >= Duration::from_millis(200), "each had its time");
     drop(session);
     server.join().unwrap();
+}
+
+#[test]
+fn a_wait_comes_back_at_its_time_and_a_reply_that_is_dripped_meets_its_deadline_all_the_same() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let dripping = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        while std::io::Write::write_all(&mut stream, b"220-and more\r\n").is_ok() {}
+    });
+    let timeouts = Timeouts::default().replies(Duration::from_millis(200));
+    let mut session = mconnect_core::Connect::new("127.0.0.1", port).timeouts(timeouts).open().unwrap();
+    let mut driver = Driver::new(Rules::new(Pace::InStep));
+    let begun = Instant::now();
+    let error = loop {
+        match driver.wait_until(&mut session, Some(Instant::now() + Duration::from_millis(10))) {
+            Ok(_) => while driver.hear(&mut session).is_some() {},
+            Err(error) => break error,
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "it never ends");
+    };
+    assert!(error.is_timeout() && begun.elapsed() >= Duration::from_millis(200), "{error}");
+    drop(session);
+    dripping.join().unwrap();
+
+    let (server, mut session) = play("S: 220 hi\nC: NOOP\nC: *close*");
+    let mut driver = Driver::new(Rules::new(Pace::Typed));
+    driver.wait(&mut session).unwrap();
+    while driver.hear(&mut session).is_some() {}
+    driver.send(&mut session, b"NOOP\r\n").unwrap();
+    let soon = Instant::now() + Duration::from_millis(20);
+    assert!(!driver.wait_until(&mut session, Some(soon)).unwrap(), "nothing came");
+    assert!(Instant::now() >= soon);
+    drop(session);
+    let _ = server.join();
 }
 
 #[test]

@@ -56,6 +56,17 @@ impl Waker {
         self.ring();
     }
 
+    /// Returns where the server is heard.
+    pub fn server(&self) -> Option<Arc<OwnedFd>> {
+        locked(&self.server).clone()
+    }
+
+    /// Returns when the next of the times comes that were set.
+    pub fn next_time(&self) -> Option<Instant> {
+        let State { tick, deadline, .. } = *locked(&self.state);
+        tick.into_iter().chain(deadline).min()
+    }
+
     /// Asks for a break: there is something to show.
     pub fn wake(&self) {
         self.change(|state| state.is_due = true);
@@ -199,7 +210,7 @@ impl Waker {
             match state.plan(now).filter(|(at, _)| *at <= now).map(|(_, task)| task) {
                 None => {
                     let left = state.plan(now).map(|(at, _)| at - now);
-                    let server = locked(&self.server).clone().filter(|_| !state.is_due);
+                    let server = self.server().filter(|_| !state.is_due);
                     drop(state);
                     let has_said = wait_for_either(&mut bell, server.as_deref(), left);
                     state = locked(&self.state);
