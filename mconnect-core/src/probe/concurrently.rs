@@ -1,8 +1,8 @@
 //! Futures that go on together, without a runtime of their own: so many at once, each result in its place.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 /// Awaits all of them, at most `at_once` at the same time, and returns what they came to in their order.
 pub(super) async fn all<F: Future>(futures: Vec<F>, at_once: usize) -> Vec<F::Output> {
@@ -33,27 +33,34 @@ pub(super) async fn all<F: Future>(futures: Vec<F>, at_once: usize) -> Vec<F::Ou
     done.into_iter().map(|(_, output)| output).collect()
 }
 
-/// Awaits both.
+/// Awaits both; what is done holds no memory until the other is.
 pub(super) async fn both<A: Future, B: Future>(one: A, other: B) -> (A::Output, B::Output) {
-    let (mut one, mut other) = (pin!(one), pin!(other));
-    let (mut first, mut second) = (None, None);
-    poll_fn(|context| {
-        if first.is_none() {
-            first = ready(one.as_mut().poll(context));
-        }
-        if second.is_none() {
-            second = ready(other.as_mut().poll(context));
-        }
-        if first.is_some() && second.is_some() { Poll::Ready(()) } else { Poll::Pending }
+    let (mut one, mut other) = (Awaited::Going(Box::pin(one)), Awaited::Going(Box::pin(other)));
+    poll_fn(|context| match (one.poll(context), other.poll(context)) {
+        (Poll::Ready(()), Poll::Ready(())) => Poll::Ready(()),
+        _ => Poll::Pending,
     })
     .await;
-    (first.expect("it is awaited"), second.expect("it is awaited"))
+    (one.done(), other.done())
 }
 
-fn ready<T>(poll: Poll<T>) -> Option<T> {
-    match poll {
-        Poll::Ready(output) => Some(output),
-        Poll::Pending => None,
+/// A future, and what it came to.
+enum Awaited<F: Future> {
+    Going(Pin<Box<F>>),
+    Done(F::Output),
+}
+
+impl<F: Future> Awaited<F> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Self::Going(future) = self {
+            *self = Self::Done(ready!(future.as_mut().poll(context)));
+        }
+        Poll::Ready(())
+    }
+
+    fn done(self) -> F::Output {
+        let Self::Done(output) = self else { unreachable!("it is awaited") };
+        output
     }
 }
 

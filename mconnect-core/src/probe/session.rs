@@ -195,13 +195,8 @@ impl SessionPlan {
     }
 
     async fn converse(&self, host: &str, facts: &mut SessionFacts) -> Result<(), Error> {
-        let mut connect = Connect::new(host, facts.address.port()).addresses([facts.address]);
-        if let Some(source) = self.source {
-            connect = connect.source(source);
-        }
         let begun = Instant::now();
-        let connect = connect.timeouts(self.timeouts).deadline(self.deadline);
-        let mut session = Box::pin(connect.open_async()).await?;
+        let mut session = Box::pin(self.open(host, facts.address)).await?;
         facts.connect_took = Some(begun.elapsed());
 
         facts.reached = ProbeStep::Greeting;
@@ -216,6 +211,15 @@ impl SessionPlan {
         facts.reached = ProbeStep::Quit;
         facts.quit = Some(session.quit().await?);
         Ok(())
+    }
+
+    async fn open(&self, host: &str, address: SocketAddr) -> Result<AsyncSession, Error> {
+        let connect = Connect::new(host, address.port()).addresses([address]);
+        let connect = connect.timeouts(self.timeouts).deadline(self.deadline);
+        match self.source {
+            Some(source) => connect.source(source).open_async().await,
+            None => connect.open_async().await,
+        }
     }
 
     /// Goes from EHLO on as far as the server grants it, and returns the session, on which QUIT is due.

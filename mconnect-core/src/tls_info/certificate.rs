@@ -68,14 +68,14 @@ impl FromStr for Fingerprint {
     type Err = InvalidFingerprint;
 
     fn from_str(text: &str) -> Result<Self, InvalidFingerprint> {
-        Self::parse(text).ok_or(InvalidFingerprint(()))
+        Self::parse(text).ok_or(InvalidFingerprint(text.to_owned()))
     }
 }
 
 /// A text is no [`Fingerprint`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a SHA-256 fingerprint has 64 hexadecimal digits, with or without colons")]
-pub struct InvalidFingerprint(());
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no SHA-256 fingerprint: 64 hexadecimal digits, with or without colons")]
+pub struct InvalidFingerprint(String);
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
