@@ -8,6 +8,7 @@
 
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::symlink;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::{env, fs};
 
@@ -21,6 +22,8 @@ use crate::zone;
 pub struct Place {
     folder: Folder,
     server: Server,
+    /// The options by which the domain is found: its name server, and the port of its exchangers.
+    domains: String,
     serving: RefCell<Vec<Serving>>,
     /// The ports that a document shows, and those that they are.
     ports: RefCell<Vec<(String, String)>>,
@@ -56,16 +59,10 @@ impl Place {
             "example.org MX 10 {HOST}\nexample.org MX 20 mx2.example.org\n\
              {HOST} A 127.0.0.1\nmx2.example.org A 127.0.0.3"
         ));
-        // Of a domain, the port is always 25, and the name servers are the system's.
-        let probing = format!("--resolver {zone} --allow-private -p {}", server.port());
+        let domains = format!("--resolver {zone} --allow-private -p {}", server.port());
         fs::create_dir(folder.path().join("bin")).unwrap();
-        let tool = format!(
-            "#!/bin/sh\ncase \" $* \" in *' --probe '*|*' --mx '*) exec {MCONNECT} {probing} \"$@\";; esac\n\
-             exec {MCONNECT} \"$@\"\n"
-        );
-        let tool = folder.write("bin/mconnect", &tool);
-        assert!(Command::new("chmod").args(["+x", &tool]).status().unwrap().success());
-        Self { folder, server, serving: RefCell::default(), ports: RefCell::default() }
+        symlink(MCONNECT, folder.path().join("bin/mconnect")).unwrap();
+        Self { folder, server, domains, serving: RefCell::default(), ports: RefCell::default() }
     }
 
     /// Runs what a shell is to run, with `QUIT` as its input.
@@ -147,6 +144,9 @@ impl Place {
         for part in parts {
             let after = part.strip_prefix(':').map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
             placed += &format!("127.0.0.1:{}{}", self.server.port(), after.unwrap_or(part));
+        }
+        for looked_up in ["mconnect --probe ", "mconnect --mx "] {
+            placed = placed.replace(looked_up, &format!("{looked_up}{} ", self.domains));
         }
         self.ports.borrow().iter().fold(placed, |placed, (shown, real)| placed.replace(shown, real))
     }
