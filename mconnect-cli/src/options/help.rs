@@ -64,6 +64,16 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_page_has_the_groups_of_the_help_in_their_order() {
+        let (_, page) = include_str!("../../mconnect.1").split_once(".Sh OPTIONS\n").unwrap();
+        let (options, _) = page.split_once("\n.Sh ").unwrap();
+        let headings = options.lines().filter_map(|line| line.strip_prefix(".Ss "));
+        let headings: Vec<String> = headings.map(|heading| heading.trim_start_matches("The ").to_lowercase()).collect();
+        let groups: Vec<String> = GROUPS.iter().map(|(name, _)| name.to_lowercase()).collect();
+        assert_eq!(headings, groups);
+    }
+
+    #[test]
     fn the_short_help_has_the_options_to_begin_with_and_the_long_one_all() {
         let (short, long) = (help(false), help(true));
         for option in all() {

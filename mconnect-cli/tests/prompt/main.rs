@@ -6,6 +6,8 @@ mod common;
 
 #[cfg(feature = "tls")]
 mod auth;
+#[cfg(feature = "probe")]
+mod documents;
 mod editing;
 mod escapes;
 mod first_minute;
@@ -19,6 +21,11 @@ mod screen;
 #[cfg(feature = "tls")]
 mod secure;
 mod stays;
+#[cfg(feature = "probe")]
+mod transcript;
 mod ways_out;
 #[cfg(feature = "tls")]
 mod without_a_prompt;
+#[cfg(feature = "probe")]
+#[path = "../exchangers/zone.rs"]
+mod zone;

@@ -24,7 +24,7 @@ fn anchors(text: &str) -> impl Iterator<Item = String> {
     let headings = text.lines().filter(|line| line.starts_with('#'));
     headings.map(|line| {
         let words = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
-        words.chars().filter(|c| c.is_alphanumeric() || *c == '-').collect()
+        words.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect()
     })
 }
 
@@ -100,8 +100,16 @@ fn the_indexes_have_every_page_and_every_example() {
         let index = fs::read_to_string(folder.join("README.md")).unwrap();
         for entry in fs::read_dir(&folder).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
-            let is_linked = [")", "/"].iter().any(|end| index.contains(&format!("]({name}{end}")));
+            let is_linked = [")", "/", "#"].iter().any(|end| index.contains(&format!("]({name}{end}")));
             assert!(is_linked || name == "README.md", "{}: {name}", folder.display());
         }
     }
+}
+
+#[test]
+fn the_changelog_has_this_version_below_what_is_to_come() {
+    let text = fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
+    let versions: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("## [")).collect();
+    assert_eq!(versions[0], "Unreleased]");
+    assert!(versions[1].starts_with(concat!(env!("CARGO_PKG_VERSION"), "] - 20")), "{versions:?}");
 }
