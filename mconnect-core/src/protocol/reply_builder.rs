@@ -132,6 +132,11 @@ mod tests {
         assert_eq!(replies[0].raw(), stream);
         assert_eq!(replies[0].text(), b"one\x00\n\n2.1.5 \xe9");
         assert_eq!(replies[0].enhanced_code().unwrap().to_string(), "2.1.5");
+        let shown = format!("{:?}", replies[0]);
+        assert!(
+            shown.starts_with(r#"Reply { code: 250, raw: "250-one\x00\r\n250-\r\n250 2.1.5 \xe9\r\n", flaws"#),
+            "{shown}"
+        );
     }
 
     #[test]
@@ -146,6 +151,14 @@ mod tests {
             let (_, got, partial) = replies(stream, limits);
             assert_eq!((got, partial.as_slice()), (Some(*error), *kept));
         }
+        for as_much_as_that in [&b"250 long\r\n"[..], b"250-\n250-\n250 x\n", b"250-ab\r\n250-ab\r\n250 abc\r\n"] {
+            let (whole, error, _) = replies(as_much_as_that, limits);
+            assert_eq!((whole.len(), error), (1, None), "{}", as_much_as_that.escape_ascii());
+        }
+        // The stream ended in it.
+        let mut builder = ReplyBuilder::new(limits);
+        assert_eq!(builder.push(ReplyLine::new(b"250 cut")), Ok(None));
+        assert_eq!(builder.partial(), b"250 cut");
     }
 
     #[test]
