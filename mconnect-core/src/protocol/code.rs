@@ -249,7 +249,8 @@ mod tests {
             assert_eq!(u16::from(code), number);
             assert_eq!(code, number);
             assert_eq!(number, code);
-            assert!(code != number + 1 && number + 1 != code);
+            assert_ne!(code, number + 1);
+            assert_ne!(number + 1, code);
         }
         for text in ["", "25", "2500", "+25", "2 0", "25z", "٢٥٠", "250 "] {
             assert!(text.parse::<Code>().is_err(), "{text:?}");

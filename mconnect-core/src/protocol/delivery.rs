@@ -274,6 +274,9 @@ mod tests {
     use super::*;
     use crate::protocol::{Limits, ReplyBuilder, ReplyLine};
 
+    /// The replies to a transaction, those to the message, whether it is LMTP; the rows, and what is told.
+    type Case = (&'static [(Request, u16)], &'static [u16], bool, [&'static str; 2], &'static str);
+
     fn reply(request: Request, code: u16) -> Reply {
         let line = format!("{code} {request}\r\n");
         let reply = ReplyBuilder::new(Limits::default()).push(ReplyLine::new(line.as_bytes()));
@@ -293,8 +296,8 @@ mod tests {
     #[test]
     fn each_recipient_has_a_row_with_the_reply_that_decided_and_the_first_refusal_is_told() {
         use Request::{Bdat, Data, Mail, Rcpt};
-        let sent = [(Mail, 250), (Rcpt, 250), (Rcpt, 250), (Data, 354)];
-        let cases: &[(&[(Request, u16)], &[u16], bool, [&str; 2], &str)] = &[
+        const SENT: &[(Request, u16)] = &[(Mail, 250), (Rcpt, 250), (Rcpt, 250), (Data, 354)];
+        let cases: &[Case] = &[
             (&[], &[], false, ["undecided", "undecided"], ""),
             (&[(Mail, 550)], &[], false, ["refused    550 MAIL", "refused    550 MAIL"], "MAIL was refused: 550 MAIL"),
             (&[(Mail, 250), (Rcpt, 250)], &[], false, ["accepted   250 RCPT", "undecided"], ""),
@@ -350,14 +353,14 @@ mod tests {
                 "2 of 2 recipients were refused, first: 554 BDAT",
             ),
             (
-                &sent,
+                SENT,
                 &[554],
                 false,
                 ["refused    554 the end of data"; 2],
                 "2 of 2 recipients were refused, first: 554 the end of data",
             ),
             (
-                &sent,
+                SENT,
                 &[250, 452],
                 true,
                 ["delivered  250 the end of data", "put off    452 the end of data"],
@@ -365,15 +368,15 @@ mod tests {
             ),
             // The server said no more: a refusal goes for the others, too, and nothing else does.
             (
-                &sent,
+                SENT,
                 &[552],
                 true,
                 ["refused    552 the end of data"; 2],
                 "2 of 2 recipients were refused, first: 552 the end of data",
             ),
-            (&sent, &[250], true, ["delivered  250 the end of data", "accepted   250 RCPT"], ""),
+            (SENT, &[250], true, ["delivered  250 the end of data", "accepted   250 RCPT"], ""),
             (
-                &sent,
+                SENT,
                 &[421],
                 true,
                 ["put off    421 the end of data"; 2],
