@@ -204,3 +204,21 @@ fn what_is_due_can_be_asked_for_and_given_up() {
     let span = tracker.sent_span(b"dXNlcg==\r\n");
     assert_eq!((tracker.phase(), tracker.outstanding(), span.is_secret), (Phase::Raw, 0, false));
 }
+
+#[test]
+fn after_a_surprise_the_secret_behind_a_mechanism_of_any_length_is_one_in_a_body_too() {
+    for (reply, size) in [(&b"250 ok\r\n"[..], 1), (b"250 ok\r\n", 1000), (b"354 go\r\n", 1), (b"354 go\r\n", 1000)] {
+        let line = format!("AUTH {} c2VjcmV0\r\n", "X".repeat(size));
+        let secret = line.len() - 10..line.len() - 2;
+        for cut in [line.len(), 1, 7, 64, secret.start, secret.end] {
+            let mut tracker = after(b"", reply);
+            let mut secrets: Vec<usize> = Vec::new();
+            for (index, part) in line.as_bytes().chunks(cut).enumerate() {
+                secrets.extend(tracker.sent_secrets(part).into_iter().flatten().map(|at| index * cut + at));
+            }
+            assert!(secret.clone().all(|at| secrets.contains(&at)), "{size}, cut at {cut}: {secrets:?}");
+            // The beginning of a word may be that of an answer; of a command, 64 octets are known.
+            assert!(cut < line.len() || secrets[0] == secret.start || secrets[0] >= 64, "{size}: {secrets:?}");
+        }
+    }
+}
