@@ -247,6 +247,13 @@ mod tests {
     use crate::protocol::ReplyLine;
 
     #[test]
+    fn a_chunk_has_an_octet_at_least_and_a_mebibyte_at_most() {
+        let chunk = |octets| Envelope::new(None).chunks(octets).chunk();
+        assert_eq!([0, 1, 70_000, usize::MAX].map(chunk), [1, 1, 70_000, 1 << 20].map(Some));
+        assert_eq!(Envelope::new(None).chunks(5).until(Until::Rcpt).chunk(), None, "no message goes out");
+    }
+
+    #[test]
     fn a_message_has_room_up_to_the_size_that_the_server_names() {
         let mut offered = Extensions::default();
         offered.add(0, ReplyLine::new(b"250-mx\r\n"));

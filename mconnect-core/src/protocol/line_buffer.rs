@@ -71,7 +71,7 @@ impl LineBuffer {
             (self.start, self.end, self.searched) = (0, 0, 0);
         }
         let room = self.bytes.len() - self.end;
-        if room < LEAST_ROOM && self.start > 0 {
+        if room < LEAST_ROOM {
             self.bytes.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.searched -= self.start;

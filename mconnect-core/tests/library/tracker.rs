@@ -199,10 +199,24 @@ fn what_is_due_can_be_asked_for_and_given_up() {
     assert_eq!(tracker.outstanding(), 1, "a command has its reply");
     tracker.ended();
     assert_eq!((tracker.phase(), tracker.outstanding()), (Phase::Closed, 1));
-    let mut tracker = after(b"AUTH LOGIN\r\n", b"");
-    tracker.enter_raw();
-    let span = tracker.sent_span(b"dXNlcg==\r\n");
-    assert_eq!((tracker.phase(), tracker.outstanding(), span.is_secret), (Phase::Raw, 0, false));
+    for (sent, reply) in [(&b"AUTH LOGIN\r\n"[..], &b""[..]), (b"", b"250 a surprise\r\n")] {
+        let mut tracker = after(sent, reply);
+        tracker.enter_raw();
+        let span = tracker.sent_span(b"dXNlcg==\r\nNOOP");
+        assert_eq!((tracker.phase(), tracker.outstanding()), (Phase::Raw, 0));
+        assert_eq!((span.size, span.is_secret), (14, false));
+    }
+}
+
+#[test]
+fn tls_forgets_what_was_offered_and_nothing_that_shows_whom_one_speaks_to() {
+    let mut tracker = after(b"LHLO x\r\n", b"250 mx\r\n250 a surprise\r\n");
+    let before = tracker.standing();
+    tracker.tls_started();
+    let inside = tracker.standing();
+    assert_eq!((inside.surprise, inside.last_answer), (before.surprise, before.last_answer));
+    assert!(inside.surprise.is_some() && tracker.is_lmtp());
+    assert_eq!((tracker.extensions(), tracker.phase(), tracker.outstanding()), (None, Phase::Command, 0));
 }
 
 #[test]
