@@ -247,6 +247,13 @@ mod tests {
     use crate::protocol::ReplyLine;
 
     #[test]
+    fn a_sender_is_one_or_null() {
+        let address: Address = "a@example.org".parse().unwrap();
+        assert_eq!(Envelope::new(Some(address.clone())).sender(), Some(&address));
+        assert_eq!(Envelope::new(None).sender(), None);
+    }
+
+    #[test]
     fn a_chunk_has_an_octet_at_least_and_a_mebibyte_at_most() {
         let chunk = |octets| Envelope::new(None).chunks(octets).chunk();
         assert_eq!([0, 1, 70_000, usize::MAX].map(chunk), [1, 1, 70_000, 1 << 20].map(Some));

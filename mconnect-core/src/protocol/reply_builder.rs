@@ -123,6 +123,9 @@ mod tests {
         assert_eq!(flaws[3], Flaws { bare_lf: true, ..Flaws::default() });
         assert_eq!(flaws[4], Flaws { missing_separator: true, ..Flaws::default() });
         assert_eq!(replies[1].code(), Code::new(251).unwrap());
+        let texts = |lines: Vec<ReplyLine<'_>>| lines.iter().map(|line| line.to_string()).collect::<Vec<_>>();
+        assert_eq!(texts(replies[2].own_lines().collect()), ["250 c"]);
+        assert_eq!(texts(replies[2].noise().collect()), ["noise"]);
     }
 
     #[test]
@@ -137,6 +140,15 @@ mod tests {
             shown.starts_with(r#"Reply { code: 250, raw: "250-one\x00\r\n250-\r\n250 2.1.5 \xe9\r\n", flaws"#),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn each_limit_is_set_by_itself() {
+        let limits = Limits::default();
+        assert_eq!((limits.line, limits.lines, limits.reply), (65_536, 10_000, 4 << 20));
+        assert_eq!(limits.line(1), Limits { line: 1, ..limits });
+        assert_eq!(limits.lines(2), Limits { lines: 2, ..limits });
+        assert_eq!(limits.reply(3), Limits { reply: 3, ..limits });
     }
 
     #[test]
