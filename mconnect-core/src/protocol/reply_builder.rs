@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(flaws[3], Flaws { bare_lf: true, ..Flaws::default() });
         assert_eq!(flaws[4], Flaws { missing_separator: true, ..Flaws::default() });
         assert_eq!(replies[1].code(), Code::new(251).unwrap());
-        let texts = |lines: Vec<ReplyLine<'_>>| lines.iter().map(|line| line.to_string()).collect::<Vec<_>>();
+        let texts = |lines: Vec<ReplyLine<'_>>| lines.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(texts(replies[2].own_lines().collect()), ["250 c"]);
         assert_eq!(texts(replies[2].noise().collect()), ["noise"]);
     }
