@@ -248,6 +248,7 @@ mod tests {
             ("a@example.org", "a@example.org", "a"),
             ("<a+b.c@example.org>", "a+b.c@example.org", "a+b.c"),
             ("Postmaster", "Postmaster", "Postmaster"),
+            (r#""a b""#, r#""a b""#, "a b"),
             ("a..b@x", r#""a..b"@x"#, "a..b"),
             (".a@x", r#"".a"@x"#, ".a"),
             ("a b@x", r#""a b"@x"#, "a b"),
@@ -261,6 +262,8 @@ mod tests {
             assert_eq!((address.as_str(), address.local_part().as_str()), (written, local), "{text}");
             assert_eq!(written.parse::<Address>().unwrap(), address, "it reads as it is written");
             assert_eq!(address.needs_utf8(), !text.is_ascii());
+            assert_eq!(address.domain(), written.rsplit_once('@').map(|(_, domain)| domain));
+            assert_eq!(address.to_string(), written);
         }
     }
 

@@ -99,6 +99,6 @@ mod tests {
             assert_eq!(text.parse::<ClientAttribute>(), Err(InvalidAttribute), "{text:?}");
         }
         let attribute: ClientAttribute = "name=a b\r\nRSET=+".parse().unwrap();
-        assert_eq!(attribute.to_string(), "NAME=a+20b+0D+0ARSET+3D+2B");
+        assert_eq!((attribute.name(), attribute.to_string().as_str()), ("NAME", "NAME=a+20b+0D+0ARSET+3D+2B"));
     }
 }

@@ -249,6 +249,8 @@ mod tests {
             assert_eq!(u16::from(code), number);
             assert_eq!(code, number);
             assert_eq!(number, code);
+            assert_ne!(code, number + 1);
+            assert_ne!(number + 1, code);
         }
         for text in ["", "25", "2500", "+25", "2 0", "25z", "٢٥٠", "250 "] {
             assert!(text.parse::<Code>().is_err(), "{text:?}");
@@ -266,5 +268,21 @@ mod tests {
         }
         let none = [EnhancedCode::new(3, 1, 1), EnhancedCode::new(5, 1000, 1), EnhancedCode::new(5, 1, 1000)];
         assert_eq!(none, [None; 3]);
+    }
+
+    #[test]
+    fn the_first_digit_says_how_it_went() {
+        use Severity::{Completion, Intermediate, Other, Permanent, Transient};
+        for number in 0..=999 {
+            let expected = match number {
+                200..=299 => Completion,
+                300..=399 => Intermediate,
+                400..=499 => Transient,
+                500..=599 => Permanent,
+                _ => Other,
+            };
+            let code = Code::new(number).unwrap();
+            assert_eq!((code.severity(), code.is_temporary()), (expected, expected == Transient), "{code}");
+        }
     }
 }

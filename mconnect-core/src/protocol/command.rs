@@ -129,3 +129,68 @@ impl CommandLine {
 
 /// A head of this many octets tells every command, `BDAT 18446744073709551615 LAST` too.
 const LONGEST_HEAD: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Follows a line that is cut behind so many octets, and keeps no more of it than it may.
+    fn line(bytes: &[u8], at: usize) -> CommandLine {
+        let mut line = CommandLine::default();
+        let (front, back) = bytes.split_at(at.min(bytes.len()));
+        for mut part in [front, back] {
+            while !part.is_empty() {
+                part = &part[line.add(part).size..];
+                assert!(line.head.len() <= LONGEST_HEAD);
+            }
+        }
+        line
+    }
+
+    #[test]
+    fn a_command_is_the_same_wherever_its_line_is_cut() {
+        let blanks = |count: usize, rest: &str| format!("{}{rest}\r\n", " ".repeat(count));
+        for (text, request) in [
+            ("\r\n".to_owned(), Request::EmptyLine),
+            (blanks(62, ""), Request::EmptyLine),
+            // What stands there may be anything.
+            (blanks(63, ""), Request::Other),
+            (blanks(100, "NOOP"), Request::Other),
+            (blanks(40, "mail from:<>"), Request::Mail),
+            ("AUTH=PLAIN\r\n".to_owned(), Request::Auth),
+            ("auth PLAIN AHUAcA==\r\n".to_owned(), Request::Auth),
+            ("AUTHORS\r\n".to_owned(), Request::Other),
+            (format!("AUTH {}\r\n", "X".repeat(1000)), Request::Auth),
+            ("BDAT 18446744073709551615 LAST\r\n".to_owned(), Request::Bdat),
+            ("BDAT 5 FIRST\r\n".to_owned(), Request::Other),
+            ("BDAT +5\r\n".to_owned(), Request::Other),
+        ] {
+            for at in 1..=text.len() {
+                assert_eq!(line(text.as_bytes(), at).command().request, request, "{text:?} cut at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_began_as_an_answer_is_hidden_to_its_end_and_is_no_command() {
+        let mut line = CommandLine::default();
+        assert!(line.add_answer(b"dXNl").is_secret && line.add(b"c MAIL\r\n").is_secret);
+        assert_eq!(line.command().request, Request::Other);
+        line.clear();
+        assert!(!line.add(b"MAIL FROM:<>\r\n").is_secret);
+        assert_eq!(line.command().request, Request::Mail);
+    }
+
+    #[test]
+    fn a_secret_stands_between_its_beginning_and_its_line_end() {
+        let span = Span { size: 6, is_secret: true };
+        assert_eq!(span.secret_in(b"NOOP\r\ncA==\r\n", 6), Some(6..10));
+        assert_eq!(Span { is_secret: false, ..span }.secret_in(b"cA==\r\n", 0), None);
+        let span = Span { size: 3, ..span };
+        assert_eq!(span.secret_in(b"*\r\n", 0), None, "it cancels");
+        assert_eq!(span.secret_in(b"x\n*\r\n", 2), None);
+        assert_eq!(span.secret_in(b"ab*\r\n", 2), Some(2..3), "it ends an answer");
+        assert_eq!(span.secret_in(b"x*\r", 0), Some(0..2), "more may come");
+        assert_eq!(Span { size: 2, ..span }.secret_in(b"\r\n", 0), None, "there is nothing to hide");
+    }
+}

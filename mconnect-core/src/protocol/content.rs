@@ -152,6 +152,11 @@ mod tests {
             (b"Subject: \xc3\xbc \xfc\n\n", true, false),
             (b"Subject: hi\r\n\r\n\xc3\xbc\n", true, false),
             (b"\r\n\xc3\xbc\n", true, false),
+            // Of one, of two and of three octets more, in a later line, and at the beginning of one.
+            (b"A: 1\nSubject: \xc3\xbc\n\n", true, true),
+            (b"A: 1\nSubject: \xe2\x82\xac\n\n", true, true),
+            (b"A: 1\nSubject: \xf0\x9f\x93\xa7\n\n", true, true),
+            (b"A: 1\n\xc3\xbc\nSubject: \xfc\n\n", true, false),
             (b"x\r", false, false),
         ] {
             let (mut encoder, mut sent) = (CrlfEncoder::default(), Vec::new());

@@ -268,3 +268,147 @@ impl Recipient {
         Visible(self.address.as_str().as_bytes()).to_string()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{Limits, ReplyBuilder, ReplyLine};
+
+    /// The replies to a transaction, those to the message, whether it is LMTP; the rows, and what is told.
+    type Case = (&'static [(Request, u16)], &'static [u16], bool, [&'static str; 2], &'static str);
+
+    fn reply(request: Request, code: u16) -> Reply {
+        let line = format!("{code} {request}\r\n");
+        let reply = ReplyBuilder::new(Limits::default()).push(ReplyLine::new(line.as_bytes()));
+        reply.unwrap().unwrap().in_answer_to(Some(request), "mx".into())
+    }
+
+    /// Follows the replies to a transaction with these recipients, and then those to the message.
+    fn delivery(to: &[&str], answers: &[(Request, u16)], finals: &[u16], is_lmtp: bool) -> Delivery {
+        let envelope = to.iter().fold(Envelope::new(None), |envelope, to| envelope.to(to.parse().unwrap()));
+        let mut delivery = Delivery::new(&envelope);
+        answers.iter().for_each(|(request, code)| delivery.answered(reply(*request, *code)));
+        let finals: Vec<Reply> = finals.iter().map(|code| reply(Request::EndOfData, *code)).collect();
+        delivery.finals(&finals, is_lmtp);
+        delivery
+    }
+
+    #[test]
+    fn each_recipient_has_a_row_with_the_reply_that_decided_and_the_first_refusal_is_told() {
+        use Request::{Bdat, Data, Mail, Rcpt};
+        const SENT: &[(Request, u16)] = &[(Mail, 250), (Rcpt, 250), (Rcpt, 250), (Data, 354)];
+        let cases: &[Case] = &[
+            (&[], &[], false, ["undecided", "undecided"], ""),
+            (&[(Mail, 550)], &[], false, ["refused    550 MAIL", "refused    550 MAIL"], "MAIL was refused: 550 MAIL"),
+            (&[(Mail, 250), (Rcpt, 250)], &[], false, ["accepted   250 RCPT", "undecided"], ""),
+            (&[(Mail, 250), (Rcpt, 250)], &[250], false, ["delivered  250 the end of data", "undecided"], ""),
+            (
+                &[(Mail, 250), (Rcpt, 250), (Rcpt, 550), (Data, 354)],
+                &[250],
+                false,
+                ["delivered  250 the end of data", "refused    550 RCPT"],
+                "1 of 2 recipients was refused, first: 550 RCPT",
+            ),
+            (
+                &[(Mail, 250), (Rcpt, 552), (Rcpt, 550)],
+                &[],
+                false,
+                ["put off    552 RCPT", "refused    550 RCPT"],
+                "2 of 2 recipients were refused or put off, first: 552 RCPT",
+            ),
+            (
+                &[(Mail, 250), (Rcpt, 450), (Rcpt, 451)],
+                &[],
+                false,
+                ["put off    450 RCPT", "put off    451 RCPT"],
+                "2 of 2 recipients were put off, first: 450 RCPT",
+            ),
+            (
+                &[(Mail, 250), (Rcpt, 250), (Rcpt, 250), (Data, 552)],
+                &[],
+                false,
+                ["refused    552 DATA", "refused    552 DATA"],
+                "2 of 2 recipients were refused, first: 552 DATA",
+            ),
+            (
+                &[(Mail, 250), (Rcpt, 550), (Rcpt, 250), (Data, 421)],
+                &[],
+                false,
+                ["refused    550 RCPT", "put off    421 DATA"],
+                "2 of 2 recipients were refused or put off, first: 550 RCPT",
+            ),
+            (&[(Mail, 250), (Rcpt, 250), (Rcpt, 250), (Bdat, 250)], &[], false, ["accepted   250 RCPT"; 2], ""),
+            (
+                &[(Mail, 250), (Rcpt, 250), (Rcpt, 250), (Bdat, 250)],
+                &[251],
+                false,
+                ["delivered  251 the end of data"; 2],
+                "",
+            ),
+            (
+                &[(Mail, 250), (Rcpt, 250), (Rcpt, 250), (Bdat, 554)],
+                &[],
+                false,
+                ["refused    554 BDAT"; 2],
+                "2 of 2 recipients were refused, first: 554 BDAT",
+            ),
+            (
+                SENT,
+                &[554],
+                false,
+                ["refused    554 the end of data"; 2],
+                "2 of 2 recipients were refused, first: 554 the end of data",
+            ),
+            (
+                SENT,
+                &[250, 452],
+                true,
+                ["delivered  250 the end of data", "put off    452 the end of data"],
+                "1 of 2 recipients was put off, first: 452 the end of data",
+            ),
+            // The server said no more: a refusal goes for the others, too, and nothing else does.
+            (
+                SENT,
+                &[552],
+                true,
+                ["refused    552 the end of data"; 2],
+                "2 of 2 recipients were refused, first: 552 the end of data",
+            ),
+            (SENT, &[250], true, ["delivered  250 the end of data", "accepted   250 RCPT"], ""),
+            (
+                SENT,
+                &[421],
+                true,
+                ["put off    421 the end of data"; 2],
+                "2 of 2 recipients were put off, first: 421 the end of data",
+            ),
+        ];
+        for (answers, finals, is_lmtp, rows, refused) in cases {
+            let delivery = delivery(&["a@x", "b@x"], answers, finals, *is_lmtp);
+            let expected = format!("a@x  {}\nb@x  {}", rows[0], rows[1]);
+            assert_eq!(delivery.to_string(), expected, "{answers:?} {finals:?}");
+            assert_eq!(delivery.refused().unwrap_or_default(), *refused, "{answers:?} {finals:?}");
+            assert_eq!(delivery.is_complete(), rows.iter().all(|row| row.starts_with("delivered")), "{expected}");
+            let is_closing = answers.iter().map(|(_, code)| code).chain(*finals).any(|code| *code == 421);
+            assert_eq!(delivery.closing.is_some(), is_closing, "{expected}");
+        }
+        let one = |code| delivery(&["a@x"], &[(Mail, 250), (Rcpt, code)], &[], false).refused();
+        assert_eq!(one(550).as_deref(), Some("a@x was refused: 550 RCPT"));
+        assert_eq!(one(450).as_deref(), Some("a@x was put off: 450 RCPT"));
+        assert!(!delivery(&[], &[(Mail, 250)], &[], false).is_complete(), "nobody has it");
+    }
+
+    #[test]
+    fn a_message_is_sent_if_somebody_is_to_get_it() {
+        use Request::{Mail, Rcpt};
+        for (answers, is_awaited) in [
+            (&[][..], false),
+            (&[(Mail, 250)], false),
+            (&[(Mail, 250), (Rcpt, 550)], false),
+            (&[(Mail, 250), (Rcpt, 550), (Rcpt, 250)], true),
+            (&[(Mail, 550), (Rcpt, 250)], false),
+        ] {
+            assert_eq!(delivery(&["a@x", "b@x"], answers, &[], false).is_awaited(), is_awaited, "{answers:?}");
+        }
+    }
+}

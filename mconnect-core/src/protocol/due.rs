@@ -69,3 +69,37 @@ impl Due {
 
 /// More runs than these are counted, but no longer told apart.
 const MOST_RUNS: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_number_of_replies_is_counted_in_bounded_memory() {
+        let mut due = Due::default();
+        (0..1_000_000).for_each(|_| due.push(Request::Rset, 1));
+        assert_eq!((due.count(), due.runs.len()), (1_000_000, 1));
+        (0..10_000).for_each(|n| due.push(if n % 2 == 0 { Request::Mail } else { Request::Rset }, 1));
+        assert_eq!((due.count(), due.runs.len()), (1_010_000, MOST_RUNS));
+        assert_eq!(due.front(), Some(Request::Rset));
+        let taken = std::iter::from_fn(|| due.pop()).count();
+        assert_eq!((taken, due.count(), due.front()), (1_010_000, 0, None));
+    }
+
+    #[test]
+    fn replies_are_due_in_the_order_of_what_was_asked_and_one_of_several_may_be_spared() {
+        let mut due = Due::default();
+        due.push(Request::Rcpt, 2);
+        due.push(Request::EndOfData, 1);
+        due.push(Request::Rcpt, 1);
+        assert_eq!((due.count_of(Request::Rcpt), due.count_of(Request::EndOfData), due.count()), (3, 1, 4));
+        assert!(due.holds(|request| request == Request::EndOfData) && !due.holds(|request| request == Request::Quit));
+        due.spare(Request::EndOfData);
+        assert_eq!(due.count(), 4, "the last of them stays");
+        due.spare(Request::Rcpt);
+        due.spare(Request::Rcpt);
+        assert_eq!((due.count_of(Request::Rcpt), due.count()), (2, 3));
+        let order: Vec<Request> = std::iter::from_fn(|| due.pop()).collect();
+        assert_eq!(order, [Request::Rcpt, Request::EndOfData, Request::Rcpt]);
+    }
+}

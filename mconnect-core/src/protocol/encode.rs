@@ -32,7 +32,7 @@ pub struct CrlfEncoder {
 impl CrlfEncoder {
     /// Appends to `out` how `input` is sent. Nothing is held back: only that it ended with a CR is remembered.
     pub fn encode(&mut self, input: &[u8], out: &mut Vec<u8>) {
-        out.reserve(input.len() + input.len() / 8);
+        make_room(input, out);
         let mut start = 0;
         for lf in memchr_iter(b'\n', input) {
             self.encode_line(&input[start..], lf - start, out);
@@ -68,6 +68,11 @@ impl CrlfEncoder {
         out.extend_from_slice(part);
         self.after_cr = part.last().map_or(self.after_cr, |byte| *byte == b'\r');
     }
+}
+
+/// Reserves what most input takes when its line ends are CR LF.
+pub(super) fn make_room(input: &[u8], out: &mut Vec<u8>) {
+    out.reserve(input.len() + input.len() / 8);
 }
 
 /// Most lines of mail are no longer than this, in octets.
@@ -107,7 +112,7 @@ impl Default for BodyEncoder {
 impl BodyEncoder {
     /// Appends to `out` how `input` is sent.
     pub fn encode(&mut self, input: &[u8], out: &mut Vec<u8>) {
-        out.reserve(input.len() + input.len() / 8);
+        make_room(input, out);
         let mut start = 0;
         for lf in memchr_iter(b'\n', input) {
             self.stuff(&input[start..], out);

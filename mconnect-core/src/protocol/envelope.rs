@@ -30,6 +30,7 @@ use super::visible::Visible;
 ///     .to_with("c@example.org".parse()?, vec!["NOTIFY=NEVER".parse()?]);
 /// let recipients: Vec<&str> = envelope.recipients().map(|address| address.as_str()).collect();
 /// assert_eq!(recipients, ["b@example.org", "c@example.org"]);
+/// assert_eq!(envelope.sender().map(|address| address.as_str()), Some("a@example.org"));
 /// # Ok::<(), mconnect_core::protocol::Unwritable>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -239,3 +240,39 @@ pub enum Need {
 
 /// The largest chunk: it is kept until it is sent.
 const MOST_CHUNK: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::ReplyLine;
+
+    #[test]
+    fn a_sender_is_one_or_null() {
+        let address: Address = "a@example.org".parse().unwrap();
+        assert_eq!(Envelope::new(Some(address.clone())).sender(), Some(&address));
+        assert_eq!(Envelope::new(None).sender(), None);
+    }
+
+    #[test]
+    fn a_chunk_has_an_octet_at_least_and_a_mebibyte_at_most() {
+        let chunk = |octets| Envelope::new(None).chunks(octets).chunk();
+        assert_eq!([0, 1, 70_000, usize::MAX].map(chunk), [1, 1, 70_000, 1 << 20].map(Some));
+        assert_eq!(Envelope::new(None).chunks(5).until(Until::Rcpt).chunk(), None, "no message goes out");
+    }
+
+    #[test]
+    fn a_message_has_room_up_to_the_size_that_the_server_names() {
+        let mut offered = Extensions::default();
+        offered.add(0, ReplyLine::new(b"250-mx\r\n"));
+        offered.add(1, ReplyLine::new(b"250 SIZE 7\r\n"));
+        for (message, commands) in [
+            (&b"12345\n"[..], Ok(vec!["MAIL FROM:<> SIZE=7".to_owned()])),
+            (b"123456\n", Err(Need::Room { octets: 8, limit: 7 })),
+        ] {
+            let mut content = Content::default();
+            content.add(message);
+            content.end();
+            assert_eq!(Envelope::new(None).commands(&offered, &content), commands);
+        }
+    }
+}

@@ -277,6 +277,12 @@ mod tests {
         assert!(extensions.has("8BITMIME") && !extensions.has("STARTTLS"));
         assert_eq!(extensions.iter().nth(1).unwrap().params().collect::<Vec<_>>(), [b"odd", &b"words"[..]]);
         assert_eq!(extensions.size_limit(), Some(1000));
+        let odd = extensions.iter().nth(1).unwrap();
+        assert_eq!(odd.raw(), b"X-\xff odd  words");
+        assert_eq!(
+            (odd.to_string(), format!("{odd:?}")),
+            (r"X-\xff odd  words".into(), r#""X-\xff odd  words""#.into())
+        );
     }
 
     #[test]
@@ -322,6 +328,11 @@ mod tests {
         let kept = extensions(&[b"250-x\r\n", &long[..], &long, b"250 SIZE 7\r\n"].concat());
         let sizes: Vec<usize> = kept.iter().map(|extension| extension.keyword().len()).collect();
         assert_eq!((sizes, kept.size_limit()), (vec![40_000, 4], Some(7)));
+
+        // With the greeting, this much fits to the octet.
+        let rest = [b"250-", &b"z".repeat(MOST_OCTETS - 40_001)[..], b"\r\n"].concat();
+        let kept = extensions(&[b"250-x\r\n", &long[..], &rest, b"250 y\r\n"].concat());
+        assert_eq!((kept.iter().count(), kept.size), (2, MOST_OCTETS));
     }
 
     #[test]

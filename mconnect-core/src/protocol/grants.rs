@@ -232,6 +232,10 @@ mod tests {
                 .collect();
             let own = request.own_codes();
             assert!(own.iter().all(|code| granting.contains(code)), "{request:?} {granting:?}");
+            for number in granting.iter().copied() {
+                let is_unusual = Meaning::of(Some(request), Code::new(number).unwrap()) == Meaning::Unusual;
+                assert_eq!(is_unusual, !own.is_empty() && !own.contains(&number), "{request:?} {number}");
+            }
             match request.is_turn() {
                 true => assert_eq!(granting, own, "{request:?}"),
                 false => assert_eq!(granting.len(), 97, "{request:?}: any 2yz but three"),

@@ -15,7 +15,8 @@
 /// use mconnect_core::protocol::Limits;
 ///
 /// let limits = Limits::default().lines(100).reply(64 * 1024);
-/// assert_eq!(limits.line, 65_536);
+/// assert_eq!((limits.line, limits.lines, limits.reply), (65_536, 100, 65_536));
+/// assert_eq!((limits.line(512).line, limits.line(512).lines), (512, 100));
 /// ```
 ///
 /// [`Connect::limits`](crate::Connect::limits) has a session keep them:

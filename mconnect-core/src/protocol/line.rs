@@ -209,6 +209,7 @@ mod tests {
             assert_eq!(line.text(), text.as_bytes(), "{line:?}");
             assert_eq!(line.ends_reply(), *ends, "{line:?}");
         }
+        assert_eq!(format!("{:?}", ReplyLine::new(b"250 x\n")), r#"ReplyLine { raw: "250 x\n", is_start: true }"#);
         assert!(ReplyLine::new(b"250 x\n").has_bare_lf());
         assert!(ReplyLine::new(b"250OK\n").lacks_separator());
     }

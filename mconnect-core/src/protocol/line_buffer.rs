@@ -71,7 +71,7 @@ impl LineBuffer {
             (self.start, self.end, self.searched) = (0, 0, 0);
         }
         let room = self.bytes.len() - self.end;
-        if room < LEAST_ROOM && self.start > 0 {
+        if room < LEAST_ROOM {
             self.bytes.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.searched -= self.start;
@@ -255,5 +255,57 @@ mod tests {
             while buffer.next_line().is_some() {}
         }
         assert!(buffer.bytes.len() <= 2 * MOST_ROOM, "{} octets", buffer.bytes.len());
+    }
+
+    #[test]
+    fn all_pieces_of_a_long_line_make_up_its_text() {
+        for (line, text) in
+            [("250 0123456789abcdef\r\n", "0123456789abcdef"), ("250Oh, a long one\r\n", "Oh, a long one")]
+        {
+            let (mut buffer, mut pieces) = (LineBuffer::new(8), Vec::new());
+            buffer.extend(line.as_bytes());
+            while let Some(piece) = buffer.next_line() {
+                pieces.extend_from_slice(piece.text());
+            }
+            assert_eq!(pieces.escape_ascii().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn reads_of_any_size_give_the_same_lines_and_have_room() {
+        let stream: Vec<u8> =
+            (0..700).flat_map(|n| [&b"y".repeat(n % 13 * (n % 7))[..], b"\n", &b"\n".repeat(n % 3)].concat()).collect();
+        for size in 1..700 {
+            let (mut buffer, mut rest, mut taken) = (LineBuffer::new(1000), &stream[..], Vec::new());
+            while !rest.is_empty() {
+                let space = buffer.space();
+                assert!(space.len() >= LEAST_ROOM, "{}", space.len());
+                let count = size.min(rest.len()).min(space.len());
+                space[..count].copy_from_slice(&rest[..count]);
+                buffer.filled(count);
+                rest = &rest[count..];
+                while let Some(line) = buffer.next_line() {
+                    assert_eq!(memchr::memchr(b'\n', line.raw()), Some(line.raw().len() - 1), "{line:?}");
+                    taken.extend_from_slice(line.raw());
+                }
+            }
+            assert!(taken == stream, "reads of {size}");
+        }
+    }
+
+    #[test]
+    fn the_room_grows_with_a_long_line_by_a_quarter_of_what_is_held() {
+        let mut buffer = LineBuffer::new(1 << 20);
+        assert_eq!((buffer.space().len(), buffer.space().len()), (LEAST_ROOM, LEAST_ROOM), "nothing has filled it");
+        while buffer.end < 1 << 19 {
+            let held = buffer.end;
+            let space = buffer.space();
+            space.fill(b'x');
+            let count = space.len();
+            buffer.filled(count);
+            let most = if held < MOST_ROOM { MOST_ROOM } else { held / 4 + LEAST_ROOM };
+            assert!((held / 4 + LEAST_ROOM..=most).contains(&count), "{count} octets of room behind {held}");
+            assert!(!buffer.has_line());
+        }
     }
 }

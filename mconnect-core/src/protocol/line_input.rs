@@ -2,7 +2,7 @@
 
 use memchr::memchr_iter;
 
-use super::encode::CrlfEncoder;
+use super::encode::{CrlfEncoder, make_room};
 use super::phase::Phase;
 use super::scan;
 
@@ -92,7 +92,7 @@ impl LineInput {
 
     /// Takes a body up to the lone dot's line, which ends with LF as the others do.
     fn take_body(&mut self, input: &[u8], out: &mut Vec<u8>) -> Taken {
-        out.reserve(input.len() + input.len() / 8);
+        make_room(input, out);
         let mut start = 0;
         for lf in memchr_iter(b'\n', input) {
             let line = &input[start..lf];

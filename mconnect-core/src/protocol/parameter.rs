@@ -106,6 +106,8 @@ mod tests {
             ("auth=<>", "auth=<>"),
             ("AUTH=a=b@x", "AUTH=a+3Db@x"),
             ("ORCPT=utf-8;\\x{E9}@x", "ORCPT=utf-8;\\x{E9}@x"),
+            ("ORCPT=utf-8;é@x", "ORCPT=utf-8;é@x"),
+            ("X-A-1=b", "X-A-1=b"),
         ] {
             assert_eq!(text.parse::<Parameter>().unwrap().as_str(), written);
         }
@@ -113,6 +115,6 @@ mod tests {
             assert!(text.parse::<Parameter>().is_err(), "{text:?}");
         }
         let parameter: Parameter = "Ret=HDRS".parse().unwrap();
-        assert!(parameter.is("RET") && parameter.value() == Some("HDRS"));
+        assert!(parameter.is("RET") && !parameter.is("RE") && parameter.value() == Some("HDRS"));
     }
 }

@@ -91,7 +91,9 @@ mod tests {
                 ready.make(block, ahead.clone());
             }
             ahead = Ready::after(block, ahead);
+            assert_eq!(ready.wire.is_empty(), !is_made_ready || block.is_empty());
             let taken = ready.take(&mut lines, Phase::Body, block, &mut out);
+            assert!(ready.wire.is_empty(), "what was made ready is what goes out");
             wire.append(&mut out);
             if taken.is_complete {
                 return (wire, true);
@@ -123,23 +125,32 @@ mod tests {
 
     #[test]
     fn a_wrong_guess_changes_nothing() {
-        let input = b"BDAT 3 LAST\nx\ny";
-        for phase in [Phase::Command, Phase::Chunk { left: 4 }, Phase::Body] {
-            let (mut plain, mut expected) = (LineInput::default(), Vec::new());
-            let taken = plain.take(phase, input, &mut expected);
-            // Where a line is under way it goes on after a CR.
-            let mut elsewhere = LineInput::default();
-            elsewhere.take(Phase::Body, b"x\r", &mut Vec::new());
-            let (mut ready, mut lines, mut out) = (Ready::default(), LineInput::default(), Vec::new());
-            ready.make(input, elsewhere);
-            assert_eq!(ready.take(&mut lines, phase, input, &mut out), taken);
-            assert_eq!((lines, out), (plain, expected));
+        let places = [&b""[..], b"x", b"x\r", b"."].map(|before| {
+            let mut lines = LineInput::default();
+            lines.take(Phase::Body, before, &mut Vec::new());
+            lines
+        });
+        let block = b"RSET\n\r\n\nx\r\n.\ny";
+        for guessed in &places {
+            for place in &places {
+                for phase in [Phase::Command, Phase::Chunk { left: 4 }, Phase::Body] {
+                    // The front of a block may have been taken before.
+                    for input in [&block[..], &block[5..], &block[7..]] {
+                        let (mut plain, mut expected) = (place.clone(), Vec::new());
+                        let taken = plain.take(phase, input, &mut expected);
+                        let (mut ready, mut lines, mut out) = (Ready::default(), place.clone(), Vec::new());
+                        ready.make(block, guessed.clone());
+                        let place = format!("{guessed:?}, {place:?}, {phase:?}, {}", input.escape_ascii());
+                        assert_eq!(ready.take(&mut lines, phase, input, &mut out), taken, "{place}");
+                        assert_eq!((lines, out), (plain, expected), "{place}");
+                    }
+                }
+            }
         }
-        // What stands in a block after its front was taken was not made ready by itself.
-        let (mut ready, mut lines, mut out) = (Ready::default(), LineInput::default(), Vec::new());
-        ready.make(b"RSET\nx\n", lines.clone());
-        let taken = ready.take(&mut lines, Phase::Command, b"RSET\nx\n", &mut out);
-        ready.take(&mut lines, Phase::Body, &b"RSET\nx\n"[taken.count..], &mut out);
-        assert_eq!(out, b"RSET\r\nx\r\n");
+        // What is to be sent already stays in front.
+        let (mut ready, mut lines, mut out) = (Ready::default(), LineInput::default(), b"DATA\r\n".to_vec());
+        ready.make(b"x\n", lines.clone());
+        ready.take(&mut lines, Phase::Body, b"x\n", &mut out);
+        assert_eq!(out, b"DATA\r\nx\r\n");
     }
 }

@@ -123,6 +123,9 @@ mod tests {
         assert_eq!(flaws[3], Flaws { bare_lf: true, ..Flaws::default() });
         assert_eq!(flaws[4], Flaws { missing_separator: true, ..Flaws::default() });
         assert_eq!(replies[1].code(), Code::new(251).unwrap());
+        let texts = |lines: Vec<ReplyLine<'_>>| lines.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(texts(replies[2].own_lines().collect()), ["250 c"]);
+        assert_eq!(texts(replies[2].noise().collect()), ["noise"]);
     }
 
     #[test]
@@ -132,6 +135,20 @@ mod tests {
         assert_eq!(replies[0].raw(), stream);
         assert_eq!(replies[0].text(), b"one\x00\n\n2.1.5 \xe9");
         assert_eq!(replies[0].enhanced_code().unwrap().to_string(), "2.1.5");
+        let shown = format!("{:?}", replies[0]);
+        assert!(
+            shown.starts_with(r#"Reply { code: 250, raw: "250-one\x00\r\n250-\r\n250 2.1.5 \xe9\r\n", flaws"#),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn each_limit_is_set_by_itself() {
+        let limits = Limits::default();
+        assert_eq!((limits.line, limits.lines, limits.reply), (65_536, 10_000, 4 << 20));
+        assert_eq!(limits.line(1), Limits { line: 1, ..limits });
+        assert_eq!(limits.lines(2), Limits { lines: 2, ..limits });
+        assert_eq!(limits.reply(3), Limits { reply: 3, ..limits });
     }
 
     #[test]
@@ -146,6 +163,14 @@ mod tests {
             let (_, got, partial) = replies(stream, limits);
             assert_eq!((got, partial.as_slice()), (Some(*error), *kept));
         }
+        for as_much_as_that in [&b"250 long\r\n"[..], b"250-\n250-\n250 x\n", b"250-ab\r\n250-ab\r\n250 abc\r\n"] {
+            let (whole, error, _) = replies(as_much_as_that, limits);
+            assert_eq!((whole.len(), error), (1, None), "{}", as_much_as_that.escape_ascii());
+        }
+        // The stream ended in it.
+        let mut builder = ReplyBuilder::new(limits);
+        assert_eq!(builder.push(ReplyLine::new(b"250 cut")), Ok(None));
+        assert_eq!(builder.partial(), b"250 cut");
     }
 
     #[test]

@@ -81,7 +81,7 @@ pub fn is_base64_line(line: &[u8]) -> bool {
     }
     let digits = line.iter().take_while(|byte| is_base64(**byte)).count();
     let is_padded = line.len() - digits <= 2 && line[digits..].iter().all(|byte| *byte == b'=');
-    digits > 0 && is_padded && !is_verb(line)
+    is_padded && !is_verb(line)
 }
 
 /// Returns bytes as they are shown: with `[hidden]` in the place of each of these secrets, which stand in order.
@@ -163,3 +163,47 @@ const VERB: &[u8] = b"AUTH";
 const HIDDEN: &[u8] = b"[hidden]";
 /// Verbs of commands that make no difference to a session, of a length that base64 has.
 const VERBS: [&str; 10] = ["NOOP", "HELP", "VRFY", "EXPN", "ETRN", "ATRN", "TURN", "BURL", "SEND", "XFORWARD"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_but_base64_is_an_answer_that_lost_its_place() {
+        for (line, is_answer) in [
+            ("dXNlcg==\r\n", true),
+            (" dXNlcjE= ", true),
+            ("AAAA", true),
+            ("", false),
+            ("\r\n", false),
+            ("====", false),
+            ("A===", false),
+            ("dXN!", false),
+            ("dXN!=", false),
+            ("d=N=", false),
+            ("dXNlc", false),
+            ("ehlo", false),
+            ("XFORWARD", false),
+        ] {
+            assert_eq!(is_base64_line(line.as_bytes()), is_answer, "{line:?}");
+        }
+        // A part of a line may go on as one; a whole line is one or not.
+        for (part, start) in
+            [("dXNlcg", Some(0)), ("dXNlcg\n", None), ("", None), (" ", None), ("AUTH PLAIN A", Some(11))]
+        {
+            assert_eq!(lost_secret_start(part.as_bytes(), false), start, "{part:?}");
+        }
+        assert_eq!((lost_secret_start(b"MAI", true), lost_secret_start(b"MAI", false)), (None, Some(0)));
+    }
+
+    #[test]
+    fn each_secret_is_hidden_and_what_is_wiped_is_gone() {
+        let bytes = b"AUTH LOGIN dQ==\r\ncA==\r\nNOOP";
+        let shown = |secrets: &[Range<usize>]| hide(bytes, secrets).escape_ascii().to_string();
+        assert_eq!(shown(&[]), r"AUTH LOGIN dQ==\r\ncA==\r\nNOOP");
+        assert_eq!(shown(&[11..15, 17..21]), r"AUTH LOGIN [hidden]\r\n[hidden]\r\nNOOP");
+        let mut secret = *b"pencil";
+        wipe(&mut secret);
+        assert_eq!(secret, [0; 6]);
+    }
+}

@@ -86,3 +86,23 @@ impl Standing {
         self.phase == Phase::Auth && self.outstanding == 0 && was_asked
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::protocol::{ReplyLine, Tracker};
+
+    #[test]
+    fn nothing_is_missing_once_all_is_answered_and_sent_or_quit_was_answered() {
+        let mut tracker = Tracker::new();
+        let mut is_complete = |sent: &[u8], reply: &[u8]| {
+            tracker.sent(sent);
+            let _ = tracker.received(ReplyLine::new(reply));
+            [false, true].map(|is_all_sent| tracker.standing().is_complete(is_all_sent))
+        };
+        assert_eq!(is_complete(b"", b"220-mx\r\n"), [false, false], "the greeting is due");
+        assert_eq!(is_complete(b"", b"220 ready\r\n"), [false, true]);
+        assert_eq!(is_complete(b"NOOP\r\nQUIT\r\n", b"250 ok\r\n"), [false, false], "221 is due");
+        assert_eq!(is_complete(b"", b"221 bye\r\n"), [true, true]);
+        assert_eq!(is_complete(b"NOOP\r\n", b""), [false, false]);
+    }
+}

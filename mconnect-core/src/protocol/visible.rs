@@ -117,7 +117,7 @@ fn escape(bytes: &[u8], marks: &mut Marks, out: &mut String) -> usize {
             out.push_str(&rest[..stop]);
             let tail = &rest[stop..];
             let Some(c) = tail.chars().next() else { break };
-            let is_end = at + chunk.valid().len() == bytes.len() && tail.len() == 1;
+            let is_end = at + chunk.valid().len() == bytes.len();
             match (c, tail.as_bytes().get(1)) {
                 ('\r', None) if is_end => return bytes.len() - 1,
                 ('\r', Some(b'\n')) => {}
@@ -142,7 +142,7 @@ fn escape(bytes: &[u8], marks: &mut Marks, out: &mut String) -> usize {
 
 /// Says whether `bytes` are not UTF-8 only because they end too early.
 fn is_beginning(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
+    str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }
 
 /// Combining marks in a row: they are drawn on top of each other, over what is above and below.
@@ -203,6 +203,7 @@ mod tests {
     const SAMPLES: &[(&[u8], &str)] = &[
         (b"220 hi\r\n250 ok\n", "220 hi\n250 ok\n"),
         (b"a\rb\r\r\nc\r", "a\\rb\\r\nc\\r"),
+        (b"a\r\xffb\r\xc3", "a\\r\\xffb\\r\\xc3"),
         (b"tab\there \x1b[31mred\x07\x7f\0", "tab\there \\x1b[31mred\\x07\\x7f\\x00"),
         ("Grüße, 世界 🦀 e\u{301}".as_bytes(), "Grüße, 世界 🦀 e\u{301}"),
         (b"lone \x9b31m and \xc2\x9b31m", "lone \\x9b31m and \\u{9b}31m"),
@@ -233,6 +234,17 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_held_that_is_known_already() {
+        for (bytes, shown) in
+            [(&b"a\xff"[..], "a\\xff"), (b"\xc3", ""), (b"\r", ""), (b"\xe2\x28", "\\xe2("), (b"a\x1b", "a\\x1b")]
+        {
+            let mut out = String::new();
+            Escaper::default().push(bytes, &mut out);
+            assert_eq!(out, shown);
+        }
+    }
+
+    #[test]
     fn what_nobody_sees_is_made_visible() {
         let unseen = "\u{ad}\u{34f}\u{61c}\u{115f}\u{1160}\u{17b4}\u{180b}\u{180e}\u{200b}\u{200c}\u{200d}\u{200e}\u{2028}\
             \u{202e}\u{2060}\u{2061}\u{2066}\u{206a}\u{206f}\u{3164}\u{fe0f}\u{feff}\u{ffa0}\u{fff9}\u{fffb}\u{1bca0}\u{1d173}\
@@ -247,7 +259,7 @@ mod tests {
     #[test]
     fn combining_marks_are_shown_until_they_pile_up() {
         // Of Latin, enclosing, Thai, musical, Adlam, and for halfwidth letters.
-        for mark in ['\u{301}', '\u{20dd}', '\u{e49}', '\u{1d167}', '\u{1e94a}', '\u{fe20}', '\u{ff9e}'] {
+        for mark in ['\u{300}', '\u{301}', '\u{20dd}', '\u{e49}', '\u{1d167}', '\u{1e94a}', '\u{fe20}', '\u{ff9e}'] {
             let shown = |count: usize| Visible(format!("a{}", String::from(mark).repeat(count)).as_bytes()).to_string();
             assert!(!shown(8).contains('\\'), "{mark:?}");
             assert_eq!(shown(3000).matches('\\').count(), 2992, "{mark:?}");

@@ -169,3 +169,75 @@ impl Course {
 
 /// Mechanisms whose initial response is all they have to say.
 const WHOLE: [&str; 4] = ["PLAIN", "EXTERNAL", "XOAUTH2", "OAUTHBEARER"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::script::Pace;
+
+    #[test]
+    fn what_an_answer_means_for_the_lines_behind_it_depends_on_what_may_have_been_meant() {
+        use LastAuth::{Cancelled, Open, Whole};
+        use Request::{Auth, AuthAnswer, Data, Greeting, Mail, Quit, Rcpt, StartTls};
+        let usual = Rules::new(Pace::InStep);
+        let (strict, inside, stays) = (usual.ends_at_refusal(true), usual.is_in_tls(true), usual.upgrades(false));
+        // The course after it, and after it where another reply was expected.
+        for (request, code, exchange, rules, after, unexpected) in [
+            (Some(Mail), 250, LastAuth::None, usual, "go on", "go on"),
+            (Some(Mail), 550, LastAuth::None, usual, "go on", "go on"),
+            (Some(Mail), 550, LastAuth::None, strict, "MAIL was refused", "MAIL was refused"),
+            (Some(Mail), 450, LastAuth::None, strict, "MAIL was refused", "MAIL was refused"),
+            (Some(Mail), 421, LastAuth::None, strict, "MAIL was refused", "MAIL was refused"),
+            (Some(Mail), 421, LastAuth::None, usual, "the server was closing", "the server was closing"),
+            (Some(Mail), 221, LastAuth::None, strict, "the server was closing", "the server was closing"),
+            (None, 421, LastAuth::None, strict, "the server was closing", "the server was closing"),
+            (Some(Rcpt), 354, LastAuth::None, usual, "RCPT: out of step", "RCPT: out of step"),
+            (Some(Quit), 221, LastAuth::None, usual, "go on", "go on"),
+            (Some(Greeting), 554, LastAuth::None, usual, "the greeting was a refusal", "the greeting was a refusal"),
+            (Some(Data), 354, LastAuth::None, usual, "go on", "DATA: out of step"),
+            (Some(Data), 554, LastAuth::None, usual, "skip", "skip"),
+            (Some(StartTls), 220, LastAuth::None, usual, "go on", "STARTTLS: out of step"),
+            (Some(StartTls), 454, LastAuth::None, usual, "STARTTLS was refused", "STARTTLS was refused"),
+            (Some(StartTls), 454, LastAuth::None, inside, "go on", "go on"),
+            (Some(StartTls), 454, LastAuth::None, stays, "go on", "go on"),
+            (Some(Auth), 334, Open, usual, "go on", "AUTH: out of step"),
+            (Some(Auth), 334, Whole, usual, "cancel", "AUTH: out of step"),
+            (Some(Auth), 235, Open, usual, "go on", "AUTH: out of step"),
+            (Some(Auth), 235, Whole, usual, "go on", "go on"),
+            (Some(Auth), 535, Open, usual, "AUTH was refused", "AUTH was refused"),
+            (Some(Auth), 535, Whole, usual, "go on", "go on"),
+            (Some(AuthAnswer), 235, Open, usual, "go on", "the answer in AUTH: out of step"),
+            (Some(AuthAnswer), 535, Open, usual, "AUTH was refused", "AUTH was refused"),
+            (Some(AuthAnswer), 501, Cancelled, usual, "AUTH was refused", "AUTH was refused"),
+            (Some(AuthAnswer), 501, Cancelled, strict, "AUTH was refused", "AUTH was refused"),
+        ] {
+            let answer = Answer::new(request, Code::new(code).unwrap());
+            let told = |course| match course {
+                Course::GoOn => "go on".to_owned(),
+                Course::SkipBody => "skip".to_owned(),
+                Course::Cancel => "cancel".to_owned(),
+                Course::End(End::OutOfStep(answer)) => format!("{}: out of step", answer.request.unwrap()),
+                Course::End(end) => end.to_string(),
+            };
+            let got =
+                (told(Course::after(answer, exchange, rules)), told(Course::after_unexpected(answer, exchange, rules)));
+            assert_eq!(got, (after.to_owned(), unexpected.to_owned()), "{answer:?}, {exchange:?}, {rules:?}");
+        }
+    }
+
+    #[test]
+    fn quit_is_said_where_the_server_waits_for_a_command() {
+        let answer = Answer::new(Some(Request::Auth), Code::new(535).unwrap());
+        for (end, says_quit, has_answer) in [
+            (End::Quit, false, false),
+            (End::Closing, false, false),
+            (End::OutOfStep(answer), false, true),
+            (End::Greeting(answer), true, true),
+            (End::StartTls(answer), true, true),
+            (End::Auth(answer), true, true),
+            (End::Refused(answer), true, true),
+        ] {
+            assert_eq!((end.says_quit(), end.answer()), (says_quit, has_answer.then_some(answer)), "{end}");
+        }
+    }
+}

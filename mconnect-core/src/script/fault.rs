@@ -149,6 +149,7 @@ mod tests {
             (Some(Request::Greeting), 554, false, Some(Fault::Refused)),
             (Some(Request::Greeting), 450, false, Some(Fault::Temporary)),
             (Some(Request::Greeting), 250, false, Some(Fault::Protocol)),
+            (Some(Request::Greeting), 220, false, None),
             (Some(Request::Rcpt), 550, false, None),
             (Some(Request::EndOfData), 554, false, Some(Fault::Refused)),
             (Some(Request::EndOfData), 250, false, None),
@@ -197,6 +198,7 @@ mod tests {
         let mut tracker = Tracker::new();
         received(&mut tracker, "220 ready\r\n");
         tracker.sent(b"DATA\r\nhalf");
+        assert_eq!(Unfinished::of(Phase::Body, &tracker.standing()), None, "the reply to DATA tells");
         received(&mut tracker, "554 no\r\n");
         assert_eq!(Unfinished::of(Phase::Body, &tracker.standing()), None);
     }

@@ -165,7 +165,7 @@ impl Script {
             }
             // Before that, nothing of the line goes out: what it is does not depend on where the input is cut.
             if taken.is_complete || self.out.len() >= LONGEST_WRITE {
-                if self.is_lost_answer(phase, taken.is_complete) {
+                if self.is_lost_answer(phase) {
                     self.out.truncate(start);
                     *input = before;
                     self.end_at_lost_answer();
@@ -263,7 +263,7 @@ impl Script {
         self.is_over = true;
         if self.skipped.is_none() {
             let phase = self.phase(standing);
-            if self.is_lost_answer(phase, true) {
+            if self.is_lost_answer(phase) {
                 return self.end_at_lost_answer();
             }
             let start = self.out.len();
@@ -364,12 +364,11 @@ impl Script {
 
     /// Says whether a line, or the beginning of one that is long, would be an answer in AUTH, which has been granted
     /// already: the server would read a password as a command.
-    fn is_lost_answer(&self, phase: Phase, is_whole: bool) -> bool {
+    fn is_lost_answer(&self, phase: Phase) -> bool {
         let start = self.line_start.filter(|_| self.granted_auth.is_some() && phase == Phase::Command);
         start.is_some_and(|start| {
             let line = &self.out[start..];
-            let size = line.len().min(LONGEST_WRITE);
-            is_base64_line(&line[..if is_whole { size } else { size - size % 4 }])
+            is_base64_line(&line[..line.len().min(LONGEST_WRITE)])
         })
     }
 
@@ -416,7 +415,7 @@ impl Drop for Script {
 
 /// Few commands and answers are longer.
 const LONGEST_COMMAND: usize = 4096;
-/// A line longer than this goes out in parts.
+/// A line longer than this goes out in parts; each of base64 is one itself.
 const LONGEST_WRITE: usize = 256 * 1024;
 /// Blindly, the replies are looked for after this many octets: a server may stop reading until its replies are read.
 const LONGEST_BLIND: usize = 16 * 1024;

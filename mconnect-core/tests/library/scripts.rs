@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use mconnect_core::protocol::{ReplyLine, Tracker};
+use mconnect_core::protocol::{ReplyLine, Standing, Tracker};
 use mconnect_core::script::{Next, Pace, Rules, Script};
 
 use super::texts;
@@ -62,7 +62,9 @@ fn course(transcript: &Transcript, pieces: &[&[u8]]) -> Vec<String> {
         true
     };
     loop {
+        let drops = script.drops_typed();
         let next = script.next(&tracker.standing(), &mut input);
+        assert!(next == Next::Dropped || !drops);
         match next {
             Next::Send => {
                 tracker.sent(script.out());
@@ -131,4 +133,113 @@ fn every_script_takes_its_course_wherever_its_input_is_cut() {
         }
     }
     assert!(count >= 20, "{count} scripts");
+}
+
+/// Returns where a session stands that has sent something, after its greeting, and received a reply.
+fn standing(sent: &str, reply: &str) -> Standing {
+    let mut tracker = Tracker::new();
+    let _ = tracker.received(ReplyLine::new(b"220 hi\r\n"));
+    tracker.sent(sent.as_bytes());
+    let _ = tracker.received(ReplyLine::new(reply.as_bytes()));
+    tracker.standing()
+}
+
+#[test]
+fn a_script_sends_nothing_where_the_session_is_over_before_it_begins() {
+    let unasked = "client and server are out of step: nobody asked for a reply that came";
+    for (sent, reply, pace, end) in [
+        ("NOOP\r\n", "250 ok\r\n", Pace::InStep, None),
+        ("", "250 ok\r\n", Pace::InStep, Some(unasked)),
+        ("", "250 ok\r\n", Pace::Blind, Some(unasked)),
+        // A person sees what the server says.
+        ("", "250 ok\r\n", Pace::Typed, None),
+        ("", "421 bye\r\n", Pace::Typed, Some("the server was closing")),
+        ("", "421 bye\r\n", Pace::InStep, Some("the server was closing")),
+        ("QUIT\r\n", "221 bye\r\n", Pace::InStep, Some("QUIT had ended the session")),
+    ] {
+        let (mut script, mut input) = (Script::new(Rules::new(pace)), &b"NOOP\n"[..]);
+        let next = script.next(&standing(sent, reply), &mut input);
+        assert_eq!(next, if end.is_some() { Next::End } else { Next::Send }, "{reply}, {pace:?}");
+        assert_eq!(script.end().map(|end| end.to_string()).as_deref(), end, "{reply}, {pace:?}");
+    }
+}
+
+#[test]
+fn what_may_be_a_secret_is_one_until_it_was_sent_and_is_never_shown() {
+    let (ready, asked) = (standing("NOOP\r\n", "250 ok\r\n"), standing("AUTH LOGIN\r\n", "334 VQ==\r\n"));
+    let mut script = Script::new(Rules::new(Pace::InStep));
+    for (standing, input, next, is_secret) in [
+        (&ready, "", Next::Input, false),
+        (&ready, "NOOP\n", Next::Send, false),
+        // It may become an AUTH.
+        (&ready, "AUTH PL", Next::Input, true),
+        (&ready, "AIN AHUAcA==\n", Next::Send, true),
+        (&asked, "AHUAcA==\n", Next::Send, true),
+        (&ready, "NOOP\n", Next::Send, false),
+    ] {
+        assert_eq!(script.next(standing, &mut input.as_bytes()), next, "{input}");
+        assert_eq!(script.holds_secret(), is_secret, "{input}");
+        let shown = format!("{script:?}");
+        assert!(shown.contains("InStep") && !shown.contains("AHUA"), "{shown}");
+        if next == Next::Send {
+            script.sent();
+            assert!(!script.holds_secret() && script.out().is_empty(), "{input}");
+        }
+    }
+}
+
+#[test]
+fn what_was_typed_ahead_of_a_refusal_is_dropped_once() {
+    let refused = standing("STARTTLS\r\n", "454 no\r\n");
+    let mut script = Script::new(Rules::new(Pace::Typed));
+    script.replied(refused.last_answer.unwrap());
+    assert!(script.drops_typed());
+    let mut input = &b"NOOP\n"[..];
+    assert_eq!(script.next(&refused, &mut input), Next::Dropped);
+    assert!(input.is_empty() && !script.drops_typed());
+    assert_eq!(script.next(&refused, &mut input), Next::Input);
+}
+
+#[test]
+fn a_line_that_is_forgotten_is_not_sent_and_one_that_could_not_be_is_counted() {
+    let ready = standing("NOOP\r\n", "250 ok\r\n");
+    let mut script = Script::new(Rules::new(Pace::InStep));
+    assert_eq!(script.next(&ready, &mut &b"AUTH PLAIN AHU"[..]), Next::Input);
+    script.forget_line();
+    let mut input = &b"NOOP\nQUIT\n"[..];
+    assert_eq!(script.next(&ready, &mut input), Next::Send);
+    assert_eq!(script.out(), b"NOOP\r\n");
+    script.not_sent(input);
+    assert!(script.out().is_empty());
+    assert_eq!(script.unsent().to_string(), "2 lines of the input (11 octets)");
+}
+
+#[test]
+fn blindly_what_is_there_goes_out_but_not_all_that_is_there_at_once() {
+    let ready = standing("NOOP\r\n", "250 ok\r\n");
+    let mut script = Script::new(Rules::new(Pace::Blind));
+    let many = b"NOOP\n".repeat(10_000);
+    let (mut input, mut sizes) = (&many[..], Vec::new());
+    while script.next(&ready, &mut input) == Next::Send {
+        sizes.push(script.out().len());
+        script.sent();
+    }
+    let last = sizes.pop().unwrap();
+    assert!(sizes.len() > 2 && sizes.iter().all(|size| (16_384..16_390).contains(size)), "{sizes:?}");
+    assert_eq!(sizes.iter().sum::<usize>() + last, 60_000);
+}
+
+#[test]
+fn what_would_be_one_more_answer_is_not_sent_however_long_it_is() {
+    let ready = standing("NOOP\r\n", "250 ok\r\n");
+    let granted = standing("AUTH LOGIN\r\n", "235 welcome\r\n");
+    for size in [262_143, 262_144, 300_001] {
+        let mut script = Script::new(Rules::new(Pace::InStep));
+        assert_eq!(script.next(&ready, &mut &b"AUTH LOGIN\n"[..]), Next::Send);
+        script.sent();
+        script.replied(granted.last_answer.unwrap());
+        let next = script.next(&granted, &mut &b"A".repeat(size)[..]);
+        // Of a line that is not whole, as much is looked at as would go out first.
+        assert_eq!(next, if size < 262_144 { Next::Input } else { Next::End }, "{size} octets");
+    }
 }

@@ -132,11 +132,11 @@ impl Tracker {
         self.lines_of_reply = self.lines_of_reply.saturating_add(1);
     }
 
-    /// Goes where the server is. If replies are due, what was sent for them was meant for something else.
+    /// Goes where the server is. What was sent for the replies that are due, if any are, was meant for something else.
     fn follow(&mut self, sending: Sending) {
         self.sending = sending;
         self.line.clear();
-        self.out_of_step |= self.due.count() > 0;
+        self.out_of_step = true;
     }
 
     /// Takes a guess back, unless it is another one's by now: what was sent meanwhile was no body, and no answer, to

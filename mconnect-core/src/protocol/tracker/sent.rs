@@ -11,7 +11,6 @@
 //! ```
 //! Each step takes the front of the bytes that is of one kind, so that whoever tells of them tells what they are.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use super::{Sending, Tracker};
@@ -106,10 +105,7 @@ impl Tracker {
     fn sent_in_doubt(&mut self, bytes: &[u8]) -> Span {
         let line = &bytes[..scan::find(b'\n', bytes).map_or(bytes.len(), |lf| lf + 1)];
         let before = self.doubt.head.len();
-        let mut whole = match before {
-            0 => Cow::Borrowed(line),
-            _ => Cow::Owned([&self.doubt.head, line].concat()),
-        };
+        let mut whole = [&self.doubt.head, line].concat();
         let start = if self.doubt.is_hidden { Some(0) } else { lost_secret_start(&whole, self.surprise.is_none()) };
         let start = start.map(|start| start.saturating_sub(before));
         let part = &line[..start.filter(|start| *start > 0).unwrap_or(line.len())];
@@ -125,9 +121,7 @@ impl Tracker {
             let kept = if is_hidden { 0 } else { (before + span.size).min(LONGEST_DOUBT) };
             self.doubt.head = whole[..kept].to_vec();
         }
-        if let Cow::Owned(whole) = &mut whole {
-            wipe(whole);
-        }
+        wipe(&mut whole);
         Span { is_secret: span.is_secret || is_hidden, ..span }
     }
 
