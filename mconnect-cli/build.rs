@@ -4,6 +4,9 @@
 //! tenth of a millisecond. The binary is position-independent, as the toolchain makes it, so that every process of it lies
 //! elsewhere; the thousands of pointers to be set right for that are packed, where the C library that is here can read
 //! that: glibc since 2.36. A linker that cannot pack them leaves them as they are.
+//!
+//! What a session runs stands together (`start.ld`, which `benches/start` writes): it is a ninth of the program, and
+//! would be read from nearly all of it. A linker of somebody's own choice may not know such a script, and gets none.
 
 use std::env;
 use std::path::Path;
@@ -21,6 +24,11 @@ fn main() {
     }
     if glibc().is_some_and(|version| version >= (2, 36)) {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+    }
+    let is_chosen = env::var_os("RUSTC_LINKER").is_some() || of("CARGO_ENCODED_RUSTFLAGS").contains("link");
+    if !is_chosen {
+        println!("cargo::rerun-if-changed=start.ld");
+        println!("cargo::rustc-link-arg-bins=-Wl,-T,{}/start.ld", of("CARGO_MANIFEST_DIR"));
     }
     // Without such a file, the name alone is printed.
     let path = said("cc", "-print-file-name=libgcc_eh.a").unwrap_or_default();
