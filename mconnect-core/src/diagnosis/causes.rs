@@ -217,7 +217,7 @@ causes! {
     AttachmentRefused "attachment_refused" "the server does not take a file that is attached to the message, for its kind or its name" "send it another way, or ask for an exception"
     MessagePolicy "message_policy" "a policy of the server refuses the message: for what is in it, or because SPF, DKIM and DMARC do not vouch for it" ""
     BadHeader "bad_header" "the server does not accept the header of the message: a field is missing or bad, or it is too long" "From, Date and Message-ID belong in it"
-    BodyNotTaken "body_not_taken" "the server does not take octets beyond ASCII in the body" "encode the message in 7 bits (quoted-printable or base64)"
+    BodyNotTaken "body_not_taken" "the server does not take octets beyond ASCII in the body" "encode the message in 7 bits, as quoted-printable or base64"
     Utf8NotTaken "utf8_not_taken" "addresses or header fields beyond ASCII are not taken there" ""
     Utf8NotAsked "utf8_not_asked" "the address in {command} has letters beyond ASCII, and MAIL came without SMTPUTF8, which the server offers" "add SMTPUTF8 behind the address in MAIL"
     Loop "loop" "the message goes in a circle, or came through too many servers" ""
