@@ -30,7 +30,7 @@ fn every_block_of_the_readmes_does_what_it_shows() {
         let place = Place::new();
         for (kind, text) in blocks(&read(readme)) {
             match kind.as_str() {
-                "sh" if text.starts_with("cargo test ") => assert!(read(".ci/run").contains("$(readme_block 2)")),
+                "sh" if text.starts_with("cargo test ") => assert!(read(".ci/toolchain.sh").contains("$(readme_block 2)")),
                 "sh" => {
                     let script = text.replace("cargo run --release -p mconnect-cli -- ", "mconnect ");
                     // What changes the machine is not for a test to run.
