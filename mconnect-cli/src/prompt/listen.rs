@@ -114,8 +114,12 @@ impl Talk<'_> {
     }
 
     /// Says whether what is typed may be a password: an answer to a 334, or what is typed ahead of a TLS that may not come.
-    fn hides_typing(&self) -> bool {
-        let phase = self.session.phase();
+    fn hides_typing(&mut self) -> bool {
+        let phase = self.typed_for(&self.session.standing());
+        // Whoever sees a 334 answers it, whatever comes before that is read.
+        if phase == Phase::Auth && self.editor.said().is_some() {
+            self.asked = Phase::Auth;
+        }
         let is_tls_asked = phase == Phase::StartTls || self.session.owes(|request| request == Request::StartTls);
         (phase == Phase::Auth && !self.is_shown) || (is_tls_asked && self.setting.secure.upgrades())
     }

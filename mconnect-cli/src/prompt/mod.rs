@@ -243,17 +243,22 @@ impl Talk<'_> {
         Label::new(standing, peer, mark, is_hidden, terminal::size().0.into())
     }
 
+    /// Returns the phase that what is typed now is for. Without a prompt, nothing tells whoever types an answer that it is
+    /// none any more.
+    fn typed_for(&mut self, standing: &Standing) -> Phase {
+        match self.asked {
+            Phase::Auth if standing.is_closing && self.editor.said().is_some() => Phase::Auth,
+            _ => standing.phase,
+        }
+    }
+
     fn converse(&mut self) -> Flow {
         self.settle()?;
         loop {
             self.advance()?;
             self.keep_deadline()?;
             let standing = self.session.standing();
-            let phase = match self.asked {
-                // Without a prompt, nothing tells whoever types an answer that it is none any more.
-                Phase::Auth if standing.is_closing && self.editor.said().is_some() => Phase::Auth,
-                _ => standing.phase,
-            };
+            let phase = self.typed_for(&standing);
             let is_secret = phase == Phase::Auth && !self.is_shown;
             if self.asked == Phase::Auth && phase != Phase::Auth {
                 self.is_shown = false;
