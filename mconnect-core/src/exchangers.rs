@@ -19,11 +19,13 @@ use crate::dns::{DnsError, Found, Mx, Record, Resolver, Security, is_global};
 /// use mconnect_core::{Connect, Exchangers};
 ///
 /// let exchangers = Exchangers::find(Resolver::system()?, "example.org")?;
-/// let mut session = None;
 /// for name in exchangers.names() {
 ///     let (addresses, _) = exchangers.addresses(name, 25)?;
 ///     match Connect::new(name, 25).addresses(addresses).open() {
-///         Ok(opened) => session = Some(opened),
+///         Ok(mut session) => {
+///             println!("{}", session.greeting()?);
+///             break;
+///         }
 ///         Err(error) => eprintln!("{}", error.chain()),
 ///     }
 /// }

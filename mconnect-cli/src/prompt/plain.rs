@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::poll::PollTimeout;
+use zeroize::Zeroize as _;
 
 use super::typist::{Typed, Typist};
 use super::waker::Waker;
@@ -84,7 +85,7 @@ impl Plain {
                 say("mconnect: this terminal cuts a line at 4095 octets, and may have cut that one");
             }
             if self.typed.ends_with(&[CTRL_C]) {
-                self.typed.clear();
+                self.typed.zeroize();
                 return Ok(Err(Typed::Interrupt));
             }
         }
@@ -149,7 +150,7 @@ impl Typist for Plain {
 
     fn drop_early(&mut self) {
         self.has_dropped |= terminal::drop_typed() || !self.typed.is_empty();
-        self.typed.clear();
+        self.typed.zeroize();
     }
 }
 
