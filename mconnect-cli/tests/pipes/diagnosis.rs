@@ -35,8 +35,10 @@ fn a_script_says_why_it_was_refused_however_it_is_given() {
 fn a_server_that_closes_right_after_its_greeting_is_told_to_have_done_so() {
     let server = Server::play("S: 220 mx\nS: *close*").unwrap();
     let output = talk(server.port(), &[], SCRIPT);
+    // EHLO may have been on its way.
+    let complaints = complaints(&output).replace(", without answering EHLO", "");
     let told = "mconnect: the server closed right after its greeting: an access list or a limit of connections may be behind it: its log tells";
-    assert!(complaints(&output).contains(told), "{}", err(&output));
+    assert!(complaints.contains(told), "{}", err(&output));
     server.join().unwrap();
 }
 

@@ -94,7 +94,7 @@ pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
             Recognized::new(Cause::CutInTls, Certain, evidence(end, after))
         }
         (_, Place::Idle { after }) if after < A_MOMENT && !record.has_half_closed && record.last_sent.is_none() => {
-            Recognized::new(Cause::ClosedAfterGreeting, Certain, evidence(end, after))
+            Recognized::new(Cause::ClosedAfterGreeting, Certain, evidence(end, after)).with("unanswered", "")
         }
         (_, Place::Idle { after }) if record.has_half_closed || after < A_MOMENT => return None,
         (_, Place::Idle { after }) => {
@@ -117,9 +117,14 @@ pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
         (_, Place::Message { after }) => {
             Recognized::new(Cause::ClosedInMessage, Certain, evidence(end, after)).with("seconds", seconds(after))
         }
-        // A connection is reset where what was sent was not read: the server closed before it came.
-        (End::Reset, Place::At(_)) if record.has_only_greeted() && since(record.greeted, record) < A_MOMENT => {
-            Recognized::new(Cause::ClosedAfterGreeting, Likely, evidence(end, since(record.greeted, record)))
+        // The command and the server's close may have passed each other on the way; a reset says that they did.
+        (_, Place::At(request))
+            if (request != Request::Quit || end == End::Reset)
+                && record.has_only_greeted()
+                && since(record.greeted, record) < A_MOMENT =>
+        {
+            Recognized::new(Cause::ClosedAfterGreeting, Certain, evidence(end, since(record.greeted, record)))
+                .with("unanswered", format!(", without answering {request}"))
         }
         (_, Place::At(Request::EndOfData | Request::Bdat)) => {
             Recognized::new(Cause::ClosedAfterMessage, Certain, evidence(end, since(record.last_sent, record)))

@@ -63,7 +63,7 @@ impl Evidence {
     /// if let Err(error) = session.command("EHLO me") {
     ///     evidence.failed(&error);
     /// }
-    /// assert_eq!(evidence.findings(&Facts::new())[0].cause, Cause::ClosedAtCommand);
+    /// assert_eq!(evidence.findings(&Facts::new())[0].cause, Cause::ClosedAfterGreeting);
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -208,6 +208,26 @@ fn a_server_that_closes_without_reading_the_first_command_is_told_to_have_closed
 }
 
 #[test]
+fn a_close_that_may_have_passed_the_first_command_on_the_way_is_told_as_both() {
+    let told = "the server closed right after its greeting, without answering";
+    for (command, named) in [("EHLO me", "EHLO"), ("NOOP", "a command")] {
+        let server = Server::play(&format!("S: 220 mx\nC: {command}\nS: *close*")).unwrap();
+        let evidence = Evidence::new();
+        let mut session = greeted(&server, &evidence);
+        evidence.failed(&session.command(command).unwrap_err());
+        let findings = evidence.findings(&Facts::new());
+        assert_eq!(findings[0].what, format!("{told} {named}"), "{findings:?}");
+        server.join().unwrap();
+    }
+    let server = Server::play("S: 220 mx\nC: QUIT\nS: *close*").unwrap();
+    let evidence = Evidence::new();
+    let mut session = greeted(&server, &evidence);
+    evidence.failed(&session.command("QUIT").unwrap_err());
+    assert_eq!(evidence.findings(&Facts::new()), [], "some servers close without an answer to QUIT");
+    server.join().unwrap();
+}
+
+#[test]
 fn whoever_ends_the_sending_side_once_the_server_has_closed_is_told_of_its_close() {
     let server = Server::play("S: 220 mx\nS: *close*").unwrap();
     let evidence = Evidence::new();
