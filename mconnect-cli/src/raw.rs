@@ -13,7 +13,7 @@ use nix::poll::PollTimeout;
 
 use crate::connection::Setting;
 use crate::failure::{Failure, NO_QUIT, Status};
-use crate::input;
+use crate::input::{self, Room};
 use crate::screen::{self, Came, Screen};
 use crate::stderr::say;
 use crate::terminal::Manner;
@@ -109,7 +109,7 @@ impl Sending {
     /// Sends the input, and waits for the server's end after its own; says whether input was lost, which receiving tells
     /// the reason of.
     fn run(mut self) -> bool {
-        let mut block = vec![0; BLOCK];
+        let mut block = Room::new(BLOCK);
         let patience = loop {
             if !has_input() {
                 break self.timeouts.closing;
@@ -158,7 +158,7 @@ fn has_input() -> bool {
 
 /// Shows what the server says until it closes, or until nobody reads it and the time for that is over.
 fn receive(mut reader: RawReader, mut screen: Screen, verdict: &Verdict, state: &Shared) -> Result<(), Error> {
-    let mut block = vec![0; BLOCK];
+    let mut block = Room::new(BLOCK);
     loop {
         let count = reader.receive(&mut block)?;
         let shown = if count > 0 { screen.show(&block[..count]) } else { screen.finish() };

@@ -2,6 +2,7 @@
 //! ahead by a thread of its own.
 
 mod ahead;
+mod room;
 
 use std::ffi::OsString;
 use std::fs::{File, Metadata};
@@ -17,6 +18,7 @@ use zeroize::Zeroize as _;
 
 use crate::waiting;
 use ahead::Ahead;
+pub use room::Room;
 
 /// Standard input, or what is given in its place.
 pub struct Input {
@@ -31,7 +33,7 @@ pub struct Input {
 
 /// Some bytes that were read.
 pub struct Block {
-    bytes: Vec<u8>,
+    bytes: Room,
     count: usize,
     /// How much of it was taken, and how much of that was wiped.
     taken: usize,
@@ -143,12 +145,12 @@ impl Input {
 impl Block {
     /// Makes an empty one with this much room, in octets.
     fn new(size: usize) -> Self {
-        Self { bytes: vec![0; size], count: 0, taken: 0, wiped: 0, ready: Ready::default() }
+        Self { bytes: Room::new(size), count: 0, taken: 0, wiped: 0, ready: Ready::default() }
     }
 
     /// Makes one of what came from elsewhere.
     pub fn of(bytes: Vec<u8>) -> Self {
-        Self { count: bytes.len(), bytes, ..Self::new(0) }
+        Self { count: bytes.len(), bytes: bytes.into(), ..Self::new(0) }
     }
 
     /// Reads, and says whether something came.
