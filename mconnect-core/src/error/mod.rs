@@ -154,6 +154,8 @@ pub enum Error {
         context: Context,
         /// What it speaks: `IMAP`.
         protocol: &'static str,
+        /// What was read of it.
+        partial: Vec<u8>,
     },
     /// The server sent more than the [`Limits`](crate::protocol::Limits) allow.
     #[error("cannot {context}")]

@@ -42,6 +42,7 @@ impl CrlfEncoder {
     }
 
     /// Appends one line, which `rest` begins with, without its LF.
+    #[inline]
     pub(super) fn encode_line(&mut self, rest: &[u8], size: usize, out: &mut Vec<u8>) {
         let line = &rest[..size];
         match rest.first_chunk::<USUAL_LINE>() {

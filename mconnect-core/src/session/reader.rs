@@ -242,7 +242,7 @@ impl Reader {
         };
         let request = self.shared.received(line);
         match self.reply.push(line) {
-            Ok(None) => self.shared.other_protocol().map_or(Ok(None), Err),
+            Ok(None) => self.shared.other_protocol(|| self.reply.take_partial()).map_or(Ok(None), Err),
             Ok(reply) => Ok(reply.map(|reply| reply.in_answer_to(request, Arc::clone(&self.shared.peer_name)))),
             Err(source) => {
                 let context = self.shared.context(Action::ReadReply);

@@ -163,7 +163,7 @@ impl Session {
     /// Makes the error of a server that greeted in another protocol than SMTP, if it did: for whoever reads lines, since the
     /// greeting will not come.
     pub fn other_protocol(&self) -> Option<Error> {
-        self.shared().other_protocol()
+        self.shared().other_protocol(Vec::new)
     }
 
     /// Reads a line in the time of the reply due next.

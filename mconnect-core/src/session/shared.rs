@@ -220,10 +220,11 @@ impl Shared {
         Error::Timeout { context: self.context(action), after, partial, is_overall }
     }
 
-    /// Makes the error of a server that greeted in another protocol, if it did.
-    pub fn other_protocol(&self) -> Option<Error> {
+    /// Makes the error of a server that greeted in another protocol, if it did; `partial` is what was read and not handed
+    /// out.
+    pub fn other_protocol(&self, partial: impl FnOnce() -> Vec<u8>) -> Option<Error> {
         let protocol = self.tracker().other_protocol?;
-        Some(Error::OtherProtocol { context: self.context(Action::ReadReply), protocol })
+        Some(Error::OtherProtocol { context: self.context(Action::ReadReply), protocol, partial: partial() })
     }
 
     /// Makes the error of a failed system call; if the connection was closed from this side, that is the error. How the
