@@ -7,7 +7,7 @@ use std::env;
 use std::error::Error;
 use std::time::Duration;
 
-use mconnect_core::protocol::Severity;
+use mconnect_core::protocol::Meaning;
 use mconnect_core::{Connect, Timeouts, port};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -38,9 +38,9 @@ fn probe(host: &str, port: u16, recipient: &str) -> Result<String, mconnect_core
     let size = session.extensions().and_then(|extensions| extensions.size_limit());
 
     let replies = session.pipeline(["MAIL FROM:<>", &format!("RCPT TO:<{recipient}>")])?;
-    let verdict = match replies[1].code().severity() {
-        Severity::Completion => "takes it".to_owned(),
-        Severity::Transient => format!("not now: {}", replies[1]),
+    let verdict = match replies[1].meaning() {
+        Meaning::Granted | Meaning::Unusual => "takes it".to_owned(),
+        Meaning::Deferred | Meaning::Closing => format!("not now: {}", replies[1]),
         _ => format!("refuses: {}", replies[1]),
     };
     session.quit()?;

@@ -9,7 +9,7 @@ use mconnect_core::protocol::Severity;
 use mconnect_core::server::Server;
 use mconnect_core::{Connect, Session};
 
-/// A test has a session that has said EHLO, and gives the first thing that was wrong.
+/// A test gets a session that has said EHLO, and returns the first thing that was wrong.
 type Test = fn(&mut Session) -> Result<(), Box<dyn Error>>;
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -72,12 +72,12 @@
 //! | the mail exchangers of a domain, in their order | `Exchangers` (feature `dns`) |
 //! | MX, addresses, TLSA records and the like | the module `dns` (feature `dns`) |
 //! | why a session failed, in words | [`diagnosis::Evidence`] |
-//! | a log, the time that everything took | [`Observer`], [`LineLog`], [`Trace`], [`Timings`] and their [`chart`](Timings::chart) |
+//! | a log, and how long everything took | [`Observer`], [`LineLog`], [`Trace`], [`Timings`] and their [`chart`](Timings::chart) |
 //! | help on SMTP, for whoever types it | [`help`], [`suggest`] |
 //! | what to say while a reply is late, or a send takes long | [`Overdue`], [`Progress`] |
-//! | the same as values that serde writes | the module `json` (feature `json`) |
+//! | what happens in a session, as values that serde writes | the module `json` (feature `json`) |
 //! | what a domain says of its mail, judged | the module `probe` (feature `probe`) |
-//! | the same of as many as there are | `probe::Probe::run`, `run_async` (feature `probe`) |
+//! | the same of any number of domains | `probe::Probe::run`, `run_async` (feature `probe`) |
 //! | a session that is written down, and compared | [`dialogue::Player`], [`dialogue::Recorder`], [`dialogue::RecordWriter`] |
 //! | the test of a client | `server::Setup` (feature `server`) |
 //! | lines of any origin, sent in step with the replies | [`Driver`] over a [`Session`], [`script::Rules`] |

@@ -73,7 +73,7 @@ impl LogLine<'_> {
     /// ([`body_lines`](LineLog::body_lines)); nothing of the lines of an answer or of a chunk.
     pub fn command(&self) -> Option<String> {
         match *self {
-            Self::Client { line, phase: Phase::Command } => Some(match auth_mechanism(line) {
+            Self::Client { line, phase: Phase::Greeting | Phase::Command } => Some(match auth_mechanism(line) {
                 Some(mechanism) => format!("AUTH {} (answers not shown)", Visible(mechanism)),
                 None => Visible(line.trim_ascii_end()).to_string(),
             }),
@@ -178,9 +178,9 @@ impl<T> fmt::Debug for LineLog<T> {
 
 /// Of a body, in lines.
 const MOST_LINES: usize = 40;
-/// A longer line is told in pieces of about so many octets.
 /// The octets of `.` CR LF.
 const FINAL_DOT: u64 = 3;
+/// A longer line is told in pieces of about so many octets.
 const LONGEST_LINE: usize = 4096;
 
 #[cfg(test)]
@@ -237,5 +237,12 @@ mod tests {
             "BDAT: 3",
         ];
         assert_eq!(*told.lock().unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_said_before_the_greeting_is_a_command_too_and_an_answer_is_none() {
+        let of = |phase| LogLine::Client { line: b"QUIT\r\n", phase }.command();
+        assert_eq!([of(Phase::Greeting), of(Phase::Command)], [Some("QUIT".to_owned()), Some("QUIT".to_owned())]);
+        assert_eq!([of(Phase::Auth), of(Phase::Body)], [None, None]);
     }
 }

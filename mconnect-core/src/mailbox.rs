@@ -43,6 +43,7 @@ pub enum InvalidMailbox {
 /// assert_eq!(mailbox("you@bücher.example")?.as_str(), "you@xn--bcher-kva.example");
 /// assert_eq!(mailbox("jörg@bücher.example")?.as_str(), "jörg@bücher.example");
 /// assert!(matches!(mailbox("Ann <a@example.org>"), Err(InvalidMailbox::Named { address, .. }) if address == "a@example.org"));
+/// assert!(matches!(mailbox("MailTo:a@example.org"), Err(InvalidMailbox::Url(_))));
 /// # Ok::<(), InvalidMailbox>(())
 /// ```
 ///
@@ -50,7 +51,9 @@ pub enum InvalidMailbox {
 /// [`InvalidMailbox`], which says what else it is.
 pub fn mailbox(text: &str) -> Result<Address, InvalidMailbox> {
     let address: Address = match text.parse() {
-        Ok(_) if text.starts_with("mailto:") => return Err(InvalidMailbox::Url(text.to_owned())),
+        Ok(_) if text.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("mailto:")) => {
+            return Err(InvalidMailbox::Url(text.to_owned()));
+        }
         Ok(address) => address,
         Err(error) => return Err(what_was_meant(text).unwrap_or(InvalidMailbox::Unwritable(error))),
     };

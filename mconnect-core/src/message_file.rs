@@ -5,7 +5,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::protocol::Content;
 
-/// A message in a file, a pipe, or on standard input. What can be read twice is sent as often as is wanted, and known before.
+/// A message in a file, a pipe, or on standard input. One that can be read twice is sent as often as is wanted, and what is
+/// in it is known before.
 ///
 /// ```no_run
 /// use std::fs::File;
@@ -31,7 +32,7 @@ pub struct MessageFile {
 }
 
 impl MessageFile {
-    /// Takes it from where the file is read next, and reads it once if it can be read twice.
+    /// Takes the message that begins where the file is read next. One that can be read twice is read here for the first time.
     ///
     /// # Errors
     /// What the system says.

@@ -29,7 +29,7 @@ pub struct ProxyHeader {
     /// Where the connection comes from; `None` if it is the proxy's own, and the real addresses count (`LOCAL`, and
     /// `UNKNOWN` in version 1, which Postfix refuses).
     pub from: Option<SocketAddr>,
-    /// Where it went, if that is known.
+    /// Where it went; `None` if that is not said.
     pub to: Option<SocketAddr>,
 }
 
@@ -71,7 +71,7 @@ pub enum InvalidProxyHeader {
     Malformed(&'static str),
 }
 
-/// A text says of no client whom a connection is from.
+/// A text is no end of a connection: neither an address, nor one with a port.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no address with a port, as in 127.0.0.1:{EPHEMERAL} or [::1]:{EPHEMERAL}")]
 pub struct InvalidProxyEnd(String);

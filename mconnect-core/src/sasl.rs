@@ -142,8 +142,8 @@ impl Mechanism {
         fitting.find(|mechanism| mechanism.is_offered(extensions))
     }
 
-    /// Chooses the [`best`](Self::best) of what the server advertises; with a client certificate that it may have seen, in the
-    /// end EXTERNAL.
+    /// Chooses the [`best`](Self::best) of what the server advertises; where there is none, EXTERNAL, with a client
+    /// certificate that the server may have seen.
     ///
     /// ```
     /// use mconnect_core::ChannelBindings;
@@ -161,11 +161,12 @@ impl Mechanism {
         channel: &ChannelBindings,
         has_certificate: bool,
     ) -> Result<Self, NoMechanism> {
-        let offered = extensions.auth_mechanisms();
         let by_certificate = || Some(Self::External).filter(|it| has_certificate && it.is_offered(extensions));
-        Self::best(extensions, channel).or_else(by_certificate).ok_or_else(|| match offered.as_slice() {
-            [] => NoMechanism::NotOffered,
-            names => NoMechanism::NoneFits(String::from_utf8_lossy(&names.join(&b' ')).into_owned()),
+        Self::best(extensions, channel).or_else(by_certificate).ok_or_else(|| {
+            match extensions.auth_mechanisms().as_slice() {
+                [] => NoMechanism::NotOffered,
+                names => NoMechanism::NoneFits(String::from_utf8_lossy(&names.join(&b' ')).into_owned()),
+            }
         })
     }
 

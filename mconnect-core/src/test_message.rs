@@ -23,7 +23,11 @@ use crate::protocol::Address;
 /// ```
 #[derive(Debug, Clone)]
 pub struct TestMessage {
-    usual: [(&'static str, String); 5],
+    date: String,
+    id: String,
+    from: String,
+    to: String,
+    subject: String,
     headers: Vec<MessageHeader>,
     body: String,
 }
@@ -49,7 +53,7 @@ impl FromStr for MessageHeader {
     fn from_str(text: &str) -> Result<Self, InvalidHeader> {
         let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
         match text.split_once(':') {
-            Some((name, value)) if is_name(name) && !value.contains(['\r', '\n', '\0']) => {
+            Some((name, value)) if is_name(name) && !value.contains(NOT_IN_HEADER) => {
                 Ok(Self { name: name.to_owned(), value: value.trim_start().to_owned() })
             }
             _ => Err(InvalidHeader(text.to_owned())),
@@ -59,32 +63,33 @@ impl FromStr for MessageHeader {
 
 impl TestMessage {
     /// Makes one with this subject, of now and of this machine, which calls itself so; from its postmaster, to nobody, and
-    /// without a body.
+    /// without a body. Line breaks in subject and name become spaces: what follows one would be another header.
     pub fn new(subject: &str, own_name: &str) -> Self {
+        let [subject, own_name] = [subject, own_name].map(|text| text.replace(NOT_IN_HEADER, " "));
         let now = SystemTime::now();
         let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let id = format!("<{:x}.{:x}.{}@{own_name}>", since.as_secs(), since.subsec_nanos(), process::id());
-        let usual = [
-            ("Date", message_date(now)),
-            ("Message-ID", id),
-            ("From", format!("postmaster@{own_name}")),
-            ("To", String::new()),
-            ("Subject", subject.to_owned()),
-        ];
-        Self { usual, headers: Vec::new(), body: String::new() }
+        Self {
+            date: message_date(now),
+            id: format!("<{:x}.{:x}.{}@{own_name}>", since.as_secs(), since.subsec_nanos(), process::id()),
+            from: format!("postmaster@{own_name}"),
+            to: String::new(),
+            subject,
+            headers: Vec::new(),
+            body: String::new(),
+        }
     }
 
     /// Names the sender.
     #[must_use]
     pub fn from(mut self, sender: &Address) -> Self {
-        self.usual[2].1 = sender.to_string();
+        self.from = sender.to_string();
         self
     }
 
     /// Names the recipients.
     #[must_use]
     pub fn to(mut self, recipients: &[Address]) -> Self {
-        self.usual[3].1 = recipients.iter().map(Address::as_str).collect::<Vec<_>>().join(",\n\t");
+        self.to = recipients.iter().map(Address::as_str).collect::<Vec<_>>().join(",\n\t");
         self
     }
 
@@ -105,13 +110,36 @@ impl TestMessage {
 
 impl fmt::Display for TestMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let usual = [
+            ("Date", &self.date),
+            ("Message-ID", &self.id),
+            ("From", &self.from),
+            ("To", &self.to),
+            ("Subject", &self.subject),
+        ];
         let is_given = |name: &str| self.headers.iter().any(|header| header.name.eq_ignore_ascii_case(name));
-        for (name, value) in self.usual.iter().filter(|(name, value)| !value.is_empty() && !is_given(name)) {
+        for (name, value) in usual.iter().filter(|(name, value)| !value.is_empty() && !is_given(name)) {
             writeln!(f, "{name}: {value}")?;
         }
         for MessageHeader { name, value } in &self.headers {
             writeln!(f, "{}", format!("{name}: {value}").trim_end())?;
         }
         writeln!(f, "\n{}", self.body)
+    }
+}
+
+/// What ends the line of a header, or cannot be in one.
+const NOT_IN_HEADER: [char; 3] = ['\r', '\n', '\0'];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_makes_a_header_of_its_own() {
+        let text = TestMessage::new("hi\r\nBcc: all", "mx\nX: y").to_string();
+        let names: Vec<&str> = text.lines().map_while(|line| line.split_once(':')).map(|(name, _)| name).collect();
+        assert_eq!(names, ["Date", "Message-ID", "From", "Subject"], "{text}");
+        assert!("Bcc: a\r\nX: y".parse::<MessageHeader>().is_err());
     }
 }

@@ -7,8 +7,9 @@ use std::time::Instant;
 use crate::observer::{Event, Observer};
 use crate::protocol::Visible;
 
-/// Tells what passes, a line at a time: the seconds since the first event, `>` for what is sent, `<` for what is received,
-/// `=>` and `=<` for what is said on the way, as to a proxy, `!` for what a process says on standard error, and `=` for what happens besides. Passwords are left out; nothing in a line steers a terminal.
+/// Tells what passes, a line at a time: the seconds since the first event, and `>` for what is sent, `<` for what is
+/// received, `=>` and `=<` for what is said on the way, as to a proxy, `!` for what a process says on standard error, `=`
+/// for what happens besides. Passwords are left out; nothing in a line steers a terminal.
 ///
 /// ```
 /// # #[cfg(feature = "server")] {

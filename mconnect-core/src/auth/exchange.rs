@@ -213,7 +213,6 @@ impl Exchange {
     pub fn command(&mut self) -> Zeroizing<String> {
         let name = self.mechanism.name();
         let Some(initial) = self.initial() else { return Zeroizing::new(format!("AUTH {name}")) };
-        // An empty one is an equals sign.
         let initial = Zeroizing::new(if initial.is_empty() { "=".to_owned() } else { encode(&initial) });
         let command = Zeroizing::new(["AUTH ", name, " ", &initial].concat());
         self.owes_initial = command.len() > LONGEST_COMMAND;

@@ -241,11 +241,18 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     let mut next = Some(error);
     while let Some(error) = next {
         let words = error.to_string();
-        let words = words.split(" (os error").next().unwrap_or_default();
+        let words = without_number(&words);
         let words = words.strip_prefix("failed to lookup address information: ").unwrap_or(words);
         chain.push_str(if chain.is_empty() { "" } else { ": " });
         chain.push_str(words);
         next = error.source();
     }
     chain
+}
+
+/// Cuts off the ` (os error 2)` that the standard library puts behind what the system says. A reply may say the same, of
+/// the server's system, and keeps it.
+fn without_number(words: &str) -> &str {
+    let is_number = |end: &str| end.strip_suffix(')').is_some_and(|number| number.parse::<i32>().is_ok());
+    words.rsplit_once(" (os error ").filter(|(_, end)| is_number(end)).map_or(words, |(words, _)| words)
 }

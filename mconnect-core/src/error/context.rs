@@ -64,12 +64,8 @@ pub enum Action {
 }
 
 impl Awaited {
-    /// Says what is due by the command that was sent, from which the secrets have been cut.
-    pub(crate) fn new(request: Request, command: Option<Arc<str>>) -> Self {
-        Self { request, command }
-    }
-
-    /// Makes a command fit for an error: on one line, visible, and not longer than a line of the screen.
+    /// Makes a command, from which the secrets have been cut, fit for an error: on one line, visible, and not longer than a
+    /// line of the screen.
     pub(crate) fn shown(command: &[u8]) -> Arc<str> {
         let command = command.trim_ascii_end();
         match command.get(..MOST_SHOWN) {

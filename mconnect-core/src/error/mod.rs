@@ -290,7 +290,7 @@ pub enum Error {
 impl Error {
     /// Says in which phase it happened, where sending has led to another one since.
     pub(crate) fn in_phase(mut self, phase: Phase) -> Self {
-        if let Some(context) = self.scene_mut() {
+        if let Some(context) = self.context_mut() {
             context.phase = phase;
         }
         self
@@ -298,14 +298,14 @@ impl Error {
 
     /// Says to which command a reply was awaited.
     pub(crate) fn awaiting(mut self, command: Arc<str>) -> Self {
-        if let Some(awaited) = self.scene_mut().and_then(|context| context.awaited.as_mut()) {
+        if let Some(awaited) = self.context_mut().and_then(|context| context.awaited.as_mut()) {
             awaited.command = Some(command);
         }
         self
     }
 
     /// Returns the context of an error that a wait makes. The others are made with the right one.
-    fn scene_mut(&mut self) -> Option<&mut Context> {
+    fn context_mut(&mut self) -> Option<&mut Context> {
         match self {
             Self::Io { context, .. }
             | Self::Timeout { context, .. }

@@ -34,7 +34,8 @@ impl HelpFile {
         self.lines.iter().map(|(topic, _)| topic.as_str())
     }
 
-    /// Returns the text on a topic, or else on all topics that begin with it.
+    /// Returns the text on a topic, or else on all topics that begin with it. Topics are in small letters, whatever the file
+    /// has.
     pub fn topic(&self, topic: &str) -> Option<String> {
         let is_known = self.lines.iter().any(|(name, _)| name == topic);
         let is_meant = |name: &str| if is_known { name == topic } else { name.starts_with(topic) };

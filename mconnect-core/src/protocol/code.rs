@@ -60,6 +60,11 @@ impl Code {
         if number <= 999 { Some(Self(number)) } else { None }
     }
 
+    /// Reads three digits; none if one of them is not.
+    pub(super) fn of_digits(digits: &[u8; 3]) -> Option<Self> {
+        number(digits).map(Self)
+    }
+
     /// Returns the code as a number from 0 to 999.
     pub const fn number(self) -> u16 {
         self.0
@@ -122,10 +127,7 @@ impl FromStr for Code {
 
     /// Reads three digits, and nothing before or after them.
     fn from_str(text: &str) -> Result<Self, InvalidCode> {
-        match text.as_bytes() {
-            [_, _, _] => number(text.as_bytes()).map(Self).ok_or(InvalidCode(())),
-            _ => Err(InvalidCode(())),
-        }
+        text.as_bytes().try_into().ok().and_then(Self::of_digits).ok_or(InvalidCode(()))
     }
 }
 

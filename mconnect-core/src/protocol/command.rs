@@ -106,10 +106,12 @@ impl CommandLine {
         }
         let mut words = self.head.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         let verb = words.next().unwrap_or_default();
-        let request = match Request::of_verb(verb) {
-            _ if verb.is_empty() && !self.has_more => Request::EmptyLine,
-            _ if auth_mechanism(&self.head).is_some() => Request::Auth,
-            request => request,
+        let request = if verb.is_empty() && !self.has_more {
+            Request::EmptyLine
+        } else if auth_mechanism(&self.head).is_some() {
+            Request::Auth
+        } else {
+            Request::of_verb(verb)
         };
         if request != Request::Bdat {
             return Command { request, chunk: None };

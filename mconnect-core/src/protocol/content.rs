@@ -31,9 +31,10 @@ pub struct Content {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Header {
-    /// At so many octets of a line of the header, its CR left out, with so many octets of a character to come.
+    /// In a line of the header, which so far is empty or not (a CR does not count), with so many octets of a character
+    /// to come.
     In {
-        column: u64,
+        is_empty: bool,
         rest: u8,
         is_utf8: bool,
     },
@@ -44,7 +45,7 @@ enum Header {
 
 impl Default for Content {
     fn default() -> Self {
-        let header = Header::In { column: 0, rest: 0, is_utf8: false };
+        let header = Header::In { is_empty: true, rest: 0, is_utf8: false };
         Self { octets: 0, fed: 0, is_8bit: false, header, last: b'\n', is_whole: false }
     }
 }
@@ -101,14 +102,8 @@ impl Content {
 impl Header {
     /// Follows an octet, and says whether the header goes on behind it.
     fn add(&mut self, byte: u8) -> bool {
-        let Self::In { column, rest, is_utf8 } = self else { return false };
+        let Self::In { is_empty, rest, is_utf8 } = self else { return false };
         match (byte, *rest) {
-            (b'\n', _) if *column == 0 => {
-                *self = Self::Over { is_utf8: *is_utf8 };
-                return false;
-            }
-            (b'\n', _) => (*column, *rest) = (0, 0),
-            (b'\r', _) => *rest = 0,
             (0x80..=0xBF, 1..) => {
                 *rest -= 1;
                 *is_utf8 |= *rest == 0;
@@ -119,17 +114,20 @@ impl Header {
                     0xE0..0xF0 => 2,
                     _ => 3,
                 };
-                *column += 1;
+                *is_empty = false;
             }
-            (0x80.., _) => {
-                // One octet that is no UTF-8 makes it a header of another sort.
+            // One octet that is no UTF-8, or a character that is not whole, makes it a header of another sort.
+            (_, 1..) | (0x80.., _) => {
                 *self = Self::Over { is_utf8: false };
                 return false;
             }
-            _ => {
-                *rest = 0;
-                *column += 1;
+            (b'\n', _) if *is_empty => {
+                *self = Self::Over { is_utf8: *is_utf8 };
+                return false;
             }
+            (b'\n', _) => *is_empty = true,
+            (b'\r', _) => {}
+            _ => *is_empty = false,
         }
         true
     }
@@ -150,6 +148,8 @@ mod tests {
             (b"Subject: \xe2\x82\xac \xf0\x9f\x93\xa7\r\n\r\n\xff", true, true),
             (b"Subject: gr\xfc\xdfe\n\n", true, false),
             (b"Subject: \xc3\xbc \xfc\n\n", true, false),
+            (b"Subject: \xc3\xbc \xc3x\n\n", true, false),
+            (b"Subject: \xc3\xbc \xe2\x82\r\n\r\n", true, false),
             (b"Subject: hi\r\n\r\n\xc3\xbc\n", true, false),
             (b"\r\n\xc3\xbc\n", true, false),
             // Of one, of two and of three octets more, in a later line, and at the beginning of one.

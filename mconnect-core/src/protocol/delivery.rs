@@ -170,31 +170,23 @@ impl Delivery {
     pub(crate) fn answered(&mut self, reply: Reply) {
         let outcome = RecipientOutcome::of(&reply);
         let is_granted = outcome == RecipientOutcome::Delivered;
+        if !is_granted && matches!(reply.request(), Some(Request::Mail | Request::Data | Request::Bdat)) {
+            self.decide(outcome);
+        }
         match reply.request() {
-            Some(Request::Mail) => {
-                if !is_granted {
-                    self.decide(outcome);
-                }
-                self.mail = Some(reply.clone());
-            }
+            Some(Request::Mail) => self.mail = Some(reply.clone()),
             Some(Request::Rcpt) => {
-                if let Some(next) = self.recipients.iter_mut().find(|recipient| recipient.reply.is_none()) {
+                // They are answered in their order.
+                let next = self.recipients.partition_point(|recipient| recipient.reply.is_some());
+                if let Some(next) = self.recipients.get_mut(next) {
                     if !is_granted && next.outcome == RecipientOutcome::Undecided {
                         next.outcome = outcome;
                     }
                     next.reply = Some(reply.clone());
                 }
             }
-            Some(Request::Data) => {
-                if !is_granted {
-                    self.decide(outcome);
-                }
-                self.data = Some(reply.clone());
-            }
-            Some(Request::Bdat) if !is_granted => {
-                self.decide(outcome);
-                self.chunk = Some(reply.clone());
-            }
+            Some(Request::Data) => self.data = Some(reply.clone()),
+            Some(Request::Bdat) if !is_granted => self.chunk = Some(reply.clone()),
             _ => {}
         }
         if reply.meaning() == Meaning::Closing {

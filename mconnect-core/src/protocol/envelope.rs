@@ -203,7 +203,12 @@ impl Envelope {
         let is_utf8 = |parameter: &&Parameter| !parameter.as_str().is_ascii();
         address
             .map(|address| format!("the address <{}>", Visible(address.as_str().as_bytes())))
-            .or_else(|| parameters.clone().find(is_utf8).map(|found| format!("the parameter {}", found.as_str())))
+            .or_else(|| {
+                parameters
+                    .clone()
+                    .find(is_utf8)
+                    .map(|found| format!("the parameter {}", Visible(found.as_str().as_bytes())))
+            })
             .or_else(|| content.has_utf8_header().then(|| "a header with UTF-8 in it".to_owned()))
     }
 }

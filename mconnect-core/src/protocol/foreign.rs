@@ -1,7 +1,7 @@
 //! Other protocols than SMTP, told by how their servers begin.
 
-/// Returns the name of the protocol that speaks so at first, if it is none of mail submission: `SSH`, `IMAP`, `HTTP`.
-/// Enough of its first line is enough of it.
+/// Returns the name of the protocol that speaks so at first, if that is not SMTP: `SSH`, `IMAP`, `HTTP`. The first octets
+/// of its first line are enough for most. FTP greets by a 220, too: it is told by its words, where none of them is SMTP.
 ///
 /// ```
 /// use mconnect_core::protocol::protocol_of;
@@ -14,7 +14,8 @@ pub fn protocol_of(bytes: &[u8]) -> Option<&'static str> {
     let begins = |(start, _): &&(&[u8], &str)| bytes.starts_with(start);
     let is_ftp = bytes.starts_with(b"220") && {
         let line = bytes.to_ascii_lowercase();
-        FTP.iter().any(|word| line.windows(word.len()).any(|part| part == word.as_bytes()))
+        let says = |word: &str| line.windows(word.len()).any(|part| part == word.as_bytes());
+        FTP.iter().any(|word| says(word)) && !says("smtp")
     };
     let is_news = matches!(bytes, [b'2', b'0', b'0' | b'1', b' ', ..]);
     match STARTS.iter().find(begins) {
@@ -73,7 +74,15 @@ mod tests {
         ] {
             assert_eq!(protocol_of(bytes), Some(name), "{}", bytes.escape_ascii());
         }
-        for bytes in [&b"220 mx.example.org ESMTP Postfix"[..], b"554 no", b"", b"2", b"220-mx", b"421 later"] {
+        for bytes in [
+            &b"220 mx.example.org ESMTP"[..],
+            b"220 ftp.example.org ESMTP Postfix",
+            b"554 no",
+            b"",
+            b"2",
+            b"220-mx",
+            b"421 later",
+        ] {
             assert_eq!(protocol_of(bytes), None, "{}", bytes.escape_ascii());
         }
     }

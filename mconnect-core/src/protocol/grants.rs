@@ -6,18 +6,8 @@
 //! [RFC 3207](https://www.rfc-editor.org/rfc/rfc3207), [RFC 4954](https://www.rfc-editor.org/rfc/rfc4954),
 //! [RFC 3030](https://www.rfc-editor.org/rfc/rfc3030)).
 //!
-//! | request | granted by | its own codes |
-//! |---|---|---|
-//! | the greeting, STARTTLS, XCLIENT | 220 alone | 220 |
-//! | DATA | 354 alone | 354 |
-//! | AUTH, and an answer in it | 235 alone; 334 asks for more | 235 |
-//! | QUIT | 221 alone | 221 |
-//! | RCPT | any 2yz but 220, 221, 235 | 250, 251 |
-//! | EHLO, HELO, LHLO, MAIL, RSET, BDAT, the lone dot | any 2yz but 220, 221, 235 | 250 |
-//! | any other command, an empty line | any 2yz but 220, 221, 235 | all of them |
-//!
-//! 4yz and 5yz refuse. 421, and a 221 that QUIT did not ask for, say that the server closes. All else shows that client
-//! and server are out of step, as does any other reply that nobody asked for.
+//! [`Meaning`] has it in a table. 4yz and 5yz refuse. 421, and a 221 that QUIT did not ask for, say that the server closes.
+//! All else shows that client and server are out of step, as does any other reply that nobody asked for.
 
 use super::code::{Code, Severity};
 use super::phase::Request;
@@ -53,9 +43,9 @@ pub struct Answer {
 /// | | AUTH, and an answer in it | 235 |
 /// | | QUIT | 221 |
 /// | | RCPT | 250, 251 |
-/// | | any other command that the RFC has a code for | 250 |
-/// | | any other command | any 2yz but 220, 221, 235 |
-/// | [`Unusual`](Self::Unusual) | RCPT, MAIL, EHLO and so on | another 2yz but 220, 221, 235 |
+/// | | EHLO, HELO, LHLO, MAIL, RSET, BDAT, the lone dot | 250 |
+/// | | any other command, an empty line | any 2yz but 220, 221, 235 |
+/// | [`Unusual`](Self::Unusual) | what 250 grants | another 2yz but 220, 221, 235 |
 /// | [`Challenge`](Self::Challenge) | AUTH, and an answer in it | 334 |
 /// | [`Deferred`](Self::Deferred), [`Refused`](Self::Refused) | anything | 4yz but 421; 5yz |
 /// | [`Closing`](Self::Closing) | anything, or nothing | 421; 221, but to QUIT |
@@ -177,7 +167,7 @@ impl Request {
         matches!(self.grant(), Grant::By(_))
     }
 
-    /// The table of this module, which is the only one.
+    /// Returns what grants it: the one place that says so.
     fn grant(self) -> Grant {
         match self {
             Self::Greeting | Self::StartTls | Self::XClient => Grant::By(Code::READY),

@@ -64,9 +64,7 @@ impl Lead {
     /// Reads the code and what parts it from the text. A fourth digit makes it no code: `2500 messages` is noise.
     fn parse(content: &[u8]) -> Option<Self> {
         let (digits, rest) = content.split_first_chunk::<3>()?;
-        if !digits.iter().all(u8::is_ascii_digit) {
-            return None;
-        }
+        let code = Code::of_digits(digits)?;
         let separator = match rest.first() {
             None => Separator::None,
             Some(b' ' | b'\t') => Separator::Space,
@@ -74,8 +72,7 @@ impl Lead {
             Some(byte) if byte.is_ascii_alphabetic() => Separator::Missing,
             Some(_) => return None,
         };
-        let number = digits.iter().fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'));
-        Some(Self { code: Code::new(number).expect("three digits are at most 999"), separator })
+        Some(Self { code, separator })
     }
 }
 

@@ -63,7 +63,7 @@ pub fn explain_all(beginning: &str) -> Vec<(String, &'static str)> {
     known.map(|(code, meaning)| (format!("{class}{dot}{code}"), meaning)).collect()
 }
 
-/// Returns what a server offers by an extension of this keyword, in capitals.
+/// Returns in words what a server offers by the extension of this keyword, which is in capitals.
 pub(super) fn of_extension(keyword: &str) -> Option<&'static str> {
     find(EXTENSIONS, keyword)
 }

@@ -22,6 +22,9 @@
 //! | what a reply grants | [`Meaning`], [`Answer`], [`Request`] |
 //! | line ends and dots | [`CrlfEncoder`], [`BodyEncoder`], [`BodyDecoder`], [`LineInput`] |
 //! | bytes on a terminal, or in a log | [`Visible`], [`Escaper`] |
+//! | a message on its way: whom it is for, what MAIL says of it, what came of it | [`Envelope`], [`Address`], [`Parameter`], [`Content`], [`Delivery`] |
+//! | whom a server is to take the client for | [`ClientAttribute`] |
+//! | whether it is SMTP at all | [`protocol_of`] |
 //! | where a secret begins in what a client sends | [`secret_start`], [`auth_mechanism`], [`is_base64_line`], [`Tracker::sent_secrets`] |
 //!
 //! # A loop of one's own
@@ -60,8 +63,8 @@
 //! For input that is lines, and decides what may go out when, there is [`script`](crate::script) above this.
 //!
 //! # What is not here
-//! Deadlines, sockets and TLS are a [`Session`](crate::Session)'s. Addresses and parameters of MAIL and RCPT are not
-//! parsed, and neither are messages: what a line holds besides its verb is the caller's.
+//! Deadlines, sockets and TLS are a [`Session`](crate::Session)'s. Messages are not parsed; of a command that is sent, no
+//! more is than its verb, the mechanism of an AUTH and the size of a BDAT: what else a line holds is the caller's.
 
 mod address;
 mod client_attribute;

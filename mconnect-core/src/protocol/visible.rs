@@ -31,7 +31,9 @@ impl fmt::Display for Visible<'_> {
                 f.write_str(chunk.valid())?;
                 marks = Marks::default();
             } else {
-                show(chunk.valid(), &mut marks, f)?;
+                for c in chunk.valid().chars() {
+                    if marks.pile_up(c) || is_hazardous(c) { escape_char(c, f)? } else { f.write_char(c)? }
+                }
             }
             for byte in chunk.invalid() {
                 write!(f, "\\x{byte:02x}")?;
@@ -39,19 +41,6 @@ impl fmt::Display for Visible<'_> {
         }
         Ok(())
     }
-}
-
-/// Shows what is UTF-8 of it.
-fn show(text: &str, marks: &mut Marks, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    for c in text.chars() {
-        match c {
-            '\n' => f.write_str("\\n")?,
-            '\r' => f.write_str("\\r")?,
-            c if marks.pile_up(c) || is_hazardous(c) => escape_char(c, f)?,
-            c => f.write_char(c)?,
-        }
-    }
-    Ok(())
 }
 
 /// Makes a stream of bytes safe for a terminal, a chunk at a time: the same bytes give the same text wherever they
@@ -121,7 +110,6 @@ fn escape(bytes: &[u8], marks: &mut Marks, out: &mut String) -> usize {
             match (c, tail.as_bytes().get(1)) {
                 ('\r', None) if is_end => return bytes.len() - 1,
                 ('\r', Some(b'\n')) => {}
-                ('\r', _) => out.push_str("\\r"),
                 _ => escape_char(c, out).expect("writing to a string does not fail"),
             }
             rest = &tail[c.len_utf8()..];
@@ -181,11 +169,13 @@ fn is_hazardous(c: char) -> bool {
         | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Writes `\x1b`, or `\u{202e}` of what is not ASCII.
+/// Writes `\r`, `\n`, `\x1b`, or `\u{202e}` of what is not ASCII.
 fn escape_char(c: char, out: &mut impl fmt::Write) -> fmt::Result {
-    match u32::from(c) {
-        code @ ..0x80 => write!(out, "\\x{code:02x}"),
-        code => write!(out, "\\u{{{code:x}}}"),
+    match (c, u32::from(c)) {
+        ('\r', _) => out.write_str("\\r"),
+        ('\n', _) => out.write_str("\\n"),
+        (_, code @ ..0x80) => write!(out, "\\x{code:02x}"),
+        (_, code) => write!(out, "\\u{{{code:x}}}"),
     }
 }
 

@@ -1,6 +1,7 @@
-//! Proxies: what a URL says of one, and why there is no connection through it. What is said to one is in `negotiation`. No
-//! I/O is done here. What a proxy says is made visible in every text, and a password is in none.
+//! Proxies: what a URL says of one, and why there is no connection through it; `negotiation` has what is said to one. No I/O
+//! is done here. What a proxy says is made visible in every text, and a password is in none.
 
+mod http;
 mod negotiation;
 
 use std::fmt;
@@ -62,7 +63,7 @@ pub enum InvalidProxy {
     /// HTTP's proxies listen on many ports.
     #[error("of a proxy that speaks HTTP, the port has to be named")]
     NoPort,
-    /// Something stands behind the host.
+    /// Something stands behind the host and the port.
     #[error("what follows the host has no meaning for a proxy")]
     Path,
     /// The user or the password is longer than 255 octets, or holds a broken escape, or a colon stands in a user's name.
@@ -240,8 +241,20 @@ impl From<ProxyError> for io::Error {
     }
 }
 
+/// Says what came that is not what the URL says.
+fn other(expected: &'static str, got: &[u8]) -> ProxyError {
+    ProxyError::OtherProtocol { expected, got: format!("\"{}\"", Visible(cut(got))) }
+}
+
+/// Of what a proxy says, as much as is told.
+fn cut(text: &[u8]) -> &[u8] {
+    &text[..text.len().min(MOST_TOLD)]
+}
+
 /// The port of SOCKS.
 const SOCKS: u16 = 1080;
+/// In octets.
+const MOST_TOLD: usize = 120;
 
 #[cfg(test)]
 mod tests {

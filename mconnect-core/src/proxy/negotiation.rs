@@ -1,14 +1,14 @@
-//! What is said to a proxy for a connection through it: SOCKS 5 ([RFC
-//! 1928](https://www.rfc-editor.org/rfc/rfc1928), [RFC 1929](https://www.rfc-editor.org/rfc/rfc1929)) and CONNECT of HTTP
-//! ([RFC 9110, section 9.3.6](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6)).
+//! What is said to a proxy for a connection through it: SOCKS 5
+//! ([RFC 1928](https://www.rfc-editor.org/rfc/rfc1928), [RFC 1929](https://www.rfc-editor.org/rfc/rfc1929)), or what `http`
+//! writes and reads.
 //!
 //! ```text
 //!   SOCKS 5   05 methods ──► method ──► (user, password ──► granted) ──► 05 CONNECT address ──► reply with an address
 //!   CONNECT   request line, Host, Proxy-Authorization ──► status line, fields, an empty line
 //!
-//!   Negotiation::next ── Send(octets) ──► sent
-//!                     ── Receive(n) ────► received(at most n octets)
-//!                     ── Done
+//!   ProxyNegotiation::next ── Send(octets) ──► sent
+//!                          ── Receive(n) ────► received(at most n octets)
+//!                          ── Done
 //! ```
 //! No I/O is done here. It is never asked for more octets than the proxy's answer surely has, so that those behind it, which
 //! are the server's first, stay where they are. What a proxy says is made visible in every text, and a password is in none.
@@ -16,8 +16,8 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Proxy, ProxyError, ProxyKind};
-use crate::protocol::Visible;
+use super::http::{self, Head};
+use super::{Proxy, ProxyError, ProxyKind, other};
 
 /// What is to be connected to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub enum ProxyTarget {
 /// What is to be done next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProxyStep<'a> {
-    /// To send these octets; the second part is the place of what is secret in them.
+    /// To send these octets; of them, those from the first of the two numbers up to the second are secret.
     Send(&'a [u8], (usize, usize)),
     /// To receive at most so many octets.
     Receive(usize),
@@ -89,7 +89,7 @@ impl ProxyNegotiation {
             Self { state: State::Method, out: Vec::new(), secret: (0, 0), got: Vec::new(), login, request: Vec::new() };
         match proxy.kind {
             ProxyKind::Http => {
-                (new.out, new.secret) = connect(target, new.login.as_ref());
+                (new.out, new.secret) = http::request(&place(target), new.login.as_ref());
                 new.state = State::Head;
             }
             ProxyKind::Socks5 | ProxyKind::Socks5h => {
@@ -115,7 +115,7 @@ impl ProxyNegotiation {
         ProxyStep::Receive(wanted.saturating_sub(self.got.len()))
     }
 
-    /// Is told that all that was to be sent has gone out.
+    /// Notes that all that was to be sent has gone out.
     pub fn sent(&mut self) {
         self.out.clear();
         self.secret = (0, 0);
@@ -179,41 +179,12 @@ impl ProxyNegotiation {
         State::Reply
     }
 
-    /// Looks at the head of HTTP's answer, once it has its end.
+    /// Looks at what came of the head of HTTP's answer.
     fn head(&mut self) -> Result<(), ProxyError> {
-        let size = self.got.len().min(HTTP.len());
-        if self.got[..size] != HTTP[..size] {
-            return Err(other("HTTP", &self.got));
-        }
-        if self.got.len() > LONGEST_HEAD {
-            return Err(ProxyError::Malformed("with a head that does not end"));
-        }
-        if !(self.got.ends_with(b"\n\n") || self.got.ends_with(b"\n\r\n")) {
-            return Ok(());
-        }
-        let lines: Vec<&[u8]> = self.got.split(|byte| *byte == b'\n').collect();
-        let (status, fields) = (lines[0].trim_ascii_end(), &lines[1..]);
-        let code = status.split(|byte| *byte == b' ').nth(1).filter(|code| code.len() == 3);
-        let code = code.and_then(|code| std::str::from_utf8(code).ok()?.parse::<u16>().ok());
-        match code {
-            // What is only on its way is followed by the answer itself.
-            Some(100..200) => self.got = Vec::new(),
-            // Whatever length it tells of a body, there is none (RFC 9110, section 9.3.6).
-            Some(200..300) => self.state = State::Done,
-            // The first is what some proxies say to a wrong login.
-            Some(401 | 407) => {
-                let wants = fields.iter().find_map(|field| {
-                    let (name, value) = field.split_at_checked(field.iter().position(|byte| *byte == b':')?)?;
-                    name.to_ascii_lowercase().ends_with(b"-authenticate").then_some(value[1..].trim_ascii())
-                });
-                let with = wants.map(|wants| format!(" ({})", Visible(cut(wants)))).unwrap_or_default();
-                return Err(ProxyError::Login(match self.login {
-                    Some(_) => format!("refuses the user or the password{with}"),
-                    None => format!("wants a login{with}"),
-                }));
-            }
-            Some(_) => return Err(ProxyError::Refused(Visible(cut(status)).to_string())),
-            None => return Err(ProxyError::Malformed("with a status line that has no code")),
+        match http::answer(&self.got, self.login.is_some())? {
+            Head::Unfinished => {}
+            Head::Interim => self.got.clear(),
+            Head::Granted => self.state = State::Done,
         }
         Ok(())
     }
@@ -238,37 +209,13 @@ fn request(target: &ProxyTarget) -> Vec<u8> {
     [&[5, 1, 0][..], &address, &port.to_be_bytes()].concat()
 }
 
-/// Writes the request of HTTP, and says where in it the login stands.
-fn connect(target: &ProxyTarget, login: Option<&(String, String)>) -> (Vec<u8>, (usize, usize)) {
-    let place = match target {
+/// Writes a host and a port as a URL has them.
+fn place(target: &ProxyTarget) -> String {
+    match target {
         ProxyTarget::Address(SocketAddr::V6(address)) => format!("[{}]:{}", address.ip(), address.port()),
         ProxyTarget::Address(address) => address.to_string(),
         ProxyTarget::Name(name, port) => format!("{name}:{port}"),
-    };
-    let mut head = format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n");
-    let mut secret = (0, 0);
-    if let Some((user, password)) = login {
-        head.push_str("Proxy-Authorization: Basic ");
-        secret.0 = head.len();
-        head.push_str(&base64(format!("{user}:{password}").as_bytes()));
-        secret.1 = head.len();
-        head.push_str("\r\n");
     }
-    head.push_str("\r\n");
-    (head.into_bytes(), secret)
-}
-
-/// Writes octets in base64 ([RFC 4648, section 4](https://www.rfc-editor.org/rfc/rfc4648#section-4)).
-fn base64(octets: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    octets.chunks(3).fold(String::new(), |mut text, chunk| {
-        let bits = (0..3).fold(0, |bits, at| bits << 8 | u32::from(chunk.get(at).copied().unwrap_or_default()));
-        for at in 0..4 {
-            let digit = ALPHABET[(bits >> (18 - 6 * at)) as usize & 63];
-            text.push(if at <= chunk.len() { char::from(digit) } else { '=' });
-        }
-        text
-    })
 }
 
 /// Says what a reply code of SOCKS means ([RFC 1928, section 6](https://www.rfc-editor.org/rfc/rfc1928#section-6)).
@@ -287,22 +234,9 @@ fn refusal(code: u8) -> String {
     format!("{words} (reply code {code})")
 }
 
-fn other(expected: &'static str, got: &[u8]) -> ProxyError {
-    ProxyError::OtherProtocol { expected, got: format!("\"{}\"", Visible(cut(got))) }
-}
-
-/// Of what a proxy says, as much as is told.
-fn cut(text: &[u8]) -> &[u8] {
-    &text[..text.len().min(MOST_TOLD)]
-}
-
 const NO_LOGIN: u8 = 0;
 const PASSWORD: u8 = 2;
 const NOTHING_ACCEPTABLE: u8 = 0xff;
-const HTTP: &[u8] = b"HTTP/1.";
-/// The head of HTTP's answer, in octets.
-const LONGEST_HEAD: usize = 16 * 1024;
-const MOST_TOLD: usize = 120;
 
 #[cfg(test)]
 mod tests {
@@ -449,11 +383,5 @@ mod tests {
         let (long, told) =
             ("x".repeat(256), "the proxy cannot be asked for this host: its name is longer than 255 octets");
         assert_eq!(with(socks, &long, b"", 1).2.unwrap_err(), told);
-    }
-
-    #[test]
-    fn base64_has_its_padding() {
-        let all = ["", "f", "fo", "foo", "foob", "fooba", "foobar"].map(|text| base64(text.as_bytes()));
-        assert_eq!(all, ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"]);
     }
 }

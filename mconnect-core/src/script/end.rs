@@ -129,19 +129,6 @@ pub enum Course {
 }
 
 impl Course {
-    /// Says the same of an answer that is not the one that was expected: what was to follow may have been meant for after
-    /// that one alone.
-    pub fn after_unexpected(answer: Answer, exchange: LastAuth, rules: Rules) -> Self {
-        match (answer.request, answer.meaning()) {
-            (Some(Request::Data | Request::StartTls), Meaning::Granted)
-            | (Some(Request::Auth | Request::AuthAnswer), Meaning::Challenge) => Self::End(End::OutOfStep(answer)),
-            (Some(Request::Auth | Request::AuthAnswer), Meaning::Granted) if exchange != LastAuth::Whole => {
-                Self::End(End::OutOfStep(answer))
-            }
-            _ => Self::after(answer, exchange, rules),
-        }
-    }
-
     /// Says what an answer means for the lines that were to follow it. The table of the [module](super) is this.
     pub fn after(answer: Answer, exchange: LastAuth, rules: Rules) -> Self {
         let meaning = answer.meaning();
@@ -163,6 +150,19 @@ impl Course {
             }
             (Some(Request::Data), _) => Self::SkipBody,
             _ => Self::GoOn,
+        }
+    }
+
+    /// Says the same of an answer other than the one that was expected: what was to follow may have been meant for after
+    /// that one alone.
+    pub fn after_unexpected(answer: Answer, exchange: LastAuth, rules: Rules) -> Self {
+        match (answer.request, answer.meaning()) {
+            (Some(Request::Data | Request::StartTls), Meaning::Granted)
+            | (Some(Request::Auth | Request::AuthAnswer), Meaning::Challenge) => Self::End(End::OutOfStep(answer)),
+            (Some(Request::Auth | Request::AuthAnswer), Meaning::Granted) if exchange != LastAuth::Whole => {
+                Self::End(End::OutOfStep(answer))
+            }
+            _ => Self::after(answer, exchange, rules),
         }
     }
 }

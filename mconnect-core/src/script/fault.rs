@@ -33,7 +33,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Returns what a refusal comes to; a reply that is none is no SMTP there.
+    /// Returns what a refusal comes to; a reply that is none breaks the protocol.
     pub fn of_refusal(code: Code) -> Self {
         match code.severity() {
             Severity::Transient => Self::Temporary,
@@ -42,7 +42,7 @@ impl Fault {
         }
     }
 
-    /// Returns what the reply to an AUTH comes to that was not granted: the server may close instead.
+    /// Returns what the reply comes to by which an AUTH was not granted; the server may be closing instead.
     pub fn of_auth(reply: &Reply) -> Self {
         match reply.meaning() {
             Meaning::Closing => Self::of_refusal(reply.code()),
@@ -50,12 +50,13 @@ impl Fault {
         }
     }
 
-    /// Returns what an AUTH comes to that was not granted.
+    /// Returns what an AUTH comes to that was refused by this code.
     pub fn of_refused_auth(code: Code) -> Self {
         if code.is_temporary() { Self::Temporary } else { Self::Auth }
     }
 
-    /// Returns what the refusals of a message come to, if there are any: for good, if only one recipient was refused so.
+    /// Returns what the refusals of a message come to, if there are any: for good, if at least one recipient was refused for
+    /// good.
     pub fn of_delivery(delivery: &Delivery) -> Option<Self> {
         let refusal = delivery.first_refusal()?;
         Some(match delivery.count(RecipientOutcome::Permanent) {
@@ -65,9 +66,9 @@ impl Fault {
         })
     }
 
-    /// Returns what a reply that has come means for the whole session, if that has failed by it; `is_complete` says whether
-    /// the server may close now without anything missing ([`Standing::is_complete`]). A script whose message is refused has
-    /// failed; a person sees it.
+    /// Returns how the whole session has failed by a reply, if it has; `is_complete` says whether the server may close now
+    /// without anything missing ([`Standing::is_complete`]). A script has failed if its message is refused; a person who
+    /// types sees that, and goes on.
     pub fn of_reply(answer: Answer, is_complete: bool, is_script: bool) -> Option<Self> {
         let Answer { request, code, .. } = answer;
         match (answer.meaning(), request) {
@@ -89,8 +90,8 @@ impl Fault {
 }
 
 impl End {
-    /// Returns what it comes to that a script ended there; nothing if QUIT or the server's own end was the reason, of which
-    /// the replies tell.
+    /// Returns how a script has failed that ended so; `None` if QUIT was answered or the server was closing, of which the
+    /// replies tell ([`Fault::of_reply`]).
     pub fn fault(self) -> Option<Fault> {
         match self {
             Self::Quit | Self::Closing => None,

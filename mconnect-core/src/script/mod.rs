@@ -22,7 +22,7 @@
 //! | STARTTLS is refused, where TLS was to start | the end, with QUIT |
 //! | AUTH is refused, and answers to it may follow | the end, with QUIT |
 //! | a 334 to an AUTH that has said everything | `*`, and then the same |
-//! | AUTH is granted, and what follows can only be one more answer | the end, without QUIT |
+//! | AUTH is granted, and what comes right behind it can only be one more answer | the end, without QUIT |
 //! | DATA is refused | the body is passed over, up to and with its lone dot |
 //! | QUIT is answered, or the server closes | the end |
 //!
@@ -81,7 +81,7 @@ pub struct Script {
     /// What was sent blindly has to be answered before more is sent.
     awaits: bool,
     exchange: LastAuth,
-    /// AUTH was granted after a beginning that answers may follow.
+    /// AUTH was granted after a beginning that answers may follow, and no command has been sent since.
     granted_auth: Option<Answer>,
     /// What was typed ahead is to be dropped at the next question.
     drops: bool,
@@ -349,6 +349,10 @@ impl Script {
             return;
         }
         let line = &self.out[start..];
+        // Answers come one after the other, if they come.
+        if !line.trim_ascii().is_empty() {
+            self.granted_auth = None;
+        }
         if let Some(exchange) = LastAuth::begun_by(line) {
             (self.exchange, self.is_secret) = (exchange, true);
         }

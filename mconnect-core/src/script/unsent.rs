@@ -20,6 +20,9 @@ pub struct Unsent {
     octets: u64,
     lines: u64,
     blanks: u64,
+    /// As much of the blanks as the line under way begins with.
+    leading: u64,
+    /// That line has more than blanks.
     is_mid_line: bool,
 }
 
@@ -27,18 +30,20 @@ impl Unsent {
     /// Counts some input, cut anywhere.
     pub fn count(&mut self, bytes: &[u8]) {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let is_blank = part.trim_ascii().is_empty();
-            match (is_blank, self.is_mid_line) {
-                (true, false) => self.blanks += part.len() as u64,
-                (true, true) => self.octets += part.len() as u64,
-                (false, is_mid_line) => {
-                    self.lines += u64::from(!is_mid_line);
-                    self.octets += part.len() as u64;
-                    self.is_mid_line = true;
-                }
+            if !self.is_mid_line && !part.trim_ascii().is_empty() {
+                self.is_mid_line = true;
+                self.lines += 1;
+                self.blanks -= self.leading;
+                self.octets += self.leading;
+            }
+            if self.is_mid_line {
+                self.octets += part.len() as u64;
+            } else {
+                self.blanks += part.len() as u64;
+                self.leading += part.len() as u64;
             }
             if part.ends_with(b"\n") {
-                self.is_mid_line = false;
+                (self.is_mid_line, self.leading) = (false, 0);
             }
         }
     }
@@ -74,12 +79,12 @@ mod tests {
 
     #[test]
     fn lines_and_octets_are_counted_wherever_the_input_is_cut() {
-        let input = b"NOOP\r\n\n  \nMAIL FROM:<>\nhalf";
+        let input = b"NOOP\r\n\n  \n  MAIL FROM:<>\nhalf";
         for cut in 0..=input.len() {
             let mut unsent = Unsent::default();
             unsent.count(&input[..cut]);
             unsent.count(&input[cut..]);
-            assert_eq!(unsent.lines(), 3, "cut at {cut}");
+            assert_eq!(unsent.to_string(), "3 lines of the input (25 octets)", "cut at {cut}");
             assert_eq!(unsent.total(), input.len() as u64);
         }
     }

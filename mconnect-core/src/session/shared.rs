@@ -205,7 +205,7 @@ impl Shared {
         let is_known = state.outstanding() == 1 && !state.last_command.is_empty();
         let command = is_known.then(|| Awaited::shown(&state.last_command));
         let awaited =
-            state.awaited().filter(|_| phase != Phase::Raw).map(|request| Box::new(Awaited::new(request, command)));
+            state.awaited().filter(|_| phase != Phase::Raw).map(|request| Box::new(Awaited { request, command }));
         let phase = match (&awaited, action) {
             // What was sent since may be a body, and is none before it is granted.
             (Some(awaited), Action::Read | Action::ReadReply) => awaited.asked_in(),

@@ -1,6 +1,6 @@
 //! What a person who types at a server may want: how a command line may go on, by what the server advertised and what was
-//! used before, which command usually comes next, and of
-//! the message under way from whom and for whom it is. Nothing that is suggested steers a terminal.
+//! used before; which command usually comes next; from whom and for whom the message under way is. Nothing that is
+//! suggested steers a terminal.
 
 mod nearest;
 mod tables;
@@ -13,6 +13,7 @@ use crate::protocol::{Extensions, Phase, Request, Standing, Visible};
 pub use nearest::nearest;
 use tables::{MAIL_PARAMETERS, OFFERED_VERBS, RCPT_PARAMETERS, SYNTAX, VERBS};
 pub use transaction::Transaction;
+use transaction::names_path;
 
 /// What completion goes by.
 ///
@@ -60,12 +61,13 @@ impl Suggestions {
         if let Some((_, name)) = line.trim().split_once(' ').filter(|(verb, _)| is_hello(verb)) {
             self.set_name(name.trim());
         }
-        let is_path =
-            line.get(..5).is_some_and(|verb| ["MAIL ", "RCPT "].iter().any(|known| verb.eq_ignore_ascii_case(known)));
         let address = line.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(address, _)| address);
         let is_new = |address: &&str| !self.addresses.iter().any(|known| known == address);
-        let address = address.filter(|address| is_path && !address.is_empty() && is_harmless(address)).filter(is_new);
-        self.addresses.extend(address.map(str::to_owned));
+        let address =
+            address.filter(|address| names_path(line) && !address.is_empty() && is_harmless(address)).filter(is_new);
+        if self.addresses.len() < MOST_ADDRESSES {
+            self.addresses.extend(address.map(str::to_owned));
+        }
     }
 
     /// Returns where the word at the end of a command line begins, and what may stand there, in order.
@@ -226,6 +228,8 @@ const LEAVING: [&str; 6] = ["exit", "bye", "logout", "close", "q", "quit()"];
 
 /// The longest name of a mechanism.
 const LONGEST_MECHANISM: usize = 20;
+/// So many addresses are kept: a paste may have any number.
+const MOST_ADDRESSES: usize = 1000;
 
 #[cfg(test)]
 mod tests {
@@ -271,6 +275,13 @@ mod tests {
         suggestions.learn("MAIL FROM:<a\x1b[2J@b.example>");
         assert!(of("RCPT TO:<", &suggestions).is_empty());
         assert!(!next(&[("", "220 hi")], Some("a\x1b[2J")).unwrap().contains('\x1b'));
+    }
+
+    #[test]
+    fn no_more_addresses_are_kept_than_anybody_looks_through() {
+        let mut suggestions = Suggestions::new(None);
+        (0..2000).for_each(|number| suggestions.learn(&format!("RCPT TO:<{number}@b.example>")));
+        assert_eq!(of("VRFY ", &suggestions).len(), MOST_ADDRESSES);
     }
 
     fn next(steps: &[(&str, &str)], name: Option<&str>) -> Option<String> {

@@ -32,9 +32,7 @@ pub struct Transaction {
 impl Transaction {
     /// Notes a command line that was sent.
     pub fn sent(&mut self, line: &str) {
-        let is_path =
-            line.get(..5).is_some_and(|verb| ["MAIL ", "RCPT "].iter().any(|path| verb.eq_ignore_ascii_case(path)));
-        if is_path && self.asked.len() < MOST {
+        if names_path(line) && self.asked.len() < MOST {
             let path = line.split_once(':').map_or("", |(_, rest)| rest.trim_start());
             let end = path.find('>').map_or(path.trim_end().len(), |end| end + 1);
             self.asked.push_back(Visible(&path.as_bytes()[..end]).to_string());
@@ -51,10 +49,10 @@ impl Transaction {
                     *self = Self { sender, asked: std::mem::take(&mut self.asked), ..Self::default() };
                 }
             }
-            Some(Request::Rcpt) => match self.asked.pop_front().filter(|_| is_granted) {
-                Some(path) if self.recipients.len() < MOST => self.recipients.push(path),
-                Some(_) => self.more += 1,
-                None => {}
+            Some(Request::Rcpt) => match (is_granted, self.asked.pop_front()) {
+                (true, Some(path)) if self.recipients.len() < MOST => self.recipients.push(path),
+                (true, _) => self.more += 1,
+                (false, _) => {}
             },
             Some(Request::EndOfData) => *self = Self::default(),
             Some(
@@ -71,13 +69,19 @@ impl Transaction {
     }
 }
 
+/// Says whether a line is MAIL or RCPT, as servers take it: in any case, and behind any white space.
+pub(super) fn names_path(line: &str) -> bool {
+    let verb = line.split_ascii_whitespace().next().unwrap_or_default();
+    matches!(Request::of_verb(verb.as_bytes()), Request::Mail | Request::Rcpt)
+}
+
 /// So many paths are kept.
 const MOST: usize = 100;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{ReplyLine, Tracker};
+    use crate::protocol::{Code, ReplyLine, Tracker};
 
     #[test]
     fn the_envelope_is_what_was_granted_of_what_was_asked_until_the_message_is_over() {
@@ -89,6 +93,7 @@ mod tests {
             ("RCPT TO:<no@d.example>\r\n", "550 no", Some("<a@b.example>"), &["<c\\x1b@d.example>"]),
             ("MAIL FROM:<>\r\n", "503 nested", Some("<a@b.example>"), &["<c\\x1b@d.example>"]),
             ("MAIL FROM:<>\r\n", "250 ok", Some("<>"), &[]),
+            (" MAIL\tFROM:<e@b.example>\r\n", "250 ok", Some("<e@b.example>"), &[]),
             ("RSET\r\n", "250 ok", None, &[]),
         ] {
             if !sent.is_empty() {
@@ -99,6 +104,20 @@ mod tests {
             transaction.replied(tracker.standing().last_answer.unwrap());
             let recipients = recipients.iter().map(|path| (*path).to_owned()).collect();
             assert_eq!(transaction.envelope(), (sender.map(str::to_owned), recipients), "{sent}");
+        }
+    }
+
+    #[test]
+    fn recipients_beyond_a_hundred_are_counted_however_many_were_asked_for_at_once() {
+        for at_once in [1, 150] {
+            let (mut transaction, rcpt) =
+                (Transaction::default(), Answer::new(Some(Request::Rcpt), Code::new(250).unwrap()));
+            for _ in 0..150 / at_once {
+                (0..at_once).for_each(|_| transaction.sent("RCPT TO:<a@b.example>\r\n"));
+                (0..at_once).for_each(|_| transaction.replied(rcpt));
+            }
+            let (_, recipients) = transaction.envelope();
+            assert_eq!((recipients.len(), recipients[100].as_str()), (101, "and 50 more"));
         }
     }
 }

@@ -70,7 +70,7 @@ struct State {
     /// The first word of the command line under way.
     word: Vec<u8>,
     is_word_over: bool,
-    /// The first words of the commands that have no reply yet, where the reply does not tell which command it is to.
+    /// The first words of the commands that have no reply yet, where the reply will not tell which command it is to.
     words: VecDeque<String>,
 }
 
@@ -183,7 +183,7 @@ impl State {
     fn end_line(&mut self) {
         let word = std::mem::take(&mut self.word);
         self.is_word_over = false;
-        let is_told = KNOWN.iter().any(|known| known.as_bytes() == word);
+        let is_told = Request::of_verb(&word) != Request::Other;
         if !word.is_empty() && !is_told && self.words.len() < MOST_WORDS {
             self.words.push_back(word.escape_ascii().to_string());
         }
@@ -223,25 +223,22 @@ impl State {
 
     /// Adds a timing, by itself or to those of its stage.
     fn push(&mut self, stage: TimedStage, code: Option<Code>, begin: Instant, took: Duration) {
-        let begin = begin.saturating_duration_since(self.start.unwrap_or(begin));
-        if self.timings.len() >= MOST_TIMINGS {
-            // Words are the user's, and may all be different.
-            let stage = match stage {
-                TimedStage::Command(word) if !KNOWN.contains(&word.as_str()) => TimedStage::Command("other".to_owned()),
-                stage => stage,
-            };
-            if let Some(same) = self.timings[MOST_TIMINGS..].iter_mut().find(|timing| timing.stage == stage) {
-                (same.took, same.code, same.count) = (same.took + took, code, same.count + 1);
-                return;
+        let start = begin.saturating_duration_since(self.start.unwrap_or(begin));
+        // Words are the user's, and may all be different.
+        let is_own = |word: &str| Request::of_verb(word.as_bytes()) == Request::Other;
+        let stage = match stage {
+            TimedStage::Command(word) if self.timings.len() >= MOST_TIMINGS && is_own(&word) => {
+                TimedStage::Command("other".to_owned())
             }
-            return self.timings.push(Timing { stage, start: begin, took, code, count: 1 });
+            stage => stage,
+        };
+        match self.timings.iter_mut().skip(MOST_TIMINGS).find(|timing| timing.stage == stage) {
+            Some(same) => (same.took, same.code, same.count) = (same.took + took, code, same.count + 1),
+            None => self.timings.push(Timing { stage, start, took, code, count: 1 }),
         }
-        self.timings.push(Timing { stage, start: begin, took, code, count: 1 });
     }
 }
 
-/// The commands that replies tell.
-const KNOWN: [&str; 11] = ["EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "AUTH", "STARTTLS", "RSET", "QUIT"];
 /// So many timings are kept by themselves.
 const MOST_TIMINGS: usize = 100;
 /// So many commands without a reply have their words kept.
@@ -292,13 +289,14 @@ mod tests {
         let mut play = Play::new();
         play.sent(100, b"vrfy");
         play.sent(5, b" me\r\nRSET\r\n");
-        play.sent(5, b"XYZZY\r\n");
-        play.replied(10, Request::Other, 252, 2);
-        play.replied(3, Request::Rset, 250, 1);
+        play.sent(5, b"XCLIENT NAME=x\r\nXYZZY\r\n");
+        play.replied(10, Request::Other, 252, 3);
+        play.replied(3, Request::Rset, 250, 2);
+        play.replied(2, Request::XClient, 220, 1);
         play.replied(4, Request::Other, 500, 0);
         play.sent(1000, b"QUIT\r\n");
         play.replied(7, Request::Quit, 221, 0);
-        assert_eq!(play.told(), ["VRFY 20", "RSET 3", "XYZZY 4", "QUIT 7"]);
+        assert_eq!(play.told(), ["VRFY 20", "RSET 3", "XCLIENT 2", "XYZZY 4", "QUIT 7"]);
         assert_eq!(play.timings.last_reply(), Some(Duration::from_millis(7)));
     }
 

@@ -35,8 +35,8 @@ pub enum TimedStage {
 pub struct Timing {
     /// What.
     pub stage: TimedStage,
-    /// When it began, counted from the first event or from what was said instead ([`Timings::since`](super::Timings::since)); of several, when
-    /// the first did.
+    /// When it began, counted from the first event, or from the time that
+    /// [`Timings::since`](super::Timings::since) was given; of several, when the first did.
     pub start: Duration,
     /// How long it took; of several, all together.
     pub took: Duration,

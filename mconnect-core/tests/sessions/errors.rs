@@ -367,6 +367,9 @@ fn the_chain_of_an_error_is_one_line_without_numbers_of_the_system() {
         server.port()
     );
     assert_eq!(error.chain(), expected);
+    let refused = reply("452 disk full (os error 28), later\r\n", Request::Mail).require(250).unwrap_err();
+    let told = "expected 250 in reply to MAIL from x, got \"452 disk full (os error 28), later\"";
+    assert_eq!(Error::from(refused).chain(), told, "what the server says is whole");
     drop(session);
     drop(server.join());
 }

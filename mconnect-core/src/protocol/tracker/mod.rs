@@ -86,7 +86,7 @@ pub struct Tracker {
     /// LHLO was granted: a message has a reply for each recipient.
     is_lmtp: bool,
     /// How many RCPT were granted since the last MAIL.
-    recipients: u32,
+    recipients: usize,
     /// What the reply to EHLO under way has said so far.
     learning: Extensions,
     extensions: Option<Extensions>,

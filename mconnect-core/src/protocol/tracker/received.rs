@@ -37,11 +37,8 @@ impl Tracker {
     /// A line without a code answers nothing: it is noise within a reply. A refusal that comes while a message goes
     /// out, and no reply is due, is the message's.
     pub fn received(&mut self, line: ReplyLine<'_>) -> Option<Answer> {
-        let (Some(code), true) = (line.code(), line.ends_reply()) else {
-            self.learn(line);
-            return None;
-        };
         self.learn(line);
+        let (Some(code), true) = (line.code(), line.ends_reply()) else { return None };
         self.lines_of_reply = 0;
         let learnt = std::mem::take(&mut self.learning);
 

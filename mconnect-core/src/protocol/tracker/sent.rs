@@ -186,8 +186,7 @@ impl Tracker {
         if !self.is_lmtp {
             return 1;
         }
-        let unanswered = self.due.count_of(Request::Rcpt);
-        (self.recipients as usize + unanswered).max(1)
+        (self.recipients + self.due.count_of(Request::Rcpt)).max(1)
     }
 }
 
