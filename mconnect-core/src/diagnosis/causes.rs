@@ -89,7 +89,7 @@ causes! {
     ClosedWaiting "closed_waiting" "the server closed without a greeting, after {seconds} s" "it may have waited for TLS or for a PROXY header, or for a name server: its log tells"
     SilentGreeting "silent_greeting" "no greeting came in {seconds} s" "the server may be busy, or wait for the client to speak: in TLS (<tls>), with a PROXY header, or in another protocol, such as HTTP or RDP"
     ClosedInGreeting "closed_in_greeting" "the server closed in the middle of its greeting" ""
-    ClosedAfterGreeting "closed_after_greeting" "the server closed right after its greeting{unanswered}" "an access list or a limit of connections may be behind it: its log tells"
+    ClosedAfterGreeting "closed_after_greeting" "the server closed right after its greeting{unanswered}" "{header}an access list or a limit of connections may be behind it: its log tells"
     ClosedInHandshake "closed_in_handshake" "the server broke off TLS after it had granted STARTTLS" "its certificate, key or settings of TLS may be at fault: its log tells"
     ClosedInTlsFirst "closed_in_tls_first" "the server closed when TLS began" "it may not speak TLS on this port without STARTTLS, or its certificate or key is at fault: its log tells"
     SilentHandshake "silent_handshake" "the server granted STARTTLS, and does not answer in TLS" "something on the way may swallow TLS, or the server is at fault: its log tells"

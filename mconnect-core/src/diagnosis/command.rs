@@ -50,9 +50,8 @@ impl Commands {
 
     /// Takes the rest of a line that is a secret, and returns which command it is: AUTH, or an answer in it, where
     /// nothing of the line was shown.
-    pub fn hidden_line(&mut self) -> Option<Request> {
-        let is_answer = self.head.is_empty();
-        Some(if is_answer { Request::AuthAnswer } else { self.end_line() })
+    pub fn hidden_line(&mut self) -> Request {
+        if self.head.is_empty() { Request::AuthAnswer } else { self.end_line() }
     }
 
     /// Takes what a line was, and returns what it asks for.
@@ -121,9 +120,9 @@ mod tests {
     fn of_an_auth_the_mechanism_is_kept_alone() {
         let mut commands = Commands::default();
         assert!(commands.sent(b"auth plain ").is_empty());
-        assert_eq!(commands.hidden_line(), Some(Request::Auth));
+        assert_eq!(commands.hidden_line(), Request::Auth);
         assert_eq!((commands.mechanism.as_str(), commands.head.as_slice()), ("PLAIN", &b""[..]));
-        assert_eq!(commands.hidden_line(), Some(Request::AuthAnswer));
+        assert_eq!(commands.hidden_line(), Request::AuthAnswer);
     }
 
     #[test]

@@ -44,7 +44,7 @@ fn unresolved<'a>(failure: &Failure, record: &Record) -> Recognized<'a> {
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     let cause = match failure.kind {
         ErrorKind::TimedOut => Cause::ResolverSilent,
-        _ if says(&["emporary", "ry again"]) => Cause::ResolverSilent,
+        _ if says(&["temporary", "try again"]) => Cause::ResolverSilent,
         // Some resolvers say so of names that do not exist, too, but none the other way round.
         _ if says(&["no address associated"]) => Cause::NameWithoutAddress,
         _ => Cause::NoSuchName,

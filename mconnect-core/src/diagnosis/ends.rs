@@ -19,14 +19,6 @@ use crate::protocol::{Phase, Request};
 
 use Certainty::{Certain, Likely, Possible};
 
-/// Recognizes that the process which the session went to is at fault: it has ended, and not well.
-fn by_the_process<'a>(record: &Record) -> Option<Recognized<'a>> {
-    let status = record.process_ended.filter(|status| !status.success() && !record.has_been_told_of_the_end())?;
-    let cause = if status.code() == Some(NO_COMMAND) { Cause::CommandNotFound } else { Cause::ProcessFailed };
-    let said = String::from_utf8_lossy(&record.process_said);
-    Some(Recognized::new(cause, Certain, format!("{status}: {said}")).with("name", &record.host).with("how", status))
-}
-
 /// How a session ended before its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
@@ -94,7 +86,7 @@ pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
             Recognized::new(Cause::CutInTls, Certain, evidence(end, after))
         }
         (_, Place::Idle { after }) if after < A_MOMENT && !record.has_half_closed && record.last_sent.is_none() => {
-            Recognized::new(Cause::ClosedAfterGreeting, Certain, evidence(end, after)).with("unanswered", "")
+            after_greeting(end, after, "", facts)
         }
         (_, Place::Idle { after }) if record.has_half_closed || after < A_MOMENT => return None,
         (_, Place::Idle { after }) => {
@@ -123,8 +115,7 @@ pub(super) fn finding(record: &Record, facts: &Facts) -> Option<Finding> {
                 && record.has_only_greeted()
                 && since(record.greeted, record) < A_MOMENT =>
         {
-            Recognized::new(Cause::ClosedAfterGreeting, Certain, evidence(end, since(record.greeted, record)))
-                .with("unanswered", format!(", without answering {request}"))
+            after_greeting(end, since(record.greeted, record), &format!(", without answering {request}"), facts)
         }
         (_, Place::At(Request::EndOfData | Request::Bdat)) => {
             Recognized::new(Cause::ClosedAfterMessage, Certain, evidence(end, since(record.last_sent, record)))
@@ -203,6 +194,14 @@ fn who_waits<'a>(record: &Record, facts: &Facts, evidence: &str) -> Option<Recog
     Some(Recognized::new(Cause::OtherProtocol, Likely, evidence).with("protocol", protocol).with("port", port))
 }
 
+/// Recognizes that the process which the session went to is at fault: it has ended, and not well.
+fn by_the_process<'a>(record: &Record) -> Option<Recognized<'a>> {
+    let status = record.process_ended.filter(|status| !status.success() && !record.has_been_told_of_the_end())?;
+    let cause = if status.code() == Some(NO_COMMAND) { Cause::CommandNotFound } else { Cause::ProcessFailed };
+    let said = String::from_utf8_lossy(&record.process_said);
+    Some(Recognized::new(cause, Certain, format!("{status}: {said}")).with("name", &record.host).with("how", status))
+}
+
 /// Recognizes a handshake that the server broke off, or did not answer.
 fn broken_handshake<'a>(phase: Phase, is_silent: bool, text: &str) -> Recognized<'a> {
     let cause = match (phase, is_silent) {
@@ -212,6 +211,15 @@ fn broken_handshake<'a>(phase: Phase, is_silent: bool, text: &str) -> Recognized
         (_, true) => Cause::SilentHandshake,
     };
     Recognized::new(cause, Certain, text)
+}
+
+/// Recognizes a close right after the greeting. A PROXY header that was sent may be behind it: to a server that expects
+/// none, it is the first command.
+fn after_greeting<'a>(end: End, after: Duration, unanswered: &str, facts: &Facts) -> Recognized<'a> {
+    let header = if facts.sends_header { "the PROXY header, if it expects none, " } else { "" };
+    Recognized::new(Cause::ClosedAfterGreeting, Certain, evidence(end, after))
+        .with("unanswered", unanswered)
+        .with("header", header)
 }
 
 /// Recognizes silence after something.

@@ -75,7 +75,9 @@ impl Evidence {
                 Failed::Timeout { phase: context.phase, after: *after, partial }
             }
             Error::Closed { partial, .. } => {
-                Failed::Closed { partial: partial[..partial.len().min(MOST_KEPT)].to_vec() }
+                // No CR LF is cut in two: a CR alone would be told.
+                let kept = partial.get(..MOST_KEPT).map(|kept| kept.strip_suffix(b"\r").unwrap_or(kept));
+                Failed::Closed { partial: kept.unwrap_or(partial).to_vec() }
             }
             Error::Io { source, context } => match TlsFailure::of(source) {
                 None => Failed::Io(Failure::of(source)),
@@ -143,7 +145,6 @@ impl Evidence {
     /// Says whether anything was refused that no other reply made up for, so that a caller knows whether asking for
     /// [`findings`](Self::findings) is worth what finding facts costs.
     ///
-    ///
     /// ```
     /// # #[cfg(feature = "server")] {
     /// use mconnect_core::diagnosis::Evidence;
@@ -203,7 +204,6 @@ impl Evidence {
 
     /// Returns what the end of the session tells, whatever was refused before it: for a caller that has shown
     /// [`refusal`](Self::refusal)s as they came.
-    ///
     ///
     /// ```
     /// # #[cfg(feature = "server")] {
@@ -265,9 +265,8 @@ impl Observer for Evidence {
             Event::SentSecret(_) => {
                 record.has_just_sent = true;
                 record.last_sent = Some(at);
-                if let Some(request) = record.commands.hidden_line() {
-                    record.expect(request);
-                }
+                let request = record.commands.hidden_line();
+                record.expect(request);
             }
             Event::Received(line) => record.received(at, *line),
             Event::Replied { answer, .. } => record.replied(at, *answer),

@@ -226,7 +226,6 @@ impl Facts {
     /// # drop(facts);
     /// ```
     ///
-    ///
     /// What a text names where no caller says otherwise:
     ///
     /// ```

@@ -111,7 +111,7 @@
 //! | [ClosedWaiting](Cause::ClosedWaiting) | closed before the greeting, later than that |
 //! | [SilentGreeting](Cause::SilentGreeting) | no octet of a greeting in time |
 //! | [ClosedInGreeting](Cause::ClosedInGreeting) | closed in the middle of it |
-//! | [ClosedAfterGreeting](Cause::ClosedAfterGreeting) | closed within a second of it, before anything was sent or without an answer to the first command: the two may have passed each other on the way |
+//! | [ClosedAfterGreeting](Cause::ClosedAfterGreeting) | closed within a second of it, before anything was sent or without an answer to the first command: the two may have passed each other on the way. A header that was sent ([`Facts::sends_header`]) is named |
 //! | [ClosedInHandshake](Cause::ClosedInHandshake) | closed in a handshake after STARTTLS, or a reply in plain text there |
 //! | [SilentHandshake](Cause::SilentHandshake) | no answer in one |
 //! | [ClosedInTlsFirst](Cause::ClosedInTlsFirst) | closed in a handshake before the greeting |
@@ -134,7 +134,7 @@
 //! | [TooManyErrors](Cause::TooManyErrors) | words on errors, with 421, 451, 550 or 554: the first of them is the cause |
 //! | [SessionLimit](Cause::SessionLimit) | words on a connection or session, with a limit |
 //! | [TooFast](Cause::TooFast) | words on rates, and on limits together with a time; X.7.28 |
-//! | [Idle](Cause::Idle) | 421 with words, or 4.4.2, unless AUTH is what was answered |
+//! | [Idle](Cause::Idle) | 421 with words, or 4.4.2, unless AUTH is what was answered; 451 with words |
 //! | [GoingDown](Cause::GoingDown) | words; 421 with 4.3.2 |
 //! | [Deferred](Cause::Deferred) | 4yz with words on a later time, or X.7.0 and X.7.1, and none that say more |
 //! | [Busy](Cause::Busy) | words; 4yz in the greeting; any 421 that says no more |
@@ -144,11 +144,11 @@
 //! | [BlockListed](Cause::BlockListed) | names of lists, and words on them; an IP address that is blocked, with a page to read |
 //! | [ListNotAsked](Cause::ListNotAsked) | words of lists on the resolver that asked them |
 //! | [SpamSource](Cause::SpamSource) | words on spam before a message was sent |
-//! | [Reputation](Cause::Reputation) | the word, with 5yz |
+//! | [Reputation](Cause::Reputation) | the word, with 5yz; words on a domain that is new |
 //! | [NoIpv6](Cause::NoIpv6) | the word, and that it is not taken |
 //! | [HeaderWanted](Cause::HeaderWanted) | words on the negotiation of a proxy |
 //! | [HeaderUnwanted](Cause::HeaderUnwanted) | one was sent ([`Facts::sends_header`]), and something was answered that nobody asked |
-//! | [ClientRefused](Cause::ClientRefused) | words on access lists, or on an address or a network, and that it is refused |
+//! | [ClientRefused](Cause::ClientRefused) | words on access lists, or on an address or a network, and that it is refused; X.7.51 |
 //! | [DirectSending](Cause::DirectSending) | words on sending directly, and on dynamic addresses |
 //! | [NoReverseName](Cause::NoReverseName) | words on PTR; X.7.25 |
 //! | [HelloName](Cause::HelloName) | words on the name in EHLO, at any command up to RCPT; 504 to EHLO; as a guess, another refusal of it |
@@ -169,7 +169,7 @@
 //! | [NestedMail](Cause::NestedMail) | 503 to MAIL, and one was granted |
 //! | [UnknownCommand](Cause::UnknownCommand) | 500 or 502 with words, to what is none of the usual commands |
 //! | [NoBrackets](Cause::NoBrackets) | the path was sent without an angle bracket right behind the colon |
-//! | [AddressSyntax](Cause::AddressSyntax) | X.1.3 or X.1.7 with 501 or 553; 501 with words |
+//! | [AddressSyntax](Cause::AddressSyntax) | X.1.3 or X.1.7 with 501, 513, 553 or 571; words on the form of an address |
 //! | [NoDomain](Cause::NoDomain) | words on an address without a domain |
 //! | [ParamNotOffered](Cause::ParamNotOffered) | a parameter was given whose extension EHLO did not offer |
 //! | [CommandNotOffered](Cause::CommandNotOffered) | the same of STARTTLS and BDAT |
@@ -210,24 +210,24 @@
 //! | [Greylisted](Cause::Greylisted) | words; 450 or 451 to RCPT with X.7.1, X.3.2, or, as a guess, with less, or at the end of the message, unless a login was granted |
 //! | [RelayDenied](Cause::RelayDenied) | words on relaying, where AUTH is offered and was not granted |
 //! | [RelayDeniedAuth](Cause::RelayDeniedAuth) | words on relaying, after a login |
-//! | [RelayDenied25](Cause::RelayDenied25) | words on relaying, elsewhere |
+//! | [RelayDenied25](Cause::RelayDenied25) | words on relaying, elsewhere; X.4.62 |
 //! | [PolicyRefused](Cause::PolicyRefused) | the word; X.7.0 or X.7.1 and no words that say more |
 //! | [MessagePolicy](Cause::MessagePolicy) | the same of a message: the word, X.7.9, or, as a guess, 5yz with words that say nothing |
 //! | [NoSuchMailbox](Cause::NoSuchMailbox) | words on a recipient, and that it is not there; X.1.1 with 5yz; X.1.0 to RCPT; 550 5.4.1 with "access denied" |
-//! | [RecipientCheck](Cause::RecipientCheck) | words with 450 or 451 |
+//! | [RecipientCheck](Cause::RecipientCheck) | words, with 4yz |
 //! | [NoSuchDomain](Cause::NoSuchDomain) | words; X.1.2, X.1.10; 521, 556 to RCPT |
 //! | [MailboxFull](Cause::MailboxFull) | words; X.2.2 |
 //! | [MailboxOff](Cause::MailboxOff) | words on a mailbox that is out of use; X.2.1 with 5yz |
-//! | [RecipientRestricted](Cause::RecipientRestricted) | words on who may send to the recipient; X.7.2, X.7.124, X.7.129, X.7.133 to X.7.136 |
-//! | [RecipientRefused](Cause::RecipientRefused) | words on a list, with the recipient |
+//! | [RecipientRestricted](Cause::RecipientRestricted) | words on who may send to the recipient; X.7.2, X.7.124, X.7.129, X.7.133 to X.7.136, X.7.193 |
+//! | [RecipientRefused](Cause::RecipientRefused) | words on a list, with the recipient; X.7.703 |
 //! | [Suppressed](Cause::Suppressed) | words on recipients that bounced or complained |
-//! | [MailboxBusy](Cause::MailboxBusy) | words, with 450 or 451 |
+//! | [MailboxBusy](Cause::MailboxBusy) | words, with 4yz |
 //! | [MailboxMoved](Cause::MailboxMoved) | 551, or X.1.6 |
 //! | [SenderDomain](Cause::SenderDomain) | words; X.1.8, X.7.27 |
 //! | [SenderCheck](Cause::SenderCheck) | words on verifying the sender, by calling back for one |
 //! | [SenderUnknown](Cause::SenderUnknown) | words on a sender that is unknown to the server |
 //! | [NullSender](Cause::NullSender) | words on an empty sender, or on bounces |
-//! | [Spoofed](Cause::Spoofed) | words on forging, or on a domain of the server's own |
+//! | [Spoofed](Cause::Spoofed) | words on forging, or on a domain of the server's own; X.7.68 |
 //! | [SenderRefused](Cause::SenderRefused) | words on the sender, and that it is refused, by a list or by the recipient |
 //! | [Utf8NotAsked](Cause::Utf8NotAsked) | letters beyond ASCII in the path, where SMTPUTF8 is offered and was not given |
 //! | [SenderNotVerified](Cause::SenderNotVerified) | words of providers that send for verified addresses alone |
@@ -295,96 +295,21 @@ mod connecting;
 mod ends;
 mod evidence;
 mod facts;
+mod finding;
 mod login;
 mod record;
 mod refusals;
 mod speakers;
 mod token;
 
-use std::fmt;
-
 pub use crate::protocol::protocol_of;
 pub use causes::Cause;
 pub use evidence::Evidence;
 pub use facts::{Act, Facts};
+pub use finding::{Certainty, Finding};
 
-use crate::protocol::Visible;
+use finding::Recognized;
 use record::{Exchange, Record};
-
-/// A cause, as far as it shows, and what to do about it. [`Display`](fmt::Display) makes a sentence of it, without a
-/// full stop: how sure, what is wrong, and the advice behind a colon.
-///
-/// With the feature `json` it serialises, the cause by its [id](Cause::id).
-///
-///
-/// ```
-/// # #[cfg(feature = "server")] {
-/// use mconnect_core::diagnosis::{Cause, Certainty, Evidence, Facts};
-/// use mconnect_core::{Connect, server::Server};
-///
-/// let server = Server::play("S: 220 mx\nC: EHLO me\nS: 250 mx\nC: MAIL FROM:<a@b.example>\nS: 450 4.1.8 no domain")?;
-/// let evidence = Evidence::new();
-/// let mut session = Connect::new("127.0.0.1", server.port()).observer(evidence.clone()).open()?;
-/// session.greeting()?;
-/// session.command("EHLO me")?;
-/// session.command("MAIL FROM:<a@b.example>")?;
-///
-/// let found = &evidence.findings(&Facts::new())[0];
-/// assert_eq!((found.cause, found.certainty), (Cause::SenderDomain, Certainty::Certain));
-/// assert_eq!(found.what, "the domain of the sender does not exist, or takes no mail");
-/// assert_eq!(found.evidence, "450 4.1.8 no domain");
-/// assert_eq!(found.advice.as_deref(), Some("give a sender whose domain has an MX or an address"));
-/// # }
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "json", derive(serde::Serialize))]
-#[non_exhaustive]
-pub struct Finding {
-    /// What is wrong, for programs to tell apart.
-    #[cfg_attr(feature = "json", serde(serialize_with = "as_id"))]
-    pub cause: Cause,
-    /// How sure that is.
-    pub certainty: Certainty,
-    /// What is wrong, in words; what the server said is made visible in it.
-    pub what: String,
-    /// What shows it: a reply, made visible and on one line, or what happened, in the system's words or in ours.
-    pub evidence: String,
-    /// What to do about it, if something is known; what the caller can do is in [its own words](Facts::naming).
-    pub advice: Option<String>,
-}
-
-/// How sure a finding is. The surer one is the greater.
-///
-/// ```
-/// use mconnect_core::diagnosis::Certainty;
-///
-/// assert!(Certainty::Certain > Certainty::Likely && Certainty::Likely > Certainty::Possible);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "json", derive(serde::Serialize), serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum Certainty {
-    /// It is one of several causes that are usual: "perhaps".
-    Possible,
-    /// It is the usual cause: "probably".
-    Likely,
-    /// It cannot be otherwise, or the server's own words say so.
-    Certain,
-}
-
-impl fmt::Display for Finding {
-    /// Writes it as a sentence: `probably the server wants a login first: authenticate`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.certainty {
-            Certainty::Certain => "",
-            Certainty::Likely => "probably ",
-            Certainty::Possible => "perhaps ",
-        })?;
-        f.write_str(&self.what)?;
-        self.advice.iter().try_for_each(|advice| write!(f, ": {advice}"))
-    }
-}
 
 /// Returns what is wrong, the gravest first: what kept the session from being one, and only if there is no such thing,
 /// what was refused and how it ended. In raw mode nothing is known of either.
@@ -421,61 +346,6 @@ fn circumstances(record: &Record, facts: &Facts) -> Vec<Finding> {
     all
 }
 
-/// A cause that was recognized, before it is put in words: what the texts of the causes name stands in `values`.
-struct Recognized<'a> {
-    cause: Cause,
-    certainty: Certainty,
-    evidence: String,
-    values: Vec<(&'a str, String)>,
-}
-
-impl<'a> Recognized<'a> {
-    fn new(cause: Cause, certainty: Certainty, evidence: impl Into<String>) -> Self {
-        Self { cause, certainty, evidence: evidence.into(), values: Vec::new() }
-    }
-
-    /// Gives a name in the texts its value.
-    fn with(mut self, name: &'a str, value: impl ToString) -> Self {
-        self.values.push((name, value.to_string()));
-        self
-    }
-
-    /// Puts it in words. Values are made visible first: a server has chosen some of them.
-    fn told(self, facts: &Facts) -> Finding {
-        let [_, what, advice] = self.cause.texts();
-        let fill = |text: &str| {
-            let mut filled = text.to_owned();
-            for (name, value) in &self.values {
-                filled = filled.replace(&format!("{{{name}}}"), &Visible(value.as_bytes()).to_string());
-            }
-            filled
-        };
-        let advice = Some(advice).filter(|advice| !advice.is_empty()).map(|advice| fill(&with_acts(advice, facts)));
-        Finding { cause: self.cause, certainty: self.certainty, what: fill(what), evidence: self.evidence, advice }
-    }
-}
-
-/// Writes the acts that a text names in the caller's words. A `<` that begins no name of one stays: an address may have
-/// it.
-fn with_acts(text: &str, facts: &Facts) -> String {
-    let mut parts = text.split('<');
-    let mut told = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        match part.split_once('>').and_then(|(name, rest)| Some((Act::named(name)?, rest))) {
-            Some((act, rest)) => told.extend([facts.name(act), rest]),
-            None => told.extend(["<", part]),
-        }
-    }
-    told
-}
-
-/// Writes a cause by its id, which stays while names in the source may change.
-#[cfg(feature = "json")]
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
-fn as_id<S: serde::Serializer>(cause: &Cause, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(cause.id())
-}
-
 /// More findings than this would be read by nobody.
 const MOST_FINDINGS: usize = 3;
 
@@ -484,41 +354,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_cause_has_an_id_of_its_own_and_short_words() {
-        let mut ids: Vec<&str> = Cause::ALL.iter().map(|cause| cause.id()).collect();
-        ids.sort_unstable();
-        assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "{ids:?}");
-        for cause in Cause::ALL {
-            let [_, what, advice] = cause.texts();
-            assert!(what.len() + advice.len() < 240, "{cause:?}");
-            assert!(!what.ends_with('.') && !advice.ends_with('.') && !what.is_empty(), "{cause:?}");
-            let told = with_acts(advice, &Facts::new());
-            assert!(!told.contains('<') || *cause == Cause::NoBrackets, "{cause:?} names no act: {told}");
-        }
-    }
-
-    #[test]
     fn what_each_cause_rests_on_is_written_down() {
         let page = include_str!("mod.rs");
         for cause in Cause::ALL {
             assert!(page.contains(&format!("[{cause:?}](Cause::{cause:?})")), "{cause:?}");
         }
-    }
-
-    #[test]
-    fn the_caller_names_what_it_can_do() {
-        let recognized = || Recognized::new(Cause::AuthNeeded, Certainty::Likely, "530 5.7.0");
-        let told = recognized().told(&Facts::new()).to_string();
-        assert_eq!(told, "probably the server wants a login first: authenticate");
-        let naming = |act: Act| if act == Act::Auth { "use --auth" } else { act.in_words() };
-        let told = recognized().told(&Facts::new().naming(naming)).to_string();
-        assert_eq!(told, "probably the server wants a login first: use --auth");
-    }
-
-    #[test]
-    fn what_a_server_chose_steers_no_terminal() {
-        let told =
-            Recognized::new(Cause::LineWithoutEnd, Certainty::Certain, "").with("line", "\x1b[2J").told(&Facts::new());
-        assert!(told.what.contains("\\x1b[2J"), "{told}");
     }
 }

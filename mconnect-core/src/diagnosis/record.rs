@@ -30,7 +30,7 @@ use crate::tls_info::Info;
 /// All that is known of a session so far.
 #[derive(Default)]
 pub(super) struct Record {
-    /// The name that is looked up, and what came of it.
+    /// The host as it was given: a name, an address, or the path of a socket.
     pub host: String,
     /// What came of looking the name up.
     pub resolved: Option<Result<Vec<IpAddr>, Failure>>,
@@ -318,7 +318,7 @@ impl Record {
     /// Notes what was granted, and forgets the refusals that it makes up for: those of another EHLO, of another
     /// mechanism, of another sender.
     fn grant(&mut self, request: Request, meaning: Meaning, reply: Option<&Reply>) {
-        use Request::{Auth, AuthAnswer, EndOfData, Helo, Mail, Quit, Rset};
+        use Request::{Auth, AuthAnswer, EndOfData, Helo, Mail, Rset};
         // A 334 to AUTH only asks for more.
         let is_final = meaning != Meaning::Challenge;
         // What was refused before and is granted now needs no explanation.
@@ -334,10 +334,8 @@ impl Record {
                 self.extensions = reply.map(|reply| Arc::new(Extensions::from_reply(reply)));
                 self.granted.remove(TRANSACTION);
             }
-            Helo | Rset | EndOfData => self.granted.remove(TRANSACTION),
-            Mail => self.granted.remove(TRANSACTION),
+            Helo | Rset | EndOfData | Mail => self.granted.remove(TRANSACTION),
             Auth | AuthAnswer if !is_final => return,
-            Quit => {}
             _ => {}
         }
         self.granted.insert(if request == AuthAnswer { Auth } else { request });

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::protocol::Visible;
+
 /// How one session of a dialogue went, for the reports of a test: [`tap`] and [`junit`].
 ///
 /// ```
@@ -59,14 +61,16 @@ pub fn tap(cases: &[Case]) -> String {
     let mut text = format!("TAP version 13\n1..{}\n", cases.len());
     for (index, case) in cases.iter().enumerate() {
         let outcome = if case.failure.is_some() { "not ok" } else { "ok" };
-        let name = case.name.replace('\\', "\\\\").replace('#', "\\#");
+        // On one line, and no directive.
+        let name = Visible(case.name.as_bytes()).to_string().replace('\\', "\\\\").replace('#', "\\#");
         let took = case.took.as_secs_f64() * 1000.0;
         text += &format!("{outcome} {} - {name}\n  ---\n  duration_ms: {took:.3}\n", index + 1);
-        if let Some(failure) = &case.failure {
-            text += "  message: |\n";
-            text.extend(failure.lines().map(|line| format!("    {line}\n")));
+        for (key, told) in [("message", &case.failure), ("why", &case.why)] {
+            if let Some(told) = told {
+                text += &format!("  {key}: |\n");
+                text.extend(told.lines().map(|line| format!("    {line}\n")));
+            }
         }
-        text.extend(case.why.iter().map(|why| format!("  why: |\n    {why}\n")));
         text += "  ...\n";
     }
     text
@@ -129,7 +133,7 @@ mod tests {
     fn cases() -> Vec<Case> {
         let took = Duration::from_micros(1500);
         let failure = "a.txt:3: expected `S: 5yz`, got `250 <\u{1}&>`\nthe last lines:\n  C: A";
-        vec![Case::new("a #1", took), Case::new("b \"<", took).failure(failure).why("perhaps <")]
+        vec![Case::new("a #1", took), Case::new("b \"<", took).failure(failure).why("perhaps <\nor not")]
     }
 
     #[test]
@@ -138,8 +142,10 @@ mod tests {
             tap(&cases()),
             "TAP version 13\n1..2\nok 1 - a \\#1\n  ---\n  duration_ms: 1.500\n  ...\nnot ok 2 - b \"<\n  ---\n  \
              duration_ms: 1.500\n  message: |\n    a.txt:3: expected `S: 5yz`, got `250 <\u{1}&>`\n    the last lines:\n      \
-             C: A\n  why: |\n    perhaps <\n  ...\n"
+             C: A\n  why: |\n    perhaps <\n    or not\n  ...\n"
         );
+        let text = tap(&[Case::new("a\nnot ok 2", Duration::ZERO)]);
+        assert!(text.contains("\nok 1 - a\\\\nnot ok 2\n"), "{text}");
     }
 
     #[test]
@@ -150,6 +156,6 @@ mod tests {
         let failed = "name=\"b &quot;&lt;\" time=\"0.001500\">\n    <failure message=\"a.txt:3: expected `S: 5yz`, got `250 \
             &lt;\u{fffd}&amp;&gt;`\">a.txt:3:";
         assert!(text.contains(failed), "{text}");
-        assert!(text.contains("C: A\nperhaps &lt;</failure>"), "{text}");
+        assert!(text.contains("C: A\nperhaps &lt;\nor not</failure>"), "{text}");
     }
 }

@@ -39,7 +39,6 @@ pub struct Wanted {
 
 /// How a line of a reply is meant, by the mark after its `S`.
 ///
-///
 /// How much of a reply each of them looks at, for a server that says `220 mx.example.org ESMTP ready`:
 ///
 /// ```
@@ -102,7 +101,7 @@ impl Mark {
 /// Three digits, of which the last, the last two or all may be open: `250`, `25z`, `2yz`, `xyz`, in the letters of
 /// [RFC 5321, section 4.2.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CodePattern(pub(super) [u8; 3]);
+pub struct CodePattern([u8; 3]);
 
 impl CodePattern {
     /// Reads a code or a class of codes. `None` is what is neither: an open digit before one that is known, capitals,

@@ -10,13 +10,13 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::values::no_value;
 use super::{Dialogue, Directive, Step, SyntaxError, Values, parse};
 use crate::protocol::{BodyEncoder, Visible, wipe};
 
 /// Why a file gives no dialogue.
 ///
 /// The file that is at fault may be one that was included; each variant names it.
-///
 ///
 /// ```
 /// use mconnect_core::dialogue::{Dialogue, LoadError};
@@ -46,7 +46,7 @@ pub enum LoadError {
         file: PathBuf,
     },
     /// More than 1,000 files are included, or more than 64 MiB in all.
-    #[error("{}: more than 1,000 files or 64 MiB are included", file.display())]
+    #[error("{}: more than 1,000 files or 64 MiB are included", Visible(file.as_os_str().as_encoded_bytes()))]
     TooMuch {
         /// The file that is too much.
         file: PathBuf,
@@ -169,7 +169,7 @@ pub(crate) type Sink<'a> = dyn FnMut(&[u8]) -> Result<(), String> + 'a;
 /// # Errors
 /// A sentence on the value or the file that is missing, or what `sink` says.
 pub(crate) fn deliver(step: &Step, values: &Values, sink: &mut Sink<'_>) -> Option<Result<(), String>> {
-    let fill = |text| values.fill(text).map_err(|name| format!("${{{name}}} has no value"));
+    let fill = |text| values.fill(text).map_err(|name| no_value(&name));
     Some(match &step.directive {
         Directive::Line(text) => fill(text).and_then(|mut line| {
             line.extend_from_slice(b"\r\n");
@@ -224,6 +224,8 @@ fn read(path: &Path, sink: &mut Sink<'_>) -> Result<(), String> {
     }
 }
 
+/// Why an `*include*` is still there when it is played.
+pub(crate) const NOT_READ: &str = "a file that was not read: Dialogue::load reads it";
 /// How deep files may include each other.
 const DEEPEST: usize = 16;
 /// How much may be included.

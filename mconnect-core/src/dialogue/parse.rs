@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::texts::{Miss, bytes, name, text};
+use super::texts::{Miss, bytes, name, plain, text};
 use super::{CodePattern, Directive, Mark, Separator, Side, Step, SyntaxError, Wanted};
 use crate::stream::Truncation;
 
@@ -103,7 +103,7 @@ fn step(line: &str) -> Result<(Side, Directive), Miss<'_>> {
         }
         _ => {
             let literal = rest.strip_prefix('\\').filter(|rest| rest.starts_with(['*', '\\']));
-            Directive::Line(text(literal.unwrap_or(rest), |part| Ok(part.as_bytes().to_vec()))?)
+            Directive::Line(text(literal.unwrap_or(rest), plain)?)
         }
     };
     Ok((side, directive))
@@ -131,7 +131,7 @@ fn direction_of_client<'a>(inner: &'a str, words: &'a str) -> Result<Directive, 
     let (verb, rest) = first_word(words);
     Ok(match (verb, rest) {
         ("body", "") => Directive::Body(None),
-        ("body", file) => Directive::Body(Some(text(file, |part| Ok(part.as_bytes().to_vec()))?)),
+        ("body", file) => Directive::Body(Some(text(file, plain)?)),
         ("starttls", "") => Directive::StartTls,
         ("tls", "") => Directive::Tls,
         ("authenticate", rest) => {
@@ -140,7 +140,6 @@ fn direction_of_client<'a>(inner: &'a str, words: &'a str) -> Result<Directive, 
             if mechanism.is_empty() || user.is_empty() || secret.is_empty() {
                 return Err(("authenticate MECHANISM USER SECRET", inner));
             }
-            let plain = |part: &'a str| Ok(part.as_bytes().to_vec());
             Directive::Authenticate {
                 mechanism: mechanism.to_owned(),
                 user: text(user, plain)?,
@@ -167,7 +166,7 @@ fn direction_of_server<'a>(inner: &'a str, words: &'a str) -> Result<Directive, 
 /// Reads what either side does; `None` is for whoever knows more.
 fn direction_of_either<'a>(verb: &'a str, rest: &'a str) -> Result<Option<Directive>, Miss<'a>> {
     Ok(Some(match (verb, rest) {
-        ("file", file) if !file.is_empty() => Directive::File(text(file, |part| Ok(part.as_bytes().to_vec()))?),
+        ("file", file) if !file.is_empty() => Directive::File(text(file, plain)?),
         ("octets", count) => Directive::Octets(count.parse().map_err(|_| ("a count of octets", count))?),
         ("pause", time) => Directive::Pause(duration(time)?),
         ("silence", time) => Directive::Silence(duration(time)?),
@@ -226,7 +225,7 @@ fn reply(line: &str, mark: Mark) -> Result<Wanted, Miss<'_>> {
         Some(b'-') => Separator::Hyphen,
         Some(_) => return Err(("a space, a hyphen or the end of the line", rest)),
     };
-    let text = text(rest.get(1..).unwrap_or_default(), |part| Ok(part.as_bytes().to_vec()))?;
+    let text = text(rest.get(1..).unwrap_or_default(), plain)?;
     Ok(Wanted { mark, code, separator, text })
 }
 

@@ -125,7 +125,6 @@ impl Recorder {
     /// Returns how many octets [`text`](Self::text) is about to have, so that a caller can choose when to
     /// [take](Self::take) it. It costs no copy of the text.
     ///
-    ///
     /// ```
     /// # #[cfg(feature = "server")] {
     /// # use mconnect_core::{Connect, dialogue::Recorder, server::Server};

@@ -46,8 +46,8 @@ pub(super) type Miss<'a> = (&'static str, &'a str);
 pub(super) fn name(text: &str) -> Result<String, Miss<'_>> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     match text.find(|c| !is_name(c)) {
-        Some(at) => Err(("a name: letters, digits, _ and -", &text[at..])),
-        None if text.is_empty() => Err(("a name: letters, digits, _ and -", text)),
+        Some(at) => Err((NAME, &text[at..])),
+        None if text.is_empty() => Err((NAME, text)),
         None => Ok(text.to_owned()),
     }
 }
@@ -77,7 +77,7 @@ pub(super) fn text<'a>(
             None => (&inner[..end], None),
         };
         if value.is_empty() {
-            return Err(("a name: letters, digits, _ and -", inner));
+            return Err((NAME, inner));
         }
         if !bytes.is_empty() {
             parts.push(Part::Literal(std::mem::take(&mut bytes)));
@@ -95,6 +95,11 @@ pub(super) fn text<'a>(
 /// Finds the next `${`.
 fn find_name(text: &str) -> Option<usize> {
     memchr::memchr_iter(b'$', text.as_bytes()).find(|at| text.as_bytes().get(at + 1) == Some(&b'{'))
+}
+
+/// Reads bytes as they stand.
+pub(super) fn plain(text: &str) -> Result<Vec<u8>, Miss<'_>> {
+    Ok(text.as_bytes().to_vec())
 }
 
 /// Reads bytes with escapes.
@@ -136,3 +141,5 @@ pub fn unescape(text: &str) -> Result<Vec<u8>, usize> {
     bytes.extend_from_slice(rest.as_bytes());
     Ok(bytes)
 }
+
+const NAME: &str = "a name: letters, digits, _ and -";

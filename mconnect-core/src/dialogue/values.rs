@@ -12,6 +12,7 @@
 //! what stands there, and a variable that happens to have this name would change what a test expects.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::ops::Range;
@@ -73,7 +74,6 @@ impl Values {
     /// Sets the value of a name, in place of one that it had before. Whatever the bytes are, they stand in a text as
     /// they are: a CR LF in a value ends the line that it is in.
     ///
-    ///
     /// ```
     /// use mconnect_core::dialogue::Values;
     ///
@@ -106,7 +106,6 @@ impl Values {
     /// Marks a name as secret: its value is shown as `[hidden]`, in whatever text it stands, and whether it is set
     /// before or afterwards.
     ///
-    ///
     /// ```
     /// let mut values = mconnect_core::dialogue::Values::default();
     /// values.hide("password");
@@ -122,7 +121,6 @@ impl Values {
     ///
     /// # Errors
     /// The first name that has none.
-    ///
     ///
     /// ```
     /// use mconnect_core::dialogue::{Dialogue, Directive, Values};
@@ -163,7 +161,7 @@ impl Values {
         });
         match captured {
             Some(name) => Err(format!("${{{name}}} was taken from what came: that names no file")),
-            None => self.fill(text).map_err(|name| format!("${{{name}}} has no value")),
+            None => self.fill(text).map_err(|name| no_value(&name)),
         }
     }
 
@@ -186,8 +184,11 @@ impl Values {
     /// assert!(matches!(values.mask(b"250 ok"), std::borrow::Cow::Borrowed(_)));
     /// ```
     pub fn mask<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        let mut secrets: Vec<_> = self.secrets().collect();
+        // One may be a part of another, whose rest would be shown.
+        secrets.sort_by_key(|secret| Reverse(secret.len()));
         let mut masked = Cow::Borrowed(bytes);
-        for secret in self.secrets() {
+        for secret in secrets {
             let (mut rest, mut out) = (&*masked, Vec::new());
             while let Some(at) = memmem::find(rest, &secret) {
                 out.extend_from_slice(&rest[..at]);
@@ -269,6 +270,11 @@ impl std::fmt::Debug for Values {
     }
 }
 
+/// Tells of a name that stands for nothing.
+pub(crate) fn no_value(name: &str) -> String {
+    format!("${{{name}}} has no value")
+}
+
 /// Says whether some bytes stand at a place, but for the case of keywords.
 fn stands_at(came: &[u8], at: usize, bytes: &[u8], keywords: &[Range<usize>]) -> bool {
     let before = |at: usize| keywords[..keywords.partition_point(|keyword| keyword.start <= at)].last();
@@ -326,6 +332,9 @@ mod tests {
         values.set("password", "hush");
         values.hide("password");
         assert_eq!(&*values.mask(b"AUTH hush, hush!"), b"AUTH [hidden], [hidden]!");
-        assert_eq!(format!("{values:?}"), "{\"password\": \"[hidden]\"}");
+        values.set("another", "hu");
+        values.hide("another");
+        assert_eq!(&*values.mask(b"AUTH hush"), b"AUTH [hidden]");
+        assert_eq!(format!("{values:?}"), "{\"another\": \"[hidden]\", \"password\": \"[hidden]\"}");
     }
 }

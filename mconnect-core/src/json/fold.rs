@@ -263,7 +263,8 @@ impl Received {
         let is_full = self.lines.len() == MOST_LINES;
         match self.lines.last_mut() {
             Some(last) if !line.is_start() => last.text.extend_from_slice(kept),
-            _ if is_full => self.is_cut = true,
+            // Neither this line is kept nor what comes of it later.
+            _ if is_full => (self.is_cut, self.size) = (true, LONGEST_REPLY),
             _ => self.lines.push(Line { text: kept.to_vec(), has_code: line.code().is_some() }),
         }
         self.flaws.codes_differ |= line.code().is_some() && self.code.is_some() && line.code() != self.code;
@@ -312,6 +313,7 @@ const MOST_LINES: usize = 10_000;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::LineBuffer;
 
     /// Tells of bytes that are sent in a phase, in these parts.
     fn told(phase: Phase, parts: &[&[u8]]) -> Vec<(String, Option<String>, u64)> {
@@ -366,6 +368,12 @@ mod tests {
             reply.push(ReplyLine::new(b"250-x\r\n"));
         }
         assert!(reply.is_cut && reply.lines.len() == MOST_LINES);
+        let mut lines = LineBuffer::new(10);
+        lines.extend(b"250-a long line\r\n");
+        while let Some(piece) = lines.next_line() {
+            reply.push(piece);
+        }
+        assert_eq!(reply.lines[MOST_LINES - 1].text, b"x", "what is left out is no part of another line");
         let mut reply = Received::default();
         let long = [b"250-", vec![b'x'; LONGEST_REPLY].as_slice(), b"\r\n"].concat();
         reply.push(ReplyLine::new(&long));

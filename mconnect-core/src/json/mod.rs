@@ -200,7 +200,6 @@ impl<F: Fn(&Entry<'_>)> Journal<F> {
     /// Tells why the session failed that is under way, or has just ended: an entry for each finding, as
     /// [`Evidence::findings`](crate::diagnosis::Evidence::findings) has them.
     ///
-    ///
     /// ```
     /// # #[cfg(feature = "server")] {
     /// use mconnect_core::diagnosis::{Evidence, Facts};
@@ -235,7 +234,6 @@ impl<F: Fn(&Entry<'_>)> Journal<F> {
     /// Tells that a session is over, with what came of a reply that has no end; [`end`](Self::end) and the beginning of
     /// another do so by themselves. Where no session is open, nothing is told.
     ///
-    ///
     /// ```
     /// # #[cfg(feature = "server")] {
     /// use mconnect_core::json::Journal;
@@ -264,7 +262,6 @@ impl<F: Fn(&Entry<'_>)> Journal<F> {
 
     /// Ends the journal: closes the session that is open, and sums up, with the exit status and the first error, where
     /// there are such. Nothing keeps a journal from going on after it.
-    ///
     ///
     /// ```
     /// # #[cfg(feature = "server")] {
@@ -306,7 +303,6 @@ impl<F: Fn(&Entry<'_>)> Journal<F> {
     }
 
     /// Returns where the time went so far, over all sessions.
-    ///
     ///
     /// ```
     /// # #[cfg(feature = "server")] {

@@ -171,6 +171,7 @@ impl Serialize for Error {
             tls: Option<&'a Info>,
         }
 
+        // In the system's own words, with its numbers, which `chain` leaves out for people.
         let (mut reason, mut cause) = (self.to_string(), self.source());
         while let Some(error) = cause {
             reason = format!("{reason}: {error}");

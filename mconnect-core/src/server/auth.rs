@@ -135,11 +135,12 @@ impl Gate for Users {
             Mechanism::CramMd5 => State::CramMd5(None),
             Mechanism::XOAuth2 | Mechanism::OAuthBearer | Mechanism::External => State::Token(mechanism),
             Mechanism::ScramSha1 | Mechanism::ScramSha256 | Mechanism::ScramSha1Plus | Mechanism::ScramSha256Plus => {
-                let bound = |mechanism: &&Mechanism| mechanism.unbound().is_some() && self.offers(**mechanism, channel);
+                let is_bound =
+                    |mechanism: &Mechanism| mechanism.unbound().is_some() && self.offers(*mechanism, channel);
                 State::ScramFirst {
                     hash: Hash::of(mechanism)?,
                     channel: mechanism.unbound().map(|_| channel.clone()),
-                    offers_binding: self.mechanisms.iter().any(|mechanism| bound(&mechanism)),
+                    offers_binding: self.mechanisms.iter().any(is_bound),
                 }
             }
         };
@@ -180,9 +181,7 @@ enum State {
         salt: Vec<u8>,
     },
     /// Nothing more than an empty line, which acknowledges the server's own proof.
-    Done {
-        is_granted: bool,
-    },
+    Done,
 }
 
 impl Proof {
@@ -270,15 +269,14 @@ impl Proof {
                 let salted = hash.salted(password.unwrap_or_default(), salt, ROUNDS);
                 let message = format!("{messages},{begin}");
                 let is_proven = decode(proof.as_bytes())? == hash.proof(&salted, &message);
-                let is_granted = password.is_some() && is_proven && answer.starts_with(&format!("{begin},p="));
-                let last = match is_granted {
-                    true => format!("v={}", encode(&hash.server_signature(&salted, &message))),
-                    false => return Some(Step::Over(Verdict::Refused)),
-                };
-                self.state = State::Done { is_granted };
+                if password.is_none() || !is_proven || !answer.starts_with(&format!("{begin},p=")) {
+                    return Some(Step::Over(Verdict::Refused));
+                }
+                let last = format!("v={}", encode(&hash.server_signature(&salted, &message)));
+                self.state = State::Done;
                 Some(Step::Challenge(encode(last.as_bytes())))
             }
-            (State::Done { is_granted }, _) => Self::verdict(*is_granted),
+            (State::Done, _) => Some(Step::Over(Verdict::Granted)),
         }
     }
 }

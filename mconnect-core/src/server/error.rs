@@ -5,8 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::dialogue::SyntaxError;
-use crate::protocol::Visible;
+use crate::dialogue::{In, LastLines, SyntaxError};
 
 /// Why a server that played a dialogue did not come to its end. [`Debug`](fmt::Debug) tells the same as
 /// [`Display`](fmt::Display), with the causes, so that a test that unwraps it tells what happened.
@@ -39,7 +38,7 @@ pub enum ServerError {
     NoClient(Duration),
     /// The client did something else than the dialogue says, or nothing in time, or went; or a value or a file was
     /// missing that a step needs. Its message is the whole story.
-    #[error("{}line {line} of the dialogue: expected `{expected}`, got {got}{}", InFile(file), Lines(last_lines))]
+    #[error("{}line {line} of the dialogue: expected `{expected}`, got {got}{}", In(file), LastLines(last_lines))]
     Deviation {
         /// The dialogue's file, if it is from one; that of the step, where it was included.
         file: Option<Arc<str>>,
@@ -61,26 +60,5 @@ impl fmt::Debug for ServerError {
             Some(cause) => write!(f, ": {cause}"),
             None => Ok(()),
         }
-    }
-}
-
-/// The beginning of a message that names the file, if there is one.
-struct InFile<'a>(&'a Option<Arc<str>>);
-
-impl fmt::Display for InFile<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_ref().map_or(Ok(()), |file| write!(f, "{}: ", Visible(file.as_bytes())))
-    }
-}
-
-/// The end of a message that shows what went before.
-struct Lines<'a>(&'a [String]);
-
-impl fmt::Display for Lines<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.0.is_empty() {
-            f.write_str("\nthe last lines of the session:")?;
-        }
-        self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
     }
 }

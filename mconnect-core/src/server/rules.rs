@@ -120,7 +120,6 @@ impl Rule {
     /// such a recipient. `*` is anything and `?` one character: `*@example.org`. Case does not matter. Only what is
     /// like it is counted.
     ///
-    ///
     /// ```
     /// use mconnect_core::{Connect, server::{Rule, Setup, Stage}};
     ///
@@ -158,7 +157,6 @@ impl Rule {
     }
 
     /// Holds this time only, counted from 1; with 0, never.
-    ///
     ///
     /// ```
     /// use mconnect_core::{Connect, server::{Rule, Setup, Stage}};
@@ -207,7 +205,6 @@ impl Rule {
     /// Waits for so long first; the replies before it go out before. Times of several rules add up, and what another
     /// rule says is said after them all.
     ///
-    ///
     /// ```
     /// use std::time::{Duration, Instant};
     ///
@@ -252,7 +249,6 @@ impl Rule {
     }
 
     /// Closes without a word: inside TLS with a close_notify.
-    ///
     ///
     /// ```
     /// use mconnect_core::{Connect, Error, server::{Rule, Setup, Stage}};
@@ -304,7 +300,6 @@ impl Setup {
     }
 
     /// Refuses recipients like this for good, with 550: `*@example.org`, in which `*` is anything.
-    ///
     ///
     /// ```
     /// use mconnect_core::{Connect, server::Setup};

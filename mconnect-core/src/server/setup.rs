@@ -224,7 +224,6 @@ impl Setup {
     /// MAIL, if its SIZE says so ([RFC 1870](https://www.rfc-editor.org/rfc/rfc1870)), and otherwise when it has come.
     /// Behind DATA, the octets are counted as they were sent, with the dots that were stuffed and the lone one.
     ///
-    ///
     /// ```
     /// use mconnect_core::{Connect, server::Setup};
     ///

@@ -59,7 +59,6 @@ impl Setup {
     /// [`Server::certificate`](super::Server::certificate) is `None` and no SCRAM can be bound to it by
     /// `tls-server-end-point`.
     ///
-    ///
     /// ```
     /// use std::sync::Arc;
     ///

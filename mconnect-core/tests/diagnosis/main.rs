@@ -228,6 +228,37 @@ fn a_close_that_may_have_passed_the_first_command_on_the_way_is_told_as_both() {
 }
 
 #[test]
+fn a_proxy_header_that_was_sent_is_named_where_a_server_closes_right_after_its_greeting() {
+    for dialogue in ["S: 220 mx\nS: *close*", "S: 220 mx\nC: EHLO me\nS: *close*"] {
+        let server = Server::play(dialogue).unwrap();
+        let evidence = Evidence::new();
+        let mut session = greeted(&server, &evidence);
+        match dialogue.contains("EHLO") {
+            true => evidence.failed(&session.command("EHLO me").unwrap_err()),
+            false => assert_eq!(session.read_line().unwrap(), None),
+        }
+        let told = |facts| evidence.findings(&facts)[0].advice.clone().unwrap();
+        let usual = told(Facts::new());
+        assert!(usual.starts_with("an access list "), "{usual}");
+        assert_eq!(told(Facts::new().sends_header(true)), format!("the PROXY header, if it expects none, {usual}"));
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn a_reply_that_is_cut_off_is_not_told_to_end_its_lines_with_cr_alone() {
+    // What is kept of it would end between a CR and its LF.
+    let line = "250-nineteen octets, so\\r\\n";
+    assert_eq!(1025 % (line.len() - 2), 0);
+    let server = Server::play(&format!("S: 220 mx\nC: EHLO me\nS> {}\nS: *close*", line.repeat(60))).unwrap();
+    let evidence = Evidence::new();
+    let mut session = greeted(&server, &evidence);
+    evidence.failed(&session.command("EHLO me").unwrap_err());
+    assert_eq!(evidence.findings(&Facts::new())[0].cause, Cause::ClosedAtCommand);
+    server.join().unwrap();
+}
+
+#[test]
 fn whoever_ends_the_sending_side_once_the_server_has_closed_is_told_of_its_close() {
     let server = Server::play("S: 220 mx\nS: *close*").unwrap();
     let evidence = Evidence::new();

@@ -13,6 +13,8 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
+use mconnect_core::dialogue::unescape;
+
 use super::setups::Setup;
 use super::{all, file};
 
@@ -105,7 +107,7 @@ fn say(stream: &mut TcpStream, lines: &[String]) -> bool {
                 keep_silent(pause);
                 Ok(())
             }
-            (_, Some(bytes)) => stream.write_all(&unescaped(bytes)),
+            (_, Some(bytes)) => stream.write_all(&unescape(bytes).unwrap()),
             (line, None) => stream.write_all(format!("{}\r\n", &line[3..]).as_bytes()),
         };
         if done.is_err() {
@@ -118,24 +120,6 @@ fn say(stream: &mut TcpStream, lines: &[String]) -> bool {
 /// Keeps silent for longer than a tool waits: the pace of the server is what is tried here.
 fn keep_silent(pause: &str) {
     thread::sleep(Duration::from_secs(if pause.contains("1 s") { 5 } else { 1 }));
-}
-
-fn unescaped(text: &str) -> Vec<u8> {
-    let (mut bytes, mut rest) = (Vec::new(), text.bytes());
-    while let Some(byte) = rest.next() {
-        match (byte, byte == b'\\') {
-            (_, true) => match rest.next() {
-                Some(b'r') => bytes.push(b'\r'),
-                Some(b'n') => bytes.push(b'\n'),
-                _ => {
-                    let digits: Vec<u8> = rest.by_ref().take(2).collect();
-                    bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap());
-                }
-            },
-            (byte, false) => bytes.push(byte),
-        }
-    }
-    bytes
 }
 
 fn verb_of(line: &str) -> String {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mconnect_core::diagnosis::{Evidence, Facts};
+use mconnect_core::dialogue::unescape;
 use mconnect_core::protocol::Phase;
 use mconnect_core::server::Server;
 use mconnect_core::{Connect, Error, Session, Timeouts};
@@ -141,7 +142,7 @@ fn ends(line: &str) -> bool {
 
 fn octets(line: &str) -> Vec<u8> {
     match line.strip_prefix("C> ") {
-        Some(bytes) => bytes.replace("\\r", "\r").replace("\\n", "\n").into_bytes(),
+        Some(bytes) => unescape(bytes).unwrap(),
         None => format!("{}\r\n", &line[3..]).into_bytes(),
     }
 }

@@ -40,6 +40,10 @@ fn includes_are_bounded_in_depth_in_count_and_in_octets() {
         folder.write(&format!("{depth}.txt"), format!("*include {}.txt*\n", depth + 1).repeat(10));
     }
     let endless = folder.write("endless.txt", "*include /dev/zero*\n");
+    folder.write("\x1b[2J", "C: A\n");
+    let steering = folder.write("steering.txt", "*include \x1b[2J*\n".repeat(1001));
+    let told = Dialogue::load(&steering).unwrap_err().to_string();
+    assert!(told.contains("/\\x1b[2J: more than 1,000 files"), "{told:?}");
     for file in [more, folder.0.path().join("0.txt").to_str().unwrap().to_owned(), endless] {
         let error = Dialogue::load(&file).unwrap_err();
         assert!(matches!(error, LoadError::TooMuch { .. }), "{error}");

@@ -257,10 +257,11 @@ fn authentication_is_met_by_235_alone() {
 
 #[test]
 fn a_reply_that_came_before_the_lone_dot_accepts_no_message() {
-    for body in ["C: hi\nC: .", "C> hi\\r\\n.\\r\\n"] {
+    for body in ["C: hi\nC: .", "C> hi\\r\\n.\\r\\n", "C: *octets 200000*\nC: ."] {
         let dialogue = format!("S: 220\nC: DATA\nS: 354\n{body}\nS: 250");
         let (played, came) = played(&[("DATA", "354 go\r\n250 queued")], &dialogue, true);
         assert_eq!(came, ["DATA"], "{body}");
+        assert_eq!(played.failure().unwrap().verdict, Verdict::Other, "{body}");
         let failures = failures(&played);
         assert!(failures.len() == 1 && failures[0].contains("`250 queued`, which nobody asked for"), "{failures:?}");
     }

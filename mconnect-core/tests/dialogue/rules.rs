@@ -134,6 +134,11 @@ fn lmtp_replies_are_of_each_recipient() {
         S: 250\nS: 552 5.2.2\nS: 450-4.2.0 busy\nS: 450 4.2.0 really\nS: 250\nC: QUIT\nS: 221";
     let server = meets(&rules, dialogue);
     assert_eq!(server.messages()[0].recipients, ["a@x", "b@x"]);
+    // A close at one of them takes nothing back from those before.
+    let rule = Rule::at(Stage::Message).of("last@x").close();
+    let dialogue = "S: 220\nC: LHLO x\nS: 250\nC: MAIL FROM:<>\nC: RCPT TO:<a@x>\nC: RCPT TO:<last@x>\nC: DATA\n\
+        S: 250\nS: 250\nS: 250\nS: 354\nC: *body*\nS: 250\nS: *close*";
+    assert_eq!(meets(&[rule], dialogue).messages()[0].recipients, ["a@x"]);
     // In SMTP it is one reply for all of them.
     let dialogue = format!(
         "{HELLO}C: MAIL FROM:<>\nC: RCPT TO:<a@x>\nC: RCPT TO:<full@x>\nC: DATA\nS: 250\nS: 250\nS: 250\nS: 354\n\

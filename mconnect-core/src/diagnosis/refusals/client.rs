@@ -47,8 +47,8 @@ pub(super) fn manners() -> Box<[Rule]> {
         rule(Cause::LineTooLong, Certain)
             .codes(&[500, 501, 550, 552, 554])
             .words(
-                "line too long|line is too long|lines too long|too long line|maximum line length|\
-                 has lines too long|line longer|lines longer|line length|line limit|line exceeds",
+                "line too long|line is too long|lines too long|too long line|\
+                 line longer|lines longer|line length|line limit|line exceeds",
             )
             .not("header"),
         rule(Cause::Loop, Certain)
@@ -168,7 +168,7 @@ pub(super) fn limits() -> Box<[Rule]> {
         ),
         rule(Cause::AccountStopped, Certain)
             .to(TRANSACTION)
-            .words("your account|sending|outbound|to send |for sending|outgoing")
+            .words("your account|sending|outbound|to send |outgoing")
             .and(
                 "activated|inactive|suspend|blocked|disabled|restricted|closed |locked|paused|terminated|\
                  not active|not allowed for this|not enabled",
@@ -211,7 +211,7 @@ pub(super) fn addresses() -> Box<[Rule]> {
     Box::new([
         // Lists answer so to resolvers that many share, and to who asks too often: it says nothing of the client.
         rule(Cause::ListNotAsked, Certain).to(POLICY).words(
-            "open resolver|public resolver|public open resolver|returnc|127 255 255|excessive number of queries|\
+            "open resolver|public resolver|returnc|127 255 255|excessive number of queries|\
              excessive queries",
         ),
         rule(Cause::DomainListed, Certain)
@@ -258,7 +258,7 @@ pub(super) fn addresses() -> Box<[Rule]> {
             .to(POLICY)
             .words(
                 "reverse dns|rdns|reverse host|reverse lookup|reverse name|reverse record|reverse ip|ptr |fcrdns|\
-                 ip name lookup|can not find your hostname|can not find your reverse|forged hostname|your hostname|\
+                 ip name lookup|can not find your reverse|forged hostname|your hostname|\
                  client hostname|hostname of|can not resolve your|valid hostname|unable to resolve your|\
                  no host name",
             )
@@ -266,7 +266,7 @@ pub(super) fn addresses() -> Box<[Rule]> {
         rule(Cause::DirectSending, Certain).to(POLICY).words(
             "email directly|mail directly|dynamic|dial up|dialup|residential|generic hostname|generic dns|\
              generic ptr|generic rdns|relay at your|your isp|your provider|transient ip|smarthost|broadband|\
-             consumer|entry contains your ip|contains your ip|contains the ip|and a country code",
+             consumer|contains your ip|contains the ip|and a country code",
         ),
         rule(Cause::NoReverseName, Likely).details(&[(7, 25)]),
         // The name in EHLO: some servers put its refusal off until RCPT.
@@ -348,8 +348,8 @@ pub(super) fn others() -> Box<[Rule]> {
         rule(Cause::ClientRefused, Likely)
             .to(POLICY)
             .words(
-                "ip |client|your server|your host|your mail server|your network|mta |remote host|remotehost|\
-                 sending server|mail server ip|host network|network|country|region |geo|to connect",
+                "ip |client|your server|your host|your mail server|mta |remote host|remotehost|\
+                 sending server|mail server ip|network|country|region |geo|to connect",
             )
             .and(REFUSED)
             .not("relay|recipient|sender address|mailbox|content|message|virus|user"),
@@ -357,7 +357,7 @@ pub(super) fn others() -> Box<[Rule]> {
             .to(POLICY)
             .words("ip |client|your server|your host|your network|your access|your mail server")
             .and(
-                "whitelist|allowlist|allow list|white list|permanently deferred|will not be accepted|\
+                "whitelist|allowlist|allow list|white list|permanently deferred|\
                  has been rejected|not be accepted|no access|invalid ip|bad sender ip|mismatch|suspicious",
             ),
         // A connector of the recipient's takes mail of certain addresses or certificates only.

@@ -1,9 +1,8 @@
 //! Refusals of commands: TLS and AUTH wanted, a wrong order, AUTH itself, syntax.
 
-use super::super::token;
 use super::wording::{OFF, REFUSED};
 use super::{Case, ENVELOPE, LOGIN, POLICY, Rule, TRANSACTION, rule};
-use crate::diagnosis::{Cause, Certainty};
+use crate::diagnosis::{Cause, Certainty, token};
 use crate::protocol::Request;
 
 use Certainty::{Certain, Likely, Possible};
@@ -41,13 +40,13 @@ pub(super) fn wanted() -> Box<[Rule]> {
         rule(Cause::StartTlsNeeded, Likely).to(ENVELOPE).details(&[(7, 10)]).when(|case| !case.exchange.is_tls),
         rule(Cause::SenderNotOwned, Certain).to(&[Mail, Rcpt, Data, EndOfData, Bdat]).words(
             "not owned by|sendasdenied|send as this sender|not allowed to send as|not authorized to send as|\
-             not permitted to send as|disallowed as|must match authenticated|must match the authenticated|\
+             not permitted to send as|disallowed as|must match authenticated|\
              match the authenticated|does not own|send mail as|you have logged in with|you are logged in with",
         ),
         rule(Cause::SenderNotOwned, Likely)
             .to(TRANSACTION)
             .words(
-                "send as|send from|send on behalf|send only|sent from|from address|sender|header address|mail from|\
+                "send as|send from|send on behalf|send only|sent from|sender|header address|mail from|\
                  relay|from |only send",
             )
             .and(
@@ -61,7 +60,7 @@ pub(super) fn wanted() -> Box<[Rule]> {
             .when(|case| case.exchange.granted.has(Auth) && (case.request == Some(Mail) || !case.says("relay"))),
         rule(Cause::SenderNotOwned, Likely)
             .to(&[Mail])
-            .words("not your|not yours|belongs to another|of another user|of somebody else")
+            .words("not your|belongs to another|of another user|of somebody else")
             .when(|case| case.exchange.granted.has(Auth)),
         rule(Cause::SenderNotVerified, Certain).to(TRANSACTION).words(
             "email address is not verified|identities failed the check|match a verified|sender not verified|\
@@ -80,7 +79,7 @@ pub(super) fn wanted() -> Box<[Rule]> {
         rule(Cause::RecipientRestricted, Certain).to(&[Rcpt, Data, EndOfData, Bdat]).words(
             "restriction check|resolver rst sender|resolver rst auth|resolver rst not|when sending to this|\
              restricted to sender|restricted recipient|only accepts messages from|only accepts mail from|\
-             only accepting mail from|allowed senders list|allowed senders|permission to send to|\
+             only accepting mail from|allowed senders|permission to send to|\
              permissions to send to|allowed to send to|authorized to send to|allowed to post|not permitted to post|\
              sender not pre approved|members only",
         ),
@@ -123,7 +122,7 @@ pub(super) fn wanted() -> Box<[Rule]> {
         rule(Cause::AuthNeeded, Certain).to(TRANSACTION).words(WANTS_LOGIN).when(wants_login),
         rule(Cause::AuthNeeded, Likely)
             .to(TRANSACTION)
-            .words("auth |authenticate|authenticated|authentication|login|log in|logged in|credentials|unauthenticated")
+            .words("auth |authenticate|authentication|login|log in|logged in|credentials|unauthenticated")
             .and(
                 "must|need|require|first|please|before|without|not allowed|unauthenticated|not authenticated|\
                  not logged|turn on|turned on|switch on|enable",

@@ -67,7 +67,7 @@ pub(super) fn rules() -> Box<[Rule]> {
             .to(RECIPIENT)
             .words("mailbox|inbox|mailfolder|folder|maildir|quota|recipient|user |account")
             .and(
-                "full |exceed|over quota|over the|over it|over their|over limit|over storage|over allo|is over|\
+                "full |exceed|over quota|over the|over it|over limit|over storage|over allo|is over|\
                  used up|reached|not enough storage|no space|not enough space|insufficient space|out of space",
             )
             .not(
@@ -101,7 +101,7 @@ pub(super) fn rules() -> Box<[Rule]> {
             .to(TRANSACTION)
             .permanent()
             .words(
-                "message size|too large|too big|exceeds fixed limit|exceeds maximum|maximum message size|\
+                "message size|too large|too big|exceeds fixed limit|exceeds maximum|\
              exceeded maximum|size limit|maximum size|size exceeds|databytes|maximum email size|larger than|\
              recipsizelimit|message length",
             )
@@ -157,7 +157,7 @@ pub(super) fn recipients() -> Box<[Rule]> {
              no such recipient|no such address|no such person|no such account|mailbox not found|\
              mailbox does not exist|user does not exist|recipient not found|recipientnotfound|recipnotfound|\
              unknown recipient|recipient unknown|does not exist here|unknown in virtual|unknown in relay recipient|\
-             unknown in local recipient|invalid recipient|address does not exist|no mailbox here|\
+             unknown in local recipient|invalid recipient|address does not exist|\
              user does not have|user not found|no mailbox|address unknown|unknown address|unknown mailbox|\
              mailbox unknown|no local user|no account|unrouteable address|unroutable address|not a valid mailbox|\
              not listed in|unknown or illegal alias|account that you tried to reach does not|\
@@ -169,13 +169,13 @@ pub(super) fn recipients() -> Box<[Rule]> {
         ),
         rule(Cause::MailboxOff, Certain)
             .to(RECIPIENT)
-            .words("mailbox|recipient account|account|user")
+            .words("mailbox|account|user")
             .and("disabled|discontinued|suspend|inactive|deactivated|not active|has expired|has been closed|hangup")
             .not("sender|sending|outbound|your account|ip |server|outgoing"),
         rule(Cause::MailboxOff, Certain)
             .to(RECIPIENT)
             .words(
-                "mailbox|recipient|user |email account|account|inbox|email address|alias|this address|\
+                "mailbox|recipient|user |account|inbox|email address|alias|this address|\
                  address has been|@ is ",
             )
             .and(OFF)
@@ -244,7 +244,7 @@ pub(super) fn contents() -> Box<[Rule]> {
         rule(Cause::VirusFound, Certain)
             .to(MESSAGE)
             .permanent()
-            .words("virus|viruses|malware|infected|trojan|eicar|worm |clamav|clamd")
+            .words("virus|malware|infected|trojan|eicar|worm |clamav|clamd")
             .not("spam|outbreak|may contain|or virus|no virus"),
         rule(Cause::AttachmentRefused, Certain)
             .to(MESSAGE)
@@ -260,7 +260,7 @@ pub(super) fn contents() -> Box<[Rule]> {
             .to(MESSAGE)
             .permanent()
             .words(
-                "bulk|unsolicited|junk|scored|score|banned|file type|extension|executable|macro|link |url |filter|\
+                "bulk|unsolicited|junk|score|banned|file type|extension|executable|macro|link |url |filter|\
                  antispam|anti spam|mass mailer|security issue|dangerous|offensive|words",
             )
             .not("policy"),
@@ -325,7 +325,7 @@ pub(super) fn codes() -> Box<[Rule]> {
 
 /// Says whether a refusal is one to pass mail on.
 fn says_relay(case: &Case<'_>) -> bool {
-    const SAYS: &str = "unable to relay|not relay|not a relay|as a relay|open relay|to relay|relay access|\
+    const SAYS: &str = "not relay|not a relay|as a relay|open relay|to relay|relay access|\
  relay denied|relaying denied|rcpthosts|deliver mail for|delivery is not allowed to|not host |not hosted|\
  no longer hosted|\
  one of our domains|not our domain|external domains|outside domains|foreign domains|remote domains|local user only|\

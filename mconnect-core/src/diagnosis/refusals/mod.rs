@@ -204,18 +204,7 @@ impl<'a> Case<'a> {
     /// The keyword of a parameter that was given and is not offered.
     fn param_not_offered(&self) -> Option<&str> {
         self.exchange.extensions.as_ref()?;
-        let needs = |param: &str| match param {
-            "BODY" => "8BITMIME",
-            "RET" | "ENVID" | "NOTIFY" | "ORCPT" => "DSN",
-            "HOLDFOR" | "HOLDUNTIL" => "FUTURERELEASE",
-            "MT-PRIORITY" => "MT-PRIORITY",
-            "SIZE" => "SIZE",
-            "SMTPUTF8" => "SMTPUTF8",
-            "REQUIRETLS" => "REQUIRETLS",
-            "AUTH" => "AUTH",
-            _ => "",
-        };
-        let is_missing = |param: &&str| !needs(param).is_empty() && !self.offers(needs(param));
+        let is_missing = |param: &&str| extension_of(param).is_some_and(|extension| !self.offers(extension));
         self.form().params.iter().map(String::as_str).find(is_missing)
     }
 
@@ -243,8 +232,7 @@ impl<'a> Case<'a> {
 
 /// Returns why a reply refused what was asked, if that is known.
 pub(super) fn finding(exchange: &Exchange, record: &Record, facts: &Facts) -> Option<Finding> {
-    let meaning = exchange.answer.meaning();
-    if !meaning.is_refusal() && meaning != Meaning::Closing {
+    if !refuses(exchange) {
         return None;
     }
     let case = Case::new(exchange, record, facts);
@@ -258,21 +246,21 @@ pub(super) fn finding(exchange: &Exchange, record: &Record, facts: &Facts) -> Op
 /// Returns why the first refusal of those that were not made up for came. What follows it is its consequence, and says
 /// nothing of its own; what was only asked, as HELP and VRFY are, is no failure.
 pub(super) fn first(record: &Record, facts: &Facts) -> Option<Finding> {
-    let is_asked = |exchange: &&Exchange| match exchange.answer.request {
+    let counts = |exchange: &&Exchange| match exchange.answer.request {
         Some(Request::Other | Request::EmptyLine) => exchange.answer.meaning() == Meaning::Closing,
         // Then HELO was tried.
         Some(Ehlo) => !record.refused.has(Helo),
         _ => true,
     };
-    let mut refusals = record.refusals.iter().filter(is_asked);
-    // What follows a refusal is its consequence: of that, only a close says more.
+    let mut refusals = record.refusals.iter().filter(counts);
     let Some(first) = refusals.next() else {
-        // But a slip of the fingers is none that was meant.
+        // What was mistyped was meant as another command.
         let slip = |asked| finding(asked, record, facts).filter(|found| found.cause == Cause::UnknownCommand);
         return record.refusals.iter().find_map(slip);
     };
     finding(first, record, facts)
         .or_else(|| {
+            // Of what follows, a close alone says more.
             let close = refusals.find(|later| later.answer.meaning() == Meaning::Closing)?;
             finding(close, record, facts)
         })
@@ -292,8 +280,7 @@ pub(super) fn is_unknown(exchange: &Exchange) -> bool {
 
 /// Returns what a code means: the enhanced one, unless the other says more.
 fn by_code(exchange: &Exchange, facts: &Facts) -> Option<Finding> {
-    let meaning = exchange.answer.meaning();
-    if !meaning.is_refusal() && meaning != Meaning::Closing {
+    if !refuses(exchange) {
         return None;
     }
     let is_login = exchange.answer.request.is_some_and(|request| LOGIN.contains(&request));
@@ -313,6 +300,23 @@ fn by_code(exchange: &Exchange, facts: &Facts) -> Option<Finding> {
     });
     let recognized = Recognized::new(Cause::Refused, Certainty::Certain, exchange.reply.to_string());
     Some(recognized.with("code", code).with("meaning", meaning).told(facts))
+}
+
+/// Says whether a reply refuses what was asked, or the whole session; one out of step does neither.
+fn refuses(exchange: &Exchange) -> bool {
+    let meaning = exchange.answer.meaning();
+    meaning.is_refusal() || meaning == Meaning::Closing
+}
+
+/// Returns the extension that has a parameter of MAIL or RCPT, if it is one that is known.
+fn extension_of(param: &str) -> Option<&str> {
+    Some(match param {
+        "BODY" => "8BITMIME",
+        "RET" | "ENVID" | "NOTIFY" | "ORCPT" => "DSN",
+        "HOLDFOR" | "HOLDUNTIL" => "FUTURERELEASE",
+        "MT-PRIORITY" | "SIZE" | "SMTPUTF8" | "REQUIRETLS" | "AUTH" => param,
+        _ => return None,
+    })
 }
 
 /// Returns the enhanced status code of a reply; some servers write it within the text: `(#5.1.1)`.

@@ -14,7 +14,7 @@ pub(super) fn authentication() -> Box<[Rule]> {
             .to(POLICY)
             .words("dmarc|dkim")
             .and(
-                "temporary|temp error|temperror|permerror|perm error|permanent error|error evaluat|evaluat|lookup|\
+                "temporary|temp error|temperror|permerror|perm error|permanent error|evaluat|lookup|\
                  multiple|syntax|invalid record|dns ",
             )
             .not("not pass|did not|does not|alignment|aligned|reject|spf |body hash|bodyhash|signature"),
@@ -58,7 +58,7 @@ pub(super) fn rules() -> Box<[Rule]> {
         rule(Cause::SenderCheck, Certain)
             .to(ENVELOPE)
             .words(
-                "sender verif|sender verify|sender callout|could not verify sender|callout verification|callback|\
+                "sender verif|sender callout|callout verification|callback|\
                  verification failed for|verify sender|sender address verif",
             )
             .not("recipient address|recipient callout"),
@@ -88,9 +88,9 @@ pub(super) fn rules() -> Box<[Rule]> {
         rule(Cause::SenderDomain, Certain).to(ENVELOPE).details(&[(1, 8), (7, 27)]).not("outbound"),
         rule(Cause::SenderDomain, Certain)
             .to(ENVELOPE)
-            .words("sender|from domain|rfc 5321 from|mail from domain|envelope from")
+            .words("sender|from domain|rfc 5321 from|envelope from")
             .and(UNRESOLVED)
-            .not("block|recipient|ip |verif|verify|spoof"),
+            .not("block|recipient|ip |verif|spoof"),
         rule(Cause::SenderDomain, Certain)
             .to(&[Mail])
             .words("domain|host|mx |address")
@@ -113,7 +113,7 @@ pub(super) fn rules() -> Box<[Rule]> {
             .to(POLICY)
             .permanent()
             .words(
-                "spoof|forged|forgery|forging|impersonat|our own domain|own domain|our domain|local domain|\
+                "spoof|forged|forgery|forging|impersonat|own domain|our domain|local domain|\
                  claiming to be|pretend|fake sender|fake from|faked",
             )
             .not("helo |ehlo |spam|not one of our|phish|heuristics|clamav"),
@@ -129,8 +129,8 @@ pub(super) fn rules() -> Box<[Rule]> {
             .permanent()
             .words(
                 "sender|mail from|from address|envelope from|envelope block|envelope reject|return path|originator|\
-                 mail from you |accept mail from|accept messages from|from you |from your domain|has blocked you|\
-                 want mail from you|been blocked by the recipient",
+                 accept messages from|from you |from your domain|has blocked you|\
+                 been blocked by the recipient",
             )
             .and(
                 "not want|denied|block|bann|not welcome|unwelcome|is on |in my|locked out|excluded|on our list|\
@@ -151,9 +151,9 @@ pub(super) fn rules() -> Box<[Rule]> {
 const NOT_OF_SENDERS: &str = "ip |recipient address|resolv|verif|not found|not exist|unknown|your server|host|spoof|\
  spf |content|message|unauthenticated|connections|your network|valid dns|dns ";
 /// That a domain is not there to send from.
-const UNRESOLVED: &str = "domain not found|not exist|not resolv|unresolv|nonexist|non exist|no such domain|\
+const UNRESOLVED: &str = "not exist|not resolv|unresolv|nonexist|non exist|no such domain|\
  unknown domain|invalid domain|domain must|domain is invalid|domain is not valid|no mx|null mx|valid mx|mx record|\
  mx found|no a record|no a aaaa|mx dns record|no dns record|bogus|not found|is empty|unroutable|unrouteable|\
  dead domain|invalid sender domain|\
- sender domain invalid|can not resolve|not resolve|dns error|has no mx|bad domain|can not be resolved|host not found|\
+ sender domain invalid|dns error|bad domain|can not be resolved|\
  domain unknown|valid domain|real domain|valid dns|malformed dns|mx in ";

@@ -27,7 +27,7 @@ pub(super) fn faults() -> Box<[Rule]> {
                 "queue file|write queue|files in queue|queue error|queue write|can not queue|unable to queue|\
                  queueing|spool|qq ",
             )
-            .not("space|full|queue full"),
+            .not("space|full"),
         rule(Cause::BehindDown, Certain)
             .temporary()
             .words(
@@ -41,7 +41,7 @@ pub(super) fn faults() -> Box<[Rule]> {
             .to(&[Greeting])
             .codes(&[503, 550, 554])
             .words("backend|back end|upstream|downstream")
-            .and("unavailable|not available|available|fail|down |error"),
+            .and("unavailable|available|fail|down |error"),
         rule(Cause::LookupFails, Certain)
             .temporary()
             .words("lookup|look up|name server|dns|database|ldap|directory|sql |mysql|pgsql|redis|table")
@@ -94,7 +94,7 @@ pub(super) fn untold() -> Box<[Rule]> {
         rule(Cause::GoingDown, Likely).codes(&[421]).details(&[(3, 2)]),
         rule(Cause::ServerFault, Likely).temporary().details(&[(3, 0), (3, 5)]).to(POLICY),
         rule(Cause::ServerFault, Likely).to(POLICY).temporary().words(FAULT).not(
-            "syntax|sender|recipient|verif|verify|domain|resolve|reputation|ip |auth|policy|mailbox|user|policies|\
+            "syntax|sender|recipient|verif|domain|resolve|reputation|ip |auth|policy|mailbox|user|policies|\
              address",
         ),
         // The reply to RCPT is where greylisting is.

@@ -65,10 +65,9 @@ pub(super) const LET_OUT: &str = "not accept|refus|reject|denied|block|prohibit|
 /// That something is not there.
 pub(super) const ABSENT: &str = "unknown|no such|not found|not be found|not exist|nonexist|non exist|not known|\
  no longer|not recogn|unrecogn|invalid|not valid|not a valid|no valid|not here|undeliverable|not listed|not local|\
- not a local|illegal|not a known|not an active|not a registered|not registered|not a user|not a mailbox|not a valid|\
+ not a local|illegal|not a known|not an active|not a registered|not registered|not a user|not a mailbox|\
  verification fail|not in my |not in our|not in the|not in directory|not present|unrouteable|unroutable|wrong|\
- not available here|not ok |no user|no mailbox|missing home|mistyped|misspelt|has left|left the company|\
- no longer employed|no longer with|no longer works";
+ not available here|not ok |no user|no mailbox|missing home|mistyped|misspelt|has left|left the company";
 /// That something is there, and out of use.
 pub(super) const OFF: &str = "disabled|inactive|suspend|deactivat|not active|not enabled|locked|closed |terminated|\
  discontinued|expired|frozen|archived|no longer active|no longer in use|no longer valid|no longer accept|isblocked|\
@@ -77,14 +76,14 @@ pub(super) const OFF: &str = "disabled|inactive|suspend|deactivat|not active|not
 pub(super) const FAULT: &str = "error|fail|fault|problem|exception|abort|crash|trouble|broken|corrupt|unable to|\
  can not|could not|timed out|timeout|went wrong";
 /// That it may go another time.
-pub(super) const LATER: &str = "try again|try later|try it again|later|retry|come back|temporar|defer|please wait|\
+pub(super) const LATER: &str = "try again|try it again|later|retry|come back|temporar|defer|please wait|\
  tempfail|soft reject|not now|moment";
 /// A time in which something may be so many.
 pub(super) const TIMES: &str = "per hour|per day|per minute|per second|per 24|an hour|a day|a minute|hourly|daily|\
  monthly|weekly|per month|1h |1 h |60 minutes|last hour|this month| hour |this hour|this day|today|24 h|\
- in the last hour|last day";
+ last day";
 /// Lists of addresses and domains, and what is said of who is on one.
-pub(super) const LISTS: &str = "spamhaus|spamcop|dnsbl|barracudacentral|blocklist|block list|block listed|blacklist|\
+pub(super) const LISTS: &str = "spamhaus|spamcop|dnsbl|barracudacentral|blocklist|block list|blacklist|\
  black list|blackhole|black hole|denylist|deny list|rbl |rbls |rhsbl|surbl|uribl|sbl |xbl |pbl |cbl |dbl |sorbs|\
  uceprotect|abuseat|cloudmark|invaluement|mailspike|is listed|currently listed|been listed|listed in |listed on |\
  listed at |listed by |listed as |ip listed|address listed|banned sen|blocked using|delist|removal from this list|\

@@ -5,7 +5,6 @@
 //! `held`, and bytes of a line that were compared already are counted by `skip`, since the session hands out whole
 //! lines.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -96,14 +95,42 @@ impl<'a, 'w> Game<'a, 'w> {
         self.deadlines.next_or(usual)
     }
 
-    /// Returns a reply as it is shown: between backquotes, with secrets hidden.
+    /// Returns a reply as it is shown: between backquotes, its lines joined by ` / `, with secrets hidden.
     pub(super) fn shown(&self, reply: &Reply) -> String {
         let mut shown = String::with_capacity(reply.raw().len() + 8);
-        write!(shown, "`{reply}`").expect("writing to a string does not fail");
-        match self.values.mask(shown.as_bytes()) {
-            Cow::Borrowed(_) => shown,
-            Cow::Owned(masked) => String::from_utf8_lossy(&masked).into_owned(),
+        for (index, line) in reply.lines().enumerate() {
+            let before = if index == 0 { "`" } else { " / " };
+            let line = self.values.mask(line.content());
+            write!(shown, "{before}{}", Visible(&line)).expect("writing to a string does not fail");
         }
+        shown.push('`');
+        shown
+    }
+
+    /// Returns what came as it is shown: between backquotes, with secrets hidden.
+    pub(super) fn quoted(&self, came: &[u8]) -> String {
+        format!("`{}`", Visible(&self.values.mask(came)))
+    }
+
+    /// Returns that the deadline passed, after some bytes of what was awaited.
+    pub(super) fn late(&self, before: &[u8], patience: Duration) -> StepResult {
+        let what = if before.is_empty() { "nothing".to_owned() } else { format!("only {}", self.quoted(before)) };
+        StepResult::not(Verdict::TooLate, format!("{what} in {patience:?}"))
+    }
+
+    /// Returns that the deadline passed, or the connection broke; some bytes of what was awaited may have been there
+    /// before.
+    pub(super) fn late_or_broken(&self, error: Error, before: &[u8], patience: Duration) -> StepResult {
+        match &error {
+            Error::Timeout { partial, .. } => self.late(&[before, partial].concat(), patience).because(error),
+            _ => StepResult::broken(error),
+        }
+    }
+
+    /// Returns that the stream ended, after some bytes of what was awaited.
+    pub(super) fn closed_after(&self, partial: &[u8]) -> StepResult {
+        let what = if partial.is_empty() { String::new() } else { format!("{} and ", self.quoted(partial)) };
+        StepResult::not(Verdict::Closed, format!("{what}the end of the stream"))
     }
 
     /// Notes a line that was sent or received: reports it, and keeps it among the last ones.

@@ -15,7 +15,7 @@ use crate::dialogue::load::deliver;
 use crate::dialogue::matched::Matched;
 use crate::dialogue::{Directive, Mark, Side, Step, Wanted};
 use crate::error::Error;
-use crate::protocol::{Phase, Reply, ReplyLine, Visible};
+use crate::protocol::{Phase, Reply, ReplyLine};
 use crate::session::Session;
 
 impl Game<'_, '_> {
@@ -100,8 +100,7 @@ impl Game<'_, '_> {
                     }
                     None if !line.ends_reply() => {}
                     _ => {
-                        let shown = self.values.mask(line.content());
-                        return StepResult::not(Verdict::Other, format!("`{}`", Visible(&shown)));
+                        return StepResult::not(Verdict::Other, self.quoted(line.content()));
                     }
                 }
             }
@@ -141,15 +140,15 @@ impl Game<'_, '_> {
         let Some(session) = self.session.as_mut() else { return Err(StepResult::closed_here()) };
         let line = match session.read_line_within(left) {
             Ok(Some(line)) => line.raw().get(skip..).unwrap_or_default().to_vec(),
-            Ok(None) => return Err(StepResult::closed_after(self.reply.partial())),
-            Err(error) => return Err(StepResult::late_or_broken(error, self.reply.partial(), patience)),
+            Ok(None) => return Err(self.closed_after(self.reply.partial())),
+            Err(error) => return Err(self.late_or_broken(error, self.reply.partial(), patience)),
         };
         let has_ended = session.phase() == Phase::Closed;
         let read = ReplyLine::new(&line);
         self.note(Side::Server, read.content());
         match read.is_finished() {
             true => Ok(line),
-            false if has_ended => Err(StepResult::closed_after(&[self.reply.partial(), &line].concat())),
+            false if has_ended => Err(self.closed_after(&[self.reply.partial(), &line].concat())),
             false => Err(StepResult::not(Verdict::Other, format!("a line of more than {} octets", line.len()))),
         }
     }
@@ -197,7 +196,10 @@ impl Game<'_, '_> {
             let size = same.add(wanted, part);
             if size < part.len().min(wanted.len()) {
                 let got = match same.all() {
-                    Some(same) => format!("`{}`", Visible(&self.values.mask(&[same, &part[size..]].concat()))),
+                    Some(same) => {
+                        let came = [same, &part[size..]].concat();
+                        self.quoted(&came)
+                    }
                     None => same.followed_by("others"),
                 };
                 return Err(StepResult::not(Verdict::Other, got));
@@ -222,7 +224,7 @@ impl Game<'_, '_> {
     fn await_bytes(&mut self, left: Duration, before: &[u8], patience: Duration) -> Result<(), StepResult> {
         let Some(session) = self.session.as_mut() else { return Err(StepResult::closed_here()) };
         if !session.is_ready() {
-            return session.receive(left).map_err(|error| StepResult::late(before, patience).because(error));
+            return session.receive(left).map_err(|error| self.late(before, patience).because(error));
         }
         // The end of the stream, or a line so long that it comes in pieces.
         match session.read_line_within(left) {
@@ -230,8 +232,8 @@ impl Game<'_, '_> {
                 self.skip -= self.skip.min(line.raw().len());
                 Ok(())
             }
-            Ok(None) => Err(StepResult::closed_after(before)),
-            Err(error) => Err(StepResult::late_or_broken(error, before, patience)),
+            Ok(None) => Err(self.closed_after(before)),
+            Err(error) => Err(self.late_or_broken(error, before, patience)),
         }
     }
 
@@ -258,7 +260,7 @@ impl Game<'_, '_> {
             (Err(error), Directive::Truncate(how)) if error.truncation() == Some(*how) => {
                 StepResult::met(how.to_string())
             }
-            (Err(error), _) => StepResult::late_or_broken(error, b"", patience),
+            (Err(error), _) => self.late_or_broken(error, b"", patience),
         }
     }
 
@@ -284,13 +286,13 @@ impl Game<'_, '_> {
                 self.unexpected(&raw)
             }
             Ok(Some(_)) => self.hear_nothing(time),
-            Ok(None) => StepResult::closed_after(b""),
+            Ok(None) => self.closed_after(b""),
             Err(Error::Timeout { partial, .. }) => {
                 // They are in the session still.
                 self.skip = skip;
                 match partial.get(skip..).unwrap_or_default() {
                     [] => StepResult::met("silence"),
-                    more => StepResult::not(Verdict::Other, format!("`{}`", Visible(&self.values.mask(more)))),
+                    more => StepResult::not(Verdict::Other, self.quoted(more)),
                 }
             }
             Err(error) => StepResult::broken(error),
@@ -311,10 +313,10 @@ impl Game<'_, '_> {
         (result.verdict == Verdict::Other).then(|| StepResult::not(Verdict::Other, got))
     }
 
-    /// A line came where none should.
+    /// Notes a line that came where none should, and returns that it did.
     fn unexpected(&mut self, raw: &[u8]) -> StepResult {
         self.note(Side::Server, ReplyLine::new(raw).content());
-        StepResult::not(Verdict::Other, format!("`{}`", Visible(&self.values.mask(raw))))
+        StepResult::not(Verdict::Other, self.quoted(raw))
     }
 }
 

@@ -38,6 +38,8 @@ mod tls;
 
 use std::fmt;
 
+#[cfg(feature = "server")]
+pub(crate) use outcome::LastLines;
 pub use outcome::{Failure, Outcome, Played, Report, Verdict};
 
 use super::{Dialogue, Values};
@@ -189,7 +191,6 @@ impl<'a> Player<'a> {
     /// Multiplies every deadline of the dialogues by this, and the second that an optional reply is waited for: for a
     /// machine that is slower than theirs. Pauses stay as they are.
     ///
-    ///
     /// ```
     /// # #[cfg(feature = "server")] {
     /// use mconnect_core::dialogue::{Player, Verdict};
@@ -236,7 +237,6 @@ impl<'a> Player<'a> {
 
     /// Stops at the `*place NAME*` of this name: closes, without QUIT, so that a server sees a client that is gone. Of
     /// this and [`quit_at`](Self::quit_at), the one that was called last counts.
-    ///
     ///
     /// ```
     /// # #[cfg(feature = "server")] {
@@ -288,7 +288,6 @@ impl<'a> Player<'a> {
 
     /// Plays the client's side of the first session of a dialogue. It returns when the last step is settled, at the
     /// first one that is not met, or at a place where it was to stop; all that was to go out has gone then.
-    ///
     ///
     /// ```
     /// # #[cfg(feature = "server")] {

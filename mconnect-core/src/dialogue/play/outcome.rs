@@ -9,9 +9,8 @@ use crate::error::Error;
 use crate::protocol::{Reply, Tracker, Visible};
 use crate::session::Session;
 
-/// What happens while a dialogue is played, for [`Player::watch`](super::Player::watch). Secrets are hidden, and control characters made
-/// visible, so that each can be shown as it is.
-///
+/// What happens while a dialogue is played, for [`Player::watch`](super::Player::watch). Secrets are hidden, and control
+/// characters made visible, so that each can be shown as it is.
 ///
 /// ```
 /// # #[cfg(feature = "server")] {
@@ -157,7 +156,6 @@ pub struct Failure(pub Box<Outcome>);
 impl Outcome {
     /// Returns what was expected, as the dialogue has it; the lines of a reply are joined by ` / `, and secrets hidden.
     ///
-    ///
     /// ```
     /// # #[cfg(feature = "server")] {
     /// use mconnect_core::{Connect, server::Server};
@@ -183,7 +181,6 @@ impl Played {
     /// # Errors
     /// The first step that did not.
     ///
-    ///
     /// ```
     /// # #[cfg(feature = "server")] {
     /// use mconnect_core::{Connect, server::Server};
@@ -206,7 +203,6 @@ impl Played {
 
     /// Returns the first outcome that was not as expected. After a player that keeps going, there may be others behind
     /// it in [`outcomes`](Self::outcomes).
-    ///
     ///
     /// ```
     /// # #[cfg(feature = "server")] {
@@ -248,11 +244,20 @@ impl fmt::Display for Outcome {
             Some(file) => write!(f, "{}:{}: ", Visible(file.as_bytes()), self.step.line)?,
             None => write!(f, "line {}: ", self.step.line)?,
         }
-        write!(f, "expected `{}`, got {}, after {:.3} s", self.expected(), self.got, self.took.as_secs_f64())?;
-        if !self.last_lines.is_empty() {
+        let (expected, took) = (self.expected(), self.took.as_secs_f64());
+        write!(f, "expected `{expected}`, got {}, after {took:.3} s{}", self.got, LastLines(&self.last_lines))
+    }
+}
+
+/// The end of a message that shows what went before.
+pub(crate) struct LastLines<'a>(pub &'a [String]);
+
+impl fmt::Display for LastLines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.0.is_empty() {
             f.write_str("\nthe last lines of the session:")?;
         }
-        self.last_lines.iter().try_for_each(|line| write!(f, "\n  {line}"))
+        self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
     }
 }
 

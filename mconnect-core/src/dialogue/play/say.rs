@@ -19,20 +19,26 @@ impl Game<'_, '_> {
     /// # Errors
     /// What is missing for the step, or why it could not go out.
     pub(super) fn send(&mut self, step: &Step) -> Result<(), StepResult> {
-        let values = self.values.clone();
-        let mut sink = |bytes: &[u8]| {
+        let (values, mut unasked) = (self.values.clone(), None);
+        let delivered = deliver(step, &values, &mut |bytes| {
             self.out.extend_from_slice(bytes);
             match self.out.len() >= BLOCK {
-                true => self.flush().map_err(|result| result.got),
+                true => self.flush().map_err(|result| {
+                    unasked = Some(result);
+                    String::new()
+                }),
                 false => Ok(()),
             }
-        };
-        let delivered = deliver(step, &values, &mut sink).unwrap_or(Ok(()));
-        delivered.map_err(|why| StepResult::not(Verdict::Impossible, why))
+        });
+        match (unasked, delivered) {
+            (Some(result), _) => Err(result),
+            (None, Some(Err(why))) => Err(StepResult::not(Verdict::Impossible, why)),
+            _ => Ok(()),
+        }
     }
 
-    /// Sends what goes out together. If that fails, what the server said before is
-    /// looked at first: the error is kept, and told where what was expected did not come.
+    /// Sends what goes out together. If that fails, what the server said before is looked at first: the error is kept,
+    /// and told where what was expected did not come.
     ///
     /// # Errors
     /// A reply that had come before, and that nothing asked for: nothing is sent then.

@@ -2,11 +2,11 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Verdict;
+use crate::dialogue::values::no_value;
 use crate::error::Error;
-use crate::protocol::{Reply, Visible};
+use crate::protocol::Reply;
 
 /// A verdict, in which words it is told, and the reply that it rests on.
 pub(super) struct StepResult {
@@ -38,32 +38,6 @@ impl StepResult {
         Self { error: Some(Arc::new(error)), ..self }
     }
 
-    /// The deadline passed, after some bytes of what was awaited.
-    pub fn late(before: &[u8], patience: Duration) -> Self {
-        let what = match before {
-            [] => "nothing".to_owned(),
-            partial => format!("only `{}`", Visible(partial)),
-        };
-        Self::not(Verdict::TooLate, format!("{what} in {patience:?}"))
-    }
-
-    /// The deadline passed, or the connection broke; some bytes of what was awaited may have been there before.
-    pub fn late_or_broken(error: Error, before: &[u8], patience: Duration) -> Self {
-        match &error {
-            Error::Timeout { partial, .. } => Self::late(&[before, partial].concat(), patience).because(error),
-            _ => Self::broken(error),
-        }
-    }
-
-    /// The stream ended, after some bytes of what was awaited.
-    pub fn closed_after(partial: &[u8]) -> Self {
-        let got = match partial {
-            [] => "the end of the stream".to_owned(),
-            partial => format!("`{}` and the end of the stream", Visible(partial)),
-        };
-        Self::not(Verdict::Closed, got)
-    }
-
     /// There is nobody left to talk to.
     pub fn closed_here() -> Self {
         Self::not(Verdict::Impossible, "no session: the dialogue has closed it")
@@ -71,7 +45,7 @@ impl StepResult {
 
     /// A name stands for nothing.
     pub fn no_value(name: &str) -> Self {
-        Self::not(Verdict::Impossible, format!("${{{name}}} has no value"))
+        Self::not(Verdict::Impossible, no_value(name))
     }
 }
 

@@ -9,9 +9,10 @@ use std::time::Instant;
 use super::game::{GRACE, Game};
 use super::step_result::StepResult;
 use super::{Stop, Verdict, auth, tls};
+use crate::dialogue::load::NOT_READ;
 use crate::dialogue::{Dialogue, Directive, Mark, Side, Step};
 use crate::error::Error;
-use crate::protocol::{Phase, Visible, wipe};
+use crate::protocol::{Phase, wipe};
 use crate::session::Session;
 
 impl<'a> Game<'a, '_> {
@@ -182,15 +183,14 @@ impl<'a> Game<'a, '_> {
         let patience = self.reply_timeout();
         let Some(session) = self.session.take() else { return StepResult::closed_here() };
         if !session.buffered().is_empty() {
-            let came = Visible(&self.values.mask(session.buffered())).to_string();
-            return StepResult::not(Verdict::Other, format!("`{came}` inside TLS"));
+            return StepResult::not(Verdict::Other, format!("{} inside TLS", self.quoted(session.buffered())));
         }
         match session.end_tls(side == Side::Server, patience) {
             Ok(session) => {
                 self.session = Some(session);
                 StepResult::met("the end of TLS")
             }
-            Err(error) => StepResult::late_or_broken(error, b"", patience),
+            Err(error) => self.late_or_broken(error, b"", patience),
         }
     }
 
@@ -235,5 +235,3 @@ fn size_of_expectation(steps: &[Step]) -> usize {
 
 /// What is expected behind the last step.
 const END: &str = "the end of the dialogue";
-/// Why an `*include*` is still there.
-const NOT_READ: &str = "a file that was not read: Dialogue::load reads it";

@@ -57,7 +57,7 @@ pub(super) fn start(game: &mut Game<'_, '_>, sends_command: bool) -> StepResult 
             game.report(Report::TlsStarted(&info));
             StepResult::met(info)
         }
-        Err(error @ Error::Timeout { .. }) => StepResult::late(b"", patience).because(error),
+        Err(error @ Error::Timeout { .. }) => game.late(b"", patience).because(error),
         Err(error @ (Error::Tls { .. } | Error::Untrusted { .. } | Error::Injection { .. })) => {
             StepResult::not(Verdict::Insecure, error.chain()).because(error)
         }

@@ -11,14 +11,13 @@ use std::time::{Duration, Instant};
 use memchr::memmem;
 
 use super::keywords::keywords;
-use super::{Game, LEAST, STEP_PATIENCE, is_late, no_value};
-use crate::dialogue::{Directive, Matched, OVER, Part, Side, Step, Text, Values, Whole, deliver};
+use super::{Game, LEAST, STEP_PATIENCE};
+use crate::dialogue::{Directive, Matched, OVER, Part, Side, Step, Text, Values, Whole, deliver, no_value};
 use crate::protocol::{BodyDecoder, Limits, LineBuffer, Tracker, Visible, auth_mechanism, hide, secret_start};
 use crate::server::input::Input;
 use crate::server::setup::{LARGEST, Verdict};
-use crate::server::{Message, Path, ServerError, auth, write};
-use crate::stream::Truncation;
-use crate::stream::left;
+use crate::server::{Message, Path, ServerError, auth, is_late, write};
+use crate::stream::{Truncation, left};
 
 /// What came, if it was not what was expected.
 type Met = io::Result<Result<(), String>>;

@@ -9,7 +9,6 @@ mod expect;
 mod keywords;
 
 use std::collections::VecDeque;
-use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,9 +17,11 @@ use socket2::SockRef;
 
 use super::input::Input;
 use super::setup::Setup;
-use super::{Said, ServerError, Shared, failed, header, write};
-use crate::dialogue::{Deadlines, Dialogue, Directive, Mark, OVER, Separator, Side, Step, Values, deliver};
-use crate::protocol::{Limits, LineBuffer, Tracker, Visible};
+use super::{Said, ServerError, Shared, failed, header, is_late, write};
+use crate::dialogue::{
+    Deadlines, Dialogue, Directive, Mark, NOT_READ, OVER, Separator, Side, Step, Values, deliver, no_value,
+};
+use crate::protocol::{Limits, LineBuffer, Tracker};
 use crate::stream::Stream;
 
 /// Plays one session to a client. Whatever comes of it, the connection is closed at the end.
@@ -56,7 +57,7 @@ struct Game<'a> {
     out: Vec<u8>,
     values: Values,
     deadlines: Deadlines,
-    last_lines: VecDeque<(Side, Vec<u8>)>,
+    last_lines: VecDeque<Said>,
     /// What the client says is an answer or a body, and no command, until something else is said to it: there is no
     /// keyword in it.
     takes_text: bool,
@@ -134,7 +135,7 @@ impl<'a> Game<'a> {
                     continue;
                 }
                 (Side::Neither, Directive::Include(_)) => {
-                    return Err(self.deviation(step, "a file that was not read: Dialogue::load reads it".to_owned()));
+                    return Err(self.deviation(step, NOT_READ.to_owned()));
                 }
                 (Side::Neither, directive) => {
                     self.deadlines.take(directive);
@@ -281,12 +282,12 @@ impl<'a> Game<'a> {
 
     /// Notes a line for the transcript, and among the last ones.
     fn note(&mut self, side: Side, line: &[u8]) {
-        let line = self.values.mask(line).into_owned();
+        let said = Said { side, line: self.values.mask(line).into_owned() };
         if self.last_lines.len() == LAST_LINES {
             self.last_lines.pop_front();
         }
-        self.last_lines.push_back((side, line.clone()));
-        self.shared.note(self.session, Said { side, line });
+        self.last_lines.push_back(said.clone());
+        self.shared.note(self.session, said);
     }
 
     /// Makes the error of a step that was not met, as it is shown: without what was a secret when its turn came.
@@ -296,17 +297,8 @@ impl<'a> Game<'a> {
 
     /// The same, where something else than the step was expected.
     fn deviation_from(&self, step: &Step, expected: String, got: String) -> ServerError {
-        let last_lines = self.last_lines.iter().map(|(side, line)| {
-            let mark = if *side == Side::Client { 'C' } else { 'S' };
-            format!("{mark}: {}", Visible(line))
-        });
-        ServerError::Deviation {
-            file: step.file.clone(),
-            line: step.line,
-            expected,
-            got,
-            last_lines: last_lines.collect(),
-        }
+        let last_lines = self.last_lines.iter().map(|said| format!("{said:?}")).collect();
+        ServerError::Deviation { file: step.file.clone(), line: step.line, expected, got, last_lines }
     }
 
     /// Closes, and forgets the connection.
@@ -316,15 +308,6 @@ impl<'a> Game<'a> {
         drop(self.setup.close(&*self.stream, &mut self.input, self.tls.is_some()));
         Ok(())
     }
-}
-
-/// Says whether a deadline has passed; which of the two it is depends on the system.
-fn is_late(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
-}
-
-fn no_value(name: &str) -> String {
-    format!("${{{name}}} has no value")
 }
 
 /// How long a client may take for a step, unless the dialogue says otherwise.

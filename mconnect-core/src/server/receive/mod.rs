@@ -26,7 +26,7 @@ use socket2::SockRef;
 use super::input::Input;
 use super::rules::{Act, Counts, Stage, consult, meaning};
 use super::setup::Setup;
-use super::{Said, Shared, header, write};
+use super::{Said, Shared, header, is_late, write};
 use crate::dialogue::Side;
 use crate::protocol::{Meaning, hide, is_base64_line, secret_start};
 use crate::stream::Stream;
@@ -134,7 +134,7 @@ impl Receiver<'_> {
             }
             let line = match self.input.line() {
                 Ok(line) => line,
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                Err(error) if is_late(&error) => {
                     next = Next::Last(reply("421 4.4.2 idle for too long, closing"), End::Closed);
                     continue;
                 }

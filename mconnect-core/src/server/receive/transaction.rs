@@ -229,11 +229,10 @@ impl Receiver<'_> {
             None => reply(&format!("250 2.0.0 message of {} octets accepted", content.len())),
         };
         let groups: Vec<Vec<Path>> = match self.hello {
-            // One reply for each recipient (RFC 2033, section 4.2).
             Some(Hello::Lmtp) => recipients.drain(..).map(|recipient| vec![recipient]).collect(),
             _ => vec![recipients],
         };
-        let mut accepted = Vec::new();
+        let (mut accepted, mut next) = (Vec::new(), Next::Reply(String::new()));
         for group in groups {
             let what: Vec<&[u8]> = group.iter().map(|recipient| &*recipient.address).collect();
             let reply = match self.consult(Stage::Message, &what)? {
@@ -241,7 +240,11 @@ impl Receiver<'_> {
                 // Of a larger one, nothing was kept.
                 Act::Reply(reply) if size > LARGEST && is_granted(&reply, Request::EndOfData) => &too_large,
                 Act::Reply(reply) if !reply.starts_with("421") => &reply.clone(),
-                act => return Ok(ruled(act)),
+                // Those before have their replies.
+                act => {
+                    next = ruled(act);
+                    break;
+                }
             };
             if is_granted(reply, Request::EndOfData) {
                 accepted.extend(group);
@@ -251,7 +254,7 @@ impl Receiver<'_> {
         if !accepted.is_empty() {
             self.keep(Envelope { sender, recipients: accepted }, content);
         }
-        Ok(Next::Reply(String::new()))
+        Ok(next)
     }
 
     /// Keeps a message with its envelope.
