@@ -89,17 +89,17 @@ impl Dane {
 
 /// Judges an exchanger for mail to a domain, whose MX records these are, if it is one.
 pub(super) fn judge(domain: Option<(&str, &Found<Mx>)>, host: &HostFacts, now: SystemTime) -> Dane {
-    let addresses = [host.v4.as_ref().map(weighed), host.v6.as_ref().map(weighed)];
-    let mut addresses = addresses.into_iter().flatten();
-    let Some(security) = host.security() else {
-        return match addresses.next() {
-            Some((_, why)) => Dane::new(DaneStanding::Failed, why),
-            None => Dane::new(DaneStanding::Insecure, Some("an address has no records".to_owned())),
-        };
-    };
-    if let Some((_, why)) = addresses.find(|(security, _)| *security == Some(Security::Bogus)) {
-        return Dane::new(DaneStanding::Bogus, why);
+    let looked_up = [host.v4.as_ref().map(weighed), host.v6.as_ref().map(weighed)];
+    let found = |wanted: Option<Security>| looked_up.iter().flatten().find(|(security, _)| *security == wanted);
+    if let Some((_, why)) = found(Some(Security::Bogus)) {
+        return Dane::new(DaneStanding::Bogus, why.clone());
     }
+    if let Some((_, why)) = found(None).filter(|_| host.addresses.is_empty()) {
+        return Dane::new(DaneStanding::Failed, why.clone());
+    }
+    let Some(security) = host.security() else {
+        return Dane::new(DaneStanding::Insecure, Some("an address has no records".to_owned()));
+    };
     if security == Security::Unproven {
         return Dane::new(DaneStanding::Unproven, None);
     }
@@ -148,7 +148,7 @@ fn of_sessions(records: &[Tlsa], host: &HostFacts, names: &[&str], now: SystemTi
     Dane { standing, why: None, verdicts }
 }
 
-/// Returns what a lookup is worth, and what is to be said of that.
+/// Returns what a lookup is worth, nothing if it failed, and what is to be said of that.
 fn weighed<T>(looked_up: &Result<Found<T>, DnsError>) -> (Option<Security>, Option<String>) {
     match looked_up {
         Ok(found) => (Some(found.security), found.why.clone()),

@@ -255,6 +255,9 @@ fn cases() -> Vec<Case> {
     case("sts_policy_missing", "announces an MTA-STS policy that is not there", |lab| {
         lab.policy_host = "www.example.test";
     });
+    case("sts_policy_missing", "cannot look up the host of the policy: cannot look up the A of mta-sts", |lab| {
+        lab.zone.stands("mta-sts.example.test", Standing::FailingFor(A));
+    });
     case("sts_policy_missing", "the policy cannot be read", |lab| lab.policy = "hello\r\n".to_owned());
     case("sts_content_type", "comes as text/html", |lab| lab.content_type = "text/html");
     case("sts_not_in_policy", "mx2.example.test is not in the MTA-STS policy: mail does not go there", |lab| {
