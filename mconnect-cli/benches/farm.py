@@ -1,4 +1,4 @@
-"""The farm of servers, and the tool asking about many targets there, as probe.py and its parts start and watch them."""
+"""The farm of servers, and the tool asking about many targets there, as the script `probe` and its parts start and watch them."""
 
 import contextlib
 import os

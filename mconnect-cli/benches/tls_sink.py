@@ -16,7 +16,7 @@ block = bytearray(256 * 1024)
 
 
 def body(client, have):
-    """Counts a body, of which something may have come with DATA, and gives its length and what came behind it."""
+    """Counts a body, of which something may have come with DATA, and returns its length and what came behind it."""
     octets, tail = -2, b"\r\n"  # the CRLF of DATA is the one before the dot of an empty body
     while True:
         seen = tail + have

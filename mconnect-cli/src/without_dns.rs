@@ -16,7 +16,7 @@ impl<'a> Exchangers<'a> {
     /// # Errors
     /// The options ask for them.
     pub fn find(_: &'a Options) -> Result<Self, Failure> {
-        Err(Failure::new(Status::Usage, WITHOUT))
+        Err(Failure::new(Status::Usage, "this mconnect was built without --mx (the feature dns)"))
     }
 
     pub fn open(&self, _: &Connect, _: &Verdict, _: impl Fn(Connect) -> Result<Session, Failure>) -> Option<Session> {
@@ -29,5 +29,3 @@ impl<'a> Exchangers<'a> {
 pub fn greeted(session: Session, _: &Verdict) -> Result<Session, Failure> {
     Ok(session)
 }
-
-const WITHOUT: &str = "this mconnect was built without --mx (the feature dns)";

@@ -90,7 +90,7 @@ impl Stream {
         self.replies.concat().into_bytes()
     }
 
-    /// Measures what parses the stream and gives how many replies it found. A parser that cannot find them has no figure.
+    /// Measures what parses the stream and returns how many replies it found. A parser that cannot find them has no figure.
     fn bench(&self, bencher: Bencher<'_, '_>, mut parse: impl FnMut() -> usize) {
         if parse() != self.replies.len() {
             return eprintln!("({} octets: not to be read by this one)", self.bytes().len());

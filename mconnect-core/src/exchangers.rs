@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use crate::connect::Family;
-use crate::dns::{DnsError, Found, Mx, Record, Resolver, Security, is_global};
+use crate::dns::{DnsError, Found, Mx, Record, Resolver, is_global};
 
 /// Who takes the mail of a domain ([RFC 5321, section 5.1](https://www.rfc-editor.org/rfc/rfc5321#section-5.1)).
 ///
@@ -130,20 +130,23 @@ impl Exchangers {
     }
 
     /// Looks up the addresses of one of them, for [`Connect::addresses`](crate::Connect::addresses), and says which are left
-    /// out. Those of a family that this machine has no way to come last. This blocks.
+    /// out. Those of a family that this machine has no way to come last; a family that cannot be looked up is passed over if
+    /// the other has some. This blocks.
     ///
     /// # Errors
     /// [`NoExchanger`]: there is none that may be contacted.
     pub fn addresses(&self, name: &str, port: u16) -> Result<(Vec<SocketAddr>, Option<NotGlobal>), NoExchanger> {
-        let mut addresses: Vec<IpAddr> = Vec::new();
-        if self.family != Family::V4 {
-            addresses.extend(ask::<Ipv6Addr>(&self.resolver, name)?.records.into_iter().map(IpAddr::V6));
-        }
-        if self.family != Family::V6 {
-            addresses.extend(ask::<Ipv4Addr>(&self.resolver, name)?.records.into_iter().map(IpAddr::V4));
+        let v6 = (self.family != Family::V4).then(|| self.look_up::<Ipv6Addr>(name));
+        let v4 = (self.family != Family::V6).then(|| self.look_up::<Ipv4Addr>(name));
+        let (mut addresses, mut failure) = (Vec::new(), None);
+        for looked_up in [v6, v4].into_iter().flatten() {
+            match looked_up {
+                Ok(found) => addresses.extend(found),
+                Err(error) => failure = failure.or(Some(error)),
+            }
         }
         if addresses.is_empty() {
-            return Err(NoExchanger::NoAddress(name.to_owned()));
+            return Err(failure.unwrap_or_else(|| NoExchanger::NoAddress(name.to_owned())));
         }
         let (contacted, others): (Vec<IpAddr>, Vec<IpAddr>) =
             addresses.into_iter().partition(|address| self.allows_private || is_global(*address));
@@ -156,6 +159,10 @@ impl Exchangers {
                 Ok((contacted, left_out))
             }
         }
+    }
+
+    fn look_up<A: Record + Into<IpAddr>>(&self, name: &str) -> Result<Vec<IpAddr>, NoExchanger> {
+        Ok(ask::<A>(&self.resolver, name)?.records.into_iter().map(Into::into).collect())
     }
 }
 
@@ -184,10 +191,10 @@ impl fmt::Display for Listed<'_> {
 /// Returns what is found, unless that is not to be believed.
 fn ask<R: Record>(resolver: &Resolver, name: &str) -> Result<Found<R>, NoExchanger> {
     let found = resolver.ask::<R>(name)?;
-    match found.security {
-        Security::Bogus => Err(NoExchanger::Bogus { name: name.to_owned(), why: found.why.unwrap_or_default() }),
-        _ => Ok(found),
+    if found.is_known() {
+        return Ok(found);
     }
+    Err(NoExchanger::Bogus { name: name.to_owned(), why: found.why.unwrap_or_default() })
 }
 
 /// Says whether the system knows a way to an address, which takes no packet.

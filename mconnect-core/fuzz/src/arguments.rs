@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use mconnect_core::Connect;
 
 use crate::cli::options::{Request, Target, parse};
+use crate::is_fit_to_show;
 
 /// Each line of `data` is an argument.
 pub fn holds(data: &[u8]) {
@@ -34,8 +35,7 @@ pub fn holds(data: &[u8]) {
 }
 
 fn check_error(error: &str) {
-    assert!(!error.is_empty());
-    assert!(!error.chars().any(|c| c.is_control() && c != '\t'), "{error:?}");
+    assert!(!error.is_empty() && is_fit_to_show(error), "{error:?}");
 }
 
 fn check_port(text: &str) {

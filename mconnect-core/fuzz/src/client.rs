@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use mconnect_core::protocol::Limits;
 use mconnect_core::{Connect, Error, Event, Pair, Session, observer_fn};
 
+use crate::is_fit_to_show;
+
 /// The first octet chooses what the client does, the others are what the server says.
 pub fn holds(data: &[u8]) {
     let Some((choice, stream)) = data.split_first() else { return };
@@ -21,7 +23,7 @@ pub fn holds(data: &[u8]) {
     let mut session = connect.over(Pair::new(Cursor::new(stream.to_vec()), io::sink()));
     let result = talk(&mut session, choice >> 1);
     if let Err(error) = &result {
-        assert!(!error.to_string().chars().any(|c| c.is_control() && c != '\t'), "{error}");
+        assert!(is_fit_to_show(&error.to_string()), "{error}");
     }
     while let Ok(Some(_)) = session.read_line() {}
     let mut bytes = seen.lock().expect("nobody panics with it").clone();

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use mconnect_core::dns::{Found, RecordData, RecordKind, Resolver, Security, Transport};
 
+use crate::is_fit_to_show;
+
 /// The first octet chooses the type of record, and by its highest bit a server that is believed. Then there are answers,
 /// each behind its length: one with the highest bit set is received as it is, and another gets the id and the question of
 /// the query.
@@ -29,7 +31,7 @@ pub fn holds(data: &[u8]) {
     }
     match lookup.finish(Duration::ZERO) {
         Ok(found) => check(&found, is_believed),
-        Err(error) => assert!(is_shown(&error.to_string())),
+        Err(error) => assert!(is_fit_to_show(&error.to_string())),
     }
 }
 
@@ -50,7 +52,7 @@ fn check(found: &Found<RecordData>, is_believed: bool) {
     assert!(found.aliases.len() <= 16 && (found.exists || found.records.is_empty()));
     assert_eq!(is_believed, found.security != Security::Unproven);
     assert!(found.security != Security::Bogus || found.records.is_empty() && found.why.is_some());
-    assert!(found.why.iter().all(|why| is_shown(why) && why.len() < 16 * 1024));
+    assert!(found.why.iter().all(|why| is_fit_to_show(why) && why.len() < 16 * 1024));
     let names = found.aliases.iter().chain([&found.name]);
     let targets = found.records.iter().filter_map(|record| match record {
         RecordData::Mx(mx) => Some(&mx.exchanger),
@@ -62,10 +64,6 @@ fn check(found: &Found<RecordData>, is_believed: bool) {
         assert!(name.bytes().all(|octet| matches!(octet, b' '..=b'~') && !octet.is_ascii_uppercase()), "{name:?}");
         assert!(name.is_empty() || Resolver::at([]).lookup(name, RecordKind::A).is_ok(), "{name:?} is a name again");
     }
-}
-
-fn is_shown(text: &str) -> bool {
-    !text.chars().any(|c| c.is_control() && c != '\t')
 }
 
 const KINDS: [RecordKind; 7] = [

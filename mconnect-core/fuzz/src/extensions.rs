@@ -2,6 +2,8 @@
 
 use mconnect_core::protocol::{Extension, Extensions, Limits, ReplyBuilder, ReplyLine, Tracker};
 
+use crate::is_fit_to_show;
+
 /// Each line of `data` is a line of a reply to EHLO.
 pub fn holds(data: &[u8]) {
     let texts: Vec<&[u8]> = data.split(|byte| *byte == b'\n').collect();
@@ -62,7 +64,7 @@ pub fn holds(data: &[u8]) {
     let digits = size.filter(|size| size.iter().all(u8::is_ascii_digit) && size.iter().any(|digit| *digit != b'0'));
     let limit = digits.and_then(|digits| str::from_utf8(digits).ok()?.parse::<u64>().ok());
     assert_eq!(extensions.size_limit(), limit);
-    assert!(!extensions.iter().any(|extension| extension.to_string().chars().any(|c| c.is_control() && c != '\t')));
+    assert!(extensions.iter().all(|extension| is_fit_to_show(&extension.to_string())));
 }
 
 fn check_mechanisms(extensions: &Extensions, slow: &[Vec<Vec<u8>>]) {

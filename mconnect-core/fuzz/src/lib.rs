@@ -54,6 +54,11 @@ pub const TARGETS: &[Target] = &[
     ("tracker", tracker::holds),
 ];
 
+/// Says whether a text steers no terminal, and stands on one line.
+fn is_fit_to_show(text: &str) -> bool {
+    !text.chars().any(|c| c.is_control() && c != '\t')
+}
+
 /// Cuts `data` at places that follow from its bytes, so that a failure can be seen again.
 fn parts(data: &[u8]) -> Vec<&[u8]> {
     let mut state = data.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME));

@@ -4,6 +4,8 @@
 use mconnect_core::Endpoint;
 use mconnect_core::protocol::{Address, Parameter, xtext};
 
+use crate::is_fit_to_show;
+
 /// `data` is a text, taken for each of them.
 pub fn holds(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
@@ -80,7 +82,7 @@ fn check_endpoint(text: &str) {
 }
 
 fn check_shown(message: &str) {
-    assert!(!message.contains(|c: char| c.is_control() && c != '\t'), "{message:?}");
+    assert!(is_fit_to_show(message), "{message:?}");
 }
 
 fn decoded(xtext: &str) -> Vec<u8> {

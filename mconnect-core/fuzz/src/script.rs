@@ -46,7 +46,7 @@ fn with_marks(input: &[u8]) -> Vec<u8> {
     marked
 }
 
-/// Plays a script against these replies; gives what was sent and done, and how much was not.
+/// Plays a script against these replies, and returns what was sent and done, and how much was not sent.
 fn play(rules: Rules, replies: &[Vec<u8>], input: &[&[u8]]) -> (Vec<u8>, u64) {
     let (mut tracker, mut script) = (Tracker::new(), Script::new(rules));
     let (mut replies, mut input) = (replies.iter().collect::<VecDeque<_>>(), input.iter().copied());

@@ -24,7 +24,7 @@ pub fn holds(data: &[u8]) {
     check(&replies);
 }
 
-/// Sends the parts, ends the sending side, and gives what the server said and kept.
+/// Sends the parts, ends the sending side, and returns what the server said and kept.
 fn talk(parts: &[&[u8]]) -> (Vec<u8>, Vec<Message>) {
     let mut server = SERVER.lock().expect("nobody panics with it");
     // Its messages are kept in memory: a new server now and then.

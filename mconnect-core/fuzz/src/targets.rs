@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use mconnect_core::probe::{Network, Target, TargetLine, TargetLines};
 
-use crate::parts;
+use crate::{is_fit_to_show, parts};
 
 /// `data` is a file of targets; and one of networks.
 pub fn holds(data: &[u8]) {
@@ -15,7 +15,7 @@ pub fn holds(data: &[u8]) {
     let total: u64 = lines.iter().map(|line| line.octets).sum();
     assert!(total <= data.len() as u64);
     for line in &lines {
-        assert!(!line.written.is_empty() && line.written.trim() == line.written.trim_end_matches('\n'));
+        assert!(!line.written.is_empty() && line.written.trim() == line.written);
         match &line.error {
             None => {
                 let target = line.as_ref();
@@ -23,14 +23,14 @@ pub fn holds(data: &[u8]) {
                 assert!(target.to_string().is_ascii(), "{line:?}");
                 assert_eq!(Target::parse(&target.to_string()), *target);
             }
-            Some(why) => assert!(!why.chars().any(|c| c.is_control() && c != '\t'), "{why:?}"),
+            Some(why) => assert!(is_fit_to_show(why), "{why:?}"),
         }
     }
     match Network::list(data) {
         Ok(networks) => networks.iter().for_each(|network| check(*network)),
         Err((number, why)) => {
             assert!(number >= 1 && number <= data.split(|octet| *octet == b'\n').count());
-            assert!(!why.to_string().chars().any(char::is_control), "{why:?}");
+            assert!(is_fit_to_show(&why.to_string()), "{why:?}");
         }
     }
 }

@@ -70,7 +70,7 @@ fn address(text: &str) -> Option<SocketAddr> {
     text.parse::<IpAddr>().ok().map(|address| SocketAddr::new(address, PORT)).or_else(scoped)
 }
 
-pub(super) const PORT: u16 = 53;
+const PORT: u16 = 53;
 
 /// In octets: what is beyond is not read.
 const LARGEST: u64 = 64 * 1024;

@@ -39,6 +39,11 @@ pub struct Found<T> {
 }
 
 impl<T> Found<T> {
+    /// Says whether anything is known by it: it is not bogus.
+    pub(crate) fn is_known(&self) -> bool {
+        self.security != Security::Bogus
+    }
+
     /// Returns the same with other records: those that `of` makes something of.
     pub(super) fn map<U>(self, of: impl FnMut(T) -> Option<U>) -> Found<U> {
         let Self { name, aliases, records, security, why, exists } = self;

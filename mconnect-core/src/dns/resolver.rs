@@ -18,7 +18,6 @@ use super::records::RecordKind;
 #[derive(Debug, Clone)]
 pub struct Resolver {
     servers: Arc<[Server]>,
-    is_trusted: bool,
     patience: Duration,
     rounds: usize,
     pub(super) whole: Duration,
@@ -43,7 +42,6 @@ impl Resolver {
         let server = |address: SocketAddr| Server { address, is_believed: is_local(address) };
         Self {
             servers: servers.into_iter().map(server).collect(),
-            is_trusted: false,
             patience: Duration::from_secs(DEFAULT_TIMEOUT),
             rounds: DEFAULT_ATTEMPTS,
             whole: WHOLE,
@@ -55,7 +53,6 @@ impl Resolver {
     pub fn trusted(mut self, is_trusted: bool) -> Self {
         let server = |server: &Server| Server { is_believed: is_trusted || is_local(server.address), ..*server };
         self.servers = self.servers.iter().map(server).collect();
-        self.is_trusted = is_trusted;
         self
     }
 

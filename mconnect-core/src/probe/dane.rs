@@ -89,20 +89,16 @@ impl Dane {
 
 /// Judges an exchanger for mail to a domain, whose MX records these are, if it is one.
 pub(super) fn judge(domain: Option<(&str, &Found<Mx>)>, host: &HostFacts, now: SystemTime) -> Dane {
-    let is_bogus = |found: &dyn Weighed| found.security() == Some(Security::Bogus);
-    let addresses: Vec<&dyn Weighed> =
-        [host.v4.as_ref().map(|v4| v4 as &dyn Weighed), host.v6.as_ref().map(|v6| v6 as &dyn Weighed)]
-            .into_iter()
-            .flatten()
-            .collect();
-    if let Some(bogus) = addresses.iter().find(|found| is_bogus(**found)) {
-        return Dane::new(DaneStanding::Bogus, bogus.why());
+    let looked_up = [host.v4.as_ref().map(weighed), host.v6.as_ref().map(weighed)];
+    let found = |wanted: Option<Security>| looked_up.iter().flatten().find(|(security, _)| *security == wanted);
+    if let Some((_, why)) = found(Some(Security::Bogus)) {
+        return Dane::new(DaneStanding::Bogus, why.clone());
+    }
+    if let Some((_, why)) = found(None).filter(|_| host.addresses.is_empty()) {
+        return Dane::new(DaneStanding::Failed, why.clone());
     }
     let Some(security) = host.security() else {
-        return match addresses.first() {
-            Some(failed) => Dane::new(DaneStanding::Failed, failed.why()),
-            None => Dane::new(DaneStanding::Insecure, Some("an address has no records".to_owned())),
-        };
+        return Dane::new(DaneStanding::Insecure, Some("an address has no records".to_owned()));
     };
     if security == Security::Unproven {
         return Dane::new(DaneStanding::Unproven, None);
@@ -152,21 +148,10 @@ fn of_sessions(records: &[Tlsa], host: &HostFacts, names: &[&str], now: SystemTi
     Dane { standing, why: None, verdicts }
 }
 
-/// A lookup, whatever was looked up.
-trait Weighed {
-    fn security(&self) -> Option<Security>;
-    fn why(&self) -> Option<String>;
-}
-
-impl<T> Weighed for Result<Found<T>, DnsError> {
-    fn security(&self) -> Option<Security> {
-        self.as_ref().ok().map(|found| found.security)
-    }
-
-    fn why(&self) -> Option<String> {
-        match self {
-            Ok(found) => found.why.clone(),
-            Err(error) => Some(chain(error)),
-        }
+/// Returns what a lookup is worth, nothing if it failed, and what is to be said of that.
+fn weighed<T>(looked_up: &Result<Found<T>, DnsError>) -> (Option<Security>, Option<String>) {
+    match looked_up {
+        Ok(found) => (Some(found.security), found.why.clone()),
+        Err(error) => (None, Some(chain(error))),
     }
 }

@@ -58,39 +58,51 @@ pub enum Contact {
     Excluded,
     /// It was not: it is of the family that is not wanted.
     OtherFamily,
+    /// It was not: the addresses before it took too long ([`Probe::deadline`](super::Probe::deadline)).
+    OutOfTime,
 }
 
 impl HostFacts {
+    /// Of a host that nothing is known of.
+    pub(super) fn new(name: String) -> Self {
+        Self { name, v4: None, v6: None, tlsa: Vec::new(), addresses: Vec::new(), addresses_left_out: 0 }
+    }
+
     /// Returns the sessions, each with its address.
     pub fn sessions(&self) -> impl Iterator<Item = &SessionFacts> {
         self.addresses.iter().filter_map(|address| match &address.contact {
             Contact::Session(facts) => Some(&**facts),
-            Contact::NotGlobal | Contact::Excluded | Contact::OtherFamily => None,
+            Contact::NotGlobal | Contact::Excluded | Contact::OtherFamily | Contact::OutOfTime => None,
         })
     }
 
-    /// Returns the weakest security of its addresses, or why they are not known.
+    /// Returns the weakest security of its addresses; `None` where none could be looked up.
     pub fn security(&self) -> Option<Security> {
-        let of = [self.v4.as_ref().map(security), self.v6.as_ref().map(security)];
-        of.into_iter().flatten().flatten().max()
+        let (v4, v6) = (answer(&self.v4).map(|v4| v4.security), answer(&self.v6).map(|v6| v6.security));
+        v4.max(v6)
     }
 
     /// Returns the names that were passed on the way to its addresses, the one that was asked for first; none if that is
     /// no alias.
     pub fn aliases(&self) -> &[String] {
-        let v4 = self.v4.as_ref().and_then(|found| found.as_ref().ok()).map(|found| found.aliases.as_slice());
-        let v6 = self.v6.as_ref().and_then(|found| found.as_ref().ok()).map(|found| found.aliases.as_slice());
+        let v4 = answer(&self.v4).map(|v4| v4.aliases.as_slice());
+        let v6 = answer(&self.v6).map(|v6| v6.aliases.as_slice());
         v4.filter(|aliases| !aliases.is_empty()).or(v6).unwrap_or_default()
     }
 
     /// Returns what its aliases lead to, or its own name.
     pub fn canonical(&self) -> &str {
-        let v4 = self.v4.as_ref().and_then(|found| found.as_ref().ok()).map(|found| found.name.as_str());
-        let v6 = self.v6.as_ref().and_then(|found| found.as_ref().ok()).map(|found| found.name.as_str());
+        let v4 = answer(&self.v4).map(|v4| v4.name.as_str());
+        let v6 = answer(&self.v6).map(|v6| v6.name.as_str());
         v4.or(v6).unwrap_or(&self.name)
+    }
+
+    /// Returns whether its addresses of both families are known, or that it has none.
+    pub(super) fn is_looked_up(&self) -> bool {
+        answer(&self.v4).is_some_and(Found::is_known) && answer(&self.v6).is_some_and(Found::is_known)
     }
 }
 
-fn security<T>(found: &Result<Found<T>, DnsError>) -> Option<Security> {
-    found.as_ref().ok().map(|found| found.security)
+fn answer<T>(looked_up: &Option<Result<Found<T>, DnsError>>) -> Option<&Found<T>> {
+    looked_up.as_ref()?.as_ref().ok()
 }

@@ -1,6 +1,7 @@
 //! A host: its addresses, its TLSA records if those count, and a session with each address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use super::concurrently::{all, both};
 use super::facts::{AddressFacts, Contact, HostFacts, TlsaLookup};
@@ -9,7 +10,7 @@ use super::places::Places;
 use super::session::{SessionFacts, SessionPlan};
 use super::turns::Turns;
 use crate::connect::Family;
-use crate::dns::{Cname, Found, Security, is_global};
+use crate::dns::{Cname, Security, is_global};
 use crate::tlsa::Tlsa;
 
 /// How hosts are asked.
@@ -23,12 +24,14 @@ pub(super) struct HostPlan<'a> {
     pub excluded: &'a Networks,
     pub family: Family,
     pub port: u16,
+    /// So long after the first, no other of several is begun.
+    pub within: Duration,
 }
 
 impl HostPlan<'_> {
     /// Asks one address, which has no name.
     pub async fn address(&self, address: IpAddr) -> HostFacts {
-        let mut facts = facts(format!("[{address}]"));
+        let mut facts = HostFacts::new(format!("[{address}]"));
         let name = address.to_string();
         let contact = match address {
             _ if self.excluded.contain(address) => Contact::Excluded,
@@ -41,12 +44,12 @@ impl HostPlan<'_> {
 
     /// Looks a host up, and asks each of its addresses.
     pub async fn host(&self, name: &str) -> HostFacts {
-        let mut facts = facts(name.to_owned());
+        let mut facts = HostFacts::new(name.to_owned());
         let (v4, v6) = both(self.turns.look_up::<Ipv4Addr>(name), self.turns.look_up::<Ipv6Addr>(name)).await;
         let mut addresses: Vec<IpAddr> = Vec::new();
         // Nothing is known by what is bogus.
-        addresses.extend(v4.iter().filter(is_known).flat_map(|v4| &v4.records).copied().map(IpAddr::V4));
-        addresses.extend(v6.iter().filter(is_known).flat_map(|v6| &v6.records).copied().map(IpAddr::V6));
+        addresses.extend(v4.iter().filter(|v4| v4.is_known()).flat_map(|v4| &v4.records).copied().map(IpAddr::V4));
+        addresses.extend(v6.iter().filter(|v6| v6.is_known()).flat_map(|v6| &v6.records).copied().map(IpAddr::V6));
         (facts.v4, facts.v6) = (Some(v4), Some(v6));
         // Name servers turn them, and reports on the same host are alike.
         addresses.sort_unstable();
@@ -58,16 +61,18 @@ impl HostPlan<'_> {
         // Where DANE counts, it is the base domain that TLS asks for (RFC 7672, section 8.1).
         let is_dane = |lookup: &&TlsaLookup| lookup.found.as_ref().is_ok_and(|found| !found.records.is_empty());
         let sni = facts.tlsa.last().filter(is_dane).map_or(name, |lookup| &lookup.base).to_owned();
-        let asked: Vec<_> = addresses.into_iter().map(|address| self.contact(name, &sni, address)).collect();
+        let begun = Instant::now();
+        let asked: Vec<_> = addresses.into_iter().map(|address| self.contact(name, &sni, address, begun)).collect();
         facts.addresses = all(asked, AT_ONCE).await;
         facts
     }
 
-    async fn contact(&self, name: &str, sni: &str, address: IpAddr) -> AddressFacts {
+    async fn contact(&self, name: &str, sni: &str, address: IpAddr, begun: Instant) -> AddressFacts {
         let contact = match (self.family, address) {
             (Family::V4, IpAddr::V6(_)) | (Family::V6, IpAddr::V4(_)) => Contact::OtherFamily,
             _ if self.excluded.contain(address) => Contact::Excluded,
             _ if !self.allows_private && !is_global(address) => Contact::NotGlobal,
+            _ if begun.elapsed() >= self.within => Contact::OutOfTime,
             _ => self.session(name, sni, address).await,
         };
         AddressFacts { address, contact }
@@ -102,21 +107,13 @@ impl HostPlan<'_> {
         };
         for base in bases {
             let found = self.turns.look_up::<Tlsa>(&format!("_{}._tcp.{base}", self.port)).await;
-            let is_the_last = !found.as_ref().is_ok_and(|found| found.records.is_empty() && is_known(&found));
+            let is_the_last = !found.as_ref().is_ok_and(|found| found.records.is_empty() && found.is_known());
             facts.tlsa.push(TlsaLookup { base, found });
             if is_the_last {
                 return;
             }
         }
     }
-}
-
-fn is_known<T>(found: &&Found<T>) -> bool {
-    found.security != Security::Bogus
-}
-
-fn facts(name: String) -> HostFacts {
-    HostFacts { name, v4: None, v6: None, tlsa: Vec::new(), addresses: Vec::new(), addresses_left_out: 0 }
 }
 
 /// No host needs more to be known.

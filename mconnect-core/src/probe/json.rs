@@ -245,6 +245,7 @@ impl<'a> ToldAddress<'a> {
             Contact::NotGlobal => ("not_global", None),
             Contact::Excluded => ("excluded", None),
             Contact::OtherFamily => ("other_family", None),
+            Contact::OutOfTime => ("out_of_time", None),
         };
         Self { address: facts.address, contact, dane: dane.of(facts.address).map(ToldVerdict::of), session }
     }

@@ -1,7 +1,6 @@
 //! What files say, line by line: targets, and networks that are never contacted.
 
 use std::io::{self, BufRead, Read as _};
-use std::net::IpAddr;
 
 use super::network::{InvalidNetwork, Network};
 use super::report::Target;
@@ -34,14 +33,14 @@ impl Target {
     /// # Errors
     /// [`InvalidTarget`].
     pub fn read(written: &str) -> Result<Self, InvalidTarget> {
+        if let address @ Self::Address(_) = Self::parse(written) {
+            return Ok(address);
+        }
         let inner = written.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
         let bare = inner.unwrap_or(written);
         let because = |words: &str| Err(InvalidHost::Name(words.to_owned()));
         let host = match bare {
             _ if written.contains('@') => because("what follows the @ is"),
-            _ if bare.strip_prefix("IPv6:").unwrap_or(bare).parse::<IpAddr>().is_ok() => {
-                return Ok(Self::parse(written));
-            }
             "" => because("it is empty"),
             _ if bare.contains(|c: char| c.is_whitespace() || c.is_control()) => because("it is several words"),
             _ if bare.contains("..") || bare.starts_with('.') => because("a label of it is empty"),
@@ -184,6 +183,7 @@ mod tests {
             ("[mx.example]", "[mx.example]"),
             ("192.0.2.1", "[192.0.2.1]"),
             ("[IPv6:2001:db8::1]", "[2001:db8::1]"),
+            ("[ipv6:2001:db8::1]", "[2001:db8::1]"),
         ] {
             assert_eq!(Target::read(written).map(|target| target.to_string()).as_deref(), Ok(target));
         }

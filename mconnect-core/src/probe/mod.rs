@@ -64,7 +64,7 @@ mod tally;
 mod text;
 mod turns;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -87,7 +87,7 @@ pub use session::{ProbeStep, SessionFacts};
 pub use tally::Tally;
 
 use crate::connect::Family;
-use crate::dns::{DnsError, Found, Mx, Resolver, Security};
+use crate::dns::{DnsError, Found, Mx, Resolver};
 use crate::protocol::Envelope;
 use crate::session::Timeouts;
 use crate::sts::Mode;
@@ -196,7 +196,9 @@ impl Probe {
         self
     }
 
-    /// Sets how long a session may take in all, and fetching a policy.
+    /// Sets how long a session may take in all, and fetching a policy. Five times that after the first sessions, no further
+    /// address of a host is asked, and no further exchanger of a domain, so that there is an end however slow they are; the
+    /// report says what is left out.
     #[must_use]
     pub fn deadline(mut self, all_of_it: Duration) -> Self {
         self.session.deadline = all_of_it;
@@ -302,34 +304,37 @@ impl Probe {
         let mx = shared.turns.look_up::<Mx>(domain).await;
         let (routing, named) = route(domain, &mx);
         report.routing = routing;
-        report.exchangers_left_out = named.len().saturating_sub(MOST_EXCHANGERS);
-        let named = &named[..named.len().min(MOST_EXCHANGERS)];
         // An exchanger that is named twice is asked once.
-        let mut names: Vec<&str> = named.iter().map(|(_, name)| name.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
+        let mut seen = BTreeSet::new();
+        let names = named.iter().take(MOST_EXCHANGERS).map(|(_, name)| name.as_str());
+        let names: Vec<&str> = names.filter(|name| seen.insert(*name)).collect();
         if !names.is_empty() {
-            let plan = self.hosts(shared, false);
-            let hosts: Vec<_> = names.iter().map(|name| shared.host(name, || plan.host(name))).collect();
-            let hosts = all(hosts, HOSTS_AT_ONCE);
+            let (plan, begun) = (&self.hosts(shared, false), Instant::now());
+            let ask = |name| async move {
+                match begun.elapsed() < plan.within {
+                    true => Some(shared.host(name, || plan.host(name)).await),
+                    false => None,
+                }
+            };
+            let hosts = all(names.iter().copied().map(ask).collect(), HOSTS_AT_ONCE);
             let policies = self.policies(shared);
             let published = both(shared.policy(domain, || policies.policy(domain)), policies.reporting(domain));
             let (hosts, (sts, reporting)) = both(hosts, published).await;
-            let hosts: BTreeMap<&str, Arc<HostFacts>> = names.into_iter().zip(hosts).collect();
+            let hosts: BTreeMap<_, _> =
+                names.into_iter().zip(hosts).filter_map(|(name, host)| Some((name, host?))).collect();
             let found = mx.as_ref().ok().map(|found| (domain, found));
-            report.exchangers = named
-                .iter()
-                .map(|(preference, name)| {
-                    exchanger(*preference, Arc::clone(&hosts[name.as_str()]), found, report.begun)
-                })
-                .collect();
+            let asked = named.iter().take(MOST_EXCHANGERS).filter_map(|(preference, name)| {
+                Some(exchanger(*preference, Arc::clone(hosts.get(name.as_str())?), found, report.begun))
+            });
+            report.exchangers = asked.collect();
+            report.exchangers_left_out = named.len() - report.exchangers.len();
             if let Some(policy) = sts.policy().filter(|policy| policy.mode != Mode::None) {
                 report.exchangers.iter_mut().for_each(|one| one.is_in_policy = Some(policy.covers(&one.host.name)));
             }
             (report.sts, report.reporting) = (Some(sts), Some(reporting));
         }
-        if routing == Routing::Implicit {
-            report.routing = implicit(&report.exchangers);
+        if let (Routing::Implicit, [itself]) = (routing, report.exchangers.as_slice()) {
+            report.routing = implicit(&itself.host);
         }
         if report.routing == Routing::Nowhere {
             report.exchangers.clear();
@@ -342,7 +347,8 @@ impl Probe {
         let Self { session, allows_private, family, port, excluded, .. } = self;
         let (allows_private, family, port) = (*allows_private, *family, *port);
         let Shared { turns, places, .. } = shared;
-        HostPlan { turns, places, session, allows_private, allows_named, excluded, family, port }
+        let within = session.deadline.saturating_mul(5);
+        HostPlan { turns, places, session, allows_private, allows_named, excluded, family, port, within }
     }
 
     fn policies<'a>(&'a self, shared: &'a Shared) -> PolicyPlan<'a> {
@@ -354,10 +360,8 @@ impl Probe {
 
 /// Says what MX records come to, and names the exchangers in order.
 fn route(domain: &str, mx: &Result<Found<Mx>, DnsError>) -> (Routing, Vec<(Option<u16>, String)>) {
-    let found = match mx {
-        Err(_) => return (Routing::Unknown, Vec::new()),
-        Ok(found) if found.security == Security::Bogus => return (Routing::Unknown, Vec::new()),
-        Ok(found) => found,
+    let Some(found) = mx.as_ref().ok().filter(|found| found.is_known()) else {
+        return (Routing::Unknown, Vec::new());
     };
     match found.records.as_slice() {
         [] if !found.exists => (Routing::Nowhere, Vec::new()),
@@ -378,16 +382,11 @@ fn route(domain: &str, mx: &Result<Found<Mx>, DnsError>) -> (Routing, Vec<(Optio
 }
 
 /// Says whether the domain itself can take mail, which has no MX.
-fn implicit(exchangers: &[Exchanger]) -> Routing {
-    let is_failed = |host: &HostFacts| {
-        let v4 = host.v4.as_ref().is_some_and(|v4| !matches!(v4, Ok(found) if found.security != Security::Bogus));
-        let v6 = host.v6.as_ref().is_some_and(|v6| !matches!(v6, Ok(found) if found.security != Security::Bogus));
-        v4 || v6
-    };
-    match exchangers.iter().map(|exchanger| &exchanger.host).next() {
-        Some(host) if !host.addresses.is_empty() => Routing::Implicit,
-        Some(host) if is_failed(host) => Routing::Unknown,
-        _ => Routing::Nowhere,
+fn implicit(host: &HostFacts) -> Routing {
+    match host.is_looked_up() {
+        _ if !host.addresses.is_empty() => Routing::Implicit,
+        true => Routing::Nowhere,
+        false => Routing::Unknown,
     }
 }
 
@@ -403,6 +402,7 @@ fn exchanger(
 
 /// A domain that has more is asked at no more.
 const MOST_EXCHANGERS: usize = 64;
+/// Exchangers of one domain at the same time.
 const HOSTS_AT_ONCE: usize = 8;
 /// A minute is what [RFC 8461, section 3.3](https://www.rfc-editor.org/rfc/rfc8461#section-3.3) asks senders to wait.
 const PATIENCE_WITH_POLICIES: Duration = Duration::from_secs(60);

@@ -103,7 +103,7 @@ impl Place {
 }
 
 /// Somebody who asks an address, or waits for it: the last one takes it out, so that there are never more than visits, and
-/// those that were given up.
+/// those where nobody answered.
 struct Visit<'a> {
     places: &'a Places,
     place: Arc<Place>,
@@ -114,7 +114,7 @@ impl Drop for Visit<'_> {
     fn drop(&mut self) {
         let mut all = locked(&self.places.all);
         // It is in the map, and here.
-        if Arc::strong_count(&self.place) == 2 && !self.place.is_given_up() {
+        if Arc::strong_count(&self.place) == 2 && locked(&self.place.silences).0 == 0 {
             all.remove(&self.address.to_canonical());
         }
     }

@@ -130,13 +130,11 @@ impl PolicyPlan<'_> {
         if securities.iter().any(|security| matches!(security, Ok(Security::Bogus))) {
             return Err(StsFailure::Bogus { host });
         }
-        let (v4, v6) = match (v4, v6) {
-            (Err(error), Err(_)) => return Err(StsFailure::Lookup(error)),
-            (v4, v6) => (v4.map(|v4| v4.records).unwrap_or_default(), v6.map(|v6| v6.records).unwrap_or_default()),
-        };
-        let all: Vec<IpAddr> = v4.into_iter().map(IpAddr::V4).chain(v6.into_iter().map(IpAddr::V6)).collect();
+        let mut all: Vec<IpAddr> = v4.iter().flat_map(|v4| &v4.records).copied().map(IpAddr::V4).collect();
+        all.extend(v6.iter().flat_map(|v6| &v6.records).copied().map(IpAddr::V6));
         if all.is_empty() {
-            return Err(StsFailure::NoAddress { host });
+            let failure = v4.err().or(v6.err()).map(StsFailure::Lookup);
+            return Err(failure.unwrap_or(StsFailure::NoAddress { host }));
         }
         let global: Vec<IpAddr> =
             all.into_iter().filter(|address| self.allows_private || is_global(*address)).collect();

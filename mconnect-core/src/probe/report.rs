@@ -84,9 +84,10 @@ pub struct ProbeReport {
     pub mx: Option<Result<Found<Mx>, DnsError>>,
     /// What they come to.
     pub routing: Routing,
-    /// Who takes the mail, as ordered by preference.
+    /// Who takes the mail, in the order of preference.
     pub exchangers: Vec<Exchanger>,
-    /// How many exchangers more there were than are asked.
+    /// How many exchangers more there were than were asked: too many, or too slow
+    /// ([`Probe::deadline`](super::Probe::deadline)).
     pub exchangers_left_out: usize,
     /// MTA-STS of a domain that takes mail ([RFC 8461](https://www.rfc-editor.org/rfc/rfc8461)).
     pub sts: Option<Arc<StsFacts>>,

@@ -72,8 +72,9 @@ impl Probe {
         self
     }
 
-    /// Asks about many targets, in threads of its own, one for each core, and returns their reports in order of completion, each with its
-    /// target. A thread reads the targets, a few ahead of their turn: they may come as slowly as they like, and without end.
+    /// Asks about many targets, in threads of its own, one for each core, and returns their reports in order of completion,
+    /// each with its target. A thread reads the targets, a few ahead of their turn: they may come as slowly as they like, and
+    /// without end.
     ///
     /// Each host is asked once in a run, at each of its addresses, however many domains it takes mail for: memory grows with
     /// the hosts, not with the targets. Here a target that is itself an address has to be global as well, unless

@@ -233,9 +233,8 @@ impl SessionPlan {
         facts.reached = ProbeStep::Hello;
         let hello = session.hello(&own_name).await?;
         facts.offered = session.extensions().filter(|_| matches!(hello, Hello::Extended(_)));
-        let is_refused = matches!(hello, Hello::Refused(_));
         facts.hello = Some(hello.reply().clone());
-        if is_refused {
+        if matches!(hello, Hello::Refused(_)) {
             return Ok(session);
         }
         if facts.offers_starttls() {
@@ -255,9 +254,8 @@ impl SessionPlan {
             facts.reached = ProbeStep::HelloInTls;
             let hello = session.hello(&own_name).await?;
             facts.offered_in_tls = session.extensions().filter(|_| matches!(hello, Hello::Extended(_)));
-            let is_refused = matches!(hello, Hello::Refused(_));
             facts.hello_in_tls = Some(hello.reply().clone());
-            if is_refused {
+            if matches!(hello, Hello::Refused(_)) {
                 return Ok(session);
             }
         }

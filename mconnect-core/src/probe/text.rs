@@ -52,7 +52,7 @@ impl ProbeReport {
             for address in &exchanger.host.addresses {
                 let mark = look.mark(gravest(self, exchanger, address.address));
                 let (place, inner) = (address.address.to_string(), width.saturating_sub(2));
-                let words = look.paint(&address_words(address), PLAIN);
+                let words = look.paint(&address_words(address, self.begun), PLAIN);
                 text += &format!("  {:preferences$} {mark} {place:inner$}  {words}\n", "");
             }
         }
@@ -161,20 +161,23 @@ fn exchanger_words(exchanger: &Exchanger) -> String {
         (Some(true), _) => Some("in the MTA-STS policy"),
         (None, _) => None,
     };
-    let none = exchanger.host.addresses.is_empty().then_some("no address");
+    let host = &exchanger.host;
+    let none = if host.is_looked_up() { "no address" } else { "addresses unknown" };
+    let none = host.addresses.is_empty().then_some(none);
     [none.map(str::to_owned), dane, policy.map(str::to_owned)].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-fn address_words(address: &AddressFacts) -> String {
+fn address_words(address: &AddressFacts, now: SystemTime) -> String {
     match &address.contact {
-        Contact::Session(facts) => session_words(facts),
+        Contact::Session(facts) => session_words(facts, now),
         Contact::NotGlobal => "not contacted: no global address".to_owned(),
         Contact::Excluded => "not contacted: excluded".to_owned(),
         Contact::OtherFamily => "not asked".to_owned(),
+        Contact::OutOfTime => "not asked: the others took too long".to_owned(),
     }
 }
 
-fn session_words(facts: &SessionFacts) -> String {
+fn session_words(facts: &SessionFacts, now: SystemTime) -> String {
     let mut words = Vec::new();
     if let (None, Some(error)) = (facts.connect_took, &facts.error) {
         return match error {
@@ -190,7 +193,7 @@ fn session_words(facts: &SessionFacts) -> String {
     match &facts.tls {
         Some(info) => {
             words.push(info.version.clone());
-            let left = info.certificates.first().map(|leaf| leaf.days_left(SystemTime::now()));
+            let left = info.certificates.first().map(|leaf| leaf.days_left(now));
             match left.filter(|_| facts.problems.is_empty()) {
                 Some(days) => words.push(format!("certificate verified for {days} days")),
                 None => words.push("certificate not verified".to_owned()),

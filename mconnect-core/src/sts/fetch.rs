@@ -38,7 +38,7 @@ impl Fetched {
 }
 
 /// Fetches the policy of a domain, of which `https://mta-sts.DOMAIN/.well-known/mta-sts.txt` is the place
-/// ([RFC 8461, section 3.3](https://www.rfc-editor.org/rfc/rfc8461#section-3.3)). It blocks, and takes at most `patience` in
+/// ([RFC 8461, section 3.2](https://www.rfc-editor.org/rfc/rfc8461#section-3.2)). It blocks, and takes at most `patience` in
 /// all, however slowly the server sends.
 ///
 /// The host's addresses were looked up by the caller; they are tried in this order, and their ports count (443, but for
@@ -88,7 +88,8 @@ fn fetch_from(
     let port = addresses.first().map_or(HTTPS, SocketAddr::port);
     let connect = Connect::new(host, port).addresses(addresses).deadline(patience);
     let session = connect.open_with(closer).map_err(unconnected)?;
-    *connected = session.peer().address();
+    let address = session.peer().address().expect("it was opened at one of the addresses");
+    *connected = Some(address);
     let (session, info) = session.upgrade(&trust.authorities_alone()).map_err(|error| match error {
         Error::Untrusted { info, .. } => FetchFailure::Untrusted(info),
         Error::Timeout { .. } => FetchFailure::Late { after: patience },
@@ -104,7 +105,6 @@ fn fetch_from(
         FetchFailure::Broken(error) if is_nothing_yet(&error) => FetchFailure::Late { after: patience },
         failure => failure,
     })?;
-    let address = connected.ok_or(FetchFailure::Domain)?;
     Ok(Fetched { body, content_type, address, info })
 }
 

@@ -44,9 +44,7 @@ pub(super) fn exchange(
         wire.received.drain(..used);
         match response {
             Some(response) => break response,
-            None if used == 0 && !wire.receive()? => {
-                return Err(FetchFailure::Broken(io::Error::new(io::ErrorKind::UnexpectedEof, "no answer came")));
-            }
+            None if used == 0 && !wire.receive()? => return Err(ended("no answer came")),
             None => {}
         }
     };
@@ -68,13 +66,10 @@ pub(super) fn exchange(
                 return Err(too_long());
             }
             if used == 0 && !wire.receive()? {
-                match until_end {
-                    true => break,
-                    false => {
-                        let words = "the server closed in the middle of the policy";
-                        return Err(FetchFailure::Broken(io::Error::new(io::ErrorKind::UnexpectedEof, words)));
-                    }
+                if until_end {
+                    break;
                 }
+                return Err(ended("the server closed in the middle of the policy"));
             }
         }
     }
@@ -103,6 +98,10 @@ fn visible(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
     headers.get(name).map(|value| Excerpt(value.as_bytes()).to_string())
 }
 
+fn ended(words: &str) -> FetchFailure {
+    FetchFailure::Broken(io::Error::new(io::ErrorKind::UnexpectedEof, words))
+}
+
 fn not_http(reason: impl ToString) -> FetchFailure {
     FetchFailure::NotHttp { reason: reason.to_string() }
 }
@@ -120,9 +119,8 @@ impl Wire<'_> {
     /// Sends all of it.
     fn send(&mut self, mut bytes: &[u8]) -> Result<(), FetchFailure> {
         while !bytes.is_empty() {
-            self.stream
-                .set_write_timeout(left(self.deadline).map_err(FetchFailure::Broken)?)
-                .map_err(FetchFailure::Broken)?;
+            let left = left(self.deadline).map_err(FetchFailure::Broken)?;
+            self.stream.set_write_timeout(left).map_err(FetchFailure::Broken)?;
             match self.stream.write(bytes) {
                 Ok(count @ 1..) => bytes = &bytes[count..],
                 Ok(_) => return Err(FetchFailure::Broken(io::ErrorKind::WriteZero.into())),
@@ -143,9 +141,8 @@ impl Wire<'_> {
         }
         let mut part = [0; 4096];
         loop {
-            self.stream
-                .set_read_timeout(left(self.deadline).map_err(FetchFailure::Broken)?)
-                .map_err(FetchFailure::Broken)?;
+            let left = left(self.deadline).map_err(FetchFailure::Broken)?;
+            self.stream.set_read_timeout(left).map_err(FetchFailure::Broken)?;
             match self.stream.read(&mut part) {
                 Ok(count) => {
                     self.received.extend_from_slice(&part[..count]);

@@ -36,5 +36,7 @@ pub use failure::{FetchError, FetchFailure};
 #[cfg(feature = "probe")]
 pub(crate) use fetch::fetch_with;
 pub use fetch::{Fetched, fetch};
+#[cfg(feature = "probe")]
+pub(crate) use policy::is_host;
 pub use policy::{InvalidPolicy, Mode, Pattern, Policy};
 pub use record::{InvalidRecord, PolicyRecord, ReportRecord, ReportUri, policy_record, report_record};

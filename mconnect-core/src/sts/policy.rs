@@ -182,15 +182,18 @@ impl Pattern {
     }
 }
 
-/// Takes a line apart: the name has letters, digits and, behind the first, `_`, `-` and `.`; behind the colon may be
-/// blanks, and behind the value, too.
+/// Takes a line apart: behind the colon may be blanks, and behind the value, too.
 fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let at = line.iter().position(|byte| *byte == b':')?;
     let (name, value) = (&line[..at], line[at + 1..].trim_ascii());
-    let is_name = matches!(name.len(), 1..=32)
+    (is_field_name(name) && !value.is_empty()).then_some((name, value))
+}
+
+/// Says whether the name of a field has letters, digits and, behind the first, `_`, `-` and `.`: 32 at most.
+pub(super) fn is_field_name(name: &[u8]) -> bool {
+    matches!(name.len(), 1..=32)
         && name[0].is_ascii_alphanumeric()
-        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(byte));
-    (is_name && !value.is_empty()).then_some((name, value))
+        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(byte))
 }
 
 /// Reads an age: up to ten digits, and no more than a year.
@@ -201,7 +204,7 @@ fn seconds(value: &[u8]) -> Option<Duration> {
 }
 
 /// Says whether the labels of a name are letters, digits and inner hyphens; or with `_`, which some servers' names have.
-pub(super) fn is_host(name: &str) -> bool {
+pub(crate) fn is_host(name: &str) -> bool {
     let is_inside = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     let is_label = |label: &str| {
         let is_short = matches!(label.len(), 1..=63);

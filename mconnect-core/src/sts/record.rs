@@ -4,6 +4,7 @@
 use std::{fmt, str};
 
 use super::excerpt::Excerpt;
+use super::policy::is_field_name;
 
 /// The record that a domain with a policy has: TXT of `_mta-sts.` and the domain
 /// ([RFC 8461, section 3.1](https://www.rfc-editor.org/rfc/rfc8461#section-3.1)).
@@ -160,16 +161,13 @@ fn is_meant(text: &[u8], version: &str) -> bool {
     squeezed.take(start.len()).map(u8::to_ascii_lowercase).eq(start.bytes().map(|byte| byte.to_ascii_lowercase()))
 }
 
-/// Takes a field apart: the name has letters, digits and, behind the first, `_`, `-` and `.`; the value is visible ASCII.
+/// Takes a field apart: the value is visible ASCII.
 fn field(part: &[u8]) -> Option<Field<'_>> {
     let at = part.iter().position(|byte| *byte == b'=')?;
     let (name, value) = (&part[..at], &part[at + 1..]);
-    let is_name = matches!(name.len(), 1..=32)
-        && name[0].is_ascii_alphanumeric()
-        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(byte));
     // The list of URIs may have blanks, and some senders of mail write = in them.
     let is_value = !value.is_empty() && value.iter().all(|byte| byte.is_ascii_graphic() || b" \t".contains(byte));
-    (is_name && is_value).then_some((name, value))
+    (is_field_name(name) && is_value).then_some((name, value))
 }
 
 /// Returns the first field of this name.

@@ -7,7 +7,7 @@ mod server;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use domain::base::iana::Rtype;
+use domain::base::iana::{Rcode, Rtype};
 use mconnect_core::dns::{Cname, DnsError, Found, Mx, Record, Resolver, Security, Srv, Txt};
 use mconnect_core::{Exchangers, Family, NoExchanger, Tlsa};
 
@@ -84,6 +84,21 @@ fn exchangers_are_in_their_order_and_no_address_is_contacted_that_is_not_global(
     assert_eq!(none.to_string(), "second.test (127.0.0.1) is not contacted: that is no global address");
     let null = serve(vec![answer(&[("a.test", Data::Mx(0, "."))])]).0;
     assert!(matches!(Exchangers::find(Resolver::at([null]), "a.test"), Err(NoExchanger::NullMx(_))));
+}
+
+#[test]
+fn a_family_that_cannot_be_looked_up_is_passed_over_if_the_other_has_an_address() {
+    let refused = || Act::Say(Reply { code: Some(Rcode::REFUSED), ..Reply::default() });
+    let mx = || answer(&[("a.test", Data::Mx(10, "mx.test"))]);
+    // Each question is asked twice of a server that refuses.
+    let addresses = |acts: Vec<Act>| {
+        let exchangers = Exchangers::find(Resolver::at([serve(acts).0]), "a.test").unwrap();
+        exchangers.addresses("mx.test", 25).map(|(addresses, _)| addresses)
+    };
+    let v4 = answer(&[("mx.test", Data::A([1, 1, 1, 1]))]);
+    let found = addresses(vec![mx(), refused(), refused(), v4]);
+    assert_eq!(found.unwrap(), ["1.1.1.1:25".parse().unwrap()]);
+    assert!(matches!(addresses(vec![mx(), refused()]), Err(NoExchanger::Dns(DnsError::Failed { .. }))));
 }
 
 #[test]

@@ -90,7 +90,6 @@ fn a_policy_comes_from_a_server_that_is_proven() {
                 answer.as_bytes().chunks(pieces).try_for_each(|piece| stream.write_all(piece))
             });
             // Where nobody listens, the next address is tried; who is to be proven is not for other settings to say.
-
             let trust = trust.clone().name("mx.example.org").pin(authority.issue([]).key_fingerprint());
             let fetched = fetch("Example.org.", &[NOBODY, address], &trust, PATIENCE).unwrap();
             assert_eq!(fetched.body, POLICY.as_bytes());

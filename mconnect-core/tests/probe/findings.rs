@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::thread;
 
-use mconnect_core::probe::{FindingCode, ProbeReport};
+use mconnect_core::probe::{FindingCode, Gravity, ProbeReport};
 use mconnect_core::server::{Rule, Stage};
 
 use super::lab::{Lab, play};
@@ -45,6 +45,37 @@ fn every_finding_comes_of_its_cause() {
     let missing: Vec<&str> =
         FindingCode::ALL.iter().map(|code| code.word()).filter(|word| !said.contains(word)).collect();
     assert!(missing.is_empty(), "these have no test: {missing:?}");
+}
+
+#[test]
+fn sessions_that_break_off_keep_mail_away_where_no_other_comes_to_its_end() {
+    let gravest = |broken: &[&str]| {
+        let mut lab = Lab::new();
+        for address in broken {
+            lab.serve(address, |setup, _| play(setup, "S: 220 mx.example.test\nC: EHLO probe.example\nS: *close*"));
+        }
+        lab.probe().gravest()
+    };
+    assert_eq!(gravest(&["127.0.0.1", "127.0.0.3"]), Some(Gravity::Warning));
+    assert_eq!(gravest(&["127.0.0.1", "127.0.0.2", "127.0.0.3"]), Some(Gravity::Failure));
+}
+
+#[test]
+fn a_host_that_cannot_be_looked_up_is_not_said_to_have_no_address() {
+    let line = |change: fn(&mut Lab)| {
+        let mut lab = Lab::new();
+        change(&mut lab);
+        let told = lab.probe().to_string();
+        told.lines().find(|line| line.starts_with("  20 mx2.example.test")).unwrap().to_owned()
+    };
+    let failing = line(|lab| {
+        lab.zone.stands("mx2.example.test", Standing::Failing);
+    });
+    assert!(failing.ends_with("  addresses unknown, DANE failed, in the MTA-STS policy"), "{failing}");
+    let none = line(|lab| {
+        lab.zone.remove("mx2.example.test", A);
+    });
+    assert!(none.contains("  no address, "), "{none}");
 }
 
 fn complaint(case: &Case) -> Option<String> {
@@ -131,6 +162,9 @@ fn cases() -> Vec<Case> {
     case("greeting_name", "greets by \"mx\", which is no full host name", |lab| {
         lab.greet("127.0.0.2", "mx");
     });
+    case("greeting_name", "mx2.example.test greets by no name: have the server", |lab| {
+        lab.serve("127.0.0.2", |setup, _| setup.rule(Rule::at(Stage::Greeting).reply("220")).start().unwrap());
+    });
     case("auth_without_tls exchangers_differ", "offers AUTH without TLS", |lab| {
         lab.serve("127.0.0.2", |setup, _| setup.extensions(["AUTH PLAIN"]).start().unwrap());
     });
@@ -209,7 +243,7 @@ fn cases() -> Vec<Case> {
         lab.identities.insert("another", other);
         lab.serve("127.0.0.3", |setup, lab| setup.tls(&lab.identities["another"]).start().unwrap());
     });
-    case("exchangers_differ", "mx2.example.test alone: SIZE 1000", |lab| {
+    case("exchangers_differ", "mx2.example.test also offers SIZE 1000", |lab| {
         lab.serve("127.0.0.2", |setup, _| {
             let all = ["PIPELINING", "SIZE 1000", "8BITMIME", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES", "HELP"];
             setup.extensions(all).start().unwrap()
@@ -220,6 +254,9 @@ fn cases() -> Vec<Case> {
     });
     case("sts_policy_missing", "announces an MTA-STS policy that is not there", |lab| {
         lab.policy_host = "www.example.test";
+    });
+    case("sts_policy_missing", "cannot look up the host of the policy: cannot look up the A of mta-sts", |lab| {
+        lab.zone.stands("mta-sts.example.test", Standing::FailingFor(A));
     });
     case("sts_policy_missing", "the policy cannot be read", |lab| lab.policy = "hello\r\n".to_owned());
     case("sts_content_type", "comes as text/html", |lab| lab.content_type = "text/html");

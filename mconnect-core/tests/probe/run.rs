@@ -306,6 +306,36 @@ fn dropping_the_reports_ends_the_fetching_of_a_policy() {
 }
 
 #[test]
+fn what_had_no_turn_before_the_time_was_over_is_not_asked_and_the_report_says_so() {
+    // It takes connections, and never says anything.
+    let silent = TcpListener::bind("0.0.0.0:0").unwrap();
+    let addresses: String = (1..=64).map(|index| format!("many.test A 127.0.0.{index}\n")).collect();
+    let hosts: String = (1..=64)
+        .map(|index| format!("hosts.test MX {index} mx{index}.test\nmx{index}.test A 127.0.1.{index}\n"))
+        .collect();
+    let mut zone = Zone::default();
+    zone.add(&(addresses + &hosts));
+    let probe = Probe::new(Resolver::at([zone.serve()])).port(silent.local_addr().unwrap().port());
+    let probe = probe.allow_private(true).deadline(Duration::from_millis(100));
+
+    let report = probe.probe(&Target::parse("[many.test]")).unwrap();
+    let host = &report.exchangers[0].host;
+    let late = host.addresses.iter().filter(|one| matches!(one.contact, Contact::OutOfTime)).count();
+    // Eight rounds of eight would take 800 ms, and 500 ms are theirs.
+    assert!((1..64).contains(&late), "{late}");
+    assert_eq!((host.sessions().count(), host.addresses.len()), (64 - late, 64));
+    let finding = report.findings.iter().find(|finding| finding.code == FindingCode::LeftOut).unwrap();
+    assert!(finding.what.ends_with(" was not asked: the other addresses took too long"), "{finding}");
+    assert_eq!(finding.addresses.len(), late);
+
+    let report = probe.probe(&Target::parse("hosts.test")).unwrap();
+    let preferences: Vec<_> = report.exchangers.iter().map(|one| usize::from(one.preference.unwrap())).collect();
+    assert!((8..64).contains(&preferences.len()), "{preferences:?}");
+    assert_eq!(preferences, (1..=preferences.len()).collect::<Vec<_>>());
+    assert_eq!(report.exchangers_left_out, 64 - preferences.len());
+}
+
+#[test]
 fn an_address_where_nobody_answers_is_not_waited_for_by_every_name() {
     // Its queue is full, and what comes is dropped.
     let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
@@ -320,14 +350,16 @@ fn an_address_where_nobody_answers_is_not_waited_for_by_every_name() {
     all.add(&zone);
     let timeouts = Timeouts::default().attempt(Duration::from_millis(100)).connect(Duration::from_millis(100));
     let probe = Probe::new(Resolver::at([all.serve()])).port(address.port()).allow_private(true).timeouts(timeouts);
-    let reports = probe.per_address(1).run(domains(7)).unwrap();
-    let mut attempts = Vec::new();
-    for (_, report) in reports {
-        let facts = report.sessions().next().unwrap().1;
-        assert!(facts.error.as_ref().unwrap().is_timeout(), "{facts:?}");
-        assert!(report.findings.iter().any(|finding| finding.code == FindingCode::Unreachable));
-        attempts.push(facts.attempts);
+    for jobs in [1, 7] {
+        let reports = probe.clone().jobs(jobs).per_address(1).run(domains(7)).unwrap();
+        let mut attempts = Vec::new();
+        for (_, report) in reports {
+            let facts = report.sessions().next().unwrap().1;
+            assert!(facts.error.as_ref().unwrap().is_timeout(), "{facts:?}");
+            assert!(report.findings.iter().any(|finding| finding.code == FindingCode::Unreachable));
+            attempts.push(facts.attempts);
+        }
+        attempts.sort_unstable();
+        assert_eq!(attempts, [0, 0, 0, 0, 1, 1, 1], "{jobs} at once");
     }
-    attempts.sort_unstable();
-    assert_eq!(attempts, [0, 0, 0, 0, 1, 1, 1]);
 }

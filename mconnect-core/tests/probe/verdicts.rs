@@ -55,6 +55,12 @@ fn dane_has_the_right_word_for_each_exchanger() {
         }),
         "secure failed"
     );
+    assert_eq!(
+        after(|lab| {
+            lab.zone.stands("mx2.example.test", Standing::FailingFor(A));
+        }),
+        "secure failed"
+    );
     assert_eq!(after(|lab| lab.servers.retain(|(at, ..)| *at != "127.0.0.2")), "secure untested");
     assert_eq!(after(|lab| lab.has_far_resolver = true), "unproven unproven");
     for (record, word) in [

@@ -19,6 +19,8 @@ pub enum Standing {
     Bogus,
     /// The name servers fail.
     Failing,
+    /// They fail where records of this type are asked for.
+    FailingFor(u16),
 }
 
 pub const A: u16 = 1;
@@ -96,6 +98,7 @@ impl Zone {
             match self.standing_of(&name) {
                 None => {}
                 Some(Standing::Unsigned) => is_signed = false,
+                Some(Standing::FailingFor(other)) if other != kind => {}
                 Some(other) => is_failing = Some(other),
             }
             let of = |kind: u16| self.records.iter().filter(move |record| record.1 == kind);

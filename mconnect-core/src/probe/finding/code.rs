@@ -122,7 +122,7 @@ codes! {
     StsPolicyMissing "sts_policy_missing"
         "have https://mta-sts.DOMAIN/.well-known/mta-sts.txt answer with the policy itself, and a valid certificate",
     /// The policy is of another kind of text.
-    StsContentType "sts_content_type" "serve the policy as text/plain (RFC 8461, section 3.3)",
+    StsContentType "sts_content_type" "serve the policy as text/plain (RFC 8461, section 3.2)",
     /// An exchanger is not in the policy.
     StsNotInPolicy "sts_not_in_policy" "add the exchanger to the policy, and give the record another id",
     /// The policy is only being tried.

@@ -1,8 +1,9 @@
 //! What differs where nothing should: the addresses of one host, and the exchangers of one domain.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
-use super::{Findings, grouped, shown};
+use super::{Findings, grouped};
 use crate::probe::facts::HostFacts;
 use crate::probe::finding::{FindingCode, Gravity};
 use crate::probe::session::SessionFacts;
@@ -40,14 +41,14 @@ impl Findings<'_> {
         code: FindingCode,
         gravity: Gravity,
         words: &str,
-        groups: Vec<(String, Vec<std::net::IpAddr>)>,
+        groups: Vec<(String, Vec<IpAddr>)>,
     ) {
         if groups.len() < 2 {
             return;
         }
         let each = groups.iter().map(|(what, addresses)| {
             let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-            format!("{}: {}", addresses.join(", "), shown(what))
+            format!("{}: {what}", addresses.join(", "))
         });
         let evidence = each.collect::<Vec<_>>().join("; ");
         let what = format!("the addresses of {} {words}", host.name);
@@ -70,7 +71,7 @@ impl Findings<'_> {
             .filter(|(_, offered)| *offered != in_all)
             .map(|(name, offered)| {
                 let more: Vec<String> = offered.difference(&in_all).cloned().collect();
-                format!("{name} alone: {}", more.join(", "))
+                format!("{name} also offers {}", more.join(", "))
             })
             .collect();
         if !each.is_empty() {
@@ -80,7 +81,7 @@ impl Findings<'_> {
     }
 }
 
-/// Returns the extensions in upper case, each with its parameters; AUTH and STARTTLS are told of elsewhere.
+/// Returns the extensions in upper case, each with its parameters; STARTTLS is told of elsewhere.
 fn listed(offered: &Extensions) -> BTreeSet<String> {
     let all = offered.iter().map(|extension| String::from_utf8_lossy(extension.raw()).to_ascii_uppercase());
     all.filter(|extension| extension != "STARTTLS").collect()

@@ -17,6 +17,7 @@ impl Findings<'_> {
             self.lookup(&format!("the MX records of {target}"), mx, Gravity::Failure);
             if let Ok(found) = mx {
                 self.routing(found);
+                self.null_among_others(found);
             }
         }
         let hosts = self.hosts();
@@ -32,13 +33,13 @@ impl Findings<'_> {
     }
 
     /// Says that what was looked up is not known, and why.
-    fn lookup<T>(&mut self, what: &str, found: &Result<Found<T>, DnsError>, gravity: Gravity) {
+    pub fn lookup<T>(&mut self, what: &str, found: &Result<Found<T>, DnsError>, gravity: Gravity) {
         match found {
             Err(error) => {
                 let what = format!("{what} could not be looked up");
                 self.add(gravity, FindingCode::LookupFailed, what).seen(chain(error));
             }
-            Ok(found) if found.security == Security::Bogus => {
+            Ok(found) if !found.is_known() => {
                 let (what, why) = (format!("{what} are bogus"), found.why.as_deref().unwrap_or_default());
                 self.add(gravity, FindingCode::Bogus, what).seen(why);
             }
@@ -64,10 +65,9 @@ impl Findings<'_> {
                 let what = format!("{target} has no MX record: mail goes to its own address");
                 (Gravity::Note, FindingCode::ImplicitMx, what)
             }
-            Routing::Exchangers | Routing::Unknown | Routing::Direct => return self.null_among_others(found),
+            Routing::Exchangers | Routing::Unknown | Routing::Direct => return,
         };
         self.add(gravity, code, what);
-        self.null_among_others(found);
     }
 
     fn null_among_others(&mut self, found: &Found<Mx>) {
@@ -92,8 +92,7 @@ impl Findings<'_> {
             // Whoever asks for them does not send before they are known.
             self.lookup(&format!("the TLSA records of {}", lookup.base), &lookup.found, Gravity::Failure);
         }
-        let has_looked = host.v4.as_ref().is_some_and(is_sound) && host.v6.as_ref().is_some_and(is_sound);
-        if has_looked && host.addresses.is_empty() && !is_implicit {
+        if host.is_looked_up() && host.addresses.is_empty() && !is_implicit {
             let exists = host.v4.as_ref().is_some_and(|v4| v4.as_ref().is_ok_and(|found| found.exists));
             let what = match exists {
                 true => format!("{} has no address", host.name),
@@ -106,12 +105,11 @@ impl Findings<'_> {
             let path = [host.aliases(), &[host.canonical().to_owned()]].concat().join(" -> ");
             self.add(Gravity::Warning, FindingCode::ExchangerIsAlias, what).seen(path).at(host, &[]);
         }
-        let local: Vec<IpAddr> = host
-            .addresses
-            .iter()
-            .filter(|address| matches!(address.contact, Contact::NotGlobal))
-            .map(|address| address.address)
-            .collect();
+        let those = |is_meant: fn(&Contact) -> bool| -> Vec<IpAddr> {
+            let meant = host.addresses.iter().filter(|one| is_meant(&one.contact));
+            meant.map(|one| one.address).collect()
+        };
+        let local = those(|contact| matches!(contact, Contact::NotGlobal));
         if !local.is_empty() {
             let is_all = local.len() == host.addresses.len();
             let gravity = if is_all { Gravity::Failure } else { Gravity::Warning };
@@ -119,15 +117,14 @@ impl Findings<'_> {
             let listed: Vec<String> = local.iter().map(ToString::to_string).collect();
             self.add(gravity, FindingCode::AddressNotGlobal, what).seen(listed.join(", ")).at(host, &local);
         }
-        let excluded: Vec<IpAddr> = host
-            .addresses
-            .iter()
-            .filter(|address| matches!(address.contact, Contact::Excluded))
-            .map(|address| address.address)
-            .collect();
-        if !excluded.is_empty() {
-            let what = format!("{} was not contacted: it is excluded", place(host, &excluded));
-            self.add(Gravity::Note, FindingCode::LeftOut, what).at(host, &excluded);
+        for (left_out, words) in [
+            (those(|contact| matches!(contact, Contact::Excluded)), "contacted: it is excluded"),
+            (those(|contact| matches!(contact, Contact::OutOfTime)), "asked: the other addresses took too long"),
+        ] {
+            if !left_out.is_empty() {
+                let what = format!("{} was not {words}", place(host, &left_out));
+                self.add(Gravity::Note, FindingCode::LeftOut, what).at(host, &left_out);
+            }
         }
         if host.addresses_left_out > 0 {
             let what = format!("{} has {} addresses more than are asked", host.name, host.addresses_left_out);
@@ -145,8 +142,4 @@ impl Findings<'_> {
             self.add(Gravity::Note, FindingCode::ResolverNotTrusted, what).seen(&report.resolver);
         }
     }
-}
-
-fn is_sound<T>(found: &Result<Found<T>, DnsError>) -> bool {
-    found.as_ref().is_ok_and(|found| found.security != Security::Bogus)
 }

@@ -2,21 +2,23 @@
 
 use std::time::Duration;
 
-use super::{Findings, shown};
-use crate::dns::{Found, Security, Txt};
+use super::Findings;
 use crate::error::chain;
 use crate::probe::finding::{FindingCode, Gravity};
 use crate::probe::policy::StsFacts;
+use crate::protocol::Visible;
 use crate::sts::{Mode, Policy};
 
 impl Findings<'_> {
     pub fn policy(&mut self) {
         if let Some(sts) = &self.report.sts {
-            self.texts("_mta-sts", &sts.texts);
+            let what = format!("the TXT records of _mta-sts.{}", self.report.target);
+            self.lookup(&what, &sts.texts, Gravity::Warning);
             self.sts(sts);
         }
         if let Some(reporting) = &self.report.reporting {
-            self.texts("_smtp._tls", &reporting.texts);
+            let what = format!("the TXT records of _smtp._tls.{}", self.report.target);
+            self.lookup(&what, &reporting.texts, Gravity::Warning);
             if let Err(error) = &reporting.record {
                 let what = format!("the TLSRPT record of {} does not count: {error}", self.report.target);
                 self.add(Gravity::Warning, FindingCode::ReportingRecord, what);
@@ -24,32 +26,12 @@ impl Findings<'_> {
         }
     }
 
-    fn texts(&mut self, label: &str, texts: &Result<Found<Txt>, crate::dns::DnsError>) {
-        let name = format!("{label}.{}", self.report.target);
-        match texts {
-            Err(error) => {
-                let what = format!("the TXT records of {name} could not be looked up");
-                self.add(Gravity::Warning, FindingCode::LookupFailed, what).seen(chain(error));
-            }
-            Ok(found) if found.security == Security::Bogus => {
-                let what = format!("the TXT records of {name} are bogus");
-                let why = found.why.as_deref().unwrap_or_default();
-                self.add(Gravity::Warning, FindingCode::Bogus, what).seen(why);
-            }
-            Ok(_) => {}
-        }
-    }
-
     fn sts(&mut self, sts: &StsFacts) {
         let target = &self.report.target;
         if let Err(error) = &sts.record {
             let what = format!("the MTA-STS record of {target} does not count: {error}");
-            let texts: Vec<String> = sts
-                .texts
-                .iter()
-                .flat_map(|found| &found.records)
-                .map(|text| shown(&String::from_utf8_lossy(&text.octets)))
-                .collect();
+            let texts = sts.texts.iter().flat_map(|found| &found.records);
+            let texts: Vec<String> = texts.map(|text| Visible(&text.octets).to_string()).collect();
             self.add(Gravity::Warning, FindingCode::StsRecord, what).seen(texts.join(" | "));
         }
         match &sts.policy {
@@ -62,7 +44,7 @@ impl Findings<'_> {
         }
         let kind = sts.content_type.as_deref().map(|kind| kind.split(';').next().unwrap_or_default().trim());
         if sts.policy().is_some() && !kind.is_some_and(|kind| kind.eq_ignore_ascii_case("text/plain")) {
-            let kind = kind.map_or("no kind of text".to_owned(), shown);
+            let kind = kind.unwrap_or("no kind of text");
             let what = format!("the MTA-STS policy of {target} comes as {kind}, not as text/plain");
             self.add(Gravity::Warning, FindingCode::StsContentType, what);
         }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Findings, grouped, place, shown};
+use super::{Findings, grouped, place};
 use crate::calendar::date;
 use crate::probe::dane::{Dane, DaneStanding};
 use crate::probe::facts::HostFacts;
@@ -12,7 +12,7 @@ use crate::probe::session::{ProbeStep, SessionFacts};
 use crate::tls::dane::DaneVerdict;
 use crate::tls_info::Problem;
 
-impl Findings<'_> {
+impl<'a> Findings<'a> {
     pub fn security(&mut self) {
         let is_offered = self.report.sessions().any(|(_, facts)| facts.offers_starttls());
         for host in self.hosts() {
@@ -26,9 +26,9 @@ impl Findings<'_> {
         self.protection();
     }
 
-    fn dane_of(&self, host: &HostFacts) -> &Dane {
-        let of: Option<&Exchanger> = self.report.exchangers.iter().find(|one| one.host.name == host.name);
-        &of.expect("a host comes of an exchanger").dane
+    fn dane_of(&self, host: &HostFacts) -> &'a Dane {
+        let exchanger = self.report.exchangers.iter().find(|one| one.host.name == host.name);
+        &exchanger.expect("a host comes of an exchanger").dane
     }
 
     fn starttls(&mut self, host: &HostFacts, is_offered: bool) {
@@ -109,7 +109,7 @@ impl Findings<'_> {
     }
 
     fn dane(&mut self, host: &HostFacts) {
-        let dane = self.dane_of(host).clone();
+        let dane = self.dane_of(host);
         match dane.standing {
             DaneStanding::Mismatch => {
                 let of = |facts: &SessionFacts| match dane.of(facts.address.ip())? {
@@ -133,7 +133,7 @@ impl Findings<'_> {
                 add.seen(records.join("; ")).at(host, &[]);
             }
             DaneStanding::Insecure if !dane.verdicts.is_empty() => {
-                let what = format!("{} has TLSA records, and {}", host.name, dane.why.unwrap_or_default());
+                let what = format!("{} has TLSA records, and {}", host.name, dane.why.as_deref().unwrap_or_default());
                 self.add(Gravity::Note, FindingCode::DaneNotSigned, what).at(host, &[]);
             }
             _ => {}
@@ -156,7 +156,7 @@ impl Findings<'_> {
         let is_dane = |one: &Exchanger| !matches!(one.dane.standing, DaneStanding::Insecure | DaneStanding::Absent);
         let is_talked_to = self.report.sessions().any(|(_, facts)| facts.hello.is_some());
         if is_domain && is_talked_to && self.mode().is_none() && !self.report.exchangers.iter().any(is_dane) {
-            let target = shown(&self.report.target.to_string());
+            let target = &self.report.target;
             let what = format!("nothing keeps mail to {target} from being sent in the clear: neither DANE nor MTA-STS");
             self.add(Gravity::Note, FindingCode::Unprotected, what);
         }

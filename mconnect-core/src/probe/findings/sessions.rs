@@ -3,21 +3,24 @@
 use std::io::ErrorKind;
 use std::net::IpAddr;
 
-use super::{Findings, grouped, place, shown};
+use super::{Findings, grouped, place};
 use crate::error::{Error, chain};
 use crate::probe::facts::HostFacts;
 use crate::probe::finding::{FindingCode, Gravity};
+use crate::probe::report::Target;
 use crate::probe::session::{ProbeStep, SessionFacts};
-use crate::protocol::{Code, Reply, Severity};
+use crate::protocol::{Code, Severity};
+use crate::sts::is_host;
 
 impl Findings<'_> {
     pub fn sessions(&mut self) {
         let hosts = self.hosts();
         let is_answered = hosts.iter().any(|host| host.sessions().any(SessionFacts::has_connected));
+        let is_heard_out = hosts.iter().any(|host| host.sessions().any(|facts| broken_by(facts).is_none()));
         let mut has_ipv6 = true;
         for host in hosts {
             has_ipv6 &= self.reach(host, is_answered);
-            self.broken(host, is_answered);
+            self.broken(host, is_heard_out);
             self.refusals(host);
             self.greeting_names(host);
             self.auth(host);
@@ -37,11 +40,12 @@ impl Findings<'_> {
             dead.into_iter().partition(|facts| facts.address.is_ipv6() && has_no_route(facts));
         let (dead6, dead4): (Vec<&SessionFacts>, Vec<&SessionFacts>) =
             dead.into_iter().partition(|facts| facts.address.is_ipv6());
-        let is_ipv6_alone = !dead6.is_empty() && dead4.is_empty() && alive.iter().all(|facts| facts.address.is_ipv4());
-        if is_ipv6_alone && !alive.is_empty() {
-            let addresses = addresses(&dead6);
+        let is_ipv4_alive = !alive.is_empty() && alive.iter().all(|facts| facts.address.is_ipv4());
+        if let (true, [], [first, ..]) = (is_ipv4_alive, dead4.as_slice(), dead6.as_slice()) {
+            let addresses: Vec<IpAddr> = dead6.iter().map(|facts| facts.address.ip()).collect();
             let what = format!("{} publishes IPv6 that does not answer", host.name);
-            self.add(Gravity::Warning, FindingCode::Ipv6Dead, what).seen(why(dead6[0])).at(host, &addresses);
+            let evidence = format!("{}: {}", addresses[0], cause(first));
+            self.add(Gravity::Warning, FindingCode::Ipv6Dead, what).seen(evidence).at(host, &addresses);
         } else {
             let gravity = if is_answered { Gravity::Warning } else { Gravity::Failure };
             let remarks = dead4.iter().chain(&dead6).map(|facts| (cause(facts), facts.address.ip()));
@@ -53,15 +57,14 @@ impl Findings<'_> {
         unknown.is_empty()
     }
 
-    /// Says which sessions broke off; what happened in a handshake is for others to say, and at QUIT nothing is lost.
-    fn broken(&mut self, host: &HostFacts, is_answered: bool) {
-        let is_all = host.sessions().all(|facts| facts.error.is_some());
-        let remarks = host.sessions().filter(|facts| facts.has_connected()).filter_map(|facts| {
-            let is_told = !matches!(facts.reached, ProbeStep::Handshake | ProbeStep::Quit);
-            let error = facts.error.as_ref().filter(|_| is_told)?;
+    /// Says which sessions broke off; what happened before, or in a handshake, is for others to say.
+    fn broken(&mut self, host: &HostFacts, is_heard_out: bool) {
+        let remarks = host.sessions().filter_map(|facts| {
+            let is_told = !matches!(facts.reached, ProbeStep::Connect | ProbeStep::Handshake);
+            let error = broken_by(facts).filter(|_| is_told)?;
             Some(((facts.reached, error.chain()), facts.address.ip()))
         });
-        let gravity = if is_all && !is_answered { Gravity::Failure } else { Gravity::Warning };
+        let gravity = if is_heard_out { Gravity::Warning } else { Gravity::Failure };
         for ((step, error), addresses) in grouped(remarks) {
             let what = format!("{} breaks off at {step}", place(host, &addresses));
             self.add(gravity, FindingCode::SessionFailed, what).seen(error).at(host, &addresses);
@@ -76,7 +79,7 @@ impl Findings<'_> {
                 (Some(greeting), _) => (greeting, ProbeStep::Greeting),
                 (None, hello) => (hello?, ProbeStep::Hello),
             };
-            Some(((step, text_of(reply), reply.code().severity()), facts.address.ip()))
+            Some(((step, reply.to_string(), reply.code().severity()), facts.address.ip()))
         });
         for ((step, reply, severity), addresses) in grouped(remarks) {
             let (gravity, words) = match severity {
@@ -94,8 +97,8 @@ impl Findings<'_> {
             Some((name, facts.address.ip()))
         });
         for (name, addresses) in grouped(remarks) {
-            let name = if name.is_empty() { "no name".to_owned() } else { format!("{:?}", shown(&name)) };
-            let what = format!("{} greets by {name}, which is no full host name", place(host, &addresses));
+            let by = if name.is_empty() { "no name" } else { &format!("\"{name}\", which is no full host name") };
+            let what = format!("{} greets by {by}", place(host, &addresses));
             self.add(Gravity::Warning, FindingCode::GreetingName, what).at(host, &addresses);
         }
     }
@@ -122,10 +125,10 @@ impl Findings<'_> {
                 mail.chain(each.filter_map(|one| Some((Some(one.address.as_str()), one.reply.as_ref()?))))
             });
             let refusals = refusals.filter(|(_, reply)| !reply.is_granted());
-            refusals.map(|(recipient, reply)| ((recipient, text_of(reply), reply.code()), facts.address.ip()))
+            refusals.map(|(recipient, reply)| ((recipient, reply.to_string(), reply.code()), facts.address.ip()))
         });
         for ((recipient, reply, code), addresses) in grouped(remarks) {
-            let whom = recipient.map_or("any mail of the sender".to_owned(), |one| format!("mail for {}", shown(one)));
+            let whom = recipient.map_or("any mail of the sender".to_owned(), |one| format!("mail for {one}"));
             let gravity = if code.severity() == Severity::Permanent { Gravity::Failure } else { Gravity::Warning };
             let what = format!("{} would not take {whom}", place(host, &addresses));
             self.add(gravity, FindingCode::RecipientRefused, what).seen(reply).at(host, &addresses);
@@ -133,12 +136,9 @@ impl Findings<'_> {
     }
 }
 
-fn addresses(facts: &[&SessionFacts]) -> Vec<IpAddr> {
-    facts.iter().map(|facts| facts.address.ip()).collect()
-}
-
-fn why(facts: &SessionFacts) -> String {
-    format!("{}: {}", facts.address.ip(), cause(facts))
+/// Returns what broke a session off; at QUIT nothing is lost.
+fn broken_by(facts: &SessionFacts) -> Option<&Error> {
+    facts.error.as_ref().filter(|_| facts.reached != ProbeStep::Quit)
 }
 
 /// Says why there was no connection, without the address, so that several can be told together.
@@ -156,24 +156,16 @@ fn has_no_route(facts: &SessionFacts) -> bool {
     matches!(source.kind(), ErrorKind::NetworkUnreachable | ErrorKind::AddrNotAvailable)
 }
 
-fn text_of(reply: &Reply) -> String {
-    reply.to_string()
-}
-
 /// Says whether a server may greet by it: a name of two labels at least, or an address in brackets.
 fn is_full_name(name: &str) -> bool {
-    if let Some(literal) = name.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')) {
-        return literal.strip_prefix("IPv6:").unwrap_or(literal).parse::<IpAddr>().is_ok();
+    if name.starts_with('[') {
+        return matches!(Target::parse(name), Target::Address(_));
     }
-    let is_label = |label: &str| {
-        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        !label.is_empty() && label.bytes().all(is_letter) && !label.starts_with('-') && !label.ends_with('-')
-    };
-    let labels: Vec<&str> = name.strip_suffix('.').unwrap_or(name).split('.').collect();
-    let last = labels.last().copied().unwrap_or_default();
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let Some((_, last)) = name.rsplit_once('.') else { return false };
     let is_local =
         ["localdomain", "local", "localhost", "lan", "internal"].contains(&last.to_ascii_lowercase().as_str());
-    labels.len() > 1 && labels.iter().all(|label| is_label(label)) && !is_local && last.parse::<u8>().is_err()
+    is_host(name) && !is_local && last.parse::<u8>().is_err()
 }
 
 #[cfg(test)]
@@ -182,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_greeting_name_is_a_name_with_a_dot_or_an_address_in_brackets() {
-        for name in ["mx.example.org", "MX-1.example.org.", "[192.0.2.1]", "[IPv6:2001:db8::1]", "a.test"] {
+        for name in ["mx.example.org", "MX-1.example.org.", "[192.0.2.1]", "[ipv6:2001:db8::1]", "a.test"] {
             assert!(is_full_name(name), "{name}");
         }
         for name in
