@@ -114,9 +114,12 @@ impl FromStr for Endpoint {
 impl Scheme {
     /// Returns the one of this name, in any case.
     fn named(name: &str) -> Option<Self> {
-        let known = [("smtp", Self::Smtp), ("smtps", Self::Smtps), ("submissions", Self::Smtps)];
-        let known = known.into_iter().chain([("submission", Self::Submission)]);
-        known.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, scheme)| scheme)
+        match name.to_ascii_lowercase().as_str() {
+            "smtp" => Some(Self::Smtp),
+            "smtps" | "submissions" => Some(Self::Smtps),
+            "submission" => Some(Self::Submission),
+            _ => None,
+        }
     }
 
     /// Returns the port that it has unless another is named.

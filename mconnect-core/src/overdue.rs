@@ -75,7 +75,7 @@ impl Overdue {
         Some(words)
     }
 
-    /// Says what is waited for, and how long already, once that is more than two seconds.
+    /// Says what is waited for, and for how many seconds already, once these are two.
     pub fn words(&self, standing: &Standing) -> Option<String> {
         let waited = Some(self.since.elapsed()).filter(|waited| *waited >= GRACE)?;
         Some(format!("waiting for {}, {} s", awaited(standing)?, waited.as_secs()))

@@ -42,6 +42,8 @@ impl Facts {
     }
 }
 
+/// Adds what is known of an IPv6 address: who answers by IPv4, if it is the loopback's, and otherwise whether there is a
+/// route.
 fn with_other_family(facts: Facts, address: SocketAddr) -> Facts {
     match address {
         SocketAddr::V6(v6) if v6.ip().is_loopback() => {

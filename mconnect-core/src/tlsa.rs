@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// A TLSA record (RFC 6698): which certificate or key a server shows that is to be believed.
+/// A TLSA record ([RFC 6698, section 2.1](https://www.rfc-editor.org/rfc/rfc6698#section-2.1)): which certificate or key a
+/// server shows that is to be believed.
 ///
 /// `Display` writes it as zone files do: `3 1 1 0a1b…`, the data in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -21,8 +22,8 @@ pub struct Tlsa {
 impl Tlsa {
     /// Makes one of its four fields.
     #[must_use]
-    pub fn new(usage: u8, selector: u8, matching: u8, data: impl Into<Vec<u8>>) -> Tlsa {
-        Tlsa { usage, selector, matching, data: data.into() }
+    pub fn new(usage: u8, selector: u8, matching: u8, data: impl Into<Vec<u8>>) -> Self {
+        Self { usage, selector, matching, data: data.into() }
     }
 }
 

@@ -65,8 +65,5 @@ pub(super) fn closed_here() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, "closed from this side")
 }
 
-/// A timeout of zero would be none at all, or an error.
-pub(super) const LEAST_TIMEOUT: Duration = Duration::from_millis(1);
-
 /// Longer than anybody waits, and short enough for every system's calls.
 pub(super) const MOST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);

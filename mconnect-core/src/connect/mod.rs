@@ -372,9 +372,9 @@ impl Connect {
     /// Returns the other end, by the names that it has here.
     fn peer(&self, address: Option<SocketAddr>) -> Peer {
         let peer = Peer::known(self.host.as_str().into(), self.known_as.clone(), address);
-        match &self.proxy {
-            Some(proxy) => peer.through(proxy.to_string().into()),
-            None => peer,
+        match (&self.road, &self.proxy) {
+            (Road::Network, Some(proxy)) => peer.through(proxy.to_string().into()),
+            _ => peer,
         }
     }
 

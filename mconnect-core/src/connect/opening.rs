@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::dial::{Dial, LEAST_TIMEOUT, MOST_TIMEOUT};
+use super::dial::{Dial, MOST_TIMEOUT};
 use super::road::Road;
 use super::through::Talk;
 #[cfg(unix)]
@@ -23,6 +23,7 @@ use crate::observer::Event;
 use crate::proxy::{Proxy, ProxyError, ProxyTarget};
 use crate::proxy_header::ProxyHeader;
 use crate::session::Settings;
+use crate::stream::LEAST_TIMEOUT;
 
 /// A stream to the server, and what the session over it is opened with.
 pub(super) struct Opened<S> {

@@ -149,10 +149,11 @@ impl Dial for Awaiting {
 }
 
 /// A socket that does not block connects while something else is done: no error. The standard library's kind for it
-/// (EINPROGRESS) is not stable yet.
+/// (EINPROGRESS) is not stable yet, and is told by its name.
 fn or_under_way(error: io::Error) -> io::Result<()> {
-    match format!("{:?}", error.kind()).as_str() {
-        "WouldBlock" | "InProgress" | "Uncategorized" => Ok(()),
+    match error.kind() {
+        io::ErrorKind::WouldBlock => Ok(()),
+        kind if format!("{kind:?}") == "InProgress" => Ok(()),
         _ => Err(error),
     }
 }

@@ -92,6 +92,11 @@ impl CommandLine {
         secret_start(&self.head).or(is_full_auth.then_some(LONGEST_HEAD))
     }
 
+    /// Says whether anything of the line is there.
+    pub fn has_begun(&self) -> bool {
+        !self.head.is_empty() || self.is_answer || self.is_secret
+    }
+
     /// Begins a new line.
     pub fn clear(&mut self) {
         self.head.clear();

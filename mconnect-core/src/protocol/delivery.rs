@@ -166,7 +166,7 @@ impl Delivery {
         Some(format!("{what}: {refusal}"))
     }
 
-    /// Follows a reply to MAIL, RCPT or DATA, or to nothing.
+    /// Follows a reply to anything but the message; of chunks, the first refusal counts.
     pub(crate) fn answered(&mut self, reply: Reply) {
         let outcome = RecipientOutcome::of(&reply);
         let is_granted = outcome == RecipientOutcome::Delivered;
@@ -186,7 +186,9 @@ impl Delivery {
                 }
             }
             Some(Request::Data) => self.data = Some(reply.clone()),
-            Some(Request::Bdat) if !is_granted => self.chunk = Some(reply.clone()),
+            Some(Request::Bdat) if !is_granted => {
+                self.chunk.get_or_insert_with(|| reply.clone());
+            }
             _ => {}
         }
         if reply.meaning() == Meaning::Closing {

@@ -177,23 +177,28 @@ impl Session {
                 // DATA was granted, though nobody is to get the message: RFC 2920, section 3.1.
                 None => {
                     is_open = false;
-                    self.nobody(drive).await
+                    self.end_for_nobody(drive, delivery).await
                 }
             };
             is_open &= finals.is_empty();
-            let is_lmtp = self.shared().tracker().is_lmtp();
+            let is_lmtp = self.shared().state().is_lmtp();
             delivery.finals(&finals, is_lmtp);
             if let Err(error) = sent {
                 // Of chunks without a last one, nothing is kept.
                 if matches!(error, Error::Message { .. }) && self.phase() == Phase::Command {
                     self.settle(drive, 1, delivery).await?;
-                    let _ = self.command_by(drive, b"RSET").await?;
+                    self.forget(drive, delivery).await?;
                 }
                 return Err(error);
             }
         }
-        if is_open && delivery.closing.is_none() {
-            let _ = self.command_by(drive, b"RSET").await?;
+        if is_open { self.forget(drive, delivery).await } else { Ok(()) }
+    }
+
+    /// Has the server forget a transaction that nothing else has ended.
+    async fn forget(&mut self, drive: &impl Drive, delivery: &mut Delivery) -> Result<(), Error> {
+        if delivery.closing.is_none() {
+            delivery.answered(self.command_by(drive, b"RSET").await?);
         }
         Ok(())
     }
@@ -232,11 +237,14 @@ impl Session {
     }
 
     /// Ends a body that is for nobody.
-    async fn nobody(&mut self, drive: &impl Drive) -> Result<(), Error> {
+    async fn end_for_nobody(&mut self, drive: &impl Drive, delivery: &mut Delivery) -> Result<(), Error> {
+        let mut replies = Vec::new();
         match self.send_by(drive, b".\r\n").await.1 {
-            Ok(()) => self.expected_reply(drive).await.map(drop),
-            Err(error) => self.last_words(drive, error).await.map(drop),
+            Ok(()) => self.finals_by(drive, &mut replies).await?,
+            Err(error) => replies.push(self.last_words(drive, error).await?),
         }
+        replies.into_iter().for_each(|reply| delivery.answered(reply));
+        Ok(())
     }
 
     /// Sends the message by BDAT. The last chunk goes out when all the others have been granted.
@@ -284,10 +292,7 @@ impl Session {
             finals.push(self.last_words(drive, error).await?);
             return Ok(());
         }
-        while finals.is_empty() || self.outstanding() > 0 {
-            finals.push(self.expected_reply(drive).await?);
-        }
-        Ok(())
+        self.finals_by(drive, finals).await
     }
 
     async fn send_chunk(&mut self, drive: &impl Drive, chunk: &[u8], last: &str) -> Result<(), Error> {
@@ -308,7 +313,7 @@ impl Session {
                     None => break,
                 },
             };
-            if is_granted && !reply.is_granted() {
+            if !reply.is_granted() {
                 is_granted = false;
                 delivery.answered(reply);
             }

@@ -58,6 +58,7 @@ impl Session {
     /// ```
     ///
     /// # Errors
+    /// [`Error::Timeout`] if close_notify could not be sent within [`Timeouts::closing`](crate::Timeouts::closing);
     /// [`Error::Io`], [`Error::Aborted`].
     #[doc(alias = "FIN")]
     #[doc(alias = "shutdown")]

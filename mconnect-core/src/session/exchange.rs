@@ -170,7 +170,7 @@ impl Session {
         drive: &impl Drive,
         lines: impl IntoIterator<Item = L>,
     ) -> Result<Vec<Reply>, Error> {
-        let is_offered = self.shared().tracker().extensions().is_some_and(|offered| offered.has("PIPELINING"));
+        let is_offered = self.shared().state().extensions().is_some_and(|offered| offered.has("PIPELINING"));
         self.send_groups(drive, lines, if is_offered { MOST_UNANSWERED } else { 0 }).await
     }
 
@@ -197,7 +197,7 @@ impl Session {
                     return Err(Error::Pipeline { answered: replies, source: Box::new(error) });
                 }
             }
-            if !group.is_empty() && group.len() + line.as_ref().len() > most {
+            if !group.is_empty() && group.len() + line.as_ref().len() + 2 > most {
                 self.send_group(drive, &mut group, &mut replies).await?;
             }
             group.extend_from_slice(line.as_ref());
@@ -279,7 +279,7 @@ impl Session {
     /// Looks at what has come before anything else is sent: a server's last word is returned.
     async fn unasked(&mut self, drive: &impl Drive) -> Result<Option<Reply>, Error> {
         let phase = self.phase();
-        if !self.reader.has_arrived(drive).await && self.reader.buffered().is_empty() {
+        if !self.reader.has_arrived(drive).await && self.reader.partial().is_empty() {
             return Ok(None);
         }
         let grace = self.shared().within(self.shared().timeouts.closing);
@@ -287,7 +287,7 @@ impl Session {
         self.in_step(reply).map(Some)
     }
 
-    /// The server has said that it closes: nothing more is sent.
+    /// Makes the error of what is not sent any more, since the server has said that it closes.
     fn closed(&self) -> Error {
         Error::Closed { context: self.shared().context(Action::Write), partial: Vec::new() }
     }

@@ -18,9 +18,12 @@ use crate::protocol::{ReplyLine, scan, wipe};
 pub(super) struct Hidden(Mutex<Vec<Vec<u8>>>);
 
 impl Hidden {
-    /// Keeps a copy of a secret, once, to be wiped in the end. An empty one would be everywhere, and is left out.
+    /// Keeps a copy of a secret, once, to be wiped in the end; a line end behind it is none of it. An empty one would be
+    /// everywhere, and is left out.
     pub fn add(&self, secret: &[u8]) {
         let mut secrets = self.secrets();
+        let end = secret.iter().rposition(|octet| !matches!(octet, b'\r' | b'\n')).map_or(0, |last| last + 1);
+        let secret = &secret[..end];
         if !secret.is_empty() && !secrets.iter().any(|known| known == secret) {
             secrets.push(secret.to_vec());
         }
@@ -131,10 +134,11 @@ mod tests {
             raw.escape_ascii().to_string()
         };
         assert_eq!(told(b"550 hush\r\n"), "550 hush\\r\\n");
-        ["hush", "550"].iter().for_each(|secret| hidden.add(secret.as_bytes()));
+        ["hush\n", "550", "\r\n"].iter().for_each(|secret| hidden.add(secret.as_bytes()));
         assert_eq!(told(b"550 no\r\n"), "550 no\\r\\n");
         assert_eq!(told(b"550-no hush, hush!\r\n"), "550-no ****, ****!\\r\\n");
         assert_eq!(told(b"550 550\n"), "550 ***\\n");
+        assert_eq!(told(b"550 hush\n"), "550 ****\\n");
         assert_eq!(told(b"hush"), "****");
         assert_eq!(told(b"550hush\n"), "550x***\\n");
     }

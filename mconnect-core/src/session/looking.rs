@@ -30,19 +30,19 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn standing(&self) -> Standing {
-        self.shared().tracker().standing()
+        self.shared().state().standing()
     }
 
     /// Says what the next bytes sent will mean to the server. Of a phase that depends on a reply which is not here yet,
     /// the client's hope is taken: after DATA it is [`Phase::Body`], until a reply other than 354 comes.
     pub fn phase(&self) -> Phase {
-        self.shared().tracker().phase()
+        self.shared().state().phase()
     }
 
     /// Returns how many replies are due, the greeting among them. While client and server are
     /// [out of step](Standing::is_in_step), the server may send more.
     pub fn outstanding(&self) -> usize {
-        self.shared().tracker().outstanding()
+        self.shared().state().outstanding()
     }
 
     /// Says whether a reply is due, not only as the next one, to a request of such a kind.
@@ -63,7 +63,7 @@ impl Session {
     /// ```
     #[must_use]
     pub fn owes(&self, is_it: impl Fn(Request) -> bool) -> bool {
-        self.shared().tracker().owes(is_it)
+        self.shared().state().owes(is_it)
     }
 
     /// Returns what the server advertised in its last positive reply to EHLO or LHLO: a copy. `None` before that, after
@@ -72,7 +72,7 @@ impl Session {
     #[doc(alias = "capabilities")]
     #[doc(alias = "EHLO")]
     pub fn extensions(&self) -> Option<Extensions> {
-        self.shared().tracker().extensions().cloned()
+        self.shared().state().extensions().cloned()
     }
 
     /// Returns what an authentication can be bound to here: something inside TLS only, and nothing if the TLS is
@@ -99,7 +99,7 @@ impl Session {
 
     /// Returns a copy of what follows the session: for a look at what bytes would mean that are not sent yet.
     pub(crate) fn tracker(&self) -> Tracker {
-        self.shared().tracker().clone()
+        Tracker::clone(&self.shared().state())
     }
 
     /// Says what is being done, for an error.

@@ -32,7 +32,8 @@ pub enum MessageReply {
     NotSent(Reply),
     /// The message went out, all of it unless the server said meanwhile that it closes (421), and this was replied to
     /// it: one reply, and in LMTP one for each recipient that had been accepted
-    /// ([RFC 2033, section 4.2](https://www.rfc-editor.org/rfc/rfc2033#section-4.2)). It is never empty.
+    /// ([RFC 2033, section 4.2](https://www.rfc-editor.org/rfc/rfc2033#section-4.2)), with a 421 as the last of them. It is
+    /// never empty.
     Sent(Vec<Reply>),
 }
 
@@ -161,7 +162,7 @@ impl Session {
         drive: &impl Drive,
         message: &mut impl Source,
     ) -> Result<MessageReply, Error> {
-        self.require_in_step(|phase| matches!(phase, Phase::Chunk { .. } | Phase::StartTls))?;
+        self.require_in_step(|phase| matches!(phase, Phase::Auth | Phase::Chunk { .. } | Phase::StartTls))?;
         if self.phase() == Phase::Body {
             self.shared().require_no_message()?;
         } else {
@@ -210,11 +211,20 @@ impl Session {
         let (_, sent) = self.send_by(drive, &out).await;
         // A server may take its time over a message, and whoever waits for it needs nothing of that any more.
         drop(out);
-        if let Err(error) = sent {
-            *replies = vec![self.last_words(drive, error).await?];
-            return Ok(());
+        match sent {
+            Ok(()) => self.finals_by(drive, replies).await,
+            // A refusal that came before the end is the reply, whether or not that could be sent.
+            Err(_) if !replies.is_empty() => Ok(()),
+            Err(error) => {
+                replies.push(self.last_words(drive, error).await?);
+                Ok(())
+            }
         }
-        while replies.is_empty() || self.outstanding() > 0 {
+    }
+
+    /// Reads the replies to a message that is out, unless one has come before. Who says that it closes owes no more.
+    pub(super) async fn finals_by(&mut self, drive: &impl Drive, replies: &mut Vec<Reply>) -> Result<(), Error> {
+        while replies.is_empty() || (self.outstanding() > 0 && !self.standing().is_closing) {
             replies.push(self.expected_reply(drive).await?);
         }
         Ok(())
@@ -223,8 +233,8 @@ impl Session {
 
 /// Where a message comes from.
 pub(super) trait Source {
-    /// Reads a block, less only if the message ends first, and returns how much it was.
-    async fn read_block(&mut self, into: &mut Vec<u8>) -> io::Result<usize>;
+    /// Reads a block, less only if the message ends first, into an empty vector.
+    async fn read_block(&mut self, into: &mut Vec<u8>) -> io::Result<()>;
 }
 
 /// A message, block by block.
@@ -255,27 +265,20 @@ impl<'a, S: Source> Blocks<'a, S> {
             ));
         }
         self.read += self.block.len() as u64;
-        let has_ended = (self.block.len() as u64) < BLOCK;
-        if let Some(seen) = self.seen.filter(|seen| self.read > *seen || (has_ended && self.read < *seen)) {
+        self.is_last = (self.block.len() as u64) < BLOCK;
+        if let Some(seen) = self.seen.filter(|seen| self.read > *seen || (self.is_last && self.read < *seen)) {
             let how = if self.read > seen { "longer" } else { "shorter" };
-            read =
-                read.and_then(|_| Err(io::Error::other(format!("it is {how} now than the {seen} octets seen before"))));
+            read = read.and(Err(io::Error::other(format!("it is {how} now than the {seen} octets seen before"))));
         }
-        match read {
-            Ok(count) => {
-                self.is_last = (count as u64) < BLOCK;
-                Ok(())
+        read.map_err(|source| {
+            let overall = shared.overall().filter(|overall| overall.left() == Some(Duration::ZERO));
+            match overall {
+                Some(overall) if source.kind() == io::ErrorKind::TimedOut => {
+                    shared.late(Action::Write, overall, Vec::new())
+                }
+                _ => Error::Message { context: shared.context(Action::Write), source },
             }
-            Err(source) => {
-                let overall = shared.overall().filter(|overall| overall.left() == Some(Duration::ZERO));
-                Err(match overall {
-                    Some(overall) if source.kind() == io::ErrorKind::TimedOut => {
-                        shared.late(Action::Write, overall, Vec::new())
-                    }
-                    _ => Error::Message { context: shared.context(Action::Write), source },
-                })
-            }
-        }
+        })
     }
 }
 
@@ -283,9 +286,9 @@ impl<'a, S: Source> Blocks<'a, S> {
 pub(super) struct Reading<R>(pub R);
 
 impl<R: Read> Source for Reading<R> {
-    async fn read_block(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
+    async fn read_block(&mut self, into: &mut Vec<u8>) -> io::Result<()> {
         // A small message takes little memory.
-        self.0.by_ref().take(BLOCK).read_to_end(into)
+        self.0.by_ref().take(BLOCK).read_to_end(into).map(drop)
     }
 }
 

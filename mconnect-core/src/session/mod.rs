@@ -10,6 +10,7 @@
 //!      │ command pipeline   (exchange)    into_raw            (raw)
 //!      │ xclient xforward   (forward)
 //!      │ message            (message)     send_line send      (sending)
+//!      │ deliver            (deliver)
 //!      │ read_line receive  (reading)     quit close reset    (ending)
 //!      │ phase standing ... (looking)
 //!      ├── Reader: LineBuffer, ReplyBuilder, the end of what is received
@@ -31,6 +32,7 @@
 //!   is left of it.
 //! * A failure of reading is kept until every line that was received before it has been handed out.
 
+mod deadline;
 mod deliver;
 pub(crate) mod drive;
 mod ending;
@@ -151,7 +153,7 @@ pub(crate) struct Settings {
     pub observer: Option<Arc<dyn Observer>>,
     /// When the whole session is to be over, and how far away that was.
     pub deadline: Option<(Instant, Duration)>,
-    /// What connecting was told of how the connection was lost since it was open.
+    /// The connection was lost as soon as it was open: the number of the error, which the system tells no read.
     pub lost: Option<i32>,
     /// What is dropped with the last half of the session: the process that it goes to.
     pub held: Option<Arc<dyn Any + Send + Sync>>,
@@ -343,7 +345,8 @@ impl Session {
     /// its line come as [`SentSecret`](crate::Event::SentSecret); where the server repeats it in a reply, each of its
     /// octets comes as `*`. Errors do not quote a command that holds it. One that is cut by two writes is not found,
     /// nor one in the later pieces of a reply line longer than the limit. What AUTH sends is kept from observers
-    /// without this. An empty text hides nothing. The copy that is kept here is overwritten in the end.
+    /// without this. A line end behind the secret is none of it, and an empty text hides nothing. The copy that is kept
+    /// here is overwritten in the end.
     ///
     /// ```
     /// # #[cfg(feature = "server")] {

@@ -8,12 +8,13 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::shared::{Deadline, Shared};
+use super::deadline::Deadline;
+use super::shared::Shared;
 use super::{Reader, Writer};
 use crate::closer::Closer;
 use crate::error::{Action, Error};
 use crate::observer::Event;
-use crate::stream::{Stream, is_nothing_yet};
+use crate::stream::{LEAST_TIMEOUT, Stream, is_nothing_yet};
 
 /// Reads what the server sends, beginning with what was received before. It waits without a deadline;
 /// [`RawWriter::wait_end`] keeps one, and a [`Closer`] ends any wait. [`Read`] does the same as
@@ -63,7 +64,7 @@ pub(super) fn into_raw(reader: Reader, writer: Writer) -> (RawReader, RawWriter)
     drop(stream.set_read_timeout(None));
     let raw_reader = RawReader { shared, stream, received: io::Cursor::new(received) };
     let (shared, stream) = writer.into_parts();
-    drop(stream.set_write_timeout(Some(shared.timeouts.block.max(Duration::from_millis(1)))));
+    drop(stream.set_write_timeout(Some(shared.timeouts.block.max(LEAST_TIMEOUT))));
     (raw_reader, RawWriter { shared, stream })
 }
 

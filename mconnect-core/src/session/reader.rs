@@ -11,13 +11,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Writer;
+use super::deadline::Deadline;
 use super::drive::{Blocking, Drive, ready};
-use super::shared::{Deadline, Shared};
+use super::shared::Shared;
 use crate::closer::Closer;
 use crate::error::{Action, Error};
 use crate::observer::Event;
 use crate::protocol::{LineBuffer, Reply, ReplyBuilder, ReplyLine, Standing};
-use crate::stream::{Stream, Truncation, is_nothing_yet};
+use crate::stream::{LEAST_TIMEOUT, Stream, Truncation, is_nothing_yet};
 
 /// The half of a session that reads, of a [`Session::split`](super::Session::split). By itself it waits without a
 /// deadline: [`Writer::wait`] keeps the deadline for both halves, and a [`Closer`] ends any wait.
@@ -144,9 +145,14 @@ impl Reader {
         self.lines.buffered()
     }
 
+    /// Returns what was received and not handed out: of a reply that is half read, its lines, too.
+    pub(super) fn partial(&self) -> Vec<u8> {
+        [self.reply.partial(), self.lines.buffered()].concat()
+    }
+
     /// Says where the session stands, for both halves.
     pub fn standing(&self) -> Standing {
-        self.shared.tracker().standing()
+        self.shared.state().standing()
     }
 
     /// Returns a handle that closes the session from another thread, and ends the wait of either half.
@@ -290,7 +296,8 @@ impl Reader {
 
     /// Takes the half apart; what was received and not handed out goes with it, in the order in which it came.
     pub(super) fn into_parts(self) -> (Arc<Shared>, Arc<dyn Stream>, Vec<u8>) {
-        (self.shared, self.stream, [self.reply.partial(), self.lines.buffered()].concat())
+        let received = self.partial();
+        (self.shared, self.stream, received)
     }
 
     /// The error of a connection that has failed before, or was closed from this side.
@@ -298,13 +305,14 @@ impl Reader {
         self.shared.io_error(Action::Read, io::ErrorKind::NotConnected.into())
     }
 
-    /// Reads once. Failures but the deadline's end the stream and are kept until what was received has been given.
+    /// Reads once. A failure that is not the deadline's ends the stream, and is kept until all that was received has been
+    /// handed out.
     async fn fill(&mut self, drive: &impl Drive, deadline: Option<Deadline>) -> Result<(), Error> {
         while self.fill_or_be_interrupted(drive, deadline).await?.is_none() {}
         Ok(())
     }
 
-    /// Does the same; nothing if that was interrupted, be it by something that TLS keeps to itself.
+    /// Does the same, once; `None` if the read was interrupted, or brought only what TLS keeps to itself.
     async fn fill_or_be_interrupted(
         &mut self,
         drive: &impl Drive,
@@ -315,8 +323,7 @@ impl Reader {
             if let (Some(Duration::ZERO), Some(deadline)) = (left, deadline) {
                 // After a stop of the process, what was awaited may be here: one look is taken, and no more.
                 if self.overtime == deadline.at {
-                    let partial = [self.reply.partial(), self.lines.buffered()].concat();
-                    return Err(self.shared.late(Action::ReadReply, deadline, partial));
+                    return Err(self.shared.late(Action::ReadReply, deadline, self.partial()));
                 }
                 self.overtime = deadline.at;
                 left = Some(LEAST_TIMEOUT);
@@ -383,6 +390,3 @@ impl fmt::Debug for Reader {
         self.shared.fmt(f, "Reader")
     }
 }
-
-/// A timeout of zero would be none at all.
-const LEAST_TIMEOUT: Duration = Duration::from_millis(1);

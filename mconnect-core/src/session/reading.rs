@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use super::Session;
+use super::deadline::Deadline;
 use super::drive::{Blocking, Drive, ready};
-use super::shared::Deadline;
 use crate::error::{Action, Error};
 use crate::protocol::ReplyLine;
 

@@ -20,6 +20,7 @@ use std::ops::{Deref, Range};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::deadline::Deadline;
 use super::hidden::Hidden;
 use super::{Settings, Timeouts};
 use crate::closer::Closer;
@@ -62,8 +63,6 @@ pub(super) struct State {
     waiters: usize,
     /// The beginning of the command that was sent last, up to a secret; nothing if it was no command by itself.
     last_command: Vec<u8>,
-    /// What was sent has not come to the end of a line.
-    is_in_line: bool,
     /// What is being sent is not out yet: for good, if whoever sent it went away.
     is_unfinished: bool,
     /// Part of a message's body is out, and its end is not: a message that was given up, until the phase is another.
@@ -74,51 +73,12 @@ pub(super) struct State {
     overall: Option<Deadline>,
 }
 
+/// Most of what is asked of the state, the tracker knows.
 impl Deref for State {
     type Target = Tracker;
 
     fn deref(&self) -> &Tracker {
         &self.tracker
-    }
-}
-
-/// A point in time, and how far away it was when it was set.
-#[derive(Clone, Copy)]
-pub(super) struct Deadline {
-    pub at: Option<Instant>,
-    pub after: Duration,
-    /// It is that of the whole session.
-    pub is_overall: bool,
-}
-
-impl Deadline {
-    /// Sets a deadline; one too far away to be told is none.
-    pub fn after(after: Duration) -> Self {
-        Self { at: Instant::now().checked_add(after), after, is_overall: false }
-    }
-
-    /// Sets the deadline of a whole session.
-    pub fn overall(at: Instant) -> Self {
-        Self { at: Some(at), after: at.saturating_duration_since(Instant::now()), is_overall: true }
-    }
-
-    /// Returns the one of two that comes first.
-    fn or(self, other: Option<Self>) -> Self {
-        match (self.at, other) {
-            (None, Some(other)) => other,
-            (Some(at), Some(other)) if other.at.is_some_and(|then| then < at) => other,
-            _ => self,
-        }
-    }
-
-    /// Returns how long may be waited from now on.
-    pub fn reply_timeout(self) -> Duration {
-        if self.is_overall { self.left().unwrap_or(self.after) } else { self.after }
-    }
-
-    /// Returns the time left; `None` if there is no end to it.
-    pub fn left(self) -> Option<Duration> {
-        self.at.map(|at| at.saturating_duration_since(Instant::now()))
     }
 }
 
@@ -134,7 +94,6 @@ impl Shared {
             other_protocol: None,
             waiters: 0,
             last_command: Vec::new(),
-            is_in_line: false,
             is_unfinished: false,
             has_begun_message: false,
             lost: settings.lost,
@@ -156,23 +115,23 @@ impl Shared {
     }
 
     /// Takes the lock of the state.
-    pub fn tracker(&self) -> MutexGuard<'_, State> {
+    pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sets the deadline of the whole session.
     pub fn set_overall(&self, at: Option<Instant>) {
-        self.tracker().overall = at.map(Deadline::overall);
+        self.state().overall = at.map(Deadline::overall);
     }
 
     /// Returns the deadline of the whole session, if it has one.
     pub fn overall(&self) -> Option<Deadline> {
-        self.tracker().overall
+        self.state().overall
     }
 
     /// Returns a deadline this far away, or that of the whole session if it comes first.
     pub fn within(&self, patience: Duration) -> Deadline {
-        Deadline::after(patience).or(self.tracker().overall)
+        Deadline::after(patience).or(self.state().overall)
     }
 
     /// Returns the deadline of the reply due next.
@@ -188,8 +147,8 @@ impl Shared {
     /// | the reply to DATA | `data` |
     /// | the reply to a message, or to a chunk | `end_of_data` |
     /// | any other, or none | `command` |
-    pub fn stage(&self) -> Duration {
-        match self.tracker().awaited() {
+    fn stage(&self) -> Duration {
+        match self.state().awaited() {
             Some(Request::Greeting) => self.timeouts.greeting,
             Some(Request::Data) => self.timeouts.data,
             Some(Request::EndOfData | Request::Bdat) => self.timeouts.end_of_data,
@@ -200,7 +159,7 @@ impl Shared {
     /// Says what is being done, for an error: in which phase, and which reply is due. The command is told only where it
     /// is sure that the reply is its own: nothing else may be due.
     pub fn context(&self, action: Action) -> Context {
-        let state = self.tracker();
+        let state = self.state();
         let phase = state.phase();
         let is_known = state.outstanding() == 1 && !state.last_command.is_empty();
         let command = is_known.then(|| Awaited::shown(&state.last_command));
@@ -223,7 +182,7 @@ impl Shared {
     /// Makes the error of a server that greeted in another protocol, if it did; `partial` is what was read and not handed
     /// out.
     pub fn other_protocol(&self, partial: impl FnOnce() -> Vec<u8>) -> Option<Error> {
-        let protocol = self.tracker().other_protocol?;
+        let protocol = self.state().other_protocol?;
         Some(Error::OtherProtocol { context: self.context(Action::ReadReply), protocol, partial: partial() })
     }
 
@@ -235,7 +194,7 @@ impl Shared {
         if action != Action::Read
             && matches!(source.kind(), ConnectionReset | HostUnreachable | NetworkUnreachable | TimedOut)
         {
-            self.tracker().lost = source.raw_os_error();
+            self.state().lost = source.raw_os_error();
         }
         if self.closer.is_closed() { Error::Aborted { context } } else { Error::Io { context, source } }
     }
@@ -244,18 +203,17 @@ impl Shared {
     /// them stand. What they are as a command is kept for errors, without its secrets, if they are one whole line.
     pub fn sent(&self, bytes: &[u8]) -> Vec<Range<usize>> {
         let is_command = {
-            let state = self.tracker();
-            matches!(state.phase(), Phase::Command | Phase::Greeting) && !state.is_in_line
+            let state = self.state();
+            matches!(state.phase(), Phase::Command | Phase::Greeting) && !state.is_in_line()
         };
         let secrets = self.follow(bytes);
         let is_one_line = scan::find(b'\n', bytes).is_some_and(|lf| lf + 1 == bytes.len());
         let command = if is_command && is_one_line { self.command_of(bytes, &secrets, 0) } else { None };
         let command = command.unwrap_or_default();
-        let mut state = self.tracker();
+        let mut state = self.state();
         state.last_command.clear();
         state.last_command.extend_from_slice(&command[..command.len().min(MOST_KEPT)]);
         state.is_unfinished = true;
-        state.is_in_line = !bytes.ends_with(b"\n");
         state.has_begun_message &= state.phase() == Phase::Body;
         drop(state);
         secrets
@@ -263,12 +221,12 @@ impl Shared {
 
     /// Marks that what was sent is out, or that it is known why it is not.
     pub fn finished(&self) {
-        self.tracker().is_unfinished = false;
+        self.state().is_unfinished = false;
     }
 
     /// Returns an error if a send was given up on its way.
     pub fn require_whole(&self) -> Result<(), Error> {
-        if self.tracker().is_unfinished {
+        if self.state().is_unfinished {
             return Err(Error::Unfinished { context: self.context(Action::Write) });
         }
         Ok(())
@@ -276,12 +234,12 @@ impl Shared {
 
     /// Marks that more of a message is to follow what is sent of it now.
     pub fn begin_message(&self) {
-        self.tracker().has_begun_message = true;
+        self.state().has_begun_message = true;
     }
 
     /// Returns an error if what is sent now would go on with another message.
     pub fn require_no_message(&self) -> Result<(), Error> {
-        if self.tracker().has_begun_message {
+        if self.state().has_begun_message {
             return Err(Error::Unfinished { context: self.context(Action::Write) });
         }
         Ok(())
@@ -300,13 +258,13 @@ impl Shared {
     /// an observer the lock is taken once.
     fn follow(&self, bytes: &[u8]) -> Vec<Range<usize>> {
         let Some(observer) = &self.observer else {
-            let mut state = self.tracker();
+            let mut state = self.state();
             state.has_sent = true;
             return state.tracker.sent_secrets(bytes);
         };
         let (mut secrets, mut at) = (Vec::new(), 0);
         while at < bytes.len() {
-            let mut state = self.tracker();
+            let mut state = self.state();
             state.has_sent = true;
             let before = state.phase();
             let span = state.tracker.sent_span(&bytes[at..]);
@@ -331,7 +289,7 @@ impl Shared {
         if let Some(observer) = &self.observer {
             self.hidden.tell_line(line, |event| observer.observe(Instant::now(), event));
         }
-        let mut state = self.tracker();
+        let mut state = self.state();
         let before = state.phase();
         if !state.has_received && before == Phase::Greeting && line.code().is_none() {
             state.other_protocol = protocol_of(line.raw());
@@ -359,7 +317,7 @@ impl Shared {
 
     /// Begins anew, inside TLS or outside of it; the observer is told that first, and of the phase then.
     fn change_tls(&self, event: &Event<'_>) {
-        let mut state = self.tracker();
+        let mut state = self.state();
         let before = state.phase();
         state.tracker.tls_started();
         let after = state.phase();
@@ -370,33 +328,33 @@ impl Shared {
 
     /// Notes that something was received just now.
     pub fn heard(&self) {
-        self.tracker().last_received = Instant::now();
+        self.state().last_received = Instant::now();
     }
 
     /// Notes that whoever reads in raw mode listens again.
     pub fn listens(&self) {
-        let mut state = self.tracker();
+        let mut state = self.state();
         (state.last_received, state.is_busy) = (Instant::now(), false);
     }
 
     /// Notes that something was received in raw mode just now, with which whoever reads is busy.
     pub fn heard_raw(&self) {
-        let mut state = self.tracker();
+        let mut state = self.state();
         (state.last_received, state.is_busy) = (Instant::now(), true);
     }
 
     /// Returns the error that a write was told of, for the read that finds nothing but an end.
     pub fn take_lost(&self) -> Option<io::Error> {
-        self.tracker().lost.take().map(io::Error::from_raw_os_error)
+        self.state().lost.take().map(io::Error::from_raw_os_error)
     }
 
     /// Follows the end of what is received, once: who reads on is told again, and nobody else.
     pub fn ended(&self) {
-        if self.tracker().phase() == Phase::Closed {
+        if self.state().phase() == Phase::Closed {
             return;
         }
         self.observe(if self.closer.is_closed() { &Event::Aborted } else { &Event::Ended });
-        let mut state = self.tracker();
+        let mut state = self.state();
         let before = state.phase();
         state.tracker.ended();
         let after = state.phase();
@@ -413,17 +371,17 @@ impl Shared {
 
     /// Stops following.
     pub fn enter_raw(&self) {
-        self.tracker().tracker.enter_raw();
+        self.state().tracker.enter_raw();
     }
 
     pub fn forgo_empty_line(&self) {
-        self.tracker().tracker.forgo_empty_line();
+        self.state().tracker.forgo_empty_line();
     }
 
     /// Waits until `is_done`, the end of the stream, or the deadline; returns the state then. Who is woken looks again:
     /// it may be for something else.
     pub fn wait_until(&self, deadline: Deadline, is_done: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
-        let mut state = self.tracker();
+        let mut state = self.state();
         while !is_done(&state) && state.phase() != Phase::Closed {
             state.waiters += 1;
             let (mut guard, is_over) = match deadline.left() {
@@ -447,9 +405,9 @@ impl Shared {
     pub fn wait_end(&self, patience: Duration) -> bool {
         let mut start = Instant::now();
         loop {
-            let heard = self.tracker().last_received;
+            let heard = self.state().last_received;
             let deadline = Deadline { at: heard.max(start).checked_add(patience), after: patience, is_overall: false };
-            let deadline = deadline.or(self.tracker().overall);
+            let deadline = deadline.or(self.state().overall);
             let state = self.wait_until(deadline, |_| false);
             let is_silent = state.last_received == heard && !state.is_busy;
             if state.phase() == Phase::Closed || is_silent || deadline.is_overall {
@@ -463,7 +421,7 @@ impl Shared {
 
     /// Shows a half, or the whole, under its name.
     pub fn fmt(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
-        let state = self.tracker();
+        let state = self.state();
         f.debug_struct(name)
             .field("peer", &self.peer)
             .field("phase", &state.phase())

@@ -12,10 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Session;
-use super::shared::{Deadline, Shared};
+use super::deadline::Deadline;
+use super::shared::Shared;
 use crate::error::{Action, Error};
 use crate::protocol::Phase;
-use crate::stream::Stream;
+use crate::stream::{LEAST_TIMEOUT, Stream, is_nothing_yet};
 
 impl Session {
     /// Goes on over another stream, which `wrap` makes of this one: anybody's TLS, after the 220 to STARTTLS or before
@@ -90,7 +91,7 @@ impl Session {
     pub(crate) fn begin_upgrade(self) -> Result<Upgrade, Error> {
         let deadline = self.shared().deadline();
         let (is_fresh, context) = (self.phase() == Phase::Greeting, self.shared().context(Action::Handshake));
-        let refusal = match (self.reader.buffered().len(), self.outstanding()) {
+        let refusal = match (self.reader.partial().len(), self.outstanding()) {
             (octets @ 1.., _) => Some(Error::Injection { context, octets }),
             (0, 1..) if is_fresh && !context.has_sent => None,
             (0, outstanding @ 1..) if context.phase != Phase::StartTls => {
@@ -113,16 +114,13 @@ impl Session {
     pub(crate) fn end_tls(self, awaits: bool, patience: Duration) -> Result<Self, Error> {
         let (shared, stream) = self.writer.into_parts();
         let ended = stream
-            .set_read_timeout(Some(patience.max(Duration::from_millis(1))))
+            .set_read_timeout(Some(patience.max(LEAST_TIMEOUT)))
             .and_then(|()| stream.end_tls(awaits))
             .map_err(|source| {
-                let context = shared.context(Action::EndTls);
-                match source.kind() {
-                    io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
-                        shared.late(Action::EndTls, Deadline::after(patience), Vec::new())
-                    }
-                    _ => Error::Tls { context, source },
+                if is_nothing_yet(&source) {
+                    return shared.late(Action::EndTls, Deadline::after(patience), Vec::new());
                 }
+                Error::Tls { context: shared.context(Action::EndTls), source }
             });
         let stream = ended.inspect_err(|_| drop(stream.shutdown()))?;
         shared.tls_ended();
@@ -149,12 +147,10 @@ impl Upgrade {
         let Self { shared, stream, deadline } = self;
         let wrapped = wrapped.map_err(|source| {
             let context = shared.context(Action::Handshake);
-            match source.kind() {
+            match source {
                 _ if shared.closer.is_closed() => Error::Aborted { context },
-                io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
-                    shared.late(Action::Handshake, deadline, Vec::new())
-                }
-                _ => Error::Tls { context, source },
+                source if is_nothing_yet(&source) => shared.late(Action::Handshake, deadline, Vec::new()),
+                source => Error::Tls { context, source },
             }
         });
         let (stream, extra) = wrapped.inspect_err(|_| drop(stream.shutdown()))?;

@@ -22,7 +22,7 @@ use crate::closer::Closer;
 use crate::error::{Action, Error, Peer};
 use crate::observer::Event;
 use crate::protocol::{Extensions, Phase, Request, Standing, scan, wipe};
-use crate::stream::{ChannelBindings, Stream, Truncation, is_nothing_yet};
+use crate::stream::{ChannelBindings, LEAST_TIMEOUT, Stream, Truncation, is_nothing_yet};
 
 /// The half of a session that writes, and that keeps the deadlines while another thread reads: of a
 /// [`Session::split`](super::Session::split), which has an example.
@@ -89,7 +89,7 @@ impl Writer {
     /// another's.
     pub fn wait(&mut self) -> Result<Phase, Error> {
         loop {
-            let due = self.shared.tracker().outstanding();
+            let due = self.shared.state().outstanding();
             let deadline = self.shared.deadline();
             let state = self.shared.wait_until(deadline, |state| state.outstanding() < due || state.outstanding() == 0);
             if state.outstanding() == 0 || state.phase() == Phase::Closed {
@@ -118,7 +118,7 @@ impl Writer {
     /// [`Error::Io`] then; a second call does nothing.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Aborted`].
+    /// [`Error::Timeout`] if close_notify could not be sent in that time; [`Error::Io`], [`Error::Aborted`].
     pub fn half_close(&mut self) -> Result<(), Error> {
         ready(self.half_close_by(&Blocking))
     }
@@ -128,13 +128,20 @@ impl Writer {
     pub(super) async fn half_close_by(&mut self, drive: &impl Drive) -> Result<(), Error> {
         let patience = self.shared.within(self.shared.timeouts.closing);
         while !self.is_half_closed {
+            let left = patience.left().unwrap_or(patience.after).max(LEAST_TIMEOUT);
+            // A session that has sent something has a shorter one, and tries again.
+            if self.timeout.is_none_or(|timeout| timeout > left) {
+                self.set_timeout(left);
+            }
             match self.stream.half_close() {
                 Ok(()) => {
                     self.is_half_closed = true;
                     self.shared.observe(&Event::HalfClosed);
                 }
-                // TLS has something to send before.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && drive.writable(false, patience.at).await => {
+                Err(error) if is_nothing_yet(&error) => {
+                    if !drive.writable(false, patience.at).await && patience.left() == Some(Duration::ZERO) {
+                        return Err(self.shared.late(Action::HalfClose, patience, Vec::new()));
+                    }
                 }
                 Err(error) => return Err(self.shared.io_error(Action::HalfClose, error)),
             }
@@ -156,19 +163,19 @@ impl Writer {
 
     /// Says where the session stands, all of one moment.
     pub fn standing(&self) -> Standing {
-        self.shared.tracker().standing()
+        self.shared.state().standing()
     }
 
     /// Says whether a reply is due, not only as the next one, to a request of such a kind.
     #[must_use]
     pub fn owes(&self, is_it: impl Fn(Request) -> bool) -> bool {
-        self.shared.tracker().owes(is_it)
+        self.shared.state().owes(is_it)
     }
 
     /// Returns what the server advertised in its last positive reply to EHLO or LHLO: a copy. `None` before that, and
     /// after TLS has started.
     pub fn extensions(&self) -> Option<Extensions> {
-        self.shared.tracker().extensions().cloned()
+        self.shared.state().extensions().cloned()
     }
 
     /// Returns what an authentication can be bound to here: something inside TLS only.
@@ -231,10 +238,11 @@ impl Writer {
         if self.is_half_closed {
             return (Vec::new(), Err(self.shared.io_error(Action::Write, io::ErrorKind::BrokenPipe.into())));
         }
-        if let Err(error) = self.shared.require_whole() {
-            return (Vec::new(), Err(error));
+        let is_whole = self.shared.require_whole();
+        if is_whole.is_err() || bytes.is_empty() {
+            return (Vec::new(), is_whole);
         }
-        let phase = self.shared.tracker().phase();
+        let phase = self.shared.state().phase();
         // Recorded before the write: the reply can be here as soon as the bytes are out.
         // Whoever drops this future before its end leaves the mark behind.
         let secrets = self.shared.sent(bytes);
@@ -324,5 +332,3 @@ impl fmt::Debug for Writer {
 
 /// A write that takes longer than this lets the session look whether the server has something to say.
 const STALL: Duration = Duration::from_millis(50);
-/// A timeout of zero would be none at all.
-const LEAST_TIMEOUT: Duration = Duration::from_millis(1);

@@ -282,6 +282,9 @@ pub(crate) fn left(deadline: Option<Instant>) -> io::Result<Option<Duration>> {
     let Some(deadline) = deadline else { return Ok(None) };
     match deadline.saturating_duration_since(Instant::now()) {
         Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
-        left => Ok(Some(left.max(Duration::from_millis(1)))),
+        left => Ok(Some(left.max(LEAST_TIMEOUT))),
     }
 }
+
+/// A timeout of zero would be none at all, or an error.
+pub(crate) const LEAST_TIMEOUT: Duration = Duration::from_millis(1);

@@ -78,12 +78,9 @@ impl fmt::Display for Failure<'_> {
             Error::AlertReceived(alert) => {
                 write!(f, "the server sent the alert {}: {}", name(*alert), self.meaning(*alert))
             }
-            Error::PeerIncompatible(
-                PeerIncompatible::ServerDoesNotSupportTls12Or13
-                | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
-                | PeerIncompatible::Tls12NotOffered
-                | PeerIncompatible::Tls12NotOfferedOrEnabled,
-            ) => write!(f, "the server offers only TLS before {}", self.least),
+            Error::PeerIncompatible(error) if is_too_old(error) => {
+                write!(f, "the server offers only TLS before {}", self.least)
+            }
             Error::PeerIncompatible(error) => write!(f, "the server offers only what is not spoken here: {error:?}"),
             Error::InvalidMessage(_) => f.write_str("what the server sent is no TLS"),
             Error::InvalidCertificate(error) => {
@@ -102,6 +99,17 @@ impl fmt::Display for Failure<'_> {
     }
 }
 
+/// Says whether the two have no version of TLS in common.
+fn is_too_old(error: &PeerIncompatible) -> bool {
+    matches!(
+        error,
+        PeerIncompatible::ServerDoesNotSupportTls12Or13
+            | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+            | PeerIncompatible::Tls12NotOffered
+            | PeerIncompatible::Tls12NotOfferedOrEnabled
+    )
+}
+
 /// Makes words of others visible: they may quote the server.
 fn visible(words: &impl fmt::Display) -> String {
     Visible(words.to_string().as_bytes()).to_string()
@@ -112,12 +120,7 @@ impl Failure<'_> {
     fn kind(&self) -> TlsFailure {
         match self.error {
             Error::AlertReceived(alert) => self.kind_of(*alert),
-            Error::PeerIncompatible(
-                PeerIncompatible::ServerDoesNotSupportTls12Or13
-                | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
-                | PeerIncompatible::Tls12NotOffered
-                | PeerIncompatible::Tls12NotOfferedOrEnabled,
-            ) => TlsFailure::OldVersion { least: self.least },
+            Error::PeerIncompatible(error) if is_too_old(error) => TlsFailure::OldVersion { least: self.least },
             Error::PeerIncompatible(_) => TlsFailure::NothingInCommon,
             Error::InvalidMessage(_) => TlsFailure::NoTls,
             Error::General(words) if words.starts_with(UNUSABLE_KEY) => TlsFailure::UnusableKey,

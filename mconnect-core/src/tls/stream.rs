@@ -28,8 +28,7 @@ use super::certificate::end_point;
 use super::errors;
 use super::state::State;
 use crate::session::drive::{Blocking, Drive, ready};
-use crate::stream::Truncation;
-use crate::stream::{ChannelBindings, Stream, left};
+use crate::stream::{ChannelBindings, Stream, Truncation, is_nothing_yet, left};
 
 /// A TLS connection over another stream: a [`Stream`], so that sessions go on over it.
 /// [`Session::upgrade`](crate::Session::upgrade) makes one; by itself it is for a server's side, or for a client with a
@@ -426,7 +425,7 @@ fn write_all(stream: &dyn Stream, bytes: &[u8]) -> (usize, io::Result<()>) {
 
 /// Says whether a call is to be made again: nothing was to be had in time.
 fn is_to_repeat(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
+    is_nothing_yet(error) || error.kind() == io::ErrorKind::Interrupted
 }
 
 /// The label of RFC 9266, section 2.

@@ -98,7 +98,7 @@ impl ServerCertVerifier for Verifier {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let proven = match public_key(certificate) {
-            Some(key) => tls12(message, &key, signed),
+            Some(key) => verify_tls12(message, &key, signed),
             // What one reader of certificates does not take, the other may.
             None => verify_tls12_signature(message, certificate, signed, &provider().signature_verification_algorithms),
         };
@@ -138,8 +138,12 @@ fn alert(problem: Option<&Problem>) -> CertificateError {
     }
 }
 
-/// In TLS 1.2, the scheme says which hash and which kind of key, but not the curve.
-fn tls12(message: &[u8], key: &PublicKey, signed: &DigitallySignedStruct) -> Result<HandshakeSignatureValid, Error> {
+/// Verifies a signature of TLS 1.2, whose scheme says which hash and which kind of key, but not the curve.
+fn verify_tls12(
+    message: &[u8],
+    key: &PublicKey,
+    signed: &DigitallySignedStruct,
+) -> Result<HandshakeSignatureValid, Error> {
     let kind = key.algorithm.to_der().map_err(|_| CertificateError::BadEncoding)?;
     let kind = AnyRef::from_der(&kind).map_err(|_| CertificateError::BadEncoding)?;
     let algorithms = provider().signature_verification_algorithms;

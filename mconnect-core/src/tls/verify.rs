@@ -73,12 +73,12 @@ pub(super) fn problems(
         (Ok(parsed), _) => match roots() {
             Err(reason) => problems.extend(times().chain([Problem::NoTrustStore { reason }])),
             // What is not needed to come to a root may be of any time.
-            Ok(roots) if is_rooted(&parsed, shown, &roots, now).is_ok() => {
+            Ok(roots) if verify_path(&parsed, shown, &roots, now).is_ok() => {
                 problems.extend(untimely_roots(&parsed, shown, trust.known, now));
             }
             Ok(roots) => {
                 let then = when_all_are_valid(&path, now);
-                let chain = is_rooted(&parsed, shown, &roots, then).err().map(|error| other(&error, &path));
+                let chain = verify_path(&parsed, shown, &roots, then).err().map(|error| other(&error, &path));
                 problems.extend(times().chain(chain));
             }
         },
@@ -110,7 +110,7 @@ fn untimely_roots(
     let leads_to = |roots: &[&CertificateDer<'static>]| {
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(roots.iter().map(|der| (*der).clone()));
-        is_rooted(parsed, shown, &store, now).is_ok()
+        verify_path(parsed, shown, &store, now).is_ok()
     };
     let timely: Vec<_> = timely.into_iter().map(|(der, _)| der).collect();
     if untimely.is_empty() || leads_to(&timely) {
@@ -119,8 +119,8 @@ fn untimely_roots(
     untimely.into_iter().filter(|(der, _)| leads_to(&[*der])).filter_map(|(_, problem)| problem).collect()
 }
 
-/// Looks whether the certificates that were shown lead to a root, at this time; the name is looked at elsewhere.
-fn is_rooted(
+/// Verifies that the certificates which were shown lead to a root, at this time; the name is looked at elsewhere.
+fn verify_path(
     parsed: &ParsedCertificate<'_>,
     shown: &[CertificateDer<'static>],
     roots: &RootCertStore,

@@ -7,6 +7,7 @@ use mconnect_core::server::Server;
 use mconnect_core::{Driver, Ended, Error, Session, Timeouts};
 
 use super::{connect, play};
+use crate::common::peer;
 
 /// Drives a whole script, and returns what it asked for on the way, and what the server said.
 fn drive(driver: &mut Driver, session: &mut Session, script: &str) -> (Vec<Next>, Result<(), Error>, String) {
@@ -91,12 +92,8 @@ fn an_empty_line_may_go_unanswered_and_any_other_reply_is_missed_by_name() {
 
 #[test]
 fn a_wait_comes_back_at_its_time_and_a_reply_that_is_dripped_meets_its_deadline_all_the_same() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let dripping = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        while std::io::Write::write_all(&mut stream, b"220-and more\r\n").is_ok() {}
-    });
+    let (port, dripping) =
+        peer(|mut stream| while std::io::Write::write_all(&mut stream, b"220-and more\r\n").is_ok() {});
     let timeouts = Timeouts::default().replies(Duration::from_millis(200));
     let mut session = mconnect_core::Connect::new("127.0.0.1", port).timeouts(timeouts).open().unwrap();
     let mut driver = Driver::new(Rules::new(Pace::InStep));

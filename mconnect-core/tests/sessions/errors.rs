@@ -8,11 +8,8 @@ use mconnect_core::protocol::{LimitExceeded, Limits, Phase, Reply, ReplyBuilder,
 use mconnect_core::server::Server;
 use mconnect_core::{Action, Connect, DeadlinePassed, Error, Session, Timeouts};
 
-fn open(dialogue: &str) -> (Server, Session) {
-    let server = Server::play(dialogue).unwrap();
-    let session = Connect::new("127.0.0.1", server.port()).open().unwrap();
-    (server, session)
-}
+use super::hostile::Hang;
+use super::play;
 
 /// When to give up a server that says no more.
 fn soon() -> Option<Instant> {
@@ -21,7 +18,7 @@ fn soon() -> Option<Instant> {
 
 #[test]
 fn a_pipeline_that_breaks_off_is_what_broke_it_off() {
-    let (server, mut session) = open("S: 220 hi\nC: A\nC: B\nS: 250 a\nS: *close*");
+    let (server, mut session) = play("S: 220 hi\nC: A\nC: B\nS: 250 a\nS: *close*");
     session.read_reply().unwrap();
     let error = session.pipeline_anyway(["A", "B"]).unwrap_err();
     let Error::Pipeline { answered, .. } = &error else { panic!("{error}") };
@@ -31,7 +28,7 @@ fn a_pipeline_that_breaks_off_is_what_broke_it_off() {
     assert_eq!((context.action, context.phase), (Action::ReadReply, Phase::Command));
     server.join().unwrap();
 
-    let (server, mut session) = open("S: 220 hi\nC: A\nC: *silence 1 s*");
+    let (server, mut session) = play("S: 220 hi\nC: A\nC: *silence 1 s*");
     session.read_reply().unwrap();
     session.set_deadline(soon());
     let error = session.pipeline_anyway(["A"]).unwrap_err();
@@ -42,7 +39,7 @@ fn a_pipeline_that_breaks_off_is_what_broke_it_off() {
 
 #[test]
 fn a_reply_other_than_required_is_temporary_if_it_says_so() {
-    let (server, mut session) = open("S: 220 hi\nC: A\nS: 451 later\nC: B\nS: 550 never");
+    let (server, mut session) = play("S: 220 hi\nC: A\nS: 451 later\nC: B\nS: 550 never");
     session.read_reply().unwrap();
     let refused = |session: &mut Session, line| Error::from(session.command(line).unwrap().require(250).unwrap_err());
     let (later, never) = (refused(&mut session, "A"), refused(&mut session, "B"));
@@ -53,7 +50,7 @@ fn a_reply_other_than_required_is_temporary_if_it_says_so() {
 
 #[test]
 fn out_of_step_says_what_is_due() {
-    let (server, mut session) = open("S: 220 hi\nC: A\nC: B\nS: 250 a\nS: 250 b");
+    let (server, mut session) = play("S: 220 hi\nC: A\nC: B\nS: 250 a\nS: 250 b");
     session.read_reply().unwrap();
     session.send_line("A").unwrap();
     let one = session.command("C").unwrap_err();
@@ -83,14 +80,14 @@ fn a_host_is_told_as_people_know_it_too() {
 type Act = fn(&mut Session) -> Error;
 
 fn greeted(dialogue: &str) -> (Server, Session) {
-    let (server, mut session) = open(dialogue);
+    let (server, mut session) = play(dialogue);
     session.greeting().unwrap().require(220).unwrap();
     (server, session)
 }
 
 #[test]
 fn an_error_says_which_reply_did_not_come_and_in_which_phase_it_was_asked_for() {
-    let cases: [(&str, Act, &str, Phase); 10] = [
+    let cases: [(&str, Act, &str, Phase); 11] = [
         ("C: x", |session| session.greeting().unwrap_err(), "no greeting from", Phase::Greeting),
         (
             "S: 220 hi\nC: RCPT TO:<x@example.org>\nS: *close*",
@@ -154,6 +151,18 @@ fn an_error_says_which_reply_did_not_come_and_in_which_phase_it_was_asked_for() 
             Phase::Command,
         ),
         (
+            "S: 220 hi\nC: BDAT 2\nC: *octets 2*\nS: 250 ok\nC: NOOP\nS: *close*",
+            |session| {
+                session.send(b"BDAT 2\r\nhi").unwrap();
+                session.read_reply().unwrap();
+                session.send_line("NOOP").unwrap();
+                session.send(b"").unwrap();
+                session.read_reply().unwrap_err()
+            },
+            "no reply to NOOP from",
+            Phase::Command,
+        ),
+        (
             "S: 220 hi\nC: NOOP\nC: NOOP\nS: *close*",
             |session| {
                 session.send_line("NOOP").unwrap();
@@ -165,7 +174,7 @@ fn an_error_says_which_reply_did_not_come_and_in_which_phase_it_was_asked_for() 
         ),
     ];
     for (dialogue, act, words, phase) in cases {
-        let (server, mut session) = open(dialogue);
+        let (server, mut session) = play(dialogue);
         match dialogue.starts_with('S') {
             true => drop(session.greeting().unwrap()),
             false => session.set_deadline(soon()),
@@ -267,7 +276,7 @@ fn what_is_temporary_is_what_a_queue_tries_again() {
 
 #[test]
 fn a_mistake_of_the_caller_has_a_hint() {
-    let (server, mut session) = open("S: 220 hi\nC: NOOP\nS: 250 ok\nC: DATA\nS: 354 go\nC: *close*");
+    let (server, mut session) = play("S: 220 hi\nC: NOOP\nS: 250 ok\nC: DATA\nS: 354 go\nC: *close*");
     let hint = |result: Result<Reply, Error>| result.unwrap_err().hint().unwrap_or_default();
     assert_eq!(hint(session.command("NOOP")), "read the greeting first (Session::greeting)");
     session.greeting().unwrap();
@@ -281,7 +290,7 @@ fn a_mistake_of_the_caller_has_a_hint() {
     drop(session);
     drop(server.join());
 
-    let (server, mut session) = open("S: 220 hi\nS: 250 more");
+    let (server, mut session) = play("S: 220 hi\nS: 250 more");
     while !session.buffered().ends_with(b"more\r\n") {
         session.receive(Duration::from_secs(5)).unwrap();
     }
@@ -332,21 +341,9 @@ fn the_deadline_of_a_whole_session_bounds_each_wait_and_says_that_it_was_this_on
 
 #[test]
 fn connecting_meets_the_deadline_of_the_whole_session_too() {
-    // A queue that is full leaves the next client without an answer.
-    let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    listener.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-    listener.listen(0).unwrap();
-    let listener: TcpListener = listener.into();
-    let port = listener.local_addr().unwrap().port();
-    let connect = Connect::new("127.0.0.1", port).deadline(Duration::from_millis(200));
-    let mut queued = Vec::new();
-    let error = loop {
-        match connect.open() {
-            Ok(session) => queued.push(session),
-            Err(error) => break error,
-        }
-        assert!(queued.len() < 100, "the queue is never full");
-    };
+    let hang = Hang::new();
+    let connect = Connect::new("127.0.0.1", hang.address.port()).deadline(Duration::from_millis(200));
+    let error = connect.open().unwrap_err();
     let Error::Connect { source, attempts, .. } = &error else { panic!("{error:?}") };
     for source in [source, &attempts[0].error] {
         let cause = source.get_ref().and_then(|cause| cause.downcast_ref());

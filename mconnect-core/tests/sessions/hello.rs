@@ -1,16 +1,10 @@
 //! How a session begins, and how commands go to a server that has offered no pipelining.
 
 use mconnect_core::protocol::Phase;
-use mconnect_core::server::Server;
-use mconnect_core::{Connect, Error, Hello};
+use mconnect_core::{Error, Hello};
 
-use crate::common::driven::{DRIVERS, Driven, Driver};
-
-fn open(driver: Driver, dialogue: &str) -> (Server, Driven) {
-    let server = Server::play(dialogue).unwrap();
-    let session = driver.open(&Connect::new("127.0.0.1", server.port())).unwrap();
-    (server, session)
-}
+use super::play_by;
+use crate::common::driven::DRIVERS;
 
 #[test]
 fn hello_falls_back_to_helo_only_where_ehlo_is_refused_for_good() {
@@ -24,7 +18,7 @@ fn hello_falls_back_to_helo_only_where_ehlo_is_refused_for_good() {
             ("C: EHLO me.example\nS: 421 bye\nS: *close*", "refused", 421),
         ];
         for (dialogue, expected, code) in cases {
-            let (server, mut session) = open(driver, &format!("S: 220 hi\n{dialogue}"));
+            let (server, mut session) = play_by(driver, &format!("S: 220 hi\n{dialogue}"));
             session.greeting().unwrap().require(220).unwrap();
             let hello = session.hello("me.example").unwrap();
             let kind = match &hello {
@@ -44,15 +38,15 @@ fn hello_falls_back_to_helo_only_where_ehlo_is_refused_for_good() {
 #[test]
 fn a_greeting_that_refuses_is_a_reply_and_one_that_is_none_an_error() {
     for driver in DRIVERS {
-        let (server, mut session) = open(driver, "S: 554 no mail here");
+        let (server, mut session) = play_by(driver, "S: 554 no mail here");
         assert_eq!(session.greeting().unwrap().code(), 554);
         server.join().unwrap();
 
-        let (server, mut session) = open(driver, "S: 250 what?");
+        let (server, mut session) = play_by(driver, "S: 250 what?");
         assert!(matches!(session.greeting(), Err(Error::Surprise { .. })));
         server.join().unwrap();
 
-        let (server, mut session) = open(driver, "S: 220 hi");
+        let (server, mut session) = play_by(driver, "S: 220 hi");
         session.greeting().unwrap();
         let error = session.greeting().unwrap_err();
         assert!(matches!(error, Error::OutOfStep { outstanding: 0, .. }), "{error}");
@@ -71,7 +65,7 @@ fn commands_go_one_by_one_to_a_server_that_has_not_offered_pipelining() {
         for (offer, dialogue, is_anyway) in
             [("250 x", one_by_one, false), ("250-x\nS: 250 PIPELINING", together, false), ("250 x", together, true)]
         {
-            let (server, mut session) = open(driver, &format!("S: 220 hi\nC: EHLO x\nS: {offer}\n{dialogue}"));
+            let (server, mut session) = play_by(driver, &format!("S: 220 hi\nC: EHLO x\nS: {offer}\n{dialogue}"));
             session.greeting().unwrap();
             session.hello("x").unwrap().require().unwrap();
             let replies = if is_anyway { session.pipeline_anyway(lines) } else { session.pipeline(lines) }.unwrap();

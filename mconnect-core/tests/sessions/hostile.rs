@@ -23,13 +23,13 @@ fn flood(stream: &mut TcpStream, words: &[u8]) -> io::Result<()> {
 }
 
 /// An address at which connecting hangs: what listens there has no room for one more.
-struct Hang {
-    address: SocketAddr,
+pub struct Hang {
+    pub address: SocketAddr,
     _open: (Socket, Vec<TcpStream>),
 }
 
 impl Hang {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
         socket.listen(0).unwrap();

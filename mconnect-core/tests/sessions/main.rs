@@ -6,8 +6,11 @@ mod auth;
 #[cfg(feature = "tokio")]
 mod awaited;
 mod connecting;
+mod content;
 mod deliver;
 mod driver;
+#[cfg(feature = "tokio")]
+mod dropped;
 mod errors;
 mod hello;
 mod hostile;

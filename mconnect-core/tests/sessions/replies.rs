@@ -1,8 +1,7 @@
 //! Replies as they come: whole, late, too long, or cut off by the end of the session.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpListener};
-use std::thread;
+use std::time::Duration;
 
 use mconnect_core::protocol::{Limits, Phase, Request};
 use mconnect_core::server::Server;
@@ -10,6 +9,7 @@ use mconnect_core::{Connect, Error, Pair, Session};
 
 use super::{connect, play_by, short};
 use crate::common::driven::DRIVERS;
+use crate::common::peer;
 
 #[test]
 fn a_whole_session_is_replies_as_values() {
@@ -88,6 +88,22 @@ fn after_a_deadline_no_late_reply_is_taken_for_the_next_commands() {
         assert_eq!(session.read_reply().unwrap().text(), b"late");
         server.join().unwrap();
     }
+}
+
+#[test]
+fn nothing_is_sent_while_half_a_reply_is_here_that_nobody_asked_for() {
+    let server = Server::play("S: 220 hi\nS> 250-half\\r\\n\nC: *close*").unwrap();
+    let mut session = connect(&server).timeouts(short()).open().unwrap();
+    session.greeting().unwrap();
+    while session.buffered().is_empty() {
+        session.receive(Duration::from_secs(5)).unwrap();
+    }
+    for _ in 0..2 {
+        let error = session.command("NOOP").unwrap_err();
+        assert!(error.is_timeout() && !error.has_sent(), "{error}");
+    }
+    drop(session);
+    server.join().unwrap();
 }
 
 #[test]
@@ -171,11 +187,8 @@ fn a_reset_is_an_error_after_everything_that_came_before_it() {
 #[test]
 fn a_server_that_never_closes_holds_nobody_longer_than_the_grace() {
     for driver in DRIVERS {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
         let (done, told) = std::sync::mpsc::channel::<()>();
-        let server = thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
+        let (port, server) = peer(move |mut stream| {
             let mut endless = || stream.write_all(b"250-and another line\r\n");
             while endless().is_ok() {}
             told.recv().unwrap();

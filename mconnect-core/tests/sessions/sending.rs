@@ -1,9 +1,8 @@
 //! Commands, pipelines and messages, on their way to servers that read them and to servers that do not.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use mconnect_core::protocol::{Limits, Phase};
@@ -12,6 +11,7 @@ use mconnect_core::{Connect, Error, MessageReply, Pair, Session};
 
 use super::{connect, play_by};
 use crate::common::driven::DRIVERS;
+use crate::common::peer;
 
 #[test]
 fn a_line_break_in_a_command_is_refused_and_nothing_is_sent() {
@@ -60,6 +60,19 @@ fn a_command_is_not_sent_into_a_body() {
         );
         assert_eq!(error.to_string(), told);
         assert!(session.pipeline(["NOOP"]).is_err());
+        session.close().unwrap();
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn a_message_is_not_sent_into_an_exchange_of_auth() {
+    for driver in DRIVERS {
+        let (server, mut session) = play_by(driver, "S: 220 hi\nC: AUTH LOGIN\nS: 334 VXNlcg==\nC: *close*");
+        session.read_reply().unwrap();
+        session.command("AUTH LOGIN").unwrap();
+        let error = session.message(&b"hi\n"[..]).unwrap_err();
+        assert!(matches!(error, Error::OutOfStep { outstanding: 0, .. }), "{error}");
         session.close().unwrap();
         server.join().unwrap();
     }
@@ -191,6 +204,30 @@ fn a_reply_that_came_before_the_lone_dot_accepts_no_message() {
 }
 
 #[test]
+fn a_refusal_that_came_before_the_lone_dot_is_the_reply_also_where_that_cannot_be_sent() {
+    /// A message that has nothing to give before the server has gone.
+    struct Late(Option<JoinHandle<()>>);
+    impl Read for Late {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let Some(server) = self.0.take() else { return Ok(0) };
+            server.join().unwrap();
+            (&b"hi\n"[..]).read(buffer)
+        }
+    }
+    for driver in DRIVERS {
+        let (port, server) = peer(|mut stream| {
+            stream.write_all(b"220 hi\r\n").unwrap();
+            stream.read_exact(&mut [0; 6]).unwrap();
+            stream.write_all(b"354 go\r\n552 full\r\n").unwrap();
+            socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+        });
+        let mut session = driver.open(&Connect::new("127.0.0.1", port)).unwrap();
+        session.greeting().unwrap();
+        assert_eq!(session.message(Late(Some(server))).unwrap().reply().code(), 552, "{driver:?}");
+    }
+}
+
+#[test]
 fn a_message_that_cannot_be_read_is_never_ended_by_a_dot() {
     for driver in DRIVERS {
         struct Broken;
@@ -205,6 +242,24 @@ fn a_message_that_cannot_be_read_is_never_ended_by_a_dot() {
         assert_eq!(error.to_string(), format!("cannot read the message for 127.0.0.1:{}", server.port()));
         session.close().unwrap();
         server.join().unwrap();
+
+        // Part of this one is out, and nothing goes on with it.
+        let (port, came) = peer(|mut stream| {
+            stream.write_all(b"220 hi\r\n").unwrap();
+            stream.read_exact(&mut [0; 6]).unwrap();
+            stream.write_all(b"354 go\r\n").unwrap();
+            let mut came = Vec::new();
+            stream.read_to_end(&mut came).unwrap();
+            came
+        });
+        let mut session = driver.open(&Connect::new("127.0.0.1", port)).unwrap();
+        session.greeting().unwrap();
+        let broken = io::repeat(b'x').take(100_000).chain(Broken);
+        assert!(matches!(session.message(broken), Err(Error::Message { .. })));
+        assert!(matches!(session.message(&b"Subject: another\n"[..]), Err(Error::Unfinished { .. })));
+        drop(session);
+        let came = came.join().unwrap();
+        assert!(came.starts_with(b"xxx") && came.ends_with(b"x"), "{} octets", came.len());
     }
 }
 
@@ -212,10 +267,7 @@ fn a_message_that_cannot_be_read_is_never_ended_by_a_dot() {
 fn a_server_that_does_not_read_until_it_is_read_from_does_not_block_a_message() {
     for driver in DRIVERS {
         let size = 24 << 20;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let server = thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
+        let (port, server) = peer(move |mut stream| {
             stream.write_all(b"220 hi\r\n").unwrap();
             stream.read_exact(&mut [0; 6]).unwrap();
             stream.write_all(b"354 go\r\n").unwrap();

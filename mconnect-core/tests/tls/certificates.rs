@@ -246,19 +246,21 @@ fn certificates_of_a_connection_of_ones_own_are_judged_as_those_of_ours() {
             assert_eq!(Certificate::from_der(&chain[0]), ours.certificates[0]);
             assert_eq!(config.problems("mx.example.org", &[]), [Problem::NoCertificate]);
 
-            // A connection whose own verifier lets anything pass.
+            // A connection that trusts the other authority, too.
             let server = Setup::new().tls(&identity).tls_first().start().unwrap();
             let mut socket = std::net::TcpStream::connect(server.address()).unwrap();
             let pin = Config::new().pin(ours.certificates[0].key_fingerprint);
             assert_eq!(pin.problems("any", &chain), []);
-            let roots = rustls::RootCertStore { roots: Vec::new() };
+            let mut roots = rustls::RootCertStore::empty();
+            for root in [&authority, &other] {
+                roots.add(CertificateDer::from_pem_slice(root.pem().as_bytes()).unwrap()).unwrap();
+            }
             let provider = Arc::new(rustls::crypto::ring::default_provider());
-            let mut client = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
+            let client = rustls::ClientConfig::builder_with_provider(provider)
                 .with_safe_default_protocol_versions()
                 .unwrap()
                 .with_root_certificates(roots)
                 .with_no_client_auth();
-            client.dangerous().set_certificate_verifier(Arc::new(Lenient(provider)));
             let name = "mx.example.org".try_into().unwrap();
             let mut connection = rustls::ClientConnection::new(Arc::new(client), name).unwrap();
             connection.complete_io(&mut socket).unwrap();
@@ -266,45 +268,5 @@ fn certificates_of_a_connection_of_ones_own_are_judged_as_those_of_ours() {
             assert_eq!((theirs.version.as_str(), &theirs.problems), ("TLS 1.3", &ours.problems));
             assert_eq!(theirs.certificates, ours.certificates);
         }
-    }
-}
-
-#[derive(Debug)]
-struct Lenient(Arc<rustls::crypto::CryptoProvider>);
-
-impl rustls::client::danger::ServerCertVerifier for Lenient {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &rustls::pki_types::ServerName<'_>,
-        _: &[u8],
-        _: rustls::pki_types::UnixTime,
-    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
-        Ok(rustls::client::danger::ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

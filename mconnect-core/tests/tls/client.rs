@@ -16,34 +16,21 @@ use crate::common::driven::DRIVERS;
 #[test]
 fn a_key_of_another_certificate_is_told_before_connecting() {
     let (one, other) = (Identity::self_signed(["a"]), Identity::self_signed(["b"]));
-    let key = |identity: &Identity| pem("PRIVATE KEY", identity.key());
-    assert!(Config::new().identity(one.pem().as_bytes(), key(&one).as_bytes()).is_ok());
-    let error = Config::new().identity(one.pem().as_bytes(), key(&other).as_bytes()).unwrap_err();
+    let with = |chain: &str, key: &str| Config::new().identity(chain.as_bytes(), key.as_bytes());
+    assert!(with(&one.pem(), &one.key_pem()).is_ok());
+    let error = with(&one.pem(), &other.key_pem()).unwrap_err();
     assert_eq!(error.to_string(), "the key does not fit the certificate");
-    let error = Config::new().identity(b"nothing", key(&one).as_bytes()).unwrap_err();
+    let error = with("nothing", &one.key_pem()).unwrap_err();
     assert!(matches!(error, ConfigError::Pem("certificate")), "{error}");
     for encrypted in [
-    pem("ENCRYPTED PRIVATE KEY", b"hidden"),
-    "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\naGlkZGVu\n-----END RSA PRIVATE KEY-----\n"
-        .to_owned(),
-] {
-    let error = Config::new().identity(one.pem().as_bytes(), encrypted.as_bytes()).unwrap_err();
-    assert_eq!(error.to_string(), "the private key is encrypted, and cannot be read");
-}
-    assert_eq!(Config::new().authorities(b"").unwrap_err().to_string(), "there is no certificate in it (PEM)");
-}
-
-fn pem(kind: &str, der: &[u8]) -> String {
-    let mut base64 = String::new();
-    for group in der.chunks(3) {
-        let all = group.iter().fold(0_u32, |all, byte| all << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
-        for place in 0..4 {
-            let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-            let letter = char::from(letters[(all >> (18 - 6 * place)) as usize & 63]);
-            base64.push(if place <= group.len() { letter } else { '=' });
-        }
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\naGlkZGVu\n-----END ENCRYPTED PRIVATE KEY-----\n",
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\naGlkZGVu\n\
+         -----END RSA PRIVATE KEY-----\n",
+    ] {
+        let error = with(&one.pem(), encrypted).unwrap_err();
+        assert_eq!(error.to_string(), "the private key is encrypted, and cannot be read");
     }
-    format!("-----BEGIN {kind}-----\n{base64}\n-----END {kind}-----\n")
+    assert_eq!(Config::new().authorities(b"").unwrap_err().to_string(), "there is no certificate in it (PEM)");
 }
 
 #[test]
@@ -90,8 +77,7 @@ fn certificates(pem: &str) -> Vec<CertificateDer<'static>> {
 }
 
 pub fn showing(identity: &Identity) -> Config {
-    let key = pem("PRIVATE KEY", identity.key());
-    Config::new().insecure().identity(identity.pem().as_bytes(), key.as_bytes()).unwrap()
+    Config::new().insecure().identity(identity.pem().as_bytes(), identity.key_pem().as_bytes()).unwrap()
 }
 
 #[test]

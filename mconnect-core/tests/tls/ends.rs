@@ -2,13 +2,14 @@
 
 use std::error::Error as _;
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use mconnect_core::server::{Identity, Setup};
 use mconnect_core::tls::{Config, rustls};
-use mconnect_core::{Connect, Error};
+use mconnect_core::{Connect, Error, Timeouts};
 
 use super::inside_tls;
 use crate::common::driven::{DRIVERS, Driven, Driver};
@@ -90,27 +91,14 @@ fn half_closing_says_close_notify_and_what_the_server_still_says_arrives() {
     }
 }
 
-/// A server that speaks one version of TLS, and whose part is played by a closure.
-fn speaking<T: Send + 'static>(
-    version: &'static rustls::SupportedProtocolVersion,
-    act: impl FnOnce(rustls::Stream<'_, rustls::ServerConnection, TcpStream>) -> T + Send + 'static,
-) -> (u16, JoinHandle<T>) {
-    use rustls::pki_types::pem::PemObject as _;
-    use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
-
-    let identity = Identity::self_signed(["127.0.0.1"]);
-    let chain = CertificateDer::pem_slice_iter(identity.pem().as_bytes()).map(Result::unwrap).collect();
-    let key = PrivatePkcs8KeyDer::from(identity.key().to_vec());
-    let provider = rustls::crypto::ring::default_provider().into();
-    let builder = rustls::ServerConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
-    let config = builder.with_no_client_auth().with_single_cert(chain, key.into()).unwrap();
-    inside_tls(config.into(), act)
+fn config_of(version: &'static rustls::SupportedProtocolVersion) -> Arc<rustls::ServerConfig> {
+    super::speaking(&Identity::self_signed(["127.0.0.1"]), version)
 }
 
 #[test]
 fn a_close_notify_of_tls_1_2_is_answered_at_once_and_nothing_is_sent_after_it() {
     for driver in DRIVERS {
-        let (port, thread) = speaking(&rustls::version::TLS12, |mut stream| {
+        let (port, thread) = inside_tls(config_of(&rustls::version::TLS12), |mut stream| {
             stream.write_all(b"220 hi\r\n").unwrap();
             stream.conn.send_close_notify();
             // Not before it is answered does this end.
@@ -128,7 +116,7 @@ fn a_close_notify_of_tls_1_2_is_answered_at_once_and_nothing_is_sent_after_it() 
 fn a_close_notify_of_tls_1_3_leaves_the_other_direction_open_and_is_answered_at_its_end() {
     for driver in DRIVERS {
         for half_closes in [true, false] {
-            let (port, thread) = speaking(&rustls::version::TLS13, |mut stream| {
+            let (port, thread) = inside_tls(config_of(&rustls::version::TLS13), |mut stream| {
                 stream.write_all(b"220 hi\r\n").unwrap();
                 stream.conn.send_close_notify();
                 let mut sent = Vec::new();
@@ -150,7 +138,7 @@ fn a_close_notify_of_tls_1_3_leaves_the_other_direction_open_and_is_answered_at_
 fn an_end_that_came_with_the_last_words_is_told_while_the_connection_stays_open() {
     for driver in DRIVERS {
         for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
-            let (port, thread) = speaking(version, |mut stream| {
+            let (port, thread) = inside_tls(config_of(version), |mut stream| {
                 stream.conn.complete_io(stream.sock).unwrap();
                 stream.conn.writer().write_all(b"220 hi\r\n").unwrap();
                 stream.conn.send_close_notify();
@@ -175,5 +163,46 @@ fn closing_says_close_notify() {
         });
         entered(driver, port).close().unwrap();
         assert!(thread.join().unwrap().unwrap().is_empty());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_farewell_for_which_there_is_no_room_is_given_up_in_the_time_of_closing() {
+    use std::os::unix::net::UnixStream;
+
+    let closing = Duration::from_millis(200);
+    for splits in [false, true] {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let (mut socket, (here, gone)) = (ours.try_clone().unwrap(), channel::<()>());
+        let server = thread::spawn(move || {
+            let mut connection = rustls::ServerConnection::new(config()).unwrap();
+            rustls::Stream::new(&mut connection, &mut theirs).write_all(b"220 hi\r\n").unwrap();
+            let _ = gone.recv();
+        });
+        let session = Connect::new("127.0.0.1", 25).timeouts(Timeouts::default().closing(closing)).over(ours);
+        let (mut session, _) = session.upgrade(&Config::new().insecure()).unwrap();
+        session.greeting().unwrap();
+        let mut end: Box<dyn FnMut() -> Result<(), Error>> = if splits {
+            let (_, mut writer) = session.split();
+            writer.send_line("NOOP").unwrap();
+            Box::new(move || writer.half_close())
+        } else {
+            session.send_line("NOOP").unwrap();
+            Box::new(move || session.half_close())
+        };
+        // The server reads nothing, until the system takes no more.
+        let timeout = socket.write_timeout().unwrap();
+        socket.set_write_timeout(Some(Duration::from_millis(50))).unwrap();
+        for block in [65536, 1] {
+            while socket.write(&vec![0; block]).is_ok() {}
+        }
+        socket.set_write_timeout(timeout).unwrap();
+        let start = Instant::now();
+        let error = end().unwrap_err();
+        let took = start.elapsed();
+        assert!(error.is_timeout() && took >= closing && took < 20 * closing, "{took:?}: {error}");
+        drop(here);
+        server.join().unwrap();
     }
 }

@@ -223,6 +223,11 @@ impl Tracker {
         self.is_lmtp
     }
 
+    /// Says whether a line of which something was sent has not come to its end.
+    pub(crate) fn is_in_line(&self) -> bool {
+        self.line.has_begun()
+    }
+
     /// Says what the next reply will answer.
     pub fn awaited(&self) -> Option<Request> {
         self.due.front()

@@ -346,13 +346,13 @@ struct Awaited<R> {
 }
 
 impl<R: AsyncRead + Unpin> Source for Awaited<R> {
-    async fn read_block(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
+    async fn read_block(&mut self, into: &mut Vec<u8>) -> io::Result<()> {
         let message = &mut self.message;
         let block = poll_fn(|context| {
             loop {
                 let had = into.len();
                 if had as u64 >= BLOCK {
-                    return Ok(had).into();
+                    return Ok(()).into();
                 }
                 // A small message takes little memory.
                 into.resize((2 * had).clamp(PIECE, BLOCK as usize), 0);
@@ -362,7 +362,7 @@ impl<R: AsyncRead + Unpin> Source for Awaited<R> {
                 into.truncate(had + count);
                 ready!(polled)?;
                 if count == 0 {
-                    return Ok(had).into();
+                    return Ok(()).into();
                 }
             }
         });

@@ -32,6 +32,8 @@ fn a_session_goes_over_a_unix_socket_and_its_path_is_the_name_of_the_other_end()
         let log = Log::default();
         let name = path.to_str().unwrap();
         let connect = log.watch(Connect::unix(&path)).timeouts(patient()).name_by(|_| Some("process 1".to_owned()));
+        // No proxy is on the way, and none is told.
+        let connect = connect.via("socks5://127.0.0.1:1080".parse().unwrap());
         let mut session = driver.open(&connect).unwrap();
         session.greeting().unwrap().require(220).unwrap();
         drop(server.join().unwrap());
