@@ -373,7 +373,7 @@ fn the_chain_of_an_error_is_one_line_without_numbers_of_the_system() {
 
 #[test]
 fn what_another_protocol_said_is_in_the_error_and_nowhere_a_second_time() {
-    let (server, mut session) = open("S> * OK IMAP4rev1 ready\\r\\n\nS> * BYE\\r\\n\nS: *close*");
+    let (server, mut session) = play("S> * OK IMAP4rev1 ready\\r\\n\nS> * BYE\\r\\n\nS: *close*");
     let error = session.read_reply().unwrap_err();
     let Error::OtherProtocol { protocol, partial, .. } = &error else { panic!("{error}") };
     assert_eq!((*protocol, partial.as_slice()), ("IMAP", &b"* OK IMAP4rev1 ready\r\n"[..]));
