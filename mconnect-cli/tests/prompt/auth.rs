@@ -151,9 +151,8 @@ fn a_password_command_has_the_terminal_and_neither_blocked_signals_nor_the_passw
     let folder = Folder::new();
     let seen = folder.file("seen");
     let command = format!(
-        "grep SigBlk: /proc/self/status >{0}; printenv MCONNECT_PASSWORD >>{0}; printf 'which key? ' >/dev/tty; \
-         read key </dev/tty; echo $key",
-        seen
+        "grep SigBlk: /proc/self/status >{seen}; printenv MCONNECT_PASSWORD >>{seen}; printf 'which key? ' >/dev/tty; \
+         read key </dev/tty; echo $key"
     );
     let variables = [("MCONNECT_PASSWORD", "crayon")];
     let mut screen = Screen::start_with(server.port(), &["--password-command", &command], &variables, (24, 80));
