@@ -62,6 +62,8 @@ _mconnect() {
         _mconnect_value "${COMP_WORDS[start - 1]}" "$word"
     elif [[ $word == -* ]]; then
         _mconnect_words "$word" -p --port -4 -6 --source --timeout --connect-timeout --demo --mx --resolver --trust-resolver --allow-private --pipe --via --via-password-file --haproxy --haproxy-version --xclient --xforward --xclient-anyway -r --raw --no-wait -c --command --fail --to --from --message --header --body --bdat --bdat= --mail-param --rcpt-param --until --lmtp --probe --expiring --exclude --targets --jobs --per-address --rate --resume --starttls --tls --no-tls --no-upgrade --helo -k --insecure --tls-name --cafile --pin --cert --key --tls-min --tls-verbose --save-chain --auth --password-file --password-command --allow-plaintext-auth --quiet --record --trace --trace=hex --json --timestamps --timestamps=clock --timing --edit-mode --no-history --no-escapes --no-explain --color --play --set --scale --keep-going --repeat --quit-at --drop-at --tap --junit --serve --bind --port-file --expect-haproxy --once --help-smtp --helpfile -h --help -V --version
+    elif [[ $'\n'"${COMP_WORDS[*]:1:start - 1}"$'\n' == *$'\n--help-smtp\n'* ]]; then
+        _mconnect_words "$word" walk smtp helo ehlo lhlo mail rcpt data bdat rset noop vrfy expn help quit etrn auth starttls size body smtputf8 dsn dot greylisting spf dkim dmarc arc mx null-mx ptr dns block-list relay policy submission smtps tls certificate subjectaltname cipher aes-gcm chacha20 ecdhe requiretls plain oauth login xoauth2 base64 proxy http tcp ipv4 ipv6 lmtp rfc cr lf nul ascii utf-8 message-id rrvs reputation rdp postscreen envelope bounce
     else
         _mconnect_hosts "$word"
     fi

@@ -5,7 +5,8 @@ function __mconnect_mechanisms
     and printf '%s\n' $user{SCRAM-SHA-256-PLUS,SCRAM-SHA-1-PLUS,SCRAM-SHA-256,SCRAM-SHA-1,CRAM-MD5,PLAIN,LOGIN,OAUTHBEARER,XOAUTH2,EXTERNAL}
 end
 
-complete -c mconnect -f -a '(__fish_print_hostnames)'
+complete -c mconnect -f -n 'not __fish_contains_opt help-smtp' -a '(__fish_print_hostnames)'
+complete -c mconnect -f -n '__fish_contains_opt help-smtp' -a 'walk smtp helo ehlo lhlo mail rcpt data bdat rset noop vrfy expn help quit etrn auth starttls size body smtputf8 dsn dot greylisting spf dkim dmarc arc mx null-mx ptr dns block-list relay policy submission smtps tls certificate subjectaltname cipher aes-gcm chacha20 ecdhe requiretls plain oauth login xoauth2 base64 proxy http tcp ipv4 ipv6 lmtp rfc cr lf nul ascii utf-8 message-id rrvs reputation rdp postscreen envelope bounce'
 complete -c mconnect -s p -l port -x -a 'smtp submission submissions smtps lmtp' -d 'port number or service name (default: 25)'
 complete -c mconnect -s 4 -d 'use IPv4 addresses only'
 complete -c mconnect -s 6 -d 'use IPv6 addresses only'

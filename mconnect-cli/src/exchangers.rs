@@ -5,7 +5,7 @@ use mconnect_core::{Connect, NoExchanger, Session, chain};
 
 use crate::failure::{Failure, Status};
 use crate::options::Options;
-use crate::stderr::say;
+use crate::stderr::note;
 use crate::verdict::Verdict;
 
 /// A domain's exchangers, in the order in which they are tried.
@@ -21,7 +21,7 @@ impl<'a> Exchangers<'a> {
     /// It takes no mail, or nothing is known of it.
     pub fn find(options: &'a Options) -> Result<Self, Failure> {
         let found = mconnect_core::Exchangers::find(resolver(options)?, options.target.name()).map_err(failed)?;
-        note(options, &found.to_string());
+        note(&found.to_string(), options.is_quiet);
         let found = found.family(options.family).allow_private(options.exchangers.allows_private);
         Ok(Self { options, found })
     }
@@ -38,7 +38,9 @@ impl<'a> Exchangers<'a> {
         while let Some(name) = rest.next() {
             match self.reach(connect, name).and_then(&open) {
                 Ok(session) => return Some(session),
-                Err(failure) if rest.len() > 0 => note(self.options, &format!("{failure}; next exchanger ...")),
+                Err(failure) if rest.len() > 0 => {
+                    note(&format!("{failure}; next exchanger ..."), self.options.is_quiet);
+                }
                 Err(failure) => verdict.complain(failure),
             }
         }
@@ -49,7 +51,7 @@ impl<'a> Exchangers<'a> {
     fn reach(&self, connect: &Connect, name: &str) -> Result<Connect, Failure> {
         let port = self.options.port();
         let (addresses, left_out) = self.found.addresses(name, port).map_err(failed)?;
-        left_out.iter().for_each(|left_out| note(self.options, &format!("{left_out}{ALLOW}")));
+        left_out.iter().for_each(|left_out| note(&format!("{left_out}{ALLOW}"), self.options.is_quiet));
         Ok(connect.clone().to(name, port).addresses(addresses))
     }
 }
@@ -94,12 +96,6 @@ fn failed(error: NoExchanger) -> Failure {
     };
     let hint = if matches!(error, NoExchanger::NotGlobal(_)) { ALLOW } else { "" };
     Failure::new(status, chain(&error)).hint(hint)
-}
-
-fn note(options: &Options, message: &str) {
-    if !options.is_quiet {
-        say(message);
-    }
 }
 
 /// What to do about an address that is not global.

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use mconnect_core::diagnosis::{Act, Facts, Finding};
 
 use crate::options::{Mode, Options, Start};
-use crate::stderr::say;
+use crate::paint::Tone;
+use crate::stderr::say_in_parts;
 use crate::verdict::Verdict;
 
 /// Returns whether the options leave room for it.
@@ -26,7 +27,7 @@ pub fn speaker(options: &Options, verdict: &Verdict) -> Option<Finding> {
 /// Tells what was found, if that is wanted.
 pub fn tell(found: Option<&Finding>, options: &Options) {
     if let Some(found) = found.filter(|_| is_wanted(options)) {
-        say(&format!("mconnect: {found}"));
+        say_in_parts(&[(&format!("mconnect: {found}"), Tone::Plain)], false);
     }
 }
 

@@ -143,12 +143,6 @@ impl From<LoadError> for Failure {
     }
 }
 
-/// Returns that the connection broke when all had come that was to come; nothing if there is nothing to tell.
-pub fn late_break(peer: &Peer, error: &Error) -> Option<String> {
-    let cause = error.source().filter(|_| error.is_truncation())?;
-    Some(format!("{peer}: {}; every reply had come", chain(cause)))
-}
-
 /// What is wrong with most scripts whose server falls silent.
 pub const NO_QUIT: &str = ": does the input end with QUIT?";
 

@@ -1,11 +1,13 @@
 //! What the course of a session means for the exit status, in every mode that follows the session.
 
-use mconnect_core::protocol::{Answer, Phase, Standing};
-use mconnect_core::script::{self, Fault, Unfinished};
-use mconnect_core::{Driver, Ended, Session};
+use std::error::Error as _;
 
-use crate::failure::{Failure, Status, late_break};
-use crate::stderr::say;
+use mconnect_core::protocol::{Answer, Phase, Standing};
+use mconnect_core::script::{Fault, Unfinished};
+use mconnect_core::{Driver, Ended, Session, chain};
+
+use crate::failure::{Failure, Status};
+use crate::stderr::{note, say};
 use crate::verdict::Verdict;
 
 /// Judges a reply that ended; `is_complete` says whether the server may close now without anything missing. A script
@@ -24,22 +26,20 @@ pub fn end_of_input(phase: Phase, standing: &Standing, verdict: &Verdict) {
     }
 }
 
-/// Tells what was wrong with the end of a session, if anything; `note` tells what is no failure.
-pub fn ending(driver: &Driver, session: &Session, verdict: &Verdict, note: impl FnOnce(&str)) {
+/// Tells what was wrong with the end of a session, if anything; a connection that broke when all had come that was to come
+/// is no failure.
+pub fn ending(driver: &Driver, session: &Session, is_quiet: bool, verdict: &Verdict) {
     match &driver.ended {
         Some(Ended::Broken(error)) if !driver.is_complete(session) => verdict.failed(error),
-        Some(Ended::Broken(error)) => drop(late_break(session.peer(), error).map(|words| note(&words))),
+        Some(Ended::Broken(error)) => {
+            if let Some(cause) = error.source().filter(|_| error.is_truncation()) {
+                note(&format!("{}: {}; every reply had come", session.peer(), chain(cause)), is_quiet);
+            }
+        }
         _ => {}
     }
     for missing in driver.missing(session) {
         verdict.complain(Failure::new(Status::Protocol, missing));
-    }
-}
-
-/// Judges what has just ended a script; [`script_ending`] tells it once its rest is counted.
-pub fn script_ended(end: script::End, verdict: &Verdict) {
-    if let Some(fault) = end.fault() {
-        verdict.fail(fault.into());
     }
 }
 

@@ -65,19 +65,18 @@ fn words(raw: &[u8], has_color: bool, out: &mut String) {
         Severity::Permanent => Tone::Bad,
         Severity::Other => Tone::Plain,
     });
-    let (mut escaper, mut text) = (Escaper::default(), String::new());
-    escaper.push(raw, &mut text);
-    escaper.finish(&mut text);
+    let text = plain(raw);
     let text = text.strip_suffix('\n').unwrap_or(&text);
     out.push_str(&if has_color { tone.paint(text) } else { text.to_owned() });
     out.push('\n');
 }
 
-/// Makes a line of our own input safe to show.
-pub fn plain(text: &str, out: &mut String) {
-    let mut escaper = Escaper::default();
-    escaper.push(text.as_bytes(), out);
-    escaper.finish(out);
+/// Makes lines safe to show.
+pub fn plain(raw: &[u8]) -> String {
+    let (mut escaper, mut text) = (Escaper::default(), String::new());
+    escaper.push(raw, &mut text);
+    escaper.finish(&mut text);
+    text
 }
 
 /// How a line is shown at a prompt.

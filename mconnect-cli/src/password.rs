@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::failure::{Failure, Status};
 use crate::input::without_mark;
-use crate::secret::{Held, Secret};
+use crate::secret::{Held, ROOM, Secret};
 use crate::terminal::Hidden;
 
 /// Returns the password that stands in the first line of a file.
@@ -108,8 +108,6 @@ fn read_keys(terminal: &mut File) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     }
 }
 
-/// Few passwords are longer, in octets.
-const ROOM: usize = 4096;
 /// The environment variable that may hold the password.
 pub const VARIABLE: &str = "MCONNECT_PASSWORD";
 const INTERRUPT: u8 = 3;

@@ -15,7 +15,7 @@ use crate::connection::Setting;
 use crate::failure::{Failure, NO_QUIT, Status};
 use crate::input::{self, Room};
 use crate::screen::{self, Came, Screen};
-use crate::stderr::say;
+use crate::stderr::note;
 use crate::terminal::Manner;
 use crate::verdict::Verdict;
 use crate::waiting;
@@ -37,8 +37,8 @@ struct Shared {
 pub fn run(session: Session, setting: &Setting<'_>) {
     let Setting { options, terminal, verdict, .. } = setting;
     let is_typed = io::stdin().is_terminal();
-    if is_typed && !options.is_quiet {
-        say("raw mode: Enter sends CR, Ctrl-J sends LF, Ctrl-C closes");
+    if is_typed {
+        note("raw mode: Enter sends CR, Ctrl-J sends LF, Ctrl-C closes", options.is_quiet);
     }
     let peer = session.peer().clone();
     let (reader, writer) = session.into_raw();
@@ -60,14 +60,12 @@ pub fn run(session: Session, setting: &Setting<'_>) {
         return verdict.complain(Failure::cannot("start a thread", &error));
     }
     match receive(reader, Screen::of(options.output), verdict, &state) {
-        Ok(()) => {
-            if is_input_lost(&told, &state, setting.timeouts.closing) {
-                let message = format!("{peer} closed before all of the input was sent");
-                verdict.complain(Failure::new(Status::Protocol, message));
-            }
+        Ok(()) if is_input_lost(&told, &state, setting.timeouts.closing) => {
+            let message = format!("{peer} closed before all of the input was sent");
+            verdict.complain(Failure::new(Status::Protocol, message));
         }
         // It was closed from this side, which has been told.
-        Err(Error::Aborted { .. }) => {}
+        Ok(()) | Err(Error::Aborted { .. }) => {}
         Err(error) => verdict.failed(&error),
     }
     closer.close();

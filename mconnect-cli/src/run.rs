@@ -26,7 +26,7 @@ use crate::screen::Screen;
 use crate::send;
 use crate::serve;
 use crate::signals;
-use crate::stderr::{self, say};
+use crate::stderr::{self, note};
 use crate::terminal::Terminal;
 use crate::verdict::Verdict;
 
@@ -103,10 +103,10 @@ fn open_and_hand_over(
     verdict: &Arc<Verdict>,
 ) -> Result<(), Failure> {
     let (secure, connect, _server) = connection::prepare(options)?;
-    if options.target == Target::Demo && !options.is_quiet {
-        say("a loopback server of mconnect's own: HELP lists its commands, mail goes nowhere");
+    if options.target == Target::Demo {
+        note("a loopback server of mconnect's own: HELP lists its commands, mail goes nowhere", options.is_quiet);
         if takes_typed_lines(options) {
-            say(mconnect_core::help::walk().trim_end());
+            note(mconnect_core::help::walk().trim_end(), options.is_quiet);
         }
     }
     let exchangers = options.exchangers.are_asked_for.then(|| Exchangers::find(options)).transpose()?;
@@ -146,9 +146,10 @@ fn open_and_hand_over(
         Mode::Blind => line::run(session, &setting, Pace::Blind),
         Mode::Line => line::run(session, &setting, Pace::InStep),
     }
-    match options.output.has_sides {
-        true => watch.explain_end(verdict),
-        false => watch.explain(verdict),
+    if options.output.has_sides {
+        watch.explain_end(None, verdict);
+    } else {
+        watch.explain(verdict);
     }
     Ok(())
 }

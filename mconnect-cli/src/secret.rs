@@ -92,8 +92,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Few answers are longer, in octets.
-const ROOM: usize = 4096;
+/// Few answers and passwords are longer, in octets.
+pub const ROOM: usize = 4096;
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,7 @@ use mconnect_core::protocol::{Escaper, Visible};
 use crate::lock::locked;
 use crate::paint::{Tone, wrapped};
 use crate::terminal;
-use crate::timestamps::Stamper;
+use crate::timestamps::{self, Stamper};
 
 /// The row as it is drawn, and what is told below it if the process is interrupted.
 static LAST_ROW: Mutex<LastRow> = Mutex::new(LastRow { drawn: String::new(), at_interrupt: None, is_left: false });
@@ -31,18 +31,25 @@ pub fn say(line: &str) {
     put(Stamper::default().stamp(text.as_bytes()).unwrap_or(text.into_bytes()));
 }
 
-/// Writes a line of which each part has its tone, where there is colour; on a terminal it is wrapped at words.
-#[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "what TLS agreed on is said so"))]
+/// Writes what is no error, unless nothing is to be said but errors.
+pub fn note(line: &str, is_quiet: bool) {
+    if !is_quiet {
+        say(line);
+    }
+}
+
+/// Writes a line of which each part has its tone, where there is colour; on a terminal it is wrapped at words, and the rows
+/// below are indented, so that nothing that others have chosen stands where a line of ours begins.
 pub fn say_in_parts(parts: &[(&str, Tone)], has_color: bool) {
-    let width = if is_shown() { width() } else { usize::MAX };
-    let (mut text, mut column) = (String::new(), 0);
+    let width = if is_shown() { columns() } else { usize::MAX };
+    let mut text = timestamps::of_now().unwrap_or_default();
+    let mut column = text.chars().count();
     for (part, tone) in parts {
-        let shown = wrapped(&Visible(part.as_bytes()).to_string(), &mut column, width, "");
+        let shown = wrapped(&Visible(part.as_bytes()).to_string(), &mut column, width, "  ");
         text.push_str(&if has_color { tone.paint(&shown) } else { shown });
     }
     clear();
-    text.push('\n');
-    put(Stamper::default().stamp(text.as_bytes()).unwrap_or(text.into_bytes()));
+    put(text + "\n");
 }
 
 /// Returns whether somebody sees the last row.
@@ -56,7 +63,7 @@ pub fn draw(text: &str) {
         return;
     }
     let mut row = locked(&LAST_ROW);
-    let text: String = text.chars().take(width()).collect();
+    let text: String = text.chars().take(columns().min(WIDTH)).collect();
     if row.is_left || text == row.drawn {
         return;
     }
@@ -104,10 +111,10 @@ fn put(text: impl AsRef<[u8]>) {
     let _ = io::stderr().write_all(text.as_ref());
 }
 
-/// Returns how many columns the last row may take: one that wraps cannot be taken away.
-fn width() -> usize {
-    usize::from(terminal::size().0).saturating_sub(1).min(WIDTH)
+/// Returns how many columns a row may take without filling it: a terminal would begin another.
+fn columns() -> usize {
+    usize::from(terminal::size().0).saturating_sub(1)
 }
 
-/// Most of what is drawn is written for so many columns.
+/// The last row takes no more columns than this.
 const WIDTH: usize = 78;

@@ -13,7 +13,6 @@ use crate::verdict::Verdict;
 
 pub struct Secure {
     is_left_plain: bool,
-    is_quiet: bool,
 }
 
 impl Secure {
@@ -22,9 +21,7 @@ impl Secure {
     pub fn prepare(options: &Options) -> Result<Self, Failure> {
         let security = &options.security;
         match security.start {
-            Start::ByHand if security.auth.is_none() => {
-                Ok(Self { is_left_plain: security.is_left_plain, is_quiet: options.is_quiet })
-            }
+            Start::ByHand if security.auth.is_none() => Ok(Self { is_left_plain: security.is_left_plain }),
             _ => Err(Failure::new(Status::Usage, WITHOUT)),
         }
     }
@@ -79,12 +76,6 @@ impl Secure {
     /// There is no TLS here.
     pub fn upgrade(&self, _: Session, _: bool, _: &Verdict) -> Result<Session, Failure> {
         Err(Failure::new(Status::Protocol, WITHOUT))
-    }
-
-    pub fn note(&self, message: &str) {
-        if !self.is_quiet {
-            say(message);
-        }
     }
 
     pub fn tell_chain(&self) {

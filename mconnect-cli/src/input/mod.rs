@@ -132,7 +132,7 @@ impl Input {
         Ok(block)
     }
 
-    /// Returns back a block that was taken.
+    /// Takes back a block that was taken, to be filled again.
     pub fn reuse(&mut self, block: Block) {
         match &self.ahead {
             Some(ahead) => ahead.reuse(block),

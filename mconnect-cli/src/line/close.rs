@@ -11,6 +11,7 @@ use nix::poll::PollTimeout;
 use super::{Conversation, Onward, Stop};
 use crate::failure::{Failure, NO_QUIT};
 use crate::judge;
+use crate::stderr::note;
 use crate::waiting;
 
 impl Conversation<'_> {
@@ -85,7 +86,7 @@ impl Conversation<'_> {
             && !standing.has_quit;
         if is_due && self.wait_for_replies(session).is_continue() && session.phase() == Phase::Command {
             if !self.setting.options.output.has_sides {
-                self.setting.secure.note("> QUIT");
+                note("> QUIT", self.setting.options.is_quiet);
             }
             let _ = self.quit(session);
         }
@@ -125,7 +126,7 @@ impl Conversation<'_> {
         if self.driver.script.end().is_some_and(|end| end.answer().is_some()) {
             self.driver.ended = Some(Ended::Here);
         }
-        judge::ending(&self.driver, session, self.setting.verdict, |words| self.setting.secure.note(words));
+        judge::ending(&self.driver, session, self.setting.options.is_quiet, self.setting.verdict);
         self.tell_end();
     }
 

@@ -111,8 +111,9 @@ impl Conversation<'_> {
             let line = self.driver.last_reply().unwrap_or_default();
             explain::tell(explain::refusal(line, options, verdict).as_ref(), options);
         }
-        if let Some(end) = self.driver.follow(session, answer) {
-            judge::script_ended(end, verdict);
+        // It is told once the rest of the script is counted.
+        if let Some(fault) = self.driver.follow(session, answer).and_then(script::End::fault) {
+            verdict.fail(fault.into());
         }
     }
 }

@@ -4,8 +4,8 @@ mod connecting;
 mod json;
 pub mod record;
 pub mod sides;
-mod timing;
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,7 +17,8 @@ use mconnect_core::{Connect, Timings, Trace};
 use crate::explain;
 use crate::failure::Failure;
 use crate::options::Options;
-use crate::stderr::say;
+use crate::stderr::{self, say};
+use crate::terminal::{self, is_color_wanted};
 use crate::timestamps;
 use crate::verdict::Verdict;
 use connecting::Connecting;
@@ -113,17 +114,9 @@ impl<'a> Observers<'a> {
         }
     }
 
-    /// Tells why a session ended whose refusals were explained as they came, whatever was refused before.
-    pub fn explain_end(&self, verdict: &Verdict) {
-        if self.explains() {
-            let found = verdict.evidence().ending(&explain::facts(self.options, None));
-            explain::tell(found.as_ref(), self.options);
-        }
-    }
-
-    /// Tells why a step of a dialogue was not met, by the reply that came there or else by how the session ended, and
-    /// returns that.
-    pub fn explain_step(&self, reply: Option<&Reply>, verdict: &Verdict) -> Option<Finding> {
+    /// Tells, and returns, why a session ended whose refusals were explained as they came, or were met by a dialogue: by
+    /// the reply to a step that was not, or else by how it ended.
+    pub fn explain_end(&self, reply: Option<&Reply>, verdict: &Verdict) -> Option<Finding> {
         if !self.explains() {
             return None;
         }
@@ -151,10 +144,17 @@ impl<'a> Observers<'a> {
             sides.end(verdict);
         }
         if let Some(timings) = self.timings.filter(|_| self.options.output.has_timing) {
-            timing::tell(&timings, self.start.elapsed(), self.options.prompt.color);
+            let width = if stderr::is_shown() { terminal::size().0.into() } else { WIDTH };
+            let has_color = stderr::is_shown() && is_color_wanted(self.options.prompt.color);
+            let chart = timings.chart(self.start.elapsed(), width, has_color);
+            // Where nobody can read it, there is nobody to tell.
+            let _ = io::stderr().write_all(chart.as_bytes());
         }
         if let Some(json) = self.json {
             json.end(verdict);
         }
     }
 }
+
+/// How wide the chart of the timings is where there is no terminal.
+const WIDTH: usize = 72;

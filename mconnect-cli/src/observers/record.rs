@@ -6,6 +6,7 @@ use mconnect_core::dialogue::RecordWriter;
 
 use crate::atomic_file::AtomicFile;
 use crate::failure::Failure;
+use crate::stderr::say;
 
 /// What is recorded of the sessions, and the file that it goes to.
 #[derive(Default)]
@@ -29,5 +30,30 @@ impl SessionLog {
         let Some((file, written)) = self.0.stop() else { return Ok(None) };
         written.map_err(|error| Failure::cannot_write(file.path(), &error))?;
         Ok(Some(file.path().to_owned()))
+    }
+
+    /// Starts as somebody who types asks for it, or stops; a file other than the one that is written is started after it.
+    pub fn toggle(&self, name: &str) {
+        match self.stop_aloud() {
+            None if name.is_empty() => say("nothing is written down: ~w FILE starts that"),
+            Some(written) if name.is_empty() || written.as_os_str() == name => {}
+            _ => match self.start(Path::new(name)) {
+                Ok(is_whole) => {
+                    let from = if is_whole { "its beginning" } else { "here on: it was too long to be kept" };
+                    say(&format!("the session is written down in {name}, from {from}: ~w stops that"));
+                }
+                Err(failure) => failure.tell(),
+            },
+        }
+    }
+
+    /// Stops as [`stop`](Self::stop) does, tells what came of it, and names the file.
+    pub fn stop_aloud(&self) -> Option<PathBuf> {
+        let file = self.stop().unwrap_or_else(|failure| {
+            failure.tell();
+            None
+        })?;
+        say(&format!("written: {}", file.display()));
+        Some(file)
     }
 }

@@ -28,7 +28,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
                 continue;
             }
         };
-        let option = find(&flag).ok_or_else(|| unknown(flag))?;
+        let option = all().find(|option| option.has(&flag)).ok_or_else(|| unknown(flag))?;
         given.push(option);
         match option.act {
             Act::Flag(set) => set(&mut options),
@@ -150,10 +150,6 @@ fn take_scheme(options: &mut Options, endpoint: &Endpoint) -> Result<(), String>
         _ => {}
     }
     Ok(())
-}
-
-fn find(flag: &str) -> Option<&'static Opt> {
-    all().find(|option| option.has(flag))
 }
 
 /// Says that there is no such option, and which one may have been meant.

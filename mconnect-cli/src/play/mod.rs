@@ -20,6 +20,7 @@ use crate::options::Options;
 use crate::screen::Screen;
 use crate::secret::Secret;
 use crate::secure::Secure;
+use crate::stderr::note;
 use crate::verdict::Verdict;
 
 /// Plays every dialogue as often as is asked for, and tells how each went.
@@ -52,9 +53,9 @@ fn play_all(options: &Options, watch: &Observers<'_>, verdict: &Verdict) -> Resu
             (Report::Sent(line), None) => show("C", line),
             (Report::Received(line), None) => show("S", line),
             (Report::Outcome(outcome), None) if !outcome.is_met() => {
-                secure.note(&format!("^^ line {}: expected `{}`", outcome.step.line, outcome.expected()));
+                note(&format!("^^ line {}: expected `{}`", outcome.step.line, outcome.expected()), options.is_quiet);
             }
-            (Report::TlsStarted(agreed), _) => secure.note(&Visible(agreed.as_bytes()).to_string()),
+            (Report::TlsStarted(agreed), _) => note(&Visible(agreed.as_bytes()).to_string(), options.is_quiet),
             _ => {}
         });
     }
@@ -67,14 +68,14 @@ fn play_all(options: &Options, watch: &Observers<'_>, verdict: &Verdict) -> Resu
         for (name, session) in &sessions {
             let name = if repeat > 1 { format!("{name}, round {round}") } else { name.clone() };
             if is_one_of_many {
-                secure.note(&format!("playing {name}"));
+                note(&format!("playing {name}"), options.is_quiet);
             }
             cases.push(runner.play(name, session));
         }
     }
     if is_one_of_many {
         let failed = cases.iter().filter(|case| !case.is_passed()).count();
-        secure.note(&format!("played {} sessions, {failed} of them not as expected", cases.len()));
+        note(&format!("played {} sessions, {failed} of them not as expected", cases.len()), options.is_quiet);
     }
     if play.is_tap {
         let _ = screen.borrow_mut().show(tap(&cases).as_bytes());
@@ -141,9 +142,9 @@ impl Runner<'_> {
             Some(failure) if self.options.play.is_tap => self.verdict.fail_for(failure),
             Some(failure) => self.verdict.complain(failure.clone()),
             None if self.options.play.is_tap => {}
-            None => self.secure.note("passed"),
+            None => note("passed", self.options.is_quiet),
         }
-        let why = failure.as_ref().and_then(|_| self.watch.explain_step(reply.as_ref(), self.verdict));
+        let why = failure.as_ref().and_then(|_| self.watch.explain_end(reply.as_ref(), self.verdict));
         if let Some(json) = &self.watch.json {
             json.journal.close();
         }

@@ -10,7 +10,7 @@ use super::ask::Asked;
 use super::{Flow, Talk};
 use crate::secret::Secret;
 use crate::secure::refused;
-use crate::stderr::say;
+use crate::stderr::{note, say};
 
 impl Talk<'_> {
     /// Authenticates; the words are a mechanism and a user, both of which may be missing. What hinders it is told, and the
@@ -40,7 +40,7 @@ impl Talk<'_> {
             say(&format!("mconnect: {problem}"));
             return Continue(());
         }
-        secure.note(&format!("> AUTH {mechanism} (answers not shown)"));
+        note(&format!("> AUTH {mechanism} (answers not shown)"), self.setting.options.is_quiet);
         self.authenticate_by(exchange, &user)
     }
 
@@ -96,7 +96,7 @@ impl Talk<'_> {
                 AuthStep::Answer(answer) => line = answer,
                 AuthStep::Granted => {
                     self.setting.secure.authenticated(user);
-                    self.setting.secure.note(&format!("authenticated as {user} by {mechanism}"));
+                    note(&format!("authenticated as {user} by {mechanism}"), self.setting.options.is_quiet);
                     return Continue(());
                 }
                 AuthStep::NotGranted => {
@@ -106,7 +106,7 @@ impl Talk<'_> {
                 }
                 AuthStep::Cancel(problem) => {
                     say(&format!("mconnect: cannot authenticate with {peer}: {problem}"));
-                    self.setting.secure.note("> *");
+                    note("> *", self.setting.options.is_quiet);
                     self.send(b"*\r\n")?;
                     return self.conclude();
                 }

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::signals;
 use crate::stderr::say;
 use crate::typing::escapes::{self, Escape};
-use crate::typing::{Known, aside, session_log};
+use crate::typing::{Known, aside};
 
 /// A session that has ended before anybody had ended it.
 pub struct Past {
@@ -60,7 +60,7 @@ pub fn converse(editor: &mut dyn Typist, past: &Past, setting: &Setting<'_>) -> 
             Ok(Typed::Break) => continue,
             Ok(Typed::Interrupt) => {
                 if let Some(signal) = editor.waker().ending() {
-                    session_log::stop(&setting.watch.session_log);
+                    setting.watch.session_log.stop_aloud();
                     signals::act(signal, setting.terminal);
                 }
                 return None;

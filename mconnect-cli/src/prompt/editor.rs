@@ -116,11 +116,6 @@ impl Editor {
         let rows = rows::end_of(&format!("{prompt}{}{}", typing.line, typing.hint), typing.columns).row + 1;
         screen::put(format!("\x1b[{rows}A\r\x1b[J").as_bytes())
     }
-
-    /// Erases the row that the editor left behind where there was neither prompt nor line.
-    fn erase_row(&self) -> io::Result<()> {
-        screen::put(b"\x1b[A\r\x1b[J")
-    }
 }
 
 impl Typist for Editor {
@@ -215,7 +210,8 @@ impl Typist for Editor {
             self.waker.enter();
             let read = self.rustyline.readline("");
             self.waker.left();
-            self.erase_row()?;
+            // The row that the editor left behind: there was neither prompt nor line.
+            screen::put(b"\x1b[A\r\x1b[J")?;
             match read.map_err(failure_of) {
                 _ if self.waker.ending().is_some() || self.keys.typing().left_by.take().is_some() => {
                     break Err(io::ErrorKind::Interrupted.into());

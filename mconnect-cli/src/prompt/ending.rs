@@ -77,11 +77,11 @@ impl Talk<'_> {
             self.take_until_the_end(PATIENCE);
             self.driver.ended = Some(Ended::Here);
         }
-        let Setting { verdict, secure, .. } = self.setting;
+        let Setting { verdict, options, .. } = self.setting;
         if let Some(said) = self.editor.said() {
             said.finish(verdict);
         }
-        judge::ending(&self.driver, &self.session, verdict, |words| secure.note(words));
+        judge::ending(&self.driver, &self.session, options.is_quiet, verdict);
     }
 
     fn take_until_the_end(&mut self, patience: Duration) {

@@ -7,31 +7,24 @@ use mconnect_core::Encoded;
 use mconnect_core::protocol::is_command;
 
 use crate::failure::Failure;
-use crate::progress::Work;
 
 /// The lines of a file, each with its CR LF.
 pub struct FileLines {
     name: String,
-    size: Option<u64>,
     /// What was read last, and not taken, is in its buffer; nothing at the end.
     lines: BufReader<Encoded<File>>,
 }
 
 impl FileLines {
-    pub fn of(name: &str, file: File, size: Option<u64>) -> io::Result<Self> {
+    pub fn of(name: &str, file: File) -> io::Result<Self> {
         let mut lines = BufReader::with_capacity(BLOCK, Encoded::lines(file));
         lines.fill_buf()?;
-        Ok(Self { name: name.to_owned(), size, lines })
+        Ok(Self { name: name.to_owned(), lines })
     }
 
     /// Says whether they begin as a session does.
     pub fn begin_with_a_command(&self) -> bool {
         is_command(self.lines.buffer())
-    }
-
-    /// Begins the work that sending them is.
-    pub fn work(&self) -> Work {
-        Work::new(&self.name, self.size)
     }
 
     /// Takes the next lines, if there are more: what is left of the file stays there.

@@ -35,7 +35,7 @@ impl Talk<'_> {
                 self.send_blocks(name, file.take(left))
             }
             _ => {
-                let lines = match FileLines::of(name, file, size) {
+                let lines = match FileLines::of(name, file) {
                     Ok(lines) => lines,
                     Err(error) => return cannot_read(name, &error),
                 };
@@ -44,7 +44,9 @@ impl Talk<'_> {
                     say("mconnect: nothing was sent");
                     return Continue(());
                 }
-                self.put_lines(lines)
+                self.work = Some(Work::new(name, size));
+                self.begin(Pace::InStep, Lines::of_file(lines));
+                self.conclude()
             }
         }
     }
@@ -95,13 +97,6 @@ impl Talk<'_> {
                 }
             }
         }
-    }
-
-    /// Sends the lines of a file as typed ones.
-    fn put_lines(&mut self, lines: FileLines) -> Flow {
-        self.work = Some(lines.work());
-        self.begin(Pace::InStep, Lines::of_file(lines));
-        self.conclude()
     }
 
     /// All of it went out, or as much as can: what the server says to it is shown.

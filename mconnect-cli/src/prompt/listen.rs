@@ -178,15 +178,10 @@ impl Talk<'_> {
     pub(super) fn wait(&mut self, deadline: Instant) -> Flow {
         self.show_what_came()?;
         while self.session.outstanding() > 0 && Instant::now() < deadline {
-            self.listen(deadline)?;
+            let _ = self.session.receive(deadline.saturating_duration_since(Instant::now()));
+            self.show_what_came()?;
         }
         Continue(())
-    }
-
-    /// Waits until something came, or the deadline, and shows it.
-    pub(super) fn listen(&mut self, deadline: Instant) -> Flow {
-        let _ = self.session.receive(deadline.saturating_duration_since(Instant::now()));
-        self.show_what_came()
     }
 
     /// Shows what is there; breaks at the end of the session.

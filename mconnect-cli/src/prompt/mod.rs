@@ -60,7 +60,7 @@ use crate::signals;
 use crate::stderr::say;
 use crate::terminal::{self, Manner, can_draw};
 use crate::typing::escapes::{self, Escape};
-use crate::typing::{Known, aside, session_log};
+use crate::typing::{Known, aside};
 use closed::Past;
 use completion::Knowledge;
 use editor::Editor;
@@ -105,9 +105,9 @@ pub fn run(session: Session, setting: &Setting<'_>, waker: Option<&Arc<Waker>>) 
         match editor.said() {
             _ if matches!(over, Over::Reopen(_)) => {}
             Some(_) => setting.watch.explain(setting.verdict),
-            None => setting.watch.explain_end(setting.verdict),
+            None => drop(setting.watch.explain_end(None, setting.verdict)),
         }
-        session_log::stop(&setting.watch.session_log);
+        setting.watch.session_log.stop_aloud();
         let (past, opened) = match over {
             Over::Left => return,
             Over::Closed(past) => (past, None),
@@ -355,7 +355,7 @@ impl Talk<'_> {
     /// Closes by ending: whoever runs us sees that it was an interrupt.
     fn interrupt(&mut self) {
         self.show_unfinished();
-        session_log::stop(&self.setting.watch.session_log);
+        self.setting.watch.session_log.stop_aloud();
         signals::act(self.editor.waker().ending().unwrap_or(Signal::SIGINT), self.setting.terminal);
     }
 }

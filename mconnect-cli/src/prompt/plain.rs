@@ -15,7 +15,7 @@ use crate::input;
 use crate::options::Options;
 use crate::screen::{self, Came, Said};
 use crate::secret::Secret;
-use crate::stderr::say;
+use crate::stderr::{note, say};
 use crate::terminal::{self, CTRL_C, Manner, Terminal};
 use crate::waiting;
 
@@ -94,8 +94,8 @@ impl Plain {
 
 impl Typist for Plain {
     fn open(&self, options: &Options) {
-        if options.prompt.has_escapes && !options.is_quiet {
-            say("a line that begins with a tilde is an escape: ~? lists them");
+        if options.prompt.has_escapes {
+            note("a line that begins with a tilde is an escape: ~? lists them", options.is_quiet);
         }
     }
 

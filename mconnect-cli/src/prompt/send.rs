@@ -271,16 +271,12 @@ impl Talk<'_> {
 
     /// Shows what a paste held, as if it had been typed.
     fn echo(&self, standing: &Standing, octets: &[u8]) {
-        let text = String::from_utf8_lossy(octets);
-        let mut shown = String::new();
-        match standing.phase {
-            Phase::Body | Phase::Chunk { .. } => paint::plain(&text, &mut shown),
-            phase => {
-                let line = if phase == Phase::Auth { "\n" } else { &text };
-                paint::plain(&(self.label(standing, true).to_string() + line), &mut shown);
-            }
-        }
-        let _ = screen::put(shown.as_bytes());
+        let label = match standing.phase {
+            Phase::Body | Phase::Chunk { .. } => String::new(),
+            _ => self.label(standing, true).to_string(),
+        };
+        let line: &[u8] = if standing.phase == Phase::Auth { b"\n" } else { octets };
+        let _ = screen::put((label + &paint::plain(line)).as_bytes());
     }
 }
 

@@ -11,6 +11,7 @@ use crate::failure::{Failure, Status};
 use crate::options::Auth;
 use crate::password::ask as ask_password;
 use crate::secret::Secret;
+use crate::stderr::note;
 use crate::verdict::Verdict;
 
 impl Secure {
@@ -72,25 +73,7 @@ impl Secure {
     pub fn password(&self) -> Result<Option<Secret>, Failure> {
         password::given(&self.security)
     }
-}
 
-/// Says that an exchange was refused by this code, and by which mechanism it is not for want of a bond to the TLS
-/// connection; or that the server closes instead.
-pub fn refused(user: &str, mechanism: Mechanism, code: Code) -> String {
-    if Meaning::of(Some(Request::Auth), code) == Meaning::Closing {
-        return "the server closes instead of granting AUTH".to_owned();
-    }
-    let refused = format!("authentication as {user} by {mechanism} was refused");
-    match mechanism.unbound() {
-        None => refused,
-        Some(unbound) => format!(
-            "{refused}: the password is wrong, the server binds to something else, or somebody between has another TLS \
-             connection with it; {unbound} is not bound to the connection ({user}:{unbound})"
-        ),
-    }
-}
-
-impl Secure {
     /// Does the exchange with a server that has been told who is there.
     ///
     /// # Errors
@@ -112,7 +95,7 @@ impl Secure {
         let ended = session.authenticate_with(exchange, |reply| {
             let challenge = decode(&reply.text()).filter(|text| reply.code() == Code::CHALLENGE && !text.is_empty());
             if let Some(challenge) = challenge {
-                self.note(&format!("  that is: {}", Visible(&challenge)));
+                note(&format!("  that is: {}", Visible(&challenge)), self.is_quiet);
             }
         });
         match ended {
@@ -131,5 +114,21 @@ impl Secure {
                 Err(verdict.failure_of(&error).hint(&hint.unwrap_or_default()))
             }
         }
+    }
+}
+
+/// Says that an exchange was refused by this code, and by which mechanism it is not for want of a bond to the TLS
+/// connection; or that the server closes instead.
+pub fn refused(user: &str, mechanism: Mechanism, code: Code) -> String {
+    if Meaning::of(Some(Request::Auth), code) == Meaning::Closing {
+        return "the server closes instead of granting AUTH".to_owned();
+    }
+    let refused = format!("authentication as {user} by {mechanism} was refused");
+    match mechanism.unbound() {
+        None => refused,
+        Some(unbound) => format!(
+            "{refused}: the password is wrong, the server binds to something else, or somebody between has another TLS \
+             connection with it; {unbound} is not bound to the connection ({user}:{unbound})"
+        ),
     }
 }

@@ -124,7 +124,7 @@ impl Secure {
 
     /// Notes as whom a session was authenticated.
     pub fn authenticated(&self, user: &str) {
-        self.user.replace(Some(visible(user)));
+        self.user.replace(Some(Visible(user.as_bytes()).to_string()));
     }
 
     /// Says how the connection is protected, if it is: for the prompt.
@@ -179,13 +179,6 @@ impl Secure {
             None => words,
         }
     }
-
-    /// Says something that is no error.
-    pub fn note(&self, message: &str) {
-        if !self.is_quiet {
-            say(message);
-        }
-    }
 }
 
 /// Sets up a server that plays: with the certificate that the options name, or one that is made for it.
@@ -226,8 +219,3 @@ fn wrong(path: &Path, error: &ConfigError) -> Failure {
 
 /// TLS can be started.
 pub const HAS_TLS: bool = true;
-
-/// What comes from the server must not steer the terminal.
-fn visible(text: &str) -> String {
-    Visible(text.as_bytes()).to_string()
-}

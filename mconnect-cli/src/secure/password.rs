@@ -1,8 +1,7 @@
 //! Where the password comes from that the options or the environment have.
 
 use std::env;
-use std::io;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use zeroize::Zeroizing;
 
@@ -17,30 +16,29 @@ use crate::signals;
 /// # Errors
 /// A failure that says what is wrong.
 pub fn given(security: &Security) -> Result<Option<Secret>, Failure> {
-    let (found, _held) = if let Some(path) = &security.password_file {
+    if let Some(path) = &security.password_file {
         return first_line_of(path).map(Some);
-    } else if let Some(command) = &security.password_command {
-        let cannot = |error| Failure::because(Status::NoInput, "cannot run sh", &error);
-        let mut child = begin(command).map_err(cannot)?;
-        let held = Held::begin();
-        let text = child.stdout.take().map(read_all).transpose().map_err(cannot)?.unwrap_or_default();
-        let ended = child.wait().map_err(cannot)?;
-        if !ended.success() {
-            return Err(no_password(format!("the password command failed: {ended}")));
-        }
-        (text, held)
-    } else if let Some(password) = env::var_os(VARIABLE) {
-        (Zeroizing::new(password.into_encoded_bytes()), Held::begin())
-    } else {
-        return Ok(None);
-    };
-    first_line(&found).map(Some)
+    }
+    if let Some(command) = &security.password_command {
+        return printed_by(command).map(Some);
+    }
+    let Some(password) = env::var_os(VARIABLE) else { return Ok(None) };
+    let _held = Held::begin();
+    first_line(&Zeroizing::new(password.into_encoded_bytes())).map(Some)
 }
 
-/// Runs a command that writes the password. It has the terminal, and may ask there; the signals that this process waits
+/// Runs a command that prints the password. It has the terminal, and may ask there; the signals that this process waits
 /// for act in it as ever, and the password of the environment is none of its business.
-fn begin(command: &str) -> io::Result<Child> {
+fn printed_by(command: &str) -> Result<Secret, Failure> {
+    let cannot = |error| Failure::because(Status::NoInput, "cannot run sh", &error);
     let mut shell = Command::new("sh");
     shell.args(["-c", command]).env_remove(VARIABLE).stdin(Stdio::null()).stdout(Stdio::piped());
-    signals::spawn(&mut shell)
+    let mut child = signals::spawn(&mut shell).map_err(cannot)?;
+    let _held = Held::begin();
+    let text = child.stdout.take().map(read_all).transpose().map_err(cannot)?.unwrap_or_default();
+    let ended = child.wait().map_err(cannot)?;
+    if !ended.success() {
+        return Err(no_password(format!("the password command failed: {ended}")));
+    }
+    first_line(&text)
 }

@@ -178,10 +178,10 @@ impl Client<'_> {
         let mean = u32::try_from(count).ok().and_then(|count| sum.checked_div(count));
         let [least, most, mean] = [took.iter().min().copied(), took.iter().max().copied(), mean]
             .map(|time| time.unwrap_or_default().as_secs_f64() * 1e3);
-        self.secure.note(&format!(
-            "sent {count} times in {:.3} s, each in {least:.3} to {most:.3} ms, {mean:.3} ms on average",
-            sum.as_secs_f64()
-        ));
+        let sum = sum.as_secs_f64();
+        let told =
+            format!("sent {count} times in {sum:.3} s, each in {least:.3} to {most:.3} ms, {mean:.3} ms on average");
+        stderr::note(&told, self.options.is_quiet);
     }
 }
 

@@ -2,8 +2,8 @@
 
 use mconnect_core::protocol::Extensions;
 
+use super::Known;
 use super::escapes::{self, Aside};
-use super::{Known, session_log};
 use crate::connection::Setting;
 use crate::help;
 use crate::stderr::say;
@@ -20,7 +20,7 @@ pub fn obey(aside: Aside, known: &Known, setting: &Setting<'_>) {
         Aside::Extensions => say(&advertised(known.extensions.as_ref())),
         Aside::State => say(&known.state),
         Aside::Chain => setting.secure.tell_chain(),
-        Aside::Record(name) => session_log::record(&setting.watch.session_log, &name),
+        Aside::Record(name) => setting.watch.session_log.toggle(&name),
         Aside::Wrong(what) => say(&format!("mconnect: {what}")),
     }
 }

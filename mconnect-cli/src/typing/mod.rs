@@ -3,6 +3,5 @@
 pub mod aside;
 pub mod escapes;
 mod known;
-pub mod session_log;
 
 pub use known::Known;

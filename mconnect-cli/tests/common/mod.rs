@@ -8,6 +8,7 @@ pub mod keys;
 pub mod real;
 pub mod screen;
 pub mod scripted;
+pub mod slow;
 pub mod steer;
 pub mod told;
 
@@ -42,6 +43,11 @@ pub fn run(args: &[&str], input: impl AsRef<[u8]>) -> Output {
     let mut child = tool(args).spawn().unwrap();
     feed(&mut child, input.as_ref().to_vec());
     child.wait_with_output().unwrap()
+}
+
+/// Returns a port where nobody listens.
+pub fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// Runs it against a local port.

@@ -8,9 +8,8 @@ use std::path::PathBuf;
 use std::process::{self, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
 
-use super::{MCONNECT, Pty, until};
+use super::{MCONNECT, PATIENCE, Pty, until};
 
 /// What is different about a server.
 pub struct Kind {
@@ -321,6 +320,5 @@ pub fn message(text: &str) -> String {
 }
 
 pub const EHLO: &str = "EHLO client.example\n";
-pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Servers put their own header fields above it.
 const FIRST_FIELD: &str = "Comments: from";

@@ -38,12 +38,8 @@ impl Told {
         self.words.send(words.to_owned()).unwrap();
     }
 
-    /// Returns what says things to it from another thread.
-    pub fn words(&self) -> Sender<String> {
-        self.words.clone()
-    }
-
-    /// Waits until the client has sent this.
+    /// Waits until the client has sent this, and nothing else. What is typed right before Ctrl-C or Ctrl-Z, the terminal
+    /// itself drops.
     #[track_caller]
     pub fn expect(&self, sent: &(impl AsRef<[u8]> + ?Sized)) {
         let (sent, mut came) = (sent.as_ref(), Vec::new());

@@ -9,3 +9,5 @@ mod played;
 mod records;
 #[cfg(feature = "tls")]
 mod secure;
+mod served;
+mod traces;

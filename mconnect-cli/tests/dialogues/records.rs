@@ -9,14 +9,10 @@ use crate::common::screen::Screen;
 use crate::common::{MCONNECT, Pty, assert_status, err, out, talk, tool};
 use mconnect_core::server::{Server, Setup};
 
-fn path(folder: &Folder, name: &str) -> String {
-    folder.path().join(name).to_str().unwrap().to_owned()
-}
-
 #[test]
 fn the_prompt_writes_the_session_down_from_its_beginning_until_it_is_told_to_stop() {
     let (folder, server) = (Folder::new(), Server::start().unwrap());
-    let file = path(&folder, "a.txt");
+    let file = folder.file("a.txt");
     let mut screen = Screen::start(server.port(), &[]);
     screen.expect_last("smtp>");
     screen.enter("~w", "smtp>");
@@ -42,7 +38,7 @@ fn the_prompt_writes_the_session_down_from_its_beginning_until_it_is_told_to_sto
 fn a_session_that_ends_or_is_interrupted_is_written_all_the_same() {
     let (folder, server) = (Folder::new(), Server::start().unwrap());
     for (end, status) in [("QUIT\r", 0), ("\x03", -2), ("~.\r", 0)] {
-        let (asked, given) = (path(&folder, "asked.txt"), path(&folder, "given.txt"));
+        let (asked, given) = (folder.file("asked.txt"), folder.file("given.txt"));
         let mut screen = Screen::start(server.port(), &["--record", &given]);
         screen.expect_last("smtp>");
         screen.send(format!("~w {asked}\r"));
@@ -61,7 +57,7 @@ fn a_session_that_ends_or_is_interrupted_is_written_all_the_same() {
 #[test]
 fn a_session_that_is_opened_again_is_a_session_of_its_own() {
     let (folder, server) = (Folder::new(), Server::start().unwrap());
-    let (asked, given) = (path(&folder, "asked.txt"), path(&folder, "given.txt"));
+    let (asked, given) = (folder.file("asked.txt"), folder.file("given.txt"));
     let mut screen = Screen::start(server.port(), &["--record", &given]);
     screen.expect_last("smtp>");
     screen.enter("NOOP", "smtp>");
@@ -84,7 +80,7 @@ fn a_session_that_is_opened_again_is_a_session_of_its_own() {
 #[test]
 fn a_second_file_follows_the_first_and_what_cannot_be_written_is_said() {
     let (folder, server) = (Folder::new(), Server::start().unwrap());
-    let (first, second) = (path(&folder, "first.txt"), path(&folder, "second.txt"));
+    let (first, second) = (folder.file("first.txt"), folder.file("second.txt"));
     let mut screen = Screen::start(server.port(), &[]);
     screen.expect_last("smtp>");
     screen.send("~w /no/such/folder/x\r");
@@ -107,7 +103,7 @@ fn a_second_file_follows_the_first_and_what_cannot_be_written_is_said() {
 #[test]
 fn of_a_session_that_was_too_long_to_be_kept_the_beginning_is_lost_and_that_is_said() {
     let (folder, server) = (Folder::new(), Server::start().unwrap());
-    let (file, body) = (path(&folder, "a.txt"), path(&folder, "body"));
+    let (file, body) = (folder.file("a.txt"), folder.file("body"));
     fs::write(&body, "0123456789abcdef\n".repeat(80_000)).unwrap();
     let mut screen = Screen::start(server.port(), &[]);
     screen.expect_last("smtp>");
@@ -129,7 +125,7 @@ fn of_a_session_that_was_too_long_to_be_kept_the_beginning_is_lost_and_that_is_s
 #[test]
 fn tab_completes_the_name_of_the_file() {
     let (folder, server) = (Folder::new(), Server::start().unwrap());
-    fs::write(folder.path().join("only-one.txt"), "").unwrap();
+    folder.write("only-one.txt", "");
     let mut screen = Screen::start(server.port(), &[]);
     screen.expect_last("smtp>");
     screen.send(format!("~w {}/on\t", folder.path().display()));
@@ -141,7 +137,7 @@ fn tab_completes_the_name_of_the_file() {
 #[test]
 fn what_was_played_several_times_is_written_as_several_sessions() {
     let (folder, server) = (Folder::new(), Server::start().unwrap());
-    let file = path(&folder, "a.txt");
+    let file = folder.file("a.txt");
     let dialogue = "S: 220\nC: NOOP\nS: 250\nC: QUIT\nS: 221\nS: *close*\n*next session*\nS: 220\nC: QUIT\nS: 221\n";
     let output = talk(server.port(), &["--quiet", "--repeat", "2", "--record", &file, "--play", "-"], dialogue);
     assert_status(&output, 0);
@@ -155,7 +151,7 @@ fn what_was_played_several_times_is_written_as_several_sessions() {
 #[test]
 fn a_tool_that_is_killed_leaves_the_record_of_what_it_showed() {
     let (folder, server) = (Folder::new(), Server::start().unwrap());
-    let file = path(&folder, "a.txt");
+    let file = folder.file("a.txt");
     let port = server.port().to_string();
     let mut child = tool(&["--quiet", "--record", &file, "-p", &port, "127.0.0.1"]).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
@@ -175,7 +171,7 @@ fn what_is_no_regular_file_has_the_record_once_at_the_end() {
     let output = talk(server.port(), &["--quiet", "--record", "/dev/stderr"], "NOOP\nRSET\nQUIT\n");
     assert_status(&output, 0);
     assert_eq!(err(&output).matches("S: 220\nC: NOOP\n").count(), 1, "{}", err(&output));
-    let pipe = path(&folder, "pipe");
+    let pipe = folder.file("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let reader = std::thread::spawn({
         let pipe = pipe.clone();
@@ -189,7 +185,7 @@ fn what_is_no_regular_file_has_the_record_once_at_the_end() {
 #[test]
 fn a_newer_record_takes_the_place_of_the_one_before_whole() {
     let (folder, server) = (Folder::new(), Server::start().unwrap());
-    let file = path(&folder, "a.txt");
+    let file = folder.file("a.txt");
     fs::write(&file, "").unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
     let mut screen = Screen::start(server.port(), &["--record", &file]);
@@ -210,7 +206,7 @@ fn a_newer_record_takes_the_place_of_the_one_before_whole() {
 #[test]
 fn a_record_behind_a_link_stays_there() {
     let (folder, server) = (Folder::new(), Server::start().unwrap());
-    let (file, link) = (path(&folder, "a.txt"), path(&folder, "link"));
+    let (file, link) = (folder.file("a.txt"), folder.file("link"));
     fs::write(&file, "longer than what comes\n".repeat(100)).unwrap();
     std::os::unix::fs::symlink(&file, &link).unwrap();
     assert_status(&talk(server.port(), &["--record", &link], "QUIT\n"), 0);
@@ -223,7 +219,7 @@ fn a_record_behind_a_link_stays_there() {
 fn an_exchange_by_a_password_replays_with_a_password_and_not_with_what_it_was_made_into() {
     let (folder, server) = (Folder::new(), Setup::new().auth([("tim", "pencil")]).start().unwrap());
     for mechanism in ["PLAIN", "LOGIN", "CRAM-MD5"] {
-        let file = path(&folder, mechanism);
+        let file = folder.file(mechanism);
         let mut screen = Screen::start(server.port(), &[]);
         screen.expect_last("smtp>");
         screen.enter("EHLO x", "smtp>");

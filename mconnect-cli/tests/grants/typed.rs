@@ -1,4 +1,4 @@
-//! The same as in `grants.rs` at a terminal: pasted and typed ahead at the prompt, and typed ahead without one.
+//! The same as in `scripts.rs` at a terminal: pasted and typed ahead at the prompt, and typed ahead without one.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -39,7 +39,7 @@ fn may_succeed(request: Request, code: Code, mode: Mode) -> bool {
 }
 
 fn start(mode: Mode, port: u16, folder: &Folder) -> Pty {
-    let [record, json] = ["record", "json"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
+    let [record, json] = ["record", "json"].map(|name| folder.file(name));
     let port = port.to_string();
     // A server that takes commands for a body does not answer them.
     let options = ["--timeout", "2", "--quiet", "--color", "never", "--trace", "--record", &record];

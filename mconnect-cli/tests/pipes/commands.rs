@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::common::{Peer, Pty, assert_status, complaints, err, out, read_once, run, talk};
+use crate::common::{Peer, Pty, assert_status, complaints, err, out, read_once, talk};
 use mconnect_core::server::Server;
 
 /// What is said of a reply that only puts off.
@@ -162,17 +162,4 @@ fn bytes_of_an_argument_are_sent_as_they_are() {
     command.arg(std::ffi::OsStr::from_bytes(b"NOOP \xe9")).args(["-c", "QUIT"]);
     assert_status(&command.output().unwrap(), 0);
     assert_eq!(peer.received_text(), ["NOOP \\xe9\\r\\n", "QUIT\\r\\n"]);
-}
-
-#[test]
-fn what_does_not_go_together_is_said() {
-    for (args, told) in [
-        (["-r", "-c", "QUIT"], "mconnect: -r goes with none of -c, --fail, "),
-        (["--play", "-", "--fail"], "mconnect: --play takes its lines from a dialogue: "),
-        (["--serve", "x", "-cNOOP"], "mconnect: --serve takes its lines from its dialogue: "),
-    ] {
-        let output = run(&args, "");
-        assert_status(&output, 64);
-        assert!(complaints(&output).starts_with(told), "{}", complaints(&output));
-    }
 }

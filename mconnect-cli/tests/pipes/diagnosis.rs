@@ -1,6 +1,7 @@
 //! Why a session failed, as it is said in a script, in JSON, of a dialogue that is played, and at the prompt.
 
 use crate::common::folder::Folder;
+use crate::common::screen::Screen;
 use crate::common::{MCONNECT, Pty, assert_status, complaints, err, out, run, talk};
 use mconnect_core::server::Server;
 
@@ -205,17 +206,16 @@ fn in_json(text: &str) -> String {
 
 fn at_the_prompt(served: &str, sentence: &str) {
     let server = Server::play(served).unwrap();
-    let port = server.port().to_string();
-    let args = ["--timeout", "1", "-p", &port, "127.0.0.1"];
-    let mut pty = Pty::start_with(MCONNECT, &args, &[("TERM", "xterm"), ("NO_COLOR", "1")]);
+    // So wide that no sentence is wrapped.
+    let mut screen = Screen::loud_with(server.port(), &["--timeout", "1"], &[], (24, 200));
     if served.contains("C: EHLO") {
         for line in SCRIPT.lines().filter(|line| served.contains(*line)).take(3) {
-            pty.expect("smtp> ");
-            pty.look_from_here();
-            pty.send(format!("{line}\r"));
+            screen.pty.expect("smtp> ");
+            screen.pty.look_from_here();
+            screen.send(format!("{line}\r"));
         }
     }
-    pty.expect(&sentence.replace("PORT", &port));
-    drop(pty);
+    screen.pty.expect(&sentence.replace("PORT", &server.port().to_string()));
+    drop(screen);
     drop(server.join());
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::process::Output;
 
-use crate::common::{MCONNECT, Peer, Pty, assert_status, err, out, read_once, run, talk};
+use crate::common::{MCONNECT, Peer, Pty, assert_status, err, free_port, out, read_once, run, talk};
 use mconnect_core::server::Server;
 use serde_json::Value;
 
@@ -168,7 +168,7 @@ fn what_is_said_is_on_standard_error_still_and_status_and_error_in_the_summary()
 
 #[test]
 fn a_name_is_resolved_and_every_attempt_told() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let free = free_port().to_string();
     let output = run(&["--json", "-4", "-c", "QUIT", "-p", &free, "localhost"], "");
     assert_status(&output, 69);
     let told = entries(&output);
@@ -238,11 +238,6 @@ fn a_played_dialogue_has_its_expectations() {
 }
 
 #[test]
-fn raw_mode_has_no_json() {
-    assert_status(&run(&["--json", "-r"], ""), 64);
-}
-
-#[test]
 fn at_a_terminal_lines_are_typed_without_a_prompt_and_nothing_steers_it() {
     let peer = Peer::answers("220 \x1b[31m\u{9b}2J\r\n", &["221 bye\r\n"]);
     let port = peer.port.to_string();
@@ -270,7 +265,7 @@ fn tls_is_told_whole_and_every_event_that_is_described_comes() {
     let stages = &told.last().unwrap()["timings"];
     assert!(stages.as_array().unwrap().iter().any(|timing| timing["stage"] == "TLS handshake"), "{stages}");
 
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let free = free_port().to_string();
     let nobody = run(&["--json", "-4", "-c", "QUIT", "-p", &free, "localhost"], "");
     let server = Server::start().unwrap();
     let played = talk(server.port(), &["--json", "--play", "-"], "S: 220\n");

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::mpsc::channel;
 
-use crate::common::{MCONNECT, Peer, Pty, assert_status, complaints, err, out, read_once, run, talk, tool};
+use crate::common::{MCONNECT, Peer, Pty, assert_status, err, free_port, out, read_once, run, talk, tool};
 use mconnect_core::server::Server;
 
 /// Takes the stamp from a line, and gives the seconds and the rest.
@@ -132,7 +132,7 @@ fn at_a_terminal_the_bars_are_as_wide_as_it_and_coloured() {
 
 #[test]
 fn resolving_a_refused_attempt_and_messages_have_their_time() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let free = free_port().to_string();
     let output = run(&["--quiet", "--timing", "-4", "-c", "QUIT", "-p", &free, "localhost"], "");
     assert_status(&output, 69);
     let chart = err(&output);
@@ -159,19 +159,5 @@ fn the_handshake_has_its_time() {
             _ => &["connect", "greeting", "EHLO", "STARTTLS", "TLS handshake", "QUIT"],
         };
         assert!(names.starts_with(expected), "{chart}");
-    }
-}
-
-#[test]
-fn what_does_not_go_together_is_said() {
-    let told = "mconnect: --timestamps goes with neither --json nor --tap: both have the time already";
-    for (args, told) in [
-        (&["--timestamps", "-r"][..], "mconnect: -r goes with none of -c, --fail, --json, --timestamps, "),
-        (&["--timestamps", "--tap", "--play", "-"], told),
-        (&["--timestamps", "--json"], told),
-    ] {
-        let output = run(args, "");
-        assert_status(&output, 64);
-        assert!(complaints(&output).starts_with(told), "{}", complaints(&output));
     }
 }

@@ -6,8 +6,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::channel;
 
+use super::serve;
 use crate::common::{MCONNECT, Peer, Scrap, tool};
-use mconnect_core::server::Server;
 use nix::pty::openpty;
 use nix::sys::signal::Signal;
 
@@ -60,10 +60,6 @@ impl Run {
         assert_eq!(output.status.code().ok_or_else(|| output.status.signal().unwrap()), end);
         drop(stdin);
     }
-}
-
-fn serve(transcript: &str) -> Server {
-    Server::play(transcript).unwrap()
 }
 
 #[test]

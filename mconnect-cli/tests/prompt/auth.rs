@@ -1,6 +1,5 @@
 //! AUTH at the prompt: the exchange that it makes, and the one that is typed.
 
-use std::fs;
 use std::io::Write;
 use std::sync::mpsc::channel;
 
@@ -16,8 +15,8 @@ use mconnect_core::server::{Server, Setup};
 fn an_exchange_asks_for_what_it_needs_and_shows_no_password() {
     let server = Setup::new().auth([("user", "pencil")]).start().unwrap();
     let folder = Folder::new();
-    let record = folder.path().join("record");
-    let options = ["--record", record.to_str().unwrap(), "--trace"];
+    let record = folder.file("record");
+    let options = ["--record", &record, "--trace"];
     let variables = [("XDG_STATE_HOME", folder.text())];
     let mut screen = Screen::start_with(server.port(), &options, &variables, (200, 200));
     screen.expect_last("smtp>");
@@ -53,7 +52,7 @@ fn an_exchange_asks_for_what_it_needs_and_shows_no_password() {
     screen.expect_row("221 2.0.0 goodbye");
     let seen = screen.pty.screen();
     let kept = folder.history();
-    let recorded = fs::read_to_string(&record).unwrap();
+    let recorded = folder.read("record");
     assert!(kept.contains("~a login user") && recorded.contains("*authenticate LOGIN "), "{kept}\n{recorded}");
     for secret in ["penci", &encode(b"pencil"), &encode(b"\0user\0pencil")] {
         for text in [&seen, &kept, &recorded] {
@@ -134,9 +133,8 @@ fn a_password_that_would_go_in_the_clear_to_another_machine_is_not_asked_for() {
 fn a_password_from_a_file_or_a_command_is_not_asked_for() {
     let server = Setup::new().auth_by([("user", "pencil")], &[Mechanism::Plain]).start().unwrap();
     let folder = Folder::new();
-    let file = folder.path().join("password");
-    fs::write(&file, "pencil\n").unwrap();
-    for source in [["--password-file", file.to_str().unwrap()], ["--password-command", "echo pencil"]] {
+    let file = folder.write("password", "pencil\n");
+    for source in [["--password-file", file.as_str()], ["--password-command", "echo pencil"]] {
         let mut screen = Screen::start(server.port(), &source);
         screen.expect_last("smtp>");
         screen.enter("EHLO x", "smtp>");
@@ -151,11 +149,10 @@ fn a_password_from_a_file_or_a_command_is_not_asked_for() {
 fn a_password_command_has_the_terminal_and_neither_blocked_signals_nor_the_password_of_the_environment() {
     let server = Setup::new().auth_by([("user", "pencil")], &[Mechanism::Plain]).start().unwrap();
     let folder = Folder::new();
-    let seen = folder.path().join("seen");
+    let seen = folder.file("seen");
     let command = format!(
-        "grep SigBlk: /proc/self/status >{0}; printenv MCONNECT_PASSWORD >>{0}; printf 'which key? ' >/dev/tty; \
-         read key </dev/tty; echo $key",
-        seen.display()
+        "grep SigBlk: /proc/self/status >{seen}; printenv MCONNECT_PASSWORD >>{seen}; printf 'which key? ' >/dev/tty; \
+         read key </dev/tty; echo $key"
     );
     let variables = [("MCONNECT_PASSWORD", "crayon")];
     let mut screen = Screen::start_with(server.port(), &["--password-command", &command], &variables, (24, 80));
@@ -165,7 +162,7 @@ fn a_password_command_has_the_terminal_and_neither_blocked_signals_nor_the_passw
     screen.pty.expect("which key? ");
     screen.send("pencil\r");
     screen.expect_row("235 2.7.0 welcome");
-    assert_eq!(fs::read_to_string(&seen).unwrap(), "SigBlk:\t0000000000000000\n");
+    assert_eq!(folder.read("seen"), "SigBlk:\t0000000000000000\n");
     screen.send("QUIT\r");
     assert_eq!(screen.wait(), 0);
 }
@@ -174,8 +171,8 @@ fn a_password_command_has_the_terminal_and_neither_blocked_signals_nor_the_passw
 fn authenticating_by_hand_is_unseen_and_kept_nowhere() {
     let server = Setup::new().auth([("user", "pencil")]).start().unwrap();
     let folder = Folder::new();
-    let record = folder.path().join("record");
-    let options = ["--record", record.to_str().unwrap()];
+    let record = folder.file("record");
+    let options = ["--record", &record];
     let variables = [("XDG_STATE_HOME", folder.text())];
     let mut screen = Screen::start_with(server.port(), &options, &variables, (60, 100));
     screen.expect_last("smtp>");
@@ -193,7 +190,7 @@ fn authenticating_by_hand_is_unseen_and_kept_nowhere() {
     assert_eq!(screen.wait(), 0);
     screen.expect_row("221 2.0.0 goodbye");
     let seen = screen.pty.screen();
-    let (kept, recorded) = (folder.history(), fs::read_to_string(&record).unwrap());
+    let (kept, recorded) = (folder.history(), folder.read("record"));
     assert_eq!(kept.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>(), ["AUTH LOGIN", "QUIT"]);
     for secret in ["pencil", &encode(b"pencil"), &encode(b"user")] {
         assert!(!seen.contains(secret) && !recorded.contains(secret), "{secret}:\n{seen}\n{recorded}");

@@ -1,7 +1,5 @@
 //! What the prompt's escapes do, on a real pseudo-terminal.
 
-use std::fs;
-
 use crate::common::folder::Folder;
 use crate::common::keys::{CTRL_C, CTRL_D};
 use crate::common::screen::Screen;
@@ -34,8 +32,8 @@ fn one_answer_is_shown_and_the_next_one_is_hidden_again() {
 #[test]
 fn a_file_that_begins_with_no_command_is_asked_about_and_a_tilde_is_the_users_folder() {
     let folder = Folder::new();
-    fs::write(folder.path().join("mail.eml"), "Subject: x\n\ntext\n").unwrap();
-    fs::write(folder.path().join("script"), "noop\r\nRSET").unwrap();
+    folder.write("mail.eml", "Subject: x\n\ntext\n");
+    folder.write("script", "noop\r\nRSET");
     let (told, mut screen) = Screen::greeted_with(&[], &[("HOME", folder.text())], (24, 120));
     for answer in ["", "n", "*"] {
         screen.enter(
@@ -133,20 +131,19 @@ fn tab_lists_the_escapes_also_in_a_body() {
 #[test]
 fn a_file_is_sent_as_command_lines_or_as_the_octets_of_a_chunk() {
     let folder = Folder::new();
-    let file = folder.path().join("lines");
-    fs::write(&file, "NOOP a\nNOOP b\n").unwrap();
+    let file = folder.write("lines", "NOOP a\nNOOP b\n");
     let server = Server::play(
         "S: 220 hi\nC: NOOP a\nS: 250 a\nC: NOOP b\nS: 250 b\nC: BDAT 14 LAST\nC> NOOP a\\nNOOP b\\n\nS: 250 taken\nC: QUIT\nS: 221 bye",
     )
     .unwrap();
     let mut screen = Screen::start(server.port(), &[]);
     screen.expect_last("smtp>");
-    screen.send(format!("~r {}\r", file.display()));
+    screen.send(format!("~r {file}\r"));
     screen.expect_row("250 b");
     screen.expect_last("smtp>");
     screen.send("BDAT 14 LAST\r");
     screen.expect_last("bdat, 14 left>");
-    screen.send(format!("~r {}\r", file.display()));
+    screen.send(format!("~r {file}\r"));
     screen.expect_row("250 taken");
     screen.expect_last("smtp>");
     screen.send("QUIT\r");
@@ -157,9 +154,7 @@ fn a_file_is_sent_as_command_lines_or_as_the_octets_of_a_chunk() {
 #[test]
 fn escapes_help_tell_and_send() {
     let folder = Folder::new();
-    let file = folder.path().join("message.eml");
-    fs::write(&file, "Subject: x\n\n.dot\nno end").unwrap();
-    let file = file.to_str().unwrap();
+    let file = folder.write("message.eml", "Subject: x\n\n.dot\nno end");
     let server = Server::start().unwrap();
     let mut screen = Screen::start_with(server.port(), &[], &[], (50, 80));
     screen.expect_last("smtp>");

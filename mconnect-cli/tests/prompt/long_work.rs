@@ -1,60 +1,19 @@
 //! What takes long shows itself, and says at an interrupt what became of it.
 
-use std::io::{Read, Write};
-use std::sync::mpsc::{Sender, channel};
-
 use crate::common::attack::LIMITED;
 use crate::common::folder::Folder;
 use crate::common::keys::CTRL_C;
 use crate::common::screen::Screen;
-use crate::common::{MCONNECT, Peer, Pty, read_once};
-use nix::sys::signal::Signal;
+use crate::common::slow::{SIZE, message, slow};
+use crate::common::{MCONNECT, Pty};
 
-const SIZE: usize = 16 << 20;
-
-/// A server that takes one message once it is told to, and answers it once it is told again.
-fn slow() -> (Peer, Sender<()>) {
-    let (go, is_time) = channel();
-    let peer = Peer::start(move |mut stream| {
-        stream.write_all(b"220 hi\r\n").unwrap();
-        assert_eq!(read_once(&mut stream), b"DATA\r\n");
-        stream.write_all(b"354 go\r\n").unwrap();
-        let (mut count, mut end) = (0, Vec::new());
-        if is_time.recv().is_err() {
-            return Vec::new();
-        }
-        let mut buffer = vec![0; 1 << 20];
-        while !end.ends_with(b"\r\n.\r\n") {
-            match stream.read(&mut buffer) {
-                Ok(read @ 1..) => {
-                    count += read;
-                    end.extend_from_slice(&buffer[read.saturating_sub(5)..read]);
-                    end.drain(..end.len().saturating_sub(5));
-                }
-                _ => return Vec::new(),
-            }
-        }
-        if is_time.recv().is_ok() {
-            stream.write_all(b"250 taken\r\n").unwrap();
-            let _ = stream.read(&mut buffer);
-            let _ = stream.write_all(b"221 bye\r\n");
-        }
-        vec![count.to_string().into_bytes()]
-    });
-    (peer, go)
-}
-
-fn message(folder: &Folder) -> String {
-    let path = folder.path().join("mail.eml");
-    std::fs::write(&path, ("x".repeat(62) + "\r\n").repeat(SIZE / 64)).unwrap();
-    path.to_str().unwrap().to_owned()
-}
+const BEFORE: &[&str] = &["220 hi\r\n"];
 
 #[test]
 fn in_a_narrow_terminal_how_far_a_file_is_takes_one_row() {
     let folder = Folder::new();
-    let file = message(&folder);
-    let (peer, go) = slow();
+    let file = folder.write("mail.eml", &message());
+    let (peer, go) = slow(BEFORE);
     let mut screen = Screen::start_with(peer.port, &["--quiet"], &[], (10, 40));
     screen.expect_last("smtp>");
     screen.enter("DATA", "data>");
@@ -73,8 +32,8 @@ fn in_a_narrow_terminal_how_far_a_file_is_takes_one_row() {
 #[test]
 fn a_long_file_shows_how_far_it_is_and_what_went_out() {
     let folder = Folder::new();
-    let file = message(&folder);
-    let (peer, go) = slow();
+    let file = folder.write("mail.eml", &message());
+    let (peer, go) = slow(BEFORE);
     let mut screen = Screen::launch_plain(peer.port);
     screen.expect_last("smtp>");
     screen.enter("DATA", "data>");
@@ -101,9 +60,9 @@ fn a_long_file_shows_how_far_it_is_and_what_went_out() {
 #[test]
 fn interrupted_it_says_how_much_went_out_and_whether_the_message_can_have_been_taken() {
     let folder = Folder::new();
-    let file = message(&folder);
+    let file = folder.write("mail.eml", &message());
     for is_whole in [false, true] {
-        let (peer, go) = slow();
+        let (peer, go) = slow(BEFORE);
         let mut screen = Screen::launch_plain(peer.port);
         screen.expect_last("smtp>");
         screen.enter("DATA", "data>");
@@ -115,12 +74,9 @@ fn interrupted_it_says_how_much_went_out_and_whether_the_message_can_have_been_t
         } else {
             screen.pty.expect(" s left");
         }
-        screen.send(CTRL_C);
-        if is_whole {
-            // At the open prompt that is known from the screen.
-            assert_eq!(screen.wait(), -(Signal::SIGINT as i32));
-        } else {
-            assert_eq!(screen.wait(), -(Signal::SIGINT as i32));
+        screen.interrupt();
+        // At the open prompt that is known from the screen.
+        if !is_whole {
             screen.pty.expect("mconnect: interrupted: ");
             screen.pty.expect(" went out, and not the end of the message: it cannot have been taken");
         }
@@ -132,8 +88,8 @@ fn interrupted_it_says_how_much_went_out_and_whether_the_message_can_have_been_t
 #[test]
 fn without_a_prompt_a_long_file_goes_out_in_little_memory_and_shows_how_far_it_is() {
     let folder = Folder::new();
-    let file = message(&folder);
-    let (peer, go) = slow();
+    let file = folder.write("mail.eml", &message());
+    let (peer, go) = slow(BEFORE);
     let args = ["-c", LIMITED, "sh", MCONNECT, "-p", &peer.port.to_string(), "127.0.0.1"];
     let mut pty = Pty::start("sh", &args);
     pty.expect("220 hi");
@@ -156,12 +112,10 @@ fn without_a_prompt_a_long_file_goes_out_in_little_memory_and_shows_how_far_it_i
 #[test]
 fn a_file_that_is_piped_shows_it_where_standard_error_is_a_terminal() {
     let folder = Folder::new();
-    let file = message(&folder);
-    let script = folder.path().join("script");
-    std::fs::write(&script, [b"DATA\n", std::fs::read(&file).unwrap().as_slice(), b".\nQUIT\n"].concat()).unwrap();
+    let script = folder.write("script", &format!("DATA\n{}.\nQUIT\n", message()));
     for is_interrupted in [false, true] {
-        let (peer, go) = slow();
-        let command = format!("{MCONNECT} -p {} 127.0.0.1 < {}", peer.port, script.display());
+        let (peer, go) = slow(BEFORE);
+        let command = format!("{MCONNECT} -p {} 127.0.0.1 < {}", peer.port, script);
         let mut pty = Pty::start_with("sh", &["-c", &format!("{command}; echo status $?")], &[("TERM", "xterm")]);
         pty.expect("354 go");
         pty.expect("the input: ");

@@ -1,7 +1,5 @@
 //! What is said where somebody would stop and wonder: long lines, large files, endless replies, and what a reply means.
 
-use std::fs;
-
 use crate::common::folder::Folder;
 use crate::common::screen::Screen;
 use crate::common::told::Told;
@@ -59,6 +57,46 @@ fn an_explanation_is_wrapped_at_words_in_a_narrow_window() {
 }
 
 #[test]
+fn why_a_session_ended_is_wrapped_at_words_also_behind_the_time() {
+    for (options, expected) in [
+        (
+            &[][..],
+            &[
+                "mconnect: the server closed right after",
+                "  its greeting, without answering MAIL:",
+                "  an access list or a limit of",
+                "  connections may be behind it: its log",
+                "  tells",
+            ][..],
+        ),
+        (
+            &["--timestamps"],
+            &[
+                "mconnect: the server closed",
+                "  right after its greeting, without",
+                "  answering MAIL: an access list or a",
+                "  limit of connections may be behind",
+                "  it: its log tells",
+            ],
+        ),
+    ] {
+        let told = Told::start();
+        let mut screen = Screen::loud_with(told.peer.port, options, &[], (40, 40));
+        told.say("220 hi\r\n");
+        screen.expect_last("smtp>");
+        screen.send("MAIL FROM:<a@b.example>\r");
+        told.expect("MAIL FROM:<a@b.example>\r\n");
+        told.received();
+        screen.expect_last("closed>");
+        let rows = screen.lines(&screen.pty.raw());
+        let first = rows.iter().position(|row| row.ends_with(expected[0])).unwrap_or_else(|| panic!("{rows:#?}"));
+        assert_eq!(rows[first + 1..first + expected.len()], expected[1..], "{rows:#?}");
+        screen.send("QUIT\r");
+        assert_eq!(screen.wait(), 76);
+    }
+}
+
+#[test]
 fn a_line_that_is_too_long_for_a_message_is_noted_before_it_goes_out_all_the_same() {
     let server = Server::start().unwrap();
     let mut screen = Screen::start(server.port(), &[]);
@@ -77,8 +115,7 @@ fn a_line_that_is_too_long_for_a_message_is_noted_before_it_goes_out_all_the_sam
 #[test]
 fn a_file_that_is_larger_than_the_server_takes_is_noted_before_it_goes_out() {
     let folder = Folder::new();
-    let file = folder.path().join("large.eml");
-    fs::write(&file, "Subject: x\r\n\r\n0123456789\r\n".repeat(10)).unwrap();
+    let name = folder.write("large.eml", &"Subject: x\r\n\r\n0123456789\r\n".repeat(10));
     let (told, mut screen) = Screen::greeted_with(&[], &[], (24, 120));
     screen.send("EHLO x\r");
     told.expect("EHLO x\r\n");
@@ -88,7 +125,6 @@ fn a_file_that_is_larger_than_the_server_takes_is_noted_before_it_goes_out() {
     told.expect("EHLO x\r\nDATA\r\n");
     told.say("354 go\r\n");
     screen.expect_last("data>");
-    let name = file.to_str().unwrap();
     screen.send(format!("~r {name}\r"));
     let note = format!("mconnect: {name} has 260 octets, and the server takes messages of up to 100 (SIZE)");
     screen.pty.expect(&note);

@@ -20,9 +20,8 @@ fn picture_of_the_prompt() {
     let authority = Authority::new("Example Root");
     let server = Setup::new().tls(&authority.intermediate("Example CA").issue(["127.0.0.1"])).start().unwrap();
     let folder = Folder::new();
-    let root = folder.path().join("root.pem");
-    fs::write(&root, authority.pem()).unwrap();
-    let options = ["--color", "always", "--helo", "client.example", "--cafile", root.to_str().unwrap()];
+    let root = folder.write("root.pem", &authority.pem());
+    let options = ["--color", "always", "--helo", "client.example", "--cafile", root.as_str()];
     let mut screen = Screen::loud_with(server.port(), &options, &[], SIZE);
     screen.expect_last("smtp> EHLO client.example");
     screen.enter(RIGHT, "smtp> MAIL FROM:<SENDER> [PARAMETERS]");

@@ -174,7 +174,7 @@ fn an_update_that_the_end_of_the_session_follows_is_ended() {
 fn a_search_of_the_history_shows_no_hint_as_what_it_found() {
     let state = Folder::new();
     fs::create_dir(state.path().join("mconnect")).unwrap();
-    fs::write(state.path().join("mconnect/history"), "#V2\nMAI\n").unwrap();
+    state.write("mconnect/history", "#V2\nMAI\n");
     let told = Told::start();
     let options = ["--color", "always", "--helo", "client.example"];
     let variables = [("XDG_STATE_HOME", state.text())];
@@ -257,7 +257,7 @@ fn cr_lf_makes_no_empty_lines_through_a_multiplexer_or_without_the_marks_of_a_pa
 #[test]
 fn no_key_is_lost_while_the_server_talks_every_50_ms() {
     let (told, mut screen) = Screen::greeted_with(&[], &[], (400, 80));
-    let words = told.words();
+    let words = told.words.clone();
     let talking = thread::spawn(move || {
         for number in 0..80 {
             words.send(format!("line {number}\r\n")).unwrap();

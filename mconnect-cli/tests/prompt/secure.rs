@@ -1,6 +1,5 @@
 //! TLS at the prompt, on a real pseudo-terminal.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::sync::mpsc::{Receiver, channel};
 
@@ -19,9 +18,8 @@ fn after_a_typed_starttls_the_prompt_says_so_and_what_was_learnt_is_forgotten() 
     let authority = Authority::new("Our Root");
     let server = Setup::new().tls(&authority.issue(["127.0.0.1"])).start().unwrap();
     let folder = Folder::new();
-    let ca = folder.path().join("root.pem");
-    fs::write(&ca, authority.pem()).unwrap();
-    let mut screen = Screen::start(server.port(), &["--cafile", ca.to_str().unwrap()]);
+    let ca = folder.write("root.pem", &authority.pem());
+    let mut screen = Screen::start(server.port(), &["--cafile", ca.as_str()]);
     screen.expect_last("smtp>");
     screen.enter("EHLO x", "smtp>");
     screen.enter("~e", "smtp>");
@@ -32,7 +30,7 @@ fn after_a_typed_starttls_the_prompt_says_so_and_what_was_learnt_is_forgotten() 
     screen.enter("~s", "tls smtp>");
     screen.expect_row("tls       tls");
     screen.enter("~t", "tls smtp>");
-    screen.pty.expect(&format!("\u{2514} CN=Our Root (trusted by --cafile {})", ca.display()));
+    screen.pty.expect(&format!("\u{2514} CN=Our Root (trusted by --cafile {ca})"));
     screen.send("EHLO y\r");
     screen.pty.expect("250 HELP");
     screen.enter("QUIT", "221 2.0.0 goodbye");
@@ -202,9 +200,8 @@ fn ctrl_c_during_a_handshake_ends_the_tool_at_once() {
 fn a_session_that_is_opened_again_has_the_tls_and_the_auth_that_were_asked_for() {
     let server = Setup::new().tls(&Identity::self_signed(["127.0.0.1"])).auth([("user", "pencil")]).start().unwrap();
     let folder = Folder::new();
-    let file = folder.path().join("password");
-    fs::write(&file, "pencil\n").unwrap();
-    let options = ["--starttls", "-k", "--auth", "user", "--password-file", file.to_str().unwrap()];
+    let file = folder.write("password", "pencil\n");
+    let options = ["--starttls", "-k", "--auth", "user", "--password-file", file.as_str()];
     let mut screen = Screen::start_with(server.port(), &options, &[], (60, 120));
     for _ in 0..2 {
         screen.expect_last("tls unverified smtp>");
@@ -223,13 +220,12 @@ fn whom_one_talks_to_and_how_far_that_is_proven_stands_before_the_line_in_its_co
     let (red, green, yellow) = (Idx(1), Idx(2), Idx(3));
     let authority = Authority::new("Our Root");
     let folder = Folder::new();
-    let ca = folder.path().join("root.pem");
-    fs::write(&ca, authority.pem()).unwrap();
+    let ca = folder.write("root.pem", &authority.pem());
     let short = authority.issue_for(["0.0.0.0"], -1, 3);
     let long = authority.issue_for(["0.0.0.0"], -1, 40);
     for (identity, options, label, color, told) in [
-        (&long, &["--cafile", ca.to_str().unwrap()][..], "0.0.0.0 tls smtp>", green, "verified"),
-        (&short, &["--cafile", ca.to_str().unwrap()], "0.0.0.0 tls smtp>", yellow, "verified"),
+        (&long, &["--cafile", ca.as_str()][..], "0.0.0.0 tls smtp>", green, "verified"),
+        (&short, &["--cafile", ca.as_str()], "0.0.0.0 tls smtp>", yellow, "verified"),
         (&long, &[], "0.0.0.0 tls unverified smtp>", red, "NOT verified"),
     ] {
         let server = Setup::new().tls(identity).start().unwrap();

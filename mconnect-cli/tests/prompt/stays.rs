@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 const CLOSED: &str = "mconnect: the connection is closed: ~o opens the session again, QUIT leaves";
 
 /// A server whose sessions are played one after the other.
-fn sessions(acts: Vec<fn(&mut TcpStream)>) -> (u16, thread::JoinHandle<()>) {
+pub fn sessions(acts: Vec<fn(&mut TcpStream)>) -> (u16, thread::JoinHandle<()>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let thread = thread::spawn(move || {
@@ -31,7 +31,7 @@ fn greet(stream: &mut TcpStream) {
     stream.write_all(b"220 again\r\n").unwrap();
 }
 
-fn say_goodbye(stream: &mut TcpStream) {
+pub fn say_goodbye(stream: &mut TcpStream) {
     greet(stream);
     assert_eq!(read_once(stream), b"QUIT\r\n");
     stream.write_all(b"221 bye\r\n").unwrap();
@@ -43,7 +43,7 @@ fn reset(stream: &mut TcpStream) {
     while stream.peek(&mut [0]).unwrap() == 0 {}
 }
 
-fn refuse(stream: &mut TcpStream) {
+pub fn refuse(stream: &mut TcpStream) {
     stream.write_all(b"421 busy\r\n").unwrap();
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::channel;
 
 use crate::common::folder::Folder;
 use crate::common::keys::{CTRL_A, CTRL_C, CTRL_D, CTRL_Z};
@@ -14,34 +14,6 @@ use nix::sys::signal::Signal;
 use nix::sys::termios::LocalFlags;
 
 const KEYS: &str = "raw mode: Enter sends CR, Ctrl-J sends LF, Ctrl-C closes";
-
-/// A server that says hi and then collects everything until the tool ends.
-pub struct Collector {
-    pub peer: Peer,
-    reads: Receiver<Vec<u8>>,
-}
-
-impl Collector {
-    pub fn start() -> Self {
-        let (read, reads) = channel();
-        let peer = Peer::start(move |mut stream| {
-            stream.write_all(b"220 hi\r\n").unwrap();
-            let (mut sent, mut buffer) = (Vec::new(), [0; 8192]);
-            while let Ok(count @ 1..) = stream.read(&mut buffer) {
-                sent.extend_from_slice(&buffer[..count]);
-                let _ = read.send(sent.clone());
-            }
-            vec![sent]
-        });
-        Self { peer, reads }
-    }
-
-    /// Waits until this, and nothing else, has arrived. What is typed right before Ctrl-C or Ctrl-Z, the terminal
-    /// itself drops.
-    pub fn expect(&self, text: &str) {
-        while self.reads.recv_timeout(PATIENCE).unwrap() != text.as_bytes() {}
-    }
-}
 
 #[test]
 fn ctrl_c_closes_at_once_at_the_prompt_and_while_a_reply_is_awaited() {
@@ -126,19 +98,19 @@ fn ctrl_d_half_closes_after_everything_typed() {
 #[test]
 fn ctrl_c_closes_at_once() {
     for options in [&[][..], &["-r"]] {
-        let collector = Collector::start();
-        let mut pty = Pty::mconnect(collector.peer.port, options);
+        let told = Told::start();
+        told.say("220 hi\r\n");
+        let mut pty = Pty::mconnect(told.peer.port, options);
         pty.expect("220 hi");
         pty.send("half a li");
         pty.expect("half a li");
         if !options.is_empty() {
-            collector.expect("half a li");
+            told.expect("half a li");
         }
         pty.send(CTRL_C);
         assert_eq!(pty.wait(), -2, "{}", pty.screen());
         assert_eq!(pty.settings(), pty.before);
-        let sent = collector.peer.received_text();
-        assert_eq!(sent, [if options.is_empty() { "" } else { "half a li" }]);
+        assert_eq!(told.received(), if options.is_empty() { "" } else { "half a li" });
     }
 }
 
@@ -165,14 +137,15 @@ fn raw_mode_sends_every_key_as_it_is() {
 #[test]
 fn raw_mode_restores_the_terminal_on_every_way_out() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGALRM, Signal::SIGUSR1] {
-        let collector = Collector::start();
-        let mut pty = Pty::mconnect(collector.peer.port, &["-r"]);
+        let told = Told::start();
+        told.say("220 hi\r\n");
+        let mut pty = Pty::mconnect(told.peer.port, &["-r"]);
         pty.expect("220 hi");
         assert!(!pty.settings().local_flags.contains(LocalFlags::ICANON));
         pty.signal(signal);
         assert_eq!(pty.wait(), -(signal as i32));
         assert_eq!(pty.settings(), pty.before, "after {signal}");
-        collector.peer.received();
+        told.received();
     }
     // A reset by the server.
     let server = Server::play("S: 220 hi\nS: *pause 20 ms*\nS: *reset*").unwrap();
@@ -226,12 +199,13 @@ fn the_terminal_is_restored_also_where_it_controls_nothing() {
 
 #[test]
 fn ctrl_z_stops_with_the_terminal_restored_and_fg_goes_on() {
-    let collector = Collector::start();
+    let told = Told::start();
+    told.say("220 hi\r\n");
     let mut pty = Pty::start("bash", &["--norc", "--noprofile", "--noediting", "-i"]);
-    pty.send(format!("PS1='ready> '\r{MCONNECT} -r -p {} 127.0.0.1; echo status $?\r", collector.peer.port));
+    pty.send(format!("PS1='ready> '\r{MCONNECT} -r -p {} 127.0.0.1; echo status $?\r", told.peer.port));
     pty.expect("220 hi");
     pty.send("one");
-    collector.expect("one");
+    told.expect("one");
     pty.send(CTRL_Z);
     pty.expect("Stopped");
     pty.expect("ready> ");
@@ -241,21 +215,22 @@ fn ctrl_z_stops_with_the_terminal_restored_and_fg_goes_on() {
     // Raw again: what is typed goes out without Enter.
     pty.expect_settings(|settings| !settings.local_flags.contains(LocalFlags::ICANON));
     pty.send("two");
-    collector.expect("onetwo");
+    told.expect("onetwo");
     pty.send(CTRL_C);
     pty.expect("ready> ");
     assert!(pty.settings().local_flags.contains(LocalFlags::ICANON));
     pty.send("exit\r");
     pty.wait();
-    assert_eq!(collector.peer.received_text(), ["onetwo"]);
+    assert_eq!(told.received(), "onetwo");
 }
 
 #[test]
 fn the_terminal_going_away_ends_the_session() {
-    let collector = Collector::start();
-    let mut pty = Pty::mconnect(collector.peer.port, &["-r"]);
+    let told = Told::start();
+    told.say("220 hi\r\n");
+    let mut pty = Pty::mconnect(told.peer.port, &["-r"]);
     pty.expect("220 hi");
     pty.signal(Signal::SIGHUP);
     assert_eq!(pty.wait(), -(Signal::SIGHUP as i32));
-    collector.peer.received();
+    told.received();
 }

@@ -5,20 +5,19 @@ use std::process::{Command, Stdio};
 
 use crate::common::assert_status;
 use crate::common::folder::{Folder, serve};
-use crate::common::real::{DOVECOT, EHLO, EXIM, Kind, OPENSMTPD, POSTFIX, RealServer, delivery, message, talk};
+use crate::common::real::{DOVECOT, EHLO, EXIM, Kind, OPENSMTPD, POSTFIX, RealServer, Topic, delivery, message, talk};
 
 #[test]
 #[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
 fn postfix_lets_users_in() {
-    every_exchange(&RealServer::start(POSTFIX));
+    POSTFIX.serves(TOPICS);
 }
 
 #[test]
 #[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
 fn exim_lets_users_in() {
-    let server = RealServer::start(EXIM);
-    every_exchange(&server);
-    client_certificate(&server);
+    let external = ("a client certificate is shown, and EXTERNAL authenticates by it", client_certificate as fn(&_));
+    EXIM.serves(&[TOPICS, &[external]].concat());
 }
 
 #[test]
@@ -76,15 +75,6 @@ fn gnu_sasl_is_let_in_by_what_is_bound_to_tls() {
         }
     }
 }
-
-fn every_exchange(server: &RealServer) {
-    for (topic, check) in TOPICS {
-        println!("{}: {topic}", server.kind.name);
-        check(server);
-    }
-}
-
-type Topic = (&'static str, fn(&RealServer));
 
 const TOPICS: &[Topic] = &[
     ("every mechanism authenticates, in the clear and inside TLS", mechanisms),
@@ -191,7 +181,6 @@ fn piped_auth(server: &RealServer) {
 }
 
 fn client_certificate(server: &RealServer) {
-    println!("{}: a client certificate is shown, and EXTERNAL authenticates by it", server.kind.name);
     let [certificate, key] = ["client.pem", "client.key"].map(|name| server.tls_file(name));
     let root = server.root();
     for (start, port) in [("--starttls", server.port), ("--tls", server.tls_port)] {

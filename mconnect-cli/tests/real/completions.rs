@@ -36,6 +36,8 @@ const COMPLETED: &[(&str, &str)] = &[
     ("--helo mx.kn", "<--helo><mx.known.example>"),
     ("--tls-name=mx.kn", "<--tls-name=mx.known.example>"),
     ("-- mx.kn", "<--><mx.known.example>"),
+    ("--help-smtp greyl", "<--help-smtp><greylisting>"),
+    ("--help-smtp mx.kn", "<--help-smtp><mx.kn>"),
     // A text is anything: nothing is offered, and no file either.
     ("--body only-", "<--body><only->"),
     ("only-", "<only->"),

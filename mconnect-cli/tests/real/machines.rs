@@ -12,8 +12,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::common::real::{PATIENCE, limited};
-use crate::common::{MCONNECT, until};
+use crate::common::real::limited;
+use crate::common::{MCONNECT, PATIENCE, until};
 use crate::zone;
 
 /// Both machines, until this is dropped.

@@ -7,7 +7,6 @@ use crate::common::folder;
 use crate::common::folder::Folder;
 use crate::common::{Pty, Scrap, assert_status, complaints, err, out, talk};
 use mconnect_core::Connect;
-use mconnect_core::auth::encode;
 use mconnect_core::server::{Authority, Setup};
 use mconnect_core::tls::Config;
 
@@ -84,10 +83,7 @@ fn a_chain_is_verified_however_tls_is_started() {
         let folder = Folder::new();
         let chain = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/chain.sh");
         assert!(Command::new(chain).arg(kind).arg(folder.path()).status().unwrap().success());
-        let [root, cert, key] = ["root.pem", "server.pem", "server.key"].map(|name| {
-            let path = folder.path().join(name);
-            path.to_str().unwrap().to_owned()
-        });
+        let [root, cert, key] = ["root.pem", "server.pem", "server.key"].map(|name| folder.file(name));
         for version in ["1.2", "1.3"] {
             let server = Python::start(version, &cert, &key, &[]);
             let (agreed, said) = (format!("TLS {version}, "), format!("250-TLSv{version}\r\n"));
@@ -148,8 +144,7 @@ fn a_certificate_of_ones_own_is_taken() {
     let clients = Authority::new("Clients");
     let client = clients.issue(["client.example"]);
     let ca = Scrap::new("python-clients.pem", &clients.pem());
-    let key_pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", encode(client.key()));
-    let both = Scrap::new("python-client.pem", &(key_pem + &client.pem()));
+    let both = Scrap::new("python-client.pem", &(client.key_pem() + &client.pem()));
     for version in ["1.2", "1.3"] {
         let server = Python::start(version, cert.path(), key.path(), &["--clients", ca.path()]);
         let options = ["--cafile", cert.path(), "--starttls"];

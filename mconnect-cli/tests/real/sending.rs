@@ -6,24 +6,24 @@
 
 use std::fs;
 
-use crate::common::real::{DOVECOT, EXIM, Kind, OPENSMTPD, POSTFIX, RealServer, Talk, message, talk};
+use crate::common::real::{DOVECOT, EXIM, OPENSMTPD, POSTFIX, RealServer, Talk, Topic, message, talk};
 
 #[test]
 #[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
 fn postfix_takes_every_message() {
-    every_message(POSTFIX);
+    POSTFIX.serves(TOPICS);
 }
 
 #[test]
 #[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
 fn exim_takes_every_message() {
-    every_message(EXIM);
+    EXIM.serves(TOPICS);
 }
 
 #[test]
 #[ignore = "needs Debian's mail servers and root: .ci/run installs and runs them"]
 fn opensmtpd_takes_every_message() {
-    every_message(OPENSMTPD);
+    OPENSMTPD.serves(TOPICS);
 }
 
 #[test]
@@ -67,9 +67,8 @@ fn dovecot_answers_each_recipient_by_lmtp() {
     }
 }
 
-type Topic = (&'static str, fn(&RealServer));
-
 const TOPICS: &[Topic] = &[
+    ("what is offered", |server| println!("{}", send(server, &["--until", "ehlo"]).out)),
     ("octets arrive as they are in a file, by DATA and in chunks", octets),
     ("the message that is made arrives", made),
     ("recipients that are refused or put off leave the others the message", refused),
@@ -80,15 +79,6 @@ const TOPICS: &[Topic] = &[
     ("many messages go in one session", many),
     ("no stage delivers anything", stages),
 ];
-
-fn every_message(kind: Kind) {
-    let server = RealServer::start(kind);
-    println!("{}: {}", server.kind.name, send(&server, &["--until", "ehlo"]).out);
-    for (topic, check) in TOPICS {
-        println!("{}: {topic}", server.kind.name);
-        check(&server);
-    }
-}
 
 /// Runs the tool, in the clear.
 fn send(server: &RealServer, options: &[&str]) -> Talk {

@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use crate::common::MCONNECT;
 use crate::common::real::{
-    EHLO, EXIM, OPENSMTPD, PATIENCE, POSTFIX, RealServer, Talk, Topic, delivery, envelope, message, quit_raw,
+    EHLO, EXIM, OPENSMTPD, POSTFIX, RealServer, Talk, Topic, delivery, envelope, message, quit_raw,
 };
+use crate::common::{MCONNECT, PATIENCE};
 use mconnect_core::server::Server;
 use mconnect_core::{Connect, Timeouts};
 

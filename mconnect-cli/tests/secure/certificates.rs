@@ -6,7 +6,6 @@ use std::net::TcpStream;
 use std::sync::Arc;
 
 use crate::common::{Peer, Pty, Scrap, assert_status, complaints, err, feed, out, read_once, talk, tool};
-use mconnect_core::auth::encode;
 use mconnect_core::server::{Authority, Identity, Setup};
 use mconnect_core::tls::rustls;
 use mconnect_core::tls::rustls::pki_types::pem::PemObject as _;
@@ -121,8 +120,8 @@ fn a_certificate_of_ones_own_is_shown_if_it_is_asked_for() {
     let (clients, identity) = (Authority::new("Clients"), Identity::self_signed(["127.0.0.1"]));
     let client = clients.issue(["client.example"]);
     let server = Setup::new().tls_with(demanding(&clients, &identity)).start().unwrap();
-    let (cert, key) = (Scrap::new("client.pem", &client.pem()), Scrap::new("client.key", &key_pem(&client)));
-    let both = Scrap::new("both.pem", &(key_pem(&client) + &client.pem()));
+    let (cert, key) = (Scrap::new("client.pem", &client.pem()), Scrap::new("client.key", &client.key_pem()));
+    let both = Scrap::new("both.pem", &(client.key_pem() + &client.pem()));
     for options in [&["--cert", cert.path(), "--key", key.path()][..], &["--cert", both.path()]] {
         let output = talk(server.port(), &[&["--starttls", "-k"], options].concat(), "NOOP\nQUIT\n");
         assert_status(&output, 0);
@@ -136,7 +135,7 @@ fn a_certificate_of_ones_own_is_shown_if_it_is_asked_for() {
     let output = talk(server.port(), &["--cert", key.path(), "--key", key.path()], "");
     assert_status(&output, 64);
     assert_eq!(err(&output), format!("mconnect: cannot use {}: there is no certificate in it (PEM)\n", key.path()));
-    let other = Scrap::new("other.key", &key_pem(&identity));
+    let other = Scrap::new("other.key", &identity.key_pem());
     let output = talk(server.port(), &["--cert", cert.path(), "--key", other.path()], "");
     assert_status(&output, 64);
     let message = format!("mconnect: cannot use {}: the key does not fit the certificate\n", other.path());
@@ -147,7 +146,7 @@ fn a_certificate_of_ones_own_is_shown_if_it_is_asked_for() {
 fn a_certificate_of_ones_own_goes_to_nobody_who_is_not_proven_and_the_chain_is_shown_all_the_same() {
     let (clients, identity) = (Authority::new("Clients"), Identity::self_signed(["127.0.0.1"]));
     let client = clients.issue(["client.example"]);
-    let both = Scrap::new("early.pem", &(key_pem(&client) + &client.pem()));
+    let both = Scrap::new("early.pem", &(client.key_pem() + &client.pem()));
     let (ca, saved) = (Scrap::new("early-ca.pem", &identity.pem()), Scrap::new("early-saved.pem", ""));
     let options = ["--cert", both.path(), "--tls-verbose", "--save-chain", saved.path()];
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
@@ -231,7 +230,7 @@ fn external_lets_the_certificate_speak() {
     let (clients, identity) = (Authority::new("Clients"), Identity::self_signed(["127.0.0.1"]));
     let config = demanding(&clients, &identity);
     let client = clients.issue(["client.example"]);
-    let both = Scrap::new("external.pem", &(key_pem(&client) + &client.pem()));
+    let both = Scrap::new("external.pem", &(client.key_pem() + &client.pem()));
     let peer = Peer::start(move |mut stream| {
         let mut connection = rustls::ServerConnection::new(config).unwrap();
         let mut tls = rustls::Stream::new(&mut connection, &mut stream);
@@ -284,8 +283,4 @@ fn configured(
     let key = PrivatePkcs8KeyDer::from(identity.key().to_vec());
     let builder = builder.with_client_cert_verifier(ask(verifier).build().unwrap());
     Arc::new(builder.with_single_cert(certificates(&identity.pem()), key.into()).unwrap())
-}
-
-fn key_pem(identity: &Identity) -> String {
-    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", encode(identity.key()))
 }

@@ -24,7 +24,7 @@ const SPELLINGS: [&str; 13] = [
     "AUTH PLAIN=",
 ];
 
-/// Greets, and says this to each line that begins so, in any case and behind any blanks; to others 250. Gives what came.
+/// Greets, and says this to each line that begins so, in any case and behind any blanks; to others 250. Returns what came.
 fn answering(replies: &'static [(&str, &str)]) -> Peer {
     Peer::start(move |mut stream| {
         let mut came = Vec::new();

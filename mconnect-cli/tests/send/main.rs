@@ -9,10 +9,7 @@ mod progress;
 mod stages;
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixListener;
 use std::process::Stdio;
-use std::thread;
 
 use common::{Scrap, assert_status, complaints, err, out, run, talk, tool};
 use mconnect_core::server::{Server, Setup};
@@ -158,32 +155,7 @@ fn lmtp_counts_its_replies_one_by_one() {
 }
 
 #[test]
-fn lmtp_goes_over_a_unix_socket() {
-    let folder = common::folder::Folder::new();
-    let path = folder.file("lmtp.sock");
-    let listener = UnixListener::bind(&path).unwrap();
-    let served = thread::spawn(move || {
-        let mut stream = listener.accept().unwrap().0;
-        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-        let mut next = |answer: &str| {
-            stream.write_all(answer.as_bytes()).unwrap();
-            lines.next().map(Result::unwrap)
-        };
-        let mut came: Vec<String> =
-            ["220 hi\r\n", "250 hi\r\n", "250 a\r\n", "250 b\r\n"].into_iter().filter_map(&mut next).collect();
-        came.extend(next("354 go\r\n"));
-        while came.last().unwrap() != "." {
-            came.extend(next(""));
-        }
-        came.extend(next("250 taken\r\n"));
-        next("221 bye\r\n");
-        came
-    });
-    let output = run(&[&TO[..], &["--lmtp", "--helo", "me", &path]].concat(), "");
-    assert_status(&output, 0);
-    let came = served.join().unwrap();
-    assert_eq!((came[0].as_str(), came.last().unwrap().as_str()), ("LHLO me", "QUIT"));
-    assert!(err(&output).starts_with(&format!("connecting to {path}\nconnection open")), "{}", err(&output));
+fn a_message_to_a_socket_that_is_not_there_is_an_attempt_without_a_port() {
     let gone = run(&[&TO[..], &["--lmtp", "--json", "/nonexistent/lmtp"]].concat(), "");
     assert_status(&gone, 69);
     let attempt = "\"event\":\"attempt\",\"host\":\"/nonexistent/lmtp\",\"address\":null,\"port\":null}";

@@ -2,7 +2,7 @@
 
 use mconnect_core::server::{Server, Setup};
 
-use crate::common::{assert_status, out, talk};
+use crate::common::{assert_status, free_port, out, talk};
 use crate::send;
 
 #[test]
@@ -41,8 +41,7 @@ fn the_status_says_whether_the_stage_was_granted() {
         assert_status(&talk(server.port(), &[&["--from", "<>"], args].concat(), ""), status);
     }
     assert!(server.messages().is_empty());
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    assert_status(&talk(nobody, &["--until", "connect"], ""), 69);
+    assert_status(&talk(free_port(), &["--until", "connect"], ""), 69);
 }
 
 #[test]

@@ -76,7 +76,8 @@ E
 }
 
 run() {
-  spawn_mounted stored="$ROOT/stored" -- bash -c "smtp-sink -u nobody -c 127.0.0.1:$RELAY 100 & exec chroot '$ROOT' /usr/sbin/dovecot -F -c /dovecot.conf"
+  spawn_mounted stored="$ROOT/stored" -- bash -c "smtp-sink -u nobody -c 127.0.0.1:$RELAY 100 &
+    until : 2>/dev/null 3<>/dev/tcp/127.0.0.1/$RELAY; do sleep 0.05; done; exec chroot '$ROOT' /usr/sbin/dovecot -F -c /dovecot.conf"
 }
 
 main "$@"

@@ -2,7 +2,7 @@
 
 use super::super::option::Opt;
 use super::super::table::all;
-use super::Offer;
+use super::{Offer, topics};
 
 pub fn script() -> String {
     let offered = all().flat_map(written).collect::<Vec<_>>().join(" ");
@@ -22,6 +22,7 @@ pub fn script() -> String {
     TEMPLATE
         .replace("@OFFERED@", &offered)
         .replace("@TAKING@", &taking.join(" | "))
+        .replace("@TOPICS@", &topics())
         .replace("        @CASES@\n", &cases)
 }
 
@@ -104,6 +105,8 @@ _mconnect() {
         _mconnect_value "${COMP_WORDS[start - 1]}" "$word"
     elif [[ $word == -* ]]; then
         _mconnect_words "$word" @OFFERED@
+    elif [[ $'\n'"${COMP_WORDS[*]:1:start - 1}"$'\n' == *$'\n--help-smtp\n'* ]]; then
+        _mconnect_words "$word" @TOPICS@
     else
         _mconnect_hosts "$word"
     fi

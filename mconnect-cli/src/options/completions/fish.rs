@@ -2,14 +2,10 @@
 
 use super::super::option::Opt;
 use super::super::table::all;
-use super::Offer;
+use super::{Offer, mechanisms, topics};
 
 pub fn script() -> String {
-    let mechanisms = all().find_map(|option| match option.offer() {
-        Some(Offer::Mechanisms(words)) => Some(words.join(",")),
-        _ => None,
-    });
-    let top = TOP.replace("@MECHANISMS@", &mechanisms.unwrap_or_default());
+    let top = TOP.replace("@MECHANISMS@", &mechanisms().join(",")).replace("@TOPICS@", &topics());
     all().fold(top, |script, option| format!("{script}complete -c mconnect {}\n", row(option)))
 }
 
@@ -45,5 +41,6 @@ function __mconnect_mechanisms
     and printf '%s\n' $user{@MECHANISMS@}
 end
 
-complete -c mconnect -f -a '(__fish_print_hostnames)'
+complete -c mconnect -f -n 'not __fish_contains_opt help-smtp' -a '(__fish_print_hostnames)'
+complete -c mconnect -f -n '__fish_contains_opt help-smtp' -a '@TOPICS@'
 ";

@@ -10,6 +10,7 @@ mod zsh;
 use std::ffi::OsString;
 use std::fs;
 
+use mconnect_core::help::HelpFile;
 use mconnect_core::sasl::Mechanism;
 
 use super::option::{Act, Opt};
@@ -36,12 +37,25 @@ fn named(value: &str) -> Offer {
         "PORT" => Offer::Words(vec!["smtp", "submission", "submissions", "smtps", "lmtp"]),
         "URL" => Offer::Words(vec!["socks5://", "socks5h://", "http://"]),
         "FROM[,TO]" => Offer::Words(vec!["local"]),
-        "USER[:MECHANISM]" => Offer::Mechanisms(Mechanism::ALL.iter().map(|mechanism| mechanism.name()).collect()),
+        "USER[:MECHANISM]" => Offer::Mechanisms(mechanisms()),
         "ADDRESS" | "ADDRESS[:PORT]" | "SHA256" => Offer::Nothing,
         "COUNT" | "DAYS" | "FACTOR" | "OCTETS" | "SECONDS" => Offer::Nothing,
         "HEADER" | "LINE" | "NAME=VALUE" | "PARAMETER" | "PLACE" | "TEXT" => Offer::Nothing,
         other => panic!("what is offered for {other}?"),
     }
+}
+
+fn mechanisms() -> Vec<&'static str> {
+    Mechanism::ALL.iter().map(|mechanism| mechanism.name()).collect()
+}
+
+/// Returns what help on SMTP is there on.
+fn topics() -> String {
+    let file = HelpFile::own();
+    let mut topics: Vec<&str> = file.topics().collect();
+    // Each line of a help file has its own.
+    topics.dedup();
+    topics.join(" ")
 }
 
 impl Opt {

@@ -2,15 +2,12 @@
 
 use super::super::option::{Act, Opt};
 use super::super::table::all;
-use super::Offer;
+use super::{Offer, mechanisms, topics};
 
 pub fn script() -> String {
     let rows = all().fold(String::new(), |rows, option| format!("{rows}        {} \\\n", row(option)));
-    let mechanisms = all().find_map(|option| match option.offer() {
-        Some(Offer::Mechanisms(words)) => Some(words.join(" ")),
-        _ => None,
-    });
-    TEMPLATE.replace("        @ROWS@\n", &rows).replace("@MECHANISMS@", &mechanisms.unwrap_or_default())
+    let script = TEMPLATE.replace("        @ROWS@\n", &rows).replace("@MECHANISMS@", &mechanisms().join(" "));
+    script.replace("@TOPICS@", &topics())
 }
 
 /// Returns an option as `_arguments` takes it: what it does not go with, its flags, its help, and its value.
@@ -78,10 +75,18 @@ _mconnect_mechanisms() {
     fi
 }
 
+_mconnect_operands() {
+    if (( ${words[(I)--help-smtp]} )); then
+        compadd "$@" -M 'm:{a-zA-Z}={A-Za-z}' -- @TOPICS@
+    else
+        _hosts "$@"
+    fi
+}
+
 _mconnect() {
     _arguments -s -S : \
         @ROWS@
-        '*:host:_hosts'
+        '*:host:_mconnect_operands'
 }
 
 _mconnect "$@"

@@ -57,7 +57,7 @@ fn dialogues_and_their_failures_steer_no_terminal() {
     const OK: &str = "S: 220\nC: NOOP\nS: 250\nC: QUIT\nS: 221\n";
     const LINES: &str = "S: 220\nC: NOOP @\nS: 550\nC: VRFY @\nS: 550\nC: QUIT\n";
     let folder = Folder::new();
-    let name = folder.path().join(hostile_name()).to_str().unwrap().to_owned();
+    let name = folder.file(&hostile_name());
     let table: &[(&str, &str, &[&str])] = &[
         ("replies that are shown", OK, &[]),
         ("a reply that is not expected", "S: 220\nC: NOOP\nS: 550\n", &[]),
@@ -72,9 +72,8 @@ fn dialogues_and_their_failures_steer_no_terminal() {
         ("a value that is missing", "S: 220\nC: NOOP @ ${x}\n", &[]),
     ];
     for_each(table, |(what, text, options)| {
-        let file = folder.path().join(format!("{what}.txt"));
-        fs::write(&file, text.replace('@', TEXT)).unwrap();
-        let came = run(&[&["--play", file.to_str().unwrap()], *options].concat());
+        let file = folder.write(&format!("{what}.txt"), &text.replace('@', TEXT));
+        let came = run(&[&["--play", &file], *options].concat());
         assert_harmless(what, &came, TOLD);
     });
     fs::write(&name, "S: 220\nC: NOOP\nS: 550\n").unwrap();
@@ -82,11 +81,11 @@ fn dialogues_and_their_failures_steer_no_terminal() {
         assert_harmless("the name of a dialogue", &run(&[&["--play", &name], options].concat()), TOLD);
     }
     // What is recorded of a hostile server can be looked at, and played.
-    let [record, junit] = ["record", "junit"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
+    let [record, junit] = ["record", "junit"].map(|name| folder.file(name));
     run(&["--record", &record, "-c", "NOOP", "-c", "QUIT"]);
     assert_harmless("a record", &fs::read(&record).unwrap(), TOLD);
     assert_harmless("a record that is played", &run(&["--play", &record, "--junit", &junit]), TOLD);
-    let lines = folder.path().join("what is sent.txt").to_str().unwrap().to_owned();
+    let lines = folder.file("what is sent.txt");
     run(&["--play", &lines, "--junit", &junit]);
     assert_harmless("JUnit", &fs::read(&junit).unwrap(), TOLD);
 }
@@ -131,10 +130,9 @@ fn what_a_client_says_to_a_dialogue_that_is_served_steers_no_terminal() {
         ("a line in a body", "S: 220 hi\nC> \\x1b]52;c;cm0=\nC: .\nS: 250 ok\n"),
         ("exact bytes", "S: 220 hi\nC> as many as that one has\nS: 250 ok\n"),
     ] {
-        let (file, told) = (folder.path().join("serve.txt"), folder.path().join("port"));
-        fs::write(&file, text.replace('@', TEXT)).unwrap();
+        let (file, told) = (folder.write("serve.txt", &text.replace('@', TEXT)), folder.file("port"));
         let _ = fs::remove_file(&told);
-        let args = ["--serve", file.to_str().unwrap(), "--once", "--port-file", told.to_str().unwrap()];
+        let args = ["--serve", &file, "--once", "--port-file", &told];
         let mut pty = start(Given, &args, &[]);
         pty.expect("listening on ");
         let port: u16 = fs::read_to_string(&told).unwrap().trim().parse().unwrap();
@@ -149,7 +147,7 @@ fn what_a_client_says_to_a_dialogue_that_is_served_steers_no_terminal() {
 #[test]
 fn names_and_files_steer_no_terminal() {
     let folder = Folder::new();
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let path = |name: &str| folder.file(name);
     let (help, there, name) = (path("help"), path(&hostile_name()), format!("/{}", hostile_name()));
     fs::write(&help, "smtp\t@\nhelo\t@\nevil\t@\n@\t@\nmacro\t@ ${@}\n".replace('@', TEXT)).unwrap();
     fs::write(&there, "").unwrap();
@@ -201,7 +199,7 @@ fn names_and_files_steer_no_terminal() {
 #[test]
 fn what_is_typed_and_kept_steers_no_terminal() {
     let folder = Folder::new();
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let path = |name: &str| folder.file(name);
     let (help, lines, history) = (path("help"), path("lines"), path("mconnect/history"));
     fs::write(&help, "smtp\t@\nevil\t@\n".replace('@', TEXT)).unwrap();
     fs::write(&lines, "NOOP @\nVRFY @\n".replace('@', TEXT)).unwrap();
@@ -232,8 +230,8 @@ fn what_is_typed_and_kept_steers_no_terminal() {
 #[test]
 fn completion_and_hints_steer_no_terminal() {
     let folder = Folder::new();
-    let lines = folder.path().join("lines").to_str().unwrap().to_owned();
-    fs::write(&lines, "MAIL FROM:<@>\nRCPT TO:<@@>\n".replace('@', &TEXT.replace([' ', '>'], ""))).unwrap();
+    let lines = "MAIL FROM:<@>\nRCPT TO:<@@>\n".replace('@', &TEXT.replace([' ', '>'], ""));
+    let lines = folder.write("lines", &lines);
     const ONE: &str = "250-x\r\n250 AUTH @\r\n";
     const MANY: &str = "250-x\r\n250-AUTH=X@\r\n250 AUTH X@ Y@ PLAIN @\r\n";
     let helo = TEXT.replace('\r', "");
