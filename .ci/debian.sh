@@ -34,8 +34,15 @@ sys.exit(f"{crate} states Rust {minimum}, and these need a newer one: {newer}" i
 ' $crate "$minimum"
     # Lints know the library, and not the language.
     # A let chain: && before a let, or behind one, outside of parentheses.
-    if [ "$minimum" \< 1.88 ] && { grep -rnE '(^ *|(if|while) .*)&& let ' $crate/src ||
-      grep -rlPzo '(?m)^[^/\n]*\b(if|while) let ([^(){};]|(\((?:[^()]|(?3))*\)))*&& ' $crate/src; }; then
+    if [ "$minimum" \< 1.88 ] && find $crate/src -name '*.rs' -exec awk '
+      /^ *\/\// { next }
+      {
+        line = $0
+        while (gsub(/\([^()]*\)/, "", line)) ;
+        if (line ~ /&& let / || line ~ /(if|while) let [^{]*&& / || (is_open && line ~ /^ *&& /))
+          print FILENAME ":" FNR ": " $0
+        is_open = line ~ /(if|while) let [^{;]*$/
+      }' {} + | grep .; then
       die "let chains came with Rust 1.88"
     fi
     older=$(rustup toolchain list 2>/dev/null | sed -n "s/^\(${minimum//./\\.}\(\.[0-9]*\)\?\)-.*/\1/p" | head -1)
