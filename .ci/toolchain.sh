@@ -108,14 +108,17 @@ features() {
 
 without_tls() {
   step 'the tool without TLS'
-  cargo clippy -p mconnect-cli --no-default-features --all-targets -- -D warnings
-  cargo test -p mconnect-cli --no-default-features --test without_tls
+  # In a folder of its own: it would take the place of the tool that the other parts run.
+  without=(-p mconnect-cli --no-default-features --target-dir target/without_tls)
+  cargo clippy "${without[@]}" --all-targets -- -D warnings
+  cargo test "${without[@]}" --test without_tls
 }
 
 packages() {
   step 'packages, installed from a folder of their own'
   # Cargo remembers the packages of a folder of this name by their version: under another name, none of an earlier run.
-  ln -s "$PWD/target" "$TMPDIR/target"
+  mkdir -p target/packages
+  ln -s "$PWD/target/packages" "$TMPDIR/target"
   # That they build is seen below.
   cargo package --workspace --allow-dirty --no-verify --target-dir "$TMPDIR/target" 2>&1 | tee "$TMPDIR/packages"
   ! grep '^warning' "$TMPDIR/packages" || die 'packaging is not clean'
