@@ -45,7 +45,7 @@ impl Parameter {
             None => (text, None),
         };
         let is_in_keyword = |(at, c): (usize, char)| c.is_ascii_alphanumeric() || (c == '-' && at > 0);
-        let is_in_value = |c: char| !c.is_ascii() || (c.is_ascii_graphic() && c != '=');
+        let is_in_value = |c: char| !c.is_control() && c != '=' && (!c.is_ascii() || c.is_ascii_graphic());
         if keyword.is_empty() {
             return Err(Why::Missing("keyword"));
         }
@@ -111,7 +111,7 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Parameter>().unwrap().as_str(), written);
         }
-        for text in ["", "=x", "-A=1", "A B", "A=", "A=b c", "A=b=c", "A=b\r\nDATA", "É=1", "A=\u{7f}"] {
+        for text in ["", "=x", "-A=1", "A B", "A=", "A=b c", "A=b=c", "A=b\r\nDATA", "É=1", "A=\u{7f}", "A=\u{97}"] {
             assert!(text.parse::<Parameter>().is_err(), "{text:?}");
         }
         let parameter: Parameter = "Ret=HDRS".parse().unwrap();

@@ -6,6 +6,7 @@ mod negotiation;
 
 use std::fmt;
 use std::io;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 pub use negotiation::{ProxyNegotiation, ProxyStep, ProxyTarget};
@@ -171,11 +172,14 @@ impl FromStr for Proxy {
         let (host, port) = match place.strip_prefix('[') {
             Some(inner) => {
                 let (host, rest) = inner.split_once(']').ok_or(InvalidProxy::Host)?;
+                // Behind a % stands the zone.
+                let (address, _) = host.split_once('%').unwrap_or((host, ""));
+                address.parse::<Ipv6Addr>().map_err(|_| InvalidProxy::Host)?;
                 (host, if rest.is_empty() { None } else { Some(rest.strip_prefix(':').ok_or(InvalidProxy::Port)?) })
             }
             None => place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
         };
-        if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'[' | b']')) {
             return Err(InvalidProxy::Host);
         }
         let port = match port {
@@ -277,6 +281,9 @@ mod tests {
             ("socks5://joe:sesame@", InvalidProxy::Host),
             ("socks5://joe:sesame@[::1", InvalidProxy::Host),
             ("socks5://p p", InvalidProxy::Host),
+            ("socks5://[[p]", InvalidProxy::Host),
+            ("socks5://[192.0.2.1]", InvalidProxy::Host),
+            ("socks5://p]", InvalidProxy::Host),
             ("http://joe:sesame@p", InvalidProxy::NoPort),
             ("http://p:sesame", InvalidProxy::Port),
             ("http://p:0", InvalidProxy::Port),
