@@ -34,17 +34,18 @@ impl Target {
     ///
     /// assert_eq!(Target::parse("Example.ORG."), Target::Domain("example.org".to_owned()));
     /// assert_eq!(Target::parse("[mx.example.org]"), Target::Host("mx.example.org".to_owned()));
-    /// assert_eq!(Target::parse("[192.0.2.1]"), Target::parse("192.0.2.1"));
+    /// assert_eq!(Target::parse("[192.0.2.1]"), Target::parse("192.0.2.1."));
     /// assert_eq!(Target::parse("[IPv6:2001:db8::1]").to_string(), "[2001:db8::1]");
     /// ```
     pub fn parse(text: &str) -> Self {
         let inner = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
         let bare = inner.unwrap_or(text);
         let bare = bare.get(..5).filter(|tag| tag.eq_ignore_ascii_case("IPv6:")).map_or(bare, |_| &bare[5..]);
+        let bare = bare.strip_suffix('.').unwrap_or(bare);
         if let Ok(address) = bare.parse() {
             return Self::Address(address);
         }
-        let name = bare.strip_suffix('.').unwrap_or(bare).to_ascii_lowercase();
+        let name = bare.to_ascii_lowercase();
         if inner.is_some() { Self::Host(name) } else { Self::Domain(name) }
     }
 }
