@@ -63,7 +63,8 @@ fn check_endpoint(text: &str) {
     match text.parse::<Endpoint>() {
         Ok(endpoint) => {
             assert!(!text.contains('@'));
-            let name = endpoint.host.name.trim_start_matches('[').trim_end_matches(']');
+            let name = endpoint.host.name.as_str();
+            let name = name.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(name);
             // What can be no host reads as one name, and is the resolver's to refuse; the path of a socket has no port.
             if name.is_empty() || name.contains(['[', ']']) || name.starts_with('/') {
                 return;

@@ -43,6 +43,7 @@ impl Target {
             _ if written.contains('@') => because("what follows the @ is"),
             "" => because("it is empty"),
             _ if bare.contains(|c: char| c.is_whitespace() || c.is_control()) => because("it is several words"),
+            _ if bare.contains(['[', ']']) => because("brackets stand around all of it, or nowhere"),
             _ if bare.contains("..") || bare.starts_with('.') => because("a label of it is empty"),
             _ => Host::parse(bare),
         };
@@ -192,6 +193,8 @@ mod tests {
             ("b:25", "a port is no part of it"),
             ("b..", "a label of it is empty"),
             ("[]", "it is empty"),
+            ("[mx.example.org].", "brackets stand around all of it, or nowhere"),
+            ("mx]", "brackets stand around all of it, or nowhere"),
         ] {
             assert_eq!(Target::read(written).unwrap_err().why.to_string(), why);
         }
