@@ -63,13 +63,13 @@ fn check_endpoint(text: &str) {
     match text.parse::<Endpoint>() {
         Ok(endpoint) => {
             assert!(!text.contains('@'));
-            let name = endpoint.host.name.as_str();
-            let name = name.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(name);
+            let whole = endpoint.host.name.as_str();
+            let name = whole.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(whole);
             // What can be no host reads as one name, and is the resolver's to refuse; the path of a socket has no port.
             if name.is_empty() || name.contains(['[', ']']) || name.starts_with('/') {
                 return;
             }
-            let host = if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
+            let host = if name.contains(':') { format!("[{name}]") } else { whole.to_owned() };
             let again: Endpoint = format!("{host}:{}", endpoint.port_or(25)).parse().expect("a host and its port");
             assert_eq!((&*again.host.name, again.port), (&*host, Some(endpoint.port_or(25))));
         }
