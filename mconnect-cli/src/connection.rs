@@ -66,6 +66,7 @@ pub fn prepare(options: &Options) -> Result<(Secure, Connect, Option<Server>), F
     if let Some(proxy) = &options.roads.via {
         connect = connect.via(with_password(proxy.clone(), &options.roads)?);
     }
+    secure.read_ahead();
     Ok((secure, connect, server))
 }
 

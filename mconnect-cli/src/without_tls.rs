@@ -30,6 +30,8 @@ impl Secure {
         Server::start()
     }
 
+    pub fn read_ahead(&self) {}
+
     pub fn forget(&self) {}
 
     /// # Errors

@@ -8,6 +8,7 @@ mod played;
 use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
+use std::thread;
 
 use mconnect_core::dialogue::Player;
 use mconnect_core::protocol::Visible;
@@ -90,6 +91,18 @@ impl Secure {
         }
         let setup = Setup::new().tls(&identity).auth([("user", "pencil")]);
         if self.security.start == Start::First { setup.tls_first().start() } else { setup.start() }
+    }
+
+    /// Reads the trust store beside connecting, since it is a hundred files and more: if an option speaks of TLS, and none of
+    /// whom to trust. To be called after signals are watched.
+    pub fn read_ahead(&self) {
+        let Security { start, is_insecure, is_13_only, name, authorities, pin, .. } = &self.security;
+        let is_expected = *start != Start::ByHand || *is_insecure || *is_13_only || name.is_some();
+        if is_expected && authorities.is_none() && pin.is_none() && !self.is_demo {
+            let config = self.config.clone();
+            // Without a thread it is read when it is asked.
+            let _ = thread::Builder::new().name("trust store".to_owned()).spawn(move || config.read_trust_store());
+        }
     }
 
     /// Forgets the session before.

@@ -14,8 +14,8 @@ use super::{Certificate, Fingerprint, Info, Problem};
 /// How TLS is to be, and whom to trust. By default: the system's trust store, the name that was connected to, TLS 1.2
 /// and 1.3, and no certificate of the client's.
 ///
-/// The trust store is read when a certificate is verified that depends on it, once, however many sessions and clones of
-/// the configuration use it: make one, and keep it.
+/// The trust store is read when a certificate is verified that depends on it, or [before](Self::read_trust_store), once,
+/// however many sessions and clones of the configuration use it: make one, and keep it.
 ///
 /// | to trust | there is |
 /// |---|---|
@@ -290,6 +290,27 @@ impl Config {
             client.key_log = Arc::new(KeyLogFile::new());
         }
         Ok(Arc::new(client))
+    }
+
+    /// Reads the system's trust store now, if anything depends on it and it was not read yet: on a thread beside connecting,
+    /// say, since it is a hundred files and more, and milliseconds. Otherwise the first handshake that needs it reads it. If
+    /// it cannot be read, [`Problem::NoTrustStore`] says so then.
+    ///
+    /// ```no_run
+    /// use mconnect_core::{Connect, tls::Config};
+    ///
+    /// let config = Config::new();
+    /// let theirs = config.clone();
+    /// std::thread::spawn(move || theirs.read_trust_store());
+    /// let (session, info) = Connect::new("mx.example.org", 465).open()?.upgrade(&config)?;
+    /// # Ok::<(), mconnect_core::Error>(())
+    /// ```
+    #[doc(alias = "preload")]
+    pub fn read_trust_store(&self) {
+        if self.own.is_none() && self.pins.is_empty() {
+            // Whoever verifies says why it cannot be known.
+            let _ = self.roots();
+        }
     }
 
     /// Returns the authorities that are trusted, or why they cannot be known.
