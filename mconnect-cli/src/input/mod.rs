@@ -239,4 +239,4 @@ const AHEAD_PATIENCE: u16 = 100;
 /// How much is read at once of an input that may be short, in octets, and of one that is long. All of a block is cleared at
 /// its beginning and its end, since it may hold a secret: most inputs are short.
 const FIRST: usize = 4 * 1024;
-const BLOCK: usize = 256 * 1024;
+const BLOCK: usize = 512 * 1024;

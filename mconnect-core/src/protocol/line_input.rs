@@ -1,8 +1,6 @@
 //! Line-mode input on its way out: lines, bodies and chunks, as the phase of the session asks for.
 
-use memchr::memchr_iter;
-
-use super::encode::{CrlfEncoder, make_room};
+use super::encode::{CrlfEncoder, LineEnds, make_room};
 use super::phase::Phase;
 use super::scan;
 
@@ -94,7 +92,7 @@ impl LineInput {
     fn take_body(&mut self, input: &[u8], out: &mut Vec<u8>) -> Taken {
         make_room(input, out);
         let mut start = 0;
-        for lf in memchr_iter(b'\n', input) {
+        for lf in LineEnds::of(input) {
             let line = &input[start..lf];
             // Only a line of two octets or fewer can be the lone dot's.
             let is_last = line.len() <= 2 && matches!(self.line.after(line), Line::Dot | Line::DotCr);
@@ -107,6 +105,7 @@ impl LineInput {
         self.begin_line(input, start, out)
     }
 
+    #[inline(always)]
     fn end_line(&mut self, rest: &[u8], size: usize, out: &mut Vec<u8>) {
         self.crlf.encode_line(rest, size, out);
         self.line = Line::Start;
