@@ -4,6 +4,9 @@
 # built once more, since those of tokio and syn are others.
 as_tested=(--workspace --all-features)
 
+# linted cargo COMMAND...: as cargo clippy has it done, by what builds it, so that all that it depends on is built once.
+linted() { RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__ "$@"; }
+
 locked() {
   step 'the dependencies are the locked ones'
   cargo fetch --locked
@@ -95,13 +98,12 @@ documentation() {
 features() {
   step 'the library, without features, and built with each alone'
   features=$(sed -n '/^\[features\]/,/^\[[^f]/s/^\([a-z][a-z0-9_-]*\) *=.*/\1/p' mconnect-core/Cargo.toml | grep -vx default)
-  cargo clippy -p mconnect-core --no-default-features --all-targets -- -D warnings
+  # A feature adds and changes nothing: what its tests show is seen with all of them.
+  linted cargo test -p mconnect-core --no-default-features
   for feature in $features; do
     echo "-- $feature"
     cargo clippy -p mconnect-core --no-default-features --features "$feature" -- -D warnings
   done
-  # A feature adds and changes nothing: what its tests show is seen with all of them.
-  cargo test -p mconnect-core --no-default-features
   dependencies=$(cargo tree -p mconnect-core --depth 1 --edges normal --target all --prefix none | sed '1d; s/ .*//' | sort | xargs)
   [ "$dependencies" = 'memchr socket2 thiserror' ] || die "the library depends on $dependencies by default"
 }
@@ -110,9 +112,7 @@ without_tls() {
   step 'the tool without TLS'
   # In a folder of its own: it would take the place of the tool that the other parts run.
   without=(-p mconnect-cli --no-default-features --target-dir target/without_tls)
-  # Linted by what builds it, as cargo clippy has it done: all that it depends on is built once then.
-  RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__ \
-    cargo test "${without[@]}" --bins --test without_tls
+  linted cargo test "${without[@]}" --bins --test without_tls
 }
 
 packages() {
