@@ -380,3 +380,22 @@ fn system_roots() -> Result<Arc<RootCertStore>, String> {
         None => Err("the system has no certificates of authorities".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_trust_store_is_read_ahead_once_for_all_clones_and_only_where_something_depends_on_it() {
+        let config = Config::new();
+        config.clone().read_trust_store();
+        assert!(config.roots.get().is_some());
+
+        let pinned = Config::new().pin(Fingerprint([0; 32]));
+        let own = Config::from_rustls(config.client(&Arc::new(Verifier::new(&config, ""))).unwrap());
+        for config in [pinned, own] {
+            config.read_trust_store();
+            assert!(config.roots.get().is_none());
+        }
+    }
+}
