@@ -53,16 +53,14 @@ fuzz() {
   step 'the fuzz targets: their properties hold for their seeds'
   cargo fmt --manifest-path mconnect-core/fuzz/Cargo.toml --check
   fuzz=(--manifest-path mconnect-core/fuzz/Cargo.toml --target-dir target --locked --no-default-features)
-  cargo clippy "${fuzz[@]}" --all-targets -- -D warnings
-  cargo test "${fuzz[@]}"
+  linted cargo test "${fuzz[@]}"
 }
 
 example() {
   step 'the example that tests a client is a test'
   example=(--manifest-path mconnect-core/examples/test_a_client/Cargo.toml)
   cargo fmt "${example[@]}" --check
-  cargo clippy "${example[@]}" --target-dir target --locked --all-targets -- -D warnings
-  cargo test "${example[@]}" --target-dir target --locked
+  linted cargo test "${example[@]}" --target-dir target --locked
   shorter() { # shorter FILE LINES: what it does in few lines is what it shows
     [ "$(wc -l <"mconnect-core/examples/$1")" -le "$2" ] || die "$1 has more than $2 lines, and is to show how short one is"
   }
