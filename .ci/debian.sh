@@ -1,12 +1,11 @@
 # Sourced by run: the parts that install packages, and most of which want root.
 
 targets() {
+  benches
   step 'many targets at a farm of servers: killed and resumed'
   package python3
   cargo test --locked "${as_tested[@]}" --no-run
-  cargo build --locked --bin farm --manifest-path mconnect-core/benches/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}"
-  programs=${CARGO_TARGET_DIR:-target}/debug
-  MCONNECT=$programs/mconnect FARM=$programs/farm TARGETS=3000 mconnect-cli/benches/probe endurance
+  MCONNECT=$target/debug/mconnect FARM=$target/debug/farm TARGETS=3000 mconnect-cli/benches/probe endurance
 }
 
 minimum() {
@@ -49,7 +48,7 @@ sys.exit(f"{crate} states Rust {minimum}, and these need a newer one: {newer}" i
     if [[ $(rustc --version) == "rustc $minimum."* ]]; then
       echo "$crate: all of this is done by Rust $minimum"
     elif [ -n "$older" ]; then
-      cargo "+$older" check -p $crate --all-features --locked --target-dir target/minimum
+      cargo "+$older" check -p $crate --all-features --locked --target-dir "$target/minimum"
       echo "$crate: built by Rust $older"
     else
       echo "$crate: linted for Rust $minimum (clippy::incompatible_msrv), not built by it: it is not here"
@@ -67,7 +66,7 @@ binary() {
   step 'the binary lies anywhere, its relocations are read-only, and it exports nothing'
   package binutils
   cargo build --release --locked -p mconnect-cli
-  binary=${CARGO_TARGET_DIR:-target}/release/mconnect
+  binary=$target/release/mconnect
   looks() { readelf -W "$1" "$binary" | grep "$2" >/dev/null || die "no $2 in readelf $1"; }
   looks -h 'Type: *DYN'
   looks -l GNU_RELRO

@@ -3,6 +3,7 @@
 # The tests as the README's second command builds them: with another choice of packages or features, most crates are
 # built once more, since those of tokio and syn are others.
 as_tested=(--workspace --all-features)
+target=${CARGO_TARGET_DIR:-$PWD/target}
 
 # linted cargo COMMAND...: as cargo clippy has it done, by what builds it, so that all that it depends on is built once.
 linted() { RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__ "$@"; }
@@ -23,7 +24,6 @@ format() {
 lints() {
   step 'lints'
   cargo clippy --workspace --all-targets --all-features -- -D warnings
-  cargo clippy --manifest-path mconnect-core/benches/Cargo.toml --target-dir target --locked --all-targets -- -D warnings
 }
 
 session() {
@@ -52,7 +52,7 @@ tests() {
 fuzz() {
   step 'the fuzz targets: their properties hold for their seeds'
   cargo fmt --manifest-path mconnect-core/fuzz/Cargo.toml --check
-  fuzz=(--manifest-path mconnect-core/fuzz/Cargo.toml --target-dir target --locked --no-default-features)
+  fuzz=(--manifest-path mconnect-core/fuzz/Cargo.toml --target-dir "$target" --locked --no-default-features)
   linted cargo test "${fuzz[@]}"
 }
 
@@ -60,7 +60,7 @@ example() {
   step 'the example that tests a client is a test'
   example=(--manifest-path mconnect-core/examples/test_a_client/Cargo.toml)
   cargo fmt "${example[@]}" --check
-  linted cargo test "${example[@]}" --target-dir target --locked
+  linted cargo test "${example[@]}" --target-dir "$target" --locked
   shorter() { # shorter FILE LINES: what it does in few lines is what it shows
     [ "$(wc -l <"mconnect-core/examples/$1")" -le "$2" ] || die "$1 has more than $2 lines, and is to show how short one is"
   }
@@ -82,6 +82,11 @@ licences() {
   fi
 }
 
+benches() {
+  step 'the benchmarks, and their farm of servers'
+  linted cargo build --manifest-path mconnect-core/benches/Cargo.toml --target-dir "$target" --locked --all-targets
+}
+
 documentation() {
   step 'documentation'
   RUSTDOCFLAGS='-D warnings' cargo doc -p mconnect-cli --no-deps --all-features
@@ -89,7 +94,7 @@ documentation() {
   printf '#!/bin/sh\nRUSTC_BOOTSTRAP=1 exec rustdoc "$@"\n' >"$TMPDIR/rustdoc"
   chmod +x "$TMPDIR/rustdoc"
   RUSTDOC=$TMPDIR/rustdoc RUSTDOCFLAGS='-D warnings --cfg docsrs' cargo doc -p mconnect-core --no-deps --all-features
-  grep 'Available on.*feature.*tls' "${CARGO_TARGET_DIR:-target}/doc/mconnect_core/struct.Session.html" >/dev/null ||
+  grep 'Available on.*feature.*tls' "$target/doc/mconnect_core/struct.Session.html" >/dev/null ||
     die 'the documentation does not say which feature brings Session::upgrade'
 }
 
@@ -108,16 +113,13 @@ features() {
 
 without_tls() {
   step 'the tool without TLS'
-  # In a folder of its own: it would take the place of the tool that the other parts run.
-  without=(-p mconnect-cli --no-default-features --target-dir target/without_tls)
-  linted cargo test "${without[@]}" --bins --test without_tls
+  # It comes into a folder of its own: it would take the place of the tool that the other parts run.
+  without=(-p mconnect-cli --no-default-features --target-dir "$target/without_tls")
+  CARGO_BUILD_BUILD_DIR=$target linted cargo test "${without[@]}" --bins --test without_tls
 }
 
 packages() {
   step 'packages, installed from a folder of their own'
-  # Cargo remembers the packages of a folder of this name by their version: under another name, none of an earlier run.
-  mkdir -p target/packages
-  ln -s "$PWD/target/packages" "$TMPDIR/target"
   # That they build is seen below.
   cargo package --workspace --allow-dirty --no-verify --target-dir "$TMPDIR/target" 2>&1 | tee "$TMPDIR/packages"
   ! grep '^warning' "$TMPDIR/packages" || die 'packaging is not clean'
@@ -126,8 +128,9 @@ packages() {
   for crate in mconnect-core mconnect-cli; do
     tar -xzf "$TMPDIR/target/package/$crate-$version.crate" -C "$TMPDIR/crates"
   done
-  # The library is not yet where the tool's package says it is.
-  CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --debug --path "$TMPDIR/crates/mconnect-cli-$version" --root "$TMPDIR/installed" \
-    --target-dir "$TMPDIR/target" --config "patch.crates-io.mconnect-core.path='$TMPDIR/crates/mconnect-core-$version'"
+  # The library is not yet where the tool's package says it is. With the tests' profile, what they have built is built.
+  CARGO_BUILD_BUILD_DIR=$target CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=line-tables-only cargo install --quiet --debug \
+    --path "$TMPDIR/crates/mconnect-cli-$version" --root "$TMPDIR/installed" --target-dir "$TMPDIR/target" \
+    --config "patch.crates-io.mconnect-core.path='$TMPDIR/crates/mconnect-core-$version'"
   echo QUIT | "$TMPDIR/installed/bin/mconnect" --demo | grep '^221' || die 'what was installed opens no session'
 }
