@@ -4,7 +4,7 @@ targets() {
   benches
   step 'many targets at a farm of servers: killed and resumed'
   package python3
-  cargo test --locked "${as_tested[@]}" --no-run
+  tested --no-run
   MCONNECT=$target/debug/mconnect FARM=$target/debug/farm TARGETS=3000 mconnect-cli/benches/probe endurance
 }
 
@@ -80,18 +80,18 @@ openssl() {
   step "Python's ssl"
   package python3
   package openssl
-  timeout 600 cargo test "${as_tested[@]}" --test real openssl -- --ignored
+  tested --test real openssl -- --ignored
 }
 
 domains() {
   step 'NSD, Unbound, Postfix and policies over HTTPS: what domains say of their mail'
   package python3
-  timeout 600 cargo test "${as_tested[@]}" --test real domains -- --ignored
+  tested --test real domains -- --ignored
 }
 
 machines() {
   step "GNU parallel over two of OpenSSH's servers: killed half way and resumed"
-  timeout 600 cargo test "${as_tested[@]}" --test real machines -- --ignored --show-output
+  tested --test real machines -- --ignored --show-output
 }
 
 servers() {
@@ -101,7 +101,7 @@ servers() {
   package tinyproxy-bin
   package swaks
   package curl
-  timeout 900 cargo test "${as_tested[@]}" --test real -- --ignored --skip openssl --skip domains --skip machines --skip completions --skip written_down --show-output
+  tested --test real -- --ignored --skip openssl --skip domains --skip machines --skip completions --skip written_down --show-output
 }
 
 shells() {
@@ -109,7 +109,7 @@ shells() {
   package bash-completion
   package zsh
   package fish
-  timeout 600 cargo test "${as_tested[@]}" --test real completions -- --ignored
+  tested --test real completions -- --ignored
 }
 
 debian() {

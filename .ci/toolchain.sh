@@ -1,12 +1,14 @@
 # Sourced by run: the parts that want nothing but Rust's toolchain.
 
-# The tests as the README's second command builds them: with another choice of packages or features, most crates are
-# built once more, since those of tokio and syn are others.
-as_tested=(--workspace --all-features)
 target=${CARGO_TARGET_DIR:-$PWD/target}
 
-# linted cargo COMMAND...: as cargo clippy has it done, by what builds it, so that all that it depends on is built once.
+# linted COMMAND...: what it builds of ours is linted by what builds it, as cargo clippy has it done: nothing is compiled
+# once for the lints, and once more to be run.
 linted() { RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__ "$@"; }
+
+# tested ARGUMENT...: the tests as the README's second command builds them. With another choice of packages or features,
+# most crates are built once more. In a background job, signals that the tests send would be ignored.
+tested() { linted env --default-signal timeout 900 cargo test --workspace --all-features "$@"; }
 
 locked() {
   step 'the dependencies are the locked ones'
@@ -22,8 +24,8 @@ format() {
 }
 
 lints() {
-  step 'lints'
-  cargo clippy --workspace --all-targets --all-features -- -D warnings
+  step 'the tests are built, and linted'
+  tested --no-run
 }
 
 session() {
@@ -35,18 +37,12 @@ session() {
   grep -q '^221' "$TMPDIR/session" || die "that was no session"
 }
 
-build() {
-  step 'the tests are built'
-  cargo test "${as_tested[@]}" --no-run
-}
-
 tests() {
   step "the README's second command runs the tests"
   block=$(readme_block 2)
   [[ $block == *'cargo test'* ]] || die "the second shell block of the README runs no tests: $block"
   echo "$block"
-  # In a background job, signals that the tests send would be ignored.
-  env --default-signal bash -euo pipefail -c "$block"
+  linted env --default-signal bash -euo pipefail -c "$block"
 }
 
 fuzz() {
@@ -70,7 +66,7 @@ example() {
 
 endurance() {
   step 'endurance'
-  env --default-signal cargo test "${as_tested[@]}" --test endurance -- --ignored --skip a_thousand_signals --show-output
+  tested --test endurance -- --ignored --skip a_thousand_signals --show-output
 }
 
 licences() {
