@@ -121,8 +121,9 @@ packages() {
   ! grep '^warning' "$TMPDIR/packages" || die 'packaging is not clean'
   version=$(sed -n '/^\[workspace.package\]/,/^\[workspace.dep/s/^version = "\(.*\)"/\1/p' Cargo.toml)
   mkdir "$TMPDIR/crates"
+  # They are of today (-m): of what is older than an earlier run's, Cargo would take what that run has built.
   for crate in mconnect-core mconnect-cli; do
-    tar -xzf "$TMPDIR/target/package/$crate-$version.crate" -C "$TMPDIR/crates"
+    tar -xzmf "$TMPDIR/target/package/$crate-$version.crate" -C "$TMPDIR/crates"
   done
   # The library is not yet where the tool's package says it is. With the tests' profile, what they have built is built.
   CARGO_BUILD_BUILD_DIR=$target CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=line-tables-only cargo install --quiet --debug \
